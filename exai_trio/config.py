@@ -1,0 +1,137 @@
+"""The settings of one process as a frozen value. Pure: reading and checking them is `exai_trio.settings`.
+
+A field is named like its variable, in lower case, without a leading `exai_`. Durations are seconds, sizes are bytes,
+an empty string or None means "not set". `Config()` holds the defaults, except that `home` is then a directory below
+the working directory: the platform's own place is known only where the environment is read.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Literal
+
+import attrs
+
+Environment = Literal["development", "production", "testing"]
+JwtAlgorithm = Literal["HS256", "HS384", "HS512"]
+ToolProfile = Literal["lean", "standard", "full"]
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+LogFormat = Literal["auto", "text", "json"]
+
+MIB = 1024 * 1024
+LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
+
+
+def _masked(value: object) -> str:
+    return "<set>" if value else "<empty>"
+
+
+@attrs.frozen(kw_only=True, hash=False)
+class Config:
+    """What was set, or the default. Values that came through `settings.load` are in range and do not contradict."""
+
+    environment: Environment = "production"
+    home: Path = Path(".exai")
+
+    ws_host: str = "127.0.0.1"
+    ws_port: int = 8079
+    ws_token: str = attrs.field(default="", repr=_masked)
+    jwt_secret_key: str = attrs.field(default="", repr=_masked)
+    jwt_algorithm: JwtAlgorithm = "HS256"
+    jwt_issuer: str = ""
+    jwt_audience: str = ""
+    allowed_origins: tuple[str, ...] = ()
+
+    ws_max_bytes: int = 32 * MIB
+    tool_call_max_size: int = 10 * MIB
+    ws_ping_interval: float = 30.0
+    ws_ping_timeout: float = 10.0
+    ws_hello_timeout: float = 15.0
+    ws_close_timeout: float = 1.0
+    ws_ping_validation_timeout: float = 5.0
+
+    ws_global_max_inflight: int = 24
+    ws_session_max_inflight: int = 8
+    ws_kimi_max_inflight: int = 6
+    ws_glm_max_inflight: int = 4
+    max_connections: int = 1000
+    max_connections_per_ip: int = 10
+
+    session_grace_s: float = 300.0
+    drain_s: float = 8.0
+    ws_autostart: bool = False
+    simulate: bool = False
+    reconnect_min_s: float = 0.25
+    reconnect_max_s: float = 30.0
+    simple_tool_timeout_secs: float = 60.0
+    progress_interval_s: float = 2.5
+
+    glm_api_key: str = attrs.field(default="", repr=_masked)
+    glm_api_url: str = "https://api.z.ai/api/paas/v4"
+    glm_timeout_secs: float = 30.0
+    glm_stream_timeout: float = 300.0
+    kimi_api_key: str = attrs.field(default="", repr=_masked)
+    kimi_api_url: str = "https://api.moonshot.ai/v1"
+    kimi_timeout_secs: float = 25.0
+    kimi_stream_timeout: float = 600.0
+    stream_idle_s: float = 60.0
+    providers_file: Path | None = None
+    default_model: str = "glm-4.5-flash"
+    # Every other variable whose name ends in _API_KEY: EXAI_PROVIDERS_FILE names the ones it wants.
+    provider_keys: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_masked)
+
+    allowed_roots: tuple[Path, ...] = ()
+    tool_profile: ToolProfile = "standard"
+    enabled_tools: frozenset[str] = frozenset()
+    disabled_tools: frozenset[str] = frozenset()
+    conversation_timeout_hours: float = 24.0
+    max_conversation_turns: int = 20
+    storage_backend: Literal["sqlite"] = "sqlite"
+
+    circuit_breaker_enabled: bool = True
+    circuit_breaker_threshold: int = 5
+    circuit_breaker_timeout_secs: float = 60.0
+
+    monitoring_port: int = 8080
+    health_check_port: int = 8082
+    log_level: LogLevel = "INFO"
+    log_format: LogFormat = "auto"
+
+    @property
+    def loopback_only(self) -> bool:
+        return is_loopback(self.ws_host)
+
+    @property
+    def client_host(self) -> str:
+        """Where a client of this machine finds the daemon; "all addresses" is no address to connect to."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(
+            self.ws_host, self.ws_host
+        )  # noqa: S104  # compared, not bound
+
+    @property
+    def ws_url(self) -> str:
+        return f"ws://{bracketed(self.client_host)}:{self.ws_port}/"
+
+    @property
+    def logs(self) -> Path:
+        return self.home / "logs"
+
+    @property
+    def state(self) -> Path:
+        return self.home / "state"
+
+
+def bracketed(host: str) -> str:
+    """The host as it stands in a URL: IPv6 addresses in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def is_loopback(host: str) -> bool:
+    """True for names and addresses that no other machine can reach."""
+    if host.lower() in LOOPBACK_NAMES:
+        return True
+    from ipaddress import ip_address  # noqa: PLC0415  # 3 ms that most starts do not need
+
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

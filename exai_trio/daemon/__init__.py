@@ -1,0 +1,1 @@
+"""The daemon: accepts clients, runs their calls, keeps the jobs."""

@@ -1,0 +1,1 @@
+"""Files that tools may read: path policy and reading."""

@@ -1,0 +1,1 @@
+"""Model providers: one Protocol, one adapter for OpenAI-compatible services, tables for what differs."""

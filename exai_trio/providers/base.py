@@ -1,0 +1,146 @@
+"""What a model provider is to the rest of EXAI: the Protocol and its records. No HTTP here, no vendor's names."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import attrs
+
+Role = Literal["system", "user", "assistant", "tool"]
+ThinkingLevel = Literal["minimal", "low", "medium", "high", "max"]
+Capability = Literal["chat", "count_tokens", "list_models", "files", "web_search", "balance"]
+
+
+@attrs.frozen(kw_only=True)
+class Image:
+    """An image for a model that sees: `url` is an https URL, a `data:` URL or a provider's own scheme."""
+
+    url: str
+
+
+@attrs.frozen(kw_only=True)
+class ToolCall:
+    """A model's wish to call a tool; `arguments` is JSON text exactly as the model wrote it."""
+
+    id: str
+    name: str
+    arguments: str
+    type: str = "function"
+
+
+@attrs.frozen(kw_only=True)
+class Message:
+    """One message of a chat. `reasoning` and `tool_calls` go back to providers that insist on the whole message."""
+
+    role: Role
+    text: str = ""
+    images: tuple[Image, ...] = ()
+    reasoning: str = ""
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ChatRequest:
+    """One question to one model. `idempotency_key` is the same for every attempt; `cache_key` for every turn of a thread."""
+
+    model: str
+    messages: tuple[Message, ...]
+    temperature: float | None = None
+    thinking: ThinkingLevel | None = None
+    web_search: bool = False
+    max_output_tokens: int | None = None
+    tools: tuple[Mapping[str, Any], ...] = ()
+    tool_choice: Any = None
+    idempotency_key: str = ""
+    cache_key: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Usage:
+    """Tokens as the provider counted them; `cached_tokens` is the part of `input_tokens` that came from its cache."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@attrs.frozen
+class TextDelta:
+    text: str
+
+
+@attrs.frozen
+class ReasoningDelta:
+    text: str
+
+
+@attrs.frozen(kw_only=True)
+class ToolCallDelta:
+    """A piece of a tool call: `id` and `name` in the first piece only, `arguments` to be concatenated by `index`."""
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+    type: str = "function"
+
+
+@attrs.frozen
+class UsageDelta:
+    usage: Usage
+
+
+@attrs.frozen(kw_only=True)
+class Finish:
+    """The last delta of every complete stream; a stream that ends without one was cut."""
+
+    reason: str
+    model: str
+    web_results: tuple[Mapping[str, Any], ...] = ()
+
+
+Delta = TextDelta | ReasoningDelta | ToolCallDelta | UsageDelta | Finish
+
+
+@attrs.frozen(kw_only=True)
+class ProviderFile:
+    """A file that a provider holds for us. `size` in bytes, `created_at` in unix seconds."""
+
+    id: str
+    filename: str
+    size: int
+    created_at: int
+    purpose: str
+
+
+class Provider(Protocol):
+    """One service under one key. Every method raises only ProviderError and its children (and trio.Cancelled).
+
+    Nothing here retries, waits for permits or counts failures; that is the gateway's and the guard's.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def capabilities(self) -> frozenset[Capability]: ...
+
+    def chat(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:
+        """Open a stream of deltas. Leaving the context, by any way, closes the provider's socket."""
+        ...
+
+    async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> int: ...
+
+    async def list_models(self) -> tuple[str, ...]: ...
+
+    async def upload_file(self, path: Path, purpose: str) -> ProviderFile: ...
+
+    async def list_files(self) -> tuple[ProviderFile, ...]: ...
+
+    async def read_file(self, file_id: str) -> bytes: ...
+
+    async def delete_file(self, file_id: str) -> None: ...
+
+    async def web_search(self, query: str, options: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]: ...

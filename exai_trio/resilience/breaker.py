@@ -1,0 +1,81 @@
+"""Whether a peer that keeps failing may be asked at all. Pure: no trio, no clock; `now` is handed in.
+
+Closed: everybody passes; `threshold` failures in a row open it. Open: nobody passes for `open_s`. Then half open:
+one probe at a time; its success closes the breaker, its failure opens it anew, and a probe that was cancelled
+says nothing and leaves the place to the next.
+"""
+
+from typing import Literal
+
+import attrs
+
+State = Literal["closed", "open", "half open"]
+Outcome = Literal["success", "failure", "nothing"]
+
+
+@attrs.frozen(kw_only=True)
+class Ticket:
+    """Leave to ask once. Goes back with `Breaker.settle`, exactly once, whatever became of the request."""
+
+    epoch: int
+    probe: bool
+
+
+@attrs.frozen(kw_only=True)
+class Closed:
+    """No leave: ask again in so many seconds (0: a probe is under way, its outcome decides)."""
+
+    retry_after_s: float
+
+
+@attrs.define(kw_only=True)
+class Breaker:
+    """`threshold` 0 switches it off: everybody always passes."""
+
+    threshold: int
+    open_s: float
+    failures: int = attrs.field(default=0, init=False)
+    _open_until: float | None = attrs.field(default=None, init=False)
+    _probing: bool = attrs.field(default=False, init=False)
+    _epoch: int = attrs.field(default=0, init=False)
+
+    def state(self, now: float) -> State:
+        if self._open_until is None:
+            return "closed"
+        return "open" if now < self._open_until else "half open"
+
+    @property
+    def pristine(self) -> bool:
+        """Nothing is known against the peer, so that forgetting this breaker loses nothing."""
+        return self._open_until is None and not self.failures
+
+    def admit(self, now: float) -> Ticket | Closed:
+        if self._open_until is None:
+            return Ticket(epoch=self._epoch, probe=False)
+        if now < self._open_until or self._probing:
+            return Closed(retry_after_s=max(0.0, self._open_until - now))
+        self._probing = True
+        return Ticket(epoch=self._epoch, probe=True)
+
+    def settle(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
+        """Note what became of a request. What was asked before the breaker last opened or closed no longer counts."""
+        if ticket.epoch != self._epoch:
+            return
+        if ticket.probe:
+            self._probing = False
+        if outcome == "success":
+            self._close(was_probe=ticket.probe)
+        elif outcome == "failure":
+            self._count_failure(now, was_probe=ticket.probe)
+
+    def _close(self, *, was_probe: bool) -> None:
+        self.failures = 0
+        if was_probe:
+            self._open_until = None
+            self._epoch += 1
+
+    def _count_failure(self, now: float, *, was_probe: bool) -> None:
+        self.failures += 1
+        if was_probe or 0 < self.threshold <= self.failures:
+            self._open_until = now + self.open_s
+            self._epoch += 1

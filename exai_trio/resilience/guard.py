@@ -1,0 +1,96 @@
+"""One awaited request under breaker, retry budget and the surrounding deadline. What is asked is not known here.
+
+The only retry loop in EXAI. A wait that the deadline of the caller would cut short is not begun: the failure is
+reported at once. Nothing is tried again once its answer has begun to reach the caller.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import attrs
+import trio
+
+from exai_trio.errors import ProviderBusyError, ProviderError
+
+from .backoff import Backoff
+from .breaker import Breaker, Closed, Outcome, Ticket
+
+T = TypeVar("T")
+
+
+@attrs.define(kw_only=True)
+class Attempt:
+    """One try, counted from 1. Whoever makes it sets `spoke` when the first token goes to the caller."""
+
+    number: int
+    spoke: bool = False
+    last_error: ProviderError | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Guard:
+    """`name` is what the breaker stands for. `retrying(error, wait_s, next_number)` is told before each wait."""
+
+    name: str
+    breaker: Breaker
+    random: Callable[[], float]
+    retrying: Callable[[ProviderError, float, int], None]
+    backoff: Backoff = Backoff()
+
+    async def run(self, make: Callable[[Attempt], Awaitable[T]]) -> T:
+        """The first answer that succeeds. Cancelling counts as nothing and leaves the breaker as it was.
+
+        Raises: ProviderError, the last one met.
+        """
+        attempt = Attempt(number=1)
+        while True:
+            ticket = self._admit(attempt)
+            try:
+                return await self._once(make, attempt, ticket)
+            except ProviderError as error:
+                wait_s = self._wait_before_next(error, attempt)
+                if wait_s is None:
+                    raise
+                attempt = Attempt(number=attempt.number + 1, last_error=error)
+                self.retrying(error, wait_s, attempt.number)
+            await trio.sleep(wait_s)
+
+    def _admit(self, attempt: Attempt) -> Ticket:
+        admission = self.breaker.admit(trio.current_time())
+        if isinstance(admission, Ticket):
+            return admission
+        raise attempt.last_error or self._refusal(admission)
+
+    def _refusal(self, closed: Closed) -> ProviderError:
+        wait_s = max(1.0, closed.retry_after_s)
+        return ProviderBusyError(
+            f"{self.name} failed {self.breaker.failures} times in a row and is not asked for now; "
+            f"try again in {wait_s:.0f} s or name another model",
+            retry_after_s=wait_s,
+            details={"reason": "breaker_open"},
+        )
+
+    async def _once(self, make: Callable[[Attempt], Awaitable[T]], attempt: Attempt, ticket: Ticket) -> T:
+        outcome: Outcome = "nothing"
+        try:
+            answer = await make(attempt)
+            outcome = "success"
+            return answer
+        except ProviderError as error:
+            outcome = "failure" if _blames_the_peer(error) else "success"
+            raise
+        finally:
+            self.breaker.settle(ticket, outcome, trio.current_time())
+
+    def _wait_before_next(self, error: ProviderError, attempt: Attempt) -> float | None:
+        allowed = min(self.backoff.attempts, error.details.get("max_attempts", self.backoff.attempts))
+        if attempt.spoke or not error.retryable or attempt.number >= allowed:
+            return None
+        wait_s = self.backoff.delay_s(attempt.number, error.retry_after_s, self.random())
+        in_time = trio.current_time() + wait_s < trio.current_effective_deadline()
+        return wait_s if in_time else None
+
+
+def _blames_the_peer(error: ProviderError) -> bool:
+    """Whether the failure speaks against the service; a refusal or our own rate limit shows that it is alive."""
+    return error.retryable and error.details.get("reason") != "rate_limit"

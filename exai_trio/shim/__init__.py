@@ -1,0 +1,1 @@
+"""The shim: MCP over stdio for an editor, relayed to the daemon."""

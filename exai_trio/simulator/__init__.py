@@ -1,0 +1,1 @@
+"""A stand-in for the GLM and Kimi services, run as its own process."""

@@ -1,0 +1,32 @@
+"""Reading JSON that somebody else wrote: narrowing without trust. Pure: no trio, no clock, no I/O."""
+
+import json
+from typing import Any, cast
+
+
+
+def an_object(value: object) -> dict[str, Any]:
+    """The value if it is a JSON object, else an empty one."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
+
+
+def a_list(value: object) -> list[Any]:
+    """The value if it is a JSON array, else an empty one."""
+    return cast("list[Any]", value) if isinstance(value, list) else []
+
+
+def a_text(value: object) -> str:
+    """The value if it is a string, else an empty one."""
+    return value if isinstance(value, str) else ""
+
+
+def a_number(value: object) -> float | None:
+    """The value if it is a JSON number (true and false are none), else None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return float(value)
+
+
+def dumped(value: object) -> bytes:
+    """Compact UTF-8 JSON, as both services send it; a lone surrogate becomes a question mark."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")

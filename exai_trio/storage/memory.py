@@ -1,0 +1,48 @@
+"""Conversations in a dict: a store for tests and trials that passes the same contract tests. Nothing survives it."""
+
+import attrs
+import msgspec
+import trio
+
+from exai_trio.errors import StorageError
+from exai_trio.storage.base import Conversation, Turn
+
+
+@attrs.define
+class MemoryStore:
+    """A ConversationStore that forgets."""
+
+    _conversations: dict[str, Conversation] = attrs.field(factory=dict[str, Conversation])
+
+    async def load(self, continuation_id: str, now: float) -> Conversation | None:
+        await trio.lowlevel.checkpoint()
+        found = self._conversations.get(continuation_id)
+        return found if found is not None and found.expires_at > now else None
+
+    async def append(
+        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+    ) -> int:
+        await trio.lowlevel.checkpoint()
+        kept = tuple(_as_stored(turn) for turn in turns)
+        known = self._conversations.get(continuation_id)
+        if known is None or known.expires_at <= now:
+            known = Conversation(id=continuation_id, created_at=now, expires_at=expires_at)
+        grown = attrs.evolve(known, expires_at=expires_at, turns=known.turns + kept)
+        self._conversations[continuation_id] = grown
+        return len(grown.turns)
+
+    async def sweep(self, now: float) -> int:
+        await trio.lowlevel.checkpoint()
+        expired = [c.id for c in self._conversations.values() if c.expires_at <= now]
+        for continuation_id in expired:
+            del self._conversations[continuation_id]
+        return len(expired)
+
+
+def _as_stored(turn: Turn) -> Turn:
+    """The turn as a real store gives it back: valid Unicode, and `extra` a copy of plain JSON data."""
+    try:
+        turn.text.encode()
+        return attrs.evolve(turn, extra=msgspec.json.decode(msgspec.json.encode(turn.extra)))
+    except (ValueError, TypeError) as fault:
+        raise StorageError(f"The store cannot hold this: {fault}") from fault

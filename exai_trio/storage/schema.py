@@ -1,0 +1,33 @@
+"""The tables of the SQLite store, as a list of steps from an empty file to today. Pure: text only.
+
+A step is never edited once released; a change is a new step at the end. The database's `user_version` counts the steps taken.
+"""
+
+APPLICATION_ID = 0x45584149  # "EXAI": tells our file from another program's
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    (
+        """
+        CREATE TABLE conversations (
+            id TEXT PRIMARY KEY,
+            created_at REAL NOT NULL,
+            expires_at REAL NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX conversations_by_expiry ON conversations (expires_at)",
+        """
+        CREATE TABLE turns (
+            conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            role TEXT NOT NULL,
+            text TEXT NOT NULL,
+            tool TEXT NOT NULL,
+            model TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            at REAL NOT NULL,
+            extra TEXT NOT NULL,
+            UNIQUE (conversation, number)
+        ) STRICT
+        """,
+    ),
+)

@@ -1,0 +1,1 @@
+"""The tools: declarations, registry, prompt assembly."""

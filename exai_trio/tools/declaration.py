@@ -1,0 +1,105 @@
+"""What a tool is: a name, one class for its arguments, and a small async function. No tool is defined here."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import attrs
+
+from exai_trio.config import Config
+from exai_trio.providers.gateway import Gateway
+from exai_trio.storage.base import ConversationStore
+
+Visibility = Literal["essential", "core", "advanced", "full"]
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """What a tool returns. `text` goes to the caller as it is; `structured` is the same as data; `metadata` is for programs."""
+
+    text: str
+    structured: Mapping[str, Any] | None = None
+    metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    usage: Mapping[str, Any] | None = None
+
+
+class DaemonView(Protocol):
+    """What the diagnostic tools may see of the daemon they run in; every method is a plain read, safe at any time."""
+
+    def health(self) -> dict[str, Any]:
+        """The same facts as the health file and /health: version, uptime, sessions, permits, providers, tools."""
+        ...
+
+    def log_tail(self, lines: int) -> list[str]:
+        """The newest `lines` lines of the daemon's log, oldest first, already redacted."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Services:
+    """What all tools share; built once by the daemon."""
+
+    config: Config
+    gateway: Gateway
+    conversations: ConversationStore
+    daemon: DaemonView
+    tool_names: Callable[[], tuple[str, ...]]
+    now: Callable[[], float]  # unix seconds, UTC
+
+
+class Caller(Protocol):
+    """The running call as a tool sees it."""
+
+    @property
+    def request_id(self) -> str: ...
+
+    @property
+    def session_id(self) -> str: ...
+
+    @property
+    def idempotency_key(self) -> str:
+        """The same for every run of this call; goes to the provider."""
+        ...
+
+    @property
+    def roots(self) -> tuple[Path, ...]:
+        """Directories whose files the tool may read, resolved."""
+        ...
+
+    def stage(self, stage: str, message: str) -> None:
+        """Say truly what the call does now. Never blocks; may be dropped."""
+        ...
+
+    def chunk(self, text: str) -> None:
+        """Hand on a piece of the answer; reaches only clients that asked for a stream. Never blocks."""
+        ...
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None:
+        """Note how long the call waited for a provider's permit."""
+        ...
+
+
+Run = Callable[[Any, Caller, Services], Awaitable[Answer]]
+
+
+@attrs.frozen(kw_only=True)
+class Tool:
+    """A tool. `arguments` is a frozen attrs class: its schema, its validation and its documentation come from it.
+
+    `repeatable`: running it twice is safe. `cacheable`: identical calls at the same time may share one run.
+    `tolerated` are argument names that old clients send and that are dropped silently.
+    """
+
+    name: str
+    description: str
+    arguments: type
+    run: Run
+    kind: Literal["simple", "workflow"] = "simple"
+    visibility: Visibility = "full"
+    asks_model: bool = False
+    read_only: bool = True
+    repeatable: bool = True
+    cacheable: bool = False
+    output_schema: Mapping[str, Any] | None = None
+    tolerated: frozenset[str] = frozenset()
+    extra_arguments_allowed: bool = False

@@ -1,0 +1,1 @@
+"""Byte borders: WebSocket and stdio."""

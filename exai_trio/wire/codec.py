@@ -1,0 +1,203 @@
+"""Frames to messages and back. Pure: no trio, no clock, no I/O.
+
+Any text or bytes decode to one message or raise one WireError, which keeps what is needed to answer it.
+"""
+
+import json
+from typing import Any, cast
+
+import attrs
+import msgspec
+
+from .messages import (
+    Ack,
+    Bye,
+    CallAccepted,
+    CallCancelling,
+    CallFailed,
+    CallResult,
+    CallTool,
+    Cancel,
+    ClientMessage,
+    DaemonMessage,
+    ErrorReply,
+    Health,
+    HealthReport,
+    Hello,
+    HelloAck,
+    ListTools,
+    Ping,
+    Pong,
+    Progress,
+    RequestId,
+    RotateToken,
+    StreamChunk,
+    TokenRotated,
+    ToolList,
+    ToolsChanged,
+)
+
+CLIENT_MESSAGES: dict[str, type[ClientMessage]] = {
+    "hello": Hello,
+    "list_tools": ListTools,
+    "call_tool": CallTool,
+    "tool_call": CallTool,
+    "cancel": Cancel,
+    "ack": Ack,
+    "ping": Ping,
+    "health": Health,
+    "rotate_token": RotateToken,
+}
+
+DAEMON_MESSAGES: dict[str, type[DaemonMessage]] = {
+    "hello_ack": HelloAck,
+    "list_tools_res": ToolList,
+    "call_tool_ack": CallAccepted,
+    "progress": Progress,
+    "stream_chunk": StreamChunk,
+    "cancelled": CallCancelling,
+    "tools_changed": ToolsChanged,
+    "pong": Pong,
+    "health_res": HealthReport,
+    "rotate_token_res": TokenRotated,
+    "bye": Bye,
+    "error": ErrorReply,
+}
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder()
+
+
+@attrs.define(kw_only=True, eq=False, str=False)
+class WireError(Exception):
+    """A frame that is no message. `op` and `request_id` are set if they could be read."""
+
+    reason: str = attrs.field(kw_only=False)
+    op: str | None = None
+    request_id: RequestId | None = None
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@attrs.frozen
+class Sequenced:
+    """A message from the daemon with its number, or None if it has none."""
+
+    message: DaemonMessage
+    seq: int | None
+
+
+def encode(message: ClientMessage | DaemonMessage, seq: int | None = None) -> str:
+    """One JSON text. Raises WireError if the message holds text that is no Unicode (lone surrogates)."""
+    try:
+        body = _encoder.encode(message).decode()
+    except UnicodeEncodeError as fault:
+        raise WireError("text with a lone surrogate cannot be sent") from fault
+    op = _CLIENT_OPS.get(type(message))
+    if op is not None:
+        body = f'{{"op":"{op}"{"," if len(body) > 2 else ""}{body[1:]}'  # noqa: PLR2004 - "{}" is empty
+    return body if seq is None else numbered(body, seq)
+
+
+def numbered(frame: str, seq: int) -> str:
+    """The frame of a daemon's message with its sequence number."""
+    return f'{frame[:-1]},"seq":{seq}}}'
+
+
+def decode_client(frame: str | bytes) -> ClientMessage:
+    """The message of a client. `op` "tool_call" with `tool: {name}` reads as call_tool."""
+    fields = _object(frame)
+    op = _op(fields)
+    if op == "tool_call":
+        fields = _modern_call(fields)
+    return cast("ClientMessage", _convert(fields, op, CLIENT_MESSAGES.get(op)))
+
+
+def decode_daemon(frame: str | bytes) -> Sequenced:
+    """The message of a daemon, and its sequence number."""
+    fields = _object(frame)
+    op = _op(fields)
+    kind: type[DaemonMessage] | None
+    if op == "call_tool_res":
+        kind = CallResult if fields.get("ok") is True else CallFailed
+    else:
+        kind = DAEMON_MESSAGES.get(op)
+    seq = fields.get("seq")
+    message = cast("DaemonMessage", _convert(fields, op, kind))
+    return Sequenced(message, seq if isinstance(seq, int) else None)
+
+
+_CLIENT_OPS: dict[type, str] = {
+    kind: op for op, kind in CLIENT_MESSAGES.items() if op != "tool_call"
+}
+
+
+def _object(frame: str | bytes) -> dict[str, Any]:
+    try:
+        value = _decoder.decode(frame)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError) as fault:
+        raise _undecodable(frame, fault) from fault
+    if not isinstance(value, dict):
+        raise WireError("the frame is not a JSON object")
+    return cast("dict[str, Any]", value)
+
+
+def _undecodable(frame: str | bytes, fault: Exception) -> WireError:
+    """What the strict decoder refused, read again leniently, only to find whom to answer."""
+    reason = f"the frame is not valid JSON: {fault}"
+    try:
+        value: object = json.loads(frame)
+    except (ValueError, RecursionError):
+        return WireError(reason)
+    if not isinstance(value, dict):
+        return WireError(reason)
+    fields = cast("dict[str, Any]", value)
+    op = fields.get("op")
+    return WireError(reason, op=op if isinstance(op, str) else None, request_id=_request_id(fields))
+
+
+def _op(fields: dict[str, Any]) -> str:
+    op = fields.get("op")
+    if not isinstance(op, str):
+        raise WireError(
+            "the frame has no op, or one that is not a string", request_id=_request_id(fields)
+        )
+    return op
+
+
+def _request_id(fields: dict[str, Any]) -> RequestId | None:
+    request_id = fields.get("request_id")
+    if isinstance(request_id, bool) or not isinstance(request_id, str | int):
+        return None
+    return _sendable(request_id) if isinstance(request_id, str) else request_id
+
+
+def _sendable(text: str) -> str | None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return None
+    return text
+
+
+def _modern_call(fields: dict[str, Any]) -> dict[str, Any]:
+    tool: object = fields.get("tool")
+    named: dict[str, Any] = cast("dict[str, Any]", tool) if isinstance(tool, dict) else {}
+    modern: dict[str, Any] = dict(fields)
+    for key in ("name", "arguments"):
+        if key in named:
+            modern.setdefault(key, named[key])
+    return modern
+
+
+def _convert(fields: dict[str, Any], op: str, kind: type[object] | None) -> object:
+    if kind is None:
+        raise WireError(f"unknown op {op[:64]!r}", op=_sendable(op), request_id=_request_id(fields))
+    if fields.get("arguments", ...) is None:
+        fields = {**fields, "arguments": {}}
+    try:
+        message = msgspec.convert(fields, kind)
+    except (msgspec.ValidationError, RecursionError) as fault:
+        raise WireError(f"{op}: {fault}", op=op, request_id=_request_id(fields)) from fault
+    return message

@@ -1,0 +1,236 @@
+"""The messages of the EXAI protocol, version 2, as attrs classes. Pure: no trio, no clock, no I/O.
+
+Field names are the wire's. A field that is UNSET does not travel; unknown fields on arrival are ignored.
+`seq` is not a field here: the codec adds it to a frame when the session has numbered it.
+"""
+
+from typing import Annotated, Any, Literal
+
+import attrs
+from msgspec import UNSET, Meta, UnsetType
+
+RequestId = Annotated[str, Meta(min_length=1, max_length=512)] | int
+Seconds = Annotated[float, Meta(gt=0)]
+MaybeId = RequestId | None | UnsetType
+
+
+@attrs.frozen(kw_only=True)
+class Hello:
+    """The first frame of a client. `roots` are directories that its tools may read."""
+
+    token: str | None = None
+    jwt: str | None = None
+    session_id: str | None = None
+    client_name: str | None = None
+    client_version: str | None = None
+    protocol: int = 1
+    last_seq: Annotated[int, Meta(ge=0)] = 0
+    roots: list[str] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class ListTools:
+    request_id: MaybeId = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class CallTool:
+    """`trace` is a W3C traceparent; `roots` replace those of the hello for this call."""
+
+    request_id: RequestId
+    name: Annotated[str, Meta(min_length=1)]
+    arguments: dict[str, Any] = attrs.field(factory=dict[str, Any])
+    timeout_s: Seconds | None = None
+    stream: bool = False
+    trace: str | None = None
+    roots: list[str] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Cancel:
+    request_id: RequestId
+
+
+@attrs.frozen(kw_only=True)
+class Ack:
+    """Cumulative: every sequenced frame up to `seq` is in the client's hands."""
+
+    seq: Annotated[int, Meta(ge=0)]
+
+
+@attrs.frozen(kw_only=True)
+class Ping:
+    request_id: MaybeId = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class Health:
+    request_id: MaybeId = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class RotateToken:
+    old: str = attrs.field(repr=False)
+    new: str = attrs.field(repr=False)
+    request_id: MaybeId = UNSET
+
+
+ClientMessage = Hello | ListTools | CallTool | Cancel | Ack | Ping | Health | RotateToken
+
+
+@attrs.frozen(kw_only=True)
+class Fault:
+    """A failure as it travels. `correlation_id` is the id under which the daemon's logs know it."""
+
+    code: str
+    message: str
+    category: str
+    retryable: bool
+    correlation_id: str
+    retry_after_s: float | UnsetType = UNSET
+    details: dict[str, Any] | UnsetType = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class Output:
+    type: Literal["text"] = "text"
+    text: str
+    metadata: dict[str, Any] | UnsetType = UNSET
+
+
+@attrs.frozen(kw_only=True)
+class ServerFacts:
+    name: str
+    version: str
+    boot_id: str
+
+
+@attrs.frozen(kw_only=True)
+class HelloAck:
+    ok: bool
+    session_id: str | UnsetType = UNSET
+    protocol: int | UnsetType = UNSET
+    resumed: bool | UnsetType = UNSET
+    server: ServerFacts | UnsetType = UNSET
+    limits: dict[str, float] | UnsetType = UNSET
+    error: str | UnsetType = UNSET
+    op: Literal["hello_ack"] = "hello_ack"
+
+
+@attrs.frozen(kw_only=True)
+class ToolList:
+    tools: list[dict[str, Any]]
+    request_id: MaybeId = UNSET
+    op: Literal["list_tools_res"] = "list_tools_res"
+
+
+@attrs.frozen(kw_only=True)
+class CallAccepted:
+    request_id: RequestId
+    name: str
+    timeout: float
+    accepted: bool = True
+    op: Literal["call_tool_ack"] = "call_tool_ack"
+
+
+@attrs.frozen(kw_only=True)
+class Progress:
+    """What a running call does. `t` is RFC 3339; never sequenced, may be dropped."""
+
+    request_id: RequestId
+    name: str
+    t: str
+    stage: str
+    message: str
+    elapsed_s: float
+    op: Literal["progress"] = "progress"
+
+
+@attrs.frozen(kw_only=True)
+class StreamChunk:
+    request_id: RequestId
+    index: int
+    chunk: str
+    op: Literal["stream_chunk"] = "stream_chunk"
+
+
+@attrs.frozen(kw_only=True)
+class CallResult:
+    """The outcome of a call that did its work. `text` is all outputs joined, for old clients."""
+
+    request_id: RequestId
+    outputs: list[Output]
+    text: str | UnsetType = UNSET
+    usage: dict[str, Any] | UnsetType = UNSET
+    ok: Literal[True] = True
+    op: Literal["call_tool_res"] = "call_tool_res"
+
+
+@attrs.frozen(kw_only=True)
+class CallFailed:
+    """The outcome of a call that was refused, failed or was cancelled."""
+
+    request_id: MaybeId = UNSET
+    error: Fault
+    ok: Literal[False] = False
+    op: Literal["call_tool_res"] = "call_tool_res"
+
+
+@attrs.frozen(kw_only=True)
+class CallCancelling:
+    """The cancel was accepted; the call's one outcome follows."""
+
+    request_id: RequestId
+    op: Literal["cancelled"] = "cancelled"
+
+
+@attrs.frozen(kw_only=True)
+class ToolsChanged:
+    op: Literal["tools_changed"] = "tools_changed"
+
+
+@attrs.frozen(kw_only=True)
+class Pong:
+    request_id: MaybeId = UNSET
+    op: Literal["pong"] = "pong"
+
+
+@attrs.frozen(kw_only=True)
+class HealthReport:
+    health: dict[str, Any]
+    t: str
+    ok: bool = True
+    request_id: MaybeId = UNSET
+    op: Literal["health_res"] = "health_res"
+
+
+@attrs.frozen(kw_only=True)
+class TokenRotated:
+    ok: bool
+    error: Fault | UnsetType = UNSET
+    request_id: MaybeId = UNSET
+    op: Literal["rotate_token_res"] = "rotate_token_res"
+
+
+@attrs.frozen(kw_only=True)
+class Bye:
+    """The daemon closes on purpose: `reason` is "draining" or "superseded"."""
+
+    reason: str
+    retry_after_s: float
+    op: Literal["bye"] = "bye"
+
+
+@attrs.frozen(kw_only=True)
+class ErrorReply:
+    """A fault in a frame that is no call."""
+
+    error: Fault
+    request_id: MaybeId = UNSET
+    op: Literal["error"] = "error"
+
+
+DaemonMessage = (
+    HelloAck | ToolList | CallAccepted | Progress | StreamChunk | CallResult | CallFailed | CallCancelling
+    | ToolsChanged | Pong | HealthReport | TokenRotated | Bye | ErrorReply
+)  # fmt: skip

@@ -1,0 +1,197 @@
+"""The rules of one session: what a request id means, which frames are numbered and kept. Pure: no trio, no clock, no I/O.
+
+A request id is an idempotency key: the same id with the same call joins the running call or repeats the stored outcome.
+Numbered frames are kept until the client acknowledges them; a client of protocol 1 gets no numbers and keeps nothing here.
+"""
+
+from collections import OrderedDict, deque
+
+import attrs
+import msgspec
+import xxhash
+
+from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
+
+from .codec import encode, numbered
+from .messages import CallTool, DaemonMessage, RequestId
+
+_sorted = msgspec.json.Encoder(order="sorted")
+
+
+@attrs.frozen(kw_only=True)
+class Bounds:
+    """How much one session may hold: calls at once; unacknowledged frames; outcomes kept after their acknowledgement.
+
+    Together at most `unacked_bytes` + `kept_bytes` and the calls that run.
+    """
+
+    running: int = 8
+    unacked_bytes: int = 64 * 2**20
+    unacked_frames: int = 20_000
+    kept_outcomes: int = 256
+    kept_bytes: int = 8 * 2**20
+
+
+@attrs.frozen
+class Start:
+    """A new call: run it."""
+
+
+@attrs.frozen
+class Again:
+    """A known call: send this frame again, if there is one; the tool does not run a second time."""
+
+    frame: str | None
+
+
+@attrs.frozen
+class Refuse:
+    """Answer the call with this fault; nothing was started."""
+
+    fault: ExaiError
+
+
+@attrs.define
+class _Known:
+    """A call that the session has seen. `body` is the frame to repeat, without its number."""
+
+    fingerprint: bytes
+    body: str | None = None
+    seq: int = 0
+    finished: bool = False
+
+
+@attrs.define
+class SessionRules:
+    """Owned by one session; every method is one synchronous step."""
+
+    bounds: Bounds = attrs.field(factory=Bounds)
+    resumable: bool = False
+    running: int = 0
+    _last_seq: int = 0
+    _acked: int = 0
+    _unacked: deque[tuple[int, str]] = attrs.field(factory=deque[tuple[int, str]])
+    _unacked_bytes: int = 0
+    _known: OrderedDict[RequestId, _Known] = attrs.field(factory=OrderedDict[RequestId, _Known])
+    _kept_bytes: int = 0
+
+    def submit(self, call: CallTool) -> Start | Again | Refuse:
+        """What to do with a call. After Start the session counts it as running until `finish`."""
+        fingerprint = _fingerprint(call)
+        known = self._known.get(call.request_id)
+        if known is not None:
+            return self._meet_again(known, fingerprint)
+        fault = self._over_capacity()
+        if fault is not None:
+            return Refuse(fault)
+        self._known[call.request_id] = _Known(fingerprint)
+        self.running += 1
+        return Start()
+
+    def _meet_again(self, known: _Known, fingerprint: bytes) -> Again | Refuse:
+        if known.fingerprint != fingerprint:
+            return Refuse(_reused())
+        if known.body is None or not self.resumable:
+            return Again(known.body)
+        if known.seq <= self._acked:
+            frame = self._number(known.body)
+            known.seq = self._last_seq
+            return Again(frame)
+        return Again(numbered(known.body, known.seq))
+
+    def _over_capacity(self) -> ExaiError | None:
+        if self.running >= self.bounds.running:
+            return OverCapacityError(
+                f"this session already runs {self.running} calls, the most allowed"
+                " (EXAI_WS_SESSION_MAX_INFLIGHT); wait for one to finish",
+                retry_after_s=1.0,
+                details={"limit": "session_max_inflight", "max": self.bounds.running},
+            )
+        if (
+            self._unacked_bytes > self.bounds.unacked_bytes
+            or len(self._unacked) > self.bounds.unacked_frames
+        ):
+            return OverCapacityError(
+                "too many answers wait to be acknowledged; send ack for what has arrived",
+                retry_after_s=1.0,
+                details={"limit": "unacknowledged", "frames": len(self._unacked)},
+            )
+        return None
+
+    def accept(self, request_id: RequestId, message: DaemonMessage) -> str:
+        """The numbered call_tool_ack of a started call; it is what a repeated request hears while the call runs."""
+        return self._remember(request_id, message)
+
+    def finish(self, request_id: RequestId, message: DaemonMessage) -> str:
+        """The numbered outcome of a started call; it is what a repeated request hears from now on."""
+        frame = self._remember(request_id, message)
+        known = self._known[request_id]
+        known.finished = True
+        self._known.move_to_end(request_id)
+        self._kept_bytes += len(known.body or "")
+        self.running -= 1
+        self._forget_old()
+        return frame
+
+    def _remember(self, request_id: RequestId, message: DaemonMessage) -> str:
+        known = self._known[request_id]
+        known.body = encode(message)
+        frame = self._number(known.body)
+        known.seq = self._last_seq
+        return frame
+
+    def number(self, message: DaemonMessage) -> str:
+        """The frame of a message that must not be lost."""
+        return self._number(encode(message))
+
+    def _number(self, body: str) -> str:
+        if not self.resumable:
+            return body
+        self._last_seq += 1
+        frame = numbered(body, self._last_seq)
+        self._unacked.append((self._last_seq, frame))
+        self._unacked_bytes += len(frame)
+        return frame
+
+    def acknowledge(self, seq: int) -> None:
+        """Every frame up to `seq` is in the client's hands. A number that was never given counts as the last one given."""
+        self._acked = max(self._acked, min(seq, self._last_seq))
+        while self._unacked and self._unacked[0][0] <= self._acked:
+            self._unacked_bytes -= len(self._unacked.popleft()[1])
+        self._forget_old()
+
+    def resume(self, last_seq: int) -> list[str]:
+        """What a client that came back has missed, in order."""
+        self.acknowledge(last_seq)
+        return [frame for _, frame in self._unacked]
+
+    def is_running(self, request_id: RequestId) -> bool:
+        known = self._known.get(request_id)
+        return known is not None and not known.finished
+
+    def _forget_old(self) -> None:
+        """Drop the oldest outcomes that are over the bounds. An outcome not yet acknowledged is never dropped."""
+        while len(self._known) - self.running > self.bounds.kept_outcomes or (
+            self._kept_bytes > self.bounds.kept_bytes
+        ):
+            oldest = self._oldest_delivered()
+            if oldest is None:
+                return
+            self._kept_bytes -= len(self._known.pop(oldest).body or "")
+
+    def _oldest_delivered(self) -> RequestId | None:
+        for request_id, known in self._known.items():
+            if known.finished:
+                return request_id if known.seq <= self._acked else None
+        return None
+
+
+def _fingerprint(call: CallTool) -> bytes:
+    return xxhash.xxh3_128_digest(_sorted.encode((call.name, call.arguments)))
+
+
+def _reused() -> ExaiError:
+    return InvalidRequestError(
+        "this request_id was used for another call; give every call its own id",
+        details={"reason": "request_id_reused"},
+    )

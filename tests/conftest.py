@@ -1,0 +1,56 @@
+"""Fixtures and instruments that every layer's tests share."""
+
+import socket
+from collections.abc import Awaitable, Callable
+
+import pytest
+import trio
+
+Scenario = Callable[[], Awaitable[None]]
+SweepRunner = Callable[..., Awaitable[int]]
+
+
+class CancelAtStep(trio.abc.Instrument):
+    """Cancels `scope` after the given number of scheduler steps."""
+
+    def __init__(self, scope: trio.CancelScope, step: int) -> None:
+        self._scope = scope
+        self._left = step
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        self._left -= 1
+        if self._left == 0:
+            self._scope.cancel(reason="the sweep")
+
+
+async def _sweep(scenario: Scenario, invariant: Callable[[], None], most: int = 2000) -> int:
+    for step in range(1, most):
+        with trio.fail_after(60), trio.CancelScope() as scope:
+            instrument = CancelAtStep(scope, step)
+            trio.lowlevel.add_instrument(instrument)
+            try:
+                await scenario()
+            finally:
+                trio.lowlevel.remove_instrument(instrument)
+        invariant()
+        if not scope.cancelled_caught:
+            return step
+    raise AssertionError(f"the scenario did not end within {most} steps")
+
+
+@pytest.fixture
+def cancel_at_every_step() -> SweepRunner:
+    """Run `scenario` again and again, cancelled at its 1st, 2nd, … nth scheduler step, and check `invariant` each time.
+
+    Returns how many steps the whole scenario takes.
+    """
+    return _sweep
+
+
+@pytest.fixture
+def unused_tcp_port() -> int:
+    """A loopback port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port

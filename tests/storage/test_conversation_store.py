@@ -1,0 +1,161 @@
+"""The contract of ConversationStore, held by every store."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+from hypothesis import given, settings, strategies as st
+
+from exai_trio.errors import StorageError
+from exai_trio.storage.base import Turn
+from exai_trio.storage.memory import MemoryStore
+from exai_trio.storage.sqlite import open_sqlite
+
+HOUR_S = 3600.0
+
+
+@asynccontextmanager
+async def open_memory(path):
+    yield MemoryStore()
+
+
+# real: the SQLite store works in threads.
+STORES = [
+    pytest.param(open_memory, id="memory"),
+    pytest.param(open_sqlite, id="sqlite", marks=pytest.mark.real),
+]
+
+
+@pytest.fixture(params=STORES)
+def open_store(request):
+    return request.param
+
+
+def said(text, role="user", **more):
+    return Turn(role=role, text=text, tool="chat", at=1.0, **more)
+
+
+async def test_unknown_conversation_is_none(open_store, tmp_path):
+    """A conversation that nobody began is None, not an error."""
+    async with open_store(tmp_path / "exai.db") as store:
+        found = await store.load("nobody", now=0)
+
+    assert found is None
+
+
+async def test_turns_come_back_as_given(open_store, tmp_path):
+    """Turns come back in order with every field, whatever the text."""
+    question = said("why? \x00 é 🙂\n", extra={"files": ["a.py"], "deep": {"n": [1, 2.5, None]}})
+    answer = said("because", role="assistant", model="glm-4.6", provider="glm")
+    async with open_store(tmp_path / "exai.db") as store:
+        first = await store.append("c", (question, answer), now=10, expires_at=10 + HOUR_S)
+        second = await store.append("c", (said("and?"),), now=20, expires_at=20 + HOUR_S)
+        found = await store.load("c", now=30)
+
+    assert (2, 3) == (first, second)
+    assert (question, answer, said("and?")) == found.turns
+    assert ("c", 10, 20 + HOUR_S) == (found.id, found.created_at, found.expires_at)
+
+
+async def test_expired_conversation_is_gone_at_once(open_store, tmp_path):
+    """At its expiry a conversation is None, swept or not, and a later append begins a new one."""
+    async with open_store(tmp_path / "exai.db") as store:
+        await store.append("c", (said("old"),), now=0, expires_at=10)
+        at_expiry = await store.load("c", now=10)
+        count = await store.append("c", (said("new"),), now=11, expires_at=20)
+        found = await store.load("c", now=12)
+
+    assert at_expiry is None
+    assert count == 1
+    assert (said("new"),) == found.turns
+
+
+async def test_sweep_deletes_only_what_has_expired(open_store, tmp_path):
+    """A sweep deletes expired conversations with their turns, says how many, and leaves the others."""
+    async with open_store(tmp_path / "exai.db") as store:
+        await store.append("old", (said("a"),), now=0, expires_at=10)
+        await store.append("young", (said("b"),), now=0, expires_at=30)
+        swept = await store.sweep(now=20)
+        again = await store.sweep(now=20)
+        left = [await store.load(name, now=5) for name in ("old", "young")]
+
+    assert (1, 0) == (swept, again)
+    assert left[0] is None
+    assert (said("b"),) == left[1].turns
+
+
+@pytest.mark.parametrize("turn", [said("half \ud83d"), said("x", extra={"k": "\udc00"}), said("x", extra={"k": {1j}})])
+async def test_what_cannot_be_stored_is_refused_whole(open_store, tmp_path, turn):
+    """A turn that no store can hold is a StorageError, and none of the turns given with it is kept."""
+    async with open_store(tmp_path / "exai.db") as store:
+        with pytest.raises(StorageError):
+            await store.append("c", (said("good"), turn), now=0, expires_at=10)
+        found = await store.load("c", now=1)
+
+    assert found is None
+
+
+async def test_stored_turn_is_a_copy(open_store, tmp_path):
+    """Changing what was given, afterwards, changes nothing in the store."""
+    extra = {"files": ["a"]}
+    async with open_store(tmp_path / "exai.db") as store:
+        await store.append("c", (said("x", extra=extra),), now=0, expires_at=10)
+        extra["files"].append("b")
+        found = await store.load("c", now=1)
+
+    assert {"files": ["a"]} == found.turns[0].extra
+
+
+async def test_conversations_do_not_mix(open_store, tmp_path):
+    """Many tasks appending at once each find their own turns, complete and in order."""
+    async with open_store(tmp_path / "exai.db") as store:
+
+        async def talk(name):
+            for number in range(5):
+                await store.append(name, (said(f"{name}{number}"),), now=0, expires_at=10)
+
+        async with trio.open_nursery() as talking:
+            for name in "abcdefgh":
+                talking.start_soon(talk, name)
+        heard = {name: await store.load(name, now=1) for name in "abcdefgh"}
+
+    assert {n: [f"{n}{i}" for i in range(5)] for n in "abcdefgh"} == {
+        name: [turn.text for turn in found.turns] for name, found in heard.items()
+    }
+
+
+STEPS = st.lists(
+    st.tuples(
+        st.sampled_from(["append", "load", "sweep"]),
+        st.sampled_from("ab"),
+        st.integers(min_value=0, max_value=4),
+    ),
+    max_size=12,
+)
+
+
+@pytest.mark.real
+@settings(max_examples=15, deadline=None)
+@given(steps=STEPS)
+def test_sqlite_behaves_as_the_memory_store(steps, tmp_path_factory):
+    """Whatever is done, both stores answer alike; so tests on the memory store tell the truth."""
+
+    async def play(store):
+        heard, now = [], 0
+        for what, name, step in steps:
+            now += step
+            if what == "append":
+                heard.append(await store.append(name, (said(f"{now}"),), now, now + 5))
+            elif what == "load":
+                heard.append(await store.load(name, now))
+            else:
+                heard.append(await store.sweep(now))
+        return heard
+
+    async def both():
+        async with open_sqlite(tmp_path_factory.mktemp("store") / "exai.db") as sqlite:
+            return await play(sqlite), await play(MemoryStore())
+
+    on_sqlite, in_memory = trio.run(both)
+
+    assert in_memory == on_sqlite

@@ -1,0 +1,368 @@
+"""What only the SQLite store promises: the file, its schema, faults, cancellation, kills."""
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+
+import pytest
+import trio
+from trio.testing import RaisesGroup
+
+from exai_trio.errors import StorageError
+from exai_trio.storage import schema
+from exai_trio.storage.base import Turn
+from exai_trio.storage.group_commit import open_group_commit
+from exai_trio.storage.sqlite import open_sqlite
+
+pytestmark = pytest.mark.real
+
+FOR_EVER = 1e12
+
+
+def said(text):
+    return (Turn(role="user", text=text, tool="chat", at=1.0),)
+
+
+async def refusal(path):
+    """The message with which the store refuses to open `path`."""
+    with pytest.raises(StorageError) as refused:
+        async with open_sqlite(path):
+            pass
+    return refused.value.message
+
+
+async def test_file_is_for_its_owner_only(tmp_path):
+    """The file, its log files and a directory made for it can be read by nobody else."""
+    path = tmp_path / "state" / "exai.db"
+    async with open_sqlite(path) as store:
+        await store.append("c", said("secret"), now=0, expires_at=1)
+        modes = {p.name: stat.S_IMODE(p.stat().st_mode) for p in path.parent.iterdir()}
+
+    assert {"exai.db": 0o600, "exai.db-wal": 0o600, "exai.db-shm": 0o600} == modes
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+
+
+async def test_a_file_that_others_could_read_is_closed_to_them(tmp_path):
+    """An older file with a wider mode is narrowed when it is opened."""
+    path = tmp_path / "exai.db"
+    path.touch(mode=0o644)
+    async with open_sqlite(path):
+        mode = stat.S_IMODE(path.stat().st_mode)
+
+    assert mode == 0o600
+
+
+async def test_conversations_survive_a_restart(tmp_path):
+    """What one life of the store wrote, the next one reads; closing left no log file behind."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        await store.append("c", said("before"), now=0, expires_at=FOR_EVER)
+    left = sorted(p.name for p in tmp_path.iterdir())
+    async with open_sqlite(path) as store:
+        found = await store.load("c", now=1)
+
+    assert ["exai.db"] == left
+    assert said("before") == found.turns
+
+
+async def test_a_newer_schema_is_refused(tmp_path):
+    """A file of a newer EXAI is refused with both versions and a remedy, and left as it was."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path):
+        pass
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA user_version = 7")
+    connection.close()
+    before = path.read_bytes()
+    message = await refusal(path)
+
+    assert "schema 7" in message
+    assert "Upgrade EXAI" in message
+    assert before == path.read_bytes()
+
+
+async def test_another_programs_database_is_refused(tmp_path):
+    """A database that EXAI did not make is not written to."""
+    path = tmp_path / "exai.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.commit()
+    connection.close()
+    message = await refusal(path)
+
+    assert "another program" in message
+
+
+async def test_older_schema_is_upgraded(tmp_path, monkeypatch):
+    """A file of an older EXAI takes the missing steps, once, and keeps its conversations."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        await store.append("c", said("kept"), now=0, expires_at=FOR_EVER)
+    later = (*schema.STEPS, ("CREATE TABLE journal (x)",))
+    monkeypatch.setattr("exai_trio.storage.sqlite.STEPS", later)
+    for _ in range(2):
+        async with open_sqlite(path) as store:
+            found = await store.load("c", now=1)
+
+    assert said("kept") == found.turns
+
+
+async def test_a_failed_upgrade_leaves_the_file_as_it_was(tmp_path, monkeypatch):
+    """The steps of an upgrade are taken together or not at all."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path):
+        pass
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "exai_trio.storage.sqlite.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)", "NONSENSE"))
+        )
+        message = await refusal(path)
+    async with open_sqlite(path) as store:
+        found = await store.load("c", now=1)
+
+    assert "NONSENSE" in message
+    assert found is None
+
+
+@pytest.mark.parametrize("content", [b"not a database at all, but long enough to look at" * 20, b"x"])
+async def test_a_damaged_file_is_refused(tmp_path, content):
+    """A file that is no database is a StorageError that says to move it away."""
+    path = tmp_path / "exai.db"
+    path.write_bytes(content)
+    message = await refusal(path)
+
+    assert "move it away" in message
+
+
+async def test_damage_found_later_fails_that_read_only(tmp_path):
+    """A page that is destroyed while the store is open is a StorageError; closing still works."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        await store.append("c", said("x" * 50_000), now=0, expires_at=FOR_EVER)
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + os.urandom(len(content) - 4096))
+    async with open_sqlite(path) as store:
+        with pytest.raises(StorageError):
+            await store.load("c", now=1)
+
+
+@pytest.mark.parametrize("path", ["directory", "file/below"])
+async def test_a_path_that_cannot_be_a_file_is_refused(tmp_path, path):
+    """Where no file can be made, the error names the path and the setting."""
+    (tmp_path / "directory").mkdir()
+    (tmp_path / "file").touch()
+    message = await refusal(tmp_path / path)
+
+    assert str(tmp_path / path) in message
+    assert "EXAI_HOME" in message
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+async def test_a_read_only_file_is_refused(tmp_path):
+    """A file that may not be written is a StorageError at the start, not at the first answer."""
+    home = tmp_path / "home"
+    home.mkdir(mode=0o500)
+    message = await refusal(home / "exai.db")
+
+    assert "EXAI_HOME" in message
+
+
+async def test_a_lock_held_elsewhere_is_a_storage_error(tmp_path, monkeypatch):
+    """A write that another process keeps from the file fails as retryable, and works when the lock is gone."""
+    monkeypatch.setattr("exai_trio.storage.sqlite.BUSY_MS", 20)
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageError) as refused:
+            await store.append("c", said("x"), now=0, expires_at=FOR_EVER)
+        other.execute("COMMIT")
+        other.close()
+        count = await store.append("c", said("x"), now=0, expires_at=FOR_EVER)
+
+    assert refused.value.retryable
+    assert "lock" in refused.value.message
+    assert count == 1
+
+
+async def test_a_full_disk_fails_the_write_and_keeps_what_was_there(tmp_path):
+    """A write that finds no room is a StorageError; earlier turns stay, later small ones work."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        await store.append("c", said("small"), now=0, expires_at=FOR_EVER)
+        store._writer  # noqa: B018  the limit is set below on the writer's connection
+        await store._writer.write(lambda c: c.execute("PRAGMA max_page_count = 30").fetchall())
+        with pytest.raises(StorageError) as refused:
+            await store.append("c", said("x" * 500_000), now=0, expires_at=FOR_EVER)
+        count = await store.append("c", said("y"), now=0, expires_at=FOR_EVER)
+
+    assert "full" in refused.value.message
+    assert count == 2
+
+
+async def test_one_bad_write_spoils_no_other(tmp_path):
+    """Of writes committed together only the one that fails is undone."""
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        outcomes = {}
+
+        async def attempt(name, work):
+            try:
+                outcomes[name] = await store._writer.write(work)
+            except StorageError as fault:
+                outcomes[name] = fault
+
+        async with trio.open_nursery() as writing:
+            for name, statement in [
+                ("a", "INSERT INTO conversations VALUES ('a', 0, 9)"),
+                ("b", "INSERT INTO conversations VALUES ('a-b', NULL, 9)"),
+                ("c", "INSERT INTO conversations VALUES ('c', 0, 9)"),
+            ]:
+                writing.start_soon(attempt, name, lambda c, s=statement: c.execute(s).rowcount)
+        found = [await store.load(name, now=1) is not None for name in ("a", "a-b", "c")]
+
+    assert isinstance(outcomes.pop("b"), StorageError)
+    assert {"a": 1, "c": 1} == outcomes
+    assert [True, False, True] == found
+
+
+async def test_waiting_writes_become_one_batch():
+    """While a batch is being written, what arrives is gathered and committed together."""
+    sizes, hold = [], threading.Event()
+
+    def commit(batch):
+        sizes.append(len(batch))
+        hold.wait(5)
+
+    async with open_group_commit(commit) as writer, trio.open_nursery() as writing:
+        for _ in range(40):
+            writing.start_soon(writer.write, len)
+        await trio.testing.wait_all_tasks_blocked()
+        hold.set()
+
+    assert sum(sizes) == 40
+    assert len(sizes) <= 2
+
+
+async def test_closing_flushes_what_was_accepted(tmp_path):
+    """Writes whose waiters are cancelled with the whole program are done, and done whole, when the store has closed."""
+    path = tmp_path / "exai.db"
+    with trio.CancelScope() as program:
+        async with open_sqlite(path) as store, trio.open_nursery() as writing:
+            for number in range(20):
+                writing.start_soon(store.append, f"c{number}", said("a") + said("b"), 0, FOR_EVER)
+            await trio.testing.wait_all_tasks_blocked()
+            program.cancel(reason="test")
+    async with open_sqlite(path) as store:
+        found = [await store.load(f"c{number}", now=1) for number in range(20)]
+
+    assert [said("a") + said("b")] * 20 == [conversation.turns for conversation in found]
+
+
+async def test_a_closed_store_says_so(tmp_path):
+    """Using a store after its block is a StorageError, not a hang."""
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        pass
+
+    with pytest.raises(StorageError):
+        await store.append("c", said("x"), 0, FOR_EVER)
+    with pytest.raises(StorageError):
+        await store.load("c", 0)
+
+
+async def test_a_broken_commit_wakes_its_waiters():
+    """When the writer itself fails, nobody waits for it for ever."""
+
+    def commit(batch):
+        raise ZeroDivisionError
+
+    refused = []
+
+    async def attempt(writer):
+        try:
+            with trio.CancelScope(shield=True):
+                await writer.write(len)
+        except StorageError as fault:
+            refused.append(fault)
+
+    with RaisesGroup(ZeroDivisionError):
+        async with open_group_commit(commit) as writer, trio.open_nursery() as writing:
+            writing.start_soon(attempt, writer)
+
+    assert len(refused) == 1
+
+
+class CancelAtStep(trio.abc.Instrument):
+    def __init__(self, scope, step):
+        self.scope, self.left = scope, step
+
+    def after_task_step(self, task):
+        self.left -= 1
+        if self.left == 0:
+            self.scope.cancel(reason="test")
+
+
+async def test_cancelling_at_any_step_leaves_whole_exchanges(tmp_path):
+    """Wherever a program is cut, the next one opens the file and finds exchanges of two turns or none."""
+    step, completed = 0, False
+    while not completed:
+        step += 1
+        path = tmp_path / f"{step}.db"
+        with trio.CancelScope() as scope:
+            instrument = CancelAtStep(scope, step)
+            trio.lowlevel.add_instrument(instrument)
+            try:
+                async with open_sqlite(path) as store, trio.open_nursery() as writing:
+                    for _ in range(3):
+                        writing.start_soon(store.append, "c", said("a") + said("b"), 0, FOR_EVER)
+            finally:
+                trio.lowlevel.remove_instrument(instrument)
+        completed = not scope.cancel_called
+        async with open_sqlite(path) as store:
+            found = await store.load("c", now=1)
+        turns = found.turns if found else ()
+
+        assert said("a") * 0 + (said("a") + said("b")) * (len(turns) // 2) == turns
+
+    assert step > 5
+    assert len(turns) == 6
+
+
+CHILD = """
+import sys, trio
+from pathlib import Path
+from exai_trio.storage.base import Turn
+from exai_trio.storage.sqlite import open_sqlite
+
+async def main():
+    async with open_sqlite(Path(sys.argv[1])) as store:
+        turn = (Turn(role="user", text="x" * 800, tool="chat", at=1.0),)
+        while True:
+            print(await store.append("c", turn, 0, 1e12), flush=True)
+
+trio.run(main)
+"""
+
+
+async def test_a_kill_loses_nothing_acknowledged(tmp_path):
+    """After kill -9 every turn that append had answered for is there."""
+    path = tmp_path / "exai.db"
+
+    def kill_midway():
+        with subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True
+        ) as child:
+            heard = [child.stdout.readline() for _ in range(200)]
+            child.send_signal(signal.SIGKILL)
+            heard += child.stdout.readlines()
+        return [int(line) for line in heard if line.endswith("\n")]
+
+    acknowledged = await trio.to_thread.run_sync(kill_midway)
+    async with open_sqlite(path) as store:
+        found = await store.load("c", now=1)
+
+    assert list(range(1, len(acknowledged) + 1)) == acknowledged
+    assert len(found.turns) >= len(acknowledged)

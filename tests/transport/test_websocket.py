@@ -1,0 +1,201 @@
+"""WebSocket connections over memory streams and loopback sockets."""
+
+import pytest
+import trio
+from trio.testing import memory_stream_pair
+
+from exai_trio.transport.websocket import (
+    GOING_AWAY,
+    Limits,
+    PeerGone,
+    Unreachable,
+    accept,
+    client_on,
+    connect,
+)
+
+LIMITS = Limits(max_bytes=1000, send_s=2.0, close_s=1.0)
+
+
+def everyone(_handshake):
+    return None
+
+
+async def echo(stream, limits=LIMITS, admit=everyone):
+    try:
+        async with accept(stream, limits, admit) as socket:
+            while True:
+                await socket.send(await socket.receive())
+    except PeerGone:
+        pass
+
+
+async def test_messages_come_back_in_order_whatever_is_sent_in_one_write(autojump_clock):
+    """Many frames given to one send arrive one by one, in order."""
+    ours, theirs = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(echo, theirs)
+        async with client_on(ours, "test", LIMITS) as socket:
+            await socket.send("a", "b", "c")
+            heard = [await socket.receive() for _ in range(3)]
+
+    assert ["a", "b", "c"] == heard
+
+
+async def test_a_refused_handshake_is_unreachable_for_the_client(autojump_clock):
+    """What `admit` refuses gets HTTP 403 before the upgrade."""
+    ours, theirs = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(echo, theirs, LIMITS, lambda _handshake: "not you")
+        with pytest.raises(Unreachable, match="403"):
+            async with client_on(ours, "test", LIMITS):
+                pass
+
+
+async def test_a_peer_that_leaves_before_the_handshake_frees_the_server(autojump_clock):
+    """A half handshake followed by EOF ends the server's side with PeerGone, not with a wait for ever."""
+    ours, theirs = memory_stream_pair()
+    await ours.send_all(b"GET / HTTP/1.1\r\n")
+    await ours.aclose()
+
+    with trio.fail_after(5), pytest.raises(PeerGone):
+        async with accept(theirs, LIMITS, everyone):
+            pass
+
+
+async def test_garbage_instead_of_a_handshake_is_peer_gone(autojump_clock):
+    """Bytes that are no HTTP end the connection quietly."""
+    ours, theirs = memory_stream_pair()
+    await ours.send_all(b"\x00\xff garbage\r\n\r\n")
+
+    with trio.fail_after(5), pytest.raises(PeerGone):
+        async with accept(theirs, LIMITS, everyone):
+            pass
+
+
+async def test_a_message_over_the_limit_closes_with_1009_and_the_socket_is_gone():
+    """Over a real socket the peer reads code 1009, and our side ends at once."""
+    ended = trio.Event()
+
+    async def serve(stream):
+        await echo(stream)
+        ended.set()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, serve, 0)
+        port = listeners[0].socket.getsockname()[1]
+        async with connect("127.0.0.1", port, Limits(max_bytes=10_000_000)) as socket:
+            await socket.send("x" * 300_000)
+            with pytest.raises(PeerGone) as gone:
+                await socket.receive()
+        with trio.fail_after(5):
+            await ended.wait()
+        nursery.cancel_scope.cancel()
+
+    assert 1009 == gone.value.code
+
+
+async def test_the_limit_counts_bytes_not_characters(autojump_clock):
+    """400 characters of three bytes each are over a limit of 1,000 bytes."""
+    ours, theirs = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(echo, theirs)
+        async with client_on(ours, "test", Limits()) as socket:
+            await socket.send("€" * 400)
+            with pytest.raises(PeerGone) as gone:
+                await socket.receive()
+
+    assert 1009 == gone.value.code
+
+
+async def test_leaving_the_server_says_going_away(autojump_clock):
+    """A connection that the server is cancelled out of closes with 1001, not without a word."""
+    ours, theirs = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+        serving = await nursery.start(_cancellable_echo, theirs)
+        async with client_on(ours, "test", LIMITS) as socket:
+            await socket.send("hello")
+            await socket.receive()
+            serving.cancel()
+            with pytest.raises(PeerGone) as gone:
+                await socket.receive()
+
+    assert GOING_AWAY == gone.value.code
+
+
+async def _cancellable_echo(stream, task_status):
+    with trio.CancelScope() as scope:
+        task_status.started(scope)
+        await echo(stream)
+
+
+async def test_a_peer_that_reads_nothing_is_gone_after_the_send_limit():
+    """A send that the peer does not take ends with PeerGone, and leaving afterwards does not wait for the peer."""
+
+    async def mute(stream):
+        async with accept(stream, LIMITS, everyone):
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        listeners = await nursery.start(trio.serve_tcp, mute, 0)
+        port = listeners[0].socket.getsockname()[1]
+        async with connect("127.0.0.1", port, Limits(send_s=0.05, max_bytes=10**9)) as socket:
+            with pytest.raises(PeerGone, match="does not read"):
+                await socket.send("x" * 10_000_000)
+        nursery.cancel_scope.cancel()
+
+
+async def test_ping_is_answered_though_the_peer_reads_no_messages(autojump_clock):
+    """The reader of the library answers pings while the queue has room."""
+    ours, theirs = memory_stream_pair()
+
+    async def mute():
+        async with accept(theirs, LIMITS, everyone):
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(mute)
+        async with client_on(ours, "test", LIMITS) as socket:
+            await socket.send("unread")
+            with trio.fail_after(5):
+                await socket.ping()
+        nursery.cancel_scope.cancel()
+
+
+async def test_nobody_listening_is_unreachable(unused_tcp_port):
+    """Connecting to a closed port raises Unreachable naming the address."""
+    with pytest.raises(Unreachable, match=str(unused_tcp_port)):
+        async with connect("127.0.0.1", unused_tcp_port, LIMITS):
+            pass
+
+
+async def test_cancelled_anywhere_a_conversation_ends_and_closes_its_streams(
+    cancel_at_every_step, autojump_clock
+):
+    """Cancelled at any scheduler step, whatever was opened is closed."""
+    still_open = set()
+
+    def watch(stream):
+        still_open.add(stream)
+        stream.send_stream.close_hook = lambda: still_open.discard(stream)
+        return stream
+
+    async def conversation():
+        ours, theirs = memory_stream_pair()
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(echo, watch(theirs))
+            try:
+                watch(ours)
+                async with client_on(ours, "test", LIMITS) as socket:
+                    await socket.send("a", "b")
+                    await socket.receive()
+                    await socket.ping()
+            except PeerGone:
+                pass
+
+    def all_closed():
+        assert not still_open
+
+    steps = await cancel_at_every_step(conversation, all_closed)
+
+    assert steps > 20
