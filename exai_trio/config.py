@@ -18,6 +18,7 @@ LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 LogFormat = Literal["auto", "text", "json"]
 
 MIB = 1024 * 1024
+_REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared, not bound
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 
 
@@ -103,9 +104,7 @@ class Config:
     @property
     def client_host(self) -> str:
         """Where a client of this machine finds the daemon; "all addresses" is no address to connect to."""
-        return {"0.0.0.0": "127.0.0.1", "::": "::1", "": "127.0.0.1"}.get(
-            self.ws_host, self.ws_host
-        )  # noqa: S104  # compared, not bound
+        return _REACHABLE.get(self.ws_host, self.ws_host)
 
     @property
     def ws_url(self) -> str:

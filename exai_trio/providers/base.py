@@ -43,7 +43,10 @@ class Message:
 
 @attrs.frozen(kw_only=True)
 class ChatRequest:
-    """One question to one model. `idempotency_key` is the same for every attempt; `cache_key` for every turn of a thread."""
+    """One question to one model. `idempotency_key` is the same for every attempt; `cache_key` for every turn of a thread.
+
+    `renumbered` counts how often the provider called our request id a duplicate: then it gets a new one, the key stays.
+    """
 
     model: str
     messages: tuple[Message, ...]
@@ -55,6 +58,7 @@ class ChatRequest:
     tool_choice: Any = None
     idempotency_key: str = ""
     cache_key: str | None = None
+    renumbered: int = 0
 
 
 @attrs.frozen(kw_only=True)
@@ -115,9 +119,28 @@ class ProviderFile:
     purpose: str
 
 
+@attrs.frozen(kw_only=True)
+class Balance:
+    """Money left with a provider."""
+
+    available: float
+    currency: str
+
+
+@attrs.frozen(kw_only=True)
+class OfferedModel:
+    """A model as a provider's own list describes it; None where the list does not say."""
+
+    name: str
+    context_window: int | None = None
+    sees_images: bool | None = None
+    reasons: bool | None = None
+
+
 class Provider(Protocol):
     """One service under one key. Every method raises only ProviderError and its children (and trio.Cancelled).
 
+    What is not among the capabilities raises ProviderRefusedError. Cancelling closes the socket of the request.
     Nothing here retries, waits for permits or counts failures; that is the gateway's and the guard's.
     """
 
@@ -133,7 +156,7 @@ class Provider(Protocol):
 
     async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> int: ...
 
-    async def list_models(self) -> tuple[str, ...]: ...
+    async def list_models(self) -> tuple[OfferedModel, ...]: ...
 
     async def upload_file(self, path: Path, purpose: str) -> ProviderFile: ...
 
@@ -143,4 +166,8 @@ class Provider(Protocol):
 
     async def delete_file(self, file_id: str) -> None: ...
 
-    async def web_search(self, query: str, options: Mapping[str, Any]) -> tuple[Mapping[str, Any], ...]: ...
+    async def web_search(
+        self, query: str, options: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], ...]: ...
+
+    async def balance(self) -> Balance: ...

@@ -17,7 +17,9 @@ class Backoff:
 
     def ceiling_s(self, failures: int) -> float:
         """The longest wait after so many failures (at least one)."""
-        doublings = min(failures - 1, 30)  # 2 ** 30 is past every sensible limit, and floats stay finite
+        doublings = min(
+            failures - 1, 30
+        )  # 2 ** 30 is past every sensible limit, and floats stay finite
         return min(self.longest_s, self.first_s * 2.0**doublings)
 
     def delay_s(self, failures: int, retry_after_s: float | None, random: float) -> float:

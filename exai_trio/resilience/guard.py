@@ -35,7 +35,7 @@ class Guard:
     breaker: Breaker
     random: Callable[[], float]
     retrying: Callable[[ProviderError, float, int], None]
-    backoff: Backoff = Backoff()
+    backoff: Backoff = attrs.field(factory=Backoff)
 
     async def run(self, make: Callable[[Attempt], Awaitable[T]]) -> T:
         """The first answer that succeeds. Cancelling counts as nothing and leaves the breaker as it was.
@@ -70,20 +70,25 @@ class Guard:
             details={"reason": "breaker_open"},
         )
 
-    async def _once(self, make: Callable[[Attempt], Awaitable[T]], attempt: Attempt, ticket: Ticket) -> T:
+    async def _once(
+        self, make: Callable[[Attempt], Awaitable[T]], attempt: Attempt, ticket: Ticket
+    ) -> T:
         outcome: Outcome = "nothing"
         try:
             answer = await make(attempt)
-            outcome = "success"
-            return answer
         except ProviderError as error:
             outcome = "failure" if _blames_the_peer(error) else "success"
             raise
+        else:
+            outcome = "success"
+            return answer
         finally:
             self.breaker.settle(ticket, outcome, trio.current_time())
 
     def _wait_before_next(self, error: ProviderError, attempt: Attempt) -> float | None:
-        allowed = min(self.backoff.attempts, error.details.get("max_attempts", self.backoff.attempts))
+        allowed = min(
+            self.backoff.attempts, error.details.get("max_attempts", self.backoff.attempts)
+        )
         if attempt.spoke or not error.retryable or attempt.number >= allowed:
             return None
         wait_s = self.backoff.delay_s(attempt.number, error.retry_after_s, self.random())
@@ -93,4 +98,4 @@ class Guard:
 
 def _blames_the_peer(error: ProviderError) -> bool:
     """Whether the failure speaks against the service; a refusal or our own rate limit shows that it is alive."""
-    return error.retryable and error.details.get("reason") != "rate_limit"
+    return error.retryable and error.details.get("reason") not in {"rate_limit", "concurrency"}

@@ -33,10 +33,24 @@ class Model:
 _GLM_EFFORT = ("low", "medium", "high", "xhigh", "max")
 
 
-def _glm(name: str, context: int, output: int = 128 * K, **more: object) -> Model:
-    return attrs.evolve(
-        Model(name=name, context=context, output=output, thinking="toggle"),
-        **more,
+def _glm(
+    name: str,
+    context: int,
+    output: int = 128 * K,
+    thinking: Thinking = "toggle",
+    effort: tuple[str, ...] = (),
+    *,
+    sees: bool = False,
+    counts_tokens: bool = False,
+) -> Model:
+    return Model(
+        name=name,
+        context=context,
+        output=output,
+        thinking=thinking,
+        effort=effort,
+        sees=sees,
+        counts_tokens=counts_tokens,
     )
 
 
@@ -66,14 +80,27 @@ _GLM = (
 _K3_EFFORT = ("low", "high", "max")
 
 
-def _kimi(name: str, context: int, thinking: Thinking, **more: object) -> Model:
-    known = Model(name=name, context=context, output=context, thinking=thinking, sees=True)
-    return attrs.evolve(known, default_output=32_768, **more)
+def _kimi(
+    name: str,
+    context: int,
+    thinking: Thinking,
+    effort: tuple[str, ...] = (),
+    default_output: int = 32_768,
+) -> Model:
+    return Model(
+        name=name,
+        context=context,
+        output=context,
+        thinking=thinking,
+        effort=effort,
+        default_output=default_output,
+        sees=True,
+    )
 
 
 _KIMI = (
-    _kimi("kimi-k3", M, "always", effort=_K3_EFFORT, default_output=131_072),
-    _kimi("kimi-k3.1-pro", M, "always", effort=_K3_EFFORT, default_output=131_072),
+    _kimi("kimi-k3", M, "always", _K3_EFFORT, 131_072),
+    _kimi("kimi-k3.1-pro", M, "always", _K3_EFFORT, 131_072),
     _kimi("kimi-k2.7-code", 262_144, "always"),
     _kimi("kimi-k2.7-code-highspeed", 262_144, "always"),
     _kimi("kimi-k2.6", 262_144, "toggle"),

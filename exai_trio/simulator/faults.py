@@ -15,6 +15,7 @@ import attrs
 _DIRECTIVE = re.compile(r"\[\[simulate:(.*?)\]\]", re.DOTALL)
 MAX_TOKENS = 200_000
 MAX_SECONDS = 3600.0
+STATUSES = range(200, 600)
 
 
 class BadDirectiveError(Exception):
@@ -43,7 +44,7 @@ def _flag(text: str) -> bool:
 
 def _status(text: str) -> int:
     value = int(text)
-    if not 200 <= value <= 599:
+    if value not in STATUSES:
         raise ValueError("allowed: 200 to 599")
     return value
 
@@ -54,9 +55,19 @@ def _usage_place(text: str) -> str:
     return text
 
 
-def _word(read: Callable[[str], Any], default: Any, bare: str = "", *, wrong: bool = True) -> Any:
+def _word(
+    read: Callable[[str], object], default: object, bare: str = "", *, wrong: bool = True
+) -> Any:  # noqa: ANN401 - stands where attrs.field stands
     """A field of Fault. `bare` is what the word alone means; `wrong` marks what `times` ends."""
     return attrs.field(default=default, metadata={"read": read, "bare": bare, "wrong": wrong})
+
+
+def _shaping_flag() -> Any:  # noqa: ANN401 - stands where attrs.field stands
+    return _word(_flag, default=False, bare="true", wrong=False)
+
+
+def _spoiling_flag() -> Any:  # noqa: ANN401 - stands where attrs.field stands
+    return _word(_flag, default=False, bare="true")
 
 
 @attrs.frozen(kw_only=True)
@@ -74,28 +85,28 @@ class Fault:
     call: str | None = _word(str, None, wrong=False)
     calls: int = _word(_count, 1, wrong=False)
     arguments: str | None = _word(str, None, wrong=False)
-    search: bool = _word(_flag, False, "true", wrong=False)  # noqa: FBT003 - a default, not an argument
+    search: bool = _shaping_flag()
     finish: str | None = _word(str, None, wrong=False)
     usage: str = _word(_usage_place, "own", wrong=False)
-    comments: bool = _word(_flag, False, "true", wrong=False)  # noqa: FBT003 - a default, not an argument
+    comments: bool = _shaping_flag()
     piece: int | None = _word(_count, None, wrong=False)
-    think_tags: bool = _word(_flag, False, "true", wrong=False)  # noqa: FBT003 - a default, not an argument
-    object_arguments: bool = _word(_flag, False, "true", wrong=False)  # noqa: FBT003 - a default, not an argument
+    think_tags: bool = _shaping_flag()
+    object_arguments: bool = _shaping_flag()
 
     times: int | None = _word(_count, None, wrong=False)
 
     delay: float = _word(_seconds, 0.0)
-    drop: bool = _word(_flag, False, "true")  # noqa: FBT003 - a default, not an argument
+    drop: bool = _spoiling_flag()
     hang: int | None = _word(_count, None, "0")
     cut_after: int | None = _word(_count, None, "0")
     end_after: int | None = _word(_count, None, "0")
-    no_done: bool = _word(_flag, False, "true")  # noqa: FBT003 - a default, not an argument
-    empty: bool = _word(_flag, False, "true")  # noqa: FBT003 - a default, not an argument
-    no_choices: bool = _word(_flag, False, "true")  # noqa: FBT003 - a default, not an argument
+    no_done: bool = _spoiling_flag()
+    empty: bool = _spoiling_flag()
+    no_choices: bool = _spoiling_flag()
     broken_json: int | None = _word(_count, None, "1")
     error_event: int | None = _word(_count, None, "1")
-    error_in_200: bool = _word(_flag, False, "true")  # noqa: FBT003 - a default, not an argument
-    html: bool = _word(_flag, False, "true")  # noqa: FBT003 - a default, not an argument
+    error_in_200: bool = _spoiling_flag()
+    html: bool = _spoiling_flag()
     status: int | None = _word(_status, None)
     error: str | None = _word(str, None)
     message: str = _word(str, "")
@@ -104,8 +115,12 @@ class Fault:
 
     def without_wrong(self) -> "Fault":
         """The same answer, nothing wrong with it."""
-        wrong = {field.name: field.default for field in attrs.fields(Fault) if field.metadata["wrong"]}
-        return attrs.evolve(self, **wrong)
+        kept = {
+            field.name: getattr(self, field.name)
+            for field in attrs.fields(Fault)
+            if not field.metadata["wrong"]
+        }
+        return Fault(**kept)
 
     def refuses(self) -> bool:
         return self.html or self.error_in_200 or self.status is not None or self.error is not None
@@ -128,7 +143,7 @@ def fault_from(words: Mapping[str, object]) -> Fault:
     return Fault(**values)
 
 
-def _read(word: str, value: object, metadata: Mapping[str, Any]) -> Any:
+def _read(word: str, value: object, metadata: Mapping[str, Any]) -> object:
     text = value if isinstance(value, str) else json.dumps(value)
     try:
         return metadata["read"](text or metadata["bare"])

@@ -4,7 +4,6 @@ import json
 from typing import Any, cast
 
 
-
 def an_object(value: object) -> dict[str, Any]:
     """The value if it is a JSON object, else an empty one."""
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
@@ -12,7 +11,7 @@ def an_object(value: object) -> dict[str, Any]:
 
 def a_list(value: object) -> list[Any]:
     """The value if it is a JSON array, else an empty one."""
-    return cast("list[Any]", value) if isinstance(value, list) else []
+    return value if isinstance(value, list) else []
 
 
 def a_text(value: object) -> str:

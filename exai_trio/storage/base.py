@@ -36,7 +36,9 @@ class ConversationStore(Protocol):
         """The conversation with its turns in order, or None if there is none or it has expired at `now`."""
         ...
 
-    async def append(self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float) -> int:
+    async def append(
+        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+    ) -> int:
         """Add turns at the end, making the conversation if needed, in one transaction. Returns how many turns it has then."""
         ...
 

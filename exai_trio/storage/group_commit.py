@@ -5,7 +5,7 @@ enough to flush what was accepted.
 """
 
 import math
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar, cast
 
@@ -59,7 +59,7 @@ class GroupCommit:
 
 
 @asynccontextmanager
-async def open_group_commit(commit: Commit) -> AsyncIterator[GroupCommit]:
+async def open_group_commit(commit: Commit) -> AsyncGenerator[GroupCommit]:
     """Accept writes until the block is left; then flush those that wait, for at most FLUSH_S."""
     accept, waiting = trio.open_memory_channel[Write](QUEUE_LENGTH)
     # Shielded, so that the end of the daemon does not cut the flush; ended by the closed channel, or by the deadline set below.
@@ -91,7 +91,9 @@ async def _write_batches(
         waiting.close()
 
 
-def _at_hand(waiting: trio.MemoryReceiveChannel[Write], most: float = BATCH_LENGTH - 1) -> list[Write]:
+def _at_hand(
+    waiting: trio.MemoryReceiveChannel[Write], most: float = BATCH_LENGTH - 1
+) -> list[Write]:
     found: list[Write] = []
     while len(found) < most:
         try:

@@ -6,7 +6,7 @@ One connection writes (in group commits), another reads; both are used by one th
 
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -62,7 +62,7 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_sqlite(path: Path) -> AsyncIterator[SqliteStore]:
+async def open_sqlite(path: Path) -> AsyncGenerator[SqliteStore]:
     """Open the store, making or upgrading the file if needed; leaving the block flushes and closes it.
 
     Raises: StorageError if the file cannot be used, or is not ours, or was made by a newer EXAI.
@@ -163,7 +163,7 @@ def _carry_out(connection: sqlite3.Connection, write: Write) -> None:
 
 
 @contextmanager
-def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
+def _transaction(connection: sqlite3.Connection, kind: str) -> Generator[None]:
     connection.execute(f"BEGIN {kind}")
     try:
         yield
@@ -174,13 +174,15 @@ def _transaction(connection: sqlite3.Connection, kind: str) -> Iterator[None]:
 
 
 @contextmanager
-def _sqlite_faults(path: Path | None = None) -> Iterator[None]:
+def _sqlite_faults(path: Path | None = None) -> Generator[None]:
     """sqlite3's errors, and the system's while opening, leave as StorageError with a remedy."""
     try:
         yield
     except (sqlite3.Error, OSError) as fault:
         where = f" {path}" if path else ""
-        raise StorageError(f"The store{where} could not be used: {fault}. {_remedy(fault)}") from fault
+        raise StorageError(
+            f"The store{where} could not be used: {fault}. {_remedy(fault)}"
+        ) from fault
 
 
 def _remedy(fault: Exception) -> str:
@@ -208,9 +210,7 @@ def _load(connection: sqlite3.Connection, continuation_id: str, now: float) -> C
         (continuation_id,),
     )
     turns = tuple(_turn(row) for row in rows)
-    return Conversation(
-        id=continuation_id, created_at=found[0], expires_at=found[1], turns=turns
-    )
+    return Conversation(id=continuation_id, created_at=found[0], expires_at=found[1], turns=turns)
 
 
 def _row(turn: Turn) -> Row:
@@ -258,9 +258,7 @@ def _append(
     connection.executemany(
         "INSERT INTO turns (conversation, number, role, text, tool, model, provider, at, extra)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            (continuation_id, number, *row) for number, row in enumerate(rows, start=count + 1)
-        ),
+        ((continuation_id, number, *row) for number, row in enumerate(rows, start=count + 1)),
     )
     return int(count) + len(rows)
 

@@ -2,13 +2,16 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
 
 from exai_trio.config import Config
-from exai_trio.providers.gateway import Gateway
+from exai_trio.files.reading import FileReader
 from exai_trio.storage.base import ConversationStore
+
+if TYPE_CHECKING:  # the shim lists tools without ever asking a model
+    from exai_trio.providers.gateway import Gateway
 
 Visibility = Literal["essential", "core", "advanced", "full"]
 
@@ -40,11 +43,12 @@ class Services:
     """What all tools share; built once by the daemon."""
 
     config: Config
-    gateway: Gateway
+    gateway: "Gateway"
     conversations: ConversationStore
     daemon: DaemonView
     tool_names: Callable[[], tuple[str, ...]]
     now: Callable[[], float]  # unix seconds, UTC
+    files: FileReader = attrs.field(factory=FileReader)
 
 
 class Caller(Protocol):
@@ -85,6 +89,9 @@ Run = Callable[[Any, Caller, Services], Awaitable[Answer]]
 @attrs.frozen(kw_only=True)
 class Tool:
     """A tool. `arguments` is a frozen attrs class: its schema, its validation and its documentation come from it.
+
+    A field without a default is required. Kinds of fields: text, int, float, bool, Literal, tuple of them, dict of plain JSON;
+    `X | None = None` is an X that may be left out.
 
     `repeatable`: running it twice is safe. `cacheable`: identical calls at the same time may share one run.
     `tolerated` are argument names that old clients send and that are dropped silently.

@@ -75,13 +75,21 @@ class SessionRules:
     _known: OrderedDict[RequestId, _Known] = attrs.field(factory=OrderedDict[RequestId, _Known])
     _kept_bytes: int = 0
 
-    def submit(self, call: CallTool) -> Start | Again | Refuse:
-        """What to do with a call. After Start the session counts it as running until `finish`."""
+    @property
+    def holds_anything(self) -> bool:
+        """False if a client that came back would find nothing."""
+        return bool(self._known or self._unacked)
+
+    def submit(self, call: CallTool, objection: ExaiError | None = None) -> Start | Again | Refuse:
+        """What to do with a call; `objection` says why a new one cannot be started.
+
+        After Start the session counts it as running until `finish`.
+        """
         fingerprint = _fingerprint(call)
         known = self._known.get(call.request_id)
         if known is not None:
             return self._meet_again(known, fingerprint)
-        fault = self._over_capacity()
+        fault = objection or self._over_capacity()
         if fault is not None:
             return Refuse(fault)
         self._known[call.request_id] = _Known(fingerprint)

@@ -84,7 +84,9 @@ async def test_sweep_deletes_only_what_has_expired(open_store, tmp_path):
     assert (said("b"),) == left[1].turns
 
 
-@pytest.mark.parametrize("turn", [said("half \ud83d"), said("x", extra={"k": "\udc00"}), said("x", extra={"k": {1j}})])
+@pytest.mark.parametrize(
+    "turn", [said("half \ud83d"), said("x", extra={"k": "\udc00"}), said("x", extra={"k": {1j}})]
+)
 async def test_what_cannot_be_stored_is_refused_whole(open_store, tmp_path, turn):
     """A turn that no store can hold is a StorageError, and none of the turns given with it is kept."""
     async with open_store(tmp_path / "exai.db") as store:

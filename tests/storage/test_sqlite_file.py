@@ -7,10 +7,11 @@ import stat
 import subprocess
 import sys
 import threading
+from contextlib import closing, contextmanager
 
 import pytest
 import trio
-from trio.testing import RaisesGroup
+import trio.testing
 
 from exai_trio.errors import StorageError
 from exai_trio.storage import schema
@@ -25,6 +26,21 @@ FOR_EVER = 1e12
 
 def said(text):
     return (Turn(role="user", text=text, tool="chat", at=1.0),)
+
+
+def alter(path, statement):
+    """Change the file behind the store's back."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute(statement)
+
+
+@contextmanager
+def locked(path):
+    """Hold the write lock, as another process would."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        yield
+        other.execute("COMMIT")
 
 
 async def refusal(path):
@@ -74,9 +90,7 @@ async def test_a_newer_schema_is_refused(tmp_path):
     path = tmp_path / "exai.db"
     async with open_sqlite(path):
         pass
-    with sqlite3.connect(path) as connection:
-        connection.execute("PRAGMA user_version = 7")
-    connection.close()
+    alter(path, "PRAGMA user_version = 7")
     before = path.read_bytes()
     message = await refusal(path)
 
@@ -88,10 +102,7 @@ async def test_a_newer_schema_is_refused(tmp_path):
 async def test_another_programs_database_is_refused(tmp_path):
     """A database that EXAI did not make is not written to."""
     path = tmp_path / "exai.db"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE theirs (x)")
-    connection.commit()
-    connection.close()
+    alter(path, "CREATE TABLE theirs (x)")
     message = await refusal(path)
 
     assert "another program" in message
@@ -128,11 +139,10 @@ async def test_a_failed_upgrade_leaves_the_file_as_it_was(tmp_path, monkeypatch)
     assert found is None
 
 
-@pytest.mark.parametrize("content", [b"not a database at all, but long enough to look at" * 20, b"x"])
-async def test_a_damaged_file_is_refused(tmp_path, content):
+async def test_a_damaged_file_is_refused(tmp_path):
     """A file that is no database is a StorageError that says to move it away."""
     path = tmp_path / "exai.db"
-    path.write_bytes(content)
+    path.write_bytes(b"not a database, but long enough to look like one" * 20)
     message = await refusal(path)
 
     assert "move it away" in message
@@ -171,17 +181,24 @@ async def test_a_read_only_file_is_refused(tmp_path):
     assert "EXAI_HOME" in message
 
 
+async def test_a_file_that_became_read_only_is_a_storage_error(tmp_path):
+    """A write that SQLite does not allow any more is a StorageError; reading goes on."""
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        await store._writer.write(lambda c: c.execute("PRAGMA query_only = ON").fetchall())
+        with pytest.raises(StorageError):
+            await store.append("c", said("x"), now=0, expires_at=FOR_EVER)
+        found = await store.load("c", now=1)
+
+    assert found is None
+
+
 async def test_a_lock_held_elsewhere_is_a_storage_error(tmp_path, monkeypatch):
     """A write that another process keeps from the file fails as retryable, and works when the lock is gone."""
     monkeypatch.setattr("exai_trio.storage.sqlite.BUSY_MS", 20)
     path = tmp_path / "exai.db"
     async with open_sqlite(path) as store:
-        other = sqlite3.connect(path, isolation_level=None)
-        other.execute("BEGIN IMMEDIATE")
-        with pytest.raises(StorageError) as refused:
+        with locked(path), pytest.raises(StorageError) as refused:
             await store.append("c", said("x"), now=0, expires_at=FOR_EVER)
-        other.execute("COMMIT")
-        other.close()
         count = await store.append("c", said("x"), now=0, expires_at=FOR_EVER)
 
     assert refused.value.retryable
@@ -194,7 +211,6 @@ async def test_a_full_disk_fails_the_write_and_keeps_what_was_there(tmp_path):
     path = tmp_path / "exai.db"
     async with open_sqlite(path) as store:
         await store.append("c", said("small"), now=0, expires_at=FOR_EVER)
-        store._writer  # noqa: B018  the limit is set below on the writer's connection
         await store._writer.write(lambda c: c.execute("PRAGMA max_page_count = 30").fetchall())
         with pytest.raises(StorageError) as refused:
             await store.append("c", said("x" * 500_000), now=0, expires_at=FOR_EVER)
@@ -288,9 +304,9 @@ async def test_a_broken_commit_wakes_its_waiters():
         except StorageError as fault:
             refused.append(fault)
 
-    with RaisesGroup(ZeroDivisionError):
-        async with open_group_commit(commit) as writer, trio.open_nursery() as writing:
-            writing.start_soon(attempt, writer)
+    with pytest.RaisesGroup(ZeroDivisionError):
+        async with open_group_commit(commit) as writer:
+            await attempt(writer)
 
     assert len(refused) == 1
 

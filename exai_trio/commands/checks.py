@@ -1,0 +1,277 @@
+"""What `exai doctor` looks at: small functions, each giving what it found and what to do. Printing is `doctor`."""
+
+import os
+import shutil
+import sys
+import tomllib
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Literal
+
+import attrs
+
+from exai_trio import __version__
+from exai_trio.config import Config, is_loopback
+from exai_trio.errors import ExaiError, UnauthorizedError
+from exai_trio.settings.load import Loaded
+from exai_trio.wire.messages import HealthReport, ServerFacts
+
+State = Literal["ok", "warn", "fault"]
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
+LEAST_BYTES = 100 * 1024 * 1024
+CLOCK_S = 5.0
+
+
+@attrs.frozen(kw_only=True)
+class Finding:
+    """One thing that was looked at. `remedy` is empty when nothing is to be done."""
+
+    state: State
+    what: str
+    remedy: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Daemon:
+    """What came of asking the daemon: it answered, it is absent, or `fault` says how it failed."""
+
+    reached: bool
+    server: ServerFacts | None = None
+    report: HealthReport | None = None
+    fault: Exception | None = None
+    answered_at: datetime = attrs.field(factory=lambda: datetime.now(UTC))
+
+
+@attrs.frozen(kw_only=True)
+class Seen:
+    """What the checks judge. `port_taken`: something listens on the daemon's port. `health`: status of /health, or None."""
+
+    loaded: Loaded
+    daemon: Daemon
+    port_taken: bool
+    health: int | None = None
+
+    @property
+    def config(self) -> Config:
+        return self.loaded.config
+
+
+Check = Callable[[Seen], Iterator[Finding]]
+
+
+def python(_: Seen) -> Iterator[Finding]:
+    version = sys.version_info[:2]
+    shown = f"Python {sys.version.split()[0]}"
+    if OLDEST_PYTHON <= version <= NEWEST_PYTHON:
+        yield Finding(state="ok", what=shown)
+    else:
+        yield Finding(state="warn", what=shown, remedy="use Python 3.11, 3.12 or 3.13")
+
+
+def settings(seen: Seen) -> Iterator[Finding]:
+    for fault in seen.loaded.faults:
+        yield Finding(state="fault", what=str(fault), remedy=f"correct or remove {fault.variable}")
+    for warning in seen.loaded.warnings:
+        yield Finding(state="warn", what=warning, remedy="correct or remove it")
+    if not seen.loaded.faults:
+        yield Finding(state="ok", what="the settings can be read and do not contradict each other")
+
+
+def home(seen: Seen) -> Iterator[Finding]:
+    place = seen.config.home
+    existing = next((folder for folder in (place, *place.parents) if folder.exists()), place)
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        yield Finding(
+            state="fault",
+            what=f"{existing} cannot be written, so EXAI_HOME ({place}) is of no use",
+            remedy="let EXAI_HOME name a directory that you may write",
+        )
+        return
+    yield Finding(state="ok", what=f"EXAI_HOME {place} can be written")
+    if os.name == "posix" and place.exists() and place.stat().st_mode & 0o077:
+        yield Finding(
+            state="warn", what=f"others may look into {place}", remedy=f"chmod 700 {place}"
+        )
+    free = shutil.disk_usage(existing).free
+    if free < LEAST_BYTES:
+        yield Finding(
+            state="warn",
+            what=f"only {free // 2**20} MiB are free for {place}",
+            remedy="make room, or move EXAI_HOME",
+        )
+
+
+def providers(seen: Seen) -> Iterator[Finding]:
+    config = seen.config
+    if config.simulate:
+        yield Finding(
+            state="warn",
+            what="EXAI_SIMULATE is true: answers are simulated",
+            remedy="set GLM_API_KEY or KIMI_API_KEY, and unset EXAI_SIMULATE, for real ones",
+        )
+    elif not (config.glm_api_key or config.kimi_api_key or config.providers_file):
+        yield Finding(
+            state="fault",
+            what="no provider has a key",
+            remedy="set GLM_API_KEY or KIMI_API_KEY, or EXAI_SIMULATE=true to try EXAI without one",
+        )
+    else:
+        names = [
+            name
+            for name, key in (("GLM", config.glm_api_key), ("Kimi", config.kimi_api_key))
+            if key
+        ]
+        yield Finding(
+            state="ok", what=f"keys: {', '.join(names) or 'those of EXAI_PROVIDERS_FILE'}"
+        )
+
+
+def providers_file(seen: Seen) -> Iterator[Finding]:
+    path = seen.config.providers_file
+    if path is None:
+        return
+    try:
+        tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeError) as fault:
+        yield Finding(
+            state="fault",
+            what=f"EXAI_PROVIDERS_FILE cannot be read: {fault}",
+            remedy="correct the path, or unset it",
+        )
+    except tomllib.TOMLDecodeError as fault:
+        yield Finding(state="fault", what=f"{path} is no TOML: {fault}", remedy="correct that line")
+    else:
+        yield Finding(state="ok", what=f"EXAI_PROVIDERS_FILE {path} is TOML")
+
+
+def roots(seen: Seen) -> Iterator[Finding]:
+    for root in seen.config.allowed_roots:
+        if not root.is_dir():
+            yield Finding(
+                state="warn",
+                what=f"EXAI_ALLOWED_ROOTS names {root}, which is no directory",
+                remedy="correct or remove it",
+            )
+
+
+def daemon(seen: Seen) -> Iterator[Finding]:
+    where, found = seen.config.ws_url, seen.daemon
+    if found.reached:
+        version = found.server.version if found.server else "?"
+        yield Finding(state="ok", what=f"a daemon ({version}) answers at {where}")
+    elif isinstance(found.fault, UnauthorizedError):
+        yield Finding(
+            state="fault",
+            what=f"the daemon at {where} does not accept our token",
+            remedy="give EXAI_WS_TOKEN (or JWT_SECRET_KEY) the value that the daemon was started with",
+        )
+    elif seen.port_taken:
+        yield from _taken(seen)
+    else:
+        yield _absent(seen)
+
+
+def _taken(seen: Seen) -> Iterator[Finding]:
+    fault = seen.daemon.fault
+    if isinstance(fault, ExaiError) and fault.retryable:
+        yield Finding(state="warn", what=str(fault), remedy="try again in a moment")
+        return
+    yield Finding(
+        state="fault",
+        what=f"port {seen.config.ws_port} is taken by something that is no EXAI daemon ({fault})",
+        remedy="stop it, or choose another EXAI_WS_PORT for daemon and shim",
+    )
+
+
+def _absent(seen: Seen) -> Finding:
+    if seen.config.ws_autostart and is_loopback(seen.config.ws_host):
+        return Finding(state="ok", what="no daemon runs; the shim starts one when it is needed")
+    return Finding(
+        state="fault",
+        what=f"no daemon answers at {seen.config.ws_url}",
+        remedy="start it with `exai serve`, or set EXAI_WS_AUTOSTART=true for the shim",
+    )
+
+
+def versions(seen: Seen) -> Iterator[Finding]:
+    server = seen.daemon.server
+    if server is None or server.version == __version__:
+        return
+    age = "older" if _numbers(server.version) < _numbers(__version__) else "newer"
+    remedy = (
+        "restart the daemon: stop it with SIGTERM and start `exai serve`"
+        if age == "older"
+        else "upgrade this installation, or restart the editor so that it starts the new shim"
+    )
+    yield Finding(
+        state="warn",
+        what=f"the daemon ({server.version}) is {age} than this package ({__version__})",
+        remedy=remedy,
+    )
+
+
+def clock(seen: Seen) -> Iterator[Finding]:
+    report = seen.daemon.report
+    if report is None:
+        return
+    theirs = _read_time(report.t)
+    if theirs is None:
+        yield Finding(
+            state="warn",
+            what=f"the daemon's time {report.t!r} cannot be read",
+            remedy="upgrade the daemon",
+        )
+        return
+    off = abs((theirs - seen.daemon.answered_at).total_seconds())
+    if off > CLOCK_S:
+        yield Finding(
+            state="warn",
+            what=f"the daemon's clock and ours are {off:.0f} s apart",
+            remedy="set both clocks by a time server; JWTs and log times depend on it",
+        )
+    else:
+        yield Finding(state="ok", what="the daemon's clock and ours agree")
+
+
+def health_port(seen: Seen) -> Iterator[Finding]:
+    port = seen.config.health_check_port
+    if not port or not seen.daemon.reached:
+        return
+    if seen.health is None:
+        yield Finding(
+            state="warn",
+            what=f"nothing answers HTTP on HEALTH_CHECK_PORT {port}",
+            remedy="see the daemon's log; another program may hold the port",
+        )
+    else:
+        yield Finding(
+            state="ok" if seen.health == 200 else "warn",  # noqa: PLR2004  # HTTP OK
+            what=f"/health on port {port} answers {seen.health}",
+            remedy="" if seen.health == 200 else "see `exai status`",  # noqa: PLR2004  # HTTP OK
+        )
+
+
+def _read_time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("+", 1)[0].split(".") if part.isdigit())
+
+
+CHECKS: tuple[Check, ...] = (
+    python,
+    settings,
+    home,
+    providers,
+    providers_file,
+    roots,
+    daemon,
+    versions,
+    clock,
+    health_port,
+)

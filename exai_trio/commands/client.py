@@ -1,0 +1,153 @@
+"""A short-lived client of the daemon, for the commands: connect, hello, then typed messages. The shim has its own link."""
+
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+import attrs
+import trio
+from msgspec import UNSET
+
+from exai_trio import __version__
+from exai_trio.config import Config
+from exai_trio.errors import ExaiError, ProtocolError, ServiceUnavailableError, UnauthorizedError
+from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
+from exai_trio.wire.codec import Sequenced, WireError, decode_daemon, encode
+from exai_trio.wire.messages import (
+    Ack,
+    Bye,
+    ClientMessage,
+    DaemonMessage,
+    Hello,
+    HelloAck,
+    ServerFacts,
+)
+
+CONNECT_S = 10.0  # address look-up, connect and handshake together
+_TOKEN_S = 300  # how long a JWT that we sign for ourselves is good
+
+Dial = Callable[[str, int, Limits], AbstractAsyncContextManager[WebSocket]]
+
+
+@attrs.define(eq=False)
+class Client:
+    """One connection after its hello. One task receives, one sends."""
+
+    _socket: WebSocket
+    server: ServerFacts | None
+    session_id: str
+    _seen: int = 0
+
+    async def send(self, message: ClientMessage) -> None:
+        """Raises PeerGone."""
+        await self._socket.send(encode(message))
+
+    async def receive(self) -> DaemonMessage:
+        """The next message. Raises PeerGone, ProtocolError, or ServiceUnavailableError when the daemon says bye."""
+        sequenced = _decoded(await self._socket.receive())
+        message = sequenced.message
+        if isinstance(message, Bye):
+            raise ServiceUnavailableError(
+                f"the daemon is closing ({message.reason}); try again in a moment",
+                retry_after_s=message.retry_after_s,
+            )
+        if sequenced.seq is not None and sequenced.seq > self._seen:
+            self._seen = sequenced.seq
+        return message
+
+    async def acknowledge(self) -> None:
+        """Tell the daemon that it may forget what it has sent. A daemon that is gone has forgotten anyway."""
+        if self._seen:
+            try:
+                await self.send(Ack(seq=self._seen))
+            except PeerGone:
+                return
+
+
+@asynccontextmanager
+async def open_client(
+    config: Config, *, roots: tuple[str, ...] = (), dial: Dial = connect
+) -> AsyncGenerator[Client]:
+    """A client that has been let in.
+
+    Raises Unreachable when no daemon answers, UnauthorizedError when it does not take our token, ProtocolError when
+    what answers is no EXAI daemon. The connection is closed when the context is left.
+    """
+    limits = Limits(max_bytes=config.ws_max_bytes, close_s=config.ws_close_timeout)
+    outcome: ExaiError | None = None
+    with trio.CancelScope(relative_deadline=CONNECT_S) as connecting:
+        async with dial(config.client_host, config.ws_port, limits) as socket:
+            try:
+                client = await _introduce(socket, config, roots)
+                connecting.deadline = float("inf")
+                yield client
+            except ExaiError as fault:  # raised below: the connection's nursery would wrap it
+                outcome = fault
+    if outcome is not None:
+        raise outcome
+    if connecting.cancelled_caught:
+        raise Unreachable(f"{config.ws_url} did not answer within {CONNECT_S:g} s")
+
+
+async def _introduce(socket: WebSocket, config: Config, roots: tuple[str, ...]) -> Client:
+    hello = Hello(
+        token=config.ws_token or None,
+        jwt=None if config.ws_token else _signed(config),
+        client_name="exai",
+        client_version=__version__,
+        protocol=2,
+        roots=list(roots) or None,
+    )
+    try:
+        await socket.send(encode(hello))
+        answer = _decoded(await socket.receive()).message
+    except PeerGone as gone:
+        raise _refused(gone, config) from gone
+    if isinstance(answer, Bye):
+        raise ServiceUnavailableError("the daemon is closing; try again in a moment")
+    if not isinstance(answer, HelloAck):
+        raise ProtocolError(f"{config.ws_url} does not greet like an EXAI daemon")
+    return _let_in(socket, answer)
+
+
+def _let_in(socket: WebSocket, answer: HelloAck) -> Client:
+    if answer.ok:
+        server = None if answer.server is UNSET else answer.server
+        return Client(socket, server, answer.session_id or "")
+    if answer.error == "unauthorized":
+        raise UnauthorizedError(
+            "the daemon does not accept our token; give EXAI_WS_TOKEN the value that the daemon was started with"
+        )
+    raise ProtocolError(f"the daemon refused the hello: {answer.error or 'without a reason'}")
+
+
+def _refused(gone: PeerGone, config: Config) -> ProtocolError | ServiceUnavailableError:
+    if gone.code in {1008, 1012}:
+        return ServiceUnavailableError(f"the daemon let nobody in: {gone.reason or gone.code}")
+    return ProtocolError(f"{config.ws_url} closed the connection without a greeting ({gone})")
+
+
+def _decoded(frame: str | bytes) -> Sequenced:
+    try:
+        return decode_daemon(frame)
+    except WireError as fault:
+        raise ProtocolError(f"the daemon sent a frame that cannot be read: {fault}") from fault
+
+
+def _signed(config: Config) -> str | None:
+    """Whoever has the daemon's secret may sign for himself."""
+    if not config.jwt_secret_key:
+        return None
+    import jwt  # noqa: PLC0415  # 20 ms, for those who use it
+
+    now = datetime.now(UTC)
+    claims: dict[str, object] = {
+        "sub": "exai",
+        "iat": now,
+        "exp": now + timedelta(seconds=_TOKEN_S),
+    }
+    if config.jwt_issuer:
+        claims["iss"] = config.jwt_issuer
+    if config.jwt_audience:
+        claims["aud"] = config.jwt_audience
+    return jwt.encode(claims, config.jwt_secret_key, algorithm=config.jwt_algorithm)

@@ -1,0 +1,85 @@
+"""`exai config`: the settings in force, and what an editor needs to start the shim."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import attrs
+
+from exai_trio.commands.console import Console, columns
+from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILE, Loaded
+from exai_trio.settings.printing import rows, text_of
+from exai_trio.settings.table import SETTINGS
+
+Editor = Literal["claude", "cursor", "vscode", "augment"]
+EDITORS: tuple[Editor, ...] = ("claude", "cursor", "vscode", "augment")
+
+
+@attrs.frozen(kw_only=True)
+class Machine:
+    """Where this program runs: the absolute path of its interpreter, and of the ENV_FILE that was read, if any."""
+
+    interpreter: str
+    env_file: str | None = None
+    pathsep: str = ":"
+
+
+def table(loaded: Loaded, machine: Machine) -> str:
+    head = [("setting", "value", "from")]
+    return columns(
+        [
+            *head,
+            *(
+                (row.variable, row.value, _origin(row.origin, machine))
+                for row in rows(loaded, machine.pathsep)
+            ),
+        ]
+    )
+
+
+def editor_configuration(editor: Editor, loaded: Loaded, machine: Machine) -> str:
+    """JSON in the shape that the editor reads. It holds no secrets: those belong into ENV_FILE."""
+    server: dict[str, Any] = {
+        "command": machine.interpreter,
+        "args": ["-m", "exai_trio", "shim"],
+        "env": _env(loaded, machine),
+    }
+    if editor in {"claude", "vscode"}:
+        server = {"type": "stdio", **server}
+    key = "servers" if editor == "vscode" else "mcpServers"
+    return json.dumps({key: {"exai": server}}, ensure_ascii=False, indent=2)
+
+
+def note_missing_secrets(loaded: Loaded, console: Console) -> None:
+    """Editors hand few variables on: say which of ours would be missing there."""
+    lost = [
+        setting.name
+        for setting in SETTINGS
+        if setting.secret and _source(loaded.origins, setting.field) in {ARGUMENTS, ENVIRON}
+    ]
+    if lost:
+        console.note(
+            f"exai: {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} set in this shell only, and editors do not "
+            "hand it on: write it into a file and name that file in ENV_FILE"
+        )
+
+
+def _env(loaded: Loaded, machine: Machine) -> dict[str, str]:
+    env = {"EXAI_WS_AUTOSTART": "true"}
+    if machine.env_file is not None:
+        env["ENV_FILE"] = machine.env_file
+    for setting in SETTINGS:
+        given = _source(loaded.origins, setting.field) in {ARGUMENTS, ENVIRON}
+        if given and not setting.secret:
+            env[setting.name] = text_of(getattr(loaded.config, setting.field), machine.pathsep)
+    return env
+
+
+def _source(origins: Mapping[str, str], field: str) -> str:
+    return origins[field].split(",", 1)[0]
+
+
+def _origin(origin: str, machine: Machine) -> str:
+    if origin.startswith(FILE) and machine.env_file is not None:
+        return machine.env_file + origin.removeprefix(FILE)
+    return origin

@@ -1,0 +1,41 @@
+"""`exai status`: the health of the daemon as it reports it itself."""
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+from exai_trio.commands.client import Dial, open_client
+from exai_trio.commands.console import Console
+from exai_trio.config import Config
+from exai_trio.errors import ProtocolError
+from exai_trio.transport.websocket import connect
+from exai_trio.wire.messages import ErrorReply, Health, HealthReport
+
+
+async def run(config: Config, console: Console, *, as_json: bool, dial: Dial = connect) -> int:
+    """The exit code. Raises Unreachable, PeerGone or ExaiError."""
+    report = await health(config, dial=dial)
+    if as_json:
+        console.say(json.dumps({**report.health, "t": report.t}, ensure_ascii=False, indent=2))
+    else:
+        console.say("\n".join([f"daemon at {config.ws_url}", *_lines(report.health)]))
+    return 0 if report.ok else 1
+
+
+async def health(config: Config, *, dial: Dial = connect) -> HealthReport:
+    async with open_client(config, dial=dial) as client:
+        await client.send(Health())
+        while not isinstance(answer := await client.receive(), HealthReport):
+            if isinstance(answer, ErrorReply):
+                raise ProtocolError(f"the daemon does not say how it is: {answer.error.message}")
+    return answer
+
+
+def _lines(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
+    for key, value in facts.items():
+        indent = "  " * depth
+        if isinstance(value, dict) and value:
+            yield f"{indent}{key}:"
+            yield from _lines(cast("dict[str, Any]", value), depth + 1)
+        else:
+            yield f"{indent}{key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"

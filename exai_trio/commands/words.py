@@ -1,0 +1,104 @@
+"""`KEY=VALUE` from a shell, to a tool's arguments, by the tool's schema. Pure: reading @files is the caller's."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
+
+from exai_trio.errors import ArgumentError
+
+Schema = Mapping[str, Any]
+Read = Callable[[str], str]  # of a path, or "-"
+
+_JSON_TYPES = frozenset({"integer", "number", "boolean", "object", "array", "null"})
+_KIND_OF: dict[type, str] = {
+    type(None): "null",
+    bool: "boolean",
+    int: "integer",
+    float: "number",
+    str: "string",
+    list: "array",
+    dict: "object",
+}
+_SWITCH = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
+
+
+class WordError(ArgumentError):
+    """A word of the command line that cannot be used; nothing was sent."""
+
+
+def split(words: Iterable[str], read: Read) -> tuple[tuple[str, str], ...]:
+    """Keys and texts. A value @PATH is the content of the file, @- that of stdin, @@ a literal @."""
+    return tuple(_pair(word, read) for word in words)
+
+
+def arguments(pairs: Iterable[tuple[str, str]], schema: Schema | None) -> dict[str, Any]:
+    """Typed values. A key that stands twice makes a list. Without a schema, what reads as JSON is JSON."""
+    properties: Mapping[str, Any] = {} if schema is None else schema.get("properties", {})
+    found: dict[str, Any] = {}
+    for key, text in pairs:
+        value = _guessed(text) if schema is None else _typed(key, text, properties.get(key, {}))
+        found[key] = _joined(found[key], value) if key in found else value
+    return found
+
+
+def _pair(word: str, read: Read) -> tuple[str, str]:
+    key, sign, text = word.partition("=")
+    if not sign or not key:
+        raise WordError(f"{word!r} is not KEY=VALUE")
+    if text.startswith("@@"):
+        return key, text[1:]
+    if text.startswith("@"):
+        try:
+            return key, read(text[1:])
+        except (OSError, UnicodeError) as fault:
+            raise WordError(
+                f"{key}: cannot read {text[1:]!r}: {fault}; write @@ for a literal @"
+            ) from fault
+    return key, text
+
+
+def _typed(key: str, text: str, schema: Schema) -> Any:  # noqa: ANN401  # JSON
+    kinds = _kinds(schema)
+    if "boolean" in kinds and text.lower() in _SWITCH:
+        return _SWITCH[text.lower()]
+    value, is_json = _json(text)
+    if is_json and _kind(value) in kinds:
+        return value
+    if "number" in kinds and _kind(value) == "integer":
+        return value
+    if "string" in kinds or not kinds & _JSON_TYPES:
+        return text
+    if "array" in kinds:
+        return [_typed(key, text, cast("Schema", schema.get("items", {})))]
+    raise WordError(f"{key}={text[:80]}: the tool wants {' or '.join(sorted(kinds))}")
+
+
+def _kinds(schema: Schema) -> frozenset[str]:
+    kinds = schema.get("type", ())
+    if isinstance(kinds, str):
+        return frozenset({kinds})
+    nested = [_kinds(part) for part in (*schema.get("anyOf", ()), *schema.get("oneOf", ()))]
+    return frozenset(kinds).union(*nested)
+
+
+def _json(text: str) -> tuple[Any, bool]:
+    try:
+        return json.loads(text), True
+    except (ValueError, RecursionError):
+        return None, False
+
+
+def _kind(value: object) -> str:
+    return _KIND_OF[type(value)]
+
+
+def _guessed(text: str) -> Any:  # noqa: ANN401  # JSON
+    value, is_json = _json(text)
+    return value if is_json else text
+
+
+def _joined(before: Any, value: Any) -> list[Any]:  # noqa: ANN401  # JSON
+    return [
+        *(before if isinstance(before, list) else [before]),
+        *(value if isinstance(value, list) else [value]),
+    ]

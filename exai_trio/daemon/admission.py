@@ -1,0 +1,68 @@
+"""Who gets a connection at all: the Origin, the Host, and how many there are. Pure: no trio, no clock, no I/O."""
+
+from collections import Counter
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+import attrs
+
+from exai_trio.config import Config, bracketed, is_loopback
+
+
+@attrs.frozen
+class OurNames:
+    """The hosts under which this daemon may be addressed, in lower case, without ports; and the pages that may do so."""
+
+    names: frozenset[str]
+    origins: frozenset[str]
+
+    @classmethod
+    def of(cls, config: Config, *addresses: str) -> "OurNames":
+        """`addresses` are those the daemon listens on. Hosts of allowed origins are ours too."""
+        origins = frozenset(origin.rstrip("/").lower() for origin in config.allowed_origins)
+        named = {urlsplit(origin).hostname or "" for origin in origins}
+        hosts = {config.ws_host.lower(), "localhost", "127.0.0.1", "::1", *addresses, *named}
+        names = frozenset(hosts - {"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
+        ports = (config.monitoring_port, config.health_check_port)
+        pages = {f"http://{bracketed(name)}:{port}" for name in names for port in ports if port}
+        return cls(names, origins | pages)
+
+    def objection(self, headers: Mapping[str, str]) -> str | None:
+        """Why a request with these headers (names in lower case) is refused, or None.
+
+        A page of another site can make a browser connect to us, by its own name (Origin) or under a name of its own that
+        points here (Host); neither may talk to the daemon.
+        """
+        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        if host.lower() not in self.names:
+            return f"Host {host!r} is not ours"
+        origin = headers.get("origin", "").rstrip("/").lower()
+        if origin and origin not in self.origins:
+            return "this Origin is not allowed (EXAI_ALLOWED_ORIGINS)"
+        return None
+
+
+@attrs.define
+class Places:
+    """How many connections there are, in all and by address."""
+
+    config: Config
+    total: int = 0
+    by_address: Counter[str] = attrs.field(factory=Counter[str])
+
+    def take(self, address: str) -> str | None:
+        """Count a connection in; or the name of the limit that it would break, and nothing is counted."""
+        if self.total >= self.config.max_connections:
+            return "MAX_CONNECTIONS"
+        crowded = self.by_address[address] >= self.config.max_connections_per_ip
+        if crowded and not is_loopback(address):
+            return "MAX_CONNECTIONS_PER_IP"
+        self.total += 1
+        self.by_address[address] += 1
+        return None
+
+    def give_back(self, address: str) -> None:
+        self.total -= 1
+        self.by_address[address] -= 1
+        if not self.by_address[address]:
+            del self.by_address[address]

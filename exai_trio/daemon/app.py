@@ -1,0 +1,184 @@
+"""The daemon's composition root: builds everything once, owns the signals, and is the tree of nurseries."""
+
+import logging
+import secrets
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from importlib import import_module
+
+import attrs
+import trio
+
+from exai_trio import __version__
+from exai_trio.config import Config, bracketed
+from exai_trio.observability.clock import unix_now
+from exai_trio.observability.logs import open_logs
+from exai_trio.observability.metrics import CallLog
+from exai_trio.providers.gateway import open_gateway
+from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.tools.declaration import Services
+from exai_trio.tools.registry import Registry
+from exai_trio.transport.websocket import Limits
+
+from .admission import OurNames, Places
+from .drain import drain
+from .facts import Facts
+from .figures import Figures
+from .home import own_home, pid_file
+from .jobs import Jobs
+from .server import Server, bind
+from .sessions import Sessions
+from .simulated import simulator
+from .state import Shared
+from .tokens import Tokens
+
+log = logging.getLogger("exai.daemon")
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@attrs.frozen(kw_only=True)
+class Addresses:
+    """Where the daemon serves; None where it does not."""
+
+    websocket: str
+    health: str | None
+    monitoring: str | None
+    simulator: str | None
+
+
+async def serve(
+    config: Config, *, task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED
+) -> None:
+    """Run the daemon until SIGTERM or SIGINT; the second signal cuts at once. Reports its addresses once it serves.
+
+    Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the home cannot be used; then nothing
+    of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
+    """
+    listeners = await bind(config)
+    async with AsyncExitStack() as stack:
+        for listener in listeners:
+            stack.push_async_callback(listener.aclose)
+        stack.enter_context(own_home(config))
+        stack.enter_context(open_logs(config, "ws_daemon"))
+        shared = await stack.enter_async_context(_build(config, _port(listeners)))
+        stack.enter_context(pid_file(config))
+        await _run(shared, listeners, task_status)
+        await trio.to_thread.run_sync(shared.call_log.flush)
+        log.info("stopped")
+
+
+@asynccontextmanager
+async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
+    """Everything that the parts of the daemon share, and its closing."""
+    async with AsyncExitStack() as stack:
+        origin = await stack.enter_async_context(simulator()) if config.simulate else None
+        gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
+        store = await stack.enter_async_context(open_sqlite(config.state / "exai.db"))
+        facts = Facts(
+            config=config,
+            boot_id=secrets.token_hex(8),
+            port=port,
+            started_at=unix_now(),
+            now=unix_now,
+            figures=Figures(),
+            permits=trio.CapacityLimiter(config.ws_global_max_inflight),
+            draining=trio.Event(),
+            gateway=gateway,
+            registry=Registry.from_config(config),
+            simulator=origin,
+        )
+        services = Services(
+            config=config,
+            gateway=gateway,
+            conversations=store,
+            daemon=facts,
+            tool_names=lambda: tuple(tool.name for tool in facts.registry.visible()),
+            now=unix_now,
+        )
+        yield Shared(
+            config=config,
+            boot_id=facts.boot_id,
+            registry=facts.registry,
+            services=services,
+            tokens=Tokens(config),
+            call_log=CallLog(config.logs / "ws_daemon.metrics.jsonl"),
+            permits=facts.permits,
+            now=unix_now,
+            figures=facts.figures,
+            facts=facts,
+            draining=facts.draining,
+        )
+
+
+async def _run(
+    shared: Shared,
+    listeners: list[trio.SocketListener],
+    task_status: trio.TaskStatus[Addresses],
+) -> None:
+    stop = trio.Event()
+    async with trio.open_nursery() as app:
+        await app.start(_watch_signals, stop, app.cancel_scope)
+        async with trio.open_nursery() as living:
+            sessions = Sessions(shared, living)
+            app.start_soon(Jobs(shared, sessions).run)
+            async with trio.open_nursery() as connections:
+                async with trio.open_nursery() as listening:
+                    server = _server(shared, sessions, listeners)
+                    await listening.start(server.listen, listeners, connections)
+                    task_status.started(await _open_http(app, shared, server.names))
+                    app.start_soon(shared.services.gateway.warm_up)
+                    await stop.wait()
+                    listening.cancel_scope.cancel(reason="the daemon is stopping")
+                await drain(shared, sessions, connections)
+            living.cancel_scope.cancel(reason="the daemon is stopping")
+        app.cancel_scope.cancel(reason="the daemon has drained")
+
+
+def _server(shared: Shared, sessions: Sessions, listeners: list[trio.SocketListener]) -> Server:
+    config = shared.config
+    limits = Limits(
+        max_bytes=config.ws_max_bytes,
+        send_s=config.ws_ping_timeout,
+        close_s=config.ws_close_timeout,
+    )
+    addresses = [str(listener.socket.getsockname()[0]) for listener in listeners]
+    return Server(shared, sessions, OurNames.of(config, *addresses), Places(config), limits)
+
+
+async def _open_http(app: trio.Nursery, shared: Shared, names: OurNames) -> Addresses:
+    """Load the HTTP side beside the event loop, now that the WebSocket listens, and start it in `app`."""
+    config, facts = shared.config, shared.facts
+    health = monitoring = None
+    if config.health_check_port or config.monitoring_port:
+        http = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http")
+        gates = (facts, names, shared.tokens)
+        if config.health_check_port:
+            health = await app.start(http.serve_health, *gates, config.health_check_port)
+        if config.monitoring_port:
+            monitoring = await app.start(http.serve_pages, *gates, config.monitoring_port)
+    websocket = f"ws://{bracketed(config.ws_host)}:{facts.port}/"
+    log.info("serving", extra={"websocket": websocket, "version": __version__})
+    return Addresses(
+        websocket=websocket, health=health, monitoring=monitoring, simulator=facts.simulator
+    )
+
+
+async def _watch_signals(
+    stop: trio.Event, everything: trio.CancelScope, task_status: trio.TaskStatus[None]
+) -> None:
+    with trio.open_signal_receiver(*_STOP_SIGNALS) as signals:
+        task_status.started()
+        async for number in signals:
+            if stop.is_set():
+                log.warning("cut by a second signal", extra={"signal": number})
+                everything.cancel(reason="a second signal")
+                return
+            log.info("stopping", extra={"signal": number})
+            stop.set()
+
+
+def _port(listeners: list[trio.SocketListener]) -> int:
+    port: int = listeners[0].socket.getsockname()[1]
+    return port

@@ -1,0 +1,205 @@
+"""One running call: its scopes, its permit, its tool, and the one outcome that comes of it."""
+
+import logging
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import attrs
+import trio
+from msgspec import UNSET
+
+from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
+from exai_trio.observability.times import rfc3339
+from exai_trio.tools.declaration import Answer, Tool
+from exai_trio.wire.messages import (
+    CallFailed,
+    CallResult,
+    CallTool,
+    Output,
+    Progress,
+    RequestId,
+    StreamChunk,
+)
+
+from .faults import as_fault, known_error
+from .state import Shared
+
+log = logging.getLogger("exai.calls")
+
+_LEAST_PROGRESS_GAP_S = 0.25
+
+Emit = Callable[[Progress | StreamChunk], None]
+Outcome = CallResult | CallFailed
+
+
+@attrs.define
+class Waits:
+    """Seconds that a call spent waiting for permits, and the provider whose permit it was."""
+
+    permit: float = 0.0
+    provider: float = 0.0
+    provider_name: str = ""
+
+
+@attrs.define(eq=False, kw_only=True)
+class Call:
+    """An accepted call; to its tool it is the Caller.
+
+    `timeout` is seconds from `started`. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
+    """
+
+    request: CallTool
+    session_id: str
+    tool: Tool
+    arguments: Any
+    timeout: float
+    roots: tuple[Path, ...]
+    emit: Emit
+    shared: Shared
+    started: float = attrs.field(factory=trio.current_time)
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    ending: ExaiError | None = None
+    waits: Waits = attrs.field(factory=Waits)
+    correlation_id: str = attrs.field(factory=lambda: secrets.token_hex(8))
+    doing: str = "running"
+    detail: str = ""
+    _said_at: float = 0.0
+    _chunks: int = 0
+
+    @property
+    def wire_id(self) -> RequestId:
+        return self.request.request_id
+
+    @property
+    def request_id(self) -> str:
+        return str(self.request.request_id)
+
+    @property
+    def idempotency_key(self) -> str:
+        return f"{self.session_id}:{self.request.request_id}"
+
+    @property
+    def elapsed(self) -> float:
+        return trio.current_time() - self.started
+
+    def stage(self, stage: str, message: str) -> None:
+        changed = stage != self.doing
+        self.doing, self.detail = stage, message
+        gap = trio.current_time() - self._said_at
+        if changed or gap >= _LEAST_PROGRESS_GAP_S:
+            self.say_progress()
+
+    def say_progress(self) -> None:
+        """Tell the client the stage as it is now."""
+        self._said_at = trio.current_time()
+        now = rfc3339(self.shared.now())
+        self.emit(
+            Progress(
+                request_id=self.wire_id,
+                name=self.tool.name,
+                t=now,
+                stage=self.doing,
+                message=self.detail or f"{self.tool.name}: {self.doing}",
+                elapsed_s=round(self.elapsed, 3),
+            )
+        )
+
+    def is_silent_since(self, moment: float) -> bool:
+        return max(self._said_at, self.started) <= moment
+
+    def chunk(self, text: str) -> None:
+        if self.request.stream and text:
+            self.emit(StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=text))
+            self._chunks += 1
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None:
+        self.waits.provider += seconds
+        self.waits.provider_name = provider
+
+    def end(self, why: ExaiError) -> None:
+        """Stop the call; its outcome is `why`, unless it has finished already."""
+        self.ending = self.ending or why
+        self.scope.cancel(reason=str(why))
+
+
+async def outcome_of(call: Call) -> Outcome:
+    """Run the call to its one outcome. Raises nothing but Cancelled, which means that the session ended.
+
+    Whatever happens, its permits are free and its provider's socket is closed when this returns.
+    """
+    answer: Answer | None = None
+    error: ExaiError | None = None
+    deadline = trio.CancelScope(deadline=call.started + call.timeout)
+    with call.scope, deadline:
+        try:
+            async with _permit(call):
+                answer = await call.tool.run(call.arguments, call, call.shared.services)
+        except Exception as raised:  # noqa: BLE001 - the border of a call; logged in _note
+            error = _note(call, raised)
+    if answer is not None:
+        return _result(call, answer)
+    if deadline.cancelled_caught:
+        error = _too_late(call)
+    return _failure(call, error or call.ending or CallCancelled("the call was cancelled"))
+
+
+@asynccontextmanager
+async def _permit(call: Call) -> AsyncGenerator[None]:
+    permits = call.shared.permits
+    try:
+        permits.acquire_nowait()
+    except trio.WouldBlock:
+        call.stage("queued", f"waiting for one of {permits.total_tokens:.0f} places")
+        await permits.acquire()
+        call.waits.permit = call.elapsed
+        call.stage("running", "")
+    try:
+        yield
+    finally:
+        permits.release()
+
+
+def _note(call: Call, raised: Exception) -> ExaiError:
+    error = known_error(raised, call.correlation_id)
+    keys = {"tool": call.tool.name, "correlation_id": call.correlation_id, "code": error.code}
+    if isinstance(error, InternalError):
+        log.error("call crashed", exc_info=raised, extra=keys)
+    else:
+        log.info("call failed", extra=keys | {"reason": error.message})
+    return error
+
+
+def _too_late(call: Call) -> ExaiError:
+    return CallTimeoutError(
+        f"{call.tool.name} did not finish within {call.timeout:g} s and was stopped while it was"
+        f" {call.doing}. Give it a larger timeout_s, a smaller task or a faster model",
+        details={"limit": "call", "timeout_s": call.timeout, "stage": call.doing},
+    )
+
+
+def _failure(call: Call, error: ExaiError) -> CallFailed:
+    return CallFailed(request_id=call.wire_id, error=as_fault(error, call.correlation_id))
+
+
+def _result(call: Call, answer: Answer) -> CallResult:
+    metadata = {**answer.metadata, "latency_metrics": latency_metrics(call)}
+    return CallResult(
+        request_id=call.wire_id,
+        outputs=[Output(text=answer.text, metadata=metadata)],
+        usage=UNSET if answer.usage is None else dict(answer.usage),
+    )
+
+
+def latency_metrics(call: Call) -> dict[str, Any]:
+    """Milliseconds, as clients of the older system read them."""
+    total, waits = call.elapsed, call.waits
+    return {
+        "latency_ms": round(total * 1000, 3),
+        "global_sem_wait_ms": round(waits.permit * 1000, 3),
+        "provider_sem_wait_ms": round(waits.provider * 1000, 3),
+        "processing_ms": round((total - waits.permit - waits.provider) * 1000, 3),
+        "provider_name": waits.provider_name,
+    }

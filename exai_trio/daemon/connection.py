@@ -1,0 +1,146 @@
+"""One connection of one session: three legs that end together. The reader only reads, the writer alone sends."""
+
+import attrs
+import trio
+
+from exai_trio.errors import ExaiError, InvalidRequestError
+from exai_trio.observability.times import rfc3339
+from exai_trio.transport.websocket import INTERNAL, PeerGone, WebSocket
+from exai_trio.wire.codec import WireError, decode_client
+from exai_trio.wire.messages import (
+    Ack,
+    CallFailed,
+    CallTool,
+    Cancel,
+    ClientMessage,
+    ErrorReply,
+    Health,
+    HealthReport,
+    Hello,
+    ListTools,
+    MaybeId,
+    Ping,
+    Pong,
+    RotateToken,
+    TokenRotated,
+    ToolList,
+)
+
+from .faults import as_fault
+from .outbox import Farewell, Outbox
+from .session import Session
+from .state import Shared
+
+
+@attrs.define(eq=False)
+class _Left(Exception):
+    """A leg ended the connection on purpose."""
+
+    farewell: Farewell
+
+
+@attrs.frozen(eq=False)
+class Connection:
+    """A connection from its hello to its end."""
+
+    socket: WebSocket
+    session: Session
+    outbox: Outbox
+    shared: Shared
+
+    async def converse(self) -> None:
+        """Serve until the peer is gone or the outbox is closed; then detach from the session. Calls go on."""
+        farewell: Farewell | None = None
+        try:
+            async with trio.open_nursery() as legs:
+                legs.start_soon(self._read, name="reader")
+                legs.start_soon(self._write, name="writer")
+                legs.start_soon(self._beat, name="heartbeat")
+        except* _Left as left:
+            farewell = _first(left)
+        except* PeerGone:
+            pass
+        finally:
+            self.session.detach(self.outbox)
+        if farewell is not None:
+            await self.socket.close(farewell.code, farewell.reason)
+
+    async def _read(self) -> None:
+        while True:
+            frame = await self.socket.receive()
+            self._take(frame)
+            await self.outbox.wait_room()
+
+    async def _write(self) -> None:
+        while True:
+            frames = await self.outbox.take()
+            if frames:
+                await self.socket.send(*frames)
+            elif self.outbox.farewell is not None:
+                raise _Left(self.outbox.farewell)
+
+    async def _beat(self) -> None:
+        config = self.shared.config
+        while True:
+            await trio.sleep(config.ws_ping_interval)
+            with trio.move_on_after(config.ws_ping_timeout) as limit:
+                await self.socket.ping()
+            if limit.cancelled_caught:
+                raise _Left(Farewell(INTERNAL, "missed heartbeats"))
+
+    def _take(self, frame: str | bytes) -> None:
+        try:
+            message = decode_client(frame)
+        except WireError as fault:
+            self._answer_unreadable(fault)
+        else:
+            self._dispatch(message, len(frame))
+
+    def _answer_unreadable(self, fault: WireError) -> None:
+        error = as_fault(InvalidRequestError(fault.reason), "unreadable")
+        if fault.op in {"call_tool", "tool_call"}:
+            failed = CallFailed(request_id=fault.request_id, error=error)
+            self.session.deliver(self.session.rules.number(failed))
+        elif fault.request_id is None:
+            self.session.send(ErrorReply(error=error))
+        else:
+            self.session.send(ErrorReply(request_id=fault.request_id, error=error))
+
+    def _dispatch(self, message: ClientMessage, size: int) -> None:
+        session = self.session
+        match message:
+            case CallTool():
+                session.call_tool(message, size)
+            case Ack(seq=seq):
+                session.rules.acknowledge(seq)
+            case Ping(request_id=request_id):
+                session.send(Pong(request_id=request_id))
+            case Cancel():
+                session.cancel(message)
+            case ListTools(request_id=request_id):
+                tools = self.shared.registry.listing()
+                session.send(ToolList(tools=tools, request_id=request_id))
+            case Health(request_id=request_id):
+                session.send(self._health(request_id))
+            case RotateToken():
+                session.send(self._rotate(message))
+            case Hello():
+                fault = InvalidRequestError("hello was already said on this connection")
+                session.send(ErrorReply(error=as_fault(fault, "hello")))
+
+    def _health(self, request_id: MaybeId) -> HealthReport:
+        now = rfc3339(self.shared.now())
+        return HealthReport(health=self.shared.facts.health(), t=now, request_id=request_id)
+
+    def _rotate(self, message: RotateToken) -> TokenRotated:
+        try:
+            self.shared.tokens.rotate(message.old, message.new)
+        except ExaiError as fault:
+            error = as_fault(fault, "rotate_token")
+            return TokenRotated(ok=False, error=error, request_id=message.request_id)
+        return TokenRotated(ok=True, request_id=message.request_id)
+
+
+def _first(group: BaseExceptionGroup[_Left]) -> Farewell:
+    inner = group.exceptions[0]
+    return inner.farewell if isinstance(inner, _Left) else _first(inner)

@@ -1,0 +1,120 @@
+"""What the daemon knows of itself, for health answers, pages, files and the diagnostic tools. Every answer is a plain read."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import attrs
+import trio
+
+from exai_trio import __version__
+from exai_trio.config import Config
+from exai_trio.observability.times import human, rfc3339
+from exai_trio.providers.gateway import Gateway
+from exai_trio.tools.registry import Registry
+
+from .figures import Figures
+
+_TAIL_BYTES = 1_000_000
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Facts:
+    """`started_at` and `now` are unix seconds; `port` is the one that the WebSocket truly listens on."""
+
+    config: Config
+    boot_id: str
+    port: int
+    started_at: float
+    now: Callable[[], float]
+    figures: Figures
+    permits: trio.CapacityLimiter
+    draining: trio.Event
+    gateway: Gateway
+    registry: Registry
+    simulator: str | None
+
+    @property
+    def status(self) -> str:
+        return "draining" if self.draining.is_set() else "healthy"
+
+    def health(self) -> dict[str, Any]:
+        return self.identity() | {
+            "sessions": self.figures.sessions,
+            "connections": self.figures.connections,
+            "calls": self.calls(),
+            "permits": self.semaphores(),
+            "providers": [attrs.asdict(facts) for facts in self.gateway.providers()],
+            "tool_count": len(self.registry.visible()),
+            "simulator": self.simulator,
+        }
+
+    def identity(self) -> dict[str, Any]:
+        now = self.now()
+        return {
+            "status": self.status,
+            "name": "exai-trio",
+            "version": __version__,
+            "boot_id": self.boot_id,
+            "pid": os.getpid(),
+            "host": self.config.ws_host,
+            "port": self.port,
+            "t": rfc3339(now),
+            "started_at": rfc3339(self.started_at),
+            "uptime_s": round(now - self.started_at, 3),
+            "uptime_human": human(now - self.started_at),
+        }
+
+    def calls(self) -> dict[str, int]:
+        counted = attrs.asdict(self.figures)
+        return {name: counted[name] for name in counted if name not in {"sessions", "connections"}}
+
+    def semaphores(self) -> dict[str, Any]:
+        """`current` counts free permits: equal to `expected` when nothing runs."""
+        statistics = self.permits.statistics()
+        expected = int(statistics.total_tokens)
+        return {
+            "global": {
+                "expected": expected,
+                "current": expected - statistics.borrowed_tokens,
+                "inflight": statistics.borrowed_tokens,
+                "waiting": statistics.tasks_waiting,
+            },
+            "providers": {
+                name: attrs.asdict(permits) for name, permits in self.gateway.permits().items()
+            },
+        }
+
+    def websocket(self) -> dict[str, Any]:
+        return {
+            "status": self.status,
+            "listening": not self.draining.is_set(),
+            "host": self.config.ws_host,
+            "port": self.port,
+            "connections": self.figures.connections,
+            "sessions": self.figures.sessions,
+            "max_connections": self.config.max_connections,
+        }
+
+    def health_file(self) -> dict[str, Any]:
+        """The facts of logs/ws_daemon.health.json, under the names that existing monitors read."""
+        identity = self.identity()
+        kept = ("t", "pid", "host", "port", "started_at", "uptime_human", "status", "version")
+        semaphores = self.semaphores()["global"]
+        return {name: identity[name] for name in kept} | {
+            "sessions": self.figures.sessions,
+            "global_capacity": semaphores["expected"],
+            "global_inflight": semaphores["inflight"],
+            "tool_count": len(self.registry.visible()),
+        }
+
+    def log_tail(self, lines: int) -> list[str]:
+        """The newest lines of the daemon's log, read from its last megabyte; none if it cannot be read."""
+        path = self.config.logs / "ws_daemon.log"
+        try:
+            with path.open("rb") as file:
+                file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+                return [line.decode(errors="replace").rstrip() for line in deque(file, lines)]
+        except OSError:
+            return []

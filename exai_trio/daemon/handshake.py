@@ -1,0 +1,93 @@
+"""From an open WebSocket to a client that may talk: the hello, and every way to refuse it."""
+
+import attrs
+import trio
+
+from exai_trio import __version__
+from exai_trio.config import Config
+from exai_trio.errors import UnauthorizedError
+from exai_trio.transport.websocket import SERVICE_RESTART, WebSocket
+from exai_trio.wire.codec import WireError, decode_client, encode
+from exai_trio.wire.messages import Bye, Hello, HelloAck, ServerFacts
+
+from .state import Shared
+
+BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
+PROTOCOL = 2
+
+
+@attrs.define(eq=False)
+class HelloRefused(Exception):
+    """The connection closes with `code`; if `error` is set, after a hello_ack that says it."""
+
+    code: int
+    error: str
+
+
+async def receive_hello(socket: WebSocket, shared: Shared) -> tuple[Hello, str]:
+    """The client's hello and its principal. Raises HelloRefused or PeerGone."""
+    with trio.move_on_after(shared.config.ws_hello_timeout):
+        frame = await socket.receive()
+        return _admit(frame, shared)
+    raise HelloRefused(NO_HELLO, "hello timeout")
+
+
+def _admit(frame: str | bytes, shared: Shared) -> tuple[Hello, str]:
+    try:
+        hello = decode_client(frame)
+    except WireError as fault:
+        code, error = (
+            (BAD_HELLO, "invalid_hello") if _is_hello(fault) else (MISSING_HELLO, "missing_hello")
+        )
+        raise HelloRefused(code, error) from fault
+    if not isinstance(hello, Hello):
+        raise HelloRefused(MISSING_HELLO, "missing_hello")
+    try:
+        return hello, shared.tokens.principal(hello.token, hello.jwt)
+    except UnauthorizedError as fault:
+        raise HelloRefused(UNAUTHORIZED, "unauthorized") from fault
+
+
+def _is_hello(fault: WireError) -> bool:
+    return fault.op is None or fault.op == "hello"
+
+
+async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
+    """Say why and close. Raises PeerGone."""
+    if refusal.code != NO_HELLO:
+        await socket.send(encode(HelloAck(ok=False, error=refusal.error)))
+    await socket.close(refusal.code, refusal.error)
+
+
+async def refuse_draining(socket: WebSocket) -> None:
+    """Tell a client that came during the drain to come back. Raises PeerGone."""
+    await socket.send(encode(Bye(reason="draining", retry_after_s=1.0)))
+    await socket.close(SERVICE_RESTART, "draining")
+
+
+def hello_ack(shared: Shared, session_id: str, hello: Hello, *, resumed: bool) -> str:
+    return encode(
+        HelloAck(
+            ok=True,
+            session_id=session_id,
+            protocol=min(max(hello.protocol, 1), PROTOCOL),
+            resumed=resumed,
+            server=ServerFacts(name="exai-trio", version=__version__, boot_id=shared.boot_id),
+            limits=limits(shared.config),
+        )
+    )
+
+
+def limits(config: Config) -> dict[str, float]:
+    """What a client must keep to; sizes in bytes, times in seconds."""
+    return {
+        "max_frame_bytes": config.ws_max_bytes,
+        "max_message_bytes": config.tool_call_max_size,
+        "session_max_inflight": config.ws_session_max_inflight,
+        "global_max_inflight": config.ws_global_max_inflight,
+        "ping_interval_s": config.ws_ping_interval,
+        "ping_timeout_s": config.ws_ping_timeout,
+        "session_grace_s": config.session_grace_s,
+        "call_timeout_s": config.simple_tool_timeout_secs,
+        "progress_interval_s": config.progress_interval_s,
+    }

@@ -1,0 +1,51 @@
+"""The daemon's own files under EXAI_HOME: the lock that keeps a second daemon out, and the pid file."""
+
+import fcntl
+import os
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from exai_trio.config import Config
+from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.observability.files import private_directory, replace_private
+
+
+@contextmanager
+def own_home(config: Config) -> Generator[None]:
+    """Hold EXAI_HOME while the daemon runs. Raises ServiceUnavailableError if another daemon holds it, StorageError if it
+    cannot be written."""
+    try:
+        lock = os.open(
+            private_directory(config.state) / "daemon.lock", os.O_RDWR | os.O_CREAT, 0o600
+        )
+    except OSError as fault:
+        raise StorageError(
+            f"EXAI_HOME {config.home} cannot be written: {fault.strerror}"
+        ) from fault
+    try:
+        _lock(lock, config)
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(lock: int, config: Config) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise ServiceUnavailableError(
+            f"another daemon already uses EXAI_HOME {config.home}; stop it, or give this one a home of its own"
+        ) from None
+
+
+@contextmanager
+def pid_file(config: Config) -> Generator[None]:
+    """`logs/ws_daemon.pid` while the daemon runs."""
+    path: Path = config.logs / "ws_daemon.pid"
+    replace_private(path, f"{os.getpid()}\n".encode())
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            path.unlink()

@@ -1,0 +1,136 @@
+"""HTTP beside the WebSocket: health answers on one port, the monitoring pages on another. Loaded after the daemon serves."""
+
+import logging
+import socket
+from collections.abc import Callable
+from typing import Any, cast
+
+import trio
+from hypercorn.config import Config as HypercornConfig
+from hypercorn.trio import serve as hypercorn_serve
+from hypercorn.typing import ASGIFramework
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from exai_trio.config import is_loopback
+from exai_trio.errors import UnauthorizedError
+
+from .admission import OurNames
+from .facts import Facts
+from .pages import PAGES
+from .tokens import Tokens
+
+log = logging.getLogger("exai.http")
+
+
+Started = trio.TaskStatus[str | None]
+
+
+async def serve_health(
+    facts: Facts, names: OurNames, tokens: Tokens, port: int, task_status: Started
+) -> None:
+    """GET /health, /health/live, /health/ready, /health/semaphores, /health/websocket until cancelled.
+
+    Starts with the URL, or with None if the port cannot be had, which is logged and no more.
+    """
+    reads: dict[str, Callable[[], dict[str, Any]]] = {
+        "/health": facts.health,
+        "/health/live": facts.identity,
+        "/health/semaphores": facts.semaphores,
+        "/health/websocket": facts.websocket,
+    }
+    routes = [_json_route(path, read) for path, read in reads.items()]
+    app = _app([*routes, _ready_route(facts)], names, tokens)
+    await _serve(app, facts.config.ws_host, port, task_status)
+
+
+async def serve_pages(
+    facts: Facts, names: OurNames, tokens: Tokens, port: int, task_status: Started
+) -> None:
+    """The monitoring pages, and the facts they show at /api/health, until cancelled. Starts as `serve_health` does."""
+    routes = [_page_route(path, page) for path, page in PAGES.items()]
+    app = _app([*routes, _json_route("/api/health", facts.health)], names, tokens)
+    await _serve(app, facts.config.ws_host, port, task_status)
+
+
+def _app(routes: list[Route], names: OurNames, tokens: Tokens) -> Starlette:
+    return Starlette(routes=routes, middleware=[Middleware(Gate, names=names, tokens=tokens)])
+
+
+def _json_route(path: str, read: Callable[[], dict[str, Any]]) -> Route:
+    async def answer(_request: Request) -> Response:  # noqa: ASYNC124 - starlette's shape
+        return JSONResponse(read())
+
+    return Route(path, answer)
+
+
+def _ready_route(facts: Facts) -> Route:
+    async def answer(_request: Request) -> Response:  # noqa: ASYNC124 - starlette's shape
+        ready = not facts.draining.is_set()
+        status = {"status": "ready" if ready else "draining"}
+        return JSONResponse(status, status_code=200 if ready else 503)
+
+    return Route("/health/ready", answer)
+
+
+def _page_route(path: str, page: str) -> Route:
+    async def answer(_request: Request) -> Response:  # noqa: ASYNC124 - starlette's shape
+        return HTMLResponse(
+            page, headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"}
+        )
+
+    return Route(path, answer)
+
+
+class Gate:
+    """ASGI middleware: the rule for Host and Origin as on the WebSocket; readers from other machines need the token."""
+
+    def __init__(self, app: ASGIApp, names: OurNames, tokens: Tokens) -> None:
+        self.app = app
+        self.names = names
+        self.tokens = tokens
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refusal = self._refusal(Request(scope)) if scope["type"] == "http" else None
+        await (refusal or self.app)(scope, receive, send)
+
+    def _refusal(self, request: Request) -> Response | None:
+        objection = self.names.objection(request.headers)
+        if objection is not None:
+            return PlainTextResponse(objection + "\n", status_code=403)
+        if request.client is None or is_loopback(request.client.host):
+            return None
+        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+        try:
+            self.tokens.principal(bearer, bearer)
+        except UnauthorizedError as fault:
+            return PlainTextResponse(
+                f"{fault}\n", status_code=401, headers={"WWW-Authenticate": "Bearer"}
+            )
+        return None
+
+
+async def _serve(app: Starlette, host: str, port: int, task_status: Started) -> None:
+    try:
+        listening = bind(host, port)
+    except OSError as fault:
+        log.warning("http port not available", extra={"port": port, "reason": str(fault)})
+        task_status.started(None)
+        return
+    settings = HypercornConfig()
+    settings.bind = [f"fd://{listening.detach()}"]
+    settings.graceful_timeout = 0.1
+    settings.errorlog = None
+
+    async with trio.open_nursery() as serving:
+        binds = await serving.start(hypercorn_serve, cast("ASGIFramework", app), settings)
+        task_status.started(binds[0])
+
+
+def bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    return socket.create_server((host, port), family=family)

@@ -1,0 +1,79 @@
+"""What waits to be written on one connection. Putting never blocks; one writer takes."""
+
+import attrs
+import trio
+
+from exai_trio.transport.websocket import NORMAL
+
+_MOST_DROPPABLE_BYTES = 256 * 1024
+_FULL_BYTES = 4 * 2**20
+
+
+@attrs.frozen
+class Farewell:
+    """The connection closes with this code once everything before it is written."""
+
+    code: int = NORMAL
+    reason: str = ""
+
+
+@attrs.define(eq=False)
+class Outbox:
+    """Frames in the order in which they were put.
+
+    Frames that may be dropped are, while more than 256 KiB wait. When more than 4 MiB wait the box is full and the reader
+    pauses, so that a client that never reads holds at most that and what its running calls answer.
+    """
+
+    dropped: int = 0
+    farewell: Farewell | None = None
+    _frames: list[str] = attrs.field(factory=list[str])
+    _bytes: int = 0
+    _filled: trio.Event = attrs.field(factory=trio.Event)
+    _emptied: trio.Event | None = None
+
+    def put(self, frame: str) -> None:
+        self._frames.append(frame)
+        self._bytes += len(frame)
+        self._filled.set()
+
+    def put_first(self, frame: str) -> None:
+        """Put a frame before all others; only until the writer has taken any."""
+        self._frames.insert(0, frame)
+        self._bytes += len(frame)
+        self._filled.set()
+
+    def offer(self, frame: str) -> None:
+        """Put a frame that may be dropped."""
+        if self._bytes > _MOST_DROPPABLE_BYTES:
+            self.dropped += 1
+        else:
+            self.put(frame)
+
+    def close(self, farewell: Farewell) -> None:
+        """End the connection after what was put so far; the first farewell counts."""
+        self.farewell = self.farewell or farewell
+        self._filled.set()
+
+    async def take(self) -> list[str]:
+        """All frames that wait, as soon as there is one; nothing at all once the box is empty and closed."""
+        await self._filled.wait()
+        await (
+            trio.lowlevel.checkpoint()
+        )  # lets calls that end in this very step join the same write
+        frames, self._frames = self._frames, []
+        self._bytes = 0
+        if self.farewell is None or frames:
+            self._filled = trio.Event()
+        if self.farewell is not None:
+            self._filled.set()
+        if self._emptied is not None:
+            self._emptied.set()
+            self._emptied = None
+        return frames
+
+    async def wait_room(self) -> None:
+        """Return when the box is not full."""
+        while self._bytes > _FULL_BYTES:
+            self._emptied = self._emptied or trio.Event()
+            await self._emptied.wait()

@@ -1,0 +1,121 @@
+"""The listening side: sockets, the accept loop, and the life of one connection from TCP to its end."""
+
+import errno
+import logging
+from functools import partial
+
+import attrs
+import trio
+
+from exai_trio.config import Config
+from exai_trio.errors import ServiceUnavailableError
+from exai_trio.transport.websocket import POLICY, Handshake, Limits, PeerGone, WebSocket, accept
+
+from .admission import OurNames, Places
+from .connection import Connection
+from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_draining
+from .outbox import Outbox
+from .sessions import Sessions
+from .state import Shared
+
+log = logging.getLogger("exai.server")
+
+_BACKLOG = 512
+
+
+async def bind(config: Config) -> list[trio.SocketListener]:
+    """Listen on EXAI_WS_HOST and EXAI_WS_PORT. Raises ServiceUnavailableError saying what to do."""
+    try:
+        return await trio.open_tcp_listeners(config.ws_port, host=config.ws_host, backlog=_BACKLOG)
+    except OSError as fault:
+        where = f"{config.ws_host}:{config.ws_port}"
+        if fault.errno == errno.EADDRINUSE:
+            message = f"port in use: something already listens on {where}. `exai status` tells whether it is EXAI;"
+            raise ServiceUnavailableError(f"{message} otherwise set EXAI_WS_PORT") from fault
+        raise ServiceUnavailableError(
+            f"cannot listen on {where}: {fault.strerror or fault}; check EXAI_WS_HOST and EXAI_WS_PORT"
+        ) from fault
+
+
+@attrs.frozen(eq=False)
+class Server:
+    """Takes connections in. `names` are the hosts that are ours."""
+
+    shared: Shared
+    sessions: Sessions
+    names: OurNames
+    places: Places
+    limits: Limits
+
+    async def listen(
+        self,
+        listeners: list[trio.SocketListener],
+        connections: trio.Nursery,
+        task_status: trio.TaskStatus[None],
+    ) -> None:
+        """Accept until cancelled. Connections live on in `connections`, which its owner ends."""
+
+        serving = partial(trio.serve_listeners, handler_nursery=connections)
+        async with trio.open_nursery() as accepting:
+            await accepting.start(serving, self.serve, listeners)
+            task_status.started()
+
+    async def serve(self, stream: trio.SocketStream) -> None:
+        """One connection. Raises nothing but Cancelled: a connection never takes a neighbour down."""
+        address = _peer(stream)
+        limit = self.places.take(address)
+        try:
+            await self._shake_hands(stream, limit)
+        except PeerGone as gone:
+            log.debug("connection ended", extra={"reason": str(gone)})
+        except Exception:
+            log.exception("connection crashed")
+        finally:
+            if limit is None:
+                self.places.give_back(address)
+
+    async def _shake_hands(self, stream: trio.SocketStream, limit: str | None) -> None:
+        opening = trio.CancelScope(
+            deadline=trio.current_time() + self.shared.config.ws_hello_timeout
+        )
+        with opening:
+            async with accept(stream, self.limits, self._objection) as socket:
+                opening.deadline = float("inf")
+                if limit is None:
+                    await self._welcome(socket)
+                else:
+                    await socket.close(POLICY, f"too many connections ({limit})")
+
+    def _objection(self, handshake: Handshake) -> str | None:
+        return self.names.objection(handshake.headers)
+
+    async def _welcome(self, socket: WebSocket) -> None:
+        if self.shared.draining.is_set():
+            await refuse_draining(socket)
+            return
+        try:
+            hello, principal = await receive_hello(socket, self.shared)
+        except HelloRefused as refusal:
+            refused = refusal
+        else:
+            outbox = Outbox()
+            session, resumed = await self.sessions.join(hello, principal, outbox)
+            outbox.put_first(hello_ack(self.shared, session.id, hello, resumed=resumed))
+            await self._converse(Connection(socket, session, outbox, self.shared))
+            return
+        log.info("hello refused", extra={"error": refused.error})
+        await refuse(socket, refused)
+
+    async def _converse(self, connection: Connection) -> None:
+        self.shared.figures.connections += 1
+        try:
+            await connection.converse()
+        finally:
+            self.shared.figures.connections -= 1
+
+
+def _peer(stream: trio.SocketStream) -> str:
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:
+        return "gone"

@@ -1,0 +1,53 @@
+"""What all parts of one daemon share, built once by `app`. Little behaviour here."""
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from exai_trio.config import Config
+from exai_trio.observability.metrics import CallLog
+from exai_trio.tools.declaration import Services
+from exai_trio.tools.registry import Registry
+
+from .facts import Facts
+from .figures import Figures
+from .tokens import Tokens
+
+
+@attrs.frozen(kw_only=True, eq=False)
+class Shared:
+    """`permits` is the daemon's limit on calls at once; `draining` is set when no new call is taken.
+
+    `quiet` is set once no call runs during the drain.
+    """
+
+    config: Config
+    boot_id: str
+    registry: Registry
+    services: Services
+    tokens: Tokens
+    call_log: CallLog
+    permits: trio.CapacityLimiter
+    now: Callable[[], float]
+    figures: Figures
+    facts: Facts
+    draining: trio.Event
+    quiet: trio.Event = attrs.field(factory=trio.Event)
+
+    def call_started(self) -> None:
+        self.figures.accepted += 1
+        self.figures.running += 1
+
+    def call_ended(self) -> None:
+        self.figures.running -= 1
+        self._note_quiet()
+
+    async def wait_quiet(self) -> None:
+        """Return when no call runs; only during the drain, when none can start."""
+        self._note_quiet()
+        await self.quiet.wait()
+
+    def _note_quiet(self) -> None:
+        if self.draining.is_set() and self.figures.running == 0:
+            self.quiet.set()

@@ -1,0 +1,44 @@
+"""Which paths a tool may read: absolute, and inside an allowed root once every link is resolved. Pure: nothing is opened here.
+
+The same message answers for a path outside the roots whether or not something is there.
+"""
+
+from collections.abc import Iterable
+from pathlib import Path, PurePath
+
+from exai_trio.errors import ArgumentError
+
+SETTING = "EXAI_ALLOWED_ROOTS"
+_SHOWN = 200  # characters of a path in a message
+
+
+def parse(given: str) -> Path:
+    """The path as written. Raises: ArgumentError if it is relative or can be no path at all."""
+    if not given.strip() or "\0" in given:
+        raise ArgumentError(
+            "An empty path, or one with a NUL character, names no file.",
+            details={"path": shown(given)},
+        )
+    if not PurePath(given).is_absolute():
+        raise ArgumentError(
+            f"{shown(given)!r} is a relative path. Give an absolute path inside an allowed root ({SETTING}).",
+            details={"path": shown(given), "setting": SETTING},
+        )
+    return Path(given)
+
+
+def check_inside(given: str, resolved: Path, roots: Iterable[Path]) -> None:
+    """Raises: ArgumentError unless `resolved`, a path without links and `..`, is a root or lies inside one."""
+    allowed = tuple(roots)
+    if not any(resolved.is_relative_to(root) for root in allowed):
+        names = ", ".join(map(str, allowed)) or "none is set"
+        raise ArgumentError(
+            f"{shown(given)!r} is outside the allowed roots ({names}). Name a file inside them, or set {SETTING}.",
+            details={"path": shown(given), "setting": SETTING},
+        )
+
+
+def shown(given: str) -> str:
+    """A path fit for a message or a prompt: one line, not too long."""
+    one_line = "".join(c if c.isprintable() else "�" for c in given)
+    return one_line if len(one_line) <= _SHOWN else f"{one_line[: _SHOWN - 1]}…"

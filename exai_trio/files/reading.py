@@ -1,0 +1,123 @@
+"""The text of files, as far as it fits a prompt: what is binary, too large or a directory is named with the reason instead."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+import trio
+
+from exai_trio.errors import ArgumentError, NotFoundError
+from exai_trio.files import images, opening
+
+T = TypeVar("T")
+
+# One file: about 300,000 tokens, more than most models hold. Larger ones are logs and data, not sources.
+MAX_FILE_BYTES = 1024 * 1024
+# All files of one call: about what the largest context (1 M tokens) holds; 24 calls at once stay near 100 MiB.
+MAX_TOTAL_BYTES = 4 * 1024 * 1024
+# Bytes looked at for a NUL, which no text has; and the share of bytes that may be no UTF-8 in what still is text.
+_SNIFFED_BYTES = 8192
+_MAX_BROKEN_SHARE = 0.05
+
+
+@attrs.frozen(kw_only=True)
+class Reading:
+    """What one path gave: its `text`, or the `reason` why there is none. `path` is resolved where that was allowed."""
+
+    path: str
+    text: str = ""
+    reason: str = ""
+
+
+ReadOne = Callable[[str, tuple[Path, ...], int], Reading]  # path, roots, bytes of room left
+
+
+@attrs.frozen
+class FileReader:
+    """Reads in threads of its own limiter, so that slow disks hold up nothing else."""
+
+    # Four calls read at once; more would only queue at the disk.
+    limiter: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 4))
+
+    async def read(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[Reading, ...]:
+        """Read files that the caller names now: each once, in order.
+
+        Raises: ArgumentError, NotFoundError. Cancelling returns at once; the thread ends after the file it is at.
+        """
+        return await self._in_thread(partial(_read_all, given, roots, read_one=_read))
+
+    async def read_again(
+        self, given: Sequence[str], roots: tuple[Path, ...]
+    ) -> tuple[Reading, ...]:
+        """Read files that were named earlier, each under the path given: what is gone, or not allowed any more, has a reason."""
+        return await self._in_thread(partial(_read_all, given, roots, read_one=_read_if_allowed))
+
+    async def read_images(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
+        """Images as data URLs, in order. Raises: ArgumentError, NotFoundError."""
+        return await self._in_thread(partial(images.load_all, given, roots))
+
+    async def read_images_again(
+        self, given: Sequence[str], roots: tuple[Path, ...]
+    ) -> dict[str, str]:
+        """Data URLs of images named earlier, by the path given; those that cannot be read any more are missing."""
+        return await self._in_thread(partial(images.load_allowed, given, roots))
+
+    async def _in_thread(self, read: Callable[[], T]) -> T:
+        return await trio.to_thread.run_sync(
+            read, thread_name="exai files", abandon_on_cancel=True, limiter=self.limiter
+        )
+
+
+def _read_all(
+    given: Sequence[str], roots: tuple[Path, ...], *, read_one: ReadOne
+) -> tuple[Reading, ...]:
+    readings: dict[str, Reading] = {}
+    room = MAX_TOTAL_BYTES
+    for name in given:
+        trio.from_thread.check_cancelled()
+        reading = read_one(name, roots, room)
+        if reading.path not in readings:
+            readings[reading.path] = reading
+            room -= len(reading.text)
+    return tuple(readings.values())
+
+
+def _read(given: str, roots: tuple[Path, ...], room: int) -> Reading:
+    resolved = opening.resolve(given, roots)
+    if opening.is_directory(resolved):
+        return Reading(path=str(resolved), reason="a directory; name the files that matter")
+    content = opening.content(resolved, roots, MAX_FILE_BYTES + 1)
+    return _reading(str(resolved), content, room)
+
+
+def _read_if_allowed(given: str, roots: tuple[Path, ...], room: int) -> Reading:
+    try:
+        return attrs.evolve(_read(given, roots, room), path=given)
+    except NotFoundError:
+        return Reading(path=given, reason="deleted since it was given")
+    except ArgumentError:
+        return Reading(path=given, reason="not readable from here any more")
+
+
+def _reading(path: str, content: bytes, room: int) -> Reading:
+    if len(content) > MAX_FILE_BYTES:
+        return Reading(path=path, reason=f"larger than {MAX_FILE_BYTES:,} bytes")
+    if len(content) > room:
+        return Reading(
+            path=path, reason=f"over {MAX_TOTAL_BYTES:,} bytes together with the files before it"
+        )
+    text = as_text(content)
+    if text is None:
+        return Reading(path=path, reason=f"binary, {len(content):,} bytes")
+    return Reading(path=path, text=text)
+
+
+def as_text(content: bytes) -> str | None:
+    """The content as text, or None if it is none. A few bytes that are no UTF-8 become U+FFFD."""
+    if b"\0" in content[:_SNIFFED_BYTES]:
+        return None
+    text = content.decode("utf-8-sig", errors="replace")
+    broken = text.count("�")
+    return None if broken > _MAX_BROKEN_SHARE * len(content) else text

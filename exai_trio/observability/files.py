@@ -1,0 +1,32 @@
+"""Files that only their owner may read: made with mode 0600 in directories of mode 0700."""
+
+import os
+from pathlib import Path
+
+
+def private_directory(path: Path) -> Path:
+    """The directory, made if it is missing. Raises OSError."""
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return path
+
+
+def append_private(path: Path, data: bytes, *, rotate_bytes: int) -> None:
+    """Append; over `rotate_bytes` the old file moves to `.1` first. Raises OSError."""
+    private_directory(path.parent)
+    if path.exists() and path.stat().st_size > rotate_bytes:
+        path.replace(path.with_name(path.name + ".1"))
+    with open(path, "ab", opener=_private) as file:
+        file.write(data)
+
+
+def replace_private(path: Path, data: bytes) -> None:
+    """Write the whole file so that a reader sees the old or the new one. Raises OSError."""
+    private_directory(path.parent)
+    fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
+    with open(fresh, "wb", opener=_private) as file:
+        file.write(data)
+    fresh.replace(path)
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)

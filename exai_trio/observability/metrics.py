@@ -1,0 +1,52 @@
+"""One line of JSON per finished call, gathered in memory and appended to a file now and then."""
+
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from .files import append_private
+
+_MOST_WAITING = 50_000  # lines of about 150 bytes: 7.5 MB if the disk is full
+_ROTATE_BYTES = 20 * 2**20
+
+
+@attrs.frozen(kw_only=True)
+class CallLine:
+    """`t` unix seconds, `lat` seconds from acceptance to outcome, `sess` session id, `prov` provider or empty."""
+
+    t: float
+    op: str
+    lat: float
+    sess: str
+    name: str
+    prov: str
+    ok: bool
+    code: str
+
+
+@attrs.define(eq=False)
+class CallLog:
+    """Lines wait here until `flush` writes them; what does not fit is dropped and counted."""
+
+    path: Path
+    dropped: int = 0
+    _lines: list[bytes] = attrs.field(factory=list[bytes])
+    _encoder: msgspec.json.Encoder = attrs.field(factory=msgspec.json.Encoder)
+
+    def add(self, line: CallLine) -> None:
+        if len(self._lines) < _MOST_WAITING:
+            self._lines.append(self._encoder.encode(line))
+        else:
+            self.dropped += 1
+
+    def flush(self) -> None:
+        """Append what waits. Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""
+        lines, self._lines = self._lines, []
+        if not lines:
+            return
+        try:
+            append_private(self.path, b"\n".join(lines) + b"\n", rotate_bytes=_ROTATE_BYTES)
+        except OSError:
+            self._lines = (lines + self._lines)[:_MOST_WAITING]
+            raise

@@ -1,0 +1,134 @@
+"""The models EXAI knows: records and look-up. Pure but for reading the data file that ships beside it."""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal
+
+import attrs
+import msgspec
+
+ThinkingStyle = Literal["none", "always", "toggle", "effort", "toggle_effort"]
+
+PER_PRICE = 1_000_000  # tokens
+
+
+@attrs.frozen(kw_only=True)
+class Price:
+    """Money per million tokens. Without a price of their own, cached tokens cost what other input costs."""
+
+    input: float
+    output: float
+    cached: float | None = None
+    currency: str = "USD"
+
+    def of(self, input_tokens: int, output_tokens: int, cached_tokens: int) -> float:
+        cached = min(cached_tokens, input_tokens)
+        cached_price = self.input if self.cached is None else self.cached
+        paid = (
+            (input_tokens - cached) * self.input
+            + cached * cached_price
+            + output_tokens * self.output
+        )
+        return paid / PER_PRICE
+
+
+@attrs.frozen(kw_only=True)
+class ModelInfo:
+    """One model of one provider. Limits are tokens, None if unknown. `listed` is false for a name passed through."""
+
+    name: str
+    provider: str
+    aliases: tuple[str, ...] = ()
+    context_window: int | None = None
+    output_limit: int | None = None
+    output_default: int | None = None
+    thinking: ThinkingStyle = "none"
+    capabilities: tuple[str, ...] = ()
+    price: Price | None = None
+    notes: str = ""
+    listed: bool = True
+
+    @property
+    def sees(self) -> bool:
+        """Whether images may be sent; a model nobody has described gets the benefit of the doubt."""
+        return "vision" in self.capabilities or not self.listed
+
+
+@attrs.frozen(kw_only=True)
+class Gone:
+    """Names, also patterns, that a provider no longer answers, and who answers instead."""
+
+    names: tuple[str, ...]
+    provider: str
+    successor: str
+    since: str = ""
+
+    def covers(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self.names)
+
+
+@attrs.frozen(kw_only=True)
+class Catalogue:
+    """All models, in the file's order. Names are unique across providers; looking up ignores case."""
+
+    models: tuple[ModelInfo, ...]
+    gone: tuple[Gone, ...] = ()
+    auto: tuple[str, ...] = ()
+    _by_name: Mapping[str, ModelInfo] = attrs.field(
+        init=False, repr=False, eq=False, default=attrs.Factory(lambda self: _index(self.models), takes_self=True)
+    )
+
+    def find(self, name: str) -> ModelInfo | None:
+        return self._by_name.get(name.lower())
+
+    def find_at(self, provider: str, name: str) -> ModelInfo | None:
+        """The model of that name at that provider: two further endpoints may well serve models of one name."""
+        wanted = name.lower()
+        for model in self.models:
+            if model.provider == provider and wanted in {
+                model.name.lower(),
+                *map(str.lower, model.aliases),
+            }:
+                return model
+        return None
+
+    def successor_of(self, name: str) -> Gone | None:
+        return next((gone for gone in self.gone if gone.covers(name.lower())), None)
+
+    def names(self, providers: Iterable[str]) -> tuple[str, ...]:
+        """Every name, aliases included, under which these providers' models can be asked."""
+        wanted = frozenset(providers)
+        models = [model for model in self.models if model.provider in wanted]
+        return tuple(name for model in models for name in (model.name, *model.aliases))
+
+    def with_models(self, more: Iterable[ModelInfo]) -> "Catalogue":
+        """The same with these models added, or put in the place of those of the same name and provider."""
+        merged = {(model.provider, model.name): model for model in self.models}
+        merged.update({(model.provider, model.name): model for model in more})
+        return attrs.evolve(self, models=tuple(merged.values()))
+
+
+def _index(models: tuple[ModelInfo, ...]) -> dict[str, ModelInfo]:
+    """The earlier entry wins, so that a further endpoint cannot take over a name that is GLM's or Kimi's."""
+    last_first = models[::-1]
+    by_alias = {alias.lower(): model for model in last_first for alias in model.aliases}
+    return by_alias | {model.name.lower(): model for model in last_first}
+
+
+def parse_catalogue(text: str) -> Catalogue:
+    """Raises: ValueError (of which msgspec's and tomllib's errors are kinds) if the text is no catalogue."""
+    raw: dict[str, Any] = tomllib.loads(text)
+    return Catalogue(
+        models=msgspec.convert(raw.get("model", []), tuple[ModelInfo, ...]),
+        gone=msgspec.convert(raw.get("gone", []), tuple[Gone, ...]),
+        auto=msgspec.convert(raw.get("auto", []), tuple[str, ...]),
+    )
+
+
+def load_catalogue() -> Catalogue:
+    """The catalogue that ships with EXAI."""
+    return parse_catalogue(
+        Path(__file__).with_name("models.toml").read_text("utf-8")
+    )

@@ -1,0 +1,91 @@
+"""The JSON of a chat answer, whole or in chunks, as msgspec reads it: lenient where the services differ. Pure.
+
+Only what we use is declared; everything may be missing or null. `arguments` stays raw, since GLM's own description
+has an object where everybody else has a string.
+"""
+
+from typing import Any
+
+import attrs
+import msgspec
+
+from .base import Usage
+
+
+@attrs.frozen
+class Function:
+    name: str | None = None
+    arguments: msgspec.Raw | None = None
+
+
+@attrs.frozen
+class CallPiece:
+    index: int | None = None
+    id: str | None = None
+    type: str | None = None
+    function: Function | None = None
+
+
+@attrs.frozen
+class Said:
+    """A `delta`, or the `message` of an answer that is not streamed."""
+
+    content: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[CallPiece] | None = None
+
+
+@attrs.frozen
+class CachedPart:
+    cached_tokens: int | None = None
+
+
+@attrs.frozen
+class Counted:
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    cached_tokens: int | None = None
+    prompt_tokens_details: CachedPart | None = None
+
+    @property
+    def usage(self) -> Usage:
+        details = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else None
+        return Usage(
+            input_tokens=self.prompt_tokens or 0,
+            output_tokens=self.completion_tokens or 0,
+            cached_tokens=self.cached_tokens or details or 0,
+        )
+
+
+@attrs.frozen
+class Choice:
+    delta: Said | None = None
+    message: Said | None = None
+    finish_reason: str | None = None
+    usage: Counted | None = None
+
+
+@attrs.frozen
+class Chunk:
+    """One event of a stream, or a whole answer. `error` beside or instead of the rest: the services put it into a 200."""
+
+    model: str | None = None
+    choices: list[Choice] | None = None
+    usage: Counted | None = None
+    web_search: list[dict[str, Any]] | None = None
+    error: Any = None
+
+    @property
+    def counted(self) -> Counted | None:
+        """The usage from wherever it stands: beside the choices, in a chunk without choices, or in a choice."""
+        if self.usage is not None or not self.choices:
+            return self.usage
+        return self.choices[0].usage
+
+
+def arguments_text(raw: msgspec.Raw | None) -> str:
+    """Arguments as JSON text: a string is taken as it is, an object keeps the very letters it came in."""
+    written = b"" if raw is None else bytes(raw)
+    if written in {b"", b"null"}:
+        return ""
+    return msgspec.json.decode(written, type=str) if written.startswith(b'"') else written.decode()

@@ -1,0 +1,89 @@
+"""Where a provider is and how long we wait for it: the values, and those that the settings give. Pure."""
+
+from collections.abc import Mapping
+from typing import Final
+
+import attrs
+
+from exai_trio.config import Config
+
+from .dialect import Dialect
+from .glm import glm_dialect
+from .kimi import kimi_dialect
+
+CONNECT_S: Final = 5.0
+SIMULATED_KEY: Final = "simulated"
+
+
+def _masked(value: object) -> str:
+    return "<set>" if value else "<empty>"
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """Seconds: to connect, from the start to the first byte of an answer, between bytes, for all of it."""
+
+    connect_s: float = CONNECT_S
+    first_byte_s: float
+    idle_s: float
+    stream_s: float
+
+
+@attrs.frozen(kw_only=True)
+class Endpoint:
+    """One service under one key. `remedy` says what to set when it is not configured; `simulated`: nobody is behind it."""
+
+    name: str
+    base_url: str
+    key: str = attrs.field(repr=_masked)
+    dialect: Dialect
+    limits: Limits
+    max_inflight: int
+    remedy: str
+    needs_key: bool = True
+    simulated: bool = False
+
+    @property
+    def configured(self) -> bool:
+        return bool(self.key) or not self.needs_key
+
+
+def built_in(config: Config, simulator_url: str | None) -> tuple[Endpoint, ...]:
+    """GLM and Kimi as set, or both at the simulator."""
+    urls: Mapping[str, str] = {"glm": config.glm_api_url, "kimi": config.kimi_api_url}
+    keys: Mapping[str, str] = {"glm": config.glm_api_key, "kimi": config.kimi_api_key}
+    if simulator_url is not None:
+        origin = simulator_url.rstrip("/")
+        urls = {"glm": f"{origin}/glm/api/paas/v4", "kimi": f"{origin}/kimi/v1"}
+        keys = dict.fromkeys(urls, SIMULATED_KEY)
+    simulated = simulator_url is not None
+    return (
+        Endpoint(
+            name="glm",
+            base_url=urls["glm"],
+            key=keys["glm"],
+            dialect=glm_dialect(urls["glm"]),
+            limits=Limits(
+                first_byte_s=config.glm_timeout_secs,
+                idle_s=config.stream_idle_s,
+                stream_s=config.glm_stream_timeout,
+            ),
+            max_inflight=config.ws_glm_max_inflight,
+            remedy="set GLM_API_KEY (ZHIPUAI_API_KEY and ZAI_API_KEY are read too)",
+            simulated=simulated,
+        ),
+        Endpoint(
+            name="kimi",
+            base_url=urls["kimi"],
+            key=keys["kimi"],
+            dialect=kimi_dialect(urls["kimi"]),
+            limits=Limits(
+                first_byte_s=config.kimi_timeout_secs,
+                idle_s=config.stream_idle_s,
+                stream_s=config.kimi_stream_timeout,
+            ),
+            max_inflight=config.ws_kimi_max_inflight,
+            remedy="set KIMI_API_KEY (MOONSHOT_API_KEY is read too)",
+            simulated=simulated,
+        ),
+    )

@@ -1,0 +1,122 @@
+"""EXAI_PROVIDERS_FILE: further OpenAI-compatible endpoints, and prices for models that are known. Pure: text in, values out.
+
+    [[provider]]
+    name = "openrouter"                       # asked for as openrouter/MODEL
+    base_url = "https://openrouter.ai/api/v1"
+    key_variable = "OPENROUTER_API_KEY"       # left out: the endpoint wants no key
+    max_inflight = 4                          # requests at once
+    first_byte_s = 30
+    stream_s = 300
+
+    [[provider.model]]
+    name = "some/model"
+    context_window = 128_000
+    price = { input = 1.0, output = 3.0, currency = "USD" }   # per million tokens
+
+A provider called glm or kimi changes what is known of their models and takes `model` only.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from exai_trio.errors import ArgumentError
+
+from .catalogue import Catalogue, ModelInfo, Price
+from .endpoint import Endpoint, Limits
+from .plain import plain_dialect
+
+VARIABLE: Final = "EXAI_PROVIDERS_FILE"
+BUILT_IN: Final = frozenset({"glm", "kimi"})
+_NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
+
+
+@attrs.frozen(kw_only=True)
+class _Provider:
+    name: str
+    base_url: str = ""
+    key_variable: str = ""
+    max_inflight: int = 4
+    first_byte_s: float = 30.0
+    stream_s: float = 300.0
+    model: tuple[dict[str, Any], ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class Further:
+    """What the file adds."""
+
+    endpoints: tuple[Endpoint, ...] = ()
+    models: tuple[ModelInfo, ...] = ()
+
+
+def parse_providers(text: str, catalogue: Catalogue, keys: Mapping[str, str], idle_s: float) -> Further:
+    """Raises: ArgumentError, naming the setting and every fault of the file it can name."""
+    try:
+        raw = tomllib.loads(text)
+        listed = raw.pop("provider", [])
+        _refuse_unknown("the file", raw, frozenset())
+        providers = [_provider(entry) for entry in listed]
+        _refuse_twins([provider.name for provider in providers])
+        models = tuple(model for provider in providers for model in _models(provider, catalogue))
+        further = [provider for provider in providers if provider.name not in BUILT_IN]
+        return Further(endpoints=tuple(_endpoint(entry, keys, idle_s) for entry in further), models=models)
+    except (ValueError, TypeError, AttributeError) as error:  # tomllib's and msgspec's errors are ValueErrors
+        raise ArgumentError(f"{VARIABLE}: {error}", details={"field": VARIABLE}) from error
+
+
+def _provider(entry: dict[str, Any]) -> _Provider:
+    _refuse_unknown("[[provider]]", entry, _fields(_Provider))
+    provider = msgspec.convert(entry, _Provider)
+    if not _NAME.fullmatch(provider.name):
+        raise ValueError(f'"{provider.name}" is no provider name: small letters, digits, _ and -, at most 32')
+    if provider.name in BUILT_IN:
+        _refuse_unknown(provider.name, entry, frozenset({"name", "model"}))
+    elif not provider.base_url.startswith(("http://", "https://")):
+        raise ValueError(f"{provider.name}: base_url must begin with http:// or https://")
+    if min(provider.max_inflight, provider.first_byte_s, provider.stream_s) <= 0:
+        raise ValueError(f"{provider.name}: max_inflight, first_byte_s and stream_s must be above 0")
+    return provider
+
+
+def _endpoint(provider: _Provider, keys: Mapping[str, str], idle_s: float) -> Endpoint:
+    return Endpoint(
+        name=provider.name,
+        base_url=provider.base_url,
+        key=keys.get(provider.key_variable, ""),
+        dialect=plain_dialect(provider.name),
+        limits=Limits(first_byte_s=provider.first_byte_s, idle_s=idle_s, stream_s=provider.stream_s),
+        max_inflight=provider.max_inflight,
+        remedy=f"set {provider.key_variable}, which {VARIABLE} names for {provider.name}",
+        needs_key=bool(provider.key_variable),
+    )
+
+
+def _models(provider: _Provider, catalogue: Catalogue) -> Iterator[ModelInfo]:
+    """Each model of the entry; what it leaves out stays as the catalogue has it, if the catalogue knows the model."""
+    for entry in provider.model:
+        _refuse_unknown(f"a model of {provider.name}", entry, _fields(ModelInfo) - {"provider", "listed"})
+        _refuse_unknown("price", entry.get("price", {}), _fields(Price))
+        given = msgspec.convert({**entry, "provider": provider.name}, ModelInfo)
+        known = catalogue.find_at(provider.name, given.name)
+        yield attrs.evolve(known, **{key: getattr(given, key) for key in entry}) if known else given
+
+
+def _fields(record: type) -> frozenset[str]:
+    return frozenset(attrs.fields_dict(record))
+
+
+def _refuse_unknown(where: str, entry: Mapping[str, Any], known: frozenset[str]) -> None:
+    unknown = sorted(entry.keys() - known)
+    if unknown:
+        raise ValueError(f"{where}: unknown {', '.join(unknown)}" + (f"; known: {', '.join(sorted(known))}" if known else ""))
+
+
+def _refuse_twins(names: list[str]) -> None:
+    twins = sorted({name for name in names if names.count(name) > 1})
+    if twins:
+        raise ValueError(f"{', '.join(twins)}: named twice")

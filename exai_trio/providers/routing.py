@@ -1,0 +1,154 @@
+"""Which provider answers for a model's name. Pure.
+
+1. `auto` or nothing: the first model of the catalogue's `auto` list, then of any further provider, that a configured
+   provider serves and that fits (sees images if there are any, holds the prompt).
+2. A name that is gone is answered by its successor, and the choice says so.
+3. A name or alias of the catalogue goes to its provider, if that is configured.
+4. `provider/model` goes to that provider, and a `glm-` or `kimi-` name to GLM or Kimi, even if the catalogue does not know it.
+5. Anything else is not found. A model of one provider is never sent to another.
+"""
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Final
+
+import attrs
+
+from exai_trio.errors import NotFoundError, ServiceUnavailableError
+
+from .catalogue import Catalogue, ModelInfo
+
+PREFIXES: Final[Mapping[str, str]] = {"glm-": "glm", "kimi-": "kimi"}
+ROOM_FOR_THE_ANSWER: Final = (
+    0.8  # of the context window is what a prompt may fill when `auto` chooses
+)
+
+
+@attrs.frozen(kw_only=True)
+class ModelChoice:
+    """Who answers. `notice` is for the user whenever that is not literally what was asked for."""
+
+    requested: str
+    provider: str
+    model: ModelInfo
+    notice: str | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Router:
+    """`remedies` has every provider that could be there, and what to set so that it is; `configured` those that are."""
+
+    catalogue: Catalogue
+    configured: tuple[str, ...]
+    remedies: Mapping[str, str]
+
+    def choose(self, name: str, *, images: bool = False, prompt_tokens: int = 0) -> ModelChoice:
+        """Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set."""
+        wanted = name.strip()
+        if wanted.lower() in {"", "auto"}:
+            return self._automatic(wanted or "auto", images=images, prompt_tokens=prompt_tokens)
+        model, notice = self._look_up(wanted)
+        if model.provider not in self.configured:
+            raise self._not_configured(model.provider, wanted)
+        return ModelChoice(requested=wanted, provider=model.provider, model=model, notice=notice)
+
+    def _automatic(self, requested: str, *, images: bool, prompt_tokens: int) -> ModelChoice:
+        if not self.configured:
+            raise self._nothing_configured()
+        usable = self._usable()
+        fitting = [
+            model for model in usable if _fits(model, images=images, prompt_tokens=prompt_tokens)
+        ]
+        if not (fitting or usable):
+            raise NotFoundError(
+                "no model is listed for the configured providers; name one as provider/model"
+            )
+        model = (fitting or usable)[0]
+        return ModelChoice(requested=requested, provider=model.provider, model=model)
+
+    def _usable(self) -> list[ModelInfo]:
+        preferred = [model for model in map(self.catalogue.find, self.catalogue.auto) if model]
+        others = [
+            model for model in self.catalogue.models if model.provider not in PREFIXES.values()
+        ]
+        return [model for model in (*preferred, *others) if model.provider in self.configured]
+
+    def _look_up(self, name: str) -> tuple[ModelInfo, str | None]:
+        provider, _, rest = name.partition("/")
+        if rest and provider.lower() in self.remedies:
+            return self._at(provider.lower(), rest)
+        known = self.catalogue.find(name)
+        if known is not None:
+            return known, None
+        gone = self._successor(name)
+        if gone is not None:
+            return gone
+        owner = owner_by_prefix(name)
+        if owner is None:
+            raise self._not_found(name)
+        return unlisted(owner, name), None
+
+    def _at(self, provider: str, name: str) -> tuple[ModelInfo, str | None]:
+        known = self.catalogue.find_at(provider, name)
+        if known is not None:
+            return known, None
+        successor = self._successor(name, provider)
+        if successor is not None:
+            return successor
+        self._refuse_strangers(provider, name)
+        return unlisted(provider, name), None
+
+    def _refuse_strangers(self, provider: str, name: str) -> None:
+        """GLM and Kimi serve their own models only; what another endpoint serves is not for us to know."""
+        stranger = self.catalogue.find(name)
+        owner = stranger.provider if stranger else owner_by_prefix(name)
+        if provider in PREFIXES.values() and owner not in {None, provider}:
+            raise NotFoundError(
+                f"{provider} does not serve {name}: that is a model of {owner}",
+                details={"model": name},
+            )
+
+    def _successor(self, name: str, provider: str | None = None) -> tuple[ModelInfo, str] | None:
+        gone = self.catalogue.successor_of(name)
+        if gone is None or provider not in {None, gone.provider}:
+            return None
+        model = self.catalogue.find(gone.successor) or unlisted(gone.provider, gone.successor)
+        since = f" since {gone.since}" if gone.since else ""
+        return model, f"{name} is no longer offered{since}; {model.name} answered in its place"
+
+    def _not_found(self, name: str) -> NotFoundError:
+        known = self.catalogue.names(self.configured or self.remedies)
+        nearest = get_close_matches(name.lower(), known, n=5, cutoff=0.4) or list(known[:5])
+        return NotFoundError(
+            f'no model is called "{name}"; nearest: {", ".join(nearest) or "none"}. '
+            "A model that is not listed can be asked as provider/model",
+            details={"model": name, "nearest": nearest},
+        )
+
+    def _not_configured(self, provider: str, name: str) -> ServiceUnavailableError:
+        return ServiceUnavailableError(
+            f"{name} is served by {provider}, which is not configured: {self.remedies[provider]}",
+            details={"model": name, "provider": provider},
+        )
+
+    def _nothing_configured(self) -> ServiceUnavailableError:
+        remedies = "; or ".join(self.remedies.values())
+        return ServiceUnavailableError(
+            f"no model provider is configured: {remedies}; or EXAI_SIMULATE=true to try EXAI without a key"
+        )
+
+
+def owner_by_prefix(name: str) -> str | None:
+    return next(
+        (owner for prefix, owner in PREFIXES.items() if name.lower().startswith(prefix)), None
+    )
+
+
+def unlisted(provider: str, name: str) -> ModelInfo:
+    """A model of which only the name is known."""
+    return ModelInfo(name=name, provider=provider, listed=False, notes="not in the catalogue")
+
+
+def _fits(model: ModelInfo, *, images: bool, prompt_tokens: int) -> bool:
+    room = (model.context_window or 0) * ROOM_FOR_THE_ANSWER
+    return (model.sees or not images) and (not prompt_tokens or prompt_tokens <= room)

@@ -1,0 +1,160 @@
+"""What the text of a setting may be and what it becomes. Pure: no trio, no clock, no I/O."""
+
+import re
+from collections.abc import Callable
+from math import isfinite
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+
+Number = TypeVar("Number", int, float)
+
+_LONGEST = 30  # digits and signs: no range of ours is longer, and int() of a million digits is slow
+_WHOLE = re.compile(r"[+-]?[0-9]+(_[0-9]+)*")
+_DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_URL = re.compile(
+    r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?"
+)
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+|null")
+_TOOL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]*")
+_TRUE = frozenset({"true", "yes", "on", "1"})
+_FALSE = frozenset({"false", "no", "off", "0"})
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """What parsing needs to know of the machine: the separator of path lists, and what `~` stands for."""
+
+    pathsep: str = ":"
+    user_home: str = ""
+
+
+@attrs.frozen(kw_only=True)
+class Kind:
+    """A kind of value. `parse` raises ValueError for a text that is not `allowed`; it is never given an empty one."""
+
+    allowed: str
+    parse: Callable[[str, Place], object]
+
+
+def switch() -> Kind:
+    def parse(text: str, _: Place) -> bool:
+        word = text.lower()
+        if word not in _TRUE | _FALSE:
+            raise ValueError
+        return word in _TRUE
+
+    return Kind(allowed="true or false (also yes/no, on/off, 1/0)", parse=parse)
+
+
+def whole(low: int, high: int) -> Kind:
+    def parse(text: str, _: Place) -> int:
+        if not _WHOLE.fullmatch(text) or len(text) > _LONGEST:
+            raise ValueError
+        return _within(int(text), low, high)
+
+    return Kind(allowed=f"a whole number from {low} to {high}", parse=parse)
+
+
+def number(low: float, high: float, unit: str) -> Kind:
+    def parse(text: str, _: Place) -> float:
+        if not _DECIMAL.fullmatch(text):
+            raise ValueError
+        return _within(float(text), low, high)
+
+    return Kind(allowed=f"{unit} from {low:g} to {high:g}", parse=parse)
+
+
+def seconds(low: float, high: float) -> Kind:
+    return number(low, high, "seconds")
+
+
+def choice(*words: str) -> Kind:
+    known = {word.lower(): word for word in words}
+
+    def parse(text: str, _: Place) -> str:
+        if text.lower() not in known:
+            raise ValueError
+        return known[text.lower()]
+
+    return Kind(allowed=" or ".join(words), parse=parse)
+
+
+def line(what: str = "one line of text") -> Kind:
+    def parse(text: str, _: Place) -> str:
+        if not text.isprintable():
+            raise ValueError
+        return text
+
+    return Kind(allowed=f"{what}, without control characters", parse=parse)
+
+
+def visible(what: str) -> Kind:
+    """Text that can stand in an HTTP header: ASCII without spaces."""
+
+    def parse(text: str, _: Place) -> str:
+        if not all("!" <= letter <= "~" for letter in text):
+            raise ValueError
+        return text
+
+    return Kind(allowed=f"{what} of ASCII letters, digits and signs, without spaces", parse=parse)
+
+
+def url() -> Kind:
+    def parse(text: str, _: Place) -> str:
+        if not _URL.fullmatch(text):
+            raise ValueError
+        return text.rstrip("/")
+
+    return Kind(allowed="an http or https URL without user, query or fragment", parse=parse)
+
+
+def path() -> Kind:
+    return Kind(allowed="an absolute path (~ is the user's home)", parse=_absolute)
+
+
+def paths() -> Kind:
+    def parse(text: str, place: Place) -> tuple[Path, ...]:
+        parts = (part.strip() for part in text.split(place.pathsep))
+        return tuple(_absolute(part, place) for part in parts if part)
+
+    return Kind(allowed="absolute paths, separated by the platform's path separator", parse=parse)
+
+
+def tool_names() -> Kind:
+    def parse(text: str, _: Place) -> frozenset[str]:
+        return frozenset(_matching(text, _TOOL_NAME))
+
+    return Kind(allowed="tool names, separated by commas", parse=parse)
+
+
+def origins() -> Kind:
+    def parse(text: str, _: Place) -> tuple[str, ...]:
+        return _matching(text, _ORIGIN)
+
+    return Kind(allowed="origins such as https://example.org, separated by commas", parse=parse)
+
+
+def _matching(text: str, pattern: re.Pattern[str]) -> tuple[str, ...]:
+    words = tuple(word for word in (part.strip() for part in text.split(",")) if word)
+    if not all(pattern.fullmatch(word) for word in words):
+        raise ValueError
+    return words
+
+
+def _absolute(text: str, place: Place) -> Path:
+    if "\0" in text:
+        raise ValueError
+    if place.user_home and (text == "~" or text.startswith(("~/", "~\\"))):
+        text = place.user_home + text[1:]
+    found = Path(text)
+    if not found.is_absolute():
+        raise ValueError
+    return found
+
+
+def _within(value: Number, low: float, high: float) -> Number:
+    if not isfinite(value) or not low <= value <= high:
+        raise ValueError
+    return value

@@ -1,0 +1,281 @@
+"""The front desk: what an MCP client is told without asking any daemon. Pure: a line in, effects out; no I/O.
+
+It knows both eras, decides per message which one is spoken, answers all but tools/call itself, and hands calls on.
+"""
+
+from typing import Any, Final
+
+import attrs
+
+from . import mcp
+from .mcp import Fault, Id, Message, Notification, Request, Response
+from .mcp_dialect import (
+    CAPABILITIES_KEY,
+    STATELESS_VERSIONS,
+    SUBSCRIPTION_KEY,
+    UNSPOKEN,
+    UNSUPPORTED_VERSION,
+    VERSION_KEY,
+    Dialect,
+    discovered,
+    initialized,
+    listed,
+    negotiated,
+    unsupported,
+)
+from .mcp_listing import Listing
+from .mcp_params import (
+    BadParams,
+    Call,
+    Params,
+    as_id,
+    client_name,
+    client_of,
+    own_key,
+    paths_of,
+    read,
+    read_call,
+    token_of,
+    trace_of,
+)
+
+MAX_LISTENS: Final = 64
+TOO_MANY_LISTENS: Final = (
+    1001  # our own codes lie outside what JSON-RPC and MCP keep for themselves
+)
+_ROOTS_ID: Final = "exai-roots-"
+
+
+@attrs.frozen
+class Say:
+    """Write this line."""
+
+    line: bytes
+
+
+@attrs.frozen
+class Withdraw:
+    """The client does not want the answer to this call any more."""
+
+    id: Id
+
+
+@attrs.frozen
+class WantListing:
+    """Somebody waits for the tool list and there is none yet: `offer` one."""
+
+
+@attrs.frozen
+class RootsGiven:
+    """The client's directories, as absolute paths."""
+
+    paths: tuple[str, ...]
+
+
+Effect = Say | Call | Withdraw | WantListing | RootsGiven
+
+
+@attrs.define
+class FrontDesk:
+    """One client's conversation, from its first line to its last."""
+
+    listing: Listing | None = None
+    client: str = ""
+    _spoken: Dialect | None = None
+    _listens: dict[Id, bool] = attrs.field(factory=dict[Id, bool])
+    _waiting: dict[Id, Dialect] = attrs.field(factory=dict[Id, Dialect])
+    _told: str | None = None
+    _has_roots: bool = False
+    _roots_asked: int = 0
+
+    def hear(self, message: Message) -> list[Effect]:
+        match message:
+            case Request():
+                return self._request(message)
+            case Notification():
+                return self._notification(message)
+            case Response():
+                return self._response(message)
+            case Fault():
+                return [Say(mcp.error(message.id, message.code, message.message))]
+
+    def offer(self, listing: Listing) -> list[bytes]:
+        """Take a tool list. Returns the answers that waited for one and, if the list changed, who is to be told."""
+        self.listing = listing
+        lines = [
+            mcp.answer(id_, listed(dialect, listing.tools))
+            for id_, dialect in self._waiting.items()
+        ]
+        self._waiting.clear()
+        if self._told is not None and self._told != listing.hash:
+            lines += self._changed()
+        if self._told is not None or lines:
+            self._told = listing.hash
+        return lines
+
+    def farewell(self) -> list[bytes]:
+        """End the open subscriptions politely."""
+        lines = [
+            mcp.answer(
+                id_, Dialect(STATELESS_VERSIONS[0]).result({"_meta": {SUBSCRIPTION_KEY: id_}})
+            )
+            for id_ in self._listens
+        ]
+        self._listens.clear()
+        return lines
+
+    def _changed(self) -> list[bytes]:
+        method = "notifications/tools/list_changed"
+        lines = [
+            mcp.notice(method, {"_meta": {SUBSCRIPTION_KEY: id_}})
+            for id_, wanted in self._listens.items()
+            if wanted
+        ]
+        if self._spoken is not None and not self._spoken.stateless:
+            lines.append(mcp.notice(method))
+        return lines
+
+    # Requests
+
+    def _request(self, request: Request) -> list[Effect]:
+        try:
+            if request.method == "tools/call":
+                return self._call(request)
+            params = read(request.params)
+            if request.method == "initialize":
+                return self._initialize(request, params)
+            dialect = self._dialect(params.meta)
+            return self._answer(request, params, dialect)
+        except BadParams as fault:
+            return [Say(mcp.error(request.id, mcp.INVALID_PARAMS, f"{request.method}: {fault}"))]
+        except _WrongVersion as wrong:
+            text = f"protocol version {wrong.wanted!r} is not spoken here"
+            data = unsupported(wrong.wanted)
+            return [Say(mcp.error(request.id, UNSUPPORTED_VERSION, text, data))]
+
+    def _dialect(self, meta: dict[str, Any]) -> Dialect:
+        """The version this request is made in; the first one that needs no handshake opens the stateless era."""
+        if VERSION_KEY not in meta and CAPABILITIES_KEY not in meta:
+            if self._spoken is not None and self._spoken.stateless:
+                raise BadParams(f"params._meta lacks {VERSION_KEY} and {CAPABILITIES_KEY}")
+            return self._spoken or UNSPOKEN
+        return self._stateless(meta)
+
+    def _stateless(self, meta: dict[str, Any]) -> Dialect:
+        for key in (VERSION_KEY, CAPABILITIES_KEY):
+            if key not in meta:
+                raise BadParams(f"params._meta lacks {key}")
+        version = meta[VERSION_KEY]
+        if not isinstance(version, str):
+            raise BadParams(f"params._meta {VERSION_KEY} must be a string")
+        if version not in STATELESS_VERSIONS:
+            raise _WrongVersion(version)
+        dialect = Dialect(version)
+        self._spoken = self._spoken or dialect
+        self.client = client_of(meta) or self.client
+        return dialect
+
+    def _answer(self, request: Request, params: Params, dialect: Dialect) -> list[Effect]:
+        match request.method, dialect.stateless:
+            case "tools/list", _:
+                return self._list(request.id, dialect)
+            case "ping", False:
+                return [Say(mcp.answer(request.id, {}))]
+            case "server/discover", True:
+                return [Say(mcp.answer(request.id, dialect.result(discovered())))]
+            case "server/discover", False:
+                raise BadParams(f"params._meta lacks {VERSION_KEY} and {CAPABILITIES_KEY}")
+            case "subscriptions/listen", True:
+                return self._listen(request.id, params)
+            case _:
+                text = f"method {request.method[:100]!r} is not offered"
+                return [Say(mcp.error(request.id, mcp.METHOD_NOT_FOUND, text))]
+
+    def _initialize(self, request: Request, params: Params) -> list[Effect]:
+        if not isinstance(params.version, str):
+            raise BadParams("protocolVersion must be a string")
+        self._spoken = negotiated(params.version)
+        self.client = client_name(params.client)
+        self._has_roots = "roots" in (params.capabilities or {})
+        return [Say(mcp.answer(request.id, initialized(self._spoken)))]
+
+    def _list(self, id_: Id, dialect: Dialect) -> list[Effect]:
+        if self.listing is None:
+            self._waiting[id_] = dialect
+            return [WantListing()]
+        self._told = self.listing.hash
+        return [Say(mcp.answer(id_, listed(dialect, self.listing.tools)))]
+
+    def _listen(self, id_: Id, params: Params) -> list[Effect]:
+        if params.notifications is None:
+            raise BadParams("notifications must be an object")
+        if len(self._listens) >= MAX_LISTENS:
+            return [Say(mcp.error(id_, TOO_MANY_LISTENS, "too many open subscriptions"))]
+        wanted = params.notifications.get("toolsListChanged") is True
+        self._listens[id_] = wanted
+        if self._told is None and self.listing is not None:
+            self._told = self.listing.hash
+        told = {
+            "_meta": {SUBSCRIPTION_KEY: id_},
+            "notifications": {"toolsListChanged": True} if wanted else {},
+        }
+        return [Say(mcp.notice("notifications/subscriptions/acknowledged", told))]
+
+    def _call(self, request: Request) -> list[Effect]:
+        name, arguments, meta = read_call(request.params)
+        dialect = self._dialect(meta)
+        return [
+            Call(
+                id=request.id,
+                name=name,
+                arguments=arguments,
+                dialect=dialect,
+                client=self.client,
+                key=own_key(meta),
+                token=token_of(meta),
+                trace=trace_of(meta),
+            )
+        ]
+
+    # Notifications and answers
+
+    def _notification(self, notification: Notification) -> list[Effect]:
+        match notification.method:
+            case "notifications/cancelled":
+                return self._cancelled(notification)
+            case "notifications/initialized" | "notifications/roots/list_changed":
+                return self._ask_roots()
+            case _:
+                return []
+
+    def _cancelled(self, notification: Notification) -> list[Effect]:
+        try:
+            id_ = as_id(read(notification.params).request_id)
+        except BadParams:
+            return []
+        if id_ is None:
+            return []
+        if self._listens.pop(id_, None) is None and self._waiting.pop(id_, None) is None:
+            return [Withdraw(id_)]
+        return []
+
+    def _ask_roots(self) -> list[Effect]:
+        if not self._has_roots or self._spoken is None or self._spoken.stateless:
+            return []
+        self._roots_asked += 1
+        return [Say(mcp.request(f"{_ROOTS_ID}{self._roots_asked}", "roots/list"))]
+
+    def _response(self, response: Response) -> list[Effect]:
+        """Only the answer to the newest question counts."""
+        if response.id != f"{_ROOTS_ID}{self._roots_asked}" or response.result is None:
+            return []
+        paths = paths_of(response.result)
+        return [] if not paths else [RootsGiven(tuple(paths))]
+
+
+class _WrongVersion(Exception):
+    """A stateless request in a version that is not spoken here."""
+
+    def __init__(self, wanted: str) -> None:
+        super().__init__(wanted)
+        self.wanted = wanted
