@@ -77,7 +77,7 @@ class Config:
     stream_idle_s: float = 60.0
     providers_file: Path | None = None
     default_model: str = "glm-4.5-flash"
-    # Every other variable whose name ends in _API_KEY: EXAI_PROVIDERS_FILE names the ones it wants.
+    # Every other variable whose name ends in _KEY or _TOKEN: EXAI_PROVIDERS_FILE names the ones it wants.
     provider_keys: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_masked)
 
     allowed_roots: tuple[Path, ...] = ()

@@ -2,7 +2,9 @@
 
 import json
 import signal
+import sys
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, cast
 from uuid import uuid4
 
@@ -14,6 +16,7 @@ from msgspec import UNSET
 from exai_trio.commands import words
 from exai_trio.commands.client import Client, Dial, open_client
 from exai_trio.commands.console import Console
+from exai_trio.commands.started import Started
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, ProtocolError
 from exai_trio.transport.websocket import PeerGone, Unreachable, connect
@@ -44,6 +47,23 @@ class Asked:
     as_json: bool = False
     timeout_s: float | None = None
     roots: tuple[str, ...] = ()
+
+
+def main(started: Started) -> int:
+    arguments = started.arguments
+    asked = Asked(
+        tool=arguments.tool,
+        pairs=words.split(arguments.words, _read),
+        as_json=arguments.json,
+        timeout_s=arguments.timeout,
+        roots=(str(Path.cwd()),),
+    )
+    return trio.run(run, started.loaded.config, asked, Console.of_process())
+
+
+def _read(path: str) -> str:
+    data = sys.stdin.buffer.read() if path == "-" else Path(path).expanduser().read_bytes()
+    return data.decode()
 
 
 @attrs.define

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Sequence
+from io import TextIOWrapper
 from typing import TextIO
 
 import attrs
@@ -20,6 +21,9 @@ class Console:
 
     @classmethod
     def of_process(cls) -> "Console":
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, TextIOWrapper):
+                stream.reconfigure(errors="backslashreplace")  # rather a strange letter than none
         return cls(
             out=sys.stdout, err=sys.stderr, live=sys.stderr.isatty(), screen=sys.stdout.isatty()
         )

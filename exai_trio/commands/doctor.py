@@ -1,6 +1,7 @@
 """`exai doctor`: looks at everything once, then says what is wrong and how to mend it. The judging is in `checks`."""
 
 import json
+from functools import partial
 
 import attrs
 import trio
@@ -8,6 +9,7 @@ import trio
 from exai_trio.commands.checks import CHECKS, Daemon, Finding, Seen, State
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console
+from exai_trio.commands.started import Started
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
 from exai_trio.settings.load import Loaded
@@ -16,6 +18,12 @@ from exai_trio.wire.messages import Health, HealthReport
 
 ASK_S = 3.0  # for each thing that is asked over a socket
 _MARK: dict[State, str] = {"ok": "ok   ", "warn": "warn ", "fault": "FAULT"}
+
+
+def main(started: Started) -> int:
+    return trio.run(
+        partial(run, as_json=started.arguments.json), started.loaded, Console.of_process()
+    )
 
 
 async def run(loaded: Loaded, console: Console, *, as_json: bool, dial: Dial = connect) -> int:

@@ -2,16 +2,28 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import Any
+
+import trio
 
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console, columns
+from exai_trio.commands.started import Started
 from exai_trio.config import Config
 from exai_trio.tools.registry import BUILT_IN, Registry
 from exai_trio.transport.websocket import Unreachable, connect
 from exai_trio.wire.messages import ListTools, ToolList
 
 Listing = list[dict[str, Any]]
+
+
+def main(started: Started) -> int:
+    return trio.run(
+        partial(run, as_json=started.arguments.json, everything=started.arguments.all),
+        started.loaded.config,
+        Console.of_process(),
+    )
 
 
 async def run(

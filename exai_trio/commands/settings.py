@@ -1,18 +1,17 @@
 """`exai config`: the settings in force, and what an editor needs to start the shim."""
 
 import json
+import sys
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any
 
 import attrs
 
 from exai_trio.commands.console import Console, columns
+from exai_trio.commands.started import Started
 from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILE, Loaded
-from exai_trio.settings.printing import rows, text_of
+from exai_trio.settings.printing import example, rows, text_of
 from exai_trio.settings.table import SETTINGS
-
-Editor = Literal["claude", "cursor", "vscode", "augment"]
-EDITORS: tuple[Editor, ...] = ("claude", "cursor", "vscode", "augment")
 
 
 @attrs.frozen(kw_only=True)
@@ -22,6 +21,25 @@ class Machine:
     interpreter: str
     env_file: str | None = None
     pathsep: str = ":"
+
+
+def main(started: Started) -> int:
+    """Prints also what is at fault: that is when one looks."""
+    machine = Machine(
+        interpreter=sys.executable, env_file=started.env_file, pathsep=started.pathsep
+    )
+    console, loaded = Console.of_process(), started.loaded
+    if started.arguments.example:
+        console.say(example(), end="")
+        return 0
+    if started.arguments.mcp:
+        console.say(editor_configuration(started.arguments.mcp, loaded, machine))
+        note_missing_secrets(loaded, console)
+    else:
+        console.say(table(loaded, machine))
+    for line in (*loaded.warnings, *map(str, loaded.faults)):
+        console.note(f"exai: {line}")
+    return 2 if loaded.faults else 0
 
 
 def table(loaded: Loaded, machine: Machine) -> str:
@@ -37,7 +55,7 @@ def table(loaded: Loaded, machine: Machine) -> str:
     )
 
 
-def editor_configuration(editor: Editor, loaded: Loaded, machine: Machine) -> str:
+def editor_configuration(editor: str, loaded: Loaded, machine: Machine) -> str:
     """JSON in the shape that the editor reads. It holds no secrets: those belong into ENV_FILE."""
     server: dict[str, Any] = {
         "command": machine.interpreter,

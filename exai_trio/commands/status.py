@@ -2,14 +2,24 @@
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, cast
+
+import trio
 
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console
+from exai_trio.commands.started import Started
 from exai_trio.config import Config
 from exai_trio.errors import ProtocolError
 from exai_trio.transport.websocket import connect
 from exai_trio.wire.messages import ErrorReply, Health, HealthReport
+
+
+def main(started: Started) -> int:
+    return trio.run(
+        partial(run, as_json=started.arguments.json), started.loaded.config, Console.of_process()
+    )
 
 
 async def run(config: Config, console: Console, *, as_json: bool, dial: Dial = connect) -> int:

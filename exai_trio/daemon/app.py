@@ -48,7 +48,7 @@ class Addresses:
     simulator: str | None
 
 
-async def serve(
+async def serve(  # noqa: ASYNC128 - hands task_status on
     config: Config, *, task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED
 ) -> None:
     """Run the daemon until SIGTERM or SIGINT; the second signal cuts at once. Reports its addresses once it serves.

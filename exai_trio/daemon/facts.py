@@ -45,7 +45,7 @@ class Facts:
             "connections": self.figures.connections,
             "calls": self.calls(),
             "permits": self.semaphores(),
-            "providers": [attrs.asdict(facts) for facts in self.gateway.providers()],
+            "providers": list(self.gateway.providers()),
             "tool_count": len(self.registry.visible()),
             "simulator": self.simulator,
         }

@@ -1,5 +1,7 @@
 """From any exception to the fault that travels. Pure: no trio, no clock, no I/O."""
 
+from typing import cast
+
 from msgspec import UNSET
 
 from exai_trio.errors import ExaiError, InternalError
@@ -23,10 +25,11 @@ def known_error(raised: Exception, correlation_id: str) -> ExaiError:
     if isinstance(raised, ExaiError):
         return raised
     if isinstance(raised, ExceptionGroup):
-        for inner in raised.exceptions:
-            found = known_error(inner, correlation_id)
-            if not isinstance(found, InternalError):
-                return found
+        held = cast("ExceptionGroup[Exception]", raised).exceptions
+        found = [known_error(inner, correlation_id) for inner in held]
+        ours = [error for error in found if not isinstance(error, InternalError)]
+        if ours:
+            return ours[0]
     return InternalError(
         f"EXAI failed in a way it did not expect; its log tells more under {correlation_id}."
         " Try again, and report it if it comes back"

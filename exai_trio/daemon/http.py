@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import trio
+from hypercorn.app_wrappers import ASGIWrapper
 from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio import serve as hypercorn_serve
+from hypercorn.trio.run import worker_serve
 from hypercorn.typing import ASGIFramework
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -30,7 +31,7 @@ log = logging.getLogger("exai.http")
 Started = trio.TaskStatus[str | None]
 
 
-async def serve_health(
+async def serve_health(  # noqa: ASYNC128 - hands task_status on
     facts: Facts, names: OurNames, tokens: Tokens, port: int, task_status: Started
 ) -> None:
     """GET /health, /health/live, /health/ready, /health/semaphores, /health/websocket until cancelled.
@@ -48,7 +49,7 @@ async def serve_health(
     await _serve(app, facts.config.ws_host, port, task_status)
 
 
-async def serve_pages(
+async def serve_pages(  # noqa: ASYNC128 - hands task_status on
     facts: Facts, names: OurNames, tokens: Tokens, port: int, task_status: Started
 ) -> None:
     """The monitoring pages, and the facts they show at /api/health, until cancelled. Starts as `serve_health` does."""
@@ -127,7 +128,7 @@ async def _serve(app: Starlette, host: str, port: int, task_status: Started) -> 
     settings.errorlog = None
 
     async with trio.open_nursery() as serving:
-        binds = await serving.start(hypercorn_serve, cast("ASGIFramework", app), settings)
+        binds = await serving.start(worker_serve, ASGIWrapper(cast("ASGIFramework", app)), settings)
         task_status.started(binds[0])
 
 

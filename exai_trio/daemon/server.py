@@ -60,7 +60,7 @@ class Server:
             await accepting.start(serving, self.serve, listeners)
             task_status.started()
 
-    async def serve(self, stream: trio.SocketStream) -> None:
+    async def serve(self, stream: trio.abc.Stream) -> None:
         """One connection. Raises nothing but Cancelled: a connection never takes a neighbour down."""
         address = _peer(stream)
         limit = self.places.take(address)
@@ -74,7 +74,7 @@ class Server:
             if limit is None:
                 self.places.give_back(address)
 
-    async def _shake_hands(self, stream: trio.SocketStream, limit: str | None) -> None:
+    async def _shake_hands(self, stream: trio.abc.Stream, limit: str | None) -> None:
         opening = trio.CancelScope(
             deadline=trio.current_time() + self.shared.config.ws_hello_timeout
         )
@@ -114,7 +114,9 @@ class Server:
             self.shared.figures.connections -= 1
 
 
-def _peer(stream: trio.SocketStream) -> str:
+def _peer(stream: trio.abc.Stream) -> str:
+    if not isinstance(stream, trio.SocketStream):
+        return "localhost"
     try:
         return str(stream.socket.getpeername()[0])
     except OSError:

@@ -21,6 +21,7 @@ from exai_trio.wire.messages import (
     CallAccepted,
     CallCancelling,
     CallFailed,
+    CallResult,
     CallTool,
     Cancel,
     DaemonMessage,
@@ -54,8 +55,12 @@ class Session:
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
     def begin(self, running: trio.Nursery) -> None:
-        """Calls run in this nursery from now on; whoever opened it ends them."""
+        """Calls run in this nursery from now on; whoever opened it ends them, and then calls `end`."""
         self._running = running
+
+    def end(self) -> None:
+        """No call can run any more; a connection that is still there hears so."""
+        self._running = None
 
     async def wait_abandoned(self) -> None:
         """Return when no client has been there for EXAI_SESSION_GRACE_S, or when one left nothing to come back to."""
@@ -117,8 +122,8 @@ class Session:
                 if frame is not None:
                     self.deliver(frame)
             case _:
-                if isinstance(planned, Call):
-                    self._start(planned)
+                if isinstance(planned, Call) and self._running is not None:
+                    self._start(planned, self._running)
 
     def _refuse(self, request: CallTool, fault: ExaiError) -> None:
         self.shared.figures.refused += 1
@@ -150,7 +155,7 @@ class Session:
         )
 
     def _check_room(self, size: int) -> None:
-        if self.shared.draining.is_set():
+        if self.shared.draining.is_set() or self._running is None:
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
         most = self.shared.config.tool_call_max_size
         if size > most:
@@ -160,14 +165,12 @@ class Session:
                 details={"limit": "tool_call_max_size", "size": size, "max": most},
             )
 
-    def _start(self, call: Call) -> None:
+    def _start(self, call: Call, running: trio.Nursery) -> None:
         self.calls[call.wire_id] = call
         self.shared.call_started()
         accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
         self.deliver(self.rules.accept(call.wire_id, accepted))
-        if self._running is None:
-            raise RuntimeError("a call was started in a session that does not live yet")
-        self._running.start_soon(self._run, call, name=f"call {call.tool.name}")
+        running.start_soon(self._run, call, name=f"call {call.tool.name}")
 
     async def _run(self, call: Call) -> None:
         try:
@@ -175,6 +178,8 @@ class Session:
         finally:
             del self.calls[call.wire_id]
             self.shared.call_ended()
+        if isinstance(outcome, CallResult) and not self.rules.resumable:
+            outcome = attrs.evolve(outcome, text="\n".join(o.text for o in outcome.outputs))
         self.deliver(self.rules.finish(call.wire_id, outcome))
         self._count(call, outcome)
 

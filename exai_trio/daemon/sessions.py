@@ -28,19 +28,21 @@ class Sessions:
     async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
         """The session that this client continues, or a new one; attached to `outbox`. True if it was continued."""
         known = self.table.get(hello.session_id or "")
-        resumed = known is not None and known.principal == principal
-        session = known if known is not None and resumed else await self._open(hello, principal)
-        if hello.roots is not None or not resumed:
-            session.roots = allowed_roots(self.shared, hello.roots or [])
-        session.attach(outbox, protocol=hello.protocol, last_seq=hello.last_seq if resumed else 0)
-        return session, resumed
-
-    async def _open(self, hello: Hello, principal: str) -> Session:
-        session_id = self._new_id(hello.session_id)
-        session = Session(session_id, principal, self.shared, new_rules(self.shared))
-        self.table[session_id] = session
+        if known is not None and known.principal == principal:
+            self._attach(known, hello, outbox, hello.last_seq)
+            return known, True
+        session = Session(
+            self._new_id(hello.session_id), principal, self.shared, new_rules(self.shared)
+        )
+        self.table[session.id] = session
+        self._attach(session, hello, outbox, 0)
         await self.living.start(self._live, session)
-        return session
+        return session, False
+
+    def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
+        if hello.roots is not None:
+            session.roots = allowed_roots(self.shared, hello.roots)
+        session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:
         if wanted is not None and _OWN_ID.match(wanted) and wanted not in self.table:
@@ -55,8 +57,11 @@ class Sessions:
             async with trio.open_nursery() as running:
                 session.begin(running)
                 task_status.started()
-                await session.wait_abandoned()
-                del self.table[session.id]
+                try:
+                    await session.wait_abandoned()
+                finally:
+                    session.end()  # before the nursery closes: nothing can be started in a closed one
+                    del self.table[session.id]
                 running.cancel_scope.cancel(reason="the session's client did not come back")
         finally:
             self.shared.figures.sessions -= 1

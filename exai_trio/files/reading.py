@@ -46,23 +46,26 @@ class FileReader:
 
         Raises: ArgumentError, NotFoundError. Cancelling returns at once; the thread ends after the file it is at.
         """
-        return await self._in_thread(partial(_read_all, given, roots, read_one=_read))
+        return (
+            await self._in_thread(partial(_read_all, given, roots, read_one=_read)) if given else ()
+        )
 
     async def read_again(
         self, given: Sequence[str], roots: tuple[Path, ...]
     ) -> tuple[Reading, ...]:
         """Read files that were named earlier, each under the path given: what is gone, or not allowed any more, has a reason."""
-        return await self._in_thread(partial(_read_all, given, roots, read_one=_read_if_allowed))
+        read = partial(_read_all, given, roots, read_one=_read_if_allowed)
+        return await self._in_thread(read) if given else ()
 
     async def read_images(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
         """Images as data URLs, in order. Raises: ArgumentError, NotFoundError."""
-        return await self._in_thread(partial(images.load_all, given, roots))
+        return await self._in_thread(partial(images.load_all, given, roots)) if given else ()
 
     async def read_images_again(
         self, given: Sequence[str], roots: tuple[Path, ...]
     ) -> dict[str, str]:
         """Data URLs of images named earlier, by the path given; those that cannot be read any more are missing."""
-        return await self._in_thread(partial(images.load_allowed, given, roots))
+        return await self._in_thread(partial(images.load_allowed, given, roots)) if given else {}
 
     async def _in_thread(self, read: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(

@@ -12,11 +12,12 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from exai_trio.config import Config
-from exai_trio.observability.redaction import LONGEST_TRACE, Redaction
+from exai_trio.errors import ExaiError
 from exai_trio.observability.files import private_directory
+from exai_trio.observability.redaction import LONGEST_TRACE, Redaction
 from exai_trio.observability.rotated import RotatedFile
 from exai_trio.observability.times import rfc3339
 
@@ -116,12 +117,24 @@ def open_logs(config: Config, name: LogName) -> Generator[None]:
         if fault is not None:
             logging.getLogger("exai.logs").warning("no log file", extra={"reason": fault})
         yield
+    except Exception as fault:
+        if not _foreseen(fault):
+            logging.getLogger("exai.process").exception("unexpected fault")
+        raise
     finally:
         for handler in handlers:
             root.removeHandler(handler)
             handler.close()
         for logger, level in levels.items():
             logger.setLevel(level)
+
+
+def _foreseen(fault: BaseException) -> bool:
+    """True for faults of our own tree, alone or in groups: they are said to whoever asked, not logged here."""
+    if isinstance(fault, BaseExceptionGroup):
+        parts = cast("BaseExceptionGroup[BaseException]", fault).exceptions
+        return all(map(_foreseen, parts))
+    return isinstance(fault, ExaiError)
 
 
 def secrets_of(config: Config) -> tuple[str, ...]:

@@ -31,22 +31,22 @@ class CallLog:
 
     path: Path
     dropped: int = 0
-    _lines: list[bytes] = attrs.field(factory=list[bytes])
-    _encoder: msgspec.json.Encoder = attrs.field(factory=msgspec.json.Encoder)
+    waiting: list[CallLine] = attrs.field(factory=list[CallLine])
 
     def add(self, line: CallLine) -> None:
-        if len(self._lines) < _MOST_WAITING:
-            self._lines.append(self._encoder.encode(line))
+        if len(self.waiting) < _MOST_WAITING:
+            self.waiting.append(line)
         else:
             self.dropped += 1
 
     def flush(self) -> None:
         """Append what waits. Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""
-        lines, self._lines = self._lines, []
+        lines, self.waiting = self.waiting, []
         if not lines:
             return
+        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         try:
-            append_private(self.path, b"\n".join(lines) + b"\n", rotate_bytes=_ROTATE_BYTES)
+            append_private(self.path, data, rotate_bytes=_ROTATE_BYTES)
         except OSError:
-            self._lines = (lines + self._lines)[:_MOST_WAITING]
+            self.waiting = (lines + self.waiting)[:_MOST_WAITING]
             raise

@@ -13,7 +13,7 @@ _DEPTH = 6
 _LEAST_SECRET = 8  # shorter ones would turn ordinary words into masks
 
 _SECRET_KEY = re.compile(
-    r"(?:^|_)(?:token|jwt|api_?key|key|secret|passw(?:or)?d|authorization|cookie|bearer|old|new)s?$"
+    r"(?:^|_)(?:token|jwt|api_?key|secret_?key|secret|passw(?:or)?d|authorization|cookie|bearer)s?$"
 )
 _SECRETS = re.compile(
     r"""

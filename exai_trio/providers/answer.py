@@ -132,15 +132,11 @@ class AnswerReader:
 
     def _tool_call(self, piece: CallPiece, position: int) -> ToolCallDelta:
         function = piece.function or _NO_FUNCTION
-        try:
-            arguments = arguments_text(function.arguments)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            raise self._bad("the arguments of a tool call are broken", "broken_json") from error
         return ToolCallDelta(
             index=position if piece.index is None else piece.index,
             id=piece.id or "",
             name=function.name or "",
-            arguments=arguments,
+            arguments=arguments_text(function.arguments),
             type=piece.type or "",
         )
 

@@ -9,9 +9,12 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
+from .base import OfferedModel
+
 ThinkingStyle = Literal["none", "always", "toggle", "effort", "toggle_effort"]
 
 PER_PRICE = 1_000_000  # tokens
+KIMI_OUTPUT_DEFAULT = 32_768  # tokens, as in the data file
 
 
 @attrs.frozen(kw_only=True)
@@ -77,7 +80,10 @@ class Catalogue:
     gone: tuple[Gone, ...] = ()
     auto: tuple[str, ...] = ()
     _by_name: Mapping[str, ModelInfo] = attrs.field(
-        init=False, repr=False, eq=False, default=attrs.Factory(lambda self: _index(self.models), takes_self=True)
+        init=False,
+        repr=False,
+        eq=False,
+        default=attrs.Factory(lambda self: _index(self.models), takes_self=True),
     )
 
     def find(self, name: str) -> ModelInfo | None:
@@ -129,6 +135,23 @@ def parse_catalogue(text: str) -> Catalogue:
 
 def load_catalogue() -> Catalogue:
     """The catalogue that ships with EXAI."""
-    return parse_catalogue(
-        Path(__file__).with_name("models.toml").read_text("utf-8")
+    return parse_catalogue(Path(__file__).with_name("models.toml").read_text("utf-8"))
+
+
+def described(offered: tuple[OfferedModel, ...], catalogue: Catalogue) -> tuple[ModelInfo, ...]:
+    """What Kimi's own list says, on top of what the catalogue knows."""
+    return tuple(_merged(model, catalogue.find_at("kimi", model.name)) for model in offered)
+
+
+def _merged(model: OfferedModel, known: ModelInfo | None) -> ModelInfo:
+    if known is not None:
+        return attrs.evolve(known, context_window=model.context_window or known.context_window)
+    said = {"thinking": model.reasons, "vision": model.sees_images, "tools": True}
+    return ModelInfo(
+        name=model.name,
+        provider="kimi",
+        context_window=model.context_window,
+        output_default=KIMI_OUTPUT_DEFAULT,
+        capabilities=tuple(name for name, there in said.items() if there),
+        notes="from the provider's own list",
     )

@@ -1,7 +1,7 @@
 """The JSON of a chat answer, whole or in chunks, as msgspec reads it: lenient where the services differ. Pure.
 
-Only what we use is declared; everything may be missing or null. `arguments` stays raw, since GLM's own description
-has an object where everybody else has a string.
+Only what we use is declared; everything may be missing or null. `arguments` may be anything, since GLM's own
+description has an object where everybody else has a string.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ from .base import Usage
 @attrs.frozen
 class Function:
     name: str | None = None
-    arguments: msgspec.Raw | None = None
+    arguments: Any = None
 
 
 @attrs.frozen
@@ -83,9 +83,8 @@ class Chunk:
         return self.choices[0].usage
 
 
-def arguments_text(raw: msgspec.Raw | None) -> str:
-    """Arguments as JSON text: a string is taken as it is, an object keeps the very letters it came in."""
-    written = b"" if raw is None else bytes(raw)
-    if written in {b"", b"null"}:
+def arguments_text(arguments: object) -> str:
+    """Arguments as JSON text: a string is that already, an object becomes it."""
+    if arguments is None:
         return ""
-    return msgspec.json.decode(written, type=str) if written.startswith(b'"') else written.decode()
+    return arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()

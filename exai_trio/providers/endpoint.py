@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import attrs
 
-from exai_trio.config import Config
+from exai_trio.config import Config, is_loopback
 
 from .dialect import Dialect
 from .glm import glm_dialect
@@ -46,6 +47,11 @@ class Endpoint:
     @property
     def configured(self) -> bool:
         return bool(self.key) or not self.needs_key
+
+    @property
+    def on_loopback(self) -> bool:
+        """On this machine, so that no proxy is asked."""
+        return is_loopback(urlsplit(self.base_url).hostname or "")
 
 
 def built_in(config: Config, simulator_url: str | None) -> tuple[Endpoint, ...]:

@@ -20,6 +20,7 @@ from exai_trio.errors import (
 LONGEST_MESSAGE: Final = 500  # characters of a service's own words that we repeat
 _SECRET_IDS: Final = re.compile(r"<?\b(?:org|ak|sk)-[A-Za-z0-9_-]{4,}>?")
 _AFTER_SECONDS: Final = re.compile(r"after (\d+(?:\.\d+)?) ?s", re.IGNORECASE)
+_MAX_CONCURRENCY: Final = re.compile(r"max concurrency: ?(\d{1,6})")
 _HTML: Final = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
 
 
@@ -126,6 +127,9 @@ def fault(
     details: dict[str, Any] = {key: value for key, value in facts.items() if value}
     if verdict.max_attempts is not None:
         details["max_attempts"] = verdict.max_attempts
+    allowed = _MAX_CONCURRENCY.search(complaint.message)
+    if allowed and verdict.reason == "concurrency":
+        details["max_concurrency"] = int(allowed.group(1))
     if retry_after_s is None:
         retry_after_s = seconds_in(complaint.message)
     return verdict.error(

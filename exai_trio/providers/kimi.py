@@ -4,7 +4,6 @@ Kimi's errors have no code: they are routed by type, and where that is not enoug
 Sampling is fixed by the service, which answers 400 to any other value: temperature and its like are never sent.
 """
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
@@ -29,7 +28,6 @@ from .messages import messages_json, output_limit, safe_id
 CHINA: Final = "moonshot.cn"
 FILE_LIMIT: Final = 100 * 1024 * 1024
 OWN_SEARCH: Final = "$web_search"
-MAX_CONCURRENCY: Final = re.compile(r"max concurrency: ?(\d+)")
 
 
 @attrs.frozen
@@ -130,12 +128,6 @@ def judge(complaint: Complaint) -> Verdict | None:
         if row.type == complaint.type and row.words in complaint.message:
             return row.verdict
     return None
-
-
-def concurrency_in(message: str) -> int | None:
-    """How many requests at once Kimi's complaint says the account may have."""
-    found = MAX_CONCURRENCY.search(message)
-    return int(found.group(1)) if found else None
 
 
 def chat_body(request: ChatRequest, model: ModelInfo) -> dict[str, Any]:

@@ -1,12 +1,17 @@
 """Our messages in the JSON of the OpenAI-compatible services. Pure. What only one service wants is in its dialect."""
 
 import hashlib
+import json
 import re
+from collections.abc import Mapping
 from typing import Any, Final
+
+import msgspec
 
 from .base import ChatRequest, Message, ToolCall
 from .catalogue import ModelInfo
 
+_LONE_SURROGATES: Final = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 _SAFE_ID: Final = re.compile(r"[A-Za-z0-9._:-]{6,64}")
 
 
@@ -68,3 +73,13 @@ def _tool_call_json(call: ToolCall) -> dict[str, Any]:
         "type": call.type,
         "function": {"name": call.name, "arguments": call.arguments},
     }
+
+
+def encoded(body: Mapping[str, Any]) -> bytes:
+    """JSON in UTF-8. Lone surrogates, which UTF-8 cannot hold, become U+FFFD."""
+    try:
+        return msgspec.json.encode(body, enc_hook=dict)
+    except UnicodeEncodeError:
+        return (
+            json.dumps(body, ensure_ascii=False, default=dict).translate(_LONE_SURROGATES).encode()
+        )

@@ -4,9 +4,10 @@ openai signs and sends; bodies are encoded and read by us, since its own models 
 It is imported when first needed, in a worker thread. Nothing here retries, and foreign errors end here as ours.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+import re
+from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, cast
 
 import attrs
 import trio
@@ -19,7 +20,7 @@ from exai_trio.errors import (
     ProviderTimeoutError,
 )
 
-from .endpoint import Endpoint, Limits
+from .endpoint import Endpoint
 from .faults import bad_answer, complaint_in, fault, retry_after, verdict_by_status
 
 if TYPE_CHECKING:
@@ -28,8 +29,13 @@ if TYPE_CHECKING:
 
 LEAVE_S: Final = 0.1  # for the rest of a complete answer, so that its connection can be used again
 KEEP_ALIVE_S: Final = 30.0
-LARGEST_BODY: Final = 128 * 1024 * 1024  # bytes of one answer that is read whole: a file of 100 MB in JSON
+LARGEST_BODY: Final = (
+    128 * 1024 * 1024
+)  # bytes of one answer that is read whole: a file of 100 MB in JSON
 Limit = Literal["connect", "first_byte", "idle", "stream"]
+_HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]*")
+Method = Literal["GET", "POST", "DELETE"]
+Content = bytes | AsyncIterator[bytes] | None
 _WHAT_WAS_LATE: Final[Mapping[Limit, str]] = {
     "connect": "no connection within {:g} s",
     "first_byte": "no answer began within {:g} s",
@@ -45,7 +51,7 @@ class Body:
     endpoint: Endpoint
     until: float  # on trio's clock: when all of it must be here
     complete: bool = attrs.field(default=False, init=False)
-    _pieces: AsyncIterator[bytes]
+    _pieces: AsyncIterator[bytes] = attrs.field(alias="pieces")
 
     async def next_piece(self) -> bytes | None:
         """The next bytes, None at the end. Raises: ProviderTimeoutError, ProviderNetworkError, BadAnswerError."""
@@ -59,7 +65,9 @@ class Body:
         while (piece := await self.next_piece()) is not None:
             gathered += piece
             if len(gathered) > LARGEST_BODY:
-                raise bad_answer(self.endpoint.dialect.title, "the answer does not end", "too_large")
+                raise bad_answer(
+                    self.endpoint.dialect.title, "the answer does not end", "too_large"
+                )
         return bytes(gathered)
 
     async def aclose(self) -> None:
@@ -87,10 +95,16 @@ class Service:
     _building: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
     async def wait_ready(self) -> "openai.AsyncOpenAI":
-        """Imports openai and builds the client, unless that is done."""
+        """Imports openai and builds the client, unless that is done. Raises: ProviderAuthError for an impossible key."""
+        if not _HEADER_TEXT.fullmatch(self.endpoint.key):
+            raise ProviderAuthError(
+                f"{self.endpoint.dialect.title}: the key holds characters that no key has"
+            )
         async with self._building:
             if self._client is None:
-                self._client = await trio.to_thread.run_sync(_build_client, self.endpoint, abandon_on_cancel=True)
+                self._client = await trio.to_thread.run_sync(
+                    _build_client, self.endpoint, abandon_on_cancel=True
+                )
             return self._client
 
     async def aclose(self) -> None:
@@ -101,13 +115,13 @@ class Service:
     @asynccontextmanager
     async def open(
         self,
-        method: Literal["GET", "POST", "DELETE"],
+        method: Method,
         path: str,
         *,
-        content: bytes | AsyncIterator[bytes] | None = None,
+        content: Content = None,
         headers: Mapping[str, str] | None = None,
         first_byte_s: float | None = None,
-    ) -> AsyncIterator[Body]:
+    ) -> AsyncGenerator[Body]:
         """Send a request and hand out the body of its 2xx answer. Leaving, by any way, ends the request.
 
         Raises: ProviderError for everything else that can happen.
@@ -115,27 +129,141 @@ class Service:
         client = self._client or await self.wait_ready()
         until = trio.current_time() + self.endpoint.limits.stream_s
         patience_s = first_byte_s or self.endpoint.limits.first_byte_s
-        response = await self._send(client, method, path, content, headers or {}, patience_s)
-        body = Body(endpoint=self.endpoint, until=until, pieces=response.aiter_bytes())
+        body: Body | None = None
+        with trio.move_on_after(patience_s), _foreign_errors(self.endpoint):
+            response = await _send(client, method, path, content, headers or {})
+            body = Body(endpoint=self.endpoint, until=until, pieces=response.aiter_bytes())
+        if body is None:
+            raise late(self.endpoint, "first_byte")
         try:
             yield body
         finally:
             await body.aclose()
 
-    async def _send(
-        self,
-        client: "openai.AsyncOpenAI",
-        method: Literal["GET", "POST", "DELETE"],
-        path: str,
-        content: bytes | AsyncIterator[bytes] | None,
-        headers: Mapping[str, str],
-        patience_s: float,
-    ) -> "httpx2.Response":
-        import httpx2  # noqa: PLC0415  # see the module's first lines
-        import openai  # noqa: PLC0415
 
-        request = openai.AsyncOpenAI.request
-        options = openai_options(method, path, content, headers)
-        with trio.move_on_after(patience_s), _foreign_errors(self.endpoint):
-            return await client.post(path, cast_to=httpx2.Response, content=content, stream=True)
-        raise late(self.endpoint, "first_byte")
+async def _send(
+    client: "openai.AsyncOpenAI",
+    method: Method,
+    path: str,
+    content: Content,
+    headers: Mapping[str, str],
+) -> "httpx2.Response":
+    """To `httpx2.Response` openai casts by handing over the very answer, unread."""
+    import httpx2  # noqa: PLC0415  # see the module's first lines
+    import openai  # noqa: PLC0415
+
+    options: openai.RequestOptions = {"headers": headers}
+    raw = httpx2.Response
+    if method == "DELETE":
+        return await client.delete(path, cast_to=raw, options=options)
+    stream_cls = openai.AsyncStream[object]
+    if method == "GET":
+        answer = await client.get(
+            path, cast_to=raw, stream=True, stream_cls=stream_cls, options=options
+        )
+    else:
+        answer = await client.post(
+            path, cast_to=raw, content=content, stream=True, stream_cls=stream_cls, options=options
+        )
+    return cast("httpx2.Response", answer)
+
+
+def _build_client(endpoint: Endpoint) -> "openai.AsyncOpenAI":
+    """Runs in a worker thread: 0.5 s of imports, and certificates to load."""
+    import httpx2  # noqa: PLC0415  # see the module's first lines
+    import openai  # noqa: PLC0415
+
+    class Client(openai.AsyncOpenAI):
+        """Sends these headers only, whatever OPENAI_… variables are about: they are not for this service."""
+
+        @property
+        def default_headers(self) -> dict[str, str | openai.Omit]:
+            return {
+                "Accept": "application/json",
+                "Content-Type": "application/json",
+                "User-Agent": f"exai-trio/{__version__}",
+            }
+
+    limits = httpx2.Limits(
+        max_connections=2 * endpoint.max_inflight + 2,  # permits decide, not the pool
+        max_keepalive_connections=endpoint.max_inflight,
+        keepalive_expiry=KEEP_ALIVE_S,
+    )
+    timeout = httpx2.Timeout(None, connect=endpoint.limits.connect_s)  # the other limits are ours
+    http = httpx2.AsyncClient(
+        http2=False, limits=limits, timeout=timeout, trust_env=not endpoint.on_loopback
+    )
+    return Client(
+        api_key=endpoint.key or "none",
+        admin_api_key="",
+        base_url=endpoint.base_url,
+        http_client=http,
+        max_retries=0,
+        timeout=timeout,
+    )
+
+
+@contextmanager
+def _foreign_errors(endpoint: Endpoint) -> Generator[None]:
+    """What openai and httpx2 raise, as ours. Their texts are not repeated where they could quote a header."""
+    import httpx2  # noqa: PLC0415  # see the module's first lines
+    import openai  # noqa: PLC0415
+
+    try:
+        yield
+    except openai.APIStatusError as error:
+        raise _refusal(endpoint, error.response) from error
+    except openai.APITimeoutError as error:
+        raise late(endpoint, _limit_behind(error.__cause__)) from error
+    except (openai.APIConnectionError, httpx2.TransportError) as error:
+        raise _unreachable(endpoint, error.__cause__ or error) from error
+    except httpx2.DecodingError as error:
+        raise bad_answer(
+            endpoint.dialect.title, "the answer is not compressed as it says", "broken_json"
+        ) from error
+    except (
+        openai.OpenAIError,
+        httpx2.HTTPError,
+        httpx2.StreamError,
+        httpx2.InvalidURL,
+        UnicodeError,
+    ) as error:
+        raise ProviderNetworkError(
+            f"{endpoint.dialect.title}: the request could not be made to {endpoint.base_url} ({type(error).__name__})",
+            details={"reason": "unsendable", "max_attempts": 1},
+        ) from error
+
+
+def late(endpoint: Endpoint, limit: Limit) -> ProviderTimeoutError:
+    seconds: float = getattr(endpoint.limits, f"{limit}_s")
+    return ProviderTimeoutError(
+        f"{endpoint.dialect.title}: {_WHAT_WAS_LATE[limit].format(seconds)}",
+        details={"limit": limit, "seconds": seconds},
+    )
+
+
+def _limit_behind(cause: BaseException | None) -> Limit:
+    import httpx2  # noqa: PLC0415  # see the module's first lines
+
+    return "connect" if isinstance(cause, httpx2.ConnectTimeout) else "first_byte"
+
+
+def _refusal(endpoint: Endpoint, response: "httpx2.Response") -> ProviderError:
+    dialect = endpoint.dialect
+    complaint = complaint_in(response.status_code, response.content)
+    verdict = dialect.judge(complaint) or verdict_by_status(complaint)
+    return fault(dialect.title, complaint, verdict, retry_after(response.headers))
+
+
+def _unreachable(endpoint: Endpoint, cause: BaseException) -> ProviderNetworkError:
+    import httpx2  # noqa: PLC0415  # see the module's first lines
+
+    title = endpoint.dialect.title
+    if isinstance(cause, httpx2.ConnectError):
+        return ProviderNetworkError(
+            f"{title}: no connection to {endpoint.base_url}: {cause}", details={"reason": "connect"}
+        )
+    return ProviderNetworkError(
+        f"{title}: the connection broke before the answer was complete ({type(cause).__name__})",
+        details={"reason": "broken"},
+    )

@@ -54,7 +54,9 @@ class Further:
     models: tuple[ModelInfo, ...] = ()
 
 
-def parse_providers(text: str, catalogue: Catalogue, keys: Mapping[str, str], idle_s: float) -> Further:
+def parse_providers(
+    text: str, catalogue: Catalogue, keys: Mapping[str, str], idle_s: float
+) -> Further:
     """Raises: ArgumentError, naming the setting and every fault of the file it can name."""
     try:
         raw = tomllib.loads(text)
@@ -64,8 +66,14 @@ def parse_providers(text: str, catalogue: Catalogue, keys: Mapping[str, str], id
         _refuse_twins([provider.name for provider in providers])
         models = tuple(model for provider in providers for model in _models(provider, catalogue))
         further = [provider for provider in providers if provider.name not in BUILT_IN]
-        return Further(endpoints=tuple(_endpoint(entry, keys, idle_s) for entry in further), models=models)
-    except (ValueError, TypeError, AttributeError) as error:  # tomllib's and msgspec's errors are ValueErrors
+        return Further(
+            endpoints=tuple(_endpoint(entry, keys, idle_s) for entry in further), models=models
+        )
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+    ) as error:  # tomllib's and msgspec's errors are ValueErrors
         raise ArgumentError(f"{VARIABLE}: {error}", details={"field": VARIABLE}) from error
 
 
@@ -73,13 +81,17 @@ def _provider(entry: dict[str, Any]) -> _Provider:
     _refuse_unknown("[[provider]]", entry, _fields(_Provider))
     provider = msgspec.convert(entry, _Provider)
     if not _NAME.fullmatch(provider.name):
-        raise ValueError(f'"{provider.name}" is no provider name: small letters, digits, _ and -, at most 32')
+        raise ValueError(
+            f'"{provider.name}" is no provider name: small letters, digits, _ and -, at most 32'
+        )
     if provider.name in BUILT_IN:
         _refuse_unknown(provider.name, entry, frozenset({"name", "model"}))
     elif not provider.base_url.startswith(("http://", "https://")):
         raise ValueError(f"{provider.name}: base_url must begin with http:// or https://")
     if min(provider.max_inflight, provider.first_byte_s, provider.stream_s) <= 0:
-        raise ValueError(f"{provider.name}: max_inflight, first_byte_s and stream_s must be above 0")
+        raise ValueError(
+            f"{provider.name}: max_inflight, first_byte_s and stream_s must be above 0"
+        )
     return provider
 
 
@@ -89,7 +101,9 @@ def _endpoint(provider: _Provider, keys: Mapping[str, str], idle_s: float) -> En
         base_url=provider.base_url,
         key=keys.get(provider.key_variable, ""),
         dialect=plain_dialect(provider.name),
-        limits=Limits(first_byte_s=provider.first_byte_s, idle_s=idle_s, stream_s=provider.stream_s),
+        limits=Limits(
+            first_byte_s=provider.first_byte_s, idle_s=idle_s, stream_s=provider.stream_s
+        ),
         max_inflight=provider.max_inflight,
         remedy=f"set {provider.key_variable}, which {VARIABLE} names for {provider.name}",
         needs_key=bool(provider.key_variable),
@@ -99,7 +113,9 @@ def _endpoint(provider: _Provider, keys: Mapping[str, str], idle_s: float) -> En
 def _models(provider: _Provider, catalogue: Catalogue) -> Iterator[ModelInfo]:
     """Each model of the entry; what it leaves out stays as the catalogue has it, if the catalogue knows the model."""
     for entry in provider.model:
-        _refuse_unknown(f"a model of {provider.name}", entry, _fields(ModelInfo) - {"provider", "listed"})
+        _refuse_unknown(
+            f"a model of {provider.name}", entry, _fields(ModelInfo) - {"provider", "listed"}
+        )
         _refuse_unknown("price", entry.get("price", {}), _fields(Price))
         given = msgspec.convert({**entry, "provider": provider.name}, ModelInfo)
         known = catalogue.find_at(provider.name, given.name)
@@ -113,7 +129,10 @@ def _fields(record: type) -> frozenset[str]:
 def _refuse_unknown(where: str, entry: Mapping[str, Any], known: frozenset[str]) -> None:
     unknown = sorted(entry.keys() - known)
     if unknown:
-        raise ValueError(f"{where}: unknown {', '.join(unknown)}" + (f"; known: {', '.join(sorted(known))}" if known else ""))
+        raise ValueError(
+            f"{where}: unknown {', '.join(unknown)}"
+            + (f"; known: {', '.join(sorted(known))}" if known else "")
+        )
 
 
 def _refuse_twins(names: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 import mimetypes
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final, Literal
@@ -19,9 +19,9 @@ class Form:
 
     boundary: str
     size: int
-    _head: bytes
-    _tail: bytes
-    _read: Callable[[int], Awaitable[bytes]]
+    _head: bytes = attrs.field(alias="head")
+    _tail: bytes = attrs.field(alias="tail")
+    _read: Callable[[int], Awaitable[bytes]] = attrs.field(alias="read")
     _at: Literal["head", "file", "over"] = attrs.field(default="head", init=False)
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -49,14 +49,20 @@ class Form:
 
 
 @asynccontextmanager
-async def open_form(path: Path, purpose: str) -> AsyncIterator[Form]:
+async def open_form(path: Path, purpose: str) -> AsyncGenerator[Form]:
     """The fields `purpose` and `file`. Raises: OSError. Leaving closes the file."""
     boundary = secrets.token_hex(16)
     head = _head(boundary, path.name, purpose)
     tail = f"\r\n--{boundary}--\r\n".encode()
     async with await trio.open_file(path, "rb") as file:
         size = (await trio.Path(path).stat()).st_size
-        yield Form(boundary=boundary, size=len(head) + size + len(tail), head=head, tail=tail, read=file.read)
+        yield Form(
+            boundary=boundary,
+            size=len(head) + size + len(tail),
+            head=head,
+            tail=tail,
+            read=file.read,
+        )
 
 
 def _head(boundary: str, filename: str, purpose: str) -> bytes:

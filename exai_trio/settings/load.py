@@ -75,10 +75,15 @@ def load(
     *,
     platform: str = "linux",
     user_home: str = "/",
+    cwd: str = "",
 ) -> Loaded:
-    """`arguments` are texts by variable, `env_file` is the text of the file; see the module for their order."""
+    """`cwd` is what relative paths on the command line start from; elsewhere they are refused. `arguments` are texts by variable, `env_file` is the text of the file; see the module for their order."""
     file = dotenv.parse(env_file or "")
-    sources: Sources = ((ARGUMENTS, arguments), (ENVIRON, environ), (FILE, file.values))
+    sources: Sources = (
+        (ARGUMENTS, _anchored(arguments, cwd)),
+        (ENVIRON, environ),
+        (FILE, file.values),
+    )
     given = {setting.field: text for setting in SETTINGS if (text := _given(setting, sources))}
     values, faults = _parsed(given, Place(pathsep=pathsep, user_home=user_home))
     preset = PRESETS[str(values.get("environment", Config().environment))]
@@ -96,6 +101,13 @@ def load(
             *oddities(config),
         ),
     )
+
+
+def _anchored(arguments: Mapping[str, str], cwd: str) -> Mapping[str, str]:
+    home = arguments.get("EXAI_HOME", "")
+    if not (home and cwd) or home.startswith("~"):
+        return arguments
+    return {**arguments, "EXAI_HOME": str(Path(cwd) / home)}
 
 
 def _given(setting: Setting, sources: Sources) -> Given | None:
@@ -201,7 +213,7 @@ def _keys(environ: Mapping[str, str], file: Mapping[str, str]) -> dict[str, str]
     return {
         name: text.strip()
         for name, text in both.items()
-        if name.endswith("_API_KEY") and name not in _OURS and text.strip()
+        if name.endswith(("_KEY", "_TOKEN")) and name not in _OURS and text.strip()
     }
 
 

@@ -63,8 +63,11 @@ async def serve(
             async with trio.open_nursery() as accepting:
                 await accepting.start(trio.serve_listeners, site.connection, listeners)
                 task_status.started(_origin(listeners[0]))
+                try:
+                    await trio.sleep_forever()
+                finally:  # inside, for the nursery waits for what only this can end
+                    site.close_all()
         finally:
-            site.close_all()
             for listener in listeners:
                 listener.socket.close()
 

@@ -39,6 +39,7 @@ class Visit:
     attempt: int = 0
     ignored: tuple[str, ...] = ()
     status: int | None = None
+    sent: int = 0
     complete: bool = False
     cut: bool = False
     disconnected: bool = False

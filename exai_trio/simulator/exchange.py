@@ -138,7 +138,7 @@ def summary(content_type: str, raw: bytes | None) -> object:
         return {"summary": "too large"}
     if not raw:
         return None
-    parsed = parsed_object(raw) if "json" in content_type else {}
+    parsed = parsed_object(raw) or {}
     if parsed and len(raw) <= LOGGED_BODY:
         return parsed
     said: dict[str, Any] = {"summary": content_type, "bytes": len(raw)}
@@ -150,11 +150,14 @@ def summary(content_type: str, raw: bytes | None) -> object:
     return said
 
 
-def parsed_object(raw: bytes) -> dict[str, Any]:
+def parsed_object(raw: bytes) -> dict[str, Any] | None:
+    """The JSON object that the body is, or None."""
+    if not raw.lstrip().startswith(b"{"):
+        return None
     try:
         return an_object(json.loads(raw))
     except (ValueError, RecursionError):
-        return {}
+        return None
 
 
 def reply(
@@ -189,10 +192,11 @@ def _asked(desk: Desk, visit: Visit, scope: Scope, raw: bytes | None) -> Ask:
         raise Refused(glm_refusal("435") if vendor == "glm" else kimi_refusal("file_size"))
     content_type = visit.headers.get("content-type", "")
     form = form_from(content_type, raw)
-    body = {} if form else parsed_object(raw)
+    parsed = None if form else parsed_object(raw)
+    body = parsed or {}
     key = visit.headers.get("idempotency-key") or sha(raw.decode("latin-1"))
     fault = fault_for(desk, visit, body, key)
-    if raw and form is None and not body:
+    if raw and form is None and parsed is None:
         bad = "the body is not a JSON object"
         raise Refused(
             glm_refusal("1210", bad) if vendor == "glm" else kimi_refusal("invalid", what=bad)
@@ -228,6 +232,7 @@ async def play(
                 await send({"type": "http.response.start", "status": status, "headers": encoded})
             case Send(data):
                 await send({"type": "http.response.body", "body": data, "more_body": True})
+                visit.sent += len(data)
             case Hang(comments):
                 await _hang(send, comments=comments)
             case Cut():

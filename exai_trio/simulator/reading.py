@@ -1,7 +1,7 @@
 """Reading JSON that somebody else wrote: narrowing without trust. Pure: no trio, no clock, no I/O."""
 
 import json
-from typing import Any, cast
+from typing import Any, TypeGuard, cast
 
 
 def an_object(value: object) -> dict[str, Any]:
@@ -9,9 +9,13 @@ def an_object(value: object) -> dict[str, Any]:
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
+def _is_list(value: object) -> TypeGuard[list[Any]]:
+    return isinstance(value, list)
+
+
 def a_list(value: object) -> list[Any]:
     """The value if it is a JSON array, else an empty one."""
-    return value if isinstance(value, list) else []
+    return value if _is_list(value) else []
 
 
 def a_text(value: object) -> str:

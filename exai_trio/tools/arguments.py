@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 
 import attrs
 import msgspec
@@ -17,6 +17,8 @@ import msgspec
 from exai_trio.errors import ArgumentError, ExaiError
 from exai_trio.tools import schemas
 from exai_trio.tools.declaration import Tool
+
+Container = dict[object, object] | list[object] | tuple[object, ...]
 
 _SHOWN = 80  # characters of a refused value in a message
 _LARGEST_SHOWN = 10**30
@@ -40,7 +42,7 @@ def schema(tool: Tool) -> dict[str, Any]:
     return dict(schemas.of_class(tool.arguments, closed=not tool.extra_arguments_allowed))
 
 
-def parse(tool: Tool, arguments: Mapping[str, Any]) -> Any:
+def parse(tool: Tool, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an instance of the tool's own class
     """An instance of `tool.arguments`.
 
     Raises: ArgumentError naming the field, the value and what is allowed.
@@ -74,7 +76,8 @@ def _fields(arguments: type) -> Mapping[str, Field]:
             name=field.name,
             type=types[field.name],
             required=field.default is attrs.NOTHING,
-            is_text=properties[field.name].get("type") == "string" and "enum" not in properties[field.name],
+            is_text=properties[field.name].get("type") == "string"
+            and "enum" not in properties[field.name],
             is_list=properties[field.name].get("type") == "array",
             schema=properties[field.name],
         )
@@ -96,41 +99,47 @@ def _refuse_unknown(tool: Tool, arguments: Mapping[str, Any], fields: Mapping[st
             )
 
 
-def _is_given(field: Field, value: Any) -> bool:
-    if value is None or (isinstance(value, str) and not value.strip() and (field.required or not field.is_text)):
+def _is_given(field: Field, value: object) -> bool:
+    if value is None or (
+        isinstance(value, str) and not value.strip() and (field.required or not field.is_text)
+    ):
         if field.required:
             raise _refusal(field, value, "is required and may not be empty")
         return False
     return True
 
 
-def _value(field: Field, value: Any) -> Any:
+def _value(field: Field, value: object) -> object:
     _refuse_unsendable(field, value, _DEEPEST)
-    if field.is_list and isinstance(value, str | dict):
-        value = [value]
+    alone = field.is_list and isinstance(value, str | dict)
     try:
         # Not strict: "0.5" is a number and "true" a boolean, as models like to write them.
-        return msgspec.convert(value, field.type, strict=False)
+        return msgspec.convert([value] if alone else value, field.type, strict=False)
     except msgspec.ValidationError as fault:
         raise _refusal(field, value, f"must be {schemas.allowed(field.schema)}") from fault
 
 
-def _refuse_unsendable(field: Field, value: Any, depth: int) -> None:
+def _refuse_unsendable(field: Field, value: object, depth: int) -> None:
     """Raises: ArgumentError for half characters, numbers that are none, and nesting without end."""
     match value:
         case str():
             if not _is_unicode(value):
-                raise _refusal(field, value, "holds half a character (a lone surrogate); send whole ones")
+                raise _refusal(
+                    field, value, "holds half a character (a lone surrogate); send whole ones"
+                )
         case float() if not math.isfinite(value):
             raise _refusal(field, value, "must be a finite number")
         case dict() | list() | tuple():
             if depth == 0:
                 raise _refusal(field, "…", f"is nested deeper than {_DEEPEST} levels")
-            inner = [*value, *value.values()] if isinstance(value, dict) else value
-            for each in inner:
+            for each in _inside(cast("Container", value)):
                 _refuse_unsendable(field, each, depth - 1)
         case _:
             pass
+
+
+def _inside(container: Container) -> list[object]:
+    return [*container, *container.values()] if isinstance(container, dict) else [*container]
 
 
 def _is_unicode(text: str) -> bool:
@@ -141,7 +150,7 @@ def _is_unicode(text: str) -> bool:
     return True
 
 
-def _refusal(field: Field, value: Any, what: str) -> ArgumentError:
+def _refusal(field: Field, value: object, what: str) -> ArgumentError:
     allowed = schemas.allowed(field.schema)
     got = "" if value is None else f" (got {_shown(value)})"
     return ArgumentError(
@@ -150,16 +159,18 @@ def _refusal(field: Field, value: Any, what: str) -> ArgumentError:
     )
 
 
-def _shown(value: Any) -> str:
-    """A value for a message: valid Unicode, and short whatever it is."""
+def _shown(value: object) -> str:
+    """A value for a message: short whatever it is; repr writes half characters as escapes."""
     match value:
         case str():
-            text = repr(value[:_SHOWN]).encode("utf-8", "replace").decode()
+            text = repr(value[:_SHOWN])
         case list() | tuple():
-            text = f"a list of {len(value)}"
+            text = f"a list of {len(cast('list[object]', value))}"
         case dict():
-            text = f"an object of {len(value)} fields"
-        case int() if abs(value) > _LARGEST_SHOWN:  # Python refuses to print numbers of thousands of digits
+            text = f"an object of {len(cast('dict[object, object]', value))} fields"
+        case int() if (
+            abs(value) > _LARGEST_SHOWN
+        ):  # Python refuses to print numbers of thousands of digits
             text = "a huge number"
         case _:
             text = repr(value)

@@ -26,7 +26,7 @@ class Arguments:
     prompt: Annotated[str, Meta(min_length=1, description="The statement to examine")]
 
 
-async def run(arguments: Arguments, _caller: Caller, _services: Services) -> Answer:
+async def run(arguments: Arguments, _caller: Caller, _services: Services) -> Answer:  # noqa: ASYNC124 - every tool is async
     statement = arguments.prompt.strip().replace("\n", "\n> ")
     return answers.simple("challenge", WRAPPED.format(statement=statement))
 

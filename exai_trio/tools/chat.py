@@ -33,17 +33,25 @@ class Arguments:
     """What chat takes."""
 
     prompt: Annotated[str, Meta(min_length=1, description="The question, with its context")]
-    files: Annotated[tuple[str, ...], Meta(description="Absolute paths; their text is included")] = ()
-    images: Annotated[tuple[str, ...], Meta(description="Absolute paths or data URLs, up to 5 MB each")] = ()
+    files: Annotated[
+        tuple[str, ...], Meta(description="Absolute paths; their text is included")
+    ] = ()
+    images: Annotated[
+        tuple[str, ...], Meta(description="Absolute paths or data URLs, up to 5 MB each")
+    ] = ()
     model: Annotated[str, Meta(description="A name from listmodels, or auto")] = ""
     temperature: Annotated[float, Meta(ge=0, le=1)] = 0.5
     thinking_mode: Annotated[
         Literal["minimal", "low", "medium", "high", "max"] | None,
-        Meta(description="0.5, 8, 33, 67 or 100 % of the model's thinking budget"),
+        Meta(
+            description="Thinking budget: minimal 0.5 %, low 8 %, medium 33 %, high 67 %, max 100 %"
+        ),
     ] = None
     use_websearch: bool = True
     stream: bool = False
-    continuation_id: Annotated[str, Meta(description="From an earlier answer, to go on with it")] = ""
+    continuation_id: Annotated[
+        str, Meta(description="From an earlier answer, to go on with it")
+    ] = ""
 
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
@@ -69,7 +77,8 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         cache_key=thread.id,
     )
     answer = await services.gateway.chat(choice, request, caller)
-    return await _finish(arguments, question, answer, thread, services)
+    exchange = _exchange(arguments, question, choice, answer, services.now())
+    return await _finish(arguments, thread, exchange, answer, services)
 
 
 async def _gather(
@@ -77,7 +86,7 @@ async def _gather(
 ) -> tuple[prompts.Question, prompts.Material]:
     """Read what the question names, refusing it if need be, and again what the conversation named before."""
     files, roots = services.files, caller.roots
-    if arguments.files or arguments.images or thread.turns:
+    if arguments.files or arguments.images or thread.named("files"):
         caller.stage("reading files", "chat: reading files")
     with concerning("files"):
         named = await files.read(arguments.files, roots)
@@ -101,30 +110,13 @@ def _unread(paths: list[str], read: tuple[Reading, ...]) -> list[str]:
     return [path for path in paths if path not in known]
 
 
-async def _finish(
+def _exchange(
     arguments: Arguments,
     question: prompts.Question,
+    choice: "ModelChoice",
     answer: "ChatAnswer",
-    thread: Thread,
-    services: Services,
-) -> Answer:
-    """Keep the exchange and say how to go on. A store that fails costs the conversation, not the answer."""
-    facts = models.facts(answer, arguments.model)
-    try:
-        offer = await conversations.keep(services, thread, *_turns(arguments, question, answer, services))
-    except StorageError as fault:
-        log.warning("conversation not kept", extra={"fault": str(fault)})
-        offer = None
-        facts["notice"] = f"{facts.get('notice', '')} This conversation could not be stored.".strip()
-    return answers.simple(
-        "chat", answer.text, metadata=facts, offer=offer, usage=models.usage(answer)
-    )
-
-
-def _turns(
-    arguments: Arguments, question: prompts.Question, answer: "ChatAnswer", services: Services
+    now: float,
 ) -> tuple[Turn, Turn]:
-    now = services.now()
     inline = [image for image in arguments.images if is_data_url(image)]
     asked = Turn(
         role="user",
@@ -141,12 +133,35 @@ def _turns(
         role="assistant",
         text=answers.whole_characters(answer.text),
         tool="chat",
-        model=answer.model_used,
-        provider=answer.provider,
+        # Not what the provider calls it: under this name the next turn finds the same model.
+        model=choice.model.name,
+        provider=choice.provider,
         at=now,
         extra=conversations.extra(reasoning=answers.whole_characters(answer.reasoning)),
     )
     return asked, answered
+
+
+async def _finish(
+    arguments: Arguments,
+    thread: Thread,
+    exchange: tuple[Turn, Turn],
+    answer: "ChatAnswer",
+    services: Services,
+) -> Answer:
+    """Keep the exchange and say how to go on. A store that fails costs the conversation, not the answer."""
+    facts = models.facts(answer, arguments.model)
+    try:
+        offer = await conversations.keep(services, thread, exchange)
+    except StorageError as fault:
+        log.warning("conversation not kept", extra={"fault": str(fault)})
+        offer = None
+        facts["notice"] = "; ".join(
+            filter(None, [answer.notice, "this conversation could not be stored"])
+        )
+    return answers.simple(
+        "chat", answer.text, metadata=facts, offer=offer, usage=models.usage(answer)
+    )
 
 
 TOOL = Tool(

@@ -1,7 +1,6 @@
 """Continuation threads as the tools use them: open one, see what is in it, add an exchange. What is stored where is the store's."""
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 import attrs
@@ -64,18 +63,18 @@ async def open_thread(services: Services, continuation_id: str) -> Thread:
     return thread
 
 
-async def keep(services: Services, thread: Thread, question: Turn, answer: Turn) -> Offer | None:
-    """Add one exchange, whole; say how to go on, or None if it was the last.
+async def keep(services: Services, thread: Thread, exchange: tuple[Turn, Turn]) -> Offer | None:
+    """Add a question and its answer, both or neither; say how to go on, or None if it was the last.
 
     Cancelling leaves the exchange kept or not kept. Raises: StorageError.
     """
     now = services.now()
     expires_at = now + services.config.conversation_timeout_hours * HOUR_S
-    await services.conversations.append(thread.id, (question, answer), now, expires_at)
+    await services.conversations.append(thread.id, exchange, now, expires_at)
     left = services.config.max_conversation_turns - thread.exchanges - 1
     return Offer(continuation_id=thread.id, remaining_turns=left) if left > 0 else None
 
 
-def extra(**facts: Any) -> Mapping[str, Any]:
+def extra(**facts: object) -> dict[str, Any]:
     """What a turn carries beside its text; empty facts are left out."""
     return {name: value for name, value in facts.items() if value}

@@ -59,7 +59,13 @@ def assemble(
     kept = [_Exchange(turns=exchange) for exchange in _exchanges(turns)]
     left_out: list[_Exchange] = []
     while True:
-        messages = _render(system, kept, left_out, question, material, answering)
+        messages = _render(
+            _system(system, left_out),
+            kept,
+            question=question,
+            material=material,
+            answering=answering,
+        )
         if context_window is None or _tokens(messages) <= context_window * (1 - _ANSWER_SHARE):
             return messages
         if not kept:
@@ -91,13 +97,13 @@ def _exchanges(turns: Iterable[Turn]) -> list[tuple[Turn, ...]]:
 def _render(
     system: str,
     kept: Sequence[_Exchange],
-    left_out: Sequence[_Exchange],
+    *,
     question: Question,
     material: Material,
     answering: str,
 ) -> tuple[Message, ...]:
     shown_already: set[str] = set()
-    messages = [Message(role="system", text=_system(system, left_out))]
+    messages = [Message(role="system", text=system)]
     for turn in (turn for exchange in kept for turn in exchange.turns):
         if turn.role == "assistant":
             messages.append(_assistant(turn, answering))
@@ -119,7 +125,7 @@ def _system(system: str, left_out: Sequence[_Exchange]) -> str:
         return system
     tokens = sum(exchange.tokens for exchange in left_out)
     return (
-        f"{system}\n\n[The oldest {len(left_out)} exchanges of this conversation, about {tokens:,} tokens,"
+        f"{system}\n\n[The oldest exchanges of this conversation ({len(left_out)}, about {tokens:,} tokens)"
         " are left out because they do not fit.]"
     )
 

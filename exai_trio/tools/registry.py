@@ -5,7 +5,7 @@ Light to import: the shim builds its list from here when no daemon answers.
 
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
@@ -41,11 +41,10 @@ BUILT_IN: tuple[Tool, ...] = (
     test_echo.TOOL,
 )
 
-_LEAN: frozenset[Visibility] = frozenset({"essential", "core"})
-_PROFILES: dict[ToolProfile, frozenset[Visibility]] = {
-    "lean": _LEAN,
-    "standard": _LEAN | {"advanced"},
-    "full": _LEAN | {"advanced", "full"},
+_PROFILES: Mapping[ToolProfile, tuple[Visibility, ...]] = {
+    "lean": ("essential", "core"),
+    "standard": ("essential", "core", "advanced"),
+    "full": ("essential", "core", "advanced", "full"),
 }
 
 # What editors' configurations of the original project append to each name.

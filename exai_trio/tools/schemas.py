@@ -18,6 +18,7 @@ def of_class(arguments: type, *, closed: bool = True) -> Mapping[str, Any]:
     raw = msgspec.json.schema(arguments)
     definitions = cast("dict[str, Schema]", raw.get("$defs", {}))
     schema = _plain(raw, definitions)
+    schema.pop("description", None)  # of the class; the tool has its own
     schema.setdefault("properties", {})
     schema["additionalProperties"] = not closed
     return schema
@@ -28,7 +29,9 @@ def _plain(schema: Schema, definitions: Mapping[str, Schema]) -> Schema:
     if "$ref" in schema:
         schema = definitions[schema["$ref"].rpartition("/")[2]] | schema
     kept = {key: value for key, value in schema.items() if key not in {"$ref", "$defs", "title"}}
-    if not kept.get("default", True):  # empty, false or null: only repeats that nothing is the default
+    if not kept.get(
+        "default", True
+    ):  # empty, false or null: only repeats that nothing is the default
         del kept["default"]
     if "properties" in kept:
         kept["properties"] = {
@@ -48,7 +51,7 @@ def _without_null(schema: Schema) -> Schema:
     if "anyOf" not in schema:
         return schema
     (only,) = (branch for branch in schema["anyOf"] if branch.get("type") != "null")
-    return {key: value for key, value in schema.items() if key != "anyOf"} | only
+    return {key: value for key, value in schema.items() if key != "anyOf"} | cast("Schema", only)
 
 
 def allowed(schema: Mapping[str, Any]) -> str:

@@ -271,6 +271,8 @@ def _handshake(request: tws.WebSocketRequest) -> Handshake:
     headers = {
         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers
     }
+    # The library keeps the Host header to itself.
+    headers["host"] = request._event.host  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
     return Handshake(path=request.path, headers=headers)
 
 

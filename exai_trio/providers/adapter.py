@@ -1,0 +1,197 @@
+"""The Provider of one OpenAI-compatible service: its dialect spoken over HTTP. No retries, permits or counting here."""
+
+from collections import deque
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+from urllib.parse import quote
+
+import attrs
+import msgspec
+import trio
+
+from exai_trio.errors import ProviderRefusedError
+
+from . import records
+from .answer import AnswerReader
+from .base import (
+    Balance,
+    Capability,
+    ChatRequest,
+    Delta,
+    Message,
+    OfferedModel,
+    ProviderFile,
+)
+from .catalogue import ModelInfo
+from .dialect import Asked, Dialect
+from .faults import bad_answer, complaint_of, fault, verdict_by_status
+from .messages import encoded, safe_id
+from .openai_compatible import Body, Method, Service
+from .upload import open_form
+
+T = TypeVar("T")
+
+
+@attrs.define(kw_only=True)
+class Adapter:
+    """`describe` gives what the catalogue knows of a model."""
+
+    service: Service
+    describe: Callable[[str], ModelInfo]
+
+    @property
+    def name(self) -> str:
+        return self.service.endpoint.name
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.service.endpoint.dialect
+
+    @property
+    def capabilities(self) -> frozenset[Capability]:
+        return self.dialect.capabilities
+
+    @asynccontextmanager
+    async def chat(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
+        content = encoded(self.dialect.chat_body(request, self.describe(request.model)))
+        headers = {"Accept": "text/event-stream"}
+        if request.idempotency_key:
+            headers["Idempotency-Key"] = safe_id(request.idempotency_key)
+        async with self.service.open(
+            "POST", "/chat/completions", content=content, headers=headers
+        ) as body:
+            yield Deltas(body=body, reader=AnswerReader(dialect=self.dialect, model=request.model))
+
+    async def count_tokens(self, model: str, messages: tuple[Message, ...]) -> int:
+        ask, read = self.dialect.count_tokens, self.dialect.counted_tokens
+        if ask is None or read is None:
+            raise self._unsupported("count_tokens")
+        return self._read(read, await self._ask(ask(model, messages)))
+
+    async def list_models(self) -> tuple[OfferedModel, ...]:
+        self._require("list_models")
+        said = self._read(records.models, await self._fetch("GET", "/models"))
+        return tuple(model.offered for model in said.data)
+
+    async def upload_file(self, path: Path, purpose: str) -> ProviderFile:
+        """Raises: ProviderRefusedError, also where the file cannot be read or the service would not take its size."""
+        self._require("files")
+        try:
+            return await self._upload(path, purpose)
+        except OSError as error:
+            raise ProviderRefusedError(
+                f"{path.name} could not be read: {error.strerror}"
+            ) from error
+
+    async def list_files(self) -> tuple[ProviderFile, ...]:
+        self._require("files")
+        said = self._read(records.files, await self._fetch("GET", "/files"))
+        return tuple(file.ours for file in said.data)
+
+    async def read_file(self, file_id: str) -> bytes:
+        self._require("files")
+        return self.dialect.file_text(
+            await self._fetch("GET", f"/files/{quote(file_id, safe='')}/content")
+        )
+
+    async def delete_file(self, file_id: str) -> None:
+        self._require("files")
+        await self._fetch("DELETE", f"/files/{quote(file_id, safe='')}")
+
+    async def web_search(
+        self, query: str, options: Mapping[str, Any]
+    ) -> tuple[Mapping[str, Any], ...]:
+        ask, read = self.dialect.web_search, self.dialect.found
+        if ask is None or read is None:
+            raise self._unsupported("web_search")
+        return self._read(read, await self._ask(ask(query, options)))
+
+    async def balance(self) -> Balance:
+        if self.dialect.balance_of is None:
+            raise self._unsupported("balance")
+        return self._read(self.dialect.balance_of, await self._fetch("GET", "/users/me/balance"))
+
+    async def _upload(self, path: Path, purpose: str) -> ProviderFile:
+        size = (await trio.Path(path).stat()).st_size
+        limit = self.dialect.file_limit
+        if not size or (limit is not None and size > limit):
+            raise ProviderRefusedError(
+                f"{path.name} has {size} bytes; {self.dialect.title} takes 1 to {limit}"
+            )
+        whole_s = (
+            self.service.endpoint.limits.stream_s
+        )  # the answer begins only after all has been sent
+        async with (
+            open_form(path, purpose) as form,
+            self.service.open(
+                "POST", "/files", content=form, headers=form.headers, first_byte_s=whole_s
+            ) as body,
+        ):
+            said = await body.read_all()
+        self._refuse_error_inside(said)
+        return self._read(records.file, said).ours
+
+    async def _ask(self, asked: Asked) -> bytes:
+        return await self._fetch("POST", asked.path, encoded(asked.body or {}))
+
+    async def _fetch(self, method: Method, path: str, content: bytes | None = None) -> bytes:
+        async with self.service.open(method, path, content=content) as body:
+            said = await body.read_all()
+        self._refuse_error_inside(said)
+        return said
+
+    def _refuse_error_inside(self, said: bytes) -> None:
+        """GLM answers 200 with an error in it; a file's own text is not taken for one, unless it looks just like it."""
+        if not said.startswith(b'{"error"'):
+            return
+        complaint = complaint_of(200, self._read(msgspec.json.decode, said))
+        raise fault(
+            self.dialect.title,
+            complaint,
+            self.dialect.judge(complaint) or verdict_by_status(complaint),
+        )
+
+    def _read(self, read: Callable[[bytes], T], said: bytes) -> T:
+        try:
+            return read(said)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            what = "the answer is not the JSON it should be"
+            raise bad_answer(self.dialect.title, what, "broken_json") from error
+
+    def _require(self, capability: Capability) -> None:
+        if capability not in self.capabilities:
+            raise self._unsupported(capability)
+
+    def _unsupported(self, capability: Capability) -> ProviderRefusedError:
+        return ProviderRefusedError(
+            f"{self.dialect.title} offers no {capability.replace('_', ' ')}",
+            details={"reason": "unsupported"},
+        )
+
+
+@attrs.define(kw_only=True)
+class Deltas:
+    """The deltas of one answer, read as they are asked for."""
+
+    _body: Body = attrs.field(alias="body")
+    _reader: AnswerReader = attrs.field(alias="reader")
+    _ready: deque[Delta] = attrs.field(factory=deque[Delta], init=False)
+    _over: bool = attrs.field(default=False, init=False)
+
+    def __aiter__(self) -> AsyncIterator[Delta]:
+        return self
+
+    async def __anext__(self) -> Delta:
+        while not self._ready:
+            if self._over:
+                raise StopAsyncIteration
+            await self._read_on()
+        return self._ready.popleft()
+
+    async def _read_on(self) -> None:
+        piece = await self._body.next_piece()
+        self._ready.extend(self._reader.end() if piece is None else self._reader.feed(piece))
+        self._body.complete = self._reader.done
+        self._over = piece is None or self._reader.done

@@ -1,0 +1,268 @@
+"""All providers behind one door: who answers, under which permits and guard, and what it cost. No HTTP and no vendor here."""
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from random import SystemRandom
+from types import MappingProxyType
+from typing import Any, Final, TypeVar
+
+import attrs
+import trio
+
+from exai_trio.config import Config
+from exai_trio.errors import ArgumentError, ProviderError, ServiceUnavailableError
+from exai_trio.resilience.breaker import Breaker
+
+from .adapter import Adapter
+from .assembly import Assembly, ChatAnswer
+from .base import ChatRequest, Provider
+from .catalogue import Catalogue, ModelInfo, described, load_catalogue
+from .endpoint import Endpoint, built_in
+from .faults import bad_answer
+from .lane import Lane, Listener, Round
+from .openai_compatible import Service
+from .permits import Permits, Turnstile
+from .providers_file import VARIABLE, Further, parse_providers
+from .rounds import asks_for_own_search, continued, key_of_round, refuse_unseen_images, whole_answer
+from .routing import ModelChoice, Router, unlisted
+
+__all__ = ["ChatAnswer", "Gateway", "Listener", "ModelChoice", "Permits", "open_gateway"]
+
+T = TypeVar("T")
+log = logging.getLogger("exai.providers")
+
+MOST_SEARCHES: Final = 5  # rounds in which a model may ask us to let it search the web
+MOST_BREAKERS: Final = 256  # kept; names are the callers', so there could be any number
+REFRESH_S: Final = 10.0
+CLOSE_S: Final = 2.0
+NO_KEYS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@attrs.define(kw_only=True)
+class Gateway:
+    """What the tools see of all providers. Made by `open_gateway`, which also ends it."""
+
+    _config: Config = attrs.field(alias="config")
+    _endpoints: tuple[Endpoint, ...] = attrs.field(alias="endpoints")
+    _catalogue: Catalogue = attrs.field(alias="catalogue")
+    _random: Callable[[], float] = attrs.field(
+        alias="random", factory=lambda: SystemRandom().random
+    )
+    _services: dict[str, Service] = attrs.field(factory=dict[str, Service], init=False)
+    _lanes: dict[str, Lane] = attrs.field(factory=dict[str, Lane], init=False)
+    _breakers: dict[str, Breaker] = attrs.field(factory=dict[str, Breaker], init=False)
+
+    def __attrs_post_init__(self) -> None:
+        for endpoint in self._endpoints:
+            if endpoint.configured:
+                self._add_lane(endpoint)
+
+    def choose(self, model: str, *, images: bool = False, prompt_tokens: int = 0) -> ModelChoice:
+        """Who answers for that name; "auto" or "" lets the rules of `routing` choose, by what the prompt needs.
+
+        Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set.
+        """
+        router = Router(
+            catalogue=self._catalogue,
+            configured=tuple(self._lanes),
+            remedies={endpoint.name: endpoint.remedy for endpoint in self._endpoints},
+        )
+        return router.choose(model, images=images, prompt_tokens=prompt_tokens)
+
+    async def chat(
+        self, choice: ModelChoice, request: ChatRequest, listener: Listener
+    ) -> ChatAnswer:
+        """Ask the chosen model; the request's own `model` does not matter. Chunks go to the listener as they come.
+
+        Raises: ProviderError; ArgumentError for images to a model that sees none. Cancelling ends the request at once.
+        """
+        refuse_unseen_images(choice.model, request.messages)
+        lane = self._lane(choice.provider)
+        request = attrs.evolve(request, model=choice.model.name)
+        parts: list[Assembly] = []
+        for number in range(MOST_SEARCHES):
+            part = await self._round(
+                lane, attrs.evolve(request, idempotency_key=key_of_round(request, number)), listener
+            )
+            parts.append(part)
+            if not asks_for_own_search(part, lane.endpoint):
+                return whole_answer(choice, lane.endpoint, parts)
+            listener.stage("thinking", f"{request.model} searches the web")
+            request = continued(request, part)
+        title = lane.endpoint.dialect.title
+        raise bad_answer(
+            title,
+            f"{request.model} asked for more than {MOST_SEARCHES} web searches",
+            "too_many_searches",
+        )
+
+    async def ask(
+        self,
+        provider: str,
+        request: Callable[[Provider], Awaitable[T]],
+        listener: Listener,
+        *,
+        repeatable: bool = True,
+    ) -> T:
+        """Anything but chat: `await gateway.ask("kimi", lambda kimi: kimi.list_files(), caller)`.
+
+        Under the provider's permits; tried again like a chat if it is `repeatable` (an upload is not).
+        """
+        lane = self._lane(provider)
+        if not repeatable:
+            return await lane.once(request, listener)
+        breaker = self._breaker(provider)
+        guard = lane.guard(provider, breaker, self._random, listener)
+        return await guard.run(lambda _: lane.once(request, listener))
+
+    def catalogue(self) -> tuple[ModelInfo, ...]:
+        return self._catalogue.models
+
+    def models(self) -> tuple[ModelInfo, ...]:
+        """Those that a configured provider serves."""
+        return tuple(model for model in self._catalogue.models if model.provider in self._lanes)
+
+    def permits(self) -> dict[str, Permits]:
+        return {name: lane.turnstile.view() for name, lane in self._lanes.items()}
+
+    def providers(self) -> tuple[dict[str, Any], ...]:
+        """Plain facts about every provider there could be; what is wrong with it stands in `breakers` and `remedy`."""
+        return tuple(self._facts(endpoint) for endpoint in self._endpoints)
+
+    async def warm_up(self) -> None:
+        """Imports openai, builds the clients and refreshes Kimi's list of models. Failures are only logged."""
+        for service in self._services.values():
+            try:
+                await service.wait_ready()
+            except ProviderError as error:
+                log.warning(
+                    "provider not usable",
+                    extra={"provider": service.endpoint.name, "fault": str(error)},
+                )
+        await self.refresh_models()
+
+    async def refresh_models(self) -> None:
+        """Ask Kimi, whose models change every few weeks, for its list; new ones join the catalogue."""
+        lane = self._lanes.get("kimi")
+        if lane is None:
+            return
+        try:
+            with trio.move_on_after(REFRESH_S):
+                offered = await lane.once(lambda kimi: kimi.list_models(), _Deaf())
+                self._catalogue = self._catalogue.with_models(described(offered, self._catalogue))
+        except ProviderError as error:
+            log.info("model list not refreshed", extra={"provider": "kimi", "fault": str(error)})
+
+    async def aclose(self) -> None:
+        for service in self._services.values():
+            await service.aclose()
+
+    def _add_lane(self, endpoint: Endpoint) -> None:
+        def describe(model: str) -> ModelInfo:
+            return self._catalogue.find_at(endpoint.name, model) or unlisted(endpoint.name, model)
+
+        service = Service(endpoint=endpoint)
+        adapter = Adapter(service=service, describe=describe)
+        turnstile = Turnstile(configured=endpoint.max_inflight)
+        self._services[endpoint.name] = service
+        self._lanes[endpoint.name] = Lane(endpoint=endpoint, provider=adapter, turnstile=turnstile)
+
+    def _lane(self, provider: str) -> Lane:
+        lane = self._lanes.get(provider)
+        if lane is not None:
+            return lane
+        remedies = [endpoint.remedy for endpoint in self._endpoints if endpoint.name == provider]
+        what_to_do = remedies[0] if remedies else f"name it in {VARIABLE}"
+        raise ServiceUnavailableError(
+            f"{provider} is not configured: {what_to_do}", details={"provider": provider}
+        )
+
+    async def _round(self, lane: Lane, request: ChatRequest, listener: Listener) -> Assembly:
+        name = f"{lane.endpoint.name}/{request.model}"
+        guard = lane.guard(name, self._breaker(name), self._random, listener)
+        return await guard.run(Round(lane=lane, request=request, listener=listener).attempt)
+
+    def _breaker(self, name: str) -> Breaker:
+        if len(self._breakers) >= MOST_BREAKERS and name not in self._breakers:
+            self._breakers = {
+                key: kept for key, kept in self._breakers.items() if not kept.pristine
+            }
+        threshold = (
+            self._config.circuit_breaker_threshold if self._config.circuit_breaker_enabled else 0
+        )
+        fresh = Breaker(threshold=threshold, open_s=self._config.circuit_breaker_timeout_secs)
+        return self._breakers.setdefault(name, fresh)
+
+    def _facts(self, endpoint: Endpoint) -> dict[str, Any]:
+        now = trio.current_time()
+        mine = (endpoint.name, f"{endpoint.name}/")
+        return {
+            "name": endpoint.name,
+            "title": endpoint.dialect.title,
+            "configured": endpoint.configured,
+            "remedy": None if endpoint.configured else endpoint.remedy,
+            "simulated": endpoint.simulated,
+            "base_url": endpoint.base_url,
+            "capabilities": sorted(endpoint.dialect.capabilities),
+            "models": [
+                model.name for model in self._catalogue.models if model.provider == endpoint.name
+            ],
+            "max_inflight": endpoint.max_inflight,
+            "breakers": {
+                name: breaker.state(now)
+                for name, breaker in self._breakers.items()
+                if (name == mine[0] or name.startswith(mine[1])) and not breaker.pristine
+            },
+        }
+
+
+class _Deaf:
+    """The listener of requests that nobody waits for."""
+
+    def stage(self, stage: str, message: str) -> None:
+        del stage, message
+
+    def chunk(self, text: str) -> None:
+        del text
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None:
+        del provider, seconds
+
+
+@asynccontextmanager
+async def open_gateway(
+    config: Config, *, simulator_url: str | None = None, environ: Mapping[str, str] = NO_KEYS
+) -> AsyncGenerator[Gateway]:
+    """The providers that the settings name; with `simulator_url` GLM and Kimi are that simulator.
+
+    `environ` is looked at for the keys that EXAI_PROVIDERS_FILE names, besides `config.provider_keys`.
+    Raises: ArgumentError for a providers file that cannot be used. Leaving closes every connection.
+    """
+    catalogue = load_catalogue()
+    further = await _further(config, catalogue, environ)
+    gateway = Gateway(
+        config=config,
+        endpoints=(*built_in(config, simulator_url), *further.endpoints),
+        catalogue=catalogue.with_models(further.models),
+    )
+    try:
+        yield gateway
+    finally:
+        with trio.move_on_after(CLOSE_S, shield=True):
+            await gateway.aclose()
+
+
+async def _further(config: Config, catalogue: Catalogue, environ: Mapping[str, str]) -> Further:
+    if config.providers_file is None:
+        return Further()
+    try:
+        text = await trio.Path(config.providers_file).read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ArgumentError(
+            f"{VARIABLE}: {config.providers_file} cannot be read: {error}",
+            details={"field": VARIABLE},
+        ) from error
+    return parse_providers(
+        text, catalogue, {**environ, **config.provider_keys}, config.stream_idle_s
+    )

@@ -1,0 +1,117 @@
+"""Requests to one provider: each attempt under a permit, all of them under guard, and told truthfully to a listener."""
+
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Final, Protocol, TypeVar
+
+import attrs
+import trio
+
+from exai_trio.errors import ProviderError
+from exai_trio.resilience.breaker import Breaker
+from exai_trio.resilience.guard import Attempt, Guard
+
+from .assembly import Assembly
+from .base import ChatRequest, Provider, ReasoningDelta, TextDelta
+from .endpoint import Endpoint
+from .permits import Turnstile
+
+T = TypeVar("T")
+TELL_EVERY_S: Final = 0.5
+LETTERS_A_TOKEN: Final = 4
+
+
+class Listener(Protocol):
+    """Who wants to know how a request fares. Nothing here may block."""
+
+    def stage(self, stage: str, message: str) -> None:
+        """Stages: "waiting for provider" (for a permit, or before another attempt), "thinking", "streaming"."""
+        ...
+
+    def chunk(self, text: str) -> None: ...
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None: ...
+
+
+@attrs.define(kw_only=True)
+class Lane:
+    """One configured provider with its permits."""
+
+    endpoint: Endpoint
+    provider: Provider
+    turnstile: Turnstile
+
+    @asynccontextmanager
+    async def permit(self, listener: Listener) -> AsyncGenerator[None]:
+        """Leave to make one request, which teaches the turnstile by how it ends."""
+        name = self.endpoint.name
+
+        def waiting() -> None:
+            allowed = self.turnstile.allowed
+            listener.stage("waiting for provider", f"{name} already has {allowed} requests at once")
+
+        async with self.turnstile.permit(waiting) as waited_s:
+            listener.waited_for_provider(name, waited_s)
+            asked_at = trio.current_time()
+            try:
+                yield
+            except ProviderError as error:
+                self.turnstile.learn(error, asked_at)
+                raise
+            self.turnstile.learn(None, asked_at)
+
+    def guard(
+        self, name: str, breaker: Breaker, random: Callable[[], float], listener: Listener
+    ) -> Guard:
+        def retrying(error: ProviderError, wait_s: float, number: int) -> None:
+            listener.stage("waiting for provider", f"{error}; attempt {number} in {wait_s:.1f} s")
+
+        return Guard(name=name, breaker=breaker, random=random, retrying=retrying)
+
+    async def once(self, request: Callable[[Provider], Awaitable[T]], listener: Listener) -> T:
+        """Any request but chat, one attempt of it."""
+        async with self.permit(listener):
+            return await request(self.provider)
+
+
+@attrs.define(kw_only=True)
+class Round:
+    """One question and its answer, however many attempts that takes."""
+
+    lane: Lane
+    request: ChatRequest
+    listener: Listener
+    _told_at: float = attrs.field(default=-math.inf, init=False)
+    _told: str = attrs.field(default="", init=False)
+
+    async def attempt(self, attempt: Attempt) -> Assembly:
+        """The whole answer. Cancelling closes the socket and frees the permit."""
+        if _was_duplicate(attempt.last_error):
+            self.request = attrs.evolve(self.request, renumbered=self.request.renumbered + 1)
+        answer = Assembly()
+        async with self.lane.permit(self.listener):
+            self._tell("thinking", f"{self.request.model} has the question")
+            async with self.lane.provider.chat(self.request) as deltas:
+                async for delta in deltas:
+                    answer.add(delta)
+                    if isinstance(delta, TextDelta):
+                        attempt.spoke = True
+                        self.listener.chunk(delta.text)
+                        self._tell_size("streaming", answer.text_size)
+                    elif isinstance(delta, ReasoningDelta):
+                        self._tell_size("thinking", answer.reasoning_size)
+        return answer
+
+    def _tell_size(self, stage: str, letters: int) -> None:
+        """At once when the stage is new, then now and then: pieces come by the hundred."""
+        if stage != self._told or trio.current_time() >= self._told_at + TELL_EVERY_S:
+            self._tell(stage, f"about {letters // LETTERS_A_TOKEN + 1} tokens")
+
+    def _tell(self, stage: str, message: str) -> None:
+        self._told, self._told_at = stage, trio.current_time()
+        self.listener.stage(stage, message)
+
+
+def _was_duplicate(error: ProviderError | None) -> bool:
+    return error is not None and error.details.get("reason") == "duplicate_request_id"

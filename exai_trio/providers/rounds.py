@@ -1,0 +1,79 @@
+"""The questions and answers of one chat, which are several where the provider lets us trigger its own web search. Pure."""
+
+from typing import Final
+
+import attrs
+
+from exai_trio.errors import ArgumentError
+
+from .assembly import Assembly, ChatAnswer, cost, notices, other_model_notice, total
+from .base import ChatRequest, Message
+from .catalogue import ModelInfo
+from .endpoint import Endpoint
+from .routing import ModelChoice
+
+CUT_BY_LENGTH: Final = "the answer was cut off at the output limit"
+
+
+def refuse_unseen_images(model: ModelInfo, messages: tuple[Message, ...]) -> None:
+    if not model.sees and any(message.images for message in messages):
+        raise ArgumentError(
+            f"{model.name} does not see images; glm-4.6v, glm-5v-turbo and the Kimi models do",
+            details={"field": "images", "model": model.name},
+        )
+
+
+def key_of_round(request: ChatRequest, number: int) -> str:
+    """Each round is another request to the provider, and all attempts of one round are the same."""
+    return (
+        f"{request.idempotency_key}.{number}"
+        if number and request.idempotency_key
+        else request.idempotency_key
+    )
+
+
+def asks_for_own_search(part: Assembly, endpoint: Endpoint) -> bool:
+    own = endpoint.dialect.own_search
+    return bool(part.tool_calls) and all(call.name == own for call in part.tool_calls)
+
+
+def continued(request: ChatRequest, part: Assembly) -> ChatRequest:
+    """The same with what the model said, whole, and its search arguments given back unchanged: that makes it search."""
+    said = Message(
+        role="assistant",
+        text="".join(part.text),
+        reasoning="".join(part.reasoning),
+        tool_calls=part.tool_calls,
+    )
+    leave = tuple(
+        Message(role="tool", text=call.arguments, tool_call_id=call.id) for call in part.tool_calls
+    )
+    return attrs.evolve(request, messages=(*request.messages, said, *leave))
+
+
+def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly]) -> ChatAnswer:
+    last = parts[-1]
+    finish = last.finish
+    used = finish.model if finish else choice.model.name
+    reason = finish.reason if finish else ""
+    usage = total([part.usage for part in parts])
+    price = choice.model.price
+    return ChatAnswer(
+        text="".join(text for part in parts for text in part.text),
+        reasoning="".join(text for part in parts for text in part.reasoning),
+        tool_calls=last.tool_calls,
+        finish_reason=reason,
+        usage=usage,
+        cost=cost(choice.model, usage),
+        currency=price.currency if price else endpoint.dialect.currency,
+        model_requested=choice.requested,
+        model_used=used,
+        provider=choice.provider,
+        notice=notices(
+            choice.notice,
+            other_model_notice(choice.model.name, used),
+            CUT_BY_LENGTH if reason == "length" else None,
+        ),
+        web_results=finish.web_results if finish else (),
+        simulated=endpoint.simulated,
+    )

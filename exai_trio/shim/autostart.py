@@ -1,0 +1,123 @@
+"""Starting a daemon where none listens, once, however many shims want one. It lives on when we leave."""
+
+import fcntl
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+import trio
+
+from exai_trio.config import Config
+
+log = logging.getLogger("exai.shim")
+
+_LOCK: Final = "autostart.lock"
+_OUTPUT: Final = "autostart.out"  # what the last daemon said before its own log was open
+_WAIT_S: Final = 15.0
+_LOOK_S: Final = 0.05
+_AGAIN_S: Final = 30.0  # a daemon that ends at once is not started in a loop
+
+
+def daemon_command(config: Config) -> list[str]:
+    """The daemon for our own address and home, wherever those came from; everything else it reads as we did."""
+    place = ["--host", config.ws_host, "--port", str(config.ws_port), "--home", str(config.home)]
+    return [sys.executable, "-m", "exai_trio", "serve", *place]
+
+
+@attrs.define(eq=False)
+class Starter:
+    """Starts the daemon for one address. `folder` holds the lock that the shims of this machine share."""
+
+    host: str
+    port: int
+    folder: Path
+    command: Sequence[str]
+    _child: subprocess.Popen[bytes] | None = None
+    _next: float = float("-inf")
+
+    async def ensure(self) -> bool:
+        """Return whether somebody listens now, having started the daemon if that was ours to do.
+
+        Cancelling leaves a daemon that was started running.
+        """
+        self._reap()
+        try:
+            with self._turn() as mine:
+                if await self.listening():
+                    return True
+                if mine and not self._start():
+                    return False
+                return await self._wait_listening()
+        except OSError as fault:
+            log.warning("daemon not started", extra={"fault": str(fault)})
+            return False
+
+    @contextmanager
+    def _turn(self) -> Generator[bool]:
+        """Hold the lock, if nobody else does: whoever does is starting the daemon now."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            yield _locked(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def _start(self) -> bool:
+        now = trio.current_time()
+        if now < self._next:
+            return False
+        self._next = now + _AGAIN_S
+        output = os.open(self.folder / _OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            # Not waited for on purpose: it has its own session and outlives us.
+            self._child = subprocess.Popen(  # noqa: S603  # our own interpreter and package
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        finally:
+            os.close(output)
+        log.info("daemon started", extra={"pid": self._child.pid})
+        return True
+
+    async def _wait_listening(self) -> bool:
+        with trio.move_on_after(_WAIT_S):
+            while not await self.listening():
+                if self._reap():
+                    return False
+                await trio.sleep(_LOOK_S)
+            return True
+        return False
+
+    def _reap(self) -> bool:
+        """Whether our child has ended; says so once."""
+        if self._child is None or self._child.poll() is None:
+            return False
+        log.warning("the daemon ended", extra={"status": self._child.returncode})
+        self._child = None
+        return True
+
+    async def listening(self) -> bool:
+        """Whether a connection to the address succeeds."""
+        try:
+            stream = await trio.open_tcp_stream(self.host, self.port)
+        except OSError:
+            return False
+        await stream.aclose()
+        return True
+
+
+def _locked(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True

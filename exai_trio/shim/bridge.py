@@ -1,0 +1,291 @@
+"""MCP calls to EXAI calls and back: one step for each thing that happens, no I/O and no clock of its own.
+
+Every call that is taken gets exactly one answer, unless its client withdraws it: an outcome of the daemon's, or ours
+at its deadline. Progress goes only to requests that are open and asked for it, with rising values.
+"""
+
+import logging
+import os
+from typing import Any, Final, cast
+
+import attrs
+import msgspec
+import trio
+
+from exai_trio.transport.stdio import LineWriter
+from exai_trio.wire import mcp
+from exai_trio.wire.mcp import Id
+from exai_trio.wire.mcp_params import Call
+from exai_trio.wire.messages import (
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    CallTool,
+    Cancel,
+    DaemonMessage,
+    ErrorReply,
+    Fault,
+    Progress,
+)
+
+from .answers import failure, local_fault, success
+from .budgets import budget_of
+from .large import MAX_ANSWER, Shelf
+from .pending import Asker, Open, Pending
+
+log = logging.getLogger("exai.shim")
+
+MAX_OPEN: Final = 1_000
+MAX_HELD: Final = 64 * 2**20  # bytes of arguments of all open calls
+MAX_SENDS: Final = 5  # of one call; a call that ends daemon after daemon is given up
+_AWAY_EVERY_S: Final = 1.0
+
+
+@attrs.define(eq=False)
+class Bridge:
+    """The calls of one client. `work` is set when there is something to send, `asked` when a new call has come."""
+
+    lines: LineWriter
+    shelf: Shelf
+    max_frame: int = 32 * 2**20
+    roots: tuple[str, ...] = ()
+    window: int = 1_000_000
+    structured: frozenset[str] = frozenset()
+    name: str = attrs.field(factory=lambda: os.urandom(8).hex())
+    work: trio.Event = attrs.field(factory=trio.Event)
+    asked: trio.Event = attrs.field(factory=trio.Event)
+    _pending: Pending = attrs.field(factory=Pending)
+    _greeted_roots: tuple[str, ...] = ()
+    _idle: trio.Event = attrs.field(factory=trio.Event)
+
+    # The client's side
+
+    def start(self, call: Call, now: float) -> None:
+        """Take a call, or answer at once why not."""
+        if self._pending.asks(call.id):
+            self.lines.put(
+                mcp.error(call.id, mcp.INVALID_REQUEST, "this id belongs to an open request")
+            )
+            return
+        refusal = self._refusal(call)
+        if refusal is not None:
+            self._answer(call.id, failure(call.name, refusal, call.dialect))
+            return
+        budget = budget_of(call.client)
+        asker = Asker(call.id, call.dialect, call.token, now + budget.answer_s)
+        key = call.key or self._own_key(call.id)
+        known = self._pending.get(key)
+        if known is not None and not _same(known, call):
+            key, known = self._own_key(call.id), None
+        if known is not None:
+            self._pending.join(known, asker)
+            return
+        self._pending.add(_opened(call, key, budget.call_s), asker)
+        self.work.set()
+        self.asked.set()
+
+    def _refusal(self, call: Call) -> Fault | None:
+        size = memoryview(call.arguments).nbytes
+        if size > self.max_frame - 65_536:
+            return local_fault(
+                "OVER_CAPACITY",
+                f"the arguments are {size} bytes, too large for one message; name files instead of quoting them",
+                "capacity",
+                retryable=False,
+            )
+        if len(self._pending) < MAX_OPEN and self._pending.bytes_held + size <= MAX_HELD:
+            return None
+        return local_fault(
+            "OVER_CAPACITY",
+            f"{len(self._pending)} calls of this client wait for an answer; wait for some of them",
+            "capacity",
+            retryable=True,
+            max_open=MAX_OPEN,
+        )
+
+    def _own_key(self, id_: Id) -> str:
+        return f"{self.name}:{msgspec.json.encode(id_).decode()}"[:512]
+
+    def withdraw(self, id_: Id) -> None:
+        """The client cancelled a call; it is not answered. Unknown and finished ones are none of our business."""
+        if self._pending.withdraw(id_) is not None:
+            self.work.set()
+            self._note_idle()
+
+    def expire(self, now: float) -> None:
+        """Answer every call whose deadline has passed."""
+        late = [
+            (call, asker)
+            for call in self._pending.calls()
+            for asker in call.askers.values()
+            if asker.deadline <= now
+        ]
+        for call, asker in late:
+            self._give_up(call, asker, "no answer came within the time this client waits")
+
+    def give_up_all(self, why: str) -> None:
+        """Answer everything that is open with TIMEOUT."""
+        for call in list(self._pending.calls()):
+            for asker in list(call.askers.values()):
+                self._give_up(call, asker, why)
+
+    def _give_up(self, call: Open, asker: Asker, why: str) -> None:
+        fault = local_fault("TIMEOUT", why, "timeout", retryable=True, request_id=call.key)
+        self._pending.expire(asker.id)
+        self._answer(asker.id, failure(call.message.name, fault, asker.dialect, _whether_ran(call)))
+        self._note_idle()
+
+    def refuse_all(self, code: str, message: str, category: str) -> None:
+        """No daemon will take calls: answer all that are open."""
+        fault = local_fault(code, message, category, retryable=False)
+        for call in list(self._pending.calls()):
+            ran = None if call.sent == 0 else "An earlier daemon may have run the call."
+            self._settle(call.key, fault, ran)
+
+    def away(self, text: str, now: float) -> None:
+        """Tell who waits, and asked for progress, that there is no daemon."""
+        for call in self._pending.calls():
+            if now - call.told_away >= _AWAY_EVERY_S:
+                call.told_away = now
+                self._tell(call, 0.0, text)
+
+    @property
+    def waiting(self) -> int:
+        return len(self._pending)
+
+    async def wait_idle(self) -> None:
+        """Return when no call is open."""
+        while len(self._pending):
+            await self._idle.wait()
+
+    def _note_idle(self) -> None:
+        if not len(self._pending):
+            self._idle.set()
+            self._idle = trio.Event()
+
+    # The daemon's side
+
+    def connected(self, *, resumed: bool, window: int, greeted_roots: tuple[str, ...]) -> None:
+        """A connection is proven; what is to be sent again will be."""
+        self.window = window
+        self._greeted_roots = greeted_roots
+        self._pending.reconnected(resumed=resumed)
+        for call in list(self._pending.calls()):
+            if call.sent >= MAX_SENDS:
+                fault = local_fault(
+                    "INTERRUPTED",
+                    f"{call.sent} daemons or connections ended while this call ran",
+                    "server",
+                    retryable=False,
+                )
+                self._settle(call.key, fault, None)
+        self.work.set()
+
+    def take(self) -> list[CallTool | Cancel]:
+        """What is to be sent now, in order."""
+        frames: list[CallTool | Cancel] = [
+            Cancel(request_id=key) for key in self._pending.cancels()
+        ]
+        frames += [self._with_roots(call.message) for call in self._pending.to_send(self.window)]
+        return frames
+
+    def _with_roots(self, message: CallTool) -> CallTool:
+        if self.roots == self._greeted_roots:
+            return message
+        return attrs.evolve(message, roots=list(self.roots))
+
+    def deliver(self, message: DaemonMessage) -> None:
+        """Take a message about a call. What belongs to no open call is dropped."""
+        match message:
+            case Progress():
+                self._progress(message)
+            case CallResult():
+                self._succeed(message)
+            case CallFailed() | ErrorReply() if isinstance(message.request_id, str | int):
+                self._settle(message.request_id, message.error, None)
+            case CallAccepted():
+                call = self._pending.get(message.request_id)
+                if call is not None:
+                    call.accepted = True
+            case _:
+                pass
+
+    def _progress(self, message: Progress) -> None:
+        call = self._pending.get(message.request_id)
+        if call is not None:
+            text = f"{message.stage}: {message.message}" if message.message else message.stage
+            self._tell(call, message.elapsed_s, text)
+
+    def _tell(self, call: Open, value: float, text: str) -> None:
+        if self.lines.busy:
+            return
+        for asker in call.askers.values():
+            if asker.token is not None:
+                params = {
+                    "progressToken": asker.token,
+                    "progress": asker.rising(value),
+                    "message": text,
+                }
+                self.lines.put(mcp.notice("notifications/progress", params))
+
+    def _succeed(self, outcome: CallResult) -> None:
+        call = self._pending.settle(outcome.request_id)
+        if call is not None:
+            structured = call.message.name in self.structured
+            for asker in call.askers.values():
+                self._answer(
+                    asker.id, success(outcome, asker.dialect, structured=structured), call.key
+                )
+            self._note_idle()
+        self.work.set()
+
+    def _settle(self, key: object, fault: Fault, ran: str | None) -> None:
+        call = self._pending.settle(key)
+        if call is not None:
+            for asker in call.askers.values():
+                self._answer(
+                    asker.id, failure(call.message.name, fault, asker.dialect, ran), call.key
+                )
+            self._note_idle()
+        self.work.set()
+
+    def _answer(self, id_: Id, result: dict[str, Any], call: str = "") -> None:
+        line = mcp.answer(id_, result)
+        if len(line) > MAX_ANSWER:
+            line = mcp.answer(id_, self._shortened(result, call))
+        self.lines.put(line)
+
+    def _shortened(self, result: dict[str, Any], call: str) -> dict[str, Any]:
+        try:
+            return self.shelf.shortened(result, call)
+        except OSError as fault:
+            log.exception("large answer not kept")
+            text = f"The call ran, but its answer is too large for an editor and could not be kept: {fault}"
+            meta = {"_meta": result["_meta"]} if "_meta" in result else {}
+            kept = {key: result[key] for key in ("resultType",) if key in result}
+            return {"content": [{"type": "text", "text": text}], "isError": True, **kept, **meta}
+
+
+def _opened(call: Call, key: str, call_s: float | None) -> Open:
+    message = CallTool(
+        request_id=key,
+        name=call.name,
+        arguments=cast(
+            "dict[str, Any]", call.arguments
+        ),  # raw JSON: it is carried on, never read here
+        timeout_s=call_s,
+        trace=call.trace,
+    )
+    return Open(message, call.arguments)
+
+
+def _same(known: Open, call: Call) -> bool:
+    return known.message.name == call.name and bytes(known.arguments) == bytes(call.arguments)
+
+
+def _whether_ran(call: Open) -> str:
+    if call.sent == 0:
+        return "The call did not run: no daemon could be reached. `exai doctor` says why."
+    if call.accepted:
+        return "The work may go on in the daemon, its answer will not reach this request."
+    return "It is not known whether the call ran."

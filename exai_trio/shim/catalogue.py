@@ -1,0 +1,71 @@
+"""The tool list an editor is told: the daemon's, else the copy on disk, else our own declarations. Never empty."""
+
+import logging
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import attrs
+
+from exai_trio.config import Config
+from exai_trio.transport.stdio import LineWriter
+from exai_trio.wire.mcp_desk import FrontDesk
+from exai_trio.wire.mcp_listing import Listing, from_file, listing_of, to_file
+
+log = logging.getLogger("exai.shim")
+
+_FILE: Final = "tools.json"
+
+
+@attrs.define(eq=False)
+class Catalogue:
+    """What the front desk tells, and the copy of it for the next start."""
+
+    config: Config
+    desk: FrontDesk
+    lines: LineWriter
+
+    @property
+    def path(self) -> Path:
+        return self.config.state / _FILE
+
+    def recall(self) -> None:
+        """Take the copy on disk, if there is a sound one. Blocks for less than a millisecond."""
+        try:
+            self.desk.listing = from_file(self.path.read_bytes())
+        except OSError:
+            self.desk.listing = None
+
+    def declare(self) -> Listing | None:
+        """The list as this package declares it. Blocks for the imports: call it in a thread."""
+        from exai_trio.tools.registry import Registry  # noqa: PLC0415  # heavy, and only needed without any other list
+
+        return listing_of(Registry.from_config(self.config).listing())
+
+    def offer(self, listing: Listing | None) -> None:
+        """Tell this list from now on; who has another one is told that it changed."""
+        if listing is not None:
+            for line in self.desk.offer(listing):
+                self.lines.put(line)
+
+    def from_daemon(self, tools: list[dict[str, Any]]) -> Listing | None:
+        """Take the daemon's list. Returns it if it differs from what was known and is to be kept."""
+        listing = listing_of(tools)
+        if listing is None:
+            log.warning("the daemon lists no tools")
+            return None
+        before = self.desk.listing
+        self.offer(listing)
+        return None if before is not None and before.hash == listing.hash else listing
+
+    def keep(self, listing: Listing) -> None:
+        """Write the copy, whole or not at all. Blocks: call it in a thread. A copy that cannot be kept is only logged."""
+        draft = self.path.with_name(f"{_FILE}.{os.getpid()}")
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(to_file(listing))
+            draft.replace(self.path)
+        except OSError:
+            log.warning("tool list not kept", extra={"path": str(self.path)}, exc_info=True)

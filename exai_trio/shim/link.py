@@ -1,0 +1,305 @@
+"""The one connection to the daemon: made, proven, kept alive, and made again for ever. What a call is, `bridge` knows.
+
+A connection is used once a ping has come back. When it ends, everything that waits stays in the bridge; a new request
+cuts the pause before the next attempt short.
+"""
+
+import logging
+import math
+import os
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final
+
+import attrs
+import trio
+
+from exai_trio import __version__
+from exai_trio.config import Config
+from exai_trio.transport.websocket import PeerGone, Unreachable, WebSocket
+from exai_trio.wire.codec import WireError, decode_daemon, encode
+from exai_trio.wire.messages import (
+    Ack,
+    Bye,
+    ClientMessage,
+    Hello,
+    HelloAck,
+    ListTools,
+    ToolList,
+    ToolsChanged,
+)
+
+from .bridge import Bridge
+from .catalogue import Catalogue
+
+log = logging.getLogger("exai.shim")
+
+ACK_EVERY_S: Final = 0.05
+SHORTEST_PAUSE_S: Final = 0.05  # between attempts, however many requests come
+_UNLIMITED: Final = 1_000_000
+
+Dial = Callable[[], AbstractAsyncContextManager[WebSocket]]
+
+
+class Refused(Exception):
+    """The daemon does not let us in; the text is its word for why."""
+
+
+class Departing(Exception):
+    """The daemon closes on purpose."""
+
+    def __init__(self, bye: Bye) -> None:
+        super().__init__(bye.reason)
+        self.bye = bye
+
+
+def _new_session() -> str:
+    return f"shim_{os.urandom(12).hex()}"
+
+
+@attrs.define(eq=False)
+class Link:
+    """Owned by one shim. `ensure_daemon` tries to have one running; it says whether that is worth another attempt."""
+
+    config: Config
+    bridge: Bridge
+    catalogue: Catalogue
+    dial: Dial
+    ensure_daemon: Callable[[], Awaitable[bool]] | None = None
+    session_id: str = attrs.field(factory=_new_session)
+    state: str = "starting"
+    _last_seq: int = 0
+    _acked: int = 0
+    _unacked: trio.Event = attrs.field(factory=trio.Event)
+    _list_wanted: bool = True
+    _failures: int = 0
+
+    async def run(self) -> None:
+        """Connect, relay, and begin again, until cancelled."""
+        while True:
+            pause_s, why = await self._visit()
+            await self._pause(pause_s, why)
+
+    async def _visit(self) -> tuple[float, str]:
+        """One connection from beginning to end. Returns how long to pause at most, and why it ended."""
+        fault: Exception | None = None
+        try:
+            await self._connection()
+        # The border of a connection: whatever it was, it is told below, and the shim lives on.
+        except* Exception as group:  # noqa: BLE001  # logged below
+            fault = _first(group)
+        self._failures += 1
+        if self.state == "connected":
+            self.bridge.asked = trio.Event()  # those requests found a connection
+        match fault:
+            case Refused():
+                return self._refused(str(fault)), "refused"
+            case Departing():
+                return self._departing(fault.bye), fault.bye.reason
+            case PeerGone() | Unreachable() | trio.TooSlowError() | None:
+                why = str(fault or "") or "no answer in time"
+            case _:
+                why = type(fault).__name__
+                log.error("link failed", exc_info=fault)
+        self._turned("away", why)
+        if (
+            isinstance(fault, Unreachable)
+            and self.ensure_daemon is not None
+            and await self.ensure_daemon()
+        ):
+            return 0.0, why
+        return self._backoff(), why
+
+    def _refused(self, why: str) -> float:
+        self._turned("refused", why)
+        self.bridge.refuse_all(
+            "UNAUTHORIZED",
+            f"the daemon refuses this client ({why}): EXAI_WS_TOKEN differs from the daemon's;"
+            " set the same value in the editor's configuration",
+            "authentication",
+        )
+        return self._backoff()
+
+    def _departing(self, bye: Bye) -> float:
+        self._turned("away", bye.reason)
+        if bye.reason == "superseded":  # another process uses our id: leave it to that one
+            self.session_id = _new_session()
+            self._last_seq = self._acked = 0
+            return self._backoff()
+        return max(bye.retry_after_s, self._backoff())
+
+    def _backoff(self) -> float:
+        doublings = min(max(self._failures - 1, 0), 30)
+        delay = min(self.config.reconnect_max_s, self.config.reconnect_min_s * 2.0**doublings)
+        return delay * random.uniform(0.9, 1.1)  # noqa: S311  # spreads load, hides nothing
+
+    async def _pause(self, seconds: float, why: str) -> None:
+        """Wait, telling those who wait for an answer; a new request ends the pause."""
+        end = trio.current_time() + seconds
+        await trio.sleep(min(SHORTEST_PAUSE_S, seconds))
+        asked = self.bridge.asked
+        while not asked.is_set() and (left := end - trio.current_time()) > 0:
+            self._tell_away(left, why)
+            with trio.move_on_after(min(left, self.config.progress_interval_s)):
+                await asked.wait()
+        self._tell_away(0.0, why)
+        self.bridge.asked = trio.Event()
+
+    def _tell_away(self, left: float, why: str) -> None:
+        text = f"daemon away ({why}), attempt {self._failures + 1}, next in {left:.0f} s"
+        self.bridge.away(text, trio.current_time())
+
+    def _turned(self, state: str, why: str) -> None:
+        """One line for each change of state."""
+        if state != self.state:
+            self.state = state
+            log.info("link %s", state, extra={"why": why, "session": self.session_id})
+
+    # One connection
+
+    async def _connection(self) -> None:
+        with trio.fail_after(self.config.ws_hello_timeout) as handshake:
+            async with self.dial() as ws:
+                greeted = self.bridge.roots
+                ack = await self._greet(ws, greeted)
+                handshake.deadline = math.inf
+                async with trio.open_nursery() as legs:
+                    legs.start_soon(self._read, ws)
+                    legs.start_soon(self._acknowledge)
+                    await self._prove(ws)
+                    self._open(ack, greeted)
+                    legs.start_soon(self._write, ws)
+                    await self._heartbeat(ws)
+
+    async def _greet(self, ws: WebSocket, roots: tuple[str, ...]) -> HelloAck:
+        hello = Hello(
+            token=self.config.ws_token or None,
+            session_id=self.session_id,
+            client_name="exai-shim",
+            client_version=__version__,
+            protocol=2,
+            last_seq=self._last_seq,
+            roots=list(roots),
+        )
+        await ws.send(encode(hello))
+        answer = decode_daemon(await ws.receive()).message
+        if isinstance(answer, Bye):
+            raise Departing(answer)
+        if not isinstance(answer, HelloAck):
+            raise PeerGone(reason=f"{type(answer).__name__} instead of hello_ack")
+        if not answer.ok:
+            raise Refused(answer.error if isinstance(answer.error, str) else "no reason given")
+        if answer.resumed is not True:
+            self._last_seq = self._acked = 0
+        if isinstance(answer.session_id, str):
+            self.session_id = answer.session_id
+        return answer
+
+    async def _prove(self, ws: WebSocket) -> None:
+        with trio.fail_after(self.config.ws_ping_validation_timeout):
+            await ws.ping()
+
+    def _open(self, ack: HelloAck, roots: tuple[str, ...]) -> None:
+        limits = ack.limits if isinstance(ack.limits, dict) else {}
+        window = int(limits.get("session_max_inflight", _UNLIMITED))
+        self._failures = 0
+        self._list_wanted = True
+        self._turned("connected", "")
+        self.bridge.connected(
+            resumed=ack.resumed is True, window=max(1, window), greeted_roots=roots
+        )
+
+    async def _heartbeat(self, ws: WebSocket) -> None:
+        while True:
+            await trio.sleep(self.config.ws_ping_interval)
+            with trio.fail_after(self.config.ws_ping_timeout):
+                await ws.ping()
+
+    async def _read(self, ws: WebSocket) -> None:
+        while True:
+            await self._hear(await ws.receive())
+            await self.bridge.lines.wait_room()
+
+    async def _hear(self, frame: str | bytes) -> None:
+        try:
+            heard = decode_daemon(frame)
+        except WireError as fault:
+            log.warning("frame not understood", extra={"fault": str(fault), "op": fault.op})
+            return
+        if heard.seq is not None and not self._is_new(heard.seq):
+            return
+        match heard.message:
+            case ToolList():
+                await self._take_tools(heard.message)
+            case ToolsChanged():
+                self._list_wanted = True
+                self.bridge.work.set()
+            case Bye():
+                raise Departing(heard.message)
+            case _:
+                self.bridge.deliver(heard.message)
+
+    def _is_new(self, seq: int) -> bool:
+        if seq <= self._last_seq:
+            return False
+        self._last_seq = seq
+        self._unacked.set()
+        return True
+
+    async def _take_tools(self, message: ToolList) -> None:
+        listing = self.catalogue.from_daemon(message.tools)
+        if self.catalogue.desk.listing is not None:
+            self.bridge.structured = self.catalogue.desk.listing.structured
+        if listing is not None:
+            await trio.to_thread.run_sync(self.catalogue.keep, listing)
+
+    async def _acknowledge(self) -> None:
+        """See to it that what came is acknowledged soon, in one frame for many; the writer sends it."""
+        while True:
+            await self._unacked.wait()
+            await trio.sleep(ACK_EVERY_S)
+            self._unacked = trio.Event()
+            self.bridge.work.set()
+
+    async def _write(self, ws: WebSocket) -> None:
+        while True:
+            await self.bridge.work.wait()
+            self.bridge.work = trio.Event()
+            frames = [encode(message) for message in self._due()]
+            if frames:
+                await ws.send(*frames)
+
+    def _due(self) -> list[ClientMessage]:
+        due: list[ClientMessage] = []
+        if self._list_wanted:
+            self._list_wanted = False
+            due.append(ListTools(request_id="tools"))
+        if self._last_seq > self._acked:
+            self._acked = self._last_seq
+            due.append(Ack(seq=self._acked))
+        due += self.bridge.take()
+        return due
+
+
+def _first(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The fault that says most: the daemon's own word before the broken connection that follows it."""
+    leaves: list[Exception] = []
+    rest: list[BaseExceptionGroup[Exception] | Exception] = [group]
+    while rest:
+        fault = rest.pop()
+        if isinstance(fault, BaseExceptionGroup):
+            rest.extend(fault.exceptions)
+        else:
+            leaves.append(fault)
+    return min(leaves, key=_rank)
+
+
+def _rank(fault: Exception) -> int:
+    match fault:
+        case Refused() | Departing():
+            return 0
+        case PeerGone() | Unreachable() | trio.TooSlowError():
+            return 2
+        case _:
+            return 1

@@ -1,0 +1,152 @@
+"""The table of calls that have no answer yet. Pure: no trio, no clock, no I/O; every method is one step.
+
+A call may have several askers: a client that sends the same call again joins the first. A call that nobody asks for
+any more leaves the table, but counts as running at the daemon until the daemon has said how it ended.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+import attrs
+import msgspec
+
+from exai_trio.wire.mcp import Id
+from exai_trio.wire.mcp_dialect import Dialect
+from exai_trio.wire.messages import CallTool
+
+
+@attrs.define(eq=False)
+class Asker:
+    """One JSON-RPC request that waits. `deadline` is on the process's own clock, in seconds."""
+
+    id: Id
+    dialect: Dialect
+    token: Id | None
+    deadline: float
+    progress: float = 0.0
+
+    def rising(self, value: float) -> float:
+        """A progress value above every one before it."""
+        self.progress = value if value > self.progress else self.progress + 0.001
+        return self.progress
+
+
+@attrs.define(eq=False)
+class Open:
+    """A call without an answer. `sent` counts how often it went to a daemon in this shim's life."""
+
+    message: CallTool
+    arguments: msgspec.Raw
+    sent: int = 0
+    accepted: bool = False
+    told_away: float = float("-inf")
+    askers: dict[Id, Asker] = attrs.field(factory=dict[Id, Asker])
+
+    @property
+    def key(self) -> str:
+        return str(self.message.request_id)
+
+    @property
+    def size(self) -> int:
+        return memoryview(self.arguments).nbytes
+
+
+@attrs.define(eq=False)
+class Pending:
+    """Who waits for what, what is still to be sent, and what the daemon runs for us."""
+
+    _asked: dict[Id, Open] = attrs.field(factory=dict[Id, Open])
+    _open: OrderedDict[str, Open] = attrs.field(factory=OrderedDict[str, Open])
+    _unsent: OrderedDict[str, Open] = attrs.field(factory=OrderedDict[str, Open])
+    _running: set[str] = attrs.field(factory=set[str])
+    _to_cancel: dict[str, bool] = attrs.field(
+        factory=dict[str, bool]
+    )  # request id → was it sent on this connection
+    bytes_held: int = 0
+
+    def __len__(self) -> int:
+        return len(self._asked)
+
+    def asks(self, id_: Id) -> bool:
+        return id_ in self._asked
+
+    def get(self, key: object) -> Open | None:
+        return self._open.get(str(key))
+
+    def calls(self) -> Iterator[Open]:
+        return iter(self._open.values())
+
+    def add(self, call: Open, asker: Asker) -> None:
+        """A new call, to be sent."""
+        self._open[call.key] = self._unsent[call.key] = call
+        self.bytes_held += call.size
+        self.join(call, asker)
+
+    def join(self, call: Open, asker: Asker) -> None:
+        call.askers[asker.id] = asker
+        self._asked[asker.id] = call
+
+    def withdraw(self, id_: Id) -> Open | None:
+        """This asker is gone. Returns its call; a call without askers is forgotten, and cancelled if it runs."""
+        call = self._asked.pop(id_, None)
+        if call is None:
+            return None
+        del call.askers[id_]
+        if not call.askers:
+            self._forget(call)
+            if call.key in self._running:
+                self._to_cancel[call.key] = False
+        return call
+
+    def expire(self, id_: Id) -> Open | None:
+        """This asker has been answered without an outcome; what runs may go on."""
+        call = self._asked.pop(id_, None)
+        if call is not None:
+            del call.askers[id_]
+            if not call.askers:
+                self._forget(call)
+        return call
+
+    def settle(self, key: object) -> Open | None:
+        """The daemon has said how this call ended. Returns it if somebody still waits."""
+        self._running.discard(str(key))
+        self._to_cancel.pop(str(key), None)
+        call = self._open.get(str(key))
+        if call is not None:
+            self._forget(call)
+            for id_ in call.askers:
+                del self._asked[id_]
+        return call
+
+    def _forget(self, call: Open) -> None:
+        self._open.pop(call.key, None)
+        self._unsent.pop(call.key, None)
+        self.bytes_held -= call.size
+
+    def to_send(self, window: int) -> list[Open]:
+        """The next calls that the daemon has room for, oldest first; from now on they count as sent."""
+        calls: list[Open] = []
+        while self._unsent and len(self._running) < window:
+            key, call = self._unsent.popitem(last=False)
+            self._running.add(key)
+            call.sent += 1
+            calls.append(call)
+        return calls
+
+    def cancels(self) -> list[str]:
+        """The cancels that were not yet sent on this connection; from now on they are."""
+        due = [key for key, said in self._to_cancel.items() if not said]
+        self._to_cancel.update(dict.fromkeys(due, True))
+        return due
+
+    def reconnected(self, *, resumed: bool) -> None:
+        """A new connection: what the daemon may not have, or does not know any more, is to be sent again, in order."""
+        if not resumed:
+            self._running.clear()
+            self._to_cancel.clear()
+        self._to_cancel = dict.fromkeys(self._to_cancel, False)
+        again = [call for call in self._open.values() if not (resumed and call.accepted)]
+        for call in again:
+            self._running.discard(call.key)
+            call.accepted = False
+        self._unsent = OrderedDict((call.key, call) for call in again)

@@ -1,0 +1,86 @@
+"""Standard input and output as trio streams of our own, and a writer that sends many lines at once. No protocol here."""
+
+import os
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+import attrs
+import trio
+
+_ROOM: Final = 64 * 2**20  # bytes that may wait for a client that does not read
+
+
+@contextmanager
+def private_stdio() -> Generator[tuple[trio.abc.ReceiveStream, trio.abc.SendStream]]:
+    """Streams on private duplicates of descriptors 0 and 1, for the length of the context.
+
+    Meanwhile descriptor 1 is standard error and descriptor 0 is empty, so that no stray print tears the wire and no
+    child process eats the input.
+    """
+    mine = [os.dup(0), os.dup(1)]
+    empty = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(empty, 0)
+    os.dup2(2, 1)
+    os.close(empty)
+    incoming, outgoing = trio.lowlevel.FdStream(mine[0]), trio.lowlevel.FdStream(mine[1])
+    try:
+        yield incoming, outgoing
+    finally:
+        os.dup2(incoming.fileno(), 0)
+        os.dup2(outgoing.fileno(), 1)
+        incoming.close()
+        outgoing.close()
+
+
+@attrs.define(eq=False)
+class LineWriter:
+    """Lines on their way out. `put` never waits; whoever reads on the other side waits for room before it reads more.
+
+    At most `room` bytes wait, and what one step of each producer adds.
+    """
+
+    _stream: trio.abc.SendStream
+    room: int = _ROOM
+    _lines: list[bytes] = attrs.field(factory=list[bytes])
+    _held: int = 0
+    _filled: trio.Event = attrs.field(factory=trio.Event)
+    _emptied: trio.Event = attrs.field(factory=trio.Event)
+
+    def put(self, line: bytes) -> None:
+        self._lines.append(line)
+        self._held += len(line)
+        self._filled.set()
+
+    @property
+    def full(self) -> bool:
+        return self._held > self.room
+
+    @property
+    def busy(self) -> bool:
+        """More waits than a client that reads would leave: what may be dropped should be."""
+        return self._held > self.room // 64
+
+    async def wait_room(self) -> None:
+        while self.full:
+            await self._emptied.wait()
+
+    async def wait_empty(self) -> None:
+        """Return when everything that was put has been written."""
+        while self._held:
+            await self._emptied.wait()
+
+    async def run(self) -> None:
+        """Write until cancelled. Raises BrokenResourceError or ClosedResourceError when nobody reads any more.
+
+        Cancelling may cut a line: nothing can be written after it.
+        """
+        while True:
+            await self._filled.wait()
+            self._filled = trio.Event()
+            lines, self._lines = self._lines, []
+            batch = b"".join(lines)
+            self._emptied = trio.Event()
+            await self._stream.send_all(batch)
+            self._held -= len(batch)
+            self._emptied.set()

@@ -1,0 +1,1 @@
+"""What `scripts/bench_relay.py` measures, and the floor that it measures against."""

@@ -1,0 +1,127 @@
+"""Child processes of the benchmark: how they start, what they weigh, and that none outlives it. What is measured is elsewhere."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import attrs
+
+FLOOR = Path(__file__).parent
+PATIENCE_S = 30.0  # for anything a child should do at once
+_LEAVE_S = 5.0
+
+
+class NotMeasured(Exception):
+    """Something that the measurement needs did not happen; the text says what."""
+
+
+@contextmanager
+def home() -> Generator[Path]:
+    """An EXAI_HOME of our own, gone afterwards."""
+    path = Path(tempfile.mkdtemp(prefix="exai-bench-"))
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path, ignore_errors=True)
+
+
+def environment(home: Path, **settings: object) -> dict[str, str]:
+    """The environment of a child: ours without any EXAI setting, and these."""
+    kept = {name: value for name, value in os.environ.items() if name in _KEPT}
+    quiet = {"EXAI_HOME": str(home), "HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0"}
+    return kept | quiet | {name: str(value) for name, value in settings.items()}
+
+
+_KEPT = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "USER", "VIRTUAL_ENV"})
+
+
+def ours(*words: str) -> list[str]:
+    return [sys.executable, "-m", "exai_trio", *words]
+
+
+def floor(name: str, *words: str) -> list[str]:
+    return [sys.executable, str(FLOOR / f"floor_{name}.py"), *words]
+
+
+@contextmanager
+def child(
+    command: Sequence[str], env: dict[str, str], cwd: Path
+) -> Generator[subprocess.Popen[bytes]]:
+    """A child with pipes for stdin and stdout, ended with the context. Its stderr is kept to explain a failure."""
+    with tempfile.TemporaryFile() as complaints:
+        process = subprocess.Popen(
+            command,
+            env=env,
+            cwd=cwd,  # where no .env lies
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+        )
+        try:
+            yield process
+        except NotMeasured as fault:
+            complaints.seek(0)
+            said = complaints.read().decode(errors="replace").strip()
+            raise NotMeasured(f"{fault}\n{' '.join(command[1:])} said: {said[-2000:]}") from fault
+        finally:
+            end(process)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """Close its stdin, then terminate, then kill."""
+    pipes = [pipe for pipe in (process.stdin, process.stdout) if pipe is not None]
+    for pipe in pipes:
+        with contextlib.suppress(OSError):
+            pipe.close()
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(_LEAVE_S)
+            return
+
+
+def first_line(process: subprocess.Popen[bytes]) -> str:
+    """The first line on its stdout. Raises NotMeasured if it ends without one."""
+    if process.stdout is None:
+        raise NotMeasured("the child has no stdout")
+    line = process.stdout.readline()
+    if not line:
+        raise NotMeasured("the child ended before it served")
+    return line.decode().strip()
+
+
+@attrs.frozen
+class Weight:
+    """Bytes of memory that a process holds: all that is resident, and what it shares with nobody."""
+
+    resident: int
+    own: int
+
+
+def weight(pid: int) -> Weight:
+    return Weight(_kilobytes(pid, "status", "VmRSS"), _kilobytes(pid, "smaps_rollup", "Private"))
+
+
+def _kilobytes(pid: int, file: str, field: str) -> int:
+    lines = Path(f"/proc/{pid}/{file}").read_text(encoding="utf-8").splitlines()
+    return sum(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024
+
+
+def settled_weight(pid: int) -> Weight:
+    """The weight once it has not changed for half a second."""
+    last, since = weight(pid), time.monotonic()
+    while time.monotonic() - since < 0.5:
+        time.sleep(0.05)
+        now = weight(pid)
+        if abs(now.resident - last.resident) > 65_536:
+            last, since = now, time.monotonic()
+    return weight(pid)

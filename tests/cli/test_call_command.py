@@ -1,0 +1,274 @@
+"""`exai call` against a daemon that does as it is told."""
+
+import json
+import signal
+
+import pytest
+import trio
+
+from exai_trio.commands import call
+from exai_trio.commands.call import Asked
+from exai_trio.commands.words import WordError
+from exai_trio.config import Config
+from exai_trio.errors import ServiceUnavailableError, UnauthorizedError
+from exai_trio.transport.websocket import PeerGone, Unreachable
+from exai_trio.wire.messages import (
+    Ack,
+    Bye,
+    CallFailed,
+    CallTool,
+    Cancel,
+    Fault,
+    Hello,
+    HelloAck,
+    Progress,
+    StreamChunk,
+)
+
+CHAT = Asked(tool="chat", pairs=(("prompt", "hello"),), roots=("/project",))
+FAULT = Fault(
+    code="PROVIDER_ERROR",
+    message="no balance",
+    category="provider",
+    retryable=True,
+    correlation_id="c-1",
+    retry_after_s=3.0,
+)
+
+
+def envelope(content: str) -> str:
+    offer = {"continuation_id": "id-1"}
+    return json.dumps({"status": "success", "content": content, "continuation_offer": offer})
+
+
+async def run(daemon, said, asked=CHAT, config=None, **console) -> int:
+    return await call.run(config or Config(), asked, said.console(**console), dial=daemon.dial)
+
+
+async def test_the_answer_goes_to_stdout(daemon, said, autojump_clock):
+    """The content alone, without its envelope, and nothing on stderr when nobody watches."""
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, envelope("the answer"))
+
+    daemon.on_call = on_call
+    code = await run(daemon, said)
+
+    assert (0, "the answer\n", "") == (code, said.out.getvalue(), said.err.getvalue())
+    (asked,) = daemon.heard_of(CallTool)
+    assert ("chat", {"prompt": "hello"}, False) == (asked.name, asked.arguments, asked.stream)
+
+
+async def test_the_daemon_hears_who_asks_and_that_we_have_it(daemon, said, autojump_clock):
+    """Hello names the working directory and protocol 2; the outcome is acked."""
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, "x")
+
+    daemon.on_call = on_call
+    await run(daemon, said, config=Config(ws_token="tok"))
+
+    (hello,) = daemon.heard_of(Hello)
+    assert (["/project"], 2, "tok") == (hello.roots, hello.protocol, hello.token)
+    assert [Ack(seq=1)] == daemon.heard_of(Ack)
+
+
+async def test_on_a_terminal_the_answer_is_streamed(daemon, said, autojump_clock):
+    """Progress on stderr until the first piece comes, then the pieces, and the answer not a second time."""
+
+    async def on_call(daemon, message):
+        rid = message.request_id
+        progress = Progress(
+            request_id=rid,
+            name="chat",
+            t="2026-11-20T12:00:00Z",
+            stage="thinking",
+            message="thinking",
+            elapsed_s=1.5,
+        )
+        await daemon.say(progress)
+        await daemon.say(StreamChunk(request_id=rid, index=0, chunk="the \x1b[2J"))
+        await daemon.say(StreamChunk(request_id=rid, index=1, chunk="answer"))
+        await daemon.answer(message, envelope("the answer"), metadata={"simulated": True})
+
+    daemon.on_call = on_call
+    code = await run(daemon, said, live=True, screen=True)
+
+    assert (0, "the [2Janswer\n") == (code, said.out.getvalue())
+    assert "1.5 s  thinking" in said.err.getvalue()
+    assert "simulated" in said.err.getvalue()
+    assert "continuation_id=id-1" in said.err.getvalue()
+
+
+async def test_json_is_the_whole_outcome(daemon, said, autojump_clock):
+    """--json prints what the daemon said, and never streams."""
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, envelope("the answer"))
+
+    daemon.on_call = on_call
+    asked = Asked(tool="chat", pairs=(), as_json=True)
+    code = await run(daemon, said, asked, screen=True)
+
+    outcome = json.loads(said.out.getvalue())
+    assert (0, True, envelope("the answer")) == (code, outcome["ok"], outcome["outputs"][0]["text"])
+    assert not daemon.heard_of(CallTool)[0].stream
+
+
+async def test_a_failure_says_what_to_do(daemon, said, autojump_clock):
+    """Code and message on stderr, nothing on stdout, exit code 1."""
+
+    async def on_call(daemon, message):
+        await daemon.say(CallFailed(request_id=message.request_id, error=FAULT), sequenced=True)
+
+    daemon.on_call = on_call
+    code = await run(daemon, said)
+
+    assert (1, "") == (code, said.out.getvalue())
+    assert (
+        "exai: chat: PROVIDER_ERROR: no balance\n"
+        "      trying again in 3 s may help\n"
+        "      the daemon's log knows it as c-1\n"
+    ) == said.err.getvalue()
+
+
+async def test_a_signal_cancels_the_call(daemon, said, autojump_clock):
+    """Ctrl-C reaches the daemon as a cancel of this call, and its outcome is waited for."""
+
+    async def on_call(daemon, message):
+        signal.raise_signal(signal.SIGINT)
+
+    async def on_cancel(daemon, message):
+        gone = attrs_evolve(FAULT, code="CANCELLED", message="cancelled", retryable=False)
+        await daemon.say(CallFailed(request_id=message.request_id, error=gone))
+
+    daemon.on_call, daemon.on_cancel = on_call, on_cancel
+    code = await run(daemon, said)
+
+    (asked,), (cancel,) = daemon.heard_of(CallTool), daemon.heard_of(Cancel)
+    assert (130, asked.request_id) == (code, cancel.request_id)
+    assert "CANCELLED" in said.err.getvalue()
+
+
+async def test_a_daemon_that_does_not_cancel_is_left(daemon, said, autojump_clock):
+    """After a signal we wait for a bounded time."""
+
+    async def on_call(daemon, message):
+        signal.raise_signal(signal.SIGTERM)
+
+    async def on_cancel(daemon, message):
+        pass
+
+    daemon.on_call, daemon.on_cancel = on_call, on_cancel
+    started = trio.current_time()
+    code = await run(daemon, said)
+
+    assert 130 == code
+    assert trio.current_time() - started >= call.CANCEL_S
+
+
+async def test_a_second_signal_leaves_at_once(daemon, said, autojump_clock):
+    """Whoever presses Ctrl-C twice does not wait."""
+
+    async def on_call(daemon, message):
+        signal.raise_signal(signal.SIGINT)
+
+    async def on_cancel(daemon, message):
+        signal.raise_signal(signal.SIGINT)
+
+    daemon.on_call, daemon.on_cancel = on_call, on_cancel
+    started = trio.current_time()
+    code = await run(daemon, said)
+
+    assert 130 == code
+    assert trio.current_time() - started < call.CANCEL_S
+
+
+async def test_a_wrong_value_is_never_sent(daemon, said, autojump_clock):
+    """What the schema does not allow ends before the call."""
+    daemon_tools = Asked(tool="chat", pairs=(("files", "/a"), ("prompt", "x")))
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, "x")
+
+    daemon.on_call = on_call
+    await run(daemon, said, daemon_tools)
+    assert ["/a"] == daemon.heard_of(CallTool)[0].arguments["files"]
+
+
+@pytest.mark.parametrize(
+    ("greeting", "fault", "text"),
+    [
+        (HelloAck(ok=False, error="unauthorized"), UnauthorizedError, "EXAI_WS_TOKEN"),
+        (Bye(reason="draining", retry_after_s=1.0), ServiceUnavailableError, "closing"),
+        (None, ServiceUnavailableError, "draining"),
+    ],
+)
+async def test_a_refused_hello_is_one_fault(daemon, said, autojump_clock, greeting, fault, text):
+    """Whatever the daemon refuses us with arrives as a fault of our tree, not in a group."""
+    daemon.greeting = greeting
+
+    with pytest.raises(fault, match=text):
+        await run(daemon, said)
+
+
+async def test_no_daemon_is_unreachable(daemon, said, autojump_clock):
+    """Nobody there is an outcome of its own."""
+    daemon.absent = True
+
+    with pytest.raises(Unreachable):
+        await run(daemon, said)
+
+
+async def test_a_daemon_that_dies_is_noticed(daemon, said, autojump_clock):
+    """A connection that closes during the call ends the waiting."""
+
+    async def on_call(daemon, message):
+        await daemon._socket.close(1011, "gone")
+
+    daemon.on_call = on_call
+
+    with pytest.raises(PeerGone):
+        await run(daemon, said)
+
+
+async def test_a_mute_listener_is_unreachable(said, autojump_clock):
+    """Something that accepts and never speaks is given up after a bounded time."""
+    from contextlib import asynccontextmanager
+
+    @asynccontextmanager
+    async def dial(host, port, limits):
+        await trio.sleep_forever()
+        yield
+
+    with pytest.raises(Unreachable, match="did not answer"):
+        await call.run(Config(), CHAT, said.console(), dial=dial)
+
+
+async def test_cancelled_anywhere_nothing_is_left(daemon, said, cancel_at_every_step):
+    """Cancelled at any step, the command ends, and the signals are the process's again."""
+    before = signal.getsignal(signal.SIGINT)
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, "x")
+
+    daemon.on_call = on_call
+
+    async def scenario() -> None:
+        await run(daemon, said)
+
+    def invariant() -> None:
+        assert before == signal.getsignal(signal.SIGINT)
+
+    assert await cancel_at_every_step(scenario, invariant) > 20
+
+
+def attrs_evolve(fault: Fault, **changes) -> Fault:
+    import attrs
+
+    return attrs.evolve(fault, **changes)
+
+
+def test_word_errors_are_faults_of_ours():
+    """They pass the connection's border like every other fault of the tree."""
+    assert "VALIDATION_ERROR" == WordError("x").code

@@ -1,0 +1,210 @@
+"""A daemon without sockets, files or providers: real sessions, calls and connections over memory streams."""
+
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import attrs
+import pytest
+import trio
+from trio.testing import memory_stream_pair
+
+from exai_trio.config import Config
+from exai_trio.daemon.admission import OurNames, Places
+from exai_trio.daemon.facts import Facts
+from exai_trio.daemon.figures import Figures
+from exai_trio.daemon.jobs import Jobs
+from exai_trio.daemon.server import Server
+from exai_trio.daemon.sessions import Sessions
+from exai_trio.daemon.state import Shared
+from exai_trio.daemon.supervision import every
+from exai_trio.daemon.tokens import Tokens
+from exai_trio.observability.metrics import CallLog
+from exai_trio.storage.memory import MemoryStore
+from exai_trio.tools.declaration import Answer, Services, Tool
+from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.transport.websocket import Limits, client_on
+from exai_trio.wire.codec import decode_daemon, encode
+from exai_trio.wire.messages import Ack, CallTool, Hello
+
+START = 1_790_000_000.0
+
+
+@attrs.frozen(kw_only=True)
+class NapArguments:
+    """Arguments of a tool that sleeps, fails, waits or says things, for tests."""
+
+    seconds: float = 0.0
+    fault: str = ""
+    stages: list[str] = attrs.field(factory=list)
+    chunks: list[str] = attrs.field(factory=list)
+
+
+class SilentGateway:
+    """Stands where no provider is configured."""
+
+    def providers(self):
+        return ()
+
+    def permits(self):
+        return {}
+
+
+@attrs.define
+class Naps:
+    """A tool that records what becomes of its runs."""
+
+    started: int = 0
+    finished: int = 0
+    cancelled: int = 0
+
+    async def run(self, arguments, caller, _services):
+        self.started += 1
+        try:
+            for stage in arguments.stages:
+                caller.stage(stage, f"now {stage}")
+            for chunk in arguments.chunks:
+                caller.chunk(chunk)
+            await trio.sleep(arguments.seconds)
+        except trio.Cancelled:
+            self.cancelled += 1
+            raise
+        if arguments.fault:
+            raise ValueError(arguments.fault)
+        self.finished += 1
+        return Answer(text=f"slept {arguments.seconds:g}", usage={"input_tokens": 1})
+
+
+@attrs.define
+class Client:
+    """One connection to the daemon, spoken to in messages."""
+
+    socket: object
+    last_seq: int = 0
+
+    async def say(self, *messages):
+        await self.socket.send(*[m if isinstance(m, str) else encode(m) for m in messages])
+
+    async def hear(self):
+        """The next message; its number is remembered."""
+        heard = decode_daemon(await self.socket.receive())
+        if heard.seq is not None:
+            self.last_seq = heard.seq
+        return heard.message
+
+    async def hear_until(self, kind):
+        """Skip to the next message of this kind."""
+        while not isinstance(message := await self.hear(), kind):
+            pass
+        return message
+
+    async def acknowledge(self):
+        await self.say(Ack(seq=self.last_seq))
+
+    async def nap(self, request_id="r1", **arguments):
+        timeout = arguments.pop("timeout_s", None)
+        stream = arguments.pop("stream", False)
+        await self.say(
+            CallTool(
+                request_id=request_id,
+                name="nap",
+                arguments=arguments,
+                timeout_s=timeout,
+                stream=stream,
+            )
+        )
+
+
+@attrs.define
+class House:
+    """The daemon's parts under test and the nurseries they live in."""
+
+    shared: Shared
+    sessions: Sessions
+    server: Server
+    connections: trio.Nursery
+    naps: Naps
+
+    @asynccontextmanager
+    async def connect_raw(self):
+        """A WebSocket without a hello."""
+        ours, theirs = memory_stream_pair()
+        self.connections.start_soon(self.server.serve, theirs)
+        async with client_on(ours, "localhost", Limits()) as socket:
+            yield Client(socket)
+
+    @asynccontextmanager
+    async def connect(self, **hello):
+        """A client that has said hello; yields it and the daemon's answer."""
+        hello.setdefault("protocol", 2)
+        async with self.connect_raw() as client:
+            await client.say(Hello(**hello))
+            yield client, await client.hear()
+
+    @property
+    def free_permits(self):
+        return self.shared.permits.total_tokens - self.shared.permits.borrowed_tokens
+
+
+@asynccontextmanager
+async def open_house(**settings):
+    settings.setdefault("home", Path("/nowhere"))
+    settings.setdefault("tool_profile", "full")
+    config = Config(**settings)
+    naps = Naps()
+    nap = Tool(name="nap", description="Sleep.", arguments=NapArguments, run=naps.run)
+    registry = Registry.from_config(config, (*BUILT_IN, nap))
+    async with trio.open_nursery() as living, trio.open_nursery() as connections:
+        shared = _shared(config, registry)
+        sessions = Sessions(shared, living)
+        server = Server(shared, sessions, OurNames.of(config), Places(config), Limits(close_s=1.0))
+        living.start_soon(
+            every, config.progress_interval_s / 4, Jobs(shared, sessions).say_progress
+        )
+        yield House(shared, sessions, server, connections, naps)
+        living.cancel_scope.cancel()
+        connections.cancel_scope.cancel()
+
+
+def _shared(config, registry):
+    draining, figures = trio.Event(), Figures()
+    permits = trio.CapacityLimiter(config.ws_global_max_inflight)
+    facts = Facts(
+        config=config,
+        boot_id="boot",
+        port=8079,
+        started_at=START,
+        now=lambda: START,
+        figures=figures,
+        permits=permits,
+        draining=draining,
+        gateway=SilentGateway(),
+        registry=registry,
+        simulator=None,
+    )
+    services = Services(
+        config=config,
+        gateway=SilentGateway(),
+        conversations=MemoryStore(),
+        daemon=facts,
+        tool_names=tuple,
+        now=lambda: START,
+    )
+    return Shared(
+        config=config,
+        boot_id="boot",
+        registry=registry,
+        services=services,
+        tokens=Tokens(config),
+        call_log=CallLog(config.logs / "metrics"),
+        permits=permits,
+        now=lambda: START,
+        figures=figures,
+        facts=facts,
+        draining=draining,
+    )
+
+
+@pytest.fixture
+def house():
+    """`async with house(ws_token="…") as daemon:` opens a daemon with these settings."""
+    return open_house

@@ -1,0 +1,259 @@
+"""What becomes of a call: one outcome, whatever happens, and its permits are free afterwards."""
+
+from itertools import pairwise
+
+import pytest
+import trio
+
+from exai_trio.wire.messages import (
+    CallAccepted,
+    CallCancelling,
+    CallFailed,
+    CallResult,
+    CallTool,
+    Cancel,
+    ErrorReply,
+    Health,
+    HealthReport,
+    ListTools,
+    Ping,
+    Pong,
+    Progress,
+    StreamChunk,
+    ToolList,
+)
+
+
+async def test_a_call_is_accepted_then_answered(house, autojump_clock):
+    """First the acknowledgement, then the result with its latency metrics and usage."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap(seconds=2.0)
+        accepted, outcome = await client.hear(), await client.hear_until(CallResult)
+
+    assert CallAccepted(request_id="r1", name="nap", timeout=60.0) == accepted
+    assert "slept 2" == outcome.outputs[0].text
+    metrics = outcome.outputs[0].metadata["latency_metrics"]
+    assert 2000 <= metrics["latency_ms"] < 2100
+    assert {"global_sem_wait_ms", "provider_sem_wait_ms", "processing_ms", "provider_name"} < set(
+        metrics
+    )
+    assert {"input_tokens": 1} == outcome.usage
+
+
+@pytest.mark.parametrize(
+    ("frame", "code"),
+    [
+        (CallTool(request_id="r", name="no_such_tool"), "TOOL_NOT_FOUND"),
+        ('{"op":"call_tool","request_id":"r"}', "INVALID_REQUEST"),
+        (CallTool(request_id="r", name="chat", arguments={"prompt": ""}), "VALIDATION_ERROR"),
+        (
+            CallTool(request_id="r", name="chat", arguments={"prompt": "x", "temperature": 3}),
+            "VALIDATION_ERROR",
+        ),
+        (CallTool(request_id="r", name="nap", arguments={"bed": 1}), "VALIDATION_ERROR"),
+        (CallTool(request_id="r", name="nap", arguments={"seconds": "x"}), "VALIDATION_ERROR"),
+        ('{"op":"call_tool","request_id":"r","name":"nap","arguments":{"a":"\\ud800"}}', "INVALID_REQUEST"),
+    ],
+)  # fmt: skip
+async def test_a_refusal_is_the_first_frame_after_the_request(house, autojump_clock, frame, code):
+    """No acknowledgement or progress comes before it, and it carries the request id."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.say(frame)
+        heard = await client.hear()
+
+    assert isinstance(heard, CallFailed)
+    assert ("r", code) == (heard.request_id, heard.error.code)
+    assert heard.error.message
+
+
+async def test_a_message_over_the_call_limit_is_refused_and_the_connection_lives(
+    house, autojump_clock
+):
+    """TOOL_CALL_MAX_SIZE gives OVER_CAPACITY; the next request is answered."""
+    async with house(tool_call_max_size=1000) as daemon, daemon.connect() as (client, _):
+        await client.say(CallTool(request_id="big", name="chat", arguments={"prompt": "x" * 2000}))
+        refused = await client.hear()
+        await client.say(Ping())
+        answer = await client.hear()
+
+    assert ("big", "OVER_CAPACITY") == (refused.request_id, refused.error.code)
+    assert isinstance(answer, Pong)
+
+
+async def test_every_reply_carries_the_request_id_of_its_frame(house, autojump_clock):
+    """Also for unknown ops and for a cancel of nothing: a reply without it makes a client hang."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.say('{"op":"dance","request_id":"a"}', Cancel(request_id="b"))
+        await client.say(Ping(request_id="c"), ListTools(request_id="d"), Health(request_id="e"))
+        heard = [await client.hear() for _ in range(5)]
+
+    assert [ErrorReply, ErrorReply, Pong, ToolList, HealthReport] == [type(m) for m in heard]
+    assert list("abcde") == [m.request_id for m in heard]
+
+
+async def test_a_crash_in_a_tool_is_a_typed_failure_that_names_the_logs_id(
+    house, autojump_clock, caplog
+):
+    """The message says nothing of the inside; the log does, once, under the same id."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap(fault="the secret inside")
+        outcome = await client.hear_until(CallFailed)
+        await client.nap("r2")
+        after = await client.hear_until(CallResult)
+
+    assert "INTERNAL_ERROR" == outcome.error.code
+    assert "secret" not in outcome.error.message
+    crashes = [record for record in caplog.records if record.message == "call crashed"]
+    assert [outcome.error.correlation_id] == [record.correlation_id for record in crashes]
+    assert isinstance(after, CallResult)
+
+
+async def test_a_call_ends_at_its_deadline(house, autojump_clock):
+    """The client's earlier timeout counts; the failure says TIMEOUT and the tool was cancelled."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap(seconds=50.0, timeout_s=5.0)
+        accepted = await client.hear()
+        outcome = await client.hear_until(CallFailed)
+        naps, free = daemon.naps, daemon.free_permits
+
+    assert 5.0 == accepted.timeout
+    assert "TIMEOUT" == outcome.error.code
+    assert (1, 0, 24) == (naps.cancelled, naps.finished, free)
+
+
+async def test_a_client_cannot_ask_for_more_time_than_the_setting(house, autojump_clock):
+    """SIMPLE_TOOL_TIMEOUT_SECS is the most."""
+    async with (
+        house(simple_tool_timeout_secs=7.0) as daemon,
+        daemon.connect() as (client, _),
+    ):
+        await client.nap(timeout_s=1000.0)
+        accepted = await client.hear()
+
+    assert 7.0 == accepted.timeout
+
+
+async def test_a_cancel_is_accepted_then_the_one_outcome_follows(house, autojump_clock):
+    """`cancelled`, then call_tool_res CANCELLED; the tool is stopped and its permit free."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap(seconds=50.0)
+        await client.hear()
+        await client.say(Cancel(request_id="r1"))
+        heard = [await client.hear(), await client.hear()]
+        naps, free = daemon.naps, daemon.free_permits
+
+    assert CallCancelling(request_id="r1") == heard[0]
+    assert "CANCELLED" == heard[1].error.code
+    assert (1, 24) == (naps.cancelled, free)
+
+
+async def test_pings_are_answered_while_calls_run(house, autojump_clock):
+    """The reader never waits for a call."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        for number in range(8):
+            await client.nap(f"r{number}", seconds=10.0)
+        await client.say(Ping(request_id="p"))
+        started = trio.current_time()
+        await client.hear_until(Pong)
+
+        assert started == trio.current_time()
+
+
+async def test_two_calls_of_one_client_run_at_the_same_time(house, autojump_clock):
+    """Two naps of 3 s take 3 s."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        started = trio.current_time()
+        await client.nap("a", seconds=3.0)
+        await client.nap("b", seconds=3.0)
+        await client.hear_until(CallResult)
+        await client.hear_until(CallResult)
+        took = trio.current_time() - started
+
+    assert 3 <= took < 3.5
+
+
+async def test_more_calls_than_the_session_allows_are_refused_the_accepted_ones_finish(
+    house, autojump_clock
+):
+    """10,000 requests at once: each gets its own answer, as many run as are allowed, nothing accepted is lost."""
+    many = 10_000
+    async with house() as daemon, daemon.connect() as (client, _):
+        outcomes = {}
+
+        async def listen():
+            while len(outcomes) < many:
+                heard = await client.hear()
+                if isinstance(heard, CallResult | CallFailed):
+                    assert heard.request_id not in outcomes
+                    outcomes[heard.request_id] = heard
+                if client.last_seq % 100 == 0:
+                    await client.acknowledge()
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(listen)
+            for number in range(many):
+                await client.nap(f"r{number}", seconds=5.0)
+
+    refused = [o for o in outcomes.values() if isinstance(o, CallFailed)]
+    assert {"OVER_CAPACITY"} == {o.error.code for o in refused}
+    assert all(o.error.retry_after_s for o in refused)
+    assert daemon.naps.finished == many - len(refused) == daemon.shared.figures.accepted >= 8
+
+
+async def test_calls_over_the_daemons_limit_wait_and_say_so(house, autojump_clock):
+    """The second of two calls with one permit is queued, and its wait is in the metrics."""
+    async with house(ws_global_max_inflight=1) as daemon, daemon.connect() as (client, _):
+        await client.nap("a", seconds=3.0)
+        await client.nap("b", seconds=1.0)
+        queued = await client.hear_until(Progress)
+        await client.hear_until(CallResult)
+        second = await client.hear_until(CallResult)
+
+    assert ("b", "queued") == (queued.request_id, queued.stage)
+    metrics = second.outputs[0].metadata["latency_metrics"]
+    assert 3000 <= metrics["global_sem_wait_ms"] < 3100
+    assert 1000 <= metrics["processing_ms"] < 1100
+
+
+async def test_a_silent_call_says_that_it_runs_at_least_every_interval(house, autojump_clock):
+    """EXAI_PROGRESS_INTERVAL_S apart at the most, with the stage as it is."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap(seconds=20.0, stages=["thinking"])
+        said = [trio.current_time()]
+        while not isinstance(heard := await client.hear(), CallResult):
+            if isinstance(heard, Progress):
+                said.append(trio.current_time())
+                assert "thinking" == heard.stage
+        gaps = [later - earlier for earlier, later in pairwise(said)]
+
+    assert len(gaps) >= 8
+    assert max(gaps) <= 2.5
+
+
+async def test_chunks_reach_only_a_client_that_asked_for_them(house, autojump_clock):
+    """With stream true each piece comes with its index; without, none."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap("a", chunks=["x", "y"], stream=True)
+        heard = [await client.hear() for _ in range(4)]
+        await client.nap("b", chunks=["x", "y"])
+        quiet = [await client.hear() for _ in range(2)]
+
+    chunks = [m for m in heard if isinstance(m, StreamChunk)]
+    assert [(0, "x"), (1, "y")] == [(m.index, m.chunk) for m in chunks]
+    assert [CallAccepted, CallResult] == [type(m) for m in quiet]
+
+
+async def test_each_call_leaves_one_line_in_the_call_log(house, autojump_clock):
+    """t, op, lat, sess, name and prov, and whether it went well."""
+    async with house() as daemon, daemon.connect(session_id="window") as (client, _):
+        await client.nap(seconds=1.5)
+        await client.hear_until(CallResult)
+        await client.nap("r2", fault="x")
+        await client.hear_until(CallFailed)
+        lines = daemon.shared.call_log.waiting
+
+    assert [("nap", True, ""), ("nap", False, "INTERNAL_ERROR")] == [
+        (line.name, line.ok, line.code) for line in lines
+    ]
+    assert 1.5 <= lines[0].lat < 1.6
+    assert ("call_tool", "window", "") == (lines[0].op, lines[0].sess, lines[0].prov)

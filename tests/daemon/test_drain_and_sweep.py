@@ -1,0 +1,81 @@
+"""The orderly end, and the end at any step."""
+
+import pytest
+import trio
+
+from exai_trio.daemon.drain import drain
+from exai_trio.transport.websocket import PeerGone
+from exai_trio.wire.messages import Bye, CallFailed, CallResult
+
+
+async def test_calls_finish_during_the_drain_then_the_connection_closes_with_1012(
+    house, autojump_clock
+):
+    """bye, the running call's result, no new calls, then service restart."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap("old", seconds=3.0)
+        await client.hear()
+        daemon.connections.start_soon(drain, daemon.shared, daemon.sessions, daemon.connections)
+        bye = await client.hear()
+        await client.nap("new")
+        refused = await client.hear()
+        finished = await client.hear_until(CallResult)
+        with pytest.raises(PeerGone) as gone:
+            await client.hear()
+
+    assert Bye(reason="draining", retry_after_s=1.0) == bye
+    assert ("new", "SERVICE_UNAVAILABLE") == (refused.request_id, refused.error.code)
+    assert refused.error.retry_after_s
+    assert "old" == finished.request_id
+    assert 1012 == gone.value.code
+
+
+async def test_a_call_that_outlasts_the_drain_is_interrupted_within_the_limit(
+    house, autojump_clock
+):
+    """Its outcome says INTERRUPTED, and all is over before EXAI_DRAIN_S."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap(seconds=60.0)
+        await client.hear()
+        started = trio.current_time()
+        daemon.connections.start_soon(drain, daemon.shared, daemon.sessions, daemon.connections)
+        outcome = await client.hear_until(CallFailed)
+        with pytest.raises(PeerGone):
+            await client.hear()
+        took = trio.current_time() - started
+
+    assert "INTERRUPTED" == outcome.error.code
+    assert took < 8
+    assert 24 == daemon.free_permits
+
+
+async def test_cancelled_at_any_step_nothing_stays_behind(
+    house, cancel_at_every_step, autojump_clock
+):
+    """Wherever the daemon is cut, every permit, session, connection and running call is given back."""
+    houses = []
+
+    async def conversation():
+        async with house() as daemon:
+            houses.append(daemon)
+            try:
+                async with daemon.connect(session_id="win") as (client, _):
+                    await client.nap("a", seconds=1.0, stages=["thinking"])
+                    await client.nap("b", seconds=5.0, timeout_s=0.5)
+                    await client.hear_until(CallFailed)
+                    await client.hear_until(CallResult)
+            except PeerGone:
+                pass
+
+    def nothing_left():
+        daemon = houses.pop()
+        figures = daemon.shared.figures
+        left = (figures.sessions, figures.connections, figures.running, daemon.server.places.total)
+        assert (0, 0, 0, 0) == left
+        assert 24 == daemon.free_permits
+        naps = daemon.naps
+        assert naps.started == naps.finished + naps.cancelled
+
+    steps = await cancel_at_every_step(conversation, nothing_left)
+
+    assert steps > 50

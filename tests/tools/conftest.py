@@ -1,0 +1,191 @@
+"""What the tools need around them, as fakes: a gateway over the real router, a daemon's facts, a caller, a clock."""
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import attrs
+import pytest
+import trio
+
+from exai_trio.config import Config
+from exai_trio.providers.base import Usage
+from exai_trio.providers.catalogue import load_catalogue
+from exai_trio.providers.routing import Router
+from exai_trio.storage.memory import MemoryStore
+from exai_trio.tools.arguments import parse
+from exai_trio.tools.declaration import Services
+from exai_trio.tools.registry import BUILT_IN, Registry
+
+REMEDIES = {"glm": "set GLM_API_KEY", "kimi": "set KIMI_API_KEY"}
+
+
+@attrs.frozen(kw_only=True)
+class FakeAnswer:
+    """A ChatAnswer with the fields that the gateway promises."""
+
+    text: str = "the answer"
+    reasoning: str = ""
+    tool_calls: tuple[Any, ...] = ()
+    finish_reason: str = "stop"
+    usage: Usage = attrs.field(
+        factory=partial(Usage, input_tokens=100, output_tokens=20, cached_tokens=64)
+    )
+    cost: float | None = 0.001
+    currency: str = "USD"
+    model_requested: str = ""
+    model_used: str
+    provider: str
+    notice: str | None = None
+    web_results: tuple[Mapping[str, Any], ...] = ()
+    simulated: bool = False
+
+
+@attrs.define
+class FakeGateway:
+    """Answers at once, and remembers what it was asked."""
+
+    configured: tuple[str, ...] = ("glm", "kimi")
+    answer: dict[str, Any] = attrs.field(factory=dict)
+    fault: Exception | None = None
+    requests: list[Any] = attrs.field(factory=list)
+    refreshed: int = 0
+    base_url: str = "https://models.example/v1"
+
+    @property
+    def router(self):
+        return Router(catalogue=load_catalogue(), configured=self.configured, remedies=REMEDIES)
+
+    def choose(self, model, *, images=False, prompt_tokens=0):
+        return self.router.choose(model, images=images, prompt_tokens=prompt_tokens)
+
+    async def chat(self, choice, request, listener):
+        await trio.lowlevel.checkpoint()
+        self.requests.append(request)
+        if self.fault:
+            raise self.fault
+        listener.stage("streaming", "1 token")
+        listener.chunk("the ")
+        facts = {"model_used": choice.model.name, "provider": choice.provider}
+        return FakeAnswer(**(facts | {"notice": choice.notice} | self.answer))
+
+    def models(self):
+        return tuple(m for m in self.router.catalogue.models if m.provider in self.configured)
+
+    def catalogue(self):
+        return self.router.catalogue.models
+
+    def providers(self):
+        return tuple(
+            {
+                "name": name,
+                "configured": name in self.configured,
+                "base_url": self.base_url,
+                "capabilities": ["chat", "files"],
+                "remedy": None if name in self.configured else REMEDIES[name],
+                "models": ["m1", "m2"],
+                "breakers": {"glm/glm-4.6": "open"} if name == "glm" else {},
+            }
+            for name in REMEDIES
+        )
+
+    def permits(self):
+        return {}
+
+    async def refresh_models(self):
+        await trio.lowlevel.checkpoint()
+        self.refreshed += 1
+
+
+@attrs.define
+class FakeDaemon:
+    """A daemon's facts; `facts` replaces them."""
+
+    facts: dict[str, Any] = attrs.field(
+        factory=lambda: {
+            "status": "healthy",
+            "version": "9.9.9",
+            "boot_id": "b00t",
+            "uptime_s": 75.0,
+            "sessions": 2,
+            "connections": 3,
+            "calls": {"running": 1, "finished": 5, "failed": 0},
+            "permits": {
+                "global": {"expected": 24, "current": 23, "waiting": 0},
+                "providers": {"glm": {"expected": 4, "current": 4, "waiting": 0}},
+            },
+            "tool_count": 2,
+            "draining": False,
+        }
+    )
+    log: list[str] = attrs.field(factory=lambda: [f"line {n}" for n in range(1, 101)])
+
+    def health(self):
+        return dict(self.facts)
+
+    def log_tail(self, lines):
+        return self.log[len(self.log) - lines :]
+
+
+@attrs.define
+class FakeCaller:
+    """A running call."""
+
+    roots: tuple[Any, ...] = ()
+    request_id: str = "r1"
+    session_id: str = "s1"
+    idempotency_key: str = "s1:r1"
+    said: list[Any] = attrs.field(factory=list)
+
+    def stage(self, stage, message):
+        self.said.append((stage, message))
+
+    def chunk(self, text):
+        self.said.append(text)
+
+    def waited_for_provider(self, provider, seconds):
+        self.said.append((provider, seconds))
+
+
+@attrs.define
+class Clock:
+    now: float = 1_000_000.0
+
+    def __call__(self):
+        return self.now
+
+
+@attrs.define
+class Bench:
+    """Everything a tool is run with; `call` runs one by name, as the daemon does."""
+
+    gateway: FakeGateway = attrs.field(factory=FakeGateway)
+    daemon: FakeDaemon = attrs.field(factory=FakeDaemon)
+    caller: FakeCaller = attrs.field(factory=FakeCaller)
+    clock: Clock = attrs.field(factory=Clock)
+    config: Config = attrs.field(factory=Config)
+    store: Any = attrs.field(factory=MemoryStore)
+
+    @property
+    def services(self):
+        return Services(
+            config=self.config,
+            gateway=self.gateway,
+            conversations=self.store,
+            daemon=self.daemon,
+            tool_names=Registry(tools=BUILT_IN).names,
+            now=self.clock,
+        )
+
+    async def call(self, name, **arguments):
+        tool = Registry(tools=BUILT_IN).get(name)
+        return await tool.run(parse(tool, arguments), self.caller, self.services)
+
+    async def say(self, prompt, **arguments):
+        """A chat call; gives what the caller gets, as data."""
+        return (await self.call("chat", prompt=prompt, **arguments)).structured
+
+
+@pytest.fixture
+def bench():
+    return Bench()

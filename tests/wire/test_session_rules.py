@@ -1,0 +1,195 @@
+"""The rules of a session: one id, one execution; numbered frames are kept until acknowledged and replayed in order."""
+
+import msgspec
+import pytest
+from hypothesis import settings, strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from exai_trio.errors import ServiceUnavailableError
+from exai_trio.wire.messages import CallAccepted, CallResult, CallTool, Output, ToolsChanged
+from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules, Start
+
+
+def call(request_id="r1", **arguments):
+    return CallTool(request_id=request_id, name="chat", arguments=arguments)
+
+
+def accepted(request_id="r1"):
+    return CallAccepted(request_id=request_id, name="chat", timeout=60.0)
+
+
+def result(request_id="r1", text="done"):
+    return CallResult(request_id=request_id, outputs=[Output(text=text)])
+
+
+def seq(frame):
+    return msgspec.json.decode(frame).get("seq")
+
+
+@pytest.fixture
+def rules():
+    return SessionRules(resumable=True)
+
+
+def test_a_new_call_starts(rules):
+    """An id that was never seen is a new call."""
+    assert Start() == rules.submit(call())
+
+
+def test_a_running_call_is_joined(rules):
+    """The same id again hears the acceptance again, and nothing is started."""
+    rules.submit(call())
+    frame = rules.accept("r1", accepted())
+
+    assert Again(frame) == rules.submit(call())
+    assert 1 == rules.running
+
+
+def test_a_finished_call_repeats_its_outcome_under_its_number(rules):
+    """Before the acknowledgement the very same frame is sent again, so that the client can drop it."""
+    rules.submit(call())
+    rules.accept("r1", accepted())
+    frame = rules.finish("r1", result())
+
+    assert Again(frame) == rules.submit(call())
+
+
+def test_an_acknowledged_outcome_is_repeated_under_a_new_number(rules):
+    """A client that asks again after its ack wants to hear it: the frame is new to it."""
+    rules.submit(call())
+    rules.accept("r1", accepted())
+    frame = rules.finish("r1", result())
+    rules.acknowledge(seq(frame))
+    again = rules.submit(call())
+
+    assert isinstance(again, Again)
+    assert seq(frame) + 1 == seq(again.frame)
+
+
+def test_the_same_id_with_other_arguments_is_refused(rules):
+    """An id names one call."""
+    rules.submit(call(prompt="a"))
+    refused = rules.submit(call(prompt="b"))
+
+    assert isinstance(refused, Refuse)
+    assert "request_id_reused" == refused.fault.details["reason"]
+
+
+def test_the_order_of_arguments_makes_no_other_call(rules):
+    """Two objects with the same members are the same arguments."""
+    rules.submit(call(a=1, b=2))
+
+    assert isinstance(rules.submit(call(b=2, a=1)), Again)
+
+
+def test_an_objection_keeps_new_calls_out_but_known_ones_are_answered(rules):
+    """While draining, stored outcomes are still repeated."""
+    rules.submit(call("old"))
+    rules.accept("old", accepted("old"))
+    objection = ServiceUnavailableError("draining")
+
+    assert isinstance(rules.submit(call("old"), objection), Again)
+    assert Refuse(objection) == rules.submit(call("new"), objection)
+
+
+def test_more_calls_than_allowed_are_refused_and_can_be_sent_again():
+    """A refused call leaves no trace: the same id starts later."""
+    rules = SessionRules(bounds=Bounds(running=1), resumable=True)
+    rules.submit(call("r1"))
+    refused = rules.submit(call("r2"))
+    rules.accept("r1", accepted())
+    rules.finish("r1", result())
+
+    assert isinstance(refused, Refuse)
+    assert "OVER_CAPACITY" == refused.fault.code
+    assert Start() == rules.submit(call("r2"))
+
+
+def test_resuming_replays_what_lies_after_the_last_number_in_order(rules):
+    """What the client has is not sent again."""
+    frames = [rules.number(ToolsChanged()) for _ in range(4)]
+
+    assert frames[2:] == rules.resume(2)
+    assert [] == rules.resume(4)
+
+
+def test_a_client_that_never_acknowledges_is_refused_new_calls():
+    """What waits for acknowledgement is bounded."""
+    rules = SessionRules(bounds=Bounds(unacked_frames=3), resumable=True)
+    for _ in range(4):
+        rules.number(ToolsChanged())
+    refused = rules.submit(call())
+
+    assert isinstance(refused, Refuse)
+    assert "unacknowledged" == refused.fault.details["limit"]
+
+
+def test_a_client_of_protocol_1_gets_no_numbers_and_nothing_is_kept():
+    """Its frames carry no seq, and a reconnect replays nothing."""
+    rules = SessionRules()
+    frame = rules.number(ToolsChanged())
+
+    assert seq(frame) is None
+    assert [] == rules.resume(0)
+
+
+def test_old_outcomes_are_forgotten_but_never_before_their_acknowledgement():
+    """With room for one outcome, an unacknowledged older one stays."""
+    rules = SessionRules(bounds=Bounds(kept_outcomes=1), resumable=True)
+    for request_id in ("a", "b"):
+        rules.submit(call(request_id))
+        rules.accept(request_id, accepted(request_id))
+        rules.finish(request_id, result(request_id))
+    before = rules.submit(call("a"))
+    rules.acknowledge(100)
+    after = rules.submit(call("a"))
+
+    assert isinstance(before, Again)
+    assert Start() == after
+
+
+class ManyCalls(RuleBasedStateMachine):
+    """A client that submits, repeats, acknowledges and reconnects at will, and a daemon that finishes at will."""
+
+    def __init__(self):
+        super().__init__()
+        self.rules = SessionRules(bounds=Bounds(running=3, kept_outcomes=4), resumable=True)
+        self.started = []
+        self.running = []
+        self.sent = []
+
+    @rule(request_id=st.sampled_from("abcdef"))
+    def submit(self, request_id):
+        verdict = self.rules.submit(call(request_id))
+        if verdict == Start():
+            assert request_id not in self.running
+            self.running.append(request_id)
+            self.sent.append(self.rules.accept(request_id, accepted(request_id)))
+        elif isinstance(verdict, Again) and verdict.frame not in self.sent:
+            self.sent.append(verdict.frame)
+
+    @precondition(lambda self: self.running)
+    @rule(data=st.data())
+    def finish(self, data):
+        request_id = data.draw(st.sampled_from(self.running))
+        self.running.remove(request_id)
+        self.sent.append(self.rules.finish(request_id, result(request_id)))
+
+    @rule(last=st.integers(0, 30))
+    def resume(self, last):
+        replayed = [seq(frame) for frame in self.rules.resume(last)]
+
+        assert replayed == sorted(replayed)
+        assert replayed == list(range(len(self.sent) - len(replayed) + 1, len(self.sent) + 1))
+
+    @invariant()
+    def numbers_have_no_gap(self):
+        assert list(range(1, len(self.sent) + 1)) == [seq(frame) for frame in self.sent]
+
+    @invariant()
+    def as_many_run_as_were_started_and_not_finished(self):
+        assert len(self.running) == self.rules.running <= 3
+
+
+TestManyCalls = ManyCalls.TestCase
+TestManyCalls.settings = settings(max_examples=40, deadline=None)
