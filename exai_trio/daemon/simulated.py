@@ -28,7 +28,9 @@ async def simulator() -> AsyncGenerator[str]:
             child.cancel_scope.cancel(reason="the daemon needs no simulator any more")
 
 
-async def _run(  # noqa: ASYNC128 - hands task_status ontask_status: trio.TaskStatus[trio.Process]) -> None:
+async def _run(  # noqa: ASYNC128 - hands task_status on
+    task_status: trio.TaskStatus[trio.Process],
+) -> None:
     await trio.run_process(
         [sys.executable, *_COMMAND],
         stdin=subprocess.PIPE,

@@ -31,7 +31,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     lines = ["Providers:", *(f"  {line}" for line in rendering.providers(known, leave_out=hidden))]
     if arguments.show_advanced:
         lines += rendering.section(
-            "Limits", rendering.permits(services.daemon.health().get("permits", {}))
+            "Limits", rendering.permits(services.daemon.health().get("permits"))
         )
         lines += rendering.section("Settings", _settings(services))
     if arguments.include_tools:

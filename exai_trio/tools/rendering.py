@@ -19,7 +19,7 @@ def as_mapping(facts: object) -> Mapping[str, Any]:
 
 
 def headline(health: Mapping[str, Any]) -> str:
-    parts = [f"EXAI {health.get('version', '(version unknown)')}"]
+    parts = [f"EXAI {health.get('version') or '(version unknown)'}"]
     if status := health.get("status"):
         parts.append(str(status))
     if uptime := health.get("uptime_human") or _seconds(health.get("uptime_s")):
@@ -36,11 +36,12 @@ def overview(health: Mapping[str, Any]) -> list[str]:
         for key in _SUMMARY
         if _says_something(health.get(key))
     ]
-    return lines + permits(health.get("permits", {}))
+    return lines + permits(health.get("permits"))
 
 
-def permits(found: Mapping[str, Any]) -> list[str]:
+def permits(found: Mapping[str, Any] | None) -> list[str]:
     """One line per limit on calls at once."""
+    found = found or {}
     limits: dict[str, Mapping[str, Any]] = {
         "all calls": found.get("global") or {},
         **(found.get("providers") or {}),

@@ -52,10 +52,6 @@ async def test_facts_of_odd_shapes_do_no_harm(bench, name):
     assert "None" not in await content(bench, name)
 
 
-async def test_challenge_wraps_the_statement():
-    """The statement stands whole in the answer, quoted line by line."""
-
-
 async def test_challenge_quotes_every_line(bench):
     """The statement stands in the answer, each line quoted; braces in it are only text."""
     said = await content(bench, "challenge", prompt="It is {safe}.\nAlways.")
@@ -179,7 +175,7 @@ async def test_listmodels_lists_configured_providers_only(bench):
     said = await content(bench, "listmodels")
 
     assert "kimi:\n" in said
-    assert "  kimi-k2.6: 262 K context, " in said.replace(" (also", ": (also").replace("::", ":")
+    assert "  kimi-k2.6 (also kimi): 262 K context, thinking, tools, " in said
     assert "glm:" not in said
 
 
