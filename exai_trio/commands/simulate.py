@@ -29,19 +29,15 @@ async def run(
     server: Callable[..., Awaitable[object]], console: Console, *, until_eof: bool
 ) -> None:
     """Serve until a signal comes, or until stdin ends if that is wished: so a child ends with its parent."""
-    async with trio.open_nursery() as serving:
-        origin = await serving.start(server)
-        serving.start_soon(_until_signal, serving.cancel_scope)
-        if until_eof:
-            serving.start_soon(_until_eof, serving.cancel_scope)
-        console.say(json.dumps({"simulator": origin}))
-
-
-async def _until_signal(serving: trio.CancelScope) -> None:
     with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            serving.cancel(reason="a signal")
-            return
+        async with trio.open_nursery() as serving:
+            origin = await serving.start(server)
+            if until_eof:
+                serving.start_soon(_until_eof, serving.cancel_scope)
+            console.say(json.dumps({"simulator": origin}))
+            async for _ in signals:
+                break
+            serving.cancel_scope.cancel(reason="a signal")
 
 
 async def _until_eof(serving: trio.CancelScope) -> None:

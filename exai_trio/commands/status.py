@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 import trio
 
@@ -42,10 +42,28 @@ async def health(config: Config, *, dial: Dial = connect) -> HealthReport:
 
 
 def _lines(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
+    indent = "  " * depth
     for key, value in facts.items():
-        indent = "  " * depth
-        if isinstance(value, dict) and value:
-            yield f"{indent}{key}:"
-            yield from _lines(cast("dict[str, Any]", value), depth + 1)
-        else:
-            yield f"{indent}{key}: {value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}"
+        parts = _parts(value)
+        if parts is None:
+            yield f"{indent}{key}: {_flat(value)}"
+            continue
+        yield f"{indent}{key}:"
+        for part in parts:
+            lines = list(_lines(part, depth + 1))
+            if isinstance(value, list):
+                lines[0] = f"{indent}- {lines[0].strip()}"
+            yield from lines
+
+
+def _parts(value: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401  # JSON
+    """The objects that the value consists of, or None if it is no object and no list of such."""
+    parts: list[Any] = value if isinstance(value, list) else [value]
+    return parts if parts and all(isinstance(part, dict) and bool(part) for part in parts) else None
+
+
+def _flat(value: Any) -> str:  # noqa: ANN401  # JSON
+    if isinstance(value, list):
+        parts: list[Any] = value
+        return ", ".join(map(_flat, parts)) or "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

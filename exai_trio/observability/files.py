@@ -5,8 +5,11 @@ from pathlib import Path
 
 
 def private_directory(path: Path) -> Path:
-    """The directory, made if it is missing. Raises OSError."""
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    """The directory, made if it is missing, and so its parents: all for their owner alone. Raises OSError."""
+    if not path.is_dir():
+        if path.parent != path:
+            private_directory(path.parent)
+        path.mkdir(mode=0o700, exist_ok=True)
     return path
 
 

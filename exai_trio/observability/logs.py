@@ -177,7 +177,6 @@ class _Screen(logging.StreamHandler[Any]):
 def _unwritable(path: Path) -> str | None:
     """Why the file cannot be written, or None. Nothing is created but the folder."""
     try:
-        private_directory(path.parent.parent)
         private_directory(path.parent)
     except OSError as fault:
         return str(fault)

@@ -4,7 +4,6 @@ A body is a stream of events, one JSON object (an error, or a whole answer of an
 its first byte tells which, since the Content-Type has been seen to lie.
 """
 
-from collections.abc import Iterator
 from typing import Final
 
 import attrs
@@ -19,6 +18,8 @@ from .faults import Complaint, bad_answer, complaint_in, complaint_of, fault, ve
 from .sse import EventReader, LineTooLong
 from .think_tags import ThinkTags
 
+NO_CHOICES: Final = "the answer holds no choices"
+CUT: Final = "the stream was cut before its end"
 DONE: Final = b"[DONE]"
 LARGEST_BODY: Final = 64 * 1024 * 1024  # bytes of an answer that is not streamed
 _NO_FUNCTION: Final = Function()
@@ -44,27 +45,31 @@ class AnswerReader:
     _said_something: bool = attrs.field(default=False, init=False)
     _saw_choices: bool = attrs.field(default=False, init=False)
 
-    def feed(self, piece: bytes) -> Iterator[Delta]:
+    def feed(self, piece: bytes) -> list[Delta]:
         if not self._started:
             piece = self._start(piece)
         if self._whole is not None:
             self._gather(piece)
-            return
+            return []
+        deltas: list[Delta] = []
         try:
             for event in self._events.feed(piece):
-                yield from self._event(event)
+                self._event(event, deltas)
         except LineTooLong as error:
             raise self._bad("a line of the stream does not end", "broken_json") from error
+        return deltas
 
-    def end(self) -> Iterator[Delta]:
+    def end(self) -> list[Delta]:
         """The body is over. Ends with a Finish, or raises: a body that just stops was cut."""
+        deltas: list[Delta] = []
         if self._whole is not None:
-            yield from self._whole_answer(bytes(self._whole))
+            self._whole_answer(bytes(self._whole), deltas)
         else:
             for event in self._events.end():
-                yield from self._event(event)
+                self._event(event, deltas)
         if not self.done:
-            yield from self._end_without_done()
+            self._end_without_done(deltas)
+        return deltas
 
     def _start(self, piece: bytes) -> bytes:
         piece = piece.lstrip()
@@ -79,11 +84,11 @@ class AnswerReader:
         if len(self._whole) > LARGEST_BODY:
             raise self._bad("the answer does not end", "too_large")
 
-    def _event(self, data: bytes) -> Iterator[Delta]:
+    def _event(self, data: bytes, deltas: list[Delta]) -> None:
         if self.done:
             return
         if data == DONE:
-            yield from self._finish()
+            self._finish(deltas)
             return
         try:
             chunk = _DECODER.decode(data)
@@ -91,9 +96,9 @@ class AnswerReader:
             raise self._bad(
                 "a chunk of the stream is not the JSON it should be", "broken_json"
             ) from error
-        yield from self._chunk(chunk)
+        self._chunk(chunk, deltas)
 
-    def _chunk(self, chunk: Chunk) -> Iterator[Delta]:
+    def _chunk(self, chunk: Chunk, deltas: list[Delta]) -> None:
         if chunk.error:
             raise self._complaint(complaint_of(200, {"error": chunk.error}))
         if chunk.model:
@@ -101,46 +106,35 @@ class AnswerReader:
         if chunk.web_search:
             self._web_results = tuple(chunk.web_search)
         if chunk.choices:
-            yield from self._choice(chunk.choices[0])
+            self._choice(chunk.choices[0], deltas)
         counted = chunk.counted
         if counted is not None:
-            yield UsageDelta(counted.usage)
+            deltas.append(UsageDelta(counted.usage))
 
-    def _choice(self, choice: Choice) -> Iterator[Delta]:
+    def _choice(self, choice: Choice, deltas: list[Delta]) -> None:
         self._saw_choices = True
         said = choice.delta or choice.message
         if said is not None:
-            yield from self._said(said)
+            self._said(said, deltas)
         if choice.finish_reason:
             self._finish_reason = choice.finish_reason
 
-    def _said(self, said: Said) -> Iterator[Delta]:
+    def _said(self, said: Said, deltas: list[Delta]) -> None:
         if said.reasoning_content:
-            yield ReasoningDelta(said.reasoning_content)
+            deltas.append(ReasoningDelta(said.reasoning_content))
         if said.content:
-            yield from self._note(self._tags.feed(said.content))
-        for position, piece in enumerate(said.tool_calls or ()):
+            self._note(self._tags.feed(said.content), deltas)
+        if said.tool_calls:
             self._said_something = True
-            yield self._tool_call(piece, position)
+            deltas.extend(_tool_call(piece, place) for place, piece in enumerate(said.tool_calls))
 
-    def _note(self, deltas: Iterator[TextDelta | ReasoningDelta]) -> Iterator[Delta]:
-        for delta in deltas:
-            self._said_something = self._said_something or (
-                isinstance(delta, TextDelta) and not delta.text.isspace()
-            )
-            yield delta
+    def _note(self, found: list[TextDelta | ReasoningDelta], deltas: list[Delta]) -> None:
+        deltas.extend(found)
+        if not self._said_something:
+            texts = [delta.text for delta in found if isinstance(delta, TextDelta)]
+            self._said_something = any(not text.isspace() for text in texts)
 
-    def _tool_call(self, piece: CallPiece, position: int) -> ToolCallDelta:
-        function = piece.function or _NO_FUNCTION
-        return ToolCallDelta(
-            index=position if piece.index is None else piece.index,
-            id=piece.id or "",
-            name=function.name or "",
-            arguments=arguments_text(function.arguments),
-            type=piece.type or "",
-        )
-
-    def _whole_answer(self, body: bytes) -> Iterator[Delta]:
+    def _whole_answer(self, body: bytes, deltas: list[Delta]) -> None:
         """Not a stream: a complaint, HTML, or a whole answer."""
         try:
             chunk = _DECODER.decode(body)
@@ -153,24 +147,27 @@ class AnswerReader:
             raise (
                 self._complaint(complaint)
                 if complaint.message
-                else self._bad("the answer holds no choices", "no_choices")
+                else self._bad(NO_CHOICES, "no_choices")
             )
-        yield from self._chunk(chunk)
+        self._chunk(chunk, deltas)
         if self._finish_reason:
-            yield from self._finish()
+            self._finish(deltas)
 
-    def _end_without_done(self) -> Iterator[Delta]:
+    def _end_without_done(self, deltas: list[Delta]) -> None:
+        if not self._started:
+            raise self._bad("the answer was empty", "empty")
         if self._finish_reason is None or self.dialect.ends_with_done:
-            what = "the stream was cut before its end" if self._started else "the answer was empty"
-            raise self._bad(what, "cut" if self._started else "empty")
-        yield from self._finish()
+            raise self._bad(CUT, "cut")
+        self._finish(deltas)
 
-    def _finish(self) -> Iterator[Delta]:
-        yield from self._note(self._tags.end())
+    def _finish(self, deltas: list[Delta]) -> None:
+        self._note(self._tags.end(), deltas)
         self._refuse_faulty_finish()
         self.done = True
-        yield Finish(
-            reason=self._finish_reason or "stop", model=self.model, web_results=self._web_results
+        deltas.append(
+            Finish(
+                reason=self._finish_reason or "", model=self.model, web_results=self._web_results
+            )
         )
 
     def _refuse_faulty_finish(self) -> None:
@@ -183,9 +180,9 @@ class AnswerReader:
                 verdict,
             )
         if not self._saw_choices:
-            raise self._bad("the answer holds no choices", "no_choices")
+            raise self._bad(NO_CHOICES, "no_choices")
         if reason is None:
-            raise self._bad("the stream was cut before its end", "cut")
+            raise self._bad(CUT, "cut")
         if not self._said_something and reason == "length":
             raise self._bad(
                 "the output limit was used up before the answer began", "length", max_attempts=1
@@ -199,3 +196,15 @@ class AnswerReader:
 
     def _bad(self, what: str, reason: str, *, max_attempts: int | None = None) -> BadAnswerError:
         return bad_answer(self.dialect.title, what, reason, max_attempts=max_attempts)
+
+
+def _tool_call(piece: CallPiece, place: int) -> ToolCallDelta:
+    """`place` in the chunk stands in for an index that some services leave out."""
+    function = piece.function or _NO_FUNCTION
+    return ToolCallDelta(
+        index=place if piece.index is None else piece.index,
+        id=piece.id or "",
+        name=function.name or "",
+        arguments=arguments_text(function.arguments),
+        type=piece.type or "",
+    )

@@ -39,7 +39,7 @@ class Dialect:
     counted_tokens: Callable[[bytes], int] | None = None
     web_search: Callable[[str, Json], Asked] | None = None
     found: Callable[[bytes], tuple[Json, ...]] | None = None
-    file_text: Callable[[bytes], bytes] = bytes
+    file_text: Callable[[bytes], bytes] | None = None  # None: the file's own bytes are the answer
     file_limit: int | None = None
     balance_of: Callable[[bytes], Balance] | None = None
     own_search: str | None = None  # the tool call by which a model asks us to let it search the web

@@ -39,6 +39,14 @@ CLOSE_S: Final = 2.0
 NO_KEYS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
+Describe = Callable[[str], ModelInfo]
+Connect = Callable[[Service, Describe], Provider]
+
+
+def _adapter(service: Service, describe: Describe) -> Provider:
+    return Adapter(service=service, describe=describe)
+
+
 @attrs.define(kw_only=True)
 class Gateway:
     """What the tools see of all providers. Made by `open_gateway`, which also ends it."""
@@ -46,6 +54,7 @@ class Gateway:
     _config: Config = attrs.field(alias="config")
     _endpoints: tuple[Endpoint, ...] = attrs.field(alias="endpoints")
     _catalogue: Catalogue = attrs.field(alias="catalogue")
+    _connect: Connect = attrs.field(alias="connect", default=_adapter)
     _random: Callable[[], float] = attrs.field(
         alias="random", factory=lambda: SystemRandom().random
     )
@@ -163,10 +172,12 @@ class Gateway:
             return self._catalogue.find_at(endpoint.name, model) or unlisted(endpoint.name, model)
 
         service = Service(endpoint=endpoint)
-        adapter = Adapter(service=service, describe=describe)
-        turnstile = Turnstile(configured=endpoint.max_inflight)
         self._services[endpoint.name] = service
-        self._lanes[endpoint.name] = Lane(endpoint=endpoint, provider=adapter, turnstile=turnstile)
+        self._lanes[endpoint.name] = Lane(
+            endpoint=endpoint,
+            provider=self._connect(service, describe),
+            turnstile=Turnstile(configured=endpoint.max_inflight),
+        )
 
     def _lane(self, provider: str) -> Lane:
         lane = self._lanes.get(provider)

@@ -4,6 +4,7 @@ openai signs and sends; bodies are encoded and read by us, since its own models 
 It is imported when first needed, in a worker thread. Nothing here retries, and foreign errors end here as ours.
 """
 
+import math
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -20,7 +21,7 @@ from exai_trio.errors import (
     ProviderTimeoutError,
 )
 
-from .endpoint import Endpoint
+from .endpoint import Endpoint, Limits
 from .faults import bad_answer, complaint_in, fault, retry_after, verdict_by_status
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import openai
 
 LEAVE_S: Final = 0.1  # for the rest of a complete answer, so that its connection can be used again
+IDLE_SLACK: Final = 0.01  # of the idle limit
 KEEP_ALIVE_S: Final = 30.0
 LARGEST_BODY: Final = (
     128 * 1024 * 1024
@@ -45,20 +47,43 @@ _WHAT_WAS_LATE: Final[Mapping[Limit, str]] = {
 
 
 @attrs.define(kw_only=True)
+class Patience:
+    """The limit that is running now, as the deadline of one scope around the whole exchange. Times are trio's."""
+
+    limits: Limits
+    scope: trio.CancelScope
+    stream_until: float
+    limit: Limit = attrs.field(default="first_byte", init=False)
+    _move_at: float = attrs.field(default=-math.inf, init=False)
+
+    def wait_for_first_byte(self, now: float, first_byte_s: float) -> None:
+        self.scope.deadline = min(now + first_byte_s, self.stream_until)
+
+    def heard(self) -> None:
+        """Bytes came: the idle limit starts anew. The deadline is moved only once it has aged a little, so it is that lax."""
+        now = trio.current_time()
+        if now >= self._move_at:
+            age_s = self.limits.idle_s * IDLE_SLACK
+            self._move_at = now + age_s
+            idle_until = now + self.limits.idle_s + age_s
+            self.limit = "idle" if idle_until <= self.stream_until else "stream"
+            self.scope.deadline = min(idle_until, self.stream_until)
+
+
+@attrs.define(kw_only=True)
 class Body:
     """The body of one answer as it comes in. Set `complete` when the rest of it does not matter."""
 
     endpoint: Endpoint
-    until: float  # on trio's clock: when all of it must be here
     complete: bool = attrs.field(default=False, init=False)
+    _patience: Patience = attrs.field(alias="patience")
     _pieces: AsyncIterator[bytes] = attrs.field(alias="pieces")
 
     async def next_piece(self) -> bytes | None:
-        """The next bytes, None at the end. Raises: ProviderTimeoutError, ProviderNetworkError, BadAnswerError."""
-        idle_until = trio.current_time() + self.endpoint.limits.idle_s
-        with trio.move_on_at(min(idle_until, self.until)), _foreign_errors(self.endpoint):
+        """The next bytes, None at the end. Raises: ProviderNetworkError, BadAnswerError."""
+        self._patience.heard()
+        with _foreign_errors(self.endpoint):
             return await anext(self._pieces, None)
-        raise late(self.endpoint, "idle" if idle_until <= self.until else "stream")
 
     async def read_all(self) -> bytes:
         gathered = bytearray()
@@ -124,21 +149,30 @@ class Service:
     ) -> AsyncGenerator[Body]:
         """Send a request and hand out the body of its 2xx answer. Leaving, by any way, ends the request.
 
-        Raises: ProviderError for everything else that can happen.
+        The block should do nothing slow but read: its time counts. Raises: ProviderError for everything that can
+        happen; a limit that passes cancels the block, and leaving it raises ProviderTimeoutError.
         """
         client = self._client or await self.wait_ready()
-        until = trio.current_time() + self.endpoint.limits.stream_s
-        patience_s = first_byte_s or self.endpoint.limits.first_byte_s
-        body: Body | None = None
-        with trio.move_on_after(patience_s), _foreign_errors(self.endpoint):
-            response = await _send(client, method, path, content, headers or {})
-            body = Body(endpoint=self.endpoint, until=until, pieces=response.aiter_bytes())
-        if body is None:
-            raise late(self.endpoint, "first_byte")
-        try:
-            yield body
-        finally:
-            await body.aclose()
+        limits, now = self.endpoint.limits, trio.current_time()
+        exchange = trio.CancelScope()
+        patience = Patience(limits=limits, scope=exchange, stream_until=now + limits.stream_s)
+        with exchange:
+            patience.wait_for_first_byte(now, first_byte_s or limits.first_byte_s)
+            with _foreign_errors(self.endpoint):
+                response = await _send(client, method, path, content, headers or {})
+            body = Body(endpoint=self.endpoint, patience=patience, pieces=_pieces(response))
+            try:
+                yield body
+            finally:
+                await body.aclose()
+        if exchange.cancelled_caught:
+            raise late(self.endpoint, patience.limit)
+
+
+def _pieces(response: "httpx2.Response") -> AsyncIterator[bytes]:
+    return (
+        response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
+    )
 
 
 async def _send(

@@ -1,6 +1,5 @@
 """Thinking that a model writes into its answer as <think>…</think> at the very beginning, taken out again. Pure."""
 
-from collections.abc import Generator, Iterator
 from typing import Final, Literal
 
 import attrs
@@ -18,19 +17,26 @@ class ThinkTags:
     _place: Literal["before", "thinking", "after"] = attrs.field(default="before", init=False)
     _held: str = attrs.field(default="", init=False)
 
-    def feed(self, text: str) -> Iterator[TextDelta | ReasoningDelta]:
+    def feed(self, text: str) -> list[TextDelta | ReasoningDelta]:
+        found: list[TextDelta | ReasoningDelta] = []
         if self._place == "before":
             text = self._look_for_open(text)
-        if self._place == "thinking":
-            text = yield from self._look_for_close(text)
-        if self._place == "after" and text:
-            yield TextDelta(text)
+        if self._thinking:
+            text = self._look_for_close(text, found)
+        if text:
+            found.append(TextDelta(text))
+        return found
 
-    def end(self) -> Iterator[TextDelta | ReasoningDelta]:
+    @property
+    def _thinking(self) -> bool:
+        return self._place == "thinking"
+
+    def end(self) -> list[TextDelta | ReasoningDelta]:
         """The text is over; what was held back is what it seemed to be."""
         held, self._held = self._held, ""
-        if held:
-            yield ReasoningDelta(held) if self._place == "thinking" else TextDelta(held)
+        if not held:
+            return []
+        return [ReasoningDelta(held) if self._thinking else TextDelta(held)]
 
     def _look_for_open(self, text: str) -> str:
         """Decides whether the answer begins with the tag; returns what is then to be read on."""
@@ -46,16 +52,16 @@ class ThinkTags:
         self._place = "after"
         return text
 
-    def _look_for_close(self, text: str) -> Generator[ReasoningDelta, None, str]:
-        """Yields the thinking that is sure; returns the text after the closing tag, if that has come."""
-        thought, found, rest = (self._held + text).partition(CLOSE)
-        if found:
+    def _look_for_close(self, text: str, found: list[TextDelta | ReasoningDelta]) -> str:
+        """Notes the thinking that is sure; returns the text after the closing tag, if that has come."""
+        thought, closed, rest = (self._held + text).partition(CLOSE)
+        if closed:
             self._place, self._held = "after", ""
         else:
             sure = len(thought) - _overlap(thought)
             thought, self._held = thought[:sure], thought[sure:]
         if thought:
-            yield ReasoningDelta(thought)
+            found.append(ReasoningDelta(thought))
         return rest.lstrip()
 
 

@@ -17,8 +17,7 @@ from .searching import glm_chat_search
 
 def glm_chat(ask: Ask) -> Iterator[Step]:
     """Raises: Refused."""
-    prompt = prompt_from(ask.body)
-    ask.visit.ignored = tuple(sorted(GLM_UNKNOWN & ask.body.keys()))
+    prompt = _prompt(ask, GLM_UNKNOWN)
     check_glm(prompt)
     _check_limit(ask)
     twin = ask.desk.twin(ask.visit, str(ask.body.get("request_id") or ""))
@@ -41,8 +40,7 @@ def glm_chat(ask: Ask) -> Iterator[Step]:
 
 def kimi_chat(ask: Ask) -> Iterator[Step]:
     """Raises: Refused."""
-    prompt = prompt_from(ask.body)
-    ask.visit.ignored = tuple(sorted(KIMI_UNKNOWN & ask.body.keys()))
+    prompt = _prompt(ask, KIMI_UNKNOWN)
     check_kimi(prompt, ask.service.shelf.shows)
     _check_limit(ask)
     around = Circumstances(
@@ -57,6 +55,13 @@ def kimi_chat(ask: Ask) -> Iterator[Step]:
     if not prompt.stream:
         return told(ask, kimi_body(given, ask.fault))
     return stream_steps(kimi_chunks(given, ask.fault), ask.fault, _error(ask, "kimi"))
+
+
+def _prompt(ask: Ask, unknown: frozenset[str]) -> Prompt:
+    """The request without the fields that the service does not know; the log names them."""
+    ask.visit.ignored = tuple(sorted(unknown & ask.body.keys()))
+    known = {name: value for name, value in ask.body.items() if name not in unknown}
+    return prompt_from(known)
 
 
 def _cached(ask: Ask, prompt: Prompt) -> int:

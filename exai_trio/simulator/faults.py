@@ -85,7 +85,6 @@ class Fault:
     call: str | None = _word(str, None, wrong=False)
     calls: int = _word(_count, 1, wrong=False)
     arguments: str | None = _word(str, None, wrong=False)
-    search: bool = _shaping_flag()
     finish: str | None = _word(str, None, wrong=False)
     usage: str = _word(_usage_place, "own", wrong=False)
     comments: bool = _shaping_flag()

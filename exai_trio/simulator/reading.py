@@ -1,6 +1,7 @@
 """Reading JSON that somebody else wrote: narrowing without trust. Pure: no trio, no clock, no I/O."""
 
 import json
+import math
 from typing import Any, TypeGuard, cast
 
 
@@ -24,10 +25,14 @@ def a_text(value: object) -> str:
 
 
 def a_number(value: object) -> float | None:
-    """The value if it is a JSON number (true and false are none), else None."""
+    """The value if it is a number that a float holds (true and false are none), else None."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) else None
 
 
 def dumped(value: object) -> bytes:

@@ -111,12 +111,17 @@ def _is_given(field: Field, value: object) -> bool:
 
 def _value(field: Field, value: object) -> object:
     _refuse_unsendable(field, value, _DEEPEST)
-    alone = field.is_list and isinstance(value, str | dict)
     try:
         # Not strict: "0.5" is a number and "true" a boolean, as models like to write them.
-        return msgspec.convert([value] if alone else value, field.type, strict=False)
+        return msgspec.convert(_as_list(field, value), field.type, strict=False)
     except msgspec.ValidationError as fault:
         raise _refusal(field, value, f"must be {schemas.allowed(field.schema)}") from fault
+
+
+def _as_list(field: Field, value: object) -> object:
+    """A single value where a list is meant, as a list of one."""
+    single = isinstance(value, str | dict)
+    return cast("object", [value]) if field.is_list and single else value
 
 
 def _refuse_unsendable(field: Field, value: object, depth: int) -> None:

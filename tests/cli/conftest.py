@@ -1,5 +1,7 @@
 """A daemon that says what a test tells it to, behind memory streams; and a console that remembers."""
 
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from io import StringIO
@@ -44,7 +46,11 @@ TOOLS = [
         "description": "Ask a model. More text.",
         "inputSchema": {
             "type": "object",
-            "properties": {"prompt": {"type": "string"}, "files": {"type": "array"}},
+            "properties": {
+                "prompt": {"type": "string"},
+                "files": {"type": "array"},
+                "count": {"type": "integer"},
+            },
         },
     }
 ]
@@ -90,7 +96,7 @@ class FakeDaemon:
         near, far = memory_stream_pair()
         gone: PeerGone | None = None
         async with trio.open_nursery() as daemon:
-            daemon.start_soon(self._serve, far, limits)
+            daemon.start_soon(self._serve, far, limits)  # noqa: ASYNC113  # the client's handshake waits for it
             try:
                 async with client_on(near, f"{host}:{port}", limits) as socket:
                     yield socket
@@ -140,6 +146,15 @@ class Said:
         return Console(out=self.out, err=self.err, live=live, screen=screen)
 
 
+@pytest.fixture(scope="session")
+def free_port() -> int:
+    """A loopback port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
 @pytest.fixture
 def daemon() -> FakeDaemon:
     return FakeDaemon()
@@ -153,8 +168,6 @@ def said() -> Said:
 @pytest.fixture
 def bare(tmp_path, monkeypatch) -> None:
     """No setting comes from this machine's environment or working directory."""
-    import os
-
     for name in list(os.environ):
         if name.startswith(
             ("EXAI_", "GLM_", "KIMI_", "ZAI_", "ZHIPUAI_", "MOONSHOT_", "LOG_")

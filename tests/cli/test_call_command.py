@@ -2,7 +2,9 @@
 
 import json
 import signal
+from contextlib import asynccontextmanager
 
+import attrs
 import pytest
 import trio
 
@@ -136,10 +138,11 @@ async def test_a_signal_cancels_the_call(daemon, said, autojump_clock):
     """Ctrl-C reaches the daemon as a cancel of this call, and its outcome is waited for."""
 
     async def on_call(daemon, message):
+        await trio.lowlevel.checkpoint()
         signal.raise_signal(signal.SIGINT)
 
     async def on_cancel(daemon, message):
-        gone = attrs_evolve(FAULT, code="CANCELLED", message="cancelled", retryable=False)
+        gone = attrs.evolve(FAULT, code="CANCELLED", message="cancelled", retryable=False)
         await daemon.say(CallFailed(request_id=message.request_id, error=gone))
 
     daemon.on_call, daemon.on_cancel = on_call, on_cancel
@@ -154,10 +157,11 @@ async def test_a_daemon_that_does_not_cancel_is_left(daemon, said, autojump_cloc
     """After a signal we wait for a bounded time."""
 
     async def on_call(daemon, message):
+        await trio.lowlevel.checkpoint()
         signal.raise_signal(signal.SIGTERM)
 
     async def on_cancel(daemon, message):
-        pass
+        await trio.lowlevel.checkpoint()
 
     daemon.on_call, daemon.on_cancel = on_call, on_cancel
     started = trio.current_time()
@@ -171,9 +175,11 @@ async def test_a_second_signal_leaves_at_once(daemon, said, autojump_clock):
     """Whoever presses Ctrl-C twice does not wait."""
 
     async def on_call(daemon, message):
+        await trio.lowlevel.checkpoint()
         signal.raise_signal(signal.SIGINT)
 
     async def on_cancel(daemon, message):
+        await trio.lowlevel.checkpoint()
         signal.raise_signal(signal.SIGINT)
 
     daemon.on_call, daemon.on_cancel = on_call, on_cancel
@@ -184,16 +190,25 @@ async def test_a_second_signal_leaves_at_once(daemon, said, autojump_clock):
     assert trio.current_time() - started < call.CANCEL_S
 
 
-async def test_a_wrong_value_is_never_sent(daemon, said, autojump_clock):
-    """What the schema does not allow ends before the call."""
-    daemon_tools = Asked(tool="chat", pairs=(("files", "/a"), ("prompt", "x")))
+async def test_values_are_typed_by_the_daemon_s_schema(daemon, said, autojump_clock):
+    """The tool's own schema makes a list of one path; a tool that is not listed gets JSON where it is JSON."""
 
     async def on_call(daemon, message):
         await daemon.answer(message, "x")
 
     daemon.on_call = on_call
-    await run(daemon, said, daemon_tools)
-    assert ["/a"] == daemon.heard_of(CallTool)[0].arguments["files"]
+    await run(daemon, said, Asked(tool="chat", pairs=(("files", "/a"),)))
+    await run(daemon, said, Asked(tool="hidden", pairs=(("n", "1"),)))
+
+    assert [{"files": ["/a"]}, {"n": 1}] == [one.arguments for one in daemon.heard_of(CallTool)]
+
+
+async def test_a_wrong_value_is_never_sent(daemon, said, autojump_clock):
+    """What the schema does not allow ends before the call."""
+    with pytest.raises(WordError):
+        await run(daemon, said, Asked(tool="chat", pairs=(("count", "many"),)))
+
+    assert [] == daemon.heard_of(CallTool)
 
 
 @pytest.mark.parametrize(
@@ -204,7 +219,7 @@ async def test_a_wrong_value_is_never_sent(daemon, said, autojump_clock):
         (None, ServiceUnavailableError, "draining"),
     ],
 )
-async def test_a_refused_hello_is_one_fault(daemon, said, autojump_clock, greeting, fault, text):
+async def test_a_refused_hello_is_one_fault(daemon, said, greeting, fault, text):
     """Whatever the daemon refuses us with arrives as a fault of our tree, not in a group."""
     daemon.greeting = greeting
 
@@ -234,7 +249,6 @@ async def test_a_daemon_that_dies_is_noticed(daemon, said, autojump_clock):
 
 async def test_a_mute_listener_is_unreachable(said, autojump_clock):
     """Something that accepts and never speaks is given up after a bounded time."""
-    from contextlib import asynccontextmanager
 
     @asynccontextmanager
     async def dial(host, port, limits):
@@ -261,12 +275,6 @@ async def test_cancelled_anywhere_nothing_is_left(daemon, said, cancel_at_every_
         assert before == signal.getsignal(signal.SIGINT)
 
     assert await cancel_at_every_step(scenario, invariant) > 20
-
-
-def attrs_evolve(fault: Fault, **changes) -> Fault:
-    import attrs
-
-    return attrs.evolve(fault, **changes)
 
 
 def test_word_errors_are_faults_of_ours():

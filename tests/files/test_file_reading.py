@@ -192,7 +192,11 @@ async def test_earlier_files_become_notes(root):
     assert readings[2].text == "print('ä')\n"
 
 
-@pytest.mark.parametrize("swap", ["file", "directory"])
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.parametrize("swap", ["file", "directory", "directory and back"])
 async def test_a_link_put_in_place_meanwhile_is_not_followed(root, monkeypatch, swap):
     """Between the check and the opening, a swap of the file or its directory for a link leads to a refusal."""
     (root / "sub" / "secret.txt").write_text("harmless")
@@ -205,11 +209,20 @@ async def test_a_link_put_in_place_meanwhile_is_not_followed(root, monkeypatch, 
         else:
             (root / "sub").rename(root / "moved")
             (root / "sub").symlink_to(root.parent)
-        return real_open(path, flags, **more)
+        try:
+            return real_open(path, flags, **more)
+        finally:
+            if swap == "directory and back":
+                (root / "sub").unlink()
+                (root / "moved").rename(root / "sub")
 
+    await read(root, "a.py")
+    before = descriptors()
     monkeypatch.setattr(opening.os, "open", swap_then_open)
     with pytest.raises(ArgumentError):
         await read(root, "sub/secret.txt")
+
+    assert before == descriptors()
 
 
 async def test_a_fifo_put_in_place_meanwhile_does_not_hang(root, monkeypatch):
@@ -229,10 +242,6 @@ async def test_a_fifo_put_in_place_meanwhile_does_not_hang(root, monkeypatch):
 async def test_no_descriptor_is_left(root):
     """Reading, refusing and failing close what they opened."""
     (root / "sub" / "fine").write_text("x")
-
-    def descriptors():
-        return len(list(Path("/proc/self/fd").iterdir()))
-
     await read(root, "a.py")
     before = descriptors()
     for name in ("a.py", "sub", "sub/fine", "nothing", "../secret.txt"):

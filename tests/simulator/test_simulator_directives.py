@@ -1,8 +1,12 @@
 """Asking for faults: the words, their values, what is refused. No sockets."""
 
+from pathlib import Path
+
+import attrs
 import pytest
 
 from exai_trio.simulator.faults import BadDirectiveError, Fault, fault_from, fault_in, words_of
+from exai_trio.simulator.refusals import KIMI_ROWS
 
 
 def test_text_without_directive_asks_for_nothing():
@@ -64,3 +68,11 @@ def test_worn_out_fault_keeps_its_shape():
     fault = fault_from(words_of("tokens=5 drip=0.1 cut_after=2 status=500 delay=3 times=1"))
 
     assert fault.without_wrong() == Fault(tokens=5, drip=0.1, times=1)
+
+
+def test_every_word_is_documented():
+    """The page on the simulator names every word and every row of Kimi's errors."""
+    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    words = [*(field.name for field in attrs.fields(Fault)), "code", "type", *KIMI_ROWS]
+
+    assert [word for word in words if f"`{word}" not in page] == []

@@ -30,10 +30,10 @@ async def started(nursery, *options):
     return process, json.loads(line)["simulator"]
 
 
-async def test_ends_with_its_stdin(nursery):
+async def test_ends_with_its_stdin(nursery, connect):
     """A parent that dies closes the pipe, and the simulator is gone."""
     process, origin = await started(nursery, "--until-eof")
-    async with httpx2.AsyncClient(base_url=origin) as http:
+    async with connect(origin) as http:
         assert (await http.get("/_state")).status_code == 200
     await process.stdin.aclose()
 
@@ -41,14 +41,17 @@ async def test_ends_with_its_stdin(nursery):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_ends_at_a_signal(nursery, number):
+async def test_ends_at_a_signal(nursery, connect, number):
     """Both signals end it in order, also while an answer hangs; without --until-eof stdin does not matter."""
     process, origin = await started(nursery)
     await process.stdin.aclose()
-    async with httpx2.AsyncClient(base_url=origin, headers={"Authorization": "Bearer k"}) as http:
+    async with connect(origin) as http:
         asked = {"model": "kimi-k3", "messages": [{"role": "user", "content": "[[simulate: hang]]"}]}  # fmt: skip
         nursery.start_soon(_broken_off, http, asked)
-        while not (await http.get("/_state")).json()["open"]:
+        while True:
+            state = (await http.get("/_state")).json()
+            if state["open"]:
+                break
             await trio.sleep(0.01)
         process.send_signal(number)
 

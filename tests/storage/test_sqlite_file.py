@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from contextlib import closing, contextmanager
+from functools import partial
 
 import pytest
 import trio
@@ -132,8 +133,9 @@ async def test_a_failed_upgrade_leaves_the_file_as_it_was(tmp_path, monkeypatch)
             "exai_trio.storage.sqlite.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)", "NONSENSE"))
         )
         message = await refusal(path)
-    async with open_sqlite(path) as store:
-        found = await store.load("c", now=1)
+        patch.setattr("exai_trio.storage.sqlite.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)",)))
+        async with open_sqlite(path) as store:
+            found = await store.load("c", now=1)
 
     assert "NONSENSE" in message
     assert found is None
@@ -220,6 +222,15 @@ async def test_a_full_disk_fails_the_write_and_keeps_what_was_there(tmp_path):
     assert count == 2
 
 
+def begin_conversation(name, connection):
+    """Two statements, of which b's second one fails."""
+    connection.execute("INSERT INTO conversations VALUES (?, 0, 9)", (name,))
+    created_at = None if name == "b" else 1
+    return connection.execute(
+        "UPDATE conversations SET created_at = ? WHERE id = ?", (created_at, name)
+    ).rowcount
+
+
 async def test_one_bad_write_spoils_no_other(tmp_path):
     """Of writes committed together only the one that fails is undone."""
     async with open_sqlite(tmp_path / "exai.db") as store:
@@ -232,13 +243,9 @@ async def test_one_bad_write_spoils_no_other(tmp_path):
                 outcomes[name] = fault
 
         async with trio.open_nursery() as writing:
-            for name, statement in [
-                ("a", "INSERT INTO conversations VALUES ('a', 0, 9)"),
-                ("b", "INSERT INTO conversations VALUES ('a-b', NULL, 9)"),
-                ("c", "INSERT INTO conversations VALUES ('c', 0, 9)"),
-            ]:
-                writing.start_soon(attempt, name, lambda c, s=statement: c.execute(s).rowcount)
-        found = [await store.load(name, now=1) is not None for name in ("a", "a-b", "c")]
+            for name in ("a", "b", "c"):
+                writing.start_soon(attempt, name, partial(begin_conversation, name))
+        found = [await store.load(name, now=1) is not None for name in ("a", "b", "c")]
 
     assert isinstance(outcomes.pop("b"), StorageError)
     assert {"a": 1, "c": 1} == outcomes
@@ -276,6 +283,27 @@ async def test_closing_flushes_what_was_accepted(tmp_path):
         found = [await store.load(f"c{number}", now=1) for number in range(20)]
 
     assert [said("a") + said("b")] * 20 == [conversation.turns for conversation in found]
+
+
+async def test_closing_flushes_what_waits_behind_a_batch():
+    """Writes that were accepted while a batch was being written are done too when the program is cut."""
+    done, hold = [], threading.Event()
+
+    def commit(batch):
+        hold.wait(5)
+        done.extend(batch)
+
+    with trio.CancelScope() as program:
+        async with open_group_commit(commit) as writer, trio.open_nursery() as writing:
+            writing.start_soon(writer.write, len)
+            await trio.testing.wait_all_tasks_blocked()
+            for _ in range(300):
+                writing.start_soon(writer.write, len)
+            await trio.testing.wait_all_tasks_blocked()
+            program.cancel(reason="test")
+            hold.set()
+
+    assert len(done) == 301
 
 
 async def test_a_closed_store_says_so(tmp_path):

@@ -1,7 +1,7 @@
 """What the tools need around them, as fakes: a gateway over the real router, a daemon's facts, a caller, a clock."""
 
 from collections.abc import Mapping
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import attrs
@@ -50,11 +50,12 @@ class FakeGateway:
     fault: Exception | None = None
     requests: list[Any] = attrs.field(factory=list)
     refreshed: int = 0
+    known: Any = attrs.field(factory=cache(load_catalogue))
     base_url: str = "https://models.example/v1"
 
     @property
     def router(self):
-        return Router(catalogue=load_catalogue(), configured=self.configured, remedies=REMEDIES)
+        return Router(catalogue=self.known, configured=self.configured, remedies=REMEDIES)
 
     def choose(self, model, *, images=False, prompt_tokens=0):
         return self.router.choose(model, images=images, prompt_tokens=prompt_tokens)

@@ -168,6 +168,11 @@ def test_nesting_without_end_is_refused():
     assert "nested" in refused(issues=deep).message
 
 
+def test_numbers_that_are_none_are_refused():
+    """NaN and infinity, which JSON cannot carry, are refused however deep they are."""
+    assert "finite" in refused(issues=[{"weight": float("inf")}]).message
+
+
 def test_messages_stay_short():
     """A refusal does not repeat a long value."""
     fault = refused(level="x" * 100_000)

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import attrs
 import jsonschema
-import msgspec
 import pytest
 import trio
 
@@ -18,10 +17,13 @@ from exai_trio.errors import (
     ServiceUnavailableError,
     StorageError,
 )
+from exai_trio.providers.glm import glm_dialect
+from exai_trio.providers.kimi import kimi_dialect
+from exai_trio.providers.messages import encoded
 from exai_trio.storage.memory import MemoryStore
 from exai_trio.tools.answers import OUTPUT_SCHEMA
 
-GOLDEN = Path(__file__).parent / "golden" / "chat_request.json"
+GOLDEN = Path(__file__).parent / "golden"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8
 
 
@@ -309,7 +311,7 @@ async def test_a_model_that_does_not_see_is_not_sent_images(bench, tmp_path):
     bench.caller.roots = (tmp_path.resolve(),)
     picture = tmp_path.resolve() / "p.png"
     picture.write_bytes(PNG)
-    with pytest.raises(ArgumentError, match="glm-4.6v") as fault:
+    with pytest.raises(ArgumentError, match="glm-5v-turbo") as fault:
         await bench.say("what?", images=[str(picture)], model="glm-4.6")
     said = await bench.say("what?", images=[str(picture)])
 
@@ -384,9 +386,18 @@ async def test_refused_paths_name_their_argument(bench, kind):
     assert bench.gateway.requests == []
 
 
+DIALECTS = {
+    "glm-4.6v": glm_dialect("https://api.z.ai/api/paas/v4"),
+    "kimi-k2.6": kimi_dialect("https://api.moonshot.ai/v1"),
+}
+
+
 @pytest.mark.real
-async def test_the_request_is_as_it_was_agreed_byte_for_byte(bench, tmp_path, monkeypatch):
-    """The whole request of a third turn with files, images and another model's reasoning equals the golden file."""
+@pytest.mark.parametrize("last", DIALECTS)
+async def test_the_provider_receives_what_was_agreed_byte_for_byte(
+    bench, tmp_path, monkeypatch, last
+):
+    """The body of a third turn, with files, an image and two models' reasoning, equals the golden file."""
     root = tmp_path.resolve()
     bench.caller.roots = (root,)
     (root / "a.py").write_text("print('ä')\n", encoding="utf-8")
@@ -395,20 +406,32 @@ async def test_the_request_is_as_it_was_agreed_byte_for_byte(bench, tmp_path, mo
     (root / "p.png").write_bytes(PNG)
     monkeypatch.setattr(uuid, "uuid4", lambda: "11111111-2222-4333-8444-555555555555")
     named = [str(root / name) for name in ("a.py", "b.txt", "c.bin")]
-    bench.gateway.answer = {"text": "It prints ä.", "reasoning": "a print call"}
-    again = (await bench.say("What does a.py do?", files=named, model="kimi-k2.6"))[
-        "continuation_offer"
-    ]["continuation_id"]
-    bench.gateway.answer = {"text": "A picture.", "reasoning": "pixels"}
-    await bench.say(
-        "And this?", images=[str(root / "p.png")], continuation_id=again, model="glm-4.6v"
-    )
-    await bench.say(
-        "Sure?", files=named[:1], continuation_id=again, thinking_mode="low", use_websearch=False
-    )
-    sent = msgspec.json.format(msgspec.json.encode(bench.gateway.requests[-1]), indent=1)
 
-    assert GOLDEN.read_bytes() == sent.replace(str(root).encode(), b"/project") + b"\n"
+    async def ask(prompt, *, thought, **arguments):
+        bench.gateway.answer = {"text": f"Answer to: {prompt}", "reasoning": thought}
+        return (await bench.say(prompt, **arguments))["continuation_offer"]["continuation_id"]
+
+    again = await ask("What does a.py do?", thought="a print", files=named, model="kimi-k2.6")
+    await ask(
+        "And this?",
+        thought="pixels",
+        images=[str(root / "p.png")],
+        continuation_id=again,
+        model="glm-4.6v",
+    )
+    await ask(
+        "Sure?",
+        thought="",
+        files=named[:1],
+        continuation_id=again,
+        model=last,
+        thinking_mode="low",
+        use_websearch=False,
+    )
+    model = bench.gateway.choose(last).model
+    body = encoded(DIALECTS[last].chat_body(bench.gateway.requests[-1], model))
+
+    assert (GOLDEN / f"{last}.json").read_bytes() == body.replace(str(root).encode(), b"/project")
 
 
 def test_defaults_are_those_of_the_settings():

@@ -101,7 +101,11 @@ async def test_status_probes_the_configured_providers(bench):
 
 async def test_a_silent_address_does_not_hold_up_the_probe(bench, monkeypatch, autojump_clock):
     """An address that never answers is given up after a few seconds, and all are tried at once."""
-    monkeypatch.setattr(trio, "open_tcp_stream", lambda host, port: trio.sleep_forever())
+
+    async def connect_for_ever(host, port):
+        await trio.sleep_forever()
+
+    monkeypatch.setattr(trio, "open_tcp_stream", connect_for_ever)
     said = await content(bench, "status", probe=True)
 
     assert "kimi: models.example:443 did not answer within 3 s" in said

@@ -1,0 +1,154 @@
+"""The commands as processes: one daemon with its simulator, asked from a shell."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import attrs
+import pytest
+
+pytestmark = pytest.mark.real
+REPOSITORY = Path(__file__).resolve().parents[2]
+EXAI = [sys.executable, "-m", "exai_trio"]
+
+
+@attrs.frozen
+class Place:
+    """An environment of its own, with nothing of this machine's settings."""
+
+    home: Path
+    port: int
+
+    @property
+    def environ(self) -> dict[str, str]:
+        return {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.home),
+            "EXAI_HOME": str(self.home / "exai"),
+            "EXAI_WS_PORT": str(self.port),
+            "HEALTH_CHECK_PORT": "0",
+            "MONITORING_PORT": "0",
+        }
+
+    def start(self, *argv: str, **more: str) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            [*EXAI, *argv],
+            cwd=self.home,
+            env={**self.environ, **more},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *argv: str, **more: str) -> tuple[int, str, str]:
+        with self.start(*argv, **more) as running:
+            out, err = running.communicate(timeout=40)
+        return running.returncode, out, err
+
+
+@pytest.fixture(scope="module")
+def daemon(tmp_path_factory, free_port) -> Iterator[Place]:
+    place = Place(tmp_path_factory.mktemp("daemon"), free_port)
+    with place.start("serve", "--simulate") as running:
+        assert "exai serves: WebSocket ws://127.0.0.1:" in running.stdout.readline()
+        yield place
+        running.send_signal(signal.SIGTERM)
+        _, err = running.communicate(timeout=20)
+    assert (0, "") == (running.returncode, err)
+
+
+def test_a_call_goes_through_to_the_simulator(daemon: Place):
+    """The answer of a model is on stdout, and nothing else anywhere."""
+    code, out, err = daemon.run("call", "chat", "prompt=how many angels")
+
+    assert (0, "") == (code, err)
+    assert "how many angels" in out
+
+
+def test_a_value_can_come_from_stdin(daemon: Place):
+    """`prompt=@-` reads what is piped in."""
+    with daemon.start("call", "test_echo", "prompt=@-") as running:
+        out, _ = running.communicate("from a pipe", timeout=40)
+
+    assert (0, "from a pipe\n") == (running.returncode, out)
+
+
+def test_a_refusal_is_explained(daemon: Place):
+    """Exit code 1, the code and the nearest names on stderr."""
+    code, out, err = daemon.run("call", "chatt")
+
+    assert (1, "") == (code, out)
+    assert "TOOL_NOT_FOUND" in err
+
+
+def test_a_daemon_with_a_doctor(daemon: Place):
+    """With everything in place the doctor finds no fault."""
+    code, out, _ = daemon.run("doctor", "--json", EXAI_SIMULATE="true")
+
+    assert 0 == code
+    assert [] == [one for one in json.loads(out) if one["state"] == "fault"]
+
+
+def test_a_second_daemon_is_refused(daemon: Place):
+    """One line, exit code 1, and the first daemon still answers."""
+    code, out, err = daemon.run("serve", "--simulate")
+
+    assert (1, "", 1) == (code, out, err.count("\n"))
+    assert "port in use" in err
+    assert 0 == daemon.run("status")[0]
+
+
+def test_ctrl_c_cancels_the_call_at_the_daemon(daemon: Place):
+    """The call ends as cancelled, and its permit is free again."""
+    with daemon.start("call", "test_echo", "prompt=x", "delay_ms=30000") as running:
+        _wait_until(lambda: _health(daemon)["calls"]["running"] == 1)
+        running.send_signal(signal.SIGINT)
+        _, err = running.communicate(timeout=20)
+
+    assert 130 == running.returncode
+    assert "CANCELLED" in err
+    assert 0 == _health(daemon)["calls"]["running"]
+
+
+@pytest.mark.parametrize("how", ["signal", "eof"])
+def test_the_simulator_ends_when_it_is_told(tmp_path, free_port, how: str):
+    """One line of JSON once it serves; a signal, or the end of stdin, ends it with 0."""
+    with Place(tmp_path, free_port).start("simulate", "--until-eof") as running:
+        origin = json.loads(running.stdout.readline())["simulator"]
+        if how == "signal":
+            running.send_signal(signal.SIGTERM)
+            running.wait(20)
+        _, err = running.communicate(timeout=20)
+
+    assert origin.startswith("http://127.0.0.1:")
+    assert (0, "") == (running.returncode, err)
+
+
+@pytest.mark.parametrize("script", ["run_ws_daemon.py", "run_ws_shim.py"])
+def test_the_scripts_are_the_commands(script: str):
+    """Each script shows the usage of the command that it starts."""
+    path = REPOSITORY / "scripts" / script
+    ran = subprocess.run(
+        [sys.executable, str(path), "--help"], capture_output=True, text=True, check=True
+    )
+
+    word = "serve" if "daemon" in script else "shim"
+    assert f"exai {word}" in ran.stdout
+
+
+def _health(place: Place) -> dict:
+    return json.loads(place.run("status", "--json")[1])
+
+
+def _wait_until(condition) -> None:
+    for _ in range(200):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("the condition did not come true")
