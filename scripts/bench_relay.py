@@ -7,19 +7,23 @@ not be measured, or with --check a goal is missed.
 import argparse
 import signal
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Final
 
-from bench import relay
+from bench import daemon, gateway, relay, streaming
 from bench.processes import NotMeasured
 from bench.report import Row, table, write_json
 
-MEASUREMENTS: Final[Mapping[str, Callable[..., Iterator[Row]]]] = {
+MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "start": relay.start,
     "memory": relay.memory,
     "echo": relay.echo,
     "load": relay.load,
+    "ping": streaming.ping,
+    "cold": daemon.cold,
+    "idle": daemon.idle,
+    "chat": gateway.chat,
 }
 
 

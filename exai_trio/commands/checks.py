@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import tomllib
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Literal
@@ -12,7 +11,9 @@ import attrs
 
 from exai_trio import __version__
 from exai_trio.config import Config, is_loopback
-from exai_trio.errors import ExaiError, UnauthorizedError
+from exai_trio.errors import ArgumentError, ExaiError, UnauthorizedError
+from exai_trio.providers.catalogue import load_catalogue
+from exai_trio.providers.providers_file import parse_providers
 from exai_trio.settings.load import Loaded
 from exai_trio.wire.messages import HealthReport, ServerFacts
 
@@ -127,21 +128,29 @@ def providers(seen: Seen) -> Iterator[Finding]:
 
 
 def providers_file(seen: Seen) -> Iterator[Finding]:
-    path = seen.config.providers_file
-    if path is None:
+    config = seen.config
+    if config.providers_file is None:
         return
     try:
-        tomllib.loads(path.read_text(encoding="utf-8"))
+        text = config.providers_file.read_text(encoding="utf-8")
+        further = parse_providers(
+            text, load_catalogue(), config.provider_keys, config.stream_idle_s
+        )
     except (OSError, UnicodeError) as fault:
         yield Finding(
             state="fault",
             what=f"EXAI_PROVIDERS_FILE cannot be read: {fault}",
             remedy="correct the path, or unset it",
         )
-    except tomllib.TOMLDecodeError as fault:
-        yield Finding(state="fault", what=f"{path} is no TOML: {fault}", remedy="correct that line")
+    except ArgumentError as fault:
+        yield Finding(state="fault", what=str(fault), remedy=f"correct {config.providers_file}")
     else:
-        yield Finding(state="ok", what=f"EXAI_PROVIDERS_FILE {path} is TOML")
+        yield Finding(state="ok", what=f"EXAI_PROVIDERS_FILE {config.providers_file} can be used")
+        for endpoint in further.endpoints:
+            if not endpoint.configured:
+                what = f"{endpoint.name} of EXAI_PROVIDERS_FILE has no key"
+                remedy = f"{endpoint.remedy} (its name must end in _KEY or _TOKEN)"
+                yield Finding(state="warn", what=what, remedy=remedy)
 
 
 def roots(seen: Seen) -> Iterator[Finding]:

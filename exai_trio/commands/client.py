@@ -29,6 +29,14 @@ _TOKEN_S = 300  # how long a JWT that we sign for ourselves is good
 Dial = Callable[[str, int, Limits], AbstractAsyncContextManager[WebSocket]]
 
 
+@attrs.frozen(kw_only=True)
+class Return:
+    """What a client needs to come back to its session: everything up to `last_seq` is in its hands."""
+
+    session_id: str
+    last_seq: int
+
+
 @attrs.define(eq=False)
 class Client:
     """One connection after its hello. One task receives, one sends."""
@@ -38,22 +46,23 @@ class Client:
     session_id: str
     _seen: int = 0
 
+    @property
+    def way_back(self) -> Return:
+        return Return(session_id=self.session_id, last_seq=self._seen)
+
     async def send(self, message: ClientMessage) -> None:
         """Raises PeerGone."""
         await self._socket.send(encode(message))
 
     async def receive(self) -> DaemonMessage:
-        """The next message. Raises PeerGone, ProtocolError, or ServiceUnavailableError when the daemon says bye."""
-        sequenced = _decoded(await self._socket.receive())
-        message = sequenced.message
-        if isinstance(message, Bye):
-            raise ServiceUnavailableError(
-                f"the daemon is closing ({message.reason}); try again in a moment",
-                retry_after_s=message.retry_after_s,
-            )
-        if sequenced.seq is not None and sequenced.seq > self._seen:
-            self._seen = sequenced.seq
-        return message
+        """The next message; what was seen before a return is not repeated. Raises PeerGone or ProtocolError."""
+        while True:
+            sequenced = _decoded(await self._socket.receive())
+            if sequenced.seq is None:
+                return sequenced.message
+            if sequenced.seq > self._seen:
+                self._seen = sequenced.seq
+                return sequenced.message
 
     async def acknowledge(self) -> None:
         """Tell the daemon that it may forget what it has sent. A daemon that is gone has forgotten anyway."""
@@ -66,9 +75,13 @@ class Client:
 
 @asynccontextmanager
 async def open_client(
-    config: Config, *, roots: tuple[str, ...] = (), dial: Dial = connect
+    config: Config,
+    *,
+    roots: tuple[str, ...] = (),
+    back: Return | None = None,
+    dial: Dial = connect,
 ) -> AsyncGenerator[Client]:
-    """A client that has been let in.
+    """A client that has been let in, with `back` into the session that it left, if the daemon still has it.
 
     Raises Unreachable when no daemon answers, UnauthorizedError when it does not take our token, ProtocolError when
     what answers is no EXAI daemon. The connection is closed when the context is left.
@@ -78,7 +91,7 @@ async def open_client(
     with trio.CancelScope(relative_deadline=CONNECT_S) as connecting:
         async with dial(config.client_host, config.ws_port, limits) as socket:
             try:
-                client = await _introduce(socket, config, roots)
+                client = await _introduce(socket, _hello(config, roots, back), config)
                 connecting.deadline = float("inf")
                 yield client
             except ExaiError as fault:  # raised below: the connection's nursery would wrap it
@@ -89,15 +102,20 @@ async def open_client(
         raise Unreachable(f"{config.ws_url} did not answer within {CONNECT_S:g} s")
 
 
-async def _introduce(socket: WebSocket, config: Config, roots: tuple[str, ...]) -> Client:
-    hello = Hello(
+def _hello(config: Config, roots: tuple[str, ...], back: Return | None) -> Hello:
+    return Hello(
         token=config.ws_token or None,
         jwt=None if config.ws_token else _signed(config),
+        session_id=None if back is None else back.session_id,
+        last_seq=0 if back is None else back.last_seq,
         client_name="exai",
         client_version=__version__,
         protocol=2,
         roots=list(roots) or None,
     )
+
+
+async def _introduce(socket: WebSocket, hello: Hello, config: Config) -> Client:
     try:
         await socket.send(encode(hello))
         answer = _decoded(await socket.receive()).message
@@ -107,13 +125,14 @@ async def _introduce(socket: WebSocket, config: Config, roots: tuple[str, ...]) 
         raise ServiceUnavailableError("the daemon is closing; try again in a moment")
     if not isinstance(answer, HelloAck):
         raise ProtocolError(f"{config.ws_url} does not greet like an EXAI daemon")
-    return _let_in(socket, answer)
+    return _let_in(socket, answer, hello)
 
 
-def _let_in(socket: WebSocket, answer: HelloAck) -> Client:
+def _let_in(socket: WebSocket, answer: HelloAck, hello: Hello) -> Client:
     if answer.ok:
         server = None if answer.server is UNSET else answer.server
-        return Client(socket, server, answer.session_id or "")
+        seen = hello.last_seq if answer.resumed is True else 0
+        return Client(socket, server, answer.session_id or "", seen)
     if answer.error == "unauthorized":
         raise UnauthorizedError(
             "the daemon does not accept our token; give EXAI_WS_TOKEN the value that the daemon was started with"

@@ -3,8 +3,9 @@
 import json
 from collections.abc import Iterator, Mapping
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
+import msgspec
 import trio
 
 from exai_trio.commands.client import Dial, open_client
@@ -14,6 +15,8 @@ from exai_trio.config import Config
 from exai_trio.errors import ProtocolError
 from exai_trio.transport.websocket import connect
 from exai_trio.wire.messages import ErrorReply, Health, HealthReport
+
+Shape = TypeVar("Shape")
 
 
 def main(started: Started) -> int:
@@ -56,14 +59,22 @@ def _lines(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
             yield from lines
 
 
-def _parts(value: Any) -> list[dict[str, Any]] | None:  # noqa: ANN401  # JSON
+def _parts(value: object) -> list[dict[str, Any]] | None:
     """The objects that the value consists of, or None if it is no object and no list of such."""
-    parts: list[Any] = value if isinstance(value, list) else [value]
-    return parts if parts and all(isinstance(part, dict) and bool(part) for part in parts) else None
+    one = _as(value, dict[str, Any])
+    parts = _as(value, list[dict[str, Any]]) if one is None else [one]
+    return parts if parts and all(parts) else None
 
 
-def _flat(value: Any) -> str:  # noqa: ANN401  # JSON
-    if isinstance(value, list):
-        parts: list[Any] = value
+def _flat(value: object) -> str:
+    parts = _as(value, list[Any])
+    if parts is not None:
         return ", ".join(map(_flat, parts)) or "none"
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _as(value: object, kind: type[Shape]) -> Shape | None:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None

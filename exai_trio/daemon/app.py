@@ -94,7 +94,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             gateway=gateway,
             conversations=store,
             daemon=facts,
-            tool_names=lambda: tuple(tool.name for tool in facts.registry.visible()),
+            tool_names=facts.registry.names,
             now=unix_now,
         )
         yield Shared(

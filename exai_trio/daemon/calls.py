@@ -111,9 +111,14 @@ class Call:
         return max(self._said_at, self.started) <= moment
 
     def chunk(self, text: str) -> None:
-        if self.request.stream and text:
+        if text and self.wants_chunks:
             self.emit(StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=text))
             self._chunks += 1
+
+    @property
+    def wants_chunks(self) -> bool:
+        """The frame asks for a stream, or the tool's own argument does."""
+        return self.request.stream or getattr(self.arguments, "stream", False) is True
 
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         self.waits.provider += seconds

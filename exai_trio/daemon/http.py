@@ -1,15 +1,10 @@
 """HTTP beside the WebSocket: health answers on one port, the monitoring pages on another. Loaded after the daemon serves."""
 
 import logging
-import socket
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config as HypercornConfig
-from hypercorn.trio.run import worker_serve
-from hypercorn.typing import ASGIFramework
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -19,6 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exai_trio.config import is_loopback
 from exai_trio.errors import UnauthorizedError
+from exai_trio.transport.http import HttpSite
 
 from .admission import OurNames
 from .facts import Facts
@@ -96,10 +92,10 @@ class Gate:
         self.tokens = tokens
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self._refusal(Request(scope)) if scope["type"] == "http" else None
+        refusal = self.refusal(Request(scope)) if scope["type"] == "http" else None
         await (refusal or self.app)(scope, receive, send)
 
-    def _refusal(self, request: Request) -> Response | None:
+    def refusal(self, request: Request) -> Response | None:
         objection = self.names.objection(request.headers)
         if objection is not None:
             return PlainTextResponse(objection + "\n", status_code=403)
@@ -117,21 +113,9 @@ class Gate:
 
 async def _serve(app: Starlette, host: str, port: int, task_status: Started) -> None:
     try:
-        listening = bind(host, port)
+        listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as fault:
         log.warning("http port not available", extra={"port": port, "reason": str(fault)})
         task_status.started(None)
         return
-    settings = HypercornConfig()
-    settings.bind = [f"fd://{listening.detach()}"]
-    settings.graceful_timeout = 0.1
-    settings.errorlog = None
-
-    async with trio.open_nursery() as serving:
-        binds = await serving.start(worker_serve, ASGIWrapper(cast("ASGIFramework", app)), settings)
-        task_status.started(binds[0])
-
-
-def bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    return socket.create_server((host, port), family=family)
+    await HttpSite(app).serve(listeners, task_status)

@@ -30,6 +30,7 @@ class CallLog:
     """Lines wait here until `flush` writes them; what does not fit is dropped and counted."""
 
     path: Path
+    rotate_bytes: int = _ROTATE_BYTES
     dropped: int = 0
     waiting: list[CallLine] = attrs.field(factory=list[CallLine])
 
@@ -46,7 +47,7 @@ class CallLog:
             return
         data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
         try:
-            append_private(self.path, data, rotate_bytes=_ROTATE_BYTES)
+            append_private(self.path, data, rotate_bytes=self.rotate_bytes)
         except OSError:
             self.waiting = (lines + self.waiting)[:_MOST_WAITING]
             raise

@@ -85,7 +85,7 @@ class AnswerReader:
             raise self._bad("the answer does not end", "too_large")
 
     def _event(self, data: bytes, deltas: list[Delta]) -> None:
-        if self.done:
+        if self.done or not data:
             return
         if data == DONE:
             self._finish(deltas)

@@ -60,7 +60,7 @@ def parse_providers(
     """Raises: ArgumentError, naming the setting and every fault of the file it can name."""
     try:
         raw = tomllib.loads(text)
-        listed = raw.pop("provider", [])
+        listed = msgspec.convert(raw.pop("provider", []), list[dict[str, Any]])
         _refuse_unknown("the file", raw, frozenset())
         providers = [_provider(entry) for entry in listed]
         _refuse_twins([provider.name for provider in providers])
@@ -69,11 +69,7 @@ def parse_providers(
         return Further(
             endpoints=tuple(_endpoint(entry, keys, idle_s) for entry in further), models=models
         )
-    except (
-        ValueError,
-        TypeError,
-        AttributeError,
-    ) as error:  # tomllib's and msgspec's errors are ValueErrors
+    except ValueError as error:  # tomllib's and msgspec's errors are ValueErrors
         raise ArgumentError(f"{VARIABLE}: {error}", details={"field": VARIABLE}) from error
 
 
@@ -116,7 +112,8 @@ def _models(provider: _Provider, catalogue: Catalogue) -> Iterator[ModelInfo]:
         _refuse_unknown(
             f"a model of {provider.name}", entry, _fields(ModelInfo) - {"provider", "listed"}
         )
-        _refuse_unknown("price", entry.get("price", {}), _fields(Price))
+        price = msgspec.convert(entry.get("price", {}), dict[str, Any])
+        _refuse_unknown("price", price, _fields(Price))
         given = msgspec.convert({**entry, "provider": provider.name}, ModelInfo)
         known = catalogue.find_at(provider.name, given.name)
         yield attrs.evolve(known, **{key: getattr(given, key) for key in entry}) if known else given

@@ -23,6 +23,7 @@ from exai_trio.wire.mcp_desk import Effect, FrontDesk, RootsGiven, Say, WantList
 from exai_trio.wire.mcp_params import Call
 
 from .catalogue import Catalogue
+from .memory import give_back
 
 if TYPE_CHECKING:
     from .bridge import Bridge
@@ -153,10 +154,9 @@ class Shim:
         await self.lines.wait_empty()
         bridge, link = await trio.to_thread.run_sync(self.back_office, self)
         bridge.roots = self.roots
-        if self.desk.listing is not None:
-            bridge.structured = self.desk.listing.structured
         self.bridge = bridge
         self._staffed.set()
+        await trio.to_thread.run_sync(give_back)
         while True:
             try:
                 await link.run()
@@ -208,7 +208,7 @@ def daemon_back_office(shim: Shim) -> tuple["Bridge", "Link"]:
     )
     config = shim.config
     bridge = bridge_module.Bridge(
-        shim.lines, large.Shelf(config.home / "files"), max_frame=config.ws_max_bytes
+        shim.lines, shim.desk, large.Shelf(config.home / "files"), max_frame=config.ws_max_bytes
     )
     limits = websocket.Limits(max_bytes=config.ws_max_bytes, close_s=config.ws_close_timeout)
     dial = partial(websocket.connect, config.client_host, config.ws_port, limits)

@@ -15,6 +15,7 @@ import trio
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.wire import mcp
 from exai_trio.wire.mcp import Id
+from exai_trio.wire.mcp_desk import FrontDesk
 from exai_trio.wire.mcp_params import Call
 from exai_trio.wire.messages import (
     CallAccepted,
@@ -46,11 +47,11 @@ class Bridge:
     """The calls of one client. `work` is set when there is something to send, `asked` when a new call has come."""
 
     lines: LineWriter
+    desk: FrontDesk
     shelf: Shelf
     max_frame: int = 32 * 2**20
     roots: tuple[str, ...] = ()
     window: int = 1_000_000
-    structured: frozenset[str] = frozenset()
     name: str = attrs.field(factory=lambda: os.urandom(8).hex())
     work: trio.Event = attrs.field(factory=trio.Event)
     asked: trio.Event = attrs.field(factory=trio.Event)
@@ -231,7 +232,8 @@ class Bridge:
     def _succeed(self, outcome: CallResult) -> None:
         call = self._pending.settle(outcome.request_id)
         if call is not None:
-            structured = call.message.name in self.structured
+            listing = self.desk.listing
+            structured = listing is not None and call.message.name in listing.structured
             for asker in call.askers.values():
                 self._answer(
                     asker.id, success(outcome, asker.dialect, structured=structured), call.key

@@ -249,8 +249,6 @@ class Link:
 
     async def _take_tools(self, message: ToolList) -> None:
         listing = self.catalogue.from_daemon(message.tools)
-        if self.catalogue.desk.listing is not None:
-            self.bridge.structured = self.catalogue.desk.listing.structured
         if listing is not None:
             await trio.to_thread.run_sync(self.catalogue.keep, listing)
 

@@ -90,7 +90,7 @@ class Control:
                     }
                     for visit in self.desk.open.values()
                 ],
-                "connections": self.desk.connections,
+                "connections": len(self.desk.connections),
                 "served": self.desk.served,
                 "crashes": self.desk.crashes,
                 "armed": sum(armed.requests for armed in self.desk.armed),

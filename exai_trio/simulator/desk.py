@@ -4,6 +4,7 @@ All of it is bounded: the log by LOGGED requests and LOGGED_BYTES, counters of a
 """
 
 from collections import OrderedDict, deque
+from collections.abc import Collection
 from typing import Any
 
 import attrs
@@ -93,7 +94,7 @@ class Desk:
     services: dict[str, Service] = attrs.field(factory=_services)
     served: int = 0
     crashes: int = 0
-    connections: int = 0
+    connections: Collection[object] = ()
     big_bodies: trio.CapacityLimiter = attrs.field(
         factory=lambda: trio.CapacityLimiter(BIG_AT_ONCE)
     )

@@ -215,7 +215,7 @@ async def _watch(visit: Visit, receive: Receive, legs: trio.CancelScope) -> None
         if message["type"] == "http.disconnect":
             break
     visit.disconnected = not (visit.complete or visit.cut)
-    return
+    legs.cancel(reason="the client went away")
 
 
 async def play(

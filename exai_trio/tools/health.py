@@ -23,7 +23,7 @@ async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answ
     lines += rendering.section(
         "Providers", rendering.providers(known, leave_out=frozenset({"models"}))
     )
-    lines += rendering.section("Tools that can be called", [", ".join(services.tool_names())])
+    lines += rendering.section("Tools", [", ".join(services.tool_names())])
     lines += rendering.section("Log", services.daemon.log_tail(arguments.tail_lines))
     return answers.simple("health", "\n".join(lines))
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 from msgspec import Meta
 
-from exai_trio.tools import answers, rendering
+from exai_trio.tools import answers, models, rendering
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
@@ -30,11 +30,15 @@ async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answ
     if arguments.model:
         return _detail(arguments.model, services)
     found = services.gateway.models()
-    lines = [f"Asked when none is named: {services.config.default_model}"]
+    if not found:
+        return answers.simple("listmodels", _NONE, metadata={"models": []})
+    default = models.default(services, images=False)
+    lines = [f"Asked when none is named: {default.model.name}"]
     for provider, its in groupby(sorted(found, key=_by_provider), key=_by_provider):
         lines += rendering.section(provider, map(_line, its))
-    content = "\n".join(lines) if found else _NONE
-    return answers.simple("listmodels", content, metadata={"models": [m.name for m in found]})
+    return answers.simple(
+        "listmodels", "\n".join(lines), metadata={"models": [model.name for model in found]}
+    )
 
 
 def _detail(name: str, services: Services) -> Answer:

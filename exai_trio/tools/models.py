@@ -20,7 +20,7 @@ def choose(services: Services, named: str, last: str, *, images: bool) -> "Model
     if named or last:
         choice = services.gateway.choose(named or last)
     else:
-        choice = _default(services, images=images)
+        choice = default(services, images=images)
     if images and not choice.model.sees:
         raise ArgumentError(
             f"{choice.model.name} does not see images. Name a model that does{_seeing(services)},"
@@ -30,7 +30,7 @@ def choose(services: Services, named: str, last: str, *, images: bool) -> "Model
     return choice
 
 
-def _default(services: Services, *, images: bool) -> "ModelChoice":
+def default(services: Services, *, images: bool) -> "ModelChoice":
     """DEFAULT_MODEL; where it cannot be asked, what the router takes for `auto`, and the choice says so."""
     default = services.config.default_model
     try:

@@ -99,7 +99,7 @@ def _seconds(value: object) -> str:
 
 
 def _says_something(value: object) -> bool:
-    return value is not None and value not in ("", (), [], {})
+    return value is not None and value is not False and value not in ("", (), [], {})
 
 
 def section(title: str, lines: Iterable[str]) -> list[str]:

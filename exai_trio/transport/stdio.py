@@ -80,7 +80,7 @@ class LineWriter:
             self._filled = trio.Event()
             lines, self._lines = self._lines, []
             batch = b"".join(lines)
-            self._emptied = trio.Event()
             await self._stream.send_all(batch)
             self._held -= len(batch)
-            self._emptied.set()
+            emptied, self._emptied = self._emptied, trio.Event()
+            emptied.set()

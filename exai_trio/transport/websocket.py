@@ -119,7 +119,9 @@ class WebSocket:
         with trio.move_on_after(self._limits.close_s, shield=True):
             await self._connection.aclose(code, reason[:120])
             if self._connection.closed is not None and self._connection.closed.code == TOO_LARGE:
-                await self._reader_ended.wait()  # over the limit it ends, and leaves the socket open
+                await (
+                    self._reader_ended.wait()
+                )  # over the limit it ends, and leaves the socket open
                 await self._stream.linger()
 
 

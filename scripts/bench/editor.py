@@ -111,6 +111,8 @@ class Editor:
 
     def _answer(self) -> Reply:
         while True:
+            if not select.select([self._out], [], [], PATIENCE_S)[0]:
+                raise NotMeasured(f"no answer came within {PATIENCE_S:g} s")
             for reply in self._read_some():
                 return reply
 

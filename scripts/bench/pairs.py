@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from .editor import Editor
-from .processes import NotMeasured, child, environment, first_line, floor, home, ours
+from .processes import NotMeasured, child, environment, read_line, floor, home, ours
 
 Side = Literal["ours", "floor"]
 SIDES: tuple[Side, Side] = ("ours", "floor")
@@ -49,7 +49,7 @@ def our_daemon(**settings: object) -> Generator[Daemon]:
     with home() as where:
         env = environment(where, EXAI_WS_PORT=0, **settings)
         with child(ours("serve"), env, where) as process:
-            port = port_in(first_line(process))
+            port = port_in(read_line(process))
             shim_env = environment(where, EXAI_WS_PORT=port)
             yield Daemon(process, port, ours("shim"), shim_env, where)
 
@@ -68,7 +68,7 @@ def floor_daemon() -> Generator[Daemon]:
     with home() as where:
         env = environment(where)
         with child(floor("daemon"), env, where) as process:
-            port = int(first_line(process))
+            port = int(read_line(process))
             yield Daemon(process, port, floor("shim", str(port)), env, where)
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -59,6 +60,7 @@ def child(
     with tempfile.TemporaryFile() as complaints:
         process = subprocess.Popen(
             command,
+            bufsize=0,
             env=env,
             cwd=cwd,  # where no .env lies
             stdin=subprocess.PIPE,
@@ -89,10 +91,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
             return
 
 
-def first_line(process: subprocess.Popen[bytes]) -> str:
-    """The first line on its stdout. Raises NotMeasured if it ends without one."""
-    if process.stdout is None:
-        raise NotMeasured("the child has no stdout")
+def read_line(process: subprocess.Popen[bytes]) -> str:
+    """The next line on its stdout. Raises NotMeasured if none comes."""
+    if process.stdout is None or not select.select([process.stdout], [], [], PATIENCE_S)[0]:
+        raise NotMeasured(f"the child said nothing within {PATIENCE_S:g} s")
     line = process.stdout.readline()
     if not line:
         raise NotMeasured("the child ended before it served")

@@ -111,9 +111,7 @@ def load(*, quick: bool) -> Iterator[Row]:
 def _editors(daemons: dict[Side, Daemon]) -> Generator[dict[Side, Editor]]:
     """A connected editor on each side."""
     with ExitStack() as stack:
-        yield {
-            side: stack.enter_context(daemons[side].connected_editor(_PROMPT)) for side in SIDES
-        }
+        yield {side: stack.enter_context(daemons[side].connected_editor(_PROMPT)) for side in SIDES}
 
 
 def _rates(editors: dict[Side, Editor], prompt: str, rounds: int, calls: int) -> Seconds:

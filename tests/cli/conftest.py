@@ -86,6 +86,12 @@ class FakeDaemon:
         output = Output(text=text, **more)
         await self.say(CallResult(request_id=call.request_id, outputs=[output]), sequenced=True)
 
+    async def hang_up(self, code: int) -> None:
+        assert self._socket is not None
+        if code == 1006:
+            raise PeerGone
+        await self._socket.close(code)
+
     def heard_of(self, kind: type) -> list[Any]:
         return [message for message in self.heard if isinstance(message, kind)]
 

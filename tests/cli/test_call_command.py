@@ -8,15 +8,16 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.commands import call
+from exai_trio.commands import call, pursuit
 from exai_trio.commands.call import Asked
 from exai_trio.commands.words import WordError
 from exai_trio.config import Config
-from exai_trio.errors import ServiceUnavailableError, UnauthorizedError
+from exai_trio.errors import CallInterrupted, ServiceUnavailableError, UnauthorizedError
 from exai_trio.transport.websocket import PeerGone, Unreachable
 from exai_trio.wire.messages import (
     Ack,
     Bye,
+    CallAccepted,
     CallFailed,
     CallTool,
     Cancel,
@@ -168,7 +169,7 @@ async def test_a_daemon_that_does_not_cancel_is_left(daemon, said, autojump_cloc
     code = await run(daemon, said)
 
     assert 130 == code
-    assert trio.current_time() - started >= call.CANCEL_S
+    assert trio.current_time() - started >= pursuit.CANCEL_S
 
 
 async def test_a_second_signal_leaves_at_once(daemon, said, autojump_clock):
@@ -187,7 +188,7 @@ async def test_a_second_signal_leaves_at_once(daemon, said, autojump_clock):
     code = await run(daemon, said)
 
     assert 130 == code
-    assert trio.current_time() - started < call.CANCEL_S
+    assert trio.current_time() - started < pursuit.CANCEL_S
 
 
 async def test_values_are_typed_by_the_daemon_s_schema(daemon, said, autojump_clock):
@@ -235,16 +236,74 @@ async def test_no_daemon_is_unreachable(daemon, said, autojump_clock):
         await run(daemon, said)
 
 
-async def test_a_daemon_that_dies_is_noticed(daemon, said, autojump_clock):
-    """A connection that closes during the call ends the waiting."""
+async def test_a_lost_connection_is_opened_again(daemon, said, autojump_clock):
+    """We come back into our session, with the same request id, and say what we have; the answer is whole."""
 
     async def on_call(daemon, message):
-        await daemon._socket.close(1011, "gone")
+        if len(daemon.heard_of(CallTool)) == 1:
+            accepted = CallAccepted(request_id=message.request_id, name="chat", timeout=60.0)
+            await daemon.say(accepted, sequenced=True)
+            await daemon.say(StreamChunk(request_id=message.request_id, index=0, chunk="the "))
+            daemon.greeting = attrs.evolve(daemon.greeting, resumed=True)
+            await daemon.hang_up(1006)
+        else:
+            await daemon.answer(message, envelope("the answer"))
+
+    daemon.on_call = on_call
+    code = await run(daemon, said, screen=True)
+
+    assert (0, "the \nthe answer\n") == (code, said.out.getvalue())
+    first, second = daemon.heard_of(Hello)
+    assert (None, 0, "session_1", 1) == (
+        first.session_id,
+        first.last_seq,
+        second.session_id,
+        second.last_seq,
+    )
+    assert 1 == len({one.request_id for one in daemon.heard_of(CallTool)})
+
+
+async def test_a_restarted_daemon_is_not_asked_twice(daemon, said, autojump_clock):
+    """A daemon that has forgotten the call may not run it again unasked."""
+
+    async def on_call(daemon, message):
+        server = attrs.evolve(daemon.greeting.server, boot_id="another")
+        daemon.greeting = attrs.evolve(daemon.greeting, server=server)
+        await daemon.hang_up(1012)
 
     daemon.on_call = on_call
 
-    with pytest.raises(PeerGone):
+    with pytest.raises(CallInterrupted, match="started anew"):
         await run(daemon, said)
+    assert 1 == len(daemon.heard_of(CallTool))
+
+
+@pytest.mark.parametrize(("absent", "fault"), [(False, PeerGone), (True, Unreachable)])
+async def test_coming_back_is_given_up(daemon, said, autojump_clock, absent, fault):
+    """After the last wait the loss is the outcome."""
+
+    async def on_call(daemon, message):
+        daemon.absent = absent
+        await daemon.hang_up(1011)
+
+    daemon.on_call = on_call
+    started = trio.current_time()
+
+    with pytest.raises(fault):
+        await run(daemon, said)
+    assert trio.current_time() - started >= sum(pursuit.RETURN_S)
+
+
+async def test_a_draining_daemon_may_finish_the_call(daemon, said, autojump_clock):
+    """A goodbye during a call is no reason to leave before the outcome."""
+
+    async def on_call(daemon, message):
+        await daemon.say(Bye(reason="draining", retry_after_s=1.0))
+        await daemon.answer(message, "still in time")
+
+    daemon.on_call = on_call
+
+    assert (0, "still in time\n") == (await run(daemon, said), said.out.getvalue())
 
 
 async def test_a_mute_listener_is_unreachable(said, autojump_clock):

@@ -100,6 +100,18 @@ def test_a_broken_providers_file_is_a_fault(tmp_path):
     assert ("fault", True) == (finding.state, "line 1" in finding.what)
 
 
+def test_a_further_provider_without_a_key_is_told(tmp_path):
+    """The file is read as the daemon reads it, and the key that it names is looked for."""
+    file = tmp_path / "providers.toml"
+    file.write_text(
+        '[[provider]]\nname = "other"\nbase_url = "https://example.org/v1"\nkey_variable = "OTHER_API_KEY"\n'
+    )
+    settings = {"EXAI_PROVIDERS_FILE": str(file)}
+
+    assert "OTHER_API_KEY" in worst(checks.providers_file, seen(tmp_path, **settings)).remedy
+    assert worst(checks.providers_file, seen(tmp_path, **settings, OTHER_API_KEY="k")) is None
+
+
 @pytest.mark.parametrize(
     ("fault", "state", "words"),
     [
@@ -126,10 +138,11 @@ def test_no_daemon_is_fine_when_the_shim_starts_one(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("version", "word"), [("0.0.9", "older"), ("99.0", "newer"), ("0.0.10", "older")]
+    ("version", "word"), [("0.9.0", "older"), ("0.11", "newer"), ("0.10.1.dev1", "newer")]
 )
-def test_a_daemon_of_another_version_is_told(tmp_path, version, word):
+def test_a_daemon_of_another_version_is_told(tmp_path, monkeypatch, version, word):
     """Versions are compared by number, and the remedy fits the direction."""
+    monkeypatch.setattr(checks, "__version__", "0.10.0")
     finding = worst(checks.versions, seen(tmp_path, answering(version=version)))
 
     assert f"is {word} than" in finding.what

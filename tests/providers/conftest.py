@@ -1,12 +1,21 @@
 """What the provider tests share: a listener that remembers, and the simulator inside the test's own loop."""
 
+import ssl
+from contextlib import asynccontextmanager
 from functools import partial
 
 import attrs
+import httpx2
 import pytest
 
 from exai_trio.config import Config
+from exai_trio.providers.adapter import Adapter
 from exai_trio.providers.base import ChatRequest, Message
+from exai_trio.providers.catalogue import load_catalogue
+from exai_trio.providers.endpoint import built_in
+from exai_trio.providers.openai_compatible import Service
+from exai_trio.providers.plain import plain_dialect
+from exai_trio.providers.routing import unlisted
 
 
 @attrs.define
@@ -66,3 +75,43 @@ async def origin(nursery):
     from exai_trio.simulator.app import serve  # noqa: PLC0415 - not for the tests without sockets
 
     return await nursery.start(partial(serve, "127.0.0.1", 0))
+
+
+@pytest.fixture
+def adapter_at(origin):
+    """Open a provider at the simulator: its dialect, HTTP and limits are the real ones."""
+
+    @asynccontextmanager
+    async def open_adapter(name, **limits):
+        endpoint = endpoint_at(origin, name, **limits)
+        service = Service(endpoint=endpoint)
+        catalogue = load_catalogue()
+        try:
+            yield Adapter(
+                service=service,
+                describe=lambda model: catalogue.find(model) or unlisted(name, model),
+            )
+        finally:
+            await service.aclose()
+
+    return open_adapter
+
+
+def endpoint_at(origin, name, key="simulated", **limits):
+    glm, kimi = built_in(Config(), origin)
+    plain = attrs.evolve(kimi, name="plain", dialect=plain_dialect("Plain"))
+    endpoint = {"glm": glm, "kimi": kimi, "plain": plain}[name]
+    return attrs.evolve(endpoint, key=key, limits=attrs.evolve(endpoint.limits, **limits))
+
+
+@pytest.fixture
+def requests_at(origin):
+    """What the simulator's log says of the requests to a path."""
+
+    async def ask(path="/chat/completions"):
+        no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        async with httpx2.AsyncClient(verify=no_tls, trust_env=False) as http:
+            answer = await http.get(f"{origin}/_requests", params={"path": path})
+        return answer.json()["requests"]
+
+    return ask

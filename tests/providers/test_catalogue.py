@@ -111,5 +111,5 @@ def test_kimis_own_list_adds_what_is_new_and_corrects_what_is_known(catalogue):
 @pytest.mark.parametrize("text", ["[[model]]\nname = 1", "auto = 3", "= nonsense"])
 def test_a_broken_catalogue_is_a_value_error(text):
     """Whatever is wrong with the file, there is one kind of error to catch."""
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match=r"\w"):
         parse_catalogue(text)

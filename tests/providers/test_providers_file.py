@@ -77,8 +77,8 @@ def test_a_missing_key_leaves_the_endpoint_unconfigured(catalogue):
     [
         ("nonsense", "Expected"),
         ("other = 1", "unknown other"),
-        ("provider = 3", ""),
-        ("provider = [3]", ""),
+        ("provider = 3", "array"),
+        ("provider = [3]", "object"),
         ('[[provider]]\nbase_url = "https://x"', "name"),
         ('[[provider]]\nname = "Big Name"\nbase_url = "https://x"', "no provider name"),
         ('[[provider]]\nname = "x"\nbase_url = "ftp://x"', "base_url must begin"),
@@ -100,7 +100,7 @@ def test_a_missing_key_leaves_the_endpoint_unconfigured(catalogue):
         ),
         (
             '[[provider]]\nname = "x"\nbase_url = "https://x"\n[[provider.model]]\nname = "m"\nprice = 3',
-            "",
+            "object",
         ),
     ],
 )

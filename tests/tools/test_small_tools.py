@@ -179,6 +179,7 @@ async def test_listmodels_lists_configured_providers_only(bench):
     said = await content(bench, "listmodels")
 
     assert "kimi:\n" in said
+    assert "Asked when none is named: kimi-" in said
     assert "  kimi-k2.6 (also kimi): 262 K context, thinking, tools, " in said
     assert "glm:" not in said
 

@@ -1,0 +1,81 @@
+"""What the daemon writes: health file, call log, pid file, and the lock on its home."""
+
+import msgspec
+import pytest
+
+from exai_trio.config import Config
+from exai_trio.daemon.home import own_home, pid_file
+from exai_trio.daemon.jobs import Jobs
+from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.observability.metrics import CallLine, CallLog
+
+LINE = CallLine(t=1.0, op="call_tool", lat=0.5, sess="s", name="chat", prov="glm", ok=True, code="")
+
+
+async def test_the_health_file_has_the_fields_that_monitors_read(house, tmp_path):
+    """It is written whole, readable by its owner only."""
+    async with house(home=tmp_path) as daemon:
+        await Jobs(daemon.shared, daemon.sessions).write_health()
+    path = tmp_path / "logs" / "ws_daemon.health.json"
+
+    assert {
+        "t", "pid", "host", "port", "started_at", "uptime_human", "sessions", "global_capacity",
+        "global_inflight", "tool_count", "status", "version",
+    } == set(msgspec.json.decode(path.read_bytes()))  # fmt: skip
+    assert 0o600 == path.stat().st_mode & 0o777
+    assert ["ws_daemon.health.json"] == [file.name for file in path.parent.iterdir()]
+
+
+def test_the_call_log_is_lines_of_json_and_is_rotated(tmp_path):
+    """Over its size the old file moves aside."""
+    log = CallLog(tmp_path / "calls.jsonl", rotate_bytes=100)
+    for _ in range(3):
+        log.add(LINE)
+        log.flush()
+    log.flush()
+
+    assert {"calls.jsonl", "calls.jsonl.1"} == {file.name for file in tmp_path.iterdir()}
+    assert "chat" == msgspec.json.decode((tmp_path / "calls.jsonl").read_bytes())["name"]
+
+
+def test_a_call_log_that_cannot_be_written_keeps_its_lines(tmp_path):
+    """They are written when the disk takes them again."""
+    log = CallLog(tmp_path / "file" / "calls.jsonl")
+    (tmp_path / "file").write_text("in the way")
+    log.add(LINE)
+    with pytest.raises(OSError, match="file"):
+        log.flush()
+    (tmp_path / "file").unlink()
+    log.flush()
+
+    assert 1 == len((tmp_path / "file" / "calls.jsonl").read_text().splitlines())
+
+
+def test_a_second_daemon_cannot_have_the_same_home(tmp_path):
+    """It is told whose home it is, and can have it once the first has gone."""
+    config = Config(home=tmp_path)
+    second = own_home(config)
+    with own_home(config), pytest.raises(ServiceUnavailableError, match="another daemon"):
+        second.__enter__()
+    with own_home(config):
+        pass
+
+
+def test_a_home_that_cannot_be_made_is_said_so(tmp_path):
+    """A file in the way of EXAI_HOME is a StorageError naming it."""
+    (tmp_path / "home").write_text("in the way")
+
+    with pytest.raises(StorageError, match="home"), own_home(Config(home=tmp_path / "home")):
+        pass
+
+
+async def test_the_pid_file_is_there_while_the_daemon_runs(tmp_path):
+    """Afterwards it is gone, also after a fault."""
+    path = tmp_path / "logs" / "ws_daemon.pid"
+    with pid_file(Config(home=tmp_path)):
+        there = path.read_text()
+    with pytest.raises(OSError, match="disk"), pid_file(Config(home=tmp_path)):
+        raise OSError("disk")
+
+    assert there.strip().isdigit()
+    assert not path.exists()

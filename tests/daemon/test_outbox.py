@@ -1,0 +1,67 @@
+"""The outbox of a connection: order, dropping, fullness, farewell."""
+
+import pytest
+import trio
+
+from exai_trio.daemon.outbox import Farewell, Outbox
+
+
+@pytest.fixture
+def outbox():
+    return Outbox()
+
+
+async def test_frames_are_taken_in_the_order_they_were_put(outbox, autojump_clock):
+    """All that waits comes in one take."""
+    for frame in "abc":
+        outbox.put(frame)
+    outbox.put_first("first")
+
+    assert ["first", "a", "b", "c"] == await outbox.take()
+
+
+async def test_what_may_be_dropped_is_dropped_and_counted_when_much_waits(outbox, autojump_clock):
+    """Progress gives way to results once 256 KiB wait."""
+    outbox.put("x" * 300_000)
+    outbox.offer("progress")
+    outbox.put("result")
+
+    assert ["x" * 300_000, "result"] == await outbox.take()
+    assert 1 == outbox.dropped
+
+
+async def test_a_reader_waits_for_room_while_the_box_is_full(outbox, autojump_clock):
+    """Over 4 MiB the reader pauses until the writer has taken."""
+    outbox.put("x" * 5_000_000)
+    order = []
+
+    async def reader():
+        await outbox.wait_room()
+        order.append("room")
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reader)
+        await trio.sleep(1)
+        order.append("taken")
+        await outbox.take()
+
+    assert ["taken", "room"] == order
+
+
+async def test_an_empty_closed_box_gives_nothing_for_ever(outbox, autojump_clock):
+    """What was put before the farewell comes first; the first farewell counts."""
+    outbox.put("last words")
+    outbox.close(Farewell(1012, "draining"))
+    outbox.close(Farewell(1000, "later"))
+
+    assert [["last words"], [], []] == [await outbox.take() for _ in range(3)]
+    assert Farewell(1012, "draining") == outbox.farewell
+
+
+async def test_a_cancelled_take_loses_nothing(outbox, autojump_clock):
+    """Frames put after it are there for the next take."""
+    with trio.move_on_after(1):
+        await outbox.take()
+    outbox.put("a")
+
+    assert ["a"] == await outbox.take()

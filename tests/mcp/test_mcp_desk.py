@@ -1,0 +1,351 @@
+"""What the front desk says, checked with the official types for each version."""
+
+import json
+
+import pytest
+from hypothesis import given, strategies as st
+from mcp_types import methods
+from mcp_types.jsonrpc import jsonrpc_message_adapter
+
+from exai_trio.wire import mcp
+from exai_trio.wire.mcp_desk import MAX_LISTENS, FrontDesk, RootsGiven, Say, WantListing, Withdraw
+from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS
+from exai_trio.wire.mcp_listing import listing_of
+from exai_trio.wire.mcp_params import Call
+
+MODERN = STATELESS_VERSIONS[0]
+META = {
+    "io.modelcontextprotocol/protocolVersion": MODERN,
+    "io.modelcontextprotocol/clientCapabilities": {},
+    "io.modelcontextprotocol/clientInfo": {"name": "codex-test", "version": "1"},
+}
+TOOL = {"name": "chat", "description": "asks", "inputSchema": {"type": "object"}}
+ONE = listing_of([TOOL])
+TWO = listing_of([TOOL, {**TOOL, "name": "more"}])
+
+
+def say(desk, method, params=None, id_=1):
+    """What the desk does about a request; a None id makes it a notification."""
+    message = {"jsonrpc": "2.0", "method": method}
+    if id_ is not None:
+        message["id"] = id_
+    if params is not None:
+        message["params"] = params
+    return desk.hear(mcp.parse(json.dumps(message).encode()))
+
+
+def said(effects):
+    """The messages that are written, each checked to be JSON-RPC."""
+    lines = [effect.line if isinstance(effect, Say) else effect for effect in effects]
+    for line in lines:
+        assert line.endswith(b"\n")
+        assert line.count(b"\n") == 1
+        jsonrpc_message_adapter.validate_json(line)
+    return [json.loads(line) for line in lines]
+
+
+def opened(version):
+    desk = FrontDesk(listing=ONE)
+    params = {"protocolVersion": version, "capabilities": {"roots": {}}, "clientInfo": {"name": "x"}}
+    say(desk, "initialize", params)
+    return desk
+
+
+@pytest.mark.parametrize("version", HANDSHAKE_VERSIONS)
+def test_the_handshake_agrees_on_every_known_version(version):
+    """initialize, ping and tools/list are valid results of the version that was asked for."""
+    desk = FrontDesk(listing=ONE)
+    (hello,) = said(say(desk, "initialize", {"protocolVersion": version, "capabilities": {}}))
+    (tools,) = said(say(desk, "tools/list", {"_meta": {"progressToken": 1}}))
+    (pong,) = said(say(desk, "ping"))
+
+    assert hello["result"]["protocolVersion"] == version
+    assert hello["result"]["capabilities"] == {"tools": {"listChanged": True}}
+    methods.validate_server_result("initialize", version, hello["result"])
+    methods.validate_server_result("tools/list", version, tools["result"])
+    methods.validate_server_result("ping", version, pong["result"])
+
+
+def test_an_unknown_version_is_countered():
+    """A client that asks for another version is offered the newest one with a handshake."""
+    (hello,) = said(say(FrontDesk(), "initialize", {"protocolVersion": "1999-01-01"}))
+
+    assert hello["result"]["protocolVersion"] == "2025-11-25"
+
+
+def test_a_stateless_client_needs_no_handshake():
+    """server/discover and tools/list are valid results of 2026-07-28."""
+    desk = FrontDesk(listing=ONE)
+    (found,) = said(say(desk, "server/discover", {"_meta": META}))
+    (tools,) = said(say(desk, "tools/list", {"_meta": META}, id_="s"))
+
+    methods.validate_server_result("server/discover", MODERN, found["result"])
+    methods.validate_server_result("tools/list", MODERN, tools["result"])
+    assert found["result"]["supportedVersions"] == [MODERN]
+    assert desk.client == "codex-test"
+
+
+@pytest.mark.parametrize(
+    ("meta", "code"),
+    [
+        ({**META, "io.modelcontextprotocol/protocolVersion": "2031-01-01"}, -32022),
+        ({**META, "io.modelcontextprotocol/protocolVersion": 3}, mcp.INVALID_PARAMS),
+        ({key: META[key] for key in list(META)[:1]}, mcp.INVALID_PARAMS),
+        ({key: META[key] for key in list(META)[1:]}, mcp.INVALID_PARAMS),
+        ({}, mcp.INVALID_PARAMS),
+    ],
+)
+def test_a_bad_envelope_is_refused(meta, code):
+    """A missing or malformed key is -32602, an unknown version -32022 with what is spoken here."""
+    (answer,) = said(say(FrontDesk(), "server/discover", {"_meta": meta}))
+
+    assert answer["error"]["code"] == code
+    if code == -32022:
+        assert answer["error"]["data"]["requested"] == "2031-01-01"
+        assert MODERN in answer["error"]["data"]["supported"]
+
+
+def test_a_probe_that_is_refused_does_not_bind_the_client():
+    """After any answer to server/discover, initialize opens the handshake era."""
+    desk = FrontDesk(listing=ONE)
+    say(desk, "server/discover", {"_meta": META})
+    (hello,) = said(say(desk, "initialize", {"protocolVersion": "2025-06-18"}))
+    (pong,) = said(say(desk, "ping"))
+
+    assert hello["result"]["protocolVersion"] == "2025-06-18"
+    assert pong["result"] == {}
+
+
+def test_a_stateless_connection_wants_the_envelope_on_each_request():
+    """Once the stateless era is open, a request without its keys is refused, and ping is gone."""
+    desk = FrontDesk(listing=ONE)
+    say(desk, "server/discover", {"_meta": META})
+    (bare,) = said(say(desk, "tools/list"))
+    (pong,) = said(say(desk, "ping", {"_meta": META}))
+
+    assert bare["error"]["code"] == mcp.INVALID_PARAMS
+    assert pong["error"]["code"] == mcp.METHOD_NOT_FOUND
+
+
+@pytest.mark.parametrize("method", ["prompts/list", "resources/list", "logging/setLevel", "nothing", ""])
+def test_what_is_not_offered_is_not_found(method):
+    """Unknown methods and those of absent capabilities are -32601."""
+    (answer,) = said(say(opened("2025-11-25"), method))
+
+    assert answer["error"]["code"] == mcp.METHOD_NOT_FOUND
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("initialize", {}),
+        ("initialize", [1]),
+        ("tools/list", [1]),
+        ("tools/call", {}),
+        ("tools/call", {"name": 3}),
+        ("tools/call", {"name": "chat", "arguments": [1]}),
+        ("tools/call", {"name": "chat", "arguments": "x"}),
+        ("tools/call", {"name": "chat", "_meta": 4}),
+        ("tools/call", None),
+    ],
+)
+def test_params_of_the_wrong_shape_are_refused(method, params):
+    """Params that the method cannot use are -32602."""
+    (answer,) = said(say(opened("2025-11-25"), method, params))
+
+    assert answer["error"]["code"] == mcp.INVALID_PARAMS
+
+
+@pytest.mark.parametrize("method", ["notifications/initialized", "ping", "tools/call", "x", "initialize"])
+def test_notifications_are_never_answered(method):
+    """A message without an id gets no answer, even if its method wants one."""
+    desk = FrontDesk(listing=ONE)
+
+    assert [e for e in say(desk, method, {"a": 1}, id_=None) if isinstance(e, Say)] == []
+
+
+def test_a_call_is_handed_on_with_its_keys():
+    """Name, arguments, token, the client's own key and the trace reach the bridge."""
+    meta = {"progressToken": 7, "claudecode/toolUseId": "toolu_1", "traceparent": "00-a-b-01"}
+    (call,) = say(
+        opened("2025-06-18"), "tools/call", {"name": "chat", "arguments": {"p": 1}, "_meta": meta}
+    )
+
+    assert isinstance(call, Call)
+    assert (call.name, bytes(call.arguments), call.token) == ("chat", b'{"p": 1}', 7)
+    assert (call.key, call.trace, call.client) == ("toolu_1", "00-a-b-01", "x")
+
+
+@pytest.mark.parametrize(
+    ("meta", "key"),
+    [
+        ({"callId": "c1", "x-codex-turn-metadata": {"thread_id": "t"}}, "t:c1"),
+        ({"callId": "c1", "x-codex-turn-metadata": '{"session_id":"s"}'}, "s:c1"),
+        ({"callId": "c1", "threadId": "t2"}, "t2:c1"),
+        ({"callId": "c1", "x-codex-turn-metadata": {"a": 1}, "threadId": "t2"}, "t2:c1"),
+        ({"callId": "c1", "x-codex-turn-metadata": "{"}, None),
+        ({"callId": "c1"}, None),
+        ({"claudecode/toolUseId": ""}, None),
+        ({"claudecode/toolUseId": "x" * 1000}, None),
+        ({"progressToken": {"odd": 1}}, None),
+    ],
+)
+def test_a_codex_call_id_counts_only_with_its_thread(meta, key):
+    """callId alone is not unique; odd values are ignored, not refused."""
+    (call,) = say(opened("2025-06-18"), "tools/call", {"name": "chat", "_meta": meta})
+
+    assert call.key == key
+
+
+def test_null_arguments_are_no_arguments():
+    """Some clients send null where they mean nothing."""
+    (call,) = say(opened("2025-06-18"), "tools/call", {"name": "version", "arguments": None})
+
+    assert bytes(call.arguments) == b"{}"
+
+
+def test_a_cancel_is_handed_on_and_an_odd_one_dropped():
+    """Only a cancel with an id means anything."""
+    desk = opened("2025-11-25")
+
+    assert say(desk, "notifications/cancelled", {"requestId": 5}, id_=None) == [Withdraw(5)]
+    assert say(desk, "notifications/cancelled", {"requestId": None}, id_=None) == []
+    assert say(desk, "notifications/cancelled", [1], id_=None) == []
+
+
+def test_a_list_that_is_not_there_yet_is_answered_when_it_comes():
+    """tools/list waits for the first listing, and is never answered empty."""
+    desk = FrontDesk()
+    say(desk, "initialize", {"protocolVersion": "2025-11-25"})
+
+    assert say(desk, "tools/list", id_=9) == [WantListing()]
+    (answer,) = said(desk.offer(ONE))
+    assert (answer["id"], answer["result"]["tools"]) == (9, [TOOL])
+
+
+def test_a_change_is_told_only_if_the_list_that_was_told_really_changed():
+    """list_changed follows a changed hash, once, and only to those who had listed."""
+    desk = opened("2025-11-25")
+
+    assert desk.offer(TWO) == []
+    say(desk, "tools/list")
+    assert desk.offer(TWO) == []
+    (notice,) = said(desk.offer(ONE))
+    assert notice["method"] == "notifications/tools/list_changed"
+    assert desk.offer(ONE) == []
+
+
+def test_a_subscription_is_acknowledged_first_and_tags_its_notices():
+    """subscriptions/listen: acknowledgement, tagged notices, and an ordinary result at the end."""
+    desk = FrontDesk(listing=ONE)
+    (ack,) = said(
+        say(
+            desk,
+            "subscriptions/listen",
+            {"_meta": META, "notifications": {"toolsListChanged": True, "promptsListChanged": True}},
+            id_="listen:0",
+        )
+    )
+    (notice,) = said(desk.offer(TWO))
+    (end,) = said(desk.farewell())
+
+    assert ack["method"] == "notifications/subscriptions/acknowledged"
+    assert ack["params"]["notifications"] == {"toolsListChanged": True}
+    for tagged in (ack, notice):
+        assert tagged["params"]["_meta"] == {"io.modelcontextprotocol/subscriptionId": "listen:0"}
+    methods.parse_server_notification(ack["method"], MODERN, ack["params"])
+    methods.parse_server_notification(notice["method"], MODERN, notice["params"])
+    assert end["id"] == "listen:0"
+    methods.validate_server_result("subscriptions/listen", MODERN, end["result"])
+
+
+def test_a_cancelled_subscription_hears_no_more():
+    """After notifications/cancelled for a listen nothing is sent for it."""
+    desk = FrontDesk(listing=ONE)
+    params = {"_meta": META, "notifications": {"toolsListChanged": True}}
+    say(desk, "subscriptions/listen", params, id_=1)
+    say(desk, "notifications/cancelled", {"requestId": 1}, id_=None)
+
+    assert desk.offer(TWO) == []
+    assert desk.farewell() == []
+
+
+def test_subscriptions_are_bounded():
+    """Too many open subscriptions are refused with a code of our own."""
+    desk = FrontDesk(listing=ONE)
+    params = {"_meta": META, "notifications": {}}
+    answers = [said(say(desk, "subscriptions/listen", params, id_=n))[0] for n in range(MAX_LISTENS + 1)]
+
+    assert "error" not in answers[-2]
+    assert not -32768 <= answers[-1]["error"]["code"] <= -32000
+
+
+def test_roots_are_asked_for_and_taken():
+    """A client with roots is asked after initialized and at each change; the newest answer counts."""
+    desk = opened("2025-06-18")
+    (asked,) = said(say(desk, "notifications/initialized", id_=None))
+    (again,) = said(say(desk, "notifications/roots/list_changed", id_=None))
+
+    def answer(id_):
+        roots = [{"uri": "file:///a%20b"}, {"uri": "https://x/"}, {"uri": "file://host/x"}]
+        line = json.dumps({"jsonrpc": "2.0", "id": id_, "result": {"roots": roots}})
+        return desk.hear(mcp.parse(line.encode()))
+
+    assert asked["method"] == "roots/list"
+    assert answer(asked["id"]) == []
+    assert answer(again["id"]) == [RootsGiven(("/a b",))]
+
+
+@pytest.mark.parametrize("result", ["{}", '{"roots":3}', '{"roots":[]}', '{"roots":[{"uri":"file://["}]}'])
+def test_useless_roots_are_ignored(result):
+    """An answer without local directories changes nothing."""
+    desk = opened("2025-06-18")
+    (asked,) = said(say(desk, "notifications/initialized", id_=None))
+    line = f'{{"jsonrpc":"2.0","id":"{asked["id"]}","result":{result}}}'
+
+    assert desk.hear(mcp.parse(line.encode())) == []
+
+
+def test_a_stateless_client_is_asked_nothing():
+    """The stateless era has no requests from server to client."""
+    desk = FrontDesk(listing=ONE)
+    say(desk, "server/discover", {"_meta": META})
+
+    assert say(desk, "notifications/initialized", id_=None) == []
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    max_leaves=5,
+)
+METHODS = sorted({name for name, _ in methods.CLIENT_REQUESTS} | {n for n, _ in methods.CLIENT_NOTIFICATIONS})
+MESSAGES = st.fixed_dictionaries(
+    {"jsonrpc": st.just("2.0"), "method": st.sampled_from(METHODS)},
+    optional={
+        "id": st.integers(0, 3) | st.text(max_size=2),
+        "params": JSON
+        | st.fixed_dictionaries(
+            {},
+            optional={
+                "_meta": st.just(META) | JSON,
+                "name": JSON,
+                "arguments": JSON,
+                "protocolVersion": st.sampled_from(HANDSHAKE_VERSIONS) | JSON,
+                "requestId": JSON,
+                "notifications": JSON,
+                "capabilities": JSON,
+            },
+        ),
+    },
+)
+
+
+@given(st.lists(MESSAGES, max_size=12))
+def test_no_conversation_breaks_the_desk(messages):
+    """Whatever is said in whatever order: each request has at most one answer, each line is JSON-RPC."""
+    desk = FrontDesk(listing=ONE)
+    for message in messages:
+        effects = desk.hear(mcp.parse(json.dumps(message).encode()))
+        answers = [m for m in said([e for e in effects if isinstance(e, Say)]) if "method" not in m]
+        assert len(answers) <= ("id" in message)

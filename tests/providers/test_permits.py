@@ -1,0 +1,146 @@
+"""Permits of one provider, on the jumping clock."""
+
+import pytest
+import trio
+
+from exai_trio.errors import ProviderBusyError
+from exai_trio.providers.permits import RECOVER_S, Permits, Turnstile
+
+
+def too_many(**details):
+    return ProviderBusyError("too many", details={"reason": "concurrency", **details})
+
+
+@pytest.fixture
+def turnstile():
+    return Turnstile(configured=4)
+
+
+def idle(turnstile):
+    view = turnstile.view()
+    return view.current == view.expected and view.waiting == 0
+
+
+async def hold(turnstile):
+    async with turnstile.permit(lambda: None):
+        await trio.sleep_forever()
+
+
+async def test_permits_are_counted_while_they_are_held(turnstile, nursery):
+    """Held ones are missing, waiting requests are seen, and all are back when idle."""
+    async with trio.open_nursery() as holders:
+        for _ in range(4):
+            holders.start_soon(hold, turnstile)
+        holders.start_soon(hold, turnstile)
+        await trio.testing.wait_all_tasks_blocked()
+        view = turnstile.view()
+        holders.cancel_scope.cancel()
+
+    assert view == Permits(expected=4, current=0, waiting=1)
+    assert idle(turnstile)
+
+
+async def test_only_who_waits_is_said_to_wait(turnstile, autojump_clock):
+    """The seconds are true, and `waiting` is called once, before waiting."""
+    narrow, calls = Turnstile(configured=1), []
+
+    async def brief():
+        async with narrow.permit(lambda: calls.append(trio.current_time())):
+            await trio.sleep(3)
+
+    async with trio.open_nursery() as users:
+        users.start_soon(brief)
+        await trio.testing.wait_all_tasks_blocked()
+        async with narrow.permit(lambda: calls.append("waited")) as waited_s:
+            pass
+
+    assert calls == ["waited"]
+    assert waited_s == pytest.approx(3)
+
+
+async def test_a_complaint_costs_one_permit(turnstile, autojump_clock):
+    """One fewer from now on; what is reported as expected follows."""
+    await trio.sleep(1)
+    turnstile.learn(too_many(), trio.current_time())
+
+    assert turnstile.view() == Permits(expected=3, current=3, waiting=0)
+
+
+async def test_complaints_of_one_burst_teach_one_lesson(turnstile, autojump_clock):
+    """Four requests refused together do not cost four permits."""
+    asked_at = trio.current_time()
+    await trio.sleep(0.4)
+
+    for _ in range(4):
+        turnstile.learn(too_many(), asked_at)
+
+    assert turnstile.view().expected == 3
+
+
+async def test_a_number_that_the_provider_names_is_taken(turnstile, autojump_clock):
+    """Kimi says how many it allows; more than configured it never becomes, less than one neither."""
+    await trio.sleep(1)
+    turnstile.learn(too_many(max_concurrency=9), trio.current_time())
+    first = turnstile.view().expected
+    turnstile.learn(too_many(max_concurrency=2), trio.current_time() + 1)
+    second = turnstile.view().expected
+    turnstile.learn(too_many(max_concurrency=0), trio.current_time() + 2)
+
+    assert (first, second, turnstile.view().expected) == (4, 2, 1)
+
+
+async def test_one_permit_always_remains(turnstile, autojump_clock):
+    """However often the provider complains."""
+    for _ in range(20):
+        await trio.sleep(1)
+        turnstile.learn(too_many(), trio.current_time())
+
+    assert turnstile.view() == Permits(expected=1, current=1, waiting=0)
+
+
+async def test_permits_come_back_slowly(turnstile, autojump_clock):
+    """One for each minute without a complaint, and only when a request succeeds."""
+    turnstile.learn(too_many(max_concurrency=2), trio.current_time())
+    seen = []
+    for _ in range(4):
+        turnstile.learn(None, trio.current_time())
+        seen.append(turnstile.allowed)
+        await trio.sleep(RECOVER_S)
+
+    assert seen == [2, 3, 4, 4]
+
+
+async def test_lowering_while_all_are_held(turnstile, autojump_clock):
+    """More are out than there should be: none is free, nobody is thrown out, and it evens out."""
+    async with trio.open_nursery() as holders:
+        for _ in range(4):
+            holders.start_soon(hold, turnstile)
+        await trio.testing.wait_all_tasks_blocked()
+        turnstile.learn(too_many(max_concurrency=2), trio.current_time())
+        view = turnstile.view()
+        holders.cancel_scope.cancel()
+
+    assert view == Permits(expected=2, current=0, waiting=0)
+    assert idle(turnstile)
+
+
+async def test_cancelling_anywhere_frees_the_permit(autojump_clock, cancel_at_every_step):
+    """Waiting or holding."""
+    turnstile = Turnstile(configured=1)
+
+    async def use():
+        async with turnstile.permit(lambda: None):
+            await trio.sleep(1)
+
+    async def scenario():
+        async with trio.open_nursery() as users:
+            users.start_soon(use)
+            users.start_soon(use)
+
+    steps = await cancel_at_every_step(scenario, lambda: _assert(idle(turnstile)))
+
+    assert steps > 3
+
+
+def _assert(truth):
+    assert truth
