@@ -66,6 +66,10 @@ class Connection(tws.WebSocketConnection):
         """Return when the server has accepted our handshake."""
         await self._open_handshake.wait()
 
+    def forget_handshake(self) -> None:
+        """Once the connection is open: the parser of its HTTP part, some kilobytes, is of no more use."""
+        self._wsproto.handshake = cast("Any", _HANDSHAKE_DONE)
+
     async def run_reader(self) -> None:
         """Read until the connection ends. Raises ConnectionClosed, HandshakeError or ProtocolError."""
         await self._reader_task()
@@ -82,6 +86,16 @@ class Connection(tws.WebSocketConnection):
                 pass
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
+
+
+class _HandshakeDone:
+    """Stands where the handshake was: it has nothing more to say."""
+
+    def events(self) -> tuple[()]:
+        return ()
+
+
+_HANDSHAKE_DONE = _HandshakeDone()
 
 
 class _Queue:

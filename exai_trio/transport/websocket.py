@@ -147,6 +147,7 @@ async def accept(
             await _answer_handshake(connection, reader, limits, admit)
         if reader.handshake.cancelled_caught:
             raise PeerGone(reason="the handshake failed")
+        connection.forget_handshake()
         socket = WebSocket(connection, limits, reader.ended)
         try:
             yield socket
@@ -179,6 +180,7 @@ async def client_on(
             await connection.wait_open()
         if reader.handshake.cancelled_caught:
             raise Unreachable(f"{authority} refuses the WebSocket: {reader.fault}")
+        connection.forget_handshake()
         socket = WebSocket(connection, limits, reader.ended)
         try:
             yield socket

@@ -65,8 +65,8 @@ def memory(*, quick: bool) -> Iterator[Row]:
     """What a shim holds when it has connected, served one call, and waits. Always as thorough as this."""
     del quick
     with both() as daemons:
-        first = {side: _idle_weight(daemons[side]) for side in SIDES}
-        later = {side: _idle_weight(daemons[side]) for side in SIDES}
+        first = _idle_weights(daemons)
+        later = _idle_weights(daemons)
     yield _memory_row("shim: resident memory idle", later)
     yield _memory_row("  the same, the very first start of all", first)
 
@@ -79,6 +79,10 @@ def _memory_row(what: str, weights: dict[Side, int]) -> Row:
         floor=weights["floor"] / _MIB,
         goal=Goal("at most", 32),
     )
+
+
+def _idle_weights(daemons: dict[Side, Daemon]) -> dict[Side, int]:
+    return {side: _idle_weight(daemon) for side, daemon in daemons.items()}
 
 
 def _idle_weight(daemon: Daemon) -> int:
