@@ -111,9 +111,7 @@ async def _is_within(daemon, before):
         await one.outcome("glm", "chat", prompt="x")
         await one.outcome("kimi", "chat", prompt="x", model="kimi-k3")
     now = Held.by(daemon)
-    return (
-        now.descriptors <= before.descriptors and now.threads <= before.threads + IDLE_THREADS
-    )
+    return now.descriptors <= before.descriptors and now.threads <= before.threads + IDLE_THREADS
 
 
 async def _quiet(daemon):

@@ -59,7 +59,9 @@ def editor() -> Callable[..., Any]:
     """`async with editor(place, mode="legacy")`: an editor whose shim works in this repository, at that place's daemon."""
 
     @asynccontextmanager
-    async def open_editor(place: Any, mode: str = "legacy", **settings: str) -> AsyncIterator[Editor]:
+    async def open_editor(
+        place: Any, mode: str = "legacy", **settings: str
+    ) -> AsyncIterator[Editor]:
         shim = StdioServerParameters(
             command=place.python, args=["-m", "exai_trio", "shim"],
             env={**place.environ, **settings}, cwd=REPOSITORY,
