@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from .editor import Editor
-from .processes import NotMeasured, child, environment, read_line, floor, home, ours
+from .processes import NotMeasured, child, environment, floor, home, ours, read_line
 
 Side = Literal["ours", "floor"]
 SIDES: tuple[Side, Side] = ("ours", "floor")
@@ -32,6 +32,13 @@ class Daemon:
         """An editor with a shim of its own, which has been asked nothing yet."""
         with child(self.shim_command, self.shim_env, self.where) as process:
             yield Editor(process)
+
+    @contextmanager
+    def forgetful(self) -> Generator["Daemon"]:
+        """The same daemon for shims that find nothing on disk, as on their very first start."""
+        with home() as nowhere:
+            env = self.shim_env | {"EXAI_HOME": str(nowhere)}
+            yield attrs.evolve(self, shim_env=env, where=nowhere)
 
     @contextmanager
     def connected_editor(self, prompt: str) -> Generator[Editor]:
