@@ -8,7 +8,7 @@ from msgspec import Meta
 from exai_trio.errors import ArgumentError
 from exai_trio.tools.workflow import panel
 from exai_trio.tools.workflow.arguments import Count, Described, Names, Stepwise
-from exai_trio.tools.workflow.engine import tool
+from exai_trio.tools.workflow.engine import check_model, tool
 from exai_trio.tools.workflow.kinds import Findings, StepCall, Workflow
 
 _MODEL = {
@@ -41,8 +41,10 @@ async def look(call: StepCall) -> Findings:  # noqa: ASYNC124 - others read file
             "models is required: a list of {model, stance, stance_prompt}, for example two or three names from listmodels.",
             details={"field": "models", "allowed": "a list of {model, stance, stance_prompt}"},
         )
-    asked = [seat.label for seat in panel.seats(named)]
-    return Findings(answer={"models_to_ask": asked})
+    seats = panel.seats(named)
+    for seat in seats:
+        check_model(seat.model, call.services)
+    return Findings(answer={"models_to_ask": [seat.label for seat in seats]})
 
 
 TOOL = tool(

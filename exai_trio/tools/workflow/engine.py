@@ -49,7 +49,7 @@ async def run(
 ) -> Answer:
     """One step. Raises: ExaiError; from the moment that the step is noted, the fault says that it is kept."""
     check_lengths(arguments)
-    _check_model(getattr(arguments, "model", ""), services)
+    check_model(getattr(arguments, "model", ""), services)
     thread, state = await _open(workflow, arguments, services)
     new_files = await _allowed(arguments, caller, services)
     call = StepCall(
@@ -96,7 +96,7 @@ def _state(workflow: Workflow, steps: tuple[storage.Step, ...]) -> State:
     return state_of(step.data for step in steps if step.tool == workflow.name)
 
 
-def _check_model(named: str, services: Services) -> None:
+def check_model(named: str, services: Services) -> None:
     """Raises: NotFoundError at the first step, not after the last. A provider that is missing may be there by then."""
     if named:
         try:
