@@ -133,6 +133,33 @@ async def test_only_what_is_inside_the_root_is_shown(bench, repository):
     assert "staged.txt" not in asked(bench)
 
 
+@pytest.mark.parametrize("as_link", [True, False])
+async def test_another_repository_is_not_read(bench, repository, tmp_path, as_link):
+    """A .git that leads to a repository outside the roots is refused: its contents would be shown as a diff."""
+    outer = tmp_path.resolve() / "project"
+    outer.mkdir()
+    if as_link:
+        (outer / ".git").symlink_to(repository / ".git")
+    else:
+        (outer / ".git").write_text(f"gitdir: {repository / '.git'}\n")
+    bench.caller.roots = (outer,)
+    with pytest.raises(ArgumentError, match="outside the allowed roots"):
+        await bench.step("precommit", 1, 1)
+
+    assert not bench.gateway.requests
+
+
+async def test_a_further_work_tree_is_its_own(bench, repository, tmp_path):
+    """A work tree made by git, whose repository lies outside the roots and names it in turn, is read."""
+    tree = tmp_path.resolve() / "tree"
+    git(repository, "worktree", "add", str(tree))
+    (tree / "unstaged.txt").write_text("TREE-LINE\n")
+    bench.caller.roots = (tree,)
+    await bench.step("precommit", 1, 1)
+
+    assert "+TREE-LINE" in asked(bench)
+
+
 HOSTILE = {
     "diff.external": "{spy}",
     "core.pager": "{spy}",

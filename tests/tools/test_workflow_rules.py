@@ -473,6 +473,19 @@ async def test_another_tool_on_the_thread_begins_its_own_work(bench):
     assert (1, 1) == (text.count("F-DEBUG"), text.count("F-ANALYZE"))
 
 
+async def test_two_open_investigations_on_one_thread_keep_their_own_steps(bench):
+    """Interleaved steps of two tools under one id count for their own tool only."""
+    again = (await bench.step("debug", 1, 2))["continuation_id"]
+    analyze = await bench.step("analyze", 1, 2, continuation_id=again)
+    debug = await bench.step("debug", 2, 3, continuation_id=again)
+
+    assert (1, 2) == (
+        analyze["analyze_status"]["steps_noted"],
+        debug["debug_status"]["steps_noted"],
+    )
+    assert debug["debug_status"]["steps_replaced"] == 0
+
+
 async def test_after_the_end_step_1_begins_anew(bench):
     """The same tool again on the same thread: a new investigation, the old one as history of the conversation."""
     again = (await bench.step("debug", 1, 1, findings="F-OLD"))["continuation_id"]

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 
-_MATERIAL = """\
-Above are the steps of a coding agent that has read the code, and the files it holds to be relevant.
-Judge the code itself; the agent may be wrong. Name the file and the line or function for every claim. Say what you could not
-check, and which file you would need for it. Put the weightiest point first. Do not repeat the notes."""
+_MATERIAL = (
+    "Above are the steps of a coding agent that has read the code, and the files it holds to be relevant."
+    " Judge the code itself; the agent may be wrong. Name the file and the line or function for every claim."
+    " Say what you could not check, and which file you would need for it. Put the weightiest point first. Do not repeat the notes."
+)
 
 SYSTEM = """\
 You give a second opinion to a developer and to the coding agent that works for them.

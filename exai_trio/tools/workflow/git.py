@@ -92,15 +92,28 @@ class Repository:
         return await _git(self.directory, self.silenced, words)
 
 
-async def open_repository(directory: Path) -> Repository:
-    """Raises: ArgumentError if the directory is in no work tree; ServiceUnavailableError if git is not installed."""
+async def open_repository(directory: Path, roots: tuple[Path, ...]) -> Repository:
+    """Raises: ArgumentError if the directory is in no work tree, or its repository is another's; ServiceUnavailableError."""
     try:
-        inside = await _git(directory, (), ("rev-parse", "--is-inside-work-tree"))
+        asked = await _git(directory, (), ("rev-parse", "--show-toplevel", "--absolute-git-dir"))
     except ToolFailedError as fault:
         raise _no_work_tree(directory, fault.message) from fault
-    if inside.text.strip() != "true":
-        raise _no_work_tree(directory, "it is a bare repository or its inside")
+    top, _, store = asked.text.rstrip("\n").partition("\n")
+    if not await trio.to_thread.run_sync(_belongs_to, Path(top), Path(store), roots):
+        raise _no_work_tree(directory, "its .git leads to a repository outside the allowed roots")
     return Repository(directory, await _filters(directory))
+
+
+def _belongs_to(top: Path, store: Path, roots: tuple[Path, ...]) -> bool:
+    """Whether the repository is this work tree's own: a `.git` can lead anywhere, and what is there would be shown."""
+    real, own = Path(os.path.realpath(store)), top / ".git"
+    if any(real.is_relative_to(root) for root in roots) or real == own:
+        return True
+    try:  # a further work tree: its repository names it in turn
+        named = (real / "gitdir").read_text("utf-8").strip()
+    except (OSError, ValueError):
+        return False
+    return os.path.realpath(named) == str(own)
 
 
 async def _filters(directory: Path) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ async def look(call: StepCall) -> Findings:
     arguments = call.arguments
     directory = await _directory(arguments.path or call.state.own("path", ""), call)
     call.caller.stage("reading files", f"precommit: git status of {paths.shown(str(directory))}")
-    repository = await git.open_repository(directory)
+    repository = await git.open_repository(directory, call.caller.roots)
     status = await repository.status()
     compare_to = arguments.compare_to or call.state.own("compare_to", "")
     wanted: list[tuple[str, Callable[[], Awaitable[git.Printed]]]] = []
