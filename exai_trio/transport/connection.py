@@ -4,12 +4,14 @@ The library's own `send_message` takes a lock and makes a system call for each m
 """
 
 from collections.abc import Iterable
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import trio
 import trio_websocket as tws
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import TextMessage
+
+from .relayed import Messages, Take
 
 RECEIVE_BYTES = 65_536
 
@@ -20,13 +22,17 @@ class Connection(tws.WebSocketConnection):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - the library's own
         super().__init__(*arguments, **named)
         self.cut = False
-        self._send_channel = cast("Any", _Queue(self._send_channel))
+        self._messages = Messages(self._send_channel, self._recv_channel)
+        self._send_channel = cast("Any", self._messages)
 
-    async def receive_messages(self) -> list[str | bytes]:
-        """All messages that wait, as soon as there is one. Raises ConnectionClosed. Cancelling loses no message."""
-        first = await self.get_message()
-        waiting = self._recv_channel.statistics().current_buffer_used
-        return [first, *(self._recv_channel.receive_nowait() for _ in range(waiting))]
+    async def relay(self, take: Take) -> None:
+        """Hand every message to `take` in the reader's own turn, until the connection ends: messages that arrive together are
+        handled together, without a task between.
+
+        Raises ConnectionClosed, or what `take` raised. Cancelling loses no message that was not yet handed over.
+        """
+        await self._messages.relay(take)
+        raise tws.ConnectionClosed(self._close_reason)
 
     async def send_messages(self, frames: Iterable[str]) -> None:
         """Send the texts in order, in one write. Raises ConnectionClosed, ProtocolError, BrokenResourceError or
@@ -96,31 +102,6 @@ class _HandshakeDone:
 
 
 _HANDSHAKE_DONE = _HandshakeDone()
-
-
-class _Queue:
-    """The way from the library's reader to us, which gives up its turn only when the queue is full.
-
-    So messages that arrive together are handled together.
-    """
-
-    def __init__(self, channel: trio.MemorySendChannel[str | bytes]) -> None:
-        self._channel = channel
-
-    async def send(self, message: str | bytes) -> None:
-        try:
-            self._channel.send_nowait(message)
-        except trio.WouldBlock:
-            await self._channel.send(message)
-
-    async def aclose(self) -> None:
-        await self._channel.aclose()
-
-    async def __aenter__(self) -> Self:  # noqa: ASYNC124 - the library enters it so
-        return self
-
-    async def __aexit__(self, *_raised: object) -> None:
-        await self.aclose()
 
 
 def server_side(stream: trio.abc.Stream, queue: int, max_bytes: int) -> Connection:

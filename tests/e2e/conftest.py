@@ -5,7 +5,7 @@ Nothing here waits for time: `until` waits for conditions, with a deadline for t
 
 import json
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -71,7 +71,7 @@ def free_ports(count: int) -> list[int]:
     and the daemon's bind, and while a daemon is down, no client's own socket can come to stand on them."""
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(12_000, 32_000)
+        port = 12_000 + secrets.randbelow(20_000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -127,11 +127,11 @@ class Old:
     async def heard_close(self) -> tuple[int, str]:
         """Code and reason of the daemon's goodbye; frames before it are skipped."""
         with trio.fail_after(PATIENCE_S):
-            while True:
-                try:
+            try:
+                while True:
                     await self.socket.get_message()
-                except ConnectionClosed as closed:
-                    return closed.reason.code, closed.reason.reason or ""
+            except ConnectionClosed as closed:
+                return closed.reason.code, closed.reason.reason or ""
 
 
 @asynccontextmanager
