@@ -277,6 +277,18 @@ async def test_intermediate_steps_name_files_only(bench, project):
 
 
 @pytest.mark.real
+async def test_files_that_could_not_be_shown_are_named_with_the_reason(bench, project):
+    """Binary and missing files are named to the model and to the agent; the others count as embedded."""
+    (project / "c.bin").write_bytes(b"\0")
+    files = [str(project / name) for name in ("a.py", "c.bin", "gone.py")]
+    last = await bench.step("debug", 1, 1, relevant_files=files)
+
+    assert last["file_context"]["files"] == files[:1]
+    assert list(last["file_context"]["not_embedded"]) == files[1:]
+    assert "[file " + files[1] in said_to_model(bench)
+
+
+@pytest.mark.real
 @pytest.mark.parametrize("field", ["relevant_files", "images"])
 @pytest.mark.parametrize("path", ["a.py", "/etc/passwd", "{root}/../x", "{root}/link"])
 async def test_paths_outside_the_roots_are_refused_at_any_step(bench, project, field, path):

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from exai_trio.errors import BadAnswerError, CallTimeoutError, ExaiError
-from exai_trio.providers.base import ChatRequest, Message, ThinkingLevel
+from exai_trio.providers.base import ChatRequest, ThinkingLevel
 from exai_trio.tools import models, prompts
 from exai_trio.tools.answers import whole_characters
 from exai_trio.tools.arguments import concerning
@@ -39,9 +39,17 @@ async def ask(case: Case) -> Outcome:
         services, case.state.model, case.thread.last_model, images=bool(case.state.images)
     )
     text = prompts.investigation(name, case.state, sections=case.sections, task=prompts.TASKS[name])
+    question, material = await gather(case, text, sees=choice.model.sees)
     request = ChatRequest(
         model=choice.model.name,
-        messages=await _messages(case, choice, text),
+        messages=prompts.assemble(
+            system=prompts.SYSTEM,
+            turns=case.thread.turns,
+            question=question,
+            material=material,
+            answering=models.address(choice),
+            context_window=choice.model.context_window,
+        ),
         temperature=_temperature(case),
         thinking=_thinking(case),
         web_search=call.arguments.use_websearch,
@@ -52,18 +60,8 @@ async def ask(case: Case) -> Outcome:
     with time_limit(services.config.expert_analysis_timeout_secs):
         answer = await services.gateway.chat(choice, request, call.caller)
     check(answer)
-    return attrs.evolve(_outcome(case, choice, answer), asked=text)
-
-
-async def _messages(case: Case, choice: "ModelChoice", text: str) -> tuple[Message, ...]:
-    question, material = await gather(case, text, sees=choice.model.sees)
-    return prompts.assemble(
-        system=prompts.SYSTEM,
-        turns=case.thread.turns,
-        question=question,
-        material=material,
-        answering=models.address(choice),
-        context_window=choice.model.context_window,
+    return attrs.evolve(
+        _outcome(case, choice, answer), asked=text, unread=unread(case.state, material)
     )
 
 
@@ -85,6 +83,12 @@ async def gather(case: Case, text: str, *, sees: bool) -> tuple[prompts.Question
             images=await files.read_images_again(earlier, roots),
         ),
     )
+
+
+def unread(state: State, material: prompts.Material) -> dict[str, str]:
+    """The relevant files whose content no model has seen, each with the reason."""
+    found = {path: material.files.get(path) for path in state.relevant_files}
+    return {path: reading.reason for path, reading in found.items() if reading and reading.reason}
 
 
 def _temperature(case: Case) -> float:

@@ -154,7 +154,15 @@ def _program() -> str:
 async def _git(directory: Path, settings: Sequence[str], words: Sequence[str]) -> Printed:
     """Raises: ToolFailedError with what git said; ServiceUnavailableError. Cancelling ends the process."""
     options = [word for setting in (*_SETTINGS, *settings) for word in ("-c", setting)]
-    command = [_program(), "--no-pager", "--literal-pathspecs", *options, "-C", str(directory), *words]
+    command = [
+        _program(),
+        "--no-pager",
+        "--literal-pathspecs",
+        *options,
+        "-C",
+        str(directory),
+        *words,
+    ]
     with trio.move_on_after(GIT_S) as limit:
         return await _printed(command, words[0])
     if limit.cancelled_caught:

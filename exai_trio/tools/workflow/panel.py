@@ -113,7 +113,7 @@ async def ask(case: Case) -> Outcome:
         async with trio.open_nursery() as asking:
             for number, opinion in enumerate(panel):
                 asking.start_soon(_ask_one, briefing, opinion, number, panel)
-    return _outcome(case.workflow, panel)
+    return attrs.evolve(_outcome(case.workflow, panel), unread=expert.unread(case.state, material))
 
 
 def _deadline(seconds: float) -> float:

@@ -18,12 +18,13 @@ Facts = Mapping[str, Any]
 class Outcome:
     """How an investigation ended. `asked` and `reply` are its texts for the conversation.
 
-    `analysis` is expert_analysis, None if nobody was asked.
+    `analysis` is expert_analysis, None if nobody was asked; `unread` are relevant files that could not be shown, with the reasons.
     """
 
     status: str
     reply: str
     asked: str = ""
+    unread: Facts = attrs.field(factory=dict[str, Any])
     analysis: Facts | None = None
     metadata: Facts = attrs.field(factory=dict[str, Any])
     usage: Facts | None = None
@@ -100,7 +101,7 @@ def _answer(
         "next_step_required": more,
         f"{step.workflow.name}_status": _status(step),
         "continuation_id": step.continuation_id,
-        **_files(step, embedded=bool(outcome and outcome.analysis is not None)),
+        **_files(step, outcome),
         **further,
         "metadata": metadata,
     }
@@ -127,12 +128,17 @@ def _status(step: Step) -> dict[str, Any]:
     }
 
 
-def _files(step: Step, *, embedded: bool) -> dict[str, Any]:
+def _files(step: Step, outcome: Outcome | None) -> dict[str, Any]:
     files = step.state.relevant_files
     if not files:
         return {}
-    kind = "fully_embedded" if embedded else "reference_only"
-    return {"file_context": {"type": kind, "files": files}}
+    if outcome is None or outcome.analysis is None:
+        return {"file_context": {"type": "reference_only", "files": files}}
+    embedded = [path for path in files if path not in outcome.unread]
+    context: dict[str, Any] = {"type": "fully_embedded", "files": embedded}
+    if outcome.unread:
+        context["not_embedded"] = outcome.unread
+    return {"file_context": context}
 
 
 def _advice(step: Step) -> dict[str, Any]:
