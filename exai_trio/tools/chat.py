@@ -7,6 +7,7 @@ import attrs
 from msgspec import Meta
 
 from exai_trio.errors import StorageError
+from exai_trio.files import budget
 from exai_trio.files.images import is_data_url
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import ChatRequest
@@ -34,7 +35,7 @@ class Arguments:
 
     prompt: Annotated[str, Meta(min_length=1, description="The question, with its context")]
     files: Annotated[
-        tuple[str, ...], Meta(description="Absolute paths; their text is included")
+        tuple[str, ...], Meta(description="Absolute paths of files or directories")
     ] = ()
     images: Annotated[
         tuple[str, ...], Meta(description="Absolute paths or data URLs, up to 5 MB each")
@@ -94,12 +95,14 @@ async def _gather(
         images = await files.read_images(arguments.images, roots)
     earlier = await files.read_again(_unread(thread.named("files"), named), roots)
     pictures = thread.named("images") if choice.model.sees else []
+    paths = [reading.path for reading in named]
+    readings = {reading.path: reading for reading in (*earlier, *named)}
+    messages = [turn.extra.get("files", ()) for turn in thread.turns]
+    room = budget.room_for_files(choice.model.context_window)
     return (
-        prompts.Question(
-            text=arguments.prompt, files=[reading.path for reading in named], images=images
-        ),
+        prompts.Question(text=arguments.prompt, files=paths, images=images),
         prompts.Material(
-            files={reading.path: reading for reading in (*earlier, *named)},
+            files=budget.fit(readings, [*messages, paths], room),
             images=await files.read_images_again(pictures, roots),
         ),
     )

@@ -12,13 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from exai_trio.errors import PromptTooLongError
+from exai_trio.files.budget import numbered, text_tokens
 from exai_trio.files.paths import shown
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import Image, Message
 from exai_trio.storage.base import Turn
 
-# Code and English run at 3 to 4 characters a token: 3 errs towards leaving room. Beyond ASCII, bytes are counted instead.
-_CHARACTERS_PER_TOKEN = 3
 # No text packs more than this into a token: what is too long even so need not be sent to find out.
 _MOST_CHARACTERS_PER_TOKEN = 8
 _IMAGE_TOKENS = 1_500
@@ -82,7 +81,7 @@ class _Exchange:
 
     @property
     def tokens(self) -> int:
-        return sum(_text_tokens(turn.text) for turn in self.turns)
+        return sum(text_tokens(turn.text) for turn in self.turns)
 
 
 def _exchanges(turns: Iterable[Turn]) -> list[tuple[Turn, ...]]:
@@ -167,22 +166,16 @@ def _file_blocks(
 
 
 def _embedded(name: str, text: str) -> str:
-    end = "" if text.endswith("\n") else "\n"
-    return f"--- file {name} ---\n{text}{end}--- end of {name} ---"
+    return f"--- file {name} ---\n{numbered(text)}\n--- end of {name} ---"
 
 
 def _tokens(messages: Iterable[Message]) -> int:
     return sum(
-        _text_tokens(message.text)
-        + _text_tokens(message.reasoning)
+        text_tokens(message.text)
+        + text_tokens(message.reasoning)
         + len(message.images) * _IMAGE_TOKENS
         for message in messages
     )
-
-
-def _text_tokens(text: str) -> int:
-    size = len(text) if text.isascii() else len(text.encode(errors="replace"))
-    return size // _CHARACTERS_PER_TOKEN
 
 
 def _check_possible(messages: Sequence[Message], answering: str, context_window: int) -> None:
