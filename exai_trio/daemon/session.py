@@ -6,6 +6,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from exai_trio.config import Config
 from exai_trio.errors import (
     CallCancelled,
     ExaiError,
@@ -15,6 +16,7 @@ from exai_trio.errors import (
 )
 from exai_trio.observability.metrics import CallLine
 from exai_trio.tools.arguments import parse
+from exai_trio.tools.declaration import Tool
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import (
     Bye,
@@ -140,7 +142,7 @@ class Session:
             arguments = parse(tool, request.arguments)
         except ExaiError as objection:
             return objection
-        most = self.shared.config.simple_tool_timeout_secs
+        most = longest(self.shared.config, tool)
         return Call(
             request=request,
             session_id=self.id,
@@ -214,6 +216,13 @@ class Session:
         """Stop every running call; each has `why` as its outcome."""
         for call in list(self.calls.values()):
             call.end(why)
+
+
+def longest(config: Config, tool: Tool) -> float:
+    """Seconds that a call of this tool may take."""
+    if tool.kind == "workflow":
+        return config.workflow_tool_timeout_secs
+    return config.simple_tool_timeout_secs
 
 
 def allowed_roots(shared: Shared, named: list[str]) -> tuple[Path, ...]:

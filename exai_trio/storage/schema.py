@@ -30,4 +30,16 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE steps (
+            conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            tool TEXT NOT NULL,
+            at REAL NOT NULL,
+            data TEXT NOT NULL,
+            UNIQUE (conversation, number)
+        ) STRICT
+        """,
+    ),
 )

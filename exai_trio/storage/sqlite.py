@@ -1,4 +1,4 @@
-"""Conversations in one SQLite file: the only module that knows sqlite3, and where its errors become StorageError.
+"""Conversations and workflow steps in one SQLite file: the only module that knows sqlite3, and where its errors become StorageError.
 
 WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes.
 One connection writes (in group commits), another reads; both are used by one thread at a time.
@@ -9,19 +9,18 @@ import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
-import msgspec
 import trio
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.base import Conversation, Turn
+from exai_trio.storage import queries
+from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
 from exai_trio.storage.schema import APPLICATION_ID, STEPS
 
 T = TypeVar("T")
-Row = tuple[Any, ...]  # a turn: role, text, tool, model, provider, at, extra as JSON text
 
 # How long one statement waits for another process's lock, in milliseconds: below the flush time at the end.
 BUSY_MS = 2_000
@@ -29,25 +28,38 @@ BUSY_MS = 2_000
 
 @attrs.frozen
 class SqliteStore:
-    """A ConversationStore over an open file; made by `open_sqlite`, unusable after its block."""
+    """A Store over an open file; made by `open_sqlite`, unusable after its block."""
 
     _writer: GroupCommit
     _reader: sqlite3.Connection
     _reading: trio.CapacityLimiter
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
-        return await self._read(lambda connection: _load(connection, continuation_id, now))
+        return await self._read(lambda connection: queries.load(connection, continuation_id, now))
 
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
-        rows = [_row(turn) for turn in turns]
+        rows = [queries.row(turn) for turn in turns]
         return await self._writer.write(
-            lambda connection: _append(connection, continuation_id, rows, now, expires_at)
+            lambda connection: queries.append(connection, continuation_id, rows, now, expires_at)
+        )
+
+    async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
+        return await self._read(
+            lambda connection: queries.living_steps(connection, continuation_id, now)
+        )
+
+    async def add_step(
+        self, continuation_id: str, step: Step, now: float, expires_at: float
+    ) -> tuple[Step, ...]:
+        row = queries.step_row(step)
+        return await self._writer.write(
+            lambda connection: queries.add_step(connection, continuation_id, row, now, expires_at)
         )
 
     async def sweep(self, now: float) -> int:
-        return await self._writer.write(lambda connection: _sweep(connection, now))
+        return await self._writer.write(lambda connection: queries.sweep(connection, now))
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
@@ -195,73 +207,3 @@ def _remedy(fault: Exception) -> str:
             return "The disk is full."
         case _:
             return "Check that EXAI_HOME exists, is writable and has room."
-
-
-def _load(connection: sqlite3.Connection, continuation_id: str, now: float) -> Conversation | None:
-    found = connection.execute(
-        "SELECT created_at, expires_at FROM conversations WHERE id = ? AND expires_at > ?",
-        (continuation_id, now),
-    ).fetchone()
-    if found is None:
-        return None
-    rows = connection.execute(
-        "SELECT role, text, tool, model, provider, at, extra FROM turns"
-        " WHERE conversation = ? ORDER BY number",
-        (continuation_id,),
-    )
-    turns = tuple(_turn(row) for row in rows)
-    return Conversation(id=continuation_id, created_at=found[0], expires_at=found[1], turns=turns)
-
-
-def _row(turn: Turn) -> Row:
-    """The turn as plain values. Refused here, in its own task, it cannot disturb the writer."""
-    try:
-        turn.text.encode()
-        extra = msgspec.json.encode(turn.extra).decode()
-    except (ValueError, TypeError) as fault:
-        raise StorageError(f"The store cannot hold this: {fault}") from fault
-    return (turn.role, turn.text, turn.tool, turn.model, turn.provider, turn.at, extra)
-
-
-def _turn(row: Row) -> Turn:
-    role, text, tool, model, provider, at, extra = row
-    return Turn(
-        role=role,
-        text=text,
-        tool=tool,
-        model=model,
-        provider=provider,
-        at=at,
-        extra=msgspec.json.decode(extra, type=dict[str, Any]),
-    )
-
-
-def _append(
-    connection: sqlite3.Connection,
-    continuation_id: str,
-    rows: list[Row],
-    now: float,
-    expires_at: float,
-) -> int:
-    # An expired thread that the sweep has not met yet is gone for its readers, so it must not come back here.
-    connection.execute(
-        "DELETE FROM conversations WHERE id = ? AND expires_at <= ?", (continuation_id, now)
-    )
-    connection.execute(
-        "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at",
-        (continuation_id, now, expires_at),
-    )
-    (count,) = connection.execute(
-        "SELECT coalesce(max(number), 0) FROM turns WHERE conversation = ?", (continuation_id,)
-    ).fetchone()
-    connection.executemany(
-        "INSERT INTO turns (conversation, number, role, text, tool, model, provider, at, extra)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ((continuation_id, number, *row) for number, row in enumerate(rows, start=count + 1)),
-    )
-    return int(count) + len(rows)
-
-
-def _sweep(connection: sqlite3.Connection, now: float) -> int:
-    return connection.execute("DELETE FROM conversations WHERE expires_at <= ?", (now,)).rowcount

@@ -8,7 +8,7 @@ import attrs
 
 from exai_trio.config import Config
 from exai_trio.files.reading import FileReader
-from exai_trio.storage.base import ConversationStore
+from exai_trio.storage.base import Store
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import Gateway
@@ -44,7 +44,7 @@ class Services:
 
     config: Config
     gateway: "Gateway"
-    conversations: ConversationStore
+    conversations: Store
     daemon: DaemonView
     tool_names: Callable[[], tuple[str, ...]]
     now: Callable[[], float]  # unix seconds, UTC
