@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
@@ -20,6 +21,7 @@ from .base import (
     Capability,
     ChatRequest,
     Delta,
+    Finish,
     Message,
     OfferedModel,
     ProviderFile,
@@ -75,11 +77,13 @@ class Adapter:
         said = self._read(records.models, await self._fetch("GET", "/models"))
         return tuple(model.offered for model in said.data)
 
-    async def upload_file(self, path: Path, purpose: str) -> ProviderFile:
+    async def upload_file(
+        self, path: Path, purpose: str, opened: BufferedReader | None = None
+    ) -> ProviderFile:
         """Raises: ProviderRefusedError, also where the file cannot be read or the service would not take its size."""
         self._require("files")
         try:
-            return await self._upload(path, purpose)
+            return await self._upload(path, purpose, opened)
         except OSError as error:
             raise ProviderRefusedError(
                 f"{path.name} could not be read: {error.strerror}"
@@ -114,25 +118,27 @@ class Adapter:
             raise self._unsupported("balance")
         return self._read(self.dialect.balance_of, await self._fetch("GET", "/users/me/balance"))
 
-    async def _upload(self, path: Path, purpose: str) -> ProviderFile:
-        size = (await trio.Path(path).stat()).st_size
-        limit = self.dialect.file_limit
-        if not size or (limit is not None and size > limit):
-            raise ProviderRefusedError(
-                f"{path.name} has {size} bytes; {self.dialect.title} takes 1 to {limit}"
-            )
+    async def _upload(
+        self, path: Path, purpose: str, opened: BufferedReader | None
+    ) -> ProviderFile:
         whole_s = (
             self.service.endpoint.limits.stream_s
         )  # the answer begins only after all has been sent
-        async with (
-            open_form(path, purpose) as form,
-            self.service.open(
+        async with open_form(path, purpose, opened) as form:
+            self._check_size(path.name, form.content_size)
+            async with self.service.open(
                 "POST", "/files", content=form, headers=form.headers, first_byte_s=whole_s
-            ) as body,
-        ):
-            said = await body.read_all()
+            ) as body:
+                said = await body.read_all()
         self._refuse_error_inside(said)
         return self._read(records.file, said).ours
+
+    def _check_size(self, name: str, size: int) -> None:
+        limit = self.dialect.file_limit
+        if not size or (limit is not None and size > limit):
+            raise ProviderRefusedError(
+                f"{name} has {size} bytes; {self.dialect.title} takes 1 to {limit}"
+            )
 
     async def _ask(self, asked: Asked) -> bytes:
         return await self._fetch("POST", asked.path, encoded(asked.body or {}))
@@ -196,6 +202,12 @@ class Deltas:
 
     async def _read_on(self) -> None:
         piece = await self._body.next_piece()
-        self._ready.extend(self._reader.end() if piece is None else self._reader.feed(piece))
+        deltas = self._reader.end() if piece is None else self._reader.feed(piece)
+        self._ready.extend(map(self._with_headers, deltas))
         self._body.complete = self._reader.done
         self._over = piece is None or self._reader.done
+
+    def _with_headers(self, delta: Delta) -> Delta:
+        if isinstance(delta, Finish):
+            return attrs.evolve(delta, headers=self._body.headers)
+        return delta
