@@ -14,6 +14,7 @@ from exai_trio.errors import (
     OverCapacityError,
     ServiceUnavailableError,
 )
+from exai_trio.observability import logs
 from exai_trio.observability.metrics import CallLine
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.declaration import Tool
@@ -175,6 +176,9 @@ class Session:
         running.start_soon(self._run, call, name=f"call {call.tool.name}")
 
     async def _run(self, call: Call) -> None:
+        logs.session_id.set(self.id)
+        logs.request_id.set(call.request_id)
+        logs.correlation_id.set(call.correlation_id)
         try:
             outcome = await outcome_of(call)
         finally:

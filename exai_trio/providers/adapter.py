@@ -10,7 +10,6 @@ from urllib.parse import quote
 
 import attrs
 import msgspec
-import trio
 
 from exai_trio.errors import ProviderRefusedError
 
@@ -202,12 +201,13 @@ class Deltas:
 
     async def _read_on(self) -> None:
         piece = await self._body.next_piece()
-        deltas = self._reader.end() if piece is None else self._reader.feed(piece)
-        self._ready.extend(map(self._with_headers, deltas))
-        self._body.complete = self._reader.done
+        self._ready.extend(self._reader.end() if piece is None else self._reader.feed(piece))
         self._over = piece is None or self._reader.done
+        if self._over:
+            self._body.finish()
+            self._add_headers()
 
-    def _with_headers(self, delta: Delta) -> Delta:
-        if isinstance(delta, Finish):
-            return attrs.evolve(delta, headers=self._body.headers)
-        return delta
+    def _add_headers(self) -> None:
+        last = self._ready[-1] if self._ready else None
+        if isinstance(last, Finish):
+            self._ready[-1] = attrs.evolve(last, headers=self._body.headers)
