@@ -1,6 +1,7 @@
 """The text of files, and of those in directories: what is binary or too large is named with the reason instead."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,9 @@ import attrs
 import trio
 
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.files import folders, images, opening
+from exai_trio.files import folders, handing, images, opening, writing
+from exai_trio.files.handing import Opened
+from exai_trio.files.writing import Place
 
 T = TypeVar("T")
 
@@ -31,6 +34,10 @@ class Reading:
     path: str
     text: str = ""
     reason: str = ""
+
+    @property
+    def is_folder(self) -> bool:
+        return self.reason == _FOLDER
 
 
 ReadOne = Callable[[str, tuple[Path, ...], int], Reading]  # path, roots, bytes of room left
@@ -67,6 +74,38 @@ class FileReader:
     ) -> dict[str, str]:
         """Data URLs of images named earlier, by the path given; those that cannot be read any more are missing."""
         return await self._in_thread(partial(images.load_allowed, given, roots)) if given else {}
+
+    @asynccontextmanager
+    async def opened(
+        self, given: str, roots: tuple[Path, ...], most: int
+    ) -> AsyncGenerator[Opened]:
+        """One file of at most `most` bytes, open and hashed; leaving closes it. Raises: ArgumentError, NotFoundError."""
+        opened = await trio.to_thread.run_sync(
+            handing.open_hashed,
+            given,
+            roots,
+            most,
+            thread_name="exai files",
+            limiter=self.limiter,
+        )
+        with opened.file:
+            yield opened
+
+    async def check(self, given: Sequence[str], roots: tuple[Path, ...]) -> None:
+        """Raises what opening any of these files would. Nothing is read."""
+        await self._in_thread(partial(handing.check_all, tuple(given), roots))
+
+    async def find_place(self, given: str, roots: tuple[Path, ...]) -> Place:
+        """Where a new file may be written. Raises: ArgumentError."""
+        return await self._in_thread(partial(writing.find_place, given, roots))
+
+    async def write_new(
+        self, place: Place, usual_name: str, content: bytes, roots: tuple[Path, ...]
+    ) -> Path:
+        """Raises: ArgumentError. Cancelling waits until the file is whole or gone."""
+        return await trio.to_thread.run_sync(
+            writing.write_new, place, usual_name, content, roots, limiter=self.limiter
+        )
 
     async def _in_thread(self, read: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(

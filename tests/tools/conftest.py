@@ -13,9 +13,11 @@ from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router
 from exai_trio.storage.memory import MemoryStore
+from exai_trio.storage.uploads import MemoryUploads
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.tools.upload_desk import UploadDesk
 
 REMEDIES = {"glm": "set GLM_API_KEY", "kimi": "set KIMI_API_KEY"}
 
@@ -166,6 +168,7 @@ class Bench:
     clock: Clock = attrs.field(factory=Clock)
     config: Config = attrs.field(factory=Config)
     store: Any = attrs.field(factory=MemoryStore)
+    uploads: Any = attrs.field(factory=lambda: UploadDesk(MemoryUploads()))
 
     @property
     def services(self):
@@ -173,6 +176,7 @@ class Bench:
             config=self.config,
             gateway=self.gateway,
             conversations=self.store,
+            uploads=self.uploads,
             daemon=self.daemon,
             tool_names=Registry(tools=BUILT_IN).names,
             now=self.clock,
