@@ -5,7 +5,7 @@ from typing import Annotated
 import attrs
 from msgspec import Meta
 
-from exai_trio.tools import answers, uploads
+from exai_trio.tools import answers, models, uploads
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
@@ -27,7 +27,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     return answers.as_json(
         "glm_upload_file",
         facts,
-        metadata={"provider_used": "glm", "reused": given.reused},
+        metadata=models.served_by(services, "glm") | {"reused": given.reused},
         more=facts,
     )
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import attrs
 from msgspec import Meta
 
-from exai_trio.tools import answers
+from exai_trio.tools import answers, models
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 _USUAL_ENGINE = "search-prime"
@@ -33,7 +33,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     return answers.as_json(
         "glm_web_search",
         {"search_result": [dict(result) for result in results]},
-        metadata={"provider_used": "glm", "results": len(results)},
+        metadata=models.served_by(services, "glm") | {"results": len(results)},
     )
 
 

@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.storage.base import Upload
-from exai_trio.tools import answers, uploads
+from exai_trio.tools import answers, models, uploads
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
@@ -52,7 +52,7 @@ async def _list(arguments: Arguments, caller: Caller, services: Services) -> Ans
         }
         for file in held[: arguments.limit]
     ]
-    return _answer({"files": files, "total": len(held)})
+    return _answer({"files": files, "total": len(held)}, services)
 
 
 async def _delete(arguments: Arguments, caller: Caller, services: Services) -> Answer:
@@ -61,9 +61,9 @@ async def _delete(arguments: Arguments, caller: Caller, services: Services) -> A
             raise ArgumentError("delete needs the file_id; list shows them.")
         file_id = uploads.check_id(arguments.file_id.strip())
         if arguments.dry_run:
-            return _answer({"would_delete": [file_id]})
+            return _answer({"would_delete": [file_id]}, services)
         await uploads.delete_file(services, caller, "kimi", file_id)
-    return _answer({"deleted": [file_id]})
+    return _answer({"deleted": [file_id]}, services)
 
 
 async def _cleanup_all(arguments: Arguments, caller: Caller, services: Services) -> Answer:
@@ -73,7 +73,7 @@ async def _cleanup_all(arguments: Arguments, caller: Caller, services: Services)
     if arguments.dry_run is not False:
         services.uploads.note_shown(caller.session_id, frozenset(file.file_id for file in ours))
         how = "Nothing was deleted. The same call with dry_run false deletes these."
-        return _answer({"would_delete": list(map(_shown, ours)), "next": how})
+        return _answer({"would_delete": list(map(_shown, ours)), "next": how}, services)
     shown = services.uploads.take_shown(caller.session_id)
     if shown is None:
         raise ArgumentError(
@@ -88,10 +88,10 @@ async def _cleanup_orphaned(arguments: Arguments, caller: Caller, services: Serv
     held = await _held(services, caller)
     gone = [file for file in await _known(services) if file.file_id not in held]
     if arguments.dry_run:
-        return _answer({"would_forget": list(map(_shown, gone))})
+        return _answer({"would_forget": list(map(_shown, gone))}, services)
     for file in gone:
         await services.uploads.registry.forget_upload("kimi", file.account, file.file_id)
-    return _answer({"forgotten": list(map(_shown, gone))})
+    return _answer({"forgotten": list(map(_shown, gone))}, services)
 
 
 async def _cleanup_expired(arguments: Arguments, caller: Caller, services: Services) -> Answer:
@@ -99,7 +99,7 @@ async def _cleanup_expired(arguments: Arguments, caller: Caller, services: Servi
     before = services.now() - _EXPIRED_S
     expired = [file for file in await _known(services) if file.used_at < before]
     if arguments.dry_run:
-        return _answer({"would_delete": list(map(_shown, expired))})
+        return _answer({"would_delete": list(map(_shown, expired))}, services)
     return await _deleted(expired, caller, services)
 
 
@@ -111,7 +111,7 @@ async def _deleted(files: list[Upload], caller: Caller, services: Services) -> A
         except NotFoundError:
             continue
         deleted.append(_shown(file))
-    return _answer({"deleted": deleted})
+    return _answer({"deleted": deleted}, services)
 
 
 async def _known(services: Services) -> tuple[Upload, ...]:
@@ -126,8 +126,9 @@ def _shown(file: Upload) -> dict[str, Any]:
     return {"id": file.file_id, "filename": file.filename, "bytes": file.size}
 
 
-def _answer(facts: dict[str, Any]) -> Answer:
-    return answers.as_json("kimi_manage_files", facts, metadata={"provider_used": "kimi"})
+def _answer(facts: dict[str, Any], services: Services) -> Answer:
+    served = models.served_by(services, "kimi")
+    return answers.as_json("kimi_manage_files", facts, metadata=served)
 
 
 TOOL = Tool(

@@ -6,7 +6,7 @@ import attrs
 from msgspec import Meta
 
 from exai_trio.observability.times import rfc3339
-from exai_trio.tools import answers, uploads
+from exai_trio.tools import answers, models, uploads
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 from exai_trio.tools.uploads import Given
@@ -34,7 +34,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     return answers.as_json(
         "kimi_upload_files",
         [_as_json(each) for each in given],
-        metadata={"provider_used": "kimi", "reused": reused, **notice},
+        metadata=models.served_by(services, "kimi") | {"reused": reused, **notice},
     )
 
 

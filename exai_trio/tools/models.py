@@ -94,6 +94,15 @@ def facts(answer: "ChatAnswer", named: str) -> dict[str, Any]:
     return found
 
 
+def served_by(services: Services, provider: str) -> dict[str, Any]:
+    """What the metadata of an answer says that came from a provider without any model."""
+    simulated = any(
+        known["name"] == provider and known.get("simulated")
+        for known in services.gateway.providers()
+    )
+    return {"provider_used": provider, **({"simulated": True} if simulated else {})}
+
+
 def _source(result: Mapping[str, Any]) -> dict[str, Any]:
     return {key: result[key] for key in ("title", "link") if result.get(key)}
 

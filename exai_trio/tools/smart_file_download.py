@@ -11,7 +11,7 @@ from msgspec import Meta
 from exai_trio.errors import StorageError
 from exai_trio.files.writing import safe_name
 from exai_trio.observability.files import replace_private
-from exai_trio.tools import answers, uploads
+from exai_trio.tools import answers, models, uploads
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
@@ -47,7 +47,8 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     return answers.as_json(
         "smart_file_download",
         facts,
-        metadata={"provider_used": provider, "notice": "the text that the provider extracted"},
+        metadata=models.served_by(services, provider)
+        | {"notice": "the text that the provider extracted"},
     )
 
 
