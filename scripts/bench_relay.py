@@ -29,7 +29,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
 
 def main() -> int:
     asked = _arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # children end as with Ctrl-C
+    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))  # ends children
     rows: list[Row] = []
     failed = False
     for name in asked.only or MEASUREMENTS:

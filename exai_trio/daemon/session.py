@@ -171,14 +171,14 @@ class Session:
     def _start(self, call: Call, running: trio.Nursery) -> None:
         self.calls[call.wire_id] = call
         self.shared.call_started()
-        accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
-        self.deliver(self.rules.accept(call.wire_id, accepted))
         running.start_soon(self._run, call, name=f"call {call.tool.name}")
 
     async def _run(self, call: Call) -> None:
         logs.session_id.set(self.id)
         logs.request_id.set(call.request_id)
         logs.correlation_id.set(call.correlation_id)
+        accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
+        self.deliver(self.rules.accept(call.wire_id, accepted))
         try:
             outcome = await outcome_of(call)
         finally:

@@ -4,11 +4,14 @@ The library's own `send_message` takes a lock and makes a system call for each m
 """
 
 from collections.abc import Iterable
+from typing import Any, cast
 
 import trio
 import trio_websocket as tws
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import TextMessage
+
+from .relayed import Messages, Take
 
 RECEIVE_BYTES = 65_536
 
@@ -16,7 +19,20 @@ RECEIVE_BYTES = 65_536
 class Connection(tws.WebSocketConnection):
     """`cut` is true once a write of ours ended midway: the peer would read the next bytes as part of the old ones."""
 
-    cut = False
+    def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - the library's own
+        super().__init__(*arguments, **named)
+        self.cut = False
+        self._messages = Messages(self._send_channel, self._recv_channel)
+        self._send_channel = cast("Any", self._messages)
+
+    async def relay(self, take: Take) -> None:
+        """Hand every message to `take` in the reader's own turn, until the connection ends: messages that arrive together are
+        handled together, without a task between.
+
+        Raises ConnectionClosed, or what `take` raised. Cancelling loses no message that was not yet handed over.
+        """
+        await self._messages.relay(take)
+        raise tws.ConnectionClosed(self._close_reason)
 
     async def send_messages(self, frames: Iterable[str]) -> None:
         """Send the texts in order, in one write. Raises ConnectionClosed, ProtocolError, BrokenResourceError or
@@ -25,12 +41,21 @@ class Connection(tws.WebSocketConnection):
             raise tws.ConnectionClosed(self._close_reason)
         data = b"".join([self._wsproto.send(TextMessage(data=frame)) for frame in frames])
         await self._take_lock()
-        self.cut = True
         try:
-            await self._stream.send_all(data)
-            self.cut = False
+            await self._write(data)
         finally:
             self._stream_lock.release()
+
+    async def _write(self, data: bytes) -> None:
+        """A write that does not end well closes the stream, so that whoever waits for the lock writes nothing after it."""
+        done = False
+        try:
+            await self._stream.send_all(data)
+            done = True
+        finally:
+            if not done:
+                self.cut = True
+                await trio.aclose_forcefully(self._stream)
 
     async def _take_lock(self) -> None:
         try:
@@ -46,6 +71,10 @@ class Connection(tws.WebSocketConnection):
     async def wait_open(self) -> None:
         """Return when the server has accepted our handshake."""
         await self._open_handshake.wait()
+
+    def forget_handshake(self) -> None:
+        """Once the connection is open: the parser of its HTTP part, some kilobytes, is of no more use."""
+        self._wsproto.handshake = cast("Any", _HANDSHAKE_DONE)
 
     async def run_reader(self) -> None:
         """Read until the connection ends. Raises ConnectionClosed, HandshakeError or ProtocolError."""
@@ -63,6 +92,16 @@ class Connection(tws.WebSocketConnection):
                 pass
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return
+
+
+class _HandshakeDone:
+    """Stands where the handshake was: it has nothing more to say."""
+
+    def events(self) -> tuple[()]:
+        return ()
+
+
+_HANDSHAKE_DONE = _HandshakeDone()
 
 
 def server_side(stream: trio.abc.Stream, queue: int, max_bytes: int) -> Connection:

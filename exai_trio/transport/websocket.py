@@ -4,7 +4,7 @@ Rules kept here: whoever loses the peer gets PeerGone; many frames go out in one
 never written again; a connection says goodbye within `close_s` and its socket is closed when its context is left.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
@@ -55,6 +55,10 @@ class Unreachable(Exception):
     """Nobody answers at that address, or it does not speak WebSocket."""
 
 
+class _TooLarge(Exception):
+    """A message over the limit."""
+
+
 @attrs.frozen(kw_only=True)
 class Handshake:
     """What a client sent before the upgrade; header names are in lower case."""
@@ -77,10 +81,39 @@ class WebSocket:
             frame = await self._connection.get_message()
         except tws.ConnectionClosed as closed:
             raise _peer_gone(closed) from closed
-        if len(frame) * 4 > self._limits.max_bytes and _size(frame) > self._limits.max_bytes:
-            await self.close(TOO_LARGE, f"messages are limited to {self._limits.max_bytes} bytes")
-            raise PeerGone(code=TOO_LARGE)
+        try:
+            self._check_size(frame)
+        except _TooLarge as fault:
+            raise await self._give_up(fault) from fault
         return frame
+
+    async def relay(self, take: Callable[[str | bytes], Awaitable[None]]) -> NoReturn:
+        """Hand every message to `take`, in order, until the connection ends. Raises PeerGone, or what `take` raised.
+
+        While `take` waits nothing is read, pings and goodbyes of the peer included. Cancelling loses no message.
+        """
+
+        async def take_fitting(frame: str | bytes) -> None:
+            self._check_size(frame)
+            await take(frame)
+
+        try:
+            await self._connection.relay(take_fitting)
+        except tws.ConnectionClosed as closed:
+            raise _peer_gone(closed) from closed
+        except _TooLarge as fault:
+            raise await self._give_up(fault) from fault
+        raise PeerGone
+
+    def _check_size(self, frame: str | bytes) -> None:
+        """The library counts characters; the limit is in bytes."""
+        most = self._limits.max_bytes
+        if len(frame) * 4 > most and _size(frame) > most:
+            raise _TooLarge(f"messages are limited to {most} bytes")
+
+    async def _give_up(self, fault: "_TooLarge") -> PeerGone:
+        await self.close(TOO_LARGE, str(fault))
+        return PeerGone(code=TOO_LARGE)
 
     async def send(self, *frames: str) -> None:
         """Send the frames in order, in one write. Raises PeerGone, also if the peer takes nothing for `send_s`.
@@ -132,6 +165,7 @@ async def accept(
             await _answer_handshake(connection, reader, limits, admit)
         if reader.handshake.cancelled_caught:
             raise PeerGone(reason="the handshake failed")
+        connection.forget_handshake()
         socket = WebSocket(connection, limits, reader.ended)
         try:
             yield socket
@@ -164,6 +198,7 @@ async def client_on(
             await connection.wait_open()
         if reader.handshake.cancelled_caught:
             raise Unreachable(f"{authority} refuses the WebSocket: {reader.fault}")
+        connection.forget_handshake()
         socket = WebSocket(connection, limits, reader.ended)
         try:
             yield socket
