@@ -68,7 +68,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         shared = await stack.enter_async_context(_build(config, _port(listeners)))
         stack.enter_context(pid_file(config))
         await _run(shared, listeners, task_status)
-        await trio.to_thread.run_sync(shared.call_log.flush)
+        await trio.to_thread.run_sync(shared.flush_logs)
         log.info("stopped")
 
 

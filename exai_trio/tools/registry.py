@@ -14,6 +14,7 @@ import attrs
 from exai_trio.config import Config, ToolProfile
 from exai_trio.errors import ToolNotFoundError
 from exai_trio.tools import (
+    activity,
     arguments,
     challenge,
     chat,
@@ -34,6 +35,7 @@ from exai_trio.tools import (
     smart_file_query,
     status,
     test_echo,
+    toolcall_log_tail,
     version,
 )
 from exai_trio.tools.declaration import Tool, Visibility
@@ -50,6 +52,8 @@ BUILT_IN: tuple[Tool, ...] = (
     self_check.TOOL,
     provider_capabilities.TOOL,
     test_echo.TOOL,
+    activity.TOOL,
+    toolcall_log_tail.TOOL,
     kimi_upload_files.TOOL,
     kimi_chat_with_files.TOOL,
     kimi_manage_files.TOOL,
