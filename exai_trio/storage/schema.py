@@ -59,4 +59,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE INDEX uploads_by_content ON uploads (sha256)",
     ),
+    (
+        """
+        CREATE TABLE thread_names (
+            conversation TEXT PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+            name TEXT NOT NULL UNIQUE
+        ) STRICT
+        """,
+    ),
 )

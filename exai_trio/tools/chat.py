@@ -70,6 +70,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
             material=material,
             answering=models.address(choice),
             context_window=choice.model.context_window,
+            calibration=services.calibration.factor(models.address(choice)),
         ),
         temperature=arguments.temperature,
         thinking=arguments.thinking_mode,
@@ -78,6 +79,11 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         cache_key=thread.id,
     )
     answer = await services.gateway.chat(choice, request, caller)
+    if not answer.web_results:  # they count as input and are in no estimate
+        counted = answer.usage.input_tokens
+        services.calibration.learn(
+            models.address(choice), prompts.estimate(request.messages), counted
+        )
     exchange = _exchange(arguments, question, choice, answer, services.now())
     return await _finish(arguments, thread, exchange, answer, services)
 
@@ -140,7 +146,13 @@ def _exchange(
         model=choice.model.name,
         provider=choice.provider,
         at=now,
-        extra=conversations.extra(reasoning=answers.whole_characters(answer.reasoning)),
+        extra=conversations.extra(
+            reasoning=answers.whole_characters(answer.reasoning),
+            usage={
+                "input_tokens": answer.usage.input_tokens,
+                "output_tokens": answer.usage.output_tokens,
+            },
+        ),
     )
     return asked, answered
 

@@ -15,6 +15,7 @@ from exai_trio.providers.routing import Router
 from exai_trio.storage.memory import MemoryStore
 from exai_trio.storage.uploads import MemoryUploads
 from exai_trio.tools.arguments import parse
+from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import BUILT_IN, Registry
 from exai_trio.tools.upload_desk import UploadDesk
@@ -168,6 +169,7 @@ class Bench:
     clock: Clock = attrs.field(factory=Clock)
     config: Config = attrs.field(factory=Config)
     store: Any = attrs.field(factory=MemoryStore)
+    calibration: Any = attrs.field(factory=Calibration)
     uploads: Any = attrs.field(factory=lambda: UploadDesk(MemoryUploads()))
 
     @property
@@ -177,6 +179,7 @@ class Bench:
             gateway=self.gateway,
             conversations=self.store,
             uploads=self.uploads,
+            calibration=self.calibration,
             daemon=self.daemon,
             tool_names=Registry(tools=BUILT_IN).names,
             now=self.clock,

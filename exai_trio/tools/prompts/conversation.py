@@ -50,9 +50,11 @@ def assemble(
     material: Material,
     answering: str,
     context_window: int | None,
+    calibration: float = 1.0,
 ) -> tuple[Message, ...]:
     """The messages for the model `answering` ("provider/model"), which gets its own reasoning back and no other's.
 
+    `calibration` is the model's own tokens for each estimated one.
     Raises: PromptTooLongError if the question alone can impossibly fit.
     """
     kept = [_Exchange(turns=exchange) for exchange in _exchanges(turns)]
@@ -65,7 +67,9 @@ def assemble(
             material=material,
             answering=answering,
         )
-        if context_window is None or _tokens(messages) <= context_window * (1 - _ANSWER_SHARE):
+        if context_window is None or estimate(messages) * calibration <= context_window * (
+            1 - _ANSWER_SHARE
+        ):
             return messages
         if not kept:
             _check_possible(messages, answering, context_window)
@@ -169,7 +173,8 @@ def _embedded(name: str, text: str) -> str:
     return f"--- file {name} ---\n{numbered(text)}\n--- end of {name} ---"
 
 
-def _tokens(messages: Iterable[Message]) -> int:
+def estimate(messages: Iterable[Message]) -> int:
+    """Tokens, on the safe side until the model's own counts are known."""
     return sum(
         text_tokens(message.text)
         + text_tokens(message.reasoning)
