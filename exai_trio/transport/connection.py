@@ -11,6 +11,7 @@ import trio_websocket as tws
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import TextMessage
 
+from .at_once import written_at_once
 from .relayed import Messages, Take
 
 RECEIVE_BYTES = 65_536
@@ -34,34 +35,36 @@ class Connection(tws.WebSocketConnection):
         await self._messages.relay(take)
         raise tws.ConnectionClosed(self._close_reason)
 
-    async def send_messages(self, frames: Iterable[str]) -> None:
-        """Send the texts in order, in one write. Raises ConnectionClosed, ProtocolError, BrokenResourceError or
-        ClosedResourceError. Cancelling cuts the stream."""
+    async def send_messages(self, frames: Iterable[str], limit_s: float) -> bool:
+        """Send the texts in order, in one write. False if the peer did not take them within `limit_s`.
+
+        Raises ConnectionClosed, ProtocolError, BrokenResourceError or ClosedResourceError. Cancelling cuts the stream.
+        """
         if self._close_reason:
             raise tws.ConnectionClosed(self._close_reason)
         data = b"".join([self._wsproto.send(TextMessage(data=frame)) for frame in frames])
-        await self._take_lock()
-        try:
-            await self._write(data)
-        finally:
-            self._stream_lock.release()
+        if not self._stream_lock.locked():
+            self._stream_lock.acquire_nowait()
+            try:
+                data = data[written_at_once(self._stream, data) :]
+                return not data or await self._write(data, limit_s)
+            finally:
+                self._stream_lock.release()
+        async with self._stream_lock:
+            return await self._write(data, limit_s)
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, data: bytes, limit_s: float) -> bool:
         """A write that does not end well closes the stream, so that whoever waits for the lock writes nothing after it."""
         done = False
         try:
-            await self._stream.send_all(data)
-            done = True
+            with trio.move_on_after(limit_s):
+                await self._stream.send_all(data)
+                done = True
         finally:
             if not done:
                 self.cut = True
                 await trio.aclose_forcefully(self._stream)
-
-    async def _take_lock(self) -> None:
-        try:
-            self._stream_lock.acquire_nowait()
-        except trio.WouldBlock:
-            await self._stream_lock.acquire()
+        return done
 
     async def receive_request(self) -> tuple[tws.WebSocketRequest, str]:
         """The handshake of a client, and its Host header, which the library keeps from the request's headers."""

@@ -120,12 +120,11 @@ class WebSocket:
 
         Cancelling cuts the stream: nothing can be sent after it, not even a goodbye.
         """
-        with trio.move_on_after(self._limits.send_s) as scope:
-            try:
-                await self._connection.send_messages(frames)
-            except _LOST as lost:
-                raise _peer_gone(lost) from lost
-        if scope.cancelled_caught:
+        try:
+            taken = await self._connection.send_messages(frames, self._limits.send_s)
+        except _LOST as lost:
+            raise _peer_gone(lost) from lost
+        if not taken:
             raise PeerGone(reason="the peer does not read")
 
     async def ping(self) -> None:
