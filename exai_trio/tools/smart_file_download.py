@@ -64,7 +64,7 @@ async def _holder(services: Services, file_id: str) -> tuple[str, str]:
 
 
 async def _keep(services: Services, name: str, content: bytes) -> Path:
-    path = services.config.home / "downloads" / name
+    path = services.config.home / "files" / name
     try:
         await trio.to_thread.run_sync(
             replace_private, path, content, limiter=services.files.limiter
