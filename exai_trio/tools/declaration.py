@@ -98,7 +98,8 @@ class Tool:
     `X | None = None` is an X that may be left out.
 
     `repeatable`: running it twice is safe. `cacheable`: identical calls at the same time may share one run.
-    `tolerated` are argument names that old clients send and that are dropped silently.
+    `tolerated` are argument names that old clients send and that are dropped silently. `seldom` are arguments that only the
+    full profile lists; they are taken all the same.
     """
 
     name: str
@@ -113,4 +114,5 @@ class Tool:
     cacheable: bool = False
     output_schema: Mapping[str, Any] | None = None
     tolerated: frozenset[str] = frozenset()
+    seldom: frozenset[str] = frozenset()
     extra_arguments_allowed: bool = False

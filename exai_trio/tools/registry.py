@@ -30,6 +30,7 @@ from exai_trio.tools import (
     kimi_upload_files,
     listmodels,
     provider_capabilities,
+    schemas,
     self_check,
     smart_file_download,
     smart_file_query,
@@ -39,12 +40,25 @@ from exai_trio.tools import (
     version,
 )
 from exai_trio.tools.declaration import Tool, Visibility
+from exai_trio.tools.workflow import consensus, docgen, inquiries, planner, precommit, tracer
 
 log = logging.getLogger("exai.tools")
 
 BUILT_IN: tuple[Tool, ...] = (
     chat.TOOL,
     status.TOOL,
+    planner.TOOL,
+    inquiries.ANALYZE,
+    inquiries.DEBUG,
+    inquiries.CODEREVIEW,
+    inquiries.REFACTOR,
+    inquiries.TESTGEN,
+    inquiries.THINKDEEP,
+    inquiries.SECAUDIT,
+    precommit.TOOL,
+    consensus.TOOL,
+    tracer.TOOL,
+    docgen.TOOL,
     challenge.TOOL,
     listmodels.TOOL,
     version.TOOL,
@@ -132,7 +146,7 @@ class Registry:
 
     def listing(self) -> list[dict[str, Any]]:
         """The visible tools as list_tools_res and MCP's tools/list carry them; the same configuration gives the same bytes."""
-        return [listed(tool) for tool in self.visible()]
+        return [listed(tool, short=self.profile != "full") for tool in self.visible()]
 
     def unknown_names(self) -> list[tuple[str, str]]:
         """Names in ENABLED_TOOLS and DISABLED_TOOLS that no tool has, each with the nearest one or ""."""
@@ -144,12 +158,13 @@ class Registry:
         ]
 
 
-def listed(tool: Tool) -> dict[str, Any]:
-    """One entry of a tool list."""
+def listed(tool: Tool, *, short: bool = False) -> dict[str, Any]:
+    """One entry of a tool list; a `short` one costs an editor fewer tokens and leaves out what few callers need."""
+    schema = arguments.schema(tool)
     entry: dict[str, Any] = {
         "name": tool.name,
         "description": tool.description,
-        "inputSchema": arguments.schema(tool),
+        "inputSchema": schemas.short(schema, tool.seldom) if short else schema,
     }
     if tool.output_schema is not None:
         entry["outputSchema"] = dict(tool.output_schema)
