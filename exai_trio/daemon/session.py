@@ -39,6 +39,7 @@ from .calls import Call, Outcome, outcome_of
 from .faults import as_fault
 from .outbox import Farewell, Outbox
 from .state import Shared
+from .toolcalls import line_of
 
 log = logging.getLogger("exai.session")
 
@@ -192,6 +193,7 @@ class Session:
     def _count(self, call: Call, outcome: Outcome) -> None:
         code = outcome.error.code if isinstance(outcome, CallFailed) else ""
         self.shared.figures.count(code)
+        self.shared.toolcalls.add(line_of(call, outcome))
         self.shared.call_log.add(
             CallLine(
                 t=round(self.shared.now(), 3),

@@ -6,7 +6,8 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.observability.metrics import CallLog
+from exai_trio.observability.metrics import CallLine, CallLog
+from exai_trio.observability.toolcalls import ToolCallLine, toolcalls_log
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
 
@@ -27,13 +28,21 @@ class Shared:
     registry: Registry
     services: Services
     tokens: Tokens
-    call_log: CallLog
+    call_log: CallLog[CallLine]
     permits: trio.CapacityLimiter
     now: Callable[[], float]
     figures: Figures
     facts: Facts
     draining: trio.Event
+    toolcalls: CallLog[ToolCallLine] = attrs.field(
+        default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
+    )
     quiet: trio.Event = attrs.field(factory=trio.Event)
+
+    def flush_logs(self) -> None:
+        """Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""
+        self.call_log.flush()
+        self.toolcalls.flush()
 
     def call_started(self) -> None:
         self.figures.accepted += 1

@@ -76,3 +76,40 @@ class WorkflowStore(Protocol):
 
 class Store(ConversationStore, WorkflowStore, Protocol):
     """Everything that is kept under a continuation id."""
+
+
+@attrs.frozen(kw_only=True)
+class Upload:
+    """A file that EXAI gave to a provider. `account` tells one key of one service from another; times are unix seconds."""
+
+    provider: str
+    account: str
+    file_id: str
+    sha256: str
+    purpose: str
+    filename: str
+    size: int
+    uploaded_at: float
+    used_at: float
+
+
+class FileRegistry(Protocol):
+    """Which files EXAI gave to providers, across turns, tools, windows and restarts. Raises and cancels as a ConversationStore does."""
+
+    async def find_upload(
+        self, provider: str, account: str, sha256: str, purpose: str
+    ) -> Upload | None:
+        """The newest upload of that content."""
+        ...
+
+    async def note_upload(self, upload: Upload) -> None:
+        """Add it, or put it in the place of the one with its id."""
+        ...
+
+    async def uploads(self, provider: str, account: str) -> tuple[Upload, ...]:
+        """Oldest first."""
+        ...
+
+    async def forget_upload(self, provider: str, account: str, file_id: str) -> None:
+        """It is gone at the provider; forgetting one that is not known is no fault."""
+        ...

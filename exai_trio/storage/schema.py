@@ -42,4 +42,29 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE uploads (
+            provider TEXT NOT NULL,
+            account TEXT NOT NULL,
+            file_id TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            filename TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            uploaded_at REAL NOT NULL,
+            used_at REAL NOT NULL,
+            PRIMARY KEY (provider, account, file_id)
+        ) STRICT
+        """,
+        "CREATE INDEX uploads_by_content ON uploads (sha256)",
+    ),
+    (
+        """
+        CREATE TABLE thread_names (
+            conversation TEXT PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+            name TEXT NOT NULL UNIQUE
+        ) STRICT
+        """,
+    ),
 )

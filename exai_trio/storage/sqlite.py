@@ -35,7 +35,7 @@ class SqliteStore:
     _reading: trio.CapacityLimiter
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
-        return await self._read(lambda connection: queries.load(connection, continuation_id, now))
+        return await self.read(lambda connection: queries.load(connection, continuation_id, now))
 
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
@@ -46,7 +46,7 @@ class SqliteStore:
         )
 
     async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
-        return await self._read(
+        return await self.read(
             lambda connection: queries.living_steps(connection, continuation_id, now)
         )
 
@@ -61,7 +61,11 @@ class SqliteStore:
     async def sweep(self, now: float) -> int:
         return await self._writer.write(lambda connection: queries.sweep(connection, now))
 
-    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Have statements of another module of this package done in the next batch."""
+        return await self._writer.write(work)
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
 
         def run() -> T:

@@ -9,6 +9,8 @@ import attrs
 from exai_trio.config import Config
 from exai_trio.files.reading import FileReader
 from exai_trio.storage.base import Store
+from exai_trio.tools.calibration import Calibration
+from exai_trio.tools.upload_desk import UploadDesk
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import Gateway
@@ -48,6 +50,8 @@ class Services:
     daemon: DaemonView
     tool_names: Callable[[], tuple[str, ...]]
     now: Callable[[], float]  # unix seconds, UTC
+    uploads: UploadDesk
+    calibration: Calibration = attrs.field(factory=Calibration)
     files: FileReader = attrs.field(factory=FileReader)
 
 

@@ -14,16 +14,29 @@ import attrs
 from exai_trio.config import Config, ToolProfile
 from exai_trio.errors import ToolNotFoundError
 from exai_trio.tools import (
+    activity,
     arguments,
     challenge,
     chat,
+    glm_payload_preview,
+    glm_upload_file,
+    glm_web_search,
     health,
+    kimi_capture_headers,
+    kimi_chat_with_files,
+    kimi_chat_with_tools,
+    kimi_intent_analysis,
+    kimi_manage_files,
+    kimi_upload_files,
     listmodels,
     provider_capabilities,
     schemas,
     self_check,
+    smart_file_download,
+    smart_file_query,
     status,
     test_echo,
+    toolcall_log_tail,
     version,
 )
 from exai_trio.tools.declaration import Tool, Visibility
@@ -53,6 +66,19 @@ BUILT_IN: tuple[Tool, ...] = (
     self_check.TOOL,
     provider_capabilities.TOOL,
     test_echo.TOOL,
+    activity.TOOL,
+    toolcall_log_tail.TOOL,
+    kimi_upload_files.TOOL,
+    kimi_chat_with_files.TOOL,
+    kimi_manage_files.TOOL,
+    kimi_intent_analysis.TOOL,
+    kimi_capture_headers.TOOL,
+    kimi_chat_with_tools.TOOL,
+    glm_upload_file.TOOL,
+    glm_web_search.TOOL,
+    glm_payload_preview.TOOL,
+    smart_file_query.TOOL,
+    smart_file_download.TOOL,
 )
 
 _PROFILES: Mapping[ToolProfile, tuple[Visibility, ...]] = {
@@ -60,6 +86,8 @@ _PROFILES: Mapping[ToolProfile, tuple[Visibility, ...]] = {
     "standard": ("essential", "core", "advanced"),
     "full": ("essential", "core", "advanced", "full"),
 }
+
+_MOST_NAMED = 10  # tools, where a name is like none of them
 
 # What editors' configurations of the original project append to each name.
 _SUFFIX = re.compile(r"[-_]EXAI[-_]WS(-VSCode[12])?$")
@@ -96,7 +124,7 @@ class Registry:
             if tool.name == plain and plain not in self.disabled:
                 return tool
         names = self.names()
-        nearest = get_close_matches(plain, names, n=3) or list(names)
+        nearest = get_close_matches(plain, names, n=3) or list(names[:_MOST_NAMED])
         raise ToolNotFoundError(
             f"There is no tool {plain[:80]!r}. Did you mean: {', '.join(nearest)}?",
             details={"nearest": nearest},

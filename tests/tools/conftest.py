@@ -13,9 +13,12 @@ from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router
 from exai_trio.storage.memory import MemoryStore
+from exai_trio.storage.uploads import MemoryUploads
 from exai_trio.tools.arguments import parse
+from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.tools.upload_desk import UploadDesk
 
 # What a workflow tool's steps need besides the step itself.
 _FOUND = {"findings": "found something"}
@@ -196,6 +199,8 @@ class Bench:
     clock: Clock = attrs.field(factory=Clock)
     config: Config = attrs.field(factory=Config)
     store: Any = attrs.field(factory=MemoryStore)
+    calibration: Any = attrs.field(factory=Calibration)
+    uploads: Any = attrs.field(factory=lambda: UploadDesk(MemoryUploads()))
 
     @property
     def services(self):
@@ -203,6 +208,8 @@ class Bench:
             config=self.config,
             gateway=self.gateway,
             conversations=self.store,
+            uploads=self.uploads,
+            calibration=self.calibration,
             daemon=self.daemon,
             tool_names=Registry(tools=BUILT_IN).names,
             now=self.clock,
