@@ -82,7 +82,7 @@ async def test_a_debug_thread_handed_from_chat(reader, editor):
 
     assert last["status"] == "investigation_complete"
     assert chat["body"]["messages"] == debug["body"]["messages"][:2]
-    assert text_of(debug).count("class CapacityLimiter:") == 1
+    assert text_of(debug).count("class CapacityLimiter(") == 1
     assert (1, 1) == (text_of(debug).count("WHY-SLOW?"), text_of(debug).count("FOUND-1"))
 
 
