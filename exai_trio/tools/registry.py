@@ -167,7 +167,9 @@ def listed(tool: Tool, *, short: bool = False) -> dict[str, Any]:
         "inputSchema": schemas.short(schema, tool.seldom) if short else schema,
     }
     if tool.output_schema is not None:
-        entry["outputSchema"] = dict(tool.output_schema)
+        dropped = {"required"} if short else set[str]()
+        output = {key: value for key, value in tool.output_schema.items() if key not in dropped}
+        entry["outputSchema"] = output
     if tool.read_only:
         entry["annotations"] = {"readOnlyHint": True}
     return entry

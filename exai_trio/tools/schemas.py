@@ -11,7 +11,8 @@ import msgspec
 
 Schema = dict[str, Any]
 
-_MOST_CHOICES = 5  # in a short list; more are plain text there
+_MOST_CHOICES = 4  # in a short list; more are plain text there
+_BOUNDS = {"default", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
 
 
 @cache
@@ -72,7 +73,7 @@ def _is_detail(key: str, value: object) -> bool:
         and isinstance(value, list)
         and len(cast("list[object]", value)) > _MOST_CHOICES
     )
-    return long or key in {"default", "minimum", "maximum", "minLength"}
+    return long or key in _BOUNDS
 
 
 def allowed(schema: Mapping[str, Any]) -> str:

@@ -21,8 +21,9 @@ Described = Annotated[Any, Meta(extra_json_schema={"type": "object"})]
 # What only the full list shows: bookkeeping, and what has a good default.
 SELDOM = frozenset(
     {
-        "backtrack_from_step", "compliance_requirements", "current_model_index", "files_checked", "images",
-        "is_branch_point", "model_responses", "output_format", "relevant_context", "severity_filter", "standards",
+        "backtrack_from_step", "compliance_requirements", "current_model_index", "files_checked", "focus_areas",
+        "images", "include_staged", "include_unstaged", "is_branch_point", "is_step_revision", "model_responses",
+        "more_steps_needed", "output_format", "relevant_context", "security_scope", "severity_filter", "standards",
         "style_guide_examples", "temperature", "threat_level", "use_websearch",
     }
 )  # fmt: skip
