@@ -212,6 +212,17 @@ async def test_certainty_asks_no_model(bench, name, how):
     assert said[f"complete_{name}"]["work_summary"] == "found something"
 
 
+async def test_the_answer_says_which_confidences_there_are(bench):
+    """The short tool list does not; the pause does, for every tool that asks an expert."""
+    expert, plan = (await bench.step("debug"), await bench.step("planner"))
+
+    assert (
+        "exploring, low, medium, high, very_high, almost_certain, certain"
+        in (expert["required_actions"][-1])
+    )
+    assert "confidence" not in str(plan["required_actions"])
+
+
 @pytest.mark.parametrize("confidence", ["very_high", "almost_certain"])
 async def test_anything_less_than_certain_asks(bench, confidence):
     """Nearly certain is not certain."""

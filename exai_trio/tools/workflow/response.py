@@ -1,13 +1,14 @@
 """What a workflow tool answers: one shape for all of them, as JSON text and as structured content. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 import attrs
 import msgspec
 
 from exai_trio.tools.answers import whole_characters
 from exai_trio.tools.declaration import Answer
+from exai_trio.tools.workflow.arguments import Confidence
 from exai_trio.tools.workflow.kinds import Hold, Workflow
 from exai_trio.tools.workflow.steps import Note, State
 
@@ -151,9 +152,18 @@ def _advice(step: Step) -> dict[str, Any]:
         )
     return {
         "next_steps": _sentences(*say, *step.remarks),
-        "required_actions": list(step.workflow.actions),
+        "required_actions": [*step.workflow.actions, *_CONFIDENCE[step.workflow.asks == "expert"]],
         "next_call": _next_call(step, {}, again=False),
     }
+
+
+# Said here rather than in every tool list.
+_CONFIDENCE: Mapping[bool, tuple[str, ...]] = {
+    True: (
+        f"Say how sure you are in confidence: {', '.join(get_args(Confidence))}. With certain, no model is asked.",
+    ),
+    False: (),
+}
 
 
 def _next_call(step: Step, more: dict[str, Any], *, again: bool) -> dict[str, Any]:
