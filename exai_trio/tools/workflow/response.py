@@ -152,18 +152,17 @@ def _advice(step: Step) -> dict[str, Any]:
         )
     return {
         "next_steps": _sentences(*say, *step.remarks),
-        "required_actions": [*step.workflow.actions, *_CONFIDENCE[step.workflow.asks == "expert"]],
+        "required_actions": _actions(step.workflow),
         "next_call": _next_call(step, {}, again=False),
     }
 
 
+def _actions(workflow: Workflow) -> list[str]:
+    return [*workflow.actions, *([_SURE] if workflow.asks == "expert" else [])]
+
+
 # Said here rather than in every tool list.
-_CONFIDENCE: Mapping[bool, tuple[str, ...]] = {
-    True: (
-        f"Say how sure you are in confidence: {', '.join(get_args(Confidence))}. With certain, no model is asked.",
-    ),
-    False: (),
-}
+_SURE = f"Say how sure you are in confidence: {', '.join(get_args(Confidence))}. With certain, no model is asked."
 
 
 def _next_call(step: Step, more: dict[str, Any], *, again: bool) -> dict[str, Any]:
