@@ -288,6 +288,27 @@ async def test_intermediate_steps_name_files_only(bench, project):
 
 
 @pytest.mark.real
+async def test_a_directory_stands_for_its_files(bench, project):
+    """A directory is noted as the files in it; each reaches the expert once."""
+    said = await bench.step("debug", 1, 2, relevant_files=[str(project), str(project / "a.py")])
+    await bench.step("debug", 2, 2, continuation_id=said["continuation_id"])
+
+    assert said["file_context"]["files"] == [str(project / "a.py"), str(project / "b.py")]
+    assert said_to_model(bench).count("return 1") == 1
+
+
+@pytest.mark.real
+async def test_files_that_do_not_fit_stay_named(bench, project):
+    """What the model's context has no room for is named to the model and to the agent."""
+    (project / "large.py").write_text("x = 1\n" * 60_000)
+    files = [str(project / name) for name in ("a.py", "large.py")]
+    last = await bench.step("debug", 1, 1, relevant_files=files, model="glm-4.5v")
+
+    assert list(last["file_context"]["not_embedded"]) == files[1:]
+    assert said_to_model(bench).count("x = 1") == 0
+
+
+@pytest.mark.real
 async def test_files_that_could_not_be_shown_are_named_with_the_reason(bench, project):
     """Binary and missing files are named to the model and to the agent; the others count as embedded."""
     (project / "c.bin").write_bytes(b"\0")

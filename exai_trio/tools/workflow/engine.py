@@ -5,13 +5,16 @@ investigations never meet.
 """
 
 import logging
+from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
 import attrs
 import trio
 
 from exai_trio.errors import ServiceUnavailableError, StorageError
-from exai_trio.files import opening
+from exai_trio.files import folders, opening
+from exai_trio.files.folders import Folder
 from exai_trio.files.images import is_data_url
 from exai_trio.storage import base as storage
 from exai_trio.tools import conversations, prompts
@@ -117,17 +120,26 @@ async def _allowed(arguments: Stepwise, caller: Caller, services: Services) -> t
         return await _resolved(files, caller, services)
 
 
-async def _resolved(
-    given: tuple[str, ...] | list[str], caller: Caller, services: Services
-) -> tuple[str, ...]:
-    def resolve() -> tuple[str, ...]:
-        return tuple(dict.fromkeys(str(opening.resolve(name, caller.roots)) for name in given))
-
+async def _resolved(given: Sequence[str], caller: Caller, services: Services) -> tuple[str, ...]:
     if not given:
         return ()
     return await trio.to_thread.run_sync(
-        resolve, thread_name="exai files", limiter=services.files.limiter
+        _found, given, caller.roots, thread_name="exai files", limiter=services.files.limiter
     )
+
+
+def _found(given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
+    """Each path once, resolved; of a directory the files in it that are worth reading."""
+    found: list[str] = []
+    for name in given:
+        resolved = opening.resolve(name, roots)
+        folder = (
+            folders.expand(resolved, roots) if opening.is_directory(resolved) else Folder(files=())
+        )
+        found += folder.files
+        if folder.cut or not folder.files:
+            found.append(str(resolved))
+    return tuple(dict.fromkeys(found))
 
 
 async def _keep(workflow: Workflow, thread: Thread, note: Note, services: Services) -> State:

@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from exai_trio.errors import BadAnswerError, CallTimeoutError, ExaiError
+from exai_trio.files import budget
 from exai_trio.providers.base import ChatRequest, ThinkingLevel
 from exai_trio.tools import models, prompts
 from exai_trio.tools.answers import whole_characters
@@ -39,7 +40,8 @@ async def ask(case: Case) -> Outcome:
         services, case.state.model, case.thread.last_model, images=bool(case.state.images)
     )
     text = prompts.investigation(name, case.state, sections=case.sections, task=prompts.TASKS[name])
-    question, material = await gather(case, text, sees=choice.model.sees)
+    question, everything = await gather(case, text, sees=choice.model.sees)
+    material = fitted(case, everything, choice.model.context_window)
     request = ChatRequest(
         model=choice.model.name,
         messages=prompts.assemble(
@@ -83,6 +85,14 @@ async def gather(case: Case, text: str, *, sees: bool) -> tuple[prompts.Question
             images=await files.read_images_again(earlier, roots),
         ),
     )
+
+
+def fitted(case: Case, material: prompts.Material, context_window: int | None) -> prompts.Material:
+    """What of the files there is room for; the others stay named."""
+    messages = [turn.extra.get("files", ()) for turn in case.thread.turns]
+    room = budget.room_for_files(context_window)
+    fit = budget.fit(material.files, [*messages, case.state.relevant_files], room)
+    return attrs.evolve(material, files=fit)
 
 
 def unread(state: State, material: prompts.Material) -> dict[str, str]:

@@ -160,9 +160,7 @@ def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int
                 briefing.question,
                 text=prompts.for_panel(briefing.question.text, seat.stance, seat.stance_prompt),
             ),
-            material=briefing.material
-            if choice.model.sees
-            else attrs.evolve(briefing.material, images={}),
+            material=_seen(briefing, choice),
             answering=models.address(choice),
             context_window=choice.model.context_window,
         ),
@@ -170,6 +168,12 @@ def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int
         idempotency_key=f"{briefing.case.call.caller.idempotency_key}:{number}",
         cache_key=f"{briefing.case.thread.id}:{number}",
     )
+
+
+def _seen(briefing: _Briefing, choice: "ModelChoice") -> prompts.Material:
+    """What this model can take in."""
+    fit = expert.fitted(briefing.case, briefing.material, choice.model.context_window)
+    return fit if choice.model.sees else attrs.evolve(fit, images={})
 
 
 @attrs.frozen
