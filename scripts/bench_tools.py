@@ -7,13 +7,15 @@ not be measured, or with --check a goal is missed.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bench import workflows
+from bench import prompts, workflows
 from bench.command import main
 from bench.report import Row
 
 MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "workflow-step": workflows.step,
     "workflows-at-once": workflows.many,
+    "files": prompts.files,
+    "history": prompts.history,
 }
 
 if __name__ == "__main__":

@@ -21,9 +21,11 @@ from exai_trio.providers.gateway import Gateway, Listener, ModelChoice
 from exai_trio.providers.routing import Router
 from exai_trio.storage.base import Turn
 from exai_trio.storage.sqlite import SqliteStore, open_sqlite
+from exai_trio.storage.uploads import SqliteUploads
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.declaration import Caller, DaemonView, Services
 from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.tools.upload_desk import UploadDesk
 
 from .processes import NotMeasured, home
 from .report import Goal, Row, median
@@ -274,6 +276,7 @@ async def _bench(where: Path) -> AsyncGenerator[tuple[_Bench, SqliteStore]]:
             config=Config(),
             gateway=cast("Gateway", gateway),
             conversations=store,
+            uploads=UploadDesk(SqliteUploads(store)),
             daemon=cast("DaemonView", None),
             tool_names=tuple,
             now=unix_now,
