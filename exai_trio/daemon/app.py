@@ -12,6 +12,7 @@ import trio
 
 from exai_trio import __version__
 from exai_trio.config import Config, bracketed
+from exai_trio.errors import StorageError
 from exai_trio.observability.clock import unix_now
 from exai_trio.observability.logs import open_logs
 from exai_trio.observability.metrics import CallLog
@@ -75,7 +76,10 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
         gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
-        store = await stack.enter_async_context(open_sqlite(config.state / "exai.db"))
+        power = config.durability == "power"
+        store = await stack.enter_async_context(
+            open_sqlite(config.state / "exai.db", over_power_loss=power)
+        )
         facts = Facts(
             config=config,
             boot_id=secrets.token_hex(8),
@@ -109,6 +113,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             figures=facts.figures,
             facts=facts,
             draining=facts.draining,
+            journal=None if config.durability == "off" else store.journal(),
         )
 
 
@@ -122,6 +127,7 @@ async def _run(
         await app.start(_watch_signals, stop, app.cancel_scope)
         async with trio.open_nursery() as living:
             sessions = Sessions(shared, living)
+            await _restore(sessions)
             app.start_soon(Jobs(shared, sessions).run)
             async with trio.open_nursery() as connections:
                 async with trio.open_nursery() as listening:
@@ -134,6 +140,14 @@ async def _run(
                 await drain(shared, sessions, connections)
             living.cancel_scope.cancel(reason="the daemon is stopping")
         app.cancel_scope.cancel(reason="the daemon has drained")
+
+
+async def _restore(sessions: Sessions) -> None:
+    """What earlier daemons left open is taken up before anybody can ask for it."""
+    try:
+        await sessions.restore()
+    except StorageError:
+        log.exception("journal not read; calls that an earlier daemon left open stay there")
 
 
 def _server(shared: Shared, sessions: Sessions, listeners: list[trio.SocketListener]) -> Server:

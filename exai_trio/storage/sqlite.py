@@ -1,6 +1,7 @@
 """Conversations in one SQLite file: the only module that knows sqlite3, and where its errors become StorageError.
 
-WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes.
+WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes
+(not with synchronous FULL, which costs a disk flush for each commit).
 One connection writes (in group commits), another reads; both are used by one thread at a time.
 """
 
@@ -18,6 +19,8 @@ import trio
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Conversation, Turn
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
+from exai_trio.storage.journal import Journal
+from exai_trio.storage.journal_sqlite import SqliteJournal
 from exai_trio.storage.schema import APPLICATION_ID, STEPS
 
 T = TypeVar("T")
@@ -49,6 +52,10 @@ class SqliteStore:
     async def sweep(self, now: float) -> int:
         return await self._writer.write(lambda connection: _sweep(connection, now))
 
+    def journal(self) -> Journal:
+        """The journal of calls in the same file, written in the same commits."""
+        return SqliteJournal(self._writer, self._read)
+
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
 
@@ -62,14 +69,17 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_sqlite(path: Path) -> AsyncGenerator[SqliteStore]:
+async def open_sqlite(path: Path, *, over_power_loss: bool = False) -> AsyncGenerator[SqliteStore]:
     """Open the store, making or upgrading the file if needed; leaving the block flushes and closes it.
 
+    `over_power_loss`: each commit waits until the disk has it (synchronous FULL).
     Raises: StorageError if the file cannot be used, or is not ours, or was made by a newer EXAI.
     """
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
     writer, reader = await trio.to_thread.run_sync(_open, path, limiter=limiter)
     try:
+        if over_power_loss:
+            writer.execute("PRAGMA synchronous = FULL")
         async with open_group_commit(lambda batch: _commit(writer, batch)) as group_commit:
             yield SqliteStore(group_commit, reader, limiter)
     finally:

@@ -8,8 +8,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack
 
-import trio
-
 from .pairs import SIDES, Daemon, Side, floor_daemon, our_daemon
 from .peer import connection, greet, run
 from .processes import FLOOR, NotMeasured, child, environment, home, read_line, settled_weight

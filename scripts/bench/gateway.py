@@ -10,7 +10,6 @@ from typing import Any, Final
 
 import attrs
 import httpx2
-import trio
 
 from exai_trio.config import Config
 from exai_trio.providers.base import ChatRequest, Message

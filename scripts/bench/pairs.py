@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import attrs
 
 from .editor import Editor
-from .processes import NotMeasured, child, environment, read_line, floor, home, ours
+from .processes import NotMeasured, child, environment, floor, home, ours, read_line
 
 Side = Literal["ours", "floor"]
 SIDES: tuple[Side, Side] = ("ours", "floor")

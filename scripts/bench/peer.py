@@ -44,7 +44,7 @@ async def connection(port: int) -> AsyncGenerator[WebSocketConnection]:
         raise NotMeasured("the daemon takes no connection")
 
 
-async def say(socket: WebSocketConnection, op: str, **fields: Any) -> None:  # noqa: ANN401 - JSON
+async def say(socket: WebSocketConnection, op: str, **fields: Any) -> None:
     await socket.send_message(_encode({"op": op, **fields}).decode())
 
 
@@ -62,7 +62,7 @@ async def greet(socket: WebSocketConnection) -> None:
         raise NotMeasured(f"the daemon refuses the hello: {answer}")
 
 
-def run(measure: Callable[..., Awaitable[T]], *arguments: Any) -> T:  # noqa: ANN401 - any task
+def run(measure: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """trio.run, with what went wrong raised as itself. Raises NotMeasured."""
     fault: NotMeasured | None = None
     try:

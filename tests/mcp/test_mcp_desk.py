@@ -46,7 +46,11 @@ def said(effects):
 
 def opened(version):
     desk = FrontDesk(listing=ONE)
-    params = {"protocolVersion": version, "capabilities": {"roots": {}}, "clientInfo": {"name": "x"}}
+    params = {
+        "protocolVersion": version,
+        "capabilities": {"roots": {}},
+        "clientInfo": {"name": "x"},
+    }
     say(desk, "initialize", params)
     return desk
 
@@ -127,7 +131,9 @@ def test_a_stateless_connection_wants_the_envelope_on_each_request():
     assert pong["error"]["code"] == mcp.METHOD_NOT_FOUND
 
 
-@pytest.mark.parametrize("method", ["prompts/list", "resources/list", "logging/setLevel", "nothing", ""])
+@pytest.mark.parametrize(
+    "method", ["prompts/list", "resources/list", "logging/setLevel", "nothing", ""]
+)
 def test_what_is_not_offered_is_not_found(method):
     """Unknown methods and those of absent capabilities are -32601."""
     (answer,) = said(say(opened("2025-11-25"), method))
@@ -156,7 +162,9 @@ def test_params_of_the_wrong_shape_are_refused(method, params):
     assert answer["error"]["code"] == mcp.INVALID_PARAMS
 
 
-@pytest.mark.parametrize("method", ["notifications/initialized", "ping", "tools/call", "x", "initialize"])
+@pytest.mark.parametrize(
+    "method", ["notifications/initialized", "ping", "tools/call", "x", "initialize"]
+)
 def test_notifications_are_never_answered(method):
     """A message without an id gets no answer, even if its method wants one."""
     desk = FrontDesk(listing=ONE)
@@ -242,7 +250,10 @@ def test_a_subscription_is_acknowledged_first_and_tags_its_notices():
         say(
             desk,
             "subscriptions/listen",
-            {"_meta": META, "notifications": {"toolsListChanged": True, "promptsListChanged": True}},
+            {
+                "_meta": META,
+                "notifications": {"toolsListChanged": True, "promptsListChanged": True},
+            },
             id_="listen:0",
         )
     )
@@ -274,7 +285,9 @@ def test_subscriptions_are_bounded():
     """Too many open subscriptions are refused with a code of our own."""
     desk = FrontDesk(listing=ONE)
     params = {"_meta": META, "notifications": {}}
-    answers = [said(say(desk, "subscriptions/listen", params, id_=n))[0] for n in range(MAX_LISTENS + 1)]
+    answers = [
+        said(say(desk, "subscriptions/listen", params, id_=n))[0] for n in range(MAX_LISTENS + 1)
+    ]
 
     assert "error" not in answers[-2]
     assert not -32768 <= answers[-1]["error"]["code"] <= -32000
@@ -296,7 +309,9 @@ def test_roots_are_asked_for_and_taken():
     assert answer(again["id"]) == [RootsGiven(("/a b",))]
 
 
-@pytest.mark.parametrize("result", ["{}", '{"roots":3}', '{"roots":[]}', '{"roots":[{"uri":"file://["}]}'])
+@pytest.mark.parametrize(
+    "result", ["{}", '{"roots":3}', '{"roots":[]}', '{"roots":[{"uri":"file://["}]}']
+)
 def test_useless_roots_are_ignored(result):
     """An answer without local directories changes nothing."""
     desk = opened("2025-06-18")
@@ -316,10 +331,14 @@ def test_a_stateless_client_is_asked_nothing():
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),
+    lambda inner: (
+        st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2)
+    ),
     max_leaves=5,
 )
-METHODS = sorted({name for name, _ in methods.CLIENT_REQUESTS} | {n for n, _ in methods.CLIENT_NOTIFICATIONS})
+METHODS = sorted(
+    {name for name, _ in methods.CLIENT_REQUESTS} | {n for n, _ in methods.CLIENT_NOTIFICATIONS}
+)
 MESSAGES = st.fixed_dictionaries(
     {"jsonrpc": st.just("2.0"), "method": st.sampled_from(METHODS)},
     optional={

@@ -1,0 +1,207 @@
+"""The calls of one session from acceptance to their kept outcome, also over the daemon's death. What one run does: `calls`.
+
+With a ledger a call is on disk before its acceptance goes out, and its outcome before that does. The waits are in the
+call's own task: the reader never waits for the disk.
+"""
+
+import logging
+
+import attrs
+import trio
+
+from exai_trio.errors import CallInterrupted, ExaiError, StorageError
+from exai_trio.observability.metrics import CallLine
+from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
+
+from .calls import Call, Outcome, outcome_of
+from .faults import as_fault
+from .ledger import Ledger
+from .mail import Mail
+from .state import Shared
+
+log = logging.getLogger("exai.session")
+
+_DISK_AGAIN_S = 1.0
+
+
+@attrs.define(eq=False)
+class Running:
+    """Owned by one session, which runs the tasks. `calls` can be cancelled; `busy` counts also those that are being kept."""
+
+    mail: Mail
+    shared: Shared
+    ledger: Ledger | None = None
+    calls: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
+    busy: int = 0
+    _changed: trio.Event = attrs.field(factory=trio.Event)
+
+    async def wait_none(self) -> None:
+        """Return when no call runs and every outcome is kept."""
+        while self.busy:
+            self._changed = trio.Event()
+            await self._changed.wait()
+
+    def accept(self, call: Call) -> None:
+        """The call has begun: `run` is to follow. Its acceptance takes its number now, and goes out once it is on disk."""
+        self._begin(call)
+        accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
+        frame = self.mail.rules.accept(call.wire_id, accepted)
+        if self.ledger is None:
+            self.mail.deliver(frame)
+        else:
+            self.mail.hold(call.wire_id, frame)
+
+    async def run(self, call: Call) -> None:
+        """An accepted call to its outcome. Cancelled, it stays open in the journal."""
+        try:
+            if self.ledger is None or await self._record(call, self.ledger):
+                await self._answer(call)
+        finally:
+            self._end(call)
+
+    async def _record(self, call: Call, ledger: Ledger) -> bool:
+        """Put the call on disk and let its acceptance go; if the disk does not take it, a refusal goes in its place."""
+        rules = self.mail.rules
+        seq, resumable = rules.seq_of(call.wire_id), rules.resumable
+        try:
+            await ledger.accept(call, seq=seq, resumable=resumable, at=self.shared.now())
+        except StorageError as fault:
+            self._reject(call, fault)
+            return False
+        self.mail.let_go(call.wire_id)
+        return True
+
+    def _reject(self, call: Call, fault: StorageError) -> None:
+        self.shared.figures.refused += 1
+        log.error("call not journalled", extra={"fault": fault.message})
+        error = as_fault(_not_kept(fault), call.correlation_id)
+        refusal = CallFailed(request_id=call.wire_id, error=error)
+        self.mail.let_go(call.wire_id, instead=self.mail.rules.reject(call.wire_id, refusal))
+
+    async def _answer(self, call: Call) -> None:
+        try:
+            outcome = await outcome_of(call)
+        finally:
+            del self.calls[call.wire_id]
+        if call.left and isinstance(outcome, CallFailed):
+            return  # open in the journal: the next daemon takes it up
+        if isinstance(outcome, CallResult) and not self.mail.rules.resumable:
+            outcome = attrs.evolve(outcome, text="\n".join(o.text for o in outcome.outputs))
+        await self._conclude(call.wire_id, outcome)
+        self._count(call, outcome)
+
+    async def _conclude(self, request_id: RequestId, outcome: Outcome) -> None:
+        """Put the outcome on disk, then let it go. A disk that fails now keeps nobody from hearing it."""
+        rules = self.mail.rules
+        frame = rules.finish(request_id, outcome)
+        if self.ledger is None:
+            self.mail.deliver(frame)
+            return
+        self.mail.hold(request_id, frame)
+        seq, body = rules.seq_of(request_id), rules.body_of(request_id)
+        try:
+            await self.ledger.finish(request_id, seq=seq, body=body, at=self.shared.now())
+        except StorageError as fault:
+            log.error("outcome not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+        self.mail.let_go(request_id)
+
+    def take_up(self, call: Call) -> None:
+        """A call of an earlier daemon is to run again: `run_again` is to follow."""
+        self._begin(call)
+
+    async def run_again(self, call: Call, ledger: Ledger) -> None:
+        """A call that an earlier daemon accepted and did not end, to its outcome. Cancelled, it stays open in the journal."""
+        try:
+            await self._note_run(call, ledger)
+            call.started = trio.current_time()
+            await self._answer(call)
+        finally:
+            self._end(call)
+
+    async def _note_run(self, call: Call, ledger: Ledger) -> None:
+        """Count the run on disk before it begins, however long the disk takes; a call that is ended meanwhile does not run."""
+        while call.ending is None:
+            try:
+                await ledger.run_again(call)
+            except StorageError as fault:
+                log.error("run not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
+            else:
+                return
+            await trio.sleep(_DISK_AGAIN_S)
+
+    async def break_off(self, request_id: RequestId, why: ExaiError) -> None:
+        """A call of an earlier daemon that does not run again; `why` is its outcome."""
+        self.shared.call_started()
+        self.busy += 1
+        try:
+            error = as_fault(why, "restart")
+            await self._conclude(request_id, CallFailed(request_id=request_id, error=error))
+            self.shared.figures.count(why.code)
+        finally:
+            self._end(None)
+
+    def end_all(self, why: ExaiError) -> None:
+        """Stop every running call; each has `why` as its outcome."""
+        for call in list(self.calls.values()):
+            call.end(why)
+
+    def leave_all(self, why: ExaiError) -> None:
+        """Stop every running call. Those that the next daemon may run again stay open; the others have `why` as outcome."""
+        for call in list(self.calls.values()):
+            call.left = self._may_be_left(call)
+            call.end(why)
+
+    def _may_be_left(self, call: Call) -> bool:
+        """A client of protocol 1 would never hear of it."""
+        kept = self.ledger is not None and self.mail.rules.resumable
+        return kept and may_run_again(call, call.attempt)
+
+    def _begin(self, call: Call) -> None:
+        self.calls[call.wire_id] = call
+        self.busy += 1
+        self.shared.call_started()
+
+    def _end(self, call: Call | None) -> None:
+        if call is not None:
+            self.calls.pop(call.wire_id, None)
+        self.busy -= 1
+        self.shared.call_ended()
+        self._changed.set()
+
+    def _count(self, call: Call, outcome: Outcome) -> None:
+        code = outcome.error.code if isinstance(outcome, CallFailed) else ""
+        self.shared.figures.count(code)
+        self.shared.call_log.add(
+            CallLine(
+                t=round(self.shared.now(), 3),
+                op="call_tool",
+                lat=round(call.elapsed, 6),
+                sess=call.session_id,
+                name=call.tool.name,
+                prov=call.waits.provider_name,
+                ok=not code,
+                code=code,
+            )
+        )
+
+
+def may_run_again(call: Call, attempts: int) -> bool:
+    return call.tool.repeatable and attempts < call.shared.config.call_max_attempts
+
+
+def broken_off(attempts: int) -> CallInterrupted:
+    return CallInterrupted(
+        "the daemon ended while the call ran, and it is not run again"
+        f" (runs so far: {attempts}); the provider may already have done the work. Send it again under a new request_id",
+        details={"attempts": attempts},
+    )
+
+
+def _not_kept(fault: StorageError) -> StorageError:
+    """Why a call is refused that cannot be journalled."""
+    return StorageError(
+        f"the call was not started, because it could not be written down: {fault.message}"
+        " EXAI_DURABILITY=off takes calls without that",
+        retry_after_s=fault.retry_after_s or 5.0,
+        details={"reason": "not_journalled"},
+    )
