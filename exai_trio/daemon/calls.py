@@ -1,9 +1,8 @@
 """One running call: its scopes, its permit, its tool, and the one outcome that comes of it."""
 
 import logging
-import secrets
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +32,10 @@ _LEAST_PROGRESS_GAP_S = 0.25
 
 Emit = Callable[[Progress | StreamChunk], None]
 Outcome = CallResult | CallFailed
+
+
+def _new_correlation_id() -> str:
+    return f"{random.getrandbits(64):016x}"
 
 
 @attrs.define
@@ -65,7 +68,7 @@ class Call:
     attempt: int = 1
     left: bool = False
     waits: Waits = attrs.field(factory=Waits)
-    correlation_id: str = attrs.field(factory=lambda: secrets.token_hex(8))
+    correlation_id: str = attrs.field(factory=_new_correlation_id)
     doing: str = "running"
     detail: str = ""
     _said_at: float = 0.0
@@ -142,7 +145,7 @@ async def outcome_of(call: Call) -> Outcome:
     deadline = trio.CancelScope(deadline=call.started + call.timeout)
     with call.scope, deadline:
         try:
-            async with _permit(call):
+            async with _Permit(call):
                 answer = await call.tool.run(call.arguments, call, call.shared.services)
         except Exception as raised:  # noqa: BLE001 - the border of a call; logged in _note
             error = _note(call, raised)
@@ -153,20 +156,28 @@ async def outcome_of(call: Call) -> Outcome:
     return _failure(call, error or call.ending or CallCancelled("the call was cancelled"))
 
 
-@asynccontextmanager
-async def _permit(call: Call) -> AsyncGenerator[None]:
-    permits = call.shared.permits
-    try:
-        permits.acquire_nowait()
-    except trio.WouldBlock:
+@attrs.frozen(eq=False)
+class _Permit:
+    """One of the daemon's permits, for the length of the context. Waiting for it is a stage that the client hears of."""
+
+    call: Call
+
+    async def __aenter__(self) -> None:
+        permits = self.call.shared.permits
+        try:
+            permits.acquire_nowait()
+        except trio.WouldBlock:
+            await self._wait(permits)
+
+    async def _wait(self, permits: trio.CapacityLimiter) -> None:
+        call = self.call
         call.stage("queued", f"waiting for one of {permits.total_tokens:.0f} places")
         await permits.acquire()
         call.waits.permit = call.elapsed
         call.stage("running", "")
-    try:
-        yield
-    finally:
-        permits.release()
+
+    async def __aexit__(self, *_raised: object) -> None:  # noqa: ASYNC124 - giving back never waits
+        self.call.shared.permits.release()
 
 
 def _note(call: Call, raised: Exception) -> ExaiError:

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from exai_trio.errors import CallInterrupted, ExaiError, StorageError
+from exai_trio.observability import logs
 from exai_trio.observability.metrics import CallLine
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
@@ -53,6 +54,7 @@ class Running:
 
     async def run(self, call: Call) -> None:
         """An accepted call to its outcome. Cancelled, it stays open in the journal."""
+        _sign_logs(call)
         try:
             if self.ledger is None or await self._record(call, self.ledger):
                 await self._answer(call)
@@ -111,6 +113,7 @@ class Running:
 
     async def run_again(self, call: Call, ledger: Ledger) -> None:
         """A call that an earlier daemon accepted and did not end, to its outcome. Cancelled, it stays open in the journal."""
+        _sign_logs(call)
         try:
             await self._note_run(call, ledger)
             call.started = trio.current_time()
@@ -183,6 +186,13 @@ class Running:
                 code=code,
             )
         )
+
+
+def _sign_logs(call: Call) -> None:
+    """What this task logs from now on says whose it is."""
+    logs.session_id.set(call.session_id)
+    logs.request_id.set(call.request_id)
+    logs.correlation_id.set(call.correlation_id)
 
 
 def may_run_again(call: Call, attempts: int) -> bool:

@@ -197,5 +197,6 @@ class Deltas:
     async def _read_on(self) -> None:
         piece = await self._body.next_piece()
         self._ready.extend(self._reader.end() if piece is None else self._reader.feed(piece))
-        self._body.complete = self._reader.done
         self._over = piece is None or self._reader.done
+        if self._over:
+            self._body.finish()

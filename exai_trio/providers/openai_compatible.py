@@ -4,8 +4,8 @@ openai signs and sends; bodies are encoded and read by us, since its own models 
 It is imported when first needed, in a worker thread. Nothing here retries, and foreign errors end here as ours.
 """
 
-import math
 import re
+import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal, cast
@@ -14,68 +14,31 @@ import attrs
 import trio
 
 from exai_trio import __version__
-from exai_trio.errors import (
-    ProviderAuthError,
-    ProviderError,
-    ProviderNetworkError,
-    ProviderTimeoutError,
-)
+from exai_trio.errors import ProviderAuthError, ProviderNetworkError
 
-from .endpoint import Endpoint, Limits
-from .faults import bad_answer, complaint_in, fault, retry_after, verdict_by_status
+from .endpoint import Endpoint
+from .faults import bad_answer
+from .patience import Limit, Patience, late
+from .unanswered import broken_off, refusal, unreachable, unsendable
 
 if TYPE_CHECKING:
     import httpx2
     import openai
 
 LEAVE_S: Final = 0.1  # for the rest of a complete answer, so that its connection can be used again
-IDLE_SLACK: Final = 0.01  # of the idle limit
 KEEP_ALIVE_S: Final = 30.0
-LARGEST_BODY: Final = (
-    128 * 1024 * 1024
-)  # bytes of one answer that is read whole: a file of 100 MB in JSON
-Limit = Literal["connect", "first_byte", "idle", "stream"]
+LARGEST_BODY: Final = 128 * 1024 * 1024  # bytes read whole: a file of 100 MB in JSON
 _HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]*")
 Method = Literal["GET", "POST", "DELETE"]
 Content = bytes | AsyncIterator[bytes] | None
-_WHAT_WAS_LATE: Final[Mapping[Limit, str]] = {
-    "connect": "no connection within {:g} s",
-    "first_byte": "no answer began within {:g} s",
-    "idle": "the answer paused for more than {:g} s",
-    "stream": "the answer was not complete after {:g} s",
-}
-
-
-@attrs.define(kw_only=True)
-class Patience:
-    """The limit that is running now, as the deadline of one scope around the whole exchange. Times are trio's."""
-
-    limits: Limits
-    scope: trio.CancelScope
-    stream_until: float
-    limit: Limit = attrs.field(default="first_byte", init=False)
-    _move_at: float = attrs.field(default=-math.inf, init=False)
-
-    def wait_for_first_byte(self, now: float, first_byte_s: float) -> None:
-        self.scope.deadline = min(now + first_byte_s, self.stream_until)
-
-    def heard(self) -> None:
-        """Bytes came: the idle limit starts anew. The deadline is moved only once it has aged a little, so it is that lax."""
-        now = trio.current_time()
-        if now >= self._move_at:
-            age_s = self.limits.idle_s * IDLE_SLACK
-            self._move_at = now + age_s
-            idle_until = now + self.limits.idle_s + age_s
-            self.limit = "idle" if idle_until <= self.stream_until else "stream"
-            self.scope.deadline = min(idle_until, self.stream_until)
 
 
 @attrs.define(kw_only=True)
 class Body:
-    """The body of one answer as it comes in. Set `complete` when the rest of it does not matter."""
+    """The body of one answer as it comes in."""
 
     endpoint: Endpoint
-    complete: bool = attrs.field(default=False, init=False)
+    _complete: bool = attrs.field(default=False, init=False)
     _patience: Patience = attrs.field(alias="patience")
     _pieces: AsyncIterator[bytes] = attrs.field(alias="pieces")
 
@@ -85,6 +48,11 @@ class Body:
         with _foreign_errors(self.endpoint):
             return await anext(self._pieces, None)
 
+    def finish(self) -> None:
+        """The answer is complete: what may still follow does not matter, and no limit can spoil it any more."""
+        self._complete = True
+        self._patience.end()
+
     async def read_all(self) -> bytes:
         gathered = bytearray()
         while (piece := await self.next_piece()) is not None:
@@ -93,6 +61,7 @@ class Body:
                 raise bad_answer(
                     self.endpoint.dialect.title, "the answer does not end", "too_large"
                 )
+        self.finish()
         return bytes(gathered)
 
     async def aclose(self) -> None:
@@ -103,7 +72,7 @@ class Body:
         import httpx2  # noqa: PLC0415  # see the module's first lines
 
         with trio.CancelScope() as leaving, suppress(httpx2.HTTPError, httpx2.StreamError):
-            if self.complete:
+            if self._complete:
                 leaving.deadline = trio.current_time() + LEAVE_S
             else:
                 leaving.cancel(reason="the rest of the answer is not wanted")
@@ -111,31 +80,42 @@ class Body:
                 pass
 
 
+@attrs.frozen(kw_only=True)
+class Clients:
+    """openai's client, and the HTTP client below it, which both use."""
+
+    sdk: "openai.AsyncOpenAI"
+    http: "httpx2.AsyncClient"
+
+
 @attrs.define(kw_only=True)
 class Service:
     """One endpoint with its connections, which `aclose` ends. Cancelling a request closes its socket at once."""
 
     endpoint: Endpoint
-    _client: "openai.AsyncOpenAI | None" = attrs.field(default=None, init=False)
+    _clients: Clients | None = attrs.field(default=None, init=False)
     _building: trio.Lock = attrs.field(factory=trio.Lock, init=False)
 
-    async def wait_ready(self) -> "openai.AsyncOpenAI":
-        """Imports openai and builds the client, unless that is done. Raises: ProviderAuthError for an impossible key."""
+    async def wait_ready(self) -> Clients:
+        """Imports openai and builds the clients, unless that is done.
+
+        Raises: ProviderAuthError for an impossible key, ProviderNetworkError for an impossible address.
+        """
         if not _HEADER_TEXT.fullmatch(self.endpoint.key):
             raise ProviderAuthError(
                 f"{self.endpoint.dialect.title}: the key holds characters that no key has"
             )
         async with self._building:
-            if self._client is None:
-                self._client = await trio.to_thread.run_sync(
-                    _build_client, self.endpoint, abandon_on_cancel=True
+            if self._clients is None:
+                self._clients = await trio.to_thread.run_sync(
+                    _build_clients, self.endpoint, abandon_on_cancel=True
                 )
-            return self._client
+            return self._clients
 
     async def aclose(self) -> None:
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        clients, self._clients = self._clients, None
+        if clients is not None:
+            await clients.http.aclose()
 
     @asynccontextmanager
     async def open(
@@ -152,14 +132,14 @@ class Service:
         The block should do nothing slow but read: its time counts. Raises: ProviderError for everything that can
         happen; a limit that passes cancels the block, and leaving it raises ProviderTimeoutError.
         """
-        client = self._client or await self.wait_ready()
+        clients = self._clients or await self.wait_ready()
         limits, now = self.endpoint.limits, trio.current_time()
         exchange = trio.CancelScope()
         patience = Patience(limits=limits, scope=exchange, stream_until=now + limits.stream_s)
         with exchange:
             patience.wait_for_first_byte(now, first_byte_s or limits.first_byte_s)
             with _foreign_errors(self.endpoint):
-                response = await _send(client, method, path, content, headers or {})
+                response = await _send(clients, method, path, content, headers or {})
             body = Body(endpoint=self.endpoint, patience=patience, pieces=_pieces(response))
             try:
                 yield body
@@ -170,42 +150,84 @@ class Service:
 
 
 def _pieces(response: "httpx2.Response") -> AsyncIterator[bytes]:
-    return (
-        response.aiter_bytes() if "content-encoding" in response.headers else response.aiter_raw()
-    )
+    to_be_decoded = response.is_stream_consumed or "content-encoding" in response.headers
+    return response.aiter_bytes() if to_be_decoded else response.aiter_raw()
 
 
 async def _send(
-    client: "openai.AsyncOpenAI",
-    method: Method,
-    path: str,
-    content: Content,
-    headers: Mapping[str, str],
+    clients: Clients, method: Method, path: str, content: Content, headers: Mapping[str, str]
 ) -> "httpx2.Response":
     """To `httpx2.Response` openai casts by handing over the very answer, unread."""
     import httpx2  # noqa: PLC0415  # see the module's first lines
     import openai  # noqa: PLC0415
 
+    if isinstance(content, AsyncIterator):
+        return await _send_form(clients, path, content, headers)
+    raw, sdk = httpx2.Response, clients.sdk
     options: openai.RequestOptions = {"headers": headers}
-    raw = httpx2.Response
     if method == "DELETE":
-        return await client.delete(path, cast_to=raw, options=options)
-    stream_cls = openai.AsyncStream[object]
+        return await sdk.delete(path, cast_to=raw, options=options)
+    events = openai.AsyncStream[object]
     if method == "GET":
-        answer = await client.get(
-            path, cast_to=raw, stream=True, stream_cls=stream_cls, options=options
-        )
+        answer = await sdk.get(path, cast_to=raw, stream=True, stream_cls=events, options=options)
     else:
-        answer = await client.post(
-            path, cast_to=raw, content=content, stream=True, stream_cls=stream_cls, options=options
+        answer = await sdk.post(
+            path, cast_to=raw, content=content, stream=True, stream_cls=events, options=options
         )
     return cast("httpx2.Response", answer)
 
 
-def _build_client(endpoint: Endpoint) -> "openai.AsyncOpenAI":
+async def _send_form(
+    clients: Clients, path: str, content: AsyncIterator[bytes], headers: Mapping[str, str]
+) -> "httpx2.Response":
+    """Past openai, which takes multipart bodies only as files that it reads in the event loop."""
+    import openai  # noqa: PLC0415  # see the module's first lines
+
+    sdk, http = clients.sdk, clients.http
+    signed = {**sdk.auth_headers, "Accept": "application/json", **headers}
+    url = f"{str(sdk.base_url).rstrip('/')}{path}"
+    response = await http.send(
+        http.build_request("POST", url, headers=signed, content=content), stream=True
+    )
+    if not response.is_success:
+        await response.aread()
+        raise openai.APIStatusError("refused", response=response, body=None)
+    return response
+
+
+def _build_clients(endpoint: Endpoint) -> Clients:
     """Runs in a worker thread: 0.5 s of imports, and certificates to load."""
     import httpx2  # noqa: PLC0415  # see the module's first lines
-    import openai  # noqa: PLC0415
+
+    try:
+        timeout = httpx2.Timeout(None, connect=endpoint.limits.connect_s)  # the others are ours
+        http = httpx2.AsyncClient(
+            http2=False,
+            limits=httpx2.Limits(
+                max_connections=2 * endpoint.max_inflight + 2,  # permits decide, not the pool
+                max_keepalive_connections=endpoint.max_inflight,
+                keepalive_expiry=KEEP_ALIVE_S,
+            ),
+            timeout=timeout,
+            trust_env=not endpoint.on_loopback,
+            verify=_certificates(endpoint),
+        )
+        return Clients(sdk=_build_sdk(endpoint, http, timeout), http=http)
+    except (httpx2.InvalidURL, ValueError) as error:
+        raise unsendable(endpoint, type(error).__name__) from error
+
+
+def _certificates(endpoint: Endpoint) -> ssl.SSLContext | Literal[True]:
+    """The usual ones; none for an endpoint without TLS, since loading them takes longer than a request."""
+    if endpoint.base_url.startswith("http://"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return True
+
+
+def _build_sdk(
+    endpoint: Endpoint, http: "httpx2.AsyncClient", timeout: "httpx2.Timeout"
+) -> "openai.AsyncOpenAI":
+    import openai  # noqa: PLC0415  # see the module's first lines
 
     class Client(openai.AsyncOpenAI):
         """Sends these headers only, whatever OPENAI_… variables are about: they are not for this service."""
@@ -218,15 +240,6 @@ def _build_client(endpoint: Endpoint) -> "openai.AsyncOpenAI":
                 "User-Agent": f"exai-trio/{__version__}",
             }
 
-    limits = httpx2.Limits(
-        max_connections=2 * endpoint.max_inflight + 2,  # permits decide, not the pool
-        max_keepalive_connections=endpoint.max_inflight,
-        keepalive_expiry=KEEP_ALIVE_S,
-    )
-    timeout = httpx2.Timeout(None, connect=endpoint.limits.connect_s)  # the other limits are ours
-    http = httpx2.AsyncClient(
-        http2=False, limits=limits, timeout=timeout, trust_env=not endpoint.on_loopback
-    )
     return Client(
         api_key=endpoint.key or "none",
         admin_api_key="",
@@ -246,11 +259,12 @@ def _foreign_errors(endpoint: Endpoint) -> Generator[None]:
     try:
         yield
     except openai.APIStatusError as error:
-        raise _refusal(endpoint, error.response) from error
-    except openai.APITimeoutError as error:
-        raise late(endpoint, _limit_behind(error.__cause__)) from error
+        answer = error.response
+        raise refusal(endpoint, answer.status_code, answer.content, answer.headers) from error
+    except (openai.APITimeoutError, httpx2.TimeoutException) as error:
+        raise late(endpoint, _limit_behind(error.__cause__ or error)) from error
     except (openai.APIConnectionError, httpx2.TransportError) as error:
-        raise _unreachable(endpoint, error.__cause__ or error) from error
+        raise _broken(endpoint, error.__cause__ or error) from error
     except httpx2.DecodingError as error:
         raise bad_answer(
             endpoint.dialect.title, "the answer is not compressed as it says", "broken_json"
@@ -262,42 +276,18 @@ def _foreign_errors(endpoint: Endpoint) -> Generator[None]:
         httpx2.InvalidURL,
         UnicodeError,
     ) as error:
-        raise ProviderNetworkError(
-            f"{endpoint.dialect.title}: the request could not be made to {endpoint.base_url} ({type(error).__name__})",
-            details={"reason": "unsendable", "max_attempts": 1},
-        ) from error
+        raise unsendable(endpoint, type(error).__name__) from error
 
 
-def late(endpoint: Endpoint, limit: Limit) -> ProviderTimeoutError:
-    seconds: float = getattr(endpoint.limits, f"{limit}_s")
-    return ProviderTimeoutError(
-        f"{endpoint.dialect.title}: {_WHAT_WAS_LATE[limit].format(seconds)}",
-        details={"limit": limit, "seconds": seconds},
-    )
-
-
-def _limit_behind(cause: BaseException | None) -> Limit:
+def _limit_behind(cause: BaseException) -> Limit:
     import httpx2  # noqa: PLC0415  # see the module's first lines
 
     return "connect" if isinstance(cause, httpx2.ConnectTimeout) else "first_byte"
 
 
-def _refusal(endpoint: Endpoint, response: "httpx2.Response") -> ProviderError:
-    dialect = endpoint.dialect
-    complaint = complaint_in(response.status_code, response.content)
-    verdict = dialect.judge(complaint) or verdict_by_status(complaint)
-    return fault(dialect.title, complaint, verdict, retry_after(response.headers))
-
-
-def _unreachable(endpoint: Endpoint, cause: BaseException) -> ProviderNetworkError:
+def _broken(endpoint: Endpoint, cause: BaseException) -> ProviderNetworkError:
     import httpx2  # noqa: PLC0415  # see the module's first lines
 
-    title = endpoint.dialect.title
     if isinstance(cause, httpx2.ConnectError):
-        return ProviderNetworkError(
-            f"{title}: no connection to {endpoint.base_url}: {cause}", details={"reason": "connect"}
-        )
-    return ProviderNetworkError(
-        f"{title}: the connection broke before the answer was complete ({type(cause).__name__})",
-        details={"reason": "broken"},
-    )
+        return unreachable(endpoint, str(cause))
+    return broken_off(endpoint, type(cause).__name__)

@@ -239,7 +239,8 @@ class Bridge:
                     asker.id, success(outcome, asker.dialect, structured=structured), call.key
                 )
             self._note_idle()
-        self.work.set()
+        if self._pending.has_unsent:  # there is room for one more
+            self.work.set()
 
     def _settle(self, key: object, fault: Fault, ran: str | None) -> None:
         call = self._pending.settle(key)
@@ -249,7 +250,8 @@ class Bridge:
                     asker.id, failure(call.message.name, fault, asker.dialect, ran), call.key
                 )
             self._note_idle()
-        self.work.set()
+        if self._pending.has_unsent:  # there is room for one more
+            self.work.set()
 
     def _answer(self, id_: Id, result: dict[str, Any], call: str = "") -> None:
         line = mcp.answer(id_, result)

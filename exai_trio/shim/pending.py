@@ -67,6 +67,10 @@ class Pending:
     def __len__(self) -> int:
         return len(self._asked)
 
+    @property
+    def has_unsent(self) -> bool:
+        return bool(self._unsent)
+
     def asks(self, id_: Id) -> bool:
         return id_ in self._asked
 

@@ -1,19 +1,21 @@
-"""WebSocket connections as EXAI uses them; the only importer of trio-websocket. No protocol of ours here.
+"""WebSocket connections as EXAI uses them: open, receive, send, ping, close. No protocol of ours here.
 
-Rules kept here: whoever loses the peer gets PeerGone; many frames go out in one write; a stream whose send was cut is
+Rules kept here: whoever loses the peer gets PeerGone; many frames go out in one write; a stream whose write was cut is
 never written again; a connection says goodbye within `close_s` and its socket is closed when its context is left.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import NoReturn, cast
+from typing import NoReturn
 
 import attrs
 import trio
 import trio_websocket as tws
 from wsproto.utilities import ProtocolError
 
-from .corked import CorkedStream
+from .connection import Connection, client_side, server_side
+
+_LOST = (tws.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError)
 
 NORMAL, GOING_AWAY, TOO_LARGE, POLICY, INTERNAL, SERVICE_RESTART = (
     1000,
@@ -23,7 +25,6 @@ NORMAL, GOING_AWAY, TOO_LARGE, POLICY, INTERNAL, SERVICE_RESTART = (
     1011,
     1012,
 )
-_RECEIVE_BYTES = 65_536
 
 
 @attrs.frozen(kw_only=True)
@@ -66,8 +67,7 @@ class Handshake:
 class WebSocket:
     """One open connection. One task receives, one task sends; ping and close may come from others."""
 
-    _connection: tws.WebSocketConnection
-    _stream: CorkedStream
+    _connection: Connection
     _limits: Limits
     _reader_ended: trio.Event
 
@@ -76,7 +76,7 @@ class WebSocket:
         try:
             frame = await self._connection.get_message()
         except tws.ConnectionClosed as closed:
-            raise _gone(closed) from closed
+            raise _peer_gone(closed) from closed
         if len(frame) * 4 > self._limits.max_bytes and _size(frame) > self._limits.max_bytes:
             await self.close(TOO_LARGE, f"messages are limited to {self._limits.max_bytes} bytes")
             raise PeerGone(code=TOO_LARGE)
@@ -88,41 +88,31 @@ class WebSocket:
         Cancelling cuts the stream: nothing can be sent after it, not even a goodbye.
         """
         with trio.move_on_after(self._limits.send_s) as scope:
-            await self._send(frames)
+            try:
+                await self._connection.send_messages(frames)
+            except _LOST as lost:
+                raise _peer_gone(lost) from lost
         if scope.cancelled_caught:
             raise PeerGone(reason="the peer does not read")
-
-    async def _send(self, frames: tuple[str, ...]) -> None:
-        try:
-            self._stream.cork()
-            for frame in frames:
-                await self._connection.send_message(frame)
-            await self._stream.uncork()
-        except tws.ConnectionClosed as closed:
-            raise _gone(closed) from closed
-        except (trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError) as closed:
-            raise PeerGone(reason="broken") from closed
 
     async def ping(self) -> None:
         """Return when the peer has answered a ping. Raises PeerGone."""
         try:
             await self._connection.ping()
-        except tws.ConnectionClosed as closed:
-            raise _gone(closed) from closed
-        except ProtocolError as closed:
-            raise PeerGone(reason="closing") from closed
+        except _LOST as lost:
+            raise _peer_gone(lost) from lost
 
     async def close(self, code: int = NORMAL, reason: str = "") -> None:
         """Say goodbye and wait for the answer, for `close_s` at most, also when cancelled. Never raises but Cancelled."""
-        if self._stream.cut:
+        connection = self._connection
+        if connection.cut:
             return
         with trio.move_on_after(self._limits.close_s, shield=True):
-            await self._connection.aclose(code, reason[:120])
-            if self._connection.closed is not None and self._connection.closed.code == TOO_LARGE:
-                await (
-                    self._reader_ended.wait()
-                )  # over the limit it ends, and leaves the socket open
-                await self._stream.linger()
+            await connection.aclose(code, reason[:120])
+            if connection.closed is not None and connection.closed.code == TOO_LARGE:
+                # Over the limit the library's reader ends and leaves the socket open.
+                await self._reader_ended.wait()
+                await connection.linger()
 
 
 @asynccontextmanager
@@ -136,12 +126,13 @@ async def accept(
     Raises PeerGone if the handshake is refused or fails; the caller bounds the time until the context is entered.
     The stream is closed when the context is left; without an earlier close the peer hears 1001.
     """
-    corked = CorkedStream(stream)
-    async with _reader_service(corked) as service:
-        connection = await _receive_handshake(service, corked, limits, admit)
-        if connection is None:
+    connection = server_side(stream, limits.queue, limits.max_bytes)
+    async with _reader(connection, stream) as reader:
+        with reader.handshake:
+            await _answer_handshake(connection, reader, limits, admit)
+        if reader.handshake.cancelled_caught:
             raise PeerGone(reason="the handshake failed")
-        socket = WebSocket(connection, corked, limits, service.ended)
+        socket = WebSocket(connection, limits, reader.ended)
         try:
             yield socket
         finally:
@@ -167,12 +158,13 @@ async def client_on(
     stream: trio.abc.Stream, authority: str, limits: Limits
 ) -> AsyncGenerator[WebSocket]:
     """The client's side of a WebSocket on any stream. Raises Unreachable if the other side refuses the upgrade."""
-    corked = CorkedStream(stream)
-    async with _reader_service(corked) as service:
-        connection = await _send_handshake(service, corked, authority, limits)
-        if connection is None:
-            raise Unreachable(f"{authority} refuses the WebSocket: {service.fault}")
-        socket = WebSocket(connection, corked, limits, service.ended)
+    connection = client_side(stream, authority, limits.queue, limits.max_bytes)
+    async with _reader(connection, stream) as reader:
+        with reader.handshake:
+            await connection.wait_open()
+        if reader.handshake.cancelled_caught:
+            raise Unreachable(f"{authority} refuses the WebSocket: {reader.fault}")
+        socket = WebSocket(connection, limits, reader.ended)
         try:
             yield socket
         finally:
@@ -180,30 +172,22 @@ async def client_on(
 
 
 @attrs.define(eq=False)
-class _ReaderService:
-    """Runs the library's reader until `scope` is cancelled, whatever is cancelled around it.
+class _Reader:
+    """The library's reader of one connection, which must outlive the body that it serves: a goodbye needs it to be heard.
 
-    The reader must outlive the body that it serves, or a goodbye has nobody to hear its answer. When the reader ends
-    while a handshake is under way, the handshake is cancelled: the library would wait for it for ever.
+    When it ends while a handshake is under way, the handshake is cancelled: the library would wait for it for ever.
     """
 
-    nursery: trio.Nursery
+    connection: Connection
     scope: trio.CancelScope = attrs.field(factory=lambda: trio.CancelScope(shield=True))
     handshake: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     ended: trio.Event = attrs.field(factory=trio.Event)
     fault: str = "it closed the connection"
 
-    def as_nursery(self) -> trio.Nursery:
-        """The library only calls `start_soon` of the nursery it is given."""
-        return cast("trio.Nursery", self)
-
-    def start_soon(self, reader: Callable[[], Awaitable[object]]) -> None:
-        self.nursery.start_soon(self._run, reader, name="websocket reader")
-
-    async def _run(self, reader: Callable[[], Awaitable[object]]) -> None:
+    async def run(self) -> None:
         with self.scope:
             try:
-                await reader()
+                await self.connection.run_reader()
             except (tws.ConnectionClosed, tws.HandshakeError, ProtocolError) as fault:
                 self.fault = repr(fault)
         self.ended.set()
@@ -211,77 +195,53 @@ class _ReaderService:
 
 
 @asynccontextmanager
-async def _reader_service(stream: CorkedStream) -> AsyncGenerator[_ReaderService]:
-    """A service for one reader. Our own outcomes leave it as they are, not wrapped in a group."""
+async def _reader(connection: Connection, stream: trio.abc.Stream) -> AsyncGenerator[_Reader]:
+    """The running reader. Leaving ends it and closes the stream. Our own outcomes leave as they are, not in a group."""
     outcome: PeerGone | Unreachable | None = None
     async with trio.open_nursery() as nursery:
-        service = _ReaderService(nursery)
+        reader = _Reader(connection)
+        # Not `start`: cancelled meanwhile, it would leave a shielded task that nothing ends.
+        nursery.start_soon(reader.run, name="websocket reader")  # noqa: ASYNC113
         try:
-            yield service
+            yield reader
         except (PeerGone, Unreachable) as raised:
             outcome = raised
         finally:
-            service.scope.cancel(reason="the connection was left")
+            reader.scope.cancel(reason="the connection was left")
             await trio.aclose_forcefully(stream)
     if outcome is not None:
         raise outcome
 
 
-async def _receive_handshake(
-    service: _ReaderService,
-    stream: CorkedStream,
+async def _answer_handshake(
+    connection: Connection,
+    reader: _Reader,
     limits: Limits,
     admit: Callable[[Handshake], str | None],
-) -> tws.WebSocketConnection | None:
-    with service.handshake:
-        request = await tws.wrap_server_stream(
-            service.as_nursery(), stream, limits.queue, limits.max_bytes, _RECEIVE_BYTES
-        )
-        refusal = admit(_handshake(request))
-        if refusal is not None:
-            await _refuse(request, refusal, service, limits)
-        return await request.accept()
-    return None
-
-
-async def _send_handshake(
-    service: _ReaderService, stream: CorkedStream, authority: str, limits: Limits
-) -> tws.WebSocketConnection | None:
-    with service.handshake:
-        return await tws.wrap_client_stream(
-            service.as_nursery(),
-            cast("trio.SocketStream", stream),
-            authority,
-            "/",
-            message_queue_size=limits.queue,
-            max_message_size=limits.max_bytes,
-            receive_buffer_size=_RECEIVE_BYTES,
-        )
-    return None
-
-
-async def _refuse(
-    request: tws.WebSocketRequest, refusal: str, service: _ReaderService, limits: Limits
-) -> NoReturn:
-    await request.reject(403, body=refusal.encode())
-    with trio.move_on_after(limits.close_s):
-        await service.ended.wait()
-    raise PeerGone(reason=refusal)
-
-
-def _handshake(request: tws.WebSocketRequest) -> Handshake:
+) -> None:
+    request, host = await connection.receive_request()
     headers = {
         name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers
     }
-    # The library keeps the Host header to itself.
-    headers["host"] = request._event.host  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
-    return Handshake(path=request.path, headers=headers)
+    refusal = admit(Handshake(path=request.path, headers=headers | {"host": host}))
+    if refusal is not None:
+        await _refuse(request, refusal, reader, limits)
+    await request.accept()
 
 
-def _gone(closed: tws.ConnectionClosed) -> PeerGone:
-    if closed.reason is None:
-        return PeerGone()
-    return PeerGone(code=closed.reason.code, reason=closed.reason.reason or "")
+async def _refuse(
+    request: tws.WebSocketRequest, refusal: str, reader: _Reader, limits: Limits
+) -> NoReturn:
+    await request.reject(403, body=refusal.encode())
+    with trio.move_on_after(limits.close_s):
+        await reader.ended.wait()
+    raise PeerGone(reason=refusal)
+
+
+def _peer_gone(lost: Exception) -> PeerGone:
+    if isinstance(lost, tws.ConnectionClosed) and lost.reason is not None:
+        return PeerGone(code=int(lost.reason.code), reason=lost.reason.reason or "")
+    return PeerGone(reason="broken")
 
 
 def _size(frame: str | bytes) -> int:

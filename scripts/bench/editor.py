@@ -21,7 +21,7 @@ _CLIENT = {"name": "bench", "version": "1"}
 class Reply(msgspec.Struct):
     """What every answer has; the result stays unread while the clock runs."""
 
-    id: int | None = None
+    id: int = 0
     result: msgspec.Raw = msgspec.Raw()
     method: str = ""
 

@@ -1,6 +1,7 @@
 """The floor of the daemon: echoes the prompt of every call over trio-websocket, one message each way. Prints its port."""
 
 import json
+from functools import partial
 
 import trio
 from trio_websocket import ConnectionClosed, WebSocketRequest, WebSocketServer, serve_websocket
@@ -19,15 +20,10 @@ async def converse(request: WebSocketRequest) -> None:
 
 
 async def main() -> None:
+    serving = partial(serve_websocket, receive_buffer_size=65_536)
     async with trio.open_nursery() as listening:
-        server: WebSocketServer = await listening.start(serve)
+        server: WebSocketServer = await listening.start(serving, converse, "127.0.0.1", 0, None)
         print(server.port, flush=True)
-
-
-async def serve(task_status: trio.TaskStatus[WebSocketServer]) -> None:
-    await serve_websocket(
-        converse, "127.0.0.1", 0, None, receive_buffer_size=65_536, task_status=task_status
-    )
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ class Shim:
         self.out = trio.lowlevel.FdStream(os.dup(1))
         self.writing = trio.Lock()
         self.connected = trio.Event()
-        self.socket: WebSocketConnection | None = None
+        self.socket: WebSocketConnection
         self.open: set[int | str] = set()
 
     async def answer(self, request_id: int | str, result: dict[str, Any]) -> None:
@@ -37,10 +37,11 @@ class Shim:
         connecting = open_websocket(
             "127.0.0.1", port, "/", use_ssl=False, receive_buffer_size=65_536
         )
-        async with connecting as self.socket:
+        async with connecting as socket:
+            self.socket = socket
             self.connected.set()
             while True:
-                said = json.loads(await self.socket.get_message())
+                said = json.loads(await socket.get_message())
                 self.open.remove(said["request_id"])
                 await self.answer(said["request_id"], {"content": said["outputs"]})
 
@@ -64,6 +65,8 @@ class Shim:
                 self.open.add(said["id"])
                 call = {"op": "call_tool", "request_id": said["id"], **said["params"]}
                 await self.socket.send_message(json.dumps(call))
+            case _:  # a notification
+                pass
 
 
 async def main(port: int) -> None:

@@ -6,17 +6,18 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import httpx2
+import trio
 
 from exai_trio.config import Config
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.providers.gateway import open_gateway
 
 from .peer import run
-from .processes import NotMeasured, child, environment, home, ours, read_line
+from .processes import PATIENCE_S, NotMeasured, child, environment, home, ours, read_line
 from .report import Goal, Row, median
 
 _MODEL = "glm-4.5-flash"
@@ -85,7 +86,7 @@ async def _costs(
     """CPU seconds per call, for each round: ours, and those of the bare request."""
     async with _ours(origin, question) as ask:
         await ask()
-        async with _bare(origin, _body_in(log)) as ask_bare:
+        async with _bare(origin, await _body_in(log)) as ask_bare:
             await ask_bare()
             mine: list[float] = []
             theirs: list[float] = []
@@ -128,17 +129,24 @@ async def _bare(origin: str, body: bytes) -> AsyncGenerator[Ask]:
 
 
 async def _read_stream(client: httpx2.AsyncClient, url: str, body: bytes) -> None:
-    events: list[dict[str, Any]] = []
     async with client.stream("POST", url, content=body, headers=_HEADERS) as response:
-        async for line in response.aiter_lines():
-            if line.startswith("data: {"):
-                events.append(json.loads(line[6:]))
+        events = [
+            json.loads(line[6:])
+            async for line in response.aiter_lines()
+            if line.startswith("data: {")
+        ]
     if len(events) < _TOKENS:
         raise NotMeasured(f"the bare request's answer is short: {response.status_code} {events}")
 
 
-def _body_in(log: Path) -> bytes:
-    """The body of our last request, without what makes it one of its kind."""
-    last = json.loads(log.read_text(encoding="utf-8").splitlines()[-1])
-    body = {name: value for name, value in last["body"].items() if name != "request_id"}
-    return json.dumps(body).encode()
+async def _body_in(log: Path) -> bytes:
+    """The body of our last chat, without what makes it one of its kind. The simulator writes it when all is sent."""
+    with trio.fail_after(PATIENCE_S):
+        while True:
+            text = await trio.Path(log).read_text(encoding="utf-8")
+            chats = [line for line in text.splitlines() if "chat/completions" in line]
+            if chats:
+                body = json.loads(chats[-1])["body"]
+                body.pop("request_id", None)
+                return json.dumps(body).encode()
+            await trio.sleep(0.05)

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import msgspec
 import trio
@@ -66,7 +66,7 @@ def run(measure: Callable[..., Awaitable[T]], *arguments: Any) -> T:
     """trio.run, with what went wrong raised as itself. Raises NotMeasured."""
     fault: NotMeasured | None = None
     try:
-        return cast("T", trio.run(measure, *arguments))
+        return trio.run(measure, *arguments)
     except* NotMeasured as group:
         fault = _first(group)
     except* trio.TooSlowError:

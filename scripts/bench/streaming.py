@@ -44,6 +44,7 @@ class Listening:
     """What one client hears. `waits` are the seconds of each ping that was answered."""
 
     pings: int
+    all_answered: trio.Event = attrs.field(factory=trio.Event)
     waits: list[float] = attrs.field(factory=list[float])
     sent: dict[str, float] = attrs.field(factory=dict[str, float])
     streaming: set[str] = attrs.field(factory=set[str])
@@ -60,6 +61,8 @@ class Listening:
         match said.op:
             case "pong":
                 self.waits.append(now - self.sent.pop(said.request_id))
+                if len(self.waits) == self.pings:
+                    self.all_answered.set()
             case "stream_chunk":
                 self.chunks += 1
                 self.streaming.add(said.request_id)
@@ -69,6 +72,8 @@ class Listening:
                 return True
             case "call_tool_res" | "error":
                 raise NotMeasured(f"a call failed: {bytes(said.error).decode()}")
+            case _:
+                pass
         return False
 
 
@@ -113,6 +118,5 @@ async def _ping(socket: WebSocketConnection, listening: Listening) -> None:
         listening.sent[ping_id] = trio.current_time()
         await say(socket, "ping", request_id=ping_id)
     with trio.fail_after(30):
-        while listening.sent:
-            await trio.sleep(0.01)
+        await listening.all_answered.wait()
     listening.chunk_rate = (listening.chunks - chunks) / (trio.current_time() - began)

@@ -88,6 +88,17 @@ def test_late_news_from_before_the_opening_count_for_nothing():
     assert isinstance(breaker.admit(OPEN_S), Closed)
 
 
+def test_a_late_failure_does_not_open_it_again():
+    """What was asked before the pause says nothing about the time after it."""
+    breaker = fresh()
+    slow = breaker.admit(0.0)
+    failed(breaker, 3)
+
+    breaker.settle(slow, "failure", OPEN_S)
+
+    assert breaker.state(OPEN_S) == "half open"
+
+
 def test_threshold_0_switches_it_off():
     """Nothing ever opens a breaker without a threshold."""
     breaker = failed(fresh(threshold=0), 1000)

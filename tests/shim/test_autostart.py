@@ -1,0 +1,89 @@
+"""Who starts the daemon, and how often."""
+
+import os
+import signal
+import sys
+
+import pytest
+import trio
+
+from exai_trio.config import Config
+from exai_trio.shim.autostart import Starter, daemon_command
+
+pytestmark = pytest.mark.real
+
+LISTEN = """
+import socket, sys, os, time
+with open(sys.argv[2], "a") as file:
+    file.write(f"{os.getpid()}\\n")
+server = socket.create_server(("127.0.0.1", int(sys.argv[1])))
+while True:
+    server.accept()[0].close()
+"""
+
+
+async def test_many_shims_start_one_daemon(tmp_path, unused_tcp_port, until):
+    """Of all that race one starts the daemon, and every one finds it listening."""
+    record = tmp_path / "started"
+    record.touch()
+    command = [sys.executable, "-c", LISTEN, str(unused_tcp_port), str(record)]
+    found = []
+    starters = [
+        Starter("127.0.0.1", unused_tcp_port, tmp_path / "state", command) for _ in range(8)
+    ]
+
+    async def shim(starter):
+        found.append(await starter.ensure())
+
+    try:
+        with trio.fail_after(20):
+            async with trio.open_nursery() as shims:
+                for starter in starters:
+                    shims.start_soon(shim, starter)
+        started = [int(pid) for pid in record.read_text().split()]
+    finally:
+        for pid in record.read_text().split():
+            os.kill(int(pid), signal.SIGKILL)
+
+    await until(lambda: all(starter._child is None or starter._reap() for starter in starters))
+
+    assert found == [True] * 8
+    assert len(started) == 1
+
+
+async def test_a_daemon_that_ends_at_once_is_not_started_in_a_loop(tmp_path, unused_tcp_port):
+    """A start that fails is told as such, and not repeated right away."""
+    record = tmp_path / "started"
+    program = f"open({str(record)!r}, 'a').write('x'); raise SystemExit(2)"
+    starter = Starter("127.0.0.1", unused_tcp_port, tmp_path, [sys.executable, "-c", program])
+    with trio.fail_after(20):
+        found = [await starter.ensure() for _ in range(3)]
+
+    assert found == [False] * 3
+    assert record.read_text() == "x"
+
+
+async def test_a_listening_daemon_is_left_alone(tmp_path):
+    """Where somebody listens nothing is started."""
+    (listener,) = await trio.open_tcp_listeners(0, host="127.0.0.1")
+    async with listener:
+        port = listener.socket.getsockname()[1]
+        starter = Starter("127.0.0.1", port, tmp_path, ["/nonexistent"])
+
+        assert await starter.ensure()
+
+
+async def test_a_daemon_that_cannot_be_started_is_no_fault_of_the_shim(tmp_path, unused_tcp_port):
+    """A missing interpreter ends in False, not in an exception."""
+    starter = Starter("127.0.0.1", unused_tcp_port, tmp_path, ["/nonexistent"])
+
+    assert not await starter.ensure()
+
+
+def test_the_daemon_is_told_our_address(tmp_path):
+    """What came from the command line reaches the daemon as well."""
+    command = daemon_command(Config(home=tmp_path, ws_port=1234))
+
+    assert command[1:] == [
+        "-m", "exai_trio", "serve", "--host", "127.0.0.1", "--port", "1234", "--home", str(tmp_path),
+    ]  # fmt: skip

@@ -1,0 +1,222 @@
+"""The whole shim on memory streams: an editor on one side, a fake daemon or none on the other."""
+
+import json
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+
+from exai_trio.shim.app import Shim
+from exai_trio.shim.bridge import Bridge
+from exai_trio.shim.large import Shelf
+from exai_trio.shim.link import Link
+from exai_trio.transport.stdio import LineWriter
+from exai_trio.wire.mcp_listing import listing_of, to_file
+
+TOOLS = [
+    {"name": "chat", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}},
+    {"name": "plain", "inputSchema": {"type": "object"}},
+]
+HELLO = {
+    "protocolVersion": "2025-06-18",
+    "capabilities": {"roots": {}},
+    "clientInfo": {"name": "x"},
+}
+
+
+@attrs.define(eq=False)
+class Editor:
+    stdin: trio.testing.MemorySendStream
+    lines: object
+    running: trio.Nursery
+
+    async def say(self, method, id_=None, **params):
+        message = {"jsonrpc": "2.0", "method": method, "params": params}
+        await self.raw(
+            json.dumps(message if id_ is None else {**message, "id": id_}).encode() + b"\n"
+        )
+
+    async def raw(self, data):
+        await self.stdin.send_all(data)
+
+    async def wait_answer(self, id_):
+        return await self.lines.wait_answer(id_)
+
+
+@pytest.fixture
+def open_shim(config, make_lines, make_daemon):
+    """A running shim that knows a tool list from an earlier start."""
+
+    @asynccontextmanager
+    async def opened(*, known=True, **daemon_facts):
+        if known:
+            config.state.mkdir(parents=True, exist_ok=True)
+            (config.state / "tools.json").write_bytes(to_file(listing_of(TOOLS)))
+        daemon = make_daemon(tools=TOOLS, **daemon_facts)
+        feed, stdin = trio.testing.memory_stream_one_way_pair()
+        output = trio.testing.MemorySendStream()
+
+        def back_office(shim):
+            bridge = Bridge(shim.lines, shim.desk, Shelf(config.home / "files"))
+            return bridge, Link(config, bridge, shim.catalogue, daemon.dial)
+
+        shim = Shim(config, stdin, LineWriter(output), back_office, ("/here",))
+        async with trio.open_nursery() as peers:
+            daemon.nursery = peers
+            async with trio.open_nursery() as running:
+                running.start_soon(shim.run)  # noqa: ASYNC113  # the pipes wait
+                yield Editor(feed, make_lines(output), running), daemon
+                running.cancel_scope.cancel()
+            peers.cancel_scope.cancel()
+
+    return opened
+
+
+async def test_the_editor_is_answered_without_a_daemon(open_shim, autojump_clock):
+    """initialize, tools/list and ping are answered at once; bad lines are answered and survived."""
+    async with open_shim(up=False) as (editor, _):
+        await editor.raw(b"\x00\xff\n\n[]\n")
+        await editor.say("initialize", 1, **HELLO)
+        await editor.say("tools/list", 2)
+        await editor.say("ping", 3)
+        await editor.wait_answer(3)
+
+    said = editor.lines.said()
+    assert [message.get("id") for message in said] == [None, None, 1, 2, 3]
+    assert [tool["name"] for tool in said[3]["result"]["tools"]] == ["chat", "plain"]
+
+
+async def test_the_end_of_stdin_ends_the_shim(open_shim, until, autojump_clock):
+    """With nothing in flight the shim ends at once; half a line at the end is taken."""
+    start = trio.current_time()
+    async with open_shim(up=False) as (editor, _):
+        await editor.say("initialize", 1, **HELLO)
+        await editor.raw(b'{"jsonrpc":"2.0","id":2,"method":"ping"}')
+        await editor.stdin.aclose()
+        await editor.wait_answer(2)
+        await until(lambda: not editor.running.child_tasks)
+
+    assert trio.current_time() - start < 1
+
+
+async def test_what_is_in_flight_is_delivered_after_the_end_of_stdin(open_shim, autojump_clock):
+    """A call that was taken before stdin ended gets its answer, also from a daemon that comes late."""
+    async with open_shim(up=False) as (editor, daemon):
+        await editor.say("initialize", 1, **HELLO)
+        await editor.say("tools/call", 2, name="plain")
+        await editor.stdin.aclose()
+        await trio.sleep(3)
+        daemon.up = True
+        answer = await editor.wait_answer(2)
+
+    assert answer["result"]["content"][0]["text"] == "ok"
+
+
+async def test_what_is_never_answered_is_given_up_at_the_drains_end(open_shim, autojump_clock):
+    """At EXAI_DRAIN_S each open call is answered, and the shim ends."""
+    start = trio.current_time()
+    async with open_shim(silent=True) as (editor, daemon):
+        await editor.say("tools/call", 2, name="plain")
+        await daemon.wait_for("call_tool")
+        await editor.stdin.aclose()
+        answer = await editor.wait_answer(2)
+
+    assert answer["result"]["isError"]
+    assert 7.9 < trio.current_time() - start < 9.5
+
+
+async def test_a_call_is_given_up_at_its_deadline(open_shim, autojump_clock):
+    """The shim's own clock answers what no daemon does."""
+    async with open_shim(up=False) as (editor, _):
+        await editor.say("initialize", 1, **{**HELLO, "clientInfo": {"name": "codex-mcp-client"}})
+        await editor.say("tools/call", 2, name="plain")
+        await trio.sleep(56)
+        early = editor.lines.answer(2)
+        await trio.sleep(3)
+        late = editor.lines.answer(2)
+
+    assert early is None
+    assert late["result"]["isError"]
+
+
+def asks(lines):
+    return [message for message in lines.said() if message.get("method") == "roots/list"]
+
+
+async def test_roots_of_the_editor_go_to_the_daemon(open_shim, until, autojump_clock):
+    """The editor's own directories replace the working directory."""
+    async with open_shim() as (editor, daemon):
+        hello = await daemon.wait_for("hello")
+        await editor.say("initialize", 1, **HELLO)
+        await editor.say("notifications/initialized")
+        await until(lambda: asks(editor.lines))
+        asked = asks(editor.lines)
+        answer = {
+            "jsonrpc": "2.0",
+            "id": asked[0]["id"],
+            "result": {"roots": [{"uri": "file:///p"}]},
+        }
+        await editor.raw(json.dumps(answer).encode() + b"\n")
+        await editor.say("tools/call", 2, name="plain")
+        call = await daemon.wait_for("call_tool")
+
+    assert hello["roots"] == ["/here"]
+    assert call["roots"] == ["/p"]
+
+
+async def test_a_cancel_ends_a_call(open_shim, autojump_clock):
+    """notifications/cancelled reaches the daemon, and the request is not answered."""
+    async with open_shim(silent=True) as (editor, daemon):
+        await editor.say("tools/call", 2, name="plain")
+        call = await daemon.wait_for("call_tool")
+        await editor.say("notifications/cancelled", requestId=2)
+        cancel = await daemon.wait_for("cancel")
+        await daemon.fail(call["request_id"], "CANCELLED")
+        await trio.sleep(1)
+
+    assert cancel["request_id"] == call["request_id"]
+    assert editor.lines.answer(2) is None
+
+
+async def test_a_list_is_built_from_our_own_declarations(open_shim):
+    """Without a daemon and without a copy on disk the list comes from the package."""
+    async with open_shim(known=False, up=False) as (editor, _):
+        await editor.say("tools/list", 2)
+        answer = await editor.wait_answer(2)
+
+    assert "chat" in [tool["name"] for tool in answer["result"]["tools"]]
+
+
+async def test_an_editor_that_stops_reading_ends_the_shim(config):
+    """When nobody reads our lines there is nothing to stay for."""
+    _feed, stdin = trio.testing.memory_stream_one_way_pair()
+    output, reader = trio.testing.memory_stream_one_way_pair()
+    reader.close()
+    shim = Shim(config, stdin, LineWriter(output), lambda _: pytest.fail("not needed"))
+    with trio.fail_after(5):
+        shim.lines.put(b"x\n")
+        await shim.run()
+
+
+async def test_nothing_is_said_twice_wherever_the_shim_is_cancelled(
+    open_shim, cancel_at_every_step, until, autojump_clock
+):
+    """Cancelled at any step the shim ends, with whole lines and one answer a request."""
+    editors = []
+
+    async def scenario():
+        async with open_shim() as (editor, _):
+            editors.append(editor)
+            await editor.say("initialize", 1, **HELLO)
+            await editor.say("tools/call", 2, name="chat", _meta={"progressToken": 1})
+            await editor.wait_answer(2)
+            await editor.stdin.aclose()
+            await until(lambda: not editor.running.child_tasks)
+
+    def invariant():
+        if editors:
+            ids = [message["id"] for message in editors.pop().lines.said() if "id" in message]
+            assert len(ids) == len(set(ids))
+
+    assert await cancel_at_every_step(scenario, invariant) > 20
