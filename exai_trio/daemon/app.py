@@ -16,8 +16,9 @@ from exai_trio.errors import StorageError
 from exai_trio.observability.clock import unix_now
 from exai_trio.observability.logs import open_logs
 from exai_trio.observability.metrics import CallLog
+from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import open_gateway
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite import SqliteStore, open_sqlite
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
 from exai_trio.transport.websocket import Limits
@@ -65,6 +66,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         stack.enter_context(open_logs(config, "ws_daemon"))
         shared = await stack.enter_async_context(_build(config, _port(listeners)))
         stack.enter_context(pid_file(config))
+        stack.enter_context(watching(Watchdog()))
         await _run(shared, listeners, task_status)
         await trio.to_thread.run_sync(shared.call_log.flush)
         log.info("stopped")
@@ -76,10 +78,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
         gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
-        power = config.durability == "power"
-        store = await stack.enter_async_context(
-            open_sqlite(config.state / "exai.db", over_power_loss=power)
-        )
+        store = await stack.enter_async_context(_open_store(config))
         facts = Facts(
             config=config,
             boot_id=secrets.token_hex(8),
@@ -92,6 +91,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             gateway=gateway,
             registry=Registry.from_config(config),
             simulator=origin,
+            store=store,
         )
         services = Services(
             config=config,
@@ -115,6 +115,20 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             draining=facts.draining,
             journal=None if config.durability == "off" else store.journal(),
         )
+
+
+@asynccontextmanager
+async def _open_store(config: Config) -> AsyncGenerator[SqliteStore]:
+    """Raises StorageError. A damaged file does not keep the daemon from starting."""
+    power = config.durability == "power"
+    path = config.state / "exai.db"
+    async with open_sqlite(path, over_power_loss=power, replace_damaged=True) as store:
+        if store.set_aside is not None:
+            log.error(
+                "the database was damaged; it is set aside and a fresh one is used",
+                extra={"set_aside": str(store.set_aside)},
+            )
+        yield store
 
 
 async def _run(

@@ -14,6 +14,7 @@ _HEALTH_FILE_S = 10.0
 _FLUSH_S = 1.0
 _SWEEP_S = 300.0
 _ACKS_S = 1.0
+_ROOM_S = 5.0
 
 
 @attrs.frozen(eq=False)
@@ -34,6 +35,7 @@ class Jobs:
             jobs.start_soon(every, _SWEEP_S, self.sweep_conversations)
             jobs.start_soon(every, _ACKS_S, self.sessions.note_acks)
             jobs.start_soon(every, _SWEEP_S, self.sweep_journal)
+            jobs.start_soon(every, _ROOM_S, self.look_for_room)
 
     async def say_progress(self) -> None:
         """Every running call says something at least each EXAI_PROGRESS_INTERVAL_S: the job looks four times as often."""
@@ -59,3 +61,8 @@ class Jobs:
         if self.shared.journal is not None:
             grace = self.shared.config.session_grace_s
             await self.shared.journal.sweep_calls(self.shared.now(), grace)
+
+    async def look_for_room(self) -> None:
+        store = self.shared.facts.store
+        if store is not None:
+            await store.recover()

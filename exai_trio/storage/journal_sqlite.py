@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 import attrs
 import msgspec
 
+from exai_trio.storage.ballast import Ballast
+from exai_trio.storage.faults import DiskFull
 from exai_trio.storage.group_commit import GroupCommit
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
 
@@ -31,8 +33,14 @@ class SqliteJournal:
 
     _writer: GroupCommit
     _read: Reading
+    _ballast: Ballast
 
     async def accept(self, call: KeptCall) -> None:
+        if self._ballast.spent:
+            raise DiskFull(
+                "The disk is full; what room is left is for the outcomes of the calls that run.",
+                retry_after_s=10.0,
+            )
         row = _row(call)
         await self._writer.write(lambda connection: _insert_call(connection, row))
 

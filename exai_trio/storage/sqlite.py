@@ -1,30 +1,34 @@
-"""Conversations in one SQLite file: the only module that knows sqlite3, and where its errors become StorageError.
+"""One SQLite file, for everything that is kept: the only module that knows sqlite3, and where its errors become StorageError.
 
 WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes
 (not with synchronous FULL, which costs a disk flush for each commit).
 One connection writes (in group commits), another reads; both are used by one thread at a time.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import attrs
-import msgspec
 import trio
 
 from exai_trio.errors import StorageError
+from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.base import Conversation, Turn
+from exai_trio.storage.conversations_sqlite import append, load, row_of, sweep
+from exai_trio.storage.damage import marker, note, put_aside
+from exai_trio.storage.faults import Damaged, DiskFull
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
 from exai_trio.storage.schema import APPLICATION_ID, STEPS
 
 T = TypeVar("T")
-Row = tuple[Any, ...]  # a turn: role, text, tool, model, provider, at, extra as JSON text
 
 # How long one statement waits for another process's lock, in milliseconds: below the flush time at the end.
 BUSY_MS = 2_000
@@ -37,30 +41,43 @@ class SqliteStore:
     _writer: GroupCommit
     _reader: sqlite3.Connection
     _reading: trio.CapacityLimiter
+    _path: Path
+    _ballast: Ballast
+    set_aside: Path | None = None
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
-        return await self._read(lambda connection: _load(connection, continuation_id, now))
+        return await self._read(lambda connection: load(connection, continuation_id, now))
 
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
-        rows = [_row(turn) for turn in turns]
+        rows = [row_of(turn) for turn in turns]
         return await self._writer.write(
-            lambda connection: _append(connection, continuation_id, rows, now, expires_at)
+            lambda connection: append(connection, continuation_id, rows, now, expires_at)
         )
 
     async def sweep(self, now: float) -> int:
-        return await self._writer.write(lambda connection: _sweep(connection, now))
+        return await self._writer.write(lambda connection: sweep(connection, now))
 
     def journal(self) -> Journal:
         """The journal of calls in the same file, written in the same commits."""
-        return SqliteJournal(self._writer, self._read)
+        return SqliteJournal(self._writer, self._read, self._ballast)
+
+    @property
+    def is_full(self) -> bool:
+        """The disk was full and still is: what can wait is refused."""
+        return self._ballast.spent
+
+    async def recover(self) -> None:
+        """See whether a disk that was full has room again."""
+        if self._ballast.spent:
+            await trio.to_thread.run_sync(self._ballast.restore, limiter=self._reading)
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
 
         def run() -> T:
-            with _sqlite_faults(), _transaction(self._reader, "DEFERRED"):
+            with _noting_damage(self._path), _transaction(self._reader, "DEFERRED"):
                 return query(self._reader)
 
         return await trio.to_thread.run_sync(
@@ -69,23 +86,58 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_sqlite(path: Path, *, over_power_loss: bool = False) -> AsyncGenerator[SqliteStore]:
+async def open_sqlite(
+    path: Path, *, over_power_loss: bool = False, replace_damaged: bool = False
+) -> AsyncGenerator[SqliteStore]:
     """Open the store, making or upgrading the file if needed; leaving the block flushes and closes it.
 
-    `over_power_loss`: each commit waits until the disk has it (synchronous FULL).
+    `over_power_loss`: each commit waits until the disk has it (synchronous FULL). `replace_damaged`: a damaged file is set
+    aside, never overwritten, and a fresh one is made.
     Raises: StorageError if the file cannot be used, or is not ours, or was made by a newer EXAI.
     """
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
-    writer, reader = await trio.to_thread.run_sync(_open, path, limiter=limiter)
+    ballast = Ballast(path.with_name(f"{path.name}.ballast"))
+    opened = await trio.to_thread.run_sync(
+        partial(_open_anyhow, path, ballast, replace_damaged=replace_damaged), limiter=limiter
+    )
+    writer, reader, set_aside = opened
+    synchronous = "FULL" if over_power_loss else "NORMAL"
+    writer.execute(f"PRAGMA synchronous = {synchronous}")
     try:
-        if over_power_loss:
-            writer.execute("PRAGMA synchronous = FULL")
-        async with open_group_commit(lambda batch: _commit(writer, batch)) as group_commit:
-            yield SqliteStore(group_commit, reader, limiter)
+        async with open_group_commit(
+            lambda batch: _commit(writer, batch, path, ballast)
+        ) as commits:
+            yield SqliteStore(commits, reader, limiter, path, ballast, set_aside)
     finally:
         # The last close copies the log back into the file: a few milliseconds, at the end of the process only.
         reader.close()
         writer.close()
+
+
+def _open_anyhow(
+    path: Path, ballast: Ballast, *, replace_damaged: bool
+) -> tuple[sqlite3.Connection, sqlite3.Connection, Path | None]:
+    """Open in spite of a full disk and, if wanted, of damage."""
+    found_damaged = replace_damaged and marker(path).exists()
+    set_aside = _set_aside(path) if found_damaged else None
+    try:
+        writer, reader = _open(path)
+    except DiskFull:
+        if not ballast.spend():
+            raise
+        writer, reader = _open(path)
+    except Damaged:
+        if not replace_damaged:
+            raise
+        set_aside = _set_aside(path)
+        writer, reader = _open(path)
+    ballast.restore()
+    return writer, reader, set_aside
+
+
+def _set_aside(path: Path) -> Path:
+    with _sqlite_faults(path):
+        return put_aside(path)
 
 
 def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
@@ -113,7 +165,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:
         connection.close()
@@ -148,15 +199,32 @@ def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
     return int(version)
 
 
-def _commit(connection: sqlite3.Connection, batch: Sequence[Write]) -> None:
-    """Carry out a batch in one transaction. A write that fails alone is undone alone; a failed commit fails them all."""
+def _commit(
+    connection: sqlite3.Connection, batch: Sequence[Write], path: Path, ballast: Ballast
+) -> None:
+    """Carry out a batch in one transaction. A write that fails alone is undone alone; a failed commit fails them all.
+
+    On a full disk the ballast makes room for a second try.
+    """
     try:
-        with _sqlite_faults(), _transaction(connection, "IMMEDIATE"):
-            for write in batch:
-                _carry_out(connection, write)
+        try:
+            _carry_out_all(connection, batch)
+        except DiskFull:
+            if not ballast.spend():
+                raise
+            _carry_out_all(connection, batch)
     except StorageError as fault:
+        if isinstance(fault, Damaged):
+            note(path)
         for write in batch:
             write.fault = write.fault or fault
+
+
+def _carry_out_all(connection: sqlite3.Connection, batch: Sequence[Write]) -> None:
+    with _sqlite_faults(), _transaction(connection, "IMMEDIATE"):
+        for write in batch:
+            write.fault = None
+            _carry_out(connection, write)
 
 
 def _carry_out(connection: sqlite3.Connection, write: Write) -> None:
@@ -165,8 +233,8 @@ def _carry_out(connection: sqlite3.Connection, write: Write) -> None:
         with _sqlite_faults():
             write.result = write.work(connection)
     except StorageError as fault:
-        if not connection.in_transaction:  # a full disk makes SQLite give up the whole batch
-            raise
+        if isinstance(fault, DiskFull) or not connection.in_transaction:
+            raise  # the whole batch: it may be tried again in the ballast's room
         write.fault = fault
         connection.execute("ROLLBACK TO one")
     connection.execute("RELEASE one")
@@ -184,15 +252,31 @@ def _transaction(connection: sqlite3.Connection, kind: str) -> Generator[None]:
 
 
 @contextmanager
+def _noting_damage(path: Path) -> Generator[None]:
+    try:
+        with _sqlite_faults():
+            yield
+    except Damaged:
+        note(path)
+        raise
+
+
+@contextmanager
 def _sqlite_faults(path: Path | None = None) -> Generator[None]:
     """sqlite3's errors, and the system's while opening, leave as StorageError with a remedy."""
     try:
         yield
     except (sqlite3.Error, OSError) as fault:
         where = f" {path}" if path else ""
-        raise StorageError(
-            f"The store{where} could not be used: {fault}. {_remedy(fault)}"
-        ) from fault
+        kind = _kind(fault)
+        raise kind(f"The store{where} could not be used: {fault}. {_remedy(fault)}") from fault
+
+
+def _kind(fault: Exception) -> type[StorageError]:
+    name = getattr(fault, "sqlite_errorname", "")
+    if name == "SQLITE_FULL" or getattr(fault, "errno", 0) in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull
+    return Damaged if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) else StorageError
 
 
 def _remedy(fault: Exception) -> str:
@@ -200,78 +284,8 @@ def _remedy(fault: Exception) -> str:
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
             return "Another process holds its lock; try again."
         case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
-            return "The file is damaged: move it away (and its -wal and -shm) and start again."
+            return "The file is damaged: `exai serve` sets it aside when it starts again; or move it away (and its -wal and -shm)."
         case "SQLITE_FULL":
             return "The disk is full."
         case _:
             return "Check that EXAI_HOME exists, is writable and has room."
-
-
-def _load(connection: sqlite3.Connection, continuation_id: str, now: float) -> Conversation | None:
-    found = connection.execute(
-        "SELECT created_at, expires_at FROM conversations WHERE id = ? AND expires_at > ?",
-        (continuation_id, now),
-    ).fetchone()
-    if found is None:
-        return None
-    rows = connection.execute(
-        "SELECT role, text, tool, model, provider, at, extra FROM turns"
-        " WHERE conversation = ? ORDER BY number",
-        (continuation_id,),
-    )
-    turns = tuple(_turn(row) for row in rows)
-    return Conversation(id=continuation_id, created_at=found[0], expires_at=found[1], turns=turns)
-
-
-def _row(turn: Turn) -> Row:
-    """The turn as plain values. Refused here, in its own task, it cannot disturb the writer."""
-    try:
-        turn.text.encode()
-        extra = msgspec.json.encode(turn.extra).decode()
-    except (ValueError, TypeError) as fault:
-        raise StorageError(f"The store cannot hold this: {fault}") from fault
-    return (turn.role, turn.text, turn.tool, turn.model, turn.provider, turn.at, extra)
-
-
-def _turn(row: Row) -> Turn:
-    role, text, tool, model, provider, at, extra = row
-    return Turn(
-        role=role,
-        text=text,
-        tool=tool,
-        model=model,
-        provider=provider,
-        at=at,
-        extra=msgspec.json.decode(extra, type=dict[str, Any]),
-    )
-
-
-def _append(
-    connection: sqlite3.Connection,
-    continuation_id: str,
-    rows: list[Row],
-    now: float,
-    expires_at: float,
-) -> int:
-    # An expired thread that the sweep has not met yet is gone for its readers, so it must not come back here.
-    connection.execute(
-        "DELETE FROM conversations WHERE id = ? AND expires_at <= ?", (continuation_id, now)
-    )
-    connection.execute(
-        "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, ?, ?)"
-        " ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at",
-        (continuation_id, now, expires_at),
-    )
-    (count,) = connection.execute(
-        "SELECT coalesce(max(number), 0) FROM turns WHERE conversation = ?", (continuation_id,)
-    ).fetchone()
-    connection.executemany(
-        "INSERT INTO turns (conversation, number, role, text, tool, model, provider, at, extra)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        ((continuation_id, number, *row) for number, row in enumerate(rows, start=count + 1)),
-    )
-    return int(count) + len(rows)
-
-
-def _sweep(connection: sqlite3.Connection, now: float) -> int:
-    return connection.execute("DELETE FROM conversations WHERE expires_at <= ?", (now,)).rowcount
