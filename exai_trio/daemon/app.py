@@ -13,6 +13,7 @@ import trio
 from exai_trio import __version__
 from exai_trio.config import Config, bracketed
 from exai_trio.errors import StorageError
+from exai_trio.observability import collector
 from exai_trio.observability.clock import unix_now
 from exai_trio.observability.logs import open_logs
 from exai_trio.observability.metrics import CallLog
@@ -148,12 +149,18 @@ async def _run(
                     server = _server(shared, sessions, listeners)
                     await listening.start(server.listen, listeners, connections)
                     task_status.started(await _open_http(app, shared, server.names))
-                    app.start_soon(shared.services.gateway.warm_up)
+                    app.start_soon(_settle, shared)
                     await stop.wait()
                     listening.cancel_scope.cancel(reason="the daemon is stopping")
                 await drain(shared, sessions, connections)
             living.cancel_scope.cancel(reason="the daemon is stopping")
         app.cancel_scope.cancel(reason="the daemon has drained")
+
+
+async def _settle(shared: Shared) -> None:
+    """What the first calls would otherwise pay for, now that the daemon serves."""
+    await shared.services.gateway.warm_up()
+    collector.settle()
 
 
 async def _restore(sessions: Sessions) -> None:

@@ -67,8 +67,8 @@ class Connection:
 
     async def _read(self) -> None:
         while True:
-            frame = await self.socket.receive()
-            self._take(frame)
+            for frame in await self.socket.receive_all():
+                self._take(frame)
             await self.outbox.wait_room()
 
     async def _write(self) -> None:

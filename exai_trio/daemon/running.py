@@ -42,9 +42,8 @@ class Running:
             self._changed = trio.Event()
             await self._changed.wait()
 
-    def accept(self, call: Call) -> None:
-        """The call has begun: `run` is to follow. Its acceptance takes its number now, and goes out once it is on disk."""
-        self._begin(call)
+    def _accept(self, call: Call) -> None:
+        """The acceptance takes its number, and goes out once the call is on disk."""
         accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
         frame = self.mail.rules.accept(call.wire_id, accepted)
         if self.ledger is None:
@@ -56,6 +55,7 @@ class Running:
         """An accepted call to its outcome. Cancelled, it stays open in the journal."""
         _sign_logs(call)
         try:
+            self._accept(call)
             if self.ledger is None or await self._record(call, self.ledger):
                 await self._answer(call)
         finally:
@@ -107,10 +107,6 @@ class Running:
             log.error("outcome not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
         self.mail.let_go(request_id)
 
-    def take_up(self, call: Call) -> None:
-        """A call of an earlier daemon is to run again: `run_again` is to follow."""
-        self._begin(call)
-
     async def run_again(self, call: Call, ledger: Ledger) -> None:
         """A call that an earlier daemon accepted and did not end, to its outcome. Cancelled, it stays open in the journal."""
         _sign_logs(call)
@@ -159,7 +155,8 @@ class Running:
         kept = self.ledger is not None and self.mail.rules.resumable
         return kept and may_run_again(call, call.attempt)
 
-    def _begin(self, call: Call) -> None:
+    def begin(self, call: Call) -> None:
+        """The call counts as running: `run` or `run_again` is to follow, in a task of its own."""
         self.calls[call.wire_id] = call
         self.busy += 1
         self.shared.call_started()

@@ -116,7 +116,7 @@ class Session:
                     self.mail.deliver(frame)
             case _:
                 if isinstance(planned, Call) and self._nursery is not None:
-                    self.running.accept(planned)
+                    self.running.begin(planned)
                     name = f"call {planned.tool.name}"
                     self._nursery.start_soon(self.running.run, planned, name=name)
 
@@ -129,7 +129,7 @@ class Session:
             return
         if isinstance(call, Call) and may_run_again(call, left.attempts):
             call.timeout, call.attempt = left.timeout, left.attempts + 1
-            running.take_up(call)
+            running.begin(call)
             nursery.start_soon(running.run_again, call, ledger, name=f"call {call.tool.name}")
         else:
             why = broken_off(left.attempts) if isinstance(call, Call) else call

@@ -157,6 +157,7 @@ class Shim:
         bridge.roots = self.roots
         self.bridge = bridge
         self._staffed.set()
+        _imported("observability.collector").settle()
         while True:
             try:
                 await link.run()

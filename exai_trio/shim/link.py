@@ -32,6 +32,7 @@ from exai_trio.wire.messages import (
 
 from .bridge import Bridge
 from .catalogue import Catalogue
+from .endings import Departing, Refused, plainest
 
 log = logging.getLogger("exai.shim")
 
@@ -40,18 +41,6 @@ SHORTEST_PAUSE_S: Final = 0.05  # between attempts, however many requests come
 _UNLIMITED: Final = 1_000_000
 
 Dial = Callable[[], AbstractAsyncContextManager[WebSocket]]
-
-
-class Refused(Exception):
-    """The daemon does not let us in; the text is its word for why."""
-
-
-class Departing(Exception):
-    """The daemon closes on purpose."""
-
-    def __init__(self, bye: Bye) -> None:
-        super().__init__(bye.reason)
-        self.bye = bye
 
 
 def _new_session() -> str:
@@ -72,6 +61,7 @@ class Link:
     _last_seq: int = 0
     _acked: int = 0
     _unacked: trio.Event = attrs.field(factory=trio.Event)
+    _ack_due: bool = False
     _list_wanted: bool = True
     _failures: int = 0
 
@@ -88,7 +78,7 @@ class Link:
             await self._connection()
         # The border of a connection: whatever it was, it is told below, and the shim lives on.
         except* Exception as group:  # noqa: BLE001  # logged below
-            fault = _first(group)
+            fault = plainest(group)
         self._failures += 1
         if self.state == "connected":
             self.bridge.asked = trio.Event()  # those requests found a connection
@@ -218,7 +208,8 @@ class Link:
 
     async def _read(self, ws: WebSocket) -> None:
         while True:
-            await self._hear(await ws.receive())
+            for frame in await ws.receive_all():
+                await self._hear(frame)
             await self.bridge.lines.wait_room()
 
     async def _hear(self, frame: str | bytes) -> None:
@@ -258,6 +249,7 @@ class Link:
             await self._unacked.wait()
             await trio.sleep(ACK_EVERY_S)
             self._unacked = trio.Event()
+            self._ack_due = True
             self.bridge.work.set()
 
     async def _write(self, ws: WebSocket) -> None:
@@ -273,31 +265,9 @@ class Link:
         if self._list_wanted:
             self._list_wanted = False
             due.append(ListTools(request_id="tools"))
-        if self._last_seq > self._acked:
+        if self._ack_due and self._last_seq > self._acked:
+            self._ack_due = False
             self._acked = self._last_seq
             due.append(Ack(seq=self._acked))
         due += self.bridge.take()
         return due
-
-
-def _first(group: BaseExceptionGroup[Exception]) -> Exception:
-    """The fault that says most: the daemon's own word before the broken connection that follows it."""
-    leaves: list[Exception] = []
-    rest: list[BaseExceptionGroup[Exception] | Exception] = [group]
-    while rest:
-        fault = rest.pop()
-        if isinstance(fault, BaseExceptionGroup):
-            rest.extend(fault.exceptions)
-        else:
-            leaves.append(fault)
-    return min(leaves, key=_rank)
-
-
-def _rank(fault: Exception) -> int:
-    match fault:
-        case Refused() | Departing():
-            return 0
-        case PeerGone() | Unreachable() | trio.TooSlowError():
-            return 2
-        case _:
-            return 1

@@ -77,10 +77,25 @@ class WebSocket:
             frame = await self._connection.get_message()
         except tws.ConnectionClosed as closed:
             raise _peer_gone(closed) from closed
-        if len(frame) * 4 > self._limits.max_bytes and _size(frame) > self._limits.max_bytes:
-            await self.close(TOO_LARGE, f"messages are limited to {self._limits.max_bytes} bytes")
-            raise PeerGone(code=TOO_LARGE)
+        await self._check_size(frame)
         return frame
+
+    async def receive_all(self) -> list[str | bytes]:
+        """All messages that wait, as soon as there is one. Raises PeerGone. Cancelling loses no message."""
+        try:
+            frames = await self._connection.receive_messages()
+        except tws.ConnectionClosed as closed:
+            raise _peer_gone(closed) from closed
+        for frame in frames:
+            await self._check_size(frame)
+        return frames
+
+    async def _check_size(self, frame: str | bytes) -> None:
+        """The library counts characters; the limit is in bytes."""
+        most = self._limits.max_bytes
+        if len(frame) * 4 > most and _size(frame) > most:
+            await self.close(TOO_LARGE, f"messages are limited to {most} bytes")
+            raise PeerGone(code=TOO_LARGE)
 
     async def send(self, *frames: str) -> None:
         """Send the frames in order, in one write. Raises PeerGone, also if the peer takes nothing for `send_s`.
@@ -132,6 +147,7 @@ async def accept(
             await _answer_handshake(connection, reader, limits, admit)
         if reader.handshake.cancelled_caught:
             raise PeerGone(reason="the handshake failed")
+        connection.forget_handshake()
         socket = WebSocket(connection, limits, reader.ended)
         try:
             yield socket
@@ -164,6 +180,7 @@ async def client_on(
             await connection.wait_open()
         if reader.handshake.cancelled_caught:
             raise Unreachable(f"{authority} refuses the WebSocket: {reader.fault}")
+        connection.forget_handshake()
         socket = WebSocket(connection, limits, reader.ended)
         try:
             yield socket

@@ -4,7 +4,7 @@ A request id is an idempotency key: the same id with the same call joins the run
 Numbered frames are kept until the client acknowledges them; a client of protocol 1 gets no numbers and keeps nothing here.
 """
 
-from collections import OrderedDict, deque
+from collections.abc import Iterable
 
 import attrs
 import msgspec
@@ -78,16 +78,16 @@ class _Known:
 
 @attrs.define
 class SessionRules:
-    """Owned by one session; every method is one synchronous step."""
+    """Owned by one session; every method is one synchronous step. Dicts keep the order in which things came."""
 
     bounds: Bounds = attrs.field(factory=Bounds)
     resumable: bool = False
     running: int = 0
     _last_seq: int = 0
     _acked: int = 0
-    _unacked: deque[tuple[int, str]] = attrs.field(factory=deque[tuple[int, str]])
+    _unacked: dict[int, str] = attrs.field(factory=dict[int, str])
     _unacked_bytes: int = 0
-    _known: OrderedDict[RequestId, _Known] = attrs.field(factory=OrderedDict[RequestId, _Known])
+    _known: dict[RequestId, _Known] = attrs.field(factory=dict[RequestId, _Known])
     _kept_bytes: int = 0
 
     def restore(self, survivors: list[Survivor], acked: int) -> None:
@@ -183,7 +183,7 @@ class SessionRules:
         frame = self._remember(request_id, message)
         known = self._known[request_id]
         known.finished = True
-        self._known.move_to_end(request_id)
+        self._known[request_id] = self._known.pop(request_id)  # the newest outcome stands last
         self._kept_bytes += len(known.body or "")
         self.running -= 1
         self._forget_old()
@@ -197,10 +197,9 @@ class SessionRules:
         if not known.seq:
             return body
         frame = numbered(body, known.seq)
-        for place, (seq, old) in enumerate(self._unacked):
-            if seq == known.seq:
-                self._unacked[place] = (seq, frame)
-                self._unacked_bytes += len(frame) - len(old)
+        if known.seq in self._unacked:
+            self._unacked_bytes += len(frame) - len(self._unacked[known.seq])
+            self._unacked[known.seq] = frame
         return frame
 
     def _remember(self, request_id: RequestId, message: DaemonMessage) -> str:
@@ -223,20 +222,27 @@ class SessionRules:
         return frame
 
     def _keep(self, seq: int, frame: str) -> None:
-        self._unacked.append((seq, frame))
+        self._unacked[seq] = frame
         self._unacked_bytes += len(frame)
 
     def acknowledge(self, seq: int) -> None:
         """Every frame up to `seq` is in the client's hands. A number that was never given counts as the last one given."""
-        self._acked = max(self._acked, min(seq, self._last_seq))
-        while self._unacked and self._unacked[0][0] <= self._acked:
-            self._unacked_bytes -= len(self._unacked.popleft()[1])
+        newest = min(seq, self._last_seq)
+        for number in self._between(self._acked, newest):
+            self._unacked_bytes -= len(self._unacked.pop(number, ""))
+        self._acked = max(self._acked, newest)
         self._forget_old()
+
+    def _between(self, acked: int, newest: int) -> Iterable[int]:
+        """The numbers that an acknowledgement covers; few or many lie between two, and after a restart very many."""
+        if newest - acked <= len(self._unacked):
+            return range(acked + 1, newest + 1)
+        return [number for number in self._unacked if number <= newest]
 
     def resume(self, last_seq: int) -> list[str]:
         """What a client that came back has missed, in order."""
         self.acknowledge(last_seq)
-        return [frame for _, frame in self._unacked]
+        return list(self._unacked.values())
 
     def is_running(self, request_id: RequestId) -> bool:
         known = self._known.get(request_id)

@@ -34,6 +34,13 @@ class Daemon:
             yield Editor(process)
 
     @contextmanager
+    def forgetful(self) -> Generator["Daemon"]:
+        """The same daemon for shims that find nothing on disk, as on their very first start."""
+        with home() as nowhere:
+            env = self.shim_env | {"EXAI_HOME": str(nowhere)}
+            yield attrs.evolve(self, shim_env=env, where=nowhere)
+
+    @contextmanager
     def connected_editor(self, prompt: str) -> Generator[Editor]:
         """The same after its first call."""
         with self.editor() as editor:

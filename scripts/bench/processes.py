@@ -71,8 +71,10 @@ def child(
             yield process
         except NotMeasured as fault:
             complaints.seek(0)
-            said = complaints.read().decode(errors="replace").strip()
-            raise NotMeasured(f"{fault}\n{' '.join(command[1:])} said: {said[-2000:]}") from fault
+            said = complaints.read().decode(errors="replace").strip() or "nothing"
+            state = "lives" if process.poll() is None else f"has ended with {process.returncode}"
+            name = " ".join(command[1:])
+            raise NotMeasured(f"{fault}\n{name} {state}, and said {said[-2000:]}") from fault
         finally:
             end(process)
 

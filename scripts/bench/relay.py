@@ -9,7 +9,7 @@ from .pairs import IN_FLIGHT, SIDES, Daemon, Side, both
 from .processes import settled_weight
 from .report import Goal, Row, median, percentile
 
-_KIB, _MIB = 1024, 1024 * 1024
+_MIB = 1024 * 1024
 _PROMPT = ("The quick brown fox jumps over the lazy dog. " * 23)[:1024]
 _LARGE = "0123456789abcdef" * 4096
 Seconds = dict[Side, list[float]]
@@ -26,8 +26,8 @@ def _by_turns(rounds: int) -> Iterator[Side]:
 
 
 def start(*, quick: bool) -> Iterator[Row]:
-    """From the spawn of a shim to its first answers, with its daemon running and all files cached."""
-    initialized, listed = _none(), _none()
+    """From the spawn of a shim to its first answers, with its daemon running and all code in the page cache."""
+    initialized, listed, first_listed = _none(), _none(), _none()
     with both() as daemons:
         for side in SIDES:
             _timed_start(daemons[side])
@@ -35,17 +35,21 @@ def start(*, quick: bool) -> Iterator[Row]:
             first, second = _timed_start(daemons[side])
             initialized[side].append(first)
             listed[side].append(second)
-    for what, seconds, bound in (
-        ("shim: start to the answer of initialize, median", initialized, 1.3),
-        ("shim: start to the first tools/list, median", listed, 1.5),
-    ):
-        yield Row(
-            what=what,
-            unit="ms",
-            ours=median(seconds["ours"]) * 1000,
-            floor=median(seconds["floor"]) * 1000,
-            goal=Goal("at most", bound, of_floor=True),
-        )
+            with daemons[side].forgetful() as forgetful:
+                first_listed[side].append(_timed_start(forgetful)[1])
+    yield _start_row("shim: start to the answer of initialize, median", initialized, 1.3)
+    yield _start_row("shim: start to the first tools/list, median", listed, 1.5)
+    yield _start_row("  the same, the very first start of all", first_listed, 1.5)
+
+
+def _start_row(what: str, seconds: Seconds, bound: float) -> Row:
+    return Row(
+        what=what,
+        unit="ms",
+        ours=median(seconds["ours"]) * 1000,
+        floor=median(seconds["floor"]) * 1000,
+        goal=Goal("at most", bound, of_floor=True),
+    )
 
 
 def _timed_start(daemon: Daemon) -> tuple[float, float]:
@@ -61,14 +65,24 @@ def memory(*, quick: bool) -> Iterator[Row]:
     """What a shim holds when it has connected, served one call, and waits. Always as thorough as this."""
     del quick
     with both() as daemons:
-        weights = {side: _idle_weight(daemons[side]) for side in SIDES}
-    yield Row(
-        what="shim: resident memory idle",
+        first = _idle_weights(daemons)
+        later = _idle_weights(daemons)
+    yield _memory_row("shim: resident memory idle", later)
+    yield _memory_row("  the same, the very first start of all", first)
+
+
+def _memory_row(what: str, weights: dict[Side, int]) -> Row:
+    return Row(
+        what=what,
         unit="MiB",
         ours=weights["ours"] / _MIB,
         floor=weights["floor"] / _MIB,
         goal=Goal("at most", 32),
     )
+
+
+def _idle_weights(daemons: dict[Side, Daemon]) -> dict[Side, int]:
+    return {side: _idle_weight(daemon) for side, daemon in daemons.items()}
 
 
 def _idle_weight(daemon: Daemon) -> int:

@@ -96,6 +96,7 @@ class Old:
     """A client of protocol 1, spoken to in plain frames."""
 
     socket: WebSocketConnection
+    stream: trio.SocketStream
 
     async def say(self, op: str, **fields: Any) -> None:
         await self.socket.send_message(json.dumps({"op": op, **fields}))
@@ -118,6 +119,10 @@ class Old:
         """Call and hear the one result."""
         await self.call(request_id, name, **arguments)
         return await self.hear_until("call_tool_res", request_id=request_id)
+
+    async def vanish(self) -> None:
+        """Hang up without a goodbye."""
+        await trio.aclose_forcefully(self.stream)
 
     async def heard_close(self) -> tuple[int, str]:
         """Code and reason of the daemon's goodbye; frames before it are skipped."""
@@ -146,7 +151,7 @@ async def raw_client(
                 message_queue_size=1000,
                 max_message_size=LARGEST,
             )
-            yield Old(socket)
+            yield Old(socket, stream)
             with trio.move_on_after(2):
                 await socket.aclose()
         finally:
@@ -247,6 +252,9 @@ class Daemon:
         path = f"/_requests?path=/chat/completions&since={since}"
         return (await fetch(self.simulator, path)).json["requests"]
 
+    async def simulator_state(self) -> Frame:
+        return (await fetch(self.simulator, "/_state")).json
+
     async def last_request(self) -> int:
         return max((one["number"] for one in await self.requests()), default=0)
 
@@ -254,9 +262,7 @@ class Daemon:
         """Nothing runs and every permit is free."""
         permits = await self.health("/health/semaphores")
         all_permits = [permits["global"], *permits["providers"].values()]
-        health = await self.health()
-        running = health["calls"]["running"]
-        print(health["calls"], permits)
+        running = (await self.health())["calls"]["running"]
         return not running and all(one["current"] == one["expected"] for one in all_permits)
 
     def signal(self, number: int = signal.SIGTERM) -> None:
@@ -286,7 +292,10 @@ class Daemon:
 def started(place: Place, **more: str) -> Daemon:
     process = place.start("serve", **more)
     line = process.stdout.readline().decode()
-    assert f"WebSocket ws://127.0.0.1:{place.port}/" in line, (process.wait(5), process.stderr.read())
+    if f"WebSocket ws://127.0.0.1:{place.port}/" not in line:
+        process.kill()
+        said = process.communicate()
+        raise AssertionError(f"the daemon did not start: {line!r} {said} {process.returncode}")
     simulator = line.partition("simulator http://127.0.0.1:")[2].strip()
     return Daemon(place=place, process=process, simulator=int(simulator or 0))
 
@@ -347,6 +356,13 @@ def start() -> Iterator[Callable[..., Daemon]]:
         yield starting
 
 
+@pytest.fixture(scope="module")
+def start_for_module() -> Iterator[Callable[..., Daemon]]:
+    """The same for all tests of a module."""
+    with _daemons() as starting:
+        yield starting
+
+
 @pytest.fixture(scope="session")
 def daemon(new_place) -> Iterator[Daemon]:
     """The daemon that tests share: with a simulator, short grace, and room for many calls at once."""
@@ -357,10 +373,10 @@ def daemon(new_place) -> Iterator[Daemon]:
         ENABLED_TOOLS="test_echo",
         EXAI_PROGRESS_INTERVAL_S="0.1",
         EXAI_SESSION_GRACE_S="0.5",
-        EXAI_WS_GLOBAL_MAX_INFLIGHT="64",
+        EXAI_WS_GLOBAL_MAX_INFLIGHT="128",
         EXAI_WS_SESSION_MAX_INFLIGHT="32",
-        EXAI_WS_GLM_MAX_INFLIGHT="16",
-        EXAI_WS_KIMI_MAX_INFLIGHT="16",
+        EXAI_WS_GLM_MAX_INFLIGHT="64",
+        EXAI_WS_KIMI_MAX_INFLIGHT="64",
     )
     with _daemons() as starting:
         running = starting(place)

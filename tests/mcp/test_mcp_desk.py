@@ -329,6 +329,18 @@ def test_a_stateless_client_is_asked_nothing():
     assert say(desk, "notifications/initialized", id_=None) == []
 
 
+@pytest.mark.parametrize("version", HANDSHAKE_VERSIONS)
+def test_what_the_server_sends_by_itself_is_valid_in_every_version(version):
+    """roots/list and list_changed are a request and a notification of each version with a handshake."""
+    desk = opened(version)
+    (roots,) = said(say(desk, "notifications/initialized", id_=None))
+    say(desk, "tools/list")
+    (changed,) = said(desk.offer(TWO))
+
+    methods.parse_server_request(roots["method"], version, roots.get("params"))
+    methods.parse_server_notification(changed["method"], version, changed.get("params"))
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: (

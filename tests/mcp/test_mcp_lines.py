@@ -64,6 +64,7 @@ def test_what_looks_like_json_rpc_is_read_or_refused(value):
         (b"{", mcp.PARSE_ERROR, None),
         (b"\xff\xfe\x00", mcp.PARSE_ERROR, None),
         (b'{"jsonrpc":"2.0","id":1,"method":"x\xff"}', mcp.PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":"\xff"}}', mcp.PARSE_ERROR, None),
         (b"[" * 100_000, mcp.PARSE_ERROR, None),
         (b"9" * 5_000, mcp.PARSE_ERROR, None),
         (b'{"id":NaN}', mcp.PARSE_ERROR, None),

@@ -4,8 +4,10 @@ import json
 
 import pytest
 import trio
+from mcp_types import methods
 
 from exai_trio.shim.bridge import MAX_OPEN, MAX_SENDS
+from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS
 from exai_trio.wire.mcp_listing import from_file
 
 more_tools = {"inputSchema": {"type": "object"}}
@@ -124,6 +126,8 @@ async def test_progress_rises_and_ends_with_the_answer(make_world, autojump_cloc
         await trio.sleep(1)
         told = world.lines.progress()
 
+    for version in (*HANDSHAKE_VERSIONS, *STATELESS_VERSIONS):
+        methods.parse_server_notification("notifications/progress", version, told[0])
     values = [params["progress"] for params in told]
     assert values == sorted(set(values))
     assert [params["progressToken"] for params in told] == ["p"] * 4

@@ -1,0 +1,41 @@
+"""Why a connection to the daemon ended. What follows from it, `link` decides."""
+
+import trio
+
+from exai_trio.transport.websocket import PeerGone, Unreachable
+from exai_trio.wire.messages import Bye
+
+
+class Refused(Exception):
+    """The daemon does not let us in; the text is its word for why."""
+
+
+class Departing(Exception):
+    """The daemon closes on purpose."""
+
+    def __init__(self, bye: Bye) -> None:
+        super().__init__(bye.reason)
+        self.bye = bye
+
+
+def plainest(group: BaseExceptionGroup[Exception]) -> Exception:
+    """The fault that says most: the daemon's own word before the broken connection that follows it."""
+    leaves: list[Exception] = []
+    rest: list[BaseExceptionGroup[Exception] | Exception] = [group]
+    while rest:
+        fault = rest.pop()
+        if isinstance(fault, BaseExceptionGroup):
+            rest.extend(fault.exceptions)
+        else:
+            leaves.append(fault)
+    return min(leaves, key=_rank)
+
+
+def _rank(fault: Exception) -> int:
+    match fault:
+        case Refused() | Departing():
+            return 0
+        case PeerGone() | Unreachable() | trio.TooSlowError():
+            return 2
+        case _:
+            return 1
