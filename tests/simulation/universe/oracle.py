@@ -78,6 +78,12 @@ class Oracle:
         call.outcome = code
         self.count(code)
 
+    def repeated(self, key: str) -> None:
+        """An outcome that the client drops, because its number is an old one."""
+        call = self.calls[key]
+        if not call.outcome and not call.withdrawn:
+            self.fail(f"{key}: its outcome has a number that is no news to its client")
+
     def answered(self, key: str, result) -> None:
         call = self.calls[key]
         call.answers += 1

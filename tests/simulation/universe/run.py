@@ -229,6 +229,10 @@ class Universe(trio.abc.Instrument):
         self.note("calm")
         self.crash_in, self.disk.full_until, self.network.parted_until = 0, 0.0, 0.0
         self.network.fair = True
+        if self.house.life is not None and self.house.life.shared.draining.is_set():
+            life = self.house.life  # whoever drained it has left with the others
+            self.house.crash()
+            await life.ended.wait()
         if self.house.life is None:
             await everything.start(self.house.live)
         for _ in range(int(PATIENCE_S / 10)):

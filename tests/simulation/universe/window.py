@@ -59,6 +59,12 @@ class WatchedLink(Link):
     oracle: Oracle
     seen: set
 
+    async def _hear(self, frame) -> None:
+        heard = json.loads(frame)
+        if heard["op"] == "call_tool_res" and heard.get("seq", 0) in range(1, self._last_seq + 1):
+            self.oracle.repeated(heard["request_id"])
+        await super()._hear(frame)
+
     def _is_new(self, seq: int) -> bool:
         if self._last_seq == 0:
             self.seen = set()
