@@ -4,7 +4,6 @@ Use elsewhere: `log = logging.getLogger("exai.<area>")`, then `log.info("fixed p
 Nothing here fails the program: without a place to write, records go to stderr.
 """
 
-import json
 import logging
 import os
 import sys
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, cast
+
+import msgspec
 
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
@@ -86,7 +87,7 @@ class JsonForm(_Form):
             "logger": record.name,
             "event": self.phrase(record),
         }
-        return json.dumps({**self.fields(record), **head}, ensure_ascii=False, default=str)
+        return _json({**self.fields(record), **head})
 
 
 class TextForm(_Form):
@@ -185,5 +186,26 @@ def _unwritable(path: Path) -> str | None:
 
 
 def _flat(value: object) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-    return text if text.isprintable() else json.dumps(text)
+    text = value if isinstance(value, str) else _json(value)
+    return text if text.isprintable() else _json(text)
+
+
+def _json(value: object) -> str:
+    """JSON text of anything: what has no form of its own is shown as `str` shows it, half characters as question marks."""
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except UnicodeEncodeError:
+        return _json(_whole(value))
+
+
+def _whole(value: object) -> object:
+    match value:
+        case dict():
+            items = cast("dict[object, object]", value).items()
+            return {_whole(key): _whole(each) for key, each in items}
+        case list() | tuple():
+            return [_whole(each) for each in cast("list[object]", value)]
+        case str():
+            return value.encode(errors="replace").decode()
+        case _:
+            return value
