@@ -32,6 +32,8 @@ MODULES = {
 }
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
 _NEED_NO_SETTINGS = frozenset({"simulate"})
+# An editor starts the shim in whatever project is open, and that project's .env is not ours to obey.
+_RUN_IN_FOREIGN_DIRECTORIES = frozenset({"shim"})
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -52,7 +54,8 @@ def _started(arguments: Namespace, environ: dict[str, str]) -> Started:
     """Raises OSError or UnicodeError if the ENV_FILE cannot be read; only the default one may be missing."""
     named = environ.get("ENV_FILE", "")
     path = Path(named or ".env")
-    text = path.read_text(encoding="utf-8") if named or path.is_file() else None
+    trusted = arguments.command not in _RUN_IN_FOREIGN_DIRECTORIES
+    text = path.read_text(encoding="utf-8") if named or (trusted and path.is_file()) else None
     loaded = load(
         given(arguments),
         environ,

@@ -29,7 +29,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
 
 def main() -> int:
     asked = _arguments()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # children end as with Ctrl-C
+    signal.signal(signal.SIGTERM, _interrupt)
     rows: list[Row] = []
     failed = False
     for name in asked.only or MEASUREMENTS:
@@ -44,6 +44,11 @@ def main() -> int:
         write_json(asked.json, rows)
     missed = any(row.verdict == "MISSED" for row in rows)
     return 1 if failed or (asked.check and missed) else 0
+
+
+def _interrupt(_number: int, _frame: object) -> None:
+    """Being terminated is like Ctrl-C: every child and every temporary directory goes."""
+    signal.raise_signal(signal.SIGINT)
 
 
 def _arguments() -> argparse.Namespace:

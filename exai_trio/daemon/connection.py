@@ -66,10 +66,11 @@ class Connection:
             await self.socket.close(farewell.code, farewell.reason)
 
     async def _read(self) -> None:
-        while True:
-            for frame in await self.socket.receive_all():
-                self._take(frame)
-            await self.outbox.wait_room()
+        await self.socket.relay(self._receive)
+
+    async def _receive(self, frame: str | bytes) -> None:
+        self._take(frame)
+        await self.outbox.wait_room()
 
     async def _write(self) -> None:
         while True:

@@ -81,6 +81,7 @@ class Starter:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
+                cwd=self.folder,  # not the project's directory: its .env is not the daemon's
                 start_new_session=True,
             )
         finally:

@@ -207,10 +207,11 @@ class Link:
                 await ws.ping()
 
     async def _read(self, ws: WebSocket) -> None:
-        while True:
-            for frame in await ws.receive_all():
-                await self._hear(frame)
-            await self.bridge.lines.wait_room()
+        await ws.relay(self._receive)
+
+    async def _receive(self, frame: str | bytes) -> None:
+        await self._hear(frame)
+        await self.bridge.lines.wait_room()
 
     async def _hear(self, frame: str | bytes) -> None:
         try:

@@ -4,12 +4,15 @@ The library's own `send_message` takes a lock and makes a system call for each m
 """
 
 from collections.abc import Iterable
-from typing import Any, Self, cast
+from typing import Any, cast
 
 import trio
 import trio_websocket as tws
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import TextMessage
+
+from .at_once import written_at_once
+from .relayed import Messages, Take
 
 RECEIVE_BYTES = 65_536
 
@@ -20,42 +23,48 @@ class Connection(tws.WebSocketConnection):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - the library's own
         super().__init__(*arguments, **named)
         self.cut = False
-        self._send_channel = cast("Any", _Queue(self._send_channel))
+        self._messages = Messages(self._send_channel, self._recv_channel)
+        self._send_channel = cast("Any", self._messages)
 
-    async def receive_messages(self) -> list[str | bytes]:
-        """All messages that wait, as soon as there is one. Raises ConnectionClosed. Cancelling loses no message."""
-        first = await self.get_message()
-        waiting = self._recv_channel.statistics().current_buffer_used
-        return [first, *(self._recv_channel.receive_nowait() for _ in range(waiting))]
+    async def relay(self, take: Take) -> None:
+        """Hand every message to `take` in the reader's own turn, until the connection ends: messages that arrive together are
+        handled together, without a task between.
 
-    async def send_messages(self, frames: Iterable[str]) -> None:
-        """Send the texts in order, in one write. Raises ConnectionClosed, ProtocolError, BrokenResourceError or
-        ClosedResourceError. Cancelling cuts the stream."""
+        Raises ConnectionClosed, or what `take` raised. Cancelling loses no message that was not yet handed over.
+        """
+        await self._messages.relay(take)
+        raise tws.ConnectionClosed(self._close_reason)
+
+    async def send_messages(self, frames: Iterable[str], limit_s: float) -> bool:
+        """Send the texts in order, in one write. False if the peer did not take them within `limit_s`.
+
+        Raises ConnectionClosed, ProtocolError, BrokenResourceError or ClosedResourceError. Cancelling cuts the stream.
+        """
         if self._close_reason:
             raise tws.ConnectionClosed(self._close_reason)
         data = b"".join([self._wsproto.send(TextMessage(data=frame)) for frame in frames])
-        await self._take_lock()
-        try:
-            await self._write(data)
-        finally:
-            self._stream_lock.release()
+        if not self._stream_lock.locked():
+            self._stream_lock.acquire_nowait()
+            try:
+                data = data[written_at_once(self._stream, data) :]
+                return not data or await self._write(data, limit_s)
+            finally:
+                self._stream_lock.release()
+        async with self._stream_lock:
+            return await self._write(data, limit_s)
 
-    async def _write(self, data: bytes) -> None:
+    async def _write(self, data: bytes, limit_s: float) -> bool:
         """A write that does not end well closes the stream, so that whoever waits for the lock writes nothing after it."""
         done = False
         try:
-            await self._stream.send_all(data)
-            done = True
+            with trio.move_on_after(limit_s):
+                await self._stream.send_all(data)
+                done = True
         finally:
             if not done:
                 self.cut = True
                 await trio.aclose_forcefully(self._stream)
-
-    async def _take_lock(self) -> None:
-        try:
-            self._stream_lock.acquire_nowait()
-        except trio.WouldBlock:
-            await self._stream_lock.acquire()
+        return done
 
     async def receive_request(self) -> tuple[tws.WebSocketRequest, str]:
         """The handshake of a client, and its Host header, which the library keeps from the request's headers."""
@@ -96,31 +105,6 @@ class _HandshakeDone:
 
 
 _HANDSHAKE_DONE = _HandshakeDone()
-
-
-class _Queue:
-    """The way from the library's reader to us, which gives up its turn only when the queue is full.
-
-    So messages that arrive together are handled together.
-    """
-
-    def __init__(self, channel: trio.MemorySendChannel[str | bytes]) -> None:
-        self._channel = channel
-
-    async def send(self, message: str | bytes) -> None:
-        try:
-            self._channel.send_nowait(message)
-        except trio.WouldBlock:
-            await self._channel.send(message)
-
-    async def aclose(self) -> None:
-        await self._channel.aclose()
-
-    async def __aenter__(self) -> Self:  # noqa: ASYNC124 - the library enters it so
-        return self
-
-    async def __aexit__(self, *_raised: object) -> None:
-        await self.aclose()
 
 
 def server_side(stream: trio.abc.Stream, queue: int, max_bytes: int) -> Connection:

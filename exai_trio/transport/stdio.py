@@ -8,6 +8,8 @@ from typing import Final
 import attrs
 import trio
 
+from .at_once import written_at_once
+
 _ROOM: Final = 64 * 2**20  # bytes that may wait for a client that does not read
 
 
@@ -80,7 +82,9 @@ class LineWriter:
             self._filled = trio.Event()
             lines, self._lines = self._lines, []
             batch = b"".join(lines)
-            await self._stream.send_all(batch)
+            rest = batch[written_at_once(self._stream, batch) :]
+            if rest:
+                await self._stream.send_all(rest)
             self._held -= len(batch)
             emptied, self._emptied = self._emptied, trio.Event()
             emptied.set()

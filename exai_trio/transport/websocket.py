@@ -4,7 +4,7 @@ Rules kept here: whoever loses the peer gets PeerGone; many frames go out in one
 never written again; a connection says goodbye within `close_s` and its socket is closed when its context is left.
 """
 
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import NoReturn
 
@@ -55,6 +55,10 @@ class Unreachable(Exception):
     """Nobody answers at that address, or it does not speak WebSocket."""
 
 
+class _TooLarge(Exception):
+    """A message over the limit."""
+
+
 @attrs.frozen(kw_only=True)
 class Handshake:
     """What a client sent before the upgrade; header names are in lower case."""
@@ -77,37 +81,50 @@ class WebSocket:
             frame = await self._connection.get_message()
         except tws.ConnectionClosed as closed:
             raise _peer_gone(closed) from closed
-        await self._check_size(frame)
+        try:
+            self._check_size(frame)
+        except _TooLarge as fault:
+            raise await self._give_up(fault) from fault
         return frame
 
-    async def receive_all(self) -> list[str | bytes]:
-        """All messages that wait, as soon as there is one. Raises PeerGone. Cancelling loses no message."""
+    async def relay(self, take: Callable[[str | bytes], Awaitable[None]]) -> NoReturn:
+        """Hand every message to `take`, in order, until the connection ends. Raises PeerGone, or what `take` raised.
+
+        While `take` waits nothing is read, pings and goodbyes of the peer included. Cancelling loses no message.
+        """
+
+        async def take_fitting(frame: str | bytes) -> None:
+            self._check_size(frame)
+            await take(frame)
+
         try:
-            frames = await self._connection.receive_messages()
+            await self._connection.relay(take_fitting)
         except tws.ConnectionClosed as closed:
             raise _peer_gone(closed) from closed
-        for frame in frames:
-            await self._check_size(frame)
-        return frames
+        except _TooLarge as fault:
+            raise await self._give_up(fault) from fault
+        raise PeerGone
 
-    async def _check_size(self, frame: str | bytes) -> None:
+    def _check_size(self, frame: str | bytes) -> None:
         """The library counts characters; the limit is in bytes."""
         most = self._limits.max_bytes
         if len(frame) * 4 > most and _size(frame) > most:
-            await self.close(TOO_LARGE, f"messages are limited to {most} bytes")
-            raise PeerGone(code=TOO_LARGE)
+            raise _TooLarge(f"messages are limited to {most} bytes")
+
+    async def _give_up(self, fault: "_TooLarge") -> PeerGone:
+        await self.close(TOO_LARGE, str(fault))
+        return PeerGone(code=TOO_LARGE)
 
     async def send(self, *frames: str) -> None:
         """Send the frames in order, in one write. Raises PeerGone, also if the peer takes nothing for `send_s`.
 
         Cancelling cuts the stream: nothing can be sent after it, not even a goodbye.
         """
-        with trio.move_on_after(self._limits.send_s) as scope:
-            try:
-                await self._connection.send_messages(frames)
-            except _LOST as lost:
-                raise _peer_gone(lost) from lost
-        if scope.cancelled_caught:
+        try:
+            taken = await self._connection.send_messages(frames, self._limits.send_s)
+        except _LOST as lost:
+            raise _peer_gone(lost) from lost
+        if not taken:
             raise PeerGone(reason="the peer does not read")
 
     async def ping(self) -> None:

@@ -63,14 +63,16 @@ async def greet(socket: WebSocketConnection) -> None:
 
 
 def run(measure: Callable[..., Awaitable[T]], *arguments: Any) -> T:
-    """trio.run, with what went wrong raised as itself. Raises NotMeasured."""
-    fault: NotMeasured | None = None
+    """trio.run, with what went wrong raised as itself. Raises NotMeasured or KeyboardInterrupt."""
+    fault: BaseException
     try:
         return trio.run(measure, *arguments)
     except* NotMeasured as group:
         fault = _first(group)
     except* trio.TooSlowError:
         fault = NotMeasured("it took too long")
+    except* KeyboardInterrupt:
+        fault = KeyboardInterrupt()
     raise fault
 
 

@@ -126,6 +126,18 @@ def test_the_env_file_of_the_working_directory_is_read(tmp_path, capsys):
     assert ["LOG_LEVEL", "ERROR", str(tmp_path / ".env")] == line.split()
 
 
+def test_the_shim_does_not_obey_the_env_file_of_the_project_it_is_started_in(tmp_path, monkeypatch):
+    """An editor starts it in any project; only a file that ENV_FILE names counts."""
+    (tmp_path / ".env").write_text("EXAI_WS_PORT=nonsense\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ENV_FILE", raising=False)
+    environ = {"EXAI_HOME": str(tmp_path)}
+
+    assert [] == list(cli._started(cli.parser().parse_args(["shim"]), environ).loaded.faults)
+    assert cli._started(cli.parser().parse_args(["serve"]), environ).loaded.faults
+
+
+
 @pytest.mark.real
 @pytest.mark.parametrize("argv", [["status"], ["call", "chat", "prompt=x"]])
 def test_without_a_daemon_the_exit_code_is_75(argv, unused_tcp_port, capsys):

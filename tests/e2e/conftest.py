@@ -5,7 +5,7 @@ Nothing here waits for time: `until` waits for conditions, with a deadline for t
 
 import json
 import os
-import random
+import secrets
 import signal
 import socket
 import subprocess
@@ -13,7 +13,7 @@ import sys
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import attrs
 import pytest
@@ -71,7 +71,7 @@ def free_ports(count: int) -> list[int]:
     and the daemon's bind, and while a daemon is down, no client's own socket can come to stand on them."""
     found: list[int] = []
     while len(found) < count:
-        port = random.randrange(12_000, 32_000)
+        port = 12_000 + secrets.randbelow(20_000)
         with socket.socket() as probe:
             try:
                 probe.bind(("127.0.0.1", port))
@@ -126,12 +126,15 @@ class Old:
 
     async def heard_close(self) -> tuple[int, str]:
         """Code and reason of the daemon's goodbye; frames before it are skipped."""
-        with trio.fail_after(PATIENCE_S):
-            while True:
-                try:
-                    await self.socket.get_message()
-                except ConnectionClosed as closed:
-                    return closed.reason.code, closed.reason.reason or ""
+        try:
+            with trio.fail_after(PATIENCE_S):
+                await self._read_on()
+        except ConnectionClosed as closed:
+            return closed.reason.code, closed.reason.reason or ""
+
+    async def _read_on(self) -> NoReturn:
+        while True:
+            await self.socket.get_message()
 
 
 @asynccontextmanager
@@ -228,7 +231,10 @@ class Place:
     def run(self, *argv: str, **more: str) -> tuple[int, str, str]:
         """Exit code, stdout and stderr."""
         with self.start(*argv, **more) as running:
-            out, err = running.communicate(timeout=PATIENCE_S)
+            try:
+                out, err = running.communicate(timeout=PATIENCE_S)
+            finally:
+                running.kill()
         return running.returncode, out.decode(), err.decode()
 
 

@@ -106,24 +106,30 @@ async def test_what_is_no_message(daemon, sent):
 async def test_ten_thousand_calls_at_once(daemon, until):
     """Each is answered exactly once, with its result or with a refusal; pings are answered in between."""
     limits = Limits()
-    outcomes, pongs = Counter(), Counter()
     async with connect("127.0.0.1", daemon.place.port, limits) as socket, trio.open_nursery() as legs:  # fmt: skip
         await socket.send(json.dumps({"op": "hello"}))
         await socket.receive()
         legs.start_soon(_send_many, socket)
         with trio.fail_after(30):
-            while outcomes.total() < MANY or pongs.total() < MANY // 1000:
-                heard = json.loads(await socket.receive())
-                if heard["op"] == "call_tool_res":
-                    code = "" if heard["ok"] else heard["error"]["code"]
-                    outcomes[heard["request_id"], code] += 1
-                elif heard["op"] == "pong":
-                    pongs[heard["request_id"]] += 1
+            outcomes, pongs = await _hear_all(socket)
     await until(daemon.idle)
 
     assert {f"n{number}" for number in range(MANY)} == {request_id for request_id, _ in outcomes}
     assert {1} == set(outcomes.values()) | set(pongs.values())
     assert {"", "OVER_CAPACITY"} >= {code for _, code in outcomes}
+
+
+async def _hear_all(socket):
+    """How often each outcome (request id, error code) and each pong was heard."""
+    outcomes, pongs = Counter(), Counter()
+    while outcomes.total() < MANY or pongs.total() < MANY // 1000:
+        heard = json.loads(await socket.receive())
+        if heard["op"] == "call_tool_res":
+            code = "" if heard["ok"] else heard["error"]["code"]
+            outcomes[heard["request_id"], code] += 1
+        elif heard["op"] == "pong":
+            pongs[heard["request_id"]] += 1
+    return outcomes, pongs
 
 
 async def _send_many(socket):

@@ -1,6 +1,5 @@
 """A thousand calls that end in every way there is leave nothing behind in a real daemon."""
 
-import os
 import random
 from functools import partial
 from pathlib import Path
@@ -99,8 +98,8 @@ class Held:
         process = Path(f"/proc/{daemon.pid}")
         found = (path for path in daemon.place.home.rglob("*") if path.is_file())
         return cls(
-            len(os.listdir(process / "fd")),
-            len(os.listdir(process / "task")),
+            len(list((process / "fd").iterdir())),
+            len(list((process / "task").iterdir())),
             tuple(sorted(str(path) for path in found if path.name != "ws_daemon.health.json")),
         )
 
@@ -111,9 +110,7 @@ async def _is_within(daemon, before):
         await one.outcome("glm", "chat", prompt="x")
         await one.outcome("kimi", "chat", prompt="x", model="kimi-k3")
     now = Held.by(daemon)
-    return (
-        now.descriptors <= before.descriptors and now.threads <= before.threads + IDLE_THREADS
-    )
+    return now.descriptors <= before.descriptors and now.threads <= before.threads + IDLE_THREADS
 
 
 async def _quiet(daemon):
@@ -133,7 +130,7 @@ async def _mix(daemon, groups):
     ended = {}
     async with trio.open_nursery() as clients:
         for number in range(CONNECTIONS):
-            clients.start_soon(_converse, daemon, random.Random(number), groups, ended)
+            clients.start_soon(_converse, daemon, random.Random(number), groups, ended)  # noqa: S311  # the same mix each time
     return ended
 
 

@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+import trio.testing
 from trio.testing import memory_stream_pair
 
 from exai_trio.transport.websocket import (
@@ -199,3 +200,131 @@ async def test_cancelled_anywhere_a_conversation_ends_and_closes_its_streams(
     steps = await cancel_at_every_step(conversation, all_closed)
 
     assert steps > 20
+
+
+def leaf(fault):
+    """The one fault that a group holds, however deep."""
+    return leaf(fault.exceptions[0]) if isinstance(fault, ExceptionGroup) else fault
+
+
+async def relayed(ours, theirs, take, frames=("a", "b", "c")):
+    """Send `frames` from one side while the other relays them to `take`; returns why the relaying ended."""
+    ended = []
+
+    async def serve():
+        try:
+            async with accept(theirs, LIMITS, everyone) as socket:
+                await socket.relay(take)
+        except* (PeerGone, ValueError) as group:
+            ended.append(leaf(group))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        async with client_on(ours, "test", Limits()) as socket:
+            await socket.send(*frames)
+            try:
+                with trio.move_on_after(5):
+                    await socket.receive()
+            except PeerGone:
+                pass
+    return ended[0]
+
+
+async def test_relayed_messages_arrive_in_order_until_the_peer_leaves(autojump_clock):
+    """The relay ends with the peer's goodbye, after everything that came before it."""
+    taken = []
+
+    async def take(frame):
+        await trio.lowlevel.checkpoint()
+        taken.append(frame)
+
+    ended = await relayed(*memory_stream_pair(), take)
+
+    assert ["a", "b", "c"] == taken
+    assert PeerGone is type(ended)
+    assert 1000 == ended.code
+
+
+async def test_what_a_relay_raises_comes_out_of_it(autojump_clock):
+    """A fault in `take` ends the relay in the task that called it, and nothing is taken after it."""
+    taken = []
+
+    async def take(frame):
+        await trio.lowlevel.checkpoint()
+        taken.append(frame)
+        raise ValueError(frame)
+
+    ended = await relayed(*memory_stream_pair(), take)
+
+    assert ["a"] == taken
+    assert "a" == str(ended)
+
+
+async def test_a_relay_refuses_a_message_over_the_limit(autojump_clock):
+    """400 characters of three bytes each are over 1,000 bytes: the connection closes with 1009."""
+    taken = []
+
+    async def take(frame):
+        await trio.lowlevel.checkpoint()
+        taken.append(frame)
+
+    ended = await relayed(*memory_stream_pair(), take, ("fine", "€" * 400, "late"))
+
+    assert ["fine"] == taken
+    assert 1009 == ended.code
+
+
+async def test_messages_that_came_before_the_relay_come_first(autojump_clock):
+    """What waited in the queue is handed on before anything newer."""
+    ours, theirs = memory_stream_pair()
+    taken = []
+
+    async def take(frame):
+        await trio.sleep(1)
+        taken.append(frame)
+
+    async def serve():
+        try:
+            async with accept(theirs, LIMITS, everyone) as socket:
+                await trio.sleep(5)
+                await socket.relay(take)
+        except PeerGone:
+            pass
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        async with client_on(ours, "test", Limits()) as socket:
+            for frame in "abcdef":
+                await socket.send(frame)
+                await trio.sleep(1.5)
+            await trio.sleep(5)
+
+    assert list("abcdef") == taken
+
+
+async def test_a_close_during_a_write_is_still_heard(autojump_clock):
+    """A goodbye waits for the write that is under way, and does not tear it."""
+    ours, theirs = memory_stream_pair()
+    heard = []
+
+    async def listen():
+        try:
+            async with accept(theirs, Limits(), everyone) as socket:
+                while True:
+                    heard.append(await socket.receive())
+        except PeerGone as gone:
+            heard.append(gone.code)
+
+    async def slowly():
+        await trio.sleep(1)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen)
+        async with client_on(ours, "test", Limits(close_s=5.0)) as socket:
+            ours.send_stream.send_all_hook = slowly
+            async with trio.open_nursery() as writing:
+                writing.start_soon(socket.send, "x" * 100_000)
+                await trio.testing.wait_all_tasks_blocked()
+                await socket.close(4321)
+
+    assert ["x" * 100_000, 4321] == heard

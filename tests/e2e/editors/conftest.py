@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import attrs
 import pytest
 import trio
-from anyio import create_memory_object_stream
 from mcp import Client, StdioServerParameters
 from mcp.client.stdio import stdio_client
 from mcp_types import JSONRPCNotification
@@ -39,7 +39,7 @@ class Editor:
 @asynccontextmanager
 async def tapped(transport: Any, heard: list[Any]) -> AsyncIterator[Any]:
     """A transport that keeps what it delivers."""
-    deliver, delivered = create_memory_object_stream[Any](1000)
+    deliver, delivered = anyio.create_memory_object_stream[Any](1000)
 
     async def pump(source: Any) -> None:
         async with deliver:
@@ -59,7 +59,9 @@ def editor() -> Callable[..., Any]:
     """`async with editor(place, mode="legacy")`: an editor whose shim works in this repository, at that place's daemon."""
 
     @asynccontextmanager
-    async def open_editor(place: Any, mode: str = "legacy", **settings: str) -> AsyncIterator[Editor]:
+    async def open_editor(
+        place: Any, mode: str = "legacy", **settings: str
+    ) -> AsyncIterator[Editor]:
         shim = StdioServerParameters(
             command=place.python, args=["-m", "exai_trio", "shim"],
             env={**place.environ, **settings}, cwd=REPOSITORY,
