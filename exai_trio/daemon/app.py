@@ -25,12 +25,14 @@ from exai_trio.tools.registry import Registry
 from exai_trio.transport.websocket import Limits
 
 from .admission import OurNames, Places
+from .archive import Archive
 from .drain import drain
 from .facts import Facts
 from .figures import Figures
 from .home import own_home, pid_file
 from .jobs import Jobs
 from .server import Server, bind
+from .session import Session
 from .sessions import Sessions
 from .simulated import simulator
 from .state import Shared
@@ -94,8 +96,11 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             simulator=origin,
             store=store,
         )
+        journal = None if config.durability == "off" else store.journal()
+        sessions: dict[str, Session] = {}
         services = Services(
             config=config,
+            calls=Archive(sessions, journal),
             gateway=gateway,
             conversations=store,
             daemon=facts,
@@ -114,7 +119,8 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             figures=facts.figures,
             facts=facts,
             draining=facts.draining,
-            journal=None if config.durability == "off" else store.journal(),
+            journal=journal,
+            sessions=sessions,
         )
 
 

@@ -1,6 +1,7 @@
 """What all parts of one daemon share, built once by `app`. Little behaviour here."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -14,6 +15,9 @@ from exai_trio.tools.registry import Registry
 from .facts import Facts
 from .figures import Figures
 from .tokens import Tokens
+
+if TYPE_CHECKING:  # a session shares what is here
+    from .session import Session
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -35,6 +39,7 @@ class Shared:
     facts: Facts
     draining: trio.Event
     journal: Journal | None = None
+    sessions: "dict[str, Session]" = attrs.field(factory=dict[str, "Session"])
     quiet: trio.Event = attrs.field(factory=trio.Event)
 
     def call_started(self) -> None:

@@ -20,12 +20,14 @@ from exai_trio.tools import (
     health,
     listmodels,
     provider_capabilities,
+    result,
     self_check,
     status,
     test_echo,
     version,
 )
 from exai_trio.tools.declaration import Tool, Visibility
+from exai_trio.wire.handles import RUNNING
 
 log = logging.getLogger("exai.tools")
 
@@ -39,6 +41,7 @@ BUILT_IN: tuple[Tool, ...] = (
     self_check.TOOL,
     provider_capabilities.TOOL,
     test_echo.TOOL,
+    result.TOOL,
 )
 
 _PROFILES: Mapping[ToolProfile, tuple[Visibility, ...]] = {
@@ -124,10 +127,19 @@ def listed(tool: Tool) -> dict[str, Any]:
         "inputSchema": arguments.schema(tool),
     }
     if tool.output_schema is not None:
-        entry["outputSchema"] = dict(tool.output_schema)
+        entry["outputSchema"] = _or_handle(tool.output_schema)
     if tool.read_only:
         entry["annotations"] = {"readOnlyHint": True}
     return entry
+
+
+def _or_handle(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """The schema of the tool's own answers and of the handle that a long call is answered with: status "running"."""
+    properties = dict(schema.get("properties", {}))
+    status = properties.get("status", {})
+    if "enum" in status:
+        properties["status"] = {**status, "enum": [*status["enum"], RUNNING]}
+    return {**schema, "properties": properties, "required": ["status"]}
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -7,6 +7,7 @@ import trio
 from mcp_types import methods
 
 from exai_trio.shim.bridge import MAX_OPEN, MAX_SENDS
+from exai_trio.wire.handles import handle_of
 from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS
 from exai_trio.wire.mcp_listing import from_file
 
@@ -303,10 +304,10 @@ async def test_a_call_is_answered_within_its_clients_budget(
     assert answer["result"]["_meta"]["exai/error"]["code"] == "TIMEOUT"
 
 
-async def test_the_daemon_learns_the_budget_and_an_accepted_call_may_go_on(
+async def test_the_daemon_learns_the_budget_and_an_accepted_call_goes_on(
     make_world, autojump_clock
 ):
-    """timeout_s is the budget less two margins; at the deadline the answer says that the work may go on."""
+    """The daemon is to give a handle at the budget less two margins; if it is silent then, the shim gives the same one."""
     async with make_world(silent=True) as world:
         world.call(1, client="codex-mcp-client", key="a")
         frame = await world.daemon.wait_for("call_tool")
@@ -324,8 +325,13 @@ async def test_the_daemon_learns_the_budget_and_an_accepted_call_may_go_on(
         await world.daemon.outcome("a")
         await trio.sleep(1)
 
-    assert frame["timeout_s"] == 54
-    assert "may go on" in answer["result"]["content"][0]["text"]
+    handle = json.loads(answer["result"]["content"][0]["text"])
+    (hello,) = world.daemon.ops("hello")
+    assert (frame["handle_after_s"], frame["timeout_s"]) == (54, None)
+    assert not answer["result"]["isError"]
+    assert (handle["status"], handle["tool"], handle["elapsed_s"]) == ("running", "chat", 58.0)
+    assert handle["call_id"] == handle_of(hello["session_id"], "a")
+    assert answer["result"]["structuredContent"] == handle
     assert world.daemon.ops("cancel") == []
 
 

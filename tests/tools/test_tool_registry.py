@@ -41,7 +41,7 @@ def test_hidden_tools_can_be_called_and_disabled_ones_cannot():
         disabled_tools=frozenset({"challenge", "chat"}),
     )
 
-    assert ["status", "version"] == names(found)
+    assert ["status", "version", "result"] == names(found)
     assert found.get("health").name == "health"
     assert not {"chat", "challenge"} & set(found.names())
     for name in ("chat", "challenge"):
