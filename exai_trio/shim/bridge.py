@@ -13,7 +13,7 @@ import msgspec
 import trio
 
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire import mcp
+from exai_trio.wire import mcp, mcp_threads
 from exai_trio.wire.handles import handle_of, handle_text
 from exai_trio.wire.mcp import Id
 from exai_trio.wire.mcp_desk import FrontDesk
@@ -34,7 +34,7 @@ from exai_trio.wire.messages import (
 from .answers import failure, local_fault, success
 from .budgets import budget_of
 from .large import MAX_ANSWER, Shelf
-from .pending import Asker, Open, Pending, opened
+from .pending import CALL, Asker, Open, Pending, opened
 
 log = logging.getLogger("exai.shim")
 
@@ -42,6 +42,7 @@ MAX_OPEN: Final = 1_000
 MAX_HELD: Final = 64 * 2**20  # bytes of arguments of all open calls
 MAX_SENDS: Final = 5  # of one call; a call that ends daemon after daemon is given up
 _AWAY_EVERY_S: Final = 1.0
+_VIEW_S: Final = 3.0  # for a list of conversations: editors ask for it when they start
 
 
 @attrs.define(eq=False)
@@ -76,7 +77,10 @@ class Bridge:
             self._answer(call.id, failure(call.name, refusal, call.dialect))
             return
         budget = budget_of(call.client)
-        asker = Asker(call.id, call.dialect, call.token, now + budget.answer_s, began=now)
+        patience = budget.answer_s if call.method == CALL else _VIEW_S
+        asker = Asker(
+            call.id, call.dialect, call.token, now + patience, began=now, method=call.method
+        )
         key = call.key or self._own_key(call.id)
         known = self._pending.get(key)
         if known is not None and not known.is_same(call):
@@ -125,7 +129,7 @@ class Bridge:
             if asker.deadline <= now
         ]
         for call, asker in late:
-            if call.accepted:
+            if call.accepted and asker.method == CALL:
                 self._give_handle(call, asker, now)
             else:
                 self._give_up(call, asker, "no answer came within the time this client waits")
@@ -138,7 +142,7 @@ class Bridge:
             request_id=call.key, outputs=[Output(text=text, metadata={"handle": call_id})]
         )
         self._pending.expire(asker.id)
-        self._answer(asker.id, success(outcome, asker.dialect, structured=self._structured(call)))
+        self._tell_outcome(call, asker, outcome)
         self._note_idle()
 
     def _structured(self, call: Open) -> bool:
@@ -155,8 +159,16 @@ class Bridge:
     def _give_up(self, call: Open, asker: Asker, why: str) -> None:
         fault = local_fault("TIMEOUT", why, "timeout", retryable=True, request_id=call.key)
         self._pending.expire(asker.id)
-        self._answer(asker.id, failure(call.message.name, fault, asker.dialect, call.whether_ran))
+        self._fail(call, asker, fault, call.whether_ran)
         self._note_idle()
+
+    def _fail(self, call: Open, asker: Asker, fault: Fault, ran: str | None) -> None:
+        if asker.method == CALL:
+            result = failure(call.message.name, fault, asker.dialect, ran)
+            self._answer(asker.id, result, call.key)
+        else:
+            about = (fault.code, fault.message, asker.dialect)
+            self.lines.put(mcp_threads.missed(asker.id, asker.method, *about))
 
     def refuse_all(self, code: str, message: str, category: str) -> None:
         """No daemon will take calls: answer all that are open."""
@@ -257,22 +269,25 @@ class Bridge:
     def _succeed(self, outcome: CallResult) -> None:
         call = self._pending.settle(outcome.request_id)
         if call is not None:
-            structured = self._structured(call)
             for asker in call.askers.values():
-                self._answer(
-                    asker.id, success(outcome, asker.dialect, structured=structured), call.key
-                )
+                self._tell_outcome(call, asker, outcome)
             self._note_idle()
         if self._pending.has_unsent:  # there is room for one more
             self.work.set()
+
+    def _tell_outcome(self, call: Open, asker: Asker, outcome: CallResult) -> None:
+        if asker.method == CALL:
+            result = success(outcome, asker.dialect, structured=self._structured(call))
+            self._answer(asker.id, result, call.key)
+        else:
+            text = outcome.outputs[0].text
+            self.lines.put(mcp_threads.told(asker.id, asker.method, text, asker.dialect))
 
     def _settle(self, key: object, fault: Fault, ran: str | None) -> None:
         call = self._pending.settle(key)
         if call is not None:
             for asker in call.askers.values():
-                self._answer(
-                    asker.id, failure(call.message.name, fault, asker.dialect, ran), call.key
-                )
+                self._fail(call, asker, fault, ran)
             self._note_idle()
         if self._pending.has_unsent:  # there is room for one more
             self.work.set()
@@ -280,15 +295,5 @@ class Bridge:
     def _answer(self, id_: Id, result: dict[str, Any], call: str = "") -> None:
         line = mcp.answer(id_, result)
         if len(line) > MAX_ANSWER:
-            line = mcp.answer(id_, self._shortened(result, call))
+            line = mcp.answer(id_, self.shelf.fitting(result, call))
         self.lines.put(line)
-
-    def _shortened(self, result: dict[str, Any], call: str) -> dict[str, Any]:
-        try:
-            return self.shelf.shortened(result, call)
-        except OSError as fault:
-            log.exception("large answer not kept")
-            text = f"The call ran, but its answer is too large for an editor and could not be kept: {fault}"
-            meta = {"_meta": result["_meta"]} if "_meta" in result else {}
-            kept = {key: result[key] for key in ("resultType",) if key in result}
-            return {"content": [{"type": "text", "text": text}], "isError": True, **kept, **meta}

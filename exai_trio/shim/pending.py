@@ -6,7 +6,7 @@ any more leaves the table, but counts as running at the daemon until the daemon 
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
 import msgspec
@@ -15,6 +15,8 @@ from exai_trio.wire.mcp import Id
 from exai_trio.wire.mcp_dialect import Dialect
 from exai_trio.wire.mcp_params import Call
 from exai_trio.wire.messages import CallTool
+
+CALL: Final = "tools/call"
 
 
 @attrs.define(eq=False)
@@ -26,6 +28,7 @@ class Asker:
     token: Id | None
     deadline: float
     began: float = 0.0
+    method: str = CALL
     progress: float = 0.0
 
     def rising(self, value: float) -> float:

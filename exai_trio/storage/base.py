@@ -29,6 +29,16 @@ class Conversation:
     turns: tuple[Turn, ...] = ()
 
 
+@attrs.frozen(kw_only=True)
+class Thread:
+    """A conversation in a list: how it opens, how many turns it has, when the last one was (unix seconds)."""
+
+    id: str
+    opening: str
+    turns: int
+    last_at: float
+
+
 class ConversationStore(Protocol):
     """Raises StorageError when the store cannot be read or written; cancelling leaves a write done or not done, never half."""
 
@@ -40,6 +50,10 @@ class ConversationStore(Protocol):
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
         """Add turns at the end, making the conversation if needed, in one transaction. Returns how many turns it has then."""
+        ...
+
+    async def recent(self, now: float, most: int) -> tuple[Thread, ...]:
+        """At most so many that have not expired at `now`, the one that was used last first."""
         ...
 
     async def sweep(self, now: float) -> int:

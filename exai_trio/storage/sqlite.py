@@ -19,7 +19,7 @@ import trio
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.ballast import Ballast
-from exai_trio.storage.base import Conversation, Turn
+from exai_trio.storage.base import Conversation, Thread, Turn
 from exai_trio.storage.conversations_sqlite import append, load, row_of, sweep
 from exai_trio.storage.damage import marker, note, put_aside
 from exai_trio.storage.faults import Damaged, DiskFull
@@ -27,6 +27,7 @@ from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
 from exai_trio.storage.schema import APPLICATION_ID, STEPS
+from exai_trio.storage.threads_sqlite import recent
 
 T = TypeVar("T")
 
@@ -55,6 +56,9 @@ class SqliteStore:
         return await self._writer.write(
             lambda connection: append(connection, continuation_id, rows, now, expires_at)
         )
+
+    async def recent(self, now: float, most: int) -> tuple[Thread, ...]:
+        return await self._read(lambda connection: recent(connection, now, most))
 
     async def sweep(self, now: float) -> int:
         return await self._writer.write(lambda connection: sweep(connection, now))

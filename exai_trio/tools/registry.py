@@ -24,6 +24,7 @@ from exai_trio.tools import (
     self_check,
     status,
     test_echo,
+    threads,
     version,
 )
 from exai_trio.tools.declaration import Tool, Visibility
@@ -43,6 +44,9 @@ BUILT_IN: tuple[Tool, ...] = (
     test_echo.TOOL,
     result.TOOL,
 )
+
+# What our own shim calls; listed nowhere, and not to be disabled.
+INTERNAL: tuple[Tool, ...] = (threads.TOOL,)
 
 _PROFILES: Mapping[ToolProfile, tuple[Visibility, ...]] = {
     "lean": ("essential", "core"),
@@ -81,8 +85,8 @@ class Registry:
     def get(self, name: str) -> Tool:
         """The tool of that name, with or without an editor's suffix. Raises: ToolNotFoundError with the nearest names."""
         plain = _SUFFIX.sub("", name)
-        for tool in self.tools:
-            if tool.name == plain and plain not in self.disabled:
+        for tool in (*self.tools, *INTERNAL):
+            if tool.name == plain and (plain not in self.disabled or tool in INTERNAL):
                 return tool
         names = self.names()
         nearest = get_close_matches(plain, names, n=3) or list(names)

@@ -21,7 +21,9 @@ async def content(bench, name, **arguments):
 
 
 @pytest.mark.parametrize(
-    "tool", [tool for tool in BUILT_IN if tool.name != "result"], ids=lambda tool: tool.name
+    "tool",
+    [tool for tool in BUILT_IN if tool.name != "result"],
+    ids=lambda tool: tool.name,
 )
 async def test_every_tool_answers_in_the_same_envelope(bench, tool):
     """Text and structured content are one object that fits the schema and names the tool; no tool invents a status."""
