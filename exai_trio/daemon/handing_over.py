@@ -7,10 +7,11 @@ the finished request, ends nothing; the journal knows the work under the handle,
 import logging
 
 import attrs
+import trio
 from msgspec import UNSET
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.journal import Journal, KeptOutcome
+from exai_trio.storage.journal import KeptOutcome
 from exai_trio.wire.handles import handle_text
 from exai_trio.wire.messages import CallAccepted, CallResult, Output
 
@@ -20,6 +21,8 @@ from .session import Session, open_session
 from .sessions import Sessions
 
 log = logging.getLogger("exai.session")
+
+_DISK_AGAIN_S = 1.0
 
 
 @attrs.frozen(eq=False)
@@ -42,37 +45,42 @@ class HandingOver:
         away = _moved(session, call)
         self.sessions.table[away.id] = away
         session.mail.hold(call.wire_id, frame)
+        kept = False
         try:
-            await self._write_down(session, call, seq, away)
+            kept = await _written(session, call, seq, away)
         finally:
             session.mail.let_go(call.wire_id)
         await self.sessions.adopt(away)
+        if not kept:
+            self.sessions.living.start_soon(_write_late, session, call, seq, away)
         log.info(
             "call goes on without its client", extra={"call_id": away.id, "tool": call.tool.name}
         )
 
-    async def _write_down(self, session: Session, call: Call, seq: int, away: Session) -> None:
-        """No await stands between the move and this write: whatever is written of the call later finds it."""
-        journal = self.sessions.shared.journal
-        if journal is None or away.running.ledger is None:
-            return
-        try:
-            await _note(journal, session, call, seq, away)
-        except StorageError as fault:
-            log.error("handle not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+
+async def _write_late(session: Session, call: Call, seq: int, away: Session) -> None:
+    """Until it is written the next daemon would answer the request a second time, and the outcome waits for it."""
+    kept = False
+    while not kept:
+        await trio.sleep(_DISK_AGAIN_S)
+        kept = await _written(session, call, seq, away)
 
 
-async def _note(journal: Journal, session: Session, call: Call, seq: int, away: Session) -> None:
-    assert away.running.ledger is not None  # noqa: S101 - a session has one if the daemon has a journal
+async def _written(session: Session, call: Call, seq: int, away: Session) -> bool:
+    """No await stands between the move and this write: whatever is written of the call later finds it."""
+    journal, ledger = session.shared.journal, away.running.ledger
+    if journal is None or ledger is None:
+        return True
     now = session.shared.now()
-    body = session.rules.body_of(call.wire_id)
-    outcome = KeptOutcome(seq=seq, frame=body, at=now)
-    begun = away.running.ledger.page(
-        call, seq=away.rules.seq_of(call.wire_id), resumable=True, at=now
-    )
-    await journal.hand_over(
-        session.id, key_of(call.wire_id), outcome, attrs.evolve(begun, attempts=call.attempt)
-    )
+    outcome = KeptOutcome(seq=seq, frame=session.rules.body_of(call.wire_id), at=now)
+    begun = ledger.page(call, seq=1, resumable=True, at=now)
+    begun = attrs.evolve(begun, attempts=call.attempt)
+    try:
+        await journal.hand_over(session.id, key_of(call.wire_id), outcome, begun)
+    except StorageError as fault:
+        log.error("handle not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+        return False
+    return True
 
 
 def handle_frame(session: Session, call: Call) -> tuple[str, int]:

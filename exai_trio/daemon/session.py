@@ -42,7 +42,10 @@ _ENDING_S = 10.0  # for the last outcomes of a session whose client did not come
 
 @attrs.define(eq=False)
 class Session:
-    """Made by `open_session`, run by `Sessions`. All but the waits is one synchronous step."""
+    """Made by `open_session`, run by `Sessions`. All but the waits is one synchronous step.
+
+    `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
+    """
 
     id: str
     principal: str
@@ -52,6 +55,7 @@ class Session:
     running: Running
     roots: tuple[Path, ...] = ()
     acked_on_disk: int = 0
+    spoken_to: bool = False
     _nursery: trio.Nursery | None = None
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
@@ -62,6 +66,11 @@ class Session:
     @property
     def outbox(self) -> Outbox | None:
         return self.mail.outbox
+
+    def is_continued_by(self, last_seq: int) -> bool:
+        """Whether a client that has numbers up to `last_seq` has them from this session, and not from one of the same id
+        that is no more: the word that it was a new one may have been lost on its way."""
+        return self.spoken_to and last_seq <= self.rules.last_seq
 
     def begin(self, running: trio.Nursery) -> None:
         """Calls run in this nursery from now on; whoever opened it ends them, and then calls `end`."""

@@ -10,11 +10,11 @@ from exai_trio.config import Config
 from exai_trio.observability.metrics import CallLog
 from exai_trio.storage.journal import Journal
 from exai_trio.tools.declaration import Services
-from exai_trio.tools.registry import Registry
 
 from .facts import Facts
 from .figures import Figures
 from .tokens import Tokens
+from .toolset import Offered
 
 if TYPE_CHECKING:  # a session shares what is here
     from .session import Session
@@ -29,7 +29,7 @@ class Shared:
 
     config: Config
     boot_id: str
-    registry: Registry
+    registry: Offered
     services: Services
     tokens: Tokens
     call_log: CallLog

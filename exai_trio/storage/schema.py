@@ -57,6 +57,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
             FOREIGN KEY (session, request) REFERENCES journal_calls (session, request) ON DELETE CASCADE
         ) STRICT
         """,
-        "CREATE TABLE journal_acks (session TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT",
+        """
+        CREATE TABLE journal_numbers (
+            session TEXT PRIMARY KEY,
+            acked INTEGER NOT NULL DEFAULT 0,
+            base INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """,
     ),
 )

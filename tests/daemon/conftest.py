@@ -20,6 +20,7 @@ from exai_trio.daemon.sessions import Sessions
 from exai_trio.daemon.state import Shared
 from exai_trio.daemon.supervision import every
 from exai_trio.daemon.tokens import Tokens
+from exai_trio.daemon.toolset import Toolset
 from exai_trio.observability.metrics import CallLog
 from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.storage.memory import MemoryStore
@@ -164,7 +165,7 @@ async def open_house(journal=None, *, repeatable=True, **settings):
         run=naps.run,
         repeatable=repeatable,
     )
-    registry = Registry.from_config(config, (*BUILT_IN, nap))
+    registry = Toolset(Registry.from_config(config, (*BUILT_IN, nap)))
     async with trio.open_nursery() as living, trio.open_nursery() as connections:
         shared = _shared(config, registry, journal)
         sessions = Sessions(shared, living)

@@ -225,19 +225,28 @@ async def test_a_drain_leaves_it_to_the_next_daemon(house, autojump_clock):
 
 @attrs.define
 class Refusing(MemoryJournal):
-    """A journal that cannot keep a handle."""
+    """A journal that cannot keep a handle for some time."""
 
-    async def hand_over(self, *_):
-        raise StorageError("The disk is full.")
+    refusals: int = 5
+
+    async def hand_over(self, *handle):
+        self.refusals -= 1
+        if self.refusals > 0:
+            raise StorageError("The disk is full.")
+        await super().hand_over(*handle)
 
 
 async def test_a_full_disk_keeps_nobody_from_the_handle(house, autojump_clock):
-    """The handle goes out and the outcome can be fetched while the daemon lives."""
-    async with house(Refusing()) as daemon, daemon.connect() as (client, _):
-        handle = await given_handle(client, seconds=30.0, handle_after_s=2.0)
+    """The handle goes out at once, and is written as soon as there is room: the next daemon knows the outcome."""
+    journal = Refusing()
+    async with house(journal) as daemon, daemon.connect() as (client, _):
+        handle = await given_handle(client, seconds=3.0, handle_after_s=2.0)
         answer = await fetched(client, handle["call_id"])
+    async with house(journal) as second, second.connect() as (client, _):
+        kept = await fetched(client, handle["call_id"])
 
-    assert "slept 30" == answer.outputs[0].text
+    assert "slept 3" == answer.outputs[0].text == kept.outputs[0].text
+    assert 0 == second.naps.started
 
 
 async def test_an_old_client_gets_the_handle_as_text(house, autojump_clock):
