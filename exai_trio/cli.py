@@ -28,6 +28,7 @@ MODULES = {
     "tools": "listing",
     "status": "status",
     "doctor": "doctor",
+    "threads": "threads",
     "simulate": "simulate",
     "config": "settings",
 }

@@ -19,6 +19,7 @@ from .faults import as_fault
 from .ledger import Ledger
 from .mail import Mail
 from .state import Shared
+from .toolcalls import line_of
 
 log = logging.getLogger("exai.session")
 
@@ -236,6 +237,7 @@ class Running:
     def _count(self, call: Call, outcome: Outcome) -> None:
         code = outcome.error.code if isinstance(outcome, CallFailed) else ""
         self.shared.figures.count(code)
+        self.shared.toolcalls.add(line_of(call, outcome))
         self.shared.call_log.add(
             CallLine(
                 t=round(self.shared.now(), 3),

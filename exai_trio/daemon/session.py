@@ -7,6 +7,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from exai_trio.config import Config
 from exai_trio.errors import (
     CallCancelled,
     ExaiError,
@@ -15,6 +16,7 @@ from exai_trio.errors import (
     ServiceUnavailableError,
 )
 from exai_trio.tools.arguments import parse
+from exai_trio.tools.declaration import Tool
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import (
     CallCancelling,
@@ -185,7 +187,7 @@ class Session:
             arguments = parse(tool, request.arguments)
         except ExaiError as objection:
             return objection
-        most = self.shared.config.simple_tool_timeout_secs
+        most = longest(self.shared.config, tool)
         return Call(
             request=request,
             session_id=self.id,
@@ -226,6 +228,13 @@ class Session:
             return
         self.mail.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
         call.end(CallCancelled("the client cancelled the call"))
+
+
+def longest(config: Config, tool: Tool) -> float:
+    """Seconds that a call of this tool may take."""
+    if tool.kind == "workflow":
+        return config.workflow_tool_timeout_secs
+    return config.simple_tool_timeout_secs
 
 
 def allowed_roots(shared: Shared, named: list[str]) -> tuple[Path, ...]:

@@ -7,7 +7,8 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.observability.metrics import CallLog
+from exai_trio.observability.metrics import CallLine, CallLog
+from exai_trio.observability.toolcalls import ToolCallLine, toolcalls_log
 from exai_trio.storage.journal import Journal
 from exai_trio.tools.declaration import Services
 
@@ -32,7 +33,7 @@ class Shared:
     registry: Offered
     services: Services
     tokens: Tokens
-    call_log: CallLog
+    call_log: CallLog[CallLine]
     permits: trio.CapacityLimiter
     now: Callable[[], float]
     figures: Figures
@@ -40,7 +41,15 @@ class Shared:
     draining: trio.Event
     journal: Journal | None = None
     sessions: "dict[str, Session]" = attrs.field(factory=dict[str, "Session"])
+    toolcalls: CallLog[ToolCallLine] = attrs.field(
+        default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
+    )
     quiet: trio.Event = attrs.field(factory=trio.Event)
+
+    def flush_logs(self) -> None:
+        """Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""
+        self.call_log.flush()
+        self.toolcalls.flush()
 
     def call_started(self) -> None:
         self.figures.accepted += 1

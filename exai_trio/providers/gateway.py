@@ -23,6 +23,7 @@ from .faults import bad_answer
 from .lane import Lane, Listener, Round
 from .openai_compatible import Service
 from .permits import Permits, Turnstile
+from .preview import preview
 from .providers_file import VARIABLE, Further, parse_providers
 from .rounds import asks_for_own_search, continued, key_of_round, refuse_unseen_images, whole_answer
 from .routing import ModelChoice, Router, unlisted
@@ -124,6 +125,14 @@ class Gateway:
         breaker = self._breaker(provider)
         guard = lane.guard(provider, breaker, self._random, listener)
         return await guard.run(lambda _: lane.once(request, listener))
+
+    def account(self, provider: str) -> str:
+        """What tells the provider's key from another; files belong to it. Raises: ServiceUnavailableError."""
+        return self._lane(provider).endpoint.account
+
+    def preview(self, request: ChatRequest) -> dict[str, Any]:
+        """The body that GLM would be sent, configured or not; nothing is sent. Raises: NotFoundError, ArgumentError."""
+        return preview(self._endpoints, self._catalogue, request)
 
     def catalogue(self) -> tuple[ModelInfo, ...]:
         return self._catalogue.models

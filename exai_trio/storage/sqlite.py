@@ -18,9 +18,9 @@ import attrs
 import trio
 
 from exai_trio.errors import StorageError
+from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
-from exai_trio.storage.base import Conversation, Thread, Turn
-from exai_trio.storage.conversations_sqlite import append, load, row_of, sweep
+from exai_trio.storage.base import Conversation, Step, Thread, Turn
 from exai_trio.storage.damage import marker, note, put_aside
 from exai_trio.storage.faults import Damaged, DiskFull
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
@@ -37,7 +37,7 @@ BUSY_MS = 2_000
 
 @attrs.frozen
 class SqliteStore:
-    """A ConversationStore over an open file; made by `open_sqlite`, unusable after its block."""
+    """A Store over an open file; made by `open_sqlite`, unusable after its block."""
 
     _writer: GroupCommit
     _reader: sqlite3.Connection
@@ -47,25 +47,38 @@ class SqliteStore:
     set_aside: Path | None = None
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
-        return await self._read(lambda connection: load(connection, continuation_id, now))
+        return await self.read(lambda connection: queries.load(connection, continuation_id, now))
 
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
-        rows = [row_of(turn) for turn in turns]
+        rows = [queries.row(turn) for turn in turns]
         return await self._writer.write(
-            lambda connection: append(connection, continuation_id, rows, now, expires_at)
+            lambda connection: queries.append(connection, continuation_id, rows, now, expires_at)
+        )
+
+    async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
+        return await self.read(
+            lambda connection: queries.living_steps(connection, continuation_id, now)
+        )
+
+    async def add_step(
+        self, continuation_id: str, step: Step, now: float, expires_at: float
+    ) -> tuple[Step, ...]:
+        row = queries.step_row(step)
+        return await self._writer.write(
+            lambda connection: queries.add_step(connection, continuation_id, row, now, expires_at)
         )
 
     async def recent(self, now: float, most: int) -> tuple[Thread, ...]:
-        return await self._read(lambda connection: recent(connection, now, most))
+        return await self.read(lambda connection: recent(connection, now, most))
 
     async def sweep(self, now: float) -> int:
-        return await self._writer.write(lambda connection: sweep(connection, now))
+        return await self._writer.write(lambda connection: queries.sweep(connection, now))
 
     def journal(self) -> Journal:
         """The journal of calls in the same file, written in the same commits."""
-        return SqliteJournal(self._writer, self._read, self._ballast)
+        return SqliteJournal(self._writer, self.read, self._ballast)
 
     @property
     def is_full(self) -> bool:
@@ -77,7 +90,11 @@ class SqliteStore:
         if self._ballast.spent:
             await trio.to_thread.run_sync(self._ballast.restore, limiter=self._reading)
 
-    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Have statements of another module of this package done in the next batch."""
+        return await self._writer.write(work)
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
 
         def run() -> T:

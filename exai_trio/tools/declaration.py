@@ -9,7 +9,9 @@ import attrs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.files.reading import FileReader
-from exai_trio.storage.base import ConversationStore
+from exai_trio.storage.base import Store
+from exai_trio.tools.calibration import Calibration
+from exai_trio.tools.upload_desk import UploadDesk
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import Gateway
@@ -76,10 +78,12 @@ class Services:
 
     config: Config
     gateway: "Gateway"
-    conversations: ConversationStore
+    conversations: Store
     daemon: DaemonView
     tool_names: Callable[[], tuple[str, ...]]
     now: Callable[[], float]  # unix seconds, UTC
+    uploads: UploadDesk
+    calibration: Calibration = attrs.field(factory=Calibration)
     calls: CallArchive = attrs.field(factory=NoCalls)
     files: FileReader = attrs.field(factory=FileReader)
 
@@ -133,7 +137,8 @@ class Tool:
 
     `repeatable`: running it twice is safe. `cacheable`: identical calls at the same time may share one run.
     `punctual`: it keeps to `answer_within_s` by itself, and is never answered with a handle in its place.
-    `tolerated` are argument names that old clients send and that are dropped silently.
+    `tolerated` are argument names that old clients send and that are dropped silently. `seldom` are arguments that only the
+    full profile lists; they are taken all the same.
     """
 
     name: str
@@ -149,4 +154,5 @@ class Tool:
     punctual: bool = False
     output_schema: Mapping[str, Any] | None = None
     tolerated: frozenset[str] = frozenset()
+    seldom: frozenset[str] = frozenset()
     extra_arguments_allowed: bool = False

@@ -16,8 +16,8 @@ _WAY_BACK_S = 1.0  # what the answer needs of the asker's patience
 class Arguments:
     """What result takes."""
 
-    call_id: Annotated[str, Meta(min_length=1, description="From the answer of the call")]
-    wait_s: Annotated[float, Meta(ge=0, le=3600, description="Wait so long at most")] = 30.0
+    call_id: Annotated[str, Meta(min_length=1)]
+    wait_s: Annotated[float, Meta(ge=0, le=3600)] = 30.0
 
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
@@ -35,7 +35,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
 
 TOOL = Tool(
     name="result",
-    description="The outcome of an earlier call that was answered with a call_id, or how far it is.",
+    description="The outcome of an earlier call by its call_id, or how far it is.",
     arguments=Arguments,
     run=run,
     visibility="core",

@@ -200,7 +200,7 @@ async def test_a_restart_takes_up_what_was_handed_over(house, autojump_clock):
     async with house(journal, session_grace_s=1.0) as second, second.connect(session_id="win", last_seq=last) as (client, ack):  # fmt: skip
         (again,) = second.sessions.table[handle["call_id"]].calls.values()
         await trio.sleep(10)
-        answer = await fetched(client, handle["call_id"])
+        answer = await fetched(client, handle["call_id"], wait_s=50)
     async with house(journal) as third, third.connect() as (client, _):
         kept = await fetched(client, handle["call_id"])
 
@@ -217,7 +217,7 @@ async def test_a_drain_leaves_it_to_the_next_daemon(house, autojump_clock):
         handle = await given_handle(client, seconds=30.0, handle_after_s=2.0)
         await drain(first.shared, first.sessions, first.connections)
     async with house(journal) as second, second.connect() as (client, _):
-        answer = await fetched(client, handle["call_id"])
+        answer = await fetched(client, handle["call_id"], wait_s=50)
 
     assert "slept 30" == answer.outputs[0].text
     assert 1 == second.naps.started

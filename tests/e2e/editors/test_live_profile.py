@@ -21,7 +21,7 @@ async def test_a_hangup_reads_the_profile_again(start, new_place, editor, until,
         settings.write_text("TOOL_PROFILE=lean\n")
         daemon.signal(signal.SIGHUP)
 
-        async def told():
+        def told():
             notices = [each for each in one.heard if isinstance(each, JSONRPCNotification)]
             return any(each.method == "notifications/tools/list_changed" for each in notices)
 
@@ -33,6 +33,5 @@ async def test_a_hangup_reads_the_profile_again(start, new_place, editor, until,
     assert {"version", "test_echo", "chat"} <= names[0]
     assert "chat" in names[1]
     assert not {"version", "test_echo"} & names[1]
-    assert ("before", "after") == tuple(
-        each.structured_content["content"] for each in (echo, again)
-    )
+    assert "before" in echo.content[0].text
+    assert "after" in again.content[0].text
