@@ -5,7 +5,6 @@ WAL with synchronous NORMAL: what was acknowledged survives a kill of the proces
 One connection writes (in group commits), another reads; both are used by one thread at a time.
 """
 
-import errno
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
@@ -22,7 +21,7 @@ from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.base import Conversation, Step, Thread, Turn
 from exai_trio.storage.damage import marker, note, put_aside
-from exai_trio.storage.faults import Damaged, DiskFull
+from exai_trio.storage.faults import Damaged, DiskFull, kind_of, remedy_of
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
@@ -289,24 +288,5 @@ def _sqlite_faults(path: Path | None = None) -> Generator[None]:
         yield
     except (sqlite3.Error, OSError) as fault:
         where = f" {path}" if path else ""
-        kind = _kind(fault)
-        raise kind(f"The store{where} could not be used: {fault}. {_remedy(fault)}") from fault
-
-
-def _kind(fault: Exception) -> type[StorageError]:
-    name = getattr(fault, "sqlite_errorname", "")
-    if name == "SQLITE_FULL" or getattr(fault, "errno", 0) in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFull
-    return Damaged if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) else StorageError
-
-
-def _remedy(fault: Exception) -> str:
-    match getattr(fault, "sqlite_errorname", ""):
-        case "SQLITE_BUSY" | "SQLITE_LOCKED":
-            return "Another process holds its lock; try again."
-        case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
-            return "The file is damaged: `exai serve` sets it aside when it starts again; or move it away (and its -wal and -shm)."
-        case "SQLITE_FULL":
-            return "The disk is full."
-        case _:
-            return "Check that EXAI_HOME exists, is writable and has room."
+        kind = kind_of(fault)
+        raise kind(f"The store{where} could not be used: {fault}. {remedy_of(fault)}") from fault
