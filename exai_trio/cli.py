@@ -8,13 +8,14 @@ import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
 from exai_trio.commands.options import given, parser
 from exai_trio.commands.started import Started
-from exai_trio.settings.load import load
+from exai_trio.settings.load import Loaded, load
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 Command = Callable[[Started], int]
@@ -54,10 +55,26 @@ def main(argv: list[str] | None = None) -> int:
 def _started(arguments: Namespace, environ: dict[str, str]) -> Started:
     """Raises OSError or UnicodeError if the ENV_FILE cannot be read; only the default one may be missing."""
     named = environ.get("ENV_FILE", "")
-    path = Path(named or ".env")
+    path = Path(named or ".env").absolute()
     trusted = arguments.command not in _RUN_IN_FOREIGN_DIRECTORIES
-    text = path.read_text(encoding="utf-8") if named or (trusted and path.is_file()) else None
-    loaded = load(
+    text = _text(path, named=bool(named), trusted=trusted)
+    read = partial(_read, arguments, environ)
+    return Started(
+        arguments=arguments,
+        loaded=read(text),
+        env_file=None if text is None else str(path),
+        pathsep=os.pathsep,
+        reread=lambda: read(_text(path, named=bool(named), trusted=trusted)),
+    )
+
+
+def _text(path: Path, *, named: bool, trusted: bool) -> str | None:
+    readable = named or (trusted and path.is_file())
+    return path.read_text(encoding="utf-8") if readable else None
+
+
+def _read(arguments: Namespace, environ: dict[str, str], text: str | None) -> Loaded:
+    return load(
         given(arguments),
         environ,
         text,
@@ -66,8 +83,6 @@ def _started(arguments: Namespace, environ: dict[str, str]) -> Started:
         user_home=os.path.expanduser("~"),  # noqa: PTH111  # Path.home() raises where there is none
         cwd=str(Path.cwd()),
     )
-    env_file = None if text is None else str(path.absolute())
-    return Started(arguments=arguments, loaded=loaded, env_file=env_file, pathsep=os.pathsep)
 
 
 def _settings_serve(started: Started) -> bool:

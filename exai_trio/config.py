@@ -92,6 +92,7 @@ class Config:
     storage_backend: Literal["sqlite"] = "sqlite"
     durability: Durability = "process"
     call_max_attempts: int = 2
+    handle_after_s: float = 0.0
 
     circuit_breaker_enabled: bool = True
     circuit_breaker_threshold: int = 5

@@ -6,17 +6,18 @@ from exai_trio.commands.console import Console
 from exai_trio.commands.started import Started
 from exai_trio.config import Config
 from exai_trio.daemon.app import Addresses, serve
+from exai_trio.daemon.switching import Reread
 
 
 def main(started: Started) -> int:
-    trio.run(run, started.loaded.config, Console.of_process())
+    trio.run(run, started.loaded.config, Console.of_process(), started.reread)
     return 0
 
 
-async def run(config: Config, console: Console) -> None:
+async def run(config: Config, console: Console, reread: Reread | None = None) -> None:
     """Returns when the daemon has drained. Raises what it could not start for, in a group."""
     async with trio.open_nursery() as daemon:
-        addresses: Addresses = await daemon.start(serve, config)
+        addresses: Addresses = await daemon.start(serve, config, reread)
         _announce(line(addresses), console)
 
 

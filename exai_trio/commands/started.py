@@ -1,6 +1,7 @@
 """A command on its way, as the command line hands it over."""
 
 from argparse import Namespace
+from collections.abc import Callable
 
 import attrs
 
@@ -9,9 +10,13 @@ from exai_trio.settings.load import Loaded
 
 @attrs.frozen(kw_only=True)
 class Started:
-    """`env_file` is the absolute path of the ENV_FILE that was read, if any; `pathsep` separates lists of paths."""
+    """`env_file` is the absolute path of the ENV_FILE that was read, if any; `pathsep` separates lists of paths.
+
+    `reread` gives the settings as they are now: the file may have changed. Raises OSError or UnicodeError.
+    """
 
     arguments: Namespace
     loaded: Loaded
     env_file: str | None = None
     pathsep: str = ":"
+    reread: Callable[[], Loaded] | None = None

@@ -27,16 +27,20 @@ from exai_trio.tools.upload_desk import UploadDesk
 from exai_trio.transport.websocket import Limits
 
 from .admission import OurNames, Places
+from .archive import Archive
 from .drain import drain
 from .facts import Facts
 from .figures import Figures
 from .home import own_home, pid_file
 from .jobs import Jobs
 from .server import Server, bind
+from .session import Session
 from .sessions import Sessions
 from .simulated import simulator
 from .state import Shared
+from .switching import Reread, Switching
 from .tokens import Tokens
+from .toolset import Toolset
 
 log = logging.getLogger("exai.daemon")
 
@@ -54,9 +58,13 @@ class Addresses:
 
 
 async def serve(  # noqa: ASYNC128 - hands task_status on
-    config: Config, *, task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED
+    config: Config,
+    reread: Reread | None = None,
+    *,
+    task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run the daemon until SIGTERM or SIGINT; the second signal cuts at once. Reports its addresses once it serves.
+    SIGHUP reads the settings of the tools again, by `reread`.
 
     Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the home cannot be used; then nothing
     of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
@@ -70,7 +78,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         shared = await stack.enter_async_context(_build(config, _port(listeners)))
         stack.enter_context(pid_file(config))
         stack.enter_context(watching(Watchdog()))
-        await _run(shared, listeners, task_status)
+        await _run(shared, listeners, reread, task_status)
         await trio.to_thread.run_sync(shared.flush_logs)
         log.info("stopped")
 
@@ -92,12 +100,15 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             permits=trio.CapacityLimiter(config.ws_global_max_inflight),
             draining=trio.Event(),
             gateway=gateway,
-            registry=Registry.from_config(config),
+            registry=Toolset(Registry.from_config(config)),
             simulator=origin,
             store=store,
         )
+        journal = None if config.durability == "off" else store.journal()
+        sessions: dict[str, Session] = {}
         services = Services(
             config=config,
+            calls=Archive(sessions, journal),
             gateway=gateway,
             conversations=store,
             uploads=UploadDesk(SqliteUploads(store)),
@@ -117,7 +128,8 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             figures=facts.figures,
             facts=facts,
             draining=facts.draining,
-            journal=None if config.durability == "off" else store.journal(),
+            journal=journal,
+            sessions=sessions,
         )
 
 
@@ -138,6 +150,7 @@ async def _open_store(config: Config) -> AsyncGenerator[SqliteStore]:
 async def _run(
     shared: Shared,
     listeners: list[trio.SocketListener],
+    reread: Reread | None,
     task_status: trio.TaskStatus[Addresses],
 ) -> None:
     stop = trio.Event()
@@ -146,6 +159,8 @@ async def _run(
         async with trio.open_nursery() as living:
             sessions = Sessions(shared, living)
             await _restore(sessions)
+            if reread is not None:
+                await app.start(_watch_hangups, sessions, reread)
             app.start_soon(Jobs(shared, sessions).run)
             async with trio.open_nursery() as connections:
                 async with trio.open_nursery() as listening:
@@ -215,6 +230,18 @@ async def _watch_signals(
                 return
             log.info("stopping", extra={"signal": number})
             stop.set()
+
+
+async def _watch_hangups(
+    sessions: Sessions, reread: Reread, task_status: trio.TaskStatus[None]
+) -> None:
+    shared = sessions.shared
+    assert isinstance(shared.registry, Toolset)  # noqa: S101 - built above
+    switching = Switching(shared.config, shared.registry, sessions)
+    with trio.open_signal_receiver(signal.SIGHUP) as signals:
+        task_status.started()
+        async for _ in signals:
+            await switching.read_again(reread)
 
 
 def _port(listeners: list[trio.SocketListener]) -> int:

@@ -1,6 +1,7 @@
 """One running call: its scopes, its permit, its tool, and the one outcome that comes of it."""
 
 import logging
+import math
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +14,7 @@ from msgspec import UNSET
 from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
 from exai_trio.observability.times import rfc3339
 from exai_trio.tools.declaration import Answer, Tool
+from exai_trio.wire.handles import handle_of, is_handle
 from exai_trio.wire.messages import (
     CallFailed,
     CallResult,
@@ -51,7 +53,7 @@ class Waits:
 class Call:
     """An accepted call; to its tool it is the Caller.
 
-    `timeout` is seconds from `started`; `attempt` counts runs over restarts; `left` says that the next daemon runs it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
+    `timeout` and `handle_after` are seconds from `started`; `attempt` counts runs over restarts; `left` says that the next daemon runs it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
     """
 
     request: CallTool
@@ -62,6 +64,7 @@ class Call:
     roots: tuple[Path, ...]
     emit: Emit
     shared: Shared
+    handle_after: float = math.inf
     started: float = attrs.field(factory=trio.current_time)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     ending: ExaiError | None = None
@@ -83,12 +86,26 @@ class Call:
         return str(self.request.request_id)
 
     @property
+    def call_id(self) -> str:
+        """The handle under which `result` finds it; the session of a call that was handed over has that name."""
+        own = is_handle(self.session_id)
+        return self.session_id if own else handle_of(self.session_id, self.wire_id)
+
+    @property
     def idempotency_key(self) -> str:
-        return f"{self.session_id}:{self.request.request_id}"
+        return self.call_id
 
     @property
     def elapsed(self) -> float:
         return trio.current_time() - self.started
+
+    @property
+    def answer_within_s(self) -> float:
+        return min(self.timeout, self.handle_after) - self.elapsed
+
+    @property
+    def is_due_for_handle(self) -> bool:
+        return self.elapsed >= self.handle_after and not self.tool.punctual and not self.ending
 
     def stage(self, stage: str, message: str) -> None:
         changed = stage != self.doing

@@ -13,9 +13,9 @@ from exai_trio import __version__
 from exai_trio.config import Config
 from exai_trio.observability.times import human, rfc3339
 from exai_trio.providers.gateway import Gateway
-from exai_trio.tools.registry import Registry
 
 from .figures import Figures
+from .toolset import Offered
 
 _TAIL_BYTES = 1_000_000
 
@@ -45,7 +45,7 @@ class Facts:
     permits: trio.CapacityLimiter
     draining: trio.Event
     gateway: Gateway
-    registry: Registry
+    registry: Offered
     simulator: str | None
     store: StoreState | None = None
 

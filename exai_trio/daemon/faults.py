@@ -1,10 +1,11 @@
 """From any exception to the fault that travels. Pure: no trio, no clock, no I/O."""
 
+from collections.abc import Iterator
 from typing import cast
 
 from msgspec import UNSET
 
-from exai_trio.errors import ExaiError, InternalError
+from exai_trio.errors import ExaiError, InternalError, ToolFailedError
 from exai_trio.wire.messages import Fault
 
 
@@ -17,6 +18,28 @@ def as_fault(error: ExaiError, correlation_id: str) -> Fault:
         correlation_id=correlation_id,
         retry_after_s=UNSET if error.retry_after_s is None else error.retry_after_s,
         details=error.details or UNSET,
+    )
+
+
+def as_error(fault: Fault) -> ExaiError:
+    """The error that travelled as this fault."""
+    kind = next((kind for kind in _kinds(ExaiError) if _is_of(kind, fault)), ToolFailedError)
+    error = kind(fault.message, details=fault.details or {})
+    error.retry_after_s = None if fault.retry_after_s is UNSET else fault.retry_after_s
+    return error
+
+
+def _kinds(kind: type[ExaiError]) -> Iterator[type[ExaiError]]:
+    yield kind
+    for inner in kind.__subclasses__():
+        yield from _kinds(inner)
+
+
+def _is_of(kind: type[ExaiError], fault: Fault) -> bool:
+    return (kind.code, kind.category, kind.retryable) == (
+        fault.code,
+        fault.category,
+        fault.retryable,
     )
 
 

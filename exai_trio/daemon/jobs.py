@@ -6,6 +6,7 @@ import trio
 
 from exai_trio.observability.files import replace_private
 
+from .handing_over import HandingOver
 from .sessions import Sessions
 from .state import Shared
 from .supervision import every
@@ -15,6 +16,7 @@ _FLUSH_S = 1.0
 _SWEEP_S = 300.0
 _ACKS_S = 1.0
 _ROOM_S = 5.0
+_HANDLES_S = 0.25
 
 
 @attrs.frozen(eq=False)
@@ -30,6 +32,7 @@ class Jobs:
         interval = self.shared.config.progress_interval_s
         async with trio.open_nursery() as jobs:
             jobs.start_soon(every, interval / 4, self.say_progress)
+            jobs.start_soon(every, _HANDLES_S, HandingOver(self.sessions).look)
             jobs.start_soon(every, _HEALTH_FILE_S, self.write_health)
             jobs.start_soon(every, _FLUSH_S, self.flush_call_log)
             jobs.start_soon(every, _SWEEP_S, self.sweep_conversations)

@@ -13,6 +13,11 @@ from exai_trio.wire.session import SessionRules, Survivor
 from .calls import Call
 
 
+def id_of(key: str) -> RequestId:
+    """The request id that the journal knows as `key`."""
+    return msgspec.json.decode(key, type=str | int)
+
+
 def key_of(request_id: RequestId) -> str:
     """The request id as the journal knows it: 1 and "1" are two ids."""
     return msgspec.json.encode(request_id).decode()
@@ -28,18 +33,20 @@ class Ledger:
 
     async def accept(self, call: Call, *, seq: int, resumable: bool, at: float) -> None:
         """The call is on disk when this returns."""
-        await self.journal.accept(
-            KeptCall(
-                session=self.session,
-                request=key_of(call.wire_id),
-                principal=self.principal,
-                resumable=resumable,
-                seq=seq,
-                frame=encode(call.request),
-                roots=tuple(str(root) for root in call.roots),
-                timeout=call.timeout,
-                at=at,
-            )
+        await self.journal.accept(self.page(call, seq=seq, resumable=resumable, at=at))
+
+    def page(self, call: Call, *, seq: int, resumable: bool, at: float) -> KeptCall:
+        """The call as it is written down."""
+        return KeptCall(
+            session=self.session,
+            request=key_of(call.wire_id),
+            principal=self.principal,
+            resumable=resumable,
+            seq=seq,
+            frame=encode(call.request),
+            roots=tuple(str(root) for root in call.roots),
+            timeout=call.timeout,
+            at=at,
         )
 
     async def run_again(self, call: Call) -> None:

@@ -57,14 +57,30 @@ class Running:
     shared: Shared
     ledger: Ledger | None = None
     calls: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
+    handed_over: "dict[RequestId, Running]" = attrs.field(factory=dict[RequestId, "Running"])
     busy: int = 0
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
     async def wait_none(self) -> None:
         """Return when no call runs and every outcome is kept."""
         while self.busy:
-            self._changed = trio.Event()
             await self._changed.wait()
+
+    async def wait_ended(self, request_id: RequestId) -> None:
+        """Return when this call does not run, and its outcome is kept."""
+        while request_id in self.calls or self.mail.holds(request_id):
+            await self._changed.wait()
+
+    async def wait_handed_over(self) -> None:
+        """Return when no task of ours runs a call of another session."""
+        while self.handed_over:
+            await self._changed.wait()
+
+    def move(self, call: Call, there: "Running") -> None:
+        """The call belongs there from now on, and ends there; its task is still ours."""
+        self.handed_over[call.wire_id] = there
+        there.calls[call.wire_id] = self.calls.pop(call.wire_id)
+        there.busy += 1
 
     def _accept(self, call: Call) -> None:
         """The acceptance takes its number, and goes out once the call is on disk."""
@@ -110,16 +126,17 @@ class Running:
         try:
             outcome = await outcome_of(call)
         finally:
-            del self.calls[call.wire_id]
+            home = self.handed_over.get(call.wire_id, self)
+            del home.calls[call.wire_id]
         if call.left and isinstance(outcome, CallFailed):
             return None  # open in the journal: the next daemon takes it up
-        if isinstance(outcome, CallResult) and not self.mail.rules.resumable:
+        if isinstance(outcome, CallResult) and not home.mail.rules.resumable:
             outcome = attrs.evolve(outcome, text="\n".join(o.text for o in outcome.outputs))
-        due = await self._conclude(call.wire_id, outcome)
+        due = await home.conclude(call.wire_id, outcome)
         self._count(call, outcome)
         return due
 
-    async def _conclude(self, request_id: RequestId, outcome: Outcome) -> "Due | None":
+    async def conclude(self, request_id: RequestId, outcome: Outcome) -> "Due | None":
         """Put the outcome on disk, then let it go. A disk that fails for long keeps nobody from hearing it; what is still
         due to the disk then is returned."""
         rules = self.mail.rules
@@ -170,7 +187,7 @@ class Running:
         due: Due | None = None
         try:
             error = as_fault(why, "restart")
-            due = await self._conclude(request_id, CallFailed(request_id=request_id, error=error))
+            due = await self.conclude(request_id, CallFailed(request_id=request_id, error=error))
             self.shared.figures.count(why.code)
         finally:
             self._end(None)
@@ -201,9 +218,21 @@ class Running:
     def _end(self, call: Call | None) -> None:
         if call is not None:
             self.calls.pop(call.wire_id, None)
-        self.busy -= 1
+            there = self.handed_over.pop(call.wire_id, None)
+            if there is not None:
+                there.forget(call)
         self.shared.call_ended()
+        self._count_out()
+
+    def forget(self, call: Call) -> None:
+        """A call that was moved here has ended."""
+        self.calls.pop(call.wire_id, None)
+        self._count_out()
+
+    def _count_out(self) -> None:
+        self.busy -= 1
         self._changed.set()
+        self._changed = trio.Event()
 
     def _count(self, call: Call, outcome: Outcome) -> None:
         code = outcome.error.code if isinstance(outcome, CallFailed) else ""

@@ -1,6 +1,7 @@
 """One client across its connections: its calls, its numbered frames, the connection it has now. No sockets here."""
 
 import logging
+import math
 from pathlib import Path
 
 import attrs
@@ -16,6 +17,7 @@ from exai_trio.errors import (
 )
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.declaration import Tool
+from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import (
     CallCancelling,
     CallFailed,
@@ -36,6 +38,7 @@ from .state import Shared
 
 log = logging.getLogger("exai.session")
 
+_LEAST_IDLE_S = 1.0
 _ENDING_S = 10.0  # for the last outcomes of a session whose client did not come back
 
 
@@ -80,7 +83,13 @@ class Session:
         self._nursery = None
 
     async def wait_abandoned(self) -> None:
-        """Return when no client has been there for EXAI_SESSION_GRACE_S, or when one left nothing to come back to."""
+        """Return when no client has been there for EXAI_SESSION_GRACE_S, or when one left nothing to come back to.
+
+        A call that was handed over is not the client's to lose: its task is waited for.
+        """
+        if is_handle(self.id):
+            await self._wait_done()
+            return
         while True:
             while self.outbox is not None:
                 await self._wait_change()
@@ -90,8 +99,17 @@ class Session:
                 await self._wait_change()
             if grace.cancelled_caught and self.outbox is None:
                 await self._end_calls()
+                await self.running.wait_handed_over()
                 if self.outbox is None:
                     return
+
+    async def _wait_done(self) -> None:
+        """Return when no call has run here for a while: after a restart the session is there before its call."""
+        busy = True
+        while busy:
+            await self.running.wait_none()
+            await trio.sleep(max(_LEAST_IDLE_S, self.shared.config.session_grace_s))
+            busy = bool(self.running.busy)
 
     async def _end_calls(self) -> None:
         """Cancel every call and let the outcomes be kept; a client that comes back just now hears them."""
@@ -179,7 +197,15 @@ class Session:
             roots=roots,
             emit=self.mail.offer,
             shared=self.shared,
+            handle_after=self._handle_after(request),
         )
+
+    def _handle_after(self, request: CallTool) -> float:
+        """Seconds after which a call is answered with a handle. A call that was handed over has nobody to answer."""
+        if is_handle(self.id):
+            return math.inf
+        asked = (self.shared.config.handle_after_s, request.handle_after_s)
+        return min((seconds for seconds in asked if seconds), default=math.inf)
 
     def _check_room(self, size: int) -> None:
         if self.shared.draining.is_set() or self._nursery is None:

@@ -10,6 +10,7 @@ import trio
 from exai_trio.errors import ExaiError, StorageError
 from exai_trio.storage.journal import KeptSession
 from exai_trio.wire.codec import WireError
+from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
 
 from .ledger import restore
@@ -29,8 +30,15 @@ class Sessions:
 
     shared: Shared
     living: trio.Nursery
-    table: dict[str, Session] = attrs.field(factory=dict[str, Session])
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
+
+    @property
+    def table(self) -> dict[str, Session]:
+        return self.shared.sessions
+
+    async def adopt(self, session: Session) -> None:
+        """A session that no client has, for a call that was handed over."""
+        await self.living.start(self._live, session)
 
     async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
         """The session that this client continues, or a new one; attached to `outbox`. True if it was continued."""
@@ -47,6 +55,8 @@ class Sessions:
 
     async def _known(self, session_id: str) -> Session | None:
         """The session of this id, brought back from the journal if it is not among the living."""
+        if is_handle(session_id):
+            return None
         journal = self.shared.journal
         if session_id in self.table or journal is None or not _OWN_ID.match(session_id):
             return self.table.get(session_id)
@@ -116,7 +126,8 @@ class Sessions:
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:
-        if wanted is not None and _OWN_ID.match(wanted) and wanted not in self.table:
+        free = wanted is not None and wanted not in self.table and not is_handle(wanted)
+        if wanted is not None and free and _OWN_ID.match(wanted):
             return wanted
         letters = "".join(secrets.choice(_BASE36) for _ in range(25))
         return f"session_{self.shared.now() * 1000:.0f}_{letters}"

@@ -1,6 +1,7 @@
 """What all parts of one daemon share, built once by `app`. Little behaviour here."""
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -10,11 +11,14 @@ from exai_trio.observability.metrics import CallLine, CallLog
 from exai_trio.observability.toolcalls import ToolCallLine, toolcalls_log
 from exai_trio.storage.journal import Journal
 from exai_trio.tools.declaration import Services
-from exai_trio.tools.registry import Registry
 
 from .facts import Facts
 from .figures import Figures
 from .tokens import Tokens
+from .toolset import Offered
+
+if TYPE_CHECKING:  # a session shares what is here
+    from .session import Session
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -26,7 +30,7 @@ class Shared:
 
     config: Config
     boot_id: str
-    registry: Registry
+    registry: Offered
     services: Services
     tokens: Tokens
     call_log: CallLog[CallLine]
@@ -36,6 +40,7 @@ class Shared:
     facts: Facts
     draining: trio.Event
     journal: Journal | None = None
+    sessions: "dict[str, Session]" = attrs.field(factory=dict[str, "Session"])
     toolcalls: CallLog[ToolCallLine] = attrs.field(
         default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
     )

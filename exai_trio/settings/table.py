@@ -122,6 +122,11 @@ _TOOLS = Group(
             "accepted calls survive kills; power: also power loss; off: neither",
         ),
         _setting("EXAI_CALL_MAX_ATTEMPTS", v.whole(1, 10), "runs of one call over daemon restarts"),
+        _setting(
+            "EXAI_HANDLE_AFTER_S",
+            v.seconds(0, _DAY),
+            "a call that runs longer is answered with a handle for `result`; 0: off",
+        ),
     ),
 )
 
@@ -219,7 +224,6 @@ PRESETS: dict[str, dict[str, object]] = {
 # Described for EXAI, but of features that this version does not have.
 NOT_YET = frozenset(
     {
-        "EXAI_HANDLE_AFTER_S",
         "SUPABASE_URL",
         "SUPABASE_KEY",
         "SUPABASE_PROJECT_ID",

@@ -6,14 +6,15 @@ at its deadline. Progress goes only to requests that are open and asked for it, 
 
 import logging
 import os
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import attrs
 import msgspec
 import trio
 
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire import mcp
+from exai_trio.wire import mcp, mcp_threads
+from exai_trio.wire.handles import handle_of, handle_text
 from exai_trio.wire.mcp import Id
 from exai_trio.wire.mcp_desk import FrontDesk
 from exai_trio.wire.mcp_params import Call
@@ -26,13 +27,14 @@ from exai_trio.wire.messages import (
     DaemonMessage,
     ErrorReply,
     Fault,
+    Output,
     Progress,
 )
 
 from .answers import failure, local_fault, success
 from .budgets import budget_of
 from .large import MAX_ANSWER, Shelf
-from .pending import Asker, Open, Pending
+from .pending import CALL, Asker, Open, Pending, opened
 
 log = logging.getLogger("exai.shim")
 
@@ -40,6 +42,7 @@ MAX_OPEN: Final = 1_000
 MAX_HELD: Final = 64 * 2**20  # bytes of arguments of all open calls
 MAX_SENDS: Final = 5  # of one call; a call that ends daemon after daemon is given up
 _AWAY_EVERY_S: Final = 1.0
+_VIEW_S: Final = 3.0  # for a list of conversations: editors ask for it when they start
 
 
 @attrs.define(eq=False)
@@ -51,6 +54,7 @@ class Bridge:
     shelf: Shelf
     max_frame: int = 32 * 2**20
     roots: tuple[str, ...] = ()
+    session_id: str = ""
     window: int = 1_000_000
     name: str = attrs.field(factory=lambda: os.urandom(8).hex())
     work: trio.Event = attrs.field(factory=trio.Event)
@@ -73,15 +77,18 @@ class Bridge:
             self._answer(call.id, failure(call.name, refusal, call.dialect))
             return
         budget = budget_of(call.client)
-        asker = Asker(call.id, call.dialect, call.token, now + budget.answer_s)
+        patience = budget.answer_s if call.method == CALL else _VIEW_S
+        asker = Asker(
+            call.id, call.dialect, call.token, now + patience, began=now, method=call.method
+        )
         key = call.key or self._own_key(call.id)
         known = self._pending.get(key)
-        if known is not None and not _same(known, call):
+        if known is not None and not known.is_same(call):
             key, known = self._own_key(call.id), None
         if known is not None:
             self._pending.join(known, asker)
             return
-        self._pending.add(_opened(call, key, budget.call_s), asker)
+        self._pending.add(opened(call, key, budget.handle_s), asker)
         self.work.set()
         self.asked.set()
 
@@ -114,7 +121,7 @@ class Bridge:
             self._note_idle()
 
     def expire(self, now: float) -> None:
-        """Answer every call whose deadline has passed."""
+        """Answer every call whose deadline has passed: with its handle if a daemon has it, else with TIMEOUT."""
         late = [
             (call, asker)
             for call in self._pending.calls()
@@ -122,7 +129,26 @@ class Bridge:
             if asker.deadline <= now
         ]
         for call, asker in late:
-            self._give_up(call, asker, "no answer came within the time this client waits")
+            if call.accepted and asker.method == CALL:
+                self._give_handle(call, asker, now)
+            else:
+                self._give_up(call, asker, "no answer came within the time this client waits")
+
+    def _give_handle(self, call: Open, asker: Asker, now: float) -> None:
+        """The daemon gives handles itself; this is for one that is away just now, and will end what it has accepted."""
+        call_id = handle_of(self.session_id, call.key)
+        text = handle_text(call_id, call.message.name, now - asker.began, "no news from the daemon")
+        outcome = CallResult(
+            request_id=call.key, outputs=[Output(text=text, metadata={"handle": call_id})]
+        )
+        self._pending.expire(asker.id)
+        self._tell_outcome(call, asker, outcome)
+        self._note_idle()
+
+    def _structured(self, call: Open) -> bool:
+        """Whether the tool's answers are told to be JSON objects."""
+        listing = self.desk.listing
+        return listing is not None and call.message.name in listing.structured
 
     def give_up_all(self, why: str) -> None:
         """Answer everything that is open with TIMEOUT."""
@@ -133,8 +159,16 @@ class Bridge:
     def _give_up(self, call: Open, asker: Asker, why: str) -> None:
         fault = local_fault("TIMEOUT", why, "timeout", retryable=True, request_id=call.key)
         self._pending.expire(asker.id)
-        self._answer(asker.id, failure(call.message.name, fault, asker.dialect, _whether_ran(call)))
+        self._fail(call, asker, fault, call.whether_ran)
         self._note_idle()
+
+    def _fail(self, call: Open, asker: Asker, fault: Fault, ran: str | None) -> None:
+        if asker.method == CALL:
+            result = failure(call.message.name, fault, asker.dialect, ran)
+            self._answer(asker.id, result, call.key)
+        else:
+            about = (fault.code, fault.message, asker.dialect)
+            self.lines.put(mcp_threads.missed(asker.id, asker.method, *about))
 
     def refuse_all(self, code: str, message: str, category: str) -> None:
         """No daemon will take calls: answer all that are open."""
@@ -166,8 +200,11 @@ class Bridge:
 
     # The daemon's side
 
-    def connected(self, *, resumed: bool, window: int, greeted_roots: tuple[str, ...]) -> None:
+    def connected(
+        self, *, session_id: str, resumed: bool, window: int, greeted_roots: tuple[str, ...]
+    ) -> None:
         """A connection is proven; what is to be sent again will be."""
+        self.session_id = session_id
         self.window = window
         self._greeted_roots = greeted_roots
         self._pending.reconnected(resumed=resumed)
@@ -232,23 +269,25 @@ class Bridge:
     def _succeed(self, outcome: CallResult) -> None:
         call = self._pending.settle(outcome.request_id)
         if call is not None:
-            listing = self.desk.listing
-            structured = listing is not None and call.message.name in listing.structured
             for asker in call.askers.values():
-                self._answer(
-                    asker.id, success(outcome, asker.dialect, structured=structured), call.key
-                )
+                self._tell_outcome(call, asker, outcome)
             self._note_idle()
         if self._pending.has_unsent:  # there is room for one more
             self.work.set()
+
+    def _tell_outcome(self, call: Open, asker: Asker, outcome: CallResult) -> None:
+        if asker.method == CALL:
+            result = success(outcome, asker.dialect, structured=self._structured(call))
+            self._answer(asker.id, result, call.key)
+        else:
+            text = outcome.outputs[0].text
+            self.lines.put(mcp_threads.told(asker.id, asker.method, text, asker.dialect))
 
     def _settle(self, key: object, fault: Fault, ran: str | None) -> None:
         call = self._pending.settle(key)
         if call is not None:
             for asker in call.askers.values():
-                self._answer(
-                    asker.id, failure(call.message.name, fault, asker.dialect, ran), call.key
-                )
+                self._fail(call, asker, fault, ran)
             self._note_idle()
         if self._pending.has_unsent:  # there is room for one more
             self.work.set()
@@ -256,40 +295,5 @@ class Bridge:
     def _answer(self, id_: Id, result: dict[str, Any], call: str = "") -> None:
         line = mcp.answer(id_, result)
         if len(line) > MAX_ANSWER:
-            line = mcp.answer(id_, self._shortened(result, call))
+            line = mcp.answer(id_, self.shelf.fitting(result, call))
         self.lines.put(line)
-
-    def _shortened(self, result: dict[str, Any], call: str) -> dict[str, Any]:
-        try:
-            return self.shelf.shortened(result, call)
-        except OSError as fault:
-            log.exception("large answer not kept")
-            text = f"The call ran, but its answer is too large for an editor and could not be kept: {fault}"
-            meta = {"_meta": result["_meta"]} if "_meta" in result else {}
-            kept = {key: result[key] for key in ("resultType",) if key in result}
-            return {"content": [{"type": "text", "text": text}], "isError": True, **kept, **meta}
-
-
-def _opened(call: Call, key: str, call_s: float | None) -> Open:
-    message = CallTool(
-        request_id=key,
-        name=call.name,
-        arguments=cast(
-            "dict[str, Any]", call.arguments
-        ),  # raw JSON: it is carried on, never read here
-        timeout_s=call_s,
-        trace=call.trace,
-    )
-    return Open(message, call.arguments)
-
-
-def _same(known: Open, call: Call) -> bool:
-    return known.message.name == call.name and bytes(known.arguments) == bytes(call.arguments)
-
-
-def _whether_ran(call: Open) -> str:
-    if call.sent == 0:
-        return "The call did not run: no daemon could be reached. `exai doctor` says why."
-    if call.accepted:
-        return "The work may go on in the daemon, its answer will not reach this request."
-    return "It is not known whether the call ran."

@@ -22,9 +22,9 @@ _LEAST_MARGIN_S: Final = 2.0
 
 @attrs.frozen(kw_only=True)
 class Budget:
-    """`call_s` is what the daemon is given, None to leave the choice to it; `answer_s` is when we answer ourselves."""
+    """`handle_s` is when the daemon is to give a handle, None to leave that to it; `answer_s` is when we answer ourselves."""
 
-    call_s: float | None
+    handle_s: float | None
     answer_s: float
 
 
@@ -34,5 +34,5 @@ def budget_of(client: str) -> Budget:
     for prefix, seconds in _BUDGETS:
         if name.startswith(prefix):
             margin = max(_LEAST_MARGIN_S, seconds * _MARGIN)
-            return Budget(call_s=seconds - 2 * margin, answer_s=seconds - margin)
-    return Budget(call_s=None, answer_s=_LONGEST)
+            return Budget(handle_s=seconds - 2 * margin, answer_s=seconds - margin)
+    return Budget(handle_s=None, answer_s=_LONGEST)

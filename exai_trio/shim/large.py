@@ -1,5 +1,6 @@
 """Answers that are too large for an editor's reader: kept in a file, told by path and beginning. Nothing else writes here."""
 
+import logging
 import os
 from pathlib import Path
 from typing import Any, Final, cast
@@ -8,6 +9,8 @@ import attrs
 import msgspec
 
 from exai_trio.wire.mcp_dialect import Result
+
+log = logging.getLogger("exai.shim")
 
 MAX_ANSWER: Final = 8 * 2**20  # bytes of one line; some clients stop at 10 MiB
 _HEAD: Final = 4_000  # characters
@@ -28,6 +31,16 @@ class Shelf:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             file.write(text)
         return path
+
+    def fitting(self, result: Result, call: str) -> Result:
+        """The same result short enough for a line, whatever the disk does."""
+        try:
+            return self.shortened(result, call)
+        except OSError as fault:
+            log.exception("large answer not kept")
+            text = f"The call ran, but its answer is too large for an editor and could not be kept: {fault}"
+            kept: Result = {key: result[key] for key in ("resultType", "_meta") if key in result}
+            return {"content": [{"type": "text", "text": text}], "isError": True, **kept}
 
     def shortened(self, result: Result, call: str) -> Result:
         """The same result with its longest texts on the shelf instead. Raises OSError."""

@@ -197,7 +197,10 @@ class Link:
         self._list_wanted = True
         self._turned("connected", "")
         self.bridge.connected(
-            resumed=ack.resumed is True, window=max(1, window), greeted_roots=roots
+            session_id=self.session_id,
+            resumed=ack.resumed is True,
+            window=max(1, window),
+            greeted_roots=roots,
         )
 
     async def _heartbeat(self, ws: WebSocket) -> None:

@@ -6,23 +6,29 @@ any more leaves the table, but counts as running at the daemon until the daemon 
 
 from collections import OrderedDict
 from collections.abc import Iterator
+from typing import Any, Final, cast
 
 import attrs
 import msgspec
 
 from exai_trio.wire.mcp import Id
 from exai_trio.wire.mcp_dialect import Dialect
+from exai_trio.wire.mcp_params import Call
 from exai_trio.wire.messages import CallTool
+
+CALL: Final = "tools/call"
 
 
 @attrs.define(eq=False)
 class Asker:
-    """One JSON-RPC request that waits. `deadline` is on the process's own clock, in seconds."""
+    """One JSON-RPC request that waits. `deadline` and `began` are on the process's own clock, in seconds."""
 
     id: Id
     dialect: Dialect
     token: Id | None
     deadline: float
+    began: float = 0.0
+    method: str = CALL
     progress: float = 0.0
 
     def rising(self, value: float) -> float:
@@ -47,8 +53,33 @@ class Open:
         return str(self.message.request_id)
 
     @property
+    def whether_ran(self) -> str:
+        """For a person: what is known of its work, now that its answer will not come."""
+        if self.sent == 0:
+            return "The call did not run: no daemon could be reached. `exai doctor` says why."
+        if self.accepted:
+            return "The work may go on in the daemon, its answer will not reach this request."
+        return "It is not known whether the call ran."
+
+    def is_same(self, call: Call) -> bool:
+        same = bytes(self.arguments) == bytes(call.arguments)
+        return same and self.message.name == call.name
+
+    @property
     def size(self) -> int:
         return memoryview(self.arguments).nbytes
+
+
+def opened(call: Call, key: str, handle_s: float | None) -> Open:
+    """The call as it goes to the daemon; its arguments are raw JSON, carried on and never read here."""
+    message = CallTool(
+        request_id=key,
+        name=call.name,
+        arguments=cast("dict[str, Any]", call.arguments),
+        handle_after_s=handle_s,
+        trace=call.trace,
+    )
+    return Open(message, call.arguments)
 
 
 @attrs.define(eq=False)

@@ -30,6 +30,16 @@ class Conversation:
 
 
 @attrs.frozen(kw_only=True)
+class Thread:
+    """A conversation in a list: how it opens, how many turns it has, when the last one was (unix seconds)."""
+
+    id: str
+    opening: str
+    turns: int
+    last_at: float
+
+
+@attrs.frozen(kw_only=True)
 class Step:
     """One thing that a workflow tool noted in a conversation: plain JSON `data`, whose shape is the tool's own."""
 
@@ -49,6 +59,10 @@ class ConversationStore(Protocol):
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
         """Add turns at the end, making the conversation if needed, in one transaction. Returns how many turns it has then."""
+        ...
+
+    async def recent(self, now: float, most: int) -> tuple[Thread, ...]:
+        """At most so many that have not expired at `now`, the one that was used last first."""
         ...
 
     async def sweep(self, now: float) -> int:

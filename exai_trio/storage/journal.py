@@ -66,6 +66,16 @@ class Journal(Protocol):
         """Keep the outcome of a kept call. The first one counts."""
         ...
 
+    async def hand_over(
+        self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
+    ) -> None:
+        """In one step: `outcome` ends the kept call, and `to` is kept as a new one, in which the work goes on."""
+        ...
+
+    async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
+        """Session and request of every call of this principal that is kept."""
+        ...
+
     async def acknowledge(self, acks: Mapping[str, int]) -> None:
         """The clients of these sessions have all frames up to these numbers."""
         ...

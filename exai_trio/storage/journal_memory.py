@@ -33,6 +33,19 @@ class MemoryJournal:
         if call.outcome is None:
             self._calls[session, request] = attrs.evolve(call, outcome=outcome)
 
+    async def hand_over(
+        self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
+    ) -> None:
+        call = self._kept(session, request)  # no checkpoint before: what follows finds the new call
+        if call.outcome is None:
+            self._calls[session, request] = attrs.evolve(call, outcome=outcome)
+        self._calls[to.session, to.request] = attrs.evolve(to, outcome=None)
+        await trio.lowlevel.checkpoint()
+
+    async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
+        await trio.lowlevel.checkpoint()
+        return tuple(name for name, call in self._calls.items() if call.principal == principal)
+
     def _kept(self, session: str, request: str) -> KeptCall:
         call = self._calls.get((session, request))
         if call is None:

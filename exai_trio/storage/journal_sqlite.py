@@ -55,14 +55,17 @@ class SqliteJournal:
 
     async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
         row = (session, request, outcome.seq, outcome.frame, outcome.at)
-        await self._writer.write(
-            lambda connection: _execute(
-                connection,
-                "INSERT INTO journal_outcomes (session, request, seq, frame, at) VALUES (?, ?, ?, ?, ?)"
-                " ON CONFLICT DO NOTHING",
-                row,
-            )
-        )
+        await self._writer.write(lambda connection: _insert_outcome(connection, row))
+
+    async def hand_over(
+        self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
+    ) -> None:
+        ended = (session, request, outcome.seq, outcome.frame, outcome.at)
+        row = _row(to)
+        await self._writer.write(lambda connection: _hand_over(connection, ended, row))
+
+    async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
+        return await self._read(lambda connection: _names(connection, principal))
 
     async def acknowledge(self, acks: Mapping[str, int]) -> None:
         rows = list(acks.items())
@@ -117,6 +120,26 @@ def _insert_call(connection: "Connection", row: tuple[Any, ...]) -> None:
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         row,
     )
+
+
+def _insert_outcome(connection: "Connection", row: tuple[Any, ...]) -> None:
+    connection.execute(
+        "INSERT INTO journal_outcomes (session, request, seq, frame, at) VALUES (?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        row,
+    )
+
+
+def _hand_over(connection: "Connection", ended: tuple[Any, ...], begun: tuple[Any, ...]) -> None:
+    _insert_outcome(connection, ended)
+    _insert_call(connection, begun)
+
+
+def _names(connection: "Connection", principal: str) -> tuple[tuple[str, str], ...]:
+    rows = connection.execute(
+        "SELECT session, request FROM journal_calls WHERE principal = ?", (principal,)
+    )
+    return tuple((session, request) for session, request in rows)
 
 
 def _execute(connection: "Connection", statement: str, row: tuple[Any, ...]) -> None:

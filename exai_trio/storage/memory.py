@@ -8,7 +8,7 @@ import msgspec
 import trio
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.base import Conversation, Step, Turn
+from exai_trio.storage.base import Conversation, Step, Thread, Turn
 
 
 @attrs.define
@@ -32,6 +32,20 @@ class MemoryStore:
         grown = attrs.evolve(known, turns=known.turns + kept)
         self._conversations[continuation_id] = grown
         return len(grown.turns)
+
+    async def recent(self, now: float, most: int) -> tuple[Thread, ...]:
+        await trio.lowlevel.checkpoint()
+        living = [one for one in self._conversations.values() if one.expires_at > now and one.turns]
+        living.sort(key=lambda one: (-one.turns[-1].at, one.id))
+        return tuple(
+            Thread(
+                id=one.id,
+                opening=next((turn.text for turn in one.turns if turn.role == "user"), "")[:200],
+                turns=len(one.turns),
+                last_at=one.turns[-1].at,
+            )
+            for one in living[:most]
+        )
 
     async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
         found = await self.load(continuation_id, now)

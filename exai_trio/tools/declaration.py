@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import attrs
 
 from exai_trio.config import Config
+from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.files.reading import FileReader
 from exai_trio.storage.base import Store
 from exai_trio.tools.calibration import Calibration
@@ -26,6 +27,37 @@ class Answer:
     structured: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
     usage: Mapping[str, Any] | None = None
+
+
+@attrs.frozen(kw_only=True)
+class CallReport:
+    """What has become of a call: its answer, its fault, or else what it does now. `elapsed_s` is seconds since it began."""
+
+    call_id: str
+    tool: str
+    answer: Answer | None = None
+    fault: ExaiError | None = None
+    elapsed_s: float = 0.0
+    doing: str = ""
+
+
+class CallArchive(Protocol):
+    """The calls of all windows, running and ended."""
+
+    async def report(self, call_id: str, asker: str, wait_s: float) -> CallReport:
+        """What has become of that call, once it has ended or `wait_s` have passed. `asker` is the session that wants to know.
+
+        Raises: NotFoundError if there is none, or it is another principal's; StorageError.
+        """
+        ...
+
+
+@attrs.frozen
+class NoCalls:
+    """The archive of a place that keeps no calls."""
+
+    async def report(self, call_id: str, asker: str, wait_s: float) -> CallReport:  # noqa: ASYNC910 - as the protocol has it
+        raise NotFoundError(f"No call is kept here, nor is {call_id!r}.")
 
 
 class DaemonView(Protocol):
@@ -52,6 +84,7 @@ class Services:
     now: Callable[[], float]  # unix seconds, UTC
     uploads: UploadDesk
     calibration: Calibration = attrs.field(factory=Calibration)
+    calls: CallArchive = attrs.field(factory=NoCalls)
     files: FileReader = attrs.field(factory=FileReader)
 
 
@@ -67,6 +100,11 @@ class Caller(Protocol):
     @property
     def idempotency_key(self) -> str:
         """The same for every run of this call; goes to the provider."""
+        ...
+
+    @property
+    def answer_within_s(self) -> float:
+        """Seconds from now in which an answer still reaches the one who asks."""
         ...
 
     @property
@@ -98,6 +136,7 @@ class Tool:
     `X | None = None` is an X that may be left out.
 
     `repeatable`: running it twice is safe. `cacheable`: identical calls at the same time may share one run.
+    `punctual`: it keeps to `answer_within_s` by itself, and is never answered with a handle in its place.
     `tolerated` are argument names that old clients send and that are dropped silently. `seldom` are arguments that only the
     full profile lists; they are taken all the same.
     """
@@ -112,6 +151,7 @@ class Tool:
     read_only: bool = True
     repeatable: bool = True
     cacheable: bool = False
+    punctual: bool = False
     output_schema: Mapping[str, Any] | None = None
     tolerated: frozenset[str] = frozenset()
     seldom: frozenset[str] = frozenset()

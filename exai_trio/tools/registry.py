@@ -30,17 +30,20 @@ from exai_trio.tools import (
     kimi_upload_files,
     listmodels,
     provider_capabilities,
+    result,
     schemas,
     self_check,
     smart_file_download,
     smart_file_query,
     status,
     test_echo,
+    threads,
     toolcall_log_tail,
     version,
 )
 from exai_trio.tools.declaration import Tool, Visibility
 from exai_trio.tools.workflow import consensus, docgen, inquiries, planner, precommit, tracer
+from exai_trio.wire.handles import RUNNING
 
 log = logging.getLogger("exai.tools")
 
@@ -79,7 +82,11 @@ BUILT_IN: tuple[Tool, ...] = (
     glm_payload_preview.TOOL,
     smart_file_query.TOOL,
     smart_file_download.TOOL,
+    result.TOOL,
 )
+
+# What our own shim calls; listed nowhere, and not to be disabled.
+INTERNAL: tuple[Tool, ...] = (threads.TOOL,)
 
 _PROFILES: Mapping[ToolProfile, tuple[Visibility, ...]] = {
     "lean": ("essential", "core"),
@@ -120,8 +127,8 @@ class Registry:
     def get(self, name: str) -> Tool:
         """The tool of that name, with or without an editor's suffix. Raises: ToolNotFoundError with the nearest names."""
         plain = _SUFFIX.sub("", name)
-        for tool in self.tools:
-            if tool.name == plain and plain not in self.disabled:
+        for tool in (*self.tools, *INTERNAL):
+            if tool.name == plain and (plain not in self.disabled or tool in INTERNAL):
                 return tool
         names = self.names()
         nearest = get_close_matches(plain, names, n=3) or list(names[:_MOST_NAMED])
@@ -167,12 +174,22 @@ def listed(tool: Tool, *, short: bool = False) -> dict[str, Any]:
         "inputSchema": schemas.short(schema, tool.seldom) if short else schema,
     }
     if tool.output_schema is not None:
-        dropped = {"required"} if short else set[str]()
-        output = {key: value for key, value in tool.output_schema.items() if key not in dropped}
-        entry["outputSchema"] = output
+        entry["outputSchema"] = _or_handle(tool.output_schema, short=short)
     if tool.read_only:
         entry["annotations"] = {"readOnlyHint": True}
     return entry
+
+
+def _or_handle(schema: Mapping[str, Any], *, short: bool) -> dict[str, Any]:
+    """The schema of the tool's own answers and of the handle that a long call is answered with: status "running"."""
+    properties = dict(schema.get("properties", {}))
+    status = properties.get("status", {})
+    if "enum" in status:
+        properties["status"] = {**status, "enum": [*status["enum"], RUNNING]}
+    if not short:
+        return {**schema, "properties": properties, "required": ["status"]}
+    choices = {name: inner for name, inner in properties.items() if "enum" in inner}
+    return {"type": "object", "properties": choices} if choices else {"type": "object"}
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import attrs
 
-from . import mcp
+from . import mcp, mcp_answers, mcp_threads
 from .mcp import Fault, Id, Message, Notification, Request, Response
 from .mcp_dialect import (
     CAPABILITIES_KEY,
@@ -17,9 +17,7 @@ from .mcp_dialect import (
     UNSUPPORTED_VERSION,
     VERSION_KEY,
     Dialect,
-    discovered,
     initialized,
-    listed,
     negotiated,
     unsupported,
 )
@@ -35,6 +33,7 @@ from .mcp_params import (
     paths_of,
     read,
     read_call,
+    read_wish,
     token_of,
     trace_of,
 )
@@ -83,7 +82,9 @@ class FrontDesk:
     client: str = ""
     _spoken: Dialect | None = None
     _listens: dict[Id, bool] = attrs.field(factory=dict[Id, bool])
-    _waiting: dict[Id, Dialect] = attrs.field(factory=dict[Id, Dialect])
+    _waiting: dict[Id, tuple[Request, Dialect]] = attrs.field(
+        factory=dict[Id, tuple[Request, Dialect]]
+    )
     _told: str | None = None
     _has_roots: bool = False
     _roots_asked: int = 0
@@ -103,8 +104,8 @@ class FrontDesk:
         """Take a tool list. Returns the answers that waited for one and, if the list changed, who is to be told."""
         self.listing = listing
         lines = [
-            mcp.answer(id_, listed(dialect, listing.tools))
-            for id_, dialect in self._waiting.items()
+            mcp_answers.from_listing(request, dialect, listing)
+            for request, dialect in self._waiting.values()
         ]
         self._waiting.clear()
         if self._told is not None and self._told != listing.hash:
@@ -177,19 +178,16 @@ class FrontDesk:
 
     def _answer(self, request: Request, params: Params, dialect: Dialect) -> list[Effect]:
         match request.method, dialect.stateless:
-            case "tools/list", _:
-                return self._list(request.id, dialect)
-            case "ping", False:
-                return [Say(mcp.answer(request.id, {}))]
-            case "server/discover", True:
-                return [Say(mcp.answer(request.id, dialect.result(discovered())))]
+            case (("tools/list" | "prompts/list" | "prompts/get"), _):
+                return self._list(request, dialect)
             case "server/discover", False:
                 raise BadParams(f"params._meta lacks {VERSION_KEY} and {CAPABILITIES_KEY}")
             case "subscriptions/listen", True:
                 return self._listen(request.id, params)
+            case method, _ if method in mcp_threads.METHODS:
+                return [mcp_threads.asked(method, request.id, read_wish(request.params), dialect)]
             case _:
-                text = f"method {request.method[:100]!r} is not offered"
-                return [Say(mcp.error(request.id, mcp.METHOD_NOT_FOUND, text))]
+                return [Say(mcp_answers.constant(request, dialect))]
 
     def _initialize(self, request: Request, params: Params) -> list[Effect]:
         if not isinstance(params.version, str):
@@ -199,12 +197,14 @@ class FrontDesk:
         self._has_roots = "roots" in (params.capabilities or {})
         return [Say(mcp.answer(request.id, initialized(self._spoken)))]
 
-    def _list(self, id_: Id, dialect: Dialect) -> list[Effect]:
+    def _list(self, request: Request, dialect: Dialect) -> list[Effect]:
+        """Tools, or the prompts that are made from them."""
         if self.listing is None:
-            self._waiting[id_] = dialect
+            self._waiting[request.id] = (request, dialect)
             return [WantListing()]
-        self._told = self.listing.hash
-        return [Say(mcp.answer(id_, listed(dialect, self.listing.tools)))]
+        if request.method == "tools/list":
+            self._told = self.listing.hash
+        return [Say(mcp_answers.from_listing(request, dialect, self.listing))]
 
     def _listen(self, id_: Id, params: Params) -> list[Effect]:
         if params.notifications is None:

@@ -23,7 +23,12 @@ SUBSCRIPTION_KEY: Final = _META + "subscriptionId"
 SERVER_KEY: Final = _META + "serverInfo"
 
 SERVER: Final = {"name": "exai", "title": "EXAI", "version": __version__}
-CAPABILITIES: Final = {"tools": {"listChanged": True}}
+CAPABILITIES: Final = {
+    "tools": {"listChanged": True},
+    "prompts": {},
+    "resources": {},
+    "completions": {},
+}
 INSTRUCTIONS: Final = (
     "Ask GLM and Kimi for a second opinion: chat for questions, the step-by-step tools (debug, codereview, analyze, …)"
     " for work on code. Give absolute paths of files. Send continuation_id back to go on with a conversation."
@@ -87,6 +92,14 @@ def discovered() -> Result:
 def listed(dialect: Dialect, tools: msgspec.Raw) -> Result:
     """The answer to tools/list: one page."""
     fields: Result = {"tools": tools}
+    if dialect.stateless:
+        fields |= {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
+    return dialect.result(fields)
+
+
+def prompts_listed(dialect: Dialect, prompts: list[Result]) -> Result:
+    """The answer to prompts/list: one page."""
+    fields: Result = {"prompts": prompts}
     if dialect.stateless:
         fields |= {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
     return dialect.result(fields)

@@ -15,7 +15,7 @@ _NOTHING: Final = msgspec.Raw(b"{}")
 
 @attrs.frozen(kw_only=True)
 class Call:
-    """A tools/call. `key` is the client's own name for the call, if it gave one; `token` asks for progress."""
+    """A tools/call, or a request that a tool of the daemon answers (`method`). `key` is the client's own name for the call, if it gave one; `token` asks for progress."""
 
     id: Id
     name: str
@@ -25,6 +25,18 @@ class Call:
     key: str | None = None
     token: Id | None = None
     trace: str | None = None
+    method: str = "tools/call"
+
+
+@attrs.frozen(kw_only=True)
+class Wish:
+    """The params of requests about prompts, resources and completion, as they came."""
+
+    name: object = None
+    arguments: dict[str, Any] | None = None
+    uri: object = None
+    ref: dict[str, Any] | None = None
+    argument: dict[str, Any] | None = None
 
 
 class _Params(msgspec.Struct):  # decoded on every call; Struct is what lets a field be called _meta
@@ -42,12 +54,21 @@ class _Others(msgspec.Struct):
     request_id: Any = msgspec.field(name="requestId", default=None)
 
 
+class _Wishes(msgspec.Struct):
+    name: Any = None
+    arguments: Any = None
+    uri: Any = None
+    ref: Any = None
+    argument: Any = None
+
+
 class _Roots(msgspec.Struct):
     roots: list[dict[str, Any]]
 
 
 _params = msgspec.json.Decoder(_Params)
 _others = msgspec.json.Decoder(_Others)
+_wishes = msgspec.json.Decoder(_Wishes)
 _roots = msgspec.json.Decoder(_Roots)
 _FAULTS: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
@@ -81,6 +102,26 @@ def read(raw: msgspec.Raw) -> Params:
         client=found.client_info,
         notifications=_object(found.notifications),
         request_id=found.request_id,
+    )
+
+
+def read_wish(raw: msgspec.Raw) -> Wish:
+    """Raises BadParams if the params are not an object, or their arguments are not texts by name."""
+    try:
+        found = _wishes.decode(bytes(raw) or b"{}")
+    except _FAULTS as fault:
+        raise BadParams(str(fault)) from fault
+    arguments = _object(found.arguments)
+    if found.arguments is not None and arguments is None:
+        raise BadParams("arguments must be an object")
+    if not all(isinstance(value, str) for value in (arguments or {}).values()):
+        raise BadParams("arguments of a prompt are texts")
+    return Wish(
+        name=found.name,
+        arguments=arguments,
+        uri=found.uri,
+        ref=_object(found.ref),
+        argument=_object(found.argument),
     )
 
 

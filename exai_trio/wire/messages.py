@@ -35,7 +35,10 @@ class ListTools:
 
 @attrs.frozen(kw_only=True)
 class CallTool:
-    """`trace` is a W3C traceparent; `roots` replace those of the hello for this call."""
+    """`trace` is a W3C traceparent; `roots` replace those of the hello for this call.
+
+    A call that still runs after `handle_after_s` is answered with a handle, and its work goes on.
+    """
 
     request_id: RequestId
     name: Annotated[str, Meta(min_length=1)]
@@ -44,6 +47,7 @@ class CallTool:
     stream: bool = False
     trace: str | None = None
     roots: list[str] | None = None
+    handle_after_s: Seconds | None = None
 
 
 @attrs.frozen(kw_only=True)

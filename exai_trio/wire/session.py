@@ -252,6 +252,10 @@ class SessionRules:
         self.acknowledge(last_seq)
         return list(self._unacked.values())
 
+    def known(self) -> tuple[RequestId, ...]:
+        """The ids of the calls that it can still say something about."""
+        return tuple(self._known)
+
     def is_running(self, request_id: RequestId) -> bool:
         known = self._known.get(request_id)
         return known is not None and not known.finished

@@ -10,14 +10,17 @@ from trio.testing import memory_stream_pair
 
 from exai_trio.config import Config
 from exai_trio.daemon.admission import OurNames, Places
+from exai_trio.daemon.archive import Archive
 from exai_trio.daemon.facts import Facts
 from exai_trio.daemon.figures import Figures
+from exai_trio.daemon.handing_over import HandingOver
 from exai_trio.daemon.jobs import Jobs
 from exai_trio.daemon.server import Server
 from exai_trio.daemon.sessions import Sessions
 from exai_trio.daemon.state import Shared
 from exai_trio.daemon.supervision import every
 from exai_trio.daemon.tokens import Tokens
+from exai_trio.daemon.toolset import Toolset
 from exai_trio.observability.metrics import CallLog
 from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.storage.memory import MemoryStore
@@ -106,6 +109,7 @@ class Client:
     async def nap(self, request_id="r1", **arguments):
         timeout = arguments.pop("timeout_s", None)
         stream = arguments.pop("stream", False)
+        handle = arguments.pop("handle_after_s", None)
         await self.say(
             CallTool(
                 request_id=request_id,
@@ -113,6 +117,7 @@ class Client:
                 arguments=arguments,
                 timeout_s=timeout,
                 stream=stream,
+                handle_after_s=handle,
             )
         )
 
@@ -162,7 +167,7 @@ async def open_house(journal=None, *, repeatable=True, **settings):
         run=naps.run,
         repeatable=repeatable,
     )
-    registry = Registry.from_config(config, (*BUILT_IN, nap))
+    registry = Toolset(Registry.from_config(config, (*BUILT_IN, nap)))
     async with trio.open_nursery() as living, trio.open_nursery() as connections:
         shared = _shared(config, registry, journal)
         sessions = Sessions(shared, living)
@@ -171,6 +176,7 @@ async def open_house(journal=None, *, repeatable=True, **settings):
         living.start_soon(
             every, config.progress_interval_s / 4, Jobs(shared, sessions).say_progress
         )
+        living.start_soon(every, 0.25, HandingOver(sessions).look)
         yield House(shared, sessions, server, connections, naps)
         living.cancel_scope.cancel()
         connections.cancel_scope.cancel()
@@ -192,7 +198,10 @@ def _shared(config, registry, journal):
         registry=registry,
         simulator=None,
     )
+    journal = None if config.durability == "off" else journal
+    sessions = {}
     services = Services(
+        calls=Archive(sessions, journal),
         config=config,
         gateway=SilentGateway(),
         conversations=MemoryStore(),
@@ -213,7 +222,8 @@ def _shared(config, registry, journal):
         figures=figures,
         facts=facts,
         draining=draining,
-        journal=None if config.durability == "off" else journal,
+        journal=journal,
+        sessions=sessions,
     )
 
 

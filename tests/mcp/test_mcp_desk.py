@@ -64,7 +64,12 @@ def test_the_handshake_agrees_on_every_known_version(version):
     (pong,) = said(say(desk, "ping"))
 
     assert hello["result"]["protocolVersion"] == version
-    assert hello["result"]["capabilities"] == {"tools": {"listChanged": True}}
+    assert hello["result"]["capabilities"] == {
+        "tools": {"listChanged": True},
+        "prompts": {},
+        "resources": {},
+        "completions": {},
+    }
     methods.validate_server_result("initialize", version, hello["result"])
     methods.validate_server_result("tools/list", version, tools["result"])
     methods.validate_server_result("ping", version, pong["result"])
@@ -132,7 +137,7 @@ def test_a_stateless_connection_wants_the_envelope_on_each_request():
 
 
 @pytest.mark.parametrize(
-    "method", ["prompts/list", "resources/list", "logging/setLevel", "nothing", ""]
+    "method", ["resources/subscribe", "tasks/get", "logging/setLevel", "nothing", ""]
 )
 def test_what_is_not_offered_is_not_found(method):
     """Unknown methods and those of absent capabilities are -32601."""
@@ -364,6 +369,9 @@ MESSAGES = st.fixed_dictionaries(
                 "arguments": JSON,
                 "protocolVersion": st.sampled_from(HANDSHAKE_VERSIONS) | JSON,
                 "requestId": JSON,
+                "uri": st.just("exai://threads/x") | JSON,
+                "ref": JSON,
+                "argument": st.just({"name": "model", "value": "g"}) | JSON,
                 "notifications": JSON,
                 "capabilities": JSON,
             },

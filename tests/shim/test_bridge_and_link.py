@@ -7,8 +7,11 @@ import trio
 from mcp_types import methods
 
 from exai_trio.shim.bridge import MAX_OPEN, MAX_SENDS
-from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS
+from exai_trio.wire import mcp_threads
+from exai_trio.wire.handles import handle_of
+from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
 from exai_trio.wire.mcp_listing import from_file
+from exai_trio.wire.mcp_params import read_wish
 
 more_tools = {"inputSchema": {"type": "object"}}
 TOOLS = [
@@ -303,10 +306,10 @@ async def test_a_call_is_answered_within_its_clients_budget(
     assert answer["result"]["_meta"]["exai/error"]["code"] == "TIMEOUT"
 
 
-async def test_the_daemon_learns_the_budget_and_an_accepted_call_may_go_on(
+async def test_the_daemon_learns_the_budget_and_an_accepted_call_goes_on(
     make_world, autojump_clock
 ):
-    """timeout_s is the budget less two margins; at the deadline the answer says that the work may go on."""
+    """The daemon is to give a handle at the budget less two margins; if it is silent then, the shim gives the same one."""
     async with make_world(silent=True) as world:
         world.call(1, client="codex-mcp-client", key="a")
         frame = await world.daemon.wait_for("call_tool")
@@ -324,8 +327,13 @@ async def test_the_daemon_learns_the_budget_and_an_accepted_call_may_go_on(
         await world.daemon.outcome("a")
         await trio.sleep(1)
 
-    assert frame["timeout_s"] == 54
-    assert "may go on" in answer["result"]["content"][0]["text"]
+    handle = json.loads(answer["result"]["content"][0]["text"])
+    (hello,) = world.daemon.ops("hello")
+    assert (frame["handle_after_s"], frame["timeout_s"]) == (54, None)
+    assert not answer["result"]["isError"]
+    assert (handle["status"], handle["tool"], handle["elapsed_s"]) == ("running", "chat", 58.0)
+    assert handle["call_id"] == handle_of(hello["session_id"], "a")
+    assert answer["result"]["structuredContent"] == handle
     assert world.daemon.ops("cancel") == []
 
 
@@ -500,3 +508,46 @@ async def test_nothing_is_left_wherever_the_link_is_cancelled(
     steps = await cancel_at_every_step(scenario, invariant)
 
     assert steps > 20
+
+
+@pytest.mark.parametrize("method", ["resources/list", "resources/read", "completion/complete"])
+@pytest.mark.parametrize("version", [HANDSHAKE_VERSIONS[0], STATELESS_VERSIONS[0]])
+async def test_a_view_does_not_wait_for_a_daemon_that_is_away(
+    make_world, autojump_clock, method, version
+):
+    """Editors ask when they start: after 3 s lists are empty, and what cannot be read is an error."""
+    async with make_world(up=False) as world:
+        wish = read_wish(
+            b'{"uri":"exai://threads/x","ref":{"type":"r"},"argument":{"name":"model","value":""}}'
+        )
+        world.bridge.start(
+            mcp_threads.asked(method, 1, wish, Dialect(version)), trio.current_time()
+        )
+        await trio.sleep(4)
+        world.bridge.expire(trio.current_time())
+        answer = await world.lines.wait_answer(1)
+
+    if method == "resources/read":
+        assert answer["error"]["code"] == 1002
+    else:
+        methods.validate_server_result(method, version, answer["result"])
+
+
+async def test_a_view_is_answered_by_the_daemon(make_world, autojump_clock):
+    """What its tool tells becomes the result of the method, or an error of it."""
+    async with make_world(silent=True) as world:
+        for number in (1, 2):
+            wish = read_wish(b'{"uri":"exai://threads/x"}')
+            call = mcp_threads.asked("resources/read", number, wish, Dialect("2025-11-25"))
+            world.bridge.start(call, trio.current_time())
+            frame = await world.daemon.wait_for("call_tool", number)
+            if number == 1:
+                text = json.dumps({"continuation_id": "x", "content": "# all of it"})
+                await world.daemon.outcome(frame["request_id"], text)
+            else:
+                await world.daemon.fail(frame["request_id"], "NOT_FOUND")
+        found, gone = [await world.lines.wait_answer(number) for number in (1, 2)]
+
+    assert frame["name"] == "threads"
+    assert found["result"]["contents"][0]["text"] == "# all of it"
+    assert gone["error"]["code"] == -32002

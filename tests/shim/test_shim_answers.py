@@ -73,13 +73,13 @@ def test_known_clients_are_answered_before_they_give_up(client):
     """Daemon's limit < ours < the client's."""
     budget = budget_of(client)
 
-    assert budget.call_s < budget.answer_s < 60
+    assert budget.handle_s < budget.answer_s < 60
 
 
 @pytest.mark.parametrize("client", ["claude-code", "", "somebody"])
 def test_patient_clients_leave_the_limit_to_the_daemon(client):
-    """A client that waits for hours sets no deadline for the tool."""
-    assert budget_of(client).call_s is None
+    """A client that waits for hours asks for no handle."""
+    assert budget_of(client).handle_s is None
 
 
 def test_a_copy_of_the_list_is_taken_only_if_it_is_whole():

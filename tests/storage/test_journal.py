@@ -211,3 +211,22 @@ async def test_what_was_written_is_there_after_reopening(tmp_path):
         found = await store.journal().session("s")
 
     assert (call(),) == found.calls
+
+
+async def test_a_call_that_is_handed_over_goes_on_under_another_name(open_journal):
+    """One step: the outcome of the old call and the new call, whose outcome stays when the old one is acknowledged."""
+    async with open_journal() as journal:
+        await journal.accept(call())
+        away = call(session="call_1", attempts=2)
+        await journal.hand_over("s", '"r1"', outcome(frame='"handle"'), away)
+        open_now = await journal.unfinished()
+        await journal.finish("call_1", '"r1"', outcome())
+        await journal.acknowledge({"s": 9})
+        gone = await journal.sweep_calls(200.0, 0.0)
+        kept = await journal.session("call_1")
+        names = await journal.names("token"), await journal.names("other")
+
+    assert ("call_1",) == open_now
+    assert 1 == gone
+    assert KeptSession(calls=(attrs.evolve(away, outcome=outcome()),)) == kept
+    assert ((("call_1", '"r1"'),), ()) == names

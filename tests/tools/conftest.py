@@ -169,6 +169,7 @@ class FakeCaller:
     request_id: str = "r1"
     session_id: str = "s1"
     idempotency_key: str = "s1:r1"
+    answer_within_s: float = 60.0
     said: list[Any] = attrs.field(factory=list)
 
     def stage(self, stage, message):

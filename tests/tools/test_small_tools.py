@@ -22,7 +22,11 @@ async def content(bench, name, **arguments):
 
 # Those that need a provider's services are tried against the simulator, elsewhere.
 SERVICES = ("kimi_", "glm_", "smart_file_")
-SIMPLE = [t for t in BUILT_IN if t.kind == "simple" and not t.name.startswith(SERVICES)]
+SIMPLE = [
+    t
+    for t in BUILT_IN
+    if t.kind == "simple" and t.name != "result" and not t.name.startswith(SERVICES)
+]
 
 
 @pytest.mark.parametrize("tool", SIMPLE, ids=lambda tool: tool.name)

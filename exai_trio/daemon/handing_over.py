@@ -1,0 +1,107 @@
+"""Long calls: answered with a handle while their work goes on, in a session of their own that no client has.
+
+What follows from that: the handle is the request's one outcome, and frees its place; a client that leaves, or cancels
+the finished request, ends nothing; the journal knows the work under the handle, so that a restart takes it up again.
+"""
+
+import logging
+
+import attrs
+import trio
+from msgspec import UNSET
+
+from exai_trio.errors import StorageError
+from exai_trio.storage.journal import KeptOutcome
+from exai_trio.wire.handles import handle_text
+from exai_trio.wire.messages import CallAccepted, CallResult, Output
+
+from .calls import Call
+from .ledger import key_of
+from .session import Session, open_session
+from .sessions import Sessions
+
+log = logging.getLogger("exai.session")
+
+_DISK_AGAIN_S = 1.0
+
+
+@attrs.frozen(eq=False)
+class HandingOver:
+    """Looks at every running call, as a job."""
+
+    sessions: Sessions
+
+    async def look(self) -> None:
+        """Hand over what runs longer than its client is to wait."""
+        for session in list(self.sessions.table.values()):
+            for call in list(session.calls.values()):
+                if call.is_due_for_handle and not session.mail.holds(call.wire_id):
+                    await self._hand_over(session, call)
+
+    async def _hand_over(self, session: Session, call: Call) -> None:
+        if call.call_id in self.sessions.table:  # only if somebody has guessed the name
+            return
+        frame, seq = handle_frame(session, call)
+        away = _moved(session, call)
+        self.sessions.table[away.id] = away
+        session.mail.hold(call.wire_id, frame)
+        kept = False
+        try:
+            kept = await _written(session, call, seq, away)
+        finally:
+            session.mail.let_go(call.wire_id)
+        await self.sessions.adopt(away)
+        if not kept:
+            self.sessions.living.start_soon(_write_late, session, call, seq, away)
+        log.info(
+            "call goes on without its client", extra={"call_id": away.id, "tool": call.tool.name}
+        )
+
+
+async def _write_late(session: Session, call: Call, seq: int, away: Session) -> None:
+    """Until it is written the next daemon would answer the request a second time, and the outcome waits for it."""
+    kept = False
+    while not kept:
+        await trio.sleep(_DISK_AGAIN_S)
+        kept = await _written(session, call, seq, away)
+
+
+async def _written(session: Session, call: Call, seq: int, away: Session) -> bool:
+    """No await stands between the move and this write: whatever is written of the call later finds it."""
+    journal, ledger = session.shared.journal, away.running.ledger
+    if journal is None or ledger is None:
+        return True
+    now = session.shared.now()
+    outcome = KeptOutcome(seq=seq, frame=session.rules.body_of(call.wire_id), at=now)
+    begun = ledger.page(call, seq=1, resumable=True, at=now)
+    begun = attrs.evolve(begun, attempts=call.attempt)
+    try:
+        await journal.hand_over(session.id, key_of(call.wire_id), outcome, begun)
+    except StorageError as fault:
+        log.error("handle not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+        return False
+    return True
+
+
+def handle_frame(session: Session, call: Call) -> tuple[str, int]:
+    """The handle as the outcome of the request, and its number."""
+    doing = f"{call.doing}: {call.detail}" if call.detail else call.doing
+    text = handle_text(call.call_id, call.tool.name, call.elapsed, doing)
+    output = Output(text=text, metadata={"handle": call.call_id})
+    outcome = CallResult(
+        request_id=call.wire_id, outputs=[output], text=UNSET if session.rules.resumable else text
+    )
+    frame = session.rules.finish(call.wire_id, outcome)
+    return frame, session.rules.seq_of(call.wire_id)
+
+
+def _moved(session: Session, call: Call) -> Session:
+    """The session in which the call is from now on; its task stays where it is."""
+    away = open_session(call.call_id, session.principal, session.shared)
+    away.rules.resumable = True
+    away.rules.submit(call.request)
+    accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
+    away.mail.deliver(away.rules.accept(call.wire_id, accepted))
+    session.running.move(call, away.running)
+    call.emit = away.mail.offer
+    return away
