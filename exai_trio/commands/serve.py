@@ -1,5 +1,7 @@
 """`exai serve`: the daemon; says where it is once it truly serves. Signals and logs are the daemon's own."""
 
+from functools import partial
+
 import trio
 
 from exai_trio.commands.console import Console
@@ -9,14 +11,15 @@ from exai_trio.daemon.app import Addresses, serve
 
 
 def main(started: Started) -> int:
-    trio.run(run, started.loaded.config, Console.of_process())
+    replace = bool(started.arguments.replace)
+    trio.run(partial(run, replace=replace), started.loaded.config, Console.of_process())
     return 0
 
 
-async def run(config: Config, console: Console) -> None:
+async def run(config: Config, console: Console, *, replace: bool = False) -> None:
     """Returns when the daemon has drained. Raises what it could not start for, in a group."""
     async with trio.open_nursery() as daemon:
-        addresses: Addresses = await daemon.start(serve, config)
+        addresses: Addresses = await daemon.start(partial(serve, config, replace=replace))
         _announce(line(addresses), console)
 
 

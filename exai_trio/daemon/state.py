@@ -13,7 +13,10 @@ from exai_trio.tools.registry import Registry
 
 from .facts import Facts
 from .figures import Figures
+from .handover import Ending
 from .tokens import Tokens
+
+_RETRY_AFTER_S = 1.0
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -36,6 +39,12 @@ class Shared:
     draining: trio.Event
     journal: Journal | None = None
     quiet: trio.Event = attrs.field(factory=trio.Event)
+    ending: Ending = attrs.field(factory=Ending)
+
+    @property
+    def retry_after_s(self) -> float:
+        """When a client that is sent away may come back: at once, if the next daemon is there already."""
+        return 0.0 if self.ending.replaced else _RETRY_AFTER_S
 
     def call_started(self) -> None:
         self.figures.accepted += 1

@@ -137,7 +137,6 @@ def test_the_shim_does_not_obey_the_env_file_of_the_project_it_is_started_in(tmp
     assert cli._started(cli.parser().parse_args(["serve"]), environ).loaded.faults
 
 
-
 @pytest.mark.real
 @pytest.mark.parametrize("argv", [["status"], ["call", "chat", "prompt=x"]])
 def test_without_a_daemon_the_exit_code_is_75(argv, unused_tcp_port, capsys):

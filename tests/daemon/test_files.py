@@ -69,7 +69,7 @@ def test_a_home_that_cannot_be_made_is_said_so(tmp_path):
         pass
 
 
-async def test_the_pid_file_is_there_while_the_daemon_runs(tmp_path):
+def test_the_pid_file_is_there_while_the_daemon_runs(tmp_path):
     """Afterwards it is gone, also after a fault."""
     path = tmp_path / "logs" / "ws_daemon.pid"
     with pid_file(Config(home=tmp_path)):
