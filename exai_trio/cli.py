@@ -27,6 +27,7 @@ MODULES = {
     "tools": "listing",
     "status": "status",
     "doctor": "doctor",
+    "threads": "threads",
     "simulate": "simulate",
     "config": "settings",
 }

@@ -65,6 +65,8 @@ class Config:
     reconnect_min_s: float = 0.25
     reconnect_max_s: float = 30.0
     simple_tool_timeout_secs: float = 60.0
+    workflow_tool_timeout_secs: float = 300.0
+    expert_analysis_timeout_secs: float = 180.0
     progress_interval_s: float = 2.5
 
     glm_api_key: str = attrs.field(default="", repr=_masked)

@@ -38,6 +38,7 @@ def parser() -> ArgumentParser:
     _shim(commands)
     _call(commands)
     _asking(commands)
+    _threads(commands)
     _simulate(commands)
     _config(commands)
     return top
@@ -102,6 +103,27 @@ def _asking(commands: Commands) -> None:
     ):
         _place(command)
         command.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _threads(commands: Commands) -> None:
+    command = _command(commands, "threads", "look after the stored conversations")
+    command.add_argument("--home", metavar="DIR", help="where state, logs and files are")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    for name, about in (
+        ("list", "the conversations that have not expired"),
+        ("show", "print one as text"),
+        ("name", "give one a name"),
+        ("export", "print one as JSON"),
+        ("fork", "copy one; prints the copy's id"),
+        ("delete", "delete one"),
+    ):
+        action = _command(actions, name, about)
+        if name == "list":
+            action.add_argument("--json", action="store_true", help="print JSON")
+        else:
+            action.add_argument("thread", metavar="ID", help="an id, its beginning, or a name")
+        if name == "name":
+            action.add_argument("name", metavar="NAME", help="'' takes the name away")
 
 
 def _simulate(commands: Commands) -> None:

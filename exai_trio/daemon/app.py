@@ -20,8 +20,10 @@ from exai_trio.observability.metrics import CallLog
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.storage.sqlite import SqliteStore, open_sqlite
+from exai_trio.storage.uploads import SqliteUploads
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
+from exai_trio.tools.upload_desk import UploadDesk
 from exai_trio.transport.websocket import Limits
 
 from .admission import OurNames, Places
@@ -79,7 +81,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         stack.enter_context(pid_file(config))
         stack.enter_context(watching(Watchdog()))
         await _run(shared, listeners, task_status)
-        await trio.to_thread.run_sync(shared.call_log.flush)
+        await trio.to_thread.run_sync(shared.flush_logs)
         log.info("stopped")
 
 
@@ -108,6 +110,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             config=config,
             gateway=gateway,
             conversations=store,
+            uploads=UploadDesk(SqliteUploads(store)),
             daemon=facts,
             tool_names=facts.registry.names,
             now=unix_now,

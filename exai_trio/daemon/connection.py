@@ -109,6 +109,7 @@ class Connection:
 
     def _dispatch(self, message: ClientMessage, size: int) -> None:
         session = self.session
+        session.spoken_to = True
         match message:
             case CallTool():
                 session.call_tool(message, size)

@@ -52,7 +52,7 @@ class Jobs:
         await trio.to_thread.run_sync(replace_private, path, facts, limiter=self.disk)
 
     async def flush_call_log(self) -> None:
-        await trio.to_thread.run_sync(self.shared.call_log.flush, limiter=self.disk)
+        await trio.to_thread.run_sync(self.shared.flush_logs, limiter=self.disk)
 
     async def sweep_conversations(self) -> None:
         await self.shared.services.conversations.sweep(self.shared.now())

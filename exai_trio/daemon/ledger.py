@@ -91,5 +91,5 @@ def restore(rules: SessionRules, kept: KeptSession) -> list[Unfinished]:
             roots = tuple(Path(root) for root in call.roots)
             unfinished.append(Unfinished(request, roots, call.timeout, call.attempts))
     rules.resumable = any(call.resumable for call in kept.calls)
-    rules.restore(survivors, kept.acked)
+    rules.restore(survivors, kept.acked, kept.base)
     return unfinished

@@ -19,10 +19,34 @@ from .faults import as_fault
 from .ledger import Ledger
 from .mail import Mail
 from .state import Shared
+from .toolcalls import line_of
 
 log = logging.getLogger("exai.session")
 
 _DISK_AGAIN_S = 1.0
+_DISK_PATIENCE_S = 10.0  # so long an outcome waits for a disk that does not take it
+
+
+@attrs.frozen(eq=False)
+class Due:
+    """An outcome on its way to the disk."""
+
+    ledger: Ledger
+    request_id: RequestId
+    seq: int
+    body: str
+    at: float
+
+    async def keep(self) -> None:
+        """Return once the outcome is on disk, however often it takes."""
+        while True:
+            try:
+                await self.ledger.finish(self.request_id, seq=self.seq, body=self.body, at=self.at)
+            except StorageError as fault:
+                log.error("outcome not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+            else:
+                return
+            await trio.sleep(_DISK_AGAIN_S)
 
 
 @attrs.define(eq=False)
@@ -54,12 +78,14 @@ class Running:
     async def run(self, call: Call) -> None:
         """An accepted call to its outcome. Cancelled, it stays open in the journal."""
         _sign_logs(call)
+        due: Due | None = None
         try:
             self._accept(call)
             if self.ledger is None or await self._record(call, self.ledger):
-                await self._answer(call)
+                due = await self._answer(call)
         finally:
             self._end(call)
+        await self._keep_late(due)
 
     async def _record(self, call: Call, ledger: Ledger) -> bool:
         """Put the call on disk and let its acceptance go; if the disk does not take it, a refusal goes in its place."""
@@ -80,42 +106,51 @@ class Running:
         refusal = CallFailed(request_id=call.wire_id, error=error)
         self.mail.let_go(call.wire_id, instead=self.mail.rules.reject(call.wire_id, refusal))
 
-    async def _answer(self, call: Call) -> None:
+    async def _answer(self, call: Call) -> "Due | None":
         try:
             outcome = await outcome_of(call)
         finally:
             del self.calls[call.wire_id]
         if call.left and isinstance(outcome, CallFailed):
-            return  # open in the journal: the next daemon takes it up
+            return None  # open in the journal: the next daemon takes it up
         if isinstance(outcome, CallResult) and not self.mail.rules.resumable:
             outcome = attrs.evolve(outcome, text="\n".join(o.text for o in outcome.outputs))
-        await self._conclude(call.wire_id, outcome)
+        due = await self._conclude(call.wire_id, outcome)
         self._count(call, outcome)
+        return due
 
-    async def _conclude(self, request_id: RequestId, outcome: Outcome) -> None:
-        """Put the outcome on disk, then let it go. A disk that fails now keeps nobody from hearing it."""
+    async def _conclude(self, request_id: RequestId, outcome: Outcome) -> "Due | None":
+        """Put the outcome on disk, then let it go. A disk that fails for long keeps nobody from hearing it; what is still
+        due to the disk then is returned."""
         rules = self.mail.rules
         frame = rules.finish(request_id, outcome)
         if self.ledger is None:
             self.mail.deliver(frame)
-            return
+            return None
         self.mail.hold(request_id, frame)
         seq, body = rules.seq_of(request_id), rules.body_of(request_id)
-        try:
-            await self.ledger.finish(request_id, seq=seq, body=body, at=self.shared.now())
-        except StorageError as fault:
-            log.error("outcome not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+        due = Due(self.ledger, request_id, seq, body, self.shared.now())
+        with trio.move_on_after(_DISK_PATIENCE_S) as patience:
+            await due.keep()
         self.mail.let_go(request_id)
+        return due if patience.cancelled_caught else None
+
+    async def _keep_late(self, due: "Due | None") -> None:
+        """An outcome that the client has and the disk does not: the next daemon must not run the call again."""
+        if due is not None:
+            await due.keep()
 
     async def run_again(self, call: Call, ledger: Ledger) -> None:
         """A call that an earlier daemon accepted and did not end, to its outcome. Cancelled, it stays open in the journal."""
         _sign_logs(call)
+        due: Due | None = None
         try:
             await self._note_run(call, ledger)
             call.started = trio.current_time()
-            await self._answer(call)
+            due = await self._answer(call)
         finally:
             self._end(call)
+        await self._keep_late(due)
 
     async def _note_run(self, call: Call, ledger: Ledger) -> None:
         """Count the run on disk before it begins, however long the disk takes; a call that is ended meanwhile does not run."""
@@ -132,12 +167,14 @@ class Running:
         """A call of an earlier daemon that does not run again; `why` is its outcome."""
         self.shared.call_started()
         self.busy += 1
+        due: Due | None = None
         try:
             error = as_fault(why, "restart")
-            await self._conclude(request_id, CallFailed(request_id=request_id, error=error))
+            due = await self._conclude(request_id, CallFailed(request_id=request_id, error=error))
             self.shared.figures.count(why.code)
         finally:
             self._end(None)
+        await self._keep_late(due)
 
     def end_all(self, why: ExaiError) -> None:
         """Stop every running call; each has `why` as its outcome."""
@@ -171,6 +208,7 @@ class Running:
     def _count(self, call: Call, outcome: Outcome) -> None:
         code = outcome.error.code if isinstance(outcome, CallFailed) else ""
         self.shared.figures.count(code)
+        self.shared.toolcalls.add(line_of(call, outcome))
         self.shared.call_log.add(
             CallLine(
                 t=round(self.shared.now(), 3),

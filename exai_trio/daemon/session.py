@@ -6,6 +6,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from exai_trio.config import Config
 from exai_trio.errors import (
     CallCancelled,
     ExaiError,
@@ -14,6 +15,7 @@ from exai_trio.errors import (
     ServiceUnavailableError,
 )
 from exai_trio.tools.arguments import parse
+from exai_trio.tools.declaration import Tool
 from exai_trio.wire.messages import (
     CallCancelling,
     CallFailed,
@@ -39,7 +41,10 @@ _ENDING_S = 10.0  # for the last outcomes of a session whose client did not come
 
 @attrs.define(eq=False)
 class Session:
-    """Made by `open_session`, run by `Sessions`. All but the waits is one synchronous step."""
+    """Made by `open_session`, run by `Sessions`. All but the waits is one synchronous step.
+
+    `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
+    """
 
     id: str
     principal: str
@@ -49,6 +54,7 @@ class Session:
     running: Running
     roots: tuple[Path, ...] = ()
     acked_on_disk: int = 0
+    spoken_to: bool = False
     _nursery: trio.Nursery | None = None
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
@@ -59,6 +65,11 @@ class Session:
     @property
     def outbox(self) -> Outbox | None:
         return self.mail.outbox
+
+    def is_continued_by(self, last_seq: int) -> bool:
+        """Whether a client that has numbers up to `last_seq` has them from this session, and not from one of the same id
+        that is no more: the word that it was a new one may have been lost on its way."""
+        return self.spoken_to and last_seq <= self.rules.last_seq
 
     def begin(self, running: trio.Nursery) -> None:
         """Calls run in this nursery from now on; whoever opened it ends them, and then calls `end`."""
@@ -158,7 +169,7 @@ class Session:
             arguments = parse(tool, request.arguments)
         except ExaiError as objection:
             return objection
-        most = self.shared.config.simple_tool_timeout_secs
+        most = longest(self.shared.config, tool)
         return Call(
             request=request,
             session_id=self.id,
@@ -191,6 +202,13 @@ class Session:
             return
         self.mail.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
         call.end(CallCancelled("the client cancelled the call"))
+
+
+def longest(config: Config, tool: Tool) -> float:
+    """Seconds that a call of this tool may take."""
+    if tool.kind == "workflow":
+        return config.workflow_tool_timeout_secs
+    return config.simple_tool_timeout_secs
 
 
 def allowed_roots(shared: Shared, named: list[str]) -> tuple[Path, ...]:

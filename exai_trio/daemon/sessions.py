@@ -36,8 +36,9 @@ class Sessions:
         """The session that this client continues, or a new one; attached to `outbox`. True if it was continued."""
         known = await self._known(hello.session_id or "")
         if known is not None and known.principal == principal:
-            self._attach(known, hello, outbox, hello.last_seq)
-            return known, True
+            continued = known.is_continued_by(hello.last_seq)
+            self._attach(known, hello, outbox, hello.last_seq if continued else 0)
+            return known, continued
         session = open_session(self._new_id(hello.session_id), principal, self.shared)
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
@@ -54,9 +55,7 @@ class Sessions:
         except StorageError as fault:
             log.error("session not read", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
             kept = None
-        if (
-            kept is not None and session_id not in self.table
-        ):  # another connection may have been faster
+        if kept is not None:
             await self._bring_back(session_id, kept)
         return self.table.get(session_id)
 
@@ -67,7 +66,7 @@ class Sessions:
             return
         for session_id in await journal.unfinished():
             kept = await journal.session(session_id)
-            if kept is not None and session_id not in self.table:
+            if kept is not None:
                 await self._bring_back(session_id, kept)
 
     async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
@@ -77,7 +76,10 @@ class Sessions:
         except (WireError, TypeError):
             log.exception("session not restored", extra={"session": session_id})
             return
-        session.acked_on_disk = kept.acked
+        session.acked_on_disk, session.spoken_to = kept.acked, True
+        await self._note_base(session)
+        if session_id in self.table:  # another connection was faster
+            return
         self.table[session_id] = session
         await self.living.start(self._live, session)
         if session.running.ledger is not None:
@@ -87,6 +89,14 @@ class Sessions:
             "session restored",
             extra={"session": session_id, "calls": len(kept.calls), "unfinished": len(unfinished)},
         )
+
+    async def _note_base(self, session: Session) -> None:
+        """The next daemon must give other numbers than this one, also if nothing else of this one's is written down."""
+        if self.shared.journal is not None:
+            try:
+                await self.shared.journal.number_from(session.id, session.rules.last_seq)
+            except StorageError as fault:
+                log.error("numbers not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
 
     async def note_acks(self) -> None:
         """Tell the journal what the clients have acknowledged since the last time. Raises StorageError."""

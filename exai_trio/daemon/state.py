@@ -6,7 +6,8 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.observability.metrics import CallLog
+from exai_trio.observability.metrics import CallLine, CallLog
+from exai_trio.observability.toolcalls import ToolCallLine, toolcalls_log
 from exai_trio.storage.journal import Journal
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
@@ -31,13 +32,16 @@ class Shared:
     registry: Registry
     services: Services
     tokens: Tokens
-    call_log: CallLog
+    call_log: CallLog[CallLine]
     permits: trio.CapacityLimiter
     now: Callable[[], float]
     figures: Figures
     facts: Facts
     draining: trio.Event
     journal: Journal | None = None
+    toolcalls: CallLog[ToolCallLine] = attrs.field(
+        default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
+    )
     quiet: trio.Event = attrs.field(factory=trio.Event)
     ending: Ending = attrs.field(factory=Ending)
 
@@ -45,6 +49,11 @@ class Shared:
     def retry_after_s(self) -> float:
         """When a client that is sent away may come back: at once, if the next daemon is there already."""
         return 0.0 if self.ending.replaced else _RETRY_AFTER_S
+
+    def flush_logs(self) -> None:
+        """Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""
+        self.call_log.flush()
+        self.toolcalls.flush()
 
     def call_started(self) -> None:
         self.figures.accepted += 1

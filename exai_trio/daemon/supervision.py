@@ -19,20 +19,21 @@ class JobGaveUp(Exception):
 
 
 async def every(period: float, job: Job) -> None:
-    """Run `job` each `period` seconds, for ever. A fault is logged once and the job waits longer before its next run.
+    """Run `job` now and then each `period` seconds, for ever. A fault is logged once and the job waits longer before its
+    next run.
 
     Raises JobGaveUp after 10 faults within 10 minutes.
     """
     faults = deque[float](maxlen=_MOST_FAULTS)
     wait = _FIRST_WAIT_S
     while True:
-        await trio.sleep(period)
         if await _ran(job):
             wait = _FIRST_WAIT_S
-            continue
-        _note_fault(faults, job)
-        await trio.sleep(wait)
-        wait = min(2 * wait, _LONGEST_WAIT_S)
+        else:
+            _note_fault(faults, job)
+            await trio.sleep(wait)
+            wait = min(2 * wait, _LONGEST_WAIT_S)
+        await trio.sleep(period)
 
 
 async def _ran(job: Job) -> bool:

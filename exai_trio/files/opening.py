@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from io import BufferedReader
 from pathlib import Path
 
 from exai_trio.errors import ArgumentError, NotFoundError
@@ -43,6 +44,11 @@ def content(resolved: Path, roots: tuple[Path, ...], most: int) -> bytes:
             return opened.read(most)
         except OSError as fault:
             raise _refusal(fault, paths.shown(str(resolved))) from fault
+
+
+def regular(resolved: Path, roots: tuple[Path, ...]) -> BufferedReader:
+    """The regular file itself, for the caller to close. Raises as `content` does."""
+    return os.fdopen(_open_regular(resolved, roots), "rb")
 
 
 def _open_regular(resolved: Path, roots: tuple[Path, ...]) -> int:

@@ -1,6 +1,7 @@
-"""The text of files, as far as it fits a prompt: what is binary, too large or a directory is named with the reason instead."""
+"""The text of files, and of those in directories: what is binary or too large is named with the reason instead."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -9,7 +10,9 @@ import attrs
 import trio
 
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.files import images, opening
+from exai_trio.files import folders, handing, images, opening, writing
+from exai_trio.files.handing import Opened
+from exai_trio.files.writing import Place
 
 T = TypeVar("T")
 
@@ -20,6 +23,8 @@ MAX_TOTAL_BYTES = 4 * 1024 * 1024
 # Bytes looked at for a NUL, which no text has; and the share of bytes that may be no UTF-8 in what still is text.
 _SNIFFED_BYTES = 8192
 _MAX_BROKEN_SHARE = 0.05
+# The same at each reading, so that the beginning of a prompt stays as it is.
+_FOLDER = f"a directory with no files to read, or more than {folders.MOST_FILES:,}; name those that matter"
 
 
 @attrs.frozen(kw_only=True)
@@ -30,8 +35,13 @@ class Reading:
     text: str = ""
     reason: str = ""
 
+    @property
+    def is_folder(self) -> bool:
+        return self.reason == _FOLDER
+
 
 ReadOne = Callable[[str, tuple[Path, ...], int], Reading]  # path, roots, bytes of room left
+Find = Callable[[str, tuple[Path, ...]], Iterator[tuple[str, ReadOne]]]
 
 
 @attrs.frozen
@@ -42,19 +52,17 @@ class FileReader:
     limiter: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 4))
 
     async def read(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[Reading, ...]:
-        """Read files that the caller names now: each once, in order.
+        """Read files that the caller names now, and those in directories: each once, in order.
 
         Raises: ArgumentError, NotFoundError. Cancelling returns at once; the thread ends after the file it is at.
         """
-        return (
-            await self._in_thread(partial(_read_all, given, roots, read_one=_read)) if given else ()
-        )
+        return await self._in_thread(partial(_read_all, given, roots, _named)) if given else ()
 
     async def read_again(
         self, given: Sequence[str], roots: tuple[Path, ...]
     ) -> tuple[Reading, ...]:
         """Read files that were named earlier, each under the path given: what is gone, or not allowed any more, has a reason."""
-        read = partial(_read_all, given, roots, read_one=_read_if_allowed)
+        read = partial(_read_all, given, roots, _named_before)
         return await self._in_thread(read) if given else ()
 
     async def read_images(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
@@ -67,30 +75,78 @@ class FileReader:
         """Data URLs of images named earlier, by the path given; those that cannot be read any more are missing."""
         return await self._in_thread(partial(images.load_allowed, given, roots)) if given else {}
 
+    @asynccontextmanager
+    async def opened(
+        self, given: str, roots: tuple[Path, ...], most: int
+    ) -> AsyncGenerator[Opened]:
+        """One file of at most `most` bytes, open and hashed; leaving closes it. Raises: ArgumentError, NotFoundError."""
+        opened = await trio.to_thread.run_sync(
+            handing.open_hashed,
+            given,
+            roots,
+            most,
+            thread_name="exai files",
+            limiter=self.limiter,
+        )
+        with opened.file:
+            yield opened
+
+    async def check(self, given: Sequence[str], roots: tuple[Path, ...]) -> None:
+        """Raises what opening any of these files would. Nothing is read."""
+        await self._in_thread(partial(handing.check_all, tuple(given), roots))
+
+    async def find_place(self, given: str, roots: tuple[Path, ...]) -> Place:
+        """Where a new file may be written. Raises: ArgumentError."""
+        return await self._in_thread(partial(writing.find_place, given, roots))
+
+    async def write_new(
+        self, place: Place, usual_name: str, content: bytes, roots: tuple[Path, ...]
+    ) -> Path:
+        """Raises: ArgumentError. Cancelling waits until the file is whole or gone."""
+        return await trio.to_thread.run_sync(
+            writing.write_new, place, usual_name, content, roots, limiter=self.limiter
+        )
+
     async def _in_thread(self, read: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(
             read, thread_name="exai files", abandon_on_cancel=True, limiter=self.limiter
         )
 
 
-def _read_all(
-    given: Sequence[str], roots: tuple[Path, ...], *, read_one: ReadOne
-) -> tuple[Reading, ...]:
+def _read_all(given: Sequence[str], roots: tuple[Path, ...], find: Find) -> tuple[Reading, ...]:
     readings: dict[str, Reading] = {}
     room = MAX_TOTAL_BYTES
     for name in given:
-        trio.from_thread.check_cancelled()
-        reading = read_one(name, roots, room)
-        if reading.path not in readings:
-            readings[reading.path] = reading
-            room -= len(reading.text)
+        for path, read in find(name, roots):
+            trio.from_thread.check_cancelled()
+            reading = read(path, roots, room)
+            if reading.path not in readings:
+                readings[reading.path] = reading
+                room -= len(reading.text)
     return tuple(readings.values())
+
+
+def _named(given: str, roots: tuple[Path, ...]) -> Iterator[tuple[str, ReadOne]]:
+    """The path itself, or what is in it. What a directory holds is not the caller's word: it has a reason rather than a refusal."""
+    resolved = opening.resolve(given, roots)
+    if not opening.is_directory(resolved):
+        yield given, _read
+        return
+    folder = folders.expand(resolved, roots)
+    for path in folder.files:
+        yield path, _read_if_allowed
+    if folder.cut or not folder.files:
+        yield given, _read
+
+
+def _named_before(given: str, _roots: tuple[Path, ...]) -> Iterator[tuple[str, ReadOne]]:
+    yield given, _read_if_allowed
 
 
 def _read(given: str, roots: tuple[Path, ...], room: int) -> Reading:
     resolved = opening.resolve(given, roots)
     if opening.is_directory(resolved):
-        return Reading(path=str(resolved), reason="a directory; name the files that matter")
+        return Reading(path=str(resolved), reason=_FOLDER)
     content = opening.content(resolved, roots, MAX_FILE_BYTES + 1)
     return _reading(str(resolved), content, room)
 

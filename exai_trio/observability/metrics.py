@@ -1,11 +1,15 @@
 """One line of JSON per finished call, gathered in memory and appended to a file now and then."""
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import attrs
 import msgspec
 
 from .files import append_private
+
+Line = TypeVar("Line")
 
 _MOST_WAITING = 50_000  # lines of about 150 bytes: 7.5 MB if the disk is full
 _ROTATE_BYTES = 20 * 2**20
@@ -26,15 +30,16 @@ class CallLine:
 
 
 @attrs.define(eq=False)
-class CallLog:
+class CallLog(Generic[Line]):
     """Lines wait here until `flush` writes them; what does not fit is dropped and counted."""
 
     path: Path
     rotate_bytes: int = _ROTATE_BYTES
     dropped: int = 0
-    waiting: list[CallLine] = attrs.field(factory=list[CallLine])
+    waiting: list[Line] = attrs.field(factory=list[Line])
+    encode: Callable[[Line], bytes] = msgspec.json.encode
 
-    def add(self, line: CallLine) -> None:
+    def add(self, line: Line) -> None:
         if len(self.waiting) < _MOST_WAITING:
             self.waiting.append(line)
         else:
@@ -45,7 +50,7 @@ class CallLog:
         lines, self.waiting = self.waiting, []
         if not lines:
             return
-        data = b"".join(msgspec.json.encode(line) + b"\n" for line in lines)
+        data = b"".join(self.encode(line) + b"\n" for line in lines)
         try:
             append_private(self.path, data, rotate_bytes=self.rotate_bytes)
         except OSError:

@@ -3,13 +3,13 @@
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import quote
 
 import attrs
 import msgspec
-import trio
 
 from exai_trio.errors import ProviderRefusedError
 
@@ -20,6 +20,7 @@ from .base import (
     Capability,
     ChatRequest,
     Delta,
+    Finish,
     Message,
     OfferedModel,
     ProviderFile,
@@ -75,11 +76,13 @@ class Adapter:
         said = self._read(records.models, await self._fetch("GET", "/models"))
         return tuple(model.offered for model in said.data)
 
-    async def upload_file(self, path: Path, purpose: str) -> ProviderFile:
+    async def upload_file(
+        self, path: Path, purpose: str, opened: BufferedReader | None = None
+    ) -> ProviderFile:
         """Raises: ProviderRefusedError, also where the file cannot be read or the service would not take its size."""
         self._require("files")
         try:
-            return await self._upload(path, purpose)
+            return await self._upload(path, purpose, opened)
         except OSError as error:
             raise ProviderRefusedError(
                 f"{path.name} could not be read: {error.strerror}"
@@ -114,25 +117,27 @@ class Adapter:
             raise self._unsupported("balance")
         return self._read(self.dialect.balance_of, await self._fetch("GET", "/users/me/balance"))
 
-    async def _upload(self, path: Path, purpose: str) -> ProviderFile:
-        size = (await trio.Path(path).stat()).st_size
-        limit = self.dialect.file_limit
-        if not size or (limit is not None and size > limit):
-            raise ProviderRefusedError(
-                f"{path.name} has {size} bytes; {self.dialect.title} takes 1 to {limit}"
-            )
+    async def _upload(
+        self, path: Path, purpose: str, opened: BufferedReader | None
+    ) -> ProviderFile:
         whole_s = (
             self.service.endpoint.limits.stream_s
         )  # the answer begins only after all has been sent
-        async with (
-            open_form(path, purpose) as form,
-            self.service.open(
+        async with open_form(path, purpose, opened) as form:
+            self._check_size(path.name, form.content_size)
+            async with self.service.open(
                 "POST", "/files", content=form, headers=form.headers, first_byte_s=whole_s
-            ) as body,
-        ):
-            said = await body.read_all()
+            ) as body:
+                said = await body.read_all()
         self._refuse_error_inside(said)
         return self._read(records.file, said).ours
+
+    def _check_size(self, name: str, size: int) -> None:
+        limit = self.dialect.file_limit
+        if not size or (limit is not None and size > limit):
+            raise ProviderRefusedError(
+                f"{name} has {size} bytes; {self.dialect.title} takes 1 to {limit}"
+            )
 
     async def _ask(self, asked: Asked) -> bytes:
         return await self._fetch("POST", asked.path, encoded(asked.body or {}))
@@ -200,3 +205,9 @@ class Deltas:
         self._over = piece is None or self._reader.done
         if self._over:
             self._body.finish()
+            self._add_headers()
+
+    def _add_headers(self) -> None:
+        last = self._ready[-1] if self._ready else None
+        if isinstance(last, Finish):
+            self._ready[-1] = attrs.evolve(last, headers=self._body.headers)

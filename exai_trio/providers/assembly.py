@@ -91,6 +91,7 @@ class ChatAnswer:
     provider: str
     notice: str | None = None
     web_results: tuple[Mapping[str, Any], ...] = ()
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False, repr=False)
     simulated: bool = False
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager
+from io import BufferedReader
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -98,11 +99,12 @@ class UsageDelta:
 
 @attrs.frozen(kw_only=True)
 class Finish:
-    """The last delta of every complete stream; a stream that ends without one was cut."""
+    """The last delta of every complete stream; a stream that ends without one was cut. `headers` are the answer's, for diagnosis."""
 
     reason: str
     model: str
     web_results: tuple[Mapping[str, Any], ...] = ()
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False, repr=False)
 
 
 Delta = TextDelta | ReasoningDelta | ToolCallDelta | UsageDelta | Finish
@@ -158,7 +160,11 @@ class Provider(Protocol):
 
     async def list_models(self) -> tuple[OfferedModel, ...]: ...
 
-    async def upload_file(self, path: Path, purpose: str) -> ProviderFile: ...
+    async def upload_file(
+        self, path: Path, purpose: str, opened: BufferedReader | None = None
+    ) -> ProviderFile:
+        """`opened` is the file, where the caller has it open; then `path` only gives the name. It stays open."""
+        ...
 
     async def list_files(self) -> tuple[ProviderFile, ...]: ...
 

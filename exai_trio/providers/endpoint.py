@@ -1,5 +1,6 @@
 """Where a provider is and how long we wait for it: the values, and those that the settings give. Pure."""
 
+import hashlib
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
@@ -47,6 +48,11 @@ class Endpoint:
     @property
     def configured(self) -> bool:
         return bool(self.key) or not self.needs_key
+
+    @property
+    def account(self) -> str:
+        """Tells this key of this service from any other, without giving the key away."""
+        return hashlib.sha256(f"{self.base_url}\n{self.key}".encode()).hexdigest()[:16]
 
     @property
     def on_loopback(self) -> bool:

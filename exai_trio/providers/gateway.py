@@ -11,7 +11,12 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.errors import ArgumentError, ProviderError, ServiceUnavailableError
+from exai_trio.errors import (
+    ArgumentError,
+    ProviderError,
+    ProviderRefusedError,
+    ServiceUnavailableError,
+)
 from exai_trio.resilience.breaker import Breaker
 
 from .adapter import Adapter
@@ -20,9 +25,10 @@ from .base import ChatRequest, Provider
 from .catalogue import Catalogue, ModelInfo, described, load_catalogue
 from .endpoint import Endpoint, built_in
 from .faults import bad_answer
-from .lane import Lane, Listener, Round
+from .lane import Deaf, Lane, Listener, Round
 from .openai_compatible import Service
 from .permits import Permits, Turnstile
+from .preview import preview
 from .providers_file import VARIABLE, Further, parse_providers
 from .rounds import asks_for_own_search, continued, key_of_round, refuse_unseen_images, whole_answer
 from .routing import ModelChoice, Router, unlisted
@@ -72,21 +78,34 @@ class Gateway:
 
         Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set.
         """
-        router = Router(
+        return self._router().choose(model, images=images, prompt_tokens=prompt_tokens)
+
+    def _router(self) -> Router:
+        return Router(
             catalogue=self._catalogue,
             configured=tuple(self._lanes),
             remedies={endpoint.name: endpoint.remedy for endpoint in self._endpoints},
         )
-        return router.choose(model, images=images, prompt_tokens=prompt_tokens)
 
     async def chat(
         self, choice: ModelChoice, request: ChatRequest, listener: Listener
     ) -> ChatAnswer:
         """Ask the chosen model; the request's own `model` does not matter. Chunks go to the listener as they come.
 
-        Raises: ProviderError; ArgumentError for images to a model that sees none. Cancelling ends the request at once.
+        Raises: ProviderError; NotFoundError for a model that the provider does not know; ArgumentError for images to a model
+        that sees none. Cancelling ends the request at once.
         """
         refuse_unseen_images(choice.model, request.messages)
+        try:
+            return await self._rounds(choice, request, listener)
+        except ProviderRefusedError as refusal:
+            if refusal.details.get("reason") == "unknown_model":
+                raise self._router().not_found(choice.requested) from refusal
+            raise
+
+    async def _rounds(
+        self, choice: ModelChoice, request: ChatRequest, listener: Listener
+    ) -> ChatAnswer:
         lane = self._lane(choice.provider)
         request = attrs.evolve(request, model=choice.model.name)
         parts: list[Assembly] = []
@@ -125,6 +144,14 @@ class Gateway:
         guard = lane.guard(provider, breaker, self._random, listener)
         return await guard.run(lambda _: lane.once(request, listener))
 
+    def account(self, provider: str) -> str:
+        """What tells the provider's key from another; files belong to it. Raises: ServiceUnavailableError."""
+        return self._lane(provider).endpoint.account
+
+    def preview(self, request: ChatRequest) -> dict[str, Any]:
+        """The body that GLM would be sent, configured or not; nothing is sent. Raises: NotFoundError, ArgumentError."""
+        return preview(self._endpoints, self._catalogue, request)
+
     def catalogue(self) -> tuple[ModelInfo, ...]:
         return self._catalogue.models
 
@@ -158,7 +185,7 @@ class Gateway:
             return
         try:
             with trio.move_on_after(REFRESH_S):
-                offered = await lane.once(lambda kimi: kimi.list_models(), _Deaf())
+                offered = await lane.once(lambda kimi: kimi.list_models(), Deaf())
                 self._catalogue = self._catalogue.with_models(described(offered, self._catalogue))
         except ProviderError as error:
             log.info("model list not refreshed", extra={"provider": "kimi", "fault": str(error)})
@@ -226,19 +253,6 @@ class Gateway:
                 if (name == mine[0] or name.startswith(mine[1])) and not breaker.pristine
             },
         }
-
-
-class _Deaf:
-    """The listener of requests that nobody waits for."""
-
-    def stage(self, stage: str, message: str) -> None:
-        del stage, message
-
-    def chunk(self, text: str) -> None:
-        del text
-
-    def waited_for_provider(self, provider: str, seconds: float) -> None:
-        del provider, seconds
 
 
 @asynccontextmanager

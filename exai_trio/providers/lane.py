@@ -115,3 +115,16 @@ class Round:
 
 def _was_duplicate(error: ProviderError | None) -> bool:
     return error is not None and error.details.get("reason") == "duplicate_request_id"
+
+
+class Deaf:
+    """The listener of requests that nobody waits for."""
+
+    def stage(self, stage: str, message: str) -> None:
+        del stage, message
+
+    def chunk(self, text: str) -> None:
+        del text
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None:
+        del provider, seconds

@@ -38,6 +38,7 @@ class Body:
     """The body of one answer as it comes in."""
 
     endpoint: Endpoint
+    headers: Mapping[str, str]
     _complete: bool = attrs.field(default=False, init=False)
     _patience: Patience = attrs.field(alias="patience")
     _pieces: AsyncIterator[bytes] = attrs.field(alias="pieces")
@@ -140,7 +141,12 @@ class Service:
             patience.wait_for_first_byte(now, first_byte_s or limits.first_byte_s)
             with _foreign_errors(self.endpoint):
                 response = await _send(clients, method, path, content, headers or {})
-            body = Body(endpoint=self.endpoint, patience=patience, pieces=_pieces(response))
+            body = Body(
+                endpoint=self.endpoint,
+                headers=response.headers,
+                patience=patience,
+                pieces=_pieces(response),
+            )
             try:
                 yield body
             finally:

@@ -75,5 +75,6 @@ def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly])
             CUT_BY_LENGTH if reason == "length" else None,
         ),
         web_results=finish.web_results if finish else (),
+        headers=finish.headers if finish else {},
         simulated=endpoint.simulated,
     )

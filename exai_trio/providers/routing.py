@@ -85,7 +85,7 @@ class Router:
             return gone
         owner = owner_by_prefix(name)
         if owner is None:
-            raise self._not_found(name)
+            raise self.not_found(name)
         return unlisted(owner, name), None
 
     def _at(self, provider: str, name: str) -> tuple[ModelInfo, str | None]:
@@ -116,7 +116,8 @@ class Router:
         since = f" since {gone.since}" if gone.since else ""
         return model, f"{name} is no longer offered{since}; {model.name} answered in its place"
 
-    def _not_found(self, name: str) -> NotFoundError:
+    def not_found(self, name: str) -> NotFoundError:
+        """What to tell who asked for a model that nobody knows."""
         known = self.catalogue.names(self.configured or self.remedies)
         nearest = get_close_matches(name.lower(), known, n=5, cutoff=0.4) or list(known[:5])
         return NotFoundError(

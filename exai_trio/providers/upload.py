@@ -1,9 +1,11 @@
 """A file on disk as the body of a multipart/form-data request, read piece by piece in a worker thread. No HTTP here."""
 
 import mimetypes
+import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import Final, Literal
 
@@ -19,6 +21,7 @@ class Form:
 
     boundary: str
     size: int
+    content_size: int
     _head: bytes = attrs.field(alias="head")
     _tail: bytes = attrs.field(alias="tail")
     _read: Callable[[int], Awaitable[bytes]] = attrs.field(alias="read")
@@ -49,16 +52,24 @@ class Form:
 
 
 @asynccontextmanager
-async def open_form(path: Path, purpose: str) -> AsyncGenerator[Form]:
-    """The fields `purpose` and `file`. Raises: OSError. Leaving closes the file."""
+async def open_form(
+    path: Path, purpose: str, opened: BufferedReader | None = None
+) -> AsyncGenerator[Form]:
+    """The fields `purpose` and `file`. Raises: OSError. Leaving closes what was opened here."""
     boundary = secrets.token_hex(16)
     head = _head(boundary, path.name, purpose)
     tail = f"\r\n--{boundary}--\r\n".encode()
-    async with await trio.open_file(path, "rb") as file:
-        size = (await trio.Path(path).stat()).st_size
+    async with AsyncExitStack() as stack:
+        if opened is None:
+            file = await stack.enter_async_context(await trio.open_file(path, "rb"))
+        else:
+            file = trio.wrap_file(opened)
+            await file.seek(0)
+        size = os.fstat(file.fileno()).st_size
         yield Form(
             boundary=boundary,
             size=len(head) + size + len(tail),
+            content_size=size,
             head=head,
             tail=tail,
             read=file.read,

@@ -100,6 +100,14 @@ _TOOLS = Group(
             v.seconds(0.05, _DAY),
             "a call's deadline, unless the client's is earlier",
         ),
+        _setting(
+            "WORKFLOW_TOOL_TIMEOUT_SECS", v.seconds(0.05, _DAY), "the same for workflow tools"
+        ),
+        _setting(
+            "EXPERT_ANALYSIS_TIMEOUT_SECS",
+            v.seconds(0.05, _DAY),
+            "a workflow's question to its expert model",
+        ),
         _setting("EXAI_PROGRESS_INTERVAL_S", v.seconds(0.05, 60), "progress at least this often"),
         _setting(
             "CONVERSATION_TIMEOUT_HOURS",
@@ -212,8 +220,6 @@ PRESETS: dict[str, dict[str, object]] = {
 NOT_YET = frozenset(
     {
         "EXAI_HANDLE_AFTER_S",
-        "WORKFLOW_TOOL_TIMEOUT_SECS",
-        "EXPERT_ANALYSIS_TIMEOUT_SECS",
         "SUPABASE_URL",
         "SUPABASE_KEY",
         "SUPABASE_PROJECT_ID",

@@ -40,10 +40,12 @@ class KeptCall:
 
 @attrs.frozen(kw_only=True)
 class KeptSession:
-    """All that is kept of one session: its calls in the order of acceptance, and the last number that was acknowledged."""
+    """All that is kept of one session: its calls in the order of acceptance, the last number that was acknowledged, and a
+    number above which the frames of its newest life began."""
 
     calls: tuple[KeptCall, ...]
     acked: int = 0
+    base: int = 0
 
 
 class Journal(Protocol):
@@ -66,6 +68,10 @@ class Journal(Protocol):
 
     async def acknowledge(self, acks: Mapping[str, int]) -> None:
         """The clients of these sessions have all frames up to these numbers."""
+        ...
+
+    async def number_from(self, session: str, base: int) -> None:
+        """A new life of this session gives only numbers above `base`."""
         ...
 
     async def unfinished(self) -> tuple[str, ...]:

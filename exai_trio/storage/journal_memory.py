@@ -15,6 +15,7 @@ class MemoryJournal:
 
     _calls: dict[tuple[str, str], KeptCall] = attrs.field(factory=dict[tuple[str, str], KeptCall])
     _acks: dict[str, int] = attrs.field(factory=dict[str, int])
+    _bases: dict[str, int] = attrs.field(factory=dict[str, int])
 
     async def accept(self, call: KeptCall) -> None:
         await trio.lowlevel.checkpoint()
@@ -43,6 +44,10 @@ class MemoryJournal:
         for session, seq in acks.items():
             self._acks[session] = max(seq, self._acks.get(session, 0))
 
+    async def number_from(self, session: str, base: int) -> None:
+        await trio.lowlevel.checkpoint()
+        self._bases[session] = base
+
     async def unfinished(self) -> tuple[str, ...]:
         await trio.lowlevel.checkpoint()
         found = {call.session: None for call in self._calls.values() if call.outcome is None}
@@ -51,7 +56,10 @@ class MemoryJournal:
     async def session(self, session: str) -> KeptSession | None:
         await trio.lowlevel.checkpoint()
         calls = tuple(call for call in self._calls.values() if call.session == session)
-        return KeptSession(calls=calls, acked=self._acks.get(session, 0)) if calls else None
+        if not calls:
+            return None
+        acked, base = self._acks.get(session, 0), self._bases.get(session, 0)
+        return KeptSession(calls=calls, acked=acked, base=base)
 
     async def sweep_calls(self, now: float, unnumbered_s: float) -> int:
         await trio.lowlevel.checkpoint()
@@ -60,6 +68,7 @@ class MemoryJournal:
             del self._calls[key]
         left = {session for session, _ in self._calls}
         self._acks = {session: seq for session, seq in self._acks.items() if session in left}
+        self._bases = {session: base for session, base in self._bases.items() if session in left}
         return len(gone)
 
     def _is_over(self, call: KeptCall, now: float, unnumbered_s: float) -> bool:

@@ -68,6 +68,16 @@ class SqliteJournal:
         rows = list(acks.items())
         await self._writer.write(lambda connection: _note_acks(connection, rows))
 
+    async def number_from(self, session: str, base: int) -> None:
+        await self._writer.write(
+            lambda connection: _execute(
+                connection,
+                "INSERT INTO journal_numbers (session, base) VALUES (?, ?)"
+                " ON CONFLICT (session) DO UPDATE SET base = excluded.base",
+                (session, base),
+            )
+        )
+
     async def unfinished(self) -> tuple[str, ...]:
         return await self._read(_unfinished)
 
@@ -115,8 +125,8 @@ def _execute(connection: "Connection", statement: str, row: tuple[Any, ...]) -> 
 
 def _note_acks(connection: "Connection", rows: list[tuple[str, int]]) -> None:
     connection.executemany(
-        "INSERT INTO journal_acks (session, seq) VALUES (?, ?)"
-        " ON CONFLICT (session) DO UPDATE SET seq = max(seq, excluded.seq)",
+        "INSERT INTO journal_numbers (session, acked) VALUES (?, ?)"
+        " ON CONFLICT (session) DO UPDATE SET acked = max(acked, excluded.acked)",
         rows,
     )
 
@@ -140,10 +150,11 @@ def _session(connection: "Connection", session: str) -> KeptSession | None:
     ).fetchall()
     if not rows:
         return None
-    acked = connection.execute(
-        "SELECT seq FROM journal_acks WHERE session = ?", (session,)
+    numbers = connection.execute(
+        "SELECT acked, base FROM journal_numbers WHERE session = ?", (session,)
     ).fetchone()
-    return KeptSession(calls=tuple(_call(row) for row in rows), acked=acked[0] if acked else 0)
+    acked, base = numbers or (0, 0)
+    return KeptSession(calls=tuple(_call(row) for row in rows), acked=acked, base=base)
 
 
 def _call(row: tuple[Any, ...]) -> KeptCall:
@@ -168,13 +179,13 @@ def _sweep(connection: "Connection", now: float, unnumbered_s: float) -> int:
     gone = connection.execute(
         "DELETE FROM journal_calls WHERE rowid IN (SELECT c.rowid FROM journal_outcomes AS o"
         " JOIN journal_calls AS c ON c.session = o.session AND c.request = o.request"
-        " LEFT JOIN journal_acks AS a ON a.session = o.session"
-        " WHERE (o.seq > 0 AND (o.seq <= coalesce(a.seq, 0) OR o.at <= ?)) OR (o.seq = 0 AND o.at <= ?)"
+        " LEFT JOIN journal_numbers AS n ON n.session = o.session"
+        " WHERE (o.seq > 0 AND (o.seq <= coalesce(n.acked, 0) OR o.at <= ?)) OR (o.seq = 0 AND o.at <= ?)"
         " LIMIT ?)",
         (now - KEPT_S, now - unnumbered_s, _SWEPT_AT_ONCE),
     ).rowcount
     connection.execute(
-        "DELETE FROM journal_acks WHERE NOT EXISTS"
-        " (SELECT 1 FROM journal_calls AS c WHERE c.session = journal_acks.session)"
+        "DELETE FROM journal_numbers WHERE NOT EXISTS"
+        " (SELECT 1 FROM journal_calls AS c WHERE c.session = journal_numbers.session)"
     )
     return int(gone)

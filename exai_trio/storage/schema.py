@@ -30,6 +30,43 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE steps (
+            conversation TEXT NOT NULL REFERENCES conversations (id) ON DELETE CASCADE,
+            number INTEGER NOT NULL,
+            tool TEXT NOT NULL,
+            at REAL NOT NULL,
+            data TEXT NOT NULL,
+            UNIQUE (conversation, number)
+        ) STRICT
+        """,
+    ),
+    (
+        """
+        CREATE TABLE uploads (
+            provider TEXT NOT NULL,
+            account TEXT NOT NULL,
+            file_id TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            filename TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            uploaded_at REAL NOT NULL,
+            used_at REAL NOT NULL,
+            PRIMARY KEY (provider, account, file_id)
+        ) STRICT
+        """,
+        "CREATE INDEX uploads_by_content ON uploads (sha256)",
+    ),
+    (
+        """
+        CREATE TABLE thread_names (
+            conversation TEXT PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+            name TEXT NOT NULL UNIQUE
+        ) STRICT
+        """,
+    ),
     (  # the journal of calls; what is kept of a call but its outcome, and that, are written once each
         """
         CREATE TABLE journal_calls (
@@ -57,6 +94,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
             FOREIGN KEY (session, request) REFERENCES journal_calls (session, request) ON DELETE CASCADE
         ) STRICT
         """,
-        "CREATE TABLE journal_acks (session TEXT PRIMARY KEY, seq INTEGER NOT NULL) STRICT",
+        """
+        CREATE TABLE journal_numbers (
+            session TEXT PRIMARY KEY,
+            acked INTEGER NOT NULL DEFAULT 0,
+            base INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """,
     ),
 )

@@ -5,7 +5,6 @@ WAL with synchronous NORMAL: what was acknowledged survives a kill of the proces
 One connection writes (in group commits), another reads; both are used by one thread at a time.
 """
 
-import errno
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
@@ -18,11 +17,11 @@ import attrs
 import trio
 
 from exai_trio.errors import StorageError
+from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
-from exai_trio.storage.base import Conversation, Turn
-from exai_trio.storage.conversations_sqlite import append, load, row_of, sweep
+from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.storage.damage import marker, note, put_aside
-from exai_trio.storage.faults import Damaged, DiskFull
+from exai_trio.storage.faults import Damaged, DiskFull, kind_of, remedy_of
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
@@ -36,7 +35,7 @@ BUSY_MS = 2_000
 
 @attrs.frozen
 class SqliteStore:
-    """A ConversationStore over an open file; made by `open_sqlite`, unusable after its block."""
+    """A Store over an open file; made by `open_sqlite`, unusable after its block."""
 
     _writer: GroupCommit
     _reader: sqlite3.Connection
@@ -46,22 +45,35 @@ class SqliteStore:
     set_aside: Path | None = None
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
-        return await self._read(lambda connection: load(connection, continuation_id, now))
+        return await self.read(lambda connection: queries.load(connection, continuation_id, now))
 
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
-        rows = [row_of(turn) for turn in turns]
+        rows = [queries.row(turn) for turn in turns]
         return await self._writer.write(
-            lambda connection: append(connection, continuation_id, rows, now, expires_at)
+            lambda connection: queries.append(connection, continuation_id, rows, now, expires_at)
+        )
+
+    async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
+        return await self.read(
+            lambda connection: queries.living_steps(connection, continuation_id, now)
+        )
+
+    async def add_step(
+        self, continuation_id: str, step: Step, now: float, expires_at: float
+    ) -> tuple[Step, ...]:
+        row = queries.step_row(step)
+        return await self._writer.write(
+            lambda connection: queries.add_step(connection, continuation_id, row, now, expires_at)
         )
 
     async def sweep(self, now: float) -> int:
-        return await self._writer.write(lambda connection: sweep(connection, now))
+        return await self._writer.write(lambda connection: queries.sweep(connection, now))
 
     def journal(self) -> Journal:
         """The journal of calls in the same file, written in the same commits."""
-        return SqliteJournal(self._writer, self._read, self._ballast)
+        return SqliteJournal(self._writer, self.read, self._ballast)
 
     @property
     def is_full(self) -> bool:
@@ -73,7 +85,11 @@ class SqliteStore:
         if self._ballast.spent:
             await trio.to_thread.run_sync(self._ballast.restore, limiter=self._reading)
 
-    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Have statements of another module of this package done in the next batch."""
+        return await self._writer.write(work)
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
 
         def run() -> T:
@@ -268,24 +284,5 @@ def _sqlite_faults(path: Path | None = None) -> Generator[None]:
         yield
     except (sqlite3.Error, OSError) as fault:
         where = f" {path}" if path else ""
-        kind = _kind(fault)
-        raise kind(f"The store{where} could not be used: {fault}. {_remedy(fault)}") from fault
-
-
-def _kind(fault: Exception) -> type[StorageError]:
-    name = getattr(fault, "sqlite_errorname", "")
-    if name == "SQLITE_FULL" or getattr(fault, "errno", 0) in {errno.ENOSPC, errno.EDQUOT}:
-        return DiskFull
-    return Damaged if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) else StorageError
-
-
-def _remedy(fault: Exception) -> str:
-    match getattr(fault, "sqlite_errorname", ""):
-        case "SQLITE_BUSY" | "SQLITE_LOCKED":
-            return "Another process holds its lock; try again."
-        case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
-            return "The file is damaged: `exai serve` sets it aside when it starts again; or move it away (and its -wal and -shm)."
-        case "SQLITE_FULL":
-            return "The disk is full."
-        case _:
-            return "Check that EXAI_HOME exists, is writable and has room."
+        kind = kind_of(fault)
+        raise kind(f"The store{where} could not be used: {fault}. {remedy_of(fault)}") from fault

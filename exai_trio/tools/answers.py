@@ -41,8 +41,12 @@ def simple(
     metadata: Mapping[str, Any] | None = None,
     offer: Offer | None = None,
     usage: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
 ) -> Answer:
-    """The answer of a simple tool. Half characters in `content`, which a model may write, become U+FFFD."""
+    """The answer of a simple tool. Half characters in `content`, which a model may write, become U+FFFD.
+
+    `more` are fields that users of the tool find beside the content.
+    """
     facts = {"tool_name": tool_name, "conversation_ready": offer is not None, **(metadata or {})}
     envelope: dict[str, Any] = {
         "status": "continuation_available" if offer else "success",
@@ -54,8 +58,24 @@ def simple(
         envelope["continuation_offer"] = offer.as_json()
     if usage is not None:
         envelope["usage"] = usage
+    envelope |= more or {}
     text, envelope = _encoded(envelope)
     return Answer(text=text, structured=envelope, metadata=facts, usage=usage)
+
+
+def as_json(
+    tool_name: str,
+    data: object,
+    *,
+    metadata: Mapping[str, Any] | None = None,
+    usage: Mapping[str, Any] | None = None,
+    more: Mapping[str, Any] | None = None,
+) -> Answer:
+    """The same with plain data as its content."""
+    content = msgspec.json.format(msgspec.json.encode(data), indent=1).decode()
+    return simple(
+        tool_name, content, content_type="json", metadata=metadata, usage=usage, more=more
+    )
 
 
 def _encoded(envelope: dict[str, Any]) -> tuple[str, dict[str, Any]]:

@@ -6,23 +6,31 @@ from typing import Any
 import attrs
 
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.storage.base import Turn
+from exai_trio.storage.base import Step, Turn
+from exai_trio.tools import prompts
 from exai_trio.tools.answers import Offer
 from exai_trio.tools.declaration import Services
+from exai_trio.tools.workflow.steps import State, state_of
 
 HOUR_S = 3600
+_UNFINISHED = "unfinished"
+_GOES_ON = "Noted. {tool} goes on."
 
 
 @attrs.frozen(kw_only=True)
 class Thread:
-    """A conversation as one call finds it; a new one is not in the store before its first exchange."""
+    """A conversation as one call finds it; a new one is not in the store before its first exchange or step.
+
+    `turns` hold the investigations that go on, as far as they are, where they stand in time. `steps` are those of all workflow tools.
+    """
 
     id: str
     turns: tuple[Turn, ...] = ()
+    steps: tuple[Step, ...] = ()
 
     @property
     def exchanges(self) -> int:
-        return sum(turn.role == "user" for turn in self.turns)
+        return sum(turn.role == "user" and not turn.extra.get(_UNFINISHED) for turn in self.turns)
 
     @property
     def last_model(self) -> str:
@@ -37,8 +45,8 @@ class Thread:
         return [path for turn in self.turns for path in turn.extra.get(kind, ())]
 
 
-async def open_thread(services: Services, continuation_id: str) -> Thread:
-    """The thread of that id, or a new one for "".
+async def open_thread(services: Services, continuation_id: str, *, going_on: str = "") -> Thread:
+    """The thread of that id, or a new one for "". The workflow tool `going_on` sees its own notes as steps only, not as turns.
 
     Raises: NotFoundError if there is none (any more); ArgumentError if it has had all its exchanges; StorageError.
     """
@@ -52,15 +60,56 @@ async def open_thread(services: Services, continuation_id: str) -> Thread:
             " Leave continuation_id out to begin a new one, and say again what it should know.",
             details={"field": "continuation_id"},
         )
-    thread = Thread(id=found.id, turns=found.turns)
+    steps = await services.conversations.steps(continuation_id, services.now())
+    others = [tool for tool in _investigating(steps) if tool != going_on]
+    unfinished = [turn for tool in others for turn in _as_turns(tool, steps)]
+    turns = sorted([*found.turns, *unfinished], key=_moment) if unfinished else found.turns
+    thread = Thread(id=found.id, turns=tuple(turns), steps=steps)
     most = services.config.max_conversation_turns
-    if thread.exchanges >= most:
+    if thread.exchanges >= most and going_on not in _investigating(steps):
         raise ArgumentError(
             f"This conversation has had its {most} exchanges (MAX_CONVERSATION_TURNS)."
             " Leave continuation_id out to begin a new one.",
             details={"field": "continuation_id", "allowed": f"at most {most} exchanges"},
         )
     return thread
+
+
+def _moment(turn: Turn) -> float:
+    return turn.at
+
+
+def _investigating(steps: tuple[Step, ...]) -> list[str]:
+    """The tools whose newest step is not the end of their work, in the order in which they began."""
+    newest = {step.tool: step for step in steps}
+    return [tool for tool, step in newest.items() if "note" in step.data]
+
+
+def _as_turns(tool: str, steps: tuple[Step, ...]) -> tuple[Turn, Turn]:
+    """An investigation that goes on, as an exchange: what was noted, and that nobody has answered it yet."""
+    own = [step for step in steps if step.tool == tool]
+    state: State = state_of(step.data for step in own)
+    facts = extra(files=state.relevant_files) | {_UNFINISHED: True}
+    return (
+        Turn(
+            role="user",
+            text=prompts.investigation(tool, state),
+            tool=tool,
+            at=own[-1].at,
+            extra=facts,
+        ),
+        Turn(role="assistant", text=_GOES_ON.format(tool=tool), tool=tool, at=own[-1].at),
+    )
+
+
+async def keep_step(
+    services: Services, thread: Thread, tool: str, data: dict[str, Any]
+) -> tuple[Step, ...]:
+    """Note a step of a workflow tool; all steps there are then. Cancelling leaves it kept or not kept. Raises: StorageError."""
+    now = services.now()
+    expires_at = now + services.config.conversation_timeout_hours * HOUR_S
+    step = Step(tool=tool, at=now, data=data)
+    return await services.conversations.add_step(thread.id, step, now, expires_at)
 
 
 async def keep(services: Services, thread: Thread, exchange: tuple[Turn, Turn]) -> Offer | None:

@@ -8,7 +8,9 @@ import attrs
 
 from exai_trio.config import Config
 from exai_trio.files.reading import FileReader
-from exai_trio.storage.base import ConversationStore
+from exai_trio.storage.base import Store
+from exai_trio.tools.calibration import Calibration
+from exai_trio.tools.upload_desk import UploadDesk
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import Gateway
@@ -44,10 +46,12 @@ class Services:
 
     config: Config
     gateway: "Gateway"
-    conversations: ConversationStore
+    conversations: Store
     daemon: DaemonView
     tool_names: Callable[[], tuple[str, ...]]
     now: Callable[[], float]  # unix seconds, UTC
+    uploads: UploadDesk
+    calibration: Calibration = attrs.field(factory=Calibration)
     files: FileReader = attrs.field(factory=FileReader)
 
 
@@ -94,7 +98,8 @@ class Tool:
     `X | None = None` is an X that may be left out.
 
     `repeatable`: running it twice is safe. `cacheable`: identical calls at the same time may share one run.
-    `tolerated` are argument names that old clients send and that are dropped silently.
+    `tolerated` are argument names that old clients send and that are dropped silently. `seldom` are arguments that only the
+    full profile lists; they are taken all the same.
     """
 
     name: str
@@ -109,4 +114,5 @@ class Tool:
     cacheable: bool = False
     output_schema: Mapping[str, Any] | None = None
     tolerated: frozenset[str] = frozenset()
+    seldom: frozenset[str] = frozenset()
     extra_arguments_allowed: bool = False

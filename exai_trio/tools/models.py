@@ -11,6 +11,10 @@ from exai_trio.tools.declaration import Services
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import ChatAnswer, ModelChoice
 
+# Who is asked where a provider is given and no model.
+_USUAL: Mapping[str, str] = {"glm": "glm-4.6", "kimi": "kimi-k2.6"}
+_USUAL_SEEING: Mapping[str, str] = {"glm": "glm-4.6v", "kimi": "kimi-k2.6"}
+
 
 def choose(services: Services, named: str, last: str, *, images: bool) -> "ModelChoice":
     """The model to ask. `named` by the caller, or `last` in the conversation ("" if none); `images`: it must see.
@@ -25,6 +29,28 @@ def choose(services: Services, named: str, last: str, *, images: bool) -> "Model
         raise ArgumentError(
             f"{choice.model.name} does not see images. Name a model that does{_seeing(services)},"
             " or leave the images out.",
+            details={"field": "images", "model": choice.model.name},
+        )
+    return choice
+
+
+def of_provider(
+    services: Services, provider: str, named: str, *, images: bool = False
+) -> "ModelChoice":
+    """A model of that provider: the one named, else its usual one.
+
+    Raises: NotFoundError, ServiceUnavailableError, ArgumentError if the name is another provider's.
+    """
+    usual = _USUAL_SEEING if images else _USUAL
+    choice = services.gateway.choose(named or usual.get(provider, ""))
+    if choice.provider != provider:
+        raise ArgumentError(
+            f"{named} is a model of {choice.provider}; this asks {provider}. Leave model out, or name one of {provider}.",
+            details={"field": "model", "value": named},
+        )
+    if images and not choice.model.sees:
+        raise ArgumentError(
+            f"{choice.model.name} does not see images{_seeing(services)}.",
             details={"field": "images", "model": choice.model.name},
         )
     return choice
@@ -66,6 +92,15 @@ def facts(answer: "ChatAnswer", named: str) -> dict[str, Any]:
     if answer.web_results:
         found["sources"] = [_source(result) for result in answer.web_results]
     return found
+
+
+def served_by(services: Services, provider: str) -> dict[str, Any]:
+    """What the metadata of an answer says that came from a provider without any model."""
+    simulated = any(
+        known["name"] == provider and known.get("simulated")
+        for known in services.gateway.providers()
+    )
+    return {"provider_used": provider, **({"simulated": True} if simulated else {})}
 
 
 def _source(result: Mapping[str, Any]) -> dict[str, Any]:

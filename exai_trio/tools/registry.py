@@ -14,24 +14,51 @@ import attrs
 from exai_trio.config import Config, ToolProfile
 from exai_trio.errors import ToolNotFoundError
 from exai_trio.tools import (
+    activity,
     arguments,
     challenge,
     chat,
+    glm_payload_preview,
+    glm_upload_file,
+    glm_web_search,
     health,
+    kimi_capture_headers,
+    kimi_chat_with_files,
+    kimi_chat_with_tools,
+    kimi_intent_analysis,
+    kimi_manage_files,
+    kimi_upload_files,
     listmodels,
     provider_capabilities,
+    schemas,
     self_check,
+    smart_file_download,
+    smart_file_query,
     status,
     test_echo,
+    toolcall_log_tail,
     version,
 )
 from exai_trio.tools.declaration import Tool, Visibility
+from exai_trio.tools.workflow import consensus, docgen, inquiries, planner, precommit, tracer
 
 log = logging.getLogger("exai.tools")
 
 BUILT_IN: tuple[Tool, ...] = (
     chat.TOOL,
     status.TOOL,
+    planner.TOOL,
+    inquiries.ANALYZE,
+    inquiries.DEBUG,
+    inquiries.CODEREVIEW,
+    inquiries.REFACTOR,
+    inquiries.TESTGEN,
+    inquiries.THINKDEEP,
+    inquiries.SECAUDIT,
+    precommit.TOOL,
+    consensus.TOOL,
+    tracer.TOOL,
+    docgen.TOOL,
     challenge.TOOL,
     listmodels.TOOL,
     version.TOOL,
@@ -39,6 +66,19 @@ BUILT_IN: tuple[Tool, ...] = (
     self_check.TOOL,
     provider_capabilities.TOOL,
     test_echo.TOOL,
+    activity.TOOL,
+    toolcall_log_tail.TOOL,
+    kimi_upload_files.TOOL,
+    kimi_chat_with_files.TOOL,
+    kimi_manage_files.TOOL,
+    kimi_intent_analysis.TOOL,
+    kimi_capture_headers.TOOL,
+    kimi_chat_with_tools.TOOL,
+    glm_upload_file.TOOL,
+    glm_web_search.TOOL,
+    glm_payload_preview.TOOL,
+    smart_file_query.TOOL,
+    smart_file_download.TOOL,
 )
 
 _PROFILES: Mapping[ToolProfile, tuple[Visibility, ...]] = {
@@ -46,6 +86,8 @@ _PROFILES: Mapping[ToolProfile, tuple[Visibility, ...]] = {
     "standard": ("essential", "core", "advanced"),
     "full": ("essential", "core", "advanced", "full"),
 }
+
+_MOST_NAMED = 10  # tools, where a name is like none of them
 
 # What editors' configurations of the original project append to each name.
 _SUFFIX = re.compile(r"[-_]EXAI[-_]WS(-VSCode[12])?$")
@@ -82,7 +124,7 @@ class Registry:
             if tool.name == plain and plain not in self.disabled:
                 return tool
         names = self.names()
-        nearest = get_close_matches(plain, names, n=3) or list(names)
+        nearest = get_close_matches(plain, names, n=3) or list(names[:_MOST_NAMED])
         raise ToolNotFoundError(
             f"There is no tool {plain[:80]!r}. Did you mean: {', '.join(nearest)}?",
             details={"nearest": nearest},
@@ -104,7 +146,7 @@ class Registry:
 
     def listing(self) -> list[dict[str, Any]]:
         """The visible tools as list_tools_res and MCP's tools/list carry them; the same configuration gives the same bytes."""
-        return [listed(tool) for tool in self.visible()]
+        return [listed(tool, short=self.profile != "full") for tool in self.visible()]
 
     def unknown_names(self) -> list[tuple[str, str]]:
         """Names in ENABLED_TOOLS and DISABLED_TOOLS that no tool has, each with the nearest one or ""."""
@@ -116,15 +158,18 @@ class Registry:
         ]
 
 
-def listed(tool: Tool) -> dict[str, Any]:
-    """One entry of a tool list."""
+def listed(tool: Tool, *, short: bool = False) -> dict[str, Any]:
+    """One entry of a tool list; a `short` one costs an editor fewer tokens and leaves out what few callers need."""
+    schema = arguments.schema(tool)
     entry: dict[str, Any] = {
         "name": tool.name,
         "description": tool.description,
-        "inputSchema": arguments.schema(tool),
+        "inputSchema": schemas.short(schema, tool.seldom) if short else schema,
     }
     if tool.output_schema is not None:
-        entry["outputSchema"] = dict(tool.output_schema)
+        dropped = {"required"} if short else set[str]()
+        output = {key: value for key, value in tool.output_schema.items() if key not in dropped}
+        entry["outputSchema"] = output
     if tool.read_only:
         entry["annotations"] = {"readOnlyHint": True}
     return entry

@@ -3,13 +3,16 @@
 No references, unions or lists of types; an optional field is one that is not required. Short, since it costs its readers tokens.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set as AbstractSet
 from functools import cache
 from typing import Any, cast
 
 import msgspec
 
 Schema = dict[str, Any]
+
+_MOST_CHOICES = 4  # in a short list; more are plain text there
+_BOUNDS = {"default", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
 
 
 @cache
@@ -52,6 +55,25 @@ def _without_null(schema: Schema) -> Schema:
         return schema
     (only,) = (branch for branch in schema["anyOf"] if branch.get("type") != "null")
     return {key: value for key, value in schema.items() if key != "anyOf"} | cast("Schema", only)
+
+
+def short(schema: Mapping[str, Any], leave_out: AbstractSet[str]) -> Schema:
+    """The schema for a list that must not cost much: without those arguments, and without what a refusal would say anyway."""
+    properties = {
+        name: {key: value for key, value in inner.items() if not _is_detail(key, value)}
+        for name, inner in schema["properties"].items()
+        if name not in leave_out
+    }
+    return {**schema, "properties": properties}
+
+
+def _is_detail(key: str, value: object) -> bool:
+    long = (
+        key == "enum"
+        and isinstance(value, list)
+        and len(cast("list[object]", value)) > _MOST_CHOICES
+    )
+    return long or key in _BOUNDS
 
 
 def allowed(schema: Mapping[str, Any]) -> str:

@@ -90,8 +90,11 @@ class SessionRules:
     _known: dict[RequestId, _Known] = attrs.field(factory=dict[RequestId, _Known])
     _kept_bytes: int = 0
 
-    def restore(self, survivors: list[Survivor], acked: int) -> None:
-        """Know again what an earlier daemon knew; only before anything else. Calls without outcome count as running."""
+    def restore(self, survivors: list[Survivor], acked: int, base: int) -> None:
+        """Know again what an earlier daemon knew, whose numbers began above `base`; only before anything else.
+
+        Calls without outcome count as running.
+        """
         frames: list[tuple[int, str]] = []
         for one in survivors:
             known = _Known(_fingerprint(one.call), one.accepted, one.accepted_seq)
@@ -109,11 +112,16 @@ class SessionRules:
             if seq > acked:
                 self._keep(seq, numbered(body, seq))
         if self._last_seq:
-            self._last_seq += RESTART_GAP
+            self._last_seq = max(self._last_seq, base) + RESTART_GAP
 
     @property
     def acked(self) -> int:
         return self._acked
+
+    @property
+    def last_seq(self) -> int:
+        """The highest number that a frame could have."""
+        return self._last_seq
 
     def seq_of(self, request_id: RequestId) -> int:
         """The number under which the newest frame of this call went out; 0 if it has none."""

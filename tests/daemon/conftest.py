@@ -21,8 +21,10 @@ from exai_trio.daemon.tokens import Tokens
 from exai_trio.observability.metrics import CallLog
 from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.storage.memory import MemoryStore
+from exai_trio.storage.uploads import MemoryUploads
 from exai_trio.tools.declaration import Answer, Services, Tool
 from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.tools.upload_desk import UploadDesk
 from exai_trio.transport.websocket import Limits, client_on
 from exai_trio.wire.codec import decode_daemon, encode
 from exai_trio.wire.messages import Ack, CallTool, Hello
@@ -194,6 +196,7 @@ def _shared(config, registry, journal):
         config=config,
         gateway=SilentGateway(),
         conversations=MemoryStore(),
+        uploads=UploadDesk(MemoryUploads()),
         daemon=facts,
         tool_names=tuple,
         now=lambda: START,

@@ -257,3 +257,6 @@ async def test_each_call_leaves_one_line_in_the_call_log(house, autojump_clock):
     ]
     assert 1.5 <= lines[0].lat < 1.6
     assert ("call_tool", "window", "") == (lines[0].op, lines[0].sess, lines[0].prov)
+    assert [(True, {"seconds": 1.5}), (False, {"fault": "x"})] == [
+        (line.ok, line.arguments) for line in daemon.shared.toolcalls.waiting
+    ]

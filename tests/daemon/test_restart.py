@@ -160,6 +160,19 @@ async def test_numbers_go_on_above_all_that_were_given(house, journal, autojump_
     assert isinstance(outcome, CallResult)
 
 
+async def test_numbers_rise_over_lives_that_wrote_nothing_down(house, journal, autojump_clock):
+    """Each life begins above all that the one before may have given, whatever that one wrote."""
+    await killed_mid_call(house, journal)
+    numbers = []
+    for _ in range(3):
+        async with house(journal, call_max_attempts=9) as daemon, daemon.connect(session_id="win") as (client, _):  # fmt: skip
+            await client.say(CallTool(request_id="x", name="no_such_tool"))
+            await client.hear_until(CallFailed)
+            numbers.append(client.last_seq)
+
+    assert sorted(set(numbers)) == numbers
+
+
 async def test_a_session_that_ended_is_brought_back_by_its_client(house, journal, autojump_clock):
     """Long after the grace the outcome is still there."""
     async with house(journal, session_grace_s=30.0) as daemon:

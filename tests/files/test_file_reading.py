@@ -165,8 +165,8 @@ async def test_files_over_the_total_are_named(root, monkeypatch):
     assert "together" in readings[1].reason
 
 
-async def test_a_directory_is_named(root):
-    """A directory is not an error and not embedded."""
+async def test_an_empty_directory_is_named(root):
+    """A directory that holds nothing to read is not an error."""
     (found,) = await read(root, "sub")
 
     assert "directory" in found.reason

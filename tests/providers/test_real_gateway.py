@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.errors import ArgumentError, ProviderBusyError, ProviderError
+from exai_trio.errors import ArgumentError, NotFoundError, ProviderBusyError, ProviderError
 from exai_trio.providers.gateway import open_gateway
 
 pytestmark = pytest.mark.real
@@ -242,3 +242,15 @@ async def test_a_providers_file_that_cannot_be_used(tmp_path, content):
     with pytest.raises(ArgumentError, match="EXAI_PROVIDERS_FILE"):
         async with open_gateway(Config(providers_file=file)):
             pass
+
+
+@pytest.mark.parametrize("name", ["glm-4.5-flush", "kimi-k2.66"])
+async def test_a_model_that_its_provider_does_not_know_is_not_found(
+    name, origin, patient_config, question, hearing
+):
+    """The prefix names the provider, which is asked; its refusal lists the nearest names, as for any unknown model."""
+    async with open_gateway(patient_config, simulator_url=origin) as gateway:
+        with pytest.raises(NotFoundError, match=name) as refused:
+            await gateway.chat(gateway.choose(name), question("hello"), hearing)
+
+    assert name[:4] in {known[:4] for known in refused.value.details["nearest"]}

@@ -139,6 +139,18 @@ async def test_acknowledgements_only_rise(open_journal):
     assert 5 == found.acked
 
 
+async def test_numbers_of_a_new_life_are_kept(open_journal):
+    """The newest base counts, beside the acknowledgement."""
+    async with open_journal() as journal:
+        await journal.accept(call())
+        await journal.number_from("s", 2**32)
+        await journal.acknowledge({"s": 5})
+        await journal.number_from("s", 2**33)
+        found = await journal.session("s")
+
+    assert (5, 2**33) == (found.acked, found.base)
+
+
 async def test_the_sweep_takes_what_is_acknowledged_or_old(open_journal):
     """Unacknowledged outcomes stay for 48 h, those without a number for as long as given, open calls for ever."""
     now = 1_000_000.0

@@ -13,9 +13,33 @@ from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router
 from exai_trio.storage.memory import MemoryStore
+from exai_trio.storage.uploads import MemoryUploads
 from exai_trio.tools.arguments import parse
+from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.tools.upload_desk import UploadDesk
+
+# What a workflow tool's steps need besides the step itself.
+_FOUND = {"findings": "found something"}
+_DOCGEN = {
+    "document_complexity": True,
+    "document_flow": True,
+    "update_existing": False,
+    "comments_on_complex_logic": True,
+    "num_files_documented": 2,
+    "total_files_to_document": 2,
+}
+REQUIRED = {
+    **dict.fromkeys(
+        ["analyze", "debug", "codereview", "refactor", "secaudit", "testgen", "thinkdeep"], _FOUND
+    ),
+    "precommit": _FOUND,
+    "planner": {},
+    "consensus": {"models": ["glm-4.6", "kimi-k2.6"]},
+    "tracer": _FOUND | {"trace_mode": "precision", "target_description": "main"},
+    "docgen": _FOUND | _DOCGEN,
+}
 
 REMEDIES = {"glm": "set GLM_API_KEY", "kimi": "set KIMI_API_KEY"}
 
@@ -48,6 +72,10 @@ class FakeGateway:
     configured: tuple[str, ...] = ("glm", "kimi")
     answer: dict[str, Any] = attrs.field(factory=dict)
     fault: Exception | None = None
+    # By model: seconds before it answers, what it answers, with what it fails.
+    slow: dict[str, float] = attrs.field(factory=dict)
+    answers: dict[str, dict[str, Any]] = attrs.field(factory=dict)
+    faults: dict[str, Exception] = attrs.field(factory=dict)
     requests: list[Any] = attrs.field(factory=list)
     refreshed: int = 0
     known: Any = attrs.field(factory=cache(load_catalogue))
@@ -63,12 +91,17 @@ class FakeGateway:
     async def chat(self, choice, request, listener):
         await trio.lowlevel.checkpoint()
         self.requests.append(request)
-        if self.fault:
-            raise self.fault
+        name = choice.model.name
+        if name in self.slow:
+            await trio.sleep(self.slow[name])
+        if fault := self.faults.get(name, self.fault):
+            raise fault
         listener.stage("streaming", "1 token")
         listener.chunk("the ")
         facts = {"model_used": choice.model.name, "provider": choice.provider}
-        return FakeAnswer(**(facts | {"notice": choice.notice} | self.answer))
+        return FakeAnswer(
+            **(facts | {"notice": choice.notice} | self.answers.get(name, self.answer))
+        )
 
     def models(self):
         return tuple(m for m in self.router.catalogue.models if m.provider in self.configured)
@@ -166,6 +199,8 @@ class Bench:
     clock: Clock = attrs.field(factory=Clock)
     config: Config = attrs.field(factory=Config)
     store: Any = attrs.field(factory=MemoryStore)
+    calibration: Any = attrs.field(factory=Calibration)
+    uploads: Any = attrs.field(factory=lambda: UploadDesk(MemoryUploads()))
 
     @property
     def services(self):
@@ -173,6 +208,8 @@ class Bench:
             config=self.config,
             gateway=self.gateway,
             conversations=self.store,
+            uploads=self.uploads,
+            calibration=self.calibration,
             daemon=self.daemon,
             tool_names=Registry(tools=BUILT_IN).names,
             now=self.clock,
@@ -181,6 +218,18 @@ class Bench:
     async def call(self, name, **arguments):
         tool = Registry(tools=BUILT_IN).get(name)
         return await tool.run(parse(tool, arguments), self.caller, self.services)
+
+    async def step(self, name, number=1, total=3, **arguments):
+        """A step of a workflow tool, more to come unless it is the last; gives what the caller gets, as data."""
+        given = {
+            "step": f"text of step {number}",
+            "step_number": number,
+            "total_steps": total,
+            "next_step_required": number < total,
+            **(REQUIRED[name]),
+            **arguments,
+        }
+        return (await self.call(name, **given)).structured
 
     async def say(self, prompt, **arguments):
         """A chat call; gives what the caller gets, as data."""

@@ -250,7 +250,9 @@ def test_what_the_schema_allows_is_taken(tool, data):
             "number": st.floats(each.get("minimum", 0), each.get("maximum", 9)),
             "boolean": st.booleans(),
             "array": st.lists(
-                st.just("x") if each.get("items") == {"type": "string"} else st.just({})
+                st.just("x") if each.get("items") == {"type": "string"} else st.just({}),
+                min_size=each.get("minItems", 0),
+                max_size=each.get("maxItems"),
             ),
         }[each["type"]]
         for name, each in wanted["properties"].items()

@@ -57,11 +57,12 @@ def test_roles_and_order():
 
 
 def test_files_stand_before_the_question():
-    """A file stands between marked lines with its path, ended by a line break of its own."""
+    """A file stands between marked lines with its path, its lines numbered."""
     messages = prompt(files=["/a", "/b"], material=Material(files=readings(a="one\n", b="two")))
 
     expected = (
-        "--- file /a ---\none\n--- end of /a ---\n\n--- file /b ---\ntwo\n--- end of /b ---\n\nnow?"
+        "--- file /a ---\n   1| one\n--- end of /a ---\n\n"
+        "--- file /b ---\n   1| two\n--- end of /b ---\n\nnow?"
     )
     assert expected == messages[-1].text
 

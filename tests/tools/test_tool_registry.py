@@ -41,7 +41,8 @@ def test_hidden_tools_can_be_called_and_disabled_ones_cannot():
         disabled_tools=frozenset({"challenge", "chat"}),
     )
 
-    assert ["status", "version"] == names(found)
+    assert {"status", "version", "planner"} <= set(names(found))
+    assert not {"chat", "challenge", "consensus"} & set(names(found))
     assert found.get("health").name == "health"
     assert not {"chat", "challenge"} & set(found.names())
     for name in ("chat", "challenge"):
@@ -93,10 +94,32 @@ def test_listing_is_the_same_each_time():
 def test_standard_list_is_cheap():
     """The standard profile's list stays under 4,000 tokens (characters / 4), and no tool takes more than its share."""
     listing = json.dumps(registry().listing(), separators=(",", ":"))
-    largest = max(len(json.dumps(listed(tool), separators=(",", ":"))) for tool in BUILT_IN)
+    largest = max(
+        len(json.dumps(listed(tool, short=True), separators=(",", ":"))) for tool in BUILT_IN
+    )
 
-    assert len(listing) / 4 < 4_000
+    assert max(len(listing), len(json.dumps(registry().listing()))) / 4 < 4_000
     assert largest / 4 < 400
+
+
+def test_full_list_is_within_its_budget():
+    """The full profile's list stays under 9,000 tokens."""
+    listing = json.dumps(registry(tool_profile="full").listing(), separators=(",", ":"))
+
+    assert len(listing) / 4 < 9_000
+
+
+@pytest.mark.parametrize("tool", BUILT_IN, ids=lambda tool: tool.name)
+def test_a_short_entry_leaves_out_only_what_may_be_left_out(tool):
+    """The short list names every required argument and every other but the seldom ones, which are still taken; types stay."""
+    whole, short = (listed(tool, short=flag)["inputSchema"] for flag in (False, True))
+    left_out = whole["properties"].keys() - short["properties"].keys()
+
+    assert left_out == tool.seldom & whole["properties"].keys()
+    assert not left_out & set(whole.get("required", []))
+    assert whole.get("required") == short.get("required")
+    for name, part in short["properties"].items():
+        assert part["type"] == whole["properties"][name]["type"]
 
 
 def parts(schema):

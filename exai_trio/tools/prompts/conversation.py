@@ -12,13 +12,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from exai_trio.errors import PromptTooLongError
+from exai_trio.files.budget import numbered, text_tokens
 from exai_trio.files.paths import shown
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import Image, Message
 from exai_trio.storage.base import Turn
 
-# Code and English run at 3 to 4 characters a token: 3 errs towards leaving room. Beyond ASCII, bytes are counted instead.
-_CHARACTERS_PER_TOKEN = 3
 # No text packs more than this into a token: what is too long even so need not be sent to find out.
 _MOST_CHARACTERS_PER_TOKEN = 8
 _IMAGE_TOKENS = 1_500
@@ -51,9 +50,11 @@ def assemble(
     material: Material,
     answering: str,
     context_window: int | None,
+    calibration: float = 1.0,
 ) -> tuple[Message, ...]:
     """The messages for the model `answering` ("provider/model"), which gets its own reasoning back and no other's.
 
+    `calibration` is the model's own tokens for each estimated one.
     Raises: PromptTooLongError if the question alone can impossibly fit.
     """
     kept = [_Exchange(turns=exchange) for exchange in _exchanges(turns)]
@@ -66,7 +67,9 @@ def assemble(
             material=material,
             answering=answering,
         )
-        if context_window is None or _tokens(messages) <= context_window * (1 - _ANSWER_SHARE):
+        if context_window is None or estimate(messages) * calibration <= context_window * (
+            1 - _ANSWER_SHARE
+        ):
             return messages
         if not kept:
             _check_possible(messages, answering, context_window)
@@ -82,7 +85,7 @@ class _Exchange:
 
     @property
     def tokens(self) -> int:
-        return sum(_text_tokens(turn.text) for turn in self.turns)
+        return sum(text_tokens(turn.text) for turn in self.turns)
 
 
 def _exchanges(turns: Iterable[Turn]) -> list[tuple[Turn, ...]]:
@@ -167,22 +170,17 @@ def _file_blocks(
 
 
 def _embedded(name: str, text: str) -> str:
-    end = "" if text.endswith("\n") else "\n"
-    return f"--- file {name} ---\n{text}{end}--- end of {name} ---"
+    return f"--- file {name} ---\n{numbered(text)}\n--- end of {name} ---"
 
 
-def _tokens(messages: Iterable[Message]) -> int:
+def estimate(messages: Iterable[Message]) -> int:
+    """Tokens, on the safe side until the model's own counts are known."""
     return sum(
-        _text_tokens(message.text)
-        + _text_tokens(message.reasoning)
+        text_tokens(message.text)
+        + text_tokens(message.reasoning)
         + len(message.images) * _IMAGE_TOKENS
         for message in messages
     )
-
-
-def _text_tokens(text: str) -> int:
-    size = len(text) if text.isascii() else len(text.encode(errors="replace"))
-    return size // _CHARACTERS_PER_TOKEN
 
 
 def _check_possible(messages: Sequence[Message], answering: str, context_window: int) -> None:

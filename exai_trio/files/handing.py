@@ -1,0 +1,58 @@
+"""A file opened once to be handed on: what is checked, hashed and sent are the same bytes. Blocking: for threads only."""
+
+import hashlib
+import os
+from io import BufferedReader
+from pathlib import Path
+
+import attrs
+import trio
+
+from exai_trio.errors import ArgumentError
+from exai_trio.files import opening
+from exai_trio.files.paths import shown
+
+_PIECE = 1024 * 1024  # bytes; between two of them a cancelled caller is noticed
+
+
+@attrs.frozen(kw_only=True)
+class Opened:
+    """`file` stands at its beginning; whoever got it closes it."""
+
+    path: Path
+    file: BufferedReader = attrs.field(repr=False)
+    size: int
+    sha256: str
+
+
+def open_hashed(given: str, roots: tuple[Path, ...], most: int) -> Opened:
+    """Raises: ArgumentError (also for an empty file, or one of more than `most` bytes), NotFoundError."""
+    resolved = opening.resolve(given, roots)
+    file = opening.regular(resolved, roots)
+    try:
+        size = os.fstat(file.fileno()).st_size
+        _check_size(size, most, shown(given))
+        digest = hashlib.sha256()
+        while piece := file.read(_PIECE):
+            trio.from_thread.check_cancelled()
+            digest.update(piece)
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return Opened(path=resolved, file=file, size=size, sha256=digest.hexdigest())
+
+
+def _check_size(size: int, most: int, name: str) -> None:
+    if not 0 < size <= most:
+        raise ArgumentError(
+            f"{name!r} has {size:,} bytes; files of 1 to {most:,} bytes are taken.",
+            details={"path": name, "value": size},
+        )
+
+
+def check_all(given: tuple[str, ...], roots: tuple[Path, ...]) -> None:
+    """Refuse all if one would be refused. Raises: ArgumentError, NotFoundError."""
+    for name in given:
+        trio.from_thread.check_cancelled()
+        opening.regular(opening.resolve(name, roots), roots).close()

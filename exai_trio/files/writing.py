@@ -1,0 +1,83 @@
+"""A new file inside the allowed roots: nothing is ever overwritten, no link followed. Blocking: for threads only."""
+
+import errno
+import os
+import re
+from pathlib import Path
+
+import attrs
+
+from exai_trio.errors import ArgumentError
+from exai_trio.files import opening
+from exai_trio.files.paths import shown
+
+_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_UNSAFE = re.compile(r"[^\w.() -]")
+_LONGEST_NAME = 120
+
+
+@attrs.frozen(kw_only=True)
+class Place:
+    """Where a file is to be written. Without a `name` it is called as its content is."""
+
+    folder: Path
+    name: str = ""
+
+
+def find_place(given: str, roots: tuple[Path, ...]) -> Place:
+    """A directory, or a new name in one. Raises: ArgumentError."""
+    resolved = opening.resolve(given, roots)
+    if opening.is_directory(resolved):
+        return Place(folder=resolved)
+    if resolved.exists():
+        raise _taken(resolved)
+    folder = opening.resolve(str(resolved.parent), roots)
+    if not opening.is_directory(folder):
+        raise ArgumentError(
+            f"There is no directory {shown(str(folder))!r} to write to.",
+            details={"path": shown(str(folder))},
+        )
+    return Place(folder=folder, name=resolved.name)
+
+
+def write_new(place: Place, usual_name: str, content: bytes, roots: tuple[Path, ...]) -> Path:
+    """The path of the new file, whole or not there. Raises: ArgumentError."""
+    path = place.folder / (place.name or safe_name(usual_name))
+    try:
+        folder = os.open(place.folder, _FOLDER_FLAGS)
+        try:
+            if opening.resolve(str(place.folder), roots) != place.folder:
+                raise ArgumentError(f"{shown(str(path))!r} changed its place; try again.")
+            _write(folder, path.name, content)
+        finally:
+            os.close(folder)
+    except FileExistsError as fault:
+        raise _taken(path) from fault
+    except OSError as fault:
+        reason = os.strerror(fault.errno or errno.EIO)
+        raise ArgumentError(f"{shown(str(path))!r} cannot be written: {reason}.") from fault
+    return path
+
+
+def _write(folder: int, name: str, content: bytes) -> None:
+    descriptor = os.open(name, _FLAGS, 0o600, dir_fd=folder)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+    except BaseException:
+        os.unlink(name, dir_fd=folder)
+        raise
+
+
+def safe_name(name: str) -> str:
+    """A provider's name for a file, as one that stays in its directory."""
+    plain = _UNSAFE.sub("_", name.replace("\\", "/").rpartition("/")[2]).lstrip(".")
+    return plain[-_LONGEST_NAME:].strip() or "file"
+
+
+def _taken(path: Path) -> ArgumentError:
+    return ArgumentError(
+        f"{shown(str(path))!r} is there already, and nothing is overwritten. Name another destination.",
+        details={"path": shown(str(path))},
+    )

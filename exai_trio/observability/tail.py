@@ -1,0 +1,27 @@
+"""The newest lines of a log that is rotated. Blocking: for threads only."""
+
+from pathlib import Path
+
+_MOST_BYTES = 8 * 1024 * 1024
+
+
+def newest_lines(path: Path, count: int) -> list[str]:
+    """Oldest first; those of the file before (`.1`) too, where this one has too few. None of a file that cannot be read."""
+    lines = _last(path, count)
+    if len(lines) < count:
+        lines = [*_last(path.with_name(f"{path.name}.1"), count - len(lines)), *lines]
+    return lines
+
+
+def _last(path: Path, count: int) -> list[str]:
+    try:
+        with path.open("rb") as file:
+            size = path.stat().st_size
+            file.seek(max(0, size - _MOST_BYTES))
+            content = file.read(_MOST_BYTES)
+    except OSError:
+        return []
+    lines = content.decode(errors="replace").splitlines()
+    if size > _MOST_BYTES:
+        lines = lines[1:]  # the first is a piece
+    return lines[-count:] if count else []

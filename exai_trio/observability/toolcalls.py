@@ -1,0 +1,77 @@
+"""What toolcalls.jsonl says of a finished call: the tool, its arguments cut short and redacted, how it ended."""
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any, cast
+
+import attrs
+import msgspec
+
+from exai_trio.config import Config
+
+from .logs import secrets_of
+from .metrics import CallLog
+from .redaction import Redaction
+from .times import rfc3339
+
+FILE_NAME = "toolcalls.jsonl"
+_LONGEST = 300  # characters of one argument
+_MOST_ITEMS = 5
+
+
+@attrs.frozen(kw_only=True)
+class ToolCallLine:
+    """`at` unix seconds, `latency_ms` from acceptance to outcome; `code` and `message` are empty for an answer."""
+
+    at: float
+    tool: str
+    ok: bool
+    code: str
+    message: str
+    latency_ms: float
+    session_id: str
+    request_id: str
+    provider: str
+    arguments: Mapping[str, Any]
+
+
+def shortened(arguments: Mapping[str, Any]) -> dict[str, Any]:
+    """Cheap, and little to keep: it runs on the event loop for every call. Redaction comes when the line is written."""
+    return {str(name)[:80]: _short(value, 0) for name, value in list(arguments.items())[:40]}
+
+
+def toolcalls_log(config: Config) -> CallLog[ToolCallLine]:
+    redaction = Redaction.knowing(secrets_of(config))
+    return CallLog(config.logs / FILE_NAME, encode=partial(_encoded, redaction=redaction))
+
+
+def _encoded(line: ToolCallLine, redaction: Redaction) -> bytes:
+    fields = {
+        "t": rfc3339(line.at),
+        **attrs.asdict(line, filter=lambda field, _: field.name != "at"),
+    }
+    try:
+        return msgspec.json.encode(redaction.value(fields))
+    except (
+        UnicodeEncodeError,
+        ValueError,
+    ):  # half characters; the client's, and no reason to lose the line
+        return msgspec.json.encode(redaction.value(fields | {"arguments": "(not text)"}))
+
+
+def _short(value: object, depth: int) -> object:
+    match value:
+        case str() if len(value) > _LONGEST:
+            return f"{value[:_LONGEST]}… ({len(value):,} characters)"
+        case str() | bool() | int() | float() | None:
+            return value
+        case list() | tuple() if depth < 1:
+            items = cast("Sequence[object]", value)
+            more = [f"… ({len(items)} in all)"] if len(items) > _MOST_ITEMS else []
+            return [*(_short(item, depth + 1) for item in items[:_MOST_ITEMS]), *more]
+        case list() | tuple():
+            return f"(a list of {len(cast('Sequence[object]', value))})"
+        case dict():
+            return f"(an object of {len(cast('dict[object, object]', value))} fields)"
+        case _:
+            return type(value).__name__

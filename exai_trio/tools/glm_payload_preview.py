@@ -1,0 +1,53 @@
+"""glm_payload_preview: the body that GLM would be sent for a question. Nothing is sent, no key is needed."""
+
+from typing import Annotated, Any
+
+import attrs
+from msgspec import Meta
+
+from exai_trio.providers.base import ChatRequest, Message
+from exai_trio.tools import answers, raw_messages
+from exai_trio.tools.arguments import concerning
+from exai_trio.tools.declaration import Answer, Caller, Services, Tool
+
+
+@attrs.frozen(kw_only=True)
+class Arguments:
+    """What glm_payload_preview takes."""
+
+    prompt: Annotated[str, Meta(min_length=1)]
+    model: str = "glm-4.5-flash"
+    temperature: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    system_prompt: str = ""
+    use_websearch: bool = False
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: str = ""
+
+
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:  # noqa: ASYNC124 - every tool is async
+    system = [Message(role="system", text=arguments.system_prompt)]
+    request = ChatRequest(
+        model=arguments.model,
+        messages=(
+            *(system if arguments.system_prompt else ()),
+            Message(role="user", text=arguments.prompt),
+        ),
+        temperature=arguments.temperature,
+        web_search=arguments.use_websearch,
+        tools=arguments.tools,
+        tool_choice=raw_messages.tool_choice(arguments.tool_choice),
+        idempotency_key=caller.idempotency_key,
+    )
+    with concerning("model"):
+        body = services.gateway.preview(request)
+    return answers.as_json("glm_payload_preview", body, metadata={"sent": False})
+
+
+TOOL = Tool(
+    name="glm_payload_preview",
+    description="Show what GLM would be sent; sends nothing.",
+    arguments=Arguments,
+    run=run,
+    visibility="advanced",
+    output_schema=answers.OUTPUT_SCHEMA,
+)

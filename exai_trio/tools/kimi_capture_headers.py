@@ -1,0 +1,64 @@
+"""kimi_capture_headers: asks Kimi and shows what its answer says of its prompt cache: headers and cached tokens."""
+
+from typing import Annotated, Any
+
+import attrs
+from msgspec import Meta
+
+from exai_trio.observability.redaction import Redaction
+from exai_trio.providers.base import ChatRequest
+from exai_trio.tools import answers, models, raw_messages
+from exai_trio.tools.declaration import Answer, Caller, Services, Tool
+
+_HIDDEN = frozenset({"set-cookie", "authorization"})
+
+
+@attrs.frozen(kw_only=True)
+class Arguments:
+    """What kimi_capture_headers takes."""
+
+    messages: Annotated[tuple[Any, ...], Meta(min_length=1)]
+    model: str = "kimi-k2-0711-preview"
+    temperature: Annotated[float, Meta(ge=0, le=1)] = 0.6
+    session_id: str = ""
+    call_key: str = ""
+    tool_name: str = ""
+
+
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
+    messages = raw_messages.messages(arguments.messages)
+    choice = models.of_provider(services, "kimi", arguments.model)
+    parts = (arguments.session_id, arguments.tool_name, arguments.call_key)
+    cache_key = ":".join(filter(None, parts)) or None
+    request = ChatRequest(
+        model=choice.model.name,
+        messages=messages,
+        temperature=arguments.temperature,
+        cache_key=cache_key,
+        idempotency_key=caller.idempotency_key,
+    )
+    answer = await services.gateway.chat(choice, request, caller)
+    headers = {name: value for name, value in answer.headers.items() if name not in _HIDDEN}
+    captured = {
+        "headers": Redaction().value(headers),
+        "prompt_cache_key": cache_key,
+        "input_tokens": answer.usage.input_tokens,
+        "cached_tokens": answer.usage.cached_tokens,
+        "answer": answers.whole_characters(answer.text),
+    }
+    return answers.as_json(
+        "kimi_capture_headers",
+        captured,
+        metadata=models.facts(answer, arguments.model),
+        usage=models.usage(answer),
+    )
+
+
+TOOL = Tool(
+    name="kimi_capture_headers",
+    description="Debug Kimi's prompt cache: answer headers and cached tokens.",
+    arguments=Arguments,
+    run=run,
+    asks_model=True,
+    output_schema=answers.OUTPUT_SCHEMA,
+)

@@ -1,0 +1,75 @@
+"""kimi_chat_with_tools: Kimi's chat as it is: messages, tools and tool calls in the service's own JSON. Runs no tool itself."""
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import attrs
+from msgspec import Meta
+
+from exai_trio.providers.base import ChatRequest
+from exai_trio.tools import answers, models, raw_messages
+from exai_trio.tools.declaration import Answer, Caller, Services, Tool
+
+if TYPE_CHECKING:
+    from exai_trio.providers.gateway import ChatAnswer
+
+
+@attrs.frozen(kw_only=True)
+class Arguments:
+    """What kimi_chat_with_tools takes."""
+
+    messages: Annotated[tuple[Any, ...], Meta(min_length=1, description="Or a text")]
+    model: str = ""
+    tools: tuple[dict[str, Any], ...] = ()
+    tool_choice: str = ""
+    temperature: Annotated[float, Meta(ge=0, le=1)] = 0.6
+    stream: bool = False
+    use_websearch: bool = False
+
+
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
+    messages = raw_messages.messages(arguments.messages)
+    images = any(message.images for message in messages)
+    choice = models.of_provider(services, "kimi", arguments.model, images=images)
+    request = ChatRequest(
+        model=choice.model.name,
+        messages=messages,
+        temperature=arguments.temperature,
+        web_search=arguments.use_websearch,
+        tools=arguments.tools,
+        tool_choice=raw_messages.tool_choice(arguments.tool_choice) if arguments.tools else None,
+        idempotency_key=caller.idempotency_key,
+    )
+    answer = await services.gateway.chat(choice, request, caller)
+    return answers.simple(
+        "kimi_chat_with_tools",
+        answer.text,
+        metadata=models.facts(answer, arguments.model),
+        usage=models.usage(answer),
+        more={"finish_reason": answer.finish_reason, **_calls(answer)},
+    )
+
+
+def _calls(answer: "ChatAnswer") -> dict[str, Any]:
+    """With the reasoning, which Kimi wants back when the tools have answered."""
+    if not answer.tool_calls:
+        return {}
+    calls = [
+        {
+            "id": call.id,
+            "type": call.type,
+            "function": {"name": call.name, "arguments": answers.whole_characters(call.arguments)},
+        }
+        for call in answer.tool_calls
+    ]
+    return {"tool_calls": calls, "reasoning_content": answers.whole_characters(answer.reasoning)}
+
+
+TOOL = Tool(
+    name="kimi_chat_with_tools",
+    description="Kimi's raw chat with function calls; you run the tools.",
+    arguments=Arguments,
+    run=run,
+    visibility="advanced",
+    asks_model=True,
+    output_schema=answers.OUTPUT_SCHEMA,
+)

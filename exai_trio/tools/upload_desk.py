@@ -1,0 +1,44 @@
+"""What all calls share that give files to providers: the registry, one turn at a time per content, and what a dry run has shown."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+
+import attrs
+import trio
+
+from exai_trio.storage.base import FileRegistry
+
+_MOST_SHOWN = 100  # dry runs remembered, a few hundred ids each
+
+
+@attrs.define
+class UploadDesk:
+    """Built once by the daemon."""
+
+    registry: FileRegistry
+    _turns: dict[tuple[str, ...], trio.Lock] = attrs.field(
+        factory=dict[tuple[str, ...], trio.Lock], init=False
+    )
+    _shown: dict[str, frozenset[str]] = attrs.field(factory=dict[str, frozenset[str]], init=False)
+
+    @asynccontextmanager
+    async def alone(self, *key: str) -> AsyncGenerator[None]:
+        """One task at a time for each key, so that two windows do not upload one content twice."""
+        lock = self._turns.setdefault(key, trio.Lock())
+        try:
+            async with lock:
+                yield
+        finally:
+            if not lock.locked() and not lock.statistics().tasks_waiting:
+                self._turns.pop(key, None)
+
+    def note_shown(self, session_id: str, file_ids: frozenset[str]) -> None:
+        """A dry run has told this session what would be deleted."""
+        self._shown.pop(session_id, None)
+        self._shown[session_id] = file_ids
+        while len(self._shown) > _MOST_SHOWN:
+            self._shown.pop(next(iter(self._shown)))
+
+    def take_shown(self, session_id: str) -> frozenset[str] | None:
+        """What the session's last dry run showed; None if there was none since the last deletion."""
+        return self._shown.pop(session_id, None)

@@ -1,0 +1,161 @@
+"""Giving files to a provider, each content once, and asking for them back. What was given stands in the registry."""
+
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final
+
+import attrs
+import trio
+
+from exai_trio.errors import ArgumentError, NotFoundError, ProviderRefusedError
+from exai_trio.storage.base import Upload
+from exai_trio.tools.declaration import Caller, Services
+
+if TYPE_CHECKING:
+    from exai_trio.files.handing import Opened
+    from exai_trio.providers.base import ProviderFile
+
+MOST_BYTES: Final = 100 * 1024 * 1024  # both services' own limit
+_NOTE_S = 2.0
+_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
+_NOT_FOUND = 404
+
+
+@attrs.frozen(kw_only=True)
+class Given:
+    """A file that the provider has now; `reused` if it had it before."""
+
+    upload: Upload
+    reused: bool
+
+
+def check_id(file_id: str) -> str:
+    """Raises: ArgumentError. An id becomes part of a path at the provider, so it is nothing but letters and digits."""
+    if not _ID.fullmatch(file_id):
+        raise ArgumentError(
+            f"{file_id[:80]!r} is no file id; ids look like file_abc123.",
+            details={"value": file_id[:80]},
+        )
+    return file_id
+
+
+async def give(
+    services: Services, caller: Caller, provider: str, files: Sequence[str], purpose: str
+) -> list[Given]:
+    """Upload what the provider does not have yet, in order; all paths are checked before a byte is sent.
+
+    Raises: ArgumentError, NotFoundError, ProviderError, StorageError. Cancelling leaves what was uploaded noted.
+    """
+    account = services.gateway.account(provider)
+    await services.files.check(files, caller.roots)
+    giving = _Giving(services, caller, provider, account, purpose)
+    return [await giving.one(path) for path in files]
+
+
+@attrs.define
+class _Giving:
+    """The uploads of one call. What the provider holds is asked at most once, when something could be used again."""
+
+    services: Services
+    caller: Caller
+    provider: str
+    account: str
+    purpose: str
+    _held: frozenset[str] | None = None
+
+    async def one(self, path: str) -> Given:
+        services, key = self.services, (self.provider, self.account)
+        async with (
+            services.files.opened(path, self.caller.roots, MOST_BYTES) as opened,
+            services.uploads.alone(*key, opened.sha256, self.purpose),
+        ):
+            registry = services.uploads.registry
+            known = await registry.find_upload(*key, opened.sha256, self.purpose)
+            if known is None or not await self._is_held(known):
+                return Given(upload=await self._upload(opened), reused=False)
+            known = attrs.evolve(known, used_at=services.now())
+            await registry.note_upload(known)
+            return Given(upload=known, reused=True)
+
+    async def _is_held(self, known: Upload) -> bool:
+        if self._held is None:
+            held = await list_files(self.services, self.caller, self.provider)
+            self._held = frozenset(file.id for file in held)
+        if known.file_id in self._held:
+            return True
+        await self.services.uploads.registry.forget_upload(
+            self.provider, self.account, known.file_id
+        )
+        return False
+
+    async def _upload(self, opened: "Opened") -> Upload:
+        name = opened.path.name
+        self.caller.stage("uploading", f"{name}, {opened.size:,} bytes, to {self.provider}")
+        held = await self.services.gateway.ask(
+            self.provider,
+            lambda provider: provider.upload_file(opened.path, self.purpose, opened.file),
+            self.caller,
+            repeatable=False,
+        )
+        upload = Upload(
+            provider=self.provider,
+            account=self.account,
+            file_id=held.id,
+            sha256=opened.sha256,
+            purpose=self.purpose,
+            filename=held.filename or name,
+            size=opened.size,
+            uploaded_at=float(held.created_at or self.services.now()),
+            used_at=self.services.now(),
+        )
+        # The file is there: a call that is cancelled now must not make us forget it.
+        with trio.move_on_after(_NOTE_S, shield=True):
+            await self.services.uploads.registry.note_upload(upload)
+        return upload
+
+
+async def list_files(
+    services: Services, caller: Caller, provider: str
+) -> "tuple[ProviderFile, ...]":
+    return await services.gateway.ask(provider, lambda asked: asked.list_files(), caller)
+
+
+async def read_file(services: Services, caller: Caller, provider: str, file_id: str) -> bytes:
+    """Raises: ArgumentError, NotFoundError, ProviderError."""
+    check_id(file_id)
+    try:
+        return await services.gateway.ask(provider, lambda asked: asked.read_file(file_id), caller)
+    except ProviderRefusedError as fault:
+        raise _missing(fault, provider, file_id) from fault
+
+
+async def delete_file(services: Services, caller: Caller, provider: str, file_id: str) -> None:
+    """At the provider and in the registry. Raises: ArgumentError, NotFoundError, ProviderError."""
+    check_id(file_id)
+    missing = None
+    try:
+        await services.gateway.ask(provider, lambda asked: asked.delete_file(file_id), caller)
+    except ProviderRefusedError as fault:
+        missing = _missing(fault, provider, file_id)
+        if not isinstance(missing, NotFoundError):
+            raise
+    await _forget(services, provider, file_id)
+    if missing is not None:
+        raise missing
+
+
+async def _forget(services: Services, provider: str, file_id: str) -> None:
+    account = services.gateway.account(provider)
+    with trio.move_on_after(_NOTE_S, shield=True):
+        await services.uploads.registry.forget_upload(provider, account, file_id)
+
+
+def _missing(
+    fault: ProviderRefusedError, provider: str, file_id: str
+) -> NotFoundError | ProviderRefusedError:
+    if fault.details.get("status") == _NOT_FOUND:
+        return NotFoundError(
+            f"{provider} holds no file {file_id}: it was deleted, or belongs to another key.",
+            details={"value": file_id},
+        )
+    return fault

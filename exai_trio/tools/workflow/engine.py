@@ -1,0 +1,224 @@
+"""The engine of all workflow tools: open the thread, look, note the step, and answer: go on, wait for something, or end.
+
+A tool object holds no state. Between the steps everything is in the store, so that a restart loses nothing and two
+investigations never meet.
+"""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+import attrs
+import trio
+
+from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.files import folders, opening
+from exai_trio.files.folders import Folder
+from exai_trio.files.images import is_data_url
+from exai_trio.storage import base as storage
+from exai_trio.tools import conversations, prompts
+from exai_trio.tools.arguments import concerning
+from exai_trio.tools.conversations import Thread
+from exai_trio.tools.declaration import Answer, Caller, Services, Tool
+from exai_trio.tools.workflow import expert, panel, response
+from exai_trio.tools.workflow.arguments import SELDOM, Stepwise
+from exai_trio.tools.workflow.kinds import FILES_REQUIRED, LOCAL, Findings, Hold, StepCall, Workflow
+from exai_trio.tools.workflow.noting import check_lengths, note_of
+from exai_trio.tools.workflow.response import Outcome
+from exai_trio.tools.workflow.steps import Note, State, over, state_of
+
+log = logging.getLogger("exai.tools")
+
+
+def tool(workflow: Workflow) -> Tool:
+    """The workflow as a tool among others."""
+    return Tool(
+        name=workflow.name,
+        description=workflow.description,
+        arguments=workflow.arguments,
+        run=partial(run, workflow),
+        kind="workflow",
+        visibility=workflow.visibility,
+        asks_model=workflow.asks != "nobody",
+        output_schema=response.output_schema(workflow),
+        tolerated=workflow.tolerated,
+        seldom=SELDOM | workflow.seldom,
+    )
+
+
+async def run(
+    workflow: Workflow, arguments: Stepwise, caller: Caller, services: Services
+) -> Answer:
+    """One step. Raises: ExaiError; from the moment that the step is noted, the fault says that it is kept."""
+    check_lengths(arguments)
+    check_model(getattr(arguments, "model", ""), services)
+    thread, state = await _open(workflow, arguments, services)
+    new_files = await _allowed(arguments, caller, services)
+    call = StepCall(
+        arguments=arguments,
+        caller=caller,
+        services=services,
+        state=state,
+        files=tuple(dict.fromkeys([*state.relevant_files, *new_files])),
+    )
+    found = await workflow.look(call)
+    note = note_of(arguments, new_files, found.facts)
+    state = await _keep(workflow, thread, note, services)
+    step = response.Step(
+        workflow=workflow,
+        continuation_id=thread.id,
+        state=state,
+        note=note,
+        arguments=arguments,
+        found=found.answer,
+        remarks=_remarks(arguments),
+    )
+    hold = _files_missing(workflow, note, state) or workflow.hold(note)
+    if hold is not None:
+        return response.held(step, hold)
+    if note.more:
+        return response.paused(step)
+    with expert.keeping_findings(workflow, thread.id, note.number):
+        return await _end(call, thread, step, found)
+
+
+async def _open(
+    workflow: Workflow,
+    arguments: Stepwise,
+    services: Services,
+) -> tuple[Thread, State]:
+    """The conversation, and this tool's investigation in it."""
+    thread = await conversations.open_thread(
+        services, arguments.continuation_id, going_on=workflow.name
+    )
+    return thread, _state(workflow, thread.steps)
+
+
+def _state(workflow: Workflow, steps: tuple[storage.Step, ...]) -> State:
+    return state_of(step.data for step in steps if step.tool == workflow.name)
+
+
+def check_model(named: str, services: Services) -> None:
+    """Raises: NotFoundError at the first step, not after the last. A provider that is missing may be there by then."""
+    if named:
+        try:
+            services.gateway.choose(named)
+        except ServiceUnavailableError:
+            return
+
+
+async def _allowed(arguments: Stepwise, caller: Caller, services: Services) -> tuple[str, ...]:
+    """The step's relevant files, resolved. Raises: ArgumentError for any file or image outside the roots."""
+    files: tuple[str, ...] = getattr(arguments, "relevant_files", ())
+    images = [i for i in getattr(arguments, "images", ()) if not is_data_url(i)]
+    if not files and not images:
+        return ()
+    with concerning("images"):
+        await _resolved(images, caller, services)
+    with concerning("relevant_files"):
+        return await _resolved(files, caller, services)
+
+
+async def _resolved(given: Sequence[str], caller: Caller, services: Services) -> tuple[str, ...]:
+    if not given:
+        return ()
+    return await trio.to_thread.run_sync(
+        _found, given, caller.roots, thread_name="exai files", limiter=services.files.limiter
+    )
+
+
+def _found(given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
+    """Each path once, resolved; of a directory the files in it that are worth reading."""
+    found: list[str] = []
+    for name in given:
+        resolved = opening.resolve(name, roots)
+        folder = (
+            folders.expand(resolved, roots) if opening.is_directory(resolved) else Folder(files=())
+        )
+        found += folder.files
+        if folder.cut or not folder.files:
+            found.append(str(resolved))
+    return tuple(dict.fromkeys(found))
+
+
+async def _keep(workflow: Workflow, thread: Thread, note: Note, services: Services) -> State:
+    """Note the step. The state is the one after it, whatever else came at the same time."""
+    steps = await conversations.keep_step(services, thread, workflow.name, note.as_data())
+    return _state(workflow, steps)
+
+
+def _remarks(arguments: Stepwise) -> tuple[str, ...]:
+    number, total = arguments.step_number, arguments.total_steps
+    if number <= total:
+        return ()
+    return (f"step_number {number} is above total_steps {total}: total_steps is {number} now.",)
+
+
+def _files_missing(workflow: Workflow, note: Note, state: State) -> Hold | None:
+    if not workflow.needs_files or note.number > 1 or state.relevant_files:
+        return None
+    return Hold(
+        status=FILES_REQUIRED,
+        why=f"{workflow.name} needs to know which files it is about. Send step 1 again with relevant_files.",
+        actions=("Find the files in question and name them as absolute paths in relevant_files.",),
+        arguments={"relevant_files": ["/absolute/path/of/a/file"]},
+    )
+
+
+async def _end(call: StepCall, thread: Thread, step: response.Step, found: Findings) -> Answer:
+    outcome = await _outcome(call, thread, step, found)
+    kept = await _keep_outcome(call, thread, step, outcome)
+    if not kept:
+        notice = "this result could not be stored in the conversation"
+        outcome = attrs.evolve(outcome, metadata={**outcome.metadata, "notice": notice})
+    return response.ended(step, outcome)
+
+
+async def _outcome(call: StepCall, thread: Thread, step: response.Step, found: Findings) -> Outcome:
+    workflow, state = step.workflow, step.state
+    case = expert.Case(
+        workflow=workflow, call=call, state=state, thread=thread, sections=found.sections
+    )
+    if workflow.asks == "panel":
+        return await panel.ask(case)
+    if workflow.asks == "nobody":
+        plan = workflow.outcome(state).get("text")
+        return Outcome(status=workflow.done, reply=str(plan or f"{workflow.name} is complete."))
+    if state.confidence == "certain" or not call.arguments.use_assistant_model:
+        return Outcome(status=LOCAL, reply="Noted. No model was asked.")
+    return await expert.ask(case)
+
+
+async def _keep_outcome(
+    call: StepCall, thread: Thread, step: response.Step, outcome: Outcome
+) -> bool:
+    """Add question and answer to the conversation and close the investigation. A store that fails costs that, not the answer."""
+    workflow, state, now = step.workflow, step.state, call.services.now()
+    asked = storage.Turn(
+        role="user",
+        # As it was sent, so that the next prompt begins like this one.
+        text=outcome.asked or prompts.investigation(workflow.name, state),
+        tool=workflow.name,
+        at=now,
+        extra=conversations.extra(
+            files=state.relevant_files,
+            images=[image for image in state.images if not is_data_url(image)],
+        ),
+    )
+    answered = storage.Turn(
+        role="assistant",
+        text=outcome.reply,
+        tool=workflow.name,
+        model=outcome.model,
+        provider=outcome.provider,
+        at=now,
+        extra=conversations.extra(reasoning=outcome.reasoning),
+    )
+    try:
+        await conversations.keep(call.services, thread, (asked, answered))
+        await conversations.keep_step(call.services, thread, workflow.name, over())
+    except StorageError as fault:
+        log.warning("outcome not kept", extra={"fault": str(fault), "tool": workflow.name})
+        return False
+    return True

@@ -1,0 +1,167 @@
+"""The one question to an expert model at the end of an investigation, and what counts as an answer."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import attrs
+import trio
+
+from exai_trio.errors import BadAnswerError, CallTimeoutError, ExaiError
+from exai_trio.files import budget
+from exai_trio.providers.base import ChatRequest, ThinkingLevel
+from exai_trio.tools import models, prompts
+from exai_trio.tools.answers import whole_characters
+from exai_trio.tools.arguments import concerning
+from exai_trio.tools.conversations import Thread
+from exai_trio.tools.workflow.kinds import StepCall, Workflow
+from exai_trio.tools.workflow.response import Outcome
+from exai_trio.tools.workflow.steps import State
+
+if TYPE_CHECKING:  # the shim lists tools without ever asking a model
+    from exai_trio.providers.gateway import ChatAnswer, ModelChoice
+
+
+@attrs.frozen(kw_only=True)
+class Case:
+    """An investigation that is ready to be judged; `sections` are what the tool itself found out."""
+
+    workflow: Workflow
+    call: StepCall
+    state: State
+    thread: Thread
+    sections: tuple[prompts.Section, ...] = ()
+
+
+async def ask(case: Case) -> Outcome:
+    """Ask once. Raises: ExaiError for no answer, an empty one or a cut one."""
+    call, services, name = case.call, case.call.services, case.workflow.name
+    choice = models.choose(
+        services, case.state.model, case.thread.last_model, images=bool(case.state.images)
+    )
+    text = prompts.investigation(name, case.state, sections=case.sections, task=prompts.TASKS[name])
+    question, everything = await gather(case, text, sees=choice.model.sees)
+    material = fitted(case, everything, choice.model.context_window)
+    request = ChatRequest(
+        model=choice.model.name,
+        messages=prompts.assemble(
+            system=prompts.SYSTEM,
+            turns=case.thread.turns,
+            question=question,
+            material=material,
+            answering=models.address(choice),
+            context_window=choice.model.context_window,
+        ),
+        temperature=_temperature(case),
+        thinking=_thinking(case),
+        web_search=call.arguments.use_websearch,
+        idempotency_key=call.caller.idempotency_key,
+        cache_key=case.thread.id,
+    )
+    call.caller.stage("waiting for provider", f"{name}: asking {choice.model.name}")
+    with time_limit(services.config.expert_analysis_timeout_secs):
+        answer = await services.gateway.chat(choice, request, call.caller)
+    check(answer)
+    return attrs.evolve(
+        _outcome(case, choice, answer), asked=text, unread=unread(case.state, material)
+    )
+
+
+async def gather(case: Case, text: str, *, sees: bool) -> tuple[prompts.Question, prompts.Material]:
+    """The question with the newest content of all files that steps and conversation named, and their images."""
+    state, thread, caller = case.state, case.thread, case.call.caller
+    files, roots = case.call.services.files, caller.roots
+    named = list(dict.fromkeys([*thread.named("files"), *state.relevant_files]))
+    if named or state.images:
+        caller.stage("reading files", f"{case.workflow.name}: reading files")
+    readings = await files.read_again(named, roots)
+    with concerning("images"):
+        images = await files.read_images(state.images, roots)
+    earlier = thread.named("images") if sees else []
+    return (
+        prompts.Question(text=text, files=state.relevant_files, images=images),
+        prompts.Material(
+            files={reading.path: reading for reading in readings},
+            images=await files.read_images_again(earlier, roots),
+        ),
+    )
+
+
+def fitted(case: Case, material: prompts.Material, context_window: int | None) -> prompts.Material:
+    """What of the files there is room for; the others stay named."""
+    messages = [turn.extra.get("files", ()) for turn in case.thread.turns]
+    room = budget.room_for_files(context_window)
+    fit = budget.fit(material.files, [*messages, case.state.relevant_files], room)
+    return attrs.evolve(material, files=fit)
+
+
+def unread(state: State, material: prompts.Material) -> dict[str, str]:
+    """The relevant files whose content no model has seen, each with the reason."""
+    found = {path: material.files.get(path) for path in state.relevant_files}
+    return {path: reading.reason for path, reading in found.items() if reading and reading.reason}
+
+
+def _temperature(case: Case) -> float:
+    asked: float | None = case.call.arguments.temperature
+    return case.workflow.temperature if asked is None else asked
+
+
+def _thinking(case: Case) -> ThinkingLevel | None:
+    asked: ThinkingLevel | None = case.call.arguments.thinking_mode
+    return asked or case.workflow.thinking
+
+
+@contextmanager
+def time_limit(seconds: float) -> Generator[None]:
+    """Raises: CallTimeoutError naming the setting. A call that has less time left ends as every call does."""
+    with trio.move_on_after(seconds) as limit:
+        yield
+    if limit.cancelled_caught:
+        raise CallTimeoutError(
+            f"The expert model did not answer within {seconds:g} s (EXPERT_ANALYSIS_TIMEOUT_SECS).",
+            details={"limit": "expert_analysis", "timeout_s": seconds},
+        )
+
+
+def check(answer: "ChatAnswer") -> None:
+    """Raises: BadAnswerError unless the answer is one, and whole."""
+    if not answer.text.strip():
+        raise BadAnswerError("The expert's answer was empty.", details={"reason": "empty"})
+    if answer.finish_reason == "length":
+        raise BadAnswerError(
+            "The expert's answer was cut off at the model's output limit. Name fewer files, or a model with a larger limit.",
+            details={"reason": "cut"},
+        )
+
+
+@contextmanager
+def keeping_findings(workflow: Workflow, continuation_id: str, number: int) -> Generator[None]:
+    """Faults say that nothing of the investigation is lost, and how to go on."""
+    try:
+        yield
+    except ExaiError as fault:
+        fault.message = (
+            f"{fault.message.rstrip()} Your findings are kept: call {workflow.name} again with step_number {number} and"
+            f" continuation_id {continuation_id}."
+        )
+        fault.details |= {"continuation_id": continuation_id, "findings_kept": True}
+        raise
+
+
+def _outcome(case: Case, choice: "ModelChoice", answer: "ChatAnswer") -> Outcome:
+    text = whole_characters(answer.text)
+    facts = models.facts(answer, case.state.model)
+    if _thinking(case) and choice.model.thinking == "none":
+        silent = f"{choice.model.name} does not think; name a model that does"
+        facts["notice"] = "; ".join(filter(None, [answer.notice, silent]))
+    return Outcome(
+        status=case.workflow.done,
+        reply=text,
+        analysis={"status": "analysis_complete", "model": answer.model_used, "content": text},
+        metadata=facts,
+        usage=models.usage(answer),
+        # Not what the provider calls it: under this name the next turn finds the same model.
+        model=choice.model.name,
+        provider=choice.provider,
+        reasoning=whole_characters(answer.reasoning),
+    )

@@ -1,0 +1,228 @@
+"""A panel of models, asked the same at the same time, each blind to the others; whoever is late or fails is named."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import attrs
+import trio
+
+from exai_trio.errors import ArgumentError, ExaiError, ToolFailedError
+from exai_trio.providers.base import ChatRequest
+from exai_trio.tools import models, prompts
+from exai_trio.tools.answers import whole_characters
+from exai_trio.tools.prompts.experts import STANCES
+from exai_trio.tools.workflow import expert, opinions
+from exai_trio.tools.workflow.expert import Case
+from exai_trio.tools.workflow.kinds import StepCall, Workflow
+from exai_trio.tools.workflow.response import Outcome
+
+if TYPE_CHECKING:  # the shim lists tools without ever asking a model
+    from exai_trio.providers.gateway import ChatAnswer, ModelChoice
+
+MOST_MODELS = 10
+TEMPERATURE = 0.2
+# Seconds before the call's own deadline at which a partial answer is given rather than none.
+_MARGIN_S = 1.0
+
+
+@attrs.frozen(kw_only=True)
+class Seat:
+    """One place on the panel: who, and on which side."""
+
+    model: str
+    stance: str = "neutral"
+    stance_prompt: str = ""
+
+    @property
+    def label(self) -> str:
+        return self.model if self.stance == "neutral" else f"{self.model} ({self.stance})"
+
+
+@attrs.define
+class Opinion:
+    """What became of one seat."""
+
+    seat: Seat
+    status: Literal["answered", "failed", "late"] = "late"
+    text: str = ""
+    reason: str = "no answer by the deadline"
+    answer: "ChatAnswer | None" = None
+
+    def as_json(self) -> dict[str, Any]:
+        facts: dict[str, Any] = {
+            "model": self.seat.model,
+            "stance": self.seat.stance,
+            "status": self.status,
+        }
+        if self.answer is None:
+            return facts | {"reason": self.reason}
+        said = {"verdict": self.text, "metadata": models.facts(self.answer, self.seat.model)}
+        return facts | said | {"usage": models.usage(self.answer)}
+
+
+def seats(given: Sequence[object]) -> tuple[Seat, ...]:
+    """Raises: ArgumentError naming what is wrong with which entry."""
+    found = tuple(_seat(each) for each in given)
+    labels = [seat.label for seat in found]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise _refusal(f"{label} is asked twice; give it another stance or leave it out", label)
+    if len(found) > MOST_MODELS:
+        raise _refusal(f"{len(found)} models are named; at most {MOST_MODELS} are asked", "")
+    return found
+
+
+def _seat(given: object) -> Seat:
+    if isinstance(given, str):
+        given = {"model": given}
+    if not isinstance(given, dict):
+        raise _refusal("each entry is an object with a model", str(given)[:80])
+    entry = cast("dict[str, object]", given)
+    values = {
+        name: str(entry.get(name) or "").strip() for name in ("model", "stance", "stance_prompt")
+    }
+    if not values["model"]:
+        raise _refusal("an entry has no model", str(entry)[:80])
+    values["stance"] = values["stance"] or "neutral"
+    if values["stance"] not in STANCES:
+        raise _refusal(f"stance is one of {', '.join(STANCES)}", values["stance"][:80])
+    return Seat(**values)
+
+
+def _refusal(what: str, value: str) -> ArgumentError:
+    return ArgumentError(
+        f"models: {what}.",
+        details={
+            "field": "models",
+            "value": value,
+            "allowed": "a list of {model, stance, stance_prompt}",
+        },
+    )
+
+
+async def ask(case: Case) -> Outcome:
+    """Ask all at once, up to the deadline. Raises: ToolFailedError if nobody has answered."""
+    panel = [Opinion(seat) for seat in seats(case.state.own("models", ()))]
+    if not panel:
+        raise _refusal("name the models to ask", "")
+    text = prompts.question_only(case.state)
+    question, material = await expert.gather(case, text, sees=True)
+    briefing = _Briefing(case=case, question=question, material=material)
+    deadline = _deadline(case.call.services.config.expert_analysis_timeout_secs)
+    with trio.CancelScope(deadline=deadline):
+        async with trio.open_nursery() as asking:
+            for number, opinion in enumerate(panel):
+                asking.start_soon(_ask_one, briefing, opinion, number, panel)
+    return attrs.evolve(_outcome(case.workflow, panel), unread=expert.unread(case.state, material))
+
+
+def _deadline(seconds: float) -> float:
+    """Ours, or a little before the call's own if that is earlier."""
+    return min(trio.current_time() + seconds, trio.current_effective_deadline() - _MARGIN_S)
+
+
+@attrs.frozen(kw_only=True)
+class _Briefing:
+    """What all of the panel are given."""
+
+    case: Case
+    question: prompts.Question
+    material: prompts.Material
+
+
+async def _ask_one(
+    briefing: _Briefing, opinion: Opinion, number: int, panel: Sequence[Opinion]
+) -> None:
+    services, caller = briefing.case.call.services, briefing.case.call.caller
+    try:
+        choice = models.choose(
+            services, opinion.seat.model, "", images=bool(briefing.case.state.images)
+        )
+        request = _request(briefing, opinion.seat, choice, number)
+        answer = await services.gateway.chat(choice, request, _Quiet(briefing.case.call))
+        expert.check(answer)
+    except ExaiError as fault:
+        opinion.status, opinion.reason = "failed", f"{fault.code}: {fault.message}"
+    else:
+        opinion.status, opinion.answer = "answered", answer
+        opinion.text = whole_characters(answer.text)
+    settled = sum(each.status != "late" for each in panel)
+    caller.stage("streaming", f"{settled} of {len(panel)} models have answered or failed")
+
+
+def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int) -> ChatRequest:
+    return ChatRequest(
+        model=choice.model.name,
+        messages=prompts.assemble(
+            system=prompts.SYSTEM,
+            turns=briefing.case.thread.turns,
+            question=attrs.evolve(
+                briefing.question,
+                text=prompts.for_panel(briefing.question.text, seat.stance, seat.stance_prompt),
+            ),
+            material=_seen(briefing, choice),
+            answering=models.address(choice),
+            context_window=choice.model.context_window,
+        ),
+        temperature=TEMPERATURE,
+        idempotency_key=f"{briefing.case.call.caller.idempotency_key}:{number}",
+        cache_key=f"{briefing.case.thread.id}:{number}",
+    )
+
+
+def _seen(briefing: _Briefing, choice: "ModelChoice") -> prompts.Material:
+    """What this model can take in."""
+    fit = expert.fitted(briefing.case, briefing.material, choice.model.context_window)
+    return fit if choice.model.sees else attrs.evolve(fit, images={})
+
+
+@attrs.frozen
+class _Quiet:
+    """The caller without the pieces of several answers mixed together."""
+
+    call: StepCall
+
+    def stage(self, stage: str, message: str) -> None:
+        self.call.caller.stage(stage, message)
+
+    def chunk(self, text: str) -> None:
+        del text
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None:
+        self.call.caller.waited_for_provider(provider, seconds)
+
+
+def _outcome(workflow: Workflow, panel: Sequence[Opinion]) -> Outcome:
+    given = {opinion.seat.label: opinion.text for opinion in panel if opinion.answer is not None}
+    missing = {o.seat.label: o.reason for o in panel if o.answer is None}
+    if not given:
+        reasons = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+        raise ToolFailedError(
+            f"None of the models has answered. {reasons}.", details={"models": missing}
+        )
+    notice = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+    metadata: dict[str, Any] = {"models_asked": len(panel), "models_answered": len(given)}
+    if notice:
+        metadata |= {"partial": True, "notice": f"not heard: {notice}"}
+    return Outcome(
+        status=workflow.done,
+        reply="\n\n".join(f"## {name}\n\n{text}" for name, text in given.items()),
+        analysis={
+            "status": "partial" if missing else "analysis_complete",
+            "responses": [opinion.as_json() for opinion in panel],
+            "comparison": opinions.compared(given),
+        },
+        metadata=metadata,
+        usage=_usage([models.usage(o.answer) for o in panel if o.answer is not None]),
+    )
+
+
+def _usage(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """All answers together; no cost unless each has one, in one currency."""
+    costs = [part["cost_usd"] for part in parts]
+    counts = {
+        name: sum(part[name] for part in parts)
+        for name in ("input_tokens", "output_tokens", "cached_tokens")
+    }
+    cost = None if None in costs else sum(costs)
+    return counts | {"cost_usd": cost, "currency": parts[0]["currency"]}

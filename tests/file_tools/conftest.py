@@ -1,0 +1,117 @@
+"""The file tools with the real gateway, real files and the simulator over real HTTP."""
+
+import ssl
+from contextlib import asynccontextmanager
+from functools import partial
+
+import attrs
+import httpx2
+import pytest
+
+from exai_trio.config import Config
+from exai_trio.providers.gateway import open_gateway
+from exai_trio.storage.memory import MemoryStore
+from exai_trio.storage.uploads import MemoryUploads
+from exai_trio.tools.arguments import parse
+from exai_trio.tools.declaration import Services
+from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.tools.upload_desk import UploadDesk
+
+
+@attrs.define
+class Caller:
+    """A running call that nobody listens to."""
+
+    roots: tuple = ()
+    request_id: str = "r1"
+    session_id: str = "s1"
+    idempotency_key: str = "s1:r1"
+
+    def stage(self, stage, message):
+        """Said to nobody."""
+
+    def chunk(self, text):
+        """Said to nobody."""
+
+    def waited_for_provider(self, provider, seconds):
+        """Said to nobody."""
+
+
+class Daemon:
+    """Knows nothing of itself."""
+
+    def health(self):
+        return {}
+
+    def log_tail(self, lines):
+        return ["line"][:lines]
+
+
+@attrs.define
+class Works:
+    """Everything a tool is run with, at the simulator."""
+
+    services: Services
+    origin: str
+    caller: Caller
+
+    async def call(self, name, **arguments):
+        tool = Registry(tools=BUILT_IN).get(name)
+        return await tool.run(parse(tool, arguments), self.caller, self.services)
+
+    async def said(self, name, **arguments):
+        return (await self.call(name, **arguments)).structured
+
+    async def requests(self, path=None):
+        """What the simulator was asked, newest last."""
+        no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        params = {} if path is None else {"path": path}
+        async with httpx2.AsyncClient(verify=no_tls, trust_env=False) as http:
+            answer = await http.get(f"{self.origin}/_requests", params=params)
+        return answer.json()["requests"]
+
+    async def uploads(self):
+        return [each for each in await self.requests("/files") if each["method"] == "POST"]
+
+
+@asynccontextmanager
+async def open_works(origin, root, **settings):
+    config = Config(
+        home=root.parent / "home", circuit_breaker_enabled=False, allowed_roots=(root,), **settings
+    )
+    async with open_gateway(config, simulator_url=origin) as gateway:
+        services = Services(
+            config=config,
+            gateway=gateway,
+            conversations=MemoryStore(),
+            uploads=UploadDesk(MemoryUploads()),
+            daemon=Daemon(),
+            tool_names=tuple,
+            now=lambda: 1_800_000_000.0,
+        )
+        yield Works(services, origin, Caller(roots=(root,)))
+
+
+@pytest.fixture
+def root(tmp_path):
+    """An allowed root with a text and a document, beside a secret."""
+    base = tmp_path.resolve()
+    root = base / "root"
+    root.mkdir()
+    (root / "a.txt").write_text("alpha text\n")
+    (root / "b.pdf").write_bytes(b"%PDF beta \0 document")
+    (base / "secret.txt").write_text("SECRET-BYTES")
+    return root
+
+
+@pytest.fixture
+async def origin(nursery):
+    from exai_trio.simulator.app import serve  # noqa: PLC0415 - not for the tests without sockets
+
+    return await nursery.start(partial(serve, "127.0.0.1", 0))
+
+
+@pytest.fixture
+async def works(origin, root):
+    async with open_works(origin, root) as opened:
+        yield opened

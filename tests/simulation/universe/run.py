@@ -1,0 +1,67 @@
+"""Universes run: each from its seed, to the same last event in whatever process."""
+
+import hashlib
+import random
+from collections.abc import Generator
+from contextlib import contextmanager
+
+import attrs
+import trio
+from trio.testing import MockClock
+
+from .story import Universe
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What came of a universe. `digest` stands for the whole trace."""
+
+    seed: int
+    faults: list
+    tally: dict
+    lives: int
+    digest: str
+    trace: list
+
+
+def simulate(seed: int, hours: float) -> Report:
+    """Run one universe. The same seed gives the same trace, in whatever process."""
+    universe = Universe(seed, hours)
+    with _one_order(seed):
+        try:
+            trio.run(universe.run, clock=MockClock(autojump_threshold=0))
+        except Exception as fault:  # whatever falls over is a finding
+            universe.oracle.faults.append(f"the universe fell over: {_leaves(fault)}")
+    digest = hashlib.sha256("\n".join(universe.trace).encode()).hexdigest()
+    oracle = universe.oracle
+    return Report(
+        seed=seed,
+        faults=oracle.faults,
+        tally=oracle.tally,
+        lives=universe.house.lives,
+        digest=digest,
+        trace=universe.trace,
+    )
+
+
+def _leaves(fault: BaseException) -> list[str]:
+    if isinstance(fault, BaseExceptionGroup):
+        return [leaf for inner in fault.exceptions for leaf in _leaves(inner)]
+    return [repr(fault)]
+
+
+@contextmanager
+def _one_order(seed: int) -> Generator[None]:
+    """Trio's scheduler and everybody's dice follow the seed, as they do under Hypothesis."""
+    core = trio._core._run
+    before, dice = random.getstate(), core._r.getstate()
+    deterministic = core._ALLOW_DETERMINISTIC_SCHEDULING
+    random.seed(seed)
+    core._r.seed(seed)
+    core._ALLOW_DETERMINISTIC_SCHEDULING = True
+    try:
+        yield
+    finally:
+        core._ALLOW_DETERMINISTIC_SCHEDULING = deterministic
+        core._r.setstate(dice)
+        random.setstate(before)

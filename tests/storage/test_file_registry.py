@@ -1,0 +1,95 @@
+"""The contract of FileRegistry, held by both."""
+
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+
+from exai_trio.storage.base import Upload
+from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.uploads import MemoryUploads, SqliteUploads
+
+
+@asynccontextmanager
+async def in_memory(_path):
+    yield MemoryUploads()
+
+
+@asynccontextmanager
+async def in_sqlite(path):
+    async with open_sqlite(path) as store:
+        yield SqliteUploads(store)
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(in_memory, id="memory"),
+        pytest.param(in_sqlite, id="sqlite", marks=pytest.mark.real),
+    ]
+)
+async def registry(request, tmp_path):
+    async with request.param(tmp_path / "exai.db") as opened:
+        yield opened
+
+
+UPLOAD = Upload(
+    provider="kimi",
+    account="a1",
+    file_id="f1",
+    sha256="5a",
+    purpose="file-extract",
+    filename="ä.py",
+    size=3,
+    uploaded_at=1.0,
+    used_at=1.0,
+)
+
+
+async def test_an_upload_is_found_by_its_content(registry):
+    """What was noted comes back as it was, by content and purpose, the newest first."""
+    newer = attrs.evolve(UPLOAD, file_id="f2", uploaded_at=2.0)
+    for upload in (newer, UPLOAD):
+        await registry.note_upload(upload)
+
+    assert newer == await registry.find_upload("kimi", "a1", "5a", "file-extract")
+    assert (UPLOAD, newer) == await registry.uploads("kimi", "a1")
+
+
+@pytest.mark.parametrize(
+    "other", [("glm", "a1", "5a", "file-extract"), ("kimi", "a2", "5a", "file-extract"),
+              ("kimi", "a1", "5b", "file-extract"), ("kimi", "a1", "5a", "image")],
+)  # fmt: skip
+async def test_another_account_content_or_purpose_is_another_upload(registry, other):
+    """An id is good only for the account, content and purpose it was made for."""
+    await registry.note_upload(UPLOAD)
+
+    assert await registry.find_upload(*other) is None
+
+
+async def test_noting_again_replaces(registry):
+    """An id stands once; its times may be moved on."""
+    again = attrs.evolve(UPLOAD, used_at=9.0)
+    for upload in (UPLOAD, again):
+        await registry.note_upload(upload)
+
+    assert (again,) == await registry.uploads("kimi", "a1")
+
+
+async def test_what_is_forgotten_is_gone(registry):
+    """Forgetting removes that one only, and twice is no fault."""
+    other = attrs.evolve(UPLOAD, file_id="f2")
+    for upload in (UPLOAD, other):
+        await registry.note_upload(upload)
+    for _ in range(2):
+        await registry.forget_upload("kimi", "a1", "f1")
+
+    assert (other,) == await registry.uploads("kimi", "a1")
+
+
+@pytest.mark.real
+async def test_uploads_survive_a_restart(tmp_path):
+    """The next daemon knows what this one uploaded."""
+    async with in_sqlite(tmp_path / "exai.db") as first:
+        await first.note_upload(UPLOAD)
+    async with in_sqlite(tmp_path / "exai.db") as second:
+        assert (UPLOAD,) == await second.uploads("kimi", "a1")
