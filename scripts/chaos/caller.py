@@ -81,6 +81,8 @@ class Caller:
             try:
                 frame = json.loads(await socket.get_message())
             except LOST:
+                self._changed.set()
+                self._changed = trio.Event()
                 return
             await self._hear(frame, socket)
 
@@ -140,6 +142,11 @@ class Caller:
                         return frame
                 await self._changed.wait()
         return None
+
+    async def wait_lost(self) -> None:
+        """Return when the connection has ended."""
+        while self.socket is not None and self.socket.closed is None:
+            await self._changed.wait()
 
     def forget(self) -> None:
         """What is settled, so that memory stays flat."""
