@@ -66,6 +66,11 @@ def _serve(commands: Commands) -> None:
         const="true",
         help="use the bundled simulator instead of GLM and Kimi",
     )
+    command.add_argument(
+        "--replace",
+        action="store_true",
+        help="take the place of the daemon that serves this home, without a gap",
+    )
 
 
 def _shim(commands: Commands) -> None:

@@ -1,5 +1,7 @@
 """`exai serve`: the daemon; says where it is once it truly serves. Signals and logs are the daemon's own."""
 
+from functools import partial
+
 import trio
 
 from exai_trio.commands.console import Console
@@ -10,14 +12,19 @@ from exai_trio.daemon.switching import Reread
 
 
 def main(started: Started) -> int:
-    trio.run(run, started.loaded.config, Console.of_process(), started.reread)
+    replace = bool(started.arguments.replace)
+    running = partial(run, replace=replace)
+    trio.run(running, started.loaded.config, Console.of_process(), started.reread)
     return 0
 
 
-async def run(config: Config, console: Console, reread: Reread | None = None) -> None:
+async def run(
+    config: Config, console: Console, reread: Reread | None = None, *, replace: bool = False
+) -> None:
     """Returns when the daemon has drained. Raises what it could not start for, in a group."""
     async with trio.open_nursery() as daemon:
-        addresses: Addresses = await daemon.start(serve, config, reread)
+        serving = partial(serve, config, reread, replace=replace)
+        addresses: Addresses = await daemon.start(serving)
         _announce(line(addresses), console)
 
 

@@ -31,7 +31,8 @@ from .archive import Archive
 from .drain import drain
 from .facts import Facts
 from .figures import Figures
-from .home import own_home, pid_file
+from .handover import offer, take_over
+from .home import own_home, pid_file, wait_free
 from .jobs import Jobs
 from .server import Server, bind
 from .session import Session
@@ -44,6 +45,7 @@ from .toolset import Toolset
 
 log = logging.getLogger("exai.daemon")
 
+_LEAVE_S = 10.0  # for a daemon that we replace, beyond its drain
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -61,18 +63,24 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     config: Config,
     reread: Reread | None = None,
     *,
+    replace: bool = False,
     task_status: trio.TaskStatus[Addresses] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Run the daemon until SIGTERM or SIGINT; the second signal cuts at once. Reports its addresses once it serves.
     SIGHUP reads the settings of the tools again, by `reread`.
 
+    With `replace` a daemon that serves this home hands its sockets over first, and ends.
+
     Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the home cannot be used; then nothing
     of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
     """
-    listeners = await bind(config)
+    taken = await take_over(config) if replace else None
+    listeners = taken or await bind(config)
     async with AsyncExitStack() as stack:
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
+        if taken:
+            await wait_free(config, config.drain_s + _LEAVE_S)
         stack.enter_context(own_home(config))
         stack.enter_context(open_logs(config, "ws_daemon"))
         shared = await stack.enter_async_context(_build(config, _port(listeners)))
@@ -153,9 +161,9 @@ async def _run(
     reread: Reread | None,
     task_status: trio.TaskStatus[Addresses],
 ) -> None:
-    stop = trio.Event()
+    ending = shared.ending
     async with trio.open_nursery() as app:
-        await app.start(_watch_signals, stop, app.cancel_scope)
+        await app.start(_watch_signals, ending.stop, app.cancel_scope)
         async with trio.open_nursery() as living:
             sessions = Sessions(shared, living)
             await _restore(sessions)
@@ -166,9 +174,10 @@ async def _run(
                 async with trio.open_nursery() as listening:
                     server = _server(shared, sessions, listeners)
                     await listening.start(server.listen, listeners, connections)
+                    await listening.start(offer, listeners, shared.config, ending)
                     task_status.started(await _open_http(app, shared, server.names))
                     app.start_soon(_settle, shared)
-                    await stop.wait()
+                    await ending.stop.wait()
                     listening.cancel_scope.cancel(reason="the daemon is stopping")
                 await drain(shared, sessions, connections)
             living.cancel_scope.cancel(reason="the daemon is stopping")
@@ -176,9 +185,12 @@ async def _run(
 
 
 async def _settle(shared: Shared) -> None:
-    """What the first calls would otherwise pay for, now that the daemon serves."""
-    await shared.services.gateway.warm_up()
-    collector.settle()
+    """What the first calls would otherwise pay for, now that the daemon serves. Without it they pay."""
+    try:
+        await shared.services.gateway.warm_up()
+        collector.settle()
+    except Exception:
+        log.exception("not warmed up")
 
 
 async def _restore(sessions: Sessions) -> None:

@@ -15,33 +15,43 @@ from .state import Shared
 
 log = logging.getLogger("exai.drain")
 
-_RETRY_AFTER_S = 1.0
 _FLUSH_S = 0.5
+# Clients wait for the daemon that replaces us: what takes longer runs again there.
+_REPLACED_DRAIN_S, _REPLACED_CLOSE_S = 0.1, 0.1
 
 
 async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -> None:
     """Let calls finish, leave the rest to the next daemon or interrupt them, and close every connection with 1012.
 
     Takes at most EXAI_DRAIN_S: what the connections may still need for their last frames and goodbyes is set aside.
+    A daemon that is replaced takes 0.3 s at most.
     """
-    config = shared.config
-    set_aside = min(config.ws_close_timeout + 2 * _FLUSH_S, config.drain_s / 2)
+    calls_s, close_s = _times(shared)
     shared.draining.set()
     log.info("draining", extra={"running": shared.figures.running})
     for outbox in sessions.outboxes():
-        outbox.put(encode(Bye(reason="draining", retry_after_s=_RETRY_AFTER_S)))
-    with trio.move_on_after(config.drain_s - set_aside):
+        outbox.put(encode(Bye(reason="draining", retry_after_s=shared.retry_after_s)))
+    with trio.move_on_after(calls_s):
         await shared.wait_quiet()
-    sessions.leave_calls(_interrupted())
-    with trio.move_on_after(_FLUSH_S):
+    sessions.leave_calls(_interrupted(shared.retry_after_s))
+    with trio.move_on_after(min(_FLUSH_S, close_s)):
         await shared.wait_quiet()
     for outbox in sessions.outboxes():
         outbox.close(Farewell(SERVICE_RESTART, "draining"))
-    connections.cancel_scope.deadline = trio.current_time() + config.ws_close_timeout + _FLUSH_S
+    connections.cancel_scope.deadline = trio.current_time() + close_s
 
 
-def _interrupted() -> CallInterrupted:
+def _times(shared: Shared) -> tuple[float, float]:
+    """Seconds for the calls that run, and for the connections to hear their last frames and goodbyes."""
+    config = shared.config
+    if shared.ending.replaced:
+        return min(_REPLACED_DRAIN_S, config.drain_s), _REPLACED_CLOSE_S
+    set_aside = min(config.ws_close_timeout + 2 * _FLUSH_S, config.drain_s / 2)
+    return config.drain_s - set_aside, config.ws_close_timeout + _FLUSH_S
+
+
+def _interrupted(retry_after_s: float) -> CallInterrupted:
     return CallInterrupted(
         "the daemon stopped before the call was done; the provider may already have done the work. Send it again",
-        retry_after_s=_RETRY_AFTER_S,
+        retry_after_s=retry_after_s,
     )

@@ -59,9 +59,9 @@ async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
     await socket.close(refusal.code, refusal.error)
 
 
-async def refuse_draining(socket: WebSocket) -> None:
+async def refuse_draining(socket: WebSocket, retry_after_s: float) -> None:
     """Tell a client that came during the drain to come back. Raises PeerGone."""
-    await socket.send(encode(Bye(reason="draining", retry_after_s=1.0)))
+    await socket.send(encode(Bye(reason="draining", retry_after_s=retry_after_s)))
     await socket.close(SERVICE_RESTART, "draining")
 
 

@@ -6,9 +6,13 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import trio
+
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.observability.files import private_directory, replace_private
+
+_LOOK_S = 0.005
 
 
 @contextmanager
@@ -28,6 +32,21 @@ def own_home(config: Config) -> Generator[None]:
         yield
     finally:
         os.close(lock)
+
+
+async def wait_free(config: Config, within: float) -> None:
+    """Return when no daemon holds EXAI_HOME, or after so many seconds: then `own_home` says what is wrong."""
+    with trio.move_on_after(within):  # noqa: ASYNC912 - returns or sleeps
+        while not _is_free(config):  # noqa: ASYNC110 - another process lets go, no event of ours
+            await trio.sleep(_LOOK_S)
+
+
+def _is_free(config: Config) -> bool:
+    try:
+        with own_home(config):
+            return True
+    except ServiceUnavailableError:
+        return False
 
 
 def _lock(lock: int, config: Config) -> None:

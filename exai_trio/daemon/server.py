@@ -91,7 +91,7 @@ class Server:
 
     async def _welcome(self, socket: WebSocket) -> None:
         if self.shared.draining.is_set():
-            await refuse_draining(socket)
+            await refuse_draining(socket, self.shared.retry_after_s)
             return
         try:
             hello, principal = await receive_hello(socket, self.shared)

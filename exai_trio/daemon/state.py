@@ -14,11 +14,14 @@ from exai_trio.tools.declaration import Services
 
 from .facts import Facts
 from .figures import Figures
+from .handover import Ending
 from .tokens import Tokens
 from .toolset import Offered
 
 if TYPE_CHECKING:  # a session shares what is here
     from .session import Session
+
+_RETRY_AFTER_S = 1.0
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -45,6 +48,12 @@ class Shared:
         default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
     )
     quiet: trio.Event = attrs.field(factory=trio.Event)
+    ending: Ending = attrs.field(factory=Ending)
+
+    @property
+    def retry_after_s(self) -> float:
+        """When a client that is sent away may come back: at once, if the next daemon is there already."""
+        return 0.0 if self.ending.replaced else _RETRY_AFTER_S
 
     def flush_logs(self) -> None:
         """Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""

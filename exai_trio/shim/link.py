@@ -117,6 +117,8 @@ class Link:
             self.session_id = _new_session()
             self._last_seq = self._acked = 0
             return self._backoff()
+        if bye.retry_after_s <= 0:  # the next daemon is there already
+            return SHORTEST_PAUSE_S
         return max(bye.retry_after_s, self._backoff())
 
     def _backoff(self) -> float:

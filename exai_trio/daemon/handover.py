@@ -1,0 +1,154 @@
+"""Handing the listening sockets to the daemon that replaces this one, over a socket file in EXAI_HOME.
+
+Both daemons hold the same queue of connections for a moment: whoever connects meanwhile waits in it, and is refused by nobody.
+The old daemon stops only once the new one has said that it has the sockets. Who owns EXAI_HOME is settled by `home`.
+"""
+
+import array
+import logging
+import os
+import socket
+import stat
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import attrs
+import trio
+
+from exai_trio.config import Config
+from exai_trio.errors import ServiceUnavailableError
+
+log = logging.getLogger("exai.handover")
+
+_NAME = "handover.sock"
+_SOCKETS, _TAKEN = b"s", b"t"
+_MOST_SOCKETS = 16
+_ANSWER_S = 5.0  # for each side's next word
+_INT = array.array("i").itemsize
+
+
+@attrs.define(eq=False)
+class Ending:
+    """That this daemon is to end, and whether another one has taken its place."""
+
+    stop: trio.Event = attrs.field(factory=trio.Event)
+    replaced: bool = False
+
+
+async def offer(
+    listeners: Sequence[trio.SocketListener],
+    config: Config,
+    ending: Ending,
+    task_status: trio.TaskStatus[None],
+) -> None:
+    """Wait for a successor in the home that we own; give it the sockets and note that we end.
+
+    Where socket files cannot be used, there is only no successor.
+    """
+    with ExitStack() as stack:
+        try:
+            door = stack.enter_context(_door(config))
+        except OSError as fault:
+            log.warning("cannot be replaced without a gap", extra={"fault": str(fault)})
+            task_status.started()
+            return
+        task_status.started()
+        while not ending.replaced:
+            successor, _ = await door.accept()
+            with successor, suppress(OSError), trio.move_on_after(_ANSWER_S):
+                ending.replaced = await _give(successor, listeners)
+        log.info("replaced by another daemon")
+        ending.stop.set()
+
+
+async def _give(
+    successor: trio.socket.SocketType, listeners: Sequence[trio.SocketListener]
+) -> bool:
+    """Whether the successor has them; until it says so, nothing has changed."""
+    numbers = array.array("i", [listener.socket.fileno() for listener in listeners])
+    rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers.tobytes())]
+    await successor.sendmsg([_SOCKETS], rights)
+    return await successor.recv(1) == _TAKEN
+
+
+async def take_over(config: Config) -> list[trio.SocketListener] | None:
+    """The sockets of the daemon that serves EXAI_HOME, which ends now; None if there is no such daemon.
+
+    Raises ServiceUnavailableError if it listens elsewhere than we are to, or does not give its sockets; then it serves on.
+    """
+    with trio.socket.socket(socket.AF_UNIX) as asking:
+        try:
+            with _short_path(config.state) as folder:
+                await asking.connect(str(folder / _NAME))
+        except OSError:
+            return None
+        with trio.move_on_after(_ANSWER_S):
+            taken = await _receive(asking)
+            try:
+                _check_place(taken, config)
+                await asking.send(_TAKEN)
+            except BaseException:
+                for one in taken:
+                    one.close()
+                raise
+            return [trio.SocketListener(trio.socket.from_stdlib_socket(one)) for one in taken]
+    raise ServiceUnavailableError(f"the daemon of EXAI_HOME {config.home} does not hand over")
+
+
+async def _receive(asking: trio.socket.SocketType) -> list[socket.socket]:
+    room = socket.CMSG_SPACE(_MOST_SOCKETS * _INT)
+    try:
+        said, rights, _, _ = await asking.recvmsg(len(_SOCKETS), room)
+    except OSError:
+        return []
+    numbers = array.array("i")
+    for level, kind, data in rights:
+        if (level, kind) == (socket.SOL_SOCKET, socket.SCM_RIGHTS):
+            numbers.frombytes(data[: len(data) - len(data) % _INT])
+    found = [socket.socket(fileno=number) for number in numbers]
+    return found if said == _SOCKETS else []
+
+
+def _check_place(taken: Sequence[socket.socket], config: Config) -> None:
+    ports = {one.getsockname()[1] for one in taken}
+    if not ports:
+        raise ServiceUnavailableError(
+            f"the daemon of EXAI_HOME {config.home} gives no sockets; stop it, then start this one"
+        )
+    if config.ws_port and ports != {config.ws_port}:
+        raise ServiceUnavailableError(
+            f"the daemon of EXAI_HOME {config.home} listens on port {min(ports)}, not {config.ws_port}:"
+            " a change of EXAI_WS_PORT needs a stop and a start"
+        )
+
+
+@contextmanager
+def _door(config: Config) -> Generator[trio.socket.SocketType]:
+    """The socket file, only for our user; what a killed daemon left there is replaced. Raises OSError."""
+    path = config.state / _NAME
+    with socket.socket(socket.AF_UNIX) as raw, _short_path(config.state) as folder:
+        _remove(path)
+        raw.bind(str(folder / _NAME))
+        path.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        raw.listen(1)
+        try:
+            yield trio.socket.from_stdlib_socket(raw)
+        finally:
+            _remove(path)
+
+
+@contextmanager
+def _short_path(folder: Path) -> Generator[Path]:
+    """Another name of the directory: the name of a socket file may have about a hundred bytes only. Raises OSError."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        short = Path(f"/proc/self/fd/{descriptor}")
+        yield short if short.exists() else folder
+    finally:
+        os.close(descriptor)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink()

@@ -1,0 +1,77 @@
+"""The provider's side: the simulator as a process of its own, whose log tells how often a call was truly carried out."""
+
+import json
+import re
+from typing import Any
+
+import attrs
+import trio
+
+from .children import EXAI, Child, environment, start_child
+
+MARK = re.compile(r"call-[0-9]+-[0-9]+")
+
+
+@attrs.frozen
+class Visit:
+    """One request that reached the provider: whose it was, by our mark and by its Idempotency-Key."""
+
+    number: int
+    mark: str
+    key: str
+    status: int
+    complete: bool
+
+
+async def fetch(port: int, path: str) -> Any:
+    """GET, and the JSON of the answer."""
+    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
+    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+        await stream.send_all(head.encode())
+        said = b"".join([data async for data in stream])
+    return json.loads(said.partition(b"\r\n\r\n")[2])
+
+
+@attrs.define(eq=False)
+class Provider:
+    """A running simulator. `visits` gives each request once."""
+
+    child: Child
+    port: int
+    _seen: int = 0
+
+    @property
+    def settings(self) -> dict[str, str]:
+        origin = f"http://127.0.0.1:{self.port}"
+        return {
+            "GLM_API_KEY": "chaos",
+            "GLM_API_URL": f"{origin}/glm/api/paas/v4",
+            "KIMI_API_KEY": "chaos",
+            "KIMI_API_URL": f"{origin}/kimi/v1",
+        }
+
+    async def visits(self) -> list[Visit]:
+        """The chat requests since the last time."""
+        path = f"/_requests?path=/chat/completions&since={self._seen}"
+        found = (await fetch(self.port, path))["requests"]
+        self._seen = max((one["number"] for one in found), default=self._seen)
+        return [_visit(one) for one in found]
+
+
+def _visit(logged: dict[str, Any]) -> Visit:
+    headers = {name.lower(): value for name, value in logged["headers"].items()}
+    mark = MARK.search(json.dumps(logged["body"]["messages"][-1]))
+    return Visit(
+        number=logged["number"],
+        mark=mark.group() if mark else "",
+        key=headers.get("idempotency-key", ""),
+        status=logged["status"] or 0,
+        complete=bool(logged["complete"]),
+    )
+
+
+async def start_provider(nursery: trio.Nursery, cwd: trio.Path) -> Provider:
+    command = (*EXAI, "simulate", "--port", "0", "--until-eof")
+    child = await start_child(nursery, command, environment(cwd), cwd)
+    origin = json.loads(await child.line())["simulator"]
+    return Provider(child, int(origin.rpartition(":")[2]))

@@ -1,0 +1,49 @@
+"""The scenarios by name."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+import attrs
+
+from . import kills, network, providers, scarcity, sessions
+from .trial import Trial
+
+
+def _nothing() -> str:
+    return ""
+
+
+@attrs.frozen
+class Scenario:
+    """`unable` says why it cannot be played on this machine. `share` of the wanted cycles is played, at least one."""
+
+    play: Callable[[Trial], Awaitable[None]]
+    unable: Callable[[], str] = _nothing
+    share: float = 1.0
+
+    @property
+    def about(self) -> str:
+        return (self.play.__doc__ or "").partition("\n")[0]
+
+
+SCENARIOS: Final[Mapping[str, Scenario]] = {
+    "kill-daemon": Scenario(kills.kill_daemon),
+    "kill-acks": Scenario(kills.kill_acks),
+    "kill-shim": Scenario(kills.kill_shim),
+    "sigterm": Scenario(kills.sigterm),
+    "rolling": Scenario(kills.rolling),
+    "drain-long": Scenario(kills.drain_long, share=0.02),
+    "two-daemons": Scenario(kills.two_daemons),
+    "freeze": Scenario(network.freeze),
+    "cut": Scenario(network.cut),
+    "cut-in-frame": Scenario(network.cut_in_frame),
+    "half-open": Scenario(network.half_open),
+    "slow": Scenario(network.slow),
+    "namespace": Scenario(network.namespace, network.no_namespaces),
+    **{name: Scenario(providers.provider) for name in providers.names()},
+    "disk-full": Scenario(scarcity.disk_full, scarcity.no_mounts),
+    "descriptors": Scenario(scarcity.descriptors_out),
+    "clock-jump": Scenario(scarcity.clock_jump),
+    "duplicate-ids": Scenario(sessions.duplicate_ids),
+    "token-change": Scenario(sessions.token_change),
+}
