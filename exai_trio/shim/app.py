@@ -23,7 +23,7 @@ from exai_trio.wire.mcp_desk import Effect, FrontDesk, RootsGiven, Say, WantList
 from exai_trio.wire.mcp_params import Call
 
 from .catalogue import Catalogue
-from .memory import give_back
+from .memory import give_back, versions_without_metadata
 
 if TYPE_CHECKING:
     from .bridge import Bridge
@@ -204,9 +204,9 @@ class Shim:
 
 def daemon_back_office(shim: Shim) -> tuple["Bridge", "Link"]:
     """Bridge and link to the daemon of the configuration."""
-    bridge_module, link_module, large, websocket = map(
-        _imported, ("shim.bridge", "shim.link", "shim.large", "transport.websocket")
-    )
+    with versions_without_metadata():
+        websocket = _imported("transport.websocket")
+    bridge_module, link_module, large = map(_imported, ("shim.bridge", "shim.link", "shim.large"))
     config = shim.config
     bridge = bridge_module.Bridge(
         shim.lines, shim.desk, large.Shelf(config.home / "files"), max_frame=config.ws_max_bytes

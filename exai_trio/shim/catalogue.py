@@ -37,10 +37,15 @@ class Catalogue:
             self.desk.listing = None
 
     def declare(self) -> Listing | None:
-        """The list as this package declares it. Blocks for the imports: call it in a thread."""
-        from exai_trio.tools.registry import Registry  # noqa: PLC0415  # heavy, and only needed without any other list
+        """The list as this package declares it. Blocks, for imports if the user chose single tools: call it in a thread."""
+        config = self.config
+        if config.enabled_tools or config.disabled_tools:
+            from exai_trio.tools.registry import Registry  # noqa: PLC0415  # heavy, and seldom needed
 
-        return listing_of(Registry.from_config(self.config).listing())
+            return listing_of(Registry.from_config(config).listing())
+        from exai_trio.tools.shipped import shipped  # noqa: PLC0415  # only needed without any other list
+
+        return listing_of(shipped(config.tool_profile))
 
     def offer(self, listing: Listing | None) -> None:
         """Tell this list from now on; who has another one is told that it changed."""
