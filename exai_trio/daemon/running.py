@@ -237,7 +237,7 @@ class Running:
     def _count(self, call: Call, outcome: Outcome) -> None:
         code = outcome.error.code if isinstance(outcome, CallFailed) else ""
         self.shared.figures.count(code)
-        self.shared.toolcalls.add(line_of(call, outcome))
+        self.shared.toolcalls.add_made(lambda: line_of(call, outcome))
         self.shared.call_log.add(
             CallLine(
                 t=round(self.shared.now(), 3),

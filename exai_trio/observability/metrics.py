@@ -31,17 +31,22 @@ class CallLine:
 
 @attrs.define(eq=False)
 class CallLog(Generic[Line]):
-    """Lines wait here until `flush` writes them; what does not fit is dropped and counted."""
+    """Lines wait here until `flush` writes them, at most `most`; what does not fit is dropped and counted."""
 
     path: Path
     rotate_bytes: int = _ROTATE_BYTES
+    most: int = _MOST_WAITING
     dropped: int = 0
     waiting: list[Line] = attrs.field(factory=list[Line])
     encode: Callable[[Line], bytes] = msgspec.json.encode
 
     def add(self, line: Line) -> None:
-        if len(self.waiting) < _MOST_WAITING:
-            self.waiting.append(line)
+        self.add_made(lambda: line)
+
+    def add_made(self, make: Callable[[], Line]) -> None:
+        """As `add`, and the line is made only if it fits."""
+        if len(self.waiting) < self.most:
+            self.waiting.append(make())
         else:
             self.dropped += 1
 
@@ -54,5 +59,5 @@ class CallLog(Generic[Line]):
         try:
             append_private(self.path, data, rotate_bytes=self.rotate_bytes)
         except OSError:
-            self.waiting = (lines + self.waiting)[:_MOST_WAITING]
+            self.waiting = (lines + self.waiting)[: self.most]
             raise

@@ -17,6 +17,9 @@ from .times import rfc3339
 FILE_NAME = "toolcalls.jsonl"
 _LONGEST = 300  # characters of one argument
 _MOST_ITEMS = 5
+_MOST_WAITING = (
+    500  # between two writes, a second apart: redacting takes longer than a small call does
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +45,8 @@ def shortened(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def toolcalls_log(config: Config) -> CallLog[ToolCallLine]:
     redaction = Redaction.knowing(secrets_of(config))
-    return CallLog(config.logs / FILE_NAME, encode=partial(_encoded, redaction=redaction))
+    encode = partial(_encoded, redaction=redaction)
+    return CallLog(config.logs / FILE_NAME, encode=encode, most=_MOST_WAITING)
 
 
 def _encoded(line: ToolCallLine, redaction: Redaction) -> bytes:

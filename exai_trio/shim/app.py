@@ -138,8 +138,12 @@ class Shim:
         return self.bridge
 
     async def _declare(self) -> None:
+        catalogue = self.catalogue
         try:
-            listing = await trio.to_thread.run_sync(self.catalogue.declare)
+            if catalogue.declares_at_once:
+                listing = catalogue.declare()
+            else:
+                listing = await trio.to_thread.run_sync(catalogue.declare)
         except Exception:
             log.exception("own tool list not built")
             return

@@ -36,10 +36,15 @@ class Catalogue:
         except OSError:
             self.desk.listing = None
 
+    @property
+    def declares_at_once(self) -> bool:
+        """The shipped list will do: reading it takes a few milliseconds."""
+        return not (self.config.enabled_tools or self.config.disabled_tools)
+
     def declare(self) -> Listing | None:
-        """The list as this package declares it. Blocks, for imports if the user chose single tools: call it in a thread."""
+        """The list as this package declares it. Blocks for imports unless `declares_at_once`: call it in a thread then."""
         config = self.config
-        if config.enabled_tools or config.disabled_tools:
+        if not self.declares_at_once:
             from exai_trio.tools.registry import Registry  # noqa: PLC0415  # heavy, and seldom needed
 
             return listing_of(Registry.from_config(config).listing())

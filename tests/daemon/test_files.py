@@ -79,3 +79,18 @@ def test_the_pid_file_is_there_while_the_daemon_runs(tmp_path):
 
     assert there.strip().isdigit()
     assert not path.exists()
+
+
+def test_lines_that_do_not_fit_are_not_even_made(tmp_path):
+    """What is over the bound is counted, and nothing is spent on it."""
+    log = CallLog(tmp_path / "calls.jsonl", most=1)
+    made = []
+
+    def make():
+        made.append(1)
+        return LINE
+
+    log.add_made(make)
+    log.add_made(make)
+
+    assert (1, 1, 1) == (len(made), len(log.waiting), log.dropped)
