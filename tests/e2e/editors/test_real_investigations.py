@@ -4,13 +4,13 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-import trio as package
+import trio
 
 pytestmark = pytest.mark.real
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 GATEWAY = REPOSITORY / "exai_trio" / "providers" / "gateway.py"
-TRIO = Path(package.__file__).resolve().parent
+TRIO = Path(trio.__file__).resolve().parent
 
 
 def place_of(new_place, *roots, **settings):
@@ -92,7 +92,7 @@ async def test_precommit_on_a_real_diff(new_place, start, editor, tmp_path):
     module = root / "backoff.py"
     module.write_bytes((REPOSITORY / "exai_trio/resilience/backoff.py").read_bytes())
     for words in (["init", "-q"], ["add", "."]):
-        await package.run_process(["git", *words], cwd=root)
+        await trio.run_process(["git", *words], cwd=root)
     with module.open("a") as file:
         file.write("\nNEW_LINE = 1\n")
     before = sorted(p.name for p in (root / ".git").iterdir())
