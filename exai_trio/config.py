@@ -15,6 +15,7 @@ Environment = Literal["development", "production", "testing"]
 JwtAlgorithm = Literal["HS256", "HS384", "HS512"]
 ToolProfile = Literal["lean", "standard", "full"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+Durability = Literal["process", "power", "off"]
 LogFormat = Literal["auto", "text", "json"]
 
 MIB = 1024 * 1024
@@ -89,6 +90,8 @@ class Config:
     conversation_timeout_hours: float = 24.0
     max_conversation_turns: int = 20
     storage_backend: Literal["sqlite"] = "sqlite"
+    durability: Durability = "process"
+    call_max_attempts: int = 2
 
     circuit_breaker_enabled: bool = True
     circuit_breaker_threshold: int = 5

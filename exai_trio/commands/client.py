@@ -39,12 +39,13 @@ class Return:
 
 @attrs.define(eq=False)
 class Client:
-    """One connection after its hello. One task receives, one sends."""
+    """One connection after its hello. One task receives, one sends. `resumed`: the daemon knows what the session asked."""
 
     _socket: WebSocket
     server: ServerFacts | None
     session_id: str
     _seen: int = 0
+    resumed: bool = False
 
     @property
     def way_back(self) -> Return:
@@ -131,8 +132,9 @@ async def _introduce(socket: WebSocket, hello: Hello, config: Config) -> Client:
 def _let_in(socket: WebSocket, answer: HelloAck, hello: Hello) -> Client:
     if answer.ok:
         server = None if answer.server is UNSET else answer.server
-        seen = hello.last_seq if answer.resumed is True else 0
-        return Client(socket, server, answer.session_id or "", seen)
+        resumed = answer.resumed is True
+        seen = hello.last_seq if resumed else 0
+        return Client(socket, server, answer.session_id or "", seen, resumed)
     if answer.error == "unauthorized":
         raise UnauthorizedError(
             "the daemon does not accept our token; give EXAI_WS_TOKEN the value that the daemon was started with"

@@ -1,8 +1,8 @@
 """One call, carried through to its outcome: over lost connections, and through the signals that cancel it.
 
 A connection that breaks is opened again, into the same session, and the call is sent again under the same request id:
-the daemon joins it to the one that runs. A daemon that was started anew has forgotten the call; whether to run it
-again is then for whoever asked.
+the daemon joins it to the one that runs, also if it was started anew and took the call up from its journal. A daemon
+without one has forgotten the call; whether to run it again is then for whoever asked.
 """
 
 import signal
@@ -124,7 +124,7 @@ class Pursuit:
                 timeout_s=asked.timeout_s,
                 stream=self.stream,
             )
-        elif boot_id != self._boot_id:
+        elif boot_id != self._boot_id and not client.resumed:
             raise CallInterrupted(
                 "the daemon was started anew while the call ran; the provider may already have done the work. Call again"
             )

@@ -12,12 +12,14 @@ import trio
 
 from exai_trio import __version__
 from exai_trio.config import Config, bracketed
+from exai_trio.errors import StorageError
 from exai_trio.observability import collector
 from exai_trio.observability.clock import unix_now
 from exai_trio.observability.logs import open_logs
 from exai_trio.observability.metrics import CallLog
+from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import open_gateway
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite import SqliteStore, open_sqlite
 from exai_trio.storage.uploads import SqliteUploads
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
@@ -67,6 +69,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         stack.enter_context(open_logs(config, "ws_daemon"))
         shared = await stack.enter_async_context(_build(config, _port(listeners)))
         stack.enter_context(pid_file(config))
+        stack.enter_context(watching(Watchdog()))
         await _run(shared, listeners, task_status)
         await trio.to_thread.run_sync(shared.flush_logs)
         log.info("stopped")
@@ -78,7 +81,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
         gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
-        store = await stack.enter_async_context(open_sqlite(config.state / "exai.db"))
+        store = await stack.enter_async_context(_open_store(config))
         facts = Facts(
             config=config,
             boot_id=secrets.token_hex(8),
@@ -91,6 +94,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             gateway=gateway,
             registry=Registry.from_config(config),
             simulator=origin,
+            store=store,
         )
         services = Services(
             config=config,
@@ -113,7 +117,22 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             figures=facts.figures,
             facts=facts,
             draining=facts.draining,
+            journal=None if config.durability == "off" else store.journal(),
         )
+
+
+@asynccontextmanager
+async def _open_store(config: Config) -> AsyncGenerator[SqliteStore]:
+    """Raises StorageError. A damaged file does not keep the daemon from starting."""
+    power = config.durability == "power"
+    path = config.state / "exai.db"
+    async with open_sqlite(path, over_power_loss=power, replace_damaged=True) as store:
+        if store.set_aside is not None:
+            log.error(
+                "the database was damaged; it is set aside and a fresh one is used",
+                extra={"set_aside": str(store.set_aside)},
+            )
+        yield store
 
 
 async def _run(
@@ -126,6 +145,7 @@ async def _run(
         await app.start(_watch_signals, stop, app.cancel_scope)
         async with trio.open_nursery() as living:
             sessions = Sessions(shared, living)
+            await _restore(sessions)
             app.start_soon(Jobs(shared, sessions).run)
             async with trio.open_nursery() as connections:
                 async with trio.open_nursery() as listening:
@@ -144,6 +164,14 @@ async def _settle(shared: Shared) -> None:
     """What the first calls would otherwise pay for, now that the daemon serves."""
     await shared.services.gateway.warm_up()
     collector.settle()
+
+
+async def _restore(sessions: Sessions) -> None:
+    """What earlier daemons left open is taken up before anybody can ask for it."""
+    try:
+        await sessions.restore()
+    except StorageError:
+        log.exception("journal not read; calls that an earlier daemon left open stay there")
 
 
 def _server(shared: Shared, sessions: Sessions, listeners: list[trio.SocketListener]) -> Server:

@@ -51,7 +51,7 @@ class Waits:
 class Call:
     """An accepted call; to its tool it is the Caller.
 
-    `timeout` is seconds from `started`. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
+    `timeout` is seconds from `started`; `attempt` counts runs over restarts; `left` says that the next daemon runs it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
     """
 
     request: CallTool
@@ -65,6 +65,8 @@ class Call:
     started: float = attrs.field(factory=trio.current_time)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     ending: ExaiError | None = None
+    attempt: int = 1
+    left: bool = False
     waits: Waits = attrs.field(factory=Waits)
     correlation_id: str = attrs.field(factory=_new_correlation_id)
     doing: str = "running"

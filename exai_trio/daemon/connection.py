@@ -101,33 +101,34 @@ class Connection:
         error = as_fault(InvalidRequestError(fault.reason), "unreadable")
         if fault.op in {"call_tool", "tool_call"}:
             failed = CallFailed(request_id=fault.request_id, error=error)
-            self.session.deliver(self.session.rules.number(failed))
+            self.session.mail.deliver(self.session.rules.number(failed))
         elif fault.request_id is None:
-            self.session.send(ErrorReply(error=error))
+            self.session.mail.send(ErrorReply(error=error))
         else:
-            self.session.send(ErrorReply(request_id=fault.request_id, error=error))
+            self.session.mail.send(ErrorReply(request_id=fault.request_id, error=error))
 
     def _dispatch(self, message: ClientMessage, size: int) -> None:
         session = self.session
+        session.spoken_to = True
         match message:
             case CallTool():
                 session.call_tool(message, size)
             case Ack(seq=seq):
                 session.rules.acknowledge(seq)
             case Ping(request_id=request_id):
-                session.send(Pong(request_id=request_id))
+                session.mail.send(Pong(request_id=request_id))
             case Cancel():
                 session.cancel(message)
             case ListTools(request_id=request_id):
                 tools = self.shared.registry.listing()
-                session.send(ToolList(tools=tools, request_id=request_id))
+                session.mail.send(ToolList(tools=tools, request_id=request_id))
             case Health(request_id=request_id):
-                session.send(self._health(request_id))
+                session.mail.send(self._health(request_id))
             case RotateToken():
-                session.send(self._rotate(message))
+                session.mail.send(self._rotate(message))
             case Hello():
                 fault = InvalidRequestError("hello was already said on this connection")
-                session.send(ErrorReply(error=as_fault(fault, "hello")))
+                session.mail.send(ErrorReply(error=as_fault(fault, "hello")))
 
     def _health(self, request_id: MaybeId) -> HealthReport:
         now = rfc3339(self.shared.now())

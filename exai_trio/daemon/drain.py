@@ -20,7 +20,7 @@ _FLUSH_S = 0.5
 
 
 async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -> None:
-    """Let calls finish, interrupt the rest, and close every connection with 1012.
+    """Let calls finish, leave the rest to the next daemon or interrupt them, and close every connection with 1012.
 
     Takes at most EXAI_DRAIN_S: what the connections may still need for their last frames and goodbyes is set aside.
     """
@@ -32,7 +32,7 @@ async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -
         outbox.put(encode(Bye(reason="draining", retry_after_s=_RETRY_AFTER_S)))
     with trio.move_on_after(config.drain_s - set_aside):
         await shared.wait_quiet()
-    sessions.end_calls(_interrupted())
+    sessions.leave_calls(_interrupted())
     with trio.move_on_after(_FLUSH_S):
         await shared.wait_quiet()
     for outbox in sessions.outboxes():

@@ -3,7 +3,8 @@
 import os
 from collections import deque
 from collections.abc import Callable
-from typing import Any
+from pathlib import Path
+from typing import Any, Protocol
 
 import attrs
 import trio
@@ -17,6 +18,18 @@ from exai_trio.tools.registry import Registry
 from .figures import Figures
 
 _TAIL_BYTES = 1_000_000
+
+
+class StoreState(Protocol):
+    """How the store's file fares."""
+
+    @property
+    def is_full(self) -> bool: ...
+
+    @property
+    def set_aside(self) -> Path | None: ...
+
+    async def recover(self) -> None: ...
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -34,6 +47,7 @@ class Facts:
     gateway: Gateway
     registry: Registry
     simulator: str | None
+    store: StoreState | None = None
 
     @property
     def status(self) -> str:
@@ -48,6 +62,16 @@ class Facts:
             "providers": list(self.gateway.providers()),
             "tool_count": len(self.registry.visible()),
             "simulator": self.simulator,
+            "storage": self.storage(),
+        }
+
+    def storage(self) -> dict[str, Any]:
+        """`damaged_file` is the name of a database that was set aside at the start."""
+        aside = self.store.set_aside if self.store else None
+        return {
+            "durability": self.config.durability,
+            "disk_full": self.store is not None and self.store.is_full,
+            "damaged_file": aside.name if aside else None,
         }
 
     def identity(self) -> dict[str, Any]:

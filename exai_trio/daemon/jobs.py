@@ -13,6 +13,8 @@ from .supervision import every
 _HEALTH_FILE_S = 10.0
 _FLUSH_S = 1.0
 _SWEEP_S = 300.0
+_ACKS_S = 1.0
+_ROOM_S = 5.0
 
 
 @attrs.frozen(eq=False)
@@ -31,13 +33,16 @@ class Jobs:
             jobs.start_soon(every, _HEALTH_FILE_S, self.write_health)
             jobs.start_soon(every, _FLUSH_S, self.flush_call_log)
             jobs.start_soon(every, _SWEEP_S, self.sweep_conversations)
+            jobs.start_soon(every, _ACKS_S, self.sessions.note_acks)
+            jobs.start_soon(every, _SWEEP_S, self.sweep_journal)
+            jobs.start_soon(every, _ROOM_S, self.look_for_room)
 
     async def say_progress(self) -> None:
         """Every running call says something at least each EXAI_PROGRESS_INTERVAL_S: the job looks four times as often."""
         silent_since = trio.current_time() - 0.75 * self.shared.config.progress_interval_s
         for session in list(self.sessions.table.values()):
             for call in list(session.calls.values()):
-                if call.is_silent_since(silent_since):
+                if call.is_silent_since(silent_since) and not session.mail.holds(call.wire_id):
                     call.say_progress()
             await trio.lowlevel.checkpoint()
 
@@ -51,3 +56,13 @@ class Jobs:
 
     async def sweep_conversations(self) -> None:
         await self.shared.services.conversations.sweep(self.shared.now())
+
+    async def sweep_journal(self) -> None:
+        if self.shared.journal is not None:
+            grace = self.shared.config.session_grace_s
+            await self.shared.journal.sweep_calls(self.shared.now(), grace)
+
+    async def look_for_room(self) -> None:
+        store = self.shared.facts.store
+        if store is not None:
+            await store.recover()

@@ -14,57 +14,70 @@ from exai_trio.errors import (
     OverCapacityError,
     ServiceUnavailableError,
 )
-from exai_trio.observability import logs
-from exai_trio.observability.metrics import CallLine
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.declaration import Tool
-from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import (
-    Bye,
-    CallAccepted,
     CallCancelling,
     CallFailed,
-    CallResult,
     CallTool,
     Cancel,
-    DaemonMessage,
     ErrorReply,
-    Progress,
     RequestId,
-    StreamChunk,
 )
 from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
 
-from .calls import Call, Outcome, outcome_of
+from .calls import Call
 from .faults import as_fault
-from .outbox import Farewell, Outbox
+from .ledger import Ledger, Unfinished
+from .mail import Mail
+from .outbox import Outbox
+from .running import Running, broken_off, may_run_again
 from .state import Shared
-from .toolcalls import line_of
 
 log = logging.getLogger("exai.session")
+
+_ENDING_S = 10.0  # for the last outcomes of a session whose client did not come back
 
 
 @attrs.define(eq=False)
 class Session:
-    """Made and run by `Sessions`. All but the waits is one synchronous step."""
+    """Made by `open_session`, run by `Sessions`. All but the waits is one synchronous step.
+
+    `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
+    """
 
     id: str
     principal: str
     shared: Shared
     rules: SessionRules
+    mail: Mail
+    running: Running
     roots: tuple[Path, ...] = ()
-    outbox: Outbox | None = None
-    calls: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
-    _running: trio.Nursery | None = None
+    acked_on_disk: int = 0
+    spoken_to: bool = False
+    _nursery: trio.Nursery | None = None
     _changed: trio.Event = attrs.field(factory=trio.Event)
+
+    @property
+    def calls(self) -> dict[RequestId, Call]:
+        return self.running.calls
+
+    @property
+    def outbox(self) -> Outbox | None:
+        return self.mail.outbox
+
+    def is_continued_by(self, last_seq: int) -> bool:
+        """Whether a client that has numbers up to `last_seq` has them from this session, and not from one of the same id
+        that is no more: the word that it was a new one may have been lost on its way."""
+        return self.spoken_to and last_seq <= self.rules.last_seq
 
     def begin(self, running: trio.Nursery) -> None:
         """Calls run in this nursery from now on; whoever opened it ends them, and then calls `end`."""
-        self._running = running
+        self._nursery = running
 
     def end(self) -> None:
         """No call can run any more; a connection that is still there hears so."""
-        self._running = None
+        self._nursery = None
 
     async def wait_abandoned(self) -> None:
         """Return when no client has been there for EXAI_SESSION_GRACE_S, or when one left nothing to come back to."""
@@ -76,7 +89,15 @@ class Session:
             with trio.move_on_after(self.shared.config.session_grace_s) as grace:
                 await self._wait_change()
             if grace.cancelled_caught and self.outbox is None:
-                return
+                await self._end_calls()
+                if self.outbox is None:
+                    return
+
+    async def _end_calls(self) -> None:
+        """Cancel every call and let the outcomes be kept; a client that comes back just now hears them."""
+        with trio.move_on_after(_ENDING_S):
+            self.running.end_all(CallCancelled("the session ended: its client did not come back"))
+            await self.running.wait_none()
 
     async def _wait_change(self) -> None:
         self._changed = trio.Event()
@@ -84,35 +105,14 @@ class Session:
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
-        if self.outbox is not None:
-            self.outbox.put(encode(Bye(reason="superseded", retry_after_s=0.0)))
-            self.outbox.close(Farewell(reason="superseded"))
-        self.outbox = outbox
-        self.rules.resumable = protocol > 1
+        self.mail.attach(outbox, protocol=protocol, last_seq=last_seq)
         self._changed.set()
-        for frame in self.rules.resume(last_seq):
-            outbox.put(frame)
 
     def detach(self, outbox: Outbox) -> None:
         """The connection is gone; calls go on."""
-        if self.outbox is outbox:
-            self.outbox = None
+        if self.mail.outbox is outbox:
+            self.mail.outbox = None
             self._changed.set()
-
-    def send(self, message: DaemonMessage) -> None:
-        """A message that needs no number; lost if no client is there."""
-        if self.outbox is not None:
-            self.outbox.put(encode(message))
-
-    def deliver(self, frame: str) -> None:
-        """A numbered frame; a client that is away gets it when it comes back."""
-        if self.outbox is not None:
-            self.outbox.put(frame)
-
-    def offer(self, message: Progress | StreamChunk) -> None:
-        """A message that may be dropped."""
-        if self.outbox is not None:
-            self.outbox.offer(encode(message))
 
     def call_tool(self, request: CallTool, size: int) -> None:
         """Start the call, or repeat what is known of it, or refuse it. `size` is the frame's, in bytes."""
@@ -123,23 +123,48 @@ class Session:
                 self._refuse(request, fault)
             case Again(frame):
                 self.shared.figures.repeated += 1
-                if frame is not None:
-                    self.deliver(frame)
+                if frame is not None and not self.mail.holds(request.request_id):
+                    self.mail.deliver(frame)
             case _:
-                if isinstance(planned, Call) and self._running is not None:
-                    self._start(planned, self._running)
+                if isinstance(planned, Call) and self._nursery is not None:
+                    self.running.begin(planned)
+                    name = f"call {planned.tool.name}"
+                    self._nursery.start_soon(self.running.run, planned, name=name)
+
+    def take_up(self, left: Unfinished, ledger: Ledger) -> None:
+        """A call that an earlier daemon accepted and did not end: run it once more if that is allowed, or say that it broke
+        off. Only between `begin` and `end`."""
+        call = self._call_of(left.request, left.roots)
+        running, nursery = self.running, self._nursery
+        if nursery is None:
+            return
+        if isinstance(call, Call) and may_run_again(call, left.attempts):
+            call.timeout, call.attempt = left.timeout, left.attempts + 1
+            running.begin(call)
+            nursery.start_soon(running.run_again, call, ledger, name=f"call {call.tool.name}")
+        else:
+            why = broken_off(left.attempts) if isinstance(call, Call) else call
+            nursery.start_soon(running.break_off, left.request.request_id, why)
 
     def _refuse(self, request: CallTool, fault: ExaiError) -> None:
         self.shared.figures.refused += 1
         correlation_id = f"refused-{self.shared.figures.refused}"
         failed = CallFailed(request_id=request.request_id, error=as_fault(fault, correlation_id))
         log.debug("call refused", extra={"code": fault.code, "correlation_id": correlation_id})
-        self.deliver(self.rules.number(failed))
+        self.mail.deliver(self.rules.number(failed))
 
     def _plan(self, request: CallTool, size: int) -> Call | ExaiError:
         """The call that this request would be, or why it cannot be one."""
         try:
             self._check_room(size)
+        except ExaiError as objection:
+            return objection
+        if request.roots is None:
+            return self._call_of(request, self.roots)
+        return self._call_of(request, allowed_roots(self.shared, request.roots))
+
+    def _call_of(self, request: CallTool, roots: tuple[Path, ...]) -> Call | ExaiError:
+        try:
             tool = self.shared.registry.get(request.name)
             arguments = parse(tool, request.arguments)
         except ExaiError as objection:
@@ -151,15 +176,13 @@ class Session:
             tool=tool,
             arguments=arguments,
             timeout=min(most, request.timeout_s or most),
-            roots=self.roots
-            if request.roots is None
-            else allowed_roots(self.shared, request.roots),
-            emit=self.offer,
+            roots=roots,
+            emit=self.mail.offer,
             shared=self.shared,
         )
 
     def _check_room(self, size: int) -> None:
-        if self.shared.draining.is_set() or self._running is None:
+        if self.shared.draining.is_set() or self._nursery is None:
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
         most = self.shared.config.tool_call_max_size
         if size > most:
@@ -169,59 +192,16 @@ class Session:
                 details={"limit": "tool_call_max_size", "size": size, "max": most},
             )
 
-    def _start(self, call: Call, running: trio.Nursery) -> None:
-        self.calls[call.wire_id] = call
-        self.shared.call_started()
-        running.start_soon(self._run, call, name=f"call {call.tool.name}")
-
-    async def _run(self, call: Call) -> None:
-        logs.session_id.set(self.id)
-        logs.request_id.set(call.request_id)
-        logs.correlation_id.set(call.correlation_id)
-        accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
-        self.deliver(self.rules.accept(call.wire_id, accepted))
-        try:
-            outcome = await outcome_of(call)
-        finally:
-            del self.calls[call.wire_id]
-            self.shared.call_ended()
-        if isinstance(outcome, CallResult) and not self.rules.resumable:
-            outcome = attrs.evolve(outcome, text="\n".join(o.text for o in outcome.outputs))
-        self.deliver(self.rules.finish(call.wire_id, outcome))
-        self._count(call, outcome)
-
-    def _count(self, call: Call, outcome: Outcome) -> None:
-        code = outcome.error.code if isinstance(outcome, CallFailed) else ""
-        self.shared.figures.count(code)
-        self.shared.toolcalls.add(line_of(call, outcome))
-        self.shared.call_log.add(
-            CallLine(
-                t=round(self.shared.now(), 3),
-                op="call_tool",
-                lat=round(call.elapsed, 6),
-                sess=self.id,
-                name=call.tool.name,
-                prov=call.waits.provider_name,
-                ok=not code,
-                code=code,
-            )
-        )
-
     def cancel(self, request: Cancel) -> None:
         """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND."""
         call = self.calls.get(request.request_id)
         if call is None:
             fault = NotFoundError("no call with this request_id is running")
             error = as_fault(fault, "cancel")
-            self.send(ErrorReply(request_id=request.request_id, error=error))
+            self.mail.send(ErrorReply(request_id=request.request_id, error=error))
             return
-        self.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
+        self.mail.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
         call.end(CallCancelled("the client cancelled the call"))
-
-    def end_calls(self, why: ExaiError) -> None:
-        """Stop every running call; each has `why` as its outcome."""
-        for call in list(self.calls.values()):
-            call.end(why)
 
 
 def longest(config: Config, tool: Tool) -> float:
@@ -238,5 +218,9 @@ def allowed_roots(shared: Shared, named: list[str]) -> tuple[Path, ...]:
     return tuple(Path(root) for root in named if Path(root).is_absolute())
 
 
-def new_rules(shared: Shared) -> SessionRules:
-    return SessionRules(bounds=Bounds(running=shared.config.ws_session_max_inflight))
+def open_session(session_id: str, principal: str, shared: Shared) -> Session:
+    """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
+    rules = SessionRules(bounds=Bounds(running=shared.config.ws_session_max_inflight))
+    ledger = Ledger(shared.journal, session_id, principal) if shared.journal else None
+    mail = Mail(rules)
+    return Session(session_id, principal, shared, rules, mail, Running(mail, shared, ledger))

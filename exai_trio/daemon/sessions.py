@@ -1,17 +1,23 @@
-"""All sessions of the daemon: who may take which, and the nursery they live in."""
+"""All sessions of the daemon: who may take which, the nursery they live in, and those that outlived an earlier daemon."""
 
+import logging
 import re
 import secrets
 
 import attrs
 import trio
 
-from exai_trio.errors import ExaiError
+from exai_trio.errors import ExaiError, StorageError
+from exai_trio.storage.journal import KeptSession
+from exai_trio.wire.codec import WireError
 from exai_trio.wire.messages import Hello
 
+from .ledger import restore
 from .outbox import Outbox
-from .session import Session, allowed_roots, new_rules
+from .session import Session, allowed_roots, open_session
 from .state import Shared
+
+log = logging.getLogger("exai.session")
 
 _OWN_ID = re.compile(r"^[A-Za-z0-9_-]{3,64}$")
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
@@ -24,20 +30,85 @@ class Sessions:
     shared: Shared
     living: trio.Nursery
     table: dict[str, Session] = attrs.field(factory=dict[str, Session])
+    _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
 
     async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
         """The session that this client continues, or a new one; attached to `outbox`. True if it was continued."""
-        known = self.table.get(hello.session_id or "")
+        known = await self._known(hello.session_id or "")
         if known is not None and known.principal == principal:
-            self._attach(known, hello, outbox, hello.last_seq)
-            return known, True
-        session = Session(
-            self._new_id(hello.session_id), principal, self.shared, new_rules(self.shared)
-        )
+            continued = known.is_continued_by(hello.last_seq)
+            self._attach(known, hello, outbox, hello.last_seq if continued else 0)
+            return known, continued
+        session = open_session(self._new_id(hello.session_id), principal, self.shared)
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
         await self.living.start(self._live, session)
         return session, False
+
+    async def _known(self, session_id: str) -> Session | None:
+        """The session of this id, brought back from the journal if it is not among the living."""
+        journal = self.shared.journal
+        if session_id in self.table or journal is None or not _OWN_ID.match(session_id):
+            return self.table.get(session_id)
+        try:
+            kept = await journal.session(session_id)
+        except StorageError as fault:
+            log.error("session not read", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+            kept = None
+        if kept is not None:
+            await self._bring_back(session_id, kept)
+        return self.table.get(session_id)
+
+    async def restore(self) -> None:
+        """Bring back the sessions that have calls without an outcome, and take those up. Raises StorageError."""
+        journal = self.shared.journal
+        if journal is None:
+            return
+        for session_id in await journal.unfinished():
+            kept = await journal.session(session_id)
+            if kept is not None:
+                await self._bring_back(session_id, kept)
+
+    async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
+        session = open_session(session_id, kept.calls[0].principal, self.shared)
+        try:
+            unfinished = restore(session.rules, kept)
+        except (WireError, TypeError):
+            log.exception("session not restored", extra={"session": session_id})
+            return
+        session.acked_on_disk, session.spoken_to = kept.acked, True
+        await self._note_base(session)
+        if session_id in self.table:  # another connection was faster
+            return
+        self.table[session_id] = session
+        await self.living.start(self._live, session)
+        if session.running.ledger is not None:
+            for left in unfinished:
+                session.take_up(left, session.running.ledger)
+        log.info(
+            "session restored",
+            extra={"session": session_id, "calls": len(kept.calls), "unfinished": len(unfinished)},
+        )
+
+    async def _note_base(self, session: Session) -> None:
+        """The next daemon must give other numbers than this one, also if nothing else of this one's is written down."""
+        if self.shared.journal is not None:
+            try:
+                await self.shared.journal.number_from(session.id, session.rules.last_seq)
+            except StorageError as fault:
+                log.error("numbers not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
+
+    async def note_acks(self) -> None:
+        """Tell the journal what the clients have acknowledged since the last time. Raises StorageError."""
+        journal = self.shared.journal
+        due = [s for s in self.table.values() if s.rules.acked > s.acked_on_disk]
+        acked = self._last_acks | {session.id: session.rules.acked for session in due}
+        if journal is None or not acked:
+            return
+        await journal.acknowledge(acked)
+        self._last_acks = {}
+        for session in due:
+            session.acked_on_disk = acked[session.id]
 
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
@@ -62,6 +133,7 @@ class Sessions:
                 finally:
                     session.end()  # before the nursery closes: nothing can be started in a closed one
                     del self.table[session.id]
+                    self._last_acks[session.id] = session.rules.acked
                 running.cancel_scope.cancel(reason="the session's client did not come back")
         finally:
             self.shared.figures.sessions -= 1
@@ -70,6 +142,7 @@ class Sessions:
         """Of all clients that are connected now."""
         return [session.outbox for session in self.table.values() if session.outbox is not None]
 
-    def end_calls(self, why: ExaiError) -> None:
+    def leave_calls(self, why: ExaiError) -> None:
+        """Stop every call: what the next daemon may run again stays open, the rest ends with `why`."""
         for session in self.table.values():
-            session.end_calls(why)
+            session.running.leave_all(why)

@@ -8,6 +8,7 @@ import trio
 from exai_trio.config import Config
 from exai_trio.observability.metrics import CallLine, CallLog
 from exai_trio.observability.toolcalls import ToolCallLine, toolcalls_log
+from exai_trio.storage.journal import Journal
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
 
@@ -20,7 +21,7 @@ from .tokens import Tokens
 class Shared:
     """`permits` is the daemon's limit on calls at once; `draining` is set when no new call is taken.
 
-    `quiet` is set once no call runs during the drain.
+    `quiet` is set once no call runs during the drain. Without a `journal` calls are accepted and nothing is promised.
     """
 
     config: Config
@@ -37,6 +38,7 @@ class Shared:
     toolcalls: CallLog[ToolCallLine] = attrs.field(
         default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
     )
+    journal: Journal | None = None
     quiet: trio.Event = attrs.field(factory=trio.Event)
 
     def flush_logs(self) -> None:

@@ -116,6 +116,12 @@ _TOOLS = Group(
         ),
         _setting("MAX_CONVERSATION_TURNS", v.whole(1, 1000), "exchanges in one conversation"),
         _setting("STORAGE_BACKEND", v.choice("sqlite"), "where conversations are kept"),
+        _setting(
+            "EXAI_DURABILITY",
+            v.choice("process", "power", "off"),
+            "accepted calls survive kills; power: also power loss; off: neither",
+        ),
+        _setting("EXAI_CALL_MAX_ATTEMPTS", v.whole(1, 10), "runs of one call over daemon restarts"),
     ),
 )
 
@@ -213,8 +219,6 @@ PRESETS: dict[str, dict[str, object]] = {
 # Described for EXAI, but of features that this version does not have.
 NOT_YET = frozenset(
     {
-        "EXAI_CALL_MAX_ATTEMPTS",
-        "EXAI_DURABILITY",
         "EXAI_HANDLE_AFTER_S",
         "SUPABASE_URL",
         "SUPABASE_KEY",

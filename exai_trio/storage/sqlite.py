@@ -1,13 +1,16 @@
-"""Conversations and workflow steps in one SQLite file: the only module that knows sqlite3, and where its errors become StorageError.
+"""One SQLite file, for everything that is kept: the only module that knows sqlite3, and where its errors become StorageError.
 
-WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes.
+WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes
+(not with synchronous FULL, which costs a disk flush for each commit).
 One connection writes (in group commits), another reads; both are used by one thread at a time.
 """
 
+import errno
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,8 +19,13 @@ import trio
 
 from exai_trio.errors import StorageError
 from exai_trio.storage import queries
+from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.base import Conversation, Step, Turn
+from exai_trio.storage.damage import marker, note, put_aside
+from exai_trio.storage.faults import Damaged, DiskFull
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
+from exai_trio.storage.journal import Journal
+from exai_trio.storage.journal_sqlite import SqliteJournal
 from exai_trio.storage.schema import APPLICATION_ID, STEPS
 
 T = TypeVar("T")
@@ -33,6 +41,9 @@ class SqliteStore:
     _writer: GroupCommit
     _reader: sqlite3.Connection
     _reading: trio.CapacityLimiter
+    _path: Path
+    _ballast: Ballast
+    set_aside: Path | None = None
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
         return await self.read(lambda connection: queries.load(connection, continuation_id, now))
@@ -61,6 +72,20 @@ class SqliteStore:
     async def sweep(self, now: float) -> int:
         return await self._writer.write(lambda connection: queries.sweep(connection, now))
 
+    def journal(self) -> Journal:
+        """The journal of calls in the same file, written in the same commits."""
+        return SqliteJournal(self._writer, self.read, self._ballast)
+
+    @property
+    def is_full(self) -> bool:
+        """The disk was full and still is: what can wait is refused."""
+        return self._ballast.spent
+
+    async def recover(self) -> None:
+        """See whether a disk that was full has room again."""
+        if self._ballast.spent:
+            await trio.to_thread.run_sync(self._ballast.restore, limiter=self._reading)
+
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Have statements of another module of this package done in the next batch."""
         return await self._writer.write(work)
@@ -69,7 +94,7 @@ class SqliteStore:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
 
         def run() -> T:
-            with _sqlite_faults(), _transaction(self._reader, "DEFERRED"):
+            with _noting_damage(self._path), _transaction(self._reader, "DEFERRED"):
                 return query(self._reader)
 
         return await trio.to_thread.run_sync(
@@ -78,20 +103,58 @@ class SqliteStore:
 
 
 @asynccontextmanager
-async def open_sqlite(path: Path) -> AsyncGenerator[SqliteStore]:
+async def open_sqlite(
+    path: Path, *, over_power_loss: bool = False, replace_damaged: bool = False
+) -> AsyncGenerator[SqliteStore]:
     """Open the store, making or upgrading the file if needed; leaving the block flushes and closes it.
 
+    `over_power_loss`: each commit waits until the disk has it (synchronous FULL). `replace_damaged`: a damaged file is set
+    aside, never overwritten, and a fresh one is made.
     Raises: StorageError if the file cannot be used, or is not ours, or was made by a newer EXAI.
     """
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
-    writer, reader = await trio.to_thread.run_sync(_open, path, limiter=limiter)
+    ballast = Ballast(path.with_name(f"{path.name}.ballast"))
+    opened = await trio.to_thread.run_sync(
+        partial(_open_anyhow, path, ballast, replace_damaged=replace_damaged), limiter=limiter
+    )
+    writer, reader, set_aside = opened
+    synchronous = "FULL" if over_power_loss else "NORMAL"
+    writer.execute(f"PRAGMA synchronous = {synchronous}")
     try:
-        async with open_group_commit(lambda batch: _commit(writer, batch)) as group_commit:
-            yield SqliteStore(group_commit, reader, limiter)
+        async with open_group_commit(
+            lambda batch: _commit(writer, batch, path, ballast)
+        ) as commits:
+            yield SqliteStore(commits, reader, limiter, path, ballast, set_aside)
     finally:
         # The last close copies the log back into the file: a few milliseconds, at the end of the process only.
         reader.close()
         writer.close()
+
+
+def _open_anyhow(
+    path: Path, ballast: Ballast, *, replace_damaged: bool
+) -> tuple[sqlite3.Connection, sqlite3.Connection, Path | None]:
+    """Open in spite of a full disk and, if wanted, of damage."""
+    found_damaged = replace_damaged and marker(path).exists()
+    set_aside = _set_aside(path) if found_damaged else None
+    try:
+        writer, reader = _open(path)
+    except DiskFull:
+        if not ballast.spend():
+            raise
+        writer, reader = _open(path)
+    except Damaged:
+        if not replace_damaged:
+            raise
+        set_aside = _set_aside(path)
+        writer, reader = _open(path)
+    ballast.restore()
+    return writer, reader, set_aside
+
+
+def _set_aside(path: Path) -> Path:
+    with _sqlite_faults(path):
+        return put_aside(path)
 
 
 def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
@@ -119,7 +182,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     try:
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute("PRAGMA foreign_keys = ON")
     except BaseException:
         connection.close()
@@ -154,15 +216,32 @@ def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
     return int(version)
 
 
-def _commit(connection: sqlite3.Connection, batch: Sequence[Write]) -> None:
-    """Carry out a batch in one transaction. A write that fails alone is undone alone; a failed commit fails them all."""
+def _commit(
+    connection: sqlite3.Connection, batch: Sequence[Write], path: Path, ballast: Ballast
+) -> None:
+    """Carry out a batch in one transaction. A write that fails alone is undone alone; a failed commit fails them all.
+
+    On a full disk the ballast makes room for a second try.
+    """
     try:
-        with _sqlite_faults(), _transaction(connection, "IMMEDIATE"):
-            for write in batch:
-                _carry_out(connection, write)
+        try:
+            _carry_out_all(connection, batch)
+        except DiskFull:
+            if not ballast.spend():
+                raise
+            _carry_out_all(connection, batch)
     except StorageError as fault:
+        if isinstance(fault, Damaged):
+            note(path)
         for write in batch:
             write.fault = write.fault or fault
+
+
+def _carry_out_all(connection: sqlite3.Connection, batch: Sequence[Write]) -> None:
+    with _sqlite_faults(), _transaction(connection, "IMMEDIATE"):
+        for write in batch:
+            write.fault = None
+            _carry_out(connection, write)
 
 
 def _carry_out(connection: sqlite3.Connection, write: Write) -> None:
@@ -171,8 +250,8 @@ def _carry_out(connection: sqlite3.Connection, write: Write) -> None:
         with _sqlite_faults():
             write.result = write.work(connection)
     except StorageError as fault:
-        if not connection.in_transaction:  # a full disk makes SQLite give up the whole batch
-            raise
+        if isinstance(fault, DiskFull) or not connection.in_transaction:
+            raise  # the whole batch: it may be tried again in the ballast's room
         write.fault = fault
         connection.execute("ROLLBACK TO one")
     connection.execute("RELEASE one")
@@ -190,15 +269,31 @@ def _transaction(connection: sqlite3.Connection, kind: str) -> Generator[None]:
 
 
 @contextmanager
+def _noting_damage(path: Path) -> Generator[None]:
+    try:
+        with _sqlite_faults():
+            yield
+    except Damaged:
+        note(path)
+        raise
+
+
+@contextmanager
 def _sqlite_faults(path: Path | None = None) -> Generator[None]:
     """sqlite3's errors, and the system's while opening, leave as StorageError with a remedy."""
     try:
         yield
     except (sqlite3.Error, OSError) as fault:
         where = f" {path}" if path else ""
-        raise StorageError(
-            f"The store{where} could not be used: {fault}. {_remedy(fault)}"
-        ) from fault
+        kind = _kind(fault)
+        raise kind(f"The store{where} could not be used: {fault}. {_remedy(fault)}") from fault
+
+
+def _kind(fault: Exception) -> type[StorageError]:
+    name = getattr(fault, "sqlite_errorname", "")
+    if name == "SQLITE_FULL" or getattr(fault, "errno", 0) in {errno.ENOSPC, errno.EDQUOT}:
+        return DiskFull
+    return Damaged if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) else StorageError
 
 
 def _remedy(fault: Exception) -> str:
@@ -206,7 +301,7 @@ def _remedy(fault: Exception) -> str:
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
             return "Another process holds its lock; try again."
         case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
-            return "The file is damaged: move it away (and its -wal and -shm) and start again."
+            return "The file is damaged: `exai serve` sets it aside when it starts again; or move it away (and its -wal and -shm)."
         case "SQLITE_FULL":
             return "The disk is full."
         case _:

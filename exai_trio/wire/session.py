@@ -4,6 +4,8 @@ A request id is an idempotency key: the same id with the same call joins the run
 Numbered frames are kept until the client acknowledges them; a client of protocol 1 gets no numbers and keeps nothing here.
 """
 
+from collections.abc import Iterable
+
 import attrs
 import msgspec
 import xxhash
@@ -12,6 +14,10 @@ from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
 
 from .codec import encode, numbered
 from .messages import CallTool, DaemonMessage, RequestId
+
+# Numbers after a restart begin so far above those that were written down: frames that are not written down (refusals)
+# had some of the numbers between, and a client counts what is below its last number as received.
+RESTART_GAP = 2**32
 
 _sorted = msgspec.json.Encoder(order="sorted")
 
@@ -49,6 +55,17 @@ class Refuse:
     fault: ExaiError
 
 
+@attrs.frozen(kw_only=True)
+class Survivor:
+    """A call as it outlived its daemon: the frames without their numbers; a number of 0 was never given."""
+
+    call: CallTool
+    accepted: str
+    accepted_seq: int
+    outcome: str | None
+    outcome_seq: int
+
+
 @attrs.define
 class _Known:
     """A call that the session has seen. `body` is the frame to repeat, without its number."""
@@ -72,6 +89,47 @@ class SessionRules:
     _unacked_bytes: int = 0
     _known: dict[RequestId, _Known] = attrs.field(factory=dict[RequestId, _Known])
     _kept_bytes: int = 0
+
+    def restore(self, survivors: list[Survivor], acked: int, base: int) -> None:
+        """Know again what an earlier daemon knew, whose numbers began above `base`; only before anything else.
+
+        Calls without outcome count as running.
+        """
+        frames: list[tuple[int, str]] = []
+        for one in survivors:
+            known = _Known(_fingerprint(one.call), one.accepted, one.accepted_seq)
+            frames.append((one.accepted_seq, one.accepted))
+            if one.outcome is None:
+                self.running += 1
+            else:
+                known = _Known(known.fingerprint, one.outcome, one.outcome_seq, finished=True)
+                frames.append((one.outcome_seq, one.outcome))
+                self._kept_bytes += len(one.outcome)
+            self._known[one.call.request_id] = known
+        self._acked = acked
+        for seq, body in sorted(frames):
+            self._last_seq = max(self._last_seq, seq)
+            if seq > acked:
+                self._keep(seq, numbered(body, seq))
+        if self._last_seq:
+            self._last_seq = max(self._last_seq, base) + RESTART_GAP
+
+    @property
+    def acked(self) -> int:
+        return self._acked
+
+    @property
+    def last_seq(self) -> int:
+        """The highest number that a frame could have."""
+        return self._last_seq
+
+    def seq_of(self, request_id: RequestId) -> int:
+        """The number under which the newest frame of this call went out; 0 if it has none."""
+        return self._known[request_id].seq
+
+    def body_of(self, request_id: RequestId) -> str:
+        """The newest frame of this call, without its number."""
+        return self._known[request_id].body or ""
 
     @property
     def holds_anything(self) -> bool:
@@ -139,11 +197,24 @@ class SessionRules:
         self._forget_old()
         return frame
 
+    def reject(self, request_id: RequestId, message: DaemonMessage) -> str:
+        """The refusal that goes out in place of an acceptance, under its number; the call was never seen."""
+        known = self._known.pop(request_id)
+        self.running -= 1
+        body = encode(message)
+        if not known.seq:
+            return body
+        frame = numbered(body, known.seq)
+        if known.seq in self._unacked:
+            self._unacked_bytes += len(frame) - len(self._unacked[known.seq])
+            self._unacked[known.seq] = frame
+        return frame
+
     def _remember(self, request_id: RequestId, message: DaemonMessage) -> str:
         known = self._known[request_id]
         known.body = encode(message)
         frame = self._number(known.body)
-        known.seq = self._last_seq
+        known.seq = self._last_seq if self.resumable else 0
         return frame
 
     def number(self, message: DaemonMessage) -> str:
@@ -155,17 +226,26 @@ class SessionRules:
             return body
         self._last_seq += 1
         frame = numbered(body, self._last_seq)
-        self._unacked[self._last_seq] = frame
-        self._unacked_bytes += len(frame)
+        self._keep(self._last_seq, frame)
         return frame
+
+    def _keep(self, seq: int, frame: str) -> None:
+        self._unacked[seq] = frame
+        self._unacked_bytes += len(frame)
 
     def acknowledge(self, seq: int) -> None:
         """Every frame up to `seq` is in the client's hands. A number that was never given counts as the last one given."""
         newest = min(seq, self._last_seq)
-        for number in range(self._acked + 1, newest + 1):
-            self._unacked_bytes -= len(self._unacked.pop(number))
+        for number in self._between(self._acked, newest):
+            self._unacked_bytes -= len(self._unacked.pop(number, ""))
         self._acked = max(self._acked, newest)
         self._forget_old()
+
+    def _between(self, acked: int, newest: int) -> Iterable[int]:
+        """The numbers that an acknowledgement covers; few or many lie between two, and after a restart very many."""
+        if newest - acked <= len(self._unacked):
+            return range(acked + 1, newest + 1)
+        return [number for number in self._unacked if number <= newest]
 
     def resume(self, last_seq: int) -> list[str]:
         """What a client that came back has missed, in order."""

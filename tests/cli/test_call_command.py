@@ -278,6 +278,23 @@ async def test_a_restarted_daemon_is_not_asked_twice(daemon, said, autojump_cloc
     assert 1 == len(daemon.heard_of(CallTool))
 
 
+async def test_a_restarted_daemon_that_knows_the_call_answers_it(daemon, said, autojump_clock):
+    """It has taken the call up from its journal: sent again, the call joins."""
+
+    async def on_call(daemon, message):
+        if len(daemon.heard_of(CallTool)) == 1:
+            server = attrs.evolve(daemon.greeting.server, boot_id="another")
+            daemon.greeting = attrs.evolve(daemon.greeting, server=server, resumed=True)
+            await daemon.hang_up(1012)
+        else:
+            await daemon.answer(message, envelope("the answer"))
+
+    daemon.on_call = on_call
+
+    assert 0 == await run(daemon, said, screen=True)
+    assert 1 == len({one.request_id for one in daemon.heard_of(CallTool)})
+
+
 @pytest.mark.parametrize(("absent", "fault"), [(False, PeerGone), (True, Unreachable)])
 async def test_coming_back_is_given_up(daemon, said, autojump_clock, absent, fault):
     """After the last wait the loss is the outcome."""

@@ -151,9 +151,9 @@ def test_what_looks_near_a_contradiction_is_none(environ: dict[str, str]):
         ({}, "EXAI_HOEM=/x", "EXAI_HOEM is no setting of EXAI; did you mean EXAI_HOME?"),
         ({"EXAI_QQQQQQQQQQQQQQ": "1"}, "", "EXAI_QQQQQQQQQQQQQQ is no setting of EXAI"),
         (
-            {"EXAI_DURABILITY": "off"},
+            {"EXAI_HANDLE_AFTER_S": "off"},
             "",
-            "EXAI_DURABILITY is set, but this version does not use it",
+            "EXAI_HANDLE_AFTER_S is set, but this version does not use it",
         ),
         ({}, "KEY: value", "line 1 of ENV_FILE is not NAME=value and is skipped"),
     ],

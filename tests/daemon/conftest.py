@@ -19,6 +19,7 @@ from exai_trio.daemon.state import Shared
 from exai_trio.daemon.supervision import every
 from exai_trio.daemon.tokens import Tokens
 from exai_trio.observability.metrics import CallLog
+from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.storage.memory import MemoryStore
 from exai_trio.storage.uploads import MemoryUploads
 from exai_trio.tools.declaration import Answer, Services, Tool
@@ -148,16 +149,24 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(**settings):
+async def open_house(journal=None, *, repeatable=True, **settings):
+    journal = MemoryJournal() if journal is None else journal
     settings.setdefault("home", Path("/nowhere"))
     settings.setdefault("tool_profile", "full")
     config = Config(**settings)
     naps = Naps()
-    nap = Tool(name="nap", description="Sleep.", arguments=NapArguments, run=naps.run)
+    nap = Tool(
+        name="nap",
+        description="Sleep.",
+        arguments=NapArguments,
+        run=naps.run,
+        repeatable=repeatable,
+    )
     registry = Registry.from_config(config, (*BUILT_IN, nap))
     async with trio.open_nursery() as living, trio.open_nursery() as connections:
-        shared = _shared(config, registry)
+        shared = _shared(config, registry, journal)
         sessions = Sessions(shared, living)
+        await sessions.restore()
         server = Server(shared, sessions, OurNames.of(config), Places(config), Limits(close_s=1.0))
         living.start_soon(
             every, config.progress_interval_s / 4, Jobs(shared, sessions).say_progress
@@ -167,7 +176,7 @@ async def open_house(**settings):
         connections.cancel_scope.cancel()
 
 
-def _shared(config, registry):
+def _shared(config, registry, journal):
     draining, figures = trio.Event(), Figures()
     permits = trio.CapacityLimiter(config.ws_global_max_inflight)
     facts = Facts(
@@ -204,6 +213,7 @@ def _shared(config, registry):
         figures=figures,
         facts=facts,
         draining=draining,
+        journal=None if config.durability == "off" else journal,
     )
 
 

@@ -33,8 +33,8 @@ async def test_calls_finish_during_the_drain_then_the_connection_closes_with_101
 async def test_a_call_that_outlasts_the_drain_is_interrupted_within_the_limit(
     house, autojump_clock
 ):
-    """Its outcome says INTERRUPTED, and all is over before EXAI_DRAIN_S."""
-    async with house() as daemon, daemon.connect() as (client, _):
+    """Without a journal its outcome says INTERRUPTED, and all is over before EXAI_DRAIN_S."""
+    async with house(durability="off") as daemon, daemon.connect() as (client, _):
         await client.nap(seconds=60.0)
         await client.hear()
         started = trio.current_time()
@@ -68,6 +68,8 @@ async def test_cancelled_at_any_step_nothing_stays_behind(
                 pass
 
     def nothing_left():
+        if not houses:  # cut while the daemon was built
+            return
         daemon = houses.pop()
         figures = daemon.shared.figures
         left = (figures.sessions, figures.connections, figures.running, daemon.server.places.total)

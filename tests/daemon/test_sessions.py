@@ -163,3 +163,17 @@ async def test_a_client_of_protocol_1_gets_frames_without_numbers(house, autojum
     assert 0 == client.last_seq
     assert isinstance(accepted, CallAccepted)
     assert "slept 0" == outcome.text
+
+
+async def test_a_session_whose_client_never_heard_of_it_is_new_to_it_again(house, autojump_clock):
+    """The word that nothing was resumed was lost: it is given again, or the client would drop new frames as old ones."""
+    async with house() as daemon:
+        first = daemon.connect(session_id="win", last_seq=9)
+        second = daemon.connect(session_id="win", last_seq=9)
+        async with first as (_, before), second as (client, after):
+            await client.nap()
+            await client.hear_until(CallResult)
+        async with daemon.connect(session_id="win", last_seq=client.last_seq) as (_, later):
+            pass
+
+    assert [False, False, True] == [before.resumed, after.resumed, later.resumed]

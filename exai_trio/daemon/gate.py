@@ -1,0 +1,57 @@
+"""Frames in the order of their numbers, some of which must wait for the disk. Pure: no trio, no clock, no I/O.
+
+A client drops what it takes for old: no frame may overtake one with a lower number.
+"""
+
+from collections import deque
+
+import attrs
+
+
+@attrs.define(eq=False)
+class Held:
+    """A frame on its way; `free` once it may go. `kept` frames are given again to a client that comes back."""
+
+    frame: str
+    free: bool = False
+    kept: bool = True
+
+
+@attrs.define(eq=False)
+class Gate:
+    """At most one frame waits for each call, and what was put behind it while the disk wrote."""
+
+    kept: int = 0
+    _waiting: deque[Held] = attrs.field(factory=deque[Held])
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def hold(self, frame: str) -> Held:
+        """The frame takes its place in the order, and waits."""
+        return self._append(Held(frame))
+
+    def _append(self, held: Held) -> Held:
+        self._waiting.append(held)
+        self.kept += held.kept
+        return held
+
+    def free(self, held: Held) -> list[str]:
+        """This frame need not wait any longer. Returns what may go now."""
+        held.free = True
+        return self._due()
+
+    def put(self, frame: str, *, kept: bool = True) -> list[str]:
+        """A frame that need not wait but for those before it. Returns what may go now."""
+        if not self._waiting:
+            return [frame]
+        self._append(Held(frame, free=True, kept=kept))
+        return []
+
+    def _due(self) -> list[str]:
+        due: list[str] = []
+        while self._waiting and self._waiting[0].free:
+            held = self._waiting.popleft()
+            self.kept -= held.kept
+            due.append(held.frame)
+        return due

@@ -1,0 +1,95 @@
+"""The journal as sessions write it and read it back: calls and outcomes as records, records as session rules."""
+
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSession
+from exai_trio.wire.codec import decode_client, encode
+from exai_trio.wire.messages import CallAccepted, CallTool, RequestId
+from exai_trio.wire.session import SessionRules, Survivor
+
+from .calls import Call
+
+
+def key_of(request_id: RequestId) -> str:
+    """The request id as the journal knows it: 1 and "1" are two ids."""
+    return msgspec.json.encode(request_id).decode()
+
+
+@attrs.frozen(eq=False)
+class Ledger:
+    """The pages of one session. Its methods raise StorageError."""
+
+    journal: Journal
+    session: str
+    principal: str
+
+    async def accept(self, call: Call, *, seq: int, resumable: bool, at: float) -> None:
+        """The call is on disk when this returns."""
+        await self.journal.accept(
+            KeptCall(
+                session=self.session,
+                request=key_of(call.wire_id),
+                principal=self.principal,
+                resumable=resumable,
+                seq=seq,
+                frame=encode(call.request),
+                roots=tuple(str(root) for root in call.roots),
+                timeout=call.timeout,
+                at=at,
+            )
+        )
+
+    async def run_again(self, call: Call) -> None:
+        await self.journal.run_again(self.session, key_of(call.wire_id))
+
+    async def finish(self, request_id: RequestId, *, seq: int, body: str, at: float) -> None:
+        """The outcome is on disk when this returns."""
+        outcome = KeptOutcome(seq=seq, frame=body, at=at)
+        await self.journal.finish(self.session, key_of(request_id), outcome)
+
+
+@attrs.frozen(eq=False)
+class Unfinished:
+    """A call that an earlier daemon accepted and did not end."""
+
+    request: CallTool
+    roots: tuple[Path, ...]
+    timeout: float
+    attempts: int
+
+
+def request_of(kept: KeptCall) -> CallTool:
+    """Raises WireError or TypeError if this is not what an earlier daemon wrote."""
+    request = decode_client(kept.frame)
+    if not isinstance(request, CallTool):
+        raise TypeError(f"{type(request).__name__} in the journal")
+    return request
+
+
+def restore(rules: SessionRules, kept: KeptSession) -> list[Unfinished]:
+    """Give the rules back what they knew. Returns the calls that have no outcome yet."""
+    survivors: list[Survivor] = []
+    unfinished: list[Unfinished] = []
+    for call in kept.calls:
+        request = request_of(call)
+        name = request.name
+        accepted = CallAccepted(request_id=request.request_id, name=name, timeout=call.timeout)
+        outcome = call.outcome
+        survivors.append(
+            Survivor(
+                call=request,
+                accepted=encode(accepted),
+                accepted_seq=call.seq,
+                outcome=outcome.frame if outcome else None,
+                outcome_seq=outcome.seq if outcome else 0,
+            )
+        )
+        if outcome is None:
+            roots = tuple(Path(root) for root in call.roots)
+            unfinished.append(Unfinished(request, roots, call.timeout, call.attempts))
+    rules.resumable = any(call.resumable for call in kept.calls)
+    rules.restore(survivors, kept.acked, kept.base)
+    return unfinished

@@ -1,0 +1,252 @@
+"""The calls of one session from acceptance to their kept outcome, also over the daemon's death. What one run does: `calls`.
+
+With a ledger a call is on disk before its acceptance goes out, and its outcome before that does. The waits are in the
+call's own task: the reader never waits for the disk.
+"""
+
+import logging
+
+import attrs
+import trio
+
+from exai_trio.errors import CallInterrupted, ExaiError, StorageError
+from exai_trio.observability import logs
+from exai_trio.observability.metrics import CallLine
+from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
+
+from .calls import Call, Outcome, outcome_of
+from .faults import as_fault
+from .ledger import Ledger
+from .mail import Mail
+from .state import Shared
+from .toolcalls import line_of
+
+log = logging.getLogger("exai.session")
+
+_DISK_AGAIN_S = 1.0
+_DISK_PATIENCE_S = 10.0  # so long an outcome waits for a disk that does not take it
+
+
+@attrs.frozen(eq=False)
+class Due:
+    """An outcome on its way to the disk."""
+
+    ledger: Ledger
+    request_id: RequestId
+    seq: int
+    body: str
+    at: float
+
+    async def keep(self) -> None:
+        """Return once the outcome is on disk, however often it takes."""
+        while True:
+            try:
+                await self.ledger.finish(self.request_id, seq=self.seq, body=self.body, at=self.at)
+            except StorageError as fault:
+                log.error("outcome not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+            else:
+                return
+            await trio.sleep(_DISK_AGAIN_S)
+
+
+@attrs.define(eq=False)
+class Running:
+    """Owned by one session, which runs the tasks. `calls` can be cancelled; `busy` counts also those that are being kept."""
+
+    mail: Mail
+    shared: Shared
+    ledger: Ledger | None = None
+    calls: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
+    busy: int = 0
+    _changed: trio.Event = attrs.field(factory=trio.Event)
+
+    async def wait_none(self) -> None:
+        """Return when no call runs and every outcome is kept."""
+        while self.busy:
+            self._changed = trio.Event()
+            await self._changed.wait()
+
+    def _accept(self, call: Call) -> None:
+        """The acceptance takes its number, and goes out once the call is on disk."""
+        accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
+        frame = self.mail.rules.accept(call.wire_id, accepted)
+        if self.ledger is None:
+            self.mail.deliver(frame)
+        else:
+            self.mail.hold(call.wire_id, frame)
+
+    async def run(self, call: Call) -> None:
+        """An accepted call to its outcome. Cancelled, it stays open in the journal."""
+        _sign_logs(call)
+        due: Due | None = None
+        try:
+            self._accept(call)
+            if self.ledger is None or await self._record(call, self.ledger):
+                due = await self._answer(call)
+        finally:
+            self._end(call)
+        await self._keep_late(due)
+
+    async def _record(self, call: Call, ledger: Ledger) -> bool:
+        """Put the call on disk and let its acceptance go; if the disk does not take it, a refusal goes in its place."""
+        rules = self.mail.rules
+        seq, resumable = rules.seq_of(call.wire_id), rules.resumable
+        try:
+            await ledger.accept(call, seq=seq, resumable=resumable, at=self.shared.now())
+        except StorageError as fault:
+            self._reject(call, fault)
+            return False
+        self.mail.let_go(call.wire_id)
+        return True
+
+    def _reject(self, call: Call, fault: StorageError) -> None:
+        self.shared.figures.refused += 1
+        log.error("call not journalled", extra={"fault": fault.message})
+        error = as_fault(_not_kept(fault), call.correlation_id)
+        refusal = CallFailed(request_id=call.wire_id, error=error)
+        self.mail.let_go(call.wire_id, instead=self.mail.rules.reject(call.wire_id, refusal))
+
+    async def _answer(self, call: Call) -> "Due | None":
+        try:
+            outcome = await outcome_of(call)
+        finally:
+            del self.calls[call.wire_id]
+        if call.left and isinstance(outcome, CallFailed):
+            return None  # open in the journal: the next daemon takes it up
+        if isinstance(outcome, CallResult) and not self.mail.rules.resumable:
+            outcome = attrs.evolve(outcome, text="\n".join(o.text for o in outcome.outputs))
+        due = await self._conclude(call.wire_id, outcome)
+        self._count(call, outcome)
+        return due
+
+    async def _conclude(self, request_id: RequestId, outcome: Outcome) -> "Due | None":
+        """Put the outcome on disk, then let it go. A disk that fails for long keeps nobody from hearing it; what is still
+        due to the disk then is returned."""
+        rules = self.mail.rules
+        frame = rules.finish(request_id, outcome)
+        if self.ledger is None:
+            self.mail.deliver(frame)
+            return None
+        self.mail.hold(request_id, frame)
+        seq, body = rules.seq_of(request_id), rules.body_of(request_id)
+        due = Due(self.ledger, request_id, seq, body, self.shared.now())
+        with trio.move_on_after(_DISK_PATIENCE_S) as patience:
+            await due.keep()
+        self.mail.let_go(request_id)
+        return due if patience.cancelled_caught else None
+
+    async def _keep_late(self, due: "Due | None") -> None:
+        """An outcome that the client has and the disk does not: the next daemon must not run the call again."""
+        if due is not None:
+            await due.keep()
+
+    async def run_again(self, call: Call, ledger: Ledger) -> None:
+        """A call that an earlier daemon accepted and did not end, to its outcome. Cancelled, it stays open in the journal."""
+        _sign_logs(call)
+        due: Due | None = None
+        try:
+            await self._note_run(call, ledger)
+            call.started = trio.current_time()
+            due = await self._answer(call)
+        finally:
+            self._end(call)
+        await self._keep_late(due)
+
+    async def _note_run(self, call: Call, ledger: Ledger) -> None:
+        """Count the run on disk before it begins, however long the disk takes; a call that is ended meanwhile does not run."""
+        while call.ending is None:
+            try:
+                await ledger.run_again(call)
+            except StorageError as fault:
+                log.error("run not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
+            else:
+                return
+            await trio.sleep(_DISK_AGAIN_S)
+
+    async def break_off(self, request_id: RequestId, why: ExaiError) -> None:
+        """A call of an earlier daemon that does not run again; `why` is its outcome."""
+        self.shared.call_started()
+        self.busy += 1
+        due: Due | None = None
+        try:
+            error = as_fault(why, "restart")
+            due = await self._conclude(request_id, CallFailed(request_id=request_id, error=error))
+            self.shared.figures.count(why.code)
+        finally:
+            self._end(None)
+        await self._keep_late(due)
+
+    def end_all(self, why: ExaiError) -> None:
+        """Stop every running call; each has `why` as its outcome."""
+        for call in list(self.calls.values()):
+            call.end(why)
+
+    def leave_all(self, why: ExaiError) -> None:
+        """Stop every running call. Those that the next daemon may run again stay open; the others have `why` as outcome."""
+        for call in list(self.calls.values()):
+            call.left = self._may_be_left(call)
+            call.end(why)
+
+    def _may_be_left(self, call: Call) -> bool:
+        """A client of protocol 1 would never hear of it."""
+        kept = self.ledger is not None and self.mail.rules.resumable
+        return kept and may_run_again(call, call.attempt)
+
+    def begin(self, call: Call) -> None:
+        """The call counts as running: `run` or `run_again` is to follow, in a task of its own."""
+        self.calls[call.wire_id] = call
+        self.busy += 1
+        self.shared.call_started()
+
+    def _end(self, call: Call | None) -> None:
+        if call is not None:
+            self.calls.pop(call.wire_id, None)
+        self.busy -= 1
+        self.shared.call_ended()
+        self._changed.set()
+
+    def _count(self, call: Call, outcome: Outcome) -> None:
+        code = outcome.error.code if isinstance(outcome, CallFailed) else ""
+        self.shared.figures.count(code)
+        self.shared.toolcalls.add(line_of(call, outcome))
+        self.shared.call_log.add(
+            CallLine(
+                t=round(self.shared.now(), 3),
+                op="call_tool",
+                lat=round(call.elapsed, 6),
+                sess=call.session_id,
+                name=call.tool.name,
+                prov=call.waits.provider_name,
+                ok=not code,
+                code=code,
+            )
+        )
+
+
+def _sign_logs(call: Call) -> None:
+    """What this task logs from now on says whose it is."""
+    logs.session_id.set(call.session_id)
+    logs.request_id.set(call.request_id)
+    logs.correlation_id.set(call.correlation_id)
+
+
+def may_run_again(call: Call, attempts: int) -> bool:
+    return call.tool.repeatable and attempts < call.shared.config.call_max_attempts
+
+
+def broken_off(attempts: int) -> CallInterrupted:
+    return CallInterrupted(
+        "the daemon ended while the call ran, and it is not run again"
+        f" (runs so far: {attempts}); the provider may already have done the work. Send it again under a new request_id",
+        details={"attempts": attempts},
+    )
+
+
+def _not_kept(fault: StorageError) -> StorageError:
+    """Why a call is refused that cannot be journalled."""
+    return StorageError(
+        f"the call was not started, because it could not be written down: {fault.message}"
+        " EXAI_DURABILITY=off takes calls without that",
+        retry_after_s=fault.retry_after_s or 5.0,
+        details={"reason": "not_journalled"},
+    )

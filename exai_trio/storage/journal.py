@@ -1,0 +1,88 @@
+"""What the daemon asks of its journal: calls it has accepted and how they ended, kept over its own death. No SQL here.
+
+A call is kept until its outcome is acknowledged and swept, or for KEPT_S after its outcome.
+"""
+
+from collections.abc import Mapping
+from typing import Final, Protocol
+
+import attrs
+
+KEPT_S: Final = 48 * 3600.0
+
+
+@attrs.frozen(kw_only=True)
+class KeptOutcome:
+    """How a call ended. `frame` is the answer as it travels, without its number; `at` is unix seconds, UTC."""
+
+    seq: int
+    frame: str
+    at: float
+
+
+@attrs.frozen(kw_only=True)
+class KeptCall:
+    """An accepted call. `request` is its id as JSON, `frame` the call as it came, `seq` the number of its acknowledgement
+    (0: none was given), `attempts` the runs that were begun, `timeout` seconds for each."""
+
+    session: str
+    request: str
+    principal: str
+    resumable: bool
+    seq: int
+    frame: str
+    roots: tuple[str, ...]
+    timeout: float
+    at: float
+    attempts: int = 1
+    outcome: KeptOutcome | None = None
+
+
+@attrs.frozen(kw_only=True)
+class KeptSession:
+    """All that is kept of one session: its calls in the order of acceptance, the last number that was acknowledged, and a
+    number above which the frames of its newest life began."""
+
+    calls: tuple[KeptCall, ...]
+    acked: int = 0
+    base: int = 0
+
+
+class Journal(Protocol):
+    """What was written when a method returns survives a kill of the process.
+
+    Raises StorageError when it cannot be read or written; cancelling leaves a write done or not done, never half.
+    """
+
+    async def accept(self, call: KeptCall) -> None:
+        """Keep a new call; one of the same id that was kept before, and its outcome, are forgotten."""
+        ...
+
+    async def run_again(self, session: str, request: str) -> None:
+        """One more run of a kept call begins."""
+        ...
+
+    async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
+        """Keep the outcome of a kept call. The first one counts."""
+        ...
+
+    async def acknowledge(self, acks: Mapping[str, int]) -> None:
+        """The clients of these sessions have all frames up to these numbers."""
+        ...
+
+    async def number_from(self, session: str, base: int) -> None:
+        """A new life of this session gives only numbers above `base`."""
+        ...
+
+    async def unfinished(self) -> tuple[str, ...]:
+        """The sessions that have calls without an outcome."""
+        ...
+
+    async def session(self, session: str) -> KeptSession | None:
+        """What is kept of a session, or None if there is nothing."""
+        ...
+
+    async def sweep_calls(self, now: float, unnumbered_s: float) -> int:
+        """Forget calls whose outcome is acknowledged or older than KEPT_S; an outcome without a number, which nobody can
+        acknowledge, after `unnumbered_s`. Returns how many went; a long list goes in several steps."""
+        ...

@@ -1,0 +1,191 @@
+"""The journal's tables in the SQLite file. The file, its writer and its faults are `sqlite`'s.
+
+A call and its outcome are one insert each: a large request is written once.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
+
+import attrs
+import msgspec
+
+from exai_trio.storage.ballast import Ballast
+from exai_trio.storage.faults import DiskFull
+from exai_trio.storage.group_commit import GroupCommit
+from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
+
+if TYPE_CHECKING:  # one module loads sqlite3
+    from sqlite3 import Connection
+
+T = TypeVar("T")
+_SWEPT_AT_ONCE: Final = 500  # rows: the writer's other customers wait a few milliseconds for them
+
+
+class Reading(Protocol):
+    """Runs a query beside the writer, in a thread."""
+
+    def __call__(self, query: "Callable[[Connection], T]") -> Awaitable[T]: ...
+
+
+@attrs.frozen
+class SqliteJournal:
+    """A Journal over an open file; unusable after the file's block."""
+
+    _writer: GroupCommit
+    _read: Reading
+    _ballast: Ballast
+
+    async def accept(self, call: KeptCall) -> None:
+        if self._ballast.spent:
+            raise DiskFull(
+                "The disk is full; what room is left is for the outcomes of the calls that run.",
+                retry_after_s=10.0,
+            )
+        row = _row(call)
+        await self._writer.write(lambda connection: _insert_call(connection, row))
+
+    async def run_again(self, session: str, request: str) -> None:
+        await self._writer.write(
+            lambda connection: _execute(
+                connection,
+                "UPDATE journal_calls SET attempts = attempts + 1 WHERE session = ? AND request = ?",
+                (session, request),
+            )
+        )
+
+    async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
+        row = (session, request, outcome.seq, outcome.frame, outcome.at)
+        await self._writer.write(
+            lambda connection: _execute(
+                connection,
+                "INSERT INTO journal_outcomes (session, request, seq, frame, at) VALUES (?, ?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                row,
+            )
+        )
+
+    async def acknowledge(self, acks: Mapping[str, int]) -> None:
+        rows = list(acks.items())
+        await self._writer.write(lambda connection: _note_acks(connection, rows))
+
+    async def number_from(self, session: str, base: int) -> None:
+        await self._writer.write(
+            lambda connection: _execute(
+                connection,
+                "INSERT INTO journal_numbers (session, base) VALUES (?, ?)"
+                " ON CONFLICT (session) DO UPDATE SET base = excluded.base",
+                (session, base),
+            )
+        )
+
+    async def unfinished(self) -> tuple[str, ...]:
+        return await self._read(_unfinished)
+
+    async def session(self, session: str) -> KeptSession | None:
+        return await self._read(lambda connection: _session(connection, session))
+
+    async def sweep_calls(self, now: float, unnumbered_s: float) -> int:
+        gone, swept = 0, _SWEPT_AT_ONCE
+        while swept == _SWEPT_AT_ONCE:
+            swept = await self._writer.write(
+                lambda connection: _sweep(connection, now, unnumbered_s)
+            )
+            gone += swept
+        return gone
+
+
+def _row(call: KeptCall) -> tuple[Any, ...]:
+    return (
+        call.session,
+        call.request,
+        call.principal,
+        int(call.resumable),
+        call.seq,
+        msgspec.json.encode(call.roots).decode(),
+        call.timeout,
+        call.at,
+        call.attempts,
+        call.frame,
+    )
+
+
+def _insert_call(connection: "Connection", row: tuple[Any, ...]) -> None:
+    # REPLACE takes the older call's outcome with it: the foreign key cascades.
+    connection.execute(
+        "INSERT OR REPLACE INTO journal_calls"
+        " (session, request, principal, resumable, seq, roots, timeout, at, attempts, frame)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        row,
+    )
+
+
+def _execute(connection: "Connection", statement: str, row: tuple[Any, ...]) -> None:
+    connection.execute(statement, row)
+
+
+def _note_acks(connection: "Connection", rows: list[tuple[str, int]]) -> None:
+    connection.executemany(
+        "INSERT INTO journal_numbers (session, acked) VALUES (?, ?)"
+        " ON CONFLICT (session) DO UPDATE SET acked = max(acked, excluded.acked)",
+        rows,
+    )
+
+
+def _unfinished(connection: "Connection") -> tuple[str, ...]:
+    rows = connection.execute(
+        "SELECT DISTINCT session FROM journal_calls AS c WHERE NOT EXISTS"
+        " (SELECT 1 FROM journal_outcomes AS o WHERE o.session = c.session AND o.request = c.request)"
+        " ORDER BY session"
+    )
+    return tuple(session for (session,) in rows)
+
+
+def _session(connection: "Connection", session: str) -> KeptSession | None:
+    rows = connection.execute(
+        "SELECT c.session, c.request, c.principal, c.resumable, c.seq, c.frame, c.roots, c.timeout, c.at,"
+        " c.attempts, o.seq, o.frame, o.at FROM journal_calls AS c"
+        " LEFT JOIN journal_outcomes AS o ON o.session = c.session AND o.request = c.request"
+        " WHERE c.session = ? ORDER BY c.rowid",
+        (session,),
+    ).fetchall()
+    if not rows:
+        return None
+    numbers = connection.execute(
+        "SELECT acked, base FROM journal_numbers WHERE session = ?", (session,)
+    ).fetchone()
+    acked, base = numbers or (0, 0)
+    return KeptSession(calls=tuple(_call(row) for row in rows), acked=acked, base=base)
+
+
+def _call(row: tuple[Any, ...]) -> KeptCall:
+    session, request, principal, resumable, seq, frame, roots, timeout, at, attempts = row[:10]
+    out_seq, out_frame, out_at = row[10:]
+    return KeptCall(
+        session=session,
+        request=request,
+        principal=principal,
+        resumable=bool(resumable),
+        seq=seq,
+        frame=frame,
+        roots=tuple(msgspec.json.decode(roots)),
+        timeout=timeout,
+        at=at,
+        attempts=attempts,
+        outcome=None if out_frame is None else KeptOutcome(seq=out_seq, frame=out_frame, at=out_at),
+    )
+
+
+def _sweep(connection: "Connection", now: float, unnumbered_s: float) -> int:
+    gone = connection.execute(
+        "DELETE FROM journal_calls WHERE rowid IN (SELECT c.rowid FROM journal_outcomes AS o"
+        " JOIN journal_calls AS c ON c.session = o.session AND c.request = o.request"
+        " LEFT JOIN journal_numbers AS n ON n.session = o.session"
+        " WHERE (o.seq > 0 AND (o.seq <= coalesce(n.acked, 0) OR o.at <= ?)) OR (o.seq = 0 AND o.at <= ?)"
+        " LIMIT ?)",
+        (now - KEPT_S, now - unnumbered_s, _SWEPT_AT_ONCE),
+    ).rowcount
+    connection.execute(
+        "DELETE FROM journal_numbers WHERE NOT EXISTS"
+        " (SELECT 1 FROM journal_calls AS c WHERE c.session = journal_numbers.session)"
+    )
+    return int(gone)

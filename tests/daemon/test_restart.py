@@ -1,0 +1,372 @@
+"""A daemon dies and another one starts on its journal: what was accepted is answered once."""
+
+import attrs
+import pytest
+import trio
+
+from exai_trio.daemon.drain import drain
+from exai_trio.errors import StorageError
+from exai_trio.storage.journal_memory import MemoryJournal
+from exai_trio.transport.websocket import PeerGone
+from exai_trio.wire.messages import (
+    Ack,
+    CallAccepted,
+    CallCancelling,
+    CallFailed,
+    CallResult,
+    CallTool,
+    Cancel,
+    Ping,
+    Pong,
+)
+
+
+@pytest.fixture
+def journal():
+    return MemoryJournal()
+
+
+@attrs.define
+class FullDisk(MemoryJournal):
+    """A journal on a disk that takes nothing while `full`, or only after a time."""
+
+    full: bool = False
+    slow_s: float = 0.0
+
+    async def _write(self):
+        await trio.sleep(self.slow_s)
+        if self.full:
+            raise StorageError("The disk is full.")
+
+    async def accept(self, call):
+        await self._write()
+        await super().accept(call)
+
+    async def run_again(self, session, request):
+        await self._write()
+        await super().run_again(session, request)
+
+    async def finish(self, session, request, outcome):
+        await self._write()
+        await super().finish(session, request, outcome)
+
+
+async def killed_mid_call(house, journal, **settings):
+    """A daemon accepts a nap of 10 s for session "win" and dies. Returns the last number that its client has."""
+    async with house(journal, **settings) as daemon, daemon.connect(session_id="win") as (client, _):  # fmt: skip
+        await client.nap(seconds=10.0)
+        await client.hear_until(CallAccepted)
+        return client.last_seq
+
+
+async def test_an_accepted_call_is_run_again_and_answered(house, journal, autojump_clock):
+    """The client comes back with its last number: resumed, one outcome, no second acceptance."""
+    last = await killed_mid_call(house, journal)
+    async with house(journal) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, ack):  # fmt: skip
+        outcome = await client.hear_until((CallAccepted, CallResult))
+        await client.say(Ping())
+        after = await client.hear()
+
+    assert ack.resumed
+    assert ("r1", "slept 10") == (outcome.request_id, outcome.outputs[0].text)
+    assert isinstance(after, Pong)
+    assert client.last_seq > last
+    assert 1 == daemon.naps.started
+
+
+async def test_a_call_runs_at_most_so_often(house, journal, autojump_clock):
+    """After EXAI_CALL_MAX_ATTEMPTS runs that broke off, the outcome is INTERRUPTED and the tool is left alone."""
+    last = await killed_mid_call(house, journal)
+    async with house(journal) as second:
+        await trio.sleep(1)
+    async with house(journal) as third, third.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
+        outcome = await client.hear()
+
+    assert (1, 0) == (second.naps.started, third.naps.started)
+    assert ("INTERRUPTED", {"attempts": 2}) == (outcome.error.code, outcome.error.details)
+    assert () == await journal.unfinished()
+
+
+async def test_a_tool_that_is_not_repeatable_is_interrupted(house, journal, autojump_clock):
+    """The daemon does not do twice what cannot be done twice."""
+    last = await killed_mid_call(house, journal, repeatable=False)
+    async with house(journal, repeatable=False) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
+        outcome = await client.hear()
+
+    assert "INTERRUPTED" == outcome.error.code
+    assert 0 == daemon.naps.started
+
+
+async def test_a_kept_outcome_is_given_and_not_made_again(house, journal, autojump_clock):
+    """The call ended while the client was away and then the daemon died: the next one gives the stored outcome."""
+    async with house(journal) as first:
+        async with first.connect(session_id="win") as (client, _):
+            await client.nap(seconds=1.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        await trio.sleep(5)
+    async with house(journal) as second, second.connect(session_id="win", last_seq=last) as (client, ack):  # fmt: skip
+        replayed = await client.hear()
+        await client.nap(seconds=1.0)
+        repeated = await client.hear()
+        await client.nap(seconds=2.0)
+        reused = await client.hear()
+
+    assert ack.resumed
+    assert isinstance(replayed, CallResult)
+    assert replayed == repeated
+    assert "request_id_reused" == reused.error.details["reason"]
+    assert (1, 0) == (first.naps.started, second.naps.started)
+
+
+async def test_an_outcome_that_the_client_has_is_not_given_again(house, journal, autojump_clock):
+    """Its number is below the client's last one, also when the daemon died before it heard the acknowledgement."""
+    async with house(journal) as first, first.connect(session_id="win") as (client, _):
+        await client.nap()
+        await client.hear_until(CallResult)
+        last = client.last_seq
+    async with house(journal) as second, second.connect(session_id="win", last_seq=last) as (client, ack):  # fmt: skip
+        await client.say(Ping())
+        after = await client.hear()
+
+    assert ack.resumed
+    assert isinstance(after, Pong)
+
+
+async def test_what_was_refused_is_not_kept(house, journal, autojump_clock):
+    """A refusal is no promise: nothing is written for it."""
+    async with house(journal) as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.say(CallTool(request_id="r", name="no_such_tool"))
+        await client.hear()
+
+    assert await journal.session("win") is None
+
+
+async def test_numbers_go_on_above_all_that_were_given(house, journal, autojump_clock):
+    """Refusals had numbers that were not written down; what comes after the restart is above them."""
+    async with house(journal) as first, first.connect(session_id="win") as (client, _):
+        await client.nap(seconds=10.0)
+        await client.hear_until(CallAccepted)
+        for number in range(5):
+            await client.say(CallTool(request_id=number, name="no_such_tool"))
+            await client.hear()
+        last = client.last_seq
+    async with house(journal) as second:
+        await trio.sleep(20)
+        async with second.connect(session_id="win", last_seq=last) as (client, _):
+            outcome = await client.hear()
+
+    assert 6 == last
+    assert isinstance(outcome, CallResult)
+
+
+async def test_numbers_rise_over_lives_that_wrote_nothing_down(house, journal, autojump_clock):
+    """Each life begins above all that the one before may have given, whatever that one wrote."""
+    await killed_mid_call(house, journal)
+    numbers = []
+    for _ in range(3):
+        async with house(journal, call_max_attempts=9) as daemon, daemon.connect(session_id="win") as (client, _):  # fmt: skip
+            await client.say(CallTool(request_id="x", name="no_such_tool"))
+            await client.hear_until(CallFailed)
+            numbers.append(client.last_seq)
+
+    assert sorted(set(numbers)) == numbers
+
+
+async def test_a_session_that_ended_is_brought_back_by_its_client(house, journal, autojump_clock):
+    """Long after the grace the outcome is still there."""
+    async with house(journal, session_grace_s=30.0) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap(seconds=1.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        await trio.sleep(4000)
+        living = list(daemon.sessions.table)
+        async with daemon.connect(session_id="win", last_seq=last) as (client, ack):
+            outcome = await client.hear()
+
+    assert ([], True) == (living, ack.resumed)
+    assert isinstance(outcome, CallResult)
+
+
+async def test_a_call_of_a_session_nobody_comes_back_to_is_cancelled_for_good(
+    house, journal, autojump_clock
+):
+    """Its outcome CANCELLED is kept, so the next daemon does not run it."""
+    async with house(journal, session_grace_s=5.0) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap(seconds=50.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        await trio.sleep(20)
+        async with daemon.connect(session_id="win", last_seq=last) as (client, _):
+            outcome = await client.hear()
+
+    assert "CANCELLED" == outcome.error.code
+    assert () == await journal.unfinished()
+
+
+async def test_another_principal_gets_no_kept_session(house, journal, autojump_clock):
+    """An id is a handle, not a proof of identity."""
+    async with house(journal, ws_token="a") as daemon, daemon.connect(session_id="win", token="a") as (client, _):  # fmt: skip
+        await client.nap()
+        await client.hear_until(CallResult)
+    kept = await journal.session("win")
+    stranger = attrs.evolve(kept.calls[0], principal="somebody else")
+    await journal.accept(stranger)
+    async with house(journal, ws_token="a") as daemon, daemon.connect(session_id="win", token="a") as (_, ack):  # fmt: skip
+        pass
+
+    assert not ack.resumed
+    assert "win" != ack.session_id
+
+
+async def test_a_running_call_of_an_earlier_daemon_can_be_cancelled(house, journal, autojump_clock):
+    """It is a call like any other."""
+    last = await killed_mid_call(house, journal)
+    async with house(journal) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
+        await client.say(Cancel(request_id="r1"))
+        heard = [await client.hear(), await client.hear()]
+
+    assert [CallCancelling, CallFailed] == [type(message) for message in heard]
+    assert "CANCELLED" == heard[1].error.code
+
+
+async def test_the_drain_leaves_long_calls_to_the_next_daemon(house, journal, autojump_clock):
+    """No outcome is made up: the client hears bye, comes back, and gets the real one."""
+    async with house(journal) as first, first.connect(session_id="win") as (client, _):
+        await client.nap(seconds=20.0)
+        await client.hear_until(CallAccepted)
+        last = client.last_seq
+        first.connections.start_soon(drain, first.shared, first.sessions, first.connections)
+        with pytest.raises(PeerGone) as gone:
+            await client.hear_until(CallFailed)
+    async with house(journal) as second, second.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
+        outcome = await client.hear_until(CallResult)
+
+    assert 1012 == gone.value.code
+    assert "slept 20" == outcome.outputs[0].text
+
+
+async def test_a_call_that_cannot_be_written_down_is_refused(house, autojump_clock):
+    """The refusal is the first and only frame about it, the tool does not run, and the next call may be taken."""
+    journal = FullDisk(full=True)
+    async with house(journal) as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap("a")
+        refused = await client.hear()
+        journal.full = False
+        await client.nap("a", seconds=0.5)
+        heard = [await client.hear(), await client.hear_until(CallResult)]
+
+    assert ("a", "storage", True) == (refused.request_id, refused.error.category, refused.error.retryable)  # fmt: skip
+    assert "not_journalled" == refused.error.details["reason"]
+    assert isinstance(heard[0], CallAccepted)
+    assert (1, 24) == (daemon.naps.started, daemon.free_permits)
+
+
+async def test_an_outcome_that_cannot_be_written_down_is_given_all_the_same(house, autojump_clock):
+    """The work is done; nobody is left waiting for a disk."""
+    journal = FullDisk()
+    async with house(journal) as daemon, daemon.connect() as (client, _):
+        await client.nap(seconds=1.0)
+        await client.hear_until(CallAccepted)
+        journal.full = True
+        outcome = await client.hear_until(CallResult)
+
+    assert "slept 1" == outcome.outputs[0].text
+
+
+async def test_without_durability_a_full_disk_is_not_even_asked(house, autojump_clock):
+    """EXAI_DURABILITY=off takes calls as they come."""
+    async with house(FullDisk(full=True), durability="off") as daemon, daemon.connect() as (client, _):  # fmt: skip
+        await client.nap()
+        outcome = await client.hear_until(CallResult)
+
+    assert "slept 0" == outcome.outputs[0].text
+
+
+async def test_a_slow_disk_holds_nothing_up_but_what_must_wait(house, autojump_clock):
+    """Ping is answered at once; acceptances and refusals keep their order; nothing overtakes an acceptance."""
+    journal = FullDisk(slow_s=3.0)
+    async with house(journal) as daemon, daemon.connect() as (client, _):
+        await client.nap("a", stages=["thinking"])
+        await client.say(CallTool(request_id="b", name="no_such_tool"), Ping())
+        started = trio.current_time()
+        first = await client.hear()
+        at_once = trio.current_time() - started
+        heard = [await client.hear() for _ in range(4)]
+
+    assert isinstance(first, Pong)
+    assert at_once < 0.1
+    kinds = [(type(m).__name__, m.request_id) for m in heard]
+    assert [("CallAccepted", "a"), ("CallFailed", "b"), ("Progress", "a"), ("CallResult", "a")] == kinds  # fmt: skip
+
+
+async def test_a_client_that_comes_back_while_the_disk_writes_hears_all_once(house, autojump_clock):
+    """What waits at the gate is not among what is replayed, and comes after it."""
+    journal = FullDisk(slow_s=3.0)
+    async with house(journal) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap("a", seconds=5.0)
+            await trio.sleep(1)
+        async with daemon.connect(session_id="win") as (client, _):
+            heard = [await client.hear_until((CallAccepted, CallResult)) for _ in range(2)]
+            await client.say(Ack(seq=client.last_seq), Ping())
+            after = await client.hear()
+
+    assert [CallAccepted, CallResult] == [type(message) for message in heard]
+    assert isinstance(after, Pong)
+
+
+async def test_acknowledgements_reach_the_journal(house, journal, autojump_clock):
+    """So that the sweep can forget; also when the session ends right after."""
+    async with house(journal) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap()
+            await client.hear_until(CallResult)
+            await client.acknowledge()
+        await daemon.sessions.note_acks()
+        kept = await journal.session("win")
+        gone = await journal.sweep_calls(0.0, 300.0)
+
+    assert (2, 1) == (kept.acked, gone)
+
+
+async def test_a_run_that_cannot_be_counted_waits_for_the_disk(house, autojump_clock):
+    """An uncounted run could become one too many."""
+    journal = FullDisk()
+    last = await killed_mid_call(house, journal)
+    journal.full = True
+    async with house(journal) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
+        await trio.sleep(30)
+        waited = daemon.naps.started
+        journal.full = False
+        outcome = await client.hear_until(CallResult)
+
+    assert (0, 1) == (waited, daemon.naps.started)
+    assert "slept 10" == outcome.outputs[0].text
+
+
+async def test_a_restart_cut_at_any_step_loses_nothing(house, cancel_at_every_step, autojump_clock):
+    """A daemon that takes up an old call may itself be cut anywhere: the call stays open or has its one outcome."""
+    state = {}
+
+    async def restart():
+        journal = state["journal"] = MemoryJournal()
+        with trio.CancelScope(shield=True):
+            await killed_mid_call(house, journal)
+        async with house(journal) as daemon:
+            state["daemon"] = daemon
+            await trio.sleep(15)
+
+    def kept():
+        journal, daemon = state.pop("journal"), state.pop("daemon", None)
+        (call,) = journal._calls.values()
+        if daemon is not None:
+            assert (0, 24) == (daemon.shared.figures.running, daemon.free_permits)
+            assert daemon.naps.started <= call.attempts - 1
+            assert call.outcome is None or daemon.naps.finished == 1
+
+    steps = await cancel_at_every_step(restart, kept)
+
+    assert steps > 20

@@ -1,0 +1,51 @@
+"""The watchdog: who holds up the event loop is named."""
+
+import logging
+import time
+
+import trio
+
+from exai_trio.observability.watchdog import Watchdog, watching
+
+
+async def test_a_long_step_is_logged_with_its_task(caplog):
+    """The task's name and the time, once; short steps are not mentioned."""
+
+    async def hog():
+        await trio.lowlevel.checkpoint()
+        time.sleep(0.3)  # noqa: ASYNC251 - what must not be done
+
+    async def neighbour():
+        for _ in range(10):
+            await trio.lowlevel.checkpoint()
+
+    with caplog.at_level(logging.WARNING), watching(Watchdog(longest_s=0.2)):
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(hog, name="the hog")
+            nursery.start_soon(neighbour, name="the neighbour")
+
+    (record,) = caplog.records
+    assert ("event loop held up", "the hog") == (record.message, record.task)
+    assert record.took_ms >= 300
+
+
+async def test_a_loop_that_is_always_late_does_not_fill_the_log(caplog):
+    """One line a second; the others are counted."""
+    watchdog = Watchdog(longest_s=0.0)
+    with caplog.at_level(logging.WARNING), watching(watchdog):
+        for _ in range(100):
+            await trio.lowlevel.checkpoint()
+
+    assert len(caplog.records) <= 2
+    assert watchdog._unsaid > 50
+
+
+async def test_it_leaves_with_its_block():
+    """Afterwards no step is looked at."""
+    watchdog = Watchdog()
+    with watching(watchdog):
+        await trio.lowlevel.checkpoint()
+    began = watchdog._began
+    await trio.lowlevel.checkpoint()
+
+    assert began == watchdog._began

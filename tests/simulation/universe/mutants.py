@@ -1,0 +1,120 @@
+"""Bugs to be planted: each is a promise broken in one place, for the length of a block."""
+
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager, suppress
+
+import attrs
+import trio
+
+from exai_trio.daemon import calls, running
+from exai_trio.daemon.connection import Connection
+from exai_trio.errors import StorageError
+from exai_trio.wire.session import SessionRules
+
+
+@contextmanager
+def _instead(owner: type, name: str, made: Callable) -> Generator[None]:
+    """`owner.name` is what `made` makes of it."""
+    original = getattr(owner, name)
+    setattr(owner, name, made(original))
+    try:
+        yield
+    finally:
+        setattr(owner, name, original)
+
+
+def ack_before_the_journal() -> AbstractContextManager[None]:
+    """The acceptance is let go before the call is on disk."""
+
+    def made(_original):
+        async def record(self, call, ledger):
+            seq = self.mail.rules.seq_of(call.wire_id)
+            self.mail.let_go(call.wire_id)
+            with suppress(StorageError):
+                await ledger.accept(call, seq=seq, resumable=True, at=0.0)
+            return True
+
+        return record
+
+    return _instead(running.Running, "_record", made)
+
+
+def lost_wake_up() -> AbstractContextManager[None]:
+    """The daemon's writer forgets, once it has written, that there was more to write meanwhile."""
+
+    def made(original):
+        async def write(self):
+            socket = _Forgetful(self.socket, self.outbox)
+            await original(attrs.evolve(self, socket=socket))
+
+        return write
+
+    return _instead(Connection, "_write", made)
+
+
+class _Forgetful:
+    """A connection after whose sends nobody knows of what was put meanwhile."""
+
+    def __init__(self, socket, outbox):
+        self._socket, self._outbox = socket, outbox
+
+    def __getattr__(self, name):
+        return getattr(self._socket, name)
+
+    async def send(self, *frames):
+        await self._socket.send(*frames)
+        if self._outbox.farewell is None:
+            self._outbox._filled = trio.Event()
+
+
+def permit_released_twice() -> AbstractContextManager[None]:
+    """A call that ends gives back one permit more than it took."""
+
+    def made(original):
+        async def leave(self, *raised):
+            await original(self, *raised)
+            self.call.shared.permits.total_tokens += 1
+
+        return leave
+
+    return _instead(calls._Permit, "__aexit__", made)
+
+
+def replay_without_dedup() -> AbstractContextManager[None]:
+    """A request that is sent again is taken for a new one."""
+
+    def made(original):
+        def submit(self, call, objection=None):
+            if self.is_running(call.request_id):
+                self._known.pop(call.request_id)
+                self.running -= 1
+            return original(self, call, objection)
+
+        return submit
+
+    return _instead(SessionRules, "submit", made)
+
+
+def reader_that_awaits_a_call() -> AbstractContextManager[None]:
+    """The connection reads nothing while a call that it has taken runs."""
+
+    def made(_original):
+        async def read(self):
+            while True:
+                for frame in await self.socket.receive_all():
+                    self._take(frame)
+                    while self.session.calls:  # noqa: ASYNC110 - a bug anyway
+                        await trio.sleep(0.1)
+
+        return read
+
+    return _instead(Connection, "_read", made)
+
+
+MUTANTS = (
+    ack_before_the_journal,
+    lost_wake_up,
+    permit_released_twice,
+    replay_without_dedup,
+    reader_that_awaits_a_call,
+)

@@ -1,0 +1,122 @@
+"""What must hold in every universe, checked as things happen. It knows no clock and draws no lots."""
+
+from collections.abc import Callable
+
+import attrs
+
+FAIR_CODES = {"ok", "INTERRUPTED", "SERVICE_UNAVAILABLE", "OVER_CAPACITY", "CANCELLED", "TIMEOUT"}
+REFUSALS = {"SERVICE_UNAVAILABLE", "OVER_CAPACITY"}
+
+
+@attrs.define(eq=False)
+class Asked:
+    """One call as its editor sees it."""
+
+    tool: str
+    mark: str
+    accepted: bool = False
+    outcome: str = ""
+    answers: int = 0
+    withdrawn: bool = False
+    runs: list = attrs.field(factory=list)  # numbers of the daemons that ran it
+
+    @property
+    def is_open(self) -> bool:
+        return not self.answers and not self.withdrawn
+
+
+@attrs.define(eq=False)
+class Oracle:
+    """`attempts` is EXAI_CALL_MAX_ATTEMPTS. Calls are known as "window:id", which is also their request id."""
+
+    note: Callable[[str], None]
+    attempts: int
+    unkept: set  # calls whose outcome the disk refused for long: their client may hear two, their editor one
+    on_disk: Callable[[str], object | None]  # what the journal has of a call
+    calls: dict = attrs.field(factory=dict)
+    by_mark: dict = attrs.field(factory=dict)
+    faults: list = attrs.field(factory=list)
+    tally: dict = attrs.field(factory=dict)
+
+    def fail(self, what: str) -> None:
+        self.note(f"BROKEN {what}")
+        self.faults.append(what)
+
+    def count(self, what: str) -> None:
+        self.tally[what] = self.tally.get(what, 0) + 1
+
+    def asked(self, key: str, tool: str, mark: str) -> None:
+        self.note(f"asked {key} {tool}")
+        self.calls[key] = self.by_mark[mark] = Asked(tool, mark)
+        self.count("asked")
+
+    def withdrawn(self, key: str) -> None:
+        self.note(f"withdrawn {key}")
+        self.calls[key].withdrawn = True
+        self.count("withdrawn")
+
+    def accepted(self, key: str) -> None:
+        self.note(f"accepted {key}")
+        call = self.calls[key]
+        call.accepted = True
+        if not call.outcome and self.on_disk(key) is None:
+            self.fail(f"{key} was accepted before it was on disk")
+
+    def outcome(self, key: str, code: str) -> None:
+        self.note(f"outcome {key} {code}")
+        call = self.calls[key]
+        again = {call.outcome, code} <= REFUSALS  # sent again after a refusal that had not come
+        if call.outcome and not again and key not in self.unkept:
+            self.fail(f"{key} has two outcomes: {call.outcome} and {code}")
+        if code not in FAIR_CODES:
+            self.fail(f"{key} ended with {code}")
+        if code == "CANCELLED" and not call.withdrawn:
+            self.fail(f"{key} was cancelled by nobody")
+        if not call.outcome and code not in REFUSALS and key not in self.unkept:
+            kept = self.on_disk(key)
+            if kept is None or kept.outcome is None:
+                self.fail(f"{key} heard {code} before that was on disk")
+        call.outcome = code
+        self.count(code)
+
+    def repeated(self, key: str) -> None:
+        """An outcome that the client drops, because its number is an old one."""
+        call = self.calls[key]
+        if not call.outcome and not call.withdrawn:
+            self.fail(f"{key}: its outcome has a number that is no news to its client")
+
+    def answered(self, key: str, result) -> None:
+        call = self.calls[key]
+        call.answers += 1
+        if call.answers > 1:
+            self.fail(f"{key} was answered {call.answers} times")
+        if call.withdrawn and not call.outcome:
+            self.fail(f"{key} was answered after it was withdrawn")
+        elif not call.outcome:
+            self.fail(
+                f"{key} was given up: no outcome came (accepted: {call.accepted}, runs: {call.runs})"
+            )
+        if result is None or (not result.get("isError") and call.mark not in str(result)):
+            self.fail(f"{key} got another answer than its own: {str(result)[:80]}")
+
+    def ran(self, mark: str, life: int) -> None:
+        call = self.by_mark[mark]
+        call.runs.append(life)
+        self.note(f"runs {mark} in {life}")
+        self.count("runs")
+        most = self.attempts if call.tool == "work" else 1
+        if len(call.runs) > most:
+            self.fail(f"{mark} ran {len(call.runs)} times, in {call.runs}")
+        if len(set(call.runs)) < len(call.runs):
+            self.fail(f"{mark} ran twice in one daemon")
+
+    def lost(self, window: str) -> None:
+        """The window was killed: nobody waits for its answers any more."""
+        for key, call in self.calls.items():
+            if key.startswith(f"{window}:") and call.is_open:
+                call.withdrawn = True
+
+    def check_all_answered(self) -> None:
+        for key, call in self.calls.items():
+            if call.is_open:
+                self.fail(f"{key} is never answered (accepted: {call.accepted}, runs: {call.runs})")

@@ -1,0 +1,146 @@
+"""An editor's window in the simulation: the real link and bridge of a shim, and what its editor hears, watched."""
+
+import json
+import random
+from contextlib import suppress
+from pathlib import Path
+
+import attrs
+import msgspec
+import trio
+
+from exai_trio.config import Config
+from exai_trio.shim.bridge import Bridge
+from exai_trio.shim.catalogue import Catalogue
+from exai_trio.shim.large import Shelf
+from exai_trio.shim.link import Link
+from exai_trio.transport.stdio import LineWriter
+from exai_trio.wire.mcp_desk import FrontDesk
+from exai_trio.wire.mcp_dialect import Dialect
+from exai_trio.wire.mcp_listing import listing_of
+from exai_trio.wire.mcp_params import Call
+from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult
+
+from .network import Network
+from .oracle import Oracle
+
+TICK_S = 5.0
+
+
+class WatchedBridge(Bridge):
+    """Tells the oracle what the daemon said of each call, after the link has dropped what it knows."""
+
+    oracle: Oracle
+    draw: random.Random
+
+    def connected(self, *, resumed, **facts) -> None:
+        """Some clients send again whatever has no outcome yet, accepted or not."""
+        if self.draw.random() < 0.5:
+            for call in self._pending.calls():
+                call.accepted = False
+        super().connected(resumed=resumed, **facts)
+
+    def deliver(self, message) -> None:
+        match message:
+            case CallAccepted():
+                self.oracle.accepted(message.request_id)
+            case CallResult():
+                self.oracle.outcome(message.request_id, "ok")
+            case CallFailed() if isinstance(message.request_id, str):
+                self.oracle.outcome(message.request_id, message.error.code)
+            case _:
+                pass
+        super().deliver(message)
+
+
+class WatchedLink(Link):
+    """Tells the oracle every number that comes over the wire."""
+
+    oracle: Oracle
+    seen: set
+
+    async def _hear(self, frame) -> None:
+        heard = json.loads(frame)
+        if heard["op"] == "call_tool_res" and heard.get("seq", 0) in range(1, self._last_seq + 1):
+            self.oracle.repeated(heard["request_id"])
+        await super()._hear(frame)
+
+    def _is_new(self, seq: int) -> bool:
+        if self._last_seq == 0:
+            self.seen = set()
+        if seq <= self._last_seq and seq not in self.seen:
+            self.oracle.fail(f"frame {seq} of {self.session_id} was overtaken by {self._last_seq}")
+        self.seen.add(seq)
+        return super()._is_new(seq)
+
+
+@attrs.define(eq=False)
+class Window:
+    """One run of a shim. Its editor reads every line at once."""
+
+    name: str
+    config: Config
+    network: Network
+    draw: random.Random
+    oracle: Oracle
+    tools: list
+    bridge: WatchedBridge = attrs.field(init=False)
+    link: WatchedLink = attrs.field(init=False)
+    _lines: trio.testing.MemorySendStream = attrs.field(factory=trio.testing.MemorySendStream)
+    _writer: LineWriter = attrs.field(init=False)
+    _rest: bytes = b""
+    _asked: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self._writer = LineWriter(self._lines)
+        desk = FrontDesk(listing=listing_of(self.tools))
+        shelf = Shelf(Path("/nowhere"))
+        self.bridge = WatchedBridge(self._writer, desk, shelf, name=self.name)
+        self.bridge.oracle, self.bridge.draw = self.oracle, self.draw
+        catalogue = Catalogue(self.config, desk, self._writer)
+        session = f"shim_{self.name}"
+        self.link = WatchedLink(
+            self.config, self.bridge, catalogue, self.network.dial, session_id=session
+        )
+        self.link.oracle, self.link.seen = self.oracle, set()
+
+    async def run(self) -> None:
+        """Until cancelled: that is the shim's kill."""
+        async with trio.open_nursery() as legs:
+            legs.start_soon(self._writer.run)
+            legs.start_soon(self.link.run)
+            legs.start_soon(self._tick)
+            legs.start_soon(self._listen)
+
+    async def _tick(self) -> None:
+        while True:
+            await trio.sleep(TICK_S)
+            self.bridge.expire(trio.current_time())
+
+    async def _listen(self) -> None:
+        while True:
+            self._rest += await self._lines.get_data()
+            *lines, self._rest = self._rest.split(b"\n")
+            for line in lines:
+                with suppress(KeyError):
+                    message = json.loads(line)
+                    self.oracle.answered(f"{self.name}:{message['id']}", message.get("result"))
+
+    def ask(self, tool: str, seconds: float) -> int:
+        """A call of the editor's. Returns its id."""
+        self._asked += 1
+        arguments = {"seconds": seconds, "mark": f"{self.name}/{self._asked}"}
+        self.oracle.asked(f"{self.name}:{self._asked}", tool, arguments["mark"])
+        call = Call(
+            id=self._asked,
+            name=tool,
+            arguments=msgspec.Raw(json.dumps(arguments).encode()),
+            dialect=Dialect("2025-06-18"),
+            token=self._asked,
+        )
+        self.bridge.start(call, trio.current_time())
+        return self._asked
+
+    def withdraw(self, id_: int) -> None:
+        self.oracle.withdrawn(f"{self.name}:{id_}")
+        self.bridge.withdraw(id_)

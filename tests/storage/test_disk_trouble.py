@@ -1,0 +1,227 @@
+"""A disk that is full, a file that is damaged or locked: the store says so, and recovers by itself where it can."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import attrs
+import pytest
+
+from exai_trio.errors import StorageError
+from exai_trio.storage.ballast import Ballast
+from exai_trio.storage.faults import Damaged, DiskFull
+from exai_trio.storage.journal import KeptCall, KeptOutcome
+from exai_trio.storage.sqlite import open_sqlite
+
+pytestmark = pytest.mark.real
+
+
+def call(request="1", **fields):
+    kept = KeptCall(
+        session="s",
+        request=request,
+        principal="token",
+        resumable=True,
+        seq=1,
+        frame="{}",
+        roots=(),
+        timeout=60.0,
+        at=0.0,
+    )
+    return attrs.evolve(kept, **fields)
+
+
+def outcome(size=10):
+    return KeptOutcome(seq=2, frame="x" * size, at=1.0)
+
+
+def test_the_ballast_takes_its_room_once(tmp_path):
+    """It is there, private, and of its size; a second time changes nothing."""
+    ballast = Ballast(tmp_path / "ballast", size=100_000)
+
+    assert ballast.restore()
+    assert ballast.restore()
+    assert (100_000, 0o600) == (ballast.path.stat().st_size, ballast.path.stat().st_mode & 0o777)
+    assert not ballast.spent
+
+
+def test_the_ballast_can_be_spent_once(tmp_path):
+    """The second time there is nothing to give back; then it is restored."""
+    ballast = Ballast(tmp_path / "ballast", size=100_000)
+    ballast.restore()
+
+    assert [True, False] == [ballast.spend(), ballast.spend()]
+    assert ballast.spent
+    assert ballast.restore()
+    assert not ballast.spent
+
+
+def test_a_ballast_that_does_not_fit_is_not_taken(tmp_path):
+    """There must be room for twice as much, or the next write would be the one that fails."""
+    room = os.statvfs(tmp_path)
+    ballast = Ballast(tmp_path / "ballast", size=room.f_bavail * room.f_frsize)
+
+    assert not ballast.restore()
+    assert ballast.spent
+    assert not ballast.path.exists()
+
+
+def test_where_no_ballast_can_be_kept_nobody_is_refused(tmp_path):
+    """A directory that is gone is another trouble than a full disk."""
+    ballast = Ballast(tmp_path / "gone" / "ballast")
+
+    assert not ballast.restore()
+    assert not ballast.spent
+
+
+async def test_on_a_full_disk_the_ballast_makes_room_for_outcomes(tmp_path, monkeypatch):
+    """The write that met the full disk succeeds; new calls are refused until there is room again, outcomes are kept."""
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        journal = store.journal()
+        await journal.accept(call())
+        writer = await store._writer.write(lambda connection: connection)
+        monkeypatch.setattr(store._ballast.__class__, "spend", _lifting(writer))
+        await store._writer.write(_no_more_pages)
+        await journal.finish("s", "1", outcome(200_000))
+        full = store.is_full
+        with pytest.raises(DiskFull):
+            await journal.accept(call("2"))
+        monkeypatch.undo()
+        await store.recover()
+        await journal.accept(call("2"))
+        found = await journal.session("s")
+
+    assert full
+    assert [outcome(200_000), None] == [kept.outcome for kept in found.calls]
+
+
+def _no_more_pages(connection):
+    (pages,) = connection.execute("PRAGMA page_count").fetchone()
+    connection.execute(f"PRAGMA max_page_count = {pages}").fetchone()
+
+
+def _lifting(connection):
+    def spend(ballast):
+        connection.execute("PRAGMA max_page_count = 1000000").fetchone()
+        first = not ballast.spent
+        ballast.spent = True
+        return first
+
+    return spend
+
+
+async def test_when_even_the_ballast_is_spent_the_write_fails(tmp_path):
+    """As a StorageError that says so; what was kept before can still be read."""
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        journal = store.journal()
+        await journal.accept(call())
+        await store._writer.write(_no_more_pages)
+        with pytest.raises(DiskFull, match="disk is full"):
+            await journal.finish("s", "1", outcome(200_000))
+        found = await journal.session("s")
+
+    assert (call(),) == found.calls
+
+
+async def test_a_damaged_file_is_set_aside_and_not_overwritten(tmp_path):
+    """The daemon gets a fresh store; each damaged file keeps its content under a name of its own."""
+    path = tmp_path / "exai.db"
+    kept = []
+    for content in (b"not a database " * 100, b"nor this one " * 100):
+        path.write_bytes(content)
+        async with open_sqlite(path, replace_damaged=True) as store:
+            await store.journal().accept(call())
+            kept.append((store.set_aside.name, store.set_aside.read_bytes() == content))
+    async with open_sqlite(path, replace_damaged=True) as store:
+        found = await store.journal().session("s")
+
+    assert [("exai.db.damaged-1", True), ("exai.db.damaged-2", True)] == kept
+    assert store.set_aside is None
+    assert (call(),) == found.calls
+
+
+async def test_damage_found_in_use_is_dealt_with_at_the_next_start(tmp_path):
+    """The read that meets it fails; the next opening sets the file aside."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        for number in range(50):
+            await store.journal().accept(call(str(number), frame="x" * 4000))
+    content = path.read_bytes()
+    path.write_bytes(content[:4096] + os.urandom(len(content) - 4096))
+    async with open_sqlite(path, replace_damaged=True) as store:
+        with pytest.raises(Damaged):
+            await store.journal().session("s")
+    async with open_sqlite(path, replace_damaged=True) as store:
+        fresh = await store.journal().unfinished()
+
+    assert ((), "exai.db.damaged-1") == (fresh, store.set_aside.name)
+
+
+async def test_another_programs_database_is_never_set_aside(tmp_path):
+    """It is not damaged, only not ours."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        await store._writer.write(lambda c: c.execute("PRAGMA application_id = 7").fetchall())
+    with pytest.raises(StorageError, match="another program"):
+        async with open_sqlite(path, replace_damaged=True):
+            pass
+
+    assert ["exai.db", "exai.db.ballast"] == sorted(p.name for p in tmp_path.iterdir())
+
+
+TMPFS = """
+import sys, trio
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_disk_trouble import call, outcome
+from exai_trio.storage.faults import DiskFull
+from exai_trio.storage.sqlite import open_sqlite
+
+async def main(home):
+    async with open_sqlite(home / "exai.db") as store:
+        journal = store.journal()
+        for number in range(20):
+            await journal.accept(call(str(number)))
+        filler = open(home / "filler", "wb", buffering=0)
+        try:
+            while filler.write(bytes(65536)) == 65536:
+                pass
+        except OSError:
+            pass
+        refused = 0
+        for number in range(20, 60):
+            try:
+                await journal.accept(call(str(number), frame="x" * 20_000))
+            except DiskFull:
+                refused += 1
+        for number in range(20):
+            await journal.finish("s", str(number), outcome(20_000))
+        full = store.is_full
+        filler.truncate(0)
+        await store.recover()
+        await journal.accept(call("late"))
+        found = await journal.session("s")
+        print(refused > 30, full, store.is_full, sum(c.outcome is not None for c in found.calls))
+
+trio.run(main, Path(sys.argv[1]))
+"""
+
+
+def test_a_really_full_disk(tmp_path):
+    """On a file system of 16 MiB that is filled to the brim: calls are refused, outcomes kept, and all is well afterwards."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o size=16m none "$0" && exec "$1" -c "$2" "$0" "$3"'
+    here = str(Path(__file__).parent)
+    ran = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, str(disk), sys.executable, TMPFS, here],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    if "mount" in ran.stderr or "unshare" in ran.stderr:
+        pytest.skip("no file system of our own can be mounted here")
+
+    assert ("True True False 20\n", "") == (ran.stdout, ran.stderr)

@@ -1,0 +1,213 @@
+"""The contract of Journal, held by every store."""
+
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+
+from exai_trio.errors import StorageError
+from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.journal_memory import MemoryJournal
+from exai_trio.storage.sqlite import open_sqlite
+
+
+@asynccontextmanager
+async def in_memory(path):
+    yield MemoryJournal()
+
+
+@asynccontextmanager
+async def in_sqlite(path):
+    async with open_sqlite(path) as store:
+        yield store.journal()
+
+
+# real: the SQLite store works in threads.
+JOURNALS = [
+    pytest.param(in_memory, id="memory"),
+    pytest.param(in_sqlite, id="sqlite", marks=pytest.mark.real),
+]
+
+
+@pytest.fixture(params=JOURNALS)
+def open_journal(request, tmp_path):
+    return lambda: request.param(tmp_path / "exai.db")
+
+
+def call(request='"r1"', session="s", **fields):
+    fields = {
+        "principal": "token",
+        "resumable": True,
+        "seq": 1,
+        "frame": '{"op":"call_tool"}',
+        "roots": ("/a", "/ü"),
+        "timeout": 60.0,
+        "at": 100.0,
+    } | fields
+    return KeptCall(session=session, request=request, **fields)
+
+
+def outcome(seq=2, frame='{"ok":true}', at=101.0):
+    return KeptOutcome(seq=seq, frame=frame, at=at)
+
+
+async def test_nothing_is_kept_of_an_unknown_session(open_journal):
+    """A session that never had a call is None."""
+    async with open_journal() as journal:
+        found = await journal.session("s"), await journal.unfinished()
+
+    assert (None, ()) == found
+
+
+async def test_calls_come_back_as_given_in_order(open_journal):
+    """With every field, and the outcome if there is one; other sessions' calls are not among them."""
+    first, second = call(), call("2", seq=3, roots=(), resumable=False, frame='{"a":"\\u0000 🙂"}')
+    async with open_journal() as journal:
+        await journal.accept(first)
+        await journal.accept(second)
+        await journal.accept(call(session="other"))
+        await journal.finish("s", "2", outcome())
+        found = await journal.session("s")
+
+    assert KeptSession(calls=(first, attrs.evolve(second, outcome=outcome()))) == found
+
+
+async def test_unfinished_names_the_sessions_with_open_calls(open_journal):
+    """A session is named once, and not at all when all its calls have outcomes."""
+    async with open_journal() as journal:
+        for kept in (call(), call("2"), call(session="t"), call("3", session="t")):
+            await journal.accept(kept)
+        await journal.finish("s", '"r1"', outcome())
+        await journal.finish("s", "2", outcome(seq=3))
+        found = await journal.unfinished()
+
+    assert ("t",) == found
+
+
+async def test_runs_are_counted(open_journal):
+    """Each further run is one more attempt."""
+    async with open_journal() as journal:
+        await journal.accept(call())
+        await journal.run_again("s", '"r1"')
+        found = await journal.session("s")
+
+    assert [2] == [kept.attempts for kept in found.calls]
+
+
+async def test_the_first_outcome_counts(open_journal):
+    """A call has one outcome for ever."""
+    async with open_journal() as journal:
+        await journal.accept(call())
+        await journal.finish("s", '"r1"', outcome())
+        await journal.finish("s", '"r1"', outcome(seq=9, frame="{}"))
+        found = await journal.session("s")
+
+    assert outcome() == found.calls[0].outcome
+
+
+async def test_an_outcome_needs_its_call(open_journal):
+    """An outcome of a call that is not kept is an error, and is not kept either."""
+    async with open_journal() as journal:
+        with pytest.raises(StorageError):
+            await journal.finish("s", '"r1"', outcome())
+        found = await journal.session("s")
+
+    assert found is None
+
+
+async def test_a_new_call_under_an_old_id_takes_its_place(open_journal):
+    """The older outcome goes with it."""
+    async with open_journal() as journal:
+        await journal.accept(call())
+        await journal.accept(call("2", seq=2))
+        await journal.finish("s", '"r1"', outcome())
+        await journal.accept(call(seq=7))
+        found = await journal.session("s")
+
+    assert [("2", 2, None), ('"r1"', 7, None)] == [(c.request, c.seq, c.outcome) for c in found.calls]  # fmt: skip
+
+
+async def test_acknowledgements_only_rise(open_journal):
+    """An ack that comes late does not take a newer one back."""
+    async with open_journal() as journal:
+        await journal.accept(call())
+        await journal.acknowledge({"s": 5})
+        await journal.acknowledge({"s": 3})
+        found = await journal.session("s")
+
+    assert 5 == found.acked
+
+
+async def test_numbers_of_a_new_life_are_kept(open_journal):
+    """The newest base counts, beside the acknowledgement."""
+    async with open_journal() as journal:
+        await journal.accept(call())
+        await journal.number_from("s", 2**32)
+        await journal.acknowledge({"s": 5})
+        await journal.number_from("s", 2**33)
+        found = await journal.session("s")
+
+    assert (5, 2**33) == (found.acked, found.base)
+
+
+async def test_the_sweep_takes_what_is_acknowledged_or_old(open_journal):
+    """Unacknowledged outcomes stay for 48 h, those without a number for as long as given, open calls for ever."""
+    now = 1_000_000.0
+    async with open_journal() as journal:
+        for kept in (call("1"), call("2"), call("3"), call("4"), call("5", seq=0), call("6", seq=0)):  # fmt: skip
+            await journal.accept(kept)
+        await journal.finish("s", "1", outcome(seq=11, at=now))
+        await journal.finish("s", "2", outcome(seq=12, at=now))
+        await journal.finish("s", "3", outcome(seq=13, at=now - KEPT_S))
+        await journal.finish("s", "5", outcome(seq=0, at=now - 300))
+        await journal.finish("s", "6", outcome(seq=0, at=now - 299))
+        await journal.acknowledge({"s": 11})
+        gone = await journal.sweep_calls(now, unnumbered_s=300)
+        found = await journal.session("s")
+
+    assert 3 == gone
+    assert ["2", "4", "6"] == [kept.request for kept in found.calls]
+    assert 11 == found.acked
+
+
+async def test_the_sweep_takes_acks_of_sessions_without_calls(open_journal):
+    """A session whose calls are all gone leaves nothing."""
+    async with open_journal() as journal:
+        await journal.accept(call())
+        await journal.finish("s", '"r1"', outcome())
+        await journal.acknowledge({"s": 2})
+        await journal.sweep_calls(200.0, unnumbered_s=300)
+        await journal.accept(call())
+        found = await journal.session("s")
+
+    assert 0 == found.acked
+
+
+async def test_a_long_sweep_goes_on_to_the_end(open_journal):
+    """However many calls are due, one sweep takes them all."""
+    async with open_journal() as journal:
+        async with trio.open_nursery() as writing:
+            for number in range(1_001):
+                writing.start_soon(_finished, journal, str(number))
+        gone = await journal.sweep_calls(101.0 + KEPT_S, unnumbered_s=300)
+        left = await journal.session("s")
+
+    assert (1_001, None) == (gone, left)
+
+
+async def _finished(journal, request):
+    await journal.accept(call(request))
+    await journal.finish("s", request, outcome())
+
+
+@pytest.mark.real
+async def test_what_was_written_is_there_after_reopening(tmp_path):
+    """With synchronous FULL as well."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path, over_power_loss=True) as store:
+        await store.journal().accept(call())
+    async with open_sqlite(path) as store:
+        found = await store.journal().session("s")
+
+    assert (call(),) == found.calls
