@@ -20,6 +20,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "memory": relay.memory,
     "echo": relay.echo,
     "load": relay.load,
+    "journal": relay.journal,
     "ping": streaming.ping,
     "cold": daemon.cold,
     "idle": daemon.idle,

@@ -50,6 +50,9 @@ class Daemon:
             yield editor
 
 
+ROOM = {"EXAI_WS_SESSION_MAX_INFLIGHT": IN_FLIGHT, "EXAI_WS_GLOBAL_MAX_INFLIGHT": IN_FLIGHT}
+
+
 @contextmanager
 def our_daemon(**settings: object) -> Generator[Daemon]:
     """`exai serve` on a free port with these settings, serving."""
@@ -81,10 +84,6 @@ def floor_daemon() -> Generator[Daemon]:
 
 @contextmanager
 def both() -> Generator[dict[Side, Daemon]]:
-    """A daemon of each kind, with room for the load."""
-    room = {
-        "EXAI_WS_SESSION_MAX_INFLIGHT": IN_FLIGHT,
-        "EXAI_WS_GLOBAL_MAX_INFLIGHT": IN_FLIGHT,
-    }
-    with our_daemon(**room) as mine, floor_daemon() as theirs:
+    """A daemon of each kind, with room for the load. Ours keeps no journal, as the floor keeps none: that has its own row."""
+    with our_daemon(EXAI_DURABILITY="off", **ROOM) as mine, floor_daemon() as theirs:
         yield {"ours": mine, "floor": theirs}

@@ -5,7 +5,7 @@ from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 
 from .editor import Editor
-from .pairs import IN_FLIGHT, SIDES, Daemon, Side, both
+from .pairs import IN_FLIGHT, ROOM, SIDES, Daemon, Side, both, our_daemon
 from .processes import settled_weight
 from .report import Goal, Row, median, percentile
 
@@ -119,6 +119,30 @@ def load(*, quick: bool) -> Iterator[Row]:
                 floor=median(rates["floor"]),
                 goal=Goal("at least", 0.7, of_floor=True),
             )
+
+
+def journal(*, quick: bool) -> Iterator[Row]:
+    """What a call costs more when it and its outcome are on disk: two daemons of ours, by turns."""
+    blocks, calls = (10, 20) if quick else (80, 50)
+    with our_daemon(**ROOM) as kept, our_daemon(EXAI_DURABILITY="off", **ROOM) as not_kept:
+        daemons: dict[Side, Daemon] = {"ours": kept, "floor": not_kept}
+        with _editors(daemons) as editors:
+            seconds = _none()
+            for side in _by_turns(blocks):
+                seconds[side] += editors[side].timed_calls(calls, _PROMPT)
+    with_it, without = (percentile(seconds[side], 50) * 1000 for side in SIDES)
+    yield Row(
+        what="journal (EXAI_DURABILITY=process): echo p50 with it, and without it as floor",
+        unit="ms",
+        ours=with_it,
+        floor=without,
+    )
+    yield Row(
+        what="journal: added to a call, p50",
+        unit="ms",
+        ours=with_it - without,
+        goal=Goal("at most", 0.3),
+    )
 
 
 @contextmanager
