@@ -20,7 +20,7 @@ def place_of(new_place, *roots, **settings):
 
 @pytest.fixture(scope="module")
 def reader(new_place, start_for_module):
-    """A daemon that may read this repository and trio's package."""
+    """A daemon that may read this repository and trio's trio."""
     return start_for_module(place_of(new_place, REPOSITORY, TRIO))
 
 

@@ -17,8 +17,10 @@ from exai_trio.daemon.tokens import Tokens
 from exai_trio.errors import StorageError
 from exai_trio.observability.metrics import CallLog
 from exai_trio.storage.memory import MemoryStore
+from exai_trio.storage.uploads import MemoryUploads
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
+from exai_trio.tools.upload_desk import UploadDesk
 
 from .network import LIMITS, Network
 
@@ -139,6 +141,7 @@ class House:
             config=self.config,
             gateway=NoGateway(),
             conversations=MemoryStore(),
+            uploads=UploadDesk(MemoryUploads()),
             daemon=facts,
             tool_names=tuple,
             now=now,
