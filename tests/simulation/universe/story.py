@@ -1,0 +1,262 @@
+"""One universe from its beginning to its end: who acts, what goes wrong, and what is looked at after every step."""
+
+import random
+from contextlib import suppress
+from pathlib import Path
+
+import attrs
+import trio
+
+from exai_trio.config import Config
+from exai_trio.tools.declaration import Answer, Tool
+from exai_trio.tools.registry import Registry
+from exai_trio.transport.websocket import PeerGone, Unreachable
+from exai_trio.wire.codec import decode_daemon, encode
+from exai_trio.wire.messages import CallTool, Hello, Ping, Pong
+
+from .disk import Disk
+from .house import House
+from .network import Network
+from .oracle import Oracle
+from .window import Window
+
+HOUR_S = 3600.0
+PATIENCE_S = 1_000.0  # longer than any editor waits
+PONG_S = 8.0
+PEACEFUL_CALLS = 20
+
+CONFIG = Config(
+    home=Path("/nowhere"),
+    ws_ping_interval=60.0,
+    ws_ping_timeout=20.0,
+    session_grace_s=300.0,
+    progress_interval_s=20.0,
+    ws_global_max_inflight=6,
+    ws_session_max_inflight=4,
+    reconnect_max_s=20.0,
+)
+
+
+@attrs.frozen(kw_only=True)
+class WorkArguments:
+    """Arguments of the simulated tools."""
+
+    seconds: float = 0.0
+    mark: str = ""
+
+
+@attrs.define(eq=False)
+class Universe(trio.abc.Instrument):
+    """All of it. As an instrument it looks at the daemon after every step, and crashes it at the step that was drawn."""
+
+    seed: int
+    hours: float
+    trace: list = attrs.field(factory=list)
+    draw: random.Random = attrs.field(init=False)
+    network: Network = attrs.field(init=False)
+    disk: Disk = attrs.field(init=False)
+    oracle: Oracle = attrs.field(init=False)
+    house: House = attrs.field(init=False)
+    window: Window | None = None
+    windows: int = 0
+    crash_in: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.draw = random.Random(self.seed)
+        self.network = Network(self.draw, self.note)
+        self.disk = Disk(draw=self.draw)
+        self.oracle = Oracle(self.note, CONFIG.call_max_attempts, self.disk.refused, self.disk.kept)
+        tools = (self._tool("work", repeatable=True), self._tool("once", repeatable=False))
+        registry = Registry.from_config(CONFIG, tools)
+        self.house = House(CONFIG, registry, self.disk, self.network, self.note)
+
+    def note(self, text: str) -> None:
+        self.trace.append(f"{trio.current_time():.6f} {text}")
+
+    def _tool(self, name: str, *, repeatable: bool) -> Tool:
+        return Tool(
+            name=name,
+            description="Take some time.",
+            arguments=WorkArguments,
+            run=self._work,
+            repeatable=repeatable,
+            visibility="essential",
+        )
+
+    async def _work(self, arguments, caller, _services) -> Answer:
+        if arguments.mark:
+            self.oracle.ran(arguments.mark, self.house.life.number if self.house.life else 0)
+        caller.stage("thinking", "hard")
+        await trio.sleep(arguments.seconds)
+        return Answer(text=f"done {arguments.mark}")
+
+    # Every step
+
+    def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        life = self.house.life
+        if life is None:
+            return
+        permits, figures = life.shared.permits, life.shared.figures
+        if permits.total_tokens != CONFIG.ws_global_max_inflight or figures.running < 0:
+            self.oracle.fail(f"permits are {permits.total_tokens}, running {figures.running}")
+            permits.total_tokens = CONFIG.ws_global_max_inflight
+        if self.crash_in and figures.running:
+            self.crash_in -= 1
+            if not self.crash_in:
+                self.house.crash()
+
+    # Those who act
+
+    async def run(self) -> None:
+        trio.lowlevel.add_instrument(self)
+        async with trio.open_nursery() as everything:
+            with trio.move_on_after(self.hours * HOUR_S):
+                async with trio.open_nursery() as actors:
+                    actors.start_soon(self._daemons, everything)
+                    actors.start_soon(self._windows, everything)
+                    actors.start_soon(self._editor)
+                    actors.start_soon(self._misfortune)
+                    actors.start_soon(self._probe)
+            await self._calm_down(everything)
+            everything.cancel_scope.cancel(reason="the end")
+        trio.lowlevel.remove_instrument(self)
+
+    async def _daemons(self, everything: trio.Nursery) -> None:
+        while True:
+            await everything.start(self.house.live)
+            life = self.house.life
+            if life is not None:
+                await life.ended.wait()
+            await trio.sleep(self.draw.choice((0.0, 0.3, 5.0, 40.0)))
+
+    async def _windows(self, everything: trio.Nursery) -> None:
+        while True:
+            scope = self._open_window(everything)
+            await trio.sleep(self.draw.expovariate(1 / (4 * HOUR_S)))
+            self.note(f"shim {self.window.name} is killed")
+            self.oracle.lost(self.window.name)
+            scope.cancel(reason="the shim is killed")
+
+    def _open_window(self, everything: trio.Nursery) -> trio.CancelScope:
+        self.windows += 1
+        scope = trio.CancelScope()
+        listing = self.house.registry.listing()
+        name = f"w{self.windows}"
+        self.window = Window(name, CONFIG, self.network, self.draw, self.oracle, listing)
+        everything.start_soon(self._run_window, self.window, scope)
+        return scope
+
+    async def _run_window(self, window: Window, scope: trio.CancelScope) -> None:
+        with scope:
+            await window.run()
+
+    async def _editor(self) -> None:
+        draw = self.draw
+        while True:
+            await trio.sleep(draw.expovariate(1 / 70.0))
+            for _ in range(draw.choice((1, 1, 2, 6))):
+                tool = draw.choice(("work", "work", "work", "once"))
+                seconds = draw.choice((0.0, 0.01, 1.0, draw.uniform(0.0, 50.0)))
+                window = self.window
+                id_ = window.ask(tool, seconds)
+                if draw.random() < 0.1:
+                    await trio.sleep(draw.uniform(0.0, 3.0))
+                    window.withdraw(id_)
+
+    async def _misfortune(self) -> None:
+        draw = self.draw
+        while True:
+            await trio.sleep(draw.expovariate(1 / 200.0))
+            match draw.choice(
+                ("crash", "step", "step", "drain", "partition", "silence", "cut", "full")
+            ):
+                case "crash":
+                    self.house.crash()
+                case "step":
+                    self.crash_in = draw.randrange(1, 150)
+                case "drain":
+                    await self.house.drain()
+                case "partition":
+                    self.network.part(draw.uniform(1.0, 200.0))
+                case "silence":
+                    self.network.silence()
+                case "cut":
+                    self.network.cut_all()
+                case _:
+                    self.note("disk full")
+                    self.disk.full_until = trio.current_time() + draw.uniform(1.0, 60.0)
+
+    async def _probe(self) -> None:
+        """A client of its own asks for a pong while its call runs: the reader must be free."""
+        while True:
+            await trio.sleep(self.draw.expovariate(1 / 600.0))
+            life = self.house.life
+            with suppress(PeerGone, Unreachable, trio.BrokenResourceError):
+                if await self._ask_pong(f"probe{self.draw.randrange(10**9)}"):
+                    continue
+                parted = self.network.parted_until > trio.current_time() - PONG_S
+                if life is self.house.life and life is not None and not parted:
+                    self.oracle.fail("a ping was not answered while a call ran")
+
+    async def _ask_pong(self, session: str) -> bool:
+        call = CallTool(request_id=1, name="work", arguments={"seconds": 30.0})
+        async with self.network.dial_fair() as socket:
+            await socket.send(encode(Hello(protocol=2, session_id=session)), encode(call))
+            with trio.move_on_after(PONG_S):
+                await socket.send(encode(Ping(request_id="p")))
+                while not isinstance(decode_daemon(await socket.receive()).message, Pong):
+                    pass
+                return True
+        return False
+
+    # The end
+
+    async def _calm_down(self, everything: trio.Nursery) -> None:
+        """No more misfortune: everybody who waits must be answered, and everything given back."""
+        self.note("calm")
+        self.crash_in, self.disk.full_until, self.network.parted_until = 0, 0.0, 0.0
+        self.network.fair = True
+        await trio.sleep(10)  # a daemon that is being cut has gone then
+        if self.house.life is not None and self.house.life.shared.draining.is_set():
+            life = self.house.life  # whoever drained it has left with the others
+            self.house.crash()
+            await life.ended.wait()
+        if self.house.life is None:
+            await everything.start(self.house.live)
+        for _ in range(int(PATIENCE_S / 10)):
+            if not any(call.is_open for call in self.oracle.calls.values()):
+                break
+            await trio.sleep(10)
+        self.oracle.check_all_answered()
+        await self._ask_in_peace()
+        await trio.sleep(2 * CONFIG.session_grace_s + 120)
+        await self._check_given_back()
+
+    async def _ask_in_peace(self) -> None:
+        """With nothing in its way an answer comes at once, also when nothing follows that would push it along."""
+        await trio.sleep(30)
+        for _ in range(PEACEFUL_CALLS):
+            for _ in range(self.draw.choice((1, 2, 3))):
+                self.window.ask("work", 0.0)
+                for _ in range(self.draw.randrange(16)):
+                    await trio.lowlevel.checkpoint()
+            await trio.sleep(60)
+            self.oracle.check_all_answered()
+
+    async def _check_given_back(self) -> None:
+        life = self.house.life
+        if life is None:
+            self.oracle.fail("there is no daemon at the end")
+            return
+        figures, permits = life.shared.figures, life.shared.permits
+        if figures.running or permits.borrowed_tokens:
+            self.oracle.fail(
+                f"{figures.running} calls run at the end, {permits.borrowed_tokens} permits"
+            )
+        if figures.connections > 1 or figures.sessions > 1:
+            self.oracle.fail(
+                f"{figures.sessions} sessions at the end, {figures.connections} connections"
+            )
+        unfinished = await self.disk.unfinished()
+        if unfinished:
+            self.oracle.fail(f"the journal has open calls of {unfinished}")
