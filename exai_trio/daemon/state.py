@@ -35,10 +35,10 @@ class Shared:
     figures: Figures
     facts: Facts
     draining: trio.Event
+    journal: Journal | None = None
     toolcalls: CallLog[ToolCallLine] = attrs.field(
         default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
     )
-    journal: Journal | None = None
     quiet: trio.Event = attrs.field(factory=trio.Event)
 
     def flush_logs(self) -> None:

@@ -30,41 +30,6 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
-    (  # the journal of calls; what is kept of a call but its outcome, and that, are written once each
-        """
-        CREATE TABLE journal_calls (
-            session TEXT NOT NULL,
-            request TEXT NOT NULL,
-            principal TEXT NOT NULL,
-            resumable INTEGER NOT NULL,
-            seq INTEGER NOT NULL,
-            roots TEXT NOT NULL,
-            timeout REAL NOT NULL,
-            at REAL NOT NULL,
-            attempts INTEGER NOT NULL,
-            frame TEXT NOT NULL,
-            UNIQUE (session, request)
-        ) STRICT
-        """,
-        """
-        CREATE TABLE journal_outcomes (
-            session TEXT NOT NULL,
-            request TEXT NOT NULL,
-            seq INTEGER NOT NULL,
-            at REAL NOT NULL,
-            frame TEXT NOT NULL,
-            UNIQUE (session, request),
-            FOREIGN KEY (session, request) REFERENCES journal_calls (session, request) ON DELETE CASCADE
-        ) STRICT
-        """,
-        """
-        CREATE TABLE journal_numbers (
-            session TEXT PRIMARY KEY,
-            acked INTEGER NOT NULL DEFAULT 0,
-            base INTEGER NOT NULL DEFAULT 0
-        ) STRICT
-        """,
-    ),
     (
         """
         CREATE TABLE steps (
@@ -99,6 +64,41 @@ STEPS: tuple[tuple[str, ...], ...] = (
         CREATE TABLE thread_names (
             conversation TEXT PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
             name TEXT NOT NULL UNIQUE
+        ) STRICT
+        """,
+    ),
+    (  # the journal of calls; what is kept of a call but its outcome, and that, are written once each
+        """
+        CREATE TABLE journal_calls (
+            session TEXT NOT NULL,
+            request TEXT NOT NULL,
+            principal TEXT NOT NULL,
+            resumable INTEGER NOT NULL,
+            seq INTEGER NOT NULL,
+            roots TEXT NOT NULL,
+            timeout REAL NOT NULL,
+            at REAL NOT NULL,
+            attempts INTEGER NOT NULL,
+            frame TEXT NOT NULL,
+            UNIQUE (session, request)
+        ) STRICT
+        """,
+        """
+        CREATE TABLE journal_outcomes (
+            session TEXT NOT NULL,
+            request TEXT NOT NULL,
+            seq INTEGER NOT NULL,
+            at REAL NOT NULL,
+            frame TEXT NOT NULL,
+            UNIQUE (session, request),
+            FOREIGN KEY (session, request) REFERENCES journal_calls (session, request) ON DELETE CASCADE
+        ) STRICT
+        """,
+        """
+        CREATE TABLE journal_numbers (
+            session TEXT PRIMARY KEY,
+            acked INTEGER NOT NULL DEFAULT 0,
+            base INTEGER NOT NULL DEFAULT 0
         ) STRICT
         """,
     ),
