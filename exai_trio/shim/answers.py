@@ -15,13 +15,14 @@ _MAY_HAVE_RUN: Final = frozenset({"INTERRUPTED", "INTERNAL_ERROR"})
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def success(outcome: CallResult, dialect: Dialect, *, structured: bool) -> Result:
-    """The result of a call that did its work; `structured` says that the tool's answers are JSON objects by schema."""
+def success(outcome: CallResult, dialect: Dialect) -> Result:
+    """The result of a call that did its work. An answer that is a JSON object is also given as structured content, whatever
+    the list says at the moment: the client may know the tool's output schema from an earlier or a later one."""
     result: Result = {
         "content": [{"type": "text", "text": output.text} for output in outcome.outputs],
         "isError": False,
     }
-    if structured and dialect.structured and outcome.outputs:
+    if dialect.structured and outcome.outputs:
         found = _object(outcome.outputs[0].text)
         if found is not None:
             result["structuredContent"] = found

@@ -213,7 +213,7 @@ def daemon_back_office(shim: Shim) -> tuple["Bridge", "Link"]:
     bridge_module, link_module, large = map(_imported, ("shim.bridge", "shim.link", "shim.large"))
     config = shim.config
     bridge = bridge_module.Bridge(
-        shim.lines, shim.desk, large.Shelf(config.home / "files"), max_frame=config.ws_max_bytes
+        shim.lines, large.Shelf(config.home / "files"), max_frame=config.ws_max_bytes
     )
     limits = websocket.Limits(max_bytes=config.ws_max_bytes, close_s=config.ws_close_timeout)
     dial = partial(websocket.connect, config.client_host, config.ws_port, limits)

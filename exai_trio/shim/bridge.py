@@ -16,7 +16,6 @@ from exai_trio.transport.stdio import LineWriter
 from exai_trio.wire import mcp, mcp_threads
 from exai_trio.wire.handles import handle_of, handle_text
 from exai_trio.wire.mcp import Id
-from exai_trio.wire.mcp_desk import FrontDesk
 from exai_trio.wire.mcp_params import Call
 from exai_trio.wire.messages import (
     CallAccepted,
@@ -50,7 +49,6 @@ class Bridge:
     """The calls of one client. `work` is set when there is something to send, `asked` when a new call has come."""
 
     lines: LineWriter
-    desk: FrontDesk
     shelf: Shelf
     max_frame: int = 32 * 2**20
     roots: tuple[str, ...] = ()
@@ -144,11 +142,6 @@ class Bridge:
         self._pending.expire(asker.id)
         self._tell_outcome(call, asker, outcome)
         self._note_idle()
-
-    def _structured(self, call: Open) -> bool:
-        """Whether the tool's answers are told to be JSON objects."""
-        listing = self.desk.listing
-        return listing is not None and call.message.name in listing.structured
 
     def give_up_all(self, why: str) -> None:
         """Answer everything that is open with TIMEOUT."""
@@ -277,7 +270,7 @@ class Bridge:
 
     def _tell_outcome(self, call: Open, asker: Asker, outcome: CallResult) -> None:
         if asker.method == CALL:
-            result = success(outcome, asker.dialect, structured=self._structured(call))
+            result = success(outcome, asker.dialect)
             self._answer(asker.id, result, call.key)
         else:
             text = outcome.outputs[0].text

@@ -1,4 +1,4 @@
-"""A tool list as it is told and kept: its JSON, its hash, which tools give structured answers. Pure: no I/O."""
+"""A tool list as it is told and kept: its JSON and its hash. Pure: no I/O."""
 
 import hashlib
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,6 @@ class Listing:
 
     tools: msgspec.Raw
     hash: str
-    structured: frozenset[str]
 
 
 @attrs.frozen
@@ -35,8 +34,7 @@ def listing_of(tools: Iterable[Mapping[str, Any]]) -> Listing | None:
     if not told:
         return None
     body = _encoder.encode(told)
-    structured = frozenset(str(tool["name"]) for tool in told if tool.get("outputSchema"))
-    return Listing(msgspec.Raw(body), hashlib.sha256(body).hexdigest(), structured)
+    return Listing(msgspec.Raw(body), hashlib.sha256(body).hexdigest())
 
 
 def to_file(listing: Listing) -> bytes:

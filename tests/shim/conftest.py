@@ -217,7 +217,7 @@ def make_world(config):
         writer = LineWriter(output)
         desk = FrontDesk(listing=listing_of(TOOLS))  # known: no thread has to keep it
         shim = Shim(settings, trio.testing.MemoryReceiveStream(), writer, None, desk=desk)
-        bridge = Bridge(writer, desk, Shelf(settings.home / "files"), roots=("/work",))
+        bridge = Bridge(writer, Shelf(settings.home / "files"), roots=("/work",))
         link = Link(settings, bridge, shim.catalogue, daemon.dial)
         async with trio.open_nursery() as peers:
             daemon.nursery = peers

@@ -414,7 +414,6 @@ async def test_the_tool_list_is_taken_kept_and_taken_again(make_world, until):
         await until(lambda: from_file(kept.read_bytes()).hash != first.hash, 5)
 
     assert [tool["name"] for tool in json.loads(bytes(first.tools))] == ["chat", "plain", "more"]
-    assert first.structured == {"chat"}
     assert json.loads(bytes(world.desk.listing.tools)) == [more]
     assert kept.stat().st_mode & 0o777 == 0o600
 

@@ -32,17 +32,16 @@ def test_results_are_valid_in_every_version(version):
     """Success and failure are tools/call results of each version."""
     dialect = Dialect(version)
     fault = local_fault("TIMEOUT", "too slow", "timeout", retryable=True)
-    for result in (success(OUTCOME, dialect, structured=True), failure("chat", fault, dialect)):
+    for result in (success(OUTCOME, dialect), failure("chat", fault, dialect)):
         methods.validate_server_result("tools/call", version, plain(result))
 
 
 @pytest.mark.parametrize("version", ALL)
 def test_structured_content_is_given_where_the_version_has_it(version):
-    """From 2025-06-18 on, and only for tools that declare a schema."""
-    given = plain(success(OUTCOME, Dialect(version), structured=True)).get("structuredContent")
+    """From 2025-06-18 on."""
+    given = plain(success(OUTCOME, Dialect(version))).get("structuredContent")
 
     assert given == ({"status": "success"} if version >= "2025-06-18" else None)
-    assert "structuredContent" not in success(OUTCOME, Dialect(version), structured=False)
 
 
 @pytest.mark.parametrize("text", ["", "no JSON", "[1]", '{"a":', "[" * 9_000])
@@ -50,7 +49,7 @@ def test_text_that_is_no_object_is_only_text(text):
     """Structure is never made up."""
     outcome = CallResult(request_id="r", outputs=[Output(text=text)])
 
-    assert "structuredContent" not in success(outcome, Dialect("2025-11-25"), structured=True)
+    assert "structuredContent" not in success(outcome, Dialect("2025-11-25"))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,7 @@ def test_a_large_answer_without_structure_keeps_its_beginning(tmp_path):
     """The text names the file and begins as the whole did."""
     outcome = CallResult(request_id="r", outputs=[Output(text="z" * 9_000_000)])
     result = Shelf(tmp_path / "files").shortened(
-        success(outcome, Dialect("2025-11-25"), structured=False), "../../key"
+        success(outcome, Dialect("2025-11-25")), "../../key"
     )
 
     (file,) = (tmp_path / "files").iterdir()

@@ -58,7 +58,7 @@ def open_shim(config, make_lines, make_daemon):
         output = trio.testing.MemorySendStream()
 
         def back_office(shim):
-            bridge = Bridge(shim.lines, shim.desk, Shelf(config.home / "files"))
+            bridge = Bridge(shim.lines, Shelf(config.home / "files"))
             return bridge, Link(config, bridge, shim.catalogue, daemon.dial)
 
         shim = Shim(config, stdin, LineWriter(output), back_office, ("/here",))

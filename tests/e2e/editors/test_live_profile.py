@@ -16,17 +16,31 @@ async def test_a_hangup_reads_the_profile_again(start, new_place, editor, until,
     settings.write_text("TOOL_PROFILE=full\n")
     daemon = start(place, ENV_FILE=str(settings))
     async with editor(place, mode) as one:
-        before = await one.client.list_tools()
+
+        async def listed_in_full():
+            found = await one.client.list_tools()
+            return found if "version" in {tool.name for tool in found.tools} else None
+
+        before = await until(listed_in_full)
         echo = await one.call("test_echo", prompt="before")
+        told_before = len(one.heard)
         settings.write_text("TOOL_PROFILE=lean\n")
         daemon.signal(signal.SIGHUP)
 
         def told():
-            notices = [each for each in one.heard if isinstance(each, JSONRPCNotification)]
-            return any(each.method == "notifications/tools/list_changed" for each in notices)
+            notices = [
+                each for each in one.heard[told_before:] if isinstance(each, JSONRPCNotification)
+            ]
+            changes = [n for n in notices if n.method == "notifications/tools/list_changed"]
+            return bool(changes)
 
         await until(told)
-        after = await one.client.list_tools()
+
+        async def listed_lean():
+            found = await one.client.list_tools()
+            return None if "version" in {tool.name for tool in found.tools} else found
+
+        after = await until(listed_lean)
         again = await one.call("test_echo", prompt="after")
 
     names = [{tool.name for tool in each.tools} for each in (before, after)]

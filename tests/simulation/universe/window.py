@@ -95,7 +95,7 @@ class Window:
         self._writer = LineWriter(self._lines)
         desk = FrontDesk(listing=listing_of(self.tools))
         shelf = Shelf(Path("/nowhere"))
-        self.bridge = WatchedBridge(self._writer, desk, shelf, name=self.name)
+        self.bridge = WatchedBridge(self._writer, shelf, name=self.name)
         self.bridge.oracle, self.bridge.draw = self.oracle, self.draw
         catalogue = Catalogue(self.config, desk, self._writer)
         session = f"shim_{self.name}"
