@@ -18,7 +18,7 @@ from exai_trio.observability.clock import unix_now
 from exai_trio.observability.logs import open_logs
 from exai_trio.observability.metrics import CallLog
 from exai_trio.observability.watchdog import Watchdog, watching
-from exai_trio.providers.gateway import open_gateway
+from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.sqlite import SqliteStore, open_sqlite
 from exai_trio.storage.uploads import SqliteUploads
 from exai_trio.tools.declaration import Services
@@ -98,20 +98,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
         gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
         store = await stack.enter_async_context(_open_store(config))
-        facts = Facts(
-            config=config,
-            boot_id=secrets.token_hex(8),
-            port=port,
-            started_at=unix_now(),
-            now=unix_now,
-            figures=Figures(),
-            permits=trio.CapacityLimiter(config.ws_global_max_inflight),
-            draining=trio.Event(),
-            gateway=gateway,
-            registry=Toolset(Registry.from_config(config)),
-            simulator=origin,
-            store=store,
-        )
+        facts = _facts(config, port, gateway, store, origin)
         journal = None if config.durability == "off" else store.journal()
         sessions: dict[str, Session] = {}
         services = Services(
@@ -139,6 +126,25 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             journal=journal,
             sessions=sessions,
         )
+
+
+def _facts(
+    config: Config, port: int, gateway: Gateway, store: SqliteStore, origin: str | None
+) -> Facts:
+    return Facts(
+        config=config,
+        boot_id=secrets.token_hex(8),
+        port=port,
+        started_at=unix_now(),
+        now=unix_now,
+        figures=Figures(),
+        permits=trio.CapacityLimiter(config.ws_global_max_inflight),
+        draining=trio.Event(),
+        gateway=gateway,
+        registry=Toolset(Registry.from_config(config)),
+        simulator=origin,
+        store=store,
+    )
 
 
 @asynccontextmanager
