@@ -54,7 +54,9 @@ class GroupCommit:
 
         Raises: StorageError.
         """
-        await trio.lowlevel.checkpoint_if_cancelled()  # a full checkpoint would be one more turn for each call
+        await (
+            trio.lowlevel.checkpoint_if_cancelled()
+        )  # a full checkpoint would be one more turn for each call
         while self._waiting.qsize() >= QUEUE_LENGTH and not self._closed:
             await self._room.wait()
         if self._closed:
