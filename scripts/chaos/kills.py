@@ -15,7 +15,7 @@ from .trial import Asked, Trial, prompt
 from .world import World, open_world
 
 _SHORT_DAYS = {"EXAI_SESSION_GRACE_S": "2"}
-_STREAM = "say=MARK piece=1 drip=0.012"
+_STREAM = "say=MARK reasoning=0 piece=1 drip=0.012"
 _LONGEST_S = 0.15  # of a call, and from the first call to the kill
 
 
