@@ -57,7 +57,7 @@ def _arguments() -> argparse.Namespace:
 
 
 def _wanted(words: list[str], cycles: int) -> dict[str, int]:
-    """Cycles by scenario. A number said for one counts before that of `all`."""
+    """Cycles by scenario. What is said for one, before `all`, counts."""
     wanted: dict[str, int] = {}
     for word in words:
         name, _, own = word.partition("=")

@@ -11,7 +11,7 @@ import attrs
 
 _WIDTH: Final = math.log(1.02)
 _LEAST_S: Final = 1e-4
-SLOTS: Final = 240
+SLOTS: Final = 120
 
 
 @attrs.define

@@ -19,15 +19,15 @@ def svg(title: str, latency_s: Mapping[str, Points], memory_mib: Points) -> str:
     below = _TOP + _UPPER + _BETWEEN
     return "\n".join(
         [
-            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_W} {_H}" width="{_W}" height="{_H}"'
-            ' font-family="system-ui, sans-serif" font-size="12" fill="#374151">',
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_W} {_H}" width="{_W}" height="{_H}">',
+            '<g font-family="system-ui, sans-serif" font-size="12" fill="#374151">',
             '<rect width="100%" height="100%" fill="white"/>',
             f'<text x="{_LEFT}" y="24" font-size="16" font-weight="600" fill="#111827">{title}</text>',
             _legend(upper),
             _panel(upper, end, _TOP, _UPPER, "latency, ms"),
             _panel({"memory": memory_mib}, end, below, _LOWER, "the daemon's memory, MiB"),
             _time_axis(end, below + _LOWER),
-            "</svg>\n",
+            "</g></svg>\n",
         ]
     )
 
@@ -57,7 +57,7 @@ def _panel(series: Mapping[str, Points], end: float, top: int, height: int, labe
             *(
                 _line(points, _colour(name), end, scale, top, height)
                 for name, points in series.items()
-            ),  # fmt: skip
+            ),
         ]
     )
 

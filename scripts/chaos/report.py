@@ -50,7 +50,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
             *_goals(outcomes),
             _kills(outcomes),
             *_remarks(outcomes),
-        ]  # fmt: skip
+        ]
     )
 
 
