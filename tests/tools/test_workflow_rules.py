@@ -19,7 +19,8 @@ from exai_trio.errors import (
 )
 from exai_trio.storage.memory import MemoryStore
 from exai_trio.storage.sqlite import open_sqlite
-from exai_trio.tools.registry import BUILT_IN
+from exai_trio.tools.registry import BUILT_IN, listed
+from exai_trio.tools.statuses import Status
 
 WORKFLOWS = [tool for tool in BUILT_IN if tool.kind == "workflow"]
 NAMES = [tool.name for tool in WORKFLOWS]
@@ -116,6 +117,34 @@ def test_the_schema_lists_the_statuses_of_the_tool(name):
     assert ("files_required_to_continue" in statuses) == (name in NEEDS_FILES)
     assert ("mode_selection_required" in statuses) == (name == "tracer")
     assert ("local_work_complete" in statuses) == (name in [*ASKS_EXPERT, "precommit"])
+
+
+@pytest.mark.parametrize("tool", BUILT_IN, ids=lambda tool: tool.name)
+def test_all_statuses_are_of_one_enum(tool):
+    """Each tool's schema lists members of the one enum; the full list adds the handle's, the short one keeps a workflow's."""
+    own = tool.output_schema["properties"]["status"]["enum"]
+    full, short = (listed(tool, short=flag)["outputSchema"] for flag in (False, True))
+    whole = [*own, *(["running"] if "running" not in own else [])]
+
+    assert set(own) <= set(Status)
+    assert whole == full["properties"]["status"]["enum"]
+    assert ["status"] == full["required"]
+    if tool.kind == "workflow":
+        assert whole == short["properties"]["status"]["enum"]
+
+
+def test_every_status_is_of_a_tool():
+    """The enum holds nothing that no tool says; result can be any tool's answer."""
+    said = {
+        status
+        for tool in BUILT_IN
+        if tool.name != "result"
+        for status in tool.output_schema["properties"]["status"]["enum"]
+    }
+    result = next(tool for tool in BUILT_IN if tool.name == "result")
+
+    assert said | {"running"} == set(Status)
+    assert set(result.output_schema["properties"]["status"]["enum"]) == set(Status)
 
 
 async def test_text_and_structured_content_are_one_object(bench):

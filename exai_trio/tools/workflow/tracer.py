@@ -7,14 +7,13 @@ import attrs
 import trio
 
 from exai_trio.files.reading import Reading
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Confidence, Evidence, Names
 from exai_trio.tools.workflow.engine import tool
 from exai_trio.tools.workflow.kinds import Findings, Hold, StepCall, Workflow
 from exai_trio.tools.workflow.steps import Note, State
 from exai_trio.tools.workflow.tracing import callflow, languages, reading
 from exai_trio.tools.workflow.tracing.sources import Source
-
-MODE_SELECTION = "mode_selection_required"
 
 
 @attrs.frozen(kw_only=True)
@@ -63,7 +62,7 @@ def hold(note: Note) -> Hold | None:
     if note.own.get("trace_mode") != "ask":
         return None
     return Hold(
-        status=MODE_SELECTION,
+        status=Status.MODE_SELECTION_REQUIRED,
         why="Ask the user which trace is wanted, then send this step again with that trace_mode.",
         actions=(
             "precision: which code runs, in which order, when the target is called.",
@@ -85,7 +84,7 @@ TOOL = tool(
         name="tracer",
         description="Trace call flow or dependencies stepwise, from the files. Asks no model.",
         arguments=Arguments,
-        done="analysis_complete",
+        done=Status.ANALYSIS_COMPLETE,
         asks="nobody",
         visibility="advanced",
         actions=(
@@ -98,6 +97,6 @@ TOOL = tool(
         hold=hold,
         outcome=outcome,
         seldom=frozenset({"confidence", "model"}),
-        further_statuses=(MODE_SELECTION,),
+        further_statuses=(Status.MODE_SELECTION_REQUIRED,),
     )
 )
