@@ -121,7 +121,8 @@ async def _outside(config: Config) -> AsyncGenerator[_Outside]:
 async def _build(config: Config, port: int, outside: _Outside | None) -> AsyncGenerator[Shared]:
     """Everything that the parts of the daemon share, and its closing."""
     async with AsyncExitStack() as stack:
-        outside = outside or await stack.enter_async_context(_outside(config))
+        if outside is None:
+            outside = await stack.enter_async_context(_outside(config))
         origin, gateway = outside.origin, outside.gateway
         store = await stack.enter_async_context(_open_store(config))
         facts = _facts(config, port, gateway, store, origin)
