@@ -79,9 +79,11 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the home cannot be used; then nothing
     of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
     """
-    taken = await take_over(config) if replace else None
-    listeners = taken.listeners if taken else await bind(config)
     async with AsyncExitStack() as stack:
+        # What needs no home is there before a daemon that serves is asked to leave it.
+        outside = await stack.enter_async_context(_outside(config)) if replace else None
+        taken = await take_over(config) if replace else None
+        listeners = taken.listeners if taken else await bind(config)
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
         elsewhere = Elsewhere(taken.stream) if taken else None
@@ -91,7 +93,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             await wait_free(config, config.drain_s + _LEAVE_S)
         let_go = stack.enter_context(own_home(config))
         stack.enter_context(open_logs(config, "ws_daemon"))
-        shared = await stack.enter_async_context(_build(config, _port(listeners)))
+        shared = await stack.enter_async_context(_build(config, _port(listeners), outside))
         stack.enter_context(pid_file(config))
         stack.enter_context(watching(Watchdog()))
         await _run(_Parts(shared, listeners, reread, elsewhere, let_go), task_status)
@@ -99,12 +101,29 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         log.info("stopped")
 
 
+@attrs.frozen
+class _Outside:
+    """The way to the models; the origin is of the simulator in our own process, if there is one."""
+
+    origin: str | None
+    gateway: Gateway
+
+
 @asynccontextmanager
-async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
-    """Everything that the parts of the daemon share, and its closing."""
+async def _outside(config: Config) -> AsyncGenerator[_Outside]:
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
         gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
+        yield _Outside(origin, gateway)
+
+
+@asynccontextmanager
+async def _build(config: Config, port: int, outside: _Outside | None) -> AsyncGenerator[Shared]:
+    """Everything that the parts of the daemon share, and its closing."""
+    async with AsyncExitStack() as stack:
+        if outside is None:
+            outside = await stack.enter_async_context(_outside(config))
+        origin, gateway = outside.origin, outside.gateway
         store = await stack.enter_async_context(_open_store(config))
         facts = _facts(config, port, gateway, store, origin)
         journal = None if config.durability == "off" else store.journal()

@@ -212,9 +212,12 @@ class Running:
 
     async def _outcome_here(self, call: Call, ledger: Ledger) -> Outcome:
         """The daemon that ran it is gone."""
+        if call.ending is not None:
+            return failure_of(call)
         if not may_run_again(call, call.attempt):
             return failure_of(call, broken_off(call.attempt))
         call.attempt += 1
+        call.scope = trio.CancelScope()  # one run has one: the other was of the wait
         await self._note_run(call, ledger)
         call.started = trio.current_time()
         return await outcome_of(call)
