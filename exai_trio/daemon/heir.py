@@ -38,6 +38,7 @@ class Heir:
     sessions: Sessions
     stream: trio.abc.Stream
     box: Outbox = attrs.field(factory=Outbox)
+    handed_on: list[Bequeathed] = attrs.field(factory=list[Bequeathed])
 
     @property
     def shared(self) -> Shared:
@@ -69,24 +70,37 @@ class Heir:
         """What was accepted or has ended just now is on disk, and so is what the clients have."""
         with trio.move_on_after(_SETTLE_S):
             for session in list(self.sessions.table.values()):
-                await session.running.wait_settled()
+                if session.running.is_kept:
+                    await self._settle_one(session)
             try:
                 await self.sessions.note_acks()
             except StorageError as fault:
                 log.warning("acknowledgements not journalled", extra={"fault": fault.message})
 
+    async def _settle_one(self, session: Session) -> None:
+        """Calls that end meanwhile must not go to the disk any more, or this would not end under load."""
+        self._hand_on_all(session)
+        while not session.running.is_settled:
+            await session.mail.wait_let_go()
+            self._hand_on_all(session)
+
     def _bequeath(self) -> set[str]:
         """Calls that the successor finds in the journal are its own from this step on. Returns the sessions that go over."""
         gone: set[str] = set()
-        calls: list[Bequeathed] = []
         for session in self.sessions.table.values():
             if session.running.is_settled and session.running.is_kept:
                 gone.add(session.id)
-                calls += [self._hand_on(session.id, call) for call in session.calls.values()]
+                self._hand_on_all(session)
                 if session.outbox is not None:
                     session.outbox.close(Farewell(SERVICE_RESTART, "draining"))
-        self.box.put(line(calls))
+        self.box.put_first(line(self.handed_on))
         return gone
+
+    def _hand_on_all(self, session: Session) -> None:
+        """The outcomes of all calls that are on disk by now go to the successor."""
+        for call in session.calls.values():
+            if call.bequeathed is None and session.running.is_accepted(call.wire_id):
+                self.handed_on.append(self._hand_on(session.id, call))
 
     def _hand_on(self, session_id: str, call: Call) -> Bequeathed:
         call.emit = partial(self._offer, session_id)

@@ -79,10 +79,11 @@ class Running:
     @property
     def is_settled(self) -> bool:
         """Nothing is on its way to the disk."""
-        return not self.mail.is_holding and all(map(self._is_accepted, self.calls))
+        return not self.mail.is_holding and all(map(self.is_accepted, self.calls))
 
-    def _is_accepted(self, request_id: RequestId) -> bool:
-        return bool(self.mail.rules.body_of(request_id))
+    def is_accepted(self, request_id: RequestId) -> bool:
+        """The running call of this id is on disk."""
+        return bool(self.mail.rules.body_of(request_id)) and not self.mail.holds(request_id)
 
     async def wait_settled(self) -> None:
         while not self.is_settled:

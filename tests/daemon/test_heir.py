@@ -68,6 +68,35 @@ async def test_a_call_ends_where_it_runs_and_is_answered_by_the_successor(house,
     assert 1 == kept.calls[0].attempts
 
 
+class SlowDisk(MemoryJournal):
+    """Takes 0.3 s for each outcome."""
+
+    async def finish(self, session, request, outcome):
+        await trio.sleep(0.3)
+        await super().finish(session, request, outcome)
+
+
+async def test_calls_that_end_all_the_time_are_handed_on_all_the_same(house, autojump_clock):
+    """There is no moment at which no outcome is on its way to the disk; yet no call runs in both daemons."""
+    many = 30
+    journal = SlowDisk()
+    roomy = {"ws_session_max_inflight": many, "ws_global_max_inflight": many}
+    async with house(journal, **roomy) as old:
+        async with old.connect(session_id="win") as (client, _):
+            for number in range(many):
+                await client.nap(f"r{number}", seconds=0.5 + number / 10)
+            for _ in range(many):
+                await client.hear_until(CallAccepted)
+            await client.hear_until(CallResult)
+        async with changed(house, old, journal, **roomy) as change:
+            async with change.new.connect(session_id="win", last_seq=many) as (client, _):
+                outcomes = {(await client.hear_until(CallResult)).request_id for _ in range(many)}
+            await change.left.wait()
+
+    assert many == len(outcomes)
+    assert (many, 0) == (old.naps.started, change.new.naps.started)
+
+
 async def test_a_call_whose_daemon_dies_is_run_again(house, autojump_clock):
     """The old daemon is gone before its call has ended: the successor counts a second run."""
     journal = MemoryJournal()
