@@ -127,3 +127,15 @@ class FileRegistry(Protocol):
     async def forget_upload(self, provider: str, account: str, file_id: str) -> None:
         """It is gone at the provider; forgetting one that is not known is no fault."""
         ...
+
+
+class TokenRatios(Protocol):
+    """How many tokens a model counts for each that is estimated. Raises and cancels as a ConversationStore does."""
+
+    async def all(self) -> Mapping[str, float]:
+        """By the model's full name, the one that changed last at the end."""
+        ...
+
+    async def keep(self, model: str, ratio: float, now: float) -> None:
+        """In place of what was kept of that model. Of very many models only the newest stay."""
+        ...

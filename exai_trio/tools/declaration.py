@@ -9,7 +9,8 @@ import attrs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.files.reading import FileReader
-from exai_trio.storage.base import Store
+from exai_trio.storage.base import Store, TokenRatios
+from exai_trio.storage.ratios import MemoryRatios
 from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.upload_desk import UploadDesk
 
@@ -84,6 +85,7 @@ class Services:
     now: Callable[[], float]  # unix seconds, UTC
     uploads: UploadDesk
     calibration: Calibration = attrs.field(factory=Calibration)
+    ratios: TokenRatios = attrs.field(factory=MemoryRatios)
     calls: CallArchive = attrs.field(factory=NoCalls)
     files: FileReader = attrs.field(factory=FileReader)
 

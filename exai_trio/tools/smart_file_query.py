@@ -10,10 +10,9 @@ import attrs
 from msgspec import Meta
 
 from exai_trio.errors import ArgumentError
-from exai_trio.files import budget
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import ChatRequest, Message
-from exai_trio.tools import answers, models, prompts, uploads
+from exai_trio.tools import answers, asking, models, prompts, uploads
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 from exai_trio.tools.kimi_chat_with_files import extracts
@@ -52,7 +51,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         messages=prepared.messages,
         idempotency_key=caller.idempotency_key,
     )
-    answer = await services.gateway.chat(prepared.choice, request, caller)
+    answer = await asking.ask(services, prepared.choice, request, caller)
     return answers.simple(
         "smart_file_query",
         answer.text,
@@ -90,20 +89,23 @@ async def _seen(arguments: Arguments, caller: Caller, services: Services) -> _Pr
     with concerning("file_path"):
         images = await services.files.read_images([arguments.file_path], caller.roots)
     question = prompts.Question(text=arguments.question, images=images)
-    return _assembled(choice, question, prompts.Material())
+    return _assembled(choice, question, prompts.Material(), asking.room(services, choice))
 
 
 def _embedded(arguments: Arguments, readings: tuple[Reading, ...], services: Services) -> _Prepared:
     choice = _choose(arguments, services, images=False)
     paths = [reading.path for reading in readings]
-    room = budget.room_for_files(choice.model.context_window)
-    fitted = budget.fit({reading.path: reading for reading in readings}, [paths], room)
+    room = asking.room(services, choice)
+    fitted = room.fit({reading.path: reading for reading in readings}, [paths])
     question = prompts.Question(text=arguments.question, files=paths)
-    return _assembled(choice, question, prompts.Material(files=fitted))
+    return _assembled(choice, question, prompts.Material(files=fitted), room)
 
 
 def _assembled(
-    choice: "ModelChoice", question: prompts.Question, material: prompts.Material
+    choice: "ModelChoice",
+    question: prompts.Question,
+    material: prompts.Material,
+    room: prompts.Room,
 ) -> _Prepared:
     messages = prompts.assemble(
         system=SYSTEM,
@@ -111,7 +113,7 @@ def _assembled(
         question=question,
         material=material,
         answering=models.address(choice),
-        context_window=choice.model.context_window,
+        room=room,
     )
     return _Prepared(choice=choice, messages=messages, facts={"file": "in the prompt"})
 

@@ -7,7 +7,6 @@ from typing import Final
 
 import trio
 
-from exai_trio.files import budget
 from exai_trio.files.reading import FileReader
 from exai_trio.storage.base import Turn
 from exai_trio.tools import prompts
@@ -60,8 +59,8 @@ async def _read(root: Path, rounds: int) -> tuple[list[float], list[float]]:
             began = time.perf_counter()
             found = await FileReader().read([str(root)], (root,))
             paths = [reading.path for reading in found]
-            room = budget.room_for_files(_WINDOW)
-            budget.fit({reading.path: reading for reading in found}, [paths], room)
+            room = prompts.Room(context_window=_WINDOW)
+            room.fit({reading.path: reading for reading in found}, [paths])
             seconds.append(time.perf_counter() - began)
         running.cancel_scope.cancel(reason="measured")
     return seconds, late
@@ -106,7 +105,7 @@ def _assembled(turns: list[Turn]) -> float:
         question=prompts.Question(text="and now?"),
         material=prompts.Material(),
         answering="glm/glm-4.6",
-        context_window=_WINDOW,
+        room=prompts.Room(context_window=_WINDOW),
     )
     return time.perf_counter() - began
 

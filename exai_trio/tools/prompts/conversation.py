@@ -11,18 +11,12 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from exai_trio.errors import PromptTooLongError
 from exai_trio.files.budget import numbered, text_tokens
 from exai_trio.files.paths import shown
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import Image, Message
 from exai_trio.storage.base import Turn
-
-# No text packs more than this into a token: what is too long even so need not be sent to find out.
-_MOST_CHARACTERS_PER_TOKEN = 8
-_IMAGE_TOKENS = 1_500
-# The share of a context that stays free for thinking and the answer.
-_ANSWER_SHARE = 0.2
+from exai_trio.tools.prompts.room import Room
 
 
 @attrs.frozen(kw_only=True)
@@ -49,30 +43,26 @@ def assemble(
     question: Question,
     material: Material,
     answering: str,
-    context_window: int | None,
-    calibration: float = 1.0,
+    room: Room,
 ) -> tuple[Message, ...]:
     """The messages for the model `answering` ("provider/model"), which gets its own reasoning back and no other's.
 
-    `calibration` is the model's own tokens for each estimated one.
     Raises: PromptTooLongError if the question alone can impossibly fit.
     """
     kept = [_Exchange(turns=exchange) for exchange in _exchanges(turns)]
     left_out: list[_Exchange] = []
     while True:
         messages = _render(
-            _system(system, left_out),
+            _system(system, left_out, room),
             kept,
             question=question,
             material=material,
             answering=answering,
         )
-        if context_window is None or estimate(messages) * calibration <= context_window * (
-            1 - _ANSWER_SHARE
-        ):
+        if room.holds(messages):
             return messages
         if not kept:
-            _check_possible(messages, answering, context_window)
+            room.check_possible(messages, answering)
             return messages
         left_out.append(kept.pop(0))
 
@@ -123,10 +113,10 @@ def _render(
     return tuple(messages)
 
 
-def _system(system: str, left_out: Sequence[_Exchange]) -> str:
+def _system(system: str, left_out: Sequence[_Exchange], room: Room) -> str:
     if not left_out:
         return system
-    tokens = sum(exchange.tokens for exchange in left_out)
+    tokens = room.counted(sum(exchange.tokens for exchange in left_out))
     return (
         f"{system}\n\n[The oldest exchanges of this conversation ({len(left_out)}, about {tokens:,} tokens)"
         " are left out because they do not fit.]"
@@ -171,23 +161,3 @@ def _file_blocks(
 
 def _embedded(name: str, text: str) -> str:
     return f"--- file {name} ---\n{numbered(text)}\n--- end of {name} ---"
-
-
-def estimate(messages: Iterable[Message]) -> int:
-    """Tokens, on the safe side until the model's own counts are known."""
-    return sum(
-        text_tokens(message.text)
-        + text_tokens(message.reasoning)
-        + len(message.images) * _IMAGE_TOKENS
-        for message in messages
-    )
-
-
-def _check_possible(messages: Sequence[Message], answering: str, context_window: int) -> None:
-    characters = sum(len(message.text) for message in messages)
-    if characters // _MOST_CHARACTERS_PER_TOKEN > context_window:
-        raise PromptTooLongError(
-            f"The question and its files have {characters:,} characters; {answering} holds {context_window:,} tokens."
-            " Name fewer or smaller files, or a model with a larger context.",
-            details={"characters": characters, "context_window": context_window},
-        )

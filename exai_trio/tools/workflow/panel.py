@@ -8,7 +8,7 @@ import trio
 
 from exai_trio.errors import ArgumentError, ExaiError, ToolFailedError
 from exai_trio.providers.base import ChatRequest
-from exai_trio.tools import models, prompts
+from exai_trio.tools import asking, models, prompts
 from exai_trio.tools.answers import whole_characters
 from exai_trio.tools.prompts.experts import STANCES
 from exai_trio.tools.workflow import expert, opinions
@@ -139,7 +139,7 @@ async def _ask_one(
             services, opinion.seat.model, "", images=bool(briefing.case.state.images)
         )
         request = _request(briefing, opinion.seat, choice, number)
-        answer = await services.gateway.chat(choice, request, _Quiet(briefing.case.call))
+        answer = await asking.ask(services, choice, request, _Quiet(briefing.case.call))
         expert.check(answer)
     except ExaiError as fault:
         opinion.status, opinion.reason = "failed", f"{fault.code}: {fault.message}"
@@ -151,6 +151,7 @@ async def _ask_one(
 
 
 def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int) -> ChatRequest:
+    room = asking.room(briefing.case.call.services, choice)
     return ChatRequest(
         model=choice.model.name,
         messages=prompts.assemble(
@@ -160,9 +161,9 @@ def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int
                 briefing.question,
                 text=prompts.for_panel(briefing.question.text, seat.stance, seat.stance_prompt),
             ),
-            material=_seen(briefing, choice),
+            material=_seen(briefing, choice, room),
             answering=models.address(choice),
-            context_window=choice.model.context_window,
+            room=room,
         ),
         temperature=TEMPERATURE,
         idempotency_key=f"{briefing.case.call.caller.idempotency_key}:{number}",
@@ -170,9 +171,9 @@ def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int
     )
 
 
-def _seen(briefing: _Briefing, choice: "ModelChoice") -> prompts.Material:
+def _seen(briefing: _Briefing, choice: "ModelChoice", room: prompts.Room) -> prompts.Material:
     """What this model can take in."""
-    fit = expert.fitted(briefing.case, briefing.material, choice.model.context_window)
+    fit = expert.fitted(briefing.case, briefing.material, room)
     return fit if choice.model.sees else attrs.evolve(fit, images={})
 
 
