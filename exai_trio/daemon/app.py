@@ -21,6 +21,7 @@ from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.ratios import SqliteRatios
 from exai_trio.storage.sqlite import SqliteStore, open_sqlite
+from exai_trio.storage.threads import SqliteThreads
 from exai_trio.storage.uploads import SqliteUploads
 from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.declaration import Services
@@ -109,6 +110,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             calls=Archive(sessions, journal),
             gateway=gateway,
             conversations=store,
+            threads=SqliteThreads(store),
             uploads=UploadDesk(SqliteUploads(store)),
             ratios=ratios,
             calibration=Calibration(await _learnt(ratios)),

@@ -9,7 +9,7 @@ import attrs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.files.reading import FileReader
-from exai_trio.storage.base import Store, TokenRatios
+from exai_trio.storage.base import Store, Threads, TokenRatios
 from exai_trio.storage.ratios import MemoryRatios
 from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.upload_desk import UploadDesk
@@ -80,6 +80,7 @@ class Services:
     config: Config
     gateway: "Gateway"
     conversations: Store
+    threads: Threads
     daemon: DaemonView
     tool_names: Callable[[], tuple[str, ...]]
     now: Callable[[], float]  # unix seconds, UTC

@@ -205,6 +205,7 @@ def _shared(config, registry, journal):
         config=config,
         gateway=SilentGateway(),
         conversations=MemoryStore(),
+        threads=MemoryStore(),
         uploads=UploadDesk(MemoryUploads()),
         daemon=facts,
         tool_names=tuple,

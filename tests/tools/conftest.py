@@ -209,6 +209,7 @@ class Bench:
     clock: Clock = attrs.field(factory=Clock)
     config: Config = attrs.field(factory=Config)
     store: Any = attrs.field(factory=MemoryStore)
+    threads: Any = None  # another place than the store
     calibration: Any = attrs.field(factory=Calibration)
     ratios: Any = attrs.field(factory=MemoryRatios)
     uploads: Any = attrs.field(factory=lambda: UploadDesk(MemoryUploads()))
@@ -219,6 +220,7 @@ class Bench:
             config=self.config,
             gateway=self.gateway,
             conversations=self.store,
+            threads=self.threads or self.store,
             uploads=self.uploads,
             calibration=self.calibration,
             ratios=self.ratios,

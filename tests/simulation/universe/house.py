@@ -141,6 +141,7 @@ class House:
             config=self.config,
             gateway=NoGateway(),
             conversations=MemoryStore(),
+            threads=MemoryStore(),
             uploads=UploadDesk(MemoryUploads()),
             daemon=facts,
             tool_names=tuple,
