@@ -34,7 +34,8 @@ async def both(request, tmp_path):
     async with request.param(tmp_path / "exai.db") as (store, threads):
         await store.append("aa1", (turn("user", "why?", 10), turn("assistant", "so", 11, "m1")), 10, 99)  # fmt: skip
         await store.append("aa2", (turn("user", "x" * 300, 12),), 12, 99)
-        await store.add_step("bb", Step(tool="debug", at=20, data={"n": 1}), 20, 99)
+        for at in (9, 20):
+            await store.add_step("bb", Step(tool="debug", at=at, data={"n": at}), at, 99)
         await store.append("gone", (turn("user", "late", 30),), 30, 40)
         assert await threads.name("aa1", "bug", 31)
         yield store, threads
