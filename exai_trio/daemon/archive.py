@@ -37,9 +37,13 @@ class Archive:
                 living = self._of_a_client(call_id, window.principal)
             if living is not None:
                 return await _watched(call_id, *living, wait_s)
+        kept = (
+            "for EXAI_SESSION_GRACE_S after the call, since EXAI_DURABILITY is off"
+            if self.journal is None
+            else "for 48 h, or until their client has them"
+        )
         raise NotFoundError(
-            "No call has this call_id; outcomes are kept for 48 h, or until their client has them."
-            " Send the call again.",
+            f"No call has this call_id; outcomes are kept {kept}. Send the call again.",
             details={"field": "call_id"},
         )
 

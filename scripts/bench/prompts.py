@@ -11,11 +11,10 @@ from exai_trio.files.reading import FileReader
 from exai_trio.storage.base import Turn
 from exai_trio.tools import prompts
 
+from .chats import FILES, write_files
 from .processes import home
 from .report import Goal, Row, median, percentile
 
-_FILES, _LINES = 500, 625  # of 16 bytes: 5 MB in all
-_LINE: Final = "x = 1  # a line\n"
 _TURNS: Final = 200
 _WINDOW: Final = 1_000_000  # tokens
 
@@ -24,30 +23,22 @@ def files(*, quick: bool) -> Iterator[Row]:
     """Files of a directory, and how late other tasks are meanwhile; the floor reads the same bytes and nothing else."""
     with home() as where:
         root = where.resolve() / "root"
-        _write_files(root)
+        write_files(root)
         mine, late = trio.run(_read, root, 5 if quick else 20)
         theirs = [_bare(root) for _ in mine]
     yield Row(
-        what=f"read and budget {_FILES} files of 10 KB, p50",
+        what=f"read and budget {FILES} files of 10 KB, p50",
         unit="ms",
         ours=median(mine) * 1000,
         floor=median(theirs) * 1000,
         goal=Goal("at most", 150),
     )
     yield Row(
-        what="the same: how late another task is, p99",
+        what="  the same: how late another task of the event loop is, p99",
         unit="ms",
         ours=percentile(late, 99) * 1000,
         goal=Goal("at most", 20),
     )
-
-
-def _write_files(root: Path) -> None:
-    for number in range(_FILES):
-        folder = root / f"part{number % 20}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"m{number:03}.py").write_text(_LINE * _LINES)
-    (root / ".gitignore").write_text("*.log\n/build/\n__pycache__/\n")
 
 
 async def _read(root: Path, rounds: int) -> tuple[list[float], list[float]]:

@@ -155,7 +155,8 @@ class House:
 
 @asynccontextmanager
 async def open_house(journal=None, *, repeatable=True, **settings):
-    journal = MemoryJournal() if journal is None else journal
+    if journal is None and settings.get("durability") != "off":
+        journal = MemoryJournal()
     settings.setdefault("home", Path("/nowhere"))
     settings.setdefault("tool_profile", "full")
     config = Config(**settings)

@@ -298,6 +298,20 @@ def test_prompts_change_with_the_tools_they_are_made_from():
     }
 
 
+def test_each_subscription_hears_what_it_wished_for():
+    """Two of one client's, about different lists."""
+    desk = FrontDesk(listing=ONE)
+    for wish in ("tools", "prompts"):
+        params = {"_meta": META, "notifications": {f"{wish}ListChanged": True}}
+        say(desk, "subscriptions/listen", params, id_=wish)
+    notices = said(desk.offer(TWO))
+
+    assert {(f"notifications/{kind}/list_changed", kind) for kind in ("tools", "prompts")} == {
+        (note["method"], note["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"])
+        for note in notices
+    }
+
+
 @pytest.mark.parametrize("wish", ["toolsListChanged", "promptsListChanged"])
 def test_only_what_was_wished_for_is_told(wish):
     """Also if the subscription came before there was any list."""

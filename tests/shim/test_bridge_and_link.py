@@ -295,8 +295,9 @@ async def test_a_call_is_answered_within_its_clients_budget(
         world.call(1, client=client)
         await trio.sleep(seconds - 1)
         world.bridge.expire(trio.current_time())
+        await trio.sleep(0.5)
         early = world.lines.answer(1)
-        await trio.sleep(1.5)
+        await trio.sleep(1)
         world.bridge.expire(trio.current_time())
         answer = await world.lines.wait_answer(1)
 
@@ -316,6 +317,7 @@ async def test_a_patient_client_waits_as_long_as_the_daemon_lets_a_call_run(
         await world.daemon.wait_for("call_tool")
         await trio.sleep(4050)
         world.bridge.expire(trio.current_time())
+        await trio.sleep(1)
         early = world.lines.answer(1)
         await trio.sleep(20)
         world.bridge.expire(trio.current_time())
