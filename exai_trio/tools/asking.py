@@ -1,16 +1,22 @@
-"""Asking a model, as every tool does it: how much it takes is reckoned by what its earlier answers counted."""
+"""Asking a model, as every tool does it: what goes into the prompt is reckoned by what the model's earlier answers counted."""
 
 import logging
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import trio
+
 from exai_trio.errors import StorageError
-from exai_trio.providers.base import ChatRequest
-from exai_trio.tools import models
+from exai_trio.providers.base import ChatRequest, Message
+from exai_trio.storage.base import Turn
+from exai_trio.tools import models, prompts
 from exai_trio.tools.declaration import Services
-from exai_trio.tools.prompts.room import Room
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import ChatAnswer, Listener, ModelChoice
+
+_MUCH: Final = 100_000  # characters of files; so much takes some 2 ms
 
 log = logging.getLogger("exai.tools")
 
@@ -18,12 +24,44 @@ log = logging.getLogger("exai.tools")
 TAKING_THINKING: Final = frozenset({"kimi"})
 
 
-def room(services: Services, choice: "ModelChoice") -> Room:
+def room(services: Services, choice: "ModelChoice") -> prompts.Room:
     """What the chosen model takes, as far as its own counts are known."""
-    return Room(
+    return prompts.Room(
         context_window=choice.model.context_window,
         factor=services.calibration.factor(models.address(choice)),
         takes_thinking=choice.provider in TAKING_THINKING,
+    )
+
+
+async def assembled(
+    services: Services,
+    choice: "ModelChoice",
+    question: prompts.Question,
+    material: prompts.Material,
+    *,
+    turns: Sequence[Turn] = (),
+    system: str = prompts.SYSTEM,
+) -> tuple[Message, ...]:
+    """The messages for the chosen model. Much text is put together in a thread: the event loop has others to serve.
+
+    Raises: PromptTooLongError. Cancelling leaves nothing behind.
+    """
+    assemble = partial(
+        prompts.assemble,
+        system=system,
+        turns=turns,
+        question=question,
+        material=material,
+        answering=models.address(choice),
+        room=room(services, choice),
+    )
+    if sum(len(reading.text) for reading in material.files.values()) < _MUCH:
+        return assemble()
+    return await trio.to_thread.run_sync(
+        assemble,
+        thread_name="exai prompts",
+        abandon_on_cancel=True,
+        limiter=services.files.limiter,
     )
 
 

@@ -53,20 +53,13 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     choice = models.choose(
         services, arguments.model, thread.last_model, images=bool(arguments.images)
     )
-    room = asking.room(services, choice)
     question, found = await _gather(arguments, thread, choice, caller, services)
     messages = [turn.extra.get("files", ()) for turn in thread.turns]
-    material = attrs.evolve(found, files=room.fit(found.files, [*messages, question.files]))
+    fitted = asking.room(services, choice).fit(found.files, [*messages, question.files])
+    material = attrs.evolve(found, files=fitted)
     request = ChatRequest(
         model=choice.model.name,
-        messages=prompts.assemble(
-            system=prompts.SYSTEM,
-            turns=thread.turns,
-            question=question,
-            material=material,
-            answering=models.address(choice),
-            room=room,
-        ),
+        messages=await asking.assembled(services, choice, question, material, turns=thread.turns),
         temperature=arguments.temperature,
         thinking=arguments.thinking_mode,
         web_search=arguments.use_websearch,

@@ -73,7 +73,7 @@ async def _prepare(arguments: Arguments, caller: Caller, services: Services) -> 
             return await _uploaded(arguments, caller, services)
         if not readable:
             raise ArgumentError("There is no text to ask about in this directory.")
-    return _embedded(arguments, readings, services)
+    return await _embedded(arguments, readings, services)
 
 
 def _refuse_glm(arguments: Arguments, reading: Reading) -> None:
@@ -89,32 +89,28 @@ async def _seen(arguments: Arguments, caller: Caller, services: Services) -> _Pr
     with concerning("file_path"):
         images = await services.files.read_images([arguments.file_path], caller.roots)
     question = prompts.Question(text=arguments.question, images=images)
-    return _assembled(choice, question, prompts.Material(), asking.room(services, choice))
+    return await _assembled(services, choice, question, prompts.Material())
 
 
-def _embedded(arguments: Arguments, readings: tuple[Reading, ...], services: Services) -> _Prepared:
+async def _embedded(
+    arguments: Arguments, readings: tuple[Reading, ...], services: Services
+) -> _Prepared:
     choice = _choose(arguments, services, images=False)
     paths = [reading.path for reading in readings]
-    room = asking.room(services, choice)
-    fitted = room.fit({reading.path: reading for reading in readings}, [paths])
+    fitted = asking.room(services, choice).fit(
+        {reading.path: reading for reading in readings}, [paths]
+    )
     question = prompts.Question(text=arguments.question, files=paths)
-    return _assembled(choice, question, prompts.Material(files=fitted), room)
+    return await _assembled(services, choice, question, prompts.Material(files=fitted))
 
 
-def _assembled(
+async def _assembled(
+    services: Services,
     choice: "ModelChoice",
     question: prompts.Question,
     material: prompts.Material,
-    room: prompts.Room,
 ) -> _Prepared:
-    messages = prompts.assemble(
-        system=SYSTEM,
-        turns=(),
-        question=question,
-        material=material,
-        answering=models.address(choice),
-        room=room,
-    )
+    messages = await asking.assembled(services, choice, question, material, system=SYSTEM)
     return _Prepared(choice=choice, messages=messages, facts={"file": "in the prompt"})
 
 

@@ -40,17 +40,11 @@ async def ask(case: Case) -> Outcome:
     )
     text = prompts.investigation(name, case.state, sections=case.sections, task=prompts.TASKS[name])
     question, everything = await gather(case, text, sees=choice.model.sees)
-    room = asking.room(services, choice)
-    material = fitted(case, everything, room)
+    material = fitted(case, everything, asking.room(services, choice))
     request = ChatRequest(
         model=choice.model.name,
-        messages=prompts.assemble(
-            system=prompts.SYSTEM,
-            turns=case.thread.turns,
-            question=question,
-            material=material,
-            answering=models.address(choice),
-            room=room,
+        messages=await asking.assembled(
+            services, choice, question, material, turns=case.thread.turns
         ),
         temperature=_temperature(case),
         thinking=_thinking(case),

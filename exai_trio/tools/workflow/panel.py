@@ -138,7 +138,7 @@ async def _ask_one(
         choice = models.choose(
             services, opinion.seat.model, "", images=bool(briefing.case.state.images)
         )
-        request = _request(briefing, opinion.seat, choice, number)
+        request = await _request(briefing, opinion.seat, choice, number)
         answer = await asking.ask(services, choice, request, _Quiet(briefing.case.call))
         expert.check(answer)
     except ExaiError as fault:
@@ -150,20 +150,17 @@ async def _ask_one(
     caller.stage("streaming", f"{settled} of {len(panel)} models have answered or failed")
 
 
-def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int) -> ChatRequest:
-    room = asking.room(briefing.case.call.services, choice)
+async def _request(
+    briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int
+) -> ChatRequest:
+    case, text = briefing.case, briefing.question.text
+    question = attrs.evolve(
+        briefing.question, text=prompts.for_panel(text, seat.stance, seat.stance_prompt)
+    )
     return ChatRequest(
         model=choice.model.name,
-        messages=prompts.assemble(
-            system=prompts.SYSTEM,
-            turns=briefing.case.thread.turns,
-            question=attrs.evolve(
-                briefing.question,
-                text=prompts.for_panel(briefing.question.text, seat.stance, seat.stance_prompt),
-            ),
-            material=_seen(briefing, choice, room),
-            answering=models.address(choice),
-            room=room,
+        messages=await asking.assembled(
+            case.call.services, choice, question, _seen(briefing, choice), turns=case.thread.turns
         ),
         temperature=TEMPERATURE,
         idempotency_key=f"{briefing.case.call.caller.idempotency_key}:{number}",
@@ -171,8 +168,9 @@ def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int
     )
 
 
-def _seen(briefing: _Briefing, choice: "ModelChoice", room: prompts.Room) -> prompts.Material:
+def _seen(briefing: _Briefing, choice: "ModelChoice") -> prompts.Material:
     """What this model can take in."""
+    room = asking.room(briefing.case.call.services, choice)
     fit = expert.fitted(briefing.case, briefing.material, room)
     return fit if choice.model.sees else attrs.evolve(fit, images={})
 
