@@ -147,7 +147,7 @@ class Oracle:
         call = self.by_mark[mark]
         call.runs.append(life)
         self.note(f"runs {mark} in {life}")
-        self.count("runs")
+        self.count("reruns" if call.runs[1:] else "runs")
         most = 1 if call.tool == "once" else self.attempts
         if len(call.runs) > most:
             self.fail(f"{mark} ran {len(call.runs)} times, in {call.runs}")
