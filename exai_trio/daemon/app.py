@@ -19,8 +19,11 @@ from exai_trio.observability.logs import open_logs
 from exai_trio.observability.metrics import CallLog
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import Gateway, open_gateway
+from exai_trio.storage.ratios import SqliteRatios
 from exai_trio.storage.sqlite import SqliteStore, open_sqlite
+from exai_trio.storage.threads import SqliteThreads
 from exai_trio.storage.uploads import SqliteUploads
+from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
 from exai_trio.tools.upload_desk import UploadDesk
@@ -125,6 +128,7 @@ async def _build(config: Config, port: int, outside: _Outside | None) -> AsyncGe
             outside = await stack.enter_async_context(_outside(config))
         origin, gateway = outside.origin, outside.gateway
         store = await stack.enter_async_context(_open_store(config))
+        ratios = SqliteRatios(store)
         facts = _facts(config, port, gateway, store, origin)
         journal = None if config.durability == "off" else store.journal()
         sessions: dict[str, Session] = {}
@@ -133,7 +137,10 @@ async def _build(config: Config, port: int, outside: _Outside | None) -> AsyncGe
             calls=Archive(sessions, journal),
             gateway=gateway,
             conversations=store,
+            threads=SqliteThreads(store),
             uploads=UploadDesk(SqliteUploads(store)),
+            ratios=ratios,
+            calibration=Calibration(await _learnt(ratios)),
             daemon=facts,
             tool_names=facts.registry.names,
             now=unix_now,
@@ -186,6 +193,14 @@ async def _open_store(config: Config) -> AsyncGenerator[SqliteStore]:
                 extra={"set_aside": str(store.set_aside)},
             )
         yield store
+
+
+async def _learnt(ratios: SqliteRatios) -> dict[str, float]:
+    try:
+        return await ratios.all()
+    except StorageError as fault:
+        log.warning("token counts not read", extra={"fault": fault.message})
+        return {}
 
 
 @attrs.frozen(eq=False)

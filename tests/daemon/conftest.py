@@ -155,7 +155,8 @@ class House:
 
 @asynccontextmanager
 async def open_house(journal=None, *, repeatable=True, elsewhere=None, **settings):
-    journal = MemoryJournal() if journal is None else journal
+    if journal is None and settings.get("durability") != "off":
+        journal = MemoryJournal()
     settings.setdefault("home", Path("/nowhere"))
     settings.setdefault("tool_profile", "full")
     config = Config(**settings)
@@ -205,6 +206,7 @@ def _shared(config, registry, journal):
         config=config,
         gateway=SilentGateway(),
         conversations=MemoryStore(),
+        threads=MemoryStore(),
         uploads=UploadDesk(MemoryUploads()),
         daemon=facts,
         tool_names=tuple,
