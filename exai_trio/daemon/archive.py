@@ -29,14 +29,14 @@ class Archive:
         window = self.sessions.get(asker)
         if window is not None and is_handle(call_id):
             living = self._living(call_id, window.principal)
-            if living is None:
-                kept = await self._kept(call_id, window.principal)
-                if kept is not None:
-                    frame = kept.outcome.frame if kept.outcome else None
-                    return _told(call_id, request_of(kept).name, frame)
-                living = self._of_a_client(call_id, window.principal)
+            kept = None if living else await self._handed_over(call_id, window.principal)
+            living = living or (None if kept else self._of_a_client(call_id, window.principal))
             if living is not None:
                 return await _watched(call_id, *living, wait_s)
+            kept = kept or await self._kept(call_id, window.principal)
+            if kept is not None:
+                frame = kept.outcome.frame if kept.outcome else None
+                return _told(call_id, request_of(kept).name, frame)
         raise NotFoundError(
             f"No call has this call_id; outcomes are kept {self._how_long()}. Send the call again.",
             details={"field": "call_id"},
@@ -45,7 +45,7 @@ class Archive:
     def _how_long(self) -> str:
         if self.journal is None:
             return "for EXAI_SESSION_GRACE_S after the call, since EXAI_DURABILITY is off"
-        return "for 48 h, or until their client has them"
+        return "for 48 h, or until their client has them if it gives no handles"
 
     def _living(self, call_id: str, principal: str) -> tuple[Session, RequestId] | None:
         """A call that was handed over: its session has that name."""
@@ -54,15 +54,16 @@ class Archive:
             return None
         return next(((session, request_id) for request_id in session.rules.known()), None)
 
+    async def _handed_over(self, call_id: str, principal: str) -> KeptCall | None:
+        """The same in the journal."""
+        kept = await self.journal.session(call_id) if self.journal else None
+        return kept.calls[0] if kept and kept.calls[0].principal == principal else None
+
     async def _kept(self, call_id: str, principal: str) -> KeptCall | None:
-        """The same in the journal; or a call of a session that is not there any more."""
-        if self.journal is None:
-            return None
-        kept = await self.journal.session(call_id)
-        if kept is not None:
-            return kept.calls[0] if kept.calls[0].principal == principal else None
-        for name, request in await self.journal.names(principal):
-            if name not in self.sessions and handle_of(name, id_of(request)) == call_id:
+        """A call in the journal that was not handed over, and that no session knows any more."""
+        names = await self.journal.names(principal) if self.journal else ()
+        for name, request in names:
+            if self.journal and handle_of(name, id_of(request)) == call_id:
                 kept = await self.journal.session(name)
                 calls = kept.calls if kept else ()
                 return next((call for call in calls if call.request == request), None)

@@ -47,6 +47,7 @@ class Ledger:
             roots=tuple(str(root) for root in call.roots),
             timeout=call.timeout,
             at=at,
+            lasting=bool(call.request.handle_after_s),
         )
 
     async def run_again(self, call: Call) -> None:

@@ -1,6 +1,7 @@
 """What the daemon asks of its journal: calls it has accepted and how they ended, kept over its own death. No SQL here.
 
-A call is kept until its outcome is acknowledged and swept, or for KEPT_S after its outcome.
+A call is kept until its outcome is acknowledged and swept, or for KEPT_S after its outcome; one that may be asked for by a
+handle is kept so long even if it is acknowledged.
 """
 
 from collections.abc import Mapping
@@ -23,7 +24,8 @@ class KeptOutcome:
 @attrs.frozen(kw_only=True)
 class KeptCall:
     """An accepted call. `request` is its id as JSON, `frame` the call as it came, `seq` the number of its acknowledgement
-    (0: none was given), `attempts` the runs that were begun, `timeout` seconds for each."""
+    (0: none was given), `attempts` the runs that were begun, `timeout` seconds for each. `lasting`: its client gives handles,
+    and may have the outcome without having told anybody."""
 
     session: str
     request: str
@@ -35,6 +37,7 @@ class KeptCall:
     timeout: float
     at: float
     attempts: int = 1
+    lasting: bool = False
     outcome: KeptOutcome | None = None
 
 
@@ -93,6 +96,6 @@ class Journal(Protocol):
         ...
 
     async def sweep_calls(self, now: float, unnumbered_s: float) -> int:
-        """Forget calls whose outcome is acknowledged or older than KEPT_S; an outcome without a number, which nobody can
+        """Forget calls whose outcome is acknowledged (unless they are lasting) or older than KEPT_S; an outcome without a number, which nobody can
         acknowledge, after `unnumbered_s`. Returns how many went; a long list goes in several steps."""
         ...

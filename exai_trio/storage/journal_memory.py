@@ -90,4 +90,5 @@ class MemoryJournal:
             return False
         if outcome.seq == 0:
             return outcome.at <= now - unnumbered_s
-        return outcome.seq <= self._acks.get(call.session, 0) or outcome.at <= now - KEPT_S
+        acked = outcome.seq <= self._acks.get(call.session, 0) and not call.lasting
+        return acked or outcome.at <= now - KEPT_S

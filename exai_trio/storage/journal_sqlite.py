@@ -108,6 +108,7 @@ def _row(call: KeptCall) -> tuple[Any, ...]:
         call.timeout,
         call.at,
         call.attempts,
+        int(call.lasting),
         call.frame,
     )
 
@@ -116,8 +117,8 @@ def _insert_call(connection: "Connection", row: tuple[Any, ...]) -> None:
     # REPLACE takes the older call's outcome with it: the foreign key cascades.
     connection.execute(
         "INSERT OR REPLACE INTO journal_calls"
-        " (session, request, principal, resumable, seq, roots, timeout, at, attempts, frame)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        " (session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
         row,
     )
 
@@ -166,7 +167,7 @@ def _unfinished(connection: "Connection") -> tuple[str, ...]:
 def _session(connection: "Connection", session: str) -> KeptSession | None:
     rows = connection.execute(
         "SELECT c.session, c.request, c.principal, c.resumable, c.seq, c.frame, c.roots, c.timeout, c.at,"
-        " c.attempts, o.seq, o.frame, o.at FROM journal_calls AS c"
+        " c.attempts, c.lasting, o.seq, o.frame, o.at FROM journal_calls AS c"
         " LEFT JOIN journal_outcomes AS o ON o.session = c.session AND o.request = c.request"
         " WHERE c.session = ? ORDER BY c.rowid",
         (session,),
@@ -181,8 +182,10 @@ def _session(connection: "Connection", session: str) -> KeptSession | None:
 
 
 def _call(row: tuple[Any, ...]) -> KeptCall:
-    session, request, principal, resumable, seq, frame, roots, timeout, at, attempts = row[:10]
-    out_seq, out_frame, out_at = row[10:]
+    session, request, principal, resumable, seq, frame, roots, timeout, at, attempts, lasting = row[
+        :11
+    ]
+    out_seq, out_frame, out_at = row[11:]
     return KeptCall(
         session=session,
         request=request,
@@ -194,6 +197,7 @@ def _call(row: tuple[Any, ...]) -> KeptCall:
         timeout=timeout,
         at=at,
         attempts=attempts,
+        lasting=bool(lasting),
         outcome=None if out_frame is None else KeptOutcome(seq=out_seq, frame=out_frame, at=out_at),
     )
 
@@ -203,7 +207,8 @@ def _sweep(connection: "Connection", now: float, unnumbered_s: float) -> int:
         "DELETE FROM journal_calls WHERE rowid IN (SELECT c.rowid FROM journal_outcomes AS o"
         " JOIN journal_calls AS c ON c.session = o.session AND c.request = o.request"
         " LEFT JOIN journal_numbers AS n ON n.session = o.session"
-        " WHERE (o.seq > 0 AND (o.seq <= coalesce(n.acked, 0) OR o.at <= ?)) OR (o.seq = 0 AND o.at <= ?)"
+        " WHERE (o.seq > 0 AND ((o.seq <= coalesce(n.acked, 0) AND NOT c.lasting) OR o.at <= ?))"
+        " OR (o.seq = 0 AND o.at <= ?)"
         " LIMIT ?)",
         (now - KEPT_S, now - unnumbered_s, _SWEPT_AT_ONCE),
     ).rowcount

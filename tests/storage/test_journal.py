@@ -152,22 +152,24 @@ async def test_numbers_of_a_new_life_are_kept(open_journal):
 
 
 async def test_the_sweep_takes_what_is_acknowledged_or_old(open_journal):
-    """Unacknowledged outcomes stay for 48 h, those without a number for as long as given, open calls for ever."""
+    """Unacknowledged and lasting outcomes stay for 48 h, those without a number for as long as given, open calls for ever."""
     now = 1_000_000.0
     async with open_journal() as journal:
-        for kept in (call("1"), call("2"), call("3"), call("4"), call("5", seq=0), call("6", seq=0)):  # fmt: skip
+        for kept in (call("1"), call("2"), call("3"), call("4"), call("5", seq=0), call("6", seq=0), call("7", lasting=True), call("8", lasting=True)):  # fmt: skip
             await journal.accept(kept)
         await journal.finish("s", "1", outcome(seq=11, at=now))
         await journal.finish("s", "2", outcome(seq=12, at=now))
         await journal.finish("s", "3", outcome(seq=13, at=now - KEPT_S))
         await journal.finish("s", "5", outcome(seq=0, at=now - 300))
         await journal.finish("s", "6", outcome(seq=0, at=now - 299))
+        await journal.finish("s", "7", outcome(seq=10, at=now))
+        await journal.finish("s", "8", outcome(seq=9, at=now - KEPT_S))
         await journal.acknowledge({"s": 11})
         gone = await journal.sweep_calls(now, unnumbered_s=300)
         found = await journal.session("s")
 
-    assert 3 == gone
-    assert ["2", "4", "6"] == [kept.request for kept in found.calls]
+    assert 4 == gone
+    assert ["2", "4", "6", "7"] == [kept.request for kept in found.calls]
     assert 11 == found.acked
 
 

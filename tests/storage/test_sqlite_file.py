@@ -92,11 +92,11 @@ async def test_a_newer_schema_is_refused(tmp_path):
     path = tmp_path / "exai.db"
     async with open_sqlite(path):
         pass
-    alter(path, "PRAGMA user_version = 7")
+    alter(path, "PRAGMA user_version = 99")
     before = path.read_bytes()
     message = await refusal(path)
 
-    assert "schema 7" in message
+    assert "schema 99" in message
     assert "Upgrade EXAI" in message
     assert before == path.read_bytes()
 

@@ -31,7 +31,6 @@ class Handed:
     """A call whose editor has a handle. `told` is how it ended, as far as anybody has fetched that."""
 
     call: Asked
-    by_shim: bool  # at its client's limit no daemon was there to give it
     told: str = ""
 
 
@@ -116,7 +115,7 @@ class Oracle:
             self._fetched(key, call.mark, result, is_running=bool(handle))
         elif handle:
             self.note(f"handle {handle} for {key}")
-            self.handles.setdefault(handle, Handed(call, by_shim=not call.outcome))
+            self.handles.setdefault(handle, Handed(call))
             self.count("handles")
         elif not call.outcome:
             self.count("given up")
@@ -134,9 +133,7 @@ class Oracle:
         self.count("fetched running" if is_running else f"fetched {code or 'ok'}")
         if not is_running and not code and text != f"done {handed.call.mark}":
             self.fail(f"{call_id} of {handed.call.mark} gave {text!r}")
-        if code == "NOT_FOUND" and handed.by_shim:
-            self.count("lost")
-        elif code and code not in {"INTERRUPTED", "TIMEOUT"}:
+        if code and code not in {"INTERRUPTED", "TIMEOUT"}:
             self.fail(f"{call_id} of {handed.call.mark} cannot be fetched: {code}")
         if handed.told and text != handed.told and code not in {"INTERRUPTED", "NOT_FOUND"}:
             self.fail(f"{call_id} had ended with {handed.told!r} and is now {text!r}")
