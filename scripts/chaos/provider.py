@@ -53,13 +53,13 @@ class Provider:
         }
 
     async def visits(self) -> list[Visit]:
-        """The chat requests since the last time."""
+        """The chat requests since the last time; not those that a kill cut off before their body was there."""
         path = f"/_requests?path=/chat/completions&since={self._seen}"
         said = await fetch(self.port, path)
         found = said["requests"]
         self.missed = max(self.missed, said["forgotten"] - self._seen)
         self._seen = max((one["number"] for one in found), default=self._seen)
-        return [_visit(one) for one in found]
+        return [_visit(one) for one in found if one["body"]]
 
 
 def _visit(logged: dict[str, Any]) -> Visit:

@@ -26,7 +26,7 @@ def test_every_promise_holds(seed):
 
 def test_storms_are_storms():
     """What is to be survived does happen: runs over restarts, broken-off calls, cancelled ones, refusals of a full disk."""
-    reports = [simulate(seed, HOURS) for seed in SEEDS[:3]]
+    reports = [simulate(seed, 1.0) for seed in SEEDS[:3]]
     tally = {what for report in reports for what in report.tally}
     reruns = sum(report.tally["runs"] - report.tally["ok"] for report in reports)
 
