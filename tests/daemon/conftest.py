@@ -154,7 +154,7 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(journal=None, *, repeatable=True, **settings):
+async def open_house(journal=None, *, repeatable=True, elsewhere=None, **settings):
     journal = MemoryJournal() if journal is None else journal
     settings.setdefault("home", Path("/nowhere"))
     settings.setdefault("tool_profile", "full")
@@ -170,7 +170,7 @@ async def open_house(journal=None, *, repeatable=True, **settings):
     registry = Toolset(Registry.from_config(config, (*BUILT_IN, nap)))
     async with trio.open_nursery() as living, trio.open_nursery() as connections:
         shared = _shared(config, registry, journal)
-        sessions = Sessions(shared, living)
+        sessions = Sessions(shared, living, elsewhere)
         await sessions.restore()
         server = Server(shared, sessions, OurNames.of(config), Places(config), Limits(close_s=1.0))
         living.start_soon(
