@@ -108,6 +108,8 @@ def main() -> int:
     for what in left:
         print(f"LEFT BEHIND: {what}")
     verdict = "held" if not (proof.failed or left) else f"BROKEN: {', '.join(proof.failed) or 'left behind'}"  # fmt: skip
+    if interrupted:
+        verdict = f"interrupted ({verdict} so far)"
     print(f"{verdict} after {time.perf_counter() - began:.0f} s")
     return 130 if interrupted else int(verdict != "held")
 

@@ -4,5 +4,7 @@ import signal
 
 
 def ends_cleanly() -> None:
+    """Also where Ctrl-C is ignored, as in the background of a script."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_: signal.raise_signal(signal.SIGINT))

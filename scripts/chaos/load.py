@@ -15,7 +15,7 @@ from .world import World
 
 _CALL_S = 30.0
 _DEAF_PER_SECOND = 200.0  # calls of all that never read: they must not be the load
-_READERS_PER_SECOND = 400.0  # of all that read beside them
+_READERS_PER_SECOND = 200.0  # of all that read beside them
 _SMALL_BUFFER = 8192  # bytes that the system may hold for one that never reads
 
 
