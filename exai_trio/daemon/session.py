@@ -15,6 +15,7 @@ from exai_trio.errors import (
     OverCapacityError,
     ServiceUnavailableError,
 )
+from exai_trio.resilience.rate import Bucket
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.declaration import Tool
 from exai_trio.wire.handles import is_handle
@@ -28,11 +29,13 @@ from exai_trio.wire.messages import (
 )
 from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
 
+from .burden import SESSION_BYTES
 from .calls import Call
 from .faults import as_fault
 from .ledger import Ledger, Unfinished
 from .mail import Mail
 from .outbox import Outbox
+from .pace import REQUESTS
 from .running import Running, broken_off, may_run_again
 from .state import Shared
 
@@ -55,9 +58,11 @@ class Session:
     rules: SessionRules
     mail: Mail
     running: Running
+    requests: Bucket = attrs.field(factory=lambda: Bucket(REQUESTS))
     roots: tuple[Path, ...] = ()
     acked_on_disk: int = 0
     spoken_to: bool = False
+    _shed: bool = False
     _nursery: trio.Nursery | None = None
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
@@ -97,11 +102,18 @@ class Session:
                 return
             with trio.move_on_after(self.shared.config.session_grace_s) as grace:
                 await self._wait_change()
+            if self._may_go:
+                return
             if grace.cancelled_caught and self.outbox is None:
                 await self._end_calls()
                 await self.running.wait_handed_over()
                 if self.outbox is None:
                     return
+
+    @property
+    def _may_go(self) -> bool:
+        """It was shed, and neither client nor call came back to it."""
+        return self._shed and self.outbox is None and not self.running.holds_back
 
     async def _wait_done(self) -> None:
         """Return when no call has run here for a while: after a restart the session is there before its call."""
@@ -123,6 +135,7 @@ class Session:
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
+        self._shed = False
         self.mail.attach(outbox, protocol=protocol, last_seq=last_seq)
         self._changed.set()
 
@@ -132,11 +145,34 @@ class Session:
             self.mail.outbox = None
             self._changed.set()
 
-    def call_tool(self, request: CallTool, size: int) -> None:
-        """Start the call, or repeat what is known of it, or refuse it. `size` is the frame's, in bytes."""
-        planned = self._plan(request, size)
-        objection = planned if isinstance(planned, ExaiError) else None
-        match self.rules.submit(request, objection):
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the session takes, about."""
+        box = self.outbox.held_bytes if self.outbox else 0
+        asked = sum(call.size for call in self.calls.values())
+        return SESSION_BYTES + self.rules.held_bytes + box + asked
+
+    def is_idle(self, since: float) -> bool:
+        """Whether its client is away, or has taken nothing since that moment."""
+        return self.outbox is None or self.outbox.is_stuck(since)
+
+    def shed(self) -> bool:
+        """Be rid of a client that does not read; once it is gone and no call runs, end. A client that comes back finds in the
+        journal what it has missed. Returns whether there was anything to do now."""
+        if self.outbox is not None:
+            return self.outbox.expel()
+        if self._shed or self.running.holds_back or is_handle(self.id):
+            return False
+        self._shed = True
+        self._changed.set()
+        return True
+
+    def call_tool(self, request: CallTool, size: int, objection: ExaiError | None = None) -> None:
+        """Start the call, or repeat what is known of it, or refuse it. `size` is the frame's, in bytes; `objection` says why
+        a new call is not wanted now."""
+        planned = objection or self._plan(request, size)
+        refusal = planned if isinstance(planned, ExaiError) else None
+        match self.rules.submit(request, refusal):
             case Refuse(fault):
                 self._refuse(request, fault)
             case Again(frame):
@@ -178,10 +214,12 @@ class Session:
         except ExaiError as objection:
             return objection
         if request.roots is None:
-            return self._call_of(request, self.roots)
-        return self._call_of(request, allowed_roots(self.shared, request.roots))
+            return self._call_of(request, self.roots, size)
+        return self._call_of(request, allowed_roots(self.shared, request.roots), size)
 
-    def _call_of(self, request: CallTool, roots: tuple[Path, ...]) -> Call | ExaiError:
+    def _call_of(
+        self, request: CallTool, roots: tuple[Path, ...], size: int = 0
+    ) -> Call | ExaiError:
         try:
             tool = self.shared.registry.get(request.name)
             arguments = parse(tool, request.arguments)
@@ -198,6 +236,7 @@ class Session:
             emit=self.mail.offer,
             shared=self.shared,
             handle_after=self._handle_after(request),
+            size=size,
         )
 
     def _handle_after(self, request: CallTool) -> float:
@@ -216,6 +255,13 @@ class Session:
                 f"the request has {size} bytes; at most {most} are taken (TOOL_CALL_MAX_SIZE)."
                 " Send less text, or name files instead of pasting them",
                 details={"limit": "tool_call_max_size", "size": size, "max": most},
+            )
+        if self.shared.burden.refuses(self.held_bytes, size):
+            raise OverCapacityError(
+                "the daemon holds too much for its clients at the moment; large requests, and those of clients that"
+                " leave much unread, must wait",
+                retry_after_s=1.0,
+                details={"limit": "memory", "held": self.shared.burden.held},
             )
 
     def cancel(self, request: Cancel) -> None:

@@ -19,6 +19,8 @@ from .messages import CallTool, DaemonMessage, RequestId
 # had some of the numbers between, and a client counts what is below its last number as received.
 RESTART_GAP = 2**32
 
+_FRAME_BYTES = 300  # what a frame costs beside its text: its entries in the tables
+
 _sorted = msgspec.json.Encoder(order="sorted")
 
 
@@ -30,7 +32,7 @@ class Bounds:
     """
 
     running: int = 8
-    unacked_bytes: int = 64 * 2**20
+    unacked_bytes: int = 16 * 2**20
     unacked_frames: int = 20_000
     kept_outcomes: int = 256
     kept_bytes: int = 8 * 2**20
@@ -130,6 +132,17 @@ class SessionRules:
     def body_of(self, request_id: RequestId) -> str:
         """The newest frame of this call, without its number."""
         return self._known[request_id].body or ""
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that frames and outcomes take, about."""
+        frames = len(self._unacked) + len(self._known)
+        return self._unacked_bytes + self._kept_bytes + frames * _FRAME_BYTES
+
+    @property
+    def is_overdrawn(self) -> bool:
+        """Refusals and repetitions have made it more than anybody may hold who reads without ever acknowledging."""
+        return len(self._unacked) > 2 * self.bounds.unacked_frames
 
     @property
     def holds_anything(self) -> bool:
