@@ -12,6 +12,7 @@ import trio
 from exai_trio.errors import CallInterrupted, ExaiError, StorageError
 from exai_trio.observability import logs
 from exai_trio.observability.metrics import CallLine
+from exai_trio.storage.faults import NotKept
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
 from .calls import Call, Outcome, outcome_of
@@ -38,10 +39,12 @@ class Due:
     at: float
 
     async def keep(self) -> None:
-        """Return once the outcome is on disk, however often it takes."""
+        """Return once the outcome is on disk, however often it takes, or once there is no call on disk that it ends."""
         while True:
             try:
                 await self.ledger.finish(self.request_id, seq=self.seq, body=self.body, at=self.at)
+            except NotKept:
+                return  # the call itself is in a file that was set aside
             except StorageError as fault:
                 log.error("outcome not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
             else:
@@ -59,7 +62,13 @@ class Running:
     calls: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
     handed_over: "dict[RequestId, Running]" = attrs.field(factory=dict[RequestId, "Running"])
     busy: int = 0
+    _late: int = 0
     _changed: trio.Event = attrs.field(factory=trio.Event)
+
+    @property
+    def holds_back(self) -> bool:
+        """Something runs here, or is still due to the disk: its session must not end of itself."""
+        return bool(self.busy or self._late or self.handed_over)
 
     async def wait_none(self) -> None:
         """Return when no call runs and every outcome is kept."""
@@ -155,7 +164,11 @@ class Running:
     async def _keep_late(self, due: "Due | None") -> None:
         """An outcome that the client has and the disk does not: the next daemon must not run the call again."""
         if due is not None:
-            await due.keep()
+            self._late += 1
+            try:
+                await due.keep()
+            finally:
+                self._late -= 1
 
     async def run_again(self, call: Call, ledger: Ledger) -> None:
         """A call that an earlier daemon accepted and did not end, to its outcome. Cancelled, it stays open in the journal."""
