@@ -4,7 +4,7 @@ import logging
 import secrets
 import signal
 from collections.abc import AsyncGenerator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib import import_module
 
 import attrs
@@ -32,7 +32,7 @@ from .drain import drain
 from .facts import Facts
 from .figures import Figures
 from .handover import offer, take_over
-from .home import own_home, pid_file, wait_free
+from .home import Home, own_home, wait_free
 from .jobs import Jobs
 from .server import Server, bind
 from .session import Session
@@ -71,8 +71,8 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
 
     With `replace` a daemon that serves this home hands its sockets over first, and ends.
 
-    Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the home cannot be used; then nothing
-    of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
+    Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the database there is not ours; then
+    nothing of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
     """
     taken = await take_over(config) if replace else None
     listeners = taken or await bind(config)
@@ -81,10 +81,11 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             stack.push_async_callback(listener.aclose)
         if taken:
             await wait_free(config, config.drain_s + _LEAVE_S)
-        stack.enter_context(own_home(config))
+        home = stack.enter_context(own_home(config))
         stack.enter_context(open_logs(config, "ws_daemon"))
-        shared = await stack.enter_async_context(_build(config, _port(listeners)))
-        stack.enter_context(pid_file(config))
+        shared = await stack.enter_async_context(_build(config, _port(listeners), home))
+        with suppress(OSError):  # a job tries again
+            home.note_pid()
         stack.enter_context(watching(Watchdog()))
         await _run(shared, listeners, reread, task_status)
         await trio.to_thread.run_sync(shared.flush_logs)
@@ -92,7 +93,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
 
 
 @asynccontextmanager
-async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
+async def _build(config: Config, port: int, home: Home) -> AsyncGenerator[Shared]:
     """Everything that the parts of the daemon share, and its closing."""
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
@@ -122,6 +123,7 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             now=unix_now,
             figures=facts.figures,
             facts=facts,
+            home=home,
             draining=facts.draining,
             journal=journal,
             sessions=sessions,
@@ -149,15 +151,10 @@ def _facts(
 
 @asynccontextmanager
 async def _open_store(config: Config) -> AsyncGenerator[SqliteStore]:
-    """Raises StorageError. A damaged file does not keep the daemon from starting."""
+    """Raises StorageError if the file is not ours; whatever else is wrong with it does not keep the daemon from starting."""
     power = config.durability == "power"
     path = config.state / "exai.db"
-    async with open_sqlite(path, over_power_loss=power, replace_damaged=True) as store:
-        if store.set_aside is not None:
-            log.error(
-                "the database was damaged; it is set aside and a fresh one is used",
-                extra={"set_aside": str(store.set_aside)},
-            )
+    async with open_sqlite(path, over_power_loss=power, lasting=True) as store:
         yield store
 
 
@@ -203,8 +200,8 @@ async def _restore(sessions: Sessions) -> None:
     """What earlier daemons left open is taken up before anybody can ask for it."""
     try:
         await sessions.restore()
-    except StorageError:
-        log.exception("journal not read; calls that an earlier daemon left open stay there")
+    except StorageError as fault:
+        log.error("journal not read; it is tried again", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
 
 
 def _server(shared: Shared, sessions: Sessions, listeners: list[trio.SocketListener]) -> Server:

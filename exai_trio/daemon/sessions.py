@@ -30,6 +30,7 @@ class Sessions:
 
     shared: Shared
     living: trio.Nursery
+    restored: bool = False
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
 
     @property
@@ -70,14 +71,18 @@ class Sessions:
         return self.table.get(session_id)
 
     async def restore(self) -> None:
-        """Bring back the sessions that have calls without an outcome, and take those up. Raises StorageError."""
+        """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done.
+        Raises StorageError."""
         journal = self.shared.journal
         if journal is None:
             return
         for session_id in await journal.unfinished():
+            if session_id in self.table:  # it has begun anew meanwhile
+                continue
             kept = await journal.session(session_id)
             if kept is not None:
                 await self._bring_back(session_id, kept)
+        self.restored = True
 
     async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
         session = open_session(session_id, kept.calls[0].principal, self.shared)

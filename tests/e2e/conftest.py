@@ -362,6 +362,23 @@ def start() -> Iterator[Callable[..., Daemon]]:
         yield starting
 
 
+@pytest.fixture
+def serving() -> Callable[..., Any]:
+    """`with serving(place) as process:` a daemon that may say things on stderr; the context waits until it serves."""
+
+    @contextmanager
+    def serve(place: Place, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+        with place.start("serve", **more) as process:
+            try:
+                assert b"WebSocket ws://" in process.stdout.readline()
+                yield process
+            finally:
+                process.terminate()
+                process.communicate(timeout=PATIENCE_S)
+
+    return serve
+
+
 @pytest.fixture(scope="module")
 def start_for_module() -> Iterator[Callable[..., Daemon]]:
     """The same for all tests of a module."""
