@@ -127,8 +127,8 @@ def add_step(
     _prolong(connection, continuation_id, now, expires_at)
     connection.execute(
         "INSERT INTO steps (conversation, number, tool, at, data) SELECT"
-        " ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4 FROM steps WHERE conversation = ?1",
-        (continuation_id, *row),
+        " ?, coalesce(max(number), 0) + 1, ?, ?, ? FROM steps WHERE conversation = ?",
+        (continuation_id, *row, continuation_id),
     )
     return _steps(connection, continuation_id)
 

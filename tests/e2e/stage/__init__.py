@@ -1,0 +1,1 @@
+"""What end-to-end tests play on: homes, daemons, and clients that speak in plain frames."""
