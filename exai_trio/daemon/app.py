@@ -179,7 +179,7 @@ async def _run(
                     await listening.start(server.listen, listeners, connections)
                     await listening.start(offer, listeners, shared.config, ending)
                     task_status.started(await _open_http(app, shared, server.names))
-                    app.start_soon(_settle, shared)
+                    app.start_soon(settle, shared)
                     await ending.stop.wait()
                     listening.cancel_scope.cancel(reason="the daemon is stopping")
                 await drain(shared, sessions, connections)
@@ -187,7 +187,7 @@ async def _run(
         app.cancel_scope.cancel(reason="the daemon has drained")
 
 
-async def _settle(shared: Shared) -> None:
+async def settle(shared: Shared) -> None:
     """What the first calls would otherwise pay for, now that the daemon serves. Without it they pay."""
     try:
         await shared.services.gateway.warm_up()

@@ -20,7 +20,9 @@ CONNECTION_COST: Final = 10.0  # requests: a handshake is dearer than a call
 _PER_CONNECTION_S: Final = 100.0
 _BURST_S: Final = 2.0
 _LEAST_WAIT_S: Final = 0.1
-_FRAMES_A_TURN: Final = 100  # some milliseconds of the event loop
+_FRAMES_A_TURN: Final = (
+    10  # what fifty connections bring at once must not keep running calls from their turn
+)
 
 
 def rate_of_address(config: Config) -> Rate:

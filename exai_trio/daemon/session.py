@@ -170,7 +170,8 @@ class Session:
     def call_tool(self, request: CallTool, size: int, objection: ExaiError | None = None) -> None:
         """Start the call, or repeat what is known of it, or refuse it. `size` is the frame's, in bytes; `objection` says why
         a new call is not wanted now."""
-        planned = objection or self._plan(request, size)
+        # Before anything that costs: of many calls at once most are refused, and the accepted ones wait for that.
+        planned = objection or self.rules.over_capacity() or self._plan(request, size)
         refusal = planned if isinstance(planned, ExaiError) else None
         match self.rules.submit(request, refusal):
             case Refuse(fault):

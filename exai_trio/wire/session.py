@@ -19,8 +19,7 @@ from .messages import CallTool, DaemonMessage, RequestId
 # had some of the numbers between, and a client counts what is below its last number as received.
 RESTART_GAP = 2**32
 
-_FRAME_BYTES = 300  # what a frame costs beside its text: its entries in the tables
-
+_FRAME_BYTES = 300  # beside its text: its entries in the tables
 _sorted = msgspec.json.Encoder(order="sorted")
 
 
@@ -141,7 +140,7 @@ class SessionRules:
 
     @property
     def is_overdrawn(self) -> bool:
-        """Refusals and repetitions have made it more than anybody may hold who reads without ever acknowledging."""
+        """Refusals and repetitions have made more than anybody may hold who never acknowledges."""
         return len(self._unacked) > 2 * self.bounds.unacked_frames
 
     @property
@@ -158,7 +157,7 @@ class SessionRules:
         known = self._known.get(call.request_id)
         if known is not None:
             return self._meet_again(known, fingerprint)
-        fault = objection or self._over_capacity()
+        fault = objection or self.over_capacity()
         if fault is not None:
             return Refuse(fault)
         self._known[call.request_id] = _Known(fingerprint)
@@ -176,7 +175,8 @@ class SessionRules:
             return Again(frame)
         return Again(numbered(known.body, known.seq))
 
-    def _over_capacity(self) -> ExaiError | None:
+    def over_capacity(self) -> ExaiError | None:
+        """Why no new call can be started, whatever it is."""
         if self.running >= self.bounds.running:
             return OverCapacityError(
                 f"this session already runs {self.running} calls, the most allowed"

@@ -1,5 +1,6 @@
 """Real processes: daemons with their simulator, and old clients. Everything that is started ends with its fixture."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ from stage.daemon import Daemon, started
 from stage.fetching import fetch
 from stage.old_client import raw_client
 from stage.place import Place, free_ports
-from stage.waiting import is_running, until
+from stage.waiting import PATIENCE_S, is_running, until
 
 
 @pytest.fixture(scope="session")
