@@ -138,7 +138,9 @@ class Sessions:
         letters = "".join(secrets.choice(_BASE36) for _ in range(25))
         return f"session_{self.shared.now() * 1000:.0f}_{letters}"
 
-    async def _live(self, session: Session, task_status: trio.TaskStatus[None]) -> None:
+    async def _live(  # noqa: ASYNC128 - hands task_status on
+        self, session: Session, task_status: trio.TaskStatus[None]
+    ) -> None:
         """Run the session's calls until it is abandoned; then nobody can join it, and its calls are cancelled.
 
         Raises nothing but Cancelled: a fault of ours costs this session its connection and its runs, and no other anything.

@@ -90,7 +90,7 @@ async def _burst_of_one(  # noqa: PLR0917  # a task takes no keywords
         await everybody.wait()
         await client.say(calls)
         left = each
-        with trio.fail_after(60):
+        with trio.fail_after(60):  # noqa: ASYNC912  # it waits as long as answers are due
             while left:
                 left -= _take(client, await client.hear(), heard)
 
@@ -176,7 +176,7 @@ async def _never_read(port: int, offset: float, crowd: Crowd) -> None:
     """A call each second for an answer of 40 KB, and again when it is cut off."""
     text = "y" * _DEAF_BYTES
     await trio.sleep(offset)
-    while True:
+    while True:  # noqa: ASYNC913  # its every turn waits for the network
         try:
             async with raw(port, deaf=True) as client:
                 for number in range(10_000):

@@ -3,6 +3,7 @@
 import errno
 
 import pytest
+import trio
 
 from exai_trio.daemon.app import settle
 from exai_trio.daemon.running import Running
@@ -72,6 +73,7 @@ async def test_a_warm_up_that_fails_is_only_logged(house, autojump_clock, monkey
     """Too many open files while a library is loaded: the first call pays for it, and the daemon goes on."""
 
     async def warm_up(_gateway):
+        await trio.lowlevel.checkpoint()
         raise OSError(errno.EMFILE, "Too many open files")
 
     async with house() as daemon, daemon.connect() as (client, _):
