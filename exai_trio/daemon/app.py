@@ -3,7 +3,7 @@
 import logging
 import secrets
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib import import_module
 
@@ -28,10 +28,13 @@ from exai_trio.transport.websocket import Limits
 
 from .admission import OurNames, Places
 from .archive import Archive
+from .bequest import closing
 from .drain import drain
+from .elsewhere import Elsewhere
 from .facts import Facts
 from .figures import Figures
 from .handover import offer, take_over
+from .heir import Heir
 from .home import Home, own_home, wait_free
 from .jobs import Jobs
 from .server import Server, bind
@@ -46,6 +49,7 @@ from .toolset import Toolset
 log = logging.getLogger("exai.daemon")
 
 _LEAVE_S = 10.0  # for a daemon that we replace, beyond its drain
+_CLOSE_S = 0.5  # for the last goodbyes of one that was replaced
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -69,17 +73,21 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     """Run the daemon until SIGTERM or SIGINT; the second signal cuts at once. Reports its addresses once it serves.
     SIGHUP reads the settings of the tools again, by `reread`.
 
-    With `replace` a daemon that serves this home hands its sockets over first, and ends.
+    With `replace` a daemon that serves this home hands its sockets over first; the calls that run in it end there, and are
+    answered from here.
 
     Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the database there is not ours; then
     nothing of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
     """
     taken = await take_over(config) if replace else None
-    listeners = taken or await bind(config)
+    listeners = taken.listeners if taken else await bind(config)
     async with AsyncExitStack() as stack:
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
-        if taken:
+        elsewhere = Elsewhere(taken.stream) if taken else None
+        if elsewhere:
+            await stack.enter_async_context(closing(elsewhere.stream))
+            await elsewhere.wait_left()
             await wait_free(config, config.drain_s + _LEAVE_S)
         home = stack.enter_context(own_home(config))
         stack.enter_context(open_logs(config, "ws_daemon"))
@@ -87,7 +95,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         with suppress(OSError):  # a job tries again
             home.note_pid()
         stack.enter_context(watching(Watchdog()))
-        await _run(shared, listeners, reread, task_status)
+        await _run(_Parts(shared, listeners, reread, elsewhere, home.let_go), task_status)
         await trio.to_thread.run_sync(shared.flush_logs)
         log.info("stopped")
 
@@ -158,33 +166,60 @@ async def _open_store(config: Config) -> AsyncGenerator[SqliteStore]:
         yield store
 
 
-async def _run(
-    shared: Shared,
-    listeners: list[trio.SocketListener],
-    reread: Reread | None,
-    task_status: trio.TaskStatus[Addresses],
-) -> None:
-    ending = shared.ending
+@attrs.frozen(eq=False)
+class _Parts:
+    """What `serve` has opened; `let_go` gives EXAI_HOME to a successor."""
+
+    shared: Shared
+    listeners: list[trio.SocketListener]
+    reread: Reread | None
+    elsewhere: Elsewhere | None
+    let_go: Callable[[], None]
+
+
+async def _run(parts: _Parts, task_status: trio.TaskStatus[Addresses]) -> None:
+    ending = parts.shared.ending
     async with trio.open_nursery() as app:
         await app.start(_watch_signals, ending.stop, app.cancel_scope)
         async with trio.open_nursery() as living:
-            sessions = Sessions(shared, living)
+            sessions = Sessions(parts.shared, living, parts.elsewhere)
             await _restore(sessions)
-            if reread is not None:
-                await app.start(_watch_hangups, sessions, reread)
-            app.start_soon(Jobs(shared, sessions).run)
+            if parts.elsewhere is not None:
+                app.start_soon(parts.elsewhere.run)
             async with trio.open_nursery() as connections:
-                async with trio.open_nursery() as listening:
-                    server = _server(shared, sessions, listeners)
-                    await listening.start(server.listen, listeners, connections)
-                    await listening.start(offer, listeners, shared.config, ending)
-                    task_status.started(await _open_http(app, shared, server.names))
-                    app.start_soon(settle, shared)
-                    await ending.stop.wait()
-                    listening.cancel_scope.cancel(reason="the daemon is stopping")
-                await drain(shared, sessions, connections)
+                await _serve_until_stopped(parts, sessions, connections, task_status)
+                if ending.successor is not None:
+                    async with closing(ending.successor):
+                        await Heir(sessions, ending.successor).take_all(parts.let_go)
+                    connections.cancel_scope.deadline = trio.current_time() + _CLOSE_S
             living.cancel_scope.cancel(reason="the daemon is stopping")
         app.cancel_scope.cancel(reason="the daemon has drained")
+
+
+async def _serve_until_stopped(
+    parts: _Parts,
+    sessions: Sessions,
+    connections: trio.Nursery,
+    task_status: trio.TaskStatus[Addresses],
+) -> None:
+    """Returns when the daemon has drained; or, if it is replaced, when it holds no port and no file of the home but the
+    database."""
+    shared, listeners, ending = parts.shared, parts.listeners, parts.shared.ending
+    async with trio.open_nursery() as tending:
+        if parts.reread is not None:
+            await tending.start(_watch_hangups, sessions, parts.reread)
+        tending.start_soon(Jobs(shared, sessions).run)
+        async with trio.open_nursery() as listening:
+            server = _server(shared, sessions, listeners)
+            await listening.start(server.listen, listeners, connections)
+            await listening.start(offer, listeners, shared.config, ending)
+            task_status.started(await _open_http(tending, shared, server.names))
+            tending.start_soon(settle, shared)
+            await ending.stop.wait()
+            listening.cancel_scope.cancel(reason="the daemon is stopping")
+        if not ending.replaced:
+            await drain(shared, sessions, connections)
+        tending.cancel_scope.cancel(reason="the daemon is stopping")
 
 
 async def settle(shared: Shared) -> None:
@@ -215,17 +250,17 @@ def _server(shared: Shared, sessions: Sessions, listeners: list[trio.SocketListe
     return Server(shared, sessions, OurNames.of(config, *addresses), Places(config), limits)
 
 
-async def _open_http(app: trio.Nursery, shared: Shared, names: OurNames) -> Addresses:
-    """Load the HTTP side beside the event loop, now that the WebSocket listens, and start it in `app`."""
+async def _open_http(tending: trio.Nursery, shared: Shared, names: OurNames) -> Addresses:
+    """Load the HTTP side beside the event loop, now that the WebSocket listens, and start it in `tending`."""
     config, facts = shared.config, shared.facts
     health = monitoring = None
     if config.health_check_port or config.monitoring_port:
         http = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http")
         gates = (facts, names, shared.tokens)
         if config.health_check_port:
-            health = await app.start(http.serve_health, *gates, config.health_check_port)
+            health = await tending.start(http.serve_health, *gates, config.health_check_port)
         if config.monitoring_port:
-            monitoring = await app.start(http.serve_pages, *gates, config.monitoring_port)
+            monitoring = await tending.start(http.serve_pages, *gates, config.monitoring_port)
     websocket = f"ws://{bracketed(config.ws_host)}:{facts.port}/"
     log.info("serving", extra={"websocket": websocket, "version": __version__})
     return Addresses(

@@ -11,6 +11,7 @@ from typing import Final, Generic, TypeVar
 import attrs
 
 from exai_trio.config import Config
+from exai_trio.errors import OverCapacityError
 
 SESSION_BYTES: Final = 32 * 1024  # an empty one, with its share of the connection
 SHARE_BYTES: Final = 256 * 1024  # so much is allowed to everybody, also when memory is short
@@ -42,9 +43,15 @@ class Burden:
         """As much as the calls that may run at once may bring along."""
         return cls(max(2 * _IDLE_BYTES, config.ws_global_max_inflight * config.tool_call_max_size))
 
-    def refuses(self, held: int, size: int) -> bool:
-        """Whether one that holds so much may not bring so much more."""
-        return self.held + size > self.most and held + size > SHARE_BYTES
+    def check(self, held: int, size: int) -> None:
+        """Raises OverCapacityError if one that holds so much may not bring so much more."""
+        if self.held + size > self.most and held + size > SHARE_BYTES:
+            raise OverCapacityError(
+                "the daemon holds too much for its clients at the moment; large requests, and those of clients that"
+                " leave much unread, must wait",
+                retry_after_s=1.0,
+                details={"limit": "memory", "held": self.held},
+            )
 
     def look(self, weights: Sequence[Weight[Whose]]) -> list[Whose]:
         """Note what is held. Returns who must go: of the idle ones the heaviest, and only then of the others."""

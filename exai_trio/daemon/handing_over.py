@@ -33,7 +33,9 @@ class HandingOver:
     sessions: Sessions
 
     async def look(self) -> None:
-        """Hand over what runs longer than its client is to wait."""
+        """Hand over what runs longer than its client is to wait. What a successor has taken is its own to hand over."""
+        if self.sessions.shared.ending.replaced:
+            return
         for session in list(self.sessions.table.values()):
             for call in list(session.calls.values()):
                 if call.is_due_for_handle and not session.mail.holds(call.wire_id):
@@ -46,6 +48,7 @@ class HandingOver:
         away = _moved(session, call)
         self.sessions.table[away.id] = away
         session.mail.hold(call.wire_id, frame)
+        away.running.unwritten = True
         kept = False
         try:
             kept = await _written(session, call, seq, away)
@@ -79,10 +82,11 @@ async def _written(session: Session, call: Call, seq: int, away: Session) -> boo
     try:
         await journal.hand_over(session.id, key_of(call.wire_id), outcome, begun)
     except NotKept:
-        return True  # the call itself is in a file that was set aside
+        pass  # the call itself is in a file that was set aside
     except StorageError as fault:
         log.error("handle not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
         return False
+    away.running.unwritten = False
     return True
 
 

@@ -52,7 +52,7 @@ class Home:
     def note_pid(self) -> None:
         """`logs/ws_daemon.pid`, until `leave`. Raises OSError."""
         if not self._noted:
-            replace_private(self._pid_file, f"{os.getpid()}\n".encode())
+            replace_private(self._pid_file, _pid_line())
             self._noted = True
 
     def look(self) -> None:
@@ -62,10 +62,16 @@ class Home:
             raise OSError(self.fault)
         self.note_pid()
 
+    def let_go(self) -> None:
+        """Another daemon may take it from now on."""
+        if self._lock is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
     def leave(self) -> None:
         if self._noted:
             with suppress(OSError):
-                self._pid_file.unlink()
+                if self._pid_file.read_bytes() == _pid_line():  # not a successor's
+                    self._pid_file.unlink()
         if self._lock is not None:
             os.close(self._lock)
 
@@ -94,6 +100,10 @@ def _is_free(config: Config) -> bool:
             return True
     except ServiceUnavailableError:
         return False
+
+
+def _pid_line() -> bytes:
+    return f"{os.getpid()}\n".encode()
 
 
 def _open_lock(state: Path) -> int:

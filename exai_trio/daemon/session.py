@@ -31,8 +31,9 @@ from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
 
 from .burden import SESSION_BYTES
 from .calls import Call
+from .elsewhere import Elsewhere
 from .faults import as_fault
-from .ledger import Ledger, Unfinished
+from .ledger import Ledger, Unfinished, key_of
 from .mail import Mail
 from .outbox import Outbox
 from .pace import REQUESTS
@@ -104,7 +105,9 @@ class Session:
                 await self._wait_change()
             if self._may_go:
                 return
-            if grace.cancelled_caught and self.outbox is None:
+            # A daemon that was replaced lets its calls end: their clients have gone over.
+            abandoned = grace.cancelled_caught and not self.shared.draining.is_set()
+            if abandoned and self.outbox is None:
                 await self._end_calls()
                 await self.running.wait_handed_over()
                 if self.outbox is None:
@@ -112,7 +115,6 @@ class Session:
 
     @property
     def _may_go(self) -> bool:
-        """It was shed, and neither client nor call came back to it."""
         return self._shed and self.outbox is None and not self.running.holds_back
 
     async def _wait_done(self) -> None:
@@ -157,8 +159,7 @@ class Session:
         return self.outbox is None or self.outbox.is_stuck(since)
 
     def shed(self) -> bool:
-        """Be rid of a client that does not read; once it is gone and no call runs, end. A client that comes back finds in the
-        journal what it has missed. Returns whether there was anything to do now."""
+        """Be rid of a client that does not read; once it is gone and no call runs, end. False if nothing could be done now."""
         if self.outbox is not None:
             return self.outbox.expel()
         if self._shed or self.running.holds_back or is_handle(self.id):
@@ -170,7 +171,7 @@ class Session:
     def call_tool(self, request: CallTool, size: int, objection: ExaiError | None = None) -> None:
         """Start the call, or repeat what is known of it, or refuse it. `size` is the frame's, in bytes; `objection` says why
         a new call is not wanted now."""
-        # Before anything that costs: of many calls at once most are refused, and the accepted ones wait for that.
+        # Most of many calls at once are refused, and the accepted ones wait for that: first what costs little.
         planned = objection or self.rules.over_capacity() or self._plan(request, size)
         refusal = planned if isinstance(planned, ExaiError) else None
         match self.rules.submit(request, refusal):
@@ -186,14 +187,20 @@ class Session:
                     name = f"call {planned.tool.name}"
                     self._nursery.start_soon(self.running.run, planned, name=name)
 
-    def take_up(self, left: Unfinished, ledger: Ledger) -> None:
-        """A call that an earlier daemon accepted and did not end: run it once more if that is allowed, or say that it broke
-        off. Only between `begin` and `end`."""
+    def take_up(self, left: Unfinished, ledger: Ledger, elsewhere: Elsewhere | None = None) -> None:
+        """A call that an earlier daemon accepted and did not end: wait for it where it still runs; or run it once more if
+        that is allowed; or say that it broke off. Only between `begin` and `end`."""
         call = self._call_of(left.request, left.roots)
         running, nursery = self.running, self._nursery
         if nursery is None:
             return
-        if isinstance(call, Call) and may_run_again(call, left.attempts):
+        there = elsewhere.find(self.id, key_of(left.request.request_id)) if elsewhere else None
+        if isinstance(call, Call) and there is not None:
+            call.timeout, call.attempt = left.timeout, left.attempts
+            call.started -= there.elapsed_s
+            running.begin(call)
+            nursery.start_soon(running.run_elsewhere, call, ledger, there)
+        elif isinstance(call, Call) and may_run_again(call, left.attempts):
             call.timeout, call.attempt = left.timeout, left.attempts + 1
             running.begin(call)
             nursery.start_soon(running.run_again, call, ledger, name=f"call {call.tool.name}")
@@ -257,13 +264,7 @@ class Session:
                 " Send less text, or name files instead of pasting them",
                 details={"limit": "tool_call_max_size", "size": size, "max": most},
             )
-        if self.shared.burden.refuses(self.held_bytes, size):
-            raise OverCapacityError(
-                "the daemon holds too much for its clients at the moment; large requests, and those of clients that"
-                " leave much unread, must wait",
-                retry_after_s=1.0,
-                details={"limit": "memory", "held": self.shared.burden.held},
-            )
+        self.shared.burden.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel) -> None:
         """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND."""

@@ -250,10 +250,20 @@ def _commit(opened: Opened[sqlite3.Connection], batch: Sequence[Write], ballast:
 
 
 def _carry_out_all(connection: sqlite3.Connection, batch: Sequence[Write]) -> None:
+    if len(batch) == 1 and batch[0].whole:
+        _carry_out_alone(connection, batch[0])
+        return
     with _sqlite_faults(), _transaction(connection, "IMMEDIATE"):
         for write in batch:
             write.fault = None
             _carry_out(connection, write)
+
+
+def _carry_out_alone(connection: sqlite3.Connection, write: Write) -> None:
+    """One statement is its own transaction: no other statements, each of which would give up the interpreter and wait for it."""
+    write.fault = None
+    with _sqlite_faults():
+        write.result = write.work(connection)
 
 
 def _carry_out(connection: sqlite3.Connection, write: Write) -> None:

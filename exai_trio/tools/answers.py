@@ -6,14 +6,19 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
+from exai_trio.tools import statuses
 from exai_trio.tools.declaration import Answer
+from exai_trio.tools.statuses import Status
 
 ContentType = Literal["text", "markdown", "json"]
 
 # Shared by all simple tools and short on purpose: every tool list carries it once per tool.
 OUTPUT_SCHEMA: Mapping[str, Any] = {
     "type": "object",
-    "properties": {"status": {"type": "string"}, "content": {"type": "string"}},
+    "properties": {
+        "status": statuses.schema((Status.SUCCESS, Status.CONTINUATION_AVAILABLE)),
+        "content": {"type": "string"},
+    },
     "required": ["status", "content"],
 }
 
@@ -49,7 +54,7 @@ def simple(
     """
     facts = {"tool_name": tool_name, "conversation_ready": offer is not None, **(metadata or {})}
     envelope: dict[str, Any] = {
-        "status": "continuation_available" if offer else "success",
+        "status": Status.CONTINUATION_AVAILABLE if offer else Status.SUCCESS,
         "content": content,
         "content_type": content_type,
         "metadata": facts,

@@ -1,10 +1,12 @@
 """What a tool is: a name, one class for its arguments, and a small async function. No tool is defined here."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import attrs
+import trio
 
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, NotFoundError
@@ -86,6 +88,8 @@ class Services:
     calibration: Calibration = attrs.field(factory=Calibration)
     calls: CallArchive = attrs.field(factory=NoCalls)
     files: FileReader = attrs.field(factory=FileReader)
+    # Traces at once, each in a process of its own that may use up a core and 768 MiB.
+    source_readers: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 2))
 
 
 class Caller(Protocol):

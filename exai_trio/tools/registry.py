@@ -36,14 +36,15 @@ from exai_trio.tools import (
     smart_file_download,
     smart_file_query,
     status,
+    statuses,
     test_echo,
     threads,
     toolcall_log_tail,
     version,
 )
 from exai_trio.tools.declaration import Tool, Visibility
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import consensus, docgen, inquiries, planner, precommit, tracer
-from exai_trio.wire.handles import RUNNING
 
 log = logging.getLogger("exai.tools")
 
@@ -174,22 +175,27 @@ def listed(tool: Tool, *, short: bool = False) -> dict[str, Any]:
         "inputSchema": schemas.short(schema, tool.seldom) if short else schema,
     }
     if tool.output_schema is not None:
-        entry["outputSchema"] = _or_handle(tool.output_schema, short=short)
+        entry["outputSchema"] = _or_handle(tool, short=short)
     if tool.read_only:
         entry["annotations"] = {"readOnlyHint": True}
     return entry
 
 
-def _or_handle(schema: Mapping[str, Any], *, short: bool) -> dict[str, Any]:
-    """The schema of the tool's own answers and of the handle that a long call is answered with: status "running"."""
-    properties = dict(schema.get("properties", {}))
-    status = properties.get("status", {})
-    if "enum" in status:
-        properties["status"] = {**status, "enum": [*status["enum"], RUNNING]}
-    if not short:
-        return {**schema, "properties": properties, "required": ["status"]}
-    choices = {name: inner for name, inner in properties.items() if "enum" in inner}
-    return {"type": "object", "properties": choices} if choices else {"type": "object"}
+def _or_handle(tool: Tool, *, short: bool) -> dict[str, Any]:
+    """The schema of the tool's own answers and of the handle that a long call is answered with: status "running".
+
+    A short one has the statuses of workflows only, which their callers act on.
+    """
+    own = tool.output_schema or {}
+    properties = dict(own.get("properties", {}))
+    if short and tool.kind == "simple":
+        return {"type": "object"}
+    if "status" in properties:
+        said = map(Status, properties["status"]["enum"])
+        properties["status"] = statuses.schema(dict.fromkeys([*said, Status.RUNNING]))
+    if short:
+        return {"type": "object", "properties": properties}
+    return {**own, "properties": properties, "required": ["status"]}
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

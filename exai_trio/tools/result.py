@@ -5,8 +5,9 @@ from typing import Annotated
 import attrs
 from msgspec import Meta
 
-from exai_trio.tools import answers
+from exai_trio.tools import statuses
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
+from exai_trio.tools.statuses import Status
 from exai_trio.wire.handles import handle_text
 
 _WAY_BACK_S = 1.0  # what the answer needs of the asker's patience
@@ -39,6 +40,10 @@ TOOL = Tool(
     arguments=Arguments,
     run=run,
     visibility="core",
-    output_schema=answers.OUTPUT_SCHEMA,
+    output_schema={  # whichever tool's answer it is
+        "type": "object",
+        "properties": {"status": statuses.schema(Status)},
+        "required": ["status"],
+    },
     punctual=True,
 )

@@ -82,7 +82,8 @@ def allowed(schema: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(map(str, schema["enum"]))
     kind = schema.get("type")
     if kind == "array":
-        return f"a list, each {allowed(schema['items'])}"
+        size = _between(schema.get("minItems"), schema.get("maxItems"), " entries")
+        return f"a list{size}, each {allowed(schema['items'])}"
     if kind == "string":
         return "text" + _between(schema.get("minLength"), schema.get("maxLength"), " characters")
     if kind in {"integer", "number"}:

@@ -140,7 +140,7 @@ class SessionRules:
 
     @property
     def is_overdrawn(self) -> bool:
-        """Refusals and repetitions have made more than anybody may hold who never acknowledges."""
+        """Refusals and repetitions are more than anybody may hold who never acknowledges."""
         return len(self._unacked) > 2 * self.bounds.unacked_frames
 
     @property

@@ -6,6 +6,7 @@ from trio.testing import lockstep_stream_pair
 
 from exai_trio.daemon.burden import SHARE_BYTES, Burden, Weight
 from exai_trio.daemon.outbox import Outbox
+from exai_trio.errors import OverCapacityError
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import Bye, CallAccepted, CallFailed, CallResult, CallTool, Ping, Pong
 
@@ -35,12 +36,13 @@ def test_the_heaviest_of_those_that_do_not_read_go_first(weights, gone):
 
 def test_when_memory_is_short_only_what_is_large_is_refused():
     """A client that holds little may go on; a large request, or one of a client that holds much, waits."""
-    burden = Burden(10 * SHARE_BYTES, held=10 * SHARE_BYTES)
+    short = Burden(10 * SHARE_BYTES, held=10 * SHARE_BYTES)
 
-    assert not burden.refuses(1000, 1000)
-    assert burden.refuses(1000, SHARE_BYTES)
-    assert burden.refuses(SHARE_BYTES, 1000)
-    assert not Burden(10 * SHARE_BYTES).refuses(SHARE_BYTES, SHARE_BYTES)
+    short.check(1000, 1000)
+    Burden(10 * SHARE_BYTES).check(SHARE_BYTES, SHARE_BYTES)
+    for held, size in ((1000, SHARE_BYTES), (SHARE_BYTES, 1000)):
+        with pytest.raises(OverCapacityError):
+            short.check(held, size)
 
 
 async def test_an_expelled_box_gives_its_last_words_and_nothing_after(autojump_clock):

@@ -19,7 +19,8 @@ from exai_trio.errors import (
 )
 from exai_trio.storage.memory import MemoryStore
 from exai_trio.storage.sqlite import open_sqlite
-from exai_trio.tools.registry import BUILT_IN
+from exai_trio.tools.registry import BUILT_IN, listed
+from exai_trio.tools.statuses import Status
 
 WORKFLOWS = [tool for tool in BUILT_IN if tool.kind == "workflow"]
 NAMES = [tool.name for tool in WORKFLOWS]
@@ -92,9 +93,13 @@ async def test_an_investigation_from_first_to_last_step(bench, project, name):
         jsonschema.validate(said, SCHEMAS[name])
         assert said["next_steps"]
         assert said["metadata"]["tool_name"] == name
-        assert {"files_checked", "relevant_files", "relevant_context", "issues_found"} < said[
-            f"{name}_status"
-        ].keys()
+        assert {
+            "files_checked",
+            "relevant_files",
+            "relevant_context",
+            "issues_found",
+            "current_confidence",
+        } < said[f"{name}_status"].keys()
     assert (name, 3, 3, False, again) == (
         second["next_call"]["tool"],
         *[
@@ -118,6 +123,34 @@ def test_the_schema_lists_the_statuses_of_the_tool(name):
     assert ("local_work_complete" in statuses) == (name in [*ASKS_EXPERT, "precommit"])
 
 
+@pytest.mark.parametrize("tool", BUILT_IN, ids=lambda tool: tool.name)
+def test_all_statuses_are_of_one_enum(tool):
+    """Each tool's schema lists members of the one enum; the full list adds the handle's, the short one keeps a workflow's."""
+    own = tool.output_schema["properties"]["status"]["enum"]
+    full, short = (listed(tool, short=flag)["outputSchema"] for flag in (False, True))
+    whole = [*own, *(["running"] if "running" not in own else [])]
+
+    assert set(own) <= set(Status)
+    assert whole == full["properties"]["status"]["enum"]
+    assert ["status"] == full["required"]
+    if tool.kind == "workflow":
+        assert whole == short["properties"]["status"]["enum"]
+
+
+def test_every_status_is_of_a_tool():
+    """The enum holds nothing that no tool says; result can be any tool's answer."""
+    said = {
+        status
+        for tool in BUILT_IN
+        if tool.name != "result"
+        for status in tool.output_schema["properties"]["status"]["enum"]
+    }
+    result = next(tool for tool in BUILT_IN if tool.name == "result")
+
+    assert said | {"running"} == set(Status)
+    assert set(result.output_schema["properties"]["status"]["enum"]) == set(Status)
+
+
 async def test_text_and_structured_content_are_one_object(bench):
     """The answer's text is the JSON of its structured content."""
     answer = await bench.call(
@@ -127,19 +160,24 @@ async def test_text_and_structured_content_are_one_object(bench):
     assert json.loads(answer.text) == answer.structured
 
 
-@pytest.mark.parametrize(("field", "most"), [("step", 100_000), ("findings", 50_000)])
-async def test_too_long_texts_are_refused(bench, field, most):
+@pytest.mark.parametrize(
+    ("name", "field", "most"),
+    [(name, "step", 100_000) for name in HERE]
+    + [(name, "findings", 50_000) for name in HERE if "findings" in taken(name)],
+)
+async def test_too_long_texts_are_refused(bench, name, field, most):
     """One character over the limit is a VALIDATION_ERROR naming field and limit, and nothing is kept; at the limit it passes."""
     with pytest.raises(ArgumentError, match=f"{most:,}") as fault:
-        await bench.step("debug", **{field: "x" * (most + 1)})
-    said = await bench.step("debug", **{field: "x" * most})
+        await bench.step(name, **{field: "x" * (most + 1)})
+    said = await bench.step(name, **{field: "x" * most})
 
+    assert fault.value.code == "VALIDATION_ERROR"
     assert fault.value.details["field"] == field
     assert len(bench.store._steps) == 1
-    assert said["status"] == "pause_for_debug"
+    assert said["status"] in {f"pause_for_{name}", "files_required_to_continue"}
 
 
-@pytest.mark.parametrize("name", ["debug", "planner", "docgen"])
+@pytest.mark.parametrize("name", [name for name in HERE if name not in NEEDS_FILES])
 async def test_a_number_above_the_total_raises_it(bench, name):
     """Step 5 of 3 is step 5 of 5, and the answer says so."""
     said = await bench.step(name, 5, 3, next_step_required=True)
@@ -200,11 +238,12 @@ async def test_after_files_were_asked_for_step_1_is_sent_again(bench, project):
     )
 
 
-@pytest.mark.parametrize("name", ["debug", "thinkdeep", "analyze"])
+@pytest.mark.real
+@pytest.mark.parametrize("name", ASKS_EXPERT)
 @pytest.mark.parametrize("how", [{"confidence": "certain"}, {"use_assistant_model": False}])
-async def test_certainty_asks_no_model(bench, name, how):
+async def test_certainty_asks_no_model(bench, project, name, how):
     """Certain, or told not to ask: the work is complete, the status says that no model was asked."""
-    said = await bench.step(name, 1, 1, **how)
+    said = await bench.step(name, 1, 1, **how, **files_of(name, project))
 
     assert said["status"] == "local_work_complete"
     assert not bench.gateway.requests
@@ -274,8 +313,15 @@ async def test_the_expert_is_asked_once_with_everything(bench, project, name):
     assert said.count("H-ONE") == ("hypothesis" in taken(name))
     assert last["expert_analysis"]["content"] == "the answer"
     assert last["file_context"] == {"type": "fully_embedded", "files": files}
-    assert last["usage"]["input_tokens"] == 100
-    assert last["metadata"]["model_used"]
+    assert last["usage"] == {
+        "input_tokens": 100,
+        "output_tokens": 20,
+        "cached_tokens": 64,
+        "cost_usd": 0.001,
+        "currency": "USD",
+    }
+    assert last["metadata"]["model_used"] == bench.gateway.requests[0].model
+    assert last["metadata"]["provider_used"] == "glm"
 
 
 @pytest.mark.real
@@ -544,11 +590,14 @@ async def test_an_unknown_continuation_is_refused(bench, name):
         await bench.step(name, 2, continuation_id=str(uuid.uuid4()))
 
 
-@pytest.mark.parametrize("name", [n for n in HERE if "model" in taken(n)])
+@pytest.mark.parametrize("name", [n for n in NAMES if "model" in taken(n)])
 async def test_an_unknown_model_is_refused_at_the_first_step(bench, name):
     """A misspelt model is NOT_FOUND with near names at once, not after the work is done."""
-    with pytest.raises(NotFoundError, match="kimi-k2"):
+    with pytest.raises(NotFoundError, match="kimi-k2") as fault:
         await bench.step(name, 1, model="kimmi-k2.6")
+
+    assert fault.value.code == "NOT_FOUND"
+    assert not bench.store._steps
 
 
 async def test_a_model_named_once_stays(bench):
@@ -559,6 +608,19 @@ async def test_a_model_named_once_stays(bench):
 
     assert ["kimi-k2.6", "kimi-k2.6"] == [request.model for request in bench.gateway.requests]
     assert last["metadata"]["model_used"] == "kimi-k2.6"
+
+
+async def test_a_named_model_that_cannot_answer_is_not_replaced(bench):
+    """Without its provider's key, or when it fails, the call fails saying why; no other model is asked."""
+    bench.gateway.faults["glm-4.6"] = ProviderBusyError("The provider is busy.")
+    with pytest.raises(ProviderBusyError):
+        await bench.step("debug", 1, 1, model="glm-4.6")
+    asked = [request.model for request in bench.gateway.requests]
+    bench.gateway.configured = ("kimi",)
+    with pytest.raises(ServiceUnavailableError, match="GLM_API_KEY"):
+        await bench.step("debug", 1, 1, model="glm-4.6")
+
+    assert ["glm-4.6"] == asked == [request.model for request in bench.gateway.requests]
 
 
 async def test_a_fallback_is_named(bench):
@@ -573,8 +635,9 @@ async def test_without_a_provider_only_the_last_step_fails(bench):
     """Steps are noted without any provider; the last one says what to set and keeps the findings."""
     bench.gateway.configured = ()
     again = (await bench.step("debug", 1, 2))["continuation_id"]
-    with pytest.raises(ServiceUnavailableError, match="GLM_API_KEY"):
+    with pytest.raises(ServiceUnavailableError, match=r"GLM_API_KEY.*KIMI_API_KEY") as fault:
         await bench.step("debug", 2, 2, continuation_id=again)
+    assert fault.value.code == "SERVICE_UNAVAILABLE"
     plan = await bench.step("planner", 1, 1)
 
     assert plan["status"] == "planning_complete"

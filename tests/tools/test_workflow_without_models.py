@@ -3,33 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from exai_trio.tools.workflow import callflow, plan
+from exai_trio.tools.workflow import plan
 from exai_trio.tools.workflow.steps import Note, State, state_of
-
-SOURCE = """
-import os
-from pathlib import Path
-
-
-class Shop:
-    def open(self):
-        self.greet()
-        return lambda: helper(os.getcwd())
-
-    def greet(self):
-        def inner():
-            unseen()
-        inner()
-
-
-async def main():
-    shop = Shop()
-    shop.open()
-
-
-def helper(x):
-    return Path(x)
-"""
 
 
 async def test_a_plan_keeps_branches_and_revisions(bench):
@@ -111,61 +86,50 @@ def found(flow):
     return {each["name"]: each for each in flow["definitions"]}
 
 
-def test_the_call_flow_follows_the_calls():
-    """From the target over methods and functions, with places and callers; what is not reached is not shown."""
-    flow = callflow.traced(
-        [callflow.parsed("/s.py", SOURCE)], "how does main() start?", "precision"
-    )
-    seen = found(flow)
-
-    assert flow["target_found"] is True
-    assert ["main", "Shop", "Shop.open", "Shop.greet", "helper", "Shop.greet.inner"] == list(seen)
-    assert seen["main"]["calls"] == ["Shop", "open"]
-    assert seen["main"]["at"] == "/s.py:17"
-    assert seen["helper"]["called_by"] == ["Shop.open"]
-    assert "unseen" in seen["Shop.greet.inner"]["calls"]
-
-
-def test_dependencies_name_imports_and_callers():
-    """What the target uses and what uses it, and what each file imports."""
-    flow = callflow.traced([callflow.parsed("/s.py", SOURCE)], "helper", "dependencies")
-
-    assert list(found(flow)) == ["helper"]
-    assert found(flow)["helper"]["called_by"] == ["Shop.open"]
-    assert flow["imports"] == {"/s.py": ["os", "pathlib"]}
-
-
-@pytest.mark.parametrize(
-    "text", ["def (", "x = '\0'", "(" * 3000, "-" * 100_000 + "1", "1" * 5000 + "()"]
-)
-def test_what_is_no_python_is_named(text):
-    """A file that cannot be parsed is named with the reason; it does not stop the others."""
-    flow = callflow.traced(
-        [callflow.parsed("/bad.py", text), callflow.parsed("/s.py", SOURCE)], "", "precision"
-    )
-
-    assert "/bad.py" in flow["unparsed"] or "1" in text
-    assert "main" in found(flow)
-
-
 @pytest.mark.real
 async def test_tracer_traces_files_and_asks_for_the_rest(bench, tmp_path):
-    """Python files are traced at once; others are named for the agent; a deleted one is named with the reason."""
+    """Files of known languages are traced at once; others are named for the agent, and so is what could not be read."""
     root = tmp_path.resolve()
     bench.caller.roots = (root,)
-    (root / "s.py").write_text(SOURCE)
-    (root / "s.go").write_text("package main\n")
-    files = [str(root / name) for name in ("s.py", "s.go", "gone.py")]
+    (root / "s.py").write_text("def main():\n    helper()\n")
+    (root / "s.go").write_text("package main\nfunc helper() {}\nfunc (")
+    (root / "s.zig").write_text("fn main() void {}")
+    (root / "large.js").write_text("f(1);\n" * 200_000)
+    files = [str(root / name) for name in ("s.py", "s.go", "s.zig", "large.js", "gone.py")]
     first = await bench.step("tracer", 1, 2, relevant_files=files)
     last = await bench.step("tracer", 2, 2, continuation_id=first["continuation_id"])
     status = first["tracer_status"]
+    flow = status["call_flow"]
 
-    assert "main" in found(status["call_flow"])
-    assert status["to_trace_by_reading"] == [files[1]]
-    assert list(status["call_flow"]["unparsed"]) == [files[2]]
+    assert ["main", "helper"] == list(found(flow))
+    assert [{"name": "main", "at": f"{files[0]}:2"}] == found(flow)["helper"]["called_by"]
+    assert status["to_trace_by_reading"] == [files[2]]
+    assert "larger than" in flow["unparsed"].pop(files[3])
+    assert list(flow["unparsed"]) == [files[4]]
+    assert "line 3" in flow["partly_parsed"][files[1]]
     assert last["status"] == "analysis_complete"
     assert "main" in found(last["complete_tracer"]["call_flow"])
     assert not bench.gateway.requests
+
+
+@pytest.mark.real
+async def test_tracer_names_dependencies(bench, tmp_path):
+    """trace_mode dependencies: what the target uses, what uses it, and the imports."""
+    root = tmp_path.resolve()
+    bench.caller.roots = (root,)
+    (root / "a.ts").write_text(
+        "import { x } from './x';\nclass Größe {}\nclass B extends Größe {}\n"
+    )
+    said = await bench.step(
+        "tracer",
+        trace_mode="dependencies",
+        target_description="Größe",
+        relevant_files=[str(root / "a.ts")],
+    )
+    flow = said["tracer_status"]["call_flow"]
+
+    assert [{"name": "B", "at": f"{root}/a.ts:3"}] == found(flow)["Größe"]["used_by"]
+    assert {f"{root}/a.ts": ["./x"]} == flow["imports"]
 
 
 @pytest.mark.parametrize("total", [1, 3])

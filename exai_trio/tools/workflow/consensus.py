@@ -6,6 +6,7 @@ import attrs
 from msgspec import Meta
 
 from exai_trio.errors import ArgumentError
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import panel
 from exai_trio.tools.workflow.arguments import Count, Described, Names, Stepwise
 from exai_trio.tools.workflow.engine import check_model, tool
@@ -52,7 +53,7 @@ TOOL = tool(
         name="consensus",
         description="Ask several models at once, blind to each other, about a proposal.",
         arguments=Arguments,
-        done="consensus_workflow_complete",
+        done=Status.CONSENSUS_WORKFLOW_COMPLETE,
         asks="panel",
         visibility="advanced",
         actions=(

@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Count, Described, Evidence
 from exai_trio.tools.workflow.engine import tool
 from exai_trio.tools.workflow.kinds import Hold, Workflow
@@ -47,7 +48,7 @@ def hold(note: Note) -> Hold | None:
     if note.more or not left:
         return None
     return Hold(
-        status="pause_for_docgen",
+        status=Status.PAUSE_FOR_DOCGEN,
         why=f"{left} files are not documented yet: go on, or lower total_files_to_document.",
     )
 
@@ -57,7 +58,7 @@ TOOL = tool(
         name="docgen",
         description="Document code file by file; counts what is done. Asks no model.",
         arguments=Arguments,
-        done="documentation_analysis_complete",
+        done=Status.DOCUMENTATION_ANALYSIS_COMPLETE,
         asks="nobody",
         visibility="advanced",
         actions=(

@@ -21,9 +21,10 @@ from exai_trio.tools import conversations, prompts
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.conversations import Thread
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import expert, panel, response
 from exai_trio.tools.workflow.arguments import SELDOM, Stepwise
-from exai_trio.tools.workflow.kinds import FILES_REQUIRED, LOCAL, Findings, Hold, StepCall, Workflow
+from exai_trio.tools.workflow.kinds import Findings, Hold, StepCall, Workflow
 from exai_trio.tools.workflow.noting import check_lengths, note_of
 from exai_trio.tools.workflow.response import Outcome
 from exai_trio.tools.workflow.steps import Note, State, over, state_of
@@ -159,7 +160,7 @@ def _files_missing(workflow: Workflow, note: Note, state: State) -> Hold | None:
     if not workflow.needs_files or note.number > 1 or state.relevant_files:
         return None
     return Hold(
-        status=FILES_REQUIRED,
+        status=Status.FILES_REQUIRED_TO_CONTINUE,
         why=f"{workflow.name} needs to know which files it is about. Send step 1 again with relevant_files.",
         actions=("Find the files in question and name them as absolute paths in relevant_files.",),
         arguments={"relevant_files": ["/absolute/path/of/a/file"]},
@@ -186,7 +187,7 @@ async def _outcome(call: StepCall, thread: Thread, step: response.Step, found: F
         plan = workflow.outcome(state).get("text")
         return Outcome(status=workflow.done, reply=str(plan or f"{workflow.name} is complete."))
     if state.confidence == "certain" or not call.arguments.use_assistant_model:
-        return Outcome(status=LOCAL, reply="Noted. No model was asked.")
+        return Outcome(status=Status.LOCAL_WORK_COMPLETE, reply="Noted. No model was asked.")
     return await expert.ask(case)
 
 

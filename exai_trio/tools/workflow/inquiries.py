@@ -5,6 +5,7 @@ from typing import Literal
 
 import attrs
 
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Inquiry, Investigation, Names, Severity
 from exai_trio.tools.workflow.engine import tool
 from exai_trio.tools.workflow.kinds import Workflow
@@ -65,7 +66,7 @@ ANALYZE = tool(
         name="analyze",
         description="Stepwise code or architecture analysis; ends with an expert model's view.",
         arguments=AnalyzeArguments,
-        done="analysis_complete",
+        done=Status.ANALYSIS_COMPLETE,
         actions=(
             "Read the entry points and the modules they lead to; follow the data, not the folder names.",
             "Note where the structure helps and where it hinders, each with a place and a consequence.",
@@ -79,7 +80,7 @@ DEBUG = tool(
         name="debug",
         description="Stepwise root-cause search; ends with an expert model's view.",
         arguments=Inquiry,
-        done="investigation_complete",
+        done=Status.INVESTIGATION_COMPLETE,
         actions=(
             "Reproduce the fault, or find the evidence for it: messages, logs, the change after which it began.",
             "Follow the code from the symptom towards the cause, and say what you have ruled out and how.",
@@ -93,7 +94,7 @@ CODEREVIEW = tool(
         name="codereview",
         description="Stepwise code review of relevant_files; ends with an expert model's view.",
         arguments=CodereviewArguments,
-        done="code_review_complete",
+        done=Status.CODE_REVIEW_COMPLETE,
         needs_files=True,
         actions=(
             "Read every file in question whole, and the callers of what it exports.",
@@ -108,7 +109,7 @@ REFACTOR = tool(
         name="refactor",
         description="Stepwise search for refactorings; ends with an expert model's view.",
         arguments=RefactorArguments,
-        done="analysis_complete",
+        done=Status.ANALYSIS_COMPLETE,
         actions=(
             "Find what is hard to change or to test: long functions, mixed duties, duplicates, hidden state.",
             "For each, note place, type and what a change to it costs today in issues_found.",
@@ -122,7 +123,7 @@ SECAUDIT = tool(
         name="secaudit",
         description="Stepwise security audit of relevant_files; ends with an expert model's view.",
         arguments=SecauditArguments,
-        done="analysis_complete",
+        done=Status.ANALYSIS_COMPLETE,
         visibility="advanced",
         needs_files=True,
         actions=(
@@ -138,7 +139,7 @@ TESTGEN = tool(
         name="testgen",
         description="Stepwise test planning for relevant_files; an expert model writes the tests.",
         arguments=Inquiry,
-        done="analysis_complete",
+        done=Status.ANALYSIS_COMPLETE,
         needs_files=True,
         actions=(
             "Read the code under test and one existing test file; name both in relevant_files.",
@@ -153,7 +154,7 @@ THINKDEEP = tool(
         name="thinkdeep",
         description="Stepwise reasoning; a thinking model goes on from there.",
         arguments=ThinkdeepArguments,
-        done="thinkdeep_complete",
+        done=Status.THINKDEEP_COMPLETE,
         thinking="high",
         seldom=frozenset(),
         temperature=0.5,

@@ -8,21 +8,9 @@ import attrs
 from exai_trio.providers.base import ThinkingLevel
 from exai_trio.tools.declaration import Caller, Services, Visibility
 from exai_trio.tools.prompts import Section
+from exai_trio.tools.statuses import Status, pause_for
 from exai_trio.tools.workflow.arguments import Stepwise
 from exai_trio.tools.workflow.steps import Note, State
-
-Done = Literal[
-    "planning_complete",
-    "investigation_complete",
-    "analysis_complete",
-    "code_review_complete",
-    "thinkdeep_complete",
-    "documentation_analysis_complete",
-    "validation_complete",
-    "consensus_workflow_complete",
-]
-LOCAL = "local_work_complete"
-FILES_REQUIRED = "files_required_to_continue"
 
 
 @attrs.frozen(kw_only=True)
@@ -52,7 +40,7 @@ class Findings:
 class Hold:
     """A reason not to go on to the next step, or not to end yet: guidance, no failure."""
 
-    status: str
+    status: Status
     why: str
     actions: tuple[str, ...] = ()
     arguments: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
@@ -85,7 +73,7 @@ class Workflow:
     name: str
     description: str
     arguments: type[Stepwise]
-    done: Done
+    done: Status
     actions: tuple[str, ...]
     asks: Literal["expert", "panel", "nobody"] = "expert"
     visibility: Visibility = "core"
@@ -96,17 +84,17 @@ class Workflow:
     hold: Callable[[Note], Hold | None] = no_hold
     progress: Facts = no_facts
     outcome: Facts = no_facts
-    further_statuses: tuple[str, ...] = ()
+    further_statuses: tuple[Status, ...] = ()
     tolerated: frozenset[str] = frozenset()
     seldom: frozenset[str] = frozenset({"thinking_mode"})
 
     @property
-    def pause(self) -> str:
-        return f"pause_for_{self.name}"
+    def pause(self) -> Status:
+        return pause_for(self.name)
 
     @property
-    def statuses(self) -> tuple[str, ...]:
+    def statuses(self) -> tuple[Status, ...]:
         """Every status that this tool can answer with."""
-        local = (LOCAL,) if self.asks == "expert" else ()
-        files = (FILES_REQUIRED,) if self.needs_files else ()
+        local = (Status.LOCAL_WORK_COMPLETE,) if self.asks == "expert" else ()
+        files = (Status.FILES_REQUIRED_TO_CONTINUE,) if self.needs_files else ()
         return (self.pause, self.done, *local, *files, *self.further_statuses)

@@ -2,6 +2,7 @@
 
 import attrs
 
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import plan
 from exai_trio.tools.workflow.arguments import Positive, Stepwise
 from exai_trio.tools.workflow.engine import tool
@@ -27,7 +28,9 @@ def hold(note: Note) -> Hold | None:
     """A last step that says more are needed is not the last."""
     if note.more or not note.own.get("more_steps_needed"):
         return None
-    return Hold(status="pause_for_planner", why="more_steps_needed is set: send the next step.")
+    return Hold(
+        status=Status.PAUSE_FOR_PLANNER, why="more_steps_needed is set: send the next step."
+    )
 
 
 TOOL = tool(
@@ -35,7 +38,7 @@ TOOL = tool(
         name="planner",
         description="Plan step by step, with revisions and branches. Asks no model.",
         arguments=Arguments,
-        done="planning_complete",
+        done=Status.PLANNING_COMPLETE,
         asks="nobody",
         visibility="essential",
         actions=(

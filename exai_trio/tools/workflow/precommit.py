@@ -9,6 +9,7 @@ import trio
 
 from exai_trio.errors import ArgumentError
 from exai_trio.files import opening, paths
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import git
 from exai_trio.tools.workflow.arguments import Inquiry, Severity
 from exai_trio.tools.workflow.engine import tool
@@ -115,7 +116,7 @@ TOOL = tool(
         name="precommit",
         description="Stepwise check of uncommitted changes; runs git itself; ends with an expert model's view.",
         arguments=Arguments,
-        done="validation_complete",
+        done=Status.VALIDATION_COMPLETE,
         visibility="advanced",
         actions=(
             "Look through the changes that precommit_status.git names; compare them with what was asked for.",

@@ -6,8 +6,10 @@ from typing import Any, cast, get_args
 import attrs
 import msgspec
 
+from exai_trio.tools import statuses
 from exai_trio.tools.answers import whole_characters
 from exai_trio.tools.declaration import Answer
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Confidence
 from exai_trio.tools.workflow.kinds import Hold, Workflow
 from exai_trio.tools.workflow.steps import Note, State
@@ -22,7 +24,7 @@ class Outcome:
     `analysis` is expert_analysis, None if nobody was asked; `unread` are relevant files that could not be shown, with the reasons.
     """
 
-    status: str
+    status: Status
     reply: str
     asked: str = ""
     unread: Facts = attrs.field(factory=dict[str, Any])
@@ -48,8 +50,8 @@ class Step:
 
 
 def output_schema(workflow: Workflow) -> dict[str, Any]:
-    statuses = {"type": "string", "enum": list(workflow.statuses)}
-    return {"type": "object", "properties": {"status": statuses}}
+    """The statuses that this tool can answer with; the rest is described by the answer itself."""
+    return {"type": "object", "properties": {"status": statuses.schema(workflow.statuses)}}
 
 
 def paused(step: Step) -> Answer:
@@ -88,7 +90,7 @@ def ended(step: Step, outcome: Outcome) -> Answer:
 
 
 def _answer(
-    step: Step, status: str, *, more: bool, further: Facts, outcome: Outcome | None = None
+    step: Step, status: Status, *, more: bool, further: Facts, outcome: Outcome | None = None
 ) -> Answer:
     metadata: dict[str, Any] = {"tool_name": step.workflow.name, "conversation_ready": True}
     if step.state.is_stagnant and more:
@@ -198,7 +200,7 @@ _STEP = frozenset({"step", "step_number", "total_steps", "next_step_required"})
 def _closing(step: Step, outcome: Outcome) -> str:
     if outcome.analysis is not None:
         return "Check the analysis against the code before you act on it, and tell the user both."
-    if outcome.status == "local_work_complete":
+    if outcome.status is Status.LOCAL_WORK_COMPLETE:
         return "No model was asked. Tell the user what you found and on what it rests."
     return f"{step.workflow.name} is complete; tell the user the result."
 

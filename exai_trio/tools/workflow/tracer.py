@@ -1,21 +1,19 @@
-"""tracer: follows a call flow or dependencies. Builds what the syntax trees of Python files show; the agent adds the rest. Asks no model."""
+"""tracer: follows a call flow or dependencies. Builds what the syntax trees of the files show; the agent adds the rest. Asks no model."""
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import attrs
 import trio
 
 from exai_trio.files.reading import Reading
-from exai_trio.tools.workflow import callflow
+from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Confidence, Evidence, Names
 from exai_trio.tools.workflow.engine import tool
 from exai_trio.tools.workflow.kinds import Findings, Hold, StepCall, Workflow
 from exai_trio.tools.workflow.steps import Note, State
-
-MODE_SELECTION = "mode_selection_required"
-_PYTHON = {".py", ".pyi"}
+from exai_trio.tools.workflow.tracing import callflow, languages, reading
+from exai_trio.tools.workflow.tracing.sources import Source
 
 
 @attrs.frozen(kw_only=True)
@@ -31,40 +29,40 @@ class Arguments(Evidence):
 
 
 async def look(call: StepCall) -> Findings:
-    """The call flow in the Python files that were named so far, from their newest content."""
+    """The call flow in the files that were named so far, from their newest content."""
     arguments = call.arguments
     if arguments.trace_mode == "ask" or not call.files:
         return Findings()
-    python = [path for path in call.files if Path(path).suffix in _PYTHON]
-    readings = await call.services.files.read_again(python, call.caller.roots)
-    limiter = call.services.files.limiter
+    known = [path for path in call.files if languages.is_known(path)]
+    readings = await call.services.files.read_again(known, call.caller.roots)
+    async with call.services.source_readers:
+        sources = await _sources(readings)
     flow = await trio.to_thread.run_sync(
-        _flow, readings, arguments.target_description, arguments.trace_mode, limiter=limiter
+        callflow.traced, sources, arguments.target_description, arguments.trace_mode
     )
-    others = [path for path in call.files if path not in python]
     answer: dict[str, Any] = {"call_flow": flow}
+    others = [path for path in call.files if path not in known]
     if others:
         answer["to_trace_by_reading"] = others
     return Findings(facts=answer, answer=answer)
 
 
-def _flow(readings: Sequence[Reading], target: str, mode: str) -> dict[str, Any]:
-    modules: list[callflow.Module] = []
-    for reading in readings:
-        trio.from_thread.check_cancelled()
-        modules.append(
-            callflow.Module(path=reading.path, fault=reading.reason)
-            if reading.reason
-            else callflow.parsed(reading.path, reading.text)
-        )
-    return callflow.traced(modules, target, mode)
+async def _sources(readings: Sequence[Reading]) -> dict[str, Source]:
+    """What is said in each file, by its path, in order."""
+    texts = [(each.path, each.text) for each in readings if not each.reason]
+    read = await reading.read(texts, reading.Limits())
+    found = dict(zip((path for path, _ in texts), read, strict=True))
+    return {
+        each.path: Source(fault=each.reason) if each.reason else found[each.path]
+        for each in readings
+    }
 
 
 def hold(note: Note) -> Hold | None:
     if note.own.get("trace_mode") != "ask":
         return None
     return Hold(
-        status=MODE_SELECTION,
+        status=Status.MODE_SELECTION_REQUIRED,
         why="Ask the user which trace is wanted, then send this step again with that trace_mode.",
         actions=(
             "precision: which code runs, in which order, when the target is called.",
@@ -84,20 +82,21 @@ def outcome(state: State) -> dict[str, Any]:
 TOOL = tool(
     Workflow(
         name="tracer",
-        description="Trace call flow or dependencies stepwise; Python from the files. Asks no model.",
+        description="Trace call flow or dependencies stepwise, from the files. Asks no model.",
         arguments=Arguments,
-        done="analysis_complete",
+        done=Status.ANALYSIS_COMPLETE,
         asks="nobody",
         visibility="advanced",
         actions=(
-            "Name the files that define the target and its callers in relevant_files; Python among them is traced for you.",
-            "Read files of other languages yourself; note each call with file and line, its condition and its effects.",
+            "Name the files that define the target and its callers in relevant_files; their call flow is traced for you.",
+            "Read what is in to_trace_by_reading, unparsed or partly_parsed yourself; note each call with file and line.",
+            "Note for each call that matters its condition and its effects.",
             "Name what is decided only at run time: callbacks, registries, dynamic imports.",
         ),
         look=look,
         hold=hold,
         outcome=outcome,
         seldom=frozenset({"confidence", "model"}),
-        further_statuses=(MODE_SELECTION,),
+        further_statuses=(Status.MODE_SELECTION_REQUIRED,),
     )
 )

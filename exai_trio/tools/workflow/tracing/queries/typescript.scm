@@ -1,0 +1,11 @@
+(abstract_class_declaration name: (_) @name) @class
+(interface_declaration name: (_) @name) @interface
+(enum_declaration name: (_) @name) @type
+(type_alias_declaration name: (_) @name) @type
+(internal_module name: (_) @name) @namespace
+(module name: (_) @name) @namespace
+(public_field_definition name: (_) @name value: [(arrow_function) (function_expression) (generator_function)]) @function
+
+(import_require_clause source: (string) @import)
+
+(type_identifier) @use
