@@ -26,7 +26,8 @@ class Relief:
         sessions = list(self.sessions.table.values())
         weights = [Weight(one, one.held_bytes, one.is_idle(stuck_since)) for one in sessions]
         too_heavy = self.sessions.shared.burden.look(weights)
-        for session in {*too_heavy, *(one for one in sessions if one.rules.is_overdrawn)}:
+        overdrawn = [one for one in sessions if one.rules.is_overdrawn]
+        for session in dict.fromkeys([*too_heavy, *overdrawn]):
             held = session.held_bytes
             if session.shed():
                 log.warning("session shed", extra={"session": session.id, "held_bytes": held})
