@@ -5,7 +5,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, cast
 
 import attrs
 
@@ -180,6 +180,16 @@ def daemon(seen: Seen) -> Iterator[Finding]:
         yield _absent(seen)
 
 
+def troubles(seen: Seen) -> Iterator[Finding]:
+    told: object = seen.daemon.report.health.get("troubles") if seen.daemon.report else None
+    for trouble in cast("list[object]", told) if isinstance(told, list) else ():
+        yield Finding(
+            state="fault",
+            what=f"the daemon serves, but {trouble}",
+            remedy="mend it; the daemon notices within seconds",
+        )
+
+
 def _taken(seen: Seen) -> Iterator[Finding]:
     fault = seen.daemon.fault
     if isinstance(fault, ExaiError) and fault.retryable:
@@ -280,6 +290,7 @@ CHECKS: tuple[Check, ...] = (
     providers_file,
     roots,
     daemon,
+    troubles,
     versions,
     clock,
     health_port,

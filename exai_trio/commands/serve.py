@@ -7,8 +7,9 @@ import trio
 from exai_trio.commands.console import Console
 from exai_trio.commands.started import Started
 from exai_trio.config import Config
-from exai_trio.daemon.app import Addresses, serve
+from exai_trio.daemon.app import serve
 from exai_trio.daemon.switching import Reread
+from exai_trio.daemon.tree import Addresses
 
 
 def main(started: Started) -> int:

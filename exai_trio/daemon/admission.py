@@ -7,6 +7,9 @@ from urllib.parse import urlsplit
 import attrs
 
 from exai_trio.config import Config, bracketed, is_loopback
+from exai_trio.resilience.rate import Buckets
+
+from .pace import CONNECTION_COST, Origin, rate_of_address
 
 
 @attrs.frozen
@@ -44,19 +47,29 @@ class OurNames:
 
 @attrs.define
 class Places:
-    """How many connections there are, in all and by address."""
+    """How many connections there are, in all and by address, and how often an address comes and asks."""
 
     config: Config
     total: int = 0
     by_address: Counter[str] = attrs.field(factory=Counter[str])
+    addresses: Buckets = attrs.field(
+        default=attrs.Factory(lambda self: Buckets(rate_of_address(self.config)), takes_self=True)
+    )
 
-    def take(self, address: str) -> str | None:
-        """Count a connection in; or the name of the limit that it would break, and nothing is counted."""
+    def origin(self, address: str) -> Origin | None:
+        """None for this machine's own addresses, which are not limited."""
+        return None if is_loopback(address) else Origin(address, self.addresses)
+
+    def take(self, address: str, now: float) -> str | None:
+        """Count a connection in; or the name of the limit that it would break, and it has no place."""
         if self.total >= self.config.max_connections:
             return "MAX_CONNECTIONS"
-        crowded = self.by_address[address] >= self.config.max_connections_per_ip
-        if crowded and not is_loopback(address):
-            return "MAX_CONNECTIONS_PER_IP"
+        origin = self.origin(address)
+        if origin is not None:
+            if origin.wait_s(now, CONNECTION_COST):
+                return "rate of MAX_CONNECTIONS_PER_IP"
+            if self.by_address[address] >= self.config.max_connections_per_ip:
+                return "MAX_CONNECTIONS_PER_IP"
         self.total += 1
         self.by_address[address] += 1
         return None

@@ -53,7 +53,7 @@ class Waits:
 class Call:
     """An accepted call; to its tool it is the Caller.
 
-    `timeout` and `handle_after` are seconds from `started`; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
+    `timeout` and `handle_after` are seconds from `started`; `size` is the request's frame in bytes; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
     """
 
     request: CallTool
@@ -65,6 +65,7 @@ class Call:
     emit: Emit
     shared: Shared
     handle_after: float = math.inf
+    size: int = 0
     started: float = attrs.field(factory=trio.current_time)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     ending: ExaiError | None = None

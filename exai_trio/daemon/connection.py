@@ -3,7 +3,7 @@
 import attrs
 import trio
 
-from exai_trio.errors import ExaiError, InvalidRequestError
+from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
 from exai_trio.observability.times import rfc3339
 from exai_trio.transport.websocket import INTERNAL, PeerGone, WebSocket
 from exai_trio.wire.codec import WireError, decode_client
@@ -28,6 +28,7 @@ from exai_trio.wire.messages import (
 
 from .faults import as_fault
 from .outbox import Farewell, Outbox
+from .pace import Pace
 from .session import Session
 from .state import Shared
 
@@ -47,6 +48,7 @@ class Connection:
     session: Session
     outbox: Outbox
     shared: Shared
+    pace: Pace
 
     async def converse(self) -> None:
         """Serve until the peer is gone or the outbox is closed; then detach from the session. Calls go on."""
@@ -71,6 +73,9 @@ class Connection:
     async def _receive(self, frame: str | bytes) -> None:
         self._take(frame)
         await self.outbox.wait_room()
+        pause = self.pace.pause_s()
+        if pause is not None:
+            await trio.sleep(pause)
 
     async def _write(self) -> None:
         while True:
@@ -81,13 +86,22 @@ class Connection:
                 raise _Left(self.outbox.farewell)
 
     async def _beat(self) -> None:
+        """Ping until the connection is to end without its peer's help."""
         config = self.shared.config
-        while True:
-            await trio.sleep(config.ws_ping_interval)
+        while not await self._expelled_within(config.ws_ping_interval):
             with trio.move_on_after(config.ws_ping_timeout) as limit:
                 await self.socket.ping()
             if limit.cancelled_caught:
                 raise _Left(Farewell(INTERNAL, "missed heartbeats"))
+        await trio.sleep(
+            config.ws_close_timeout
+        )  # a peer that reads hears the last words meanwhile
+        raise _Left(self.outbox.farewell or Farewell())
+
+    async def _expelled_within(self, seconds: float) -> bool:
+        with trio.move_on_after(seconds):
+            await self.outbox.expelled.wait()
+        return self.outbox.expelled.is_set()
 
     def _take(self, frame: str | bytes) -> None:
         try:
@@ -110,25 +124,42 @@ class Connection:
     def _dispatch(self, message: ClientMessage, size: int) -> None:
         session = self.session
         session.spoken_to = True
+        if isinstance(message, CallTool):
+            session.call_tool(message, size, self.pace.objection())
+        elif isinstance(message, ListTools | Health | RotateToken):
+            self._answer(message, self.pace.objection())
+        else:
+            self._note(message)
+
+    def _note(self, message: Ack | Ping | Cancel | Hello) -> None:
+        """What is never refused: a client that may not cancel or acknowledge would only burden us longer."""
+        session = self.session
         match message:
-            case CallTool():
-                session.call_tool(message, size)
             case Ack(seq=seq):
                 session.rules.acknowledge(seq)
             case Ping(request_id=request_id):
                 session.mail.send(Pong(request_id=request_id))
             case Cancel():
                 session.cancel(message)
-            case ListTools(request_id=request_id):
-                tools = self.shared.registry.listing()
-                session.mail.send(ToolList(tools=tools, request_id=request_id))
-            case Health(request_id=request_id):
-                session.mail.send(self._health(request_id))
-            case RotateToken():
-                session.mail.send(self._rotate(message))
             case Hello():
                 fault = InvalidRequestError("hello was already said on this connection")
                 session.mail.send(ErrorReply(error=as_fault(fault, "hello")))
+
+    def _answer(
+        self, message: ListTools | Health | RotateToken, objection: OverCapacityError | None
+    ) -> None:
+        mail, request_id = self.session.mail, message.request_id
+        if objection is not None:
+            mail.send(ErrorReply(request_id=request_id, error=as_fault(objection, "refused")))
+            return
+        match message:
+            case ListTools():
+                tools = self.shared.registry.listing()
+                mail.send(ToolList(tools=tools, request_id=request_id))
+            case Health():
+                mail.send(self._health(request_id))
+            case RotateToken():
+                mail.send(self._rotate(message))
 
     def _health(self, request_id: MaybeId) -> HealthReport:
         now = rfc3339(self.shared.now())

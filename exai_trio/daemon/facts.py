@@ -11,11 +11,13 @@ import trio
 
 from exai_trio import __version__
 from exai_trio.config import Config
+from exai_trio.errors import ExaiError
 from exai_trio.observability.times import human, rfc3339
 from exai_trio.providers.gateway import Gateway
 
 from .figures import Figures
 from .toolset import Offered
+from .trouble import Troubles
 
 _TAIL_BYTES = 1_000_000
 
@@ -28,6 +30,9 @@ class StoreState(Protocol):
 
     @property
     def set_aside(self) -> Path | None: ...
+
+    @property
+    def fault(self) -> ExaiError | None: ...
 
     async def recover(self) -> None: ...
 
@@ -48,10 +53,33 @@ class Facts:
     registry: Offered
     simulator: str | None
     store: StoreState | None = None
+    troubles: Troubles = attrs.field(factory=Troubles)
 
     @property
     def status(self) -> str:
-        return "draining" if self.draining.is_set() else "healthy"
+        """ "degraded": it answers, and something is wrong that `troubles` names."""
+        if self.draining.is_set():
+            return "draining"
+        return "degraded" if self.troubles or self._store_trouble() else "healthy"
+
+    def note_store(self) -> None:
+        """Say what is wrong with the store, if that is news."""
+        aside = self.store.set_aside if self.store else None
+        self.troubles.note("storage", self._store_trouble())
+        if aside is not None:
+            text = f"the database was damaged; it is kept as {aside}, and a fresh one is used"
+            self.troubles.note("damaged database", text)
+
+    def _store_trouble(self) -> str | None:
+        if self.store is None:
+            return None
+        if self.store.fault is not None:
+            return self.store.fault.message
+        return (
+            "The disk is full: new calls are refused until there is room."
+            if self.store.is_full
+            else None
+        )
 
     def health(self) -> dict[str, Any]:
         return self.identity() | {
@@ -63,15 +91,17 @@ class Facts:
             "tool_count": len(self.registry.visible()),
             "simulator": self.simulator,
             "storage": self.storage(),
+            "troubles": self.troubles.told(),
         }
 
     def storage(self) -> dict[str, Any]:
-        """`damaged_file` is the name of a database that was set aside at the start."""
+        """`damaged_file` is the name of a database that was set aside; `fault` is why nothing can be written now."""
         aside = self.store.set_aside if self.store else None
         return {
             "durability": self.config.durability,
             "disk_full": self.store is not None and self.store.is_full,
             "damaged_file": aside.name if aside else None,
+            "fault": self.store.fault.message if self.store and self.store.fault else None,
         }
 
     def identity(self) -> dict[str, Any]:

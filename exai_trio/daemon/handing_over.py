@@ -11,6 +11,7 @@ import trio
 from msgspec import UNSET
 
 from exai_trio.errors import StorageError
+from exai_trio.storage.faults import NotKept
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.wire.handles import handle_text
 from exai_trio.wire.messages import CallAccepted, CallResult, Output
@@ -47,6 +48,7 @@ class HandingOver:
         away = _moved(session, call)
         self.sessions.table[away.id] = away
         session.mail.hold(call.wire_id, frame)
+        away.running.unwritten = True
         kept = False
         try:
             kept = await _written(session, call, seq, away)
@@ -79,9 +81,12 @@ async def _written(session: Session, call: Call, seq: int, away: Session) -> boo
     begun = attrs.evolve(begun, attempts=call.attempt)
     try:
         await journal.hand_over(session.id, key_of(call.wire_id), outcome, begun)
+    except NotKept:
+        pass  # the call itself is in a file that was set aside
     except StorageError as fault:
         log.error("handle not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
         return False
+    away.running.unwritten = False
     return True
 
 

@@ -1,37 +1,90 @@
-"""The daemon's own files under EXAI_HOME: the lock that keeps a second daemon out, and the pid file."""
+"""The daemon's own files under EXAI_HOME: the lock that keeps a second daemon out, and the pid file.
+
+A home that cannot be written keeps no daemon from serving: it is taken as soon as it can be.
+"""
 
 import fcntl
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.files import private_directory, replace_private
 
 _LOOK_S = 0.005
 
 
+@attrs.define(eq=False)
+class Home:
+    """`fault` says why it is not ours yet."""
+
+    config: Config
+    fault: str | None = None
+    _lock: int | None = None
+    _noted: bool = False
+
+    @property
+    def _pid_file(self) -> Path:
+        return self.config.logs / "ws_daemon.pid"
+
+    def take(self) -> None:
+        """Hold it if it can be written. Raises ServiceUnavailableError if another daemon holds it."""
+        if self._lock is not None:
+            return
+        try:
+            lock = _open_lock(self.config.state)
+        except OSError as fault:
+            why = fault.strerror or str(fault)
+            self.fault = f"EXAI_HOME {self.config.home} cannot be written: {why}"
+            return
+        try:
+            _hold(lock, self.config)
+        except BaseException:
+            os.close(lock)
+            raise
+        self._lock, self.fault = lock, None
+
+    def note_pid(self) -> None:
+        """`logs/ws_daemon.pid`, until `leave`. Raises OSError."""
+        if not self._noted:
+            replace_private(self._pid_file, _pid_line())
+            self._noted = True
+
+    def look(self) -> None:
+        """Take what could not be had before. Raises ServiceUnavailableError; or OSError, which names EXAI_HOME."""
+        self.take()
+        if self.fault is not None:
+            raise OSError(self.fault)
+        self.note_pid()
+
+    def let_go(self) -> None:
+        """Another daemon may take it from now on."""
+        if self._lock is not None:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def leave(self) -> None:
+        if self._noted:
+            with suppress(OSError):
+                if self._pid_file.read_bytes() == _pid_line():  # not a successor's
+                    self._pid_file.unlink()
+        if self._lock is not None:
+            os.close(self._lock)
+
+
 @contextmanager
-def own_home(config: Config) -> Generator[Callable[[], None]]:
-    """Hold EXAI_HOME while the daemon runs, or until what this gives is called. Raises ServiceUnavailableError if another daemon holds it, StorageError if it
-    cannot be written."""
+def own_home(config: Config) -> Generator[Home]:
+    """Hold EXAI_HOME while the daemon runs. Raises ServiceUnavailableError if another daemon holds it."""
+    home = Home(config)
     try:
-        lock = os.open(
-            private_directory(config.state) / "daemon.lock", os.O_RDWR | os.O_CREAT, 0o600
-        )
-    except OSError as fault:
-        raise StorageError(
-            f"EXAI_HOME {config.home} cannot be written: {fault.strerror}"
-        ) from fault
-    try:
-        _lock(lock, config)
-        yield lambda: fcntl.flock(lock, fcntl.LOCK_UN)
+        home.take()
+        yield home
     finally:
-        os.close(lock)
+        home.leave()
 
 
 async def wait_free(config: Config, within: float) -> None:
@@ -49,24 +102,23 @@ def _is_free(config: Config) -> bool:
         return False
 
 
-def _lock(lock: int, config: Config) -> None:
+def _pid_line() -> bytes:
+    return f"{os.getpid()}\n".encode()
+
+
+def _open_lock(state: Path) -> int:
+    """Also for reading only: a lock can be had on that too. Raises OSError."""
+    path = state / "daemon.lock"
+    try:
+        return os.open(private_directory(state) / path.name, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError:
+        return os.open(path, os.O_RDONLY)
+
+
+def _hold(lock: int, config: Config) -> None:
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         raise ServiceUnavailableError(
             f"another daemon already uses EXAI_HOME {config.home}; stop it, or give this one a home of its own"
         ) from None
-
-
-@contextmanager
-def pid_file(config: Config) -> Generator[None]:
-    """`logs/ws_daemon.pid` while the daemon runs."""
-    path: Path = config.logs / "ws_daemon.pid"
-    ours = f"{os.getpid()}\n".encode()
-    replace_private(path, ours)
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            if path.read_bytes() == ours:  # not a successor's
-                path.unlink()

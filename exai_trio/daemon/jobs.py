@@ -1,22 +1,31 @@
 """What the daemon does now and then: progress of silent calls, health file, call log, expiry. Supervision is elsewhere."""
 
+import logging
+from functools import wraps
+
 import attrs
 import msgspec
 import trio
 
+from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.observability.files import replace_private
 
 from .handing_over import HandingOver
+from .relief import Relief
 from .sessions import Sessions
 from .state import Shared
-from .supervision import every
+from .supervision import Job, JobGaveUp, every, name_of
+
+log = logging.getLogger("exai.jobs")
 
 _HEALTH_FILE_S = 10.0
 _FLUSH_S = 1.0
 _SWEEP_S = 300.0
 _ACKS_S = 1.0
-_ROOM_S = 5.0
+_ROOM_S = 1.0
+_DISK_AGAIN_S = 1.0
 _HANDLES_S = 0.25
+_RELIEF_S = 0.25
 
 
 @attrs.frozen(eq=False)
@@ -28,17 +37,46 @@ class Jobs:
     disk: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
 
     async def run(self) -> None:
-        """Run all jobs until cancelled."""
+        """Run all jobs until cancelled. One that gives up is named in the daemon's troubles, and takes none of the others
+        down."""
         interval = self.shared.config.progress_interval_s
         async with trio.open_nursery() as jobs:
-            jobs.start_soon(every, interval / 4, self.say_progress)
-            jobs.start_soon(every, _HANDLES_S, HandingOver(self.sessions).look)
-            jobs.start_soon(every, _HEALTH_FILE_S, self.write_health)
-            jobs.start_soon(every, _FLUSH_S, self.flush_call_log)
-            jobs.start_soon(every, _SWEEP_S, self.sweep_conversations)
-            jobs.start_soon(every, _ACKS_S, self.sessions.note_acks)
-            jobs.start_soon(every, _SWEEP_S, self.sweep_journal)
-            jobs.start_soon(every, _ROOM_S, self.look_for_room)
+            for period, job in (
+                (interval / 4, self.say_progress),
+                (_HANDLES_S, HandingOver(self.sessions).look),
+                (_RELIEF_S, Relief(self.sessions).look),
+                (_HEALTH_FILE_S, self.on_disk(self.write_health)),
+                (_FLUSH_S, self.on_disk(self.flush_call_log)),
+                (_SWEEP_S, self.on_disk(self.sweep_conversations)),
+                (_ACKS_S, self.on_disk(self.sessions.note_acks)),
+                (_SWEEP_S, self.on_disk(self.sweep_journal)),
+                (_ROOM_S, self.look_for_room),
+                (_ROOM_S, self.on_disk(self.look_for_home)),
+            ):
+                jobs.start_soon(self.supervise, period, job)
+
+    async def supervise(self, period: float, job: Job) -> None:
+        """Run it until it gives up."""
+        try:
+            await every(period, job)
+        except JobGaveUp as fault:
+            log.critical("job gave up", extra={"job": name_of(job), "reason": str(fault)})
+            self.shared.facts.troubles.note(name_of(job), f"{fault}; restart the daemon")
+
+    def on_disk(self, job: Job) -> Job:
+        """The same job; a disk that fails is no fault of the job's own, for which it would give up. It is tried again until it
+        can be done."""
+
+        @wraps(job)
+        async def patient() -> None:
+            while True:
+                text = await _hindrance(job)
+                self.shared.facts.troubles.note(name_of(job), text)
+                if text is None:
+                    return
+                await trio.sleep(_DISK_AGAIN_S)
+
+        return patient
 
     async def say_progress(self) -> None:
         """Every running call says something at least each EXAI_PROGRESS_INTERVAL_S: the job looks four times as often."""
@@ -66,6 +104,28 @@ class Jobs:
             await self.shared.journal.sweep_calls(self.shared.now(), grace)
 
     async def look_for_room(self) -> None:
-        store = self.shared.facts.store
-        if store is not None:
-            await store.recover()
+        """See whether the store can be written again; then take up what could not be read when the daemon started."""
+        facts = self.shared.facts
+        if facts.store is None:
+            return
+        await facts.store.recover()
+        facts.note_store()
+        if facts.store.fault is None and not self.sessions.restored:
+            await self.sessions.restore()
+
+    async def look_for_home(self) -> None:
+        """Take EXAI_HOME as soon as it can be written."""
+        home = self.shared.home
+        if home is not None:
+            await trio.to_thread.run_sync(home.look, limiter=self.disk)
+
+
+async def _hindrance(job: Job) -> str | None:
+    """Do it; or why it cannot be done. What hinders the store is told by the store."""
+    try:
+        await job()
+    except StorageError:
+        return None
+    except (OSError, ServiceUnavailableError) as fault:
+        return str(fault)
+    return None

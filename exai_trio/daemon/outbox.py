@@ -1,9 +1,14 @@
 """What waits to be written on one connection. Putting never blocks; one writer takes."""
 
+import math
+from typing import Final
+
 import attrs
 import trio
 
-from exai_trio.transport.websocket import NORMAL
+from exai_trio.transport.websocket import NORMAL, TRY_AGAIN_LATER
+from exai_trio.wire.codec import encode
+from exai_trio.wire.messages import Bye
 
 _MOST_DROPPABLE_BYTES = 256 * 1024
 _FULL_BYTES = 4 * 2**20
@@ -17,22 +22,32 @@ class Farewell:
     reason: str = ""
 
 
+_SLOW = Farewell(TRY_AGAIN_LATER, "reads or acknowledges too slowly")
+_SLOW_BYE: Final = encode(Bye(reason="slow_reader", retry_after_s=1.0))
+
+
 @attrs.define(eq=False)
 class Outbox:
     """Frames in the order in which they were put.
 
     Frames that may be dropped are, while more than 256 KiB wait. When more than 4 MiB wait the box is full and the reader
-    pauses, so that a client that never reads holds at most that and what its running calls answer.
+    pauses, so that a client that never reads holds at most that twice (what is being written and what waits) and what its
+    running calls answer. `expelled` is set when it is to be cut off.
     """
 
     dropped: int = 0
     farewell: Farewell | None = None
+    expelled: trio.Event = attrs.field(factory=trio.Event)
+    _taken_bytes: int = 0
+    _taken_at: float = math.inf
     _frames: list[str] = attrs.field(factory=list[str])
     _bytes: int = 0
     _filled: trio.Event = attrs.field(factory=trio.Event)
     _emptied: trio.Event | None = None
 
     def put(self, frame: str) -> None:
+        if self.expelled.is_set():
+            return
         self._frames.append(frame)
         self._bytes += len(frame)
         self._filled.set()
@@ -55,14 +70,40 @@ class Outbox:
         self.farewell = self.farewell or farewell
         self._filled.set()
 
+    def expel(self) -> bool:
+        """Throw away what waits and what is put later, and end the connection, whether or not its peer ever reads again.
+        False if that was done before.
+
+        Nothing numbered goes out any more: a client takes what is left out before a number for received.
+        """
+        if self.expelled.is_set():
+            return False
+        self._frames, self._bytes = [], 0
+        self.put(_SLOW_BYE)
+        self.close(_SLOW)
+        self.expelled.set()
+        return True
+
+    @property
+    def held_bytes(self) -> int:
+        """Memory that it takes: the writer has frames and their bytes."""
+        return self._bytes + 2 * self._taken_bytes
+
+    def is_stuck(self, since: float) -> bool:
+        """Whether the writer has had the same frames in hand since that moment."""
+        return self._taken_at <= since
+
     async def take(self) -> list[str]:
-        """All frames that wait, as soon as there is one; nothing at all once the box is empty and closed."""
+        """All frames that wait, as soon as there is one; nothing at all once the box is empty and closed. Those that were
+        taken before are written."""
+        self._taken_bytes, self._taken_at = 0, math.inf
         await self._filled.wait()
         await (
             trio.lowlevel.checkpoint()
         )  # lets calls that end in this very step join the same write
         frames, self._frames = self._frames, []
-        self._bytes = 0
+        self._taken_bytes, self._bytes = self._bytes, 0
+        self._taken_at = trio.current_time()
         if self.farewell is None or frames:
             self._filled = trio.Event()
         if self.farewell is not None:

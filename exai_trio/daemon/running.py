@@ -14,6 +14,7 @@ import trio
 from exai_trio.errors import CallInterrupted, ExaiError, StorageError
 from exai_trio.observability import logs
 from exai_trio.observability.metrics import CallLine
+from exai_trio.storage.faults import NotKept
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
 from .calls import Call, Outcome, failure_of, outcome_of
@@ -36,6 +37,7 @@ _DISK_PATIENCE_S = 10.0  # so long an outcome waits for a disk that does not tak
 class Due:
     """An outcome on its way to the disk."""
 
+    running: "Running"
     ledger: Ledger
     request_id: RequestId
     seq: int
@@ -43,11 +45,13 @@ class Due:
     at: float
 
     async def keep(self) -> None:
-        """Return once the outcome is on disk, however often it takes."""
+        """Return once the outcome is on disk, however often it takes, or once there is no call on disk that it ends."""
         while True:
             try:
                 await self.ledger.finish(self.request_id, seq=self.seq, body=self.body, at=self.at)
             except StorageError as fault:
+                if isinstance(fault, NotKept) and not self.running.unwritten:
+                    return  # the call itself is in a file that was set aside
                 log.error("outcome not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
             else:
                 return
@@ -56,7 +60,8 @@ class Due:
 
 @attrs.define(eq=False)
 class Running:
-    """Owned by one session, which runs the tasks. `calls` can be cancelled; `busy` counts also those that are being kept."""
+    """Owned by one session, which runs the tasks. `calls` can be cancelled; `busy` counts also those that are being kept.
+    `unwritten`: the call that was handed over to here is not on disk yet."""
 
     mail: Mail
     shared: Shared
@@ -64,7 +69,14 @@ class Running:
     calls: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
     handed_over: "dict[RequestId, Running]" = attrs.field(factory=dict[RequestId, "Running"])
     busy: int = 0
+    unwritten: bool = False
+    _late: int = 0
     _changed: trio.Event = attrs.field(factory=trio.Event)
+
+    @property
+    def holds_back(self) -> bool:
+        """Something runs here, or is still due to the disk: its session must not end of itself."""
+        return bool(self.busy or self._late or self.handed_over)
 
     async def wait_none(self) -> None:
         """Return when no call runs and every outcome is kept."""
@@ -174,7 +186,7 @@ class Running:
             return None
         self.mail.hold(request_id, frame)
         seq, body = rules.seq_of(request_id), rules.body_of(request_id)
-        due = Due(self.ledger, request_id, seq, body, self.shared.now())
+        due = Due(self, self.ledger, request_id, seq, body, self.shared.now())
         with trio.move_on_after(_DISK_PATIENCE_S) as patience:
             await due.keep()
         self.mail.let_go(request_id)
@@ -183,7 +195,11 @@ class Running:
     async def _keep_late(self, due: "Due | None") -> None:
         """An outcome that the client has and the disk does not: the next daemon must not run the call again."""
         if due is not None:
-            await due.keep()
+            self._late += 1
+            try:
+                await due.keep()
+            finally:
+                self._late -= 1
 
     async def run_again(self, call: Call, ledger: Ledger) -> None:
         """A call that an earlier daemon accepted and did not end, to its outcome. Cancelled, it stays open in the journal."""

@@ -25,6 +25,7 @@ from .admission import OurNames, Places
 from .connection import Connection
 from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_draining
 from .outbox import Farewell, Outbox
+from .pace import Pace
 from .sessions import Sessions
 from .state import Shared
 
@@ -73,9 +74,9 @@ class Server:
     async def serve(self, stream: trio.abc.Stream) -> None:
         """One connection. Raises nothing but Cancelled: a connection never takes a neighbour down."""
         address = _peer(stream)
-        limit = self.places.take(address)
+        limit = self.places.take(address, trio.current_time())
         try:
-            await self._shake_hands(stream, limit)
+            await self._shake_hands(stream, address, limit)
         except PeerGone as gone:
             log.debug("connection ended", extra={"reason": str(gone)})
         except Exception:
@@ -84,7 +85,7 @@ class Server:
             if limit is None:
                 self.places.give_back(address)
 
-    async def _shake_hands(self, stream: trio.abc.Stream, limit: str | None) -> None:
+    async def _shake_hands(self, stream: trio.abc.Stream, address: str, limit: str | None) -> None:
         opening = trio.CancelScope(
             deadline=trio.current_time() + self.shared.config.ws_hello_timeout
         )
@@ -92,14 +93,14 @@ class Server:
             async with accept(stream, self.limits, self._objection) as socket:
                 opening.deadline = float("inf")
                 if limit is None:
-                    await self._welcome(socket)
+                    await self._welcome(socket, address)
                 else:
                     await socket.close(POLICY, f"too many connections ({limit})")
 
     def _objection(self, handshake: Handshake) -> str | None:
         return self.names.objection(handshake.headers)
 
-    async def _welcome(self, socket: WebSocket) -> None:
+    async def _welcome(self, socket: WebSocket, address: str) -> None:
         if self.shared.draining.is_set():
             await refuse_draining(socket, self.shared.retry_after_s)
             return
@@ -111,10 +112,11 @@ class Server:
             outbox = Outbox()
             session, resumed = await self.sessions.join(hello, principal, outbox)
             outbox.put_first(hello_ack(self.shared, session.id, hello, resumed=resumed))
+            pace = Pace(session.requests, self.places.origin(address), trio.current_time)
             if self.shared.draining.is_set():  # too late for the goodbye that all others were told
                 outbox.put(encode(Bye(reason="draining", retry_after_s=self.shared.retry_after_s)))
                 outbox.close(Farewell(SERVICE_RESTART, "draining"))
-            await self._converse(Connection(socket, session, outbox, self.shared))
+            await self._converse(Connection(socket, session, outbox, self.shared, pace))
             return
         log.info("hello refused", extra={"error": refused.error})
         await refuse(socket, refused)

@@ -15,6 +15,7 @@ from exai_trio.errors import (
     OverCapacityError,
     ServiceUnavailableError,
 )
+from exai_trio.resilience.rate import Bucket
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.declaration import Tool
 from exai_trio.wire.handles import is_handle
@@ -28,12 +29,14 @@ from exai_trio.wire.messages import (
 )
 from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
 
+from .burden import SESSION_BYTES
 from .calls import Call
 from .elsewhere import Elsewhere
 from .faults import as_fault
 from .ledger import Ledger, Unfinished, key_of
 from .mail import Mail
 from .outbox import Outbox
+from .pace import REQUESTS
 from .running import Running, broken_off, may_run_again
 from .state import Shared
 
@@ -56,9 +59,11 @@ class Session:
     rules: SessionRules
     mail: Mail
     running: Running
+    requests: Bucket = attrs.field(factory=lambda: Bucket(REQUESTS))
     roots: tuple[Path, ...] = ()
     acked_on_disk: int = 0
     spoken_to: bool = False
+    _shed: bool = False
     _nursery: trio.Nursery | None = None
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
@@ -98,6 +103,8 @@ class Session:
                 return
             with trio.move_on_after(self.shared.config.session_grace_s) as grace:
                 await self._wait_change()
+            if self._may_go:
+                return
             # A daemon that was replaced lets its calls end: their clients have gone over.
             abandoned = grace.cancelled_caught and not self.shared.draining.is_set()
             if abandoned and self.outbox is None:
@@ -105,6 +112,10 @@ class Session:
                 await self.running.wait_handed_over()
                 if self.outbox is None:
                     return
+
+    @property
+    def _may_go(self) -> bool:
+        return self._shed and self.outbox is None and not self.running.holds_back
 
     async def _wait_done(self) -> None:
         """Return when no call has run here for a while: after a restart the session is there before its call."""
@@ -126,6 +137,7 @@ class Session:
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
+        self._shed = False
         self.mail.attach(outbox, protocol=protocol, last_seq=last_seq)
         self._changed.set()
 
@@ -135,11 +147,34 @@ class Session:
             self.mail.outbox = None
             self._changed.set()
 
-    def call_tool(self, request: CallTool, size: int) -> None:
-        """Start the call, or repeat what is known of it, or refuse it. `size` is the frame's, in bytes."""
-        planned = self._plan(request, size)
-        objection = planned if isinstance(planned, ExaiError) else None
-        match self.rules.submit(request, objection):
+    @property
+    def held_bytes(self) -> int:
+        """Memory that the session takes, about."""
+        box = self.outbox.held_bytes if self.outbox else 0
+        asked = sum(call.size for call in self.calls.values())
+        return SESSION_BYTES + self.rules.held_bytes + box + asked
+
+    def is_idle(self, since: float) -> bool:
+        """Whether its client is away, or has taken nothing since that moment."""
+        return self.outbox is None or self.outbox.is_stuck(since)
+
+    def shed(self) -> bool:
+        """Be rid of a client that does not read; once it is gone and no call runs, end. False if nothing could be done now."""
+        if self.outbox is not None:
+            return self.outbox.expel()
+        if self._shed or self.running.holds_back or is_handle(self.id):
+            return False
+        self._shed = True
+        self._changed.set()
+        return True
+
+    def call_tool(self, request: CallTool, size: int, objection: ExaiError | None = None) -> None:
+        """Start the call, or repeat what is known of it, or refuse it. `size` is the frame's, in bytes; `objection` says why
+        a new call is not wanted now."""
+        # Most of many calls at once are refused, and the accepted ones wait for that: first what costs little.
+        planned = objection or self.rules.over_capacity() or self._plan(request, size)
+        refusal = planned if isinstance(planned, ExaiError) else None
+        match self.rules.submit(request, refusal):
             case Refuse(fault):
                 self._refuse(request, fault)
             case Again(frame):
@@ -187,10 +222,12 @@ class Session:
         except ExaiError as objection:
             return objection
         if request.roots is None:
-            return self._call_of(request, self.roots)
-        return self._call_of(request, allowed_roots(self.shared, request.roots))
+            return self._call_of(request, self.roots, size)
+        return self._call_of(request, allowed_roots(self.shared, request.roots), size)
 
-    def _call_of(self, request: CallTool, roots: tuple[Path, ...]) -> Call | ExaiError:
+    def _call_of(
+        self, request: CallTool, roots: tuple[Path, ...], size: int = 0
+    ) -> Call | ExaiError:
         try:
             tool = self.shared.registry.get(request.name)
             arguments = parse(tool, request.arguments)
@@ -207,6 +244,7 @@ class Session:
             emit=self.mail.offer,
             shared=self.shared,
             handle_after=self._handle_after(request),
+            size=size,
         )
 
     def _handle_after(self, request: CallTool) -> float:
@@ -226,6 +264,7 @@ class Session:
                 " Send less text, or name files instead of pasting them",
                 details={"limit": "tool_call_max_size", "size": size, "max": most},
             )
+        self.shared.burden.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel) -> None:
         """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND."""

@@ -9,13 +9,14 @@ import trio
 
 from exai_trio.errors import ExaiError, StorageError
 from exai_trio.storage.journal import KeptSession
+from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
 
 from .elsewhere import Elsewhere
 from .ledger import restore
-from .outbox import Outbox
+from .outbox import Farewell, Outbox
 from .session import Session, allowed_roots, open_session
 from .state import Shared
 
@@ -32,6 +33,7 @@ class Sessions:
     shared: Shared
     living: trio.Nursery
     elsewhere: Elsewhere | None = None
+    restored: bool = False
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
 
     @property
@@ -72,14 +74,18 @@ class Sessions:
         return self.table.get(session_id)
 
     async def restore(self) -> None:
-        """Bring back the sessions that have calls without an outcome, and take those up. Raises StorageError."""
+        """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done.
+        Raises StorageError."""
         journal = self.shared.journal
         if journal is None:
             return
         for session_id in await journal.unfinished():
+            if session_id in self.table:  # it has begun anew meanwhile
+                continue
             kept = await journal.session(session_id)
             if kept is not None:
                 await self._bring_back(session_id, kept)
+        self.restored = True
 
     async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
         session = open_session(session_id, kept.calls[0].principal, self.shared)
@@ -134,22 +140,35 @@ class Sessions:
         letters = "".join(secrets.choice(_BASE36) for _ in range(25))
         return f"session_{self.shared.now() * 1000:.0f}_{letters}"
 
-    async def _live(self, session: Session, task_status: trio.TaskStatus[None]) -> None:
-        """Run the session's calls until it is abandoned; then nobody can join it, and its calls are cancelled."""
+    async def _live(  # noqa: ASYNC128 - hands task_status on
+        self, session: Session, task_status: trio.TaskStatus[None]
+    ) -> None:
+        """Run the session's calls until it is abandoned; then nobody can join it, and its calls are cancelled.
+
+        Raises nothing but Cancelled: a fault of ours costs this session its connection and its runs, and no other anything.
+        What the journal has of it is there for the client that comes back.
+        """
         self.shared.figures.sessions += 1
         try:
-            async with trio.open_nursery() as running:
-                session.begin(running)
-                task_status.started()
-                try:
-                    await session.wait_abandoned()
-                finally:
-                    session.end()  # before the nursery closes: nothing can be started in a closed one
-                    del self.table[session.id]
-                    self._last_acks[session.id] = session.rules.acked
-                running.cancel_scope.cancel(reason="the session's client did not come back")
+            await self._run(session, task_status)
+        except* Exception:
+            log.exception("session crashed", extra={"session": session.id})
+            if session.outbox is not None:
+                session.outbox.close(Farewell(INTERNAL, "the session crashed"))
         finally:
             self.shared.figures.sessions -= 1
+
+    async def _run(self, session: Session, task_status: trio.TaskStatus[None]) -> None:
+        async with trio.open_nursery() as running:
+            session.begin(running)
+            task_status.started()
+            try:
+                await session.wait_abandoned()
+            finally:
+                session.end()  # before the nursery closes: nothing can be started in a closed one
+                del self.table[session.id]
+                self._last_acks[session.id] = session.rules.acked
+            running.cancel_scope.cancel(reason="the session's client did not come back")
 
     def outboxes(self) -> list[Outbox]:
         """Of all clients that are connected now."""

@@ -12,9 +12,11 @@ from exai_trio.observability.toolcalls import ToolCallLine, toolcalls_log
 from exai_trio.storage.journal import Journal
 from exai_trio.tools.declaration import Services
 
+from .burden import Burden
 from .facts import Facts
 from .figures import Figures
 from .handover import Ending
+from .home import Home
 from .tokens import Tokens
 from .toolset import Offered
 
@@ -43,9 +45,13 @@ class Shared:
     facts: Facts
     draining: trio.Event
     journal: Journal | None = None
+    home: Home | None = None
     sessions: "dict[str, Session]" = attrs.field(factory=dict[str, "Session"])
     toolcalls: CallLog[ToolCallLine] = attrs.field(
         default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
+    )
+    burden: Burden = attrs.field(
+        default=attrs.Factory(lambda self: Burden.of(self.config), takes_self=True)
     )
     quiet: trio.Event = attrs.field(factory=trio.Event)
     ending: Ending = attrs.field(factory=Ending)

@@ -1,7 +1,7 @@
 """The one place that sets logging up: files, levels, redaction, ids. What is logged stands where it happens.
 
 Use elsewhere: `log = logging.getLogger("exai.<area>")`, then `log.info("fixed phrase", extra={"key": value})`.
-Nothing here fails the program: without a place to write, records go to stderr.
+Nothing here fails the program: without a place to write, records go to stderr, and to the file once it can be written.
 """
 
 import logging
@@ -106,7 +106,7 @@ def open_logs(config: Config, name: LogName) -> Generator[None]:
     """Log to EXAI_HOME/logs/{name}.log, and to stderr when it is a terminal, until the context is left."""
     path = config.logs / f"{name}.log"
     fault = _unwritable(path)
-    handlers = _handlers(config, None if fault else path)
+    handlers = _handlers(config, path, writable=fault is None)
     root, ours = logging.getLogger(), logging.getLogger(OURS)
     levels = {logger: logger.level for logger in (root, ours, *map(logging.getLogger, CHATTY))}
     for logger in levels:
@@ -148,17 +148,13 @@ def secrets_of(config: Config) -> tuple[str, ...]:
     )
 
 
-def _handlers(config: Config, path: Path | None) -> list[logging.Handler]:
+def _handlers(config: Config, path: Path, *, writable: bool) -> list[logging.Handler]:
     redaction = Redaction.knowing(secrets_of(config))
     terminal = sys.stderr is not None and sys.stderr.isatty()
-    handlers: list[logging.Handler] = []
-    if path is not None:
-        file = RotatedFile(path, MAX_BYTES, KEEP)
-        file.setFormatter(
-            TextForm(redaction) if config.log_format == "text" else JsonForm(redaction)
-        )
-        handlers.append(file)
-    if terminal or path is None:
+    file = RotatedFile(path, MAX_BYTES, KEEP)
+    file.setFormatter(TextForm(redaction) if config.log_format == "text" else JsonForm(redaction))
+    handlers: list[logging.Handler] = [file]
+    if terminal or not writable:
         screen = _Screen()
         text = config.log_format == "text" or (config.log_format == "auto" and terminal)
         screen.setFormatter(TextForm(redaction) if text else JsonForm(redaction))

@@ -4,6 +4,8 @@ import logging
 import os
 from pathlib import Path
 
+from exai_trio.observability.files import private_directory
+
 FILE_MODE = 0o600
 
 
@@ -49,6 +51,7 @@ class RotatedFile(logging.Handler):
         return self._descriptor
 
     def _open(self) -> int:
+        private_directory(self._path.parent)
         return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
 
     def _moved(self, descriptor: int) -> bool:

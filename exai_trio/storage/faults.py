@@ -13,10 +13,22 @@ class Damaged(StorageError):
     """The file's content is broken: only another file helps."""
 
 
+class NotOurs(StorageError):
+    """Another program's file, or a newer EXAI's: never set aside, and time does not mend it."""
+
+    retryable = False
+
+
+class NotKept(StorageError):
+    """What is to be added to is not there: the file that had it was damaged and set aside."""
+
+
 def kind_of(fault: Exception) -> type[StorageError]:
     name = getattr(fault, "sqlite_errorname", "")
     if name == "SQLITE_FULL" or getattr(fault, "errno", 0) in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull
+    if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
+        return NotKept
     return Damaged if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) else StorageError
 
 
@@ -25,7 +37,9 @@ def remedy_of(fault: Exception) -> str:
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
             return "Another process holds its lock; try again."
         case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
-            return "The file is damaged: `exai serve` sets it aside when it starts again; or move it away (and its -wal and -shm)."
+            return "The file is damaged: `exai serve` sets it aside and goes on with a fresh one; or move it away (and its -wal and -shm)."
+        case "SQLITE_READONLY" | "SQLITE_CANTOPEN" | "SQLITE_PERM":
+            return "EXAI_HOME cannot be written: make it writable, or let EXAI_HOME name another directory."
         case "SQLITE_FULL":
             return "The disk is full."
         case _:

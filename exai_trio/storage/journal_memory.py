@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import attrs
 import trio
 
-from exai_trio.errors import StorageError
+from exai_trio.storage.faults import NotKept
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
 
 
@@ -49,7 +49,7 @@ class MemoryJournal:
     def _kept(self, session: str, request: str) -> KeptCall:
         call = self._calls.get((session, request))
         if call is None:
-            raise StorageError("The journal does not know this call.")
+            raise NotKept("The journal does not know this call.")
         return call
 
     async def acknowledge(self, acks: Mapping[str, int]) -> None:

@@ -8,7 +8,7 @@ One connection writes (in group commits), another reads; both are used by one th
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -20,11 +20,12 @@ from exai_trio.errors import StorageError
 from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.base import Conversation, Step, Turn
-from exai_trio.storage.damage import marker, note, put_aside
-from exai_trio.storage.faults import Damaged, DiskFull, kind_of, remedy_of
+from exai_trio.storage.damage import marker
+from exai_trio.storage.faults import Damaged, DiskFull, NotOurs, kind_of, remedy_of
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
+from exai_trio.storage.opened import Opened, Pair
 from exai_trio.storage.schema import APPLICATION_ID, STEPS
 
 T = TypeVar("T")
@@ -38,11 +39,9 @@ class SqliteStore:
     """A Store over an open file; made by `open_sqlite`, unusable after its block."""
 
     _writer: GroupCommit
-    _reader: sqlite3.Connection
+    _opened: Opened[sqlite3.Connection]
     _reading: trio.CapacityLimiter
-    _path: Path
     _ballast: Ballast
-    set_aside: Path | None = None
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
         return await self.read(lambda connection: queries.load(connection, continuation_id, now))
@@ -80,10 +79,23 @@ class SqliteStore:
         """The disk was full and still is: what can wait is refused."""
         return self._ballast.spent
 
+    @property
+    def fault(self) -> StorageError | None:
+        """Why nothing could be written the last time; None if all is well."""
+        return self._opened.fault
+
+    @property
+    def set_aside(self) -> Path | None:
+        """The damaged file that was last replaced by a fresh one."""
+        return self._opened.set_aside
+
     async def recover(self) -> None:
-        """See whether a disk that was full has room again."""
+        """See whether a disk that was full has room again, and whether what could not be written can be."""
         if self._ballast.spent:
             await trio.to_thread.run_sync(self._ballast.restore, limiter=self._reading)
+        if self._opened.fault is not None or self._opened.damaged:
+            with suppress(StorageError):
+                await self._writer.write(_probe)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Have statements of another module of this package done in the next batch."""
@@ -93,8 +105,13 @@ class SqliteStore:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
 
         def run() -> T:
-            with _noting_damage(self._path), _transaction(self._reader, "DEFERRED"):
-                return query(self._reader)
+            opened = self._opened
+            with (
+                opened.reader() as reader,
+                _noting_damage(opened),
+                _transaction(reader, "DEFERRED"),
+            ):
+                return query(reader)
 
         return await trio.to_thread.run_sync(
             run, thread_name="exai storage reader", limiter=self._reading
@@ -103,66 +120,54 @@ class SqliteStore:
 
 @asynccontextmanager
 async def open_sqlite(
-    path: Path, *, over_power_loss: bool = False, replace_damaged: bool = False
+    path: Path, *, over_power_loss: bool = False, lasting: bool = False
 ) -> AsyncGenerator[SqliteStore]:
     """Open the store, making or upgrading the file if needed; leaving the block flushes and closes it.
 
-    `over_power_loss`: each commit waits until the disk has it (synchronous FULL). `replace_damaged`: a damaged file is set
-    aside, never overwritten, and a fresh one is made.
-    Raises: StorageError if the file cannot be used, or is not ours, or was made by a newer EXAI.
+    `over_power_loss`: each commit waits until the disk has it (synchronous FULL). `lasting`: a damaged file is set aside,
+    never overwritten, and a fresh one is made, at any time; a file that cannot be used is no reason to raise, what
+    is asked of the store fails until it can be.
+    Raises: StorageError if the file is not ours, or was made by a newer EXAI, or (unless `lasting`) cannot be used.
     """
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
     ballast = Ballast(path.with_name(f"{path.name}.ballast"))
-    opened = await trio.to_thread.run_sync(
-        partial(_open_anyhow, path, ballast, replace_damaged=replace_damaged), limiter=limiter
-    )
-    writer, reader, set_aside = opened
-    synchronous = "FULL" if over_power_loss else "NORMAL"
-    writer.execute(f"PRAGMA synchronous = {synchronous}")
+    connect = partial(_open, ballast=ballast, over_power_loss=over_power_loss)
+    opened = Opened(path, connect, lasting=lasting)
+    await trio.to_thread.run_sync(_open_first, opened, limiter=limiter)
     try:
-        async with open_group_commit(
-            lambda batch: _commit(writer, batch, path, ballast)
-        ) as commits:
-            yield SqliteStore(commits, reader, limiter, path, ballast, set_aside)
+        async with open_group_commit(lambda batch: _commit(opened, batch, ballast)) as commits:
+            yield SqliteStore(commits, opened, limiter, ballast)
     finally:
         # The last close copies the log back into the file: a few milliseconds, at the end of the process only.
-        reader.close()
-        writer.close()
+        opened.close()
 
 
-def _open_anyhow(
-    path: Path, ballast: Ballast, *, replace_damaged: bool
-) -> tuple[sqlite3.Connection, sqlite3.Connection, Path | None]:
-    """Open in spite of a full disk and, if wanted, of damage."""
-    found_damaged = replace_damaged and marker(path).exists()
-    set_aside = _set_aside(path) if found_damaged else None
+def _open_first(opened: Opened[sqlite3.Connection]) -> None:
+    if opened.lasting and marker(opened.path).exists():
+        opened.note_damage()
+    opened.open()
+
+
+def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite3.Connection]:
+    """In spite of a full disk, if the ballast makes room."""
     try:
-        writer, reader = _open(path)
+        pair = _connect_both(path)
     except DiskFull:
         if not ballast.spend():
             raise
-        writer, reader = _open(path)
-    except Damaged:
-        if not replace_damaged:
-            raise
-        set_aside = _set_aside(path)
-        writer, reader = _open(path)
+        pair = _connect_both(path)
+    pair.writer.execute(f"PRAGMA synchronous = {'FULL' if over_power_loss else 'NORMAL'}")
     ballast.restore()
-    return writer, reader, set_aside
+    return pair
 
 
-def _set_aside(path: Path) -> Path:
-    with _sqlite_faults(path):
-        return put_aside(path)
-
-
-def _open(path: Path) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
     with _sqlite_faults(path):
         _make_private(path)
         writer = _connect(path)
         try:
             _upgrade(writer, path)
-            return writer, _connect(path)
+            return Pair(writer, _connect(path))
         except BaseException:
             writer.close()
             raise
@@ -204,34 +209,38 @@ def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
     (version,) = connection.execute("PRAGMA user_version").fetchone()
     (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
     if owner != APPLICATION_ID and (owner or version or tables):
-        raise StorageError(
+        raise NotOurs(
             f"{path} is a database of another program. Move it away, or set EXAI_HOME to another directory."
         )
     if version > len(STEPS):
-        raise StorageError(
+        raise NotOurs(
             f"{path} was made by a newer EXAI (schema {version}; this one knows {len(STEPS)})."
             " Upgrade EXAI, or set EXAI_HOME to another directory."
         )
     return int(version)
 
 
-def _commit(
-    connection: sqlite3.Connection, batch: Sequence[Write], path: Path, ballast: Ballast
-) -> None:
+def _probe(connection: sqlite3.Connection) -> None:
+    """A write that changes nothing."""
+    connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+
+
+def _commit(opened: Opened[sqlite3.Connection], batch: Sequence[Write], ballast: Ballast) -> None:
     """Carry out a batch in one transaction. A write that fails alone is undone alone; a failed commit fails them all.
 
-    On a full disk the ballast makes room for a second try.
+    On a full disk the ballast makes room for a second try, and damage is left behind for one.
     """
     try:
         try:
-            _carry_out_all(connection, batch)
-        except DiskFull:
-            if not ballast.spend():
+            _carry_out_all(opened.writer(), batch)
+        except (DiskFull, Damaged) as fault:
+            helped = ballast.spend() if isinstance(fault, DiskFull) else opened.note_damage()
+            if not helped:
                 raise
-            _carry_out_all(connection, batch)
+            _carry_out_all(opened.writer(), batch)
+        opened.fault = None
     except StorageError as fault:
-        if isinstance(fault, Damaged):
-            note(path)
+        opened.fault = fault
         for write in batch:
             write.fault = write.fault or fault
 
@@ -259,8 +268,8 @@ def _carry_out(connection: sqlite3.Connection, write: Write) -> None:
         with _sqlite_faults():
             write.result = write.work(connection)
     except StorageError as fault:
-        if isinstance(fault, DiskFull) or not connection.in_transaction:
-            raise  # the whole batch: it may be tried again in the ballast's room
+        if isinstance(fault, DiskFull | Damaged) or not connection.in_transaction:
+            raise  # the whole batch: it may be tried again in the ballast's room, or in a fresh file
         write.fault = fault
         connection.execute("ROLLBACK TO one")
     connection.execute("RELEASE one")
@@ -278,12 +287,12 @@ def _transaction(connection: sqlite3.Connection, kind: str) -> Generator[None]:
 
 
 @contextmanager
-def _noting_damage(path: Path) -> Generator[None]:
+def _noting_damage(opened: Opened[sqlite3.Connection]) -> Generator[None]:
     try:
         with _sqlite_faults():
             yield
     except Damaged:
-        note(path)
+        opened.note_damage()
         raise
 
 

@@ -17,13 +17,14 @@ from .connection import Connection, client_side, server_side
 
 _LOST = (tws.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError)
 
-NORMAL, GOING_AWAY, TOO_LARGE, POLICY, INTERNAL, SERVICE_RESTART = (
+NORMAL, GOING_AWAY, TOO_LARGE, POLICY, INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATER = (
     1000,
     1001,
     1009,
     1008,
     1011,
     1012,
+    1013,
 )
 
 

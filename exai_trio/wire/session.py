@@ -19,6 +19,7 @@ from .messages import CallTool, DaemonMessage, RequestId
 # had some of the numbers between, and a client counts what is below its last number as received.
 RESTART_GAP = 2**32
 
+_FRAME_BYTES = 300  # beside its text: its entries in the tables
 _sorted = msgspec.json.Encoder(order="sorted")
 
 
@@ -30,7 +31,7 @@ class Bounds:
     """
 
     running: int = 8
-    unacked_bytes: int = 64 * 2**20
+    unacked_bytes: int = 16 * 2**20
     unacked_frames: int = 20_000
     kept_outcomes: int = 256
     kept_bytes: int = 8 * 2**20
@@ -132,6 +133,17 @@ class SessionRules:
         return self._known[request_id].body or ""
 
     @property
+    def held_bytes(self) -> int:
+        """Memory that frames and outcomes take, about."""
+        frames = len(self._unacked) + len(self._known)
+        return self._unacked_bytes + self._kept_bytes + frames * _FRAME_BYTES
+
+    @property
+    def is_overdrawn(self) -> bool:
+        """Refusals and repetitions are more than anybody may hold who never acknowledges."""
+        return len(self._unacked) > 2 * self.bounds.unacked_frames
+
+    @property
     def holds_anything(self) -> bool:
         """False if a client that came back would find nothing."""
         return bool(self._known or self._unacked)
@@ -145,7 +157,7 @@ class SessionRules:
         known = self._known.get(call.request_id)
         if known is not None:
             return self._meet_again(known, fingerprint)
-        fault = objection or self._over_capacity()
+        fault = objection or self.over_capacity()
         if fault is not None:
             return Refuse(fault)
         self._known[call.request_id] = _Known(fingerprint)
@@ -163,7 +175,8 @@ class SessionRules:
             return Again(frame)
         return Again(numbered(known.body, known.seq))
 
-    def _over_capacity(self) -> ExaiError | None:
+    def over_capacity(self) -> ExaiError | None:
+        """Why no new call can be started, whatever it is."""
         if self.running >= self.bounds.running:
             return OverCapacityError(
                 f"this session already runs {self.running} calls, the most allowed"

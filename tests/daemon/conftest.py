@@ -1,6 +1,6 @@
 """A daemon without sockets, files or providers: real sessions, calls and connections over memory streams."""
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import attrs
@@ -15,12 +15,14 @@ from exai_trio.daemon.facts import Facts
 from exai_trio.daemon.figures import Figures
 from exai_trio.daemon.handing_over import HandingOver
 from exai_trio.daemon.jobs import Jobs
+from exai_trio.daemon.relief import Relief
 from exai_trio.daemon.server import Server
 from exai_trio.daemon.sessions import Sessions
 from exai_trio.daemon.state import Shared
 from exai_trio.daemon.supervision import every
 from exai_trio.daemon.tokens import Tokens
 from exai_trio.daemon.toolset import Toolset
+from exai_trio.errors import StorageError
 from exai_trio.observability.metrics import CallLog
 from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.storage.memory import MemoryStore
@@ -133,18 +135,18 @@ class House:
     naps: Naps
 
     @asynccontextmanager
-    async def connect_raw(self):
-        """A WebSocket without a hello."""
-        ours, theirs = memory_stream_pair()
+    async def connect_raw(self, pair=memory_stream_pair):
+        """A WebSocket without a hello; on a `lockstep_stream_pair` the daemon notices that nobody reads."""
+        ours, theirs = pair()
         self.connections.start_soon(self.server.serve, theirs)
         async with client_on(ours, "localhost", Limits()) as socket:
             yield Client(socket)
 
     @asynccontextmanager
-    async def connect(self, **hello):
+    async def connect(self, pair=memory_stream_pair, **hello):
         """A client that has said hello; yields it and the daemon's answer."""
         hello.setdefault("protocol", 2)
-        async with self.connect_raw() as client:
+        async with self.connect_raw(pair) as client:
             await client.say(Hello(**hello))
             yield client, await client.hear()
 
@@ -172,12 +174,14 @@ async def open_house(journal=None, *, repeatable=True, elsewhere=None, **setting
     async with trio.open_nursery() as living, trio.open_nursery() as connections:
         shared = _shared(config, registry, journal)
         sessions = Sessions(shared, living, elsewhere)
-        await sessions.restore()
+        with suppress(StorageError):
+            await sessions.restore()
         server = Server(shared, sessions, OurNames.of(config), Places(config), Limits(close_s=1.0))
         living.start_soon(
             every, config.progress_interval_s / 4, Jobs(shared, sessions).say_progress
         )
         living.start_soon(every, 0.25, HandingOver(sessions).look)
+        living.start_soon(every, 0.25, Relief(sessions).look)
         yield House(shared, sessions, server, connections, naps)
         living.cancel_scope.cancel()
         connections.cancel_scope.cancel()

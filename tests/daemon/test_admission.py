@@ -47,24 +47,26 @@ def test_a_daemon_on_all_addresses_is_ours_under_the_address_it_was_reached_at()
 def test_places_are_counted_by_address_and_given_back():
     """The third connection of one address is refused until one of its places is free."""
     places = Places(CONFIG)
-    taken = [places.take("192.0.2.1") for _ in range(3)]
+    taken = [places.take("192.0.2.1", 0.0) for _ in range(3)]
     places.give_back("192.0.2.1")
 
     assert [None, None, "MAX_CONNECTIONS_PER_IP"] == taken
-    assert places.take("192.0.2.1") is None
+    assert places.take("192.0.2.1", 0.0) is None
 
 
 def test_loopback_has_only_the_limit_in_all():
     """Editors of this machine are not limited by address."""
     places = Places(CONFIG)
 
-    assert [None, None, None, "MAX_CONNECTIONS"] == [places.take("127.0.0.1") for _ in range(4)]
+    assert [None, None, None, "MAX_CONNECTIONS"] == [
+        places.take("127.0.0.1", 0.0) for _ in range(4)
+    ]
 
 
 def test_places_forget_addresses():
     """Nothing is kept of an address that has no connection."""
     places = Places(CONFIG)
-    places.take("192.0.2.1")
+    places.take("192.0.2.1", 0.0)
     places.give_back("192.0.2.1")
 
     assert 0 == places.total

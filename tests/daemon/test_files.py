@@ -1,12 +1,14 @@
 """What the daemon writes: health file, call log, pid file, and the lock on its home."""
 
+from contextlib import suppress
+
 import msgspec
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.daemon.home import own_home, pid_file
+from exai_trio.daemon.home import own_home
 from exai_trio.daemon.jobs import Jobs
-from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.metrics import CallLine, CallLog
 
 LINE = CallLine(t=1.0, op="call_tool", lat=0.5, sess="s", name="chat", prov="glm", ok=True, code="")
@@ -61,20 +63,31 @@ def test_a_second_daemon_cannot_have_the_same_home(tmp_path):
         pass
 
 
-def test_a_home_that_cannot_be_made_is_said_so(tmp_path):
-    """A file in the way of EXAI_HOME is a StorageError naming it."""
-    (tmp_path / "home").write_text("in the way")
+def test_a_home_that_cannot_be_written_is_taken_once_it_can_be(tmp_path):
+    """A file in the way keeps no daemon from starting; without it the home is locked, and has the pid file."""
+    config = Config(home=tmp_path / "home")
+    config.home.write_text("in the way")
+    with own_home(config) as home:
+        before = home.fault
+        with pytest.raises(OSError, match="EXAI_HOME"):
+            home.look()
+        config.home.unlink()
+        home.look()
+        with pytest.raises(ServiceUnavailableError, match="another daemon"):
+            own_home(config).__enter__()
+        there = (config.logs / "ws_daemon.pid").exists()
 
-    with pytest.raises(StorageError, match="home"), own_home(Config(home=tmp_path / "home")):
-        pass
+    assert f"EXAI_HOME {config.home} cannot be written: " in before
+    assert home.fault is None
+    assert there
 
 
 def test_the_pid_file_is_there_while_the_daemon_runs(tmp_path):
     """Afterwards it is gone, also after a fault."""
     path = tmp_path / "logs" / "ws_daemon.pid"
-    with pid_file(Config(home=tmp_path)):
+    with suppress(OSError), own_home(Config(home=tmp_path)) as home:
+        home.note_pid()
         there = path.read_text()
-    with pytest.raises(OSError, match="disk"), pid_file(Config(home=tmp_path)):
         raise OSError("disk")
 
     assert there.strip().isdigit()

@@ -1,5 +1,6 @@
 """Real processes: daemons with their simulator, and old clients. Everything that is started ends with its fixture."""
 
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +15,7 @@ from stage.daemon import Daemon, started
 from stage.fetching import fetch
 from stage.old_client import raw_client
 from stage.place import Place, free_ports
-from stage.waiting import is_running, until
+from stage.waiting import PATIENCE_S, is_running, until
 
 
 @pytest.fixture(scope="session")
@@ -71,6 +72,23 @@ def start() -> Iterator[Callable[..., Daemon]]:
     """`start(place)`: a daemon for this test alone, ended after it."""
     with _daemons() as starting:
         yield starting
+
+
+@pytest.fixture
+def serving() -> Callable[..., Any]:
+    """`with serving(place) as process:` a daemon that may say things on stderr; the context waits until it serves."""
+
+    @contextmanager
+    def serve(place: Place, **more: str) -> Iterator[subprocess.Popen[bytes]]:
+        with place.start("serve", **more) as process:
+            try:
+                assert b"WebSocket ws://" in process.stdout.readline()
+                yield process
+            finally:
+                process.terminate()
+                process.communicate(timeout=PATIENCE_S)
+
+    return serve
 
 
 @pytest.fixture(scope="module")

@@ -66,13 +66,17 @@ def test_a_full_disk_is_borne(capfd: pytest.CaptureFixture[str]):
     assert (3, ("", "")) == (handler.dropped, capfd.readouterr())
 
 
-def test_a_folder_that_vanishes_is_borne(tmp_path: Path):
-    """Losing the directory loses lines, and nothing else."""
+def test_a_folder_that_cannot_be_made_is_borne_until_it_can_be(tmp_path: Path):
+    """A file in the way loses lines, and nothing else; without it the folder is made."""
+    (tmp_path / "gone").write_text("in the way")
     handler = RotatedFile(tmp_path / "gone" / "a.log", max_bytes=100, keep=1)
     handler.handle(record("x"))
+    (tmp_path / "gone").unlink()
+    handler.handle(record("y"))
     handler.close()
 
     assert 1 == handler.dropped
+    assert "y" in (tmp_path / "gone" / "a.log").read_text()
 
 
 def test_an_oversized_line_has_a_file_of_its_own(file: RotatedFile, tmp_path: Path):

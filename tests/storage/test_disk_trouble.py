@@ -10,7 +10,8 @@ import pytest
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.ballast import Ballast
-from exai_trio.storage.faults import Damaged, DiskFull
+from exai_trio.storage.damage import marker, note
+from exai_trio.storage.faults import Damaged, DiskFull, NotKept, NotOurs
 from exai_trio.storage.journal import KeptCall, KeptOutcome
 from exai_trio.storage.sqlite import open_sqlite
 
@@ -130,10 +131,10 @@ async def test_a_damaged_file_is_set_aside_and_not_overwritten(tmp_path):
     kept = []
     for content in (b"not a database " * 100, b"nor this one " * 100):
         path.write_bytes(content)
-        async with open_sqlite(path, replace_damaged=True) as store:
+        async with open_sqlite(path, lasting=True) as store:
             await store.journal().accept(call())
             kept.append((store.set_aside.name, store.set_aside.read_bytes() == content))
-    async with open_sqlite(path, replace_damaged=True) as store:
+    async with open_sqlite(path, lasting=True) as store:
         found = await store.journal().session("s")
 
     assert [("exai.db.damaged-1", True), ("exai.db.damaged-2", True)] == kept
@@ -141,21 +142,106 @@ async def test_a_damaged_file_is_set_aside_and_not_overwritten(tmp_path):
     assert (call(),) == found.calls
 
 
-async def test_damage_found_in_use_is_dealt_with_at_the_next_start(tmp_path):
-    """The read that meets it fails; the next opening sets the file aside."""
-    path = tmp_path / "exai.db"
+async def _damaged(path):
+    """A file with broken content that opens all the same. Returns that content."""
     async with open_sqlite(path) as store:
         for number in range(50):
             await store.journal().accept(call(str(number), frame="x" * 4000))
     content = path.read_bytes()
-    path.write_bytes(content[:4096] + os.urandom(len(content) - 4096))
-    async with open_sqlite(path, replace_damaged=True) as store:
+    broken = content[:4096] + os.urandom(len(content) - 4096)
+    path.write_bytes(broken)
+    return broken
+
+
+async def test_damage_found_in_use_is_left_behind_at_once(tmp_path):
+    """The read that meets it fails; the next write goes to a fresh file, reads too, and the old one is kept as it was."""
+    path = tmp_path / "exai.db"
+    broken = await _damaged(path)
+    async with open_sqlite(path, lasting=True) as store:
         with pytest.raises(Damaged):
             await store.journal().session("s")
-    async with open_sqlite(path, replace_damaged=True) as store:
+        await store.journal().accept(call("new"))
+        found = await store.journal().session("s")
+        fault = store.fault
+    async with open_sqlite(path, lasting=True) as again:
+        kept = await again.journal().session("s")
+
+    assert (call("new"),) == found.calls == kept.calls
+    assert fault is None
+    assert ("exai.db.damaged-1", True) == (store.set_aside.name, store.set_aside.read_bytes() == broken)  # fmt: skip
+    assert again.set_aside is None
+
+
+async def test_a_write_that_meets_damage_is_done_in_a_fresh_file(tmp_path):
+    """Whoever writes does not notice; what ends a call of the old file has nowhere to go, and is told so."""
+    path = tmp_path / "exai.db"
+    await _damaged(path)
+    async with open_sqlite(path, lasting=True) as store:
+        for number in range(50, 60):
+            await store.journal().accept(call(str(number), frame="x" * 4000))
+        found = await store.journal().session("s")
+        with pytest.raises(NotKept):
+            await store.journal().finish("s", "1", outcome())
+
+    assert [str(number) for number in range(50, 60)] == [kept.request for kept in found.calls]
+    assert "exai.db.damaged-1" == store.set_aside.name
+
+
+async def test_recovering_leaves_damage_behind_without_a_writer(tmp_path):
+    """The job that looks for room is enough."""
+    path = tmp_path / "exai.db"
+    await _damaged(path)
+    async with open_sqlite(path, lasting=True) as store:
+        with pytest.raises(Damaged):
+            await store.journal().session("s")
+        await store.recover()
         fresh = await store.journal().unfinished()
 
     assert ((), "exai.db.damaged-1") == (fresh, store.set_aside.name)
+
+
+async def test_damage_noted_before_a_kill_is_left_behind_at_the_next_start(tmp_path):
+    """The marker tells."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        await store.journal().accept(call())
+    note(path)
+    async with open_sqlite(path, lasting=True) as store:
+        fresh = await store.journal().unfinished()
+
+    assert ((), "exai.db.damaged-1") == (fresh, store.set_aside.name)
+    assert not marker(path).exists()
+
+
+async def test_a_file_that_cannot_be_opened_is_tried_again(tmp_path):
+    """Until then everything is refused with a cure; then it is as if nothing had been. Root too cannot write below a file."""
+    blocked = tmp_path / "home"
+    blocked.write_text("in the way")
+    async with open_sqlite(blocked / "exai.db", lasting=True) as store:
+        with pytest.raises(StorageError, match="EXAI_HOME"):
+            await store.journal().accept(call())
+        with pytest.raises(StorageError, match="EXAI_HOME"):
+            await store.journal().session("s")
+        await store.recover()
+        before = store.fault
+        blocked.unlink()
+        await store.recover()
+        after = store.fault
+        await store.journal().accept(call())
+        found = await store.journal().session("s")
+
+    assert isinstance(before, StorageError)
+    assert after is None
+    assert (call(),) == found.calls
+
+
+async def test_without_lasting_a_file_that_cannot_be_opened_is_refused(tmp_path):
+    """A command says so at once."""
+    (tmp_path / "home").write_text("in the way")
+
+    with pytest.raises(StorageError):
+        async with open_sqlite(tmp_path / "home" / "exai.db"):
+            pass
 
 
 async def test_another_programs_database_is_never_set_aside(tmp_path):
@@ -163,8 +249,8 @@ async def test_another_programs_database_is_never_set_aside(tmp_path):
     path = tmp_path / "exai.db"
     async with open_sqlite(path) as store:
         await store._writer.write(lambda c: c.execute("PRAGMA application_id = 7").fetchall())
-    with pytest.raises(StorageError, match="another program"):
-        async with open_sqlite(path, replace_damaged=True):
+    with pytest.raises(NotOurs, match="another program"):
+        async with open_sqlite(path, lasting=True):
             pass
 
     assert ["exai.db", "exai.db.ballast"] == sorted(p.name for p in tmp_path.iterdir())
@@ -225,3 +311,53 @@ def test_a_really_full_disk(tmp_path):
         pytest.skip("no file system of our own can be mounted here")
 
     assert ("True True False 20\n", "") == (ran.stdout, ran.stderr)
+
+
+READ_ONLY = """
+import subprocess, sys, trio
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_disk_trouble import call, outcome
+from exai_trio.errors import StorageError
+from exai_trio.storage.sqlite import open_sqlite
+
+def remount(how):
+    subprocess.run(["mount", "-o", "remount," + how, sys.argv[1]], check=True)
+
+async def refused(journal, request):
+    try:
+        await journal.accept(call(request))
+    except StorageError as fault:
+        return "EXAI_HOME" in fault.message
+    return False
+
+async def main(home):
+    remount("ro")
+    async with open_sqlite(home / "exai.db", lasting=True) as store:
+        journal = store.journal()
+        at_start = await refused(journal, "1")
+        remount("rw")
+        await journal.accept(call("2"))
+        print(at_start, store.fault, len((await journal.session("s")).calls))
+
+trio.run(main, Path(sys.argv[1]))
+"""
+
+
+def test_a_really_read_only_disk(tmp_path):
+    """A home that is read-only when the daemon starts is used as soon as it can be written, also by root."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    script = 'mount -t tmpfs -o size=16m none "$0" && exec "$1" -c "$2" "$0" "$3"'
+    here = str(Path(__file__).parent)
+    ran = subprocess.run(
+        ["unshare", "-m", "sh", "-c", script, str(disk), sys.executable, READ_ONLY, here],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=50,
+    )
+    if "unshare" in ran.stderr or "mount:" in ran.stderr:
+        pytest.skip("no file system of our own can be mounted here")
+
+    assert ("True None 1\n", "") == (ran.stdout, ran.stderr)

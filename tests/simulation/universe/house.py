@@ -6,11 +6,13 @@ import trio
 from exai_trio.config import Config
 from exai_trio.daemon.admission import OurNames, Places
 from exai_trio.daemon.archive import Archive
+from exai_trio.daemon.burden import Burden
 from exai_trio.daemon.drain import drain
 from exai_trio.daemon.facts import Facts
 from exai_trio.daemon.figures import Figures
 from exai_trio.daemon.handing_over import HandingOver
 from exai_trio.daemon.jobs import Jobs
+from exai_trio.daemon.relief import Relief
 from exai_trio.daemon.server import Server
 from exai_trio.daemon.sessions import Sessions
 from exai_trio.daemon.state import Shared
@@ -27,6 +29,7 @@ from exai_trio.tools.upload_desk import UploadDesk
 from .network import LIMITS, Network
 
 LOOK_S = 5.0  # how often running calls are looked at for handles
+_IDLE_BYTES = 100_000  # three sessions at once that do not read are too many
 START = 1_790_000_000.0
 
 
@@ -101,6 +104,7 @@ class House:
             everything.start_soon(every, 5.0, jobs.say_progress)
             everything.start_soon(every, LOOK_S, HandingOver(sessions).look)
             everything.start_soon(every, 30.0, sessions.note_acks)
+            everything.start_soon(every, 1.0, Relief(sessions).look)
             everything.start_soon(every, 300.0, jobs.sweep_journal)
             async with trio.open_nursery() as connections:
                 scope = everything.cancel_scope
@@ -162,4 +166,5 @@ class House:
             facts=facts,
             journal=self.disk,
             sessions=sessions,
+            burden=Burden(2**20, idle=_IDLE_BYTES),
         )

@@ -1,0 +1,30 @@
+"""What is wrong around the daemon while it goes on: said once when it begins and once when it is over. No I/O but the log."""
+
+import logging
+
+import attrs
+
+log = logging.getLogger("exai.trouble")
+
+
+@attrs.define(eq=False)
+class Troubles:
+    """Each by the name of what has it."""
+
+    _known: dict[str, str] = attrs.field(factory=dict[str, str])
+
+    def __bool__(self) -> bool:
+        return bool(self._known)
+
+    def note(self, name: str, text: str | None) -> None:
+        """It is in trouble as `text` says, or (None) in none."""
+        if text is None:
+            if self._known.pop(name, None) is not None:
+                log.info("trouble is over", extra={"what": name})
+            return
+        if name not in self._known:
+            log.error("trouble", extra={"what": name, "text": text})
+        self._known[name] = text
+
+    def told(self) -> list[str]:
+        return [f"{name}: {text}" for name, text in self._known.items()]

@@ -1,0 +1,212 @@
+"""What becomes of too many calls at once, of clients that never read, and what the watchdog costs."""
+
+import json
+import math
+import resource
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import attrs
+import trio
+
+from exai_trio.observability.watchdog import Watchdog, watching
+
+from .pairs import our_daemon
+from .peer import run
+from .processes import NotMeasured, weight
+from .raw import Raw, frame, raw
+from .report import Goal, Row, median, percentile
+
+_CONNECTIONS, _BURST, _ACCEPTED = 50, 100, 8  # of each connection
+_DELAY_MS = 100
+_READERS, _DEAF = 500, 500
+_DEAF_BYTES = 40_000
+_FILES = 4096
+
+
+@attrs.define
+class Heard:
+    """Seconds from the request to each answer, and the refusals as they came."""
+
+    accepted: list[float] = attrs.field(factory=list[float])
+    refused: list[float] = attrs.field(factory=list[float])
+    wrong: int = 0
+
+    def note(self, took: float, answer: dict[str, Any]) -> None:
+        if answer["ok"]:
+            self.accepted.append(took)
+            return
+        self.refused.append(took)
+        error = answer["error"]
+        self.wrong += error["code"] != "OVER_CAPACITY" or error.get("retry_after_s", 0) <= 0
+
+
+def burst(*, quick: bool) -> Iterator[Row]:
+    """5,000 calls at once over 50 connections, and as many as were accepted by themselves."""
+    rounds = 2 if quick else 4
+    alone, among = Heard(), Heard()
+    with our_daemon(ENABLED_TOOLS="test_echo", LOG_LEVEL="WARNING") as daemon:
+        for _ in range(rounds):
+            run(_burst, daemon.port, _ACCEPTED, alone)
+            run(_burst, daemon.port, _BURST, among)
+    expected = rounds * _CONNECTIONS * _ACCEPTED
+    if len(alone.accepted) != expected:
+        raise NotMeasured(f"{len(alone.accepted)} of {expected} calls were accepted alone")
+    asked = rounds * _CONNECTIONS * _BURST
+    yield _row("5,000 calls at once: accepted", "", len(among.accepted) / rounds)
+    yield _row("  refused", "", len(among.refused) / rounds)
+    lost = asked - len(among.accepted) - len(among.refused)
+    yield _row("  not answered once", "", lost, goal=Goal("at most", 0))
+    yield _row("  refusals without OVER_CAPACITY and retry_after_s", "", among.wrong, goal=Goal("at most", 0))  # fmt: skip
+    for percent in (50, 99):
+        ours, floor = (percentile(one.accepted, percent) * 1000 for one in (among, alone))
+        goal = Goal("at most", 1.5, of_floor=True)
+        yield _row(f"  accepted calls p{percent} (floor: the same alone)", "ms", ours, floor, goal)
+    for percent in (50, 99):
+        yield _row(f"  refusal p{percent}", "ms", percentile(among.refused, percent) * 1000)
+
+
+def _row(what: str, unit: str, ours: float, floor: float | None = None, goal: Goal | None = None) -> Row:  # fmt: skip
+    return Row(what=what, unit=unit, ours=ours, floor=floor, goal=goal)
+
+
+async def _burst(port: int, each: int, heard: Heard) -> None:
+    everybody = trio.Event()
+    ready = [0]
+    async with trio.open_nursery() as clients:
+        for number in range(_CONNECTIONS):
+            clients.start_soon(_burst_of_one, port, number, each, heard, ready, everybody)
+
+
+async def _burst_of_one(  # noqa: PLR0917  # a task takes no keywords
+    port: int, number: int, each: int, heard: Heard, ready: list[int], everybody: trio.Event
+) -> None:
+    calls = [_echo(f"{number}-{n}", "x" * 200, delay_ms=_DELAY_MS) for n in range(each)]
+    async with raw(port) as client:
+        ready[0] += 1
+        if ready[0] == _CONNECTIONS:
+            everybody.set()
+        await everybody.wait()
+        await client.say(calls)
+        left = each
+        with trio.fail_after(60):  # noqa: ASYNC912  # it waits as long as answers are due
+            while left:
+                left -= _take(client, await client.hear(), heard)
+
+
+def _echo(id_: str, text: str, **more: Any) -> bytes:
+    arguments = {"prompt": text, **more}
+    return frame("call_tool", request_id=id_, name="test_echo", arguments=arguments)
+
+
+def _take(client: Raw, came: list[tuple[float, bytes]], heard: Heard) -> int:
+    answers = [(at, json.loads(text)) for at, text in came if b'"call_tool_res"' in text]
+    for at, answer in answers:
+        heard.note(at - client.sent, answer)
+    return len(answers)
+
+
+@attrs.define
+class Crowd:
+    """Clients that read, and what they saw."""
+
+    took: list[float] = attrs.field(factory=list[float])
+    refused: int = 0
+    cut: int = 0
+    memory: list[tuple[float, float]] = attrs.field(factory=list[tuple[float, float]])
+
+
+def slow(*, quick: bool) -> Iterator[Row]:
+    """Half of a thousand clients never reads; the others' calls, beside the same without them, and the daemon's memory."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft < _FILES:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(_FILES, hard), hard))
+    room = {"MAX_CONNECTIONS": 2000, "ENABLED_TOOLS": "test_echo", "LOG_LEVEL": "ERROR"}
+    seconds = 10.0 if quick else 40.0
+    with our_daemon(**room) as daemon:
+        before, during = Crowd(), Crowd()
+        run(_crowd, daemon.port, daemon.process.pid, 10.0, 0, before)
+        run(_crowd, daemon.port, daemon.process.pid, seconds, _DEAF, during)
+    for percent in (50, 99):
+        ours, floor = (percentile(one.took, percent) * 1000 for one in (during, before))
+        goal = Goal("at most", 2, of_floor=True) if percent > 50 else None
+        yield _row(f"500 of 1,000 never read: the others' p{percent} (floor: without them)", "ms", ours, floor, goal)  # fmt: skip
+    yield _row("  calls of the others that were refused", "", during.refused, goal=Goal("at most", 0))  # fmt: skip
+    yield _row("  connections cut", "", during.cut)
+    yield _row("daemon: memory without them, most", "MiB", max(m for _, m in before.memory))
+    for first, last in ((0, 0.25), (0.25, 0.5), (0.5, 0.75), (0.75, 1)):
+        part = [m for at, m in during.memory if first * seconds <= at < last * seconds]
+        yield _row(f"  with them, {first * 100:.0f} to {last * 100:.0f} % of the time, most", "MiB", max(part))  # fmt: skip
+
+
+async def _crowd(port: int, pid: int, seconds: float, deaf: int, crowd: Crowd) -> None:
+    with trio.move_on_after(seconds):
+        async with trio.open_nursery() as clients:
+            clients.start_soon(_weigh, pid, crowd)
+            for number in range(deaf):
+                clients.start_soon(_never_read, port, number / deaf, crowd)
+            for number in range(_READERS):
+                clients.start_soon(_read, port, number / _READERS, crowd)
+
+
+async def _weigh(pid: int, crowd: Crowd) -> None:
+    began = trio.current_time()
+    while True:
+        crowd.memory.append((trio.current_time() - began, weight(pid).resident / 2**20))
+        await trio.sleep(0.25)
+
+
+async def _read(port: int, offset: float, crowd: Crowd) -> None:
+    """A call each second."""
+    await trio.sleep(offset)
+    async with raw(port) as client:
+        for number in range(10_000):
+            await client.say([_echo(str(number), "x" * 200)])
+            heard = Heard()
+            while not _take(client, await client.hear(), heard):
+                pass
+            crowd.took += heard.accepted
+            crowd.refused += len(heard.refused)
+            await client.say([frame("ack", seq=2 * number + 2)])
+            await trio.sleep(1.0)
+
+
+async def _never_read(port: int, offset: float, crowd: Crowd) -> None:
+    """A call each second for an answer of 40 KB, and again when it is cut off."""
+    text = "y" * _DEAF_BYTES
+    await trio.sleep(offset)
+    while True:  # noqa: ASYNC913  # its every turn waits for the network
+        try:
+            async with raw(port, deaf=True) as client:
+                for number in range(10_000):
+                    await client.say([_echo(str(number), text)])
+                    await trio.sleep(1.0)
+        except (OSError, trio.BrokenResourceError, trio.ClosedResourceError, NotMeasured):
+            crowd.cut += 1
+
+
+def watchdog(*, quick: bool) -> Iterator[Row]:
+    """A step of the event loop with the watchdog and without, by turns."""
+    rounds, steps = (5, 20_000) if quick else (15, 50_000)
+    with_it, without = [], []
+    for _ in range(rounds):
+        with_it.append(run(_steps, steps, math.inf) / steps)
+        without.append(run(_steps, steps, None) / steps)
+    ours, floor = median(with_it) * 1e6, median(without) * 1e6
+    yield _row("watchdog: a step of the event loop with it (floor: without)", "µs", ours, floor)
+    yield _row("  added to a step", "µs", ours - floor, goal=Goal("at most", 1.0))
+
+
+async def _steps(count: int, longest_s: float | None) -> float:
+    if longest_s is None:
+        return await _timed(count)
+    with watching(Watchdog(longest_s)):
+        return await _timed(count)
+
+
+async def _timed(count: int) -> float:
+    began = time.perf_counter()
+    for _ in range(count):
+        await trio.lowlevel.checkpoint()
+    return time.perf_counter() - began

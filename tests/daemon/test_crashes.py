@@ -1,0 +1,86 @@
+"""Faults of ours: in a call's task, in a connection, at the warm-up. None takes a neighbour down."""
+
+import errno
+
+import pytest
+import trio
+
+from exai_trio.daemon.running import Running
+from exai_trio.daemon.tree import settle
+from exai_trio.transport.websocket import PeerGone
+from exai_trio.wire.messages import CallAccepted, CallResult, Health, Ping, Pong
+
+
+def fail(*_):
+    raise ZeroDivisionError("planted")
+
+
+async def test_a_crash_beside_a_call_costs_its_session_the_connection_and_nobody_else_anything(
+    house, autojump_clock, monkeypatch, caplog
+):
+    """The neighbour's call goes on; whoever comes back to the crashed session hears its calls to their end."""
+    async with house() as daemon, daemon.connect(session_id="other") as (other, _):
+        await other.nap("o1", seconds=20.0)
+        await other.hear_until(CallAccepted)
+        async with daemon.connect(session_id="win") as (client, _):
+            mine = daemon.sessions.table["win"].running
+            monkeypatch.setattr(Running, "_count", lambda one, *_: one is mine and fail())
+            await client.nap("r1", seconds=30.0)
+            await client.nap("r2", seconds=5.0)
+            with pytest.raises(PeerGone) as gone:
+                await client.hear_until(Pong)
+        crashed = "win" not in daemon.sessions.table
+        async with daemon.connect(session_id="win", last_seq=0) as (client, ack):
+            answered = {(await client.hear_until(CallResult)).request_id for _ in range(2)}
+        outcome = await other.hear_until(CallResult)
+
+    assert crashed
+    assert 1011 == gone.value.code
+    assert ack.resumed
+    assert {"r1", "r2"} == answered
+    assert "o1" == outcome.request_id
+    assert ["session crashed"] == [r.message for r in caplog.records if r.exc_info]
+    assert 24.0 == daemon.free_permits
+    assert 0 == daemon.shared.figures.running
+
+
+async def test_a_crash_in_a_connection_ends_that_connection_alone(
+    house, autojump_clock, monkeypatch, caplog
+):
+    """Its session and its call are there when it is back."""
+    async with house() as daemon, daemon.connect() as (other, _):
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap("r1", seconds=20.0)
+            await client.hear_until(CallAccepted)
+            with monkeypatch.context() as planted:
+                planted.setattr(type(daemon.shared.facts), "health", fail)
+                await client.say(Health())
+                with pytest.raises(PeerGone):
+                    await client.hear()
+        await other.say(Ping())
+        pong = await other.hear()
+        async with daemon.connect(session_id="win") as (client, ack):
+            outcome = await client.hear_until(CallResult)
+
+    assert isinstance(pong, Pong)
+    assert ack.resumed
+    assert isinstance(outcome, CallResult)
+    assert 1 == daemon.naps.started
+    assert ["connection crashed"] == [r.message for r in caplog.records if r.exc_info]
+
+
+async def test_a_warm_up_that_fails_is_only_logged(house, autojump_clock, monkeypatch, caplog):
+    """Too many open files while a library is loaded: the first call pays for it, and the daemon goes on."""
+
+    async def warm_up(_gateway):
+        await trio.lowlevel.checkpoint()
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    async with house() as daemon, daemon.connect() as (client, _):
+        monkeypatch.setattr(type(daemon.shared.services.gateway), "warm_up", warm_up, raising=False)
+        await settle(daemon.shared)
+        await client.nap()
+        outcome = await client.hear_until(CallResult)
+
+    assert isinstance(outcome, CallResult)
+    assert ["not warmed up"] == [r.message for r in caplog.records if r.exc_info]

@@ -1,0 +1,133 @@
+"""The daemon's jobs on a disk that fails, and jobs that fail of themselves: said, survived, and over when it is over."""
+
+import attrs
+import pytest
+import trio
+
+from exai_trio.daemon.jobs import Jobs
+from exai_trio.errors import StorageError
+from exai_trio.wire.messages import CallResult, Health
+
+
+@attrs.define
+class Shelf:
+    """A store's state, as the daemon's facts know it."""
+
+    fault: object = None
+    is_full: bool = False
+    set_aside: object = None
+    journal: object = None
+
+    async def recover(self):
+        await trio.lowlevel.checkpoint()
+
+
+def with_store(daemon, shelf):
+    object.__setattr__(daemon.shared.facts, "store", shelf)
+    return Jobs(daemon.shared, daemon.sessions)
+
+
+async def test_a_disk_that_fails_for_long_ends_nothing(house, autojump_clock, caplog):
+    """The trouble is logged once, told by health as long as it lasts, and gone by itself."""
+    broken = True
+
+    async def write_files():
+        await trio.lowlevel.checkpoint()
+        if broken:
+            raise OSError("Read-only file system")
+
+    async with house() as daemon:
+        jobs, facts = Jobs(daemon.shared, daemon.sessions), daemon.shared.facts
+        async with trio.open_nursery() as running:
+            running.start_soon(jobs.supervise, 1.0, jobs.on_disk(write_files))
+            await trio.sleep(900)
+            during = facts.status, facts.health()["troubles"]
+            broken = False
+            await trio.sleep(2)
+            after = facts.status, facts.health()["troubles"]
+            running.cancel_scope.cancel()
+
+    assert ("degraded", ["write_files: Read-only file system"]) == during
+    assert ("healthy", []) == after
+    assert 1 == len([r for r in caplog.records if r.message == "trouble"])
+    assert [] == [r for r in caplog.records if r.message == "job failed"]
+
+
+async def test_a_job_that_gives_up_takes_nobody_along(house, autojump_clock, caplog):
+    """It says so, health is degraded for good; calls and the other jobs go on."""
+
+    async def doomed():
+        await trio.lowlevel.checkpoint()
+        raise ValueError("a bug")
+
+    async with house() as daemon, daemon.connect() as (client, _):
+        jobs = Jobs(daemon.shared, daemon.sessions)
+        daemon.sessions.living.start_soon(jobs.supervise, 1.0, doomed)
+        await trio.sleep(600)
+        await client.nap()
+        outcome = await client.hear_until(CallResult)
+        await client.say(Health())
+        health = (await client.hear()).health
+
+    assert isinstance(outcome, CallResult)
+    assert 1 == len([r for r in caplog.records if r.message == "job gave up"])
+    assert "degraded" == health["status"]
+    assert health["troubles"][0].startswith("doomed: doomed failed 10 times within 600 s")
+
+
+@pytest.mark.parametrize(
+    ("shelf", "told"),
+    [
+        (Shelf(fault=StorageError("cannot be written")), "storage: cannot be written"),
+        (Shelf(is_full=True), "storage: The disk is full"),
+        (Shelf(set_aside=attrs.make_class("P", ["name"])("x.damaged-1")), "damaged database: "),
+    ],
+)
+async def test_the_store_in_trouble_is_told(house, autojump_clock, shelf, told):
+    """By the health answer, and by the state that monitors read."""
+    async with house() as daemon:
+        await with_store(daemon, shelf).look_for_room()
+        facts = daemon.shared.facts
+
+    assert "degraded" == facts.status == facts.health_file()["status"]
+    assert facts.health()["troubles"][0].startswith(told)
+
+
+async def test_what_could_not_be_read_at_the_start_is_taken_up_later(house, autojump_clock):
+    """Calls of an earlier daemon run once the journal can be read."""
+    async with house() as first:
+        async with first.connect(session_id="win") as (client, _):
+            await client.nap(seconds=50.0)
+            await client.hear()
+        journal = first.shared.journal
+    blocked = Blocked(journal)
+    async with house(blocked) as daemon:
+        shelf = Shelf(fault=StorageError("cannot be read"))
+        jobs = with_store(daemon, shelf)
+        await jobs.look_for_room()
+        before = daemon.naps.started
+        shelf.fault, blocked.journal_blocked = None, False
+        await jobs.look_for_room()
+        await trio.sleep(60)
+        async with daemon.connect(session_id="win") as (client, ack):
+            outcome = await client.hear_until(CallResult)
+
+    assert ack.resumed
+    assert isinstance(outcome, CallResult)
+    assert (0, 1) == (before, daemon.naps.started)
+
+
+@attrs.define
+class Blocked:
+    """A journal that cannot be read at first."""
+
+    journal: object
+    journal_blocked: bool = True
+
+    def __getattr__(self, name):
+        return getattr(self.journal, name)
+
+    async def unfinished(self):
+        if self.journal_blocked:
+            raise StorageError("cannot be read")
+        return await self.journal.unfinished()

@@ -1,0 +1,163 @@
+"""Clients that do not read cost bounded memory, then their connection; their outcomes wait in the journal."""
+
+import pytest
+import trio
+from trio.testing import lockstep_stream_pair
+
+from exai_trio.daemon.burden import SHARE_BYTES, Burden, Weight
+from exai_trio.daemon.outbox import Outbox
+from exai_trio.errors import OverCapacityError
+from exai_trio.transport.websocket import PeerGone
+from exai_trio.wire.messages import Bye, CallAccepted, CallFailed, CallResult, CallTool, Ping, Pong
+
+LARGE = "x" * 300_000
+
+
+def echo(request_id, prompt=LARGE):
+    return CallTool(request_id=request_id, name="test_echo", arguments={"prompt": prompt})
+
+
+@pytest.mark.parametrize(
+    ("weights", "gone"),
+    [
+        ([("a", 50, True), ("b", 40, False)], []),
+        ([("a", 50, True), ("b", 60, True)], ["b"]),
+        ([("a", 90, False), ("b", 60, True), ("c", 55, True)], ["b"]),
+        ([("a", 150, False), ("b", 45, False), ("c", 10, True)], ["c", "a"]),
+        ([(name, 30, True) for name in "abcdef"], list("abcd")),
+    ],
+)
+def test_the_heaviest_of_those_that_do_not_read_go_first(weights, gone):
+    """Idle ones hold 100 at most, all together 200; who goes makes room down to three quarters."""
+    burden = Burden(200, idle=100)
+
+    assert gone == burden.look([Weight(*one) for one in weights])
+
+
+def test_when_memory_is_short_only_what_is_large_is_refused():
+    """A client that holds little may go on; a large request, or one of a client that holds much, waits."""
+    short = Burden(10 * SHARE_BYTES, held=10 * SHARE_BYTES)
+
+    short.check(1000, 1000)
+    Burden(10 * SHARE_BYTES).check(SHARE_BYTES, SHARE_BYTES)
+    for held, size in ((1000, SHARE_BYTES), (SHARE_BYTES, 1000)):
+        with pytest.raises(OverCapacityError):
+            short.check(held, size)
+
+
+async def test_an_expelled_box_gives_its_last_words_and_nothing_after(autojump_clock):
+    """A client would take a number that was left out for received."""
+    outbox = Outbox()
+    outbox.put("waits")
+
+    assert outbox.expel()
+    assert not outbox.expel()
+    outbox.put("late")
+    outbox.offer("later")
+    assert ["slow_reader" in frame for frame in await outbox.take()] == [True]
+    assert [] == await outbox.take()
+
+
+async def test_a_client_that_reads_nothing_is_cut_off_and_loses_nothing(house, autojump_clock):
+    """Within seconds; its session leaves the memory, a neighbour does not notice, and all comes when it is back, once."""
+    async with house(ws_ping_timeout=60.0) as daemon:
+        daemon.shared.burden.idle = 1_000_000
+        asked = [f"r{number}" for number in range(8)]
+        async with daemon.connect() as (other, _):
+            async with daemon.connect(lockstep_stream_pair, session_id="deaf") as (deaf, _):
+                await deaf.say(*map(echo, asked))
+                await trio.sleep(0.1)
+                await _fill(deaf)
+                start = trio.current_time()
+                while "deaf" in daemon.sessions.table:
+                    await trio.sleep(0.05)
+                    await other.say(Ping())
+                    assert isinstance(await other.hear(), Pong)
+                took = trio.current_time() - start
+            await trio.sleep(0.3)
+            held = daemon.shared.burden.held
+            async with daemon.connect(session_id="deaf", last_seq=0) as (back, ack):
+                heard = [await back.hear() for _ in range(16)]
+                await back.say(Ping())
+                after = await back.hear()
+
+    assert took < 5
+    assert held < 1_000_000
+    assert ack.resumed
+    assert asked == sorted(m.request_id for m in heard if isinstance(m, CallResult))
+    assert isinstance(after, Pong)
+
+
+async def _fill(deaf):
+    """More than its own queue takes."""
+    for number in range(40):
+        with trio.move_on_after(0.01):
+            await deaf.say(Ping(request_id=number))
+
+
+async def test_what_a_client_that_is_away_has_missed_leaves_the_memory(house, autojump_clock):
+    """Long before its grace is over; it is there again when the client is."""
+    async with house() as daemon:
+        daemon.shared.burden.idle = 1_000_000
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.say(*(echo(f"r{number}") for number in range(4)))
+            for _ in range(8):
+                await client.hear()
+        await trio.sleep(1)
+        away = set(daemon.sessions.table)
+        async with daemon.connect(session_id="win", last_seq=0) as (client, ack):
+            heard = [await client.hear() for _ in range(8)]
+
+    assert set() == away
+    assert ack.resumed
+    assert 4 == sum(isinstance(message, CallResult) for message in heard)
+
+
+async def test_a_running_call_keeps_its_session(house, autojump_clock):
+    """It is not thrown away for memory: the session ends once its outcome is kept."""
+    async with house() as daemon:
+        daemon.shared.burden.idle = 1_000_000
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.say(*(echo(f"r{number}") for number in range(4)))
+            await client.nap("long", seconds=30.0)
+            await client.hear_until(CallResult)
+        await trio.sleep(29)
+        running = set(daemon.sessions.table)
+        await trio.sleep(2)
+        ended = set(daemon.sessions.table)
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap("long", seconds=30.0)
+            heard = [await client.hear() for _ in range(10)]
+
+    assert ({"win"}, set()) == (running, ended)
+    assert (1, 0) == (daemon.naps.started, daemon.naps.cancelled)
+    assert "long" in {message.request_id for message in heard if isinstance(message, CallResult)}
+
+
+async def test_a_client_that_reads_and_never_acknowledges_is_told_goodbye(house, autojump_clock):
+    """Refusals have numbers too; their number is bounded."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        rules = daemon.sessions.table["win"].rules
+        rules.bounds = type(rules.bounds)(unacked_frames=20)
+        await client.say(*(CallTool(request_id=n, name="no_such_tool") for n in range(50)))
+        heard = [await client.hear() for _ in range(51)]
+        with pytest.raises(PeerGone) as gone:
+            await client.hear()
+
+    assert [CallFailed] * 50 + [Bye] == [type(message) for message in heard]
+    assert ("slow_reader", 1013) == (heard[-1].reason, gone.value.code)
+
+
+async def test_large_requests_wait_while_memory_is_short(house, autojump_clock):
+    """They are told when to try again; small ones of others pass."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        daemon.shared.burden.most = 100_000
+        await trio.sleep(1)
+        await client.say(echo("large"))
+        refused = await client.hear()
+        await client.say(echo("small", "x"))
+        accepted = await client.hear()
+
+    assert isinstance(refused, CallFailed)
+    assert ("OVER_CAPACITY", 1.0, "memory") == (refused.error.code, refused.error.retry_after_s, refused.error.details["limit"])  # fmt: skip
+    assert isinstance(accepted, CallAccepted)
