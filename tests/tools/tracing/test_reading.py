@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 import trio
@@ -74,22 +75,19 @@ async def test_without_a_process_the_files_are_named(monkeypatch):
 
 async def test_a_cancelled_trace_leaves_no_process(monkeypatch):
     """Cancelling kills the process at once."""
-    started = []
-    run_process = trio.run_process
+    run_process, started, running = trio.run_process, [], trio.Event()
 
     async def noted(*args, task_status, **settings):
         async with trio.open_nursery() as nursery:
-            started.append(
-                await nursery.start(lambda **more: run_process(*args, **settings, **more))
-            )
+            started.append(await nursery.start(partial(run_process, *args, **settings)))
             task_status.started(started[0])
+            running.set()
 
     monkeypatch.setattr(trio, "run_process", noted)
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(reading.read, [("/bad.cs", "a<b<" * 250_000)], Limits())
-            while not started:
-                await trio.sleep(0.01)
+            await running.wait()
             scope.cancel(reason="test")
 
     assert started[0].returncode < 0
