@@ -77,13 +77,13 @@ async def test_a_cancelled_trace_leaves_no_process(monkeypatch):
     """Cancelling kills the process at once."""
     run_process, started, running = trio.run_process, [], trio.Event()
 
-    async def noted(*args, task_status, **settings):
+    async def run(*args, task_status, **settings):
         async with trio.open_nursery() as nursery:
             started.append(await nursery.start(partial(run_process, *args, **settings)))
             task_status.started(started[0])
             running.set()
 
-    monkeypatch.setattr(trio, "run_process", noted)
+    monkeypatch.setattr(trio, "run_process", run)
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(reading.read, [("/bad.cs", "a<b<" * 250_000)], Limits())
