@@ -4,6 +4,7 @@ import subprocess
 import sys
 from functools import partial
 
+import attrs
 import pytest
 import trio
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -15,7 +16,9 @@ from exai_trio.tools.workflow.tracing.reading_process import read as read_here
 
 pytestmark = pytest.mark.real
 
-SMALL = Limits(memory=160 * 1024 * 1024)
+# Time enough on a machine that has much else to do.
+PATIENT = Limits(file_s=50, all_s=55)
+SMALL = attrs.evolve(PATIENT, memory=160 * 1024 * 1024)
 GOOD = [("/good.py", "def a(): b()"), ("/good.go", "package a\nfunc a() { b() }")]
 
 
@@ -25,14 +28,14 @@ def names(source):
 
 async def test_sources_come_back_in_their_order():
     """One for each text, whatever the language."""
-    found = await reading.read([*GOOD, ("/x.rs", "fn c() {}")], Limits())
+    found = await reading.read([*GOOD, ("/x.rs", "fn c() {}")], PATIENT)
 
     assert [["a"], ["a"], ["c"]] == [names(each) for each in found]
 
 
 async def test_nothing_to_read_starts_nothing():
     """Without a text there is no process, and no wait."""
-    assert [] == await reading.read([], Limits())
+    assert [] == await reading.read([], PATIENT)
 
 
 HOSTILE = {
