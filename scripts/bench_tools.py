@@ -7,7 +7,7 @@ not be measured, or with --check a goal is missed.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bench import prompts, workflows
+from bench import chats, prompts, workflows
 from bench.command import main
 from bench.report import Row
 
@@ -15,7 +15,9 @@ MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "workflow-step": workflows.step,
     "workflows-at-once": workflows.many,
     "files": prompts.files,
+    "pings": chats.pings,
     "history": prompts.history,
+    "chats-at-once": chats.at_once,
 }
 
 if __name__ == "__main__":

@@ -1,23 +1,21 @@
 """Breaks things under EXAI while it works, on real processes, and counts: what was accepted is answered, once.
 
-`python scripts/chaos.py SCENARIO… [--cycles N] [--seed N] [--report FILE]`; `all` is every scenario, `--list` says what
-they do. Exit codes: 0 everything held (or was skipped, which is said), 1 something was broken, 2 wrong usage.
+`python scripts/chaos.py SCENARIO[=CYCLES]… [--cycles N] [--jobs N] [--seed N] [--report FILE]`; `all` is every scenario,
+`--list` says what they do. Exit codes: 0 everything held (or was skipped, which is said), 1 something was broken, 2 wrong
+usage, 130 interrupted, after what was found until then.
 """
 
 import argparse
 import os
-import random
 import secrets
-import signal
 import sys
-import time
 from pathlib import Path
 
 import trio
-from chaos.children import NotStarted
-from chaos.report import Outcome, table, write
+from chaos.endings import ends_cleanly
+from chaos.plan import planned
+from chaos.report import table, write
 from chaos.scenarios import SCENARIOS
-from chaos.trial import Trial
 
 
 def main() -> int:
@@ -25,64 +23,49 @@ def main() -> int:
     if asked.list:
         print("\n".join(f"{name:18}{one.about}" for name, one in SCENARIOS.items()))
         return 0
-    signal.signal(signal.SIGTERM, _interrupt)
-    wanted = list(SCENARIOS) if "all" in asked.scenarios else asked.scenarios
-    outcomes = [_played(name, asked.cycles, asked.seed) for name in wanted]
-    print(table(outcomes))
-    if asked.report is not None:
-        write(asked.report, outcomes, seed=asked.seed, load=os.getloadavg())
-    return 1 if any(outcome.broken for outcome in outcomes) else 0
-
-
-def _played(name: str, cycles: int, seed: int) -> Outcome:
-    scenario = SCENARIOS[name]
-    reason = scenario.unable()
-    if reason:
-        return Outcome(name, skipped=reason)
-    print(f"{name} …", file=sys.stderr, flush=True)
-    chance = random.Random(f"{seed}{name}")  # noqa: S311  # moments to strike, no secrets
-    trial = Trial(name=name, cycles=max(1, int(cycles * scenario.share)), random=chance)
-    began = time.perf_counter()
-    _play(scenario.play, trial)
-    return Outcome(name, trial, seconds=time.perf_counter() - began)
-
-
-def _play(play: object, trial: Trial) -> None:
+    ends_cleanly()
+    plan = planned(asked.wanted, asked.seed, asked.jobs)
     interrupted = False
     try:
-        trio.run(play, trial)
-    except* NotStarted as group:
-        trial.broken.append(f"cycle {trial.done}: {group.exceptions}")
+        trio.run(plan.run)
     except* KeyboardInterrupt:
         interrupted = True
-    except* Exception as group:  # noqa: BLE001  # told to the trial and to the reader
-        trial.broken.append(f"cycle {trial.done}: {group!r}")
-        sys.excepthook(type(group), group, group.__traceback__)
-    if interrupted:
-        raise KeyboardInterrupt
-
-
-def _interrupt(_number: int, _frame: object) -> None:
-    """Being terminated is like Ctrl-C: every child and every temporary directory goes."""
-    signal.raise_signal(signal.SIGINT)
+    outcomes = plan.outcomes()
+    print(table(outcomes))
+    if asked.report is not None:
+        write(asked.report, outcomes, seed=asked.seed, jobs=asked.jobs, load=os.getloadavg())
+    broken = any(outcome.broken for outcome in outcomes)
+    return 130 if interrupted else int(broken)
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO", help="a name, or all")
-    parser.add_argument("--cycles", type=int, default=10)
+    parser.add_argument("scenarios", nargs="*", metavar="SCENARIO[=CYCLES]", help="names, or all")
+    parser.add_argument("--cycles", type=int, default=10, help="of each that says no other number")
+    parser.add_argument("--jobs", type=int, default=1, help="worlds side by side")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--report", type=Path, metavar="FILE", help="the outcomes as JSON")
     parser.add_argument("--list", action="store_true", help="say what there is")
     asked = parser.parse_args()
-    unknown = [name for name in asked.scenarios if name not in {"all", *SCENARIOS}]
-    if unknown or not (asked.scenarios or asked.list):
-        parser.error(f"scenarios are {', '.join(SCENARIOS)}, all; not {unknown}")
+    try:
+        asked.wanted = _wanted(asked.scenarios, asked.cycles)
+    except (KeyError, ValueError) as fault:
+        parser.error(f"scenarios are {', '.join(SCENARIOS)}, all; not {fault}")
+    if not (asked.wanted or asked.list):
+        parser.error("which scenarios? --list says what there is")
     return asked
 
 
+def _wanted(words: list[str], cycles: int) -> dict[str, int]:
+    """Cycles by scenario. What is said for one, before `all`, counts."""
+    wanted: dict[str, int] = {}
+    for word in words:
+        name, _, own = word.partition("=")
+        for one in SCENARIOS if name == "all" else [name]:
+            count = int(own) if own else max(1, int(cycles * SCENARIOS[one].share))
+            wanted.setdefault(one, count)
+    return wanted
+
+
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    sys.exit(main())

@@ -1,13 +1,14 @@
 """Sends the daemon what no client should, in bounded time: it must live, answer, and hold no more memory than before.
 
-`python scripts/fuzz.py [--frames N] [--seed N] [--report FILE]`. Exit codes: 0 it held, 1 it did not.
+`python scripts/fuzz.py [--frames N] [--seed N] [--report FILE]`. Exit codes: 0 it held, 1 it did not, 130 interrupted.
+The daemon's memory is told ten times. Its bounded tables (latencies, sessions that have ended, lines of the log) fill during the first
+tens of thousands of frames; from then on it must stay level.
 """
 
 import argparse
 import json
 import random
 import secrets
-import signal
 import sys
 import time
 from pathlib import Path
@@ -17,6 +18,7 @@ import attrs
 import trio
 from chaos.caller import LOST, Caller
 from chaos.children import resident
+from chaos.endings import ends_cleanly
 from chaos.frames import raw_frame, text_frame, upgrade
 from chaos.world import open_world
 from trio_websocket import open_websocket
@@ -24,14 +26,15 @@ from trio_websocket import open_websocket
 _EACH = 200  # frames of one connection
 _LANES = 4
 _RAW_SHARE = 0.02  # of all frames are bytes of the WebSocket level, on a connection each
+_STEPS = 10  # in which memory is told
 _SILENCE_S = 20.0  # a daemon that is silent for so long hangs
-_WARM_UP = 40_000  # frames until the daemon's caches are as large as they get
-_MOST_GROWTH = 5 * 2**20
+_WARM_UP = 40_000  # frames at most until memory is first told
+_MOST_GROWTH_MIB = 5.0
 
 
 @attrs.define
 class Tally:
-    """What was sent and heard. `left` is how many frames are still to be sent."""
+    """What was sent and heard. `left` is how many frames are still to be sent; `memory` the daemon's MiB after so many."""
 
     left: int
     chance: random.Random
@@ -40,6 +43,7 @@ class Tally:
     answered: int = 0
     closed: int = 0
     hung: int = 0
+    memory: list[tuple[int, float]] = attrs.field(factory=list[tuple[int, float]])
     facts: dict[str, Any] = attrs.field(factory=dict)
 
     def take(self, most: int) -> int:
@@ -53,19 +57,26 @@ async def fuzz(tally: Tally) -> None:
     quiet = {"EXAI_WS_HELLO_TIMEOUT": "2", "EXAI_SESSION_GRACE_S": "0.2", "LOG_LEVEL": "ERROR"}
     async with open_world(**quiet) as world:
         daemon = await world.daemon()
-        wanted, tally.left = tally.left, _WARM_UP
+        wanted, tally.left = tally.left, min(tally.left, _WARM_UP)
         await _lanes(tally, world.port)
-        before = resident(daemon.pid)
-        tally.left = wanted
-        await _lanes(tally, world.port)
+        _weigh(tally, daemon.pid)
+        for step in range(_STEPS):
+            tally.left = wanted * (step + 1) // _STEPS - wanted * step // _STEPS
+            await _lanes(tally, world.port)
+            _weigh(tally, daemon.pid)
         busy = await world.idle()
         tally.facts = {
             "alive": daemon.runs,
             "at_rest": not busy,
             "answers": await _answers(world.port),
-            "memory_before": before,
-            "memory_growth": resident(daemon.pid) - before,
+            "grew_mib": round(tally.memory[-1][1] - tally.memory[0][1], 2),
+            "grew_in_last_half_mib": round(tally.memory[-1][1] - tally.memory[_STEPS // 2][1], 2),
         }
+
+
+def _weigh(tally: Tally, pid: int) -> None:
+    tally.memory.append((tally.sent, round(resident(pid) / 2**20, 2)))
+    print("{:>9} frames, {:>7.2f} MiB".format(*tally.memory[-1]), file=sys.stderr, flush=True)
 
 
 async def _lanes(tally: Tally, port: int) -> None:
@@ -132,14 +143,14 @@ async def _answers(port: int) -> bool:
 
 def main() -> int:
     asked = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    ends_cleanly()
     tally = Tally(asked.frames, random.Random(asked.seed))  # noqa: S311  # damage, no secrets
     began = time.perf_counter()
     trio.run(fuzz, tally)
     took = time.perf_counter() - began
     kept = attrs.asdict(tally, filter=lambda field, _: field.name not in {"left", "chance"})
     facts = {"seed": asked.seed, "seconds": round(took, 1), **kept}
-    print(json.dumps(facts, indent=1))
+    print(json.dumps(facts))
     if asked.report is not None:
         asked.report.write_text(json.dumps(facts) + "\n", encoding="utf-8")
     broken = _broken(tally)
@@ -150,8 +161,8 @@ def main() -> int:
 def _broken(tally: Tally) -> list[str]:
     facts = tally.facts
     found = [f"not {name}" for name in ("alive", "at_rest", "answers") if not facts[name]]
-    if facts["memory_growth"] > _MOST_GROWTH:
-        found.append(f"memory grew by {facts['memory_growth'] / 2**20:.1f} MiB")
+    if facts["grew_mib"] > _MOST_GROWTH_MIB:
+        found.append(f"memory grew by {facts['grew_mib']} MiB")
     if tally.hung:
         found.append(f"{tally.hung} connections hung")
     return found

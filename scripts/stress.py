@@ -1,114 +1,186 @@
 """Puts EXAI under load for as long as wanted, and says how latency, errors, memory and descriptors fared.
 
-`python scripts/stress.py SCENARIO… [--seconds S] [--report FILE] [--plots DIR]`; `all` is every scenario. Exit codes: 0 no
-call was lost and nothing failed that should not, 1 otherwise.
+`python scripts/stress.py SCENARIO… [--seconds S | --minutes M] [--clients N] [--report FILE] [--plots DIR]`; `all` is every
+scenario. Exit codes: 0 no call was lost and nothing failed that should not, 1 otherwise, 130 interrupted. Goals for times and
+weights are told as met or missed.
 """
 
 import argparse
 import json
 import os
-import signal
 import sys
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import attrs
 import trio
 from chaos.children import descriptors, resident
+from chaos.drift import drift
+from chaos.endings import ends_cleanly
+from chaos.goals import verdict
 from chaos.load import EXPECTED, LOADS, Load
 from chaos.plot import svg
-from chaos.report import percentile
-from chaos.world import open_world
+from chaos.world import World, open_world
 
-_SAMPLE_S = 0.25
-_SETTLE_S = 2.0  # grace of the sessions that have ended, before the last weighing
+_WARM_S = 4.0
+_SAMPLES = 600  # of the daemon's memory in one run
+_SETTLE_S = 2.0  # grace of the sessions that have ended, before descriptors are counted
+_GRACE_S = {"failures": 20.0}  # who was cut must come back in time, however slow the machine
+_POOLED = 64  # connections to the provider that are kept for the next call, where a load asks it
+_GRAVE = ("error", "critical")  # levels of the daemon's log
 
 Points = list[tuple[float, float]]
 
 
-async def stress(name: str, seconds: float) -> tuple[dict[str, Any], Points, Points]:
-    """The summary of one load, its answers and the daemon's memory over time."""
-    memory: Points = []
-    async with open_world(EXAI_SESSION_GRACE_S="0.5", LOG_LEVEL="WARNING") as world:
+@attrs.define(kw_only=True)
+class Run:
+    """One load that was put on a daemon. `usual` is the same load without what makes it hard, for comparison."""
+
+    name: str
+    load: Load
+    usual: Load
+    memory: Points = attrs.field(factory=list[tuple[float, float]])
+    files: tuple[int, int] = (0, 0)
+    busy: str = ""
+    logged: dict[str, int] = attrs.field(factory=dict[str, int])
+
+
+async def stress(name: str, seconds: float, clients: int) -> Run:
+    async with open_world(
+        EXAI_SESSION_GRACE_S=_GRACE_S.get(name, 0.5), LOG_LEVEL="WARNING"
+    ) as world:
         daemon = await world.daemon()
-        warm = Load(world=world, seconds=min(2.0, seconds), began=trio.current_time())
-        await LOADS[name](warm)
+        usual = Load(world=world, seconds=min(_WARM_S, seconds), clients=clients, deaf=False)
+        await LOADS[name](usual)
         await trio.sleep(_SETTLE_S)
-        first = resident(daemon.pid), descriptors(daemon.pid)
-        load = Load(world=world, seconds=seconds, began=trio.current_time())
+        before = descriptors(daemon.pid)
+        run = Run(name=name, usual=usual, load=Load(world=world, seconds=seconds, clients=clients))
         async with trio.open_nursery() as watching:
-            watching.start_soon(_weigh, daemon.pid, load, memory)
-            await LOADS[name](load)
+            watching.start_soon(_weigh, daemon.pid, run)
+            await LOADS[name](run.load)
             watching.cancel_scope.cancel()
-        busy = await world.idle()
+        run.busy = await world.idle()
         await trio.sleep(_SETTLE_S)
-        last = resident(daemon.pid), descriptors(daemon.pid)
-    return _summary(name, load, memory, first, last, busy), load.answers, memory
+        run.files = before, descriptors(daemon.pid)
+        run.logged = _grave(world)
+    return run
 
 
-async def _weigh(pid: int, load: Load, memory: Points) -> None:
+async def _weigh(pid: int, run: Run) -> None:
     while True:
-        memory.append((load.elapsed, resident(pid) / 2**20))
-        await trio.sleep(_SAMPLE_S)
+        run.memory.append((run.load.elapsed, resident(pid) / 2**20))
+        await trio.sleep(max(0.1, run.load.seconds / _SAMPLES))
 
 
-def _summary(  # noqa: PLR0917  # what was seen, once
-    name: str, load: Load, memory: Points, first: tuple[int, int], last: tuple[int, int], busy: str
-) -> dict[str, Any]:
-    took = [seconds * 1000 for _, seconds in load.answers] or [0.0]
-    wrong = sorted(set(load.codes) - EXPECTED.get(name, {"ok"}))
-    return {
-        "load": name,
-        "seconds": load.seconds,
-        "answers": len(load.answers),
-        "per_second": round(len(load.answers) / load.seconds, 1),
-        "ms": {label: round(percentile(took, share), 1) for label, share in _SHARES},
-        "by_code": dict(load.codes),
-        "silent": load.silent,
-        "lost_sends": load.lost,
-        "memory_mib": {
-            "before": round(first[0] / 2**20, 1),
-            "most": round(max((value for _, value in memory), default=0.0), 1),
-            "after": round(last[0] / 2**20, 1),
-            "drift_percent": round((last[0] / first[0] - 1) * 100, 1),
-        },
-        "descriptors": {"before": first[1], "after": last[1]},
-        "wrong": [
-            *wrong,
-            *(["calls without an answer"] if load.silent else []),
-            *filter(None, [busy]),
-        ],
-    }
+def _grave(world: World) -> dict[str, int]:
+    """How often the daemon logged each event that is an error."""
+    found: dict[str, int] = {}
+    for path in (world.home / "exai" / "logs").glob("ws_daemon.log*"):
+        for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            said = json.loads(line) if line.startswith("{") else {}
+            if str(said.get("level", "")).lower() in _GRAVE:
+                what = f"{said['level'].lower()}: {said.get('event')}"
+                found[what] = found.get(what, 0) + 1
+    return found
 
 
 _SHARES = (("p50", 0.5), ("p95", 0.95), ("p99", 0.99), ("most", 1.0))
 
 
+def _summary(run: Run) -> dict[str, Any]:
+    load, answers = run.load, run.load.answers
+    return {
+        "load": run.name,
+        "seconds": load.seconds,
+        "answers": answers.count,
+        "per_second": round(answers.count / load.seconds, 1),
+        "ms": {label: round(answers.percentile(share) * 1000, 1) for label, share in _SHARES},
+        "by_code": dict(load.codes),
+        "without_answer": load.silent,
+        "lost_sends": load.lost,
+        "thrown_out": load.thrown_out,
+        "memory_mib": drift(run.memory),
+        "descriptors": {"before": run.files[0], "after": run.files[1]},
+        "logged": run.logged,
+        "goals": list(_goals(run)),
+        "wrong": list(_wrong(run)),
+    }
+
+
+def _goals(run: Run) -> Iterator[str]:
+    yield verdict("memory drift, %", drift(run.memory)["percent"], 5)
+    pooled = _POOLED if run.name in {"failures", "mixed"} else 0
+    yield verdict("descriptors more than before", run.files[1] - run.files[0], pooled)
+    if run.name == "slow-clients":
+        usual, found = (load.answers.percentile(0.99) for load in (run.usual, run.load))
+        yield verdict("p99 of who reads, times the usual", found / (usual or 1.0), 2)
+
+
+def _wrong(run: Run) -> Iterator[str]:
+    """What must not be, however slow the machine is."""
+    unexpected = set(run.load.codes) - EXPECTED.get(run.name, {"ok"})
+    yield from sorted(unexpected)
+    if not run.load.codes["ok"]:
+        yield "no call succeeded"
+    if run.load.silent:
+        yield f"{run.load.silent} calls without an answer"
+    if run.busy:
+        yield f"not at rest: {run.busy}"
+    yield from (what for what in run.logged if what.startswith("critical"))
+
+
 def main() -> int:
     asked = _arguments()
-    signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
+    ends_cleanly()
     wanted = list(LOADS) if "all" in asked.loads else asked.loads
     found = [_run(name, asked) for name in wanted]
+    print("\n".join(_told(found)))
     if asked.report is not None:
-        facts = {"machine_load": os.getloadavg(), "loads": found}
+        facts = {"machine_load": os.getloadavg(), "clients": asked.clients, "loads": found}
         asked.report.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
     return 1 if any(one["wrong"] for one in found) else 0
 
 
 def _run(name: str, asked: argparse.Namespace) -> dict[str, Any]:
     print(f"{name} …", file=sys.stderr, flush=True)
-    summary, answers, memory = trio.run(partial(stress, name, asked.seconds))
-    print(json.dumps(summary), flush=True)
+    run = trio.run(partial(stress, name, asked.seconds, asked.clients))
     if asked.plots is not None:
         asked.plots.mkdir(parents=True, exist_ok=True)
-        (asked.plots / f"{name}.svg").write_text(svg(name, answers, memory), encoding="utf-8")
-    return summary
+        courses = {label: run.load.answers.course(share) for label, share in _SHARES[:3]}
+        title = f"{name}: {run.load.answers.count} answers in {run.load.seconds:g} s"
+        path = asked.plots / f"{name}.svg"
+        path.write_text(svg(title, courses, run.memory), encoding="utf-8")
+    return _summary(run)
+
+
+_COLUMNS = "{:13}{:>9}{:>7}{:>9}{:>9}{:>9}{:>9}{:>16}{:>8}{:>9}  {}"
+
+
+def _told(found: list[dict[str, Any]]) -> Iterator[str]:
+    """A table, the goals, and what is wrong."""
+    yield _COLUMNS.format("load", "answers", "per s", "p50 ms", "p95", "p99", "most", "MiB first/last", "drift", "fds", "by code")  # fmt: skip
+    for one in found:
+        memory, files = one["memory_mib"], one["descriptors"]
+        levels = f"{memory.get('first_quarter', 0)}/{memory.get('last_quarter', 0)}"
+        codes = " ".join(f"{code}:{count}" for code, count in sorted(one["by_code"].items()))
+        yield _COLUMNS.format(one["load"], one["answers"], round(one["per_second"]), *one["ms"].values(), levels, f"{memory['percent']} %", f"{files['before']}/{files['after']}", codes)  # fmt: skip
+    yield ""
+    for one in found:
+        yield from (f"{goal}  ({one['load']})" for goal in one["goals"])
+    for one in found:
+        yield from (f"{one['load']}: logged {what}: {n}" for what, n in one["logged"].items())
+        yield from (f"{one['load']}: BROKEN: {what}" for what in one["wrong"])
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("loads", nargs="+", choices=[*LOADS, "all"], metavar="SCENARIO")
-    parser.add_argument("--seconds", type=float, default=20.0, help="of each")
+    long = parser.add_mutually_exclusive_group()
+    long.add_argument("--seconds", type=float, default=20.0, help="of each")
+    long.add_argument("--minutes", type=lambda text: float(text) * 60, dest="seconds")
+    parser.add_argument("--clients", type=int, default=40, help="of slow-clients; half never reads")
     parser.add_argument("--report", type=Path, metavar="FILE", help="the summaries as JSON")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="a picture of each, as SVG")
     return parser.parse_args()

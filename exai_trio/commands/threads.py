@@ -17,9 +17,9 @@ from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, ExaiError, NotFoundError
 from exai_trio.observability.clock import unix_now
 from exai_trio.observability.times import rfc3339
-from exai_trio.storage.base import Conversation, Turn
-from exai_trio.storage.sqlite import open_sqlite
-from exai_trio.storage.threads import Summary, Threads
+from exai_trio.storage.base import Conversation, Summary, Threads, Turn
+from exai_trio.storage.sqlite import SqliteStore, open_sqlite
+from exai_trio.storage.threads import SqliteThreads
 
 _HOUR_S = 3600
 _OPENING = 60  # characters of the first question in a list
@@ -39,7 +39,7 @@ async def run(config: Config, console: Console, asked: Namespace) -> int:
     fault: ExaiError | None = None
     async with open_sqlite(path) as store:
         try:
-            await _act(Threads(store), asked, console, config)
+            await _act(store, asked, console, config)
         except ExaiError as raised:
             fault = raised  # the store's own nursery would wrap it
     if fault is not None:
@@ -47,17 +47,17 @@ async def run(config: Config, console: Console, asked: Namespace) -> int:
     return 0
 
 
-async def _act(threads: Threads, asked: Namespace, console: Console, config: Config) -> None:
-    now = unix_now()
+async def _act(store: SqliteStore, asked: Namespace, console: Console, config: Config) -> None:
+    now, threads = unix_now(), SqliteThreads(store)
     if asked.action == "list":
-        _list(await threads.all(now), console, as_json=asked.json)
+        _list((await threads.recent(now))[::-1], console, as_json=asked.json)
         return
     continuation_id = await _the_one(threads, asked.thread, now)
     match asked.action:
         case "show":
-            console.say("\n".join(_lines(await _loaded(threads, continuation_id, now))))
+            console.say("\n".join(_lines(await _loaded(store, continuation_id, now))))
         case "export":
-            console.say(_json(exported(await _loaded(threads, continuation_id, now))))
+            console.say(_json(exported(await _loaded(store, continuation_id, now))))
         case "name":
             await _name(threads, continuation_id, asked.name, console)
         case "fork":
@@ -66,7 +66,7 @@ async def _act(threads: Threads, asked: Namespace, console: Console, config: Con
             await threads.fork(continuation_id, new_id, now, now + lasts_s)
             console.say(new_id)
         case _:
-            await threads.delete(continuation_id)
+            await threads.delete(continuation_id, now)
             console.say(f"deleted {continuation_id}")
 
 
@@ -80,15 +80,15 @@ async def _the_one(threads: Threads, wanted: str, now: float) -> str:
     return found[0]
 
 
-async def _loaded(threads: Threads, continuation_id: str, now: float) -> Conversation:
-    found = await threads.load(continuation_id, now)
+async def _loaded(store: SqliteStore, continuation_id: str, now: float) -> Conversation:
+    found = await store.load(continuation_id, now)
     if found is None:
         raise NotFoundError(f"conversation {continuation_id} has just ended")
     return found
 
 
 async def _name(threads: Threads, continuation_id: str, name: str, console: Console) -> None:
-    if not await threads.name(continuation_id, name.strip()):
+    if not await threads.name(continuation_id, name.strip(), unix_now()):
         raise ArgumentError(f"another conversation is called {name.strip()!r}")
     console.say(f"{continuation_id} is called {name.strip() or 'nothing'}")
 
@@ -120,6 +120,7 @@ def _summary(found: Summary) -> dict[str, Any]:
         "name": found.name,
         "created_at": rfc3339(found.created_at),
         "expires_at": rfc3339(found.expires_at),
+        "last_at": rfc3339(found.last_at),
         "turns": found.turns,
         "model": found.model,
         "tool": found.tool,

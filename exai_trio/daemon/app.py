@@ -3,7 +3,7 @@
 import logging
 import secrets
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from importlib import import_module
 
@@ -19,8 +19,11 @@ from exai_trio.observability.logs import open_logs
 from exai_trio.observability.metrics import CallLog
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import Gateway, open_gateway
+from exai_trio.storage.ratios import SqliteRatios
 from exai_trio.storage.sqlite import SqliteStore, open_sqlite
+from exai_trio.storage.threads import SqliteThreads
 from exai_trio.storage.uploads import SqliteUploads
+from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
 from exai_trio.tools.upload_desk import UploadDesk
@@ -28,10 +31,13 @@ from exai_trio.transport.websocket import Limits
 
 from .admission import OurNames, Places
 from .archive import Archive
+from .bequest import closing
 from .drain import drain
+from .elsewhere import Elsewhere
 from .facts import Facts
 from .figures import Figures
 from .handover import offer, take_over
+from .heir import Heir
 from .home import own_home, pid_file, wait_free
 from .jobs import Jobs
 from .server import Server, bind
@@ -46,6 +52,7 @@ from .toolset import Toolset
 log = logging.getLogger("exai.daemon")
 
 _LEAVE_S = 10.0  # for a daemon that we replace, beyond its drain
+_CLOSE_S = 0.5  # for the last goodbyes of one that was replaced
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -69,35 +76,59 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     """Run the daemon until SIGTERM or SIGINT; the second signal cuts at once. Reports its addresses once it serves.
     SIGHUP reads the settings of the tools again, by `reread`.
 
-    With `replace` a daemon that serves this home hands its sockets over first, and ends.
+    With `replace` a daemon that serves this home hands its sockets over first; the calls that run in it end there, and are
+    answered from here.
 
     Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the home cannot be used; then nothing
     of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
     """
-    taken = await take_over(config) if replace else None
-    listeners = taken or await bind(config)
     async with AsyncExitStack() as stack:
+        # What needs no home is there before a daemon that serves is asked to leave it.
+        outside = await stack.enter_async_context(_outside(config)) if replace else None
+        taken = await take_over(config) if replace else None
+        listeners = taken.listeners if taken else await bind(config)
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
-        if taken:
+        elsewhere = Elsewhere(taken.stream) if taken else None
+        if elsewhere:
+            await stack.enter_async_context(closing(elsewhere.stream))
+            await elsewhere.wait_left()
             await wait_free(config, config.drain_s + _LEAVE_S)
-        stack.enter_context(own_home(config))
+        let_go = stack.enter_context(own_home(config))
         stack.enter_context(open_logs(config, "ws_daemon"))
-        shared = await stack.enter_async_context(_build(config, _port(listeners)))
+        shared = await stack.enter_async_context(_build(config, _port(listeners), outside))
         stack.enter_context(pid_file(config))
         stack.enter_context(watching(Watchdog()))
-        await _run(shared, listeners, reread, task_status)
+        await _run(_Parts(shared, listeners, reread, elsewhere, let_go), task_status)
         await trio.to_thread.run_sync(shared.flush_logs)
         log.info("stopped")
 
 
+@attrs.frozen
+class _Outside:
+    """The way to the models; the origin is of the simulator in our own process, if there is one."""
+
+    origin: str | None
+    gateway: Gateway
+
+
 @asynccontextmanager
-async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
-    """Everything that the parts of the daemon share, and its closing."""
+async def _outside(config: Config) -> AsyncGenerator[_Outside]:
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
         gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
+        yield _Outside(origin, gateway)
+
+
+@asynccontextmanager
+async def _build(config: Config, port: int, outside: _Outside | None) -> AsyncGenerator[Shared]:
+    """Everything that the parts of the daemon share, and its closing."""
+    async with AsyncExitStack() as stack:
+        if outside is None:
+            outside = await stack.enter_async_context(_outside(config))
+        origin, gateway = outside.origin, outside.gateway
         store = await stack.enter_async_context(_open_store(config))
+        ratios = SqliteRatios(store)
         facts = _facts(config, port, gateway, store, origin)
         journal = None if config.durability == "off" else store.journal()
         sessions: dict[str, Session] = {}
@@ -106,7 +137,10 @@ async def _build(config: Config, port: int) -> AsyncGenerator[Shared]:
             calls=Archive(sessions, journal),
             gateway=gateway,
             conversations=store,
+            threads=SqliteThreads(store),
             uploads=UploadDesk(SqliteUploads(store)),
+            ratios=ratios,
+            calibration=Calibration(await _learnt(ratios)),
             daemon=facts,
             tool_names=facts.registry.names,
             now=unix_now,
@@ -161,33 +195,68 @@ async def _open_store(config: Config) -> AsyncGenerator[SqliteStore]:
         yield store
 
 
-async def _run(
-    shared: Shared,
-    listeners: list[trio.SocketListener],
-    reread: Reread | None,
-    task_status: trio.TaskStatus[Addresses],
-) -> None:
-    ending = shared.ending
+async def _learnt(ratios: SqliteRatios) -> dict[str, float]:
+    try:
+        return await ratios.all()
+    except StorageError as fault:
+        log.warning("token counts not read", extra={"fault": fault.message})
+        return {}
+
+
+@attrs.frozen(eq=False)
+class _Parts:
+    """What `serve` has opened; `let_go` gives EXAI_HOME to a successor."""
+
+    shared: Shared
+    listeners: list[trio.SocketListener]
+    reread: Reread | None
+    elsewhere: Elsewhere | None
+    let_go: Callable[[], None]
+
+
+async def _run(parts: _Parts, task_status: trio.TaskStatus[Addresses]) -> None:
+    ending = parts.shared.ending
     async with trio.open_nursery() as app:
         await app.start(_watch_signals, ending.stop, app.cancel_scope)
         async with trio.open_nursery() as living:
-            sessions = Sessions(shared, living)
+            sessions = Sessions(parts.shared, living, parts.elsewhere)
             await _restore(sessions)
-            if reread is not None:
-                await app.start(_watch_hangups, sessions, reread)
-            app.start_soon(Jobs(shared, sessions).run)
+            if parts.elsewhere is not None:
+                app.start_soon(parts.elsewhere.run)
             async with trio.open_nursery() as connections:
-                async with trio.open_nursery() as listening:
-                    server = _server(shared, sessions, listeners)
-                    await listening.start(server.listen, listeners, connections)
-                    await listening.start(offer, listeners, shared.config, ending)
-                    task_status.started(await _open_http(app, shared, server.names))
-                    app.start_soon(_settle, shared)
-                    await ending.stop.wait()
-                    listening.cancel_scope.cancel(reason="the daemon is stopping")
-                await drain(shared, sessions, connections)
+                await _serve_until_stopped(parts, sessions, connections, task_status)
+                if ending.successor is not None:
+                    async with closing(ending.successor):
+                        await Heir(sessions, ending.successor).take_all(parts.let_go)
+                    connections.cancel_scope.deadline = trio.current_time() + _CLOSE_S
             living.cancel_scope.cancel(reason="the daemon is stopping")
         app.cancel_scope.cancel(reason="the daemon has drained")
+
+
+async def _serve_until_stopped(
+    parts: _Parts,
+    sessions: Sessions,
+    connections: trio.Nursery,
+    task_status: trio.TaskStatus[Addresses],
+) -> None:
+    """Returns when the daemon has drained; or, if it is replaced, when it holds no port and no file of the home but the
+    database."""
+    shared, listeners, ending = parts.shared, parts.listeners, parts.shared.ending
+    async with trio.open_nursery() as tending:
+        if parts.reread is not None:
+            await tending.start(_watch_hangups, sessions, parts.reread)
+        tending.start_soon(Jobs(shared, sessions).run)
+        async with trio.open_nursery() as listening:
+            server = _server(shared, sessions, listeners)
+            await listening.start(server.listen, listeners, connections)
+            await listening.start(offer, listeners, shared.config, ending)
+            task_status.started(await _open_http(tending, shared, server.names))
+            tending.start_soon(_settle, shared)
+            await ending.stop.wait()
+            listening.cancel_scope.cancel(reason="the daemon is stopping")
+        if not ending.replaced:
+            await drain(shared, sessions, connections)
+        tending.cancel_scope.cancel(reason="the daemon is stopping")
 
 
 async def _settle(shared: Shared) -> None:
@@ -218,17 +287,17 @@ def _server(shared: Shared, sessions: Sessions, listeners: list[trio.SocketListe
     return Server(shared, sessions, OurNames.of(config, *addresses), Places(config), limits)
 
 
-async def _open_http(app: trio.Nursery, shared: Shared, names: OurNames) -> Addresses:
-    """Load the HTTP side beside the event loop, now that the WebSocket listens, and start it in `app`."""
+async def _open_http(tending: trio.Nursery, shared: Shared, names: OurNames) -> Addresses:
+    """Load the HTTP side beside the event loop, now that the WebSocket listens, and start it in `tending`."""
     config, facts = shared.config, shared.facts
     health = monitoring = None
     if config.health_check_port or config.monitoring_port:
         http = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http")
         gates = (facts, names, shared.tokens)
         if config.health_check_port:
-            health = await app.start(http.serve_health, *gates, config.health_check_port)
+            health = await tending.start(http.serve_health, *gates, config.health_check_port)
         if config.monitoring_port:
-            monitoring = await app.start(http.serve_pages, *gates, config.monitoring_port)
+            monitoring = await tending.start(http.serve_pages, *gates, config.monitoring_port)
     websocket = f"ws://{bracketed(config.ws_host)}:{facts.port}/"
     log.info("serving", extra={"websocket": websocket, "version": __version__})
     return Addresses(

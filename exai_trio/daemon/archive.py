@@ -38,10 +38,14 @@ class Archive:
             if living is not None:
                 return await _watched(call_id, *living, wait_s)
         raise NotFoundError(
-            "No call has this call_id; outcomes are kept for 48 h, or until their client has them."
-            " Send the call again.",
+            f"No call has this call_id; outcomes are kept {self._how_long()}. Send the call again.",
             details={"field": "call_id"},
         )
+
+    def _how_long(self) -> str:
+        if self.journal is None:
+            return "for EXAI_SESSION_GRACE_S after the call, since EXAI_DURABILITY is off"
+        return "for 48 h, or until their client has them"
 
     def _living(self, call_id: str, principal: str) -> tuple[Session, RequestId] | None:
         """A call that was handed over: its session has that name."""

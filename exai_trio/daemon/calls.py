@@ -53,7 +53,7 @@ class Waits:
 class Call:
     """An accepted call; to its tool it is the Caller.
 
-    `timeout` and `handle_after` are seconds from `started`; `attempt` counts runs over restarts; `left` says that the next daemon runs it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
+    `timeout` and `handle_after` are seconds from `started`; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
     """
 
     request: CallTool
@@ -70,6 +70,7 @@ class Call:
     ending: ExaiError | None = None
     attempt: int = 1
     left: bool = False
+    bequeathed: Callable[[Outcome], None] | None = None
     waits: Waits = attrs.field(factory=Waits)
     correlation_id: str = attrs.field(factory=_new_correlation_id)
     doing: str = "running"
@@ -170,7 +171,7 @@ async def outcome_of(call: Call) -> Outcome:
         return _result(call, answer)
     if deadline.cancelled_caught:
         error = _too_late(call)
-    return _failure(call, error or call.ending or CallCancelled("the call was cancelled"))
+    return failure_of(call, error)
 
 
 @attrs.frozen(eq=False)
@@ -215,8 +216,10 @@ def _too_late(call: Call) -> ExaiError:
     )
 
 
-def _failure(call: Call, error: ExaiError) -> CallFailed:
-    return CallFailed(request_id=call.wire_id, error=as_fault(error, call.correlation_id))
+def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
+    """The outcome of a call that failed with `error`, or was ended."""
+    why = error or call.ending or CallCancelled("the call was cancelled")
+    return CallFailed(request_id=call.wire_id, error=as_fault(why, call.correlation_id))
 
 
 def _result(call: Call, answer: Answer) -> CallResult:

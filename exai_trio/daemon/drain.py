@@ -4,11 +4,11 @@ import logging
 
 import trio
 
-from exai_trio.errors import CallInterrupted
 from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye
 
+from .heir import interrupted
 from .outbox import Farewell
 from .sessions import Sessions
 from .state import Shared
@@ -16,15 +16,12 @@ from .state import Shared
 log = logging.getLogger("exai.drain")
 
 _FLUSH_S = 0.5
-# Clients wait for the daemon that replaces us: what takes longer runs again there.
-_REPLACED_DRAIN_S, _REPLACED_CLOSE_S = 0.1, 0.1
 
 
 async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -> None:
     """Let calls finish, leave the rest to the next daemon or interrupt them, and close every connection with 1012.
 
     Takes at most EXAI_DRAIN_S: what the connections may still need for their last frames and goodbyes is set aside.
-    A daemon that is replaced takes 0.3 s at most.
     """
     calls_s, close_s = _times(shared)
     shared.draining.set()
@@ -33,7 +30,7 @@ async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -
         outbox.put(encode(Bye(reason="draining", retry_after_s=shared.retry_after_s)))
     with trio.move_on_after(calls_s):
         await shared.wait_quiet()
-    sessions.leave_calls(_interrupted(shared.retry_after_s))
+    sessions.leave_calls(interrupted(shared.retry_after_s))
     with trio.move_on_after(min(_FLUSH_S, close_s)):
         await shared.wait_quiet()
     for outbox in sessions.outboxes():
@@ -44,14 +41,5 @@ async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -
 def _times(shared: Shared) -> tuple[float, float]:
     """Seconds for the calls that run, and for the connections to hear their last frames and goodbyes."""
     config = shared.config
-    if shared.ending.replaced:
-        return min(_REPLACED_DRAIN_S, config.drain_s), _REPLACED_CLOSE_S
     set_aside = min(config.ws_close_timeout + 2 * _FLUSH_S, config.drain_s / 2)
     return config.drain_s - set_aside, config.ws_close_timeout + _FLUSH_S
-
-
-def _interrupted(retry_after_s: float) -> CallInterrupted:
-    return CallInterrupted(
-        "the daemon stopped before the call was done; the provider may already have done the work. Send it again",
-        retry_after_s=retry_after_s,
-    )

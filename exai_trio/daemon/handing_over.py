@@ -32,7 +32,9 @@ class HandingOver:
     sessions: Sessions
 
     async def look(self) -> None:
-        """Hand over what runs longer than its client is to wait."""
+        """Hand over what runs longer than its client is to wait. What a successor has taken is its own to hand over."""
+        if self.sessions.shared.ending.replaced:
+            return
         for session in list(self.sessions.table.values()):
             for call in list(session.calls.values()):
                 if call.is_due_for_handle and not session.mail.holds(call.wire_id):

@@ -30,10 +30,22 @@ _INT = array.array("i").itemsize
 
 @attrs.define(eq=False)
 class Ending:
-    """That this daemon is to end, and whether another one has taken its place."""
+    """That this daemon is to end, and the way to the one that has taken its place."""
 
     stop: trio.Event = attrs.field(factory=trio.Event)
-    replaced: bool = False
+    successor: trio.SocketStream | None = None
+
+    @property
+    def replaced(self) -> bool:
+        return self.successor is not None
+
+
+@attrs.frozen(kw_only=True)
+class Taken:
+    """The sockets of the daemon that we replace, and the way to it."""
+
+    listeners: list[trio.SocketListener]
+    stream: trio.SocketStream
 
 
 async def offer(
@@ -56,10 +68,22 @@ async def offer(
         task_status.started()
         while not ending.replaced:
             successor, _ = await door.accept()
-            with successor, suppress(OSError), trio.move_on_after(_ANSWER_S):
-                ending.replaced = await _give(successor, listeners)
-        log.info("replaced by another daemon")
+            ending.successor = await _given(successor, listeners)
         ending.stop.set()
+
+
+async def _given(
+    successor: trio.socket.SocketType, listeners: Sequence[trio.SocketListener]
+) -> trio.SocketStream | None:
+    """The way to the successor, which has the sockets and is to be closed by whoever leaves; None if it has not."""
+    taken = False
+    try:
+        with suppress(OSError), trio.move_on_after(_ANSWER_S):
+            taken = await _give(successor, listeners)
+    finally:
+        if not taken:
+            successor.close()
+    return trio.SocketStream(successor) if taken else None
 
 
 async def _give(
@@ -72,27 +96,39 @@ async def _give(
     return await successor.recv(1) == _TAKEN
 
 
-async def take_over(config: Config) -> list[trio.SocketListener] | None:
-    """The sockets of the daemon that serves EXAI_HOME, which ends now; None if there is no such daemon.
+async def take_over(config: Config) -> Taken | None:
+    """The sockets of the daemon that serves EXAI_HOME, which leaves now; None if there is no such daemon. The caller closes.
 
     Raises ServiceUnavailableError if it listens elsewhere than we are to, or does not give its sockets; then it serves on.
     """
-    with trio.socket.socket(socket.AF_UNIX) as asking:
+    asking = trio.socket.socket(socket.AF_UNIX)
+    taken: Taken | None = None
+    try:
+        taken = await _take(asking, config)
+    finally:
+        if taken is None:
+            asking.close()
+    return taken
+
+
+async def _take(asking: trio.socket.SocketType, config: Config) -> Taken | None:
+    try:
+        with _short_path(config.state) as folder:
+            await asking.connect(str(folder / _NAME))
+    except OSError:
+        return None
+    with trio.move_on_after(_ANSWER_S):
+        taken = await _receive(asking)
         try:
-            with _short_path(config.state) as folder:
-                await asking.connect(str(folder / _NAME))
-        except OSError:
-            return None
-        with trio.move_on_after(_ANSWER_S):
-            taken = await _receive(asking)
-            try:
-                _check_place(taken, config)
-                await asking.send(_TAKEN)
-            except BaseException:
-                for one in taken:
-                    one.close()
-                raise
-            return [trio.SocketListener(trio.socket.from_stdlib_socket(one)) for one in taken]
+            _check_place(taken, config)
+            await asking.send(_TAKEN)
+        except BaseException:
+            for one in taken:
+                one.close()
+            raise
+        sockets = [trio.socket.from_stdlib_socket(one) for one in taken]
+        listeners = [trio.SocketListener(one) for one in sockets]
+        return Taken(listeners=listeners, stream=trio.SocketStream(asking))
     raise ServiceUnavailableError(f"the daemon of EXAI_HOME {config.home} does not hand over")
 
 

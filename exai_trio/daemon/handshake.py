@@ -80,6 +80,7 @@ def hello_ack(shared: Shared, session_id: str, hello: Hello, *, resumed: bool) -
 
 def limits(config: Config) -> dict[str, float]:
     """What a client must keep to; sizes in bytes, times in seconds."""
+    simple, workflow = config.simple_tool_timeout_secs, config.workflow_tool_timeout_secs
     return {
         "max_frame_bytes": config.ws_max_bytes,
         "max_message_bytes": config.tool_call_max_size,
@@ -88,6 +89,8 @@ def limits(config: Config) -> dict[str, float]:
         "ping_interval_s": config.ws_ping_interval,
         "ping_timeout_s": config.ws_ping_timeout,
         "session_grace_s": config.session_grace_s,
-        "call_timeout_s": config.simple_tool_timeout_secs,
+        "call_timeout_s": max(simple, workflow),
+        "simple_call_timeout_s": simple,
+        "workflow_call_timeout_s": workflow,
         "progress_interval_s": config.progress_interval_s,
     }

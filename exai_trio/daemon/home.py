@@ -2,7 +2,7 @@
 
 import fcntl
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -16,8 +16,8 @@ _LOOK_S = 0.005
 
 
 @contextmanager
-def own_home(config: Config) -> Generator[None]:
-    """Hold EXAI_HOME while the daemon runs. Raises ServiceUnavailableError if another daemon holds it, StorageError if it
+def own_home(config: Config) -> Generator[Callable[[], None]]:
+    """Hold EXAI_HOME while the daemon runs, or until what this gives is called. Raises ServiceUnavailableError if another daemon holds it, StorageError if it
     cannot be written."""
     try:
         lock = os.open(
@@ -29,7 +29,7 @@ def own_home(config: Config) -> Generator[None]:
         ) from fault
     try:
         _lock(lock, config)
-        yield
+        yield lambda: fcntl.flock(lock, fcntl.LOCK_UN)
     finally:
         os.close(lock)
 
@@ -62,9 +62,11 @@ def _lock(lock: int, config: Config) -> None:
 def pid_file(config: Config) -> Generator[None]:
     """`logs/ws_daemon.pid` while the daemon runs."""
     path: Path = config.logs / "ws_daemon.pid"
-    replace_private(path, f"{os.getpid()}\n".encode())
+    ours = f"{os.getpid()}\n".encode()
+    replace_private(path, ours)
     try:
         yield
     finally:
         with suppress(OSError):
-            path.unlink()
+            if path.read_bytes() == ours:  # not a successor's
+                path.unlink()

@@ -1,6 +1,7 @@
 """A session's frames to its client, over whichever connection is there: numbered ones in order, none lost. No calls here."""
 
 import attrs
+import trio
 
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye, DaemonMessage, Progress, RequestId, StreamChunk
@@ -21,6 +22,7 @@ class Mail:
     outbox: Outbox | None = None
     _gate: Gate = attrs.field(factory=Gate)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
+    _let_go: trio.Event = attrs.field(factory=trio.Event)
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
@@ -56,11 +58,21 @@ class Mail:
     def holds(self, request_id: RequestId) -> bool:
         return request_id in self._held
 
+    @property
+    def is_holding(self) -> bool:
+        return bool(self._held)
+
+    async def wait_let_go(self) -> None:
+        """Return when the next held frame has gone."""
+        await self._let_go.wait()
+
     def let_go(self, request_id: RequestId, instead: str | None = None) -> None:
         """The held frame may go, or another one in its place."""
         held = self._held.pop(request_id)
         held.frame = instead or held.frame
         self._put(self._gate.free(held))
+        self._let_go.set()
+        self._let_go = trio.Event()
 
     def _put(self, frames: list[str]) -> None:
         if self.outbox is not None:

@@ -5,6 +5,8 @@ call's own task: the reader never waits for the disk.
 """
 
 import logging
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
@@ -14,12 +16,15 @@ from exai_trio.observability import logs
 from exai_trio.observability.metrics import CallLine
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
-from .calls import Call, Outcome, outcome_of
+from .calls import Call, Outcome, failure_of, outcome_of
 from .faults import as_fault
 from .ledger import Ledger
 from .mail import Mail
 from .state import Shared
 from .toolcalls import line_of
+
+if TYPE_CHECKING:
+    from .elsewhere import Remote
 
 log = logging.getLogger("exai.session")
 
@@ -65,6 +70,24 @@ class Running:
         """Return when no call runs and every outcome is kept."""
         while self.busy:
             await self._changed.wait()
+
+    @property
+    def is_kept(self) -> bool:
+        """What runs here is in the journal, and another daemon can answer it. A client of protocol 1 would not come for it."""
+        return self.ledger is not None and self.mail.rules.resumable
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing is on its way to the disk."""
+        return not self.mail.is_holding and all(map(self.is_accepted, self.calls))
+
+    def is_accepted(self, request_id: RequestId) -> bool:
+        """The running call of this id is on disk."""
+        return bool(self.mail.rules.body_of(request_id)) and not self.mail.holds(request_id)
+
+    async def wait_settled(self) -> None:
+        while not self.is_settled:
+            await self.mail.wait_let_go()
 
     async def wait_ended(self, request_id: RequestId) -> None:
         """Return when this call does not run, and its outcome is kept."""
@@ -122,12 +145,17 @@ class Running:
         refusal = CallFailed(request_id=call.wire_id, error=error)
         self.mail.let_go(call.wire_id, instead=self.mail.rules.reject(call.wire_id, refusal))
 
-    async def _answer(self, call: Call) -> "Due | None":
+    async def _answer(
+        self, call: Call, work: Callable[[Call], Awaitable[Outcome]] = outcome_of
+    ) -> "Due | None":
         try:
-            outcome = await outcome_of(call)
+            outcome = await work(call)
         finally:
             home = self.handed_over.get(call.wire_id, self)
             del home.calls[call.wire_id]
+        if call.bequeathed is not None:
+            call.bequeathed(outcome)
+            return None
         if call.left and isinstance(outcome, CallFailed):
             return None  # open in the journal: the next daemon takes it up
         if isinstance(outcome, CallResult) and not home.mail.rules.resumable:
@@ -169,6 +197,32 @@ class Running:
             self._end(call)
         await self._keep_late(due)
 
+    async def run_elsewhere(self, call: Call, ledger: Ledger, there: "Remote") -> None:
+        """A call that runs in the daemon before us, to its outcome. Cancelled, it stays open in the journal."""
+
+        async def work(call: Call) -> Outcome:
+            return await there.outcome_of(call) or await self._outcome_here(call, ledger)
+
+        _sign_logs(call)
+        due: Due | None = None
+        try:
+            due = await self._answer(call, work)
+        finally:
+            self._end(call)
+        await self._keep_late(due)
+
+    async def _outcome_here(self, call: Call, ledger: Ledger) -> Outcome:
+        """The daemon that ran it is gone."""
+        if call.ending is not None:
+            return failure_of(call)
+        if not may_run_again(call, call.attempt):
+            return failure_of(call, broken_off(call.attempt))
+        call.attempt += 1
+        call.scope = trio.CancelScope()  # one run has one: the other was of the wait
+        await self._note_run(call, ledger)
+        call.started = trio.current_time()
+        return await outcome_of(call)
+
     async def _note_run(self, call: Call, ledger: Ledger) -> None:
         """Count the run on disk before it begins, however long the disk takes; a call that is ended meanwhile does not run."""
         while call.ending is None:
@@ -206,8 +260,7 @@ class Running:
 
     def _may_be_left(self, call: Call) -> bool:
         """A client of protocol 1 would never hear of it."""
-        kept = self.ledger is not None and self.mail.rules.resumable
-        return kept and may_run_again(call, call.attempt)
+        return self.is_kept and may_run_again(call, call.attempt)
 
     def begin(self, call: Call) -> None:
         """The call counts as running: `run` or `run_again` is to follow, in a task of its own."""

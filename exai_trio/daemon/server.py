@@ -9,12 +9,22 @@ import trio
 
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
-from exai_trio.transport.websocket import POLICY, Handshake, Limits, PeerGone, WebSocket, accept
+from exai_trio.transport.websocket import (
+    POLICY,
+    SERVICE_RESTART,
+    Handshake,
+    Limits,
+    PeerGone,
+    WebSocket,
+    accept,
+)
+from exai_trio.wire.codec import encode
+from exai_trio.wire.messages import Bye
 
 from .admission import OurNames, Places
 from .connection import Connection
 from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_draining
-from .outbox import Outbox
+from .outbox import Farewell, Outbox
 from .sessions import Sessions
 from .state import Shared
 
@@ -101,6 +111,9 @@ class Server:
             outbox = Outbox()
             session, resumed = await self.sessions.join(hello, principal, outbox)
             outbox.put_first(hello_ack(self.shared, session.id, hello, resumed=resumed))
+            if self.shared.draining.is_set():  # too late for the goodbye that all others were told
+                outbox.put(encode(Bye(reason="draining", retry_after_s=self.shared.retry_after_s)))
+                outbox.close(Farewell(SERVICE_RESTART, "draining"))
             await self._converse(Connection(socket, session, outbox, self.shared))
             return
         log.info("hello refused", extra={"error": refused.error})

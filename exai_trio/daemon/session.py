@@ -29,8 +29,9 @@ from exai_trio.wire.messages import (
 from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
 
 from .calls import Call
+from .elsewhere import Elsewhere
 from .faults import as_fault
-from .ledger import Ledger, Unfinished
+from .ledger import Ledger, Unfinished, key_of
 from .mail import Mail
 from .outbox import Outbox
 from .running import Running, broken_off, may_run_again
@@ -97,7 +98,9 @@ class Session:
                 return
             with trio.move_on_after(self.shared.config.session_grace_s) as grace:
                 await self._wait_change()
-            if grace.cancelled_caught and self.outbox is None:
+            # A daemon that was replaced lets its calls end: their clients have gone over.
+            abandoned = grace.cancelled_caught and not self.shared.draining.is_set()
+            if abandoned and self.outbox is None:
                 await self._end_calls()
                 await self.running.wait_handed_over()
                 if self.outbox is None:
@@ -149,14 +152,20 @@ class Session:
                     name = f"call {planned.tool.name}"
                     self._nursery.start_soon(self.running.run, planned, name=name)
 
-    def take_up(self, left: Unfinished, ledger: Ledger) -> None:
-        """A call that an earlier daemon accepted and did not end: run it once more if that is allowed, or say that it broke
-        off. Only between `begin` and `end`."""
+    def take_up(self, left: Unfinished, ledger: Ledger, elsewhere: Elsewhere | None = None) -> None:
+        """A call that an earlier daemon accepted and did not end: wait for it where it still runs; or run it once more if
+        that is allowed; or say that it broke off. Only between `begin` and `end`."""
         call = self._call_of(left.request, left.roots)
         running, nursery = self.running, self._nursery
         if nursery is None:
             return
-        if isinstance(call, Call) and may_run_again(call, left.attempts):
+        there = elsewhere.find(self.id, key_of(left.request.request_id)) if elsewhere else None
+        if isinstance(call, Call) and there is not None:
+            call.timeout, call.attempt = left.timeout, left.attempts
+            call.started -= there.elapsed_s
+            running.begin(call)
+            nursery.start_soon(running.run_elsewhere, call, ledger, there)
+        elif isinstance(call, Call) and may_run_again(call, left.attempts):
             call.timeout, call.attempt = left.timeout, left.attempts + 1
             running.begin(call)
             nursery.start_soon(running.run_again, call, ledger, name=f"call {call.tool.name}")

@@ -13,6 +13,7 @@ from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
 
+from .elsewhere import Elsewhere
 from .ledger import restore
 from .outbox import Outbox
 from .session import Session, allowed_roots, open_session
@@ -26,10 +27,11 @@ _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @attrs.define(eq=False)
 class Sessions:
-    """`living` is the nursery of the sessions; whoever opened it ends them."""
+    """`living` is the nursery of the sessions; whoever opened it ends them. `elsewhere` is the daemon that we replaced."""
 
     shared: Shared
     living: trio.Nursery
+    elsewhere: Elsewhere | None = None
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
 
     @property
@@ -94,7 +96,7 @@ class Sessions:
         await self.living.start(self._live, session)
         if session.running.ledger is not None:
             for left in unfinished:
-                session.take_up(left, session.running.ledger)
+                session.take_up(left, session.running.ledger, self.elsewhere)
         log.info(
             "session restored",
             extra={"session": session_id, "calls": len(kept.calls), "unfinished": len(unfinished)},

@@ -4,6 +4,9 @@ Files that do not fit stay named, with how large they are: the reader can ask fo
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from itertools import chain
+from operator import add
 
 import attrs
 
@@ -14,6 +17,7 @@ _CHARACTERS_PER_TOKEN = 3
 _TOKENS_OF_A_LINE_NUMBER = 2
 # The share of a context that the files of one message may fill; the rest is for history, thinking and the answer.
 _FILES_SHARE = 0.5
+_USUAL_LINES = 5_000
 _USUAL_CONTEXT = 128_000  # tokens, for models that nobody has described
 
 
@@ -35,7 +39,15 @@ def file_tokens(text: str) -> int:
 def numbered(text: str) -> str:
     """The text with its lines numbered from 1, so that an answer can name them. Ends without a line break."""
     lines = text.removesuffix("\n").split("\n")
-    return "\n".join(f"{number:>4}| {line}" for number, line in enumerate(lines, start=1))
+    usual = _usual_numbers()
+    further = (f"{number}| " for number in range(len(usual) + 1, len(lines) + 1))
+    return "\n".join(map(add, chain(usual, further), lines))
+
+
+@lru_cache(maxsize=1)
+def _usual_numbers() -> tuple[str, ...]:
+    """Made once: numbering is most of what it takes to put a large prompt together."""
+    return tuple(f"{number:>4}| " for number in range(1, _USUAL_LINES + 1))
 
 
 def fit(

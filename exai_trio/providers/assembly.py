@@ -93,6 +93,7 @@ class ChatAnswer:
     web_results: tuple[Mapping[str, Any], ...] = ()
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False, repr=False)
     simulated: bool = False
+    rounds: int = 1  # requests that it took; `usage` is of all of them
 
 
 def total(usages: list[Usage]) -> Usage:

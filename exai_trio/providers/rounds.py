@@ -77,4 +77,5 @@ def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly])
         web_results=finish.web_results if finish else (),
         headers=finish.headers if finish else {},
         simulated=endpoint.simulated,
+        rounds=len(parts),
     )

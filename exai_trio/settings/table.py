@@ -119,7 +119,7 @@ _TOOLS = Group(
         _setting(
             "EXAI_DURABILITY",
             v.choice("process", "power", "off"),
-            "accepted calls survive kills; power: also power loss; off: neither",
+            "accepted calls survive kills; power: also power loss; off: neither, and `result` finds an outcome for the grace only",
         ),
         _setting("EXAI_CALL_MAX_ATTEMPTS", v.whole(1, 10), "runs of one call over daemon restarts"),
         _setting(

@@ -31,7 +31,7 @@ from exai_trio.wire.messages import (
 )
 
 from .answers import failure, local_fault, success
-from .budgets import budget_of
+from .budgets import Promise, budget_of
 from .large import MAX_ANSWER, Shelf
 from .pending import CALL, Asker, Open, Pending, opened
 
@@ -53,7 +53,7 @@ class Bridge:
     max_frame: int = 32 * 2**20
     roots: tuple[str, ...] = ()
     session_id: str = ""
-    window: int = 1_000_000
+    promise: Promise = attrs.field(factory=Promise)
     name: str = attrs.field(factory=lambda: os.urandom(8).hex())
     work: trio.Event = attrs.field(factory=trio.Event)
     asked: trio.Event = attrs.field(factory=trio.Event)
@@ -124,7 +124,7 @@ class Bridge:
             (call, asker)
             for call in self._pending.calls()
             for asker in call.askers.values()
-            if asker.deadline <= now
+            if min(asker.deadline, asker.began + self.promise.patience_s) <= now
         ]
         for call, asker in late:
             if call.accepted and asker.method == CALL:
@@ -194,11 +194,16 @@ class Bridge:
     # The daemon's side
 
     def connected(
-        self, *, session_id: str, resumed: bool, window: int, greeted_roots: tuple[str, ...]
+        self,
+        *,
+        session_id: str,
+        resumed: bool,
+        promise: Promise,
+        greeted_roots: tuple[str, ...],
     ) -> None:
         """A connection is proven; what is to be sent again will be."""
         self.session_id = session_id
-        self.window = window
+        self.promise = promise
         self._greeted_roots = greeted_roots
         self._pending.reconnected(resumed=resumed)
         for call in list(self._pending.calls()):
@@ -217,7 +222,9 @@ class Bridge:
         frames: list[CallTool | Cancel] = [
             Cancel(request_id=key) for key in self._pending.cancels()
         ]
-        frames += [self._with_roots(call.message) for call in self._pending.to_send(self.window)]
+        frames += [
+            self._with_roots(call.message) for call in self._pending.to_send(self.promise.window)
+        ]
         return frames
 
     def _with_roots(self, message: CallTool) -> CallTool:

@@ -31,6 +31,7 @@ from exai_trio.wire.messages import (
 )
 
 from .bridge import Bridge
+from .budgets import Promise
 from .catalogue import Catalogue
 from .endings import Departing, Refused, plainest
 
@@ -194,14 +195,17 @@ class Link:
 
     def _open(self, ack: HelloAck, roots: tuple[str, ...]) -> None:
         limits = ack.limits if isinstance(ack.limits, dict) else {}
-        window = int(limits.get("session_max_inflight", _UNLIMITED))
+        promise = Promise(
+            window=max(1, int(limits.get("session_max_inflight", _UNLIMITED))),
+            longest_call_s=float(limits.get("call_timeout_s", 0.0)),
+        )
         self._failures = 0
         self._list_wanted = True
         self._turned("connected", "")
         self.bridge.connected(
             session_id=self.session_id,
             resumed=ack.resumed is True,
-            window=max(1, window),
+            promise=promise,
             greeted_roots=roots,
         )
 

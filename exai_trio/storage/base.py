@@ -30,12 +30,17 @@ class Conversation:
 
 
 @attrs.frozen(kw_only=True)
-class Thread:
-    """A conversation in a list: how it opens, how many turns it has, when the last one was (unix seconds)."""
+class Summary:
+    """A conversation at a glance. `opening` begins its first question; `name` may be ""; `last_at` is its newest turn or step."""
 
     id: str
-    opening: str
+    name: str
+    created_at: float
+    expires_at: float
     turns: int
+    tool: str
+    model: str
+    opening: str
     last_at: float
 
 
@@ -59,10 +64,6 @@ class ConversationStore(Protocol):
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
         """Add turns at the end, making the conversation if needed, in one transaction. Returns how many turns it has then."""
-        ...
-
-    async def recent(self, now: float, most: int) -> tuple[Thread, ...]:
-        """At most so many that have not expired at `now`, the one that was used last first."""
         ...
 
     async def sweep(self, now: float) -> int:
@@ -90,6 +91,37 @@ class WorkflowStore(Protocol):
 
 class Store(ConversationStore, WorkflowStore, Protocol):
     """Everything that is kept under a continuation id."""
+
+
+class Threads(Protocol):
+    """Conversations as a person looks after them: listed, named, copied, deleted. Those that have expired are not there.
+
+    Raises and cancels as a ConversationStore does.
+    """
+
+    async def recent(self, now: float, most: int | None = None) -> tuple[Summary, ...]:
+        """At most so many, the one that was used last first."""
+        ...
+
+    async def find(self, wanted: str, now: float) -> tuple[str, ...]:
+        """The ids that it may mean: the one with that id, else the one so named, else those that begin with it."""
+        ...
+
+    async def named(self, name: str, now: float) -> str | None:
+        """The id of the one with that name."""
+        ...
+
+    async def name(self, continuation_id: str, name: str, now: float) -> bool:
+        """Name it, or take its name away with "". False if there is none with that id, or another one has that name."""
+        ...
+
+    async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> bool:
+        """Copy all turns and workflow steps to a new id; the two go on apart. False if there is none to copy."""
+        ...
+
+    async def delete(self, continuation_id: str, now: float) -> bool:
+        """Returns whether it was there."""
+        ...
 
 
 @attrs.frozen(kw_only=True)
@@ -126,4 +158,16 @@ class FileRegistry(Protocol):
 
     async def forget_upload(self, provider: str, account: str, file_id: str) -> None:
         """It is gone at the provider; forgetting one that is not known is no fault."""
+        ...
+
+
+class TokenRatios(Protocol):
+    """How many tokens a model counts for each that is estimated. Raises and cancels as a ConversationStore does."""
+
+    async def all(self) -> Mapping[str, float]:
+        """By the model's full name, the one that changed last at the end."""
+        ...
+
+    async def keep(self, model: str, ratio: float, now: float) -> None:
+        """In place of what was kept of that model. Of very many models only the newest stay."""
         ...

@@ -1,12 +1,12 @@
 """One writer for many tasks: what waits while a batch is written becomes the next batch. No SQL and no database here.
 
-The writer is a task that runs each batch in a thread of its own limiter. It outlives its owner's cancellation just long
-enough to flush what was accepted.
+The writer is one thread for the life of its owner: a write wakes it, and the end of a batch wakes the loop once. It
+outlives its owner's cancellation just long enough to flush what was accepted.
 """
 
-import math
 from collections.abc import AsyncGenerator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -24,9 +24,13 @@ FLUSH_S = 5.0
 
 @attrs.define(eq=False)
 class Write:
-    """One piece of work for the writer's thread, and its outcome: `result` or `fault`, valid once `settled` is set."""
+    """One piece of work for the writer's thread, and its outcome: `result` or `fault`, valid once `settled` is set.
+
+    `whole`: the work is one statement, which is done or not done without a transaction around it.
+    """
 
     work: Callable[[Any], Any]
+    whole: bool = False
     settled: trio.Event = attrs.field(factory=trio.Event)
     result: Any = None
     fault: Exception | None = None
@@ -36,80 +40,109 @@ Commit = Callable[[Sequence[Write]], None]
 """Runs in a thread: carries out each write, all durable or refused when it returns, and fills in the outcomes."""
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class GroupCommit:
-    """The way in for any task."""
+    """The way in for any task; made by `open_group_commit`, which alone runs and closes it."""
 
-    _accept: trio.MemorySendChannel[Write]
+    _waiting: SimpleQueue[Write | None] = attrs.field(factory=SimpleQueue[Write | None])
+    _batch: list[Write] = attrs.field(factory=list[Write])
+    _closed: bool = False
+    _room: trio.Event = attrs.field(factory=trio.Event)
 
-    async def write(self, work: Callable[[Any], T]) -> T:
+    async def write(self, work: Callable[[Any], T], *, whole: bool = False) -> T:
         """Have `work` done in the next batch. Cancelling before it is accepted leaves nothing done; after that it is done whole.
 
         Raises: StorageError.
         """
-        write = Write(work)
-        try:
-            await self._accept.send(write)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            raise StorageError("The store is closed.") from None
+        await (
+            trio.lowlevel.checkpoint_if_cancelled()
+        )  # a full checkpoint would be one more turn for each call
+        while self._waiting.qsize() >= QUEUE_LENGTH and not self._closed:
+            await self._room.wait()
+        if self._closed:
+            raise StorageError("The store is closed.")
+        write = Write(work, whole)
+        self._waiting.put(write)
         await write.settled.wait()
         if write.fault is not None:
             raise write.fault
         return cast("T", write.result)
 
+    async def run(self, commit: Commit) -> None:
+        """Write until closed. What is not written when this ends, or is cancelled, is refused."""
+        # The token: with from_thread.run_sync the thread would wait for the loop before it takes the next batch.
+        token = trio.lowlevel.current_trio_token()
+
+        def write_batches() -> None:
+            while batch := self._next_batch():
+                commit(batch)
+                self._batch = []
+                token.run_sync_soon(self._settle, batch)
+                trio.from_thread.check_cancelled()
+
+        try:
+            await trio.to_thread.run_sync(
+                write_batches, thread_name="exai storage writer", limiter=trio.CapacityLimiter(1)
+            )
+        finally:
+            self._closed = True
+            self._refuse_rest()
+
+    def close(self) -> None:
+        """Nothing is accepted from now on; what waits is written, and then `run` ends."""
+        self._closed = True
+        self._waiting.put(None)
+        self._make_room()
+
+    def _next_batch(self) -> list[Write]:
+        """In the thread: wait for a write, and take what came with it. Nothing at all once closed."""
+        first = self._waiting.get()
+        if first is not None:
+            self._batch = [first, *self._at_hand(BATCH_LENGTH - 1)]
+        return self._batch
+
+    def _at_hand(self, most: int) -> list[Write]:
+        found: list[Write] = []
+        with suppress(Empty):
+            while len(found) < most:
+                write = self._waiting.get_nowait()
+                if write is None:  # seen again as the first of the next batch
+                    self._waiting.put(None)
+                    break
+                found.append(write)
+        return found
+
+    def _settle(self, batch: Sequence[Write]) -> None:
+        for write in batch:
+            write.settled.set()
+        self._make_room()
+
+    def _make_room(self) -> None:
+        self._room.set()
+        self._room = trio.Event()
+
+    def _refuse_rest(self) -> None:
+        rest = [*self._batch, *self._at_hand(QUEUE_LENGTH)]
+        for write in rest:
+            write.fault = StorageError("The store was closed before this could be written.")
+        self._settle(rest)
+
 
 @asynccontextmanager
 async def open_group_commit(commit: Commit) -> AsyncGenerator[GroupCommit]:
     """Accept writes until the block is left; then flush those that wait, for at most FLUSH_S."""
-    accept, waiting = trio.open_memory_channel[Write](QUEUE_LENGTH)
-    # Shielded, so that the end of the daemon does not cut the flush; ended by the closed channel, or by the deadline set below.
+    group = GroupCommit()
+    # Shielded, so that the end of the daemon does not cut the flush; ended by the close, or by the deadline set below.
     flushing = trio.CancelScope(shield=True)
+
+    async def run() -> None:
+        with flushing:
+            await group.run(commit)
+
     async with trio.open_nursery() as writing:
         try:
-            writing.start_soon(_write_batches, waiting, commit, flushing)
-            yield GroupCommit(accept)
+            writing.start_soon(run)
+            yield group
         finally:
-            accept.close()
+            group.close()
             flushing.deadline = trio.current_time() + FLUSH_S
-
-
-async def _write_batches(
-    waiting: trio.MemoryReceiveChannel[Write], commit: Commit, flushing: trio.CancelScope
-) -> None:
-    limiter = trio.CapacityLimiter(1)
-    batch: list[Write] = []
-    try:
-        with flushing:
-            async for first in waiting:
-                batch = [first, *_at_hand(waiting)]
-                await trio.to_thread.run_sync(
-                    commit, batch, thread_name="exai storage writer", limiter=limiter
-                )
-                _settle(batch)
-    finally:
-        _refuse([*batch, *_at_hand(waiting, math.inf)])
-        waiting.close()
-
-
-def _at_hand(
-    waiting: trio.MemoryReceiveChannel[Write], most: float = BATCH_LENGTH - 1
-) -> list[Write]:
-    found: list[Write] = []
-    while len(found) < most:
-        try:
-            found.append(waiting.receive_nowait())
-        except (trio.WouldBlock, trio.EndOfChannel):
-            break
-    return found
-
-
-def _settle(batch: list[Write]) -> None:
-    for write in batch:
-        write.settled.set()
-
-
-def _refuse(rest: list[Write]) -> None:
-    for write in rest:
-        if not write.settled.is_set():
-            write.fault = StorageError("The store was closed before this could be written.")
-            write.settled.set()

@@ -42,7 +42,7 @@ class SqliteJournal:
                 retry_after_s=10.0,
             )
         row = _row(call)
-        await self._writer.write(lambda connection: _insert_call(connection, row))
+        await self._writer.write(lambda connection: _insert_call(connection, row), whole=True)
 
     async def run_again(self, session: str, request: str) -> None:
         await self._writer.write(
@@ -55,7 +55,7 @@ class SqliteJournal:
 
     async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
         row = (session, request, outcome.seq, outcome.frame, outcome.at)
-        await self._writer.write(lambda connection: _insert_outcome(connection, row))
+        await self._writer.write(lambda connection: _insert_outcome(connection, row), whole=True)
 
     async def hand_over(
         self, session: str, request: str, outcome: KeptOutcome, to: KeptCall

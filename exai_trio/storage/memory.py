@@ -8,15 +8,16 @@ import msgspec
 import trio
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.base import Conversation, Step, Thread, Turn
+from exai_trio.storage.base import Conversation, Step, Summary, Turn
 
 
 @attrs.define
 class MemoryStore:
-    """A Store that forgets."""
+    """A Store, and its Threads, that forget."""
 
     _conversations: dict[str, Conversation] = attrs.field(factory=dict[str, Conversation])
     _steps: dict[str, tuple[Step, ...]] = attrs.field(factory=dict[str, tuple[Step, ...]])
+    _names: dict[str, str] = attrs.field(factory=dict[str, str])
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
         await trio.lowlevel.checkpoint()
@@ -33,20 +34,6 @@ class MemoryStore:
         self._conversations[continuation_id] = grown
         return len(grown.turns)
 
-    async def recent(self, now: float, most: int) -> tuple[Thread, ...]:
-        await trio.lowlevel.checkpoint()
-        living = [one for one in self._conversations.values() if one.expires_at > now and one.turns]
-        living.sort(key=lambda one: (-one.turns[-1].at, one.id))
-        return tuple(
-            Thread(
-                id=one.id,
-                opening=next((turn.text for turn in one.turns if turn.role == "user"), "")[:200],
-                turns=len(one.turns),
-                last_at=one.turns[-1].at,
-            )
-            for one in living[:most]
-        )
-
     async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
         found = await self.load(continuation_id, now)
         return () if found is None else self._steps.get(continuation_id, ())
@@ -61,11 +48,75 @@ class MemoryStore:
         self._steps[continuation_id] = grown
         return grown
 
+    async def recent(self, now: float, most: int | None = None) -> tuple[Summary, ...]:
+        await trio.lowlevel.checkpoint()
+        found = [self._summary(one) for one in self._living(now)]
+        return tuple(sorted(found, key=lambda one: (-one.last_at, one.id))[:most])
+
+    def _living(self, now: float) -> list[Conversation]:
+        return [one for one in self._conversations.values() if one.expires_at > now]
+
+    def _summary(self, one: Conversation) -> Summary:
+        steps = self._steps.get(one.id, ())
+        tools = [step.tool for step in steps[-1:]] + [turn.tool for turn in one.turns[-1:]]
+        times = [step.at for step in steps[-1:]] + [turn.at for turn in one.turns[-1:]]
+        return Summary(
+            id=one.id,
+            name=self._names.get(one.id, ""),
+            created_at=one.created_at,
+            expires_at=one.expires_at,
+            turns=len(one.turns),
+            tool=tools[-1] if tools else "",
+            model=next((turn.model for turn in reversed(one.turns) if turn.model), ""),
+            opening=next((turn.text for turn in one.turns if turn.role == "user"), "")[:200],
+            last_at=max([one.created_at, *times]),
+        )
+
+    async def find(self, wanted: str, now: float) -> tuple[str, ...]:
+        await trio.lowlevel.checkpoint()
+        ids = sorted(one.id for one in self._living(now))
+        if wanted in ids:
+            return (wanted,)
+        named = await self.named(wanted, now)
+        return (named,) if named else tuple(id_ for id_ in ids if id_.startswith(wanted))
+
+    async def named(self, name: str, now: float) -> str | None:
+        await trio.lowlevel.checkpoint()
+        ids = (one.id for one in self._living(now) if self._names.get(one.id) == name)
+        return next(ids, None) if name else None
+
+    async def name(self, continuation_id: str, name: str, now: float) -> bool:
+        await trio.lowlevel.checkpoint()
+        ids = [one.id for one in self._living(now)]
+        others = {self._names.get(id_) for id_ in ids if id_ != continuation_id}
+        if continuation_id not in ids or (name and name in others):
+            return False
+        self._names[continuation_id] = name
+        return True
+
+    async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> bool:
+        known = await self.load(continuation_id, now)
+        if known is None:
+            return False
+        copy = attrs.evolve(known, id=new_id, created_at=now, expires_at=expires_at)
+        self._conversations[new_id] = copy
+        self._steps[new_id] = self._steps.get(continuation_id, ())
+        return True
+
+    async def delete(self, continuation_id: str, now: float) -> bool:
+        known = await self.load(continuation_id, now)
+        self._forget(continuation_id)
+        return known is not None
+
+    def _forget(self, continuation_id: str) -> None:
+        for table in (self._conversations, self._steps, self._names):
+            table.pop(continuation_id, None)
+
     def _prolonged(self, continuation_id: str, now: float, expires_at: float) -> Conversation:
         """The conversation with its new end; one that has ended begins anew."""
         known = self._conversations.get(continuation_id)
         if known is None or known.expires_at <= now:
-            self._steps.pop(continuation_id, None)
+            self._forget(continuation_id)
             known = Conversation(id=continuation_id, created_at=now, expires_at=expires_at)
         prolonged = attrs.evolve(known, expires_at=expires_at)
         self._conversations[continuation_id] = prolonged
@@ -75,8 +126,7 @@ class MemoryStore:
         await trio.lowlevel.checkpoint()
         expired = [c.id for c in self._conversations.values() if c.expires_at <= now]
         for continuation_id in expired:
-            del self._conversations[continuation_id]
-            self._steps.pop(continuation_id, None)
+            self._forget(continuation_id)
         return len(expired)
 
 

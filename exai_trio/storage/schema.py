@@ -102,4 +102,13 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (
+        """
+        CREATE TABLE token_ratios (
+            model TEXT PRIMARY KEY,
+            ratio REAL NOT NULL,
+            at REAL NOT NULL
+        ) STRICT
+        """,
+    ),
 )

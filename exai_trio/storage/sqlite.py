@@ -19,14 +19,13 @@ import trio
 from exai_trio.errors import StorageError
 from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
-from exai_trio.storage.base import Conversation, Step, Thread, Turn
+from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.storage.damage import marker, note, put_aside
 from exai_trio.storage.faults import Damaged, DiskFull, kind_of, remedy_of
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
 from exai_trio.storage.schema import APPLICATION_ID, STEPS
-from exai_trio.storage.threads_sqlite import recent
 
 T = TypeVar("T")
 
@@ -68,9 +67,6 @@ class SqliteStore:
         return await self._writer.write(
             lambda connection: queries.add_step(connection, continuation_id, row, now, expires_at)
         )
-
-    async def recent(self, now: float, most: int) -> tuple[Thread, ...]:
-        return await self.read(lambda connection: recent(connection, now, most))
 
     async def sweep(self, now: float) -> int:
         return await self._writer.write(lambda connection: queries.sweep(connection, now))
@@ -241,10 +237,20 @@ def _commit(
 
 
 def _carry_out_all(connection: sqlite3.Connection, batch: Sequence[Write]) -> None:
+    if len(batch) == 1 and batch[0].whole:
+        _carry_out_alone(connection, batch[0])
+        return
     with _sqlite_faults(), _transaction(connection, "IMMEDIATE"):
         for write in batch:
             write.fault = None
             _carry_out(connection, write)
+
+
+def _carry_out_alone(connection: sqlite3.Connection, write: Write) -> None:
+    """One statement is its own transaction: no other statements, each of which would give up the interpreter and wait for it."""
+    write.fault = None
+    with _sqlite_faults():
+        write.result = write.work(connection)
 
 
 def _carry_out(connection: sqlite3.Connection, write: Write) -> None:

@@ -1,17 +1,19 @@
-"""Conversations as a person looks after them: listed, named, copied, deleted. Turns are added elsewhere."""
+"""Conversations in the SQLite file as a person looks after them. Turns are added elsewhere."""
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from exai_trio.storage.base import Conversation
+from exai_trio.storage.base import Summary
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
 
     from exai_trio.storage.sqlite import SqliteStore
 
-_COPIES = (
+_LIVING: Final = "SELECT 1 FROM conversations WHERE id = ? AND expires_at > ?"
+_IS_NAMED: Final = "n.name = ?"
+_COPIES: Final = (
     "INSERT INTO conversations (id, created_at, expires_at) VALUES (:new, :now, :end)",
     (
         "INSERT INTO turns SELECT :new, number, role, text, tool, model, provider, at, extra"
@@ -19,101 +21,102 @@ _COPIES = (
     ),
     "INSERT INTO steps SELECT :new, number, tool, at, data FROM steps WHERE conversation = :old",
 )
-
-
-@attrs.frozen(kw_only=True)
-class Summary:
-    """A conversation at a glance. Times are unix seconds; `opening` is its first question; `name` may be ""."""
-
-    id: str
-    name: str
-    created_at: float
-    expires_at: float
-    turns: int
-    tool: str
-    model: str
-    opening: str
+_COLUMNS: Final = tuple(field.name for field in attrs.fields(Summary))
+_NEWEST_FIRST: Final = """
+    SELECT c.id, coalesce(n.name, ''), c.created_at, c.expires_at,
+        (SELECT count(*) FROM turns t WHERE t.conversation = c.id),
+        coalesce(
+            (SELECT tool FROM turns t WHERE t.conversation = c.id ORDER BY number DESC LIMIT 1),
+            (SELECT tool FROM steps s WHERE s.conversation = c.id ORDER BY number DESC LIMIT 1), ''),
+        coalesce((SELECT model FROM turns t WHERE t.conversation = c.id AND model <> ''
+            ORDER BY number DESC LIMIT 1), ''),
+        coalesce((SELECT substr(text, 1, 200) FROM turns t WHERE t.conversation = c.id
+            AND role = 'user' ORDER BY number LIMIT 1), ''),
+        max(
+            c.created_at,
+            coalesce((SELECT at FROM turns t WHERE t.conversation = c.id ORDER BY number DESC LIMIT 1), 0),
+            coalesce((SELECT at FROM steps s WHERE s.conversation = c.id ORDER BY number DESC LIMIT 1), 0)
+        ) AS last_at
+    FROM conversations c LEFT JOIN thread_names n ON n.conversation = c.id WHERE c.expires_at > ?
+    ORDER BY last_at DESC, c.id LIMIT ?
+"""
 
 
 @attrs.frozen
-class Threads:
-    """The conversations of an open store that have not expired. Raises and cancels as a ConversationStore does."""
+class SqliteThreads:
+    """Threads in the file of an open store."""
 
     _store: "SqliteStore"
 
-    async def all(self, now: float) -> tuple[Summary, ...]:
-        """Newest answer last."""
-        return await self._store.read(lambda connection: _all(connection, now))
+    async def recent(self, now: float, most: int | None = None) -> tuple[Summary, ...]:
+        limit = -1 if most is None else most
+        return await self._store.read(lambda connection: _recent(connection, now, limit))
 
     async def find(self, wanted: str, now: float) -> tuple[str, ...]:
-        """The ids that it may mean: the one so named or with that id, else those that begin with it."""
         return await self._store.read(lambda connection: _find(connection, wanted, now))
 
-    async def load(self, continuation_id: str, now: float) -> Conversation | None:
-        return await self._store.load(continuation_id, now)
+    async def named(self, name: str, now: float) -> str | None:
+        return await self._store.read(
+            lambda connection: next(iter(_where(connection, _IS_NAMED, (name,), now)), None)
+        )
 
-    async def name(self, continuation_id: str, name: str) -> bool:
-        """Name it, or take its name away with "". False if another one has that name."""
-        return await self._store.write(lambda connection: _name(connection, continuation_id, name))
+    async def name(self, continuation_id: str, name: str, now: float) -> bool:
+        return await self._store.write(
+            lambda connection: _name(connection, continuation_id, name, now)
+        )
 
-    async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> None:
-        """A copy of all turns and workflow steps under a new id; the two go on apart."""
+    async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> bool:
         values: dict[str, str | float] = {
             "old": continuation_id,
             "new": new_id,
             "now": now,
             "end": expires_at,
         }
-        await self._store.write(lambda connection: _fork(connection, values))
+        return await self._store.write(lambda connection: _fork(connection, values))
 
-    async def delete(self, continuation_id: str) -> bool:
-        return await self._store.write(
-            lambda connection: (
-                connection.execute(
-                    "DELETE FROM conversations WHERE id = ?", (continuation_id,)
-                ).rowcount
-                > 0
-            )
-        )
+    async def delete(self, continuation_id: str, now: float) -> bool:
+        return await self._store.write(lambda connection: _delete(connection, continuation_id, now))
 
 
-def _all(connection: "sqlite3.Connection", now: float) -> tuple[Summary, ...]:
-    rows = connection.execute(
-        "SELECT c.id, coalesce(n.name, ''), c.created_at, c.expires_at,"
-        " (SELECT count(*) FROM turns t WHERE t.conversation = c.id),"
-        " coalesce((SELECT tool FROM turns t WHERE t.conversation = c.id ORDER BY number DESC LIMIT 1), ''),"
-        " coalesce((SELECT model FROM turns t WHERE t.conversation = c.id AND model <> ''"
-        "  ORDER BY number DESC LIMIT 1), ''),"
-        " coalesce((SELECT substr(text, 1, 200) FROM turns t WHERE t.conversation = c.id"
-        "  ORDER BY number LIMIT 1), '')"
-        " FROM conversations c LEFT JOIN thread_names n ON n.conversation = c.id WHERE c.expires_at > ?"
-        " ORDER BY c.expires_at, c.created_at",
-        (now,),
-    )
-    names = [field.name for field in attrs.fields(Summary)]
-    return tuple(Summary(**dict(zip(names, row, strict=True))) for row in rows)
+def _recent(connection: "sqlite3.Connection", now: float, limit: int) -> tuple[Summary, ...]:
+    rows = connection.execute(_NEWEST_FIRST, (now, limit))
+    return tuple(Summary(**dict(zip(_COLUMNS, row, strict=True))) for row in rows)
 
 
 def _find(connection: "sqlite3.Connection", wanted: str, now: float) -> tuple[str, ...]:
-    exact = connection.execute(
-        "SELECT c.id FROM conversations c LEFT JOIN thread_names n ON n.conversation = c.id"
-        " WHERE (c.id = ? OR n.name = ?) AND c.expires_at > ?",
-        (wanted, wanted, now),
-    ).fetchall()
-    found = exact or connection.execute(
-        "SELECT id FROM conversations WHERE substr(id, 1, ?) = ? AND expires_at > ? ORDER BY id",
-        (len(wanted), wanted, now),
+    return (
+        _where(connection, "c.id = ?", (wanted,), now)
+        or _where(connection, _IS_NAMED, (wanted,), now)
+        or _where(connection, "substr(c.id, 1, ?) = ?", (len(wanted), wanted), now)
     )
-    return tuple(row[0] for row in found)
 
 
-def _name(connection: "sqlite3.Connection", continuation_id: str, name: str) -> bool:
-    taken = connection.execute(
-        "SELECT 1 FROM thread_names WHERE name = ? AND conversation <> ?", (name, continuation_id)
-    ).fetchone()
-    if taken:
+def _where(
+    connection: "sqlite3.Connection", condition: str, values: tuple[str | int, ...], now: float
+) -> tuple[str, ...]:
+    rows = connection.execute(
+        "SELECT c.id FROM conversations c LEFT JOIN thread_names n ON n.conversation = c.id"  # noqa: S608 - our own words
+        f" WHERE {condition} AND c.expires_at > ? ORDER BY c.id",
+        (*values, now),
+    )
+    return tuple(row[0] for row in rows)
+
+
+def _name(connection: "sqlite3.Connection", continuation_id: str, name: str, now: float) -> bool:
+    if connection.execute(_LIVING, (continuation_id, now)).fetchone() is None:
         return False
-    connection.execute("DELETE FROM thread_names WHERE conversation = ?", (continuation_id,))
+    holder = connection.execute(
+        "SELECT conversation, expires_at FROM thread_names n JOIN conversations c"
+        " ON c.id = n.conversation WHERE name = ? AND conversation <> ?",
+        (name, continuation_id),
+    ).fetchone()
+    if holder and holder[1] > now:
+        return False
+    # An expired one that the sweep has not met yet holds no name any more.
+    stale = holder[0] if holder else continuation_id
+    connection.execute(
+        "DELETE FROM thread_names WHERE conversation IN (?, ?)", (continuation_id, stale)
+    )
     if name:
         connection.execute(
             "INSERT INTO thread_names (conversation, name) VALUES (?, ?)", (continuation_id, name)
@@ -121,6 +124,15 @@ def _name(connection: "sqlite3.Connection", continuation_id: str, name: str) -> 
     return True
 
 
-def _fork(connection: "sqlite3.Connection", values: dict[str, str | float]) -> None:
+def _fork(connection: "sqlite3.Connection", values: dict[str, str | float]) -> bool:
+    if connection.execute(_LIVING, (values["old"], values["now"])).fetchone() is None:
+        return False
     for statement in _COPIES:
         connection.execute(statement, values)
+    return True
+
+
+def _delete(connection: "sqlite3.Connection", continuation_id: str, now: float) -> bool:
+    living = connection.execute(_LIVING, (continuation_id, now)).fetchone() is not None
+    connection.execute("DELETE FROM conversations WHERE id = ?", (continuation_id,))
+    return living

@@ -7,12 +7,11 @@ import attrs
 from msgspec import Meta
 
 from exai_trio.errors import StorageError
-from exai_trio.files import budget
 from exai_trio.files.images import is_data_url
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import ChatRequest
 from exai_trio.storage.base import Turn
-from exai_trio.tools import answers, conversations, models, prompts
+from exai_trio.tools import answers, asking, conversations, models, prompts
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.conversations import Thread
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
@@ -54,30 +53,20 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     choice = models.choose(
         services, arguments.model, thread.last_model, images=bool(arguments.images)
     )
-    question, material = await _gather(arguments, thread, choice, caller, services)
+    question, found = await _gather(arguments, thread, choice, caller, services)
+    messages = [turn.extra.get("files", ()) for turn in thread.turns]
+    fitted = asking.room(services, choice).fit(found.files, [*messages, question.files])
+    material = attrs.evolve(found, files=fitted)
     request = ChatRequest(
         model=choice.model.name,
-        messages=prompts.assemble(
-            system=prompts.SYSTEM,
-            turns=thread.turns,
-            question=question,
-            material=material,
-            answering=models.address(choice),
-            context_window=choice.model.context_window,
-            calibration=services.calibration.factor(models.address(choice)),
-        ),
+        messages=await asking.assembled(services, choice, question, material, turns=thread.turns),
         temperature=arguments.temperature,
         thinking=arguments.thinking_mode,
         web_search=arguments.use_websearch,
         idempotency_key=caller.idempotency_key,
         cache_key=thread.id,
     )
-    answer = await services.gateway.chat(choice, request, caller)
-    if not answer.web_results:  # they count as input and are in no estimate
-        counted = answer.usage.input_tokens
-        services.calibration.learn(
-            models.address(choice), prompts.estimate(request.messages), counted
-        )
+    answer = await asking.ask(services, choice, request, caller)
     exchange = _exchange(arguments, question, choice, answer, services.now())
     return await _finish(arguments, thread, exchange, answer, services)
 
@@ -97,12 +86,10 @@ async def _gather(
     pictures = thread.named("images") if choice.model.sees else []
     paths = [reading.path for reading in named]
     readings = {reading.path: reading for reading in (*earlier, *named)}
-    messages = [turn.extra.get("files", ()) for turn in thread.turns]
-    room = budget.room_for_files(choice.model.context_window)
     return (
         prompts.Question(text=arguments.prompt, files=paths, images=images),
         prompts.Material(
-            files=budget.fit(readings, [*messages, paths], room),
+            files=readings,
             images=await files.read_images_again(pictures, roots),
         ),
     )

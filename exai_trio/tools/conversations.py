@@ -6,7 +6,7 @@ from typing import Any
 import attrs
 
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.storage.base import Step, Turn
+from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.tools import prompts
 from exai_trio.tools.answers import Offer
 from exai_trio.tools.declaration import Services
@@ -46,13 +46,38 @@ class Thread:
 
 
 async def open_thread(services: Services, continuation_id: str, *, going_on: str = "") -> Thread:
-    """The thread of that id, or a new one for "". The workflow tool `going_on` sees its own notes as steps only, not as turns.
+    """The thread of that id or name, or a new one for "". The workflow tool `going_on` sees its own notes as steps only, not as turns.
 
     Raises: NotFoundError if there is none (any more); ArgumentError if it has had all its exchanges; StorageError.
     """
     if not continuation_id:
         return Thread(id=str(uuid.uuid4()))
-    found = await services.conversations.load(continuation_id, services.now())
+    thread = await stored_thread(services, continuation_id, going_on=going_on)
+    most = services.config.max_conversation_turns
+    if thread.exchanges >= most and going_on not in _investigating(thread.steps):
+        raise ArgumentError(
+            f"This conversation has had its {most} exchanges (MAX_CONVERSATION_TURNS)."
+            " Leave continuation_id out to begin a new one.",
+            details={"field": "continuation_id", "allowed": f"at most {most} exchanges"},
+        )
+    return thread
+
+
+async def stored_thread(services: Services, wanted: str, *, going_on: str = "") -> Thread:
+    """The thread of that id or name, however long. Raises: NotFoundError, StorageError."""
+    found = await _load(services, wanted)
+    steps = await services.conversations.steps(found.id, services.now())
+    others = [tool for tool in _investigating(steps) if tool != going_on]
+    unfinished = [turn for tool in others for turn in _as_turns(tool, steps)]
+    turns = sorted([*found.turns, *unfinished], key=_moment) if unfinished else found.turns
+    return Thread(id=found.id, turns=tuple(turns), steps=steps)
+
+
+async def _load(services: Services, wanted: str) -> Conversation:
+    now = services.now()
+    found = await services.conversations.load(wanted, now)
+    if found is None and (named := await services.threads.named(wanted, now)):
+        found = await services.conversations.load(named, now)
     if found is None:
         hours = services.config.conversation_timeout_hours
         raise NotFoundError(
@@ -60,19 +85,7 @@ async def open_thread(services: Services, continuation_id: str, *, going_on: str
             " Leave continuation_id out to begin a new one, and say again what it should know.",
             details={"field": "continuation_id"},
         )
-    steps = await services.conversations.steps(continuation_id, services.now())
-    others = [tool for tool in _investigating(steps) if tool != going_on]
-    unfinished = [turn for tool in others for turn in _as_turns(tool, steps)]
-    turns = sorted([*found.turns, *unfinished], key=_moment) if unfinished else found.turns
-    thread = Thread(id=found.id, turns=tuple(turns), steps=steps)
-    most = services.config.max_conversation_turns
-    if thread.exchanges >= most and going_on not in _investigating(steps):
-        raise ArgumentError(
-            f"This conversation has had its {most} exchanges (MAX_CONVERSATION_TURNS)."
-            " Leave continuation_id out to begin a new one.",
-            details={"field": "continuation_id", "allowed": f"at most {most} exchanges"},
-        )
-    return thread
+    return found
 
 
 def _moment(turn: Turn) -> float:

@@ -11,7 +11,8 @@ import trio
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.files.reading import FileReader
-from exai_trio.storage.base import Store
+from exai_trio.storage.base import Store, Threads, TokenRatios
+from exai_trio.storage.ratios import MemoryRatios
 from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.upload_desk import UploadDesk
 
@@ -81,11 +82,13 @@ class Services:
     config: Config
     gateway: "Gateway"
     conversations: Store
+    threads: Threads
     daemon: DaemonView
     tool_names: Callable[[], tuple[str, ...]]
     now: Callable[[], float]  # unix seconds, UTC
     uploads: UploadDesk
     calibration: Calibration = attrs.field(factory=Calibration)
+    ratios: TokenRatios = attrs.field(factory=MemoryRatios)
     calls: CallArchive = attrs.field(factory=NoCalls)
     files: FileReader = attrs.field(factory=FileReader)
     # Traces at once, each in a process of its own that may use up a core and 768 MiB.

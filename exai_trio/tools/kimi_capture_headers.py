@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from exai_trio.observability.redaction import Redaction
 from exai_trio.providers.base import ChatRequest
-from exai_trio.tools import answers, models, raw_messages
+from exai_trio.tools import answers, asking, models, raw_messages
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 _HIDDEN = frozenset({"set-cookie", "authorization"})
@@ -37,7 +37,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         cache_key=cache_key,
         idempotency_key=caller.idempotency_key,
     )
-    answer = await services.gateway.chat(choice, request, caller)
+    answer = await asking.ask(services, choice, request, caller)
     headers = {name: value for name, value in answer.headers.items() if name not in _HIDDEN}
     captured = {
         "headers": Redaction().value(headers),

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from exai_trio.errors import ArgumentError, CallTimeoutError
 from exai_trio.providers.base import ChatRequest, Message
-from exai_trio.tools import answers, models, uploads
+from exai_trio.tools import answers, asking, models, uploads
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
@@ -37,7 +37,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
             temperature=arguments.temperature,
             idempotency_key=caller.idempotency_key,
         )
-        answer = await services.gateway.chat(choice, request, caller)
+        answer = await asking.ask(services, choice, request, caller)
         return answers.simple(
             "kimi_chat_with_files",
             answer.text,

@@ -6,7 +6,7 @@ import attrs
 from msgspec import Meta
 
 from exai_trio.providers.base import ChatRequest
-from exai_trio.tools import answers, models, raw_messages
+from exai_trio.tools import answers, asking, models, raw_messages
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         tool_choice=raw_messages.tool_choice(arguments.tool_choice) if arguments.tools else None,
         idempotency_key=caller.idempotency_key,
     )
-    answer = await services.gateway.chat(choice, request, caller)
+    answer = await asking.ask(services, choice, request, caller)
     return answers.simple(
         "kimi_chat_with_tools",
         answer.text,

@@ -8,7 +8,7 @@ import msgspec
 from msgspec import Meta
 
 from exai_trio.providers.base import ChatRequest, Message
-from exai_trio.tools import answers, models
+from exai_trio.tools import answers, asking, models
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         web_search=arguments.use_websearch,
         idempotency_key=caller.idempotency_key,
     )
-    answer = await services.gateway.chat(choice, request, caller)
+    answer = await asking.ask(services, choice, request, caller)
     said = _read(answer.text)
     facts = models.facts(answer, "")
     if len(said) < len(_KINDS):

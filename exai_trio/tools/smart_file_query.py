@@ -10,10 +10,9 @@ import attrs
 from msgspec import Meta
 
 from exai_trio.errors import ArgumentError
-from exai_trio.files import budget
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import ChatRequest, Message
-from exai_trio.tools import answers, models, prompts, uploads
+from exai_trio.tools import answers, asking, models, prompts, uploads
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 from exai_trio.tools.kimi_chat_with_files import extracts
@@ -52,7 +51,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         messages=prepared.messages,
         idempotency_key=caller.idempotency_key,
     )
-    answer = await services.gateway.chat(prepared.choice, request, caller)
+    answer = await asking.ask(services, prepared.choice, request, caller)
     return answers.simple(
         "smart_file_query",
         answer.text,
@@ -74,7 +73,7 @@ async def _prepare(arguments: Arguments, caller: Caller, services: Services) -> 
             return await _uploaded(arguments, caller, services)
         if not readable:
             raise ArgumentError("There is no text to ask about in this directory.")
-    return _embedded(arguments, readings, services)
+    return await _embedded(arguments, readings, services)
 
 
 def _refuse_glm(arguments: Arguments, reading: Reading) -> None:
@@ -90,29 +89,28 @@ async def _seen(arguments: Arguments, caller: Caller, services: Services) -> _Pr
     with concerning("file_path"):
         images = await services.files.read_images([arguments.file_path], caller.roots)
     question = prompts.Question(text=arguments.question, images=images)
-    return _assembled(choice, question, prompts.Material())
+    return await _assembled(services, choice, question, prompts.Material())
 
 
-def _embedded(arguments: Arguments, readings: tuple[Reading, ...], services: Services) -> _Prepared:
+async def _embedded(
+    arguments: Arguments, readings: tuple[Reading, ...], services: Services
+) -> _Prepared:
     choice = _choose(arguments, services, images=False)
     paths = [reading.path for reading in readings]
-    room = budget.room_for_files(choice.model.context_window)
-    fitted = budget.fit({reading.path: reading for reading in readings}, [paths], room)
-    question = prompts.Question(text=arguments.question, files=paths)
-    return _assembled(choice, question, prompts.Material(files=fitted))
-
-
-def _assembled(
-    choice: "ModelChoice", question: prompts.Question, material: prompts.Material
-) -> _Prepared:
-    messages = prompts.assemble(
-        system=SYSTEM,
-        turns=(),
-        question=question,
-        material=material,
-        answering=models.address(choice),
-        context_window=choice.model.context_window,
+    fitted = asking.room(services, choice).fit(
+        {reading.path: reading for reading in readings}, [paths]
     )
+    question = prompts.Question(text=arguments.question, files=paths)
+    return await _assembled(services, choice, question, prompts.Material(files=fitted))
+
+
+async def _assembled(
+    services: Services,
+    choice: "ModelChoice",
+    question: prompts.Question,
+    material: prompts.Material,
+) -> _Prepared:
+    messages = await asking.assembled(services, choice, question, material, system=SYSTEM)
     return _Prepared(choice=choice, messages=messages, facts={"file": "in the prompt"})
 
 

@@ -6,20 +6,22 @@ import attrs
 import msgspec
 from msgspec import Meta
 
-from exai_trio.errors import NotFoundError
 from exai_trio.observability.times import rfc3339
-from exai_trio.storage.base import Conversation
+from exai_trio.storage.base import Summary
+from exai_trio.tools import conversations
+from exai_trio.tools.conversations import Thread
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 _MOST = 100
 _LONGEST = 4_000_000  # characters: longer messages break clients
 _TITLE = 80  # characters
+_MOST_COMPLETED = 1000  # conversations looked through
 _MOST_VALUES = 101  # one more than a client takes: so it is known that there are more
 
 
 @attrs.frozen(kw_only=True)
 class Arguments:
-    """What threads takes. `value` is the continuation_id to read, or the beginning of the word to complete."""
+    """What threads takes. `value` is the continuation_id (or name) to read, or the beginning of the word to complete."""
 
     operation: Literal["list", "read", "complete"]
     value: Annotated[str, Meta(max_length=1000)] = ""
@@ -31,9 +33,7 @@ async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answ
         case "list":
             return _answer(threads=await _listed(services))
         case "read":
-            found = await services.conversations.load(arguments.value, services.now())
-            if found is None:
-                raise NotFoundError("No conversation has this continuation_id (any more).")
+            found = await conversations.stored_thread(services, arguments.value)
             return _answer(continuation_id=found.id, content=transcript(found))
         case "complete":
             return _answer(values=await _completed(arguments, services))
@@ -45,11 +45,12 @@ def _answer(**facts: object) -> Answer:
 
 
 async def _listed(services: Services) -> list[dict[str, object]]:
-    found = await services.conversations.recent(services.now(), _MOST)
+    found = await services.threads.recent(services.now(), _MOST)
     return [
         {
             "continuation_id": thread.id,
-            "title": " ".join(thread.opening.split())[:_TITLE] or thread.id,
+            "title": thread.name or _opening(thread) or thread.id,
+            "opening": _opening(thread),
             "turns": thread.turns,
             "last": rfc3339(thread.last_at),
         }
@@ -57,23 +58,33 @@ async def _listed(services: Services) -> list[dict[str, object]]:
     ]
 
 
+def _opening(thread: Summary) -> str:
+    return " ".join(thread.opening.split())[:_TITLE]
+
+
 async def _completed(arguments: Arguments, services: Services) -> list[str]:
+    """Of several names for one thing the first that fits."""
+    names: list[tuple[str, ...]] = []
     match arguments.argument:
         case "model":
-            names = [model.name for model in services.gateway.models()]
+            names = [(model.name,) for model in services.gateway.models()]
         case "continuation_id":
-            found = await services.conversations.recent(services.now(), 1000)
-            names = [thread.id for thread in found]
+            found = await services.threads.recent(services.now(), _MOST_COMPLETED)
+            names = [tuple(filter(None, (thread.name, thread.id))) for thread in found]
         case _:
-            names = []
-    wanted = arguments.value.casefold()
-    return [name for name in names if name.casefold().startswith(wanted)][:_MOST_VALUES]
+            pass
+    fitting = (_fitting(each, arguments.value.casefold()) for each in names)
+    return list(filter(None, fitting))[:_MOST_VALUES]
 
 
-def transcript(conversation: Conversation) -> str:
+def _fitting(names: tuple[str, ...], wanted: str) -> str:
+    return next((name for name in names if name.casefold().startswith(wanted)), "")
+
+
+def transcript(thread: Thread) -> str:
     """The conversation for people, as Markdown."""
-    parts = [f"# Conversation {conversation.id}"]
-    for turn in conversation.turns:
+    parts = [f"# Conversation {thread.id}"]
+    for turn in thread.turns:
         who = f"{turn.tool}, {turn.model}" if turn.role == "assistant" and turn.model else turn.tool
         parts += [f"## {turn.role} ({who}, {rfc3339(turn.at)})", turn.text]
     return "\n\n".join(parts)[:_LONGEST] + "\n"

@@ -9,10 +9,10 @@ import attrs
 
 from . import mcp, mcp_answers, mcp_threads
 from .mcp import Fault, Id, Message, Notification, Request, Response
+from .mcp_changes import Changes
 from .mcp_dialect import (
     CAPABILITIES_KEY,
     STATELESS_VERSIONS,
-    SUBSCRIPTION_KEY,
     UNSPOKEN,
     UNSUPPORTED_VERSION,
     VERSION_KEY,
@@ -38,7 +38,6 @@ from .mcp_params import (
     trace_of,
 )
 
-MAX_LISTENS: Final = 64
 TOO_MANY_LISTENS: Final = (
     1001  # our own codes lie outside what JSON-RPC and MCP keep for themselves
 )
@@ -81,11 +80,10 @@ class FrontDesk:
     listing: Listing | None = None
     client: str = ""
     _spoken: Dialect | None = None
-    _listens: dict[Id, bool] = attrs.field(factory=dict[Id, bool])
     _waiting: dict[Id, tuple[Request, Dialect]] = attrs.field(
         factory=dict[Id, tuple[Request, Dialect]]
     )
-    _told: str | None = None
+    _changes: Changes = attrs.field(factory=Changes)
     _has_roots: bool = False
     _roots_asked: int = 0
 
@@ -103,38 +101,15 @@ class FrontDesk:
     def offer(self, listing: Listing) -> list[bytes]:
         """Take a tool list. Returns the answers that waited for one and, if the list changed, who is to be told."""
         self.listing = listing
-        lines = [
-            mcp_answers.from_listing(request, dialect, listing)
-            for request, dialect in self._waiting.values()
-        ]
+        lines = self._changes.offer(listing, self._spoken)
+        for request, dialect in self._waiting.values():
+            lines.append(self._listed(request, dialect, listing))
         self._waiting.clear()
-        if self._told is not None and self._told != listing.hash:
-            lines += self._changed()
-        if self._told is not None or lines:
-            self._told = listing.hash
         return lines
 
     def farewell(self) -> list[bytes]:
         """End the open subscriptions politely."""
-        lines = [
-            mcp.answer(
-                id_, Dialect(STATELESS_VERSIONS[0]).result({"_meta": {SUBSCRIPTION_KEY: id_}})
-            )
-            for id_ in self._listens
-        ]
-        self._listens.clear()
-        return lines
-
-    def _changed(self) -> list[bytes]:
-        method = "notifications/tools/list_changed"
-        lines = [
-            mcp.notice(method, {"_meta": {SUBSCRIPTION_KEY: id_}})
-            for id_, wanted in self._listens.items()
-            if wanted
-        ]
-        if self._spoken is not None and not self._spoken.stateless:
-            lines.append(mcp.notice(method))
-        return lines
+        return self._changes.farewell()
 
     # Requests
 
@@ -202,24 +177,18 @@ class FrontDesk:
         if self.listing is None:
             self._waiting[request.id] = (request, dialect)
             return [WantListing()]
-        if request.method == "tools/list":
-            self._told = self.listing.hash
-        return [Say(mcp_answers.from_listing(request, dialect, self.listing))]
+        return [Say(self._listed(request, dialect, self.listing))]
+
+    def _listed(self, request: Request, dialect: Dialect, listing: Listing) -> bytes:
+        self._changes.note_listed(request.method, listing)
+        return mcp_answers.from_listing(request, dialect, listing)
 
     def _listen(self, id_: Id, params: Params) -> list[Effect]:
         if params.notifications is None:
             raise BadParams("notifications must be an object")
-        if len(self._listens) >= MAX_LISTENS:
+        if self._changes.is_full:
             return [Say(mcp.error(id_, TOO_MANY_LISTENS, "too many open subscriptions"))]
-        wanted = params.notifications.get("toolsListChanged") is True
-        self._listens[id_] = wanted
-        if self._told is None and self.listing is not None:
-            self._told = self.listing.hash
-        told = {
-            "_meta": {SUBSCRIPTION_KEY: id_},
-            "notifications": {"toolsListChanged": True} if wanted else {},
-        }
-        return [Say(mcp.notice("notifications/subscriptions/acknowledged", told))]
+        return [Say(self._changes.listen(id_, params.notifications, self.listing))]
 
     def _call(self, request: Request) -> list[Effect]:
         name, arguments, meta = read_call(request.params)
@@ -255,7 +224,7 @@ class FrontDesk:
             return []
         if id_ is None:
             return []
-        if self._listens.pop(id_, None) is None and self._waiting.pop(id_, None) is None:
+        if not self._changes.cancel(id_) and self._waiting.pop(id_, None) is None:
             return [Withdraw(id_)]
         return []
 

@@ -25,7 +25,7 @@ SERVER_KEY: Final = _META + "serverInfo"
 SERVER: Final = {"name": "exai", "title": "EXAI", "version": __version__}
 CAPABILITIES: Final = {
     "tools": {"listChanged": True},
-    "prompts": {},
+    "prompts": {"listChanged": True},
     "resources": {},
     "completions": {},
 }

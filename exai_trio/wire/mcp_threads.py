@@ -95,9 +95,16 @@ def _resource(thread: dict[str, Any]) -> dict[str, Any]:
         "uri": _SCHEME + quote(str(thread["continuation_id"])),
         "name": str(thread["continuation_id"]),
         "title": str(thread["title"]),
-        "description": f"{thread['turns']} turns, last {thread['last']}",
+        "description": _about(thread),
         "mimeType": "text/markdown",
     }
+
+
+def _about(thread: dict[str, Any]) -> str:
+    """A title that somebody gave it does not say what it is about."""
+    named = thread["title"] != thread.get("opening", thread["title"])
+    opening = f"{thread['opening']}: " if named and thread["opening"] else ""
+    return f"{opening}{thread['turns']} turns, last {thread['last']}"
 
 
 def _completion(values: list[str], dialect: Dialect) -> Result:

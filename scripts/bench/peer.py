@@ -54,9 +54,9 @@ async def hear(socket: WebSocketConnection) -> Said:
     raise NotMeasured("the daemon is silent")
 
 
-async def greet(socket: WebSocketConnection) -> None:
-    """A protocol-2 session of our own. Raises NotMeasured if the daemon does not want it."""
-    await say(socket, "hello", protocol=2, client_name="bench")
+async def greet(socket: WebSocketConnection, **hello: Any) -> None:
+    """A protocol-2 session of our own; `hello` adds to what is said. Raises NotMeasured if the daemon does not want it."""
+    await say(socket, "hello", protocol=2, client_name="bench", **hello)
     answer = await hear(socket)
     if not answer.ok:
         raise NotMeasured(f"the daemon refuses the hello: {answer}")

@@ -7,48 +7,38 @@ from typing import Final
 
 import trio
 
-from exai_trio.files import budget
 from exai_trio.files.reading import FileReader
 from exai_trio.storage.base import Turn
 from exai_trio.tools import prompts
 
+from .chats import FILES, write_files
 from .processes import home
 from .report import Goal, Row, median, percentile
 
-_FILES, _LINES = 500, 625  # of 16 bytes: 5 MB in all
-_LINE: Final = "x = 1  # a line\n"
 _TURNS: Final = 200
-_WINDOW: Final = 1_000_000  # tokens
+_WINDOW, _SMALL_WINDOW = 1_000_000, 32_000  # tokens
 
 
 def files(*, quick: bool) -> Iterator[Row]:
     """Files of a directory, and how late other tasks are meanwhile; the floor reads the same bytes and nothing else."""
     with home() as where:
         root = where.resolve() / "root"
-        _write_files(root)
+        write_files(root)
         mine, late = trio.run(_read, root, 5 if quick else 20)
         theirs = [_bare(root) for _ in mine]
     yield Row(
-        what=f"read and budget {_FILES} files of 10 KB, p50",
+        what=f"read and budget {FILES} files of 10 KB, p50",
         unit="ms",
         ours=median(mine) * 1000,
         floor=median(theirs) * 1000,
         goal=Goal("at most", 150),
     )
     yield Row(
-        what="the same: how late another task is, p99",
+        what="  the same: how late another task of the event loop is, p99",
         unit="ms",
         ours=percentile(late, 99) * 1000,
         goal=Goal("at most", 20),
     )
-
-
-def _write_files(root: Path) -> None:
-    for number in range(_FILES):
-        folder = root / f"part{number % 20}"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"m{number:03}.py").write_text(_LINE * _LINES)
-    (root / ".gitignore").write_text("*.log\n/build/\n__pycache__/\n")
 
 
 async def _read(root: Path, rounds: int) -> tuple[list[float], list[float]]:
@@ -60,8 +50,8 @@ async def _read(root: Path, rounds: int) -> tuple[list[float], list[float]]:
             began = time.perf_counter()
             found = await FileReader().read([str(root)], (root,))
             paths = [reading.path for reading in found]
-            room = budget.room_for_files(_WINDOW)
-            budget.fit({reading.path: reading for reading in found}, [paths], room)
+            room = prompts.Room(context_window=_WINDOW)
+            room.fit({reading.path: reading for reading in found}, [paths])
             seconds.append(time.perf_counter() - began)
         running.cancel_scope.cancel(reason="measured")
     return seconds, late
@@ -82,23 +72,25 @@ def _bare(root: Path) -> float:
 
 
 def history(*, quick: bool) -> Iterator[Row]:
-    """A conversation of 200 turns as the messages of one request; the floor joins the same texts."""
+    """A conversation of 200 turns as the messages of one request, all of it and what fits; the floor joins the same texts."""
     turns = [
         Turn(role=role, text=f"{number} " + "what was said in this turn " * 40, tool="chat", at=1.0)
         for number in range(_TURNS // 2)
         for role in ("user", "assistant")
     ]
     rounds = range(20 if quick else 100)
-    yield Row(
-        what=f"history of {_TURNS} turns assembled, p50",
-        unit="ms",
-        ours=median([_assembled(turns) for _ in rounds]) * 1000,
-        floor=median([_joined(turns) for _ in rounds]) * 1000,
-        goal=Goal("at most", 10),
-    )
+    windows = {"assembled, p50": _WINDOW, "cut to a small window, p50": _SMALL_WINDOW}
+    for how, window in windows.items():
+        yield Row(
+            what=f"history of {_TURNS} turns {how}",
+            unit="ms",
+            ours=median([_assembled(turns, window) for _ in rounds]) * 1000,
+            floor=median([_joined(turns) for _ in rounds]) * 1000,
+            goal=Goal("at most", 10),
+        )
 
 
-def _assembled(turns: list[Turn]) -> float:
+def _assembled(turns: list[Turn], window: int) -> float:
     began = time.perf_counter()
     prompts.assemble(
         system="You help.",
@@ -106,7 +98,7 @@ def _assembled(turns: list[Turn]) -> float:
         question=prompts.Question(text="and now?"),
         material=prompts.Material(),
         answering="glm/glm-4.6",
-        context_window=_WINDOW,
+        room=prompts.Room(context_window=window),
     )
     return time.perf_counter() - began
 

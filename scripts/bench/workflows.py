@@ -21,6 +21,7 @@ from exai_trio.providers.gateway import Gateway, Listener, ModelChoice
 from exai_trio.providers.routing import Router
 from exai_trio.storage.base import Turn
 from exai_trio.storage.sqlite import SqliteStore, open_sqlite
+from exai_trio.storage.threads import SqliteThreads
 from exai_trio.storage.uploads import SqliteUploads
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.declaration import Caller, DaemonView, Services
@@ -276,6 +277,7 @@ async def _bench(where: Path) -> AsyncGenerator[tuple[_Bench, SqliteStore]]:
             config=Config(),
             gateway=cast("Gateway", gateway),
             conversations=store,
+            threads=SqliteThreads(store),
             uploads=UploadDesk(SqliteUploads(store)),
             daemon=cast("DaemonView", None),
             tool_names=tuple,

@@ -89,8 +89,8 @@ class Caller:
     async def _hear(self, frame: Frame, socket: WebSocketConnection) -> None:
         seq = frame.get("seq")
         if seq is not None:
-            if seq <= self.last_seq:
-                self.stale += 1
+            # An acceptance comes again when the call is asked for again before what was missed has been read.
+            self.stale += seq <= self.last_seq and frame["op"] != "call_tool_ack"
             self.last_seq = max(self.last_seq, seq)
         match frame["op"]:
             case "call_tool_ack":

@@ -43,8 +43,10 @@ class Child:
             self.process.send_signal(number)
 
     async def kill(self) -> None:
+        """It has no last words, so what it said before goes too: ten thousand leave no file each."""
         self.signal(signal.SIGKILL)
         await self.wait()
+        self.complaints.unlink(missing_ok=True)
 
     async def wait(self, within: float = PATIENCE_S) -> int | None:
         """Its exit code once it has ended and its pipes are closed; None if it still runs then."""

@@ -1,6 +1,7 @@
 """An editor: JSON-RPC over the pipes of a shim, many calls at once. It notes every answer, also those nobody asked for."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import attrs
@@ -88,6 +89,15 @@ class Editor:
     async def _write(self, message: dict[str, Any]) -> None:
         async with self._writing:
             await self.child.process.stdin.send_all(json.dumps(message).encode() + b"\n")
+
+    def has_answer(self, id_: int) -> bool:
+        return self._open[id_] is not None
+
+    async def wait_any(self, ids: Sequence[int]) -> None:
+        """Return when one of these is answered, or after a second."""
+        with trio.move_on_after(1):  # noqa: ASYNC912  # it returns, or it waits
+            while not any(map(self.has_answer, ids)):
+                await self._changed.wait()
 
     async def answer(self, id_: int, within: float = PATIENCE_S) -> Answer | None:
         """The answer, after which the request is forgotten; None if none came."""

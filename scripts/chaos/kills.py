@@ -1,18 +1,28 @@
-"""Scenarios in which processes die: the daemon by kill and by signal, the shim, one daemon after another."""
+"""Scenarios of kill -9: the daemon with calls of an editor, the daemon with a client that knows what was accepted, the shim."""
 
 import json
+import os
 import signal
+from collections.abc import Collection, Sequence
 
 import trio
 
 from .caller import LOST, Caller
 from .children import Child
 from .editor import Editor
-from .report import percentile
-from .trial import Asked, Trial
+from .ondisk import database_size, journalled
+from .trial import Asked, Trial, prompt
 from .world import World, open_world
 
 _SHORT_DAYS = {"EXAI_SESSION_GRACE_S": "2"}
+_STREAM = "say=MARK reasoning=0 piece=1 drip=0.012"
+_LONGEST_S = 0.15  # of a call, and from the first call to the kill
+
+
+def _directives(trial: Trial) -> list[str]:
+    """A call at once, one that streams, and two that take equally long: a kill finds them at different places."""
+    delay = f"delay={trial.random.uniform(0, _LONGEST_S):.3f}"
+    return ["", _STREAM, delay, delay]
 
 
 async def kill_daemon(trial: Trial) -> None:
@@ -23,29 +33,53 @@ async def kill_daemon(trial: Trial) -> None:
         await trial.hear(editor, [await trial.echo(editor)])
         for _ in trial.rounds():
             daemon = await _kill_cycle(trial, world, daemon, editor)
+            _weigh_all(trial, world, daemon, editor)
         trial.hold(not await world.idle(), "the last daemon does not come to rest")
 
 
 async def _kill_cycle(trial: Trial, world: World, daemon: Child, editor: Editor) -> Child:
-    asked = await trial.ask(editor, 3, f"delay={trial.random.uniform(0, 0.2):.3f}")
-    await trio.sleep(trial.random.uniform(0, 0.2))
-    daemon.signal(signal.SIGKILL)
+    asked = [await trial.ask_one(editor, directive) for directive in _directives(trial)]
+    await _wait_to_strike(trial, editor, asked)
+    asked.append(await trial.ask_one(editor))
+    await trio.sleep(trial.random.choice((0, 0.001, 0.003)))
     killed = trio.current_time()
+    daemon.signal(signal.SIGKILL)
+    trial.kills += 1
+    answered = {one.mark: editor.has_answer(one.id) for one in asked}
     probe = await trial.echo(editor)
-    await daemon.wait()
+    await daemon.kill()
+    journal = journalled(world.home)
     daemon = await world.daemon()
     serving = trio.current_time()
-    asked.append(probe)
-    await trial.hear(editor, asked)
-    if probe.answer is not None:
-        trial.figure("kill to next answer, s", probe.answer.at - killed)
-        trial.figure("daemon's start, s", serving - killed)
-        trial.figure("listening to next answer, s", max(0.0, probe.answer.at - serving))
-    trial.must_succeed(asked)
-    await trial.count(world)
+    await trial.hear(editor, [*asked, probe])
+    _time(trial, probe, killed, serving)
+    trial.must_succeed([*asked, probe])
+    trial.judge(answered, journal, await trial.count(world))
+    return daemon
+
+
+async def _wait_to_strike(trial: Trial, editor: Editor, asked: Sequence[Asked]) -> None:
+    """Any moment; or the one at which a call of the equal two is answered, for then the other's outcome is on its way."""
+    if trial.random.random() < 0.6:
+        await trio.sleep(trial.random.uniform(0, _LONGEST_S))
+    else:
+        await editor.wait_any([one.id for one in asked[-2:]])
+
+
+def _time(trial: Trial, probe: Asked, killed: float, serving: float) -> None:
+    if probe.answer is None:
+        return
+    trial.figure("kill to next answer, s", probe.answer.at - killed)
+    trial.figure("daemon's start, s", serving - killed)
+    trial.figure("listening to next answer, s", max(0.0, probe.answer.at - serving))
+
+
+def _weigh_all(trial: Trial, world: World, daemon: Child, editor: Editor) -> None:
     trial.weigh("shim", editor.child.pid)
     trial.weigh("daemon", daemon.pid)
-    return daemon
+    trial.weigh("simulator", world.provider.child.pid)
+    trial.weigh("this program", os.getpid())
+    trial.weight("database, MiB", database_size(world.home) / 2**20)
 
 
 async def kill_acks(trial: Trial) -> None:
@@ -53,19 +87,26 @@ async def kill_acks(trial: Trial) -> None:
     async with open_world() as world:
         daemon = await world.daemon()
         for _ in trial.rounds():
-            caller, marks = Caller(), [trial.mark() for _ in range(5)]
-            await _talk_until_killed(trial, world, daemon, caller, marks)
-            await daemon.wait()
-            heard = {mark: list(found) for mark, found in caller.outcomes.items()}
-            acked = set(caller.accepted)
-            daemon = await world.daemon()
-            await _come_back(trial, world, caller, marks)
-            _judge(trial, caller, marks, acked, heard)
-            keys: dict[str, set[str]] = {}
-            for visit in await trial.count(world):
-                keys.setdefault(visit.mark, set()).add(visit.key)
-            for mark, used in keys.items():
-                trial.hold(len(used) == 1, f"{mark} under several keys: {sorted(used)}")
+            daemon = await _kill_acks_cycle(trial, world, daemon)
+            trial.weigh("daemon", daemon.pid)
+            trial.weight("database, MiB", database_size(world.home) / 2**20)
+
+
+async def _kill_acks_cycle(trial: Trial, world: World, daemon: Child) -> Child:
+    caller, marks = Caller(), [trial.mark() for _ in range(5)]
+    await _talk_until_killed(trial, world, daemon, caller, marks)
+    await daemon.kill()
+    trial.kills += 1
+    journal = journalled(world.home)
+    answered = {mark: mark in caller.outcomes for mark in marks}
+    acked = set(caller.accepted)
+    forgotten = [mark for mark in acked if mark not in journal and not answered[mark]]
+    trial.hold(not forgotten, f"acknowledged and not in the journal: {forgotten}")
+    daemon = await world.daemon()
+    await _come_back(trial, world, caller, marks)
+    _heard_once(trial, caller, marks, acked)
+    trial.judge(answered, journal, await trial.count(world))
+    return daemon
 
 
 async def _talk_until_killed(
@@ -73,45 +114,43 @@ async def _talk_until_killed(
 ) -> None:
     try:
         async with caller.connected(world.port):
-            for mark in marks:
-                delay = trial.random.uniform(0, 0.15)
-                await caller.call(mark, "chat", **_chat(mark, f"delay={delay:.3f}"))
-            await trio.sleep(trial.random.uniform(0, 0.2))
+            for mark, directive in zip(marks, _directives(trial), strict=False):
+                await _chat(caller, mark, directive)
+            await trio.sleep(trial.random.uniform(0, _LONGEST_S))
+            await _chat(caller, marks[-1])
+            await trio.sleep(trial.random.choice((0, 0.001, 0.003)))
             daemon.signal(signal.SIGKILL)
     except LOST:
         return
 
 
-def _chat(mark: str, directive: str) -> dict[str, object]:
-    return {"prompt": f"{mark} [[simulate: {directive}]]", "use_websearch": False}
+async def _chat(caller: Caller, mark: str, directive: str = "") -> None:
+    arguments = {"prompt": prompt(mark, directive), "use_websearch": False}
+    await caller.say("call_tool", request_id=mark, name="chat", arguments=arguments, stream=True)
 
 
 async def _come_back(trial: Trial, world: World, caller: Caller, marks: list[str]) -> None:
-    """Resume, wait for what was accepted; then ask for what was not, and once more for one that was answered."""
+    """Resume, wait for what was accepted; then ask for what was not."""
     async with caller.connected(world.port):
+        trial.hold(caller.resumed or not caller.accepted, "the session was not resumed")
         for mark in marks:
             if mark in caller.accepted:
                 await caller.outcome(mark)
-        trial.hold(caller.resumed or not caller.accepted, "the session was not resumed")
         for mark in marks:
             if mark not in caller.accepted:
-                await caller.call(mark, "chat", **_chat(mark, "delay=0"))
+                await _chat(caller, mark)
                 await caller.outcome(mark)
 
 
-def _judge(
-    trial: Trial,
-    caller: Caller,
-    marks: list[str],
-    acked: set[str],
-    heard: dict[str, list[dict[str, object]]],
-) -> None:
+def _heard_once(trial: Trial, caller: Caller, marks: list[str], acked: Collection[str]) -> None:
     trial.hold(not caller.stale, f"{caller.stale} frames came twice")
     for mark in marks:
         found = caller.outcomes.get(mark, [])
         trial.accepted += 1
         trial.answered += bool(found)
-        trial.hold(len(found) == 1, f"{mark} has {len(found)} outcomes (acknowledged: {mark in acked}, before the kill: {len(heard.get(mark, []))})")  # fmt: skip
+        trial.hold(
+            len(found) == 1, f"{mark} has {len(found)} outcomes (acknowledged: {mark in acked})"
+        )
         for one in found:
             trial.hold(one["ok"], f"{mark} failed: {json.dumps(one)[:300]}")
 
@@ -125,6 +164,7 @@ async def kill_shim(trial: Trial) -> None:
             await trial.ask(editor, 3, "delay=0.1")
             await trio.sleep(trial.random.uniform(0, 0.3))
             await editor.child.kill()
+            trial.kills += 1
             began = trio.current_time()
             editor = await world.editor()
             asked = await trial.ask(editor, 2)
@@ -135,109 +175,4 @@ async def kill_shim(trial: Trial) -> None:
             trial.hold(await editor.child.wait() == 0, "the shim did not end well")
             trial.hold(not await world.idle(), "calls of the dead shim's session do not end")
             await trial.count(world, most=1)
-            trial.weigh("daemon", daemon.pid)
-
-
-async def sigterm(trial: Trial) -> None:
-    """SIGTERM under load, the next daemon after it: drained with exit 0, no call fails."""
-    async with open_world() as world:
-        daemon = await world.daemon()
-        editor = await world.editor()
-        for _ in trial.rounds():
-            asked: list[Asked] = []
-            async with trio.open_nursery() as load:
-                load.start_soon(flow, trial, editor, asked, 50.0)
-                await trio.sleep(trial.random.uniform(0.2, 0.6))
-                daemon.signal(signal.SIGTERM)
-                began = trio.current_time()
-                code = await daemon.wait(15)
-                trial.figure("drain, s", trio.current_time() - began)
-                trial.hold(code == 0, f"the daemon left with {code}: {daemon.complained()}")
-                daemon = await world.daemon()
-                await trio.sleep(0.2)
-                load.cancel_scope.cancel()
-            await trial.hear(editor, asked)
-            trial.must_succeed(asked)
-            await trial.count(world)
-
-
-async def flow(trial: Trial, editor: Editor, asked: list[Asked], per_second: float) -> None:
-    """Calls at this rate until cancelled; every fifth asks the provider."""
-    while True:
-        await trio.sleep(1 / per_second)
-        with trio.CancelScope(shield=True):
-            if len(asked) % 5:
-                asked.append(await trial.echo(editor, delay_ms=20))
-            else:
-                asked += await trial.ask(editor, 1, "delay=0.05")
-
-
-async def drain_long(trial: Trial) -> None:
-    """SIGTERM while a call of a minute runs: exit 0 in less than 8 seconds, and the next daemon goes on with the call."""
-    async with open_world() as world:
-        for _ in trial.rounds():
-            daemon = await world.daemon()
-            editor = await world.editor()
-            await trial.hear(editor, [await trial.echo(editor)])
-            long = await trial.echo(editor, delay_ms=60_000)
-            await trio.sleep(0.2)
-            daemon.signal(signal.SIGTERM)
-            began = trio.current_time()
-            code = await daemon.wait(20)
-            took = trio.current_time() - began
-            trial.figure("drain, s", took)
-            trial.hold(code == 0 and took < 8, f"exit {code} after {took:.1f} s")
-            daemon = await world.daemon()
-            trial.hold(await editor.answer(long.id, 1.0) is None, "the long call was given up")
-            await trial.hear(editor, [await trial.echo(editor)])
-            await editor.child.kill()
-            await daemon.kill()
-
-
-async def two_daemons(trial: Trial) -> None:
-    """A second daemon for the same home, and one for the same port: refused in one line while the first one's calls go on."""
-    async with open_world() as world:
-        await world.daemon()
-        editor = await world.editor()
-        for _ in trial.rounds():
-            asked = await trial.ask(editor, 4, "delay=0.3")
-            changed = trial.random.choice(
-                [{"EXAI_WS_PORT": 0}, {"EXAI_HOME": world.home / "other"}]
-            )
-            second = await world.daemon(ready=False, **changed)
-            code = await second.wait()
-            trial.hold(code == 1, f"the second daemon ended with {code}")
-            said = second.complained()
-            trial.hold(said.count("\n") == 1, f"the second daemon said {said!r}")
-            await trial.hear(editor, asked)
-            trial.must_succeed(asked)
-            await trial.count(world, most=1)
-
-
-async def rolling(trial: Trial) -> None:
-    """`exai serve --replace` under 50 calls a second: no call fails, and none takes much longer than usual."""
-    async with open_world() as world:
-        daemon = await world.daemon()
-        editor = await world.editor()
-        for _ in trial.rounds():
-            asked: list[Asked] = []
-            async with trio.open_nursery() as load:
-                load.start_soon(flow, trial, editor, asked, 50.0)
-                await trio.sleep(trial.random.uniform(0.3, 0.6))
-                quiet = len(asked)
-                began = trio.current_time()
-                successor = await world.daemon("--replace")
-                trial.figure("start to serving, s", trio.current_time() - began)
-                code = await daemon.wait(15)
-                trial.hold(code == 0, f"the old daemon left with {code}: {daemon.complained()}")
-                daemon = successor
-                await trio.sleep(0.3)
-                load.cancel_scope.cancel()
-            await trial.hear(editor, asked)
-            trial.must_succeed(asked)
-            took = [one.answer.at - one.at for one in asked if one.answer]
-            usual = percentile(took[:quiet], 0.5)
-            for seconds in took[quiet:]:
-                trial.figure("added to calls during the restart, s", max(0.0, seconds - usual))
-            await trial.count(world)
             trial.weigh("daemon", daemon.pid)

@@ -1,8 +1,12 @@
 """Scenarios of the network between shim and daemon: frozen, cut, half open, slow, and a real one that is unplugged."""
 
+import secrets
 import signal
 import subprocess
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 
+import attrs
 import trio
 
 from .children import EXAI
@@ -95,53 +99,78 @@ async def cut_in_frame(trial: Trial) -> None:
             await trial.count(world, most=1)
 
 
-_SPACE = "exai-chaos"
-_HERE, _THERE = "10.213.77.1", "10.213.77.2"
 _TOKEN = "chaos-" + "x" * 20
+
+
+@attrs.frozen
+class Cable:
+    """A network namespace with one address, at the other end of a cable. Names and addresses are nobody else's."""
+
+    name: str = attrs.field(factory=lambda: secrets.token_hex(3))
+    net: str = attrs.field(factory=lambda: f"10.{secrets.randbelow(254) + 1}.{secrets.randbelow(254) + 1}")  # fmt: skip
+
+    @property
+    def space(self) -> str:
+        return f"exai-chaos-{self.name}"
+
+    @property
+    def there(self) -> str:
+        return f"{self.net}.2"
+
+    @contextmanager
+    def laid(self) -> Generator[None]:
+        """Raises OSError or subprocess.CalledProcessError. Nothing of it stays."""
+        inside = ("netns", "exec", self.space, "ip")
+        here, far = f"exh{self.name}", f"ext{self.name}"
+        try:
+            _ip("netns", "add", self.space)
+            _ip("link", "add", here, "type", "veth", "peer", "name", far, "netns", self.space)
+            _ip("addr", "add", f"{self.net}.1/30", "dev", here)
+            _ip("link", "set", here, "up")
+            _ip(*inside, "link", "set", "lo", "up")
+            _ip(*inside, "addr", "add", f"{self.there}/30", "dev", far)
+            _ip(*inside, "link", "set", far, "up")
+            yield
+        finally:
+            with suppress(OSError):
+                subprocess.run(["ip", "netns", "del", self.space], capture_output=True, check=False)
+
+    def plug(self, state: str) -> None:
+        _ip("link", "set", f"exh{self.name}", state)
+
+
+def _ip(*words: str) -> None:
+    subprocess.run(["ip", *words], capture_output=True, check=True)
 
 
 def no_namespaces() -> str:
     """Why network namespaces cannot be used here; "" if they can."""
-    made = subprocess.run(["ip", "netns", "add", f"{_SPACE}-try"], capture_output=True, check=False)
-    if made.returncode:
-        return f"no network namespace can be made: {made.stderr.decode().strip()}"
-    subprocess.run(["ip", "netns", "del", f"{_SPACE}-try"], check=False)
-    return ""
-
-
-async def _ip(*words: str) -> None:
-    await trio.run_process(["ip", *words], capture_stderr=True)
+    try:
+        with Cable().laid():
+            return ""
+    except subprocess.CalledProcessError as fault:
+        return f"no network namespace can be made: {fault.stderr.decode().strip()}"
+    except OSError as fault:
+        return f"no network namespace can be made: {fault}"
 
 
 async def namespace(trial: Trial) -> None:
     """The daemon lives in a network of its own; the cable to it is unplugged for a while, so that nobody hears anything."""
-    place = {"EXAI_WS_HOST": _THERE, "EXAI_WS_TOKEN": _TOKEN, **_QUICK}
-    try:
-        await _plug()
+    cable = Cable()
+    place = {"EXAI_WS_HOST": cable.there, "EXAI_WS_TOKEN": _TOKEN, **_QUICK}
+    with cable.laid():
         async with open_world(**place) as world:
             # The provider stands outside: the daemon's tools that need none are enough here.
-            inside = ("ip", "netns", "exec", _SPACE, *EXAI)
-            await world.daemon(prefix=inside)
+            await world.daemon(prefix=("ip", "netns", "exec", cable.space, *EXAI))
             editor = await world.editor()
             for _ in trial.rounds():
                 asked = [await trial.echo(editor, delay_ms=100) for _ in range(4)]
                 await trio.sleep(trial.random.uniform(0, 0.2))
-                await _ip("link", "set", "exai-here", "down")
+                cable.plug("down")
                 await trio.sleep(trial.random.uniform(0.1, 1.5))
-                await _ip("link", "set", "exai-here", "up")
+                cable.plug("up")
                 plugged = trio.current_time()
                 asked.append(await trial.echo(editor))
                 await trial.hear(editor, asked)
                 trial.figure("plugged in to all answered, s", trio.current_time() - plugged)
                 trial.must_succeed(asked)
-    finally:
-        subprocess.run(["ip", "netns", "del", _SPACE], capture_output=True, check=False)  # noqa: ASYNC221  # a moment at the end
-
-
-async def _plug() -> None:
-    await _ip("netns", "add", _SPACE)
-    await _ip("link", "add", "exai-here", "type", "veth", "peer", "name", "exai-there", "netns", _SPACE)  # fmt: skip
-    await _ip("addr", "add", f"{_HERE}/30", "dev", "exai-here")
-    await _ip("link", "set", "exai-here", "up")
-    for words in (("link", "set", "lo", "up"), ("addr", "add", f"{_THERE}/30", "dev", "exai-there"), ("link", "set", "exai-there", "up")):  # fmt: skip
-        await _ip("netns", "exec", _SPACE, "ip", *words)

@@ -20,6 +20,7 @@ class Visit:
     mark: str
     key: str
     status: int
+    sent: int
     complete: bool
 
 
@@ -34,10 +35,11 @@ async def fetch(port: int, path: str) -> Any:
 
 @attrs.define(eq=False)
 class Provider:
-    """A running simulator. `visits` gives each request once."""
+    """A running simulator. `visits` gives each request once; `missed` are those that its log no longer had."""
 
     child: Child
     port: int
+    missed: int = 0
     _seen: int = 0
 
     @property
@@ -53,19 +55,23 @@ class Provider:
     async def visits(self) -> list[Visit]:
         """The chat requests since the last time; not those that a kill cut off before their body was there."""
         path = f"/_requests?path=/chat/completions&since={self._seen}"
-        found = (await fetch(self.port, path))["requests"]
+        said = await fetch(self.port, path)
+        found = said["requests"]
+        self.missed = max(self.missed, said["forgotten"] - self._seen)
         self._seen = max((one["number"] for one in found), default=self._seen)
         return [_visit(one) for one in found if one["body"]]
 
 
 def _visit(logged: dict[str, Any]) -> Visit:
     headers = {name.lower(): value for name, value in logged["headers"].items()}
-    mark = MARK.search(json.dumps(logged["body"]["messages"][-1]))
+    body = logged["body"] or {"messages": [""]}  # the daemon died while it sent it
+    mark = MARK.search(json.dumps(body["messages"][-1]))
     return Visit(
         number=logged["number"],
         mark=mark.group() if mark else "",
         key=headers.get("idempotency-key", ""),
         status=logged["status"] or 0,
+        sent=logged["sent"],
         complete=bool(logged["complete"]),
     )
 

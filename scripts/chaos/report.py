@@ -1,15 +1,18 @@
 """What the trials found, as JSON and as a table for people. Nothing is measured here."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from .goals import judged, percentile
 from .trial import Trial
 
 _TITLES = ("scenario", "cycles", "accepted", "answered", "executed", "runs/call", "failures", "")
+_MOST_POINTS = 400  # of a series in the JSON
 
 
 @attrs.frozen
@@ -32,18 +35,23 @@ class Outcome:
         return "BROKEN" if self.broken else "held"
 
 
-def percentile(values: Sequence[float], share: float) -> float:
-    """Of a sequence that is not empty."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
-
-
 def table(outcomes: Sequence[Outcome]) -> str:
+    """Counts of each scenario, then times and weights, goals, remarks, and what did not hold."""
     rows = [_TITLES, *map(_row, outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]  # fmt: skip
     lines.insert(1, "-" * max(map(len, lines)))
-    return "\n".join([*lines, "", *_figures(outcomes), *_remarks(outcomes)])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            *_figures(outcomes),
+            "",
+            *_goals(outcomes),
+            _kills(outcomes),
+            *_remarks(outcomes),
+        ]
+    )
 
 
 def _row(outcome: Outcome) -> tuple[str, ...]:
@@ -51,28 +59,52 @@ def _row(outcome: Outcome) -> tuple[str, ...]:
     if trial is None:
         return (outcome.name, "", "", "", "", "", "", "skipped")
     runs = " ".join(f"{times}×{calls}" for times, calls in sorted(trial.runs_per_call.items()))
-    failures = " ".join(f"{code}:{count}" for code, count in sorted(trial.failures.items()))
     counts = (trial.done, trial.accepted, trial.answered, trial.executed)
-    return (outcome.name, *map(str, counts), runs, failures, outcome.verdict)
+    return (outcome.name, *map(str, counts), runs, _counted(trial.failures), outcome.verdict)
+
+
+def _counted(counts: Counter[str]) -> str:
+    return " ".join(f"{name}:{count}" for name, count in sorted(counts.items()))
 
 
 def _figures(outcomes: Iterable[Outcome]) -> Iterable[str]:
     for outcome in outcomes:
-        for name, values in (outcome.trial.figures if outcome.trial else {}).items():
-            yield f"{outcome.name}: {name}: {summary(name, values)}"
+        if outcome.trial is None:
+            continue
+        for name, values in outcome.trial.figures.items():
+            yield f"{outcome.name}: {name}: {_times(values)}"
+        for name, values in outcome.trial.weights.items():
+            yield f"{outcome.name}: {name}: {_course(values)}"
 
 
-def summary(name: str, values: Sequence[float]) -> str:
-    """Percentiles of times; beginning, end and peak of what is weighed."""
-    if "MiB" in name:
-        tenth = max(1, len(values) // 10)
-        first, last = (sum(part) / tenth for part in (values[:tenth], values[-tenth:]))
-        return f"first {first:.1f}, last {last:.1f}, most {max(values):.1f}"
+def _times(values: Sequence[float]) -> str:
     shown = [f"{label} {percentile(values, share):.3f}" for label, share in _SHARES]
     return ", ".join([*shown, f"most {max(values):.3f} (n={len(values)})"])
 
 
 _SHARES = (("p50", 0.5), ("p90", 0.9), ("p99", 0.99))
+
+
+def _course(values: Sequence[float]) -> str:
+    """The median of the first and of the last tenth, and the peak."""
+    tenth = max(1, len(values) // 10)
+    first, last = (percentile(part, 0.5) for part in (values[:tenth], values[-tenth:]))
+    return f"first {first:.1f}, last {last:.1f}, most {max(values):.1f}"
+
+
+def _goals(outcomes: Iterable[Outcome]) -> Iterable[str]:
+    for outcome in outcomes:
+        if outcome.trial:
+            yield from judged(outcome.name, outcome.trial.figures)
+
+
+def _kills(outcomes: Sequence[Outcome]) -> str:
+    """How many processes were killed, how far calls had come then, and how many got no answer."""
+    trials = [outcome.trial for outcome in outcomes if outcome.trial]
+    phases = sum((trial.phases for trial in trials), Counter[str]())
+    kills = sum(trial.kills for trial in trials)
+    lost = sum(trial.accepted - trial.answered for trial in trials)
+    return f"{kills} kill -9, {lost} calls without an answer; calls when the daemon died: {_counted(phases) or 'none'}"
 
 
 def _remarks(outcomes: Iterable[Outcome]) -> Iterable[str]:
@@ -91,11 +123,26 @@ def write(path: Path, outcomes: Iterable[Outcome], **facts: Any) -> None:
 
 def _as_json(outcome: Outcome) -> dict[str, Any]:
     facts: dict[str, Any] = {"name": outcome.name, "verdict": outcome.verdict}
-    if outcome.trial is None:
+    trial = outcome.trial
+    if trial is None:
         return facts | {"skipped": outcome.skipped}
-    kept = attrs.asdict(outcome.trial, filter=lambda field, _: field.name not in _NOT_SHOWN)
-    summaries = {name: summary(name, values) for name, values in outcome.trial.figures.items()}
-    return facts | kept | {"seconds": round(outcome.seconds, 1), "summaries": summaries}
+    kept = attrs.asdict(trial, filter=lambda field, _: field.name not in _NOT_SHOWN)
+    return (
+        facts
+        | kept
+        | {
+            "seconds": round(outcome.seconds, 1),
+            "goals": list(judged(outcome.name, trial.figures)),
+            "times": {name: _times(values) for name, values in trial.figures.items()},
+            "courses": {name: _course(values) for name, values in trial.weights.items()},
+            "figures": {name: _thinned(values) for name, values in trial.figures.items()},
+            "weights": {name: _thinned(values) for name, values in trial.weights.items()},
+        }
+    )
 
 
-_NOT_SHOWN = frozenset({"random", "_marks", "name"})
+_NOT_SHOWN = frozenset({"random", "_marks", "name", "figures", "weights"})
+
+
+def _thinned(values: Sequence[float]) -> list[float]:
+    return [round(value, 4) for value in values[:: max(1, len(values) // _MOST_POINTS)]]

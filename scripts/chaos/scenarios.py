@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from . import kills, network, providers, scarcity, sessions
+from . import kills, leaving, network, providers, scarcity, sessions
 from .trial import Trial
 
 
@@ -30,10 +30,10 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "kill-daemon": Scenario(kills.kill_daemon),
     "kill-acks": Scenario(kills.kill_acks),
     "kill-shim": Scenario(kills.kill_shim),
-    "sigterm": Scenario(kills.sigterm),
-    "rolling": Scenario(kills.rolling),
-    "drain-long": Scenario(kills.drain_long, share=0.02),
-    "two-daemons": Scenario(kills.two_daemons),
+    "sigterm": Scenario(leaving.sigterm),
+    "rolling": Scenario(leaving.rolling),
+    "drain-long": Scenario(leaving.drain_long, share=0.02),
+    "two-daemons": Scenario(leaving.two_daemons),
     "freeze": Scenario(network.freeze),
     "cut": Scenario(network.cut),
     "cut-in-frame": Scenario(network.cut_in_frame),

@@ -30,7 +30,7 @@ async def home(tmp_path):
     said = Turn(role="assistant", text="because", tool="chat", model="glm-4.6", at=now, extra=usage)
     async with open_sqlite(config.state / "exai.db") as store:
         await store.append(ID, (asked, said), now, now + 100)
-        await store.append(OTHER, (asked,), now, now + 200)
+        await store.append(OTHER, (attrs.evolve(asked, at=now + 1),), now, now + 200)
         await store.append("old", (asked,), now - 20, now - 10)
         step = Step(tool="debug", at=now, data={"n": 1})
         await store.add_step(ID, step, now, now + 100)

@@ -154,8 +154,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(journal=None, *, repeatable=True, **settings):
-    journal = MemoryJournal() if journal is None else journal
+async def open_house(journal=None, *, repeatable=True, elsewhere=None, **settings):
+    if journal is None and settings.get("durability") != "off":
+        journal = MemoryJournal()
     settings.setdefault("home", Path("/nowhere"))
     settings.setdefault("tool_profile", "full")
     config = Config(**settings)
@@ -170,7 +171,7 @@ async def open_house(journal=None, *, repeatable=True, **settings):
     registry = Toolset(Registry.from_config(config, (*BUILT_IN, nap)))
     async with trio.open_nursery() as living, trio.open_nursery() as connections:
         shared = _shared(config, registry, journal)
-        sessions = Sessions(shared, living)
+        sessions = Sessions(shared, living, elsewhere)
         await sessions.restore()
         server = Server(shared, sessions, OurNames.of(config), Places(config), Limits(close_s=1.0))
         living.start_soon(
@@ -205,6 +206,7 @@ def _shared(config, registry, journal):
         config=config,
         gateway=SilentGateway(),
         conversations=MemoryStore(),
+        threads=MemoryStore(),
         uploads=UploadDesk(MemoryUploads()),
         daemon=facts,
         tool_names=tuple,

@@ -148,6 +148,80 @@ async def test_a_window_that_closes_loses_nothing(house, autojump_clock):
     assert 0 == daemon.naps.cancelled
 
 
+async def test_without_a_journal_the_outcome_lives_for_the_grace(house, autojump_clock):
+    """The work goes on without its client all the same; later the refusal names the setting."""
+    async with house(durability="off", session_grace_s=50.0) as daemon:
+        async with daemon.connect(session_id="one") as (client, _):
+            handle = await given_handle(client, seconds=50.0, handle_after_s=2.0)
+        await trio.sleep(60)
+        async with daemon.connect(session_id="two") as (client, _):
+            answer = await fetched(client, handle["call_id"])
+            await trio.sleep(100)
+            refused = await fetched(client, handle["call_id"], "f2")
+
+    assert "slept 50" == answer.outputs[0].text
+    assert "NOT_FOUND" == refused.error.code
+    assert "EXAI_DURABILITY" in refused.error.message
+
+
+async def test_cancelling_the_wait_ends_only_the_wait(house, autojump_clock):
+    """A client that gives up `result` can ask again; the work has not noticed."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        handle = await given_handle(client, seconds=30.0, handle_after_s=2.0)
+        arguments = {"call_id": handle["call_id"], "wait_s": 60}
+        await client.say(CallTool(request_id="w", name="result", arguments=arguments))
+        await client.hear_until(CallAccepted)
+        await client.say(Cancel(request_id="w"))
+        given_up = await client.hear_until((CallResult, CallFailed))
+        answer = await fetched(client, handle["call_id"])
+
+    assert "CANCELLED" == given_up.error.code
+    assert "slept 30" == answer.outputs[0].text
+    assert (1, 0) == (daemon.naps.started, daemon.naps.cancelled)
+
+
+async def test_a_client_that_cancels_before_its_handle_ends_the_work(house, autojump_clock):
+    """Who cancels in time means it; the promise begins with the handle."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap(seconds=30.0, handle_after_s=5.0)
+        await client.hear_until(CallAccepted)
+        await client.say(Cancel(request_id="r1"))
+        outcome = await client.hear_until((CallResult, CallFailed))
+        await trio.sleep(60)
+        named = await fetched(client, handle_of("one", "r1"))
+
+    assert "CANCELLED" == outcome.error.code
+    assert "NOT_FOUND" == named.error.code
+    assert 1 == daemon.naps.cancelled
+
+
+async def test_nothing_more_is_said_of_a_request_that_has_its_handle(house, autojump_clock):
+    """Progress after the answer has broken clients: what the work says then goes nowhere."""
+    async with house(progress_interval_s=1.0) as daemon, daemon.connect() as (client, _):
+        await given_handle(client, seconds=30.0, handle_after_s=2.0)
+        heard = []
+        with trio.move_on_after(60):
+            while True:
+                heard.append(await client.hear())
+
+    assert [] == heard
+
+
+async def test_runs_are_counted_over_the_handle(house, autojump_clock):
+    """A call that was already run again before it was handed over is not run a third time."""
+    journal = MemoryJournal()
+    async with house(journal) as first, first.connect(session_id="win") as (client, _):
+        await client.nap(seconds=30.0, handle_after_s=5.0)
+        await client.hear_until(CallAccepted)
+    async with house(journal) as second, second.connect(session_id="win", last_seq=1) as (client, _):  # fmt: skip
+        handle = json.loads((await client.hear_until(CallResult)).outputs[0].text)
+    async with house(journal) as third, third.connect() as (client, _):
+        answer = await fetched(client, handle["call_id"])
+
+    assert [1, 1, 0] == [daemon.naps.started for daemon in (first, second, third)]
+    assert "INTERRUPTED" == answer.error.code
+
+
 async def test_another_principal_finds_nothing(house, autojump_clock):
     """A call id is no proof of identity."""
     async with house() as daemon, daemon.connect() as (client, _):

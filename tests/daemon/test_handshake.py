@@ -14,11 +14,15 @@ SECRET = "a shared secret of at least 32 bytes"
 
 async def test_a_client_is_welcomed_with_its_session_and_the_limits(house, autojump_clock):
     """The acknowledgement is the first frame and names session, protocol, server and limits."""
-    async with house() as daemon, daemon.connect(session_id="my-window") as (_client, ack):
+    longest = {"simple_tool_timeout_secs": 7.0, "workflow_tool_timeout_secs": 70.0}
+    async with house(**longest) as daemon, daemon.connect(session_id="my-window") as (_client, ack):
         pass
 
     assert ("my-window", 2, False) == (ack.session_id, ack.protocol, ack.resumed)
     assert 10_485_760 == ack.limits["max_message_bytes"]
+    assert [70, 7, 70] == [
+        ack.limits[f"{kind}call_timeout_s"] for kind in ("", "simple_", "workflow_")
+    ]
     assert "boot" == ack.server.boot_id
 
 

@@ -84,6 +84,7 @@ async def open_works(origin, root, **settings):
             config=config,
             gateway=gateway,
             conversations=MemoryStore(),
+            threads=MemoryStore(),
             uploads=UploadDesk(MemoryUploads()),
             daemon=Daemon(),
             tool_names=tuple,

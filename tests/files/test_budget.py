@@ -64,3 +64,10 @@ def test_room_follows_the_model():
     """Half of the context, or of a usual one where nobody knows it."""
     assert (500, 64_000) == (room_for_files(1000), room_for_files(None))
     assert file_tokens("ä" * 3) == 4
+
+
+def test_long_files_are_numbered_to_their_end():
+    """Beyond the numbers that are made once."""
+    lines = numbered("x\n" * 5_002).split("\n")
+
+    assert ["   1| x", "5000| x", "5001| x", "5002| x"] == [lines[n] for n in (0, 4999, 5000, 5001)]

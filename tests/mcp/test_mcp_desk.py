@@ -8,7 +8,8 @@ from mcp_types import methods
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 
 from exai_trio.wire import mcp
-from exai_trio.wire.mcp_desk import MAX_LISTENS, FrontDesk, RootsGiven, Say, WantListing, Withdraw
+from exai_trio.wire.mcp_changes import MAX_LISTENS
+from exai_trio.wire.mcp_desk import FrontDesk, RootsGiven, Say, WantListing, Withdraw
 from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS
 from exai_trio.wire.mcp_listing import listing_of
 from exai_trio.wire.mcp_params import Call
@@ -66,7 +67,7 @@ def test_the_handshake_agrees_on_every_known_version(version):
     assert hello["result"]["protocolVersion"] == version
     assert hello["result"]["capabilities"] == {
         "tools": {"listChanged": True},
-        "prompts": {},
+        "prompts": {"listChanged": True},
         "resources": {},
         "completions": {},
     }
@@ -262,17 +263,65 @@ def test_a_subscription_is_acknowledged_first_and_tags_its_notices():
             id_="listen:0",
         )
     )
-    (notice,) = said(desk.offer(TWO))
+    notices = said(desk.offer(TWO))
     (end,) = said(desk.farewell())
 
     assert ack["method"] == "notifications/subscriptions/acknowledged"
-    assert ack["params"]["notifications"] == {"toolsListChanged": True}
-    for tagged in (ack, notice):
+    assert ack["params"]["notifications"] == {"toolsListChanged": True, "promptsListChanged": True}
+    assert [notice["method"] for notice in notices] == [
+        "notifications/tools/list_changed",
+        "notifications/prompts/list_changed",
+    ]
+    for tagged in (ack, *notices):
         assert tagged["params"]["_meta"] == {"io.modelcontextprotocol/subscriptionId": "listen:0"}
-    methods.parse_server_notification(ack["method"], MODERN, ack["params"])
-    methods.parse_server_notification(notice["method"], MODERN, notice["params"])
+        methods.parse_server_notification(tagged["method"], MODERN, tagged["params"])
     assert end["id"] == "listen:0"
     methods.validate_server_result("subscriptions/listen", MODERN, end["result"])
+
+
+def test_prompts_change_with_the_tools_they_are_made_from():
+    """Who has listed prompts hears of it; who has not, or when only an output schema differs, does not."""
+    desk = opened("2025-11-25")
+    desk.offer(TWO)
+    say(desk, "prompts/list")
+    (notice,) = said(desk.offer(ONE))
+    same = desk.offer(listing_of([{**TOOL, "outputSchema": {"type": "object"}}]))
+    say(desk, "tools/list")
+    both = said(desk.offer(TWO))
+
+    assert notice["method"] == "notifications/prompts/list_changed"
+    methods.parse_server_notification(notice["method"], "2025-11-25", None)
+    assert same == []
+    assert {note["method"] for note in both} == {
+        "notifications/prompts/list_changed",
+        "notifications/tools/list_changed",
+    }
+
+
+def test_each_subscription_hears_what_it_wished_for():
+    """Two of one client's, about different lists."""
+    desk = FrontDesk(listing=ONE)
+    for wish in ("tools", "prompts"):
+        params = {"_meta": META, "notifications": {f"{wish}ListChanged": True}}
+        say(desk, "subscriptions/listen", params, id_=wish)
+    notices = said(desk.offer(TWO))
+
+    assert {(f"notifications/{kind}/list_changed", kind) for kind in ("tools", "prompts")} == {
+        (note["method"], note["params"]["_meta"]["io.modelcontextprotocol/subscriptionId"])
+        for note in notices
+    }
+
+
+@pytest.mark.parametrize("wish", ["toolsListChanged", "promptsListChanged"])
+def test_only_what_was_wished_for_is_told(wish):
+    """Also if the subscription came before there was any list."""
+    desk = FrontDesk()
+    say(desk, "subscriptions/listen", {"_meta": META, "notifications": {wish: True}}, id_=1)
+    first = desk.offer(ONE)
+    (notice,) = said(desk.offer(TWO))
+
+    assert first == []
+    assert notice["method"] == f"notifications/{wish.removesuffix('ListChanged')}/list_changed"
 
 
 def test_a_cancelled_subscription_hears_no_more():

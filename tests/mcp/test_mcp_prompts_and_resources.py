@@ -205,3 +205,19 @@ def test_an_unknown_conversation_is_an_error_of_its_era(version, code):
     missed = mcp_threads.missed(1, "resources/read", "NOT_FOUND", "gone", Dialect(version))
 
     assert code == json.loads(missed)["error"]["code"]
+
+
+@pytest.mark.parametrize(
+    ("title", "opening", "about"),
+    [("why?", "why?", "2 turns"), ("The Bug", "why?", "why?: 2 turns"), ("x", "", "2 turns")],
+)
+def test_a_name_is_the_title_and_the_opening_stays_told(title, opening, about):
+    """What a person called it says little of what it is about."""
+    thread = {**THREAD, "title": title, "opening": opening, "turns": 2}
+    told = mcp_threads.told(
+        1, "resources/list", json.dumps({"threads": [thread]}), Dialect("2025-11-25")
+    )
+    (resource,) = json.loads(told)["result"]["resources"]
+
+    assert title == resource["title"]
+    assert resource["description"].startswith(f"{about}, last ")

@@ -323,7 +323,7 @@ async def test_kimis_own_search(gateway_over, question, hearing, autojump_clock)
 
     call = ToolCall(id="s:0", name="$web_search", arguments='{"q":  1}', type="builtin_function")
     assert (answer.text, answer.tool_calls) == ("found", ())
-    assert answer.usage == Usage(input_tokens=60, output_tokens=12)
+    assert (answer.usage, answer.rounds) == (Usage(input_tokens=60, output_tokens=12), 3)
     assert [request.idempotency_key for request in made.requests] == [
         "session-1:request-1",
         "session-1:request-1.1",

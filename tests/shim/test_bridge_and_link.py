@@ -295,8 +295,9 @@ async def test_a_call_is_answered_within_its_clients_budget(
         world.call(1, client=client)
         await trio.sleep(seconds - 1)
         world.bridge.expire(trio.current_time())
+        await trio.sleep(0.5)
         early = world.lines.answer(1)
-        await trio.sleep(1.5)
+        await trio.sleep(1)
         world.bridge.expire(trio.current_time())
         answer = await world.lines.wait_answer(1)
 
@@ -304,6 +305,25 @@ async def test_a_call_is_answered_within_its_clients_budget(
     assert answer["result"]["isError"]
     assert "did not run" in answer["result"]["content"][0]["text"]
     assert answer["result"]["_meta"]["exai/error"]["code"] == "TIMEOUT"
+
+
+async def test_a_patient_client_waits_as_long_as_the_daemon_lets_a_call_run(
+    make_world, autojump_clock
+):
+    """Twice, since it may be run again; also for a call that was made before the daemon had said so."""
+    async with make_world(silent=True) as world:
+        world.daemon.limits = {"call_timeout_s": 2000.0}
+        world.call(1, client="someone")
+        await world.daemon.wait_for("call_tool")
+        await trio.sleep(4050)
+        world.bridge.expire(trio.current_time())
+        await trio.sleep(1)
+        early = world.lines.answer(1)
+        await trio.sleep(20)
+        world.bridge.expire(trio.current_time())
+        await world.lines.wait_answer(1)
+
+    assert early is None
 
 
 async def test_the_daemon_learns_the_budget_and_an_accepted_call_goes_on(

@@ -28,10 +28,21 @@ def test_storms_are_storms():
     """What is to be survived does happen: runs over restarts, broken-off calls, cancelled ones, refusals of a full disk."""
     reports = [simulate(seed, 1.0) for seed in SEEDS[:3]]
     tally = {what for report in reports for what in report.tally}
-    reruns = sum(report.tally["runs"] - report.tally["ok"] for report in reports)
 
     assert {"ok", "INTERRUPTED", "CANCELLED", "SERVICE_UNAVAILABLE", "withdrawn"} <= tally
-    assert reruns > 0
+    assert {"reruns", "handles", "fetched ok", "fetched running"} <= tally
+
+
+@pytest.mark.xfail(
+    strict=True,
+    reason="a shim that gives the handle itself, while no daemon is there, acknowledges the outcome when it comes:"
+    " then the journal forgets it, although nobody has been told it",
+)
+def test_what_a_shim_gave_a_handle_for_is_kept():
+    """As what the daemon gives one for."""
+    reports = [simulate(seed, 2.0) for seed in (1, 3)]
+
+    assert 0 == sum(report.tally.get("lost", 0) for report in reports)
 
 
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)

@@ -13,10 +13,12 @@ from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router
 from exai_trio.storage.memory import MemoryStore
+from exai_trio.storage.ratios import MemoryRatios
 from exai_trio.storage.uploads import MemoryUploads
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.declaration import Services
+from exai_trio.tools.prompts import Room
 from exai_trio.tools.registry import BUILT_IN, Registry
 from exai_trio.tools.upload_desk import UploadDesk
 
@@ -63,6 +65,7 @@ class FakeAnswer:
     notice: str | None = None
     web_results: tuple[Mapping[str, Any], ...] = ()
     simulated: bool = False
+    rounds: int = 1
 
 
 @attrs.define
@@ -73,6 +76,8 @@ class FakeGateway:
     answer: dict[str, Any] = attrs.field(factory=dict)
     fault: Exception | None = None
     # By model: seconds before it answers, what it answers, with what it fails.
+    # `counting`: how many tokens it counts for each that is estimated.
+    counting: dict[str, float] = attrs.field(factory=dict)
     slow: dict[str, float] = attrs.field(factory=dict)
     answers: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     faults: dict[str, Exception] = attrs.field(factory=dict)
@@ -99,6 +104,10 @@ class FakeGateway:
         listener.stage("streaming", "1 token")
         listener.chunk("the ")
         facts = {"model_used": choice.model.name, "provider": choice.provider}
+        if name in self.counting:
+            facts["usage"] = Usage(
+                input_tokens=int(Room().estimate(request.messages) * self.counting[name])
+            )
         return FakeAnswer(
             **(facts | {"notice": choice.notice} | self.answers.get(name, self.answer))
         )
@@ -200,7 +209,9 @@ class Bench:
     clock: Clock = attrs.field(factory=Clock)
     config: Config = attrs.field(factory=Config)
     store: Any = attrs.field(factory=MemoryStore)
+    threads: Any = None  # another place than the store
     calibration: Any = attrs.field(factory=Calibration)
+    ratios: Any = attrs.field(factory=MemoryRatios)
     uploads: Any = attrs.field(factory=lambda: UploadDesk(MemoryUploads()))
 
     @property
@@ -209,8 +220,10 @@ class Bench:
             config=self.config,
             gateway=self.gateway,
             conversations=self.store,
+            threads=self.threads or self.store,
             uploads=self.uploads,
             calibration=self.calibration,
+            ratios=self.ratios,
             daemon=self.daemon,
             tool_names=Registry(tools=BUILT_IN).names,
             now=self.clock,

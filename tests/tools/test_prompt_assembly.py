@@ -9,7 +9,7 @@ from exai_trio.errors import PromptTooLongError
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import Image
 from exai_trio.storage.base import Turn
-from exai_trio.tools.prompts import Material, Question, assemble
+from exai_trio.tools.prompts import Material, Question, Room, assemble
 
 
 def user(text, **extra):
@@ -33,7 +33,7 @@ def prompt(turns=(), *, question="now?", files=(), material=None, window=None, i
         question=Question(text=question, files=files, images=images),
         material=material or Material(),
         answering="glm/glm-4.6",
-        context_window=window,
+        room=Room(context_window=window),
     )
 
 

@@ -6,35 +6,11 @@ import pytest
 
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.storage.base import Turn
-from exai_trio.storage.memory import MemoryStore
-from exai_trio.storage.sqlite import open_sqlite
 from exai_trio.tools.registry import BUILT_IN, Registry
 
 
 def turn(role, text, at):
     return Turn(role=role, text=text, tool="chat", model="glm-4.6", at=at)
-
-
-async def fill(store):
-    """Two conversations, the second used last, and one that has expired at 50."""
-    await store.append(
-        "old", (turn("user", "first\n question", 10), turn("assistant", "ä", 11)), 10, 99
-    )
-    await store.append("new", (turn("user", "later", 20), turn("assistant", "b", 21)), 20, 99)
-    await store.append("gone", (turn("user", "x", 30),), 30, 40)
-
-
-async def test_the_list_is_newest_first_in_both_stores(tmp_path):
-    """Openings, counts and times, without what has expired, at most as many as asked for."""
-    memory = MemoryStore()
-    await fill(memory)
-    async with open_sqlite(tmp_path / "exai.db") as store:
-        await fill(store)
-        kept = await store.recent(50, 10), await store.recent(50, 1)
-
-    assert (await memory.recent(50, 10), await memory.recent(50, 1)) == kept
-    assert [("new", 2, 21), ("old", 2, 11)] == [(one.id, one.turns, one.last_at) for one in kept[0]]
-    assert 1 == len(kept[1])
 
 
 async def test_conversations_are_listed_read_and_completed(bench):
@@ -58,6 +34,67 @@ async def test_conversations_are_listed_read_and_completed(bench):
     assert "## assistant (chat, glm-4.6" in read["content"]
     assert "ä" in read["content"]
     assert (["abc-1"], []) == (ids["values"], nothing["values"])
+
+
+async def ask(bench, **arguments):
+    return json.loads((await bench.call("threads", **arguments)).text)
+
+
+async def completed(bench, value):
+    asked = {"operation": "complete", "argument": "continuation_id", "value": value}
+    return (await ask(bench, **asked))["values"]
+
+
+async def named(bench):
+    """A chat of one exchange that is called "The Bug"."""
+    said = await bench.say("why so?", model="glm-4.6")
+    id_ = said["continuation_offer"]["continuation_id"]
+    await bench.store.name(id_, "The Bug", bench.clock())
+    return id_
+
+
+async def test_a_name_stands_for_its_conversation(bench):
+    """It is the title, completes in place of the id, and reads and goes on with the conversation as the id does."""
+    id_ = await named(bench)
+    (listed,) = (await ask(bench, operation="list"))["threads"]
+    read = await ask(bench, operation="read", value="The Bug")
+    said = await bench.say("go on", continuation_id="The Bug")
+    step = await bench.step("debug", 1, 3, continuation_id="The Bug")
+
+    assert (id_, "The Bug", "why so?") == (
+        listed["continuation_id"],
+        listed["title"],
+        listed["opening"],
+    )
+    assert [["The Bug"], ["The Bug"], [id_], []] == [
+        await completed(bench, value) for value in ("", "the b", id_[:6], "zz")
+    ]
+    assert id_ == read["continuation_id"]
+    assert id_ == said["continuation_offer"]["continuation_id"] == step["continuation_id"]
+    assert "why so?" in bench.gateway.requests[-1].messages[1].text
+
+
+async def test_only_a_whole_name_goes_on_with_a_conversation(bench):
+    """The beginning of an id or a name that an agent made up finds nothing; nor does the name of one that has expired."""
+    id_ = await named(bench)
+    for wanted in (id_[:8], "The", "the bug"):
+        with pytest.raises(NotFoundError):
+            await bench.say("go on", continuation_id=wanted)
+    bench.clock.now += 24 * 3600
+    with pytest.raises(NotFoundError):
+        await bench.say("go on", continuation_id="The Bug")
+
+    assert 1 == len(bench.gateway.requests)
+
+
+async def test_an_investigation_that_goes_on_can_be_found(bench):
+    """It has steps and no turns yet: listed by the tool's own words, read with what was noted so far."""
+    step = await bench.step("debug", 1, 3, step="It leaks.")
+    (listed,) = (await ask(bench, operation="list"))["threads"]
+    read = await ask(bench, operation="read", value=listed["continuation_id"])
+
+    assert step["continuation_id"] == listed["continuation_id"]
+    assert "It leaks." in read["content"]
 
 
 async def test_models_are_completed(bench):

@@ -1,17 +1,18 @@
 """Prompt assembly: the only package that puts a prompt together. Pure."""
 
-from .conversation import Material, Question, assemble, estimate
+from .conversation import Material, Question, assemble
 from .experts import SYSTEM, TASKS, for_panel
 from .investigation import Section, investigation, issue_line, question_only
+from .room import Room
 
 __all__ = [
     "SYSTEM",
     "TASKS",
     "Material",
     "Question",
+    "Room",
     "Section",
     "assemble",
-    "estimate",
     "for_panel",
     "investigation",
     "issue_line",

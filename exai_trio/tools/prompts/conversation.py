@@ -7,22 +7,17 @@
 - What does not fit the model's context is left out oldest first, whole exchanges, with a note that says how much.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
-from exai_trio.errors import PromptTooLongError
 from exai_trio.files.budget import numbered, text_tokens
 from exai_trio.files.paths import shown
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import Image, Message
 from exai_trio.storage.base import Turn
-
-# No text packs more than this into a token: what is too long even so need not be sent to find out.
-_MOST_CHARACTERS_PER_TOKEN = 8
-_IMAGE_TOKENS = 1_500
-# The share of a context that stays free for thinking and the answer.
-_ANSWER_SHARE = 0.2
+from exai_trio.tools.prompts.room import Room
 
 
 @attrs.frozen(kw_only=True)
@@ -49,32 +44,30 @@ def assemble(
     question: Question,
     material: Material,
     answering: str,
-    context_window: int | None,
-    calibration: float = 1.0,
+    room: Room,
 ) -> tuple[Message, ...]:
     """The messages for the model `answering` ("provider/model"), which gets its own reasoning back and no other's.
 
-    `calibration` is the model's own tokens for each estimated one.
     Raises: PromptTooLongError if the question alone can impossibly fit.
     """
-    kept = [_Exchange(turns=exchange) for exchange in _exchanges(turns)]
-    left_out: list[_Exchange] = []
-    while True:
-        messages = _render(
-            _system(system, left_out),
-            kept,
-            question=question,
-            material=material,
-            answering=answering,
-        )
-        if context_window is None or estimate(messages) * calibration <= context_window * (
-            1 - _ANSWER_SHARE
-        ):
-            return messages
-        if not kept:
-            _check_possible(messages, answering, context_window)
-            return messages
-        left_out.append(kept.pop(0))
+    page = _Page(
+        system=system,
+        exchanges=tuple(_Exchange(turns=exchange) for exchange in _exchanges(turns)),
+        question=question,
+        material=material,
+        answering=answering,
+        room=room,
+    )
+    if room.holds(whole := page.without(0)):
+        return whole
+    # What fits without so many still fits without more.
+    fewest = bisect_left(
+        range(1, len(page.exchanges)), 1, key=lambda count: room.holds(page.without(count))
+    )
+    messages = page.without(min(fewest + 1, len(page.exchanges)))
+    if not room.holds(messages):
+        room.check_possible(messages, answering)
+    return messages
 
 
 @attrs.frozen(kw_only=True)
@@ -97,40 +90,77 @@ def _exchanges(turns: Iterable[Turn]) -> list[tuple[Turn, ...]]:
     return [tuple(group) for group in grouped]
 
 
-def _render(
-    system: str,
-    kept: Sequence[_Exchange],
-    *,
-    question: Question,
-    material: Material,
-    answering: str,
-) -> tuple[Message, ...]:
-    shown_already: set[str] = set()
-    messages = [Message(role="system", text=system)]
-    for turn in (turn for exchange in kept for turn in exchange.turns):
-        if turn.role == "assistant":
-            messages.append(_assistant(turn, answering))
-        else:
-            messages.append(_earlier_question(turn, material, shown_already))
-    blocks = _file_blocks(question.files, material.files, shown_already)
-    messages.append(
-        Message(
-            role="user",
-            text="\n\n".join([*blocks, question.text]),
-            images=tuple(Image(url=url) for url in question.images),
+@attrs.frozen(kw_only=True)
+class _Page:
+    """All that could stand in a prompt; each file is numbered once, however often it is tried what fits."""
+
+    system: str
+    exchanges: tuple[_Exchange, ...]
+    question: Question
+    material: Material
+    answering: str
+    room: Room
+    blocks: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
+
+    def without(self, count: int) -> tuple[Message, ...]:
+        """The prompt without the oldest `count` exchanges."""
+        shown_already: set[str] = set()
+        messages = [Message(role="system", text=self._system(self.exchanges[:count]))]
+        for turn in (turn for exchange in self.exchanges[count:] for turn in exchange.turns):
+            if turn.role == "assistant":
+                messages.append(_assistant(turn, self.answering))
+            else:
+                messages.append(self._earlier_question(turn, shown_already))
+        blocks = self._file_blocks(self.question.files, shown_already)
+        messages.append(
+            Message(
+                role="user",
+                text="\n\n".join([*blocks, self.question.text]),
+                images=tuple(Image(url=url) for url in self.question.images),
+            )
         )
-    )
-    return tuple(messages)
+        return tuple(messages)
 
+    def _system(self, left_out: Sequence[_Exchange]) -> str:
+        if not left_out:
+            return self.system
+        tokens = self.room.counted(sum(exchange.tokens for exchange in left_out))
+        return (
+            f"{self.system}\n\n[The oldest exchanges of this conversation ({len(left_out)}, about {tokens:,} tokens)"
+            " are left out because they do not fit.]"
+        )
 
-def _system(system: str, left_out: Sequence[_Exchange]) -> str:
-    if not left_out:
-        return system
-    tokens = sum(exchange.tokens for exchange in left_out)
-    return (
-        f"{system}\n\n[The oldest exchanges of this conversation ({len(left_out)}, about {tokens:,} tokens)"
-        " are left out because they do not fit.]"
-    )
+    def _earlier_question(self, turn: Turn, shown_already: set[str]) -> Message:
+        files = self._file_blocks(turn.extra.get("files", ()), shown_already)
+        paths, images = turn.extra.get("images", ()), self.material.images
+        missing = [f"[image {shown(path)}: not shown]" for path in paths if path not in images]
+        inline = turn.extra.get("inline_images", 0)
+        notes = [f"[{inline} image(s) that came with this message: not kept]"] if inline else []
+        return Message(
+            role="user",
+            text="\n\n".join([*files, *missing, *notes, turn.text]),
+            images=tuple(Image(url=images[path]) for path in paths if path in images),
+        )
+
+    def _file_blocks(self, paths: Iterable[str], shown_already: set[str]) -> list[str]:
+        blocks: list[str] = []
+        for path in paths:
+            if path in shown_already:
+                blocks.append(f"[file {shown(path)}: shown above]")
+            else:
+                blocks.append(self.blocks.get(path) or self._block(path))
+            shown_already.add(path)
+        return blocks
+
+    def _block(self, path: str) -> str:
+        reading = self.material.files.get(path, Reading(path=path, reason="not read"))
+        block = (
+            f"[file {shown(path)}: {reading.reason}]"
+            if reading.reason
+            else _embedded(shown(path), reading.text)
+        )
+        self.blocks[path] = block
+        return block
 
 
 def _assistant(turn: Turn, answering: str) -> Message:
@@ -140,54 +170,5 @@ def _assistant(turn: Turn, answering: str) -> Message:
     )
 
 
-def _earlier_question(turn: Turn, material: Material, shown_already: set[str]) -> Message:
-    files = _file_blocks(turn.extra.get("files", ()), material.files, shown_already)
-    paths = turn.extra.get("images", ())
-    missing = [f"[image {shown(path)}: not shown]" for path in paths if path not in material.images]
-    inline = turn.extra.get("inline_images", 0)
-    notes = [f"[{inline} image(s) that came with this message: not kept]"] if inline else []
-    return Message(
-        role="user",
-        text="\n\n".join([*files, *missing, *notes, turn.text]),
-        images=tuple(Image(url=material.images[path]) for path in paths if path in material.images),
-    )
-
-
-def _file_blocks(
-    paths: Iterable[str], files: Mapping[str, Reading], shown_already: set[str]
-) -> list[str]:
-    blocks: list[str] = []
-    for path in paths:
-        reading = files.get(path, Reading(path=path, reason="not read"))
-        if path in shown_already:
-            blocks.append(f"[file {shown(path)}: shown above]")
-        elif reading.reason:
-            blocks.append(f"[file {shown(path)}: {reading.reason}]")
-        else:
-            blocks.append(_embedded(shown(path), reading.text))
-        shown_already.add(path)
-    return blocks
-
-
 def _embedded(name: str, text: str) -> str:
     return f"--- file {name} ---\n{numbered(text)}\n--- end of {name} ---"
-
-
-def estimate(messages: Iterable[Message]) -> int:
-    """Tokens, on the safe side until the model's own counts are known."""
-    return sum(
-        text_tokens(message.text)
-        + text_tokens(message.reasoning)
-        + len(message.images) * _IMAGE_TOKENS
-        for message in messages
-    )
-
-
-def _check_possible(messages: Sequence[Message], answering: str, context_window: int) -> None:
-    characters = sum(len(message.text) for message in messages)
-    if characters // _MOST_CHARACTERS_PER_TOKEN > context_window:
-        raise PromptTooLongError(
-            f"The question and its files have {characters:,} characters; {answering} holds {context_window:,} tokens."
-            " Name fewer or smaller files, or a model with a larger context.",
-            details={"characters": characters, "context_window": context_window},
-        )

@@ -8,9 +8,8 @@ import attrs
 import trio
 
 from exai_trio.errors import BadAnswerError, CallTimeoutError, ExaiError
-from exai_trio.files import budget
 from exai_trio.providers.base import ChatRequest, ThinkingLevel
-from exai_trio.tools import models, prompts
+from exai_trio.tools import asking, models, prompts
 from exai_trio.tools.answers import whole_characters
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.conversations import Thread
@@ -41,16 +40,11 @@ async def ask(case: Case) -> Outcome:
     )
     text = prompts.investigation(name, case.state, sections=case.sections, task=prompts.TASKS[name])
     question, everything = await gather(case, text, sees=choice.model.sees)
-    material = fitted(case, everything, choice.model.context_window)
+    material = fitted(case, everything, asking.room(services, choice))
     request = ChatRequest(
         model=choice.model.name,
-        messages=prompts.assemble(
-            system=prompts.SYSTEM,
-            turns=case.thread.turns,
-            question=question,
-            material=material,
-            answering=models.address(choice),
-            context_window=choice.model.context_window,
+        messages=await asking.assembled(
+            services, choice, question, material, turns=case.thread.turns
         ),
         temperature=_temperature(case),
         thinking=_thinking(case),
@@ -60,7 +54,7 @@ async def ask(case: Case) -> Outcome:
     )
     call.caller.stage("waiting for provider", f"{name}: asking {choice.model.name}")
     with time_limit(services.config.expert_analysis_timeout_secs):
-        answer = await services.gateway.chat(choice, request, call.caller)
+        answer = await asking.ask(services, choice, request, call.caller)
     check(answer)
     return attrs.evolve(
         _outcome(case, choice, answer), asked=text, unread=unread(case.state, material)
@@ -87,11 +81,10 @@ async def gather(case: Case, text: str, *, sees: bool) -> tuple[prompts.Question
     )
 
 
-def fitted(case: Case, material: prompts.Material, context_window: int | None) -> prompts.Material:
+def fitted(case: Case, material: prompts.Material, room: prompts.Room) -> prompts.Material:
     """What of the files there is room for; the others stay named."""
     messages = [turn.extra.get("files", ()) for turn in case.thread.turns]
-    room = budget.room_for_files(context_window)
-    fit = budget.fit(material.files, [*messages, case.state.relevant_files], room)
+    fit = room.fit(material.files, [*messages, case.state.relevant_files])
     return attrs.evolve(material, files=fit)
 
 

@@ -8,7 +8,7 @@ import trio
 
 from exai_trio.errors import ArgumentError, ExaiError, ToolFailedError
 from exai_trio.providers.base import ChatRequest
-from exai_trio.tools import models, prompts
+from exai_trio.tools import asking, models, prompts
 from exai_trio.tools.answers import whole_characters
 from exai_trio.tools.prompts.experts import STANCES
 from exai_trio.tools.workflow import expert, opinions
@@ -138,8 +138,8 @@ async def _ask_one(
         choice = models.choose(
             services, opinion.seat.model, "", images=bool(briefing.case.state.images)
         )
-        request = _request(briefing, opinion.seat, choice, number)
-        answer = await services.gateway.chat(choice, request, _Quiet(briefing.case.call))
+        request = await _request(briefing, opinion.seat, choice, number)
+        answer = await asking.ask(services, choice, request, _Quiet(briefing.case.call))
         expert.check(answer)
     except ExaiError as fault:
         opinion.status, opinion.reason = "failed", f"{fault.code}: {fault.message}"
@@ -150,19 +150,17 @@ async def _ask_one(
     caller.stage("streaming", f"{settled} of {len(panel)} models have answered or failed")
 
 
-def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int) -> ChatRequest:
+async def _request(
+    briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int
+) -> ChatRequest:
+    case, text = briefing.case, briefing.question.text
+    question = attrs.evolve(
+        briefing.question, text=prompts.for_panel(text, seat.stance, seat.stance_prompt)
+    )
     return ChatRequest(
         model=choice.model.name,
-        messages=prompts.assemble(
-            system=prompts.SYSTEM,
-            turns=briefing.case.thread.turns,
-            question=attrs.evolve(
-                briefing.question,
-                text=prompts.for_panel(briefing.question.text, seat.stance, seat.stance_prompt),
-            ),
-            material=_seen(briefing, choice),
-            answering=models.address(choice),
-            context_window=choice.model.context_window,
+        messages=await asking.assembled(
+            case.call.services, choice, question, _seen(briefing, choice), turns=case.thread.turns
         ),
         temperature=TEMPERATURE,
         idempotency_key=f"{briefing.case.call.caller.idempotency_key}:{number}",
@@ -172,7 +170,8 @@ def _request(briefing: _Briefing, seat: Seat, choice: "ModelChoice", number: int
 
 def _seen(briefing: _Briefing, choice: "ModelChoice") -> prompts.Material:
     """What this model can take in."""
-    fit = expert.fitted(briefing.case, briefing.material, choice.model.context_window)
+    room = asking.room(briefing.case.call.services, choice)
+    fit = expert.fitted(briefing.case, briefing.material, room)
     return fit if choice.model.sees else attrs.evolve(fit, images={})
 
 

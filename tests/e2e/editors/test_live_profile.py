@@ -22,6 +22,7 @@ async def test_a_hangup_reads_the_profile_again(start, new_place, editor, until,
             return found if "version" in {tool.name for tool in found.tools} else None
 
         before = await until(listed_in_full)
+        await one.client.list_prompts()
         echo = await one.call("test_echo", prompt="before")
         told_before = len(one.heard)
         settings.write_text("TOOL_PROFILE=lean\n")
@@ -31,8 +32,10 @@ async def test_a_hangup_reads_the_profile_again(start, new_place, editor, until,
             notices = [
                 each for each in one.heard[told_before:] if isinstance(each, JSONRPCNotification)
             ]
-            changes = [n for n in notices if n.method == "notifications/tools/list_changed"]
-            return bool(changes)
+            methods = {notice.method for notice in notices}
+            return {
+                f"notifications/{kind}/list_changed" for kind in ("tools", "prompts")
+            } <= methods
 
         await until(told)
 
@@ -41,11 +44,13 @@ async def test_a_hangup_reads_the_profile_again(start, new_place, editor, until,
             return None if "version" in {tool.name for tool in found.tools} else found
 
         after = await until(listed_lean)
+        prompts = {prompt.name for prompt in (await one.client.list_prompts()).prompts}
         again = await one.call("test_echo", prompt="after")
 
     names = [{tool.name for tool in each.tools} for each in (before, after)]
     assert {"version", "test_echo", "chat"} <= names[0]
     assert "chat" in names[1]
     assert not {"version", "test_echo"} & names[1]
+    assert prompts == names[1]
     assert "before" in echo.content[0].text
     assert "after" in again.content[0].text

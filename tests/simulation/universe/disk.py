@@ -46,3 +46,10 @@ class Disk(MemoryJournal):
         except StorageError:
             self.refused.add(request.strip('"'))
             raise
+
+    async def hand_over(self, session, request, outcome, begun) -> None:
+        try:
+            await self._write(super().hand_over, session, request, outcome, begun)
+        except StorageError:
+            self.refused.add(request.strip('"'))
+            raise

@@ -5,9 +5,11 @@ import trio
 
 from exai_trio.config import Config
 from exai_trio.daemon.admission import OurNames, Places
+from exai_trio.daemon.archive import Archive
 from exai_trio.daemon.drain import drain
 from exai_trio.daemon.facts import Facts
 from exai_trio.daemon.figures import Figures
+from exai_trio.daemon.handing_over import HandingOver
 from exai_trio.daemon.jobs import Jobs
 from exai_trio.daemon.server import Server
 from exai_trio.daemon.sessions import Sessions
@@ -24,6 +26,7 @@ from exai_trio.tools.upload_desk import UploadDesk
 
 from .network import LIMITS, Network
 
+LOOK_S = 5.0  # how often running calls are looked at for handles
 START = 1_790_000_000.0
 
 
@@ -96,6 +99,7 @@ class House:
             server = Server(shared, sessions, OurNames.of(self.config), Places(self.config), LIMITS)
             jobs = Jobs(shared, sessions)
             everything.start_soon(every, 5.0, jobs.say_progress)
+            everything.start_soon(every, LOOK_S, HandingOver(sessions).look)
             everything.start_soon(every, 30.0, sessions.note_acks)
             everything.start_soon(every, 300.0, jobs.sweep_journal)
             async with trio.open_nursery() as connections:
@@ -137,10 +141,13 @@ class House:
             registry=self.registry,
             simulator=None,
         )
+        sessions = {}
         services = Services(
             config=self.config,
+            calls=Archive(sessions, self.disk),
             gateway=NoGateway(),
             conversations=MemoryStore(),
+            threads=MemoryStore(),
             uploads=UploadDesk(MemoryUploads()),
             daemon=facts,
             tool_names=tuple,
@@ -154,4 +161,5 @@ class House:
             call_log=CallLog(self.config.logs / "metrics"),
             facts=facts,
             journal=self.disk,
+            sessions=sessions,
         )

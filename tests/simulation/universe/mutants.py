@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 import attrs
 import trio
 
-from exai_trio.daemon import calls, running
+from exai_trio.daemon import calls, handing_over, running
 from exai_trio.daemon.connection import Connection
 from exai_trio.errors import StorageError
 from exai_trio.wire.session import SessionRules
@@ -111,7 +111,24 @@ def reader_that_awaits_a_call() -> AbstractContextManager[None]:
     return _instead(Connection, "_read", made)
 
 
+def handle_without_the_journal() -> AbstractContextManager[None]:
+    """A call is handed over in memory only."""
+
+    def made(_original):
+        async def hand_over(self, session, call):
+            frame, _ = handing_over.handle_frame(session, call)
+            away = handing_over._moved(session, call)
+            self.sessions.table[away.id] = away
+            session.mail.deliver(frame)
+            await self.sessions.adopt(away)
+
+        return hand_over
+
+    return _instead(handing_over.HandingOver, "_hand_over", made)
+
+
 MUTANTS = (
+    handle_without_the_journal,
     ack_before_the_journal,
     lost_wake_up,
     permit_released_twice,

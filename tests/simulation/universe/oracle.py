@@ -1,5 +1,6 @@
 """What must hold in every universe, checked as things happen. It knows no clock and draws no lots."""
 
+import json
 from collections.abc import Callable
 
 import attrs
@@ -26,6 +27,15 @@ class Asked:
 
 
 @attrs.define(eq=False)
+class Handed:
+    """A call whose editor has a handle. `told` is how it ended, as far as anybody has fetched that."""
+
+    call: Asked
+    by_shim: bool  # at its client's limit no daemon was there to give it
+    told: str = ""
+
+
+@attrs.define(eq=False)
 class Oracle:
     """`attempts` is EXAI_CALL_MAX_ATTEMPTS. Calls are known as "window:id", which is also their request id."""
 
@@ -34,6 +44,7 @@ class Oracle:
     unkept: set  # calls whose outcome the disk refused for long: their client may hear two, their editor one
     on_disk: Callable[[str], object | None]  # what the journal has of a call
     calls: dict = attrs.field(factory=dict)
+    handles: dict = attrs.field(factory=dict)
     by_mark: dict = attrs.field(factory=dict)
     faults: list = attrs.field(factory=list)
     tally: dict = attrs.field(factory=dict)
@@ -47,7 +58,9 @@ class Oracle:
 
     def asked(self, key: str, tool: str, mark: str) -> None:
         self.note(f"asked {key} {tool}")
-        self.calls[key] = self.by_mark[mark] = Asked(tool, mark)
+        self.calls[key] = call = Asked(tool, mark)
+        if tool != "result":
+            self.by_mark[mark] = call
         self.count("asked")
 
     def withdrawn(self, key: str) -> None:
@@ -68,7 +81,9 @@ class Oracle:
         again = {call.outcome, code} <= REFUSALS  # sent again after a refusal that had not come
         if call.outcome and not again and key not in self.unkept:
             self.fail(f"{key} has two outcomes: {call.outcome} and {code}")
-        if code not in FAIR_CODES:
+        if (
+            code not in FAIR_CODES and call.tool != "result"
+        ):  # what that says is looked at when it is told
             self.fail(f"{key} ended with {code}")
         if code == "CANCELLED" and not call.withdrawn:
             self.fail(f"{key} was cancelled by nobody")
@@ -90,21 +105,50 @@ class Oracle:
         call.answers += 1
         if call.answers > 1:
             self.fail(f"{key} was answered {call.answers} times")
+        handle = _handle(result)
         if call.withdrawn and not call.outcome:
             self.fail(f"{key} was answered after it was withdrawn")
-        elif not call.outcome:
+        elif not call.outcome and not _may_stand_alone(call, result, handle):
             self.fail(
                 f"{key} was given up: no outcome came (accepted: {call.accepted}, runs: {call.runs})"
             )
-        if result is None or (not result.get("isError") and call.mark not in str(result)):
+        if call.tool == "result":
+            self._fetched(key, call.mark, result, is_running=bool(handle))
+        elif handle:
+            self.note(f"handle {handle} for {key}")
+            self.handles.setdefault(handle, Handed(call, by_shim=not call.outcome))
+            self.count("handles")
+        elif not call.outcome:
+            self.count("given up")
+        elif result is None or (not result.get("isError") and call.mark not in str(result)):
             self.fail(f"{key} got another answer than its own: {str(result)[:80]}")
+
+    def _fetched(self, key: str, call_id: str, result, *, is_running: bool) -> None:
+        """What `result` said. Once it has said how a call ended, it says so for ever; and never anything of another call."""
+        handed = self.handles[call_id]
+        code = _code(result)
+        if code in REFUSALS:  # of this very request: the daemon was full, or is none
+            return
+        text = "running" if is_running else code or result["content"][0]["text"]
+        self.note(f"fetched {call_id} by {key}: {text}")
+        self.count("fetched running" if is_running else f"fetched {code or 'ok'}")
+        if not is_running and not code and text != f"done {handed.call.mark}":
+            self.fail(f"{call_id} of {handed.call.mark} gave {text!r}")
+        if code == "NOT_FOUND" and handed.by_shim:
+            self.count("lost")
+        elif code and code not in {"INTERRUPTED", "TIMEOUT"}:
+            self.fail(f"{call_id} of {handed.call.mark} cannot be fetched: {code}")
+        if handed.told and text != handed.told and code not in {"INTERRUPTED", "NOT_FOUND"}:
+            self.fail(f"{call_id} had ended with {handed.told!r} and is now {text!r}")
+        if not is_running:
+            handed.told = handed.told or text
 
     def ran(self, mark: str, life: int) -> None:
         call = self.by_mark[mark]
         call.runs.append(life)
         self.note(f"runs {mark} in {life}")
-        self.count("runs")
-        most = self.attempts if call.tool == "work" else 1
+        self.count("reruns" if call.runs[1:] else "runs")
+        most = 1 if call.tool == "once" else self.attempts
         if len(call.runs) > most:
             self.fail(f"{mark} ran {len(call.runs)} times, in {call.runs}")
         if len(set(call.runs)) < len(call.runs):
@@ -120,3 +164,26 @@ class Oracle:
         for key, call in self.calls.items():
             if call.is_open:
                 self.fail(f"{key} is never answered (accepted: {call.accepted}, runs: {call.runs})")
+
+    def check_all_fetched(self) -> None:
+        for call_id, handed in self.handles.items():
+            if not handed.told:
+                self.fail(f"{call_id} of {handed.call.mark} never ends")
+
+
+def _code(result) -> str:
+    return (result or {}).get("_meta", {}).get("exai/error", {}).get("code", "")
+
+
+def _may_stand_alone(call: Asked, result, handle: str) -> bool:
+    """An answer of the shim's own, at its client's limit."""
+    return call.accepted if handle else call.tool == "long" and _code(result) == "TIMEOUT"
+
+
+def _handle(result) -> str:
+    """The call_id, if this is the answer that stands for a call that goes on."""
+    try:
+        said = json.loads(result["content"][0]["text"])
+        return said["call_id"] if said["status"] == "running" else ""
+    except (TypeError, KeyError, IndexError, ValueError):
+        return ""

@@ -10,6 +10,7 @@ import trio
 from exai_trio.config import Config
 from exai_trio.tools.declaration import Answer, Tool
 from exai_trio.tools.registry import Registry
+from exai_trio.tools.result import TOOL as RESULT
 from exai_trio.transport.websocket import PeerGone, Unreachable
 from exai_trio.wire.codec import decode_daemon, encode
 from exai_trio.wire.messages import CallTool, Hello, Ping, Pong
@@ -66,7 +67,12 @@ class Universe(trio.abc.Instrument):
         self.network = Network(self.draw, self.note)
         self.disk = Disk(draw=self.draw)
         self.oracle = Oracle(self.note, CONFIG.call_max_attempts, self.disk.refused, self.disk.kept)
-        tools = (self._tool("work", repeatable=True), self._tool("once", repeatable=False))
+        tools = (
+            RESULT,
+            self._tool("work", repeatable=True),
+            self._tool("once", repeatable=False),
+            attrs.evolve(self._tool("long", repeatable=True), kind="workflow"),
+        )
         registry = Registry.from_config(CONFIG, tools)
         self.house = House(CONFIG, registry, self.disk, self.network, self.note)
 
@@ -115,6 +121,7 @@ class Universe(trio.abc.Instrument):
                     actors.start_soon(self._daemons, everything)
                     actors.start_soon(self._windows, everything)
                     actors.start_soon(self._editor)
+                    actors.start_soon(self._impatient)
                     actors.start_soon(self._misfortune)
                     actors.start_soon(self._probe)
             await self._calm_down(everything)
@@ -162,6 +169,23 @@ class Universe(trio.abc.Instrument):
                 if draw.random() < 0.1:
                     await trio.sleep(draw.uniform(0.0, 3.0))
                     window.withdraw(id_)
+
+    async def _impatient(self) -> None:
+        """An editor that gives up after a minute, and fetches later what it was given handles for, from whichever window there is."""
+        draw = self.draw
+        while True:
+            await trio.sleep(draw.expovariate(1 / 200.0))
+            self.window.ask("long", draw.uniform(30.0, 150.0), client="codex-mcp-client")
+            for call_id in list(self.oracle.handles)[-3:]:
+                if draw.random() < 0.4:
+                    await self._fetch(call_id, draw.choice((0.0, 5.0, 40.0)))
+
+    async def _fetch(self, call_id: str, wait_s: float) -> None:
+        window = self.window
+        id_ = window.fetch(call_id, wait_s)
+        if self.draw.random() < 0.3:
+            await trio.sleep(self.draw.uniform(0.0, 3.0))
+            window.withdraw(id_)
 
     async def _misfortune(self) -> None:
         draw = self.draw
@@ -228,9 +252,21 @@ class Universe(trio.abc.Instrument):
                 break
             await trio.sleep(10)
         self.oracle.check_all_answered()
+        await self._fetch_all()
         await self._ask_in_peace()
         await trio.sleep(2 * CONFIG.session_grace_s + 120)
         await self._check_given_back()
+
+    async def _fetch_all(self) -> None:
+        """Nobody's work is lost that has a handle: it ends, and can be fetched."""
+        for _ in range(int(PATIENCE_S / 50)):
+            waiting = [id_ for id_, handed in self.oracle.handles.items() if not handed.told]
+            for call_id in waiting:
+                self.window.fetch(call_id, 0.0)
+                await trio.sleep(1)
+            if waiting:
+                await trio.sleep(50)
+        self.oracle.check_all_fetched()
 
     async def _ask_in_peace(self) -> None:
         """With nothing in its way an answer comes at once, also when nothing follows that would push it along."""

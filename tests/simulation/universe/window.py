@@ -126,17 +126,25 @@ class Window:
                     message = json.loads(line)
                     self.oracle.answered(f"{self.name}:{message['id']}", message.get("result"))
 
-    def ask(self, tool: str, seconds: float) -> int:
+    def ask(self, tool: str, seconds: float, client: str = "") -> int:
         """A call of the editor's. Returns its id."""
+        mark = f"{self.name}/{self._asked + 1}"
+        return self._call(tool, {"seconds": seconds, "mark": mark}, mark, client)
+
+    def fetch(self, call_id: str, wait_s: float) -> int:
+        """Ask what became of a call that was answered with a handle."""
+        return self._call("result", {"call_id": call_id, "wait_s": wait_s}, call_id)
+
+    def _call(self, tool: str, arguments: dict, mark: str, client: str = "") -> int:
         self._asked += 1
-        arguments = {"seconds": seconds, "mark": f"{self.name}/{self._asked}"}
-        self.oracle.asked(f"{self.name}:{self._asked}", tool, arguments["mark"])
+        self.oracle.asked(f"{self.name}:{self._asked}", tool, mark)
         call = Call(
             id=self._asked,
             name=tool,
             arguments=msgspec.Raw(json.dumps(arguments).encode()),
             dialect=Dialect("2025-06-18"),
             token=self._asked,
+            client=client,
         )
         self.bridge.start(call, trio.current_time())
         return self._asked

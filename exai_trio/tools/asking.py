@@ -1,0 +1,98 @@
+"""Asking a model, as every tool does it: what goes into the prompt is reckoned by what the model's earlier answers counted."""
+
+import logging
+from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+import trio
+
+from exai_trio.errors import StorageError
+from exai_trio.providers.base import ChatRequest, Message
+from exai_trio.storage.base import Turn
+from exai_trio.tools import models, prompts
+from exai_trio.tools.declaration import Services
+
+if TYPE_CHECKING:  # the shim lists tools without ever asking a model
+    from exai_trio.providers.gateway import ChatAnswer, Listener, ModelChoice
+
+_MUCH: Final = 100_000  # characters of files; so much takes some 2 ms
+
+log = logging.getLogger("exai.tools")
+
+# Whose models want their own earlier thinking back; the others are not sent it.
+TAKING_THINKING: Final = frozenset({"kimi"})
+
+
+def room(services: Services, choice: "ModelChoice") -> prompts.Room:
+    """What the chosen model takes, as far as its own counts are known."""
+    return prompts.Room(
+        context_window=choice.model.context_window,
+        factor=services.calibration.factor(models.address(choice)),
+        takes_thinking=choice.provider in TAKING_THINKING,
+    )
+
+
+async def assembled(
+    services: Services,
+    choice: "ModelChoice",
+    question: prompts.Question,
+    material: prompts.Material,
+    *,
+    turns: Sequence[Turn] = (),
+    system: str = prompts.SYSTEM,
+) -> tuple[Message, ...]:
+    """The messages for the chosen model. Much text is put together in a thread: the event loop has others to serve.
+
+    Raises: PromptTooLongError. Cancelling leaves nothing behind.
+    """
+    assemble = partial(
+        prompts.assemble,
+        system=system,
+        turns=turns,
+        question=question,
+        material=material,
+        answering=models.address(choice),
+        room=room(services, choice),
+    )
+    if sum(len(reading.text) for reading in material.files.values()) < _MUCH:
+        return assemble()
+    return await trio.to_thread.run_sync(
+        assemble,
+        thread_name="exai prompts",
+        abandon_on_cancel=True,
+        limiter=services.files.limiter,
+    )
+
+
+async def ask(
+    services: Services, choice: "ModelChoice", request: ChatRequest, listener: "Listener"
+) -> "ChatAnswer":
+    """The answer, whose count of the prompt is learnt from. Raises and cancels as Gateway.chat does."""
+    answer = await services.gateway.chat(choice, request, listener)
+    if _is_comparable(request, answer):
+        await _learn(services, choice, request, answer)
+    return answer
+
+
+def _is_comparable(request: ChatRequest, answer: "ChatAnswer") -> bool:
+    """What was counted is what we estimate: texts, sent once. Tools, pictures and what a search found are in no estimate."""
+    pictures = any(message.images for message in request.messages)
+    return answer.rounds == 1 and not (answer.web_results or request.tools or pictures)
+
+
+async def _learn(
+    services: Services, choice: "ModelChoice", request: ChatRequest, answer: "ChatAnswer"
+) -> None:
+    """A factor that moved is kept for the next daemon; a store that fails costs it no more than that."""
+    model, usage = models.address(choice), answer.usage
+    estimated = room(services, choice).estimate(request.messages)
+    moved = services.calibration.learn(
+        model, estimated, usage.input_tokens, cached=usage.cached_tokens
+    )
+    if moved is None:
+        return
+    try:
+        await services.ratios.keep(model, moved, services.now())
+    except StorageError as fault:
+        log.warning("token count not kept", extra={"model": model, "fault": fault.message})

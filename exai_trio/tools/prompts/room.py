@@ -1,0 +1,64 @@
+"""How much a model takes, and how it counts: what every budget of a prompt is reckoned by. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import attrs
+
+from exai_trio.errors import PromptTooLongError
+from exai_trio.files import budget
+from exai_trio.files.reading import Reading
+from exai_trio.providers.base import Message
+
+# No text packs more than this into a token: what is too long even so need not be sent to find out.
+_MOST_CHARACTERS_PER_TOKEN = 8
+_IMAGE_TOKENS = 1_500
+# The share of a context that stays free for thinking and the answer.
+_ANSWER_SHARE = 0.2
+
+
+@attrs.frozen(kw_only=True)
+class Room:
+    """`context_window` is in the model's own tokens, None if unknown; `factor` is how many of those each estimated one is.
+
+    `takes_thinking`: its earlier reasoning goes back to it, and so takes room.
+    """
+
+    context_window: int | None = None
+    factor: float = 1.0
+    takes_thinking: bool = True
+
+    def fit(
+        self, readings: Mapping[str, Reading], messages: Iterable[Sequence[str]]
+    ) -> dict[str, Reading]:
+        """All readings; those that do not fit a message that names them have a reason for a text."""
+        tokens = int(budget.room_for_files(self.context_window) / self.factor)
+        return budget.fit(readings, messages, tokens)
+
+    def estimate(self, messages: Iterable[Message]) -> int:
+        """Estimated tokens: on the safe side until the model's own counts are known."""
+        return sum(self._of(message) for message in messages)
+
+    def _of(self, message: Message) -> int:
+        thinking = budget.text_tokens(message.reasoning) if self.takes_thinking else 0
+        return budget.text_tokens(message.text) + thinking + len(message.images) * _IMAGE_TOKENS
+
+    def counted(self, estimated: int) -> int:
+        """As the model counts."""
+        return int(estimated * self.factor)
+
+    def holds(self, messages: Iterable[Message]) -> bool:
+        """Whether there is room for an answer too."""
+        if self.context_window is None:
+            return True
+        return self.counted(self.estimate(messages)) <= self.context_window * (1 - _ANSWER_SHARE)
+
+    def check_possible(self, messages: Iterable[Message], answering: str) -> None:
+        """Raises: PromptTooLongError if no way of counting makes this fit."""
+        characters = sum(len(message.text) for message in messages)
+        window = self.context_window
+        if window is not None and characters // _MOST_CHARACTERS_PER_TOKEN > window:
+            raise PromptTooLongError(
+                f"The question and its files have {characters:,} characters; {answering} holds {window:,} tokens."
+                " Name fewer or smaller files, or a model with a larger context.",
+                details={"characters": characters, "context_window": window},
+            )

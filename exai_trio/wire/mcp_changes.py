@@ -1,0 +1,93 @@
+"""Who is told that a list has changed: the tools, and the prompts that are made from them. Pure: no trio, no clock, no I/O.
+
+Told is only what differs from what this client has heard, once.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+import attrs
+import msgspec
+
+from . import mcp, mcp_prompts
+from .mcp import Id
+from .mcp_dialect import STATELESS_VERSIONS, SUBSCRIPTION_KEY, Dialect
+from .mcp_listing import Listing
+
+MAX_LISTENS: Final = 64
+# What a client wishes to hear, and the list that it is about.
+_WISHES: Final[Mapping[str, str]] = {
+    "toolsListChanged": "tools",
+    "promptsListChanged": "prompts",
+}
+
+
+@attrs.define
+class Changes:
+    """One client's open subscriptions, and what it was told last of each list."""
+
+    _listens: dict[Id, tuple[str, ...]] = attrs.field(factory=dict[Id, tuple[str, ...]])
+    _told: dict[str, object] = attrs.field(factory=dict[str, object])
+
+    @property
+    def is_full(self) -> bool:
+        return len(self._listens) >= MAX_LISTENS
+
+    def listen(self, id_: Id, wishes: Mapping[str, Any], listing: Listing | None) -> bytes:
+        """Open a subscription. Returns the acknowledgement."""
+        granted = [wish for wish in _WISHES if wishes.get(wish) is True]
+        self._listens[id_] = tuple(_WISHES[wish] for wish in granted)
+        if listing is not None:
+            self._note(self._listens[id_], listing)
+        told = {"_meta": {SUBSCRIPTION_KEY: id_}, "notifications": dict.fromkeys(granted, True)}
+        return mcp.notice("notifications/subscriptions/acknowledged", told)
+
+    def cancel(self, id_: Id) -> bool:
+        """Whether it was one of ours."""
+        return self._listens.pop(id_, None) is not None
+
+    def note_listed(self, method: str, listing: Listing) -> None:
+        """The client has been told this list: `tools/list` or `prompts/list`."""
+        kind = method.removesuffix("/list")
+        if kind in _WISHES.values():
+            self._told[kind] = _mark(kind, listing)
+
+    def offer(self, listing: Listing, spoken: Dialect | None) -> list[bytes]:
+        """The notices that this list makes necessary."""
+        by_handshake = spoken is not None and not spoken.stateless
+        changed = [kind for kind, told in self._told.items() if told != _mark(kind, listing)]
+        lines = [
+            line for kind in changed for line in self._notices(kind, by_handshake=by_handshake)
+        ]
+        awaited = [kind for kinds in self._listens.values() for kind in kinds]
+        self._note([*self._told, *awaited], listing)
+        return lines
+
+    def _note(self, kinds: Iterable[str], listing: Listing) -> None:
+        self._told.update({kind: _mark(kind, listing) for kind in kinds})
+
+    def _notices(self, kind: str, *, by_handshake: bool) -> list[bytes]:
+        method = f"notifications/{kind}/list_changed"
+        lines = [
+            mcp.notice(method, {"_meta": {SUBSCRIPTION_KEY: id_}})
+            for id_, kinds in self._listens.items()
+            if kind in kinds
+        ]
+        return [*lines, mcp.notice(method)] if by_handshake else lines
+
+    def farewell(self) -> list[bytes]:
+        """End the open subscriptions politely."""
+        dialect = Dialect(STATELESS_VERSIONS[0])
+        lines = [
+            mcp.answer(id_, dialect.result({"_meta": {SUBSCRIPTION_KEY: id_}}))
+            for id_ in self._listens
+        ]
+        self._listens.clear()
+        return lines
+
+
+def _mark(kind: str, listing: Listing) -> object:
+    """Equal marks mean equal lists."""
+    if kind == "tools":
+        return listing.hash
+    return msgspec.json.encode(mcp_prompts.prompts(listing.tools))

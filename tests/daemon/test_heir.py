@@ -1,0 +1,180 @@
+"""One daemon takes another's place while calls run: they end where they run, once, and are answered by the successor."""
+
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+import trio
+from trio.testing import memory_stream_pair
+
+from exai_trio.daemon.elsewhere import Elsewhere
+from exai_trio.daemon.heir import Heir
+from exai_trio.storage.journal_memory import MemoryJournal
+from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, Cancel
+
+
+@attrs.define
+class Change:
+    """An old daemon that leaves and its successor, with what passes between them; `cut` kills the old one."""
+
+    new: object
+    kill: object
+    left: trio.Event
+
+
+@asynccontextmanager
+async def changed(house, old, journal, **settings):
+    """A successor of `old` on its journal; `old` has let go of the home."""
+    here, there = memory_stream_pair()
+    elsewhere, home_free, left = Elsewhere(there), trio.Event(), trio.Event()
+    async with trio.open_nursery() as both:
+
+        async def leave():
+            await Heir(old.sessions, here).take_all(home_free.set)
+            left.set()
+            await here.aclose()
+
+        def kill():
+            here.send_stream.close()
+            here.receive_stream.close()
+
+        both.start_soon(leave)
+        await elsewhere.wait_left()
+        await home_free.wait()
+        both.start_soon(elsewhere.run)
+        async with house(journal, elsewhere=elsewhere, **settings) as new:
+            yield Change(new, kill, left)
+        both.cancel_scope.cancel()
+
+
+async def test_a_call_ends_where_it_runs_and_is_answered_by_the_successor(house, autojump_clock):
+    """One execution, one outcome on disk before it is heard; the old daemon has left then."""
+    journal = MemoryJournal()
+    async with house(journal) as old:
+        async with old.connect(session_id="win") as (client, _):
+            await client.nap(seconds=10.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        async with changed(house, old, journal) as change:
+            async with change.new.connect(session_id="win", last_seq=last) as (client, ack):
+                outcome = await client.hear_until((CallAccepted, CallResult))
+                kept = await journal.session("win")
+            await change.left.wait()
+
+    assert ack.resumed
+    assert "slept 10" == outcome.outputs[0].text
+    assert (1, 0) == (old.naps.started, change.new.naps.started)
+    assert kept.calls[0].outcome is not None
+    assert 1 == kept.calls[0].attempts
+
+
+class SlowDisk(MemoryJournal):
+    """Takes 0.3 s for each outcome."""
+
+    async def finish(self, session, request, outcome):
+        await trio.sleep(0.3)
+        await super().finish(session, request, outcome)
+
+
+async def test_calls_that_end_all_the_time_are_handed_on_all_the_same(house, autojump_clock):
+    """There is no moment at which no outcome is on its way to the disk; yet no call runs in both daemons."""
+    many = 30
+    journal = SlowDisk()
+    roomy = {"ws_session_max_inflight": many, "ws_global_max_inflight": many}
+    async with house(journal, **roomy) as old:
+        async with old.connect(session_id="win") as (client, _):
+            for number in range(many):
+                await client.nap(f"r{number}", seconds=0.5 + number / 10)
+            for _ in range(many):
+                await client.hear_until(CallAccepted)
+            await client.hear_until(CallResult)
+        async with changed(house, old, journal, **roomy) as change:
+            async with change.new.connect(session_id="win", last_seq=many) as (client, _):
+                outcomes = {(await client.hear_until(CallResult)).request_id for _ in range(many)}
+            await change.left.wait()
+
+    assert many == len(outcomes)
+    assert (many, 0) == (old.naps.started, change.new.naps.started)
+
+
+async def test_a_call_whose_daemon_dies_is_run_again(house, autojump_clock):
+    """The old daemon is gone before its call has ended: the successor counts a second run."""
+    journal = MemoryJournal()
+    async with house(journal) as old:
+        async with old.connect(session_id="win") as (client, _):
+            await client.nap(seconds=10.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        async with changed(house, old, journal) as change:
+            await trio.sleep(1.0)
+            change.kill()
+            async with change.new.connect(session_id="win", last_seq=last) as (client, _):
+                outcome = await client.hear_until(CallResult)
+                kept = await journal.session("win")
+
+    assert "slept 10" == outcome.outputs[0].text
+    assert 1 == change.new.naps.started
+    assert 2 == kept.calls[0].attempts
+
+
+async def test_a_cancel_reaches_the_daemon_in_which_the_call_runs(house, autojump_clock):
+    """The client's cancel at the successor ends the work in the old daemon."""
+    journal = MemoryJournal()
+    async with house(journal) as old:
+        async with old.connect(session_id="win") as (client, _):
+            await client.nap(seconds=100.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        async with changed(house, old, journal) as change:
+            async with change.new.connect(session_id="win", last_seq=last) as (client, _):
+                await client.say(Cancel(request_id="r1"))
+                outcome = await client.hear_until(CallFailed)
+            await change.left.wait()
+
+    assert "CANCELLED" == outcome.error.code
+    assert (1, 0) == (old.naps.cancelled, change.new.naps.started)
+
+
+@pytest.mark.parametrize("kind", ["protocol 1", "no journal"])
+async def test_a_client_that_cannot_go_over_is_answered_here(house, autojump_clock, kind):
+    """The old daemon stays until its call has ended, and then closes the connection."""
+    settings = {"durability": "off"} if kind == "no journal" else {}
+    protocol = {"protocol": 1} if kind == "protocol 1" else {}
+    async with house(**settings) as old, old.connect(**protocol) as (client, _):
+        await client.nap(seconds=3.0)
+        await client.hear_until(CallAccepted)
+        async with changed(house, old, MemoryJournal(), **settings):
+            outcome = await client.hear_until(CallResult)
+
+    assert "slept 3" == outcome.outputs[0].text
+
+
+async def test_cancelled_at_any_step_the_change_loses_no_call(
+    house, cancel_at_every_step, autojump_clock
+):
+    """Wherever both daemons are cut, nothing runs on, and the journal has the call with or without its outcome."""
+    cut = []
+
+    async def change_over():
+        journal = MemoryJournal()
+        async with house(journal) as old:
+            cut.append((old, journal))
+            async with old.connect(session_id="win") as (client, _):
+                await client.nap(seconds=1.0)
+                await client.hear_until(CallAccepted)
+                cut.append("accepted")
+            async with changed(house, old, journal) as change:
+                cut.append(change.new)
+                await change.left.wait()
+
+    def nothing_lost():
+        houses = [one for one in cut if hasattr(one, "shared")]
+        if cut:
+            old, journal = cut[0]
+            houses.append(old)
+            assert ("accepted" not in cut) or ("win", '"r1"') in journal._calls
+        assert all(one.shared.figures.running == 0 for one in houses)
+        assert all(one.free_permits == 24 for one in houses)
+        cut.clear()
+
+    await cancel_at_every_step(change_over, nothing_lost)
