@@ -100,6 +100,14 @@ def test_a_name_is_followed_from_file_to_file():
     ]["called_by"]
 
 
+def test_all_of_one_name_are_reached():
+    """Which `run` is meant is decided at run time: all of them are shown."""
+    text = "class A:\n def run(self): a()\nclass B:\n def run(self): b()\ndef main(x): x.run()"
+    flow = callflow.traced({"/s.py": python_source.read(text)}, "main", "precision")
+
+    assert ["main", "A.run", "B.run"] == list(found(flow))
+
+
 def test_without_the_target_everything_is_told():
     """A target that no file defines: all definitions, and that it was not found."""
     flow = callflow.traced(READ, "nothing_like_this", "precision")

@@ -286,6 +286,14 @@ def test_a_source_without_end_is_cut(suffix, monkeypatch):
     assert "beginning" in found.doubt
 
 
+@pytest.mark.parametrize("suffix", [".py", ".js", ".go"])
+def test_half_characters_are_no_trouble(suffix):
+    """Text that cannot be encoded is read with a mark in its place, or has a fault."""
+    found = read(suffix, "f(1); g('\ud800')")
+
+    assert found.fault or found.definitions
+
+
 def test_a_name_without_end_is_cut():
     """No single name fills an answer."""
     found = read(".js", f"function {'x' * 100_000}() {{}}")

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from functools import partial
 
+import attrs
 import pytest
 import trio
 from hypothesis import HealthCheck, given, settings, strategies as st
@@ -14,7 +16,9 @@ from exai_trio.tools.workflow.tracing.reading_process import read as read_here
 
 pytestmark = pytest.mark.real
 
-SMALL = Limits(memory=160 * 1024 * 1024)
+# Time enough on a machine that has much else to do.
+PATIENT = Limits(file_s=50, all_s=55)
+SMALL = attrs.evolve(PATIENT, memory=160 * 1024 * 1024)
 GOOD = [("/good.py", "def a(): b()"), ("/good.go", "package a\nfunc a() { b() }")]
 
 
@@ -24,14 +28,14 @@ def names(source):
 
 async def test_sources_come_back_in_their_order():
     """One for each text, whatever the language."""
-    found = await reading.read([*GOOD, ("/x.rs", "fn c() {}")], Limits())
+    found = await reading.read([*GOOD, ("/x.rs", "fn c() {}")], PATIENT)
 
     assert [["a"], ["a"], ["c"]] == [names(each) for each in found]
 
 
 async def test_nothing_to_read_starts_nothing():
     """Without a text there is no process, and no wait."""
-    assert [] == await reading.read([], Limits())
+    assert [] == await reading.read([], PATIENT)
 
 
 HOSTILE = {
@@ -74,22 +78,19 @@ async def test_without_a_process_the_files_are_named(monkeypatch):
 
 async def test_a_cancelled_trace_leaves_no_process(monkeypatch):
     """Cancelling kills the process at once."""
-    started = []
-    run_process = trio.run_process
+    run_process, started, running = trio.run_process, [], trio.Event()
 
-    async def noted(*args, task_status, **settings):
+    async def run(*args, task_status, **settings):
         async with trio.open_nursery() as nursery:
-            started.append(
-                await nursery.start(lambda **more: run_process(*args, **settings, **more))
-            )
+            started.append(await nursery.start(partial(run_process, *args, **settings)))
             task_status.started(started[0])
+            running.set()
 
-    monkeypatch.setattr(trio, "run_process", noted)
+    monkeypatch.setattr(trio, "run_process", run)
     with trio.CancelScope() as scope:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(reading.read, [("/bad.cs", "a<b<" * 250_000)], Limits())
-            while not started:
-                await trio.sleep(0.01)
+            await running.wait()
             scope.cancel(reason="test")
 
     assert started[0].returncode < 0
