@@ -180,7 +180,7 @@ async def test_a_session_that_ended_is_brought_back_by_its_client(house, journal
             await client.nap(seconds=1.0)
             await client.hear_until(CallAccepted)
             last = client.last_seq
-        await trio.sleep(4000)
+        await trio.sleep(400)
         living = list(daemon.sessions.table)
         async with daemon.connect(session_id="win", last_seq=last) as (client, ack):
             outcome = await client.hear()

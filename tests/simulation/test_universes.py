@@ -12,6 +12,16 @@ from universe.run import simulate
 HERE = Path(__file__).parent
 HOURS = 3.0
 SEEDS = range(8)  # 24 virtual hours
+STORM = {
+    "reruns",
+    "INTERRUPTED",
+    "CANCELLED",
+    "SERVICE_UNAVAILABLE",
+    "withdrawn",
+    "handles",
+    "fetched ok",
+    "fetched running",
+}  # what is to be survived does happen
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -22,15 +32,7 @@ def test_every_promise_holds(seed):
     assert [] == report.faults
     assert report.tally["ok"] > 100
     assert report.lives > 3
-
-
-def test_storms_are_storms():
-    """What is to be survived does happen: runs over restarts, broken-off calls, cancelled ones, refusals of a full disk."""
-    reports = [simulate(seed, 1.0) for seed in SEEDS[:3]]
-    tally = {what for report in reports for what in report.tally}
-
-    assert {"ok", "INTERRUPTED", "CANCELLED", "SERVICE_UNAVAILABLE", "withdrawn"} <= tally
-    assert {"reruns", "handles", "fetched ok", "fetched running"} <= tally
+    assert set(report.tally) >= STORM
 
 
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)

@@ -8,6 +8,7 @@ from hypothesis import given, strategies as st
 
 from exai_trio.config import Config
 from exai_trio.daemon import app
+from exai_trio.daemon.home import own_home
 from exai_trio.errors import StorageError
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.providers.glm import glm_dialect
@@ -277,9 +278,10 @@ async def test_a_restart_keeps_what_was_learnt(tmp_path):
 async def test_the_daemon_starts_with_what_an_earlier_one_learnt(tmp_path):
     """And keeps what it learns in the same file."""
     config = attrs.evolve(Config(), home=tmp_path)
-    async with app._build(config, 0) as first:
-        await first.services.ratios.keep("glm/glm-4.6", 1.5, 1.0)
-    async with app._build(config, 0) as second:
-        factor = second.services.calibration.factor("glm/glm-4.6")
+    with own_home(config) as home:
+        async with app._build(config, 0, home, None) as first:
+            await first.services.ratios.keep("glm/glm-4.6", 1.5, 1.0)
+        async with app._build(config, 0, home, None) as second:
+            factor = second.services.calibration.factor("glm/glm-4.6")
 
     assert 1.5 == factor

@@ -28,7 +28,7 @@ from exai_trio.tools.upload_desk import UploadDesk
 
 from .network import LIMITS, Network
 
-LOOK_S = 5.0  # how often running calls are looked at for handles
+LOOK_S = 10.0  # how often running calls are looked at for handles
 _IDLE_BYTES = 100_000  # three sessions at once that do not read are too many
 START = 1_790_000_000.0
 
@@ -104,7 +104,7 @@ class House:
             everything.start_soon(every, 5.0, jobs.say_progress)
             everything.start_soon(every, LOOK_S, HandingOver(sessions).look)
             everything.start_soon(every, 30.0, sessions.note_acks)
-            everything.start_soon(every, 1.0, Relief(sessions).look)
+            everything.start_soon(every, 15.0, Relief(sessions).look)
             everything.start_soon(every, 300.0, jobs.sweep_journal)
             async with trio.open_nursery() as connections:
                 scope = everything.cancel_scope
