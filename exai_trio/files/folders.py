@@ -118,7 +118,7 @@ def _with_rules_of(
 ) -> tuple[_Rules, ...]:
     try:
         resolved = opening.resolve(f"{folder}/.gitignore", roots)
-        content = opening.content(resolved, roots, _MOST_RULE_BYTES)
+        content = opening.content(resolved, _MOST_RULE_BYTES)
     except (ArgumentError, NotFoundError):
         return rules
     spec = _spec(content.decode(errors="replace"))

@@ -28,7 +28,7 @@ class Opened:
 def open_hashed(given: str, roots: tuple[Path, ...], most: int) -> Opened:
     """Raises: ArgumentError (also for an empty file, or one of more than `most` bytes), NotFoundError."""
     resolved = opening.resolve(given, roots)
-    file = opening.regular(resolved, roots)
+    file = opening.regular(resolved)
     try:
         size = os.fstat(file.fileno()).st_size
         _check_size(size, most, shown(given))
@@ -55,4 +55,4 @@ def check_all(given: tuple[str, ...], roots: tuple[Path, ...]) -> None:
     """Refuse all if one would be refused. Raises: ArgumentError, NotFoundError."""
     for name in given:
         trio.from_thread.check_cancelled()
-        opening.regular(opening.resolve(name, roots), roots).close()
+        opening.regular(opening.resolve(name, roots)).close()

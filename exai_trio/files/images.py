@@ -52,9 +52,7 @@ def _load(given: str, roots: tuple[Path, ...]) -> str:
             f"{paths.shown(given)!r} is not fetched. Give images as absolute paths or data URLs."
         )
     resolved = opening.resolve(given, roots)
-    return _as_data_url(
-        opening.content(resolved, roots, MAX_IMAGE_BYTES + 1), repr(paths.shown(given))
-    )
+    return _as_data_url(opening.content(resolved, MAX_IMAGE_BYTES + 1), repr(paths.shown(given)))
 
 
 def _decoded(url: str) -> bytes:

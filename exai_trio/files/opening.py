@@ -34,24 +34,24 @@ def is_directory(resolved: Path) -> bool:
         return False
 
 
-def content(resolved: Path, roots: tuple[Path, ...], most: int) -> bytes:
+def content(resolved: Path, most: int) -> bytes:
     """The first `most` bytes of the regular file at a path that `resolve` gave.
 
     Raises: NotFoundError, ArgumentError.
     """
-    with os.fdopen(_open_regular(resolved, roots), "rb") as opened:
+    with os.fdopen(_open_regular(resolved), "rb") as opened:
         try:
             return opened.read(most)
         except OSError as fault:
             raise _refusal(fault, paths.shown(str(resolved))) from fault
 
 
-def regular(resolved: Path, roots: tuple[Path, ...]) -> BufferedReader:
+def regular(resolved: Path) -> BufferedReader:
     """The regular file itself, for the caller to close. Raises as `content` does."""
-    return os.fdopen(_open_regular(resolved, roots), "rb")
+    return os.fdopen(_open_regular(resolved), "rb")
 
 
-def _open_regular(resolved: Path, roots: tuple[Path, ...]) -> int:
+def _open_regular(resolved: Path) -> int:
     """A descriptor for the caller to close.
 
     Raises: NotFoundError, ArgumentError (no regular file, not permitted, or swapped while we looked).
@@ -64,7 +64,7 @@ def _open_regular(resolved: Path, roots: tuple[Path, ...]) -> int:
     except OSError as fault:
         raise _refusal(fault, name) from fault
     try:
-        _check_same(descriptor, resolved, roots, name)
+        _check_same(descriptor, resolved, name)
     except BaseException:
         os.close(descriptor)
         raise
@@ -79,13 +79,13 @@ def _check_regular(found: os.stat_result, name: str) -> None:
         )
 
 
-def _check_same(descriptor: int, resolved: Path, roots: tuple[Path, ...], name: str) -> None:
-    """What was opened is still what the path means, and a directory on the way has not become a link out of the roots."""
+def _check_same(descriptor: int, resolved: Path, name: str) -> None:
+    """What was opened is still what the path means: no directory on the way has become a link, out of the roots perhaps."""
     opened = os.fstat(descriptor)
     _check_regular(opened, name)
-    again = resolve(str(resolved), roots)
     try:
-        same = again == resolved and os.path.samestat(opened, os.lstat(again))
+        again = os.path.realpath(resolved)
+        same = again == str(resolved) and os.path.samestat(opened, os.lstat(again))
     except OSError:
         same = False
     if not same:

@@ -40,5 +40,7 @@ def check_inside(given: str, resolved: Path, roots: Iterable[Path]) -> None:
 
 def shown(given: str) -> str:
     """A path fit for a message or a prompt: one line, not too long."""
-    one_line = "".join(c if c.isprintable() else "�" for c in given)
+    one_line = (
+        given if given.isprintable() else "".join(c if c.isprintable() else "�" for c in given)
+    )
     return one_line if len(one_line) <= _SHOWN else f"{one_line[: _SHOWN - 1]}…"

@@ -147,7 +147,7 @@ def _read(given: str, roots: tuple[Path, ...], room: int) -> Reading:
     resolved = opening.resolve(given, roots)
     if opening.is_directory(resolved):
         return Reading(path=str(resolved), reason=_FOLDER)
-    content = opening.content(resolved, roots, MAX_FILE_BYTES + 1)
+    content = opening.content(resolved, MAX_FILE_BYTES + 1)
     return _reading(str(resolved), content, room)
 
 
