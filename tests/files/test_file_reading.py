@@ -257,7 +257,7 @@ async def test_a_cancelled_reader_returns_at_once(root, monkeypatch):
     """Cancelling does not wait for a disk that hangs; the thread stops before the next file."""
     hang, entered, looked_at = threading.Event(), threading.Event(), []
 
-    def content(resolved, roots, most):
+    def content(resolved, most):
         looked_at.append(resolved.name)
         entered.set()
         hang.wait(5)
@@ -268,7 +268,7 @@ async def test_a_cancelled_reader_returns_at_once(root, monkeypatch):
     reader = FileReader()
     async with trio.open_nursery() as running:
         running.start_soon(reader.read, [str(root / "a.py"), str(root / "b.py")], (root,))
-        await trio.to_thread.run_sync(entered.wait)
+        await trio.to_thread.run_sync(entered.wait, 20)
         running.cancel_scope.cancel(reason="test")
     held = reader.limiter.borrowed_tokens
     hang.set()
