@@ -22,7 +22,7 @@ class Mail:
     outbox: Outbox | None = None
     _gate: Gate = attrs.field(factory=Gate)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
-    _let_go: trio.Event = attrs.field(factory=trio.Event)
+    _let_go: trio.Event | None = None
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
@@ -64,6 +64,7 @@ class Mail:
 
     async def wait_let_go(self) -> None:
         """Return when the next held frame has gone."""
+        self._let_go = self._let_go or trio.Event()
         await self._let_go.wait()
 
     def let_go(self, request_id: RequestId, instead: str | None = None) -> None:
@@ -71,8 +72,9 @@ class Mail:
         held = self._held.pop(request_id)
         held.frame = instead or held.frame
         self._put(self._gate.free(held))
-        self._let_go.set()
-        self._let_go = trio.Event()
+        if self._let_go is not None:
+            self._let_go.set()
+            self._let_go = None
 
     def _put(self, frames: list[str]) -> None:
         if self.outbox is not None:
