@@ -55,6 +55,7 @@ class Connection:
         farewell: Farewell | None = None
         try:
             async with trio.open_nursery() as legs:
+                self.outbox.connection = legs.cancel_scope
                 legs.start_soon(self._read, name="reader")
                 legs.start_soon(self._write, name="writer")
                 legs.start_soon(self._beat, name="heartbeat")
@@ -86,22 +87,13 @@ class Connection:
                 raise _Left(self.outbox.farewell)
 
     async def _beat(self) -> None:
-        """Ping until the connection is to end without its peer's help."""
         config = self.shared.config
-        while not await self._expelled_within(config.ws_ping_interval):
+        while True:
+            await trio.sleep(config.ws_ping_interval)
             with trio.move_on_after(config.ws_ping_timeout) as limit:
                 await self.socket.ping()
             if limit.cancelled_caught:
                 raise _Left(Farewell(INTERNAL, "missed heartbeats"))
-        await trio.sleep(
-            config.ws_close_timeout
-        )  # a peer that reads hears the last words meanwhile
-        raise _Left(self.outbox.farewell or Farewell())
-
-    async def _expelled_within(self, seconds: float) -> bool:
-        with trio.move_on_after(seconds):
-            await self.outbox.expelled.wait()
-        return self.outbox.expelled.is_set()
 
     def _take(self, frame: str | bytes) -> None:
         try:

@@ -64,7 +64,8 @@ class Mail:
 
     async def wait_let_go(self) -> None:
         """Return when the next held frame has gone."""
-        self._let_go = self._let_go or trio.Event()
+        if self._let_go is None:
+            self._let_go = trio.Event()
         await self._let_go.wait()
 
     def let_go(self, request_id: RequestId, instead: str | None = None) -> None:

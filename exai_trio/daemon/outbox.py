@@ -32,12 +32,13 @@ class Outbox:
 
     Frames that may be dropped are, while more than 256 KiB wait. When more than 4 MiB wait the box is full and the reader
     pauses, so that a client that never reads holds at most that twice (what is being written and what waits) and what its
-    running calls answer. `expelled` is set when it is to be cut off.
+    running calls answer. `connection` is what ends a peer that does not read, once it is expelled.
     """
 
     dropped: int = 0
     farewell: Farewell | None = None
-    expelled: trio.Event = attrs.field(factory=trio.Event)
+    connection: trio.CancelScope | None = None
+    _is_expelled: bool = False
     _taken_bytes: int = 0
     _taken_at: float = math.inf
     _frames: list[str] = attrs.field(factory=list[str])
@@ -46,7 +47,7 @@ class Outbox:
     _emptied: trio.Event | None = None
 
     def put(self, frame: str) -> None:
-        if self.expelled.is_set():
+        if self._is_expelled:
             return
         self._frames.append(frame)
         self._bytes += len(frame)
@@ -70,18 +71,20 @@ class Outbox:
         self.farewell = self.farewell or farewell
         self._filled.set()
 
-    def expel(self) -> bool:
-        """Throw away what waits and what is put later, and end the connection, whether or not its peer ever reads again.
-        False if that was done before.
+    def expel(self, last_words_s: float) -> bool:
+        """Throw away what waits and what is put later, and end the connection: when the peer has heard why, or after
+        `last_words_s`. False if that was done before.
 
         Nothing numbered goes out any more: a client takes what is left out before a number for received.
         """
-        if self.expelled.is_set():
+        if self._is_expelled:
             return False
         self._frames, self._bytes = [], 0
         self.put(_SLOW_BYE)
         self.close(_SLOW)
-        self.expelled.set()
+        self._is_expelled = True
+        if self.connection is not None:
+            self.connection.deadline = trio.current_time() + last_words_s
         return True
 
     @property
@@ -116,5 +119,6 @@ class Outbox:
     async def wait_room(self) -> None:
         """Return when the box is not full."""
         while self._bytes > _FULL_BYTES:
-            self._emptied = self._emptied or trio.Event()
+            if self._emptied is None:
+                self._emptied = trio.Event()
             await self._emptied.wait()

@@ -71,7 +71,7 @@ class Running:
     busy: int = 0
     unwritten: bool = False
     _late: int = 0
-    _changed: trio.Event = attrs.field(factory=trio.Event)
+    _changed: trio.Event | None = None  # made when somebody waits: most sessions are idle
 
     @property
     def holds_back(self) -> bool:
@@ -81,7 +81,7 @@ class Running:
     async def wait_none(self) -> None:
         """Return when no call runs and every outcome is kept."""
         while self.busy:
-            await self._changed.wait()
+            await self._wait_change()
 
     @property
     def is_kept(self) -> bool:
@@ -104,12 +104,12 @@ class Running:
     async def wait_ended(self, request_id: RequestId) -> None:
         """Return when this call does not run, and its outcome is kept."""
         while request_id in self.calls or self.mail.holds(request_id):
-            await self._changed.wait()
+            await self._wait_change()
 
     async def wait_handed_over(self) -> None:
         """Return when no task of ours runs a call of another session."""
         while self.handed_over:
-            await self._changed.wait()
+            await self._wait_change()
 
     def move(self, call: Call, there: "Running") -> None:
         """The call belongs there from now on, and ends there; its task is still ours."""
@@ -300,8 +300,14 @@ class Running:
 
     def _count_out(self) -> None:
         self.busy -= 1
-        self._changed.set()
-        self._changed = trio.Event()
+        if self._changed is not None:
+            self._changed.set()
+            self._changed = None
+
+    async def _wait_change(self) -> None:
+        if self._changed is None:
+            self._changed = trio.Event()
+        await self._changed.wait()
 
     def _count(self, call: Call, outcome: Outcome) -> None:
         code = outcome.error.code if isinstance(outcome, CallFailed) else ""

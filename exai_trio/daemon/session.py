@@ -161,7 +161,7 @@ class Session:
     def shed(self) -> bool:
         """Be rid of a client that does not read; once it is gone and no call runs, end. False if nothing could be done now."""
         if self.outbox is not None:
-            return self.outbox.expel()
+            return self.outbox.expel(self.shared.config.ws_close_timeout)
         if self._shed or self.running.holds_back or is_handle(self.id):
             return False
         self._shed = True

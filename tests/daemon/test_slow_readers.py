@@ -50,8 +50,8 @@ async def test_an_expelled_box_gives_its_last_words_and_nothing_after(autojump_c
     outbox = Outbox()
     outbox.put("waits")
 
-    assert outbox.expel()
-    assert not outbox.expel()
+    assert outbox.expel(1.0)
+    assert not outbox.expel(1.0)
     outbox.put("late")
     outbox.offer("later")
     assert ["slow_reader" in frame for frame in await outbox.take()] == [True]
