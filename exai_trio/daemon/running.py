@@ -6,26 +6,22 @@ call's own task: the reader never waits for the disk.
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
-from exai_trio.errors import CallInterrupted, ExaiError, StorageError
+from exai_trio.errors import ExaiError, StorageError
 from exai_trio.observability import logs
-from exai_trio.observability.metrics import CallLine
 from exai_trio.storage.faults import NotKept
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
-from .calls import Call, Outcome, failure_of, outcome_of
+from .calls import Call, Outcome, outcome_of
 from .faults import as_fault
 from .ledger import Ledger
 from .mail import Mail
+from .reruns import may_run_again
 from .state import Shared
-from .toolcalls import line_of
-
-if TYPE_CHECKING:
-    from .elsewhere import Remote
+from .toolcalls import count
 
 log = logging.getLogger("exai.session")
 
@@ -173,7 +169,7 @@ class Running:
         if isinstance(outcome, CallResult) and not home.mail.rules.resumable:
             outcome = attrs.evolve(outcome, text="\n".join(o.text for o in outcome.outputs))
         due = await home.conclude(call.wire_id, outcome)
-        self._count(call, outcome)
+        count(self.shared, call, outcome)
         return due
 
     async def conclude(self, request_id: RequestId, outcome: Outcome) -> "Due | None":
@@ -201,24 +197,9 @@ class Running:
             finally:
                 self._late -= 1
 
-    async def run_again(self, call: Call, ledger: Ledger) -> None:
-        """A call that an earlier daemon accepted and did not end, to its outcome. Cancelled, it stays open in the journal."""
-        _sign_logs(call)
-        due: Due | None = None
-        try:
-            await self._note_run(call, ledger)
-            call.started = trio.current_time()
-            due = await self._answer(call)
-        finally:
-            self._end(call)
-        await self._keep_late(due)
-
-    async def run_elsewhere(self, call: Call, ledger: Ledger, there: "Remote") -> None:
-        """A call that runs in the daemon before us, to its outcome. Cancelled, it stays open in the journal."""
-
-        async def work(call: Call) -> Outcome:
-            return await there.outcome_of(call) or await self._outcome_here(call, ledger)
-
+    async def go_on(self, call: Call, work: Callable[[Call], Awaitable[Outcome]]) -> None:
+        """A call that an earlier daemon accepted and did not end, to the outcome that `work` gives. Cancelled, it stays open
+        in the journal."""
         _sign_logs(call)
         due: Due | None = None
         try:
@@ -226,29 +207,6 @@ class Running:
         finally:
             self._end(call)
         await self._keep_late(due)
-
-    async def _outcome_here(self, call: Call, ledger: Ledger) -> Outcome:
-        """The daemon that ran it is gone."""
-        if call.ending is not None:
-            return failure_of(call)
-        if not may_run_again(call, call.attempt):
-            return failure_of(call, broken_off(call.attempt))
-        call.attempt += 1
-        call.scope = trio.CancelScope()  # one run has one: the other was of the wait
-        await self._note_run(call, ledger)
-        call.started = trio.current_time()
-        return await outcome_of(call)
-
-    async def _note_run(self, call: Call, ledger: Ledger) -> None:
-        """Count the run on disk before it begins, however long the disk takes; a call that is ended meanwhile does not run."""
-        while call.ending is None:
-            try:
-                await ledger.run_again(call)
-            except StorageError as fault:
-                log.error("run not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
-            else:
-                return
-            await trio.sleep(_DISK_AGAIN_S)
 
     async def break_off(self, request_id: RequestId, why: ExaiError) -> None:
         """A call of an earlier daemon that does not run again; `why` is its outcome."""
@@ -279,7 +237,7 @@ class Running:
         return self.is_kept and may_run_again(call, call.attempt)
 
     def begin(self, call: Call) -> None:
-        """The call counts as running: `run` or `run_again` is to follow, in a task of its own."""
+        """The call counts as running: `run` or `go_on` is to follow, in a task of its own."""
         self.calls[call.wire_id] = call
         self.busy += 1
         self.shared.call_started()
@@ -309,41 +267,12 @@ class Running:
             self._changed = trio.Event()
         await self._changed.wait()
 
-    def _count(self, call: Call, outcome: Outcome) -> None:
-        code = outcome.error.code if isinstance(outcome, CallFailed) else ""
-        self.shared.figures.count(code)
-        self.shared.toolcalls.add_made(lambda: line_of(call, outcome))
-        self.shared.call_log.add(
-            CallLine(
-                t=round(self.shared.now(), 3),
-                op="call_tool",
-                lat=round(call.elapsed, 6),
-                sess=call.session_id,
-                name=call.tool.name,
-                prov=call.waits.provider_name,
-                ok=not code,
-                code=code,
-            )
-        )
-
 
 def _sign_logs(call: Call) -> None:
     """What this task logs from now on says whose it is."""
     logs.session_id.set(call.session_id)
     logs.request_id.set(call.request_id)
     logs.correlation_id.set(call.correlation_id)
-
-
-def may_run_again(call: Call, attempts: int) -> bool:
-    return call.tool.repeatable and attempts < call.shared.config.call_max_attempts
-
-
-def broken_off(attempts: int) -> CallInterrupted:
-    return CallInterrupted(
-        "the daemon ended while the call ran, and it is not run again"
-        f" (runs so far: {attempts}); the provider may already have done the work. Send it again under a new request_id",
-        details={"attempts": attempts},
-    )
 
 
 def _not_kept(fault: StorageError) -> StorageError:

@@ -2,12 +2,12 @@
 
 import logging
 import math
+from functools import partial
 from pathlib import Path
 
 import attrs
 import trio
 
-from exai_trio.config import Config
 from exai_trio.errors import (
     CallCancelled,
     ExaiError,
@@ -17,7 +17,6 @@ from exai_trio.errors import (
 )
 from exai_trio.resilience.rate import Bucket
 from exai_trio.tools.arguments import parse
-from exai_trio.tools.declaration import Tool
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import (
     CallCancelling,
@@ -29,6 +28,7 @@ from exai_trio.wire.messages import (
 )
 from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
 
+from .allowances import allowed_roots, longest
 from .burden import SESSION_BYTES
 from .calls import Call
 from .elsewhere import Elsewhere
@@ -37,7 +37,8 @@ from .ledger import Ledger, Unfinished, key_of
 from .mail import Mail
 from .outbox import Outbox
 from .pace import REQUESTS
-from .running import Running, broken_off, may_run_again
+from .reruns import broken_off, may_run_again, outcome_from, outcome_of_a_rerun
+from .running import Running
 from .state import Shared
 
 log = logging.getLogger("exai.session")
@@ -199,11 +200,13 @@ class Session:
             call.timeout, call.attempt = left.timeout, left.attempts
             call.started -= there.elapsed_s
             running.begin(call)
-            nursery.start_soon(running.run_elsewhere, call, ledger, there)
+            work = partial(outcome_from, there, ledger)
+            nursery.start_soon(running.go_on, call, work, name=f"call {call.tool.name}")
         elif isinstance(call, Call) and may_run_again(call, left.attempts):
             call.timeout, call.attempt = left.timeout, left.attempts + 1
             running.begin(call)
-            nursery.start_soon(running.run_again, call, ledger, name=f"call {call.tool.name}")
+            work = partial(outcome_of_a_rerun, ledger)
+            nursery.start_soon(running.go_on, call, work, name=f"call {call.tool.name}")
         else:
             why = broken_off(left.attempts) if isinstance(call, Call) else call
             nursery.start_soon(running.break_off, left.request.request_id, why)
@@ -276,20 +279,6 @@ class Session:
             return
         self.mail.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
         call.end(CallCancelled("the client cancelled the call"))
-
-
-def longest(config: Config, tool: Tool) -> float:
-    """Seconds that a call of this tool may take."""
-    if tool.kind == "workflow":
-        return config.workflow_tool_timeout_secs
-    return config.simple_tool_timeout_secs
-
-
-def allowed_roots(shared: Shared, named: list[str]) -> tuple[Path, ...]:
-    """The directories that a client's tools may read: the setting if there is one, else what the client named."""
-    if shared.config.allowed_roots:
-        return shared.config.allowed_roots
-    return tuple(Path(root) for root in named if Path(root).is_absolute())
 
 
 def open_session(session_id: str, principal: str, shared: Shared) -> Session:

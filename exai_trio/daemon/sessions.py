@@ -14,10 +14,11 @@ from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
 
+from .allowances import allowed_roots
 from .elsewhere import Elsewhere
 from .ledger import restore
 from .outbox import Farewell, Outbox
-from .session import Session, allowed_roots, open_session
+from .session import Session, open_session
 from .state import Shared
 
 log = logging.getLogger("exai.session")

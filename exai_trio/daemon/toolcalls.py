@@ -1,9 +1,29 @@
-"""What toolcalls.jsonl is told of a call that has ended."""
+"""What is noted of a call that has ended: in the figures, in toolcalls.jsonl and in the metrics file."""
 
+from exai_trio.observability.metrics import CallLine
 from exai_trio.observability.toolcalls import ToolCallLine, shortened
 from exai_trio.wire.messages import CallFailed
 
 from .calls import Call, Outcome
+from .state import Shared
+
+
+def count(shared: Shared, call: Call, outcome: Outcome) -> None:
+    code = outcome.error.code if isinstance(outcome, CallFailed) else ""
+    shared.figures.count(code)
+    shared.toolcalls.add_made(lambda: line_of(call, outcome))
+    shared.call_log.add(
+        CallLine(
+            t=round(shared.now(), 3),
+            op="call_tool",
+            lat=round(call.elapsed, 6),
+            sess=call.session_id,
+            name=call.tool.name,
+            prov=call.waits.provider_name,
+            ok=not code,
+            code=code,
+        )
+    )
 
 
 def line_of(call: Call, outcome: Outcome) -> ToolCallLine:

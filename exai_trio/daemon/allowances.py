@@ -1,0 +1,22 @@
+"""How long a call of a tool may take, and which directories it may read: what the settings say, before what clients say."""
+
+from pathlib import Path
+
+from exai_trio.config import Config
+from exai_trio.tools.declaration import Tool
+
+from .state import Shared
+
+
+def longest(config: Config, tool: Tool) -> float:
+    """Seconds that a call of this tool may take."""
+    if tool.kind == "workflow":
+        return config.workflow_tool_timeout_secs
+    return config.simple_tool_timeout_secs
+
+
+def allowed_roots(shared: Shared, named: list[str]) -> tuple[Path, ...]:
+    """The directories that a client's tools may read: the setting if there is one, else what the client named."""
+    if shared.config.allowed_roots:
+        return shared.config.allowed_roots
+    return tuple(Path(root) for root in named if Path(root).is_absolute())
