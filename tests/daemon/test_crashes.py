@@ -5,7 +5,7 @@ import errno
 import pytest
 import trio
 
-from exai_trio.daemon.running import Running
+from exai_trio.daemon import running
 from exai_trio.daemon.tree import settle
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallAccepted, CallResult, Health, Ping, Pong
@@ -13,6 +13,12 @@ from exai_trio.wire.messages import CallAccepted, CallResult, Health, Ping, Pong
 
 def fail(*_):
     raise ZeroDivisionError("planted")
+
+
+def once_for(session_id):
+    """Fails for the first call of this session that has ended."""
+    faults = [fail]
+    return lambda _, call, *__: call.session_id == session_id and faults and faults.pop()()
 
 
 async def test_a_crash_beside_a_call_costs_its_session_the_connection_and_nobody_else_anything(
@@ -23,8 +29,7 @@ async def test_a_crash_beside_a_call_costs_its_session_the_connection_and_nobody
         await other.nap("o1", seconds=20.0)
         await other.hear_until(CallAccepted)
         async with daemon.connect(session_id="win") as (client, _):
-            mine = daemon.sessions.table["win"].running
-            monkeypatch.setattr(Running, "_count", lambda one, *_: one is mine and fail())
+            monkeypatch.setattr(running, "count", once_for("win"))
             await client.nap("r1", seconds=30.0)
             await client.nap("r2", seconds=5.0)
             with pytest.raises(PeerGone) as gone:
