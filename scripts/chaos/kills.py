@@ -139,7 +139,7 @@ async def _come_back(trial: Trial, world: World, caller: Caller, marks: list[str
         for mark in marks:
             if mark not in caller.accepted:
                 await _chat(caller, mark)
-                await caller.outcome(mark)
+            await caller.outcome(mark)  # also of one whose acceptance came just now
 
 
 def _heard_once(trial: Trial, caller: Caller, marks: list[str], acked: Collection[str]) -> None:
