@@ -14,7 +14,7 @@ import attrs
 import trio
 from chaos.endings import ends_cleanly
 
-_KILLS = ("kill-daemon=110", "kill-acks=70", "kill-shim=20")
+_KILLS = ("kill-daemon=40", "kill-acks=140", "kill-shim=20")
 _LANES = (
     (("chaos", *_KILLS, "all", "--cycles", "1"),),
     (("stress", "all", "--seconds", "20"), ("fuzz", "--frames", "20000")),
