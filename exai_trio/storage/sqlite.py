@@ -20,6 +20,7 @@ from exai_trio.errors import StorageError
 from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.base import Conversation, Step, Turn
+from exai_trio.storage.batches import carry_out, transaction
 from exai_trio.storage.damage import marker
 from exai_trio.storage.faults import Damaged, DiskFull, NotOurs, kind_of, remedy_of
 from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
@@ -109,7 +110,7 @@ class SqliteStore:
             with (
                 opened.reader() as reader,
                 _noting_damage(opened),
-                _transaction(reader, "DEFERRED"),
+                transaction(reader, "DEFERRED"),
             ):
                 return query(reader)
 
@@ -195,7 +196,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 
 def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
     # IMMEDIATE: two daemons that start at once must not both take the steps.
-    with _transaction(connection, "IMMEDIATE"):
+    with transaction(connection, "IMMEDIATE"):
         version = _schema_version(connection, path)
         for step in STEPS[version:]:
             for statement in step:
@@ -232,58 +233,17 @@ def _commit(opened: Opened[sqlite3.Connection], batch: Sequence[Write], ballast:
     """
     try:
         try:
-            _carry_out_all(opened.writer(), batch)
+            carry_out(opened.writer(), batch, _sqlite_faults)
         except (DiskFull, Damaged) as fault:
             helped = ballast.spend() if isinstance(fault, DiskFull) else opened.note_damage()
             if not helped:
                 raise
-            _carry_out_all(opened.writer(), batch)
+            carry_out(opened.writer(), batch, _sqlite_faults)
         opened.fault = None
     except StorageError as fault:
         opened.fault = fault
         for write in batch:
             write.fault = write.fault or fault
-
-
-def _carry_out_all(connection: sqlite3.Connection, batch: Sequence[Write]) -> None:
-    if len(batch) == 1 and batch[0].whole:
-        _carry_out_alone(connection, batch[0])
-        return
-    with _sqlite_faults(), _transaction(connection, "IMMEDIATE"):
-        for write in batch:
-            write.fault = None
-            _carry_out(connection, write)
-
-
-def _carry_out_alone(connection: sqlite3.Connection, write: Write) -> None:
-    """One statement is its own transaction: no other statements, each of which would give up the interpreter and wait for it."""
-    write.fault = None
-    with _sqlite_faults():
-        write.result = write.work(connection)
-
-
-def _carry_out(connection: sqlite3.Connection, write: Write) -> None:
-    connection.execute("SAVEPOINT one")
-    try:
-        with _sqlite_faults():
-            write.result = write.work(connection)
-    except StorageError as fault:
-        if isinstance(fault, DiskFull | Damaged) or not connection.in_transaction:
-            raise  # the whole batch: it may be tried again in the ballast's room, or in a fresh file
-        write.fault = fault
-        connection.execute("ROLLBACK TO one")
-    connection.execute("RELEASE one")
-
-
-@contextmanager
-def _transaction(connection: sqlite3.Connection, kind: str) -> Generator[None]:
-    connection.execute(f"BEGIN {kind}")
-    try:
-        yield
-        connection.execute("COMMIT")
-    finally:
-        if connection.in_transaction:
-            connection.execute("ROLLBACK")
 
 
 @contextmanager

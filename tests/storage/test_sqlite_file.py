@@ -87,6 +87,19 @@ async def test_conversations_survive_a_restart(tmp_path):
     assert said("before") == found.turns
 
 
+@pytest.mark.parametrize("whole", [True, False])
+async def test_a_write_that_crashes_is_its_askers_alone(tmp_path, whole):
+    """The writer goes on, and what the same batch has beside it is kept."""
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        with pytest.raises(ZeroDivisionError):
+            await store._writer.write(lambda _: 1 / 0, whole=whole)
+        after = await store._writer.write(
+            lambda connection: connection.execute("SELECT 1").fetchone()
+        )
+
+    assert (1,) == after
+
+
 async def test_a_newer_schema_is_refused(tmp_path):
     """A file of a newer EXAI is refused with both versions and a remedy, and left as it was."""
     path = tmp_path / "exai.db"
