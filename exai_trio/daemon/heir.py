@@ -69,6 +69,7 @@ class Heir:
     async def _settle(self) -> None:
         """What was accepted or has ended just now is on disk, and so is what the clients have."""
         with trio.move_on_after(_SETTLE_S):
+            await trio.lowlevel.checkpoint()
             for session in list(self.sessions.table.values()):
                 if session.running.is_kept:
                     await self._settle_one(session)

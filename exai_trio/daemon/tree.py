@@ -56,7 +56,9 @@ class Parts:
     let_go: Callable[[], None]
 
 
-async def run(parts: Parts, task_status: trio.TaskStatus[Addresses]) -> None:
+async def run(  # noqa: ASYNC128 - hands task_status on
+    parts: Parts, task_status: trio.TaskStatus[Addresses]
+) -> None:
     ending = parts.shared.ending
     async with trio.open_nursery() as app:
         await app.start(_watch_signals, ending.stop, app.cancel_scope)

@@ -135,13 +135,13 @@ async def open_group_commit(commit: Commit) -> AsyncGenerator[GroupCommit]:
     # Shielded, so that the end of the daemon does not cut the flush; ended by the close, or by the deadline set below.
     flushing = trio.CancelScope(shield=True)
 
-    async def run() -> None:
+    async def write_on() -> None:
         with flushing:
             await group.run(commit)
 
     async with trio.open_nursery() as writing:
         try:
-            writing.start_soon(run)
+            writing.start_soon(write_on)
             yield group
         finally:
             group.close()

@@ -150,7 +150,7 @@ class _Ear:
     sent: dict[str, float] = attrs.field(factory=dict[str, float])
     ended: trio.Event = attrs.field(factory=trio.Event)
 
-    async def listen(self, socket: WebSocketConnection) -> None:
+    async def hear_all(self, socket: WebSocketConnection) -> None:
         while True:
             said = await hear(socket)
             if said.op == "pong":
@@ -183,7 +183,7 @@ async def _pinging(socket: WebSocketConnection) -> AsyncGenerator[_Ear]:
     """Pings at a steady pace, whether or not the one before was answered."""
     ear = _Ear()
     async with trio.open_nursery() as legs:
-        legs.start_soon(ear.listen, socket)
+        legs.start_soon(ear.hear_all, socket)
         legs.start_soon(_ping, socket, ear)
         yield ear
         legs.cancel_scope.cancel()
