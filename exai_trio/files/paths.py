@@ -3,8 +3,9 @@
 The same message answers for a path outside the roots whether or not something is there.
 """
 
+import os
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path
 
 from exai_trio.errors import ArgumentError
 
@@ -19,23 +20,29 @@ def parse(given: str) -> Path:
             "An empty path, or one with a NUL character, names no file.",
             details={"path": shown(given)},
         )
-    if not PurePath(given).is_absolute():
+    written = Path(given)
+    if not written.is_absolute():
         raise ArgumentError(
             f"{shown(given)!r} is a relative path. Give an absolute path inside an allowed root ({SETTING}).",
             details={"path": shown(given), "setting": SETTING},
         )
-    return Path(given)
+    return written
 
 
 def check_inside(given: str, resolved: Path, roots: Iterable[Path]) -> None:
     """Raises: ArgumentError unless `resolved`, a path without links and `..`, is a root or lies inside one."""
     allowed = tuple(roots)
-    if not any(resolved.is_relative_to(root) for root in allowed):
+    if not any(_is_within(str(resolved), str(root)) for root in allowed):
         names = ", ".join(map(str, allowed)) or "none is set"
         raise ArgumentError(
             f"{shown(given)!r} is outside the allowed roots ({names}). Name a file inside them, or set {SETTING}.",
             details={"path": shown(given), "setting": SETTING},
         )
+
+
+def _is_within(path: str, root: str) -> bool:
+    """Of paths as pathlib writes them; `is_relative_to` is slow for hundreds of files."""
+    return path == root or path.startswith(root if root.endswith(os.sep) else root + os.sep)
 
 
 def shown(given: str) -> str:
