@@ -17,7 +17,7 @@ import trio
 
 from exai_trio import __version__
 from exai_trio.config import Config
-from exai_trio.transport.websocket import PeerGone, Unreachable, WebSocket
+from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable, WebSocket
 from exai_trio.wire.codec import WireError, decode_daemon, encode
 from exai_trio.wire.messages import (
     Ack,
@@ -34,6 +34,7 @@ from .bridge import Bridge
 from .budgets import Promise
 from .catalogue import Catalogue
 from .endings import Departing, Refused, plainest
+from .pauses import Pauses
 
 log = logging.getLogger("exai.shim")
 
@@ -65,6 +66,7 @@ class Link:
     _ack_due: bool = False
     _list_wanted: bool = True
     _failures: int = 0
+    _away_since: float | None = None
 
     async def run(self) -> None:
         """Connect, relay, and begin again, until cancelled."""
@@ -81,6 +83,8 @@ class Link:
         except* Exception as group:  # noqa: BLE001  # logged below
             fault = plainest(group)
         self._failures += 1
+        if self._away_since is None:
+            self._away_since = trio.current_time()
         if self.state == "connected":
             self.bridge.asked = trio.Event()  # those requests found a connection
         match fault:
@@ -100,7 +104,8 @@ class Link:
             and await self.ensure_daemon()
         ):
             return 0.0, why
-        return self._backoff(), why
+        closed_door = isinstance(fault, NotListening) and self.config.loopback_only
+        return self._backoff(closed_door=closed_door), why
 
     def _refused(self, why: str) -> float:
         self._turned("refused", why)
@@ -122,15 +127,16 @@ class Link:
             return SHORTEST_PAUSE_S
         return max(bye.retry_after_s, self._backoff())
 
-    def _backoff(self) -> float:
-        doublings = min(max(self._failures - 1, 0), 30)
-        delay = min(self.config.reconnect_max_s, self.config.reconnect_min_s * 2.0**doublings)
-        return delay * random.uniform(0.9, 1.1)  # noqa: S311  # spreads load, hides nothing
+    def _backoff(self, *, closed_door: bool = False) -> float:
+        config, now = self.config, trio.current_time()
+        pauses = Pauses(first_s=config.reconnect_min_s, longest_s=config.reconnect_max_s)
+        away_s = now - (now if self._away_since is None else self._away_since)
+        return pauses.next_s(away_s, closed_door=closed_door, random=random.random())  # noqa: S311  # spreads load, hides nothing
 
     async def _pause(self, seconds: float, why: str) -> None:
         """Wait, telling those who wait for an answer; a new request ends the pause."""
         end = trio.current_time() + seconds
-        await trio.sleep(min(SHORTEST_PAUSE_S, seconds))
+        await trio.sleep(SHORTEST_PAUSE_S)
         asked = self.bridge.asked
         while not asked.is_set() and (left := end - trio.current_time()) > 0:
             self._tell_away(left, why)
@@ -199,7 +205,7 @@ class Link:
             window=max(1, int(limits.get("session_max_inflight", _UNLIMITED))),
             longest_call_s=float(limits.get("call_timeout_s", 0.0)),
         )
-        self._failures = 0
+        self._failures, self._away_since = 0, None
         self._list_wanted = True
         self._turned("connected", "")
         self.bridge.connected(

@@ -56,6 +56,10 @@ class Unreachable(Exception):
     """Nobody answers at that address, or it does not speak WebSocket."""
 
 
+class NotListening(Unreachable):
+    """The address refuses connections: nobody is there to be burdened by another attempt."""
+
+
 class _TooLarge(Exception):
     """A message over the limit."""
 
@@ -175,16 +179,25 @@ async def accept(
 
 @asynccontextmanager
 async def connect(host: str, port: int, limits: Limits) -> AsyncGenerator[WebSocket]:
-    """Open a WebSocket to ws://host:port/. Raises Unreachable; the caller bounds the time.
+    """Open a WebSocket to ws://host:port/. Raises Unreachable (NotListening if refused); the caller bounds the time.
 
     The socket is closed when the context is left; without an earlier close the peer hears 1000.
     """
     try:
         stream = await trio.open_tcp_stream(host, port)
     except OSError as fault:
-        raise Unreachable(f"nothing listens on {host}:{port}") from fault
+        if _all_refused(fault.__cause__):
+            raise NotListening(f"nothing listens on {host}:{port}") from fault
+        raise Unreachable(f"{host}:{port} cannot be reached: {fault.__cause__ or fault}") from fault
     async with client_on(stream, _authority(host, port), limits) as socket:
         yield socket
+
+
+def _all_refused(cause: BaseException | None) -> bool:
+    """Whether every address of the host refused; `cause` is the one fault, or a group of one for each address."""
+    if isinstance(cause, BaseExceptionGroup):
+        return all(_all_refused(one) for one in cause.exceptions)
+    return isinstance(cause, ConnectionRefusedError)
 
 
 @asynccontextmanager

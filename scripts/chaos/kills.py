@@ -130,9 +130,11 @@ async def _chat(caller: Caller, mark: str, directive: str = "") -> None:
 
 
 async def _come_back(trial: Trial, world: World, caller: Caller, marks: list[str]) -> None:
-    """Resume, wait for what was accepted; then ask for what was not."""
+    """Resume, wait for what was accepted; then ask for what was not. A session all of whose calls are answered and
+    acknowledged may be forgotten."""
+    owed = [mark for mark in caller.accepted if mark not in caller.outcomes]
     async with caller.connected(world.port):
-        trial.hold(caller.resumed or not caller.accepted, "the session was not resumed")
+        trial.hold(caller.resumed or not owed, f"the session was not resumed; owed: {owed}")
         for mark in marks:
             if mark in caller.accepted:
                 await caller.outcome(mark)

@@ -46,6 +46,7 @@ class FakeDaemon:
     """Speaks enough of the protocol. `answer` decides what a call gets: frames, or nothing for now."""
 
     up: bool = True
+    unreachable: type[Unreachable] = Unreachable
     resumed: bool = False
     hello_error: str | None = None
     tools: list = attrs.field(factory=lambda: list(TOOLS))
@@ -64,7 +65,7 @@ class FakeDaemon:
     async def dial(self):
         self.attempts += 1
         if not self.up:
-            raise Unreachable("nothing listens")
+            raise self.unreachable("nothing listens")
         here, there = trio.testing.memory_stream_pair()
         self.nursery.start_soon(self.serve, there)  # noqa: ASYNC113  # the handshake waits for it
         async with client_on(here, "fake", LIMITS) as ws:

@@ -2,11 +2,13 @@
 
 import json
 
+import attrs
 import pytest
 import trio
 from mcp_types import methods
 
 from exai_trio.shim.bridge import MAX_OPEN, MAX_SENDS
+from exai_trio.transport.websocket import NotListening
 from exai_trio.wire import mcp_threads
 from exai_trio.wire.handles import handle_of
 from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
@@ -270,6 +272,29 @@ async def test_the_pauses_double_to_their_limit(make_world, autojump_clock):
         attempts = world.daemon.attempts
 
     assert 7 + 3500 / 33 < attempts < 9 + 3600 / 27
+
+
+async def test_a_door_of_this_machine_that_is_closed_is_tried_more_often(
+    make_world, autojump_clock
+):
+    """While nobody listens here a pause is a tenth of the absence, so a daemon that was away for 5 s is found within 0.6 s."""
+    async with make_world(up=False, unreachable=NotListening) as world:
+        await trio.sleep(5)
+        world.daemon.up = True
+        await world.daemon.wait_for("hello")
+        found = trio.current_time()
+
+    assert found < 5.6
+    assert world.daemon.attempts < 60
+
+
+async def test_a_door_elsewhere_that_is_closed_has_its_rest(make_world, config, autojump_clock):
+    """Another machine is asked at doubling pauses, whatever the reason."""
+    elsewhere = attrs.evolve(config, ws_host="192.0.2.1")
+    async with make_world(elsewhere, up=False, unreachable=NotListening) as world:
+        await trio.sleep(5)
+
+    assert world.daemon.attempts < 9
 
 
 async def test_who_waits_is_told_that_the_daemon_is_away(make_world, autojump_clock):

@@ -8,6 +8,7 @@ from trio.testing import memory_stream_pair
 from exai_trio.transport.websocket import (
     GOING_AWAY,
     Limits,
+    NotListening,
     PeerGone,
     Unreachable,
     accept,
@@ -164,8 +165,8 @@ async def test_ping_is_answered_though_the_peer_reads_no_messages(autojump_clock
 
 
 async def test_nobody_listening_is_unreachable(unused_tcp_port):
-    """Connecting to a closed port raises Unreachable naming the address."""
-    with pytest.raises(Unreachable, match=str(unused_tcp_port)):
+    """Connecting to a closed port raises NotListening naming the address."""
+    with pytest.raises(NotListening, match=str(unused_tcp_port)):
         async with connect("127.0.0.1", unused_tcp_port, LIMITS):
             pass
 
