@@ -4,6 +4,7 @@ A command's module is imported when it is asked for: an editor waits for `exai s
 2 wrong usage or settings, 75 no daemon, 130 interrupted.
 """
 
+import gc
 import os
 import sys
 from argparse import Namespace
@@ -11,6 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 from typing import cast
 
 from exai_trio.commands.options import given, parser
@@ -97,7 +99,7 @@ def _settings_serve(started: Started) -> bool:
 def _guarded(started: Started) -> int:
     """The border of the process: whatever happens ends in one line and an exit code."""
     try:
-        module = import_module(f"exai_trio.commands.{MODULES[started.arguments.command]}")
+        module = _imported(f"exai_trio.commands.{MODULES[started.arguments.command]}")
         return cast("Command", module.main)(started)
     except KeyboardInterrupt:
         return INTERRUPTED
@@ -105,6 +107,17 @@ def _guarded(started: Started) -> int:
         return _unheard()
     except Exception as fault:  # noqa: BLE001  # said in one line; the logs of daemon and shim have the rest
         return _failed(started, fault)
+
+
+def _imported(name: str) -> ModuleType:
+    """The module. Modules and classes stay to the end, so the garbage collector is spared them: now, where it would take a
+    quarter of the time, and in every later round."""
+    gc.disable()
+    try:
+        return import_module(name)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def _failed(started: Started, fault: Exception) -> int:
