@@ -33,6 +33,7 @@ from .handover import take_over
 from .home import Home, own_home, wait_free
 from .server import bind
 from .session import Session
+from .settling import settle
 from .simulated import simulator
 from .state import Shared
 from .switching import Reread
@@ -62,8 +63,10 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     nothing of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
     """
     async with AsyncExitStack() as stack:
-        # What needs no home is there before a daemon that serves is asked to leave it.
+        # What needs no home is there, and what takes long is done, before a daemon that serves is asked to leave it.
         outside = await stack.enter_async_context(_outside(config)) if replace else None
+        if outside is not None:
+            await settle(outside.gateway)
         taken = await take_over(config) if replace else None
         listeners = taken.listeners if taken else await bind(config)
         for listener in listeners:

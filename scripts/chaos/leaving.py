@@ -108,6 +108,8 @@ async def rolling(trial: Trial) -> None:
     async with open_world() as world:
         daemon = await world.daemon()
         editor = await world.editor()
+        await trial.hear(editor, [await trial.ask_one(editor)])  # loads the providers' library
+        await trial.count(world)
         for _ in trial.rounds():
             flow = Flow()
             async with trio.open_nursery() as load:

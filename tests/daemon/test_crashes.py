@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from exai_trio.daemon import running
-from exai_trio.daemon.tree import settle
+from exai_trio.daemon.settling import settle
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallAccepted, CallResult, Health, Ping, Pong
 
@@ -83,7 +83,7 @@ async def test_a_warm_up_that_fails_is_only_logged(house, autojump_clock, monkey
 
     async with house() as daemon, daemon.connect() as (client, _):
         monkeypatch.setattr(type(daemon.shared.services.gateway), "warm_up", warm_up, raising=False)
-        await settle(daemon.shared)
+        await settle(daemon.shared.services.gateway)
         await client.nap()
         outcome = await client.hear_until(CallResult)
 
