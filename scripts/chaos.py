@@ -1,6 +1,6 @@
 """Breaks things under EXAI while it works, on real processes, and counts: what was accepted is answered, once.
 
-`python scripts/chaos.py SCENARIO[=CYCLES]… [--cycles N] [--jobs N] [--seed N] [--report FILE]`; `all` is every scenario,
+`python scripts/chaos.py SCENARIO[=CYCLES]… [--cycles N] [--jobs N] [--forked] [--seed N] [--report FILE]`; `all` is every scenario,
 `--list` says what they do. Exit codes: 0 everything held (or was skipped, which is said), 1 something was broken, 2 wrong
 usage, 130 interrupted, after what was found until then.
 """
@@ -24,7 +24,7 @@ def main() -> int:
         print("\n".join(f"{name:18}{one.about}" for name, one in SCENARIOS.items()))
         return 0
     ends_cleanly()
-    plan = planned(asked.wanted, asked.seed, asked.jobs)
+    plan = planned(asked.wanted, asked.seed, asked.jobs, forked=asked.forked)
     interrupted = False
     try:
         trio.run(plan.run)
@@ -43,6 +43,11 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("scenarios", nargs="*", metavar="SCENARIO[=CYCLES]", help="names, or all")
     parser.add_argument("--cycles", type=int, default=10, help="of each that says no other number")
     parser.add_argument("--jobs", type=int, default=1, help="worlds side by side")
+    parser.add_argument(
+        "--forked",
+        action="store_true",
+        help="kill-daemon and kill-acks: daemons that load nothing when they start",
+    )
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--report", type=Path, metavar="FILE", help="the outcomes as JSON")
     parser.add_argument("--list", action="store_true", help="say what there is")

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any, Protocol
 
 import attrs
 import trio
@@ -22,11 +23,27 @@ class NotStarted(Exception):
     """A child did not do what a scenario needs before it can begin; the text says what it said."""
 
 
+class Process(Protocol):
+    """What a Child asks of a `trio.Process`."""
+
+    @property
+    def pid(self) -> int: ...
+    @property
+    def args(self) -> Any: ...
+    @property
+    def stdin(self) -> trio.abc.SendStream | None: ...
+    @property
+    def stdout(self) -> trio.abc.ReceiveStream | None: ...
+    def poll(self) -> int | None: ...
+    def send_signal(self, sig: int) -> None: ...
+    async def wait(self) -> int: ...
+
+
 @attrs.frozen(eq=False)
 class Child:
     """A running process with pipes for stdin and stdout; its stderr is in a file."""
 
-    process: trio.Process
+    process: Process
     complaints: Path
 
     @property

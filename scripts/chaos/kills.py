@@ -27,7 +27,7 @@ def _directives(trial: Trial) -> list[str]:
 
 async def kill_daemon(trial: Trial) -> None:
     """kill -9 of the daemon while calls of an editor run, at any moment; the next daemon is started at once."""
-    async with open_world() as world:
+    async with open_world(forked=trial.forked) as world:
         daemon = await world.daemon()
         editor = await world.editor()
         await trial.hear(editor, [await trial.echo(editor)])
@@ -67,7 +67,7 @@ async def _wait_to_strike(trial: Trial, editor: Editor, asked: Sequence[Asked]) 
 
 
 def _time(trial: Trial, probe: Asked, killed: float, serving: float) -> None:
-    if probe.answer is None:
+    if probe.answer is None or trial.forked:
         return
     trial.figure("kill to next answer, s", probe.answer.at - killed)
     trial.figure("daemon's start, s", serving - killed)
@@ -84,7 +84,7 @@ def _weigh_all(trial: Trial, world: World, daemon: Child, editor: Editor) -> Non
 
 async def kill_acks(trial: Trial) -> None:
     """The same with a client of the daemon's own protocol, which knows what was accepted, comes back and asks again."""
-    async with open_world() as world:
+    async with open_world(forked=trial.forked) as world:
         daemon = await world.daemon()
         for _ in trial.rounds():
             daemon = await _kill_acks_cycle(trial, world, daemon)

@@ -81,11 +81,18 @@ async def _play_all(plays: Iterator[Play]) -> None:
         await play.run()
 
 
-def planned(wanted: Mapping[str, int], seed: int, jobs: int) -> Plan:
+def planned(wanted: Mapping[str, int], seed: int, jobs: int, *, forked: bool = False) -> Plan:
     """`wanted` is cycles by scenario. Each play has moments of its own that the seed determines."""
     reasons = {name: SCENARIOS[name].unable() for name in wanted}
     plays = [
-        Play(Trial(name=name, cycles=cycles, random=random.Random(f"{seed}{name}{part or ''}")))  # noqa: S311  # moments, no secrets
+        Play(
+            Trial(
+                name=name,
+                cycles=cycles,
+                random=random.Random(f"{seed}{name}{part or ''}"),  # noqa: S311  # moments, no secrets
+                forked=forked,
+            )
+        )
         for name, all_cycles in wanted.items()
         if not reasons[name]
         for part, cycles in enumerate(_parts(all_cycles, jobs))

@@ -32,7 +32,8 @@ class Asked:
 
 @attrs.define(kw_only=True)
 class Trial:
-    """`cycles` is how many are wanted, `broken` what did not hold; the counts are sums over the cycles done.
+    """`cycles` is how many are wanted, `broken` what did not hold; the counts are sums over the cycles done. `forked`: the
+    daemons that are killed load nothing.
 
     `phases` is how far calls had come when their daemon was killed. `figures` are times, `weights` what must stay flat.
     """
@@ -40,6 +41,7 @@ class Trial:
     name: str
     cycles: int
     random: random.Random
+    forked: bool = False
     done: int = 0
     kills: int = 0
     accepted: int = 0

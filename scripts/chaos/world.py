@@ -4,7 +4,7 @@ import json
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ import trio
 from .caller import LOST, Caller, Refused
 from .children import EXAI, PATIENCE_S, Child, NotStarted, environment, free_port, start_child
 from .editor import Editor
+from .forks import Forks, forking
 from .provider import Provider, start_provider
 
 ROOMY = {
@@ -37,6 +38,7 @@ class World:
     provider: Provider
     settings: dict[str, str]
     nursery: trio.Nursery
+    forks: Forks | None = None
 
     def environment(self, **more: object) -> dict[str, str]:
         own = {"EXAI_WS_PORT": self.port, **self.provider.settings, **self.settings}
@@ -46,8 +48,11 @@ class World:
         self, *words: str, prefix: Sequence[str] = EXAI, ready: bool = True, **more: object
     ) -> Child:
         """A daemon that serves; one that is not waited for unless `ready`. Raises NotStarted."""
-        command = (*prefix, "serve", *words)
-        child = await start_child(self.nursery, command, self.environment(**more), self.home)
+        env = self.environment(**more)
+        if self.forks is not None:
+            child = await self.forks.start(("serve", *words), env, self.home)
+        else:
+            child = await start_child(self.nursery, (*prefix, "serve", *words), env, self.home)
         if ready and "exai serves" not in await child.line():
             raise NotStarted(f"the daemon does not serve: {child.complained()}")
         return child
@@ -103,14 +108,18 @@ def _busy(health: dict[str, Any]) -> str:
 
 
 @asynccontextmanager
-async def open_world(home: Path | None = None, **settings: object) -> AsyncGenerator[World]:
-    """A world with its provider, and no daemon yet; `home` is a directory that somebody else takes away."""
+async def open_world(
+    home: Path | None = None, *, forked: bool = False, **settings: object
+) -> AsyncGenerator[World]:
+    """A world with its provider, and no daemon yet; `home` is a directory that somebody else takes away. `forked`: its
+    daemons load nothing."""
     place = home or Path(tempfile.mkdtemp(prefix="exai-chaos-"))
     try:
-        async with trio.open_nursery() as nursery:
+        async with AsyncExitStack() as stack, trio.open_nursery() as nursery:
+            forks = await stack.enter_async_context(forking(nursery)) if forked else None
             provider = await start_provider(nursery, place)
             chosen = {name: str(value) for name, value in (ROOMY | settings).items()}
-            yield World(place, free_port(), provider, chosen, nursery)
+            yield World(place, free_port(), provider, chosen, nursery, forks)
             nursery.cancel_scope.cancel(reason="the scenario is over")
     finally:
         shutil.rmtree(place, ignore_errors=True)  # noqa: ASYNC200  # a moment at the end of a scenario

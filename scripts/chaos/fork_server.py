@@ -1,0 +1,56 @@
+"""Loads what a daemon loads, then forks one for each order on its stdin, a Unix socket: `exai` with these words, this
+environment and directory, and the two descriptors that come along as stdout and stderr. The answer is the process id."""
+
+import importlib
+import json
+import os
+import signal
+import socket
+from typing import Any, NoReturn
+
+from exai_trio.cli import main
+
+_LOADED = (
+    "exai_trio.commands.serve",
+    "httpx2",
+    "openai",
+    "openai.resources.chat.completions",
+    "hpack",
+)
+_MOST = 1 << 20  # bytes of one order
+
+
+def serve(orders: socket.socket) -> None:
+    """Until nobody can give an order any more."""
+    for name in _LOADED:
+        importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # who has ended is gone
+    while True:
+        said, descriptors, _, _ = socket.recv_fds(orders, _MOST, 2)
+        if not said:
+            return
+        pid = os.fork()
+        if pid == 0:
+            _become(json.loads(said), descriptors)
+        for one in descriptors:
+            os.close(one)
+        orders.send(str(pid).encode())
+
+
+def _become(order: dict[str, Any], descriptors: list[int]) -> NoReturn:
+    code = 1
+    try:
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        for number, descriptor in zip((0, 1, 2), (os.open(os.devnull, os.O_RDONLY), *descriptors), strict=True):  # fmt: skip
+            os.dup2(descriptor, number)
+            os.close(descriptor)
+        os.environ.clear()
+        os.environ.update(order["env"])
+        os.chdir(order["cwd"])
+        code = main(order["words"])
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    serve(socket.socket(fileno=os.dup(0)))

@@ -1,0 +1,86 @@
+"""Daemons forked from a process that has loaded everything: most of a start is imports, so many more kills fit into an hour.
+
+Such a daemon is as real as any other, but how long it takes to start says nothing.
+"""
+
+import array
+import json
+import os
+import secrets
+import signal
+import socket
+import sys
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import attrs
+import trio
+
+from .children import Child
+
+
+@attrs.frozen(eq=False)
+class Fork:
+    """A forked process as `trio.Process` would show it, as far as a Child asks; nobody knows its exit code."""
+
+    pid: int
+    args: Sequence[str]
+    stdout: trio.lowlevel.FdStream
+    pidfd: int
+    stdin: None = None
+    ended: trio.Event = attrs.field(factory=trio.Event)
+
+    def poll(self) -> int | None:
+        return 0 if self.ended.is_set() else None
+
+    def send_signal(self, number: int) -> None:
+        with suppress(OSError):  # it has ended
+            signal.pidfd_send_signal(self.pidfd, number)
+
+    async def wait(self) -> int:
+        await self.ended.wait()
+        return 0
+
+    async def live(self) -> None:
+        """Until it has ended; cancelled, it is killed."""
+        try:
+            await trio.lowlevel.wait_readable(self.pidfd)
+        finally:
+            self.send_signal(signal.SIGKILL)
+            os.close(self.pidfd)
+            self.ended.set()
+
+
+@attrs.frozen(eq=False)
+class Forks:
+    """The way to the process that forks. Its children end with `nursery`."""
+
+    orders: trio.socket.SocketType
+    nursery: trio.Nursery
+
+    async def start(self, words: Sequence[str], env: dict[str, str], cwd: Path) -> Child:
+        """`exai` with these words."""
+        complaints = cwd / f"stderr-{secrets.token_hex(4)}"
+        heard, said = os.pipe()
+        with complaints.open("wb") as stderr:
+            order = json.dumps({"words": words, "env": env, "cwd": str(cwd)}).encode()
+            numbers = array.array("i", [said, stderr.fileno()])
+            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers.tobytes())]
+            await self.orders.sendmsg([order], rights)
+            os.close(said)
+        pid = int(await self.orders.recv(64))
+        fork = Fork(pid, words, trio.lowlevel.FdStream(heard), os.pidfd_open(pid))
+        self.nursery.start_soon(fork.live)
+        return Child(fork, complaints)
+
+
+@asynccontextmanager
+async def forking(nursery: trio.Nursery) -> AsyncGenerator[Forks]:
+    """The process that has loaded everything; it and its children end with the nursery, before the context is left."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs, trio.socket.from_stdlib_socket(ours) as orders:
+        command = [sys.executable, Path(__file__).with_name("fork_server.py")]
+        await nursery.start(partial(trio.run_process, command, stdin=theirs))
+        yield Forks(orders, nursery)
