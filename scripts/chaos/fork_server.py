@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import sys
 from typing import Any, NoReturn
 
 from exai_trio.cli import main
@@ -41,15 +42,22 @@ def _become(order: dict[str, Any], descriptors: list[int]) -> NoReturn:
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        for number, descriptor in zip((0, 1, 2), (os.open(os.devnull, os.O_RDONLY), *descriptors), strict=True):  # fmt: skip
-            os.dup2(descriptor, number)
-            os.close(descriptor)
+        _redirect(os.open(os.devnull, os.O_RDONLY), *descriptors)
         os.environ.clear()
         os.environ.update(order["env"])
         os.chdir(order["cwd"])
         code = main(order["words"])
     finally:
         os._exit(code)
+
+
+def _redirect(*descriptors: int) -> None:
+    """These are stdin, stdout and stderr now, for Python too: its old ones know what files they were opened on."""
+    for number, descriptor in enumerate(descriptors):
+        os.dup2(descriptor, number)
+        os.close(descriptor)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115, PTH123
+    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: PTH123
 
 
 if __name__ == "__main__":
