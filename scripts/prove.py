@@ -14,10 +14,15 @@ import attrs
 import trio
 from chaos.endings import ends_cleanly
 
-_KILLS = ("kill-daemon=40", "kill-acks=140", "kill-shim=20")
 _LANES = (
-    (("chaos", *_KILLS, "all", "--cycles", "1"),),
-    (("stress", "all", "--seconds", "20"), ("fuzz", "--frames", "20000")),
+    (
+        ("chaos", "kill-daemon=30", "kill-acks=10", "kill-shim=20", "all", "--cycles", "1"),
+        ("fuzz", "--frames", "20000"),
+    ),
+    (
+        ("chaos", "kill-daemon=70", "kill-acks=70", "--forked"),
+        ("stress", "all", "--seconds", "20"),
+    ),
 )
 _ENDING_S = 20.0  # for a program that is told to end
 
@@ -29,6 +34,7 @@ class Proof:
     place: Path
     reports: Path
     failed: list[str] = attrs.field(factory=list[str])
+    _begun: int = 0
 
     async def run(self) -> None:
         async with trio.open_nursery() as lanes:
@@ -42,9 +48,11 @@ class Proof:
     async def _program(self, name: str, *words: str) -> None:
         """One program to its end; its table is shown whole. Cancelled, it is told to end, and ends."""
         script = Path(__file__).with_name(f"{name}.py")
+        self._begun += 1
+        report = self.reports / f"{name}-{self._begun}.json"
         began = time.perf_counter()
         ran = await trio.run_process(
-            [sys.executable, script, *words, "--report", self.reports / f"{name}.json"],
+            [sys.executable, script, *words, "--report", report],
             capture_stdout=True,
             check=False,
             env={**os.environ, "TMPDIR": str(self.place)},

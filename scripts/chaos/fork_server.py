@@ -56,8 +56,8 @@ def _redirect(*descriptors: int) -> None:
     for number, descriptor in enumerate(descriptors):
         os.dup2(descriptor, number)
         os.close(descriptor)
-    sys.stdin = open(0, closefd=False)  # noqa: SIM115, PTH123
-    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: PTH123
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  # open to the end
+    sys.stdout, sys.stderr = (open(number, "w", closefd=False) for number in (1, 2))  # noqa: SIM115  # the same
 
 
 if __name__ == "__main__":
