@@ -153,19 +153,18 @@ class SessionRules:
 
         After Start the session counts it as running until `finish`.
         """
-        fingerprint = _fingerprint(call)
         known = self._known.get(call.request_id)
         if known is not None:
-            return self._meet_again(known, fingerprint)
+            return self._meet_again(known, call)
         fault = objection or self.over_capacity()
         if fault is not None:
             return Refuse(fault)
-        self._known[call.request_id] = _Known(fingerprint)
+        self._known[call.request_id] = _Known(_fingerprint(call))
         self.running += 1
         return Start()
 
-    def _meet_again(self, known: _Known, fingerprint: bytes) -> Again | Refuse:
-        if known.fingerprint != fingerprint:
+    def _meet_again(self, known: _Known, call: CallTool) -> Again | Refuse:
+        if known.fingerprint != _fingerprint(call):
             return Refuse(_reused())
         if known.body is None or not self.resumable:
             return Again(known.body)
