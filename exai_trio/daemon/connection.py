@@ -90,9 +90,7 @@ class Connection:
         config = self.shared.config
         while True:
             await trio.sleep(config.ws_ping_interval)
-            with trio.move_on_after(config.ws_ping_timeout) as limit:
-                await self.socket.ping()
-            if limit.cancelled_caught:
+            if not await self.socket.answers_ping(config.ws_ping_timeout):
                 raise _Left(Farewell(INTERNAL, "missed heartbeats"))
 
     def _take(self, frame: str | bytes) -> None:

@@ -41,6 +41,7 @@ log = logging.getLogger("exai.shim")
 ACK_EVERY_S: Final = 0.05
 SHORTEST_PAUSE_S: Final = 0.05  # between attempts, however many requests come
 _UNLIMITED: Final = 1_000_000
+_NO_ANSWER: Final = "no answer in time"
 
 Dial = Callable[[], AbstractAsyncContextManager[WebSocket]]
 
@@ -93,7 +94,7 @@ class Link:
             case Departing():
                 return self._departing(fault.bye), fault.bye.reason
             case PeerGone() | Unreachable() | trio.TooSlowError() | None:
-                why = str(fault or "") or "no answer in time"
+                why = str(fault or "") or _NO_ANSWER
             case _:
                 why = type(fault).__name__
                 log.error("link failed", exc_info=fault)
@@ -196,8 +197,8 @@ class Link:
         return answer
 
     async def _prove(self, ws: WebSocket) -> None:
-        with trio.fail_after(self.config.ws_ping_validation_timeout):
-            await ws.ping()
+        if not await ws.answers_ping(self.config.ws_ping_validation_timeout):
+            raise PeerGone(reason=_NO_ANSWER)
 
     def _open(self, ack: HelloAck, roots: tuple[str, ...]) -> None:
         limits = ack.limits if isinstance(ack.limits, dict) else {}
@@ -218,8 +219,8 @@ class Link:
     async def _heartbeat(self, ws: WebSocket) -> None:
         while True:
             await trio.sleep(self.config.ws_ping_interval)
-            with trio.fail_after(self.config.ws_ping_timeout):
-                await ws.ping()
+            if not await ws.answers_ping(self.config.ws_ping_timeout):
+                raise PeerGone(reason=_NO_ANSWER)
 
     async def _read(self, ws: WebSocket) -> None:
         await ws.relay(self._receive)

@@ -1,20 +1,24 @@
-"""trio-websocket's connection with what EXAI needs of it beside: many messages in one write, and knowing when a write was cut.
+"""trio-websocket's connection with what EXAI needs of it beside: many messages in one write, knowing when a write was cut,
+and telling a slow peer from a dead one.
 
 The library's own `send_message` takes a lock and makes a system call for each message; both cost a turn of the scheduler.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any, cast
 
 import trio
 import trio_websocket as tws
 from wsproto import ConnectionType, WSConnection
-from wsproto.events import TextMessage
+from wsproto.events import BytesMessage, Ping, Pong, TextMessage
 
 from .at_once import written_at_once
 from .relayed import Messages, Take
 
 RECEIVE_BYTES = 65_536
+_PIECE_BYTES = 65_536  # of a long write: a peer that takes so much in time reads
+_SHOW_LIFE_S = 0.25  # between signs that a long message arrives
 
 
 class Connection(tws.WebSocketConnection):
@@ -23,6 +27,12 @@ class Connection(tws.WebSocketConnection):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - the library's own
         super().__init__(*arguments, **named)
         self.cut = False
+        self._patience = trio.CancelScope()
+        self._patience_s = 0.0
+        self._shown_at = math.inf
+        self._writing: trio.CancelScope | None = None
+        self._limit_s = 0.0
+        self._owed: Pong | None = None
         self._messages = Messages(self._send_channel, self._recv_channel)
         self._send_channel = cast("Any", self._messages)
 
@@ -35,8 +45,53 @@ class Connection(tws.WebSocketConnection):
         await self._messages.relay(take)
         raise tws.ConnectionClosed(self._close_reason)
 
+    async def answers_ping(self, within_s: float) -> bool:
+        """Whether the peer answers a ping. False once nothing was heard of it for `within_s`: on a slow line the answer comes
+        behind what is sent before, but signs that this arrives do not. One task may ask.
+
+        Raises ConnectionClosed, BrokenResourceError or ClosedResourceError. Cancelling may cut the stream.
+        """
+        self._patience_s = within_s
+        with trio.move_on_after(within_s) as self._patience:
+            await self.ping()
+            return True
+        return False
+
+    def _lives(self) -> None:
+        self._patience.deadline = trio.current_time() + self._patience_s
+
+    async def _handle_message_event(self, event: BytesMessage | TextMessage) -> None:
+        self._lives()
+        if not event.message_finished:
+            await self._show_life()
+        await super()._handle_message_event(event)
+
+    async def _show_life(self) -> None:
+        """Who sends a long message has no other way to know that it arrives: pings wait behind it."""
+        now = trio.current_time()
+        if not self._message_parts:
+            self._shown_at = now
+        elif now >= self._shown_at + _SHOW_LIFE_S and not self._stream_lock.locked():
+            self._shown_at = now
+            await self.pong()
+
+    async def _handle_ping_event(self, event: Ping) -> None:
+        """The reader does not wait for a long write, which may wait for the peer's reader: the answer goes out behind it."""
+        self._lives()
+        if self._writing is not None:
+            self._owed = event.response()
+        else:
+            await super()._handle_ping_event(event)
+
+    async def _handle_pong_event(self, event: Pong) -> None:
+        """Asked for or not, it says that the peer reads; the system tells only in large steps what has left its buffers."""
+        self._lives()
+        if self._writing is not None:
+            self._writing.deadline = trio.current_time() + self._limit_s
+        await super()._handle_pong_event(event)
+
     async def send_messages(self, frames: Iterable[str], limit_s: float) -> bool:
-        """Send the texts in order, in one write. False if the peer did not take them within `limit_s`.
+        """Send the texts in order, in one write. False if for `limit_s` the peer took nothing of it.
 
         Raises ConnectionClosed, ProtocolError, BrokenResourceError or ClosedResourceError. Cancelling cuts the stream.
         """
@@ -55,16 +110,24 @@ class Connection(tws.WebSocketConnection):
 
     async def _write(self, data: bytes, limit_s: float) -> bool:
         """A write that does not end well closes the stream, so that whoever waits for the lock writes nothing after it."""
-        done = False
+        left = memoryview(data)
+        self._limit_s = limit_s
         try:
-            with trio.move_on_after(limit_s):
-                await self._stream.send_all(data)
-                done = True
+            with trio.move_on_after(limit_s) as self._writing:
+                while left:
+                    await self._stream.send_all(left[:_PIECE_BYTES])
+                    left = left[_PIECE_BYTES:] or memoryview(self._owed_pong())
+                    self._writing.deadline = trio.current_time() + limit_s
         finally:
-            if not done:
+            self._writing = None
+            if left:
                 self.cut = True
                 await trio.aclose_forcefully(self._stream)
-        return done
+        return not left
+
+    def _owed_pong(self) -> bytes:
+        owed, self._owed = self._owed, None
+        return self._wsproto.send(owed) if owed else b""
 
     async def receive_request(self) -> tuple[tws.WebSocketRequest, str]:
         """The handshake of a client, and its Host header, which the library keeps from the request's headers."""

@@ -30,7 +30,7 @@ NORMAL, GOING_AWAY, TOO_LARGE, POLICY, INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATE
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """`max_bytes` for one message; `send_s` for one write, `close_s` for the closing handshake, both in seconds.
+    """`max_bytes` for one message; `send_s` for a write of which nothing is taken, `close_s` for the closing handshake, both in seconds.
 
     At most `queue` messages wait unread, so a connection holds at most `queue` × `max_bytes`.
     """
@@ -121,7 +121,7 @@ class WebSocket:
         return PeerGone(code=TOO_LARGE)
 
     async def send(self, *frames: str) -> None:
-        """Send the frames in order, in one write. Raises PeerGone, also if the peer takes nothing for `send_s`.
+        """Send the frames in order, in one write. Raises PeerGone, also if the peer takes nothing of it for `send_s`.
 
         Cancelling cuts the stream: nothing can be sent after it, not even a goodbye.
         """
@@ -132,10 +132,11 @@ class WebSocket:
         if not taken:
             raise PeerGone(reason="the peer does not read")
 
-    async def ping(self) -> None:
-        """Return when the peer has answered a ping. Raises PeerGone."""
+    async def answers_ping(self, within_s: float) -> bool:
+        """Whether the peer answers a ping. False once nothing was heard of it for `within_s`. Raises PeerGone. One task
+        may ask."""
         try:
-            await self._connection.ping()
+            return await self._connection.answers_ping(within_s)
         except _LOST as lost:
             raise _peer_gone(lost) from lost
 

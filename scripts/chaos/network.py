@@ -84,6 +84,24 @@ async def slow(trial: Trial) -> None:
     await _through_a_proxy(trial, "slow")
 
 
+async def narrow(trial: Trial) -> None:
+    """A line so narrow that question and answer each take several times the heartbeat's interval and its limit."""
+    second = {"EXAI_WS_PING_INTERVAL": "1", "EXAI_WS_PING_TIMEOUT": "1"}
+    async with open_world(**second) as world, open_proxy(world.port) as proxy:
+        await world.daemon()
+        editor = await world.editor(port=proxy.port)
+        for _ in trial.rounds():
+            proxy.rate = trial.random.uniform(100_000, 200_000)
+            asked = [await trial.echo(editor, padding=400_000)]
+            asked += await trial.ask(editor, 2)
+            asked_at = trio.current_time()
+            await trial.hear(editor, asked)
+            trial.figure("all answered, s", trio.current_time() - asked_at)
+            trial.must_succeed(asked)
+            trial.hold(proxy.connections == 1, "the connection was given up")
+            await trial.count(world, most=1)
+
+
 async def cut_in_frame(trial: Trial) -> None:
     """The connection breaks after any number of bytes, inside frames too. The proxy gives bytes again once it broke."""
     async with open_world(**_QUICK) as world, open_proxy(world.port) as proxy:

@@ -7,15 +7,17 @@ import attrs
 import trio
 
 _CHUNK = 1 << 16
+_STEPS = 20  # in a second of a narrow line
 
 
 @attrs.define(eq=False)
 class Proxy:
-    """`delay` is in seconds for each piece. After `budget` bytes in all, everything is cut."""
+    """`delay` is in seconds for each piece, `rate` in bytes a second, each way. After `budget` bytes in all, everything is cut."""
 
     target: int
     port: int = 0
     delay: float = 0.0
+    rate: float = float("inf")
     budget: float = float("inf")
     connections: int = 0
     _muted: int = 0
@@ -53,8 +55,8 @@ class Proxy:
         number: int,
     ) -> None:
         try:
-            while data := await source.receive_some(_CHUNK):
-                await trio.sleep(self.delay)
+            while data := await source.receive_some(int(min(_CHUNK, self.rate / _STEPS))):
+                await trio.sleep(self.delay + len(data) / self.rate)
                 if number <= self._muted:
                     continue
                 room, self.budget = self.budget, self.budget - len(data)

@@ -96,9 +96,11 @@ class Trial:
         id_ = await editor.call("chat", prompt=prompt(mark, directive), use_websearch=False)
         return Asked(mark, id_, at)
 
-    async def echo(self, editor: Editor, **arguments: Any) -> Asked:
+    async def echo(self, editor: Editor, *, padding: int = 0, **arguments: Any) -> Asked:
+        """A call that gives its mark back, and so many characters."""
         mark, at = self.mark(), trio.current_time()
-        return Asked(mark, await editor.call("test_echo", prompt=mark, **arguments), at)
+        text = f"{mark} {'x' * padding}"
+        return Asked(mark, await editor.call("test_echo", prompt=text, **arguments), at)
 
     async def hear(self, editor: Editor, asked: Iterable[Asked], within: float = 30.0) -> None:
         """Wait for the answer to each; every one must come, and come once."""

@@ -20,7 +20,6 @@ STORM = {
     "withdrawn",
     "handles",
     "fetched ok",
-    "fetched running",
 }  # what is to be survived does happen
 
 
@@ -33,6 +32,11 @@ def test_every_promise_holds(seed):
     assert report.tally["ok"] > 100
     assert report.lives > 3
     assert set(report.tally) >= STORM
+
+
+def test_a_call_that_still_runs_is_asked_for_by_its_handle_in_some_universe():
+    """Too seldom for each of them, and not to be missed by all."""
+    assert any("fetched running" in simulate(seed, HOURS).tally for seed in SEEDS)
 
 
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)

@@ -159,9 +159,95 @@ async def test_ping_is_answered_though_the_peer_reads_no_messages(autojump_clock
         nursery.start_soon(mute)
         async with client_on(ours, "test", LIMITS) as socket:
             await socket.send("unread")
-            with trio.fail_after(5):
-                await socket.ping()
+            assert await socket.answers_ping(5)
         nursery.cancel_scope.cancel()
+
+
+class Narrow(trio.abc.Stream):
+    """A line that carries so many bytes in a second; what waits for it waits in the sender, or on its way."""
+
+    def __init__(self, stream, per_s, *, holds_up_the_sender):
+        self.stream, self.per_s, self.holds_up_the_sender = stream, per_s, holds_up_the_sender
+
+    async def send_all(self, data):
+        if self.holds_up_the_sender:
+            await trio.sleep(len(data) / self.per_s)
+        await self.stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self):
+        await self.stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes=None):
+        if self.holds_up_the_sender:
+            return await self.stream.receive_some(max_bytes)
+        data = await self.stream.receive_some(self.per_s // 10)
+        await trio.sleep(len(data) / self.per_s)
+        return data
+
+    async def aclose(self):
+        await self.stream.aclose()
+
+
+@pytest.mark.parametrize("holds_up_the_sender", [True, False])
+async def test_a_peer_at_the_end_of_a_slow_line_is_not_taken_for_dead(
+    holds_up_the_sender, autojump_clock
+):
+    """A message that takes ten times the limits arrives, while both sides ask for signs of life."""
+    ours, theirs = memory_stream_pair()
+    limits = Limits(max_bytes=10**7, send_s=2.0, close_s=1.0)
+    alive = []
+
+    def line(stream, *, sends):
+        if sends is holds_up_the_sender:
+            return Narrow(stream, 50_000, holds_up_the_sender=holds_up_the_sender)
+        return stream
+
+    async def beat(socket):
+        while True:
+            await trio.sleep(1)
+            alive.append(await socket.answers_ping(2.0))
+
+    async def serve():
+        async with accept(line(theirs, sends=True), limits, everyone) as socket:
+            beating.start_soon(beat, socket)
+            await socket.send("x" * 1_000_000)
+            await trio.sleep_forever()
+
+    async with trio.open_nursery() as beating:
+        beating.start_soon(serve)
+        async with client_on(line(ours, sends=False), "test", limits) as socket:
+            beating.start_soon(beat, socket)
+            message = await socket.receive()
+            took = trio.current_time()
+            await trio.sleep(3)
+        beating.cancel_scope.cancel()
+
+    assert 1_000_000 == len(message)
+    assert took >= 20
+    assert alive
+    assert all(alive)
+
+
+async def test_a_peer_that_is_silent_is_dead_though_the_line_stands(autojump_clock):
+    """Nothing comes and nothing is taken: the ping is given up after its time."""
+    ours, theirs = memory_stream_pair()
+    async with trio.open_nursery() as nursery:
+
+        async def serve():
+            async with accept(theirs, LIMITS, everyone):
+                theirs.send_stream.send_all_hook = trio.sleep_forever
+                await trio.sleep_forever()
+
+        nursery.start_soon(serve)
+        async with client_on(ours, "test", LIMITS) as socket:
+            await trio.sleep(1)
+            began = trio.current_time()
+            answered = await socket.answers_ping(5)
+            gave_up = trio.current_time() - began
+        nursery.cancel_scope.cancel()
+
+    assert not answered
+    assert gave_up == 5
 
 
 async def test_nobody_listening_is_unreachable(unused_tcp_port):
@@ -191,7 +277,7 @@ async def test_cancelled_anywhere_a_conversation_ends_and_closes_its_streams(
                 async with client_on(ours, "test", LIMITS) as socket:
                     await socket.send("a", "b")
                     await socket.receive()
-                    await socket.ping()
+                    await socket.answers_ping(5)
             except PeerGone:
                 pass
 
