@@ -3,7 +3,7 @@
 import json
 import os
 import signal
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import trio
 
@@ -93,58 +93,59 @@ async def kill_acks(trial: Trial) -> None:
 
 
 async def _kill_acks_cycle(trial: Trial, world: World, daemon: Child) -> Child:
-    caller, marks = Caller(), [trial.mark() for _ in range(5)]
-    await _talk_until_killed(trial, world, daemon, caller, marks)
+    caller = Caller()
+    calls = {trial.mark(): directive for directive in (*_directives(trial), "")}
+    await _talk_until_killed(trial, daemon, caller, calls, world.port)
     await daemon.kill()
     trial.kills += 1
     journal = journalled(world.home)
-    answered = {mark: mark in caller.outcomes for mark in marks}
+    answered = {mark: mark in caller.outcomes for mark in calls}
     acked = set(caller.accepted)
     forgotten = [mark for mark in acked if mark not in journal and not answered[mark]]
     trial.hold(not forgotten, f"acknowledged and not in the journal: {forgotten}")
     daemon = await world.daemon()
-    await _come_back(trial, world, caller, marks)
-    _heard_once(trial, caller, marks, acked)
+    await _come_back(trial, caller, calls, world.port)
+    _heard_once(trial, caller, calls, acked)
     trial.judge(answered, journal, await trial.count(world))
     return daemon
 
 
 async def _talk_until_killed(
-    trial: Trial, world: World, daemon: Child, caller: Caller, marks: list[str]
+    trial: Trial, daemon: Child, caller: Caller, calls: Mapping[str, str], port: int
 ) -> None:
+    *early, last = calls
     try:
-        async with caller.connected(world.port):
-            for mark, directive in zip(marks, _directives(trial), strict=False):
-                await _chat(caller, mark, directive)
+        async with caller.connected(port):
+            for mark in early:
+                await _chat(caller, mark, calls[mark])
             await trio.sleep(trial.random.uniform(0, _LONGEST_S))
-            await _chat(caller, marks[-1])
+            await _chat(caller, last, calls[last])
             await trio.sleep(trial.random.choice((0, 0.001, 0.003)))
             daemon.signal(signal.SIGKILL)
     except LOST:
         return
 
 
-async def _chat(caller: Caller, mark: str, directive: str = "") -> None:
+async def _chat(caller: Caller, mark: str, directive: str) -> None:
     arguments = {"prompt": prompt(mark, directive), "use_websearch": False}
     await caller.say("call_tool", request_id=mark, name="chat", arguments=arguments, stream=True)
 
 
-async def _come_back(trial: Trial, world: World, caller: Caller, marks: list[str]) -> None:
+async def _come_back(trial: Trial, caller: Caller, calls: Mapping[str, str], port: int) -> None:
     """Resume, wait for what was accepted; then ask for what was not. A session all of whose calls are answered and
     acknowledged may be forgotten."""
     owed = [mark for mark in caller.accepted if mark not in caller.outcomes]
-    async with caller.connected(world.port):
+    async with caller.connected(port):
         trial.hold(caller.resumed or not owed, f"the session was not resumed; owed: {owed}")
-        for mark in marks:
-            if mark in caller.accepted:
-                await caller.outcome(mark)
-        for mark in marks:
+        for mark in owed:
+            await caller.outcome(mark)
+        for mark, directive in calls.items():
             if mark not in caller.accepted:
-                await _chat(caller, mark)
+                await _chat(caller, mark, directive)
             await caller.outcome(mark)  # also of one whose acceptance came just now
 
 
-def _heard_once(trial: Trial, caller: Caller, marks: list[str], acked: Collection[str]) -> None:
+def _heard_once(trial: Trial, caller: Caller, marks: Iterable[str], acked: Collection[str]) -> None:
     trial.hold(not caller.stale, f"{caller.stale} frames came twice")
     for mark in marks:
         found = caller.outcomes.get(mark, [])
