@@ -30,7 +30,7 @@ def test_kills_lose_no_call(tmp_path):
     found, place = tmp_path / "report.json", tmp_path / "place"
     place.mkdir()
 
-    with chaos(place, "kill-daemon=2", "kill-acks=1", "--report", str(found)) as ran:
+    with chaos(place, "kill-daemon=2", "kill-acks=1", "--forked", "--report", str(found)) as ran:
         said, _ = ran.communicate(timeout=120)
 
     assert 0 == ran.returncode, said
@@ -40,9 +40,10 @@ def test_kills_lose_no_call(tmp_path):
     assert [] == list(place.iterdir())
 
 
-def test_an_interrupted_run_leaves_nothing(tmp_path):
+@pytest.mark.parametrize("how", [(), ("--forked",)])
+def test_an_interrupted_run_leaves_nothing(tmp_path, how):
     """SIGTERM in the middle of a run: what was found is told, and every child and file is gone."""
-    with chaos(tmp_path, "kill-daemon=1000") as ran:
+    with chaos(tmp_path, "kill-daemon=1000", *how) as ran:
         while not list(tmp_path.glob("*/exai/state/exai.db")):  # a daemon is about to run
             assert ran.poll() is None
             time.sleep(0.05)
