@@ -1,5 +1,5 @@
-"""The two connections to the store's file: opened again when they could not be, and on a fresh file when the old one is damaged.
-No SQL here.
+"""The two connections to the store's file: opened again when they could not be, on a fresh file when the old one is damaged,
+and on a copy of it when it has lost its name. No SQL here.
 
 The writer's thread opens, closes and writes. Another thread reads, under a lock, so that nothing is renamed while it does.
 """
@@ -40,18 +40,22 @@ class Pair(Generic[C]):
 
 @attrs.define(eq=False)
 class Opened(Generic[C]):
-    """`connect` opens the file and raises StorageError. `fault` says why the store cannot be written at the moment.
+    """`connect` opens the file, `copy` writes all that an open one holds to a file of this name; both raise StorageError.
+    `fault` says why the store cannot be written at the moment.
 
-    `lasting`: a file that cannot be opened is tried again with each write, and a damaged one is set aside.
+    `lasting`: a file that cannot be opened is tried again with each write, a damaged one is set aside, and one that was
+    removed is written anew.
     """
 
     path: Path
     connect: Callable[[Path], Pair[C]]
+    copy: Callable[[C, Path], None]
     lasting: bool
     fault: StorageError | None = None
     set_aside: Path | None = None
     _pair: Pair[C] | None = None
     _damaged: bool = False
+    _removed: bool = False
     _reading: threading.Lock = attrs.field(factory=threading.Lock)
 
     def open(self) -> None:
@@ -78,9 +82,15 @@ class Opened(Generic[C]):
         """The next write goes to a fresh file."""
         return self._damaged
 
+    def look(self) -> bool:
+        """Whether somebody has removed the file: it lives on without a name while it is open, and a killed daemon would take it
+        along. The next write goes to a copy."""
+        self._removed = self.lasting and self._pair is not None and not self.path.exists()
+        return self._removed
+
     def writer(self) -> C:
         """In the writer's thread only. Raises StorageError."""
-        if self._pair is None or self._damaged:
+        if self._pair is None or self._damaged or self._removed:
             with self._reading:
                 return self._anew().writer
         return self._pair.writer
@@ -96,6 +106,8 @@ class Opened(Generic[C]):
     def _anew(self) -> Pair[C]:
         if self._damaged:
             self._leave_damaged()
+        elif self._removed:
+            self._leave_removed()
         self._pair = self.connect(self.path)
         return self._pair
 
@@ -105,6 +117,12 @@ class Opened(Generic[C]):
         if self._pair is not None:
             self._pair.close()
         self._pair, self._damaged, self.set_aside = None, False, aside
+
+    def _leave_removed(self) -> None:
+        if self._pair is not None:
+            self.copy(self._pair.writer, self.path)
+            self._pair.close()
+        self._pair, self._removed = None, False
 
     def note_damage(self) -> bool:
         """The content of the file is broken. Returns whether the next write goes to a fresh one."""

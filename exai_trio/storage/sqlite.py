@@ -8,7 +8,7 @@ One connection writes (in group commits), another reads; both are used by one th
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator, Sequence
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -91,10 +91,11 @@ class SqliteStore:
         return self._opened.set_aside
 
     async def recover(self) -> None:
-        """See whether a disk that was full has room again, and whether what could not be written can be."""
+        """See whether a disk that was full has room again, what could not be written can be, and the file is still there."""
         if self._ballast.spent:
             await trio.to_thread.run_sync(self._ballast.restore, limiter=self._reading)
-        if self._opened.fault is not None or self._opened.damaged:
+        removed = await trio.to_thread.run_sync(self._opened.look, limiter=self._reading)
+        if removed or self._opened.fault is not None or self._opened.damaged:
             with suppress(StorageError):
                 await self._writer.write(_probe)
 
@@ -133,7 +134,7 @@ async def open_sqlite(
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
     ballast = Ballast(path.with_name(f"{path.name}.ballast"))
     connect = partial(_open, ballast=ballast, over_power_loss=over_power_loss)
-    opened = Opened(path, connect, lasting=lasting)
+    opened = Opened(path, connect, _copy, lasting=lasting)
     await trio.to_thread.run_sync(_open_first, opened, limiter=limiter)
     try:
         async with open_group_commit(lambda batch: _commit(opened, batch, ballast)) as commits:
@@ -172,6 +173,13 @@ def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
         except BaseException:
             writer.close()
             raise
+
+
+def _copy(connection: sqlite3.Connection, path: Path) -> None:
+    with _sqlite_faults(path):
+        _make_private(path)
+        with closing(sqlite3.connect(path)) as fresh:
+            connection.backup(fresh)
 
 
 def _make_private(path: Path) -> None:

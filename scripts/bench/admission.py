@@ -19,7 +19,7 @@ from .raw import Raw, frame, raw
 from .report import Goal, Row, median, percentile
 
 _CONNECTIONS, _BURST, _ACCEPTED = 50, 100, 8  # of each connection
-_DELAY_MS = 100
+_DELAYS_MS = (100, 2_000)
 _READERS, _DEAF = 500, 500
 _DEAF_BYTES = 40_000
 _FILES = 4096
@@ -43,18 +43,24 @@ class Heard:
 
 
 def burst(*, quick: bool) -> Iterator[Row]:
-    """5,000 calls at once over 50 connections, and as many as were accepted by themselves."""
+    """5,000 calls at once over 50 connections, and as many as were accepted by themselves: calls that are nearly all our own
+    time, and calls as long as a short answer of a model."""
     rounds = 2 if quick else 4
-    alone, among = Heard(), Heard()
-    with our_daemon(ENABLED_TOOLS="test_echo", LOG_LEVEL="WARNING") as daemon:
-        for _ in range(rounds):
-            run(_burst, daemon.port, _ACCEPTED, alone)
-            run(_burst, daemon.port, _BURST, among)
+    for delay_ms in _DELAYS_MS:
+        alone, among = Heard(), Heard()
+        with our_daemon(ENABLED_TOOLS="test_echo", LOG_LEVEL="WARNING") as daemon:
+            for _ in range(rounds):
+                run(_burst, daemon.port, _ACCEPTED, delay_ms, alone)
+                run(_burst, daemon.port, _BURST, delay_ms, among)
+        yield from _burst_rows(f"{delay_ms / 1000:g} s", rounds, alone, among)
+
+
+def _burst_rows(calls: str, rounds: int, alone: Heard, among: Heard) -> Iterator[Row]:
     expected = rounds * _CONNECTIONS * _ACCEPTED
     if len(alone.accepted) != expected:
         raise NotMeasured(f"{len(alone.accepted)} of {expected} calls were accepted alone")
     asked = rounds * _CONNECTIONS * _BURST
-    yield _row("5,000 calls at once: accepted", "", len(among.accepted) / rounds)
+    yield _row(f"5,000 calls of {calls} at once: accepted", "", len(among.accepted) / rounds)
     yield _row("  refused", "", len(among.refused) / rounds)
     lost = asked - len(among.accepted) - len(among.refused)
     yield _row("  not answered once", "", lost, goal=Goal("at most", 0))
@@ -71,25 +77,25 @@ def _row(what: str, unit: str, ours: float, floor: float | None = None, goal: Go
     return Row(what=what, unit=unit, ours=ours, floor=floor, goal=goal)
 
 
-async def _burst(port: int, each: int, heard: Heard) -> None:
+async def _burst(port: int, each: int, delay_ms: int, heard: Heard) -> None:
     everybody = trio.Event()
     ready = [0]
     async with trio.open_nursery() as clients:
         for number in range(_CONNECTIONS):
-            clients.start_soon(_burst_of_one, port, number, each, heard, ready, everybody)
+            calls = [_echo(f"{number}-{n}", "x" * 200, delay_ms=delay_ms) for n in range(each)]
+            clients.start_soon(_burst_of_one, port, calls, heard, ready, everybody)
 
 
-async def _burst_of_one(  # noqa: PLR0917  # a task takes no keywords
-    port: int, number: int, each: int, heard: Heard, ready: list[int], everybody: trio.Event
+async def _burst_of_one(
+    port: int, calls: list[bytes], heard: Heard, ready: list[int], everybody: trio.Event
 ) -> None:
-    calls = [_echo(f"{number}-{n}", "x" * 200, delay_ms=_DELAY_MS) for n in range(each)]
     async with raw(port) as client:
         ready[0] += 1
         if ready[0] == _CONNECTIONS:
             everybody.set()
         await everybody.wait()
         await client.say(calls)
-        left = each
+        left = len(calls)
         with trio.fail_after(60):  # noqa: ASYNC912  # it waits as long as answers are due
             while left:
                 left -= _take(client, await client.hear(), heard)

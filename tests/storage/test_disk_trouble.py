@@ -1,6 +1,7 @@
 """A disk that is full, a file that is damaged or locked: the store says so, and recovers by itself where it can."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -233,6 +234,44 @@ async def test_a_file_that_cannot_be_opened_is_tried_again(tmp_path):
     assert isinstance(before, StorageError)
     assert after is None
     assert (call(),) == found.calls
+
+
+@pytest.mark.parametrize("removed", [("",), ("", "-wal", "-shm"), ("", "-wal")])
+async def test_a_file_that_was_removed_is_written_anew(tmp_path, removed):
+    """With all that it held, and what was written before anybody noticed; a kill right afterwards loses nothing of it."""
+    path, later = tmp_path / "state" / "exai.db", tmp_path / "later" / "exai.db"
+    async with open_sqlite(path, lasting=True) as store:
+        await store.journal().accept(call("1"))
+        for ending in removed:
+            path.with_name(path.name + ending).unlink()
+        await store.journal().accept(call("2"))
+        await store.recover()
+        await store.journal().finish("s", "1", outcome())
+        await store.journal().accept(call("3"))
+        shutil.copytree(path.parent, later.parent)  # what a kill would leave
+    async with open_sqlite(later) as left:
+        found = await left.journal().session("s")
+
+    assert ["1", "2", "3"] == [kept.request for kept in found.calls]
+    assert [True, False, False] == [kept.outcome is not None for kept in found.calls]
+
+
+async def test_a_file_that_was_removed_and_cannot_be_written_anew_refuses_calls(tmp_path):
+    """What cannot be kept is not accepted; once the directory can be made again, all is as before."""
+    path = tmp_path / "state" / "exai.db"
+    async with open_sqlite(path, lasting=True) as store:
+        await store.journal().accept(call("1"))
+        shutil.rmtree(path.parent)
+        path.parent.write_text("in the way")
+        await store.recover()
+        with pytest.raises(StorageError, match="EXAI_HOME"):
+            await store.journal().accept(call("2"))
+        path.parent.unlink()
+        await store.recover()
+        await store.journal().accept(call("3"))
+        found = await store.journal().session("s")
+
+    assert ["1", "3"] == [kept.request for kept in found.calls]
 
 
 async def test_without_lasting_a_file_that_cannot_be_opened_is_refused(tmp_path):
