@@ -34,12 +34,11 @@ from .bridge import Bridge
 from .budgets import Promise
 from .catalogue import Catalogue
 from .endings import Departing, Refused, plainest
-from .pauses import Pauses
+from .pauses import SHORTEST_S, Pauses
 
 log = logging.getLogger("exai.shim")
 
 ACK_EVERY_S: Final = 0.05
-SHORTEST_PAUSE_S: Final = 0.05  # between attempts, however many requests come
 _UNLIMITED: Final = 1_000_000
 _NO_ANSWER: Final = "no answer in time"
 
@@ -125,7 +124,7 @@ class Link:
             self._last_seq = self._acked = 0
             return self._backoff()
         if bye.retry_after_s <= 0:  # the next daemon is there already
-            return SHORTEST_PAUSE_S
+            return SHORTEST_S
         return max(bye.retry_after_s, self._backoff())
 
     def _backoff(self, *, closed_door: bool = False) -> float:
@@ -137,7 +136,7 @@ class Link:
     async def _pause(self, seconds: float, why: str) -> None:
         """Wait, telling those who wait for an answer; a new request ends the pause."""
         end = trio.current_time() + seconds
-        await trio.sleep(SHORTEST_PAUSE_S)
+        await trio.sleep(min(SHORTEST_S, seconds))
         asked = self.bridge.asked
         while not asked.is_set() and (left := end - trio.current_time()) > 0:
             self._tell_away(left, why)

@@ -4,6 +4,7 @@ from typing import Final
 
 import attrs
 
+SHORTEST_S: Final = 0.05  # between attempts, however many requests come
 _OF_A_CLOSED_DOOR: Final = 0.1
 
 
@@ -23,4 +24,4 @@ class Pauses:
         wait = self.first_s + away_s
         if closed_door:
             wait *= _OF_A_CLOSED_DOOR
-        return min(self.longest_s, wait) * (0.9 + 0.2 * random)
+        return max(SHORTEST_S, min(self.longest_s, wait)) * (0.9 + 0.2 * random)
