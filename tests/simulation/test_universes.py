@@ -16,11 +16,11 @@ STORM = {
     "reruns",
     "INTERRUPTED",
     "CANCELLED",
-    "SERVICE_UNAVAILABLE",
     "withdrawn",
     "handles",
     "fetched ok",
 }  # what is to be survived does happen
+SELDOM = {"SERVICE_UNAVAILABLE", "fetched running"}
 
 
 @pytest.mark.parametrize("seed", SEEDS)
@@ -34,9 +34,14 @@ def test_every_promise_holds(seed):
     assert set(report.tally) >= STORM
 
 
-def test_a_call_that_still_runs_is_asked_for_by_its_handle_in_some_universe():
-    """Too seldom for each of them, and not to be missed by all."""
-    assert any("fetched running" in simulate(seed, HOURS).tally for seed in SEEDS)
+def test_what_is_too_seldom_for_each_universe_happens_in_some():
+    """A disk that refuses a call; a call that still runs when its handle is asked for."""
+    missing = set(SELDOM)
+    for seed in SEEDS:
+        if missing:
+            missing -= set(simulate(seed, HOURS).tally)
+
+    assert not missing
 
 
 @pytest.mark.parametrize("plant", MUTANTS, ids=lambda plant: plant.__name__)
