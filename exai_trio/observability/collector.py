@@ -9,4 +9,8 @@ def settle() -> None:
     """What is there now is there for good: never look at it again, and look at the rest less often. Once, after the start."""
     gc.collect()
     gc.freeze()
+    look_seldom()
+
+
+def look_seldom() -> None:
     gc.set_threshold(_YOUNGEST, 10, 10)

@@ -4,7 +4,6 @@ and telling a slow peer from a dead one.
 The library's own `send_message` takes a lock and makes a system call for each message; both cost a turn of the scheduler.
 """
 
-import math
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -14,11 +13,11 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import BytesMessage, Ping, Pong, TextMessage
 
 from .at_once import written_at_once
+from .life import Life
 from .relayed import Messages, Take
 
 RECEIVE_BYTES = 65_536
 _PIECE_BYTES = 65_536  # of a long write: a peer that takes so much in time reads
-_SHOW_LIFE_S = 0.25  # between signs that a long message arrives
 
 
 class Connection(tws.WebSocketConnection):
@@ -27,12 +26,7 @@ class Connection(tws.WebSocketConnection):
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - the library's own
         super().__init__(*arguments, **named)
         self.cut = False
-        self._patience = trio.CancelScope()
-        self._patience_s = 0.0
-        self._shown_at = math.inf
-        self._writing: trio.CancelScope | None = None
-        self._limit_s = 0.0
-        self._owed: Pong | None = None
+        self._life = Life()
         self._messages = Messages(self._send_channel, self._recv_channel)
         self._send_channel = cast("Any", self._messages)
 
@@ -51,43 +45,33 @@ class Connection(tws.WebSocketConnection):
 
         Raises ConnectionClosed, BrokenResourceError or ClosedResourceError. Cancelling may cut the stream.
         """
-        self._patience_s = within_s
-        with trio.move_on_after(within_s) as self._patience:
+        with self._life.asking(within_s) as limit:
             await self.ping()
-            return True
-        return False
-
-    def _lives(self) -> None:
-        self._patience.deadline = trio.current_time() + self._patience_s
+        return not limit.cancelled_caught
 
     async def _handle_message_event(self, event: BytesMessage | TextMessage) -> None:
-        self._lives()
-        if not event.message_finished:
-            await self._show_life()
-        await super()._handle_message_event(event)
-
-    async def _show_life(self) -> None:
         """Who sends a long message has no other way to know that it arrives: pings wait behind it."""
-        now = trio.current_time()
-        if not self._message_parts:
-            self._shown_at = now
-        elif now >= self._shown_at + _SHOW_LIFE_S and not self._stream_lock.locked():
-            self._shown_at = now
+        self._life.heard()
+        if (
+            not event.message_finished
+            and self._life.is_to_be_shown(begins=not self._message_parts)
+            and not self._stream_lock.locked()
+        ):
             await self.pong()
+        await super()._handle_message_event(event)
 
     async def _handle_ping_event(self, event: Ping) -> None:
         """The reader does not wait for a long write, which may wait for the peer's reader: the answer goes out behind it."""
-        self._lives()
-        if self._writing is not None:
-            self._owed = event.response()
+        self._life.heard()
+        if self._life.is_writing:
+            self._life.owed = event.response()
         else:
             await super()._handle_ping_event(event)
 
     async def _handle_pong_event(self, event: Pong) -> None:
-        """Asked for or not, it says that the peer reads; the system tells only in large steps what has left its buffers."""
-        self._lives()
-        if self._writing is not None:
-            self._writing.deadline = trio.current_time() + self._limit_s
+        """Asked for or not: the system tells only in large steps what has left its buffers."""
+        self._life.heard()
+        self._life.read()
         await super()._handle_pong_event(event)
 
     async def send_messages(self, frames: Iterable[str], limit_s: float) -> bool:
@@ -111,22 +95,20 @@ class Connection(tws.WebSocketConnection):
     async def _write(self, data: bytes, limit_s: float) -> bool:
         """A write that does not end well closes the stream, so that whoever waits for the lock writes nothing after it."""
         left = memoryview(data)
-        self._limit_s = limit_s
         try:
-            with trio.move_on_after(limit_s) as self._writing:
+            with self._life.writing(limit_s):
                 while left:
                     await self._stream.send_all(left[:_PIECE_BYTES])
+                    self._life.read()
                     left = left[_PIECE_BYTES:] or memoryview(self._owed_pong())
-                    self._writing.deadline = trio.current_time() + limit_s
         finally:
-            self._writing = None
             if left:
                 self.cut = True
                 await trio.aclose_forcefully(self._stream)
         return not left
 
     def _owed_pong(self) -> bytes:
-        owed, self._owed = self._owed, None
+        owed, self._life.owed = self._life.owed, None
         return self._wsproto.send(owed) if owed else b""
 
     async def receive_request(self) -> tuple[tws.WebSocketRequest, str]:

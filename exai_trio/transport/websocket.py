@@ -6,7 +6,7 @@ never written again; a connection says goodbye within `close_s` and its socket i
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import NoReturn
+from typing import NoReturn, cast
 
 import attrs
 import trio
@@ -197,7 +197,8 @@ async def connect(host: str, port: int, limits: Limits) -> AsyncGenerator[WebSoc
 def _all_refused(cause: BaseException | None) -> bool:
     """Whether every address of the host refused; `cause` is the one fault, or a group of one for each address."""
     if isinstance(cause, BaseExceptionGroup):
-        return all(_all_refused(one) for one in cause.exceptions)
+        group = cast("BaseExceptionGroup[BaseException]", cause)
+        return all(_all_refused(one) for one in group.exceptions)
     return isinstance(cause, ConnectionRefusedError)
 
 
