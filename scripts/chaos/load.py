@@ -14,7 +14,8 @@ from .proxy import Proxy, open_proxy
 from .world import World
 
 _CALL_S = 30.0
-_DEAF_PER_SECOND = 200.0  # calls of all that never read: they must not be the load
+_DEAF_PER_SECOND = 60.0  # calls of all that never read: few and large, for they must not be the load
+_DEAF_CHARACTERS = 60_000
 _READERS_PER_SECOND = 200.0  # of all that read beside them
 _SMALL_BUFFER = 8192  # bytes that the system may hold for one that never reads
 
@@ -161,7 +162,7 @@ async def _never_read(load: Load, pause: float) -> None:
     """Asks until the daemon takes no more, and comes again when it is thrown out."""
     hello = '{"op": "hello", "protocol": 2}'
     call = '{"op": "call_tool", "request_id": "%d", "name": "test_echo", "arguments": {"prompt": "%s"}}'
-    text = "y" * 20_000
+    text = "y" * _DEAF_CHARACTERS
     while True:
         try:
             async with await _open_narrow(load.world.port) as stream:
