@@ -14,7 +14,7 @@ from .proxy import Proxy, open_proxy
 from .world import World
 
 _CALL_S = 30.0
-_DEAF_PER_SECOND = 60.0  # calls of all that never read: few and large, for they must not be the load
+_DEAF_PER_SECOND = 60.0  # calls of all that never read: few and large, not to be the load
 _DEAF_CHARACTERS = 60_000
 _READERS_PER_SECOND = 200.0  # of all that read beside them
 _SMALL_BUFFER = 8192  # bytes that the system may hold for one that never reads
