@@ -64,7 +64,7 @@ class Connection(tws.WebSocketConnection):
         """The reader does not wait for a long write, which may wait for the peer's reader: the answer goes out behind it."""
         self._life.heard()
         if self._life.is_writing:
-            self._life.owed = event.response()
+            self._life.owed = self._wsproto.send(event.response())
         else:
             await super()._handle_ping_event(event)
 
@@ -100,16 +100,12 @@ class Connection(tws.WebSocketConnection):
                 while left:
                     await self._stream.send_all(left[:_PIECE_BYTES])
                     self._life.read()
-                    left = left[_PIECE_BYTES:] or memoryview(self._owed_pong())
+                    left = left[_PIECE_BYTES:] or memoryview(self._life.take_owed())
         finally:
             if left:
                 self.cut = True
                 await trio.aclose_forcefully(self._stream)
         return not left
-
-    def _owed_pong(self) -> bytes:
-        owed, self._life.owed = self._life.owed, None
-        return self._wsproto.send(owed) if owed else b""
 
     async def receive_request(self) -> tuple[tws.WebSocketRequest, str]:
         """The handshake of a client, and its Host header, which the library keeps from the request's headers."""

@@ -7,7 +7,6 @@ from typing import Final
 
 import attrs
 import trio
-from wsproto.events import Pong
 
 _SHOW_S: Final = 0.25  # between signs that a long message arrives
 
@@ -27,7 +26,7 @@ class _Limit:
 class Life:
     """The signs of life of one connection. `owed` is the answer to a ping that came during a write."""
 
-    owed: Pong | None = None
+    owed: bytes = b""
     _asking: _Limit | None = None
     _writing: _Limit | None = None
     _shown_at: float = math.inf
@@ -55,6 +54,10 @@ class Life:
                 yield
             finally:
                 self._writing = None
+
+    def take_owed(self) -> bytes:
+        owed, self.owed = self.owed, b""
+        return owed
 
     def heard(self) -> None:
         """Anything at all."""
