@@ -176,10 +176,13 @@ def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
 
 
 def _copy(connection: sqlite3.Connection, path: Path) -> None:
+    """The file has its name only once it is whole: one that exists is taken for the store's."""
+    new = path.with_name(f"{path.name}.new")
     with _sqlite_faults(path):
-        _make_private(path)
-        with closing(sqlite3.connect(path)) as fresh:
+        _make_private(new)
+        with closing(sqlite3.connect(new)) as fresh:
             connection.backup(fresh)
+        new.replace(path)
 
 
 def _make_private(path: Path) -> None:

@@ -1,6 +1,7 @@
 """Loads what a daemon loads, then forks one for each order on its stdin, a Unix socket: `exai` with these words, this
 environment and directory, and the two descriptors that come along as stdout and stderr. The answer is the process id."""
 
+import ctypes
 import importlib
 import json
 import os
@@ -16,9 +17,9 @@ _LOADED = (
     "httpx2",
     "openai",
     "openai.resources.chat.completions",
-    "hpack",
 )
 _MOST = 1 << 20  # bytes of one order
+_PR_SET_PDEATHSIG = 1
 
 
 def serve(orders: socket.socket) -> None:
@@ -41,6 +42,7 @@ def serve(orders: socket.socket) -> None:
 def _become(order: dict[str, Any], descriptors: list[int]) -> NoReturn:
     code = 1
     try:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # it ends with this server
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         _redirect(os.open(os.devnull, os.O_RDONLY), *descriptors)
         os.environ.clear()

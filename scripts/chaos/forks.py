@@ -18,7 +18,7 @@ from pathlib import Path
 import attrs
 import trio
 
-from .children import Child
+from .children import Child, NotStarted
 
 
 @attrs.frozen(eq=False)
@@ -64,16 +64,31 @@ class Forks:
         """`exai` with these words."""
         complaints = cwd / f"stderr-{secrets.token_hex(4)}"
         heard, said = os.pipe()
-        with complaints.open("wb") as stderr:
-            order = json.dumps({"words": words, "env": env, "cwd": str(cwd)}).encode()
-            numbers = array.array("i", [said, stderr.fileno()])
-            rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, numbers.tobytes())]
-            await self.orders.sendmsg([order], rights)
+        output = trio.lowlevel.FdStream(heard)
+        try:
+            with complaints.open("wb") as stderr:
+                pidfd, pid = await self._order(words, env, cwd, said, stderr.fileno())
+        except BaseException:
+            await trio.aclose_forcefully(output)
+            raise
+        finally:
             os.close(said)
-        pid = int(await self.orders.recv(64))
-        fork = Fork(pid, words, trio.lowlevel.FdStream(heard), os.pidfd_open(pid))
+        fork = Fork(pid, words, output, pidfd)
         self.nursery.start_soon(fork.live)
         return Child(fork, complaints)
+
+    async def _order(
+        self, words: Sequence[str], env: dict[str, str], cwd: Path, *outputs: int
+    ) -> tuple[int, int]:
+        """A descriptor of the process and its id. What was forked for an order that is cancelled ends with the server."""
+        order = json.dumps({"words": words, "env": env, "cwd": str(cwd)}).encode()
+        rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", outputs).tobytes())]
+        await self.orders.sendmsg([order], rights)
+        pid = int(await self.orders.recv(64) or 0)
+        try:
+            return os.pidfd_open(pid), pid
+        except OSError as fault:
+            raise NotStarted(f"the forked daemon is gone: {fault}") from fault
 
 
 @asynccontextmanager

@@ -92,7 +92,7 @@ async def narrow(trial: Trial) -> None:
         editor = await world.editor(port=proxy.port)
         for _ in trial.rounds():
             proxy.rate = trial.random.uniform(100_000, 200_000)
-            asked = [await trial.echo(editor, padding=400_000)]
+            asked = [await trial.echo(editor, padding=200_000)]
             asked += await trial.ask(editor, 2)
             asked_at = trio.current_time()
             await trial.hear(editor, asked)

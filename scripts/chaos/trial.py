@@ -64,7 +64,8 @@ class Trial:
 
     def with_(self, other: "Trial") -> "Trial":
         """The sums of two that played side by side."""
-        one = Trial(name=self.name, cycles=self.cycles + other.cycles, random=self.random)
+        cycles = self.cycles + other.cycles
+        one = Trial(name=self.name, cycles=cycles, random=self.random, forked=self.forked)
         for name in ("done", "kills", "accepted", "answered", "executed", "failures", "runs_per_call", "phases"):  # fmt: skip
             setattr(one, name, getattr(self, name) + getattr(other, name))
         one.broken, one.notes = self.broken + other.broken, list({*self.notes, *other.notes})
@@ -97,9 +98,9 @@ class Trial:
         return Asked(mark, id_, at)
 
     async def echo(self, editor: Editor, *, padding: int = 0, **arguments: Any) -> Asked:
-        """A call that gives its mark back, and so many characters."""
+        """A call that gives its mark back, and so many words."""
         mark, at = self.mark(), trio.current_time()
-        text = f"{mark} {'x' * padding}"
+        text = mark + " x" * padding
         return Asked(mark, await editor.call("test_echo", prompt=text, **arguments), at)
 
     async def hear(self, editor: Editor, asked: Iterable[Asked], within: float = 30.0) -> None:

@@ -274,6 +274,24 @@ async def test_a_file_that_was_removed_and_cannot_be_written_anew_refuses_calls(
     assert ["1", "3"] == [kept.request for kept in found.calls]
 
 
+async def test_a_copy_that_breaks_off_is_not_taken_for_the_file(tmp_path):
+    """It is made again until it is whole."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path, lasting=True) as store:
+        await store.journal().accept(call("1"))
+        path.unlink()
+        path.with_name("exai.db.new").mkdir()
+        await store.recover()
+        broken_off = path.exists()
+        path.with_name("exai.db.new").rmdir()
+        await store.recover()
+        whole = path.exists()
+        found = await store.journal().session("s")
+
+    assert (False, True) == (broken_off, whole)
+    assert ["1"] == [kept.request for kept in found.calls]
+
+
 async def test_without_lasting_a_file_that_cannot_be_opened_is_refused(tmp_path):
     """A command says so at once."""
     (tmp_path / "home").write_text("in the way")
