@@ -10,6 +10,7 @@ import trio
 
 from exai_trio.config import Config
 from exai_trio.errors import StorageError
+from exai_trio.observability import collector
 from exai_trio.observability.clock import unix_now
 from exai_trio.observability.logs import open_logs
 from exai_trio.observability.metrics import CallLog
@@ -33,7 +34,6 @@ from .handover import take_over
 from .home import Home, own_home, wait_free
 from .server import bind
 from .session import Session
-from .settling import settle
 from .simulated import simulator
 from .state import Shared
 from .switching import Reread
@@ -66,7 +66,8 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         # What needs no home is there, and what takes long is done, before a daemon that serves is asked to leave it.
         outside = await stack.enter_async_context(_outside(config)) if replace else None
         if outside is not None:
-            await settle(outside.gateway)
+            await outside.gateway.load()
+            collector.settle()
         taken = await take_over(config) if replace else None
         listeners = taken.listeners if taken else await bind(config)
         for listener in listeners:

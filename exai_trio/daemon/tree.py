@@ -13,6 +13,8 @@ import trio
 from exai_trio import __version__
 from exai_trio.config import bracketed
 from exai_trio.errors import StorageError
+from exai_trio.observability import collector
+from exai_trio.providers.gateway import Gateway
 from exai_trio.transport.websocket import Limits
 
 from .admission import OurNames, Places
@@ -24,7 +26,6 @@ from .heir import Heir
 from .jobs import Jobs
 from .server import Server
 from .sessions import Sessions
-from .settling import settle
 from .state import Shared
 from .switching import Reread, Switching
 from .toolset import Toolset
@@ -95,13 +96,21 @@ async def _serve_until_stopped(
             await listening.start(server.listen, listeners, connections)
             await listening.start(offer, listeners, shared.config, ending)
             task_status.started(await _open_http(tending, shared, server.names))
-            if parts.elsewhere is None:  # else it was done while the old daemon served
-                tending.start_soon(settle, shared.services.gateway)
+            tending.start_soon(settle, shared.services.gateway)
             await ending.stop.wait()
             listening.cancel_scope.cancel(reason="the daemon is stopping")
         if not ending.replaced:
             await drain(shared, sessions, connections)
         tending.cancel_scope.cancel(reason="the daemon is stopping")
+
+
+async def settle(gateway: Gateway) -> None:
+    """What the first calls would otherwise pay for, now that the daemon serves. Without it they pay."""
+    try:
+        await gateway.warm_up()
+        collector.settle()
+    except Exception:
+        log.exception("not warmed up")
 
 
 async def _restore(sessions: Sessions) -> None:

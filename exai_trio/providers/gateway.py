@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from random import SystemRandom
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
@@ -177,6 +177,12 @@ class Gateway:
                     extra={"provider": service.endpoint.name, "fault": str(error)},
                 )
         await self.refresh_models()
+
+    async def load(self) -> None:
+        """The import and the clients alone. What is wrong with a provider is said by `warm_up`, and by calls."""
+        for service in self._services.values():
+            with suppress(ProviderError):
+                await service.wait_ready()
 
     async def refresh_models(self) -> None:
         """Ask Kimi, whose models change every few weeks, for its list; new ones join the catalogue."""

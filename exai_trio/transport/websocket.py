@@ -6,7 +6,7 @@ never written again; a connection says goodbye within `close_s` and its socket i
 
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import NoReturn, cast
+from typing import NoReturn
 
 import attrs
 import trio
@@ -14,6 +14,7 @@ import trio_websocket as tws
 from wsproto.utilities import ProtocolError
 
 from .connection import Connection, client_side, server_side
+from .refused import all_refused
 
 _LOST = (tws.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError)
 
@@ -187,19 +188,11 @@ async def connect(host: str, port: int, limits: Limits) -> AsyncGenerator[WebSoc
     try:
         stream = await trio.open_tcp_stream(host, port)
     except OSError as fault:
-        if _all_refused(fault.__cause__):
+        if all_refused(fault.__cause__):
             raise NotListening(f"nothing listens on {host}:{port}") from fault
         raise Unreachable(f"{host}:{port} cannot be reached: {fault.__cause__ or fault}") from fault
     async with client_on(stream, _authority(host, port), limits) as socket:
         yield socket
-
-
-def _all_refused(cause: BaseException | None) -> bool:
-    """Whether every address of the host refused; `cause` is the one fault, or a group of one for each address."""
-    if isinstance(cause, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", cause)
-        return all(_all_refused(one) for one in group.exceptions)
-    return isinstance(cause, ConnectionRefusedError)
 
 
 @asynccontextmanager

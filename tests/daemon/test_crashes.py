@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from exai_trio.daemon import running
-from exai_trio.daemon.settling import settle
+from exai_trio.daemon.tree import settle
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallAccepted, CallResult, Health, Ping, Pong
 

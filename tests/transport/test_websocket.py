@@ -228,6 +228,35 @@ async def test_a_peer_at_the_end_of_a_slow_line_is_not_taken_for_dead(
     assert all(alive)
 
 
+async def test_a_ping_during_a_long_write_is_answered_behind_it(autojump_clock):
+    """The answer is owed until the write is done, and is not forgotten."""
+    ours, theirs = memory_stream_pair()
+    limits = Limits(max_bytes=10**7, send_s=2.0, close_s=1.0)
+    answers = []
+
+    async def serve():
+        line = Narrow(theirs, 50_000, holds_up_the_sender=True)
+        async with accept(line, limits, everyone) as socket:
+            await socket.send("x" * 500_000)
+            await trio.sleep_forever()
+
+    async def ask(socket):
+        await trio.sleep(1)
+        answers.append((await socket.answers_ping(2.0), trio.current_time()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        async with client_on(ours, "test", limits) as socket:
+            nursery.start_soon(ask, socket)
+            await socket.receive()
+            await trio.sleep(5)
+        nursery.cancel_scope.cancel()
+
+    [(answered, at)] = answers
+    assert answered
+    assert 9 < at < 11
+
+
 async def test_a_peer_that_is_silent_is_dead_though_the_line_stands(autojump_clock):
     """Nothing comes and nothing is taken: the ping is given up after its time."""
     ours, theirs = memory_stream_pair()
