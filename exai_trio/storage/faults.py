@@ -13,6 +13,10 @@ class Damaged(StorageError):
     """The file's content is broken: only another file helps."""
 
 
+class Locked(StorageError):
+    """Another process is writing at the moment."""
+
+
 class NotOurs(StorageError):
     """Another program's file, or a newer EXAI's: never set aside, and time does not mend it."""
 
@@ -29,6 +33,8 @@ def kind_of(fault: Exception) -> type[StorageError]:
         return DiskFull
     if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
         return NotKept
+    if name.startswith(("SQLITE_BUSY", "SQLITE_LOCKED")):
+        return Locked
     return Damaged if name.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")) else StorageError
 
 

@@ -1,7 +1,8 @@
 """One writer for many tasks: what waits while a batch is written becomes the next batch. No SQL and no database here.
 
-The writer is one thread for the life of its owner: a write wakes it, and the end of a batch wakes the loop once. It
-outlives its owner's cancellation just long enough to flush what was accepted.
+The writer is one thread for the life of its owner: a write wakes it, and the end of a batch wakes the loop once. While it is
+idle, the loop may carry out a brief write itself. The thread outlives its owner's cancellation just long enough to flush what
+was accepted.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -39,13 +40,22 @@ class Write:
 Commit = Callable[[Sequence[Write]], None]
 """Runs in a thread: carries out each write, all durable or refused when it returns, and fills in the outcomes."""
 
+AtOnce = Callable[[Callable[[Any], None]], bool]
+"""Runs on the loop while the thread is idle: does the work if that is quick, and returns whether it did."""
+
+
+def never(_: Callable[[Any], None]) -> bool:
+    return False
+
 
 @attrs.define(eq=False)
 class GroupCommit:
     """The way in for any task; made by `open_group_commit`, which alone runs and closes it."""
 
+    _at_once: AtOnce = never
     _waiting: SimpleQueue[Write | None] = attrs.field(factory=SimpleQueue[Write | None])
     _batch: list[Write] = attrs.field(factory=list[Write])
+    _unsettled: int = 0  # given to the thread and not settled yet; at 0 it is idle
     _closed: bool = False
     _room: trio.Event = attrs.field(factory=trio.Event)
 
@@ -62,11 +72,22 @@ class GroupCommit:
         if self._closed:
             raise StorageError("The store is closed.")
         write = Write(work, whole)
+        self._unsettled += 1
         self._waiting.put(write)
         await write.settled.wait()
         if write.fault is not None:
             raise write.fault
         return cast("T", write.result)
+
+    async def write_briefly(self, work: Callable[[Any], None]) -> None:
+        """Have `work`, one statement of little data, done at once if that is quick and nothing waits, else as `write` does. In the
+        first case no other task has a turn.
+
+        Raises: StorageError.
+        """
+        await trio.lowlevel.checkpoint_if_cancelled()
+        if self._closed or self._unsettled or not self._at_once(work):
+            await self.write(work, whole=True)
 
     async def run(self, commit: Commit) -> None:
         """Write until closed. What is not written when this ends, or is cancelled, is refused."""
@@ -113,6 +134,7 @@ class GroupCommit:
         return found
 
     def _settle(self, batch: Sequence[Write]) -> None:
+        self._unsettled -= len(batch)
         for write in batch:
             write.settled.set()
         self._make_room()
@@ -129,9 +151,9 @@ class GroupCommit:
 
 
 @asynccontextmanager
-async def open_group_commit(commit: Commit) -> AsyncGenerator[GroupCommit]:
+async def open_group_commit(commit: Commit, at_once: AtOnce = never) -> AsyncGenerator[GroupCommit]:
     """Accept writes until the block is left; then flush those that wait, for at most FLUSH_S."""
-    group = GroupCommit()
+    group = GroupCommit(at_once)
     # Shielded, so that the end of the daemon does not cut the flush; ended by the close, or by the deadline set below.
     flushing = trio.CancelScope(shield=True)
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
 
 T = TypeVar("T")
+_BRIEF: Final = 64 * 1024  # characters; what is longer leaves the loop to others
 _SWEPT_AT_ONCE: Final = 500  # rows: the writer's other customers wait a few milliseconds for them
 
 
@@ -42,7 +43,7 @@ class SqliteJournal:
                 retry_after_s=10.0,
             )
         row = _row(call)
-        await self._writer.write(lambda connection: _insert_call(connection, row), whole=True)
+        await self._insert(lambda connection: _insert_call(connection, row), call.frame)
 
     async def run_again(self, session: str, request: str) -> None:
         await self._writer.write(
@@ -55,7 +56,13 @@ class SqliteJournal:
 
     async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
         row = (session, request, outcome.seq, outcome.frame, outcome.at)
-        await self._writer.write(lambda connection: _insert_outcome(connection, row), whole=True)
+        await self._insert(lambda connection: _insert_outcome(connection, row), outcome.frame)
+
+    async def _insert(self, insert: "Callable[[Connection], None]", frame: str) -> None:
+        if len(frame) <= _BRIEF:
+            await self._writer.write_briefly(insert)
+        else:
+            await self._writer.write(insert, whole=True)
 
     async def hand_over(
         self, session: str, request: str, outcome: KeptOutcome, to: KeptCall

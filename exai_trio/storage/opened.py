@@ -1,7 +1,8 @@
 """The two connections to the store's file: opened again when they could not be, on a fresh file when the old one is damaged,
 and on a copy of it when it has lost its name. No SQL here.
 
-The writer's thread opens, closes and writes. Another thread reads, under a lock, so that nothing is renamed while it does.
+The writer's thread opens, closes and writes; while it is idle the loop may write. Another thread reads, under a lock, so that
+nothing is renamed while it does.
 """
 
 import threading
@@ -58,6 +59,11 @@ class Opened(Generic[C]):
     _removed: bool = False
     _reading: threading.Lock = attrs.field(factory=threading.Lock)
 
+    @property
+    def log(self) -> Path:
+        """SQLite's file beside the file, of what is not copied back yet."""
+        return self.path.with_name(f"{self.path.name}-wal")
+
     def open(self) -> None:
         """The first time. Raises StorageError unless `lasting`; then the store is without its file for now."""
         try:
@@ -87,6 +93,11 @@ class Opened(Generic[C]):
         along. The next write goes to a copy."""
         self._removed = self.lasting and self._pair is not None and not self.path.exists()
         return self._removed
+
+    def healthy(self) -> C | None:
+        """The writing connection, if all is well with it."""
+        trouble = self.fault is not None or self._damaged or self._removed
+        return None if trouble or self._pair is None else self._pair.writer
 
     def writer(self) -> C:
         """In the writer's thread only. Raises StorageError."""

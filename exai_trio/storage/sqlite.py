@@ -2,12 +2,13 @@
 
 WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes
 (not with synchronous FULL, which costs a disk flush for each commit).
-One connection writes (in group commits), another reads; both are used by one thread at a time.
+One connection writes (group commits in a thread, short writes on the loop's own), another reads; both are used by one thread
+at a time.
 """
 
 import os
 import sqlite3
-from collections.abc import AsyncGenerator, Callable, Generator, Sequence
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -20,18 +21,19 @@ from exai_trio.errors import StorageError
 from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.base import Conversation, Step, Turn
-from exai_trio.storage.batches import carry_out, transaction
+from exai_trio.storage.batches import transaction
 from exai_trio.storage.damage import marker
 from exai_trio.storage.faults import Damaged, DiskFull, NotOurs, kind_of, remedy_of
-from exai_trio.storage.group_commit import GroupCommit, Write, open_group_commit
+from exai_trio.storage.group_commit import GroupCommit, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
 from exai_trio.storage.opened import Opened, Pair
 from exai_trio.storage.schema import APPLICATION_ID, STEPS
+from exai_trio.storage.writing import Writing, probe
 
 T = TypeVar("T")
 
-# How long one statement waits for another process's lock, in milliseconds: below the flush time at the end.
+# How long a statement waits for another process's lock, in milliseconds.
 BUSY_MS = 2_000
 
 
@@ -97,7 +99,7 @@ class SqliteStore:
         removed = await trio.to_thread.run_sync(self._opened.look, limiter=self._reading)
         if removed or self._opened.fault is not None or self._opened.damaged:
             with suppress(StorageError):
-                await self._writer.write(_probe)
+                await self._writer.write(probe)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """Have statements of another module of this package done in the next batch."""
@@ -137,7 +139,8 @@ async def open_sqlite(
     opened = Opened(path, connect, _copy, lasting=lasting)
     await trio.to_thread.run_sync(_open_first, opened, limiter=limiter)
     try:
-        async with open_group_commit(lambda batch: _commit(opened, batch, ballast)) as commits:
+        writing = Writing(opened, ballast, _sqlite_faults, flushes=over_power_loss)
+        async with open_group_commit(writing.commit, writing.at_once) as commits:
             yield SqliteStore(commits, opened, limiter, ballast)
     finally:
         # The last close copies the log back into the file: a few milliseconds, at the end of the process only.
@@ -159,6 +162,9 @@ def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite
             raise
         pair = _connect_both(path)
     pair.writer.execute(f"PRAGMA synchronous = {'FULL' if over_power_loss else 'NORMAL'}")
+    # The loop uses it as well as the thread: it neither waits for a lock nor copies the log back by itself.
+    pair.writer.execute("PRAGMA busy_timeout = 0")
+    pair.writer.execute("PRAGMA wal_autocheckpoint = 0")
     ballast.restore()
     return pair
 
@@ -230,31 +236,6 @@ def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
             " Upgrade EXAI, or set EXAI_HOME to another directory."
         )
     return int(version)
-
-
-def _probe(connection: sqlite3.Connection) -> None:
-    """A write that changes nothing."""
-    connection.execute(f"PRAGMA user_version = {len(STEPS)}")
-
-
-def _commit(opened: Opened[sqlite3.Connection], batch: Sequence[Write], ballast: Ballast) -> None:
-    """Carry out a batch in one transaction. A write that fails alone is undone alone; a failed commit fails them all.
-
-    On a full disk the ballast makes room for a second try, and damage is left behind for one.
-    """
-    try:
-        try:
-            carry_out(opened.writer(), batch, _sqlite_faults)
-        except (DiskFull, Damaged) as fault:
-            helped = ballast.spend() if isinstance(fault, DiskFull) else opened.note_damage()
-            if not helped:
-                raise
-            carry_out(opened.writer(), batch, _sqlite_faults)
-        opened.fault = None
-    except StorageError as fault:
-        opened.fault = fault
-        for write in batch:
-            write.fault = write.fault or fault
 
 
 @contextmanager

@@ -1,0 +1,276 @@
+"""Short writes on the loop, and when they are the thread's."""
+
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from contextlib import closing, nullcontext
+
+import attrs
+import pytest
+import trio
+import trio.testing
+
+from exai_trio.errors import StorageError
+from exai_trio.storage.group_commit import Write, open_group_commit
+from exai_trio.storage.journal import KeptCall
+from exai_trio.storage.opened import Opened, Pair
+from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.writing import LOG_LENGTH, MOST_WAITING, SLOW_S, TURNS, Writing
+
+CALL = KeptCall(
+    session="s",
+    request="0",
+    principal="token",
+    resumable=True,
+    seq=1,
+    frame="{}",
+    roots=(),
+    timeout=60.0,
+    at=0.0,
+)
+
+
+def call(number, frame="{}"):
+    return attrs.evolve(CALL, request=str(number), frame=frame)
+
+
+class Places:
+    """Work that notes where it is done."""
+
+    def __init__(self):
+        self.seen = []
+
+    def note(self, _=None):
+        on_loop = threading.current_thread() is threading.main_thread()
+        self.seen.append("loop" if on_loop else "thread")
+
+
+class Open:
+    """An open file as the writer sees it."""
+
+    def __init__(self, log, trouble=False):
+        self.log, self.trouble, self.fault = log, trouble, None
+
+    def healthy(self):
+        return None if self.trouble else self
+
+    def writer(self):
+        return self
+
+
+@pytest.fixture
+def writing(tmp_path):
+    log = tmp_path / "log"
+    log.touch()
+    return Writing(Open(log), None, nullcontext, flushes=False)
+
+
+def nothing(_):
+    pass
+
+
+@pytest.mark.real
+async def test_a_brief_write_is_done_on_the_loop(tmp_path, mock_clock):
+    """All others are the thread's."""
+    places = Places()
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        await store._writer.write_briefly(places.note)
+        await store._writer.write(places.note, whole=True)
+        await store._writer.write_briefly(places.note)
+
+    assert ["loop", "thread", "loop"] == places.seen
+
+
+async def test_beside_the_thread_nothing_is_done_on_the_loop():
+    """It is written after what was asked for before."""
+    hold, done = threading.Event(), []
+
+    def commit(batch):
+        hold.wait(5)
+        done.extend(write.work for write in batch)
+
+    def at_once(work):
+        done.append("at once")
+        return True
+
+    async with open_group_commit(commit, at_once) as writer, trio.open_nursery() as asking:
+        asking.start_soon(writer.write, "first")
+        await trio.testing.wait_all_tasks_blocked()
+        asking.start_soon(writer.write_briefly, "second")
+        await trio.testing.wait_all_tasks_blocked()
+        hold.set()
+    async with open_group_commit(commit, at_once) as writer:
+        await writer.write("third")
+        await writer.write_briefly("fourth")
+
+    assert ["first", "second", "third", "at once"] == done
+
+
+async def test_a_cancelled_brief_write_is_not_done():
+    """A closed store refuses one."""
+    done = []
+    async with open_group_commit(done.extend, lambda work: not done.append(work)) as writer:
+        with trio.CancelScope() as scope:
+            scope.cancel(reason="test")
+            await writer.write_briefly("cancelled")
+    with pytest.raises(StorageError, match="closed"):
+        await writer.write_briefly("closed")
+
+    assert [] == done
+    assert scope.cancelled_caught
+
+
+async def test_a_slow_disk_has_the_loop_for_a_hundredth_of_its_time(writing, mock_clock):
+    """After a slow write the thread writes for a hundred times as long."""
+
+    def taking(seconds):
+        return writing.at_once(lambda _: mock_clock.jump(seconds))
+
+    asked = [taking(seconds) for seconds in (SLOW_S * 0.9, SLOW_S * 2, 0, 0.2)]
+    mock_clock.jump(SLOW_S * 2 / MOST_WAITING)
+    asked.append(writing.at_once(nothing))
+
+    assert [True, True, False, False, True] == asked
+
+
+async def test_now_and_then_a_write_is_the_threads(writing, mock_clock):
+    """It looks after the log; and what fails on the loop, or cannot be done there, the thread is to do."""
+    asked = [writing.at_once(nothing) for _ in range(TURNS + 1)]
+    writing.commit([Write(nothing, whole=True)])
+    crashed = writing.at_once(lambda _: 1 / 0)
+    after = writing.at_once(nothing)
+    troubled = Writing(Open(writing.opened.log, trouble=True), None, nullcontext, flushes=False)
+    flushing = Writing(writing.opened, None, nullcontext, flushes=True)
+
+    assert [True] * TURNS + [False] == asked
+    assert (False, True) == (crashed, after)
+    assert (False, False) == (troubled.at_once(nothing), flushing.at_once(nothing))
+
+
+def test_a_troubled_connection_is_not_for_the_loop(tmp_path):
+    """It opens nothing, and repairs nothing."""
+    path = tmp_path / "exai.db"
+    path.touch()
+
+    def opened(**trouble):
+        pair = Pair(writer=closing(None), reader=closing(None))
+        return Opened(path, lambda _: pair, None, lasting=True, **trouble)
+
+    closed, well, damaged, removed = (opened() for _ in range(4))
+    faulty = opened(fault=StorageError("x"))
+    for one in (well, faulty, damaged, removed):
+        one.open()
+    damaged.note_damage()
+    path.unlink()
+    removed.look()
+
+    assert well.healthy() is well.writer()
+    assert [None] * 4 == [one.healthy() for one in (closed, faulty, damaged, removed)]
+
+
+@pytest.mark.real
+async def test_a_long_frame_is_the_threads(tmp_path, monkeypatch):
+    """Copying it takes longer than waking a thread."""
+    brief = []
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        at_once = store._writer._at_once
+        monkeypatch.setattr(
+            store._writer, "_at_once", lambda work: brief.append(1) or at_once(work)
+        )
+        await store.journal().accept(call(1, "x" * 60_000))
+        await store.journal().accept(call(2, "x" * 70_000))
+        found = await store.journal().session("s")
+
+    assert [60_000, 70_000] == [len(kept.frame) for kept in found.calls]
+    assert [1] == brief
+
+
+@pytest.mark.real
+async def test_the_log_stays_short(tmp_path):
+    """Though the loop writes, which never copies it back; nor does it begin it anew, which waits for the disk."""
+    path, lengths = tmp_path / "exai.db", []
+    log = path.with_name("exai.db-wal")
+    async with open_sqlite(path) as store:
+        for number in range(12 * TURNS):
+            await store.journal().accept(call(number, "x" * 4000))
+            lengths.append(log.stat().st_size)
+        (by_itself,) = await store._writer.write(
+            lambda connection: connection.execute("PRAGMA wal_autocheckpoint").fetchone()
+        )
+        found = await store.journal().session("s")
+
+    assert 12 * TURNS == len(found.calls)
+    assert LOG_LENGTH / 2 < max(lengths) < 3 * LOG_LENGTH
+    assert min(lengths) > 0
+    assert by_itself == 0
+
+
+@pytest.mark.real
+async def test_the_loop_does_not_wait_for_another_processs_lock(tmp_path):
+    """The thread does, and the write is done once the lock is gone."""
+    path, seen = tmp_path / "exai.db", []
+    async with open_sqlite(path) as store:
+        (patience,) = await store._writer.write(
+            lambda connection: connection.execute("PRAGMA busy_timeout").fetchone()
+        )
+
+        async def write():
+            await store.journal().accept(call(1))
+            seen.append("written")
+
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            async with trio.open_nursery() as asking:
+                asking.start_soon(write)
+                await trio.testing.wait_all_tasks_blocked()
+                seen.append("freed")
+                other.execute("ROLLBACK")
+
+    assert ["freed", "written"] == seen
+    assert patience == 0
+
+
+CHILD = """
+import sys, trio
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from test_writing import call
+from exai_trio.storage.opened import Opened, Pair
+from exai_trio.storage.sqlite import open_sqlite
+
+async def main():
+    async with open_sqlite(Path(sys.argv[1])) as store:
+        number = 0
+        while True:
+            number += 1
+            await store.journal().accept(call(number, "x" * 800))
+            print(number, flush=True)
+
+trio.run(main)
+"""
+
+
+@pytest.mark.real
+async def test_a_kill_loses_nothing_that_the_loop_wrote(tmp_path):
+    """After kill -9 every call that was accepted is there."""
+    path = tmp_path / "exai.db"
+    here = __file__.rpartition("/")[0]
+
+    def kill_midway():
+        with subprocess.Popen(
+            [sys.executable, "-c", CHILD, str(path), here], stdout=subprocess.PIPE, text=True
+        ) as child:
+            heard = [child.stdout.readline() for _ in range(200)]
+            child.send_signal(signal.SIGKILL)
+            heard += child.stdout.readlines()
+        return [int(line) for line in heard if line.endswith("\n")]
+
+    accepted = await trio.to_thread.run_sync(kill_midway)
+    async with open_sqlite(path) as store:
+        found = await store.journal().session("s")
+
+    kept = {int(kept.request) for kept in found.calls}
+    assert len(accepted) >= 200
+    assert set(accepted) <= kept
