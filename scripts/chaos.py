@@ -66,6 +66,8 @@ def _wanted(words: list[str], cycles: int) -> dict[str, int]:
     wanted: dict[str, int] = {}
     for word in words:
         name, _, own = word.partition("=")
+        if name != "all":
+            SCENARIOS[name]  # raises KeyError
         for one in SCENARIOS if name == "all" else [name]:
             count = int(own) if own else max(1, int(cycles * SCENARIOS[one].share))
             wanted.setdefault(one, count)
