@@ -11,6 +11,8 @@ from typing import Literal
 
 import attrs
 
+from exai_trio import structs
+
 Environment = Literal["development", "production", "testing"]
 JwtAlgorithm = Literal["HS256", "HS384", "HS512"]
 ToolProfile = Literal["lean", "standard", "full"]
@@ -27,7 +29,7 @@ def _masked(value: object) -> str:
     return "<set>" if value else "<empty>"
 
 
-@attrs.frozen(kw_only=True, hash=False)
+@structs.frozen(kw_only=True, hash=False)
 class Config:
     """What was set, or the default. Values that came through `settings.load` are in range and do not contradict."""
 

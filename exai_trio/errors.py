@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 
 import attrs
 
+from exai_trio import structs
 
-@attrs.define(kw_only=True, eq=False, str=False)
+
+@structs.define(kw_only=True, eq=False, str=False)
 class ExaiError(Exception):
     """A fault with a message that says what to do next.
 

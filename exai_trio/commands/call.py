@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
-import attrs
 import msgspec
 import trio
 from msgspec import UNSET
 
+from exai_trio import structs
 from exai_trio.commands import words
 from exai_trio.commands.client import Dial
 from exai_trio.commands.console import Console
@@ -82,7 +82,7 @@ async def run(config: Config, asked: Asked, console: Console, *, dial: Dial = co
     return INTERRUPTED if interrupts.seen and code else code
 
 
-@attrs.define
+@structs.define
 class _Shown:
     """What the one who waits has seen so far."""
 

@@ -9,7 +9,7 @@ from typing import Literal, cast
 
 import attrs
 
-from exai_trio import __version__
+from exai_trio import __version__, structs
 from exai_trio.config import Config, is_loopback
 from exai_trio.errors import ArgumentError, ExaiError, UnauthorizedError
 from exai_trio.providers.catalogue import load_catalogue
@@ -23,7 +23,7 @@ LEAST_BYTES = 100 * 1024 * 1024
 CLOCK_S = 5.0
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Finding:
     """One thing that was looked at. `remedy` is empty when nothing is to be done."""
 
@@ -32,7 +32,7 @@ class Finding:
     remedy: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Daemon:
     """What came of asking the daemon: it answered, it is absent, or `fault` says how it failed."""
 
@@ -43,7 +43,7 @@ class Daemon:
     answered_at: datetime = attrs.field(factory=lambda: datetime.now(UTC))
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Seen:
     """What the checks judge. `port_taken`: something listens on the daemon's port. `health`: status of /health, or None."""
 

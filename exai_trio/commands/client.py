@@ -4,11 +4,10 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
-import attrs
 import trio
 from msgspec import UNSET
 
-from exai_trio import __version__
+from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, ProtocolError, ServiceUnavailableError, UnauthorizedError
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
@@ -29,7 +28,7 @@ _TOKEN_S = 300  # how long a JWT that we sign for ourselves is good
 Dial = Callable[[str, int, Limits], AbstractAsyncContextManager[WebSocket]]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Return:
     """What a client needs to come back to its session: everything up to `last_seq` is in its hands."""
 
@@ -37,7 +36,7 @@ class Return:
     last_seq: int
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Client:
     """One connection after its hello. One task receives, one sends. `resumed`: the daemon knows what the session asked."""
 

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Sequence
 from io import TextIOWrapper
 from typing import TextIO
 
-import attrs
+from exai_trio import structs
 
 _KEPT = frozenset("\n\t")
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Console:
     """`live` is true when a person watches stderr; `screen` when a person watches stdout."""
 

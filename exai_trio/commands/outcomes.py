@@ -3,8 +3,7 @@
 from collections.abc import Iterator
 from typing import cast
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.commands.words import WordError
 from exai_trio.errors import ExaiError
 from exai_trio.transport.websocket import PeerGone, Unreachable
@@ -12,7 +11,7 @@ from exai_trio.transport.websocket import PeerGone, Unreachable
 FAILED, USAGE, NO_DAEMON = 1, 2, 75
 
 
-@attrs.frozen
+@structs.frozen
 class Explained:
     text: str
     code: int

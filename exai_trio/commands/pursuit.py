@@ -13,6 +13,7 @@ from uuid import uuid4
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.commands import words
 from exai_trio.commands.client import Client, Dial, Return, open_client
 from exai_trio.config import Config
@@ -35,7 +36,7 @@ CANCEL_S = 5.0  # for the outcome of a call that was cancelled
 RETURN_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # waits before coming back; about 16 s in all
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Asked:
     """What the command line asks for. `pairs` are keys and texts; `timeout_s` is seconds."""
 
@@ -46,7 +47,7 @@ class Asked:
     roots: tuple[str, ...] = ()
 
 
-@attrs.define
+@structs.define
 class Interrupts:
     """Signals while a call runs: the first ends the waiting, so that the call can be cancelled; the second ends all."""
 
@@ -71,7 +72,7 @@ class Interrupts:
                 scope.cancel(reason="a signal")
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Pursuit:
     """`show` is given every message that is not the outcome. `losses` counts connections that broke during the call."""
 

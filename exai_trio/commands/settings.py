@@ -5,8 +5,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.started import Started
 from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILE, Loaded
@@ -14,7 +13,7 @@ from exai_trio.settings.printing import example, rows, text_of
 from exai_trio.settings.table import SETTINGS
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Machine:
     """Where this program runs: the absolute path of its interpreter, and of the ENV_FILE that was read, if any."""
 

@@ -3,12 +3,11 @@
 from argparse import Namespace
 from collections.abc import Callable
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.settings.load import Loaded
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Started:
     """`env_file` is the absolute path of the ENV_FILE that was read, if any; `pathsep` separates lists of paths.
 

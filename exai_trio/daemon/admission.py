@@ -6,13 +6,14 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from exai_trio import structs
 from exai_trio.config import Config, bracketed, is_loopback
 from exai_trio.resilience.rate import Buckets
 
 from .pace import CONNECTION_COST, Origin, rate_of_address
 
 
-@attrs.frozen
+@structs.frozen
 class OurNames:
     """The hosts under which this daemon may be addressed, in lower case, without ports; and the pages that may do so."""
 
@@ -45,7 +46,7 @@ class OurNames:
         return None
 
 
-@attrs.define
+@structs.define
 class Places:
     """How many connections there are, in all and by address, and how often an address comes and asks."""
 

@@ -5,9 +5,9 @@ import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import StorageError
 from exai_trio.observability import collector
@@ -88,7 +88,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         log.info("stopped")
 
 
-@attrs.frozen
+@structs.frozen
 class _Outside:
     """The way to the models; the origin is of the simulator in our own process, if there is one."""
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import NotFoundError
 from exai_trio.storage.journal import Journal, KeptCall
 from exai_trio.tools.declaration import Answer, CallReport
@@ -17,7 +17,7 @@ from .ledger import id_of, request_of
 from .session import Session
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Archive:
     """To the tools it is the CallArchive. `sessions` is the daemon's table, by id."""
 

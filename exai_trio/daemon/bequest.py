@@ -12,10 +12,12 @@ import attrs
 import msgspec
 import trio
 
+from exai_trio import structs
+
 _MOST_READ: Final = 65_536  # bytes
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Bequeathed:
     """A call that runs in the old daemon; `request` is its id as the journal writes it."""
 
@@ -24,7 +26,7 @@ class Bequeathed:
     elapsed_s: float
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Word:
     """A frame about a call of this session, as it would travel to or from the client."""
 
@@ -46,7 +48,7 @@ def word_of(said: bytes) -> Word:
     return msgspec.json.decode(said, type=Word)
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Lines:
     """The lines that come over a stream. A line has at most the size of an answer."""
 

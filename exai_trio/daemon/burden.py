@@ -8,8 +8,7 @@ keep further large calls out: a running call is not thrown away.
 from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import OverCapacityError
 
@@ -21,7 +20,7 @@ _ENOUGH: Final = 0.75  # of a limit is what is left after a look that found it p
 Whose = TypeVar("Whose")
 
 
-@attrs.frozen
+@structs.frozen
 class Weight(Generic[Whose]):
     """`idle`: its client is away, or takes nothing of what is sent."""
 
@@ -30,7 +29,7 @@ class Weight(Generic[Whose]):
     idle: bool
 
 
-@attrs.define
+@structs.define
 class Burden:
     """`held` is what the last look found, in bytes."""
 

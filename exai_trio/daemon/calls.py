@@ -11,6 +11,7 @@ import attrs
 import trio
 from msgspec import UNSET
 
+from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
 from exai_trio.observability.times import rfc3339
 from exai_trio.tools.declaration import Answer, Tool
@@ -40,7 +41,7 @@ def _new_correlation_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
-@attrs.define
+@structs.define
 class Waits:
     """Seconds that a call spent waiting for permits, and the provider whose permit it was."""
 
@@ -49,7 +50,7 @@ class Waits:
     provider_name: str = ""
 
 
-@attrs.define(eq=False, kw_only=True)
+@structs.define(eq=False, kw_only=True)
 class Call:
     """An accepted call; to its tool it is the Caller.
 
@@ -175,7 +176,7 @@ async def outcome_of(call: Call) -> Outcome:
     return failure_of(call, error)
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class _Permit:
     """One of the daemon's permits, for the length of the context. Waiting for it is a stage that the client hears of."""
 

@@ -1,8 +1,8 @@
 """One connection of one session: three legs that end together. The reader only reads, the writer alone sends."""
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
 from exai_trio.observability.times import rfc3339
 from exai_trio.transport.websocket import INTERNAL, PeerGone, WebSocket
@@ -33,14 +33,14 @@ from .session import Session
 from .state import Shared
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class _Left(Exception):
     """A leg ended the connection on purpose."""
 
     farewell: Farewell
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Connection:
     """A connection from its hello to its end."""
 

@@ -7,6 +7,7 @@ import attrs
 import msgspec
 import trio
 
+from exai_trio import structs
 from exai_trio.wire.codec import WireError, decode_daemon, encode
 from exai_trio.wire.messages import CallFailed, CallResult, Cancel, Progress, StreamChunk
 
@@ -19,7 +20,7 @@ log = logging.getLogger("exai.elsewhere")
 _LIST_S: Final = 10.0  # an old daemon's disk may take its last writes for so long
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Remote:
     """One call there. `call` is what clients see of it here; `ended` is set with its outcome, or without one when the
     old daemon is gone."""
@@ -55,7 +56,7 @@ class Remote:
                 pass
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Elsewhere:
     """The daemon that we replaced, until its last call has ended. `run` hears it; without that nothing ends."""
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-from exai_trio import __version__
+from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
 from exai_trio.observability.times import human, rfc3339
@@ -37,7 +37,7 @@ class StoreState(Protocol):
     async def recover(self) -> None: ...
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@structs.frozen(kw_only=True, eq=False)
 class Facts:
     """`started_at` and `now` are unix seconds; `port` is the one that the WebSocket truly listens on."""
 

@@ -1,9 +1,9 @@
 """What the daemon counts. Pure: no trio, no clock, no I/O."""
 
-import attrs
+from exai_trio import structs
 
 
-@attrs.define
+@structs.define
 class Figures:
     """Counted since the start; `sessions`, `connections` and `running` are what there is now."""
 

@@ -7,8 +7,10 @@ from collections import deque
 
 import attrs
 
+from exai_trio import structs
 
-@attrs.define(eq=False)
+
+@structs.define(eq=False)
 class Held:
     """A frame on its way; `free` once it may go. `kept` frames are given again to a client that comes back."""
 
@@ -17,7 +19,7 @@ class Held:
     kept: bool = True
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Gate:
     """At most one frame waits for each call, and what was put behind it while the disk wrote."""
 

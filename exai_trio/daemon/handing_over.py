@@ -10,6 +10,7 @@ import attrs
 import trio
 from msgspec import UNSET
 
+from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.faults import NotKept
 from exai_trio.storage.journal import KeptOutcome
@@ -26,7 +27,7 @@ log = logging.getLogger("exai.session")
 _DISK_AGAIN_S = 1.0
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class HandingOver:
     """Looks at every running call, as a job."""
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
 
@@ -28,7 +29,7 @@ _ANSWER_S = 5.0  # for each side's next word
 _INT = array.array("i").itemsize
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Ending:
     """That this daemon is to end, and the way to the one that has taken its place."""
 
@@ -40,7 +41,7 @@ class Ending:
         return self.successor is not None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Taken:
     """The sockets of the daemon that we replace, and the way to it."""
 

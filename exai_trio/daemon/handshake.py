@@ -1,9 +1,8 @@
 """From an open WebSocket to a client that may talk: the hello, and every way to refuse it."""
 
-import attrs
 import trio
 
-from exai_trio import __version__
+from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.errors import UnauthorizedError
 from exai_trio.transport.websocket import SERVICE_RESTART, WebSocket
@@ -16,7 +15,7 @@ BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
 PROTOCOL = 2
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class HelloRefused(Exception):
     """The connection closes with `code`; if `error` is set, after a hello_ack that says it."""
 

@@ -12,6 +12,7 @@ import attrs
 import msgspec
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallInterrupted, StorageError
 from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, decode_client, encode
@@ -31,7 +32,7 @@ _SETTLE_S = 1.0  # for what is on its way to the disk; a call that it does not t
 _LAST_WORDS_S = 5.0
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Heir:
     """The successor, as the daemon knows it that leaves. What it is told waits in `box`."""
 

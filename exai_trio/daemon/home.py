@@ -9,9 +9,9 @@ from collections.abc import Generator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.files import private_directory, replace_private
@@ -19,7 +19,7 @@ from exai_trio.observability.files import private_directory, replace_private
 _LOOK_S = 0.005
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Home:
     """`fault` says why it is not ours yet."""
 

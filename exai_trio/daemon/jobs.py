@@ -7,6 +7,7 @@ import attrs
 import msgspec
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.observability.files import replace_private
 
@@ -28,7 +29,7 @@ _HANDLES_S = 0.25
 _RELIEF_S = 0.25
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Jobs:
     """`disk` is the limiter of the threads that write the daemon's files."""
 

@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
-import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSession
 from exai_trio.wire.codec import decode_client, encode
 from exai_trio.wire.messages import CallAccepted, CallTool, RequestId
@@ -23,7 +23,7 @@ def key_of(request_id: RequestId) -> str:
     return msgspec.json.encode(request_id).decode()
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Ledger:
     """The pages of one session. Its methods raise StorageError."""
 
@@ -59,7 +59,7 @@ class Ledger:
         await self.journal.finish(self.session, key_of(request_id), outcome)
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Unfinished:
     """A call that an earlier daemon accepted and did not end."""
 

@@ -3,6 +3,7 @@
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye, DaemonMessage, Progress, RequestId, StreamChunk
 from exai_trio.wire.session import SessionRules
@@ -13,7 +14,7 @@ from .outbox import Farewell, Outbox
 _MOST_BEHIND = 1_000  # droppable frames that wait behind a slow disk
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Mail:
     """`outbox` is of the connection that is there now. A frame that must first be on disk waits at the gate, and what is
     numbered after it waits behind it."""

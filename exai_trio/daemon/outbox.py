@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.transport.websocket import NORMAL, TRY_AGAIN_LATER
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye
@@ -14,7 +15,7 @@ _MOST_DROPPABLE_BYTES = 256 * 1024
 _FULL_BYTES = 4 * 2**20
 
 
-@attrs.frozen
+@structs.frozen
 class Farewell:
     """The connection closes with this code once everything before it is written."""
 
@@ -26,7 +27,7 @@ _SLOW = Farewell(TRY_AGAIN_LATER, "reads or acknowledges too slowly")
 _SLOW_BYE: Final = encode(Bye(reason="slow_reader", retry_after_s=1.0))
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Outbox:
     """Frames in the order in which they were put.
 

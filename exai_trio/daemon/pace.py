@@ -10,6 +10,7 @@ from typing import Final
 
 import attrs
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import OverCapacityError
 from exai_trio.resilience.rate import Bucket, Buckets, Rate
@@ -31,7 +32,7 @@ def rate_of_address(config: Config) -> Rate:
     return Rate(per_s=per_s, burst=_BURST_S * per_s)
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Origin:
     """Another machine's address, and what it has left."""
 
@@ -47,7 +48,7 @@ class Origin:
         return wait
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Pace:
     """Of one connection. `requests` is its session's, which outlives it; `origin` is None on this machine."""
 

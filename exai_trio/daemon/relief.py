@@ -2,8 +2,9 @@
 
 import logging
 
-import attrs
 import trio
+
+from exai_trio import structs
 
 from .burden import Weight
 from .sessions import Sessions
@@ -13,7 +14,7 @@ log = logging.getLogger("exai.session")
 _STUCK_S = 1.0
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Relief:
     """Looks at every session, as a job."""
 

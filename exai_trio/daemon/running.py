@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
 from exai_trio.observability import logs
 from exai_trio.storage.faults import NotKept
@@ -29,7 +30,7 @@ _DISK_AGAIN_S = 1.0
 _DISK_PATIENCE_S = 10.0  # so long an outcome waits for a disk that does not take it
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Due:
     """An outcome on its way to the disk."""
 
@@ -54,7 +55,7 @@ class Due:
             await trio.sleep(_DISK_AGAIN_S)
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Running:
     """Owned by one session, which runs the tasks. `calls` can be cancelled; `busy` counts also those that are being kept.
     `unwritten`: the call that was handed over to here is not on disk yet."""

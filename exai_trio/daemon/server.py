@@ -4,9 +4,9 @@ import errno
 import logging
 from functools import partial
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.transport.websocket import (
@@ -48,7 +48,7 @@ async def bind(config: Config) -> list[trio.SocketListener]:
         ) from fault
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Server:
     """Takes connections in. `names` are the hosts that are ours."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import (
     CallCancelled,
     ExaiError,
@@ -47,7 +48,7 @@ _LEAST_IDLE_S = 1.0
 _ENDING_S = 10.0  # for the last outcomes of a session whose client did not come back
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Session:
     """Made by `open_session`, run by `Sessions`. All but the waits is one synchronous step.
 

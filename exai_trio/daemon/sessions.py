@@ -7,6 +7,7 @@ import secrets
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
 from exai_trio.storage.journal import KeptSession
 from exai_trio.transport.websocket import INTERNAL
@@ -27,7 +28,7 @@ _OWN_ID = re.compile(r"^[A-Za-z0-9_-]{3,64}$")
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Sessions:
     """`living` is the nursery of the sessions; whoever opened it ends them. `elsewhere` is the daemon that we replaced."""
 

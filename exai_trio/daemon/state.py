@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.observability.metrics import CallLine, CallLog
 from exai_trio.observability.toolcalls import ToolCallLine, toolcalls_log
@@ -26,7 +27,7 @@ if TYPE_CHECKING:  # a session shares what is here
 _RETRY_AFTER_S = 1.0
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@structs.frozen(kw_only=True, eq=False)
 class Shared:
     """`permits` is the daemon's limit on calls at once; `draining` is set when no new call is taken.
 

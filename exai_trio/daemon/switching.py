@@ -6,6 +6,7 @@ from collections.abc import Callable
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings.load import Loaded
 from exai_trio.wire.handles import is_handle
@@ -20,7 +21,7 @@ SWITCHABLE = ("tool_profile", "enabled_tools", "disabled_tools")
 Reread = Callable[[], Loaded]
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Switching:
     """Reads the settings of the tools again. `config` is what is in force; everything else in it needs a restart."""
 

@@ -5,6 +5,7 @@ from typing import Any
 
 import attrs
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, UnauthorizedError
 
@@ -12,7 +13,7 @@ _LEAST_TOKEN_LENGTH = 16
 _ANYONE = "anyone"
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Tokens:
     """The current token, if there is one, and how JWTs are checked."""
 

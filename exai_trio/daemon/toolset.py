@@ -2,8 +2,7 @@
 
 from typing import Any, Protocol
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.tools.declaration import Tool
 from exai_trio.tools.registry import Registry
@@ -21,7 +20,7 @@ class Offered(Protocol):
     def listing(self) -> list[dict[str, Any]]: ...
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Toolset:
     """Stands where a Registry is wanted. A call that runs keeps its tool, whatever is switched meanwhile."""
 

@@ -7,10 +7,9 @@ import signal
 from collections.abc import Callable
 from importlib import import_module
 
-import attrs
 import trio
 
-from exai_trio import __version__
+from exai_trio import __version__, structs
 from exai_trio.config import bracketed
 from exai_trio.errors import StorageError
 from exai_trio.observability import collector
@@ -36,7 +35,7 @@ _CLOSE_S = 0.5  # for the last goodbyes of one that was replaced
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Addresses:
     """Where the daemon serves; None where it does not."""
 
@@ -46,7 +45,7 @@ class Addresses:
     simulator: str | None
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class Parts:
     """What `serve` has opened; `let_go` gives EXAI_HOME to a successor."""
 

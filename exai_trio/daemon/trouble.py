@@ -4,10 +4,12 @@ import logging
 
 import attrs
 
+from exai_trio import structs
+
 log = logging.getLogger("exai.trouble")
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Troubles:
     """Each by the name of what has it."""
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Protocol
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.files import opening
 
@@ -24,7 +24,7 @@ _NEVER = frozenset(
 )
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Folder:
     """`files` in order of their names; `cut` if there were more than are taken."""
 
@@ -41,7 +41,7 @@ class _Spec(Protocol):
     def check_file(self, file: str) -> _Verdict: ...
 
 
-@attrs.frozen
+@structs.frozen
 class _Rules:
     """One .gitignore: what it says holds below its own directory, `base`."""
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files import opening
 from exai_trio.files.paths import shown
@@ -15,7 +16,7 @@ from exai_trio.files.paths import shown
 _PIECE = 1024 * 1024  # bytes; between two of them a cancelled caller is noticed
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Opened:
     """`file` stands at its beginning; whoever got it closes it."""
 

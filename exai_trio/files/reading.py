@@ -9,6 +9,7 @@ from typing import TypeVar
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.files import folders, handing, images, opening, writing
 from exai_trio.files.handing import Opened
@@ -27,7 +28,7 @@ _MAX_BROKEN_SHARE = 0.05
 _FOLDER = f"a directory with no files to read, or more than {folders.MOST_FILES:,}; name those that matter"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Reading:
     """What one path gave: its `text`, or the `reason` why there is none. `path` is resolved where that was allowed."""
 
@@ -44,7 +45,7 @@ ReadOne = Callable[[str, tuple[Path, ...], int], Reading]  # path, roots, bytes 
 Find = Callable[[str, tuple[Path, ...]], Iterator[tuple[str, ReadOne]]]
 
 
-@attrs.frozen
+@structs.frozen
 class FileReader:
     """Reads in threads of its own limiter, so that slow disks hold up nothing else."""
 

@@ -5,8 +5,7 @@ import os
 import re
 from pathlib import Path
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files import opening
 from exai_trio.files.paths import shown
@@ -17,7 +16,7 @@ _UNSAFE = re.compile(r"[^\w.() -]")
 _LONGEST_NAME = 120
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Place:
     """Where a file is to be written. Without a `name` it is called as its content is."""
 

@@ -7,6 +7,8 @@ from typing import Generic, TypeVar
 import attrs
 import msgspec
 
+from exai_trio import structs
+
 from .files import append_private
 
 Line = TypeVar("Line")
@@ -15,7 +17,7 @@ _MOST_WAITING = 50_000  # lines of about 150 bytes: 7.5 MB if the disk is full
 _ROTATE_BYTES = 20 * 2**20
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class CallLine:
     """`t` unix seconds, `lat` seconds from acceptance to outcome, `sess` session id, `prov` provider or empty."""
 
@@ -29,7 +31,7 @@ class CallLine:
     code: str
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class CallLog(Generic[Line]):
     """Lines wait here until `flush` writes them, at most `most`; what does not fit is dropped and counted."""
 

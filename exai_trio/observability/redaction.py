@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import cast
 
-import attrs
+from exai_trio import structs
 
 MASK = "<redacted>"
 LONGEST = 2000  # characters of one string; request bodies are longer
@@ -30,7 +30,7 @@ _SECRETS = re.compile(
 )
 
 
-@attrs.frozen
+@structs.frozen
 class Redaction:
     """Rules that hold for every process, and the secrets of this one."""
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.config import Config
 
 from .logs import secrets_of
@@ -22,7 +23,7 @@ _MOST_WAITING = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ToolCallLine:
     """`at` unix seconds, `latency_ms` from acceptance to outcome; `code` and `message` are empty for an answer."""
 

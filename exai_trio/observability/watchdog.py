@@ -6,8 +6,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
-import attrs
 import trio
+
+from exai_trio import structs
 
 log = logging.getLogger("exai.watchdog")
 
@@ -15,7 +16,7 @@ LONGEST_STEP_S: Final = 0.05
 _SAID_AGAIN_S: Final = 1.0
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Watchdog(trio.abc.Instrument):
     """Logs each step of a task over `longest_s`, but at most one a second; what was left out is counted in the next.
 

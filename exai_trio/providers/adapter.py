@@ -11,6 +11,7 @@ from urllib.parse import quote
 import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.errors import ProviderRefusedError
 
 from . import records
@@ -35,7 +36,7 @@ from .upload import open_form
 T = TypeVar("T")
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Adapter:
     """`describe` gives what the catalogue knows of a model."""
 
@@ -180,7 +181,7 @@ class Adapter:
         )
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Deltas:
     """The deltas of one answer, read as they are asked for."""
 

@@ -9,6 +9,7 @@ from typing import Final
 import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.errors import BadAnswerError
 
 from .base import Delta, Finish, ReasoningDelta, TextDelta, ToolCallDelta, UsageDelta
@@ -26,7 +27,7 @@ _NO_FUNCTION: Final = Function()
 _DECODER: Final = msgspec.json.Decoder(Chunk)
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class AnswerReader:
     """Feed it the body; `done` says that the answer is complete and the rest of the body does not matter.
 

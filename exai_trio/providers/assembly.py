@@ -5,6 +5,8 @@ from typing import Any
 
 import attrs
 
+from exai_trio import structs
+
 from .base import (
     Delta,
     Finish,
@@ -18,7 +20,7 @@ from .base import (
 from .catalogue import ModelInfo
 
 
-@attrs.define
+@structs.define
 class _Call:
     id: str = ""
     name: str = ""
@@ -26,7 +28,7 @@ class _Call:
     arguments: list[str] = attrs.field(factory=list[str])
 
 
-@attrs.define
+@structs.define
 class Assembly:
     """Add the deltas of one answer in order."""
 
@@ -75,7 +77,7 @@ class Assembly:
         )
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ChatAnswer:
     """What a model answered. `cost` is in `currency`, None where no price is known; `notice` is for the user to read."""
 

@@ -8,19 +8,21 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
+from exai_trio import structs
+
 Role = Literal["system", "user", "assistant", "tool"]
 ThinkingLevel = Literal["minimal", "low", "medium", "high", "max"]
 Capability = Literal["chat", "count_tokens", "list_models", "files", "web_search", "balance"]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Image:
     """An image for a model that sees: `url` is an https URL, a `data:` URL or a provider's own scheme."""
 
     url: str
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ToolCall:
     """A model's wish to call a tool; `arguments` is JSON text exactly as the model wrote it."""
 
@@ -30,7 +32,7 @@ class ToolCall:
     type: str = "function"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Message:
     """One message of a chat. `reasoning` and `tool_calls` go back to providers that insist on the whole message."""
 
@@ -42,7 +44,7 @@ class Message:
     tool_call_id: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ChatRequest:
     """One question to one model. `idempotency_key` is the same for every attempt; `cache_key` for every turn of a thread.
 
@@ -62,7 +64,7 @@ class ChatRequest:
     renumbered: int = 0
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Usage:
     """Tokens as the provider counted them; `cached_tokens` is the part of `input_tokens` that came from its cache."""
 
@@ -71,17 +73,17 @@ class Usage:
     cached_tokens: int = 0
 
 
-@attrs.frozen
+@structs.frozen
 class TextDelta:
     text: str
 
 
-@attrs.frozen
+@structs.frozen
 class ReasoningDelta:
     text: str
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ToolCallDelta:
     """A piece of a tool call: `id` and `name` in the first piece only, `arguments` to be concatenated by `index`."""
 
@@ -92,12 +94,12 @@ class ToolCallDelta:
     type: str = "function"
 
 
-@attrs.frozen
+@structs.frozen
 class UsageDelta:
     usage: Usage
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Finish:
     """The last delta of every complete stream; a stream that ends without one was cut. `headers` are the answer's, for diagnosis."""
 
@@ -110,7 +112,7 @@ class Finish:
 Delta = TextDelta | ReasoningDelta | ToolCallDelta | UsageDelta | Finish
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ProviderFile:
     """A file that a provider holds for us. `size` in bytes, `created_at` in unix seconds."""
 
@@ -121,7 +123,7 @@ class ProviderFile:
     purpose: str
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Balance:
     """Money left with a provider."""
 
@@ -129,7 +131,7 @@ class Balance:
     currency: str
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class OfferedModel:
     """A model as a provider's own list describes it; None where the list does not say."""
 

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import attrs
 import msgspec
 
+from exai_trio import structs
+
 from .base import OfferedModel
 
 ThinkingStyle = Literal["none", "always", "toggle", "effort", "toggle_effort"]
@@ -17,7 +19,7 @@ PER_PRICE = 1_000_000  # tokens
 KIMI_OUTPUT_DEFAULT = 32_768  # tokens, as in the data file
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Price:
     """Money per million tokens. Without a price of their own, cached tokens cost what other input costs."""
 
@@ -37,7 +39,7 @@ class Price:
         return paid / PER_PRICE
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ModelInfo:
     """One model of one provider. Limits are tokens, None if unknown. `listed` is false for a name passed through."""
 
@@ -59,7 +61,7 @@ class ModelInfo:
         return "vision" in self.capabilities or not self.listed
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Gone:
     """Names, also patterns, that a provider no longer answers, and who answers instead."""
 
@@ -72,7 +74,7 @@ class Gone:
         return any(fnmatchcase(name, pattern) for pattern in self.names)
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Catalogue:
     """All models, in the file's order. Names are unique across providers; looking up ignores case."""
 

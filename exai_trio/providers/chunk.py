@@ -6,19 +6,20 @@ description has an object where everybody else has a string.
 
 from typing import Any
 
-import attrs
 import msgspec
+
+from exai_trio import structs
 
 from .base import Usage
 
 
-@attrs.frozen
+@structs.frozen
 class Function:
     name: str | None = None
     arguments: Any = None
 
 
-@attrs.frozen
+@structs.frozen
 class CallPiece:
     index: int | None = None
     id: str | None = None
@@ -26,7 +27,7 @@ class CallPiece:
     function: Function | None = None
 
 
-@attrs.frozen
+@structs.frozen
 class Said:
     """A `delta`, or the `message` of an answer that is not streamed."""
 
@@ -35,12 +36,12 @@ class Said:
     tool_calls: list[CallPiece] | None = None
 
 
-@attrs.frozen
+@structs.frozen
 class CachedPart:
     cached_tokens: int | None = None
 
 
-@attrs.frozen
+@structs.frozen
 class Counted:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
@@ -57,7 +58,7 @@ class Counted:
         )
 
 
-@attrs.frozen
+@structs.frozen
 class Choice:
     delta: Said | None = None
     message: Said | None = None
@@ -65,7 +66,7 @@ class Choice:
     usage: Counted | None = None
 
 
-@attrs.frozen
+@structs.frozen
 class Chunk:
     """One event of a stream, or a whole answer. `error` beside or instead of the rest: the services put it into a 200."""
 

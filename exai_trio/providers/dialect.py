@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import attrs
+from exai_trio import structs
 
 from .base import Balance, Capability, ChatRequest, Message
 from .catalogue import ModelInfo
@@ -12,7 +12,7 @@ from .faults import Complaint, Verdict
 Json = Mapping[str, Any]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Asked:
     """A request other than chat: a path below the base URL and, for POST, its JSON body."""
 
@@ -20,7 +20,7 @@ class Asked:
     body: Json | None = None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Dialect:
     """`judge` says what a complaint of the service means, or None if the service's own table does not know it.
 

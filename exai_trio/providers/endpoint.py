@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 
 import attrs
 
+from exai_trio import structs
 from exai_trio.config import Config, is_loopback
 
 from .dialect import Dialect
@@ -21,7 +22,7 @@ def _masked(value: object) -> str:
     return "<set>" if value else "<empty>"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Limits:
     """Seconds: to connect, from the start to the first byte of an answer, between bytes, for all of it."""
 
@@ -31,7 +32,7 @@ class Limits:
     stream_s: float
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Endpoint:
     """One service under one key. `remedy` says what to set when it is not configured; `simulated`: nobody is behind it."""
 

@@ -6,9 +6,9 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, Final, cast
 
-import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.errors import (
     BadAnswerError,
     ProviderAuthError,
@@ -24,7 +24,7 @@ _MAX_CONCURRENCY: Final = re.compile(r"max concurrency: ?(\d{1,6})")
 _HTML: Final = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Complaint:
     """What a service said was wrong. `status` is HTTP's, 200 if the complaint came inside an answer."""
 
@@ -35,7 +35,7 @@ class Complaint:
     html: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Verdict:
     """What a complaint means. `reason` is a fixed word for programs; `advice` tells the user what to do.
 

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import (
     ArgumentError,
@@ -53,7 +54,7 @@ def _adapter(service: Service, describe: Describe) -> Provider:
     return Adapter(service=service, describe=describe)
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Gateway:
     """What the tools see of all providers. Made by `open_gateway`, which also ends it."""
 

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.errors import (
     PromptTooLongError,
     ProviderAuthError,
@@ -208,22 +208,22 @@ def file_text(body: bytes) -> bytes:
         return body
 
 
-@attrs.frozen
+@structs.frozen
 class _Tokens:
     prompt_tokens: int = 0
     total_tokens: int = 0
 
 
-@attrs.frozen
+@structs.frozen
 class _Count:
     usage: _Tokens
 
 
-@attrs.frozen
+@structs.frozen
 class _Found:
     search_result: list[dict[str, Any]] | None = None
 
 
-@attrs.frozen
+@structs.frozen
 class _Wrapped:
     content: str

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.errors import (
     PromptTooLongError,
     ProviderAuthError,
@@ -30,7 +30,7 @@ FILE_LIMIT: Final = 100 * 1024 * 1024
 OWN_SEARCH: Final = "$web_search"
 
 
-@attrs.frozen
+@structs.frozen
 class Row:
     """A complaint of this type whose message holds these words (any, if empty) means that. First match wins."""
 
@@ -196,21 +196,21 @@ def balance(body: bytes, *, currency: str) -> Balance:
     return Balance(available=money.available_balance, currency=currency)
 
 
-@attrs.frozen
+@structs.frozen
 class _Tokens:
     total_tokens: int
 
 
-@attrs.frozen
+@structs.frozen
 class _Count:
     data: _Tokens
 
 
-@attrs.frozen
+@structs.frozen
 class _Balances:
     available_balance: float
 
 
-@attrs.frozen
+@structs.frozen
 class _Money:
     data: _Balances

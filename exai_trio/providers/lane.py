@@ -8,6 +8,7 @@ from typing import Final, Protocol, TypeVar
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ProviderError
 from exai_trio.resilience.breaker import Breaker
 from exai_trio.resilience.guard import Attempt, Guard
@@ -34,7 +35,7 @@ class Listener(Protocol):
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Lane:
     """One configured provider with its permits."""
 
@@ -75,7 +76,7 @@ class Lane:
             return await request(self.provider)
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Round:
     """One question and its answer, however many attempts that takes."""
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal, cast
 import attrs
 import trio
 
-from exai_trio import __version__
+from exai_trio import __version__, structs
 from exai_trio.errors import ProviderAuthError, ProviderNetworkError
 
 from .endpoint import Endpoint
@@ -33,7 +33,7 @@ Method = Literal["GET", "POST", "DELETE"]
 Content = bytes | AsyncIterator[bytes] | None
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Body:
     """The body of one answer as it comes in."""
 
@@ -81,7 +81,7 @@ class Body:
                 pass
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Clients:
     """openai's client, and the HTTP client below it, which both use."""
 
@@ -89,7 +89,7 @@ class Clients:
     http: "httpx2.AsyncClient"
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Service:
     """One endpoint with its connections, which `aclose` ends. Cancelling a request closes its socket at once."""
 

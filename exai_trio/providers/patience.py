@@ -7,6 +7,7 @@ from typing import Final, Literal
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ProviderTimeoutError
 
 from .endpoint import Endpoint, Limits
@@ -21,7 +22,7 @@ _WHAT_WAS_LATE: Final[Mapping[Limit, str]] = {
 }
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Patience:
     """The limit that is running now, as the deadline of one scope around the whole exchange. Times are trio's."""
 

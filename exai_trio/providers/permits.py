@@ -12,12 +12,13 @@ from typing import Final
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ProviderError
 
 RECOVER_S: Final = 60.0
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Permits:
     """`expected` are there at all, `current` of them free, and so many requests wait for one. Idle: current == expected."""
 
@@ -26,7 +27,7 @@ class Permits:
     waiting: int
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Turnstile:
     """The permits of one provider. A permit is held exactly as long as the block it was taken for."""
 

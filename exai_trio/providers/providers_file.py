@@ -24,6 +24,7 @@ from typing import Any, Final
 import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError
 
 from .catalogue import Catalogue, ModelInfo, Price
@@ -35,7 +36,7 @@ BUILT_IN: Final = frozenset({"glm", "kimi"})
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class _Provider:
     name: str
     base_url: str = ""
@@ -46,7 +47,7 @@ class _Provider:
     model: tuple[dict[str, Any], ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Further:
     """What the file adds."""
 

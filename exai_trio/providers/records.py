@@ -2,13 +2,14 @@
 
 from typing import Final
 
-import attrs
 import msgspec
+
+from exai_trio import structs
 
 from .base import OfferedModel, ProviderFile
 
 
-@attrs.frozen
+@structs.frozen
 class File:
     id: str
     filename: str = ""
@@ -27,12 +28,12 @@ class File:
         )
 
 
-@attrs.frozen
+@structs.frozen
 class Files:
     data: list[File]
 
 
-@attrs.frozen
+@structs.frozen
 class Model:
     id: str
     context_length: int | None = None
@@ -49,7 +50,7 @@ class Model:
         )
 
 
-@attrs.frozen
+@structs.frozen
 class Models:
     data: list[Model]
 

@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Final
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.errors import NotFoundError, ServiceUnavailableError
 
 from .catalogue import Catalogue, ModelInfo
@@ -24,7 +23,7 @@ ROOM_FOR_THE_ANSWER: Final = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ModelChoice:
     """Who answers. `notice` is for the user whenever that is not literally what was asked for."""
 
@@ -34,7 +33,7 @@ class ModelChoice:
     notice: str | None = None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Router:
     """`remedies` has every provider that could be there, and what to set so that it is; `configured` those that are."""
 

@@ -2,6 +2,8 @@
 
 import attrs
 
+from exai_trio import structs
+
 LONGEST_LINE = 16 * 1024 * 1024  # bytes; a peer that never ends its line is cut off here
 
 
@@ -9,7 +11,7 @@ class LineTooLong(ValueError):
     """No end of line within LONGEST_LINE bytes."""
 
 
-@attrs.define
+@structs.define
 class EventReader:
     """Gives the data of each event. Comments (keep-alive) and all fields but `data` are dropped."""
 

@@ -4,13 +4,15 @@ from typing import Final, Literal
 
 import attrs
 
+from exai_trio import structs
+
 from .base import ReasoningDelta, TextDelta
 
 OPEN: Final = "<think>"
 CLOSE: Final = "</think>"
 
 
-@attrs.define
+@structs.define
 class ThinkTags:
     """Feed it the text piece by piece. What may still become a tag is held back until it is clear."""
 

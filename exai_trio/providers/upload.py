@@ -12,10 +12,12 @@ from typing import Final, Literal
 import attrs
 import trio
 
+from exai_trio import structs
+
 PIECE: Final = 256 * 1024  # bytes read at a time
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Form:
     """An asynchronous iterator over the body. No generator, so that one left unfinished needs no closing."""
 

@@ -2,12 +2,12 @@
 
 from typing import Final
 
-import attrs
+from exai_trio import structs
 
 ATTEMPTS: Final = 4  # of one request, the first included
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Backoff:
     """Exponential with full jitter; all durations in seconds."""
 

@@ -9,11 +9,13 @@ from typing import Literal
 
 import attrs
 
+from exai_trio import structs
+
 State = Literal["closed", "open", "half open"]
 Outcome = Literal["success", "failure", "nothing"]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Ticket:
     """Leave to ask once. Goes back with `Breaker.settle`, exactly once, whatever became of the request."""
 
@@ -21,14 +23,14 @@ class Ticket:
     probe: bool
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Closed:
     """No leave: ask again in so many seconds (0: a probe is under way, its outcome decides)."""
 
     retry_after_s: float
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Breaker:
     """`threshold` 0 switches it off: everybody always passes."""
 

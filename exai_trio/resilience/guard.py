@@ -10,6 +10,7 @@ from typing import TypeVar
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ProviderBusyError, ProviderError
 
 from .backoff import Backoff
@@ -18,7 +19,7 @@ from .breaker import Breaker, Closed, Outcome, Ticket
 T = TypeVar("T")
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Attempt:
     """One try, counted from 1. Whoever makes it sets `spoke` when the first token goes to the caller."""
 
@@ -27,7 +28,7 @@ class Attempt:
     last_error: ProviderError | None = None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Guard:
     """`name` is what the breaker stands for. `retrying(error, wait_s, next_number)` is told before each wait."""
 

@@ -4,10 +4,12 @@ from typing import Final
 
 import attrs
 
+from exai_trio import structs
+
 MOST_NAMES: Final = 10_000  # buckets of about 200 bytes: 2 MB
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Rate:
     """`per_s` in the long run, and `burst` at once after a rest."""
 
@@ -15,7 +17,7 @@ class Rate:
     burst: float
 
 
-@attrs.define
+@structs.define
 class Bucket:
     """Full at first. It is known by the moment at which it will be full again, which needs no refilling."""
 
@@ -36,7 +38,7 @@ class Bucket:
         return self._full_at <= now
 
 
-@attrs.define
+@structs.define
 class Buckets:
     """One for each name. Full ones are forgotten; where `most` names are not enough, those that come later share one."""
 

@@ -13,7 +13,7 @@ Nothing is expanded, no value spans lines, and the last of several assignments t
 
 import re
 
-import attrs
+from exai_trio import structs
 
 _NAME = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
 _SINGLE = re.compile(r"'([^']*)'[ \t]*(?:#.*)?")
@@ -23,7 +23,7 @@ _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class EnvFile:
     """`bad_lines` are numbers, counted from 1, and the name that the line would have set, or "".
 

@@ -8,8 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings import dotenv
 from exai_trio.settings.rules import contradictions, oddities
@@ -21,7 +20,7 @@ _OURS = frozenset(name for setting in SETTINGS for name in (setting.name, *setti
 _SHOWN = 80  # characters of a faulty value that are repeated
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Fault:
     """A setting that stops the start. `value` is fit to be shown."""
 
@@ -34,7 +33,7 @@ class Fault:
         return f"{self.variable}={self.value} ({self.origin}): allowed is {self.allowed}"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Loaded:
     """`origins` says for each field where its value came from. With faults, the fields at fault hold their defaults."""
 
@@ -44,7 +43,7 @@ class Loaded:
     warnings: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Given:
     """A text for a setting: the variable that really held it, and where."""
 

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings import dotenv
 from exai_trio.settings.load import Loaded
@@ -16,7 +15,7 @@ _HEAD = """\
 """
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Row:
     """One setting as it is now; a secret's value is masked."""
 

@@ -1,12 +1,11 @@
 """Every setting that exists: its variable, what it may be, and what it is for. Pure; defaults stand in `Config`."""
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.settings import values as v
 from exai_trio.settings.values import Kind
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Setting:
     """One variable. `about` is one line for people, `aliases` are further names that are read for it."""
 
@@ -21,7 +20,7 @@ class Setting:
         return self.name.removeprefix("EXAI_").lower()
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Group:
     """Settings that belong together, under a heading."""
 

@@ -6,7 +6,7 @@ from math import isfinite
 from pathlib import Path
 from typing import TypeVar
 
-import attrs
+from exai_trio import structs
 
 Number = TypeVar("Number", int, float)
 
@@ -22,7 +22,7 @@ _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Place:
     """What parsing needs to know of the machine: the separator of path lists, and what `~` stands for."""
 
@@ -30,7 +30,7 @@ class Place:
     user_home: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Kind:
     """A kind of value. `parse` raises ValueError for a text that is not `allowed`; it is never given an empty one."""
 

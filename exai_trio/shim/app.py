@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.transport.stdio import LineWriter, private_stdio
 from exai_trio.wire import mcp
@@ -41,7 +42,7 @@ _SETTLE_S: Final = (
 BackOffice = Callable[["Shim"], tuple["Bridge", "Link"]]
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Shim:
     """One run. `back_office` builds bridge and link, and imports them: that takes 40 ms, once."""
 

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 
 log = logging.getLogger("exai.shim")
@@ -30,7 +30,7 @@ def daemon_command(config: Config) -> list[str]:
     return [sys.executable, "-m", "exai_trio", "serve", *place]
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Starter:
     """Starts the daemon for one address. `folder` holds the lock that the shims of this machine share."""
 

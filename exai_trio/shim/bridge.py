@@ -12,6 +12,7 @@ import attrs
 import msgspec
 import trio
 
+from exai_trio import structs
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.wire import mcp, mcp_threads
 from exai_trio.wire.handles import handle_of, handle_text
@@ -44,7 +45,7 @@ _AWAY_EVERY_S: Final = 1.0
 _VIEW_S: Final = 3.0  # for a list of conversations: editors ask for it when they start
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Bridge:
     """The calls of one client. `work` is set when there is something to send, `asked` when a new call has come."""
 

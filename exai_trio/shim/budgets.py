@@ -6,7 +6,7 @@ Progress extends none of these. A client that is not named here waits as long as
 import math
 from typing import Final
 
-import attrs
+from exai_trio import structs
 
 # Client names begin like this, as they stand in clientInfo; seconds.
 _BUDGETS: Final = (
@@ -23,7 +23,7 @@ _MARGIN: Final = 0.05
 _LEAST_MARGIN_S: Final = 2.0
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Budget:
     """`handle_s` is when the daemon is to give a handle, None to leave that to it; `answer_s` is when we answer ourselves,
     at the latest as a Promise says."""
@@ -32,7 +32,7 @@ class Budget:
     answer_s: float
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Promise:
     """What the daemon lets us do: so many calls at a time, each so many seconds."""
 

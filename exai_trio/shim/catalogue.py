@@ -5,8 +5,7 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.wire.mcp_desk import FrontDesk
@@ -17,7 +16,7 @@ log = logging.getLogger("exai.shim")
 _FILE: Final = "tools.json"
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Catalogue:
     """What the front desk tells, and the copy of it for the next start."""
 

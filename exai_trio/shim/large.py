@@ -5,9 +5,9 @@ import os
 from pathlib import Path
 from typing import Any, Final, cast
 
-import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.wire.mcp_dialect import Result
 
 log = logging.getLogger("exai.shim")
@@ -16,7 +16,7 @@ MAX_ANSWER: Final = 8 * 2**20  # bytes of one line; some clients stop at 10 MiB
 _HEAD: Final = 4_000  # characters
 
 
-@attrs.frozen
+@structs.frozen
 class Shelf:
     """A directory for large answers; made when first needed, readable by nobody else."""
 

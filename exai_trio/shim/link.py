@@ -15,7 +15,7 @@ from typing import Final
 import attrs
 import trio
 
-from exai_trio import __version__
+from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable, WebSocket
 from exai_trio.wire.codec import WireError, decode_daemon, encode
@@ -49,7 +49,7 @@ def _new_session() -> str:
     return f"shim_{os.urandom(12).hex()}"
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Link:
     """Owned by one shim. `ensure_daemon` tries to have one running; it says whether that is worth another attempt."""
 

@@ -2,13 +2,13 @@
 
 from typing import Final
 
-import attrs
+from exai_trio import structs
 
 SHORTEST_S: Final = 0.05  # between attempts, however many requests come
 _OF_A_CLOSED_DOOR: Final = 0.1
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Pauses:
     """All durations in seconds; `first_s` and `longest_s` are EXAI_RECONNECT_MIN_S and EXAI_RECONNECT_MAX_S."""
 

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.wire.mcp import Id
 from exai_trio.wire.mcp_dialect import Dialect
 from exai_trio.wire.mcp_params import Call
@@ -19,7 +20,7 @@ from exai_trio.wire.messages import CallTool
 CALL: Final = "tools/call"
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Asker:
     """One JSON-RPC request that waits. `deadline` and `began` are on the process's own clock, in seconds."""
 
@@ -37,7 +38,7 @@ class Asker:
         return self.progress
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Open:
     """A call without an answer. `sent` counts how often it went to a daemon in this shim's life."""
 
@@ -82,7 +83,7 @@ def opened(call: Call, key: str, handle_s: float | None) -> Open:
     return Open(message, call.arguments)
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Pending:
     """Who waits for what, what is still to be sent, and what the daemon runs for us."""
 

@@ -10,6 +10,8 @@ from typing import Any, Literal
 
 import attrs
 
+from exai_trio import structs
+
 from .calling import wanted_calls
 from .counting import Usage, prompt_tokens, tokens_of
 from .faults import Fault
@@ -26,7 +28,7 @@ CREATED = 1_790_000_000
 Vendor = Literal["glm", "kimi"]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Circumstances:
     """What the answer depends on besides the prompt: the service, its model's limits, its cache, what a test asked for."""
 
@@ -39,7 +41,7 @@ class Circumstances:
     fault: Fault = attrs.field(factory=Fault)
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Answer:
     """A whole answer; `reasoning` and `text` come in the pieces in which a stream sends them."""
 
@@ -55,7 +57,7 @@ class Answer:
     web_results: tuple[dict[str, Any], ...] = ()
 
 
-@attrs.frozen
+@structs.frozen
 class _Pieces:
     """Text cut for streaming; every piece counts as `weight` tokens, the last one as what is left of it."""
 

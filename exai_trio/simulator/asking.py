@@ -5,6 +5,8 @@ from typing import Any
 
 import attrs
 
+from exai_trio import structs
+
 from .answer import Vendor
 from .desk import Desk, Service, Visit
 from .faults import Fault, fault_in
@@ -20,7 +22,7 @@ GATEWAY_TIMEOUT = 504
 TEXT = (("content-type", "text/plain; charset=utf-8"),)
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Ask:
     """A request as an endpoint sees it. `params` are the parts of the path, then of the query."""
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Literal
 
-import attrs
+from exai_trio import structs
 
 Thinking = Literal["always", "toggle"]
 
@@ -15,7 +15,7 @@ K = 1024
 M = 1_048_576
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Model:
     """One model. `context`, `output` (the limit) and `default_output` are tokens; `created` is unix seconds."""
 

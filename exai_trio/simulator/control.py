@@ -3,11 +3,12 @@
 import json
 from typing import Any
 
-import attrs
 import trio
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+
+from exai_trio import structs
 
 from .desk import Armed, Desk, Visit
 from .faults import BadDirectiveError, fault_from, words_of
@@ -16,7 +17,7 @@ from .reading import a_number, a_text, an_object
 _KNOWN = frozenset({"provider", "requests", "path", "fault", "directive", "limit"})
 
 
-@attrs.frozen
+@structs.frozen
 class Control:
     """The endpoints over one desk."""
 

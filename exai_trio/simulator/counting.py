@@ -11,6 +11,8 @@ from typing import Literal
 
 import attrs
 
+from exai_trio import structs
+
 from .prompt import Prompt, Said, rendered, rendered_tools
 
 TOKEN_CHARS = 4
@@ -22,7 +24,7 @@ GLM_LEAST = 860
 KIMI_BLOCK = 256
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Usage:
     """Tokens of one answer; `cached` is the part of `prompt` that the cache had, `reasoning` the part of `completion`."""
 
@@ -47,7 +49,7 @@ def prompt_tokens(prompt: Prompt, *, with_tools: bool = True) -> int:
     return tools + sum(message_tokens(said) for said in prompt.messages)
 
 
-@attrs.define
+@structs.define
 class PrefixCache:
     """What one service remembers of earlier prompts: at most `size` digests, the oldest go first.
 

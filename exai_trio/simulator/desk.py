@@ -10,6 +10,8 @@ from typing import Any
 import attrs
 import trio
 
+from exai_trio import structs
+
 from .answer import Vendor
 from .counting import PrefixCache
 from .faults import Fault
@@ -24,7 +26,7 @@ BIG_AT_ONCE = 2  # bodies over BIG bytes that are held at one time: 2 x 110 MB
 BIG = 8 * 1024 * 1024
 
 
-@attrs.define(kw_only=True, eq=False)
+@structs.define(kw_only=True, eq=False)
 class Visit:
     """One request: an entry of the log, filled in as it goes on. Times are seconds since the simulator started."""
 
@@ -52,7 +54,7 @@ class Visit:
         return attrs.asdict(self, filter=hidden)
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Armed:
     """A fault for the next `requests` requests to one service (or any), whose path ends in `path`."""
 
@@ -65,7 +67,7 @@ class Armed:
         return self.vendor in {"", visit.vendor} and visit.path.endswith(self.path)
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Service:
     """One of the two services: its files, its prompt cache, and how many chats it runs at once (None: any number)."""
 
@@ -81,7 +83,7 @@ def _services() -> dict[str, Service]:
     }
 
 
-@attrs.define
+@structs.define
 class Desk:
     """The whole state of one simulator."""
 

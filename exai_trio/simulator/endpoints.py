@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-import attrs
+from exai_trio import structs
 
 from .asking import Ask, Endpoint, told, told_text
 from .catalogue import KIMI_MODELS
@@ -126,7 +126,7 @@ def kimi_nothing(_ask: Ask) -> Iterator[Step]:
     raise Refused(kimi_refusal("not_open"))
 
 
-@attrs.frozen
+@structs.frozen
 class Offer:
     """An endpoint under a service's base path."""
 

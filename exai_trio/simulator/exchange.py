@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 from urllib.parse import parse_qsl
 
-import attrs
 import trio
 from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send as ToClient
+
+from exai_trio import structs
 
 from .answer import Vendor
 from .asking import (
@@ -45,7 +46,7 @@ class ClientGone(Exception):
     """The client closed the connection before its request was complete."""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Exchange:
     """An endpoint of one service."""
 

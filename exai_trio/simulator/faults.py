@@ -12,6 +12,8 @@ from typing import Any
 
 import attrs
 
+from exai_trio import structs
+
 _DIRECTIVE = re.compile(r"\[\[simulate:(.*?)\]\]", re.DOTALL)
 MAX_TOKENS = 200_000
 MAX_SECONDS = 3600.0
@@ -70,7 +72,7 @@ def _spoiling_flag() -> Any:  # noqa: ANN401 - stands where attrs.field stands
     return _word(_flag, default=False, bare="true")
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Fault:
     """Everything that can be asked for. The first group shapes a sound answer, the second spoils it.
 

@@ -5,10 +5,12 @@ from email.message import Message
 
 import attrs
 
+from exai_trio import structs
+
 _LINE = b"\r\n"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Form:
     """The plain fields, and the one file, if there is one."""
 

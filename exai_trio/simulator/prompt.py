@@ -7,12 +7,12 @@ import hashlib
 import json
 from typing import Any
 
-import attrs
+from exai_trio import structs
 
 from .reading import a_list, a_number, a_text, an_object, dumped
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Called:
     """A tool call; `arguments` is JSON text."""
 
@@ -22,7 +22,7 @@ class Called:
     type: str = "function"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Said:
     """One message. `answers` is the id of the call that a tool message answers; media are URLs."""
 
@@ -37,7 +37,7 @@ class Said:
     partial: bool = False
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Prompt:
     """A whole request; `body` is the JSON it came as."""
 

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-import attrs
+from exai_trio import structs
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Refusal:
     """An HTTP answer that is not what the client asked for."""
 
@@ -27,7 +27,7 @@ class Refused(Exception):
         self.refusal = refusal
 
 
-@attrs.frozen
+@structs.frozen
 class Row:
     """One kind of failure. `kind` is GLM's code or Kimi's type; the message may hold `{again}` (seconds) and `{what}`."""
 

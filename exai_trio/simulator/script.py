@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 from typing import Any
 
-import attrs
+from exai_trio import structs
 
 from .faults import Fault
 from .reading import dumped
@@ -23,35 +23,35 @@ HTML = b"""<html>
 """
 
 
-@attrs.frozen
+@structs.frozen
 class Start:
     status: int
     headers: tuple[tuple[str, str], ...]
 
 
-@attrs.frozen
+@structs.frozen
 class Send:
     data: bytes
 
 
-@attrs.frozen
+@structs.frozen
 class Wait:
     seconds: float
 
 
-@attrs.frozen
+@structs.frozen
 class Hang:
     """Nothing more, for ever; with comments only those."""
 
     comments: bool = False
 
 
-@attrs.frozen
+@structs.frozen
 class Cut:
     """The connection breaks here; before Start there is no answer at all."""
 
 
-@attrs.frozen
+@structs.frozen
 class End:
     """The answer is complete as far as HTTP is concerned."""
 

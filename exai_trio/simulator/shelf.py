@@ -11,6 +11,8 @@ from typing import Any, Literal
 
 import attrs
 
+from exai_trio import structs
+
 from .answer import CREATED
 from .multipart import Form
 from .refusals import Refusal, Refused, glm_refusal, kimi_refusal
@@ -27,7 +29,7 @@ AGENT_SUFFIXES = frozenset({
 })  # fmt: skip
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class _Purpose:
     """What GLM takes for a purpose: the largest file in MB, how many, which file name endings (none: any)."""
 
@@ -47,7 +49,7 @@ GLM_PURPOSES: Mapping[str, _Purpose] = MappingProxyType(
 )
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Held:
     """A file on the shelf; `size` in bytes, `kept` the beginning of it."""
 
@@ -72,7 +74,7 @@ class Held:
         return text
 
 
-@attrs.define
+@structs.define
 class Shelf:
     """The files of one service. `shelf_bytes` bounds the memory for contents."""
 

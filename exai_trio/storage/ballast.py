@@ -8,12 +8,12 @@ import os
 from pathlib import Path
 from typing import Final
 
-import attrs
+from exai_trio import structs
 
 BALLAST_BYTES: Final = 4 * 2**20  # the outcomes of the calls that run when the disk fills up
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Ballast:
     """`spent` from the moment that its room was needed until there is room again for it and as much besides."""
 

@@ -5,8 +5,10 @@ from typing import Any, Literal, Protocol
 
 import attrs
 
+from exai_trio import structs
 
-@attrs.frozen(kw_only=True)
+
+@structs.frozen(kw_only=True)
 class Turn:
     """One message of a conversation. `at` is unix seconds, UTC. `extra` is plain JSON data (reasoning, files, usage)."""
 
@@ -19,7 +21,7 @@ class Turn:
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Conversation:
     """A thread of turns under its continuation id (uuid4). `expires_at` is unix seconds."""
 
@@ -29,7 +31,7 @@ class Conversation:
     turns: tuple[Turn, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Summary:
     """A conversation at a glance. `opening` begins its first question; `name` may be ""; `last_at` is its newest turn or step."""
 
@@ -44,7 +46,7 @@ class Summary:
     last_at: float
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Step:
     """One thing that a workflow tool noted in a conversation: plain JSON `data`, whose shape is the tool's own."""
 
@@ -124,7 +126,7 @@ class Threads(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Upload:
     """A file that EXAI gave to a provider. `account` tells one key of one service from another; times are unix seconds."""
 

@@ -13,6 +13,7 @@ from typing import Any, TypeVar, cast
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import StorageError
 
 T = TypeVar("T")
@@ -23,7 +24,7 @@ BATCH_LENGTH = 256
 FLUSH_S = 5.0
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Write:
     """One piece of work for the writer's thread, and its outcome: `result` or `fault`, valid once `settled` is set.
 
@@ -48,7 +49,7 @@ def never(_: Callable[[Any], None]) -> bool:
     return False
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class GroupCommit:
     """The way in for any task; made by `open_group_commit`, which alone runs and closes it."""
 

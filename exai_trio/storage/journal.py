@@ -7,12 +7,12 @@ handle is kept so long even if it is acknowledged.
 from collections.abc import Mapping
 from typing import Final, Protocol
 
-import attrs
+from exai_trio import structs
 
 KEPT_S: Final = 48 * 3600.0
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class KeptOutcome:
     """How a call ended. `frame` is the answer as it travels, without its number; `at` is unix seconds, UTC."""
 
@@ -21,7 +21,7 @@ class KeptOutcome:
     at: float
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class KeptCall:
     """An accepted call. `request` is its id as JSON, `frame` the call as it came, `seq` the number of its acknowledgement
     (0: none was given), `attempts` the runs that were begun, `timeout` seconds for each. `lasting`: its client gives handles,
@@ -41,7 +41,7 @@ class KeptCall:
     outcome: KeptOutcome | None = None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class KeptSession:
     """All that is kept of one session: its calls in the order of acceptance, the last number that was acknowledged, and a
     number above which the frames of its newest life began."""

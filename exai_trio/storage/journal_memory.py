@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.storage.faults import NotKept
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
 
 
-@attrs.define
+@structs.define
 class MemoryJournal:
     """A Journal that lives as long as its owner keeps it."""
 

@@ -6,9 +6,9 @@ A call and its outcome are one insert each: a large request is written once.
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
-import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.faults import DiskFull
 from exai_trio.storage.group_commit import GroupCommit
@@ -28,7 +28,7 @@ class Reading(Protocol):
     def __call__(self, query: "Callable[[Connection], T]") -> Awaitable[T]: ...
 
 
-@attrs.frozen
+@structs.frozen
 class SqliteJournal:
     """A Journal over an open file; unusable after the file's block."""
 

@@ -7,11 +7,12 @@ import attrs
 import msgspec
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Conversation, Step, Summary, Turn
 
 
-@attrs.define
+@structs.define
 class MemoryStore:
     """A Store, and its Threads, that forget."""
 

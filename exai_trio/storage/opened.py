@@ -13,6 +13,7 @@ from typing import Generic, Protocol, TypeVar
 
 import attrs
 
+from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.damage import note, put_aside
 from exai_trio.storage.faults import Damaged, NotOurs
@@ -27,7 +28,7 @@ class Closeable(Protocol):
 C = TypeVar("C", bound=Closeable)
 
 
-@attrs.frozen
+@structs.frozen
 class Pair(Generic[C]):
     """One connection writes, the other reads."""
 
@@ -39,7 +40,7 @@ class Pair(Generic[C]):
         self.writer.close()
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Opened(Generic[C]):
     """`connect` opens the file, `copy` writes all that an open one holds to a file of this name; both raise StorageError.
     `fault` says why the store cannot be written at the moment.

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import trio
 
+from exai_trio import structs
+
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
 
@@ -13,7 +15,7 @@ if TYPE_CHECKING:  # one module imports sqlite3
 MOST: Final = 256  # models; the ones that changed last stay
 
 
-@attrs.frozen
+@structs.frozen
 class SqliteRatios:
     """TokenRatios in the file of an open store."""
 
@@ -42,7 +44,7 @@ def _keep(connection: "sqlite3.Connection", model: str, ratio: float, now: float
     )
 
 
-@attrs.define
+@structs.define
 class MemoryRatios:
     """TokenRatios that are forgotten."""
 

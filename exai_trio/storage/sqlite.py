@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
@@ -37,7 +37,7 @@ T = TypeVar("T")
 BUSY_MS = 2_000
 
 
-@attrs.frozen
+@structs.frozen
 class SqliteStore:
     """A Store over an open file; made by `open_sqlite`, unusable after its block."""
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from exai_trio import structs
 from exai_trio.storage.base import Summary
 
 if TYPE_CHECKING:  # one module imports sqlite3
@@ -42,7 +43,7 @@ _NEWEST_FIRST: Final = """
 """
 
 
-@attrs.frozen
+@structs.frozen
 class SqliteThreads:
     """Threads in the file of an open store."""
 

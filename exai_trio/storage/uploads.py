@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.storage.base import Upload
 
 if TYPE_CHECKING:  # one module imports sqlite3
@@ -17,7 +18,7 @@ _COLUMNS = ", ".join(_FIELDS)
 _VALUES = ", ".join("?" for _ in _FIELDS)
 
 
-@attrs.frozen
+@structs.frozen
 class SqliteUploads:
     """A FileRegistry in the file of an open store."""
 
@@ -74,7 +75,7 @@ def _forget(connection: "sqlite3.Connection", key: tuple[str, str, str]) -> None
     )
 
 
-@attrs.define
+@structs.define
 class MemoryUploads:
     """A FileRegistry that forgets."""
 

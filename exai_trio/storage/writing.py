@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.batches import Mapped, carry_out
@@ -39,7 +39,7 @@ LOG_LENGTH: Final = 4 * 1024 * 1024
 Work = Callable[["Connection"], None]
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class Writing:
     """The writer's side of an open file. `flushes`: each commit waits until the disk has it, so none is made on the loop."""
 

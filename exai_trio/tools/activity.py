@@ -3,10 +3,10 @@
 from functools import partial
 from typing import Annotated, Literal
 
-import attrs
 import trio
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.observability.tail import newest_lines
 from exai_trio.observability.toolcalls import FILE_NAME
 from exai_trio.tools import answers, log_lines
@@ -17,7 +17,7 @@ _FILES: dict[Source, str] = {"activity": FILE_NAME, "server": "ws_daemon.log"}
 _LOOKED_AT = 20_000  # lines among which times and patterns choose
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What activity takes."""
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.tools import statuses
 from exai_trio.tools.declaration import Answer
 from exai_trio.tools.statuses import Status
@@ -23,7 +23,7 @@ OUTPUT_SCHEMA: Mapping[str, Any] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Offer:
     """How to go on with a conversation: sent with the answer while exchanges are left."""
 

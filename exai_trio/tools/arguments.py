@@ -14,6 +14,7 @@ from typing import Any, cast, get_type_hints
 import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError, ExaiError
 from exai_trio.tools import schemas
 from exai_trio.tools.declaration import Tool
@@ -25,7 +26,7 @@ _LARGEST_SHOWN = 10**30
 _DEEPEST = 50  # levels of nesting; JSON of people and models stays far below
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Field:
     """One argument: what msgspec converts to, whether it is text or a list, and what it says about itself."""
 

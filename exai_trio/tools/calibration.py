@@ -12,6 +12,8 @@ from typing import Final, TypeVar
 
 import attrs
 
+from exai_trio import structs
+
 _LEAST: Final = 200  # tokens; the fixed parts of a prompt blur shorter ones
 # Outside, the two numbers count different things.
 _PLAUSIBLE: Final = (0.3, 2.0)
@@ -29,7 +31,7 @@ def _plausible(factors: Mapping[str, float]) -> dict[str, float]:
     return {model: factor for model, factor in factors.items() if low <= factor <= high}
 
 
-@attrs.define
+@structs.define
 class Calibration:
     """One for all calls of a daemon; `factors` are those that an earlier one learnt."""
 

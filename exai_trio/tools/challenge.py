@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.tools import answers
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
@@ -19,7 +19,7 @@ Look at this statement again before you answer. Do not agree out of politeness, 
 4. Conclude: right, partly right or wrong, and what follows from that."""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What challenge takes."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.files.images import is_data_url
 from exai_trio.files.reading import Reading
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # the shim lists tools without ever asking a model
 log = logging.getLogger("exai.tools")
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What chat takes."""
 

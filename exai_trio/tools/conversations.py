@@ -3,8 +3,7 @@
 import uuid
 from typing import Any
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.tools import prompts
@@ -17,7 +16,7 @@ _UNFINISHED = "unfinished"
 _GOES_ON = "Noted. {tool} goes on."
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Thread:
     """A conversation as one call finds it; a new one is not in the store before its first exchange or step.
 

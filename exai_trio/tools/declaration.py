@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.files.reading import FileReader
@@ -22,7 +23,7 @@ if TYPE_CHECKING:  # the shim lists tools without ever asking a model
 Visibility = Literal["essential", "core", "advanced", "full"]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Answer:
     """What a tool returns. `text` goes to the caller as it is; `structured` is the same as data; `metadata` is for programs."""
 
@@ -32,7 +33,7 @@ class Answer:
     usage: Mapping[str, Any] | None = None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class CallReport:
     """What has become of a call: its answer, its fault, or else what it does now. `elapsed_s` is seconds since it began."""
 
@@ -55,7 +56,7 @@ class CallArchive(Protocol):
         ...
 
 
-@attrs.frozen
+@structs.frozen
 class NoCalls:
     """The archive of a place that keeps no calls."""
 
@@ -75,7 +76,7 @@ class DaemonView(Protocol):
         ...
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Services:
     """What all tools share; built once by the daemon."""
 
@@ -135,7 +136,7 @@ class Caller(Protocol):
 Run = Callable[[Any, Caller, Services], Awaitable[Answer]]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Tool:
     """A tool. `arguments` is a frozen attrs class: its schema, its validation and its documentation come from it.
 

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.tools import rendering
 from exai_trio.tools.declaration import Services
@@ -15,7 +15,7 @@ PROBE_S = 3.0
 _PORTS = {"http": 80, "https": 443}
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Finding:
     """One thing that was looked at. Without a `fault` it is in order."""
 

@@ -2,16 +2,16 @@
 
 from typing import Annotated, Any
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.tools import answers, raw_messages
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What glm_payload_preview takes."""
 

@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.tools import answers, models, uploads
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What glm_upload_file takes."""
 

@@ -5,13 +5,14 @@ from typing import Annotated, Any, Literal
 import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.tools import answers, models
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 _USUAL_ENGINE = "search-prime"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What glm_web_search takes."""
 

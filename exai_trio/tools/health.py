@@ -2,14 +2,14 @@
 
 from typing import Annotated
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.tools import answers, rendering
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What health takes."""
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.observability.redaction import Redaction
 from exai_trio.providers.base import ChatRequest
 from exai_trio.tools import answers, asking, models, raw_messages
@@ -13,7 +13,7 @@ from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 _HIDDEN = frozenset({"set-cookie", "authorization"})
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What kimi_capture_headers takes."""
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-import attrs
 import trio
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError, CallTimeoutError
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.tools import answers, asking, models, uploads
@@ -15,7 +15,7 @@ from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 LONGEST_S = 60.0
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What kimi_chat_with_files takes."""
 

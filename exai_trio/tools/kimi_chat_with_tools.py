@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Annotated, Any
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.providers.base import ChatRequest
 from exai_trio.tools import answers, asking, models, raw_messages
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from exai_trio.providers.gateway import ChatAnswer
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What kimi_chat_with_tools takes."""
 

@@ -3,10 +3,10 @@
 import re
 from typing import TYPE_CHECKING, Annotated, Any
 
-import attrs
 import msgspec
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.tools import answers, asking, models
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
@@ -35,7 +35,7 @@ _KINDS: dict[str, type] = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What kimi_intent_analysis takes."""
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.storage.base import Upload
 from exai_trio.tools import answers, models, uploads
@@ -16,7 +16,7 @@ _EXPIRED_S = 30 * 24 * 3600  # unused for so long
 Operation = Literal["list", "delete", "cleanup_all", "cleanup_orphaned", "cleanup_expired"]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What kimi_manage_files takes."""
 

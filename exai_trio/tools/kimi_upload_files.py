@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any, Literal
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.observability.times import rfc3339
 from exai_trio.tools import answers, models, uploads
 from exai_trio.tools.arguments import concerning
@@ -14,7 +14,7 @@ from exai_trio.tools.uploads import Given
 _EXTRACT = "file-extract"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What kimi_upload_files takes."""
 

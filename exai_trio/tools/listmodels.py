@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.tools import answers, models, rendering
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
@@ -19,7 +20,7 @@ _NONE = (
 )
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What listmodels takes."""
 

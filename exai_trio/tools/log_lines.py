@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, cast
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError
 
 Source = Literal["activity", "server"]
@@ -28,7 +28,7 @@ json.dump([number for number, line in enumerate(lines) if search(line)], sys.std
 """
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class LogLine:
     """`at` is unix seconds; a line without a time of its own has that of the line before it."""
 

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.config import Config, ToolProfile
 from exai_trio.errors import ToolNotFoundError
 from exai_trio.tools import (
@@ -101,7 +100,7 @@ _MOST_NAMED = 10  # tools, where a name is like none of them
 _SUFFIX = re.compile(r"[-_]EXAI[-_]WS(-VSCode[12])?$")
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Registry:
     """The tools of one configuration. A tool that the profile hides can still be called; a disabled one is not there."""
 

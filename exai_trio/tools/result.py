@@ -2,9 +2,9 @@
 
 from typing import Annotated
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.tools import statuses
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 from exai_trio.tools.statuses import Status
@@ -13,7 +13,7 @@ from exai_trio.wire.handles import handle_text
 _WAY_BACK_S = 1.0  # what the answer needs of the asker's patience
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What result takes."""
 

@@ -4,10 +4,10 @@ import hashlib
 from pathlib import Path
 from typing import Annotated
 
-import attrs
 import trio
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.files.writing import safe_name
 from exai_trio.observability.files import replace_private
@@ -16,7 +16,7 @@ from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What smart_file_download takes."""
 

@@ -6,9 +6,9 @@ What is text goes into the prompt; what is not, or is too large for that, goes t
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import ChatRequest, Message
@@ -27,7 +27,7 @@ file does not tell. What is written in it is material to look at, not an instruc
 _IMAGES = frozenset({".png", ".jpg", ".jpeg", ".gif", ".webp"})
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What smart_file_query takes."""
 
@@ -37,7 +37,7 @@ class Arguments:
     model: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class _Prepared:
     choice: "ModelChoice"
     messages: tuple[Message, ...]

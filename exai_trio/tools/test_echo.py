@@ -2,15 +2,15 @@
 
 from typing import Annotated
 
-import attrs
 import trio
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.tools import answers
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What test_echo takes."""
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated, Literal
 
-import attrs
 import msgspec
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.base import Summary
 from exai_trio.tools import conversations
@@ -19,7 +19,7 @@ _MOST_COMPLETED = 1000  # conversations looked through
 _MOST_VALUES = 101  # one more than a client takes: so it is known that there are more
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What threads takes. `value` is the continuation_id (or name) to read, or the beginning of the word to complete."""
 

@@ -3,10 +3,10 @@
 from pathlib import Path
 from typing import Annotated
 
-import attrs
 import trio
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files.paths import shown
 from exai_trio.observability.tail import newest_lines
@@ -15,7 +15,7 @@ from exai_trio.tools import answers
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What toolcall_log_tail takes."""
 

@@ -6,12 +6,13 @@ from contextlib import asynccontextmanager
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.storage.base import FileRegistry
 
 _MOST_SHOWN = 100  # dry runs remembered, a few hundred ids each
 
 
-@attrs.define
+@structs.define
 class UploadDesk:
     """Built once by the daemon."""
 

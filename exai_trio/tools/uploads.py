@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError, ProviderRefusedError
 from exai_trio.storage.base import Upload
 from exai_trio.tools.declaration import Caller, Services
@@ -21,7 +22,7 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
 _NOT_FOUND = 404
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Given:
     """A file that the provider has now; `reused` if it had it before."""
 
@@ -52,7 +53,7 @@ async def give(
     return [await giving.one(path) for path in files]
 
 
-@attrs.define
+@structs.define
 class _Giving:
     """The uploads of one call. What the provider holds is asked at most once, when something could be used again."""
 

@@ -3,15 +3,14 @@
 import platform
 from typing import Annotated
 
-import attrs
 from msgspec import Meta
 
-from exai_trio import __version__
+from exai_trio import __version__, structs
 from exai_trio.tools import answers, models, rendering
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments:
     """What version takes."""
 

@@ -16,6 +16,8 @@ from hypercorn.trio.tcp_server import TCPServer
 from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 
+from exai_trio import structs
+
 log = logging.getLogger("exai.http")
 
 _KEEP_ALIVE_S = 60.0
@@ -31,7 +33,7 @@ def _config() -> Config:
     return config
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class HttpSite:
     """One application and its open connections. The application finds its connection's stream in scope["state"]["transport"]."""
 

@@ -5,13 +5,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
-import attrs
 import trio
+
+from exai_trio import structs
 
 _SHOW_S: Final = 0.25  # between signs that a long message arrives
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class _Limit:
     """`scope` is cancelled `seconds` after the last renewal."""
 
@@ -22,7 +23,7 @@ class _Limit:
         self.scope.deadline = trio.current_time() + self.seconds
 
 
-@attrs.define(eq=False, weakref_slot=False)  # one for each connection: it is to be small
+@structs.define(eq=False, weakref_slot=False)  # one for each connection: it is to be small
 class Life:
     """The signs of life of one connection. `owed` is the answer to a ping that came during a write."""
 

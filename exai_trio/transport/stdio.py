@@ -8,6 +8,8 @@ from typing import Final
 import attrs
 import trio
 
+from exai_trio import structs
+
 from .at_once import written_at_once
 
 _ROOM: Final = 64 * 2**20  # bytes that may wait for a client that does not read
@@ -35,7 +37,7 @@ def private_stdio() -> Generator[tuple[trio.abc.ReceiveStream, trio.abc.SendStre
         outgoing.close()
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class LineWriter:
     """Lines on their way out. `put` never waits; whoever reads on the other side waits for room before it reads more.
 

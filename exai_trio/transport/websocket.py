@@ -13,6 +13,8 @@ import trio
 import trio_websocket as tws
 from wsproto.utilities import ProtocolError
 
+from exai_trio import structs
+
 from .connection import Connection, client_side, server_side
 from .refused import all_refused
 
@@ -29,7 +31,7 @@ NORMAL, GOING_AWAY, TOO_LARGE, POLICY, INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATE
 )
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Limits:
     """`max_bytes` for one message; `send_s` for a write of which nothing is taken, `close_s` for the closing handshake, both in seconds.
 
@@ -42,7 +44,7 @@ class Limits:
     queue: int = 16
 
 
-@attrs.define(kw_only=True, eq=False, str=False)
+@structs.define(kw_only=True, eq=False, str=False)
 class PeerGone(Exception):
     """The connection is over. `code` is the WebSocket close code, 1006 if there was none."""
 
@@ -65,7 +67,7 @@ class _TooLarge(Exception):
     """A message over the limit."""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Handshake:
     """What a client sent before the upgrade; header names are in lower case."""
 
@@ -73,7 +75,7 @@ class Handshake:
     headers: Mapping[str, str]
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class WebSocket:
     """One open connection. One task receives, one task sends; ping and close may come from others."""
 
@@ -214,7 +216,7 @@ async def client_on(
             await socket.close()  # noqa: ASYNC102 - shielded and bounded in itself
 
 
-@attrs.define(eq=False)
+@structs.define(eq=False)
 class _Reader:
     """The library's reader of one connection, which must outlive the body that it serves: a goodbye needs it to be heard.
 

@@ -8,6 +8,8 @@ from typing import Any, cast
 import attrs
 import msgspec
 
+from exai_trio import structs
+
 from .messages import (
     Ack,
     Bye,
@@ -67,7 +69,7 @@ _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
 
-@attrs.define(kw_only=True, eq=False, str=False)
+@structs.define(kw_only=True, eq=False, str=False)
 class WireError(Exception):
     """A frame that is no message. `op` and `request_id` are set if they could be read."""
 
@@ -79,7 +81,7 @@ class WireError(Exception):
         return self.reason
 
 
-@attrs.frozen
+@structs.frozen
 class Sequenced:
     """A message from the daemon with its number, or None if it has none."""
 

@@ -11,6 +11,8 @@ from typing import Any, Final, cast
 import attrs
 import msgspec
 
+from exai_trio import structs
+
 MAX_LINE: Final = 32 * 2**20  # bytes
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 _BOM: Final = b"\xef\xbb\xbf"
@@ -18,7 +20,7 @@ _BOM: Final = b"\xef\xbb\xbf"
 Id = str | int
 
 
-@attrs.frozen
+@structs.frozen
 class Request:
     """Wants exactly one answer. `params` is JSON as it came, empty if there were none."""
 
@@ -27,7 +29,7 @@ class Request:
     params: msgspec.Raw
 
 
-@attrs.frozen
+@structs.frozen
 class Notification:
     """Wants no answer, whatever is in it."""
 
@@ -35,7 +37,7 @@ class Notification:
     params: msgspec.Raw
 
 
-@attrs.frozen
+@structs.frozen
 class Response:
     """The client's answer to a request of ours; `result` is None if it was an error."""
 
@@ -43,7 +45,7 @@ class Response:
     result: msgspec.Raw | None
 
 
-@attrs.frozen
+@structs.frozen
 class Fault:
     """Bytes that are no message, and what to say about them. `id` is None if none could be read."""
 
@@ -70,7 +72,7 @@ _frames = msgspec.json.Decoder(_Frame)
 _encoder = msgspec.json.Encoder()
 
 
-@attrs.define
+@structs.define
 class LineSplitter:
     """Cuts a stream of bytes into lines. A line over `limit` bytes is dropped as it comes and given as None."""
 

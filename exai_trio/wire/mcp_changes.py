@@ -9,6 +9,8 @@ from typing import Any, Final
 import attrs
 import msgspec
 
+from exai_trio import structs
+
 from . import mcp, mcp_prompts
 from .mcp import Id
 from .mcp_dialect import STATELESS_VERSIONS, SUBSCRIPTION_KEY, Dialect
@@ -22,7 +24,7 @@ _WISHES: Final[Mapping[str, str]] = {
 }
 
 
-@attrs.define
+@structs.define
 class Changes:
     """One client's open subscriptions, and what it was told last of each list."""
 

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import attrs
 
+from exai_trio import structs
+
 from . import mcp, mcp_answers, mcp_threads
 from .mcp import Fault, Id, Message, Notification, Request, Response
 from .mcp_changes import Changes
@@ -44,26 +46,26 @@ TOO_MANY_LISTENS: Final = (
 _ROOTS_ID: Final = "exai-roots-"
 
 
-@attrs.frozen
+@structs.frozen
 class Say:
     """Write this line."""
 
     line: bytes
 
 
-@attrs.frozen
+@structs.frozen
 class Withdraw:
     """The client does not want the answer to this call any more."""
 
     id: Id
 
 
-@attrs.frozen
+@structs.frozen
 class WantListing:
     """Somebody waits for the tool list and there is none yet: `offer` one."""
 
 
-@attrs.frozen
+@structs.frozen
 class RootsGiven:
     """The client's directories, as absolute paths."""
 
@@ -73,7 +75,7 @@ class RootsGiven:
 Effect = Say | Call | Withdraw | WantListing | RootsGiven
 
 
-@attrs.define
+@structs.define
 class FrontDesk:
     """One client's conversation, from its first line to its last."""
 

@@ -6,10 +6,9 @@ request carries its version in `_meta`.
 
 from typing import Any, Final
 
-import attrs
 import msgspec
 
-from exai_trio import __version__
+from exai_trio import __version__, structs
 
 HANDSHAKE_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
 STATELESS_VERSIONS: Final = ("2026-07-28",)
@@ -39,7 +38,7 @@ LIST_TTL_MS: Final = 5_000
 Result = dict[str, Any]
 
 
-@attrs.frozen
+@structs.frozen
 class Dialect:
     """One version, and what follows from it."""
 

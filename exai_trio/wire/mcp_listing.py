@@ -4,14 +4,15 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-import attrs
 import msgspec
+
+from exai_trio import structs
 
 _TOLD: Final = ("name", "title", "description", "inputSchema", "outputSchema", "annotations")
 _encoder = msgspec.json.Encoder()
 
 
-@attrs.frozen
+@structs.frozen
 class Listing:
     """Equal hashes mean equal lists."""
 
@@ -19,7 +20,7 @@ class Listing:
     hash: str
 
 
-@attrs.frozen
+@structs.frozen
 class _Kept:
     hash: str
     tools: list[dict[str, Any]]

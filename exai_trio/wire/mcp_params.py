@@ -3,8 +3,9 @@
 from typing import Any, Final, cast
 from urllib.parse import unquote, urlsplit
 
-import attrs
 import msgspec
+
+from exai_trio import structs
 
 from .mcp import Id
 from .mcp_dialect import CLIENT_KEY, Dialect
@@ -13,7 +14,7 @@ _MAX_KEY: Final = 256  # characters of a client's own key; longer ones are no ke
 _NOTHING: Final = msgspec.Raw(b"{}")
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Call:
     """A tools/call, or a request that a tool of the daemon answers (`method`). `key` is the client's own name for the call, if it gave one; `token` asks for progress."""
 
@@ -28,7 +29,7 @@ class Call:
     method: str = "tools/call"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Wish:
     """The params of requests about prompts, resources and completion, as they came."""
 
@@ -77,7 +78,7 @@ class BadParams(Exception):
     """The params are not what the method needs; the text says why."""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Params:
     """The fields that any method but tools/call may have."""
 

@@ -9,12 +9,14 @@ from typing import Annotated, Any, Literal
 import attrs
 from msgspec import UNSET, Meta, UnsetType
 
+from exai_trio import structs
+
 RequestId = Annotated[str, Meta(min_length=1, max_length=512)] | int
 Seconds = Annotated[float, Meta(gt=0)]
 MaybeId = RequestId | None | UnsetType
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Hello:
     """The first frame of a client. `roots` are directories that its tools may read."""
 
@@ -28,12 +30,12 @@ class Hello:
     roots: list[str] | None = None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ListTools:
     request_id: MaybeId = UNSET
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class CallTool:
     """`trace` is a W3C traceparent; `roots` replace those of the hello for this call.
 
@@ -50,29 +52,29 @@ class CallTool:
     handle_after_s: Seconds | None = None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Cancel:
     request_id: RequestId
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Ack:
     """Cumulative: every sequenced frame up to `seq` is in the client's hands."""
 
     seq: Annotated[int, Meta(ge=0)]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Ping:
     request_id: MaybeId = UNSET
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Health:
     request_id: MaybeId = UNSET
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class RotateToken:
     old: str = attrs.field(repr=False)
     new: str = attrs.field(repr=False)
@@ -82,7 +84,7 @@ class RotateToken:
 ClientMessage = Hello | ListTools | CallTool | Cancel | Ack | Ping | Health | RotateToken
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Fault:
     """A failure as it travels. `correlation_id` is the id under which the daemon's logs know it."""
 
@@ -95,21 +97,21 @@ class Fault:
     details: dict[str, Any] | UnsetType = UNSET
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Output:
     type: Literal["text"] = "text"
     text: str
     metadata: dict[str, Any] | UnsetType = UNSET
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ServerFacts:
     name: str
     version: str
     boot_id: str
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class HelloAck:
     ok: bool
     session_id: str | UnsetType = UNSET
@@ -121,14 +123,14 @@ class HelloAck:
     op: Literal["hello_ack"] = "hello_ack"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ToolList:
     tools: list[dict[str, Any]]
     request_id: MaybeId = UNSET
     op: Literal["list_tools_res"] = "list_tools_res"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class CallAccepted:
     request_id: RequestId
     name: str
@@ -137,7 +139,7 @@ class CallAccepted:
     op: Literal["call_tool_ack"] = "call_tool_ack"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Progress:
     """What a running call does. `t` is RFC 3339; never sequenced, may be dropped."""
 
@@ -150,7 +152,7 @@ class Progress:
     op: Literal["progress"] = "progress"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class StreamChunk:
     request_id: RequestId
     index: int
@@ -158,7 +160,7 @@ class StreamChunk:
     op: Literal["stream_chunk"] = "stream_chunk"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class CallResult:
     """The outcome of a call that did its work. `text` is all outputs joined, for old clients."""
 
@@ -170,7 +172,7 @@ class CallResult:
     op: Literal["call_tool_res"] = "call_tool_res"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class CallFailed:
     """The outcome of a call that was refused, failed or was cancelled."""
 
@@ -180,7 +182,7 @@ class CallFailed:
     op: Literal["call_tool_res"] = "call_tool_res"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class CallCancelling:
     """The cancel was accepted; the call's one outcome follows."""
 
@@ -188,18 +190,18 @@ class CallCancelling:
     op: Literal["cancelled"] = "cancelled"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ToolsChanged:
     op: Literal["tools_changed"] = "tools_changed"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Pong:
     request_id: MaybeId = UNSET
     op: Literal["pong"] = "pong"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class HealthReport:
     health: dict[str, Any]
     t: str
@@ -208,7 +210,7 @@ class HealthReport:
     op: Literal["health_res"] = "health_res"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class TokenRotated:
     ok: bool
     error: Fault | UnsetType = UNSET
@@ -216,7 +218,7 @@ class TokenRotated:
     op: Literal["rotate_token_res"] = "rotate_token_res"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Bye:
     """The daemon closes on purpose: `reason` is "draining" or "superseded"."""
 
@@ -225,7 +227,7 @@ class Bye:
     op: Literal["bye"] = "bye"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ErrorReply:
     """A fault in a frame that is no call."""
 

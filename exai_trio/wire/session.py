@@ -10,6 +10,7 @@ import attrs
 import msgspec
 import xxhash
 
+from exai_trio import structs
 from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
 
 from .codec import encode, numbered
@@ -23,7 +24,7 @@ _FRAME_BYTES = 300  # beside its text: its entries in the tables
 _sorted = msgspec.json.Encoder(order="sorted")
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Bounds:
     """How much one session may hold: calls at once; unacknowledged frames; outcomes kept after their acknowledgement.
 
@@ -37,26 +38,26 @@ class Bounds:
     kept_bytes: int = 8 * 2**20
 
 
-@attrs.frozen
+@structs.frozen
 class Start:
     """A new call: run it."""
 
 
-@attrs.frozen
+@structs.frozen
 class Again:
     """A known call: send this frame again, if there is one; the tool does not run a second time."""
 
     frame: str | None
 
 
-@attrs.frozen
+@structs.frozen
 class Refuse:
     """Answer the call with this fault; nothing was started."""
 
     fault: ExaiError
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Survivor:
     """A call as it outlived its daemon: the frames without their numbers; a number of 0 was never given."""
 
@@ -67,7 +68,7 @@ class Survivor:
     outcome_seq: int
 
 
-@attrs.define
+@structs.define
 class _Known:
     """A call that the session has seen. `body` is the frame to repeat, without its number."""
 
@@ -77,7 +78,7 @@ class _Known:
     finished: bool = False
 
 
-@attrs.define
+@structs.define
 class SessionRules:
     """Owned by one session; every method is one synchronous step. Dicts keep the order in which things came."""
 

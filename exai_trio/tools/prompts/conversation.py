@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
+from exai_trio import structs
 from exai_trio.files.budget import numbered, text_tokens
 from exai_trio.files.paths import shown
 from exai_trio.files.reading import Reading
@@ -20,7 +21,7 @@ from exai_trio.storage.base import Turn
 from exai_trio.tools.prompts.room import Room
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Material:
     """What was read for a prompt: files by resolved path, and earlier images (data URLs) by the path they were given as."""
 
@@ -28,7 +29,7 @@ class Material:
     images: Mapping[str, str] = attrs.field(factory=dict[str, str])
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Question:
     """The newest message: its text, the resolved paths of its files, its images as data URLs."""
 
@@ -70,7 +71,7 @@ def assemble(
     return messages
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class _Exchange:
     """A question of the user with what was answered; left out as one."""
 
@@ -90,7 +91,7 @@ def _exchanges(turns: Iterable[Turn]) -> list[tuple[Turn, ...]]:
     return [tuple(group) for group in grouped]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class _Page:
     """All that could stand in a prompt; each file is numbered once, however often it is tried what fits."""
 

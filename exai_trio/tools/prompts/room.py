@@ -2,8 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.errors import PromptTooLongError
 from exai_trio.files import budget
 from exai_trio.files.reading import Reading
@@ -16,7 +15,7 @@ _IMAGE_TOKENS = 1_500
 _ANSWER_SHARE = 0.2
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Room:
     """`context_window` is in the model's own tokens, None if unknown; `factor` is how many of those each estimated one is.
 

@@ -5,8 +5,9 @@ Hardly a description here: every tool list carries them once per tool. What to s
 
 from typing import Annotated, Any, Literal
 
-import attrs
 from msgspec import Meta
+
+from exai_trio import structs
 
 Confidence = Literal["exploring", "low", "medium", "high", "very_high", "almost_certain", "certain"]
 Thinking = Literal["minimal", "low", "medium", "high", "max"]
@@ -39,7 +40,7 @@ COMMON = frozenset(
 )  # fmt: skip
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Stepwise:
     """Every workflow tool."""
 
@@ -50,7 +51,7 @@ class Stepwise:
     continuation_id: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Evidence(Stepwise):
     """Tools that collect what was found in files."""
 
@@ -59,7 +60,7 @@ class Evidence(Stepwise):
     relevant_context: Names = ()
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Investigation(Evidence):
     """Tools that ask an expert at the end."""
 
@@ -75,7 +76,7 @@ class Investigation(Evidence):
     model: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Inquiry(Investigation):
     """Investigations that follow a hypothesis."""
 

@@ -2,9 +2,9 @@
 
 from typing import Annotated, Any
 
-import attrs
 from msgspec import Meta
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import panel
@@ -22,7 +22,7 @@ _MODEL = {
 }
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments(Stepwise):
     """What consensus takes."""
 

@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Count, Described, Evidence
 from exai_trio.tools.workflow.engine import tool
@@ -12,7 +11,7 @@ from exai_trio.tools.workflow.kinds import Hold, Workflow
 from exai_trio.tools.workflow.steps import Note, State
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments(Evidence):
     """What docgen takes."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import BadAnswerError, CallTimeoutError, ExaiError
 from exai_trio.providers.base import ChatRequest, ThinkingLevel
 from exai_trio.tools import asking, models, prompts
@@ -21,7 +22,7 @@ if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import ChatAnswer, ModelChoice
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Case:
     """An investigation that is ready to be judged; `sections` are what the tool itself found out."""
 

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError, ServiceUnavailableError, ToolFailedError
 
 MOST_BYTES = 400_000  # of one command's output; about 130,000 tokens
@@ -49,7 +49,7 @@ _PROGRAM = re.compile(r"^filter\.(.+)\.(clean|smudge|process)$", re.DOTALL)
 _REVISION = re.compile(r"[\w@][\w./@^~{}+-]{0,199}")
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Printed:
     """What a command printed; `cut` if that was only the beginning."""
 
@@ -57,7 +57,7 @@ class Printed:
     cut: bool = False
 
 
-@attrs.frozen
+@structs.frozen
 class Repository:
     """A work tree as seen from a directory in it; nothing outside the directory is shown. `silenced` are its own filters, off."""
 

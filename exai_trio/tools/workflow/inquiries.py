@@ -3,15 +3,14 @@ testgen, thinkdeep. Data only."""
 
 from typing import Literal
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Inquiry, Investigation, Names, Severity
 from exai_trio.tools.workflow.engine import tool
 from exai_trio.tools.workflow.kinds import Workflow
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class AnalyzeArguments(Investigation):
     """What analyze takes."""
 
@@ -21,7 +20,7 @@ class AnalyzeArguments(Investigation):
     output_format: Literal["summary", "detailed", "actionable"] = "detailed"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class CodereviewArguments(Inquiry):
     """What codereview takes."""
 
@@ -31,7 +30,7 @@ class CodereviewArguments(Inquiry):
     severity_filter: Severity = "all"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class RefactorArguments(Inquiry):
     """What refactor takes."""
 
@@ -40,7 +39,7 @@ class RefactorArguments(Inquiry):
     style_guide_examples: Names = ()
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class SecauditArguments(Inquiry):
     """What secaudit takes."""
 
@@ -53,7 +52,7 @@ class SecauditArguments(Inquiry):
     severity_filter: Severity = "all"
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class ThinkdeepArguments(Inquiry):
     """What thinkdeep takes."""
 

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 import attrs
 
+from exai_trio import structs
 from exai_trio.providers.base import ThinkingLevel
 from exai_trio.tools.declaration import Caller, Services, Visibility
 from exai_trio.tools.prompts import Section
@@ -13,7 +14,7 @@ from exai_trio.tools.workflow.arguments import Stepwise
 from exai_trio.tools.workflow.steps import Note, State
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class StepCall:
     """One call of a workflow tool, as the tool's own functions see it; `state` is before the step is noted.
 
@@ -27,7 +28,7 @@ class StepCall:
     files: tuple[str, ...] = ()
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Findings:
     """What a tool found out by itself: `facts` are kept with the step, `sections` go to the model, `answer` to the agent."""
 
@@ -36,7 +37,7 @@ class Findings:
     answer: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Hold:
     """A reason not to go on to the next step, or not to end yet: guidance, no failure."""
 
@@ -62,7 +63,7 @@ def no_hold(_note: Note) -> Hold | None:
     return None
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Workflow:
     """A workflow tool. `done` is its status at the end; `actions` is what the agent should do before its next step.
 

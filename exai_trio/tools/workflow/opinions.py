@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import attrs
+from exai_trio import structs
 
 # Two points are taken for the same if they share this part of their words.
 _ALIKE = 0.5
@@ -21,7 +21,7 @@ _SAYS_NOTHING = frozenset(
 )
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Point:
     text: str
     words: frozenset[str]

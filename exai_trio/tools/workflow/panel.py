@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError, ExaiError, ToolFailedError
 from exai_trio.providers.base import ChatRequest
 from exai_trio.tools import asking, models, prompts
@@ -25,7 +26,7 @@ TEMPERATURE = 0.2
 _MARGIN_S = 1.0
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Seat:
     """One place on the panel: who, and on which side."""
 
@@ -38,7 +39,7 @@ class Seat:
         return self.model if self.stance == "neutral" else f"{self.model} ({self.stance})"
 
 
-@attrs.define
+@structs.define
 class Opinion:
     """What became of one seat."""
 
@@ -121,7 +122,7 @@ def _deadline(seconds: float) -> float:
     return min(trio.current_time() + seconds, trio.current_effective_deadline() - _MARGIN_S)
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class _Briefing:
     """What all of the panel are given."""
 
@@ -175,7 +176,7 @@ def _seen(briefing: _Briefing, choice: "ModelChoice") -> prompts.Material:
     return fit if choice.model.sees else attrs.evolve(fit, images={})
 
 
-@attrs.frozen
+@structs.frozen
 class _Quiet:
     """The caller without the pieces of several answers mixed together."""
 

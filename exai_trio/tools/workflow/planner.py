@@ -1,7 +1,6 @@
 """planner: a plan in steps, with revisions and branches; merged into one text at the end. Asks no model."""
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import plan
 from exai_trio.tools.workflow.arguments import Positive, Stepwise
@@ -10,7 +9,7 @@ from exai_trio.tools.workflow.kinds import Hold, Workflow
 from exai_trio.tools.workflow.steps import Note
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments(Stepwise):
     """What planner takes."""
 

@@ -4,9 +4,9 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files import opening, paths
 from exai_trio.tools.statuses import Status
@@ -18,7 +18,7 @@ from exai_trio.tools.workflow.kinds import Findings, StepCall, Workflow
 _MOST_SHOWN = 200  # changed files named to the agent
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments(Inquiry):
     """What precommit takes."""
 

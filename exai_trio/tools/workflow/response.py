@@ -6,6 +6,7 @@ from typing import Any, cast, get_args
 import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.tools import statuses
 from exai_trio.tools.answers import whole_characters
 from exai_trio.tools.declaration import Answer
@@ -17,7 +18,7 @@ from exai_trio.tools.workflow.steps import Note, State
 Facts = Mapping[str, Any]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Outcome:
     """How an investigation ended. `asked` and `reply` are its texts for the conversation.
 
@@ -36,7 +37,7 @@ class Outcome:
     reasoning: str = ""
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Step:
     """Everything that an answer is made of, whether the work goes on or has ended."""
 

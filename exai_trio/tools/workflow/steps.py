@@ -10,13 +10,15 @@ from typing import Any, TypeVar
 import attrs
 import msgspec
 
+from exai_trio import structs
+
 T = TypeVar("T")
 
 LOW_CONFIDENCE = frozenset({"exploring", "low"})
 STAGNANT_STEPS = 3
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Note:
     """One step as the agent sent it. `own` are the arguments of this tool alone, `facts` what the tool itself found out."""
 
@@ -46,7 +48,7 @@ class Note:
         return {"note": msgspec.to_builtins(self)}
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class State:
     """An investigation so far: the notes that count, in order; those that were replaced or left behind; whether it is over."""
 

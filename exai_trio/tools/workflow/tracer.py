@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
-import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.files.reading import Reading
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Confidence, Evidence, Names
@@ -16,7 +16,7 @@ from exai_trio.tools.workflow.tracing import callflow, languages, reading
 from exai_trio.tools.workflow.tracing.sources import Source
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Arguments(Evidence):
     """What tracer takes."""
 

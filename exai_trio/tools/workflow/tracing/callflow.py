@@ -8,8 +8,7 @@ from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal
 
-import attrs
-
+from exai_trio import structs
 from exai_trio.tools.workflow.tracing.sources import FILE, Definition, Mention, Source
 
 DEPTH = 5
@@ -23,7 +22,7 @@ _SEPARATOR = re.compile(r"::|->|#")
 Mode = Literal["precision", "dependencies"]
 
 
-@attrs.frozen(eq=False)
+@structs.frozen(eq=False)
 class _Placed:
     """A definition and the file that it is in."""
 
@@ -38,7 +37,7 @@ class _Placed:
         return f"{self.path}:{line}"
 
 
-@attrs.frozen
+@structs.frozen
 class _Place:
     """Where a name is mentioned: in which definition, at which line."""
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import attrs
 
+from exai_trio import structs
 from exai_trio.tools.workflow.tracing.grammars import Match, Piece
 from exai_trio.tools.workflow.tracing.sources import FILE, Drawn, Source, source
 
@@ -14,7 +15,7 @@ _MENTIONS = ("call", "use", "bare", "bound")
 _FOR_EVER = 1 << 62
 
 
-@attrs.define
+@structs.define
 class _Scope:
     """A stretch of the text, in bytes. What is said in it belongs to `drawn`; one that only lends its name has none of its own."""
 
@@ -24,7 +25,7 @@ class _Scope:
     drawn: Drawn | None
 
 
-@attrs.define
+@structs.define
 class _Said:
     """A mention: how it was captured, and where."""
 

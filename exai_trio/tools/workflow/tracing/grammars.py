@@ -5,15 +5,15 @@ from functools import cache
 from importlib import import_module
 from pathlib import Path
 
-import attrs
 from tree_sitter import Language as Grammar, Node, Parser, Query, QueryCursor
 
+from exai_trio import structs
 from exai_trio.tools.workflow.tracing.languages import Language
 
 _QUERIES = Path(__file__).parent / "queries"
 
 
-@attrs.define  # not frozen: of a large file there are a hundred thousand
+@structs.define  # not frozen: of a large file there are a hundred thousand
 class Piece:
     """A captured part of the text, in bytes; `line` counts from 1."""
 

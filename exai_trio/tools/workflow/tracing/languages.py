@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from pathlib import PurePath
 from typing import Final
 
-import attrs
+from exai_trio import structs
 
 
-@attrs.frozen
+@structs.frozen
 class Language:
     """A grammar: the package it is in, the function that gives it, and the files with its queries."""
 

@@ -12,11 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-import attrs
 import msgspec
 import trio
 
 import exai_trio
+from exai_trio import structs
 from exai_trio.tools.workflow.tracing import languages
 from exai_trio.tools.workflow.tracing.sources import Source
 
@@ -31,7 +31,7 @@ _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1
 _TOO_LATE = Source(fault="not reached in the time for one trace; name fewer files")
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Limits:
     """Seconds for one file and for all; bytes that the process may use."""
 

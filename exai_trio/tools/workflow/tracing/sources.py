@@ -2,6 +2,8 @@
 
 import attrs
 
+from exai_trio import structs
+
 # Of one file. What has more was generated, and is cut.
 MOST_DEFINITIONS = 10_000
 MOST_MENTIONS = 50_000
@@ -9,7 +11,7 @@ _LONGEST_NAME = 200
 FILE = "file"  # the kind of what stands outside all definitions
 
 
-@attrs.frozen
+@structs.frozen
 class Mention:
     """A name as it is called or used somewhere: its last part, and the line."""
 
@@ -17,7 +19,7 @@ class Mention:
     line: int
 
 
-@attrs.frozen(kw_only=True, eq=False)
+@structs.frozen(kw_only=True, eq=False)
 class Definition:
     """A function, class or the like: its qualified name, its line, and what is said in it itself, not in definitions inside it."""
 
@@ -32,7 +34,7 @@ class Definition:
         return self.name.rpartition(".")[2]
 
 
-@attrs.frozen(kw_only=True)
+@structs.frozen(kw_only=True)
 class Source:
     """One file. `fault`: why there is nothing of it. `doubt`: why this may not be all."""
 
@@ -42,7 +44,7 @@ class Source:
     doubt: str = ""
 
 
-@attrs.define(kw_only=True)
+@structs.define(kw_only=True)
 class Drawn:
     """A definition while it is being read."""
 
