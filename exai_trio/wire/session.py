@@ -184,14 +184,12 @@ class SessionRules:
                 retry_after_s=1.0,
                 details={"limit": "session_max_inflight", "max": self.bounds.running},
             )
-        if (
-            self._unacked_bytes > self.bounds.unacked_bytes
-            or len(self._unacked) > self.bounds.unacked_frames
-        ):
+        frames = len(self._unacked)
+        if self._unacked_bytes > self.bounds.unacked_bytes or frames > self.bounds.unacked_frames:
             return OverCapacityError(
                 "too many answers wait to be acknowledged; send ack for what has arrived",
                 retry_after_s=1.0,
-                details={"limit": "unacknowledged", "frames": len(self._unacked)},
+                details={"limit": "unacknowledged", "frames": frames},
             )
         return None
 
