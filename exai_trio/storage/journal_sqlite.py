@@ -1,8 +1,10 @@
 """The journal's tables in the SQLite file. The file, its writer and its faults are `sqlite`'s.
 
-A call and its outcome are one insert each: a large request is written once.
+A call and its outcome are one insert each: a large request is written once. What is long is compressed, in the writer's
+thread: the disk has each byte twice, in the log and in the file.
 """
 
+import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 
@@ -10,7 +12,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.storage.ballast import Ballast
-from exai_trio.storage.faults import DiskFull
+from exai_trio.storage.faults import Damaged, DiskFull
 from exai_trio.storage.group_commit import GroupCommit
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
 
@@ -18,7 +20,8 @@ if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
 
 T = TypeVar("T")
-_BRIEF: Final = 64 * 1024  # characters; what is longer leaves the loop to others
+_BRIEF: Final = 64 * 1024  # characters; what is longer is the thread's, and compressed
+_QUICKLY: Final = 1  # the level of compression: text shrinks to a third or less
 _SWEPT_AT_ONCE: Final = 500  # rows: the writer's other customers wait a few milliseconds for them
 
 
@@ -43,7 +46,7 @@ class SqliteJournal:
                 retry_after_s=10.0,
             )
         row = _row(call)
-        await self._insert(lambda connection: _insert_call(connection, row), call.frame)
+        await self._insert(lambda connection: _insert_call(connection, row, call.frame), call.frame)
 
     async def run_again(self, session: str, request: str) -> None:
         await self._writer.write(
@@ -55,8 +58,9 @@ class SqliteJournal:
         )
 
     async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
-        row = (session, request, outcome.seq, outcome.frame, outcome.at)
-        await self._insert(lambda connection: _insert_outcome(connection, row), outcome.frame)
+        row = (session, request, outcome.seq, outcome.at)
+        frame = outcome.frame
+        await self._insert(lambda connection: _insert_outcome(connection, row, frame), frame)
 
     async def _insert(self, insert: "Callable[[Connection], None]", frame: str) -> None:
         if len(frame) <= _BRIEF:
@@ -67,9 +71,14 @@ class SqliteJournal:
     async def hand_over(
         self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
     ) -> None:
-        ended = (session, request, outcome.seq, outcome.frame, outcome.at)
+        ended = (session, request, outcome.seq, outcome.at)
         row = _row(to)
-        await self._writer.write(lambda connection: _hand_over(connection, ended, row))
+
+        def hand_over(connection: "Connection") -> None:
+            _insert_outcome(connection, ended, outcome.frame)
+            _insert_call(connection, row, to.frame)
+
+        await self._writer.write(hand_over)
 
     async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
         return await self._read(lambda connection: _names(connection, principal))
@@ -116,31 +125,37 @@ def _row(call: KeptCall) -> tuple[Any, ...]:
         call.at,
         call.attempts,
         int(call.lasting),
-        call.frame,
     )
 
 
-def _insert_call(connection: "Connection", row: tuple[Any, ...]) -> None:
+def _packed(frame: str) -> tuple[str, bytes | None]:
+    """The columns `frame` and `packed`."""
+    return (frame, None) if len(frame) <= _BRIEF else ("", zlib.compress(frame.encode(), _QUICKLY))
+
+
+def _unpacked(frame: str, packed: bytes | None) -> str:
+    try:
+        return frame if packed is None else zlib.decompress(packed).decode()
+    except (zlib.error, UnicodeDecodeError) as fault:
+        raise Damaged(f"A frame of the journal cannot be unpacked: {fault}") from fault
+
+
+def _insert_call(connection: "Connection", row: tuple[Any, ...], frame: str) -> None:
     # REPLACE takes the older call's outcome with it: the foreign key cascades.
     connection.execute(
         "INSERT OR REPLACE INTO journal_calls"
-        " (session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        row,
+        " (session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*row, *_packed(frame)),
     )
 
 
-def _insert_outcome(connection: "Connection", row: tuple[Any, ...]) -> None:
+def _insert_outcome(connection: "Connection", row: tuple[Any, ...], frame: str) -> None:
     connection.execute(
-        "INSERT INTO journal_outcomes (session, request, seq, frame, at) VALUES (?, ?, ?, ?, ?)"
+        "INSERT INTO journal_outcomes (session, request, seq, at, frame, packed) VALUES (?, ?, ?, ?, ?, ?)"
         " ON CONFLICT DO NOTHING",
-        row,
+        (*row, *_packed(frame)),
     )
-
-
-def _hand_over(connection: "Connection", ended: tuple[Any, ...], begun: tuple[Any, ...]) -> None:
-    _insert_outcome(connection, ended)
-    _insert_call(connection, begun)
 
 
 def _names(connection: "Connection", principal: str) -> tuple[tuple[str, str], ...]:
@@ -173,8 +188,8 @@ def _unfinished(connection: "Connection") -> tuple[str, ...]:
 
 def _session(connection: "Connection", session: str) -> KeptSession | None:
     rows = connection.execute(
-        "SELECT c.session, c.request, c.principal, c.resumable, c.seq, c.frame, c.roots, c.timeout, c.at,"
-        " c.attempts, c.lasting, o.seq, o.frame, o.at FROM journal_calls AS c"
+        "SELECT c.session, c.request, c.principal, c.resumable, c.seq, c.roots, c.timeout, c.at,"
+        " c.attempts, c.lasting, c.frame, c.packed, o.seq, o.at, o.frame, o.packed FROM journal_calls AS c"
         " LEFT JOIN journal_outcomes AS o ON o.session = c.session AND o.request = c.request"
         " WHERE c.session = ? ORDER BY c.rowid",
         (session,),
@@ -189,24 +204,26 @@ def _session(connection: "Connection", session: str) -> KeptSession | None:
 
 
 def _call(row: tuple[Any, ...]) -> KeptCall:
-    session, request, principal, resumable, seq, frame, roots, timeout, at, attempts, lasting = row[
-        :11
-    ]
-    out_seq, out_frame, out_at = row[11:]
+    session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting = row[:10]
+    frame, packed = row[10:12]
     return KeptCall(
         session=session,
         request=request,
         principal=principal,
         resumable=bool(resumable),
         seq=seq,
-        frame=frame,
+        frame=_unpacked(frame, packed),
         roots=tuple(msgspec.json.decode(roots)),
         timeout=timeout,
         at=at,
         attempts=attempts,
         lasting=bool(lasting),
-        outcome=None if out_frame is None else KeptOutcome(seq=out_seq, frame=out_frame, at=out_at),
+        outcome=_outcome(*row[12:]),
     )
+
+
+def _outcome(seq: int | None, at: float, frame: str, packed: bytes | None) -> KeptOutcome | None:
+    return None if seq is None else KeptOutcome(seq=seq, at=at, frame=_unpacked(frame, packed))
 
 
 def _sweep(connection: "Connection", now: float, unnumbered_s: float) -> int:

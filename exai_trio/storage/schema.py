@@ -112,4 +112,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
     ),
     ("ALTER TABLE journal_calls ADD COLUMN lasting INTEGER NOT NULL DEFAULT 0",),
+    (  # a long frame is there, compressed, and the text is empty
+        "ALTER TABLE journal_calls ADD COLUMN packed BLOB",
+        "ALTER TABLE journal_outcomes ADD COLUMN packed BLOB",
+    ),
 )

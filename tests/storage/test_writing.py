@@ -13,8 +13,9 @@ import trio
 import trio.testing
 
 from exai_trio.errors import StorageError
+from exai_trio.storage.faults import Damaged
 from exai_trio.storage.group_commit import Write, open_group_commit
-from exai_trio.storage.journal import KeptCall
+from exai_trio.storage.journal import KeptCall, KeptOutcome
 from exai_trio.storage.opened import Opened, Pair
 from exai_trio.storage.sqlite import open_sqlite
 from exai_trio.storage.writing import LOG_LENGTH, MOST_WAITING, SLOW_S, TURNS, Writing
@@ -171,20 +172,42 @@ def test_a_troubled_connection_is_not_for_the_loop(tmp_path):
 
 
 @pytest.mark.real
-async def test_a_long_frame_is_the_threads(tmp_path, monkeypatch):
-    """Copying it takes longer than waking a thread."""
-    brief = []
-    async with open_sqlite(tmp_path / "exai.db") as store:
-        at_once = store._writer._at_once
+async def test_a_long_frame_is_the_threads_and_is_compressed(tmp_path, monkeypatch):
+    """It comes back as it was, also after a hand-over; the file is much shorter than it."""
+    brief, path = [], tmp_path / "exai.db"
+    long, longer = "long ü " * 100_000, "longer ö " * 100_000
+    ended = KeptOutcome(seq=2, frame=longer, at=1.0)
+    async with open_sqlite(path) as store:
+        journal, at_once = store.journal(), store._writer._at_once
         monkeypatch.setattr(
             store._writer, "_at_once", lambda work: brief.append(1) or at_once(work)
         )
-        await store.journal().accept(call(1, "x" * 60_000))
-        await store.journal().accept(call(2, "x" * 70_000))
+        await journal.accept(call(1, "x" * 60_000))
+        await journal.accept(call(2, long))
+        await journal.finish("s", "2", ended)
+        await journal.hand_over("s", "1", ended, call(3, long))
+        found = await journal.session("s")
+
+    assert ["x" * 60_000, long, long] == [kept.frame for kept in found.calls]
+    assert [ended, ended, None] == [kept.outcome for kept in found.calls]
+    assert [1] == brief
+    assert path.stat().st_size < 400_000
+
+
+@pytest.mark.real
+async def test_a_long_frame_that_cannot_be_unpacked_is_damage(tmp_path):
+    """SQLite does not notice it."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path, lasting=True) as store:
+        await store.journal().accept(call(1, "x" * 100_000))
+        await store.write(lambda c: c.execute("UPDATE journal_calls SET packed = x'00'").rowcount)
+        with pytest.raises(Damaged, match="unpacked"):
+            await store.journal().session("s")
+        await store.journal().accept(call(2))
         found = await store.journal().session("s")
 
-    assert [60_000, 70_000] == [len(kept.frame) for kept in found.calls]
-    assert [1] == brief
+    assert ["2"] == [kept.request for kept in found.calls]
+    assert store.set_aside.exists()
 
 
 @pytest.mark.real
