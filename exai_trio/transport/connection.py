@@ -4,7 +4,9 @@ and telling a slow peer from a dead one.
 The library's own `send_message` takes a lock and makes a system call for each message; both cost a turn of the scheduler.
 """
 
+import math
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, cast
 
 import trio
@@ -17,11 +19,15 @@ from .life import Life
 from .relayed import Messages, Take
 
 RECEIVE_BYTES = 65_536
+_GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 _PIECE_BYTES = 65_536  # of a long write: a peer that takes so much in time reads
 
 
 class Connection(tws.WebSocketConnection):
-    """`cut` is true once a write of ours ended midway: the peer would read the next bytes as part of the old ones."""
+    """`cut` is true once a write of ours ended midway: the peer would read the next bytes as part of the old ones. `beside` is
+    where pongs are sent; it is there before the reader runs."""
+
+    beside: trio.Nursery
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - the library's own
         super().__init__(*arguments, **named)
@@ -55,18 +61,28 @@ class Connection(tws.WebSocketConnection):
         if (
             not event.message_finished
             and self._life.is_to_be_shown(begins=not self._message_parts)
-            and not self._stream_lock.locked()
+            and not self._life.owed
         ):
-            await self.pong()
+            self._answer(Pong())
         await super()._handle_message_event(event)
 
     async def _handle_ping_event(self, event: Ping) -> None:
-        """The reader does not wait for a long write, which may wait for the peer's reader: the answer goes out behind it."""
         self._life.heard()
-        if self._life.is_writing:
-            self._life.owed = self._wsproto.send(event.response())
-        else:
-            await super()._handle_ping_event(event)
+        self._answer(event.response())
+
+    def _answer(self, pong: Pong) -> None:
+        """The reader waits for no write, since that may wait for the peer's reader: the answer goes out behind what is being
+        written, or by a task of its own. Only the newest one matters."""
+        is_taken_along = self._life.is_writing or self._life.owed
+        self._life.owed = self._wsproto.send(pong)
+        if not is_taken_along:
+            self.beside.start_soon(self._pay, name="websocket pong")
+
+    async def _pay(self) -> None:
+        """Cancelling may cut the stream."""
+        with suppress(*_GONE):
+            async with self._stream_lock:
+                await self._write(self._life.take_owed(), math.inf)
 
     async def _handle_pong_event(self, event: Pong) -> None:
         """Asked for or not: the system tells only in large steps what has left its buffers."""

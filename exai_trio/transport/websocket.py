@@ -245,6 +245,7 @@ async def _reader(connection: Connection, stream: trio.abc.Stream) -> AsyncGener
     outcome: PeerGone | Unreachable | None = None
     async with trio.open_nursery() as nursery:
         reader = _Reader(connection)
+        connection.beside = nursery
         # Not `start`: cancelled meanwhile, it would leave a shielded task that nothing ends.
         nursery.start_soon(reader.run, name="websocket reader")  # noqa: ASYNC113
         try:
@@ -254,6 +255,7 @@ async def _reader(connection: Connection, stream: trio.abc.Stream) -> AsyncGener
         finally:
             reader.scope.cancel(reason="the connection was left")
             await trio.aclose_forcefully(stream)
+            nursery.cancel_scope.cancel(reason="the connection was left")
     if outcome is not None:
         raise outcome
 

@@ -257,6 +257,63 @@ async def test_a_ping_during_a_long_write_is_answered_behind_it(autojump_clock):
     assert 9 < at < 11
 
 
+class Full(trio.abc.Stream):
+    """A line that takes nothing more once it is `full`, until its peer has read, which is when it is freed."""
+
+    def __init__(self, stream):
+        self.stream, self.full, self.freed = stream, False, trio.Event()
+
+    async def send_all(self, data):
+        if self.full:
+            await self.freed.wait()
+        await self.stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self):
+        await self.stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, max_bytes=None):
+        data = await self.stream.receive_some(4096)
+        await trio.sleep(0.1)
+        return data
+
+    async def aclose(self):
+        await self.stream.aclose()
+
+
+@pytest.mark.parametrize("writing", ["nothing", "a ping"])
+async def test_a_full_line_does_not_keep_the_reader_from_reading(writing, autojump_clock):
+    """Two that each wait for the other to read would wait for ever: pongs, asked for or not, are sent beside the reader."""
+    ours, theirs = memory_stream_pair()
+    limits = Limits(max_bytes=10**7, send_s=2.0, close_s=1.0)
+    line, heard, answers = Full(theirs), [], []
+
+    async def serve():
+        async with accept(line, limits, everyone) as socket:
+            line.full = True
+            if writing == "a ping":
+                nursery.start_soon(socket.answers_ping, 60.0)
+            heard.extend([len(await socket.receive()) for _ in range(2)])
+            line.freed.set()
+            await trio.sleep_forever()
+
+    async def ask(socket):
+        await trio.sleep(1)
+        answers.append(await socket.answers_ping(60.0))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(serve)
+        async with client_on(ours, "test", limits) as socket:
+            nursery.start_soon(ask, socket)
+            await socket.send("x" * 100_000)
+            await trio.sleep(5)
+            await socket.send("y" * 50_000)
+            await trio.sleep(20)
+        nursery.cancel_scope.cancel()
+
+    assert [100_000, 50_000] == heard
+    assert [True] == answers
+
+
 async def test_a_peer_that_is_silent_is_dead_though_the_line_stands(autojump_clock):
     """Nothing comes and nothing is taken: the ping is given up after its time."""
     ours, theirs = memory_stream_pair()
