@@ -130,11 +130,11 @@ async def steady(load: Load) -> None:
 
 
 async def burst(load: Load) -> None:
-    """10 calls at once, and 100 in the middle fifth of the time."""
-    first, second = 0.4 * load.seconds, 0.6 * load.seconds
+    """10 calls at once, and 100 in the middle fifth of each minute, or of each fifth of a run that is shorter than five."""
+    period = min(60.0, load.seconds / 5)
 
     async def at_times(load: Load, caller: Caller, number: int) -> None:
-        if number < 10 or first <= load.elapsed < second:
+        if number < 10 or 0.4 <= load.elapsed % period / period < 0.6:
             await _echo(load, caller, number)
         else:
             await trio.sleep(0.02)
