@@ -12,6 +12,7 @@ from typing import Any, cast
 import trio
 import trio_websocket as tws
 from wsproto import ConnectionType, WSConnection
+from wsproto.connection import ConnectionState
 from wsproto.events import BytesMessage, Ping, Pong, TextMessage
 
 from .at_once import written_at_once
@@ -72,7 +73,9 @@ class Connection(tws.WebSocketConnection):
 
     def _answer(self, pong: Pong) -> None:
         """The reader waits for no write, since that may wait for the peer's reader: the answer goes out behind what is being
-        written, or by a task of its own. Only the newest one matters."""
+        written, or by a task of its own. Only the newest one matters, and none after our goodbye."""
+        if self._wsproto.state is not ConnectionState.OPEN:
+            return
         is_taken_along = self._life.is_writing or self._life.owed
         self._life.owed = self._wsproto.send(pong)
         if not is_taken_along:

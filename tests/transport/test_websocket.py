@@ -4,6 +4,8 @@ import pytest
 import trio
 import trio.testing
 from trio.testing import memory_stream_pair
+from wsproto import ConnectionType, WSConnection
+from wsproto.events import CloseConnection, Ping, Request
 
 from exai_trio.transport.websocket import (
     GOING_AWAY,
@@ -312,6 +314,30 @@ async def test_a_full_line_does_not_keep_the_reader_from_reading(writing, autoju
 
     assert [100_000, 50_000] == heard
     assert [True] == answers
+
+
+async def test_a_ping_after_our_goodbye_breaks_nothing(autojump_clock):
+    """A peer that has not read it yet still asks; its goodbye is heard behind that, and nobody waits for the limit."""
+    ours, theirs = memory_stream_pair()
+    peer = WSConnection(ConnectionType.CLIENT)
+
+    async def ask_late():
+        await ours.send_all(peer.send(Request(host="test", target="/")))
+        peer.receive_data(await ours.receive_some())
+        goodbye = await ours.receive_some()
+        question = peer.send(Ping())
+        peer.receive_data(goodbye)
+        (closing,) = [one for one in peer.events() if isinstance(one, CloseConnection)]
+        await ours.send_all(question + peer.send(closing.response()))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(ask_late)
+        begun = trio.current_time()
+        async with accept(theirs, LIMITS, everyone) as socket:
+            await socket.close()
+        took = trio.current_time() - begun
+
+    assert took < LIMITS.close_s
 
 
 async def test_a_peer_that_is_silent_is_dead_though_the_line_stands(autojump_clock):
