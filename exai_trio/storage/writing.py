@@ -59,8 +59,9 @@ class Writing:
             return False
         self._turns_left -= 1
         try:
-            work(connection)
-        except Exception:  # noqa: BLE001 - a statement that fails is not done; the thread tries it again
+            with self.mapped():
+                work(connection)
+        except StorageError:
             return False
         finally:
             self._note_duration(trio.current_time() - begun)

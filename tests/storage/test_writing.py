@@ -72,6 +72,10 @@ def nothing(_):
     pass
 
 
+def refused(_):
+    raise StorageError("test")
+
+
 @pytest.mark.real
 async def test_a_brief_write_is_done_on_the_loop(tmp_path, mock_clock):
     """All others are the thread's."""
@@ -140,13 +144,13 @@ async def test_now_and_then_a_write_is_the_threads(writing, mock_clock):
     """It looks after the log; and what fails on the loop, or cannot be done there, the thread is to do."""
     asked = [writing.at_once(nothing) for _ in range(TURNS + 1)]
     writing.commit([Write(nothing, whole=True)])
-    crashed = writing.at_once(lambda _: 1 / 0)
+    failed = writing.at_once(refused)
     after = writing.at_once(nothing)
     troubled = Writing(Open(writing.opened.log, trouble=True), None, nullcontext, flushes=False)
     flushing = Writing(writing.opened, None, nullcontext, flushes=True)
 
     assert [True] * TURNS + [False] == asked
-    assert (False, True) == (crashed, after)
+    assert (False, True) == (failed, after)
     assert (False, False) == (troubled.at_once(nothing), flushing.at_once(nothing))
 
 
