@@ -41,7 +41,7 @@ def _made(
     if how.get("repr", True):
         shared["__repr__"] = _repr
     if how.get("eq", True):
-        shared |= {"__eq__": _eq, "__hash__": hashed}
+        shared |= {"__eq__": _eq, "__hash__": hashed if how.get("hash", True) else None}
     made = make(cls, **how | {"eq": False, "repr": False})
     for name in shared.keys() - own:
         setattr(made, name, shared[name])

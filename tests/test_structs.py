@@ -49,7 +49,7 @@ class Broken(Exception):
 
 
 SHAPES = (Plain, Own, Rough, Nothing, Broken)
-HOWS = ({}, {"kw_only": True}, {"eq": False}, {"repr": False})
+HOWS = ({}, {"kw_only": True}, {"eq": False}, {"repr": False}, {"hash": False})
 
 
 def copy(shape):
