@@ -66,10 +66,9 @@ def _wanted(words: list[str], cycles: int) -> dict[str, int]:
     wanted: dict[str, int] = {}
     for word in words:
         name, _, own = word.partition("=")
-        if name != "all":
-            SCENARIOS[name]  # raises KeyError
         for one in SCENARIOS if name == "all" else [name]:
-            count = int(own) if own else max(1, int(cycles * SCENARIOS[one].share))
+            usual = max(1, int(cycles * SCENARIOS[one].share))
+            count = int(own) if own else usual
             wanted.setdefault(one, count)
     return wanted
 
