@@ -1,44 +1,21 @@
 """A disk that is full, a file that is damaged or locked: the store says so, and recovers by itself where it can."""
 
 import os
-import random
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import attrs
 import pytest
+from kept_calls import call, outcome
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.damage import marker, note
 from exai_trio.storage.faults import Damaged, DiskFull, NotKept, NotOurs
-from exai_trio.storage.journal import KeptCall, KeptOutcome
 from exai_trio.storage.sqlite import open_sqlite
 
 pytestmark = pytest.mark.real
-
-
-def call(request="1", **fields):
-    kept = KeptCall(
-        session="s",
-        request=request,
-        principal="token",
-        resumable=True,
-        seq=1,
-        frame="{}",
-        roots=(),
-        timeout=60.0,
-        at=0.0,
-    )
-    return attrs.evolve(kept, **fields)
-
-
-def outcome(size=10):
-    """As long on disk as it is: no compression makes it much shorter."""
-    noise = random.Random(size).randbytes(size)  # noqa: S311  # no secret
-    return KeptOutcome(seq=2, frame=noise.decode("latin-1"), at=1.0)
 
 
 def test_the_ballast_takes_its_room_once(tmp_path):
@@ -320,7 +297,7 @@ TMPFS = """
 import sys, trio
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_disk_trouble import call, outcome
+from kept_calls import call, outcome
 from exai_trio.storage.faults import DiskFull
 from exai_trio.storage.sqlite import open_sqlite
 
@@ -377,7 +354,7 @@ READ_ONLY = """
 import subprocess, sys, trio
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_disk_trouble import call, outcome
+from kept_calls import call, outcome
 from exai_trio.errors import StorageError
 from exai_trio.storage.sqlite import open_sqlite
 

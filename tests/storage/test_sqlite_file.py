@@ -1,11 +1,8 @@
 """What only the SQLite store promises: the file, its schema, faults, cancellation, kills."""
 
 import os
-import signal
 import sqlite3
 import stat
-import subprocess
-import sys
 import threading
 from contextlib import closing, contextmanager
 from functools import partial
@@ -13,6 +10,7 @@ from functools import partial
 import pytest
 import trio
 import trio.testing
+from killed import killed_midway
 
 from exai_trio.errors import StorageError
 from exai_trio.storage import schema
@@ -408,17 +406,7 @@ trio.run(main)
 async def test_a_kill_loses_nothing_acknowledged(tmp_path):
     """After kill -9 every turn that append had answered for is there."""
     path = tmp_path / "exai.db"
-
-    def kill_midway():
-        with subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(path)], stdout=subprocess.PIPE, text=True
-        ) as child:
-            heard = [child.stdout.readline() for _ in range(200)]
-            child.send_signal(signal.SIGKILL)
-            heard += child.stdout.readlines()
-        return [int(line) for line in heard if line.endswith("\n")]
-
-    acknowledged = await trio.to_thread.run_sync(kill_midway)
+    acknowledged = await killed_midway(CHILD, path)
     async with open_sqlite(path) as store:
         found = await store.load("c", now=1)
 

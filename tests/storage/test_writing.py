@@ -1,40 +1,22 @@
 """Short writes on the loop, and when they are the thread's."""
 
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from contextlib import closing, nullcontext
 
-import attrs
 import pytest
 import trio
 import trio.testing
+from kept_calls import call
+from killed import killed_midway
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.faults import Damaged
 from exai_trio.storage.group_commit import Write, open_group_commit
-from exai_trio.storage.journal import KeptCall, KeptOutcome
+from exai_trio.storage.journal import KeptOutcome
 from exai_trio.storage.opened import Opened, Pair
 from exai_trio.storage.sqlite import open_sqlite
 from exai_trio.storage.writing import LOG_LENGTH, MOST_WAITING, SLOW_S, TURNS, Writing
-
-CALL = KeptCall(
-    session="s",
-    request="0",
-    principal="token",
-    resumable=True,
-    seq=1,
-    frame="{}",
-    roots=(),
-    timeout=60.0,
-    at=0.0,
-)
-
-
-def call(number, frame="{}"):
-    return attrs.evolve(CALL, request=str(number), frame=frame)
 
 
 class Places:
@@ -186,10 +168,10 @@ async def test_a_long_frame_is_the_threads_and_is_compressed(tmp_path, monkeypat
         monkeypatch.setattr(
             store._writer, "_at_once", lambda work: brief.append(1) or at_once(work)
         )
-        await journal.accept(call(1, "x" * 60_000))
-        await journal.accept(call(2, long))
+        await journal.accept(call("1", frame="x" * 60_000))
+        await journal.accept(call("2", frame=long))
         await journal.finish("s", "2", ended)
-        await journal.hand_over("s", "1", ended, call(3, long))
+        await journal.hand_over("s", "1", ended, call("3", frame=long))
         found = await journal.session("s")
 
     assert ["x" * 60_000, long, long] == [kept.frame for kept in found.calls]
@@ -203,11 +185,11 @@ async def test_a_long_frame_that_cannot_be_unpacked_is_damage(tmp_path):
     """SQLite does not notice it."""
     path = tmp_path / "exai.db"
     async with open_sqlite(path, lasting=True) as store:
-        await store.journal().accept(call(1, "x" * 100_000))
+        await store.journal().accept(call("1", frame="x" * 100_000))
         await store.write(lambda c: c.execute("UPDATE journal_calls SET packed = x'00'").rowcount)
         with pytest.raises(Damaged, match="unpacked"):
             await store.journal().session("s")
-        await store.journal().accept(call(2))
+        await store.journal().accept(call("2"))
         found = await store.journal().session("s")
 
     assert ["2"] == [kept.request for kept in found.calls]
@@ -221,7 +203,7 @@ async def test_the_log_stays_short(tmp_path):
     log = path.with_name("exai.db-wal")
     async with open_sqlite(path) as store:
         for number in range(12 * TURNS):
-            await store.journal().accept(call(number, "x" * 4000))
+            await store.journal().accept(call(str(number), frame="x" * 4000))
             lengths.append(log.stat().st_size)
         (by_itself,) = await store._writer.write(
             lambda connection: connection.execute("PRAGMA wal_autocheckpoint").fetchone()
@@ -244,7 +226,7 @@ async def test_the_loop_does_not_wait_for_another_processs_lock(tmp_path):
         )
 
         async def write():
-            await store.journal().accept(call(1))
+            await store.journal().accept(call("1"))
             seen.append("written")
 
         with closing(sqlite3.connect(path, isolation_level=None)) as other:
@@ -263,7 +245,7 @@ CHILD = """
 import sys, trio
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_writing import call
+from kept_calls import call
 from exai_trio.storage.opened import Opened, Pair
 from exai_trio.storage.sqlite import open_sqlite
 
@@ -272,7 +254,7 @@ async def main():
         number = 0
         while True:
             number += 1
-            await store.journal().accept(call(number, "x" * 800))
+            await store.journal().accept(call(str(number), frame="x" * 800))
             print(number, flush=True)
 
 trio.run(main)
@@ -283,18 +265,7 @@ trio.run(main)
 async def test_a_kill_loses_nothing_that_the_loop_wrote(tmp_path):
     """After kill -9 every call that was accepted is there."""
     path = tmp_path / "exai.db"
-    here = __file__.rpartition("/")[0]
-
-    def kill_midway():
-        with subprocess.Popen(
-            [sys.executable, "-c", CHILD, str(path), here], stdout=subprocess.PIPE, text=True
-        ) as child:
-            heard = [child.stdout.readline() for _ in range(200)]
-            child.send_signal(signal.SIGKILL)
-            heard += child.stdout.readlines()
-        return [int(line) for line in heard if line.endswith("\n")]
-
-    accepted = await trio.to_thread.run_sync(kill_midway)
+    accepted = await killed_midway(CHILD, path)
     async with open_sqlite(path) as store:
         found = await store.journal().session("s")
 
