@@ -153,12 +153,15 @@ def slow(*, quick: bool) -> Iterator[Row]:
 
 
 async def _most(port: int, seconds: float) -> float:
-    """Answers of 40 KB that the machine gives in a second, as fast as it can, to clients that read."""
+    """Answers of 40 KB that the machine gives in a second, as fast as it can, to clients that read. Raises
+    NotMeasured if there is none."""
     answers = [0]
     with trio.move_on_after(seconds):
         async with trio.open_nursery() as clients:
             for _ in range(_ASKING):
                 clients.start_soon(_ask_on, port, answers)
+    if not answers[0]:
+        raise NotMeasured(f"nothing was answered within {seconds:g} s")
     return answers[0] / seconds
 
 
