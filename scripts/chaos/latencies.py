@@ -36,6 +36,10 @@ class Latencies:
         """In seconds; 0 if there was no answer."""
         return self.most if share == 1 else _percentile(self._all, share)
 
+    def settled(self, share: float) -> float:
+        """The percentile without the first quarter of the run, in which all connect."""
+        return _percentile(sum(self._slots[SLOTS // 4 :], Counter[int]()), share)
+
     def course(self, share: float) -> list[tuple[float, float]]:
         """The percentile over time, with a point where there were answers."""
         width = self.seconds / SLOTS

@@ -9,15 +9,15 @@ import attrs
 import trio
 
 from .caller import LOST, Caller, Frame, Refused
+from .deaf import open_deaf
 from .latencies import Latencies
 from .proxy import Proxy, open_proxy
 from .world import World
 
 _CALL_S = 30.0
-_DEAF_PER_SECOND = 60.0  # calls of all that never read: few and large, not to be the load
-_DEAF_CHARACTERS = 60_000
+_LARGE_PER_SECOND = 60.0  # calls of all that may never read: few and large, not to be the load
+_LARGE_CHARACTERS = 60_000
 _READERS_PER_SECOND = 200.0  # of all that read beside them
-_SMALL_BUFFER = 8192  # bytes that the system may hold for one that never reads
 
 
 @attrs.define(kw_only=True, eq=False)
@@ -143,75 +143,44 @@ async def burst(load: Load) -> None:
 
 
 async def slow_clients(load: Load) -> None:
-    """Half of the clients ask for large answers and never read; the other half asks at its leisure."""
+    """Half of the clients ask for large answers, and never read them if the load is `deaf`; the other half asks at its leisure."""
     half = load.clients // 2
-    pause = half / _READERS_PER_SECOND
 
-    async def at_leisure(load: Load, caller: Caller, number: int) -> None:
-        await trio.sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311  # a rhythm, no secret
-        await _echo(load, caller, number)
+    async def small(load: Load, caller: Caller, _number: int) -> None:
+        await trio.sleep(_rhythm(half / _READERS_PER_SECOND))
+        await _echo(load, caller, 0)
 
-    async with trio.open_nursery() as deaf:
-        for _ in range(half if load.deaf else 0):
-            deaf.start_soon(_never_read, load, half / _DEAF_PER_SECOND)
-        await _clients(load, half, 1, at_leisure)
-        deaf.cancel_scope.cancel()
+    async def large(load: Load, caller: Caller, _number: int) -> None:
+        await trio.sleep(_rhythm(half / _LARGE_PER_SECOND))
+        await load.call(caller, "test_echo", prompt="y" * _LARGE_CHARACTERS)
+
+    async with trio.open_nursery() as others:
+        if load.deaf:
+            for _ in range(half):
+                others.start_soon(_never_read, load, half / _LARGE_PER_SECOND)
+        else:
+            aside = Load(world=load.world, seconds=load.seconds)
+            others.start_soon(_clients, aside, half, 1, large)
+        await _clients(load, half, 1, small)
+        others.cancel_scope.cancel()
+
+
+def _rhythm(pause: float) -> float:
+    """Seconds about as long as that: no two clients ask at the same time for long."""
+    return pause * random.uniform(0.1, 1.9)  # noqa: S311  # no secret
 
 
 async def _never_read(load: Load, pause: float) -> None:
     """Asks until the daemon takes no more, and comes again when it is thrown out."""
-    hello = '{"op": "hello", "protocol": 2}'
-    call = '{"op": "call_tool", "request_id": "%d", "name": "test_echo", "arguments": {"prompt": "%s"}}'
-    text = "y" * _DEAF_CHARACTERS
     while True:
         try:
-            async with await _open_narrow(load.world.port) as stream:
-                socket = await Deaf.open(stream)
-                await socket.say(hello)
+            async with open_deaf(load.world.port) as deaf:
                 for number in range(100_000):
-                    await trio.sleep(pause)
-                    await socket.say(call % (number, text))
+                    await trio.sleep(_rhythm(pause))
+                    await deaf.call(str(number), "y" * _LARGE_CHARACTERS)
         except (OSError, trio.BrokenResourceError):
             load.thrown_out += 1
         await trio.sleep(0.5)
-
-
-async def _open_narrow(port: int) -> trio.SocketStream:
-    """A connection on which little waits to be read: the rest waits in the daemon."""
-    narrow = trio.socket.socket()
-    narrow.setsockopt(trio.socket.SOL_SOCKET, trio.socket.SO_RCVBUF, _SMALL_BUFFER)
-    try:
-        await narrow.connect(("127.0.0.1", port))
-    except BaseException:
-        narrow.close()
-        raise
-    return trio.SocketStream(narrow)
-
-
-@attrs.frozen
-class Deaf:
-    """A WebSocket that only speaks."""
-
-    stream: trio.SocketStream
-
-    @classmethod
-    async def open(cls, stream: trio.SocketStream) -> "Deaf":
-        await stream.send_all(_UPGRADE)
-        await stream.receive_some(4096)
-        return cls(stream)
-
-    async def say(self, text: str) -> None:
-        data = text.encode()
-        size = (
-            bytes([0xFE]) + len(data).to_bytes(2) if len(data) > 125 else bytes([0x80 | len(data)])
-        )
-        await self.stream.send_all(b"\x81" + size + bytes(4) + data)
-
-
-_UPGRADE = (
-    b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-)
 
 
 async def failures(load: Load) -> None:
