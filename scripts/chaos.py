@@ -1,7 +1,7 @@
 """Breaks things under EXAI while it works, on real processes, and counts: what was accepted is answered, once.
 
-`python scripts/chaos.py SCENARIO[=CYCLES]… [--cycles N] [--jobs N] [--forked] [--seed N] [--report FILE]`; `all` is every scenario,
-`--list` says what they do. Exit codes: 0 everything held (or was skipped, which is said), 1 something was broken, 2 wrong
+`python scripts/chaos.py SCENARIO[=CYCLES]… [--cycles N] [--jobs N] [--forked] [--crowded] [--seed N] [--report FILE]`; `all` is
+every scenario, `--list` says what they do. Exit codes: 0 everything held (or was skipped, which is said), 1 something was broken, 2 wrong
 usage, 130 interrupted, after what was found until then.
 """
 
@@ -31,7 +31,7 @@ def main() -> int:
     except* KeyboardInterrupt:
         interrupted = True
     outcomes = plan.outcomes()
-    print(table(outcomes))
+    print(table(outcomes, crowded=asked.crowded))
     if asked.report is not None:
         write(asked.report, outcomes, seed=asked.seed, jobs=asked.jobs, load=os.getloadavg())
     broken = any(outcome.broken for outcome in outcomes)
@@ -47,6 +47,9 @@ def _arguments() -> argparse.Namespace:
         "--forked",
         action="store_true",
         help="kill-daemon and kill-acks: daemons that load nothing when they start",
+    )
+    parser.add_argument(
+        "--crowded", action="store_true", help="other programs run beside this: judge no times"
     )
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10**6))
     parser.add_argument("--report", type=Path, metavar="FILE", help="the outcomes as JSON")

@@ -12,6 +12,7 @@ from .goals import judged, percentile
 from .trial import Trial
 
 _TITLES = ("scenario", "cycles", "accepted", "answered", "executed", "runs/call", "failures", "")
+_CROWDED = "times are not judged: other programs ran beside this one"
 _MOST_POINTS = 400  # of a series in the JSON
 
 
@@ -35,8 +36,8 @@ class Outcome:
         return "BROKEN" if self.broken else "held"
 
 
-def table(outcomes: Sequence[Outcome]) -> str:
-    """Counts of each scenario, then times and weights, goals, remarks, and what did not hold."""
+def table(outcomes: Sequence[Outcome], *, crowded: bool = False) -> str:
+    """Counts of each scenario, then times and weights, goals unless it was `crowded`, remarks, and what did not hold."""
     rows = [_TITLES, *map(_row, outcomes)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(_TITLES))]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]  # fmt: skip
@@ -47,7 +48,7 @@ def table(outcomes: Sequence[Outcome]) -> str:
             "",
             *_figures(outcomes),
             "",
-            *_goals(outcomes),
+            *([_CROWDED] if crowded else _goals(outcomes)),
             _kills(outcomes),
             *_remarks(outcomes),
         ]
