@@ -145,14 +145,20 @@ def main() -> int:
     asked = _arguments()
     ends_cleanly()
     tally = Tally(asked.frames, random.Random(asked.seed))  # noqa: S311  # damage, no secrets
-    began = time.perf_counter()
-    trio.run(fuzz, tally)
+    began, interrupted = time.perf_counter(), False
+    try:
+        trio.run(fuzz, tally)
+    except* KeyboardInterrupt:
+        interrupted = True
     took = time.perf_counter() - began
     kept = attrs.asdict(tally, filter=lambda field, _: field.name not in {"left", "chance"})
     facts = {"seed": asked.seed, "seconds": round(took, 1), **kept}
     print(json.dumps(facts))
     if asked.report is not None:
         asked.report.write_text(json.dumps(facts) + "\n", encoding="utf-8")
+    if interrupted:
+        print("interrupted", file=sys.stderr)
+        return 130
     broken = _broken(tally)
     print("\n".join(broken) or "held", file=sys.stderr)
     return 1 if broken else 0
@@ -177,7 +183,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    sys.exit(main())

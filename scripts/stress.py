@@ -147,12 +147,25 @@ def main() -> int:
     asked = _arguments()
     ends_cleanly()
     wanted = list(LOADS) if "all" in asked.loads else asked.loads
-    found = [_run(name, asked) for name in wanted]
+    found: list[dict[str, Any]] = []
+    interrupted = False
+    try:
+        for name in wanted:
+            found.append(_run(name, asked))
+            _report(asked, found)
+    except* KeyboardInterrupt:
+        interrupted = True
     print("\n".join(_told(found)))
+    if interrupted:
+        print("interrupted: the load that ran is not told")
+        return 130
+    return 1 if any(one["wrong"] for one in found) else 0
+
+
+def _report(asked: argparse.Namespace, found: list[dict[str, Any]]) -> None:
     if asked.report is not None:
         facts = {"machine_load": os.getloadavg(), "clients": asked.clients, "loads": found}
         asked.report.write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
-    return 1 if any(one["wrong"] for one in found) else 0
 
 
 def _run(name: str, asked: argparse.Namespace) -> dict[str, Any]:
@@ -199,7 +212,4 @@ def _arguments() -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    try:
-        raise SystemExit(main())
-    except KeyboardInterrupt:
-        raise SystemExit(130) from None
+    sys.exit(main())

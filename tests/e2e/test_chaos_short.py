@@ -1,4 +1,4 @@
-"""The chaos program runs, finds what it should, and leaves nothing behind, also when it is interrupted. Long runs: `scripts/prove`."""
+"""The chaos program runs, finds what it should, and leaves nothing behind, also when it or its like is interrupted. Long runs: `scripts/prove`."""
 
 import json
 import os
@@ -16,8 +16,12 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 
 
 def chaos(place: Path, *words: str) -> subprocess.Popen[str]:
+    return program("chaos", place, *words)
+
+
+def program(name: str, place: Path, *words: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, SCRIPTS / "chaos.py", *words],
+        [sys.executable, SCRIPTS / f"{name}.py", *words],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -40,10 +44,18 @@ def test_kills_lose_no_call(tmp_path):
     assert [] == list(place.iterdir())
 
 
-@pytest.mark.parametrize("how", [(), ("--forked",)])
-def test_an_interrupted_run_leaves_nothing(tmp_path, how):
+@pytest.mark.parametrize(
+    ("name", "words", "told"),
+    [
+        ("chaos", ("kill-daemon=1000",), "kill -9"),
+        ("chaos", ("kill-daemon=1000", "--forked"), "kill -9"),
+        ("stress", ("steady", "--minutes", "10"), "interrupted"),
+        ("fuzz", ("--frames", "10000000"), '"sent"'),
+    ],
+)
+def test_an_interrupted_run_leaves_nothing(tmp_path, name, words, told):
     """SIGTERM in the middle of a run: what was found is told, and every child and file is gone."""
-    with chaos(tmp_path, "kill-daemon=1000", *how) as ran:
+    with program(name, tmp_path, *words) as ran:
         while not list(tmp_path.glob("*/exai/state/exai.db")):  # a daemon is about to run
             assert ran.poll() is None
             time.sleep(0.05)
@@ -51,7 +63,7 @@ def test_an_interrupted_run_leaves_nothing(tmp_path, how):
         said, _ = ran.communicate(timeout=120)
 
     assert 130 == ran.returncode, said
-    assert "kill -9" in said
+    assert told in said
     assert [] == list(tmp_path.iterdir())
     assert [] == _processes_of(tmp_path)
 
