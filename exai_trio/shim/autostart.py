@@ -14,6 +14,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
+from exai_trio.resilience.backoff import Backoff
 
 log = logging.getLogger("exai.shim")
 
@@ -21,7 +22,9 @@ _LOCK: Final = "autostart.lock"
 _OUTPUT: Final = "autostart.out"  # what the last daemon said before its own log was open
 _WAIT_S: Final = 15.0
 _LOOK_S: Final = 0.05
-_AGAIN_S: Final = 30.0  # a daemon that ends at once is not started in a loop
+_LASTING_S: Final = 30.0  # one that lived so long was well
+# From one start to the next: a daemon that dies is replaced at once, one that ends again and again is not started in a loop.
+_PAUSES: Final = Backoff(first_s=2.0, longest_s=30.0)
 
 
 def daemon_command(config: Config) -> list[str]:
@@ -39,7 +42,9 @@ class Starter:
     folder: Path
     command: Sequence[str]
     _child: subprocess.Popen[bytes] | None = None
+    _started: float = float("-inf")
     _next: float = float("-inf")
+    _in_a_row: int = 0  # starts since a daemon was well
 
     async def ensure(self) -> bool:
         """Return whether somebody listens now, having started the daemon if that was ours to do.
@@ -69,10 +74,11 @@ class Starter:
             os.close(descriptor)
 
     def _start(self) -> bool:
-        now = trio.current_time()
-        if now < self._next:
+        if trio.current_time() < self._next:
             return False
-        self._next = now + _AGAIN_S
+        self._in_a_row += 1
+        self._started = trio.current_time()
+        self._pause()
         output = os.open(self.folder / _OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         try:
             # Not waited for on purpose: it has its own session and outlives us.
@@ -89,10 +95,14 @@ class Starter:
         log.info("daemon started", extra={"pid": self._child.pid})
         return True
 
+    def _pause(self) -> None:
+        self._next = trio.current_time() + _PAUSES.ceiling_s(self._in_a_row)
+
     async def _wait_listening(self) -> bool:
         with trio.move_on_after(_WAIT_S):
             while not await self.listening():
                 if self._reap():
+                    self._pause()
                     return False
                 await trio.sleep(_LOOK_S)
             return True
@@ -104,6 +114,8 @@ class Starter:
             return False
         log.warning("the daemon ended", extra={"status": self._child.returncode})
         self._child = None
+        if trio.current_time() - self._started > _LASTING_S:
+            self._in_a_row = 0
         return True
 
     async def listening(self) -> bool:

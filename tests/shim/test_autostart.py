@@ -3,11 +3,13 @@
 import os
 import signal
 import sys
+from itertools import pairwise
 
 import pytest
 import trio
 
 from exai_trio.config import Config
+from exai_trio.shim import autostart
 from exai_trio.shim.autostart import Starter, daemon_command
 
 pytestmark = pytest.mark.real
@@ -61,6 +63,58 @@ async def test_a_daemon_that_ends_at_once_is_not_started_in_a_loop(tmp_path, unu
 
     assert found == [False] * 3
     assert record.read_text() == "x"
+
+
+async def test_a_daemon_that_was_killed_is_started_again(tmp_path, unused_tcp_port):
+    """Soon, however short it lived."""
+    record = tmp_path / "started"
+    command = [sys.executable, "-c", LISTEN, str(unused_tcp_port), str(record)]
+    starter = Starter("127.0.0.1", unused_tcp_port, tmp_path, command)
+
+    with trio.fail_after(20):
+        assert await starter.ensure()
+        starter._child.kill()
+        starter._child.wait()
+        while not await starter.ensure():
+            await trio.sleep(0.05)
+
+    starter._child.kill()
+    starter._child.wait()
+    assert 2 == len(record.read_text().split())
+
+
+class Mortal:
+    """A daemon that ends as soon as it is started; the eighth serves for a minute first."""
+
+    pid, returncode = 1, 2
+    starts: list[float]
+
+    def __init__(self, *_, **__):
+        self.starts.append(trio.current_time())
+        self.ends = self.starts[-1] + (60 if len(self.starts) == 8 else 0)
+
+    def poll(self):
+        return None if trio.current_time() < self.ends else self.returncode
+
+
+async def test_the_more_often_a_daemon_ends_the_longer_it_is_left(
+    tmp_path, monkeypatch, autojump_clock
+):
+    """Until one has lived for half a minute."""
+    monkeypatch.setattr(Mortal, "starts", [], raising=False)
+    monkeypatch.setattr(autostart.subprocess, "Popen", Mortal)
+    starter = Starter("127.0.0.1", 1, tmp_path, ["daemon"])
+
+    async def listening(_):
+        return starter._child is not None and starter._child.poll() is None
+
+    monkeypatch.setattr(Starter, "listening", listening)
+    while len(Mortal.starts) < 10:
+        await starter.ensure()
+        await trio.sleep(0.5)
+
+    gaps = [round(later - former) for former, later in pairwise(Mortal.starts)]
+    assert [2, 4, 8, 16, 30, 30, 30, 60, 2] == gaps
 
 
 async def test_a_listening_daemon_is_left_alone(tmp_path):
