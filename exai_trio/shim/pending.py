@@ -34,7 +34,7 @@ class Asker:
 
     def rising(self, value: float) -> float:
         """A progress value above every one before it."""
-        self.progress = value if value > self.progress else self.progress + 0.001
+        self.progress = value if value > self.progress else round(self.progress + 0.001, 3)
         return self.progress
 
 
