@@ -74,6 +74,9 @@ class Starter:
             os.close(descriptor)
 
     def _start(self) -> bool:
+        """Whether a daemon of ours is on its way."""
+        if self._child is not None:
+            return True
         if trio.current_time() < self._next:
             return False
         self._in_a_row += 1

@@ -1,5 +1,6 @@
 """Who starts the daemon, and how often."""
 
+import math
 import os
 import signal
 import sys
@@ -84,14 +85,13 @@ async def test_a_daemon_that_was_killed_is_started_again(tmp_path, unused_tcp_po
 
 
 class Mortal:
-    """A daemon that ends as soon as it is started; the eighth serves for a minute first."""
+    """A daemon that lives for so many seconds; those that are not told serve for ever."""
 
     pid, returncode = 1, 2
-    starts: list[float]
 
-    def __init__(self, *_, **__):
-        self.starts.append(trio.current_time())
-        self.ends = self.starts[-1] + (60 if len(self.starts) == 8 else 0)
+    def __init__(self, lives, starts):
+        starts.append(trio.current_time())
+        self.ends = starts[-1] + (lives[len(starts) - 1] if len(starts) <= len(lives) else math.inf)
 
     def poll(self):
         return None if trio.current_time() < self.ends else self.returncode
@@ -101,20 +101,39 @@ async def test_the_more_often_a_daemon_ends_the_longer_it_is_left(
     tmp_path, monkeypatch, autojump_clock
 ):
     """Until one has lived for half a minute."""
-    monkeypatch.setattr(Mortal, "starts", [], raising=False)
-    monkeypatch.setattr(autostart.subprocess, "Popen", Mortal)
+    starts = []
+    lives = [0, 0, 0, 0, 0, 0, 0, 60, 0]
+    monkeypatch.setattr(autostart.subprocess, "Popen", lambda *_, **__: Mortal(lives, starts))
     starter = Starter("127.0.0.1", 1, tmp_path, ["daemon"])
 
     async def listening(_):
         return starter._child is not None and starter._child.poll() is None
 
     monkeypatch.setattr(Starter, "listening", listening)
-    while len(Mortal.starts) < 10:
+    while len(starts) < 10:
         await starter.ensure()
         await trio.sleep(0.5)
 
-    gaps = [round(later - former) for former, later in pairwise(Mortal.starts)]
+    gaps = [round(later - former) for former, later in pairwise(starts)]
     assert [2, 4, 8, 16, 30, 30, 30, 60, 2] == gaps
+
+
+async def test_a_daemon_that_is_slow_to_listen_is_not_started_twice(
+    tmp_path, monkeypatch, autojump_clock
+):
+    """A start on a slow disk may take longer than we wait for it at a time."""
+    starts = []
+    monkeypatch.setattr(autostart.subprocess, "Popen", lambda *_, **__: Mortal([], starts))
+    starter = Starter("127.0.0.1", 1, tmp_path, ["daemon"])
+
+    async def listening(_):
+        return trio.current_time() > starts[0] + 100 if starts else False
+
+    monkeypatch.setattr(Starter, "listening", listening)
+    while not await starter.ensure():
+        await trio.sleep(0.5)
+
+    assert 1 == len(starts)
 
 
 async def test_a_listening_daemon_is_left_alone(tmp_path):
