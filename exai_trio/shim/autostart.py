@@ -99,7 +99,8 @@ class Starter:
         return True
 
     def _pause(self) -> None:
-        self._next = trio.current_time() + _PAUSES.ceiling_s(self._in_a_row)
+        if self._in_a_row:
+            self._next = trio.current_time() + _PAUSES.ceiling_s(self._in_a_row)
 
     async def _wait_listening(self) -> bool:
         with trio.move_on_after(_WAIT_S):

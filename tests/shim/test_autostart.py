@@ -118,6 +118,25 @@ async def test_the_more_often_a_daemon_ends_the_longer_it_is_left(
     assert [2, 4, 8, 16, 30, 30, 30, 60, 2] == gaps
 
 
+async def test_a_daemon_that_drains_is_waited_for_and_replaced_at_once(
+    tmp_path, monkeypatch, autojump_clock
+):
+    """It was well, so nothing is waited for but its end."""
+    starts = []
+    monkeypatch.setattr(autostart.subprocess, "Popen", lambda *_, **__: Mortal([60], starts))
+    starter = Starter("127.0.0.1", 1, tmp_path, ["daemon"])
+
+    async def listening(_):
+        return starter._child is not None and trio.current_time() - starts[0] < 52
+
+    monkeypatch.setattr(Starter, "listening", listening)
+    while len(starts) < 2:
+        await starter.ensure()
+        await trio.sleep(0.5)
+
+    assert 60 <= starts[1] - starts[0] < 61
+
+
 async def test_a_daemon_that_is_slow_to_listen_is_not_started_twice(
     tmp_path, monkeypatch, autojump_clock
 ):
