@@ -120,13 +120,12 @@ async def _take(asking: trio.socket.SocketType, config: Config) -> Taken | None:
         return None
     with trio.move_on_after(_ANSWER_S):
         taken = await _receive(asking)
-        try:
+        with ExitStack() as otherwise:
+            for one in taken:
+                otherwise.callback(one.close)
             _check_place(taken, config)
             await asking.send(_TAKEN)
-        except BaseException:
-            for one in taken:
-                one.close()
-            raise
+            otherwise.pop_all()
         sockets = [trio.socket.from_stdlib_socket(one) for one in taken]
         listeners = [trio.SocketListener(one) for one in sockets]
         return Taken(listeners=listeners, stream=trio.SocketStream(asking))

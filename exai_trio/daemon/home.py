@@ -6,7 +6,7 @@ A home that cannot be written keeps no daemon from serving: it is taken as soon 
 import fcntl
 import os
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import trio
@@ -42,11 +42,10 @@ class Home:
             why = fault.strerror or str(fault)
             self.fault = f"EXAI_HOME {self.config.home} cannot be written: {why}"
             return
-        try:
+        with ExitStack() as otherwise:
+            otherwise.callback(os.close, lock)
             _hold(lock, self.config)
-        except BaseException:
-            os.close(lock)
-            raise
+            otherwise.pop_all()
         self._lock, self.fault = lock, None
 
     def note_pid(self) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def open_hashed(given: str, roots: tuple[Path, ...], most: int) -> Opened:
     """Raises: ArgumentError (also for an empty file, or one of more than `most` bytes), NotFoundError."""
     resolved = opening.resolve(given, roots)
     file = opening.regular(resolved)
-    try:
+    with ExitStack() as otherwise:
+        otherwise.enter_context(file)
         size = os.fstat(file.fileno()).st_size
         _check_size(size, most, shown(given))
         digest = hashlib.sha256()
@@ -38,9 +40,7 @@ def open_hashed(given: str, roots: tuple[Path, ...], most: int) -> Opened:
             trio.from_thread.check_cancelled()
             digest.update(piece)
         file.seek(0)
-    except BaseException:
-        file.close()
-        raise
+        otherwise.pop_all()
     return Opened(path=resolved, file=file, size=size, sha256=digest.hexdigest())
 
 

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
 
@@ -63,11 +64,10 @@ def _open_regular(resolved: Path) -> int:
         descriptor = os.open(resolved, _FLAGS)
     except OSError as fault:
         raise _refusal(fault, name) from fault
-    try:
+    with ExitStack() as otherwise:
+        otherwise.callback(os.close, descriptor)
         _check_same(descriptor, resolved, name)
-    except BaseException:
-        os.close(descriptor)
-        raise
+        otherwise.pop_all()
     return descriptor
 
 

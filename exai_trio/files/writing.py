@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+from contextlib import ExitStack
 from pathlib import Path
 
 from exai_trio import structs
@@ -61,12 +62,11 @@ def write_new(place: Place, usual_name: str, content: bytes, roots: tuple[Path, 
 
 def _write(folder: int, name: str, content: bytes) -> None:
     descriptor = os.open(name, _FLAGS, 0o600, dir_fd=folder)
-    try:
+    with ExitStack() as otherwise:
+        otherwise.callback(os.unlink, name, dir_fd=folder)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
-    except BaseException:
-        os.unlink(name, dir_fd=folder)
-        raise
+        otherwise.pop_all()
 
 
 def safe_name(name: str) -> str:

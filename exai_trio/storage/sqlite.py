@@ -9,7 +9,7 @@ at a time.
 import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import asynccontextmanager, closing, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -174,13 +174,12 @@ def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite
 def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
     with _sqlite_faults(path):
         _make_private(path)
-        writer = _connect(path)
-        try:
+        with ExitStack() as otherwise:
+            writer = otherwise.enter_context(closing(_connect(path)))
             _upgrade(writer, path)
-            return Pair(writer, _connect(path))
-        except BaseException:
-            writer.close()
-            raise
+            pair = Pair(writer, _connect(path))
+            otherwise.pop_all()
+        return pair
 
 
 def _copy(connection: sqlite3.Connection, path: Path) -> None:
@@ -203,14 +202,13 @@ def _make_private(path: Path) -> None:
 def _connect(path: Path) -> sqlite3.Connection:
     # Used by one thread at a time (a limiter of one each), but not always by the same one.
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    try:
+    with ExitStack() as otherwise:
+        otherwise.callback(connection.close)
         connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
         connection.execute("PRAGMA journal_mode = WAL")
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-    except BaseException:
-        connection.close()
-        raise
+        otherwise.pop_all()
     return connection
 
 
