@@ -1,13 +1,12 @@
 """The one connection to the daemon: made, proven, kept alive, and made again for ever. What a call is, `bridge` knows.
 
-A connection is used once a ping has come back. When it ends, everything that waits stays in the bridge; a new request
-cuts the pause before the next attempt short.
+A connection is used once a ping has come back. When it ends, everything that waits stays in the bridge; when the next one
+is tried, `absence` says.
 """
 
 import logging
 import math
 import os
-import random
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Final
@@ -30,11 +29,12 @@ from exai_trio.wire.messages import (
     ToolsChanged,
 )
 
+from .absence import Absence
 from .bridge import Bridge
 from .budgets import Promise
 from .catalogue import Catalogue
 from .endings import Departing, Refused, plainest
-from .pauses import SHORTEST_S, Pauses
+from .pauses import SHORTEST_S
 
 log = logging.getLogger("exai.shim")
 
@@ -65,14 +65,16 @@ class Link:
     _unacked: trio.Event = attrs.field(factory=trio.Event)
     _ack_due: bool = False
     _list_wanted: bool = True
-    _failures: int = 0
-    _away_since: float | None = None
+    _absence: Absence = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._absence = Absence(self.config, self.bridge)
 
     async def run(self) -> None:
         """Connect, relay, and begin again, until cancelled."""
         while True:
             pause_s, why = await self._visit()
-            await self._pause(pause_s, why)
+            await self._absence.wait(pause_s, why)
 
     async def _visit(self) -> tuple[float, str]:
         """One connection from beginning to end. Returns how long to pause at most, and why it ended."""
@@ -82,9 +84,8 @@ class Link:
         # The border of a connection: whatever it was, it is told below, and the shim lives on.
         except* Exception as group:  # noqa: BLE001  # logged below
             fault = plainest(group)
-        self._failures += 1
-        if self._away_since is None:
-            self._away_since = trio.current_time()
+        closed_door = isinstance(fault, NotListening) and self.config.loopback_only
+        self._absence.begin(in_peace=closed_door or isinstance(fault, Refused | Departing))
         if self.state == "connected":
             self.bridge.asked = trio.Event()  # those requests found a connection
         match fault:
@@ -104,8 +105,7 @@ class Link:
             and await self.ensure_daemon()
         ):
             return 0.0, why
-        closed_door = isinstance(fault, NotListening) and self.config.loopback_only
-        return self._backoff(closed_door=closed_door), why
+        return self._absence.pause_s(closed_door=closed_door), why
 
     def _refused(self, why: str) -> float:
         self._turned("refused", why)
@@ -115,39 +115,17 @@ class Link:
             " set the same value in the editor's configuration",
             "authentication",
         )
-        return self._backoff()
+        return self._absence.pause_s()
 
     def _departing(self, bye: Bye) -> float:
         self._turned("away", bye.reason)
         if bye.reason == "superseded":  # another process uses our id: leave it to that one
             self.session_id = _new_session()
             self._last_seq = self._acked = 0
-            return self._backoff()
+            return self._absence.pause_s()
         if bye.retry_after_s <= 0:  # the next daemon is there already
             return SHORTEST_S
-        return max(bye.retry_after_s, self._backoff())
-
-    def _backoff(self, *, closed_door: bool = False) -> float:
-        config, now = self.config, trio.current_time()
-        pauses = Pauses(first_s=config.reconnect_min_s, longest_s=config.reconnect_max_s)
-        away_s = now - (now if self._away_since is None else self._away_since)
-        return pauses.next_s(away_s, closed_door=closed_door, random=random.random())  # noqa: S311  # spreads load, hides nothing
-
-    async def _pause(self, seconds: float, why: str) -> None:
-        """Wait, telling those who wait for an answer; a new request ends the pause."""
-        end = trio.current_time() + seconds
-        await trio.sleep(min(SHORTEST_S, seconds))
-        asked = self.bridge.asked
-        while not asked.is_set() and (left := end - trio.current_time()) > 0:
-            self._tell_away(left, why)
-            with trio.move_on_after(min(left, self.config.progress_interval_s)):
-                await asked.wait()
-        self._tell_away(0.0, why)
-        self.bridge.asked = trio.Event()
-
-    def _tell_away(self, left: float, why: str) -> None:
-        text = f"daemon away ({why}), attempt {self._failures + 1}, next in {left:.0f} s"
-        self.bridge.away(text, trio.current_time())
+        return max(bye.retry_after_s, self._absence.pause_s())
 
     def _turned(self, state: str, why: str) -> None:
         """One line for each change of state."""
@@ -205,7 +183,7 @@ class Link:
             window=max(1, int(limits.get("session_max_inflight", _UNLIMITED))),
             longest_call_s=float(limits.get("call_timeout_s", 0.0)),
         )
-        self._failures, self._away_since = 0, None
+        self._absence.end()
         self._list_wanted = True
         self._turned("connected", "")
         self.bridge.connected(
@@ -251,6 +229,7 @@ class Link:
         if seq <= self._last_seq:
             return False
         self._last_seq = seq
+        self._absence.note_brought()
         self._unacked.set()
         return True
 

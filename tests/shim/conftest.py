@@ -53,6 +53,7 @@ class FakeDaemon:
     limits: dict = attrs.field(factory=dict)
     mute_visits: int = 0
     silent: bool = False
+    dropped_visits: int = 0
     heard: list = attrs.field(factory=list)
     visits: int = 0
     attempts: int = 0
@@ -97,6 +98,8 @@ class FakeDaemon:
         while True:
             frame = json.loads(await ws.receive())
             self.note(frame)
+            if self.visits <= self.dropped_visits:
+                return
             if frame["op"] == "list_tools":
                 await self.send(
                     {"op": "list_tools_res", "tools": self.tools, "request_id": "tools"}

@@ -297,6 +297,62 @@ async def test_a_door_elsewhere_that_is_closed_has_its_rest(make_world, config, 
     assert world.daemon.attempts < 9
 
 
+@pytest.mark.parametrize("asking_every_s", [0.1, 1e9])
+async def test_a_storm_is_slowed(make_world, autojump_clock, asking_every_s):
+    """A daemon that accepts connections and drops them is left alone for five seconds after the fifth, whoever asks."""
+    async with make_world(dropped_visits=1_000_000) as world:
+        with trio.move_on_after(60):
+            for id_ in range(100_000):
+                world.call(id_)
+                await trio.sleep(asking_every_s)
+
+    assert 5 + 60 / 6.5 < world.daemon.visits <= 5 + 60 / 5
+
+
+async def test_a_storm_passes(make_world, autojump_clock):
+    """The shim lives through it: the next daemon that keeps the connection answers what has waited, and a later loss is
+    no storm any more."""
+    async with make_world(dropped_visits=8) as world:
+        await world.daemon.wait_for("hello", 7)
+        world.call(1)
+        await world.lines.wait_answer(1)
+        await world.daemon.hang_up()
+        start = trio.current_time()
+        world.call(2)
+        await world.lines.wait_answer(2)
+
+    assert world.daemon.visits == 10
+    assert trio.current_time() - start < 1
+
+
+async def test_connections_that_bring_answers_are_no_storm(make_world, autojump_clock):
+    """A daemon that dies again and again, but answers something each time, is asked again at once."""
+    async with make_world() as world:
+        for id_ in range(12):
+            world.call(id_)
+            await world.lines.wait_answer(id_)
+            await world.daemon.hang_up()
+
+    assert trio.current_time() < 12
+
+
+async def test_shims_do_not_leave_a_storm_together(make_world, autojump_clock):
+    """The rest is spread by a fifth: the sixth visits of ten shims are not in one instant."""
+    moments = []
+
+    async def ride():
+        async with make_world(dropped_visits=6) as world:
+            await world.daemon.wait_for("hello", 6)
+            moments.append(trio.current_time())
+
+    async with trio.open_nursery() as shims:
+        for _ in range(10):
+            shims.start_soon(ride)
+
+    assert len({round(moment, 3) for moment in moments}) > 5
+    assert 5 <= min(moments) < max(moments) < 8.5
+
+
 async def test_who_waits_is_told_that_the_daemon_is_away(make_world, autojump_clock):
     """Progress for open calls with a token names the attempt and the time until the next."""
     async with make_world(up=False) as world:
