@@ -98,17 +98,15 @@ def replay_without_dedup() -> AbstractContextManager[None]:
 def reader_that_awaits_a_call() -> AbstractContextManager[None]:
     """The connection reads nothing while a call that it has taken runs."""
 
-    def made(_original):
-        async def read(self):
-            while True:
-                for frame in await self.socket.receive_all():
-                    self._take(frame)
-                    while self.session.calls:  # noqa: ASYNC110 - a bug anyway
-                        await trio.sleep(0.1)
+    def made(original):
+        async def receive(self, frame):
+            await original(self, frame)
+            while self.session.calls:  # noqa: ASYNC110 - a bug anyway
+                await trio.sleep(0.1)
 
-        return read
+        return receive
 
-    return _instead(Connection, "_read", made)
+    return _instead(Connection, "_receive", made)
 
 
 def handle_without_the_journal() -> AbstractContextManager[None]:
@@ -127,11 +125,12 @@ def handle_without_the_journal() -> AbstractContextManager[None]:
     return _instead(handing_over.HandingOver, "_hand_over", made)
 
 
-MUTANTS = (
-    handle_without_the_journal,
-    ack_before_the_journal,
-    lost_wake_up,
-    permit_released_twice,
-    replay_without_dedup,
-    reader_that_awaits_a_call,
-)
+# Each with what the oracle then complains of.
+MUTANTS = {
+    handle_without_the_journal: "before that was on disk",
+    ack_before_the_journal: "accepted before it was on disk",
+    lost_wake_up: "is never answered",
+    permit_released_twice: "permits are",
+    replay_without_dedup: "ran twice in one daemon",
+    reader_that_awaits_a_call: "a ping was not answered",
+}
