@@ -8,7 +8,9 @@ import trio
 
 from exai_trio.daemon import calls, handing_over, running
 from exai_trio.daemon.connection import Connection
+from exai_trio.daemon.sessions import Sessions
 from exai_trio.errors import StorageError
+from exai_trio.shim.pending import Pending
 from exai_trio.wire.session import SessionRules
 
 
@@ -125,6 +127,34 @@ def handle_without_the_journal() -> AbstractContextManager[None]:
     return _instead(handing_over.HandingOver, "_hand_over", made)
 
 
+def task_left_behind() -> AbstractContextManager[None]:
+    """A connection starts a task that outlives it."""
+
+    def made(original):
+        async def join(self, hello, principal, outbox):
+            self.living.start_soon(trio.sleep_forever)
+            return await original(self, hello, principal, outbox)
+
+        return join
+
+    return _instead(Sessions, "join", made)
+
+
+def request_left_behind() -> AbstractContextManager[None]:
+    """The shim never forgets a request that its editor has withdrawn."""
+
+    def made(original):
+        def withdraw(self, id_):
+            call = original(self, id_)
+            if call is not None:
+                self._asked[id_] = call
+            return call
+
+        return withdraw
+
+    return _instead(Pending, "withdraw", made)
+
+
 # Each with what the oracle then complains of.
 MUTANTS = {
     handle_without_the_journal: "before that was on disk",
@@ -133,4 +163,6 @@ MUTANTS = {
     permit_released_twice: "permits are",
     replay_without_dedup: "ran twice in one daemon",
     reader_that_awaits_a_call: "a ping was not answered",
+    task_left_behind: "tasks at the end",
+    request_left_behind: "left at the end",
 }

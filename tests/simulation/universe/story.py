@@ -16,7 +16,8 @@ from exai_trio.wire.codec import decode_daemon, encode
 from exai_trio.wire.messages import CallTool, Hello, Ping, Pong
 
 from .disk import Disk
-from .house import House
+from .ending import check_given_back, tasks
+from .house import House, Life
 from .network import Network
 from .oracle import Oracle
 from .window import Window
@@ -25,6 +26,7 @@ HOUR_S = 3600.0
 PATIENCE_S = 1_000.0  # longer than any editor waits
 PONG_S = 8.0
 PEACEFUL_CALLS = 20
+_REST_S = 720.0  # whatever waits for a client has ended then
 
 CONFIG = Config(
     home=Path("/nowhere"),
@@ -59,6 +61,7 @@ class Universe(trio.abc.Instrument):
     oracle: Oracle = attrs.field(init=False)
     house: House = attrs.field(init=False)
     window: Window | None = None
+    window_scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     windows: int = 0
     crash_in: int = 0
 
@@ -111,8 +114,6 @@ class Universe(trio.abc.Instrument):
             if not self.crash_in:
                 self.house.crash()
 
-    # Those who act
-
     async def run(self) -> None:
         trio.lowlevel.add_instrument(self)
         async with trio.open_nursery() as everything:
@@ -138,20 +139,22 @@ class Universe(trio.abc.Instrument):
 
     async def _windows(self, everything: trio.Nursery) -> None:
         while True:
-            scope = self._open_window(everything)
+            self._open_window(everything)
             await trio.sleep(self.draw.expovariate(1 / (4 * HOUR_S)))
-            self.note(f"shim {self.window.name} is killed")
-            self.oracle.lost(self.window.name)
-            scope.cancel(reason="the shim is killed")
+            self._kill_window()
 
-    def _open_window(self, everything: trio.Nursery) -> trio.CancelScope:
+    def _kill_window(self) -> None:
+        self.note(f"shim {self.window.name} is killed")
+        self.oracle.lost(self.window.name)
+        self.window_scope.cancel(reason="the shim is killed")
+
+    def _open_window(self, everything: trio.Nursery) -> None:
         self.windows += 1
-        scope = trio.CancelScope()
+        self.window_scope = trio.CancelScope()
         listing = self.house.registry.listing()
         name = f"w{self.windows}"
         self.window = Window(name, CONFIG, self.network, self.draw, self.oracle, listing)
-        everything.start_soon(self._run_window, self.window, scope)
-        return scope
+        everything.start_soon(self._run_window, self.window, self.window_scope)
 
     async def _run_window(self, window: Window, scope: trio.CancelScope) -> None:
         with scope:
@@ -254,8 +257,12 @@ class Universe(trio.abc.Instrument):
         self.oracle.check_all_answered()
         await self._fetch_all()
         await self._ask_in_peace()
-        await trio.sleep(2 * CONFIG.session_grace_s + 120)
-        await self._check_given_back()
+        await trio.sleep(_REST_S)
+        if self.house.life is None:
+            self.oracle.fail("there is no daemon at the end")
+            return
+        await check_given_back(self.house.life, self.window, self.disk, self.oracle)
+        await self._compare_with_new(everything, self.house.life)
 
     async def _fetch_all(self) -> None:
         """Nobody's work is lost that has a handle: it ends, and can be fetched."""
@@ -279,20 +286,14 @@ class Universe(trio.abc.Instrument):
             await trio.sleep(60)
             self.oracle.check_all_answered()
 
-    async def _check_given_back(self) -> None:
-        life = self.house.life
-        if life is None:
-            self.oracle.fail("there is no daemon at the end")
-            return
-        figures, permits = life.shared.figures, life.shared.permits
-        if figures.running or permits.borrowed_tokens:
-            self.oracle.fail(
-                f"{figures.running} calls run at the end, {permits.borrowed_tokens} permits"
-            )
-        if figures.connections > 1 or figures.sessions > 1:
-            self.oracle.fail(
-                f"{figures.sessions} sessions at the end, {figures.connections} connections"
-            )
-        unfinished = await self.disk.unfinished()
-        if unfinished:
-            self.oracle.fail(f"the journal has open calls of {unfinished}")
+    async def _compare_with_new(self, everything: trio.Nursery, old: Life) -> None:
+        """A daemon and a shim that have lived through all that have no more tasks than new ones."""
+        before = tasks()
+        self._kill_window()
+        self.house.crash()
+        await old.ended.wait()
+        await everything.start(self.house.live)
+        self._open_window(everything)
+        await trio.sleep(_REST_S)
+        if before > tasks():
+            self.oracle.fail(f"{before} tasks at the end, {tasks()} in a new daemon and shim")
