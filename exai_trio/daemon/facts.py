@@ -36,6 +36,8 @@ class StoreState(Protocol):
 
     async def recover(self) -> None: ...
 
+    async def keep_log_short(self) -> None: ...
+
 
 @structs.frozen(kw_only=True, eq=False)
 class Facts:

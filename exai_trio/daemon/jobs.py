@@ -24,6 +24,7 @@ _FLUSH_S = 1.0
 _SWEEP_S = 300.0
 _ACKS_S = 1.0
 _ROOM_S = 1.0
+_LOG_S = 1.0
 _DISK_AGAIN_S = 1.0
 _HANDLES_S = 0.25
 _RELIEF_S = 0.25
@@ -52,6 +53,7 @@ class Jobs:
                 (_ACKS_S, self.on_disk(self.sessions.note_acks)),
                 (_SWEEP_S, self.on_disk(self.sweep_journal)),
                 (_ROOM_S, self.look_for_room),
+                (_LOG_S, self.on_disk(self.keep_log_short)),
                 (_ROOM_S, self.on_disk(self.look_for_home)),
             ):
                 jobs.start_soon(self.supervise, period, job)
@@ -113,6 +115,10 @@ class Jobs:
         facts.note_store()
         if facts.store.fault is None and not self.sessions.restored:
             await self.sessions.restore()
+
+    async def keep_log_short(self) -> None:
+        if self.shared.facts.store is not None:
+            await self.shared.facts.store.keep_log_short()
 
     async def look_for_home(self) -> None:
         """Take EXAI_HOME as soon as it can be written."""

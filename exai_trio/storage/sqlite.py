@@ -2,8 +2,8 @@
 
 WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes
 (not with synchronous FULL, which costs a disk flush for each commit).
-One connection writes (group commits in a thread, short writes on the loop's own), another reads; both are used by one thread
-at a time.
+One connection writes (group commits in a thread, short writes on the loop's own), another reads, a third copies the log back
+into the file; each is used by one thread at a time.
 """
 
 import os
@@ -29,7 +29,7 @@ from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
 from exai_trio.storage.opened import Opened, Pair
 from exai_trio.storage.schema import APPLICATION_ID, STEPS
-from exai_trio.storage.writing import Writing, probe
+from exai_trio.storage.writing import LOG_LENGTH, Writing, probe
 
 T = TypeVar("T")
 
@@ -46,7 +46,9 @@ class SqliteStore:
     _writer: GroupCommit
     _opened: Opened[sqlite3.Connection]
     _reading: trio.CapacityLimiter
-    _ballast: Ballast
+    _copying: trio.CapacityLimiter
+    _writing: Writing
+    _copy_back: Callable[[], None]
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
         return await self.read(lambda connection: queries.load(connection, continuation_id, now))
@@ -77,12 +79,12 @@ class SqliteStore:
 
     def journal(self) -> Journal:
         """The journal of calls in the same file, written in the same commits."""
-        return SqliteJournal(self._writer, self.read, self._ballast)
+        return SqliteJournal(self._writer, self.read, self._writing.ballast)
 
     @property
     def is_full(self) -> bool:
         """The disk was full and still is: what can wait is refused."""
-        return self._ballast.spent
+        return self._writing.ballast.spent
 
     @property
     def fault(self) -> StorageError | None:
@@ -96,11 +98,23 @@ class SqliteStore:
 
     async def recover(self) -> None:
         """See whether a disk that was full has room again, what could not be written can be, and the file is still there."""
-        if self._ballast.spent:
-            await trio.to_thread.run_sync(self._ballast.restore, limiter=self._reading)
+        if self._writing.ballast.spent:
+            await trio.to_thread.run_sync(self._writing.ballast.restore, limiter=self._reading)
         removed = await trio.to_thread.run_sync(self._opened.look, limiter=self._reading)
         if removed or self._opened.fault is not None or self._opened.damaged:
             with suppress(StorageError):
+                await self._writer.write(probe)
+
+    async def keep_log_short(self) -> None:
+        """Copy a log that has become long back into the file, while others write; then it can be begun anew.
+
+        Cancelling waits for the disk. Raises StorageError.
+        """
+        if self._writing.is_log_over(LOG_LENGTH):
+            with self._writing.beside_copying():
+                began = trio.current_time()
+                await trio.to_thread.run_sync(self._copy_back, limiter=self._copying)
+                self._writing.note_copied(trio.current_time() - began)
                 await self._writer.write(probe)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
@@ -143,7 +157,9 @@ async def open_sqlite(
     try:
         writing = Writing(opened, ballast, _sqlite_faults, flushes=over_power_loss)
         async with open_group_commit(writing.commit, writing.at_once) as commits:
-            yield SqliteStore(commits, opened, limiter, ballast)
+            copying = trio.CapacityLimiter(1)
+            copy_back = partial(_copy_back, opened)
+            yield SqliteStore(commits, opened, limiter, copying, writing, copy_back)
     finally:
         # The last close copies the log back into the file: a few milliseconds, at the end of the process only.
         opened.close()
@@ -167,6 +183,7 @@ def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite
     # The loop uses it as well as the thread: it neither waits for a lock nor copies the log back by itself.
     pair.writer.execute("PRAGMA busy_timeout = 0")
     pair.writer.execute("PRAGMA wal_autocheckpoint = 0")
+    pair.writer.execute(f"PRAGMA journal_size_limit = {LOG_LENGTH // 2}")  # of one begun anew
     ballast.restore()
     return pair
 
@@ -180,6 +197,13 @@ def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
             pair = Pair(writer, _connect(path))
             otherwise.pop_all()
         return pair
+
+
+def _copy_back(opened: Opened[sqlite3.Connection]) -> None:
+    """What stands in the log now is in the file, too, when this returns."""
+    uri = f"{opened.path.as_uri()}?mode=rw"
+    with _noting_damage(opened), closing(sqlite3.connect(uri, uri=True)) as copier:
+        copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
 
 def _copy(connection: sqlite3.Connection, path: Path) -> None:

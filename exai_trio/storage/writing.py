@@ -2,12 +2,13 @@
 
 SQLite takes tens of microseconds for a short statement, the way through a thread several times that. So the loop writes
 itself while that is quick: not beside the thread, not when the disk has just been slow, not while anything is wrong. All
-that waits is the thread's: for a disk to flush, for another process's lock, for the log to be copied back.
+that waits is the thread's: for a disk to flush, for another process's lock. A long log is copied back into the file beside
+both (`SqliteStore.keep_log_short`); only for one that is far too long the writer waits.
 """
 
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -33,8 +34,12 @@ TURNS: Final = 256
 # disk in one hundredth of its time at most.
 SLOW_S: Final = 0.005
 MOST_WAITING: Final = 0.01
-# The log is copied back into the file, and begun anew, when it is so long, in bytes.
+# The log is copied back into the file while others write when it is so long, in bytes, and at the latest, by the writer
+# itself, when it is so long that a killed daemon's successor would read it for a tenth of a second.
 LOG_LENGTH: Final = 4 * 1024 * 1024
+LONGEST_LOG: Final = 8 * LOG_LENGTH
+# If copying took longer, in seconds, the writer does not wait for the disk to copy the rest.
+QUICK_S: Final = 0.1
 
 Work = Callable[["Connection"], None]
 
@@ -49,13 +54,15 @@ class Writing:
     flushes: bool
     _turns_left: int = TURNS
     _quiet_until: float = 0.0
+    _copying: bool = False
+    _is_copied: bool = False
 
     def at_once(self, work: Work) -> bool:
         """On the loop, while the thread has nothing to do. Returns whether it is done; else the thread is to do it, and says what
         is wrong."""
         begun = trio.current_time()
         connection = self.opened.healthy()
-        if connection is None or self._turns_left <= 0 or begun < self._quiet_until or self.flushes:
+        if connection is None or self._is_for_the_thread or begun < self._quiet_until:
             return False
         self._turns_left -= 1
         try:
@@ -66,6 +73,10 @@ class Writing:
         finally:
             self._note_duration(trio.current_time() - begun)
         return True
+
+    @property
+    def _is_for_the_thread(self) -> bool:
+        return self.flushes or self._copying or self._turns_left <= 0
 
     def _note_duration(self, seconds: float) -> None:
         if seconds > SLOW_S:
@@ -107,10 +118,30 @@ class Writing:
                 time.sleep(_ASKED_AGAIN_S)
         return carry_out(self.opened.writer(), batch, self.mapped)
 
+    @contextmanager
+    def beside_copying(self) -> Generator[None]:
+        """The log is copied back in this block, and then written to by the thread: the first write to a log of which all is copied
+        begins it anew, and waits for the disk."""
+        self._copying = True
+        try:
+            yield
+        finally:
+            self._copying = False
+
+    def note_copied(self, seconds: float) -> None:
+        """It took so long; of a quick disk the writer may ask to copy what little has come since."""
+        self._is_copied = seconds < QUICK_S
+
+    def is_log_over(self, length: int) -> bool:
+        """Raises StorageError, also if there is no log."""
+        with self.mapped():
+            return self.opened.log.stat().st_size > length
+
     def _keep_log_short(self) -> None:
-        """The first write to a log that is begun anew waits for the disk, so it is made here. A reader that is in the way delays it all."""
+        """The first write to a log that is begun anew is made here. A reader that is in the way delays it all."""
         with suppress(StorageError), self.mapped():
-            if self.opened.log.stat().st_size > LOG_LENGTH:
+            if self._is_copied or self.is_log_over(LONGEST_LOG):
+                self._is_copied = False
                 self.opened.writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
                 probe(self.opened.writer())
 

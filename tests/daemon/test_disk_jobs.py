@@ -17,9 +17,15 @@ class Shelf:
     is_full: bool = False
     set_aside: object = None
     journal: object = None
+    copied: int = 0
 
     async def recover(self):
         await trio.lowlevel.checkpoint()
+
+    async def keep_log_short(self):
+        await trio.lowlevel.checkpoint()
+        self.copied += 1
+        raise StorageError("no log")
 
 
 def with_store(daemon, shelf):
@@ -73,6 +79,18 @@ async def test_a_job_that_gives_up_takes_nobody_along(house, autojump_clock, cap
     assert 1 == len([r for r in caplog.records if r.message == "job gave up"])
     assert "degraded" == health["status"]
     assert health["troubles"][0].startswith("doomed: doomed failed 10 times within 600 s")
+
+
+async def test_the_log_is_looked_at_each_second(house, autojump_clock, caplog):
+    """Also when it could not be copied back the last time; that is the store's trouble."""
+    shelf = Shelf()
+    async with house() as daemon:
+        jobs = with_store(daemon, shelf)
+        with trio.move_on_after(9.5):
+            await jobs.run()
+
+    assert 10 == shelf.copied
+    assert [] == [r for r in caplog.records if r.message == "job failed"]
 
 
 @pytest.mark.parametrize(

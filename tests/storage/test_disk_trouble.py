@@ -63,7 +63,7 @@ async def test_on_a_full_disk_the_ballast_makes_room_for_outcomes(tmp_path, monk
         journal = store.journal()
         await journal.accept(call())
         writer = await store._writer.write(lambda connection: connection)
-        monkeypatch.setattr(store._ballast.__class__, "spend", _lifting(writer))
+        monkeypatch.setattr(store._writing.ballast.__class__, "spend", _lifting(writer))
         await store._writer.write(_no_more_pages)
         await journal.finish("s", "1", outcome(200_000))
         full = store.is_full

@@ -4,6 +4,7 @@ import sqlite3
 import threading
 from contextlib import closing, nullcontext
 
+import attrs
 import pytest
 import trio
 import trio.testing
@@ -16,7 +17,15 @@ from exai_trio.storage.group_commit import Write, open_group_commit
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.storage.opened import Opened, Pair
 from exai_trio.storage.sqlite import open_sqlite
-from exai_trio.storage.writing import LOG_LENGTH, MOST_WAITING, SLOW_S, TURNS, Writing
+from exai_trio.storage.writing import (
+    LOG_LENGTH,
+    LONGEST_LOG,
+    MOST_WAITING,
+    QUICK_S,
+    SLOW_S,
+    TURNS,
+    Writing,
+)
 
 
 class Places:
@@ -196,24 +205,100 @@ async def test_a_long_frame_that_cannot_be_unpacked_is_damage(tmp_path):
     assert store.set_aside.exists()
 
 
+async def lengthen(store, log, enough):
+    """Write until the log has so many bytes. Returns how long it was after each call."""
+    lengths = [0]
+    while lengths[-1] <= enough:
+        await store.journal().accept(call(str(len(lengths)), frame="x" * 60_000))
+        lengths.append(log.stat().st_size)
+    return lengths
+
+
 @pytest.mark.real
-async def test_the_log_stays_short(tmp_path):
+async def test_a_log_that_is_far_too_long_is_copied_back_by_the_writer(tmp_path):
     """Though the loop writes, which never copies it back; nor does it begin it anew, which waits for the disk."""
-    path, lengths = tmp_path / "exai.db", []
+    path = tmp_path / "exai.db"
     log = path.with_name("exai.db-wal")
     async with open_sqlite(path) as store:
-        for number in range(12 * TURNS):
-            await store.journal().accept(call(str(number), frame="x" * 4000))
-            lengths.append(log.stat().st_size)
+        await lengthen(store, log, LONGEST_LOG)
+        for number in range(TURNS + 1):
+            await store.journal().accept(call(f"more {number}"))
+        after = log.stat().st_size
         (by_itself,) = await store._writer.write(
             lambda connection: connection.execute("PRAGMA wal_autocheckpoint").fetchone()
         )
+
+    assert 0 < after < LOG_LENGTH
+    assert by_itself == 0
+
+
+@pytest.mark.real
+async def test_a_long_log_is_copied_back_beside_the_writer(tmp_path):
+    """Others write meanwhile, in the thread; then the log is begun anew, and short writes are the loop's again."""
+    path, places = tmp_path / "exai.db", Places()
+    log, hold = path.with_name("exai.db-wal"), threading.Event()
+    async with open_sqlite(path) as store:
+        await lengthen(store, log, LOG_LENGTH)
+
+        def slowly():
+            hold.wait(10)
+            store._copy_back()
+
+        async with trio.open_nursery() as copying:
+            copying.start_soon(attrs.evolve(store, copy_back=slowly).keep_log_short)
+            await trio.testing.wait_all_tasks_blocked()
+            await store._writer.write_briefly(places.note)
+            hold.set()
+        await store._writer.write_briefly(places.note)
         found = await store.journal().session("s")
 
-    assert 12 * TURNS == len(found.calls)
-    assert LOG_LENGTH / 2 < max(lengths) < 3 * LOG_LENGTH
-    assert min(lengths) > 0
-    assert by_itself == 0
+    assert ["thread", "loop"] == places.seen
+    assert found
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("seconds", "meanwhile", "begun_anew"),
+    [
+        (QUICK_S / 2, True, True),
+        (QUICK_S * 2, True, False),
+        (QUICK_S / 2, False, True),
+        (QUICK_S * 2, False, True),
+    ],
+)
+async def test_a_log_is_begun_anew_without_waiting_for_a_slow_disk(
+    tmp_path, mock_clock, seconds, meanwhile, begun_anew
+):
+    """What came while it was copied, the writer itself copies only if the disk is quick."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        await lengthen(store, path.with_name("exai.db-wal"), LOG_LENGTH)
+
+        def slowly():
+            with closing(sqlite3.connect(path, isolation_level=None)) as reader:
+                if (
+                    meanwhile
+                ):  # a reader of what was there before keeps what came since from being copied
+                    reader.execute("BEGIN")
+                    reader.execute("SELECT count(*) FROM journal_calls").fetchall()
+                    trio.from_thread.run(store.journal().accept, call("meanwhile"))
+                store._copy_back()
+            trio.from_thread.run_sync(mock_clock.jump, seconds)
+
+        await attrs.evolve(store, copy_back=slowly).keep_log_short()
+        length = path.with_name("exai.db-wal").stat().st_size
+
+    assert begun_anew == (length < LOG_LENGTH)
+
+
+@pytest.mark.real
+async def test_a_short_log_is_left_alone(tmp_path):
+    """Nobody asks the disk for it."""
+    copied = []
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        await attrs.evolve(store, copy_back=lambda: copied.append(1)).keep_log_short()
+
+    assert [] == copied
 
 
 @pytest.mark.real
