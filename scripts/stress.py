@@ -39,13 +39,13 @@ Points = list[tuple[float, float]]
 
 @attrs.define(kw_only=True)
 class Run:
-    """One load that was put on a daemon. `usual` is the same load, all of whose clients read, for comparison; `rest` is the
-    daemon's memory before both, in MiB."""
+    """One load that was put on a daemon. `usual` is the same load, all of whose clients read, for comparison; `usual_most` is
+    the daemon's memory in it, in MiB."""
 
     name: str
     load: Load
     usual: Load
-    rest: float
+    usual_most: float
     memory: Points = attrs.field(factory=list[tuple[float, float]])
     files: tuple[int, int] = (0, 0)
     busy: str = ""
@@ -57,18 +57,14 @@ async def stress(name: str, seconds: float, clients: int) -> Run:
         EXAI_SESSION_GRACE_S=_GRACE_S.get(name, 0.5), LOG_LEVEL="WARNING"
     ) as world:
         daemon = await world.daemon()
-        rest = resident(daemon.pid) / 2**20
         warm = min(seconds, max(_WARM_S, clients * _WARM_S_EACH))
         usual = Load(world=world, seconds=warm, clients=clients, deaf=False)
-        await LOADS[name](usual)
+        most = max(mib for _, mib in await _weighed(daemon.pid, name, usual))
         await trio.sleep(_SETTLE_S)
         before = descriptors(daemon.pid)
         load = Load(world=world, seconds=seconds, clients=clients)
-        run = Run(name=name, usual=usual, load=load, rest=rest)
-        async with trio.open_nursery() as watching:
-            watching.start_soon(_weigh, daemon.pid, run)
-            await LOADS[name](run.load)
-            watching.cancel_scope.cancel()
+        run = Run(name=name, usual=usual, load=load, usual_most=most)
+        run.memory = await _weighed(daemon.pid, name, load)
         run.busy = await world.idle()
         await trio.sleep(_SETTLE_S)
         run.files = before, descriptors(daemon.pid)
@@ -76,10 +72,20 @@ async def stress(name: str, seconds: float, clients: int) -> Run:
     return run
 
 
-async def _weigh(pid: int, run: Run) -> None:
+async def _weighed(pid: int, name: str, load: Load) -> Points:
+    """Put the load on the daemon. Returns its memory meanwhile."""
+    memory: Points = []
+    async with trio.open_nursery() as watching:
+        watching.start_soon(_weigh, pid, load, memory)
+        await LOADS[name](load)
+        watching.cancel_scope.cancel()
+    return memory
+
+
+async def _weigh(pid: int, load: Load, memory: Points) -> None:
     while True:
-        run.memory.append((run.load.elapsed, resident(pid) / 2**20))
-        await trio.sleep(max(0.1, run.load.seconds / _SAMPLES))
+        memory.append((load.elapsed, resident(pid) / 2**20))
+        await trio.sleep(max(0.1, load.seconds / _SAMPLES))
 
 
 def _grave(world: World) -> dict[str, int]:
@@ -126,7 +132,7 @@ def _goals(run: Run) -> Iterator[str]:
         usual, found = (load.answers.settled(0.99) for load in (run.usual, run.load))
         yield verdict("p99 of who reads, times when all read", found / (usual or 1.0), 2)
         most = max(mib for _, mib in run.memory)
-        held = (most - run.rest) / (run.load.clients // 2)
+        held = (most - run.usual_most) / (run.load.clients // 2)
         yield verdict("MiB for each that never reads", held, _MOST_HELD_MIB)
 
 
