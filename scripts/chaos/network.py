@@ -16,6 +16,8 @@ from .world import open_world
 
 # A half-open connection must be found within interval + timeout.
 _QUICK = {"EXAI_WS_PING_INTERVAL": "0.5", "EXAI_WS_PING_TIMEOUT": "0.5"}
+_STORM_S, _STORM_ASKS = 6.0, 60
+_STORM_MOST = 5 + 2  # connections: five, and one after each rest of five seconds
 
 
 async def freeze(trial: Trial) -> None:
@@ -113,6 +115,28 @@ async def cut_in_frame(trial: Trial) -> None:
             await trio.sleep(0.3)
             proxy.budget = float("inf")
             await trial.hear(editor, asked)
+            trial.must_succeed(asked)
+            await trial.count(world, most=1)
+
+
+async def storm(trial: Trial) -> None:
+    """Whatever stands before the daemon accepts connections and drops them, for six seconds in which the editor goes on asking."""
+    async with open_world(**_QUICK) as world, open_proxy(world.port) as proxy:
+        await world.daemon()
+        editor = await world.editor(port=proxy.port)
+        for _ in trial.rounds():
+            before, asked = proxy.connections, await trial.ask(editor, 2, "delay=0.1")
+            proxy.dropping = True
+            proxy.cut()
+            for _ in range(_STORM_ASKS):
+                asked.append(await trial.echo(editor))
+                await trio.sleep(_STORM_S / _STORM_ASKS)
+            proxy.dropping = False
+            passed = trio.current_time()
+            trial.figure("connections in the storm", proxy.connections - before)
+            trial.hold(proxy.connections - before <= _STORM_MOST, "the shim knocked without a rest")
+            await trial.hear(editor, asked)
+            trial.figure("storm passed to all answered, s", trio.current_time() - passed)
             trial.must_succeed(asked)
             await trial.count(world, most=1)
 

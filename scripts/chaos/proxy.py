@@ -1,4 +1,4 @@
-"""A TCP proxy that stands between shim and daemon, and cuts, silences or slows what goes through it."""
+"""A TCP proxy that stands between shim and daemon, and cuts, silences, slows or drops what goes through it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,13 +12,15 @@ _STEPS = 20  # in a second of a narrow line
 
 @attrs.define(eq=False)
 class Proxy:
-    """`delay` is in seconds for each piece, `rate` in bytes a second, each way. After `budget` bytes in all, everything is cut."""
+    """`delay` is in seconds for each piece, `rate` in bytes a second, each way. After `budget` bytes in all, everything is cut.
+    While it is `dropping`, connections are accepted and closed."""
 
     target: int
     port: int = 0
     delay: float = 0.0
     rate: float = float("inf")
     budget: float = float("inf")
+    dropping: bool = False
     connections: int = 0
     _muted: int = 0
     _open: set[trio.CancelScope] = attrs.field(factory=set)
@@ -34,6 +36,9 @@ class Proxy:
 
     async def serve(self, client: trio.SocketStream) -> None:
         self.connections += 1
+        if self.dropping:
+            await client.aclose()
+            return
         number = self.connections
         with trio.CancelScope() as scope:  # noqa: ASYNC912  # what is cut when asked
             self._open.add(scope)

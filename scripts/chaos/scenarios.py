@@ -39,6 +39,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "cut-in-frame": Scenario(network.cut_in_frame),
     "half-open": Scenario(network.half_open),
     "slow": Scenario(network.slow),
+    "storm": Scenario(network.storm, share=0.2),
     "narrow": Scenario(network.narrow),
     "namespace": Scenario(network.namespace, network.no_namespaces),
     **{name: Scenario(providers.provider) for name in providers.names()},
