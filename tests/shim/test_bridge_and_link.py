@@ -336,6 +336,40 @@ async def test_connections_that_bring_answers_are_no_storm(make_world, autojump_
     assert trio.current_time() < 12
 
 
+async def test_a_closed_door_is_no_storm(make_world, autojump_clock):
+    """However often it was tried: who asks is answered as soon as somebody listens."""
+    async with make_world(up=False, unreachable=NotListening) as world:
+        await trio.sleep(5)
+        attempts, world.daemon.up = world.daemon.attempts, True
+        start = trio.current_time()
+        world.call(1)
+        await world.lines.wait_answer(1)
+
+    assert attempts > 10
+    assert trio.current_time() - start < 0.2
+
+
+async def test_a_refusal_is_no_storm(make_world, autojump_clock):
+    """However often the token was refused: who asks hears it at once."""
+    async with make_world(hello_error="unauthorized") as world:
+        for id_ in range(10):
+            start = trio.current_time()
+            world.call(id_)
+            await world.lines.wait_answer(id_)
+
+    assert trio.current_time() - start < 0.2
+
+
+async def test_a_request_ends_one_pause_only(make_world, autojump_clock):
+    """While it waits, the pauses double as if nobody had asked."""
+    async with make_world(up=False) as world:
+        await trio.sleep(1)
+        world.call(1)
+        await trio.sleep(30)
+
+    assert world.daemon.attempts < 10
+
+
 async def test_shims_do_not_leave_a_storm_together(make_world, autojump_clock):
     """The rest is spread by a fifth: the sixth visits of ten shims are not in one instant."""
     moments = []
