@@ -20,7 +20,7 @@ from exai_trio.storage.batches import Mapped, carry_out
 from exai_trio.storage.faults import Damaged, DiskFull, Locked
 from exai_trio.storage.group_commit import Write
 from exai_trio.storage.opened import Opened
-from exai_trio.storage.schema import STEPS
+from exai_trio.storage.schema import APPLICATION_ID
 
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
@@ -147,5 +147,5 @@ class Writing:
 
 
 def probe(connection: "Connection") -> None:
-    """A write that changes nothing."""
-    connection.execute(f"PRAGMA user_version = {len(STEPS)}")
+    """A write that changes nothing, also in a file that a newer EXAI has taken further."""
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")

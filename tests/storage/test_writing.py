@@ -291,6 +291,22 @@ async def test_a_log_is_begun_anew_without_waiting_for_a_slow_disk(
 
 
 @pytest.mark.real
+async def test_a_newer_files_version_is_left_alone(tmp_path):
+    """A successor has taken the steps of its own EXAI while this one still writes: nothing that is tried out takes them back."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        with closing(sqlite3.connect(path)) as newer:
+            newer.execute("PRAGMA user_version = 1000")
+        await lengthen(store, LONGEST_LOG)
+        await lengthen(store, LOG_LENGTH)
+        await store.keep_log_short()
+        with closing(sqlite3.connect(path)) as newer:
+            (version,) = newer.execute("PRAGMA user_version").fetchone()
+
+    assert 1000 == version
+
+
+@pytest.mark.real
 async def test_a_short_log_is_left_alone(tmp_path):
     """Nobody asks the disk for it."""
     copied = []
