@@ -1,7 +1,7 @@
 """Sends the daemon what no client should, in bounded time: it must live, answer, and hold no more memory than before.
 
 `python scripts/fuzz.py [--frames N] [--seed N] [--report FILE]`. Exit codes: 0 it held, 1 it did not, 130 interrupted.
-The daemon's memory is told ten times. Its bounded tables (latencies, sessions that have ended, lines of the log) fill during the first
+The daemon's memory is told after the warm-up and ten times more. Its bounded tables (latencies, sessions that have ended, lines of the log) fill during the first
 tens of thousands of frames; from then on it must stay level.
 """
 

@@ -90,7 +90,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
 
 @structs.frozen
 class _Outside:
-    """The way to the models; the origin is of the simulator in our own process, if there is one."""
+    """The way to the models; the origin is of the simulator, a child process of ours, if there is one."""
 
     origin: str | None
     gateway: Gateway

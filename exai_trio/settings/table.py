@@ -191,7 +191,9 @@ _SHIM = Group(
             "EXAI_WS_AUTOSTART", v.switch(), "start a daemon if none listens on a loopback address"
         ),
         _setting(
-            "EXAI_RECONNECT_MIN_S", v.seconds(0.01, 3600), "first wait between attempts to connect"
+            "EXAI_RECONNECT_MIN_S",
+            v.seconds(0.01, 3600),
+            "first wait between attempts to connect; a tenth of it where nobody listens on this machine",
         ),
         _setting(
             "EXAI_RECONNECT_MAX_S",

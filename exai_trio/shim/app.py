@@ -1,7 +1,8 @@
 """The shim process: what an editor talks to. It is put together here, and nothing is decided here.
 
 The front desk answers before anything that needs a daemon is even imported; the back office (bridge and link) follows
-once the opening requests are answered. The process ends when its stdin does, at a signal, or when its parent is gone, and for no other reason.
+once the opening requests are answered. The process ends when its stdin does, when nobody reads its
+stdout, at a signal, or when its parent is gone, and for no other reason.
 """
 
 import logging

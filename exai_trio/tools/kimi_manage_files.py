@@ -1,4 +1,4 @@
-"""kimi_manage_files: lists and deletes files at Kimi. Clean-ups touch only what EXAI uploaded, and show it first."""
+"""kimi_manage_files: lists and deletes files at Kimi. Clean-ups touch only what EXAI uploaded; one of everything shows it first."""
 
 from typing import Annotated, Any, Literal
 

@@ -220,7 +220,7 @@ class TokenRotated:
 
 @structs.frozen(kw_only=True)
 class Bye:
-    """The daemon closes on purpose: `reason` is "draining" or "superseded"."""
+    """The daemon closes on purpose: `reason` is "draining", "superseded" or "slow_reader"."""
 
     reason: str
     retry_after_s: float

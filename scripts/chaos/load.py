@@ -184,7 +184,7 @@ async def _never_read(load: Load, pause: float) -> None:
 
 
 async def failures(load: Load) -> None:
-    """Half of the connections are cut again and again: each minute, or four times in a run that is shorter than that."""
+    """Half of the connections are cut again and again: each minute, or four times in a run that is shorter than five."""
     async with open_proxy(load.world.port) as proxy, trio.open_nursery() as harm:
         harm.start_soon(_cut_often, proxy, min(60.0, load.seconds / 5))
         async with trio.open_nursery() as halves:
