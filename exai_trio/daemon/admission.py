@@ -37,13 +37,21 @@ class OurNames:
         A page of another site can make a browser connect to us, by its own name (Origin) or under a name of its own that
         points here (Host); neither may talk to the daemon.
         """
-        host = urlsplit(f"//{headers.get('host', '')}").hostname or ""
+        host = _host_of(headers.get("host", ""))
         if host.lower() not in self.names:
             return f"Host {host!r} is not ours"
         origin = headers.get("origin", "").rstrip("/").lower()
         if origin and origin not in self.origins:
             return "this Origin is not allowed (EXAI_ALLOWED_ORIGINS)"
         return None
+
+
+def _host_of(header: str) -> str:
+    """Without its port; "" if that is none."""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
 
 
 @structs.define

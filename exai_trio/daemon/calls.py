@@ -163,12 +163,15 @@ async def outcome_of(call: Call) -> Outcome:
     answer: Answer | None = None
     error: ExaiError | None = None
     deadline = trio.CancelScope(deadline=call.started + call.timeout)
-    with call.scope, deadline:
-        try:
-            async with _Permit(call):
-                answer = await call.tool.run(call.arguments, call, call.shared.services)
-        except Exception as raised:  # noqa: BLE001 - the border of a call; logged in _note
-            error = _note(call, raised)
+    try:
+        with call.scope, deadline:
+            try:
+                async with _Permit(call):
+                    answer = await call.tool.run(call.arguments, call, call.shared.services)
+            except Exception as raised:  # noqa: BLE001 - the border of a call; logged in _note
+                error = _note(call, raised)
+    except Exception as raised:  # noqa: BLE001 - what came of ending the tool, beside its Cancelled
+        _note(call, raised)
     if answer is not None:
         return _result(call, answer)
     if deadline.cancelled_caught:

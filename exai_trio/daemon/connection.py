@@ -99,7 +99,7 @@ class Connection:
         except WireError as fault:
             self._answer_unreadable(fault)
         else:
-            self._dispatch(message, len(frame))
+            self._dispatch(message, _size(frame))
 
     def _answer_unreadable(self, fault: WireError) -> None:
         error = as_fault(InvalidRequestError(fault.reason), "unreadable")
@@ -162,6 +162,13 @@ class Connection:
             error = as_fault(fault, "rotate_token")
             return TokenRotated(ok=False, error=error, request_id=message.request_id)
         return TokenRotated(ok=True, request_id=message.request_id)
+
+
+def _size(frame: str | bytes) -> int:
+    """In bytes, as it travelled."""
+    if isinstance(frame, bytes) or frame.isascii():
+        return len(frame)
+    return len(frame.encode())
 
 
 def _first(group: BaseExceptionGroup[_Left]) -> Farewell:

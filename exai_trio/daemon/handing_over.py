@@ -13,7 +13,7 @@ from msgspec import UNSET
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.faults import NotKept
-from exai_trio.storage.journal import KeptOutcome
+from exai_trio.storage.journal import KeptCall, KeptOutcome
 from exai_trio.wire.handles import handle_text
 from exai_trio.wire.messages import CallAccepted, CallResult, Output
 
@@ -39,7 +39,7 @@ class HandingOver:
             return
         for session in list(self.sessions.table.values()):
             for call in list(session.calls.values()):
-                if call.is_due_for_handle and not session.mail.holds(call.wire_id):
+                if _is_due(session, call):
                     await self._hand_over(session, call)
 
     async def _hand_over(self, session: Session, call: Call) -> None:
@@ -50,38 +50,63 @@ class HandingOver:
         self.sessions.table[away.id] = away
         session.mail.hold(call.wire_id, frame)
         away.running.unwritten = True
+        change = _change(session, call, seq, away)
         kept = False
         try:
-            kept = await _written(session, call, seq, away)
+            kept = await _written(session, away, change)
         finally:
             session.mail.let_go(call.wire_id)
         await self.sessions.adopt(away)
         if not kept:
-            self.sessions.living.start_soon(_write_late, session, call, seq, away)
+            self.sessions.living.start_soon(_write_late, session, away, change)
         log.info(
             "call goes on without its client", extra={"call_id": away.id, "tool": call.tool.name}
         )
 
 
-async def _write_late(session: Session, call: Call, seq: int, away: Session) -> None:
+def _is_due(session: Session, call: Call) -> bool:
+    """Other calls may have been written down, and this one have ended, since the list of calls was made."""
+    still_runs = session.calls.get(call.wire_id) is call
+    return still_runs and call.is_due_for_handle and not session.mail.holds(call.wire_id)
+
+
+@structs.frozen(kw_only=True)
+class _Change:
+    """What the journal is to note, as it was when the call was moved: the session forgets its outcomes in time."""
+
+    request: str
+    outcome: KeptOutcome
+    begun: KeptCall
+
+
+def _change(session: Session, call: Call, seq: int, away: Session) -> _Change | None:
+    """None without a journal."""
+    ledger, now = away.running.ledger, session.shared.now()
+    if ledger is None:
+        return None
+    begun = ledger.page(call, seq=1, resumable=True, at=now)
+    return _Change(
+        request=key_of(call.wire_id),
+        outcome=KeptOutcome(seq=seq, frame=session.rules.body_of(call.wire_id), at=now),
+        begun=attrs.evolve(begun, attempts=call.attempt),
+    )
+
+
+async def _write_late(session: Session, away: Session, change: _Change | None) -> None:
     """Until it is written the next daemon would answer the request a second time, and the outcome waits for it."""
     kept = False
     while not kept:
         await trio.sleep(_DISK_AGAIN_S)
-        kept = await _written(session, call, seq, away)
+        kept = await _written(session, away, change)
 
 
-async def _written(session: Session, call: Call, seq: int, away: Session) -> bool:
+async def _written(session: Session, away: Session, change: _Change | None) -> bool:
     """No await stands between the move and this write: whatever is written of the call later finds it."""
-    journal, ledger = session.shared.journal, away.running.ledger
-    if journal is None or ledger is None:
+    journal = session.shared.journal
+    if journal is None or change is None:
         return True
-    now = session.shared.now()
-    outcome = KeptOutcome(seq=seq, frame=session.rules.body_of(call.wire_id), at=now)
-    begun = ledger.page(call, seq=1, resumable=True, at=now)
-    begun = attrs.evolve(begun, attempts=call.attempt)
     try:
-        await journal.hand_over(session.id, key_of(call.wire_id), outcome, begun)
+        await journal.hand_over(session.id, change.request, change.outcome, change.begun)
     except NotKept:
         pass  # the call itself is in a file that was set aside
     except StorageError as fault:

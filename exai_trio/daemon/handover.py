@@ -26,6 +26,7 @@ _NAME = "handover.sock"
 _SOCKETS, _TAKEN = b"s", b"t"
 _MOST_SOCKETS = 16
 _ANSWER_S = 5.0  # for each side's next word
+_AGAIN_S = 0.1
 _INT = array.array("i").itemsize
 
 
@@ -68,8 +69,13 @@ async def offer(
             return
         task_status.started()
         while not ending.replaced:
-            successor, _ = await door.accept()
-            ending.successor = await _given(successor, listeners)
+            try:
+                successor, _ = await door.accept()
+            except OSError as fault:  # no descriptors left, as a rule: a successor has patience
+                log.warning("successor not heard", extra={"fault": str(fault)})
+                await trio.sleep(_AGAIN_S)
+            else:
+                ending.successor = await _given(successor, listeners)
         ending.stop.set()
 
 

@@ -52,7 +52,7 @@ class Jobs:
                 (_SWEEP_S, self.on_disk(self.sweep_conversations)),
                 (_ACKS_S, self.on_disk(self.sessions.note_acks)),
                 (_SWEEP_S, self.on_disk(self.sweep_journal)),
-                (_ROOM_S, self.look_for_room),
+                (_ROOM_S, self.on_disk(self.look_for_room)),
                 (_LOG_S, self.on_disk(self.keep_log_short)),
                 (_ROOM_S, self.on_disk(self.look_for_home)),
             ):

@@ -54,6 +54,7 @@ class Sessions:
             self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
         session = open_session(self._new_id(hello.session_id), principal, self.shared)
+        self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
         await self.living.start(self._live, session)
@@ -126,7 +127,9 @@ class Sessions:
         if journal is None or not acked:
             return
         await journal.acknowledge(acked)
-        self._last_acks = {}
+        for name, seq in acked.items():
+            if self._last_acks.get(name) == seq:
+                del self._last_acks[name]
         for session in due:
             session.acked_on_disk = acked[session.id]
 
@@ -169,7 +172,8 @@ class Sessions:
             finally:
                 session.end()  # before the nursery closes: nothing can be started in a closed one
                 del self.table[session.id]
-                self._last_acks[session.id] = session.rules.acked
+                if self.shared.journal is not None:
+                    self._last_acks[session.id] = session.rules.acked
             running.cancel_scope.cancel(reason="the session's client did not come back")
 
     def outboxes(self) -> list[Outbox]:

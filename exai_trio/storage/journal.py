@@ -80,7 +80,8 @@ class Journal(Protocol):
         ...
 
     async def acknowledge(self, acks: Mapping[str, int]) -> None:
-        """The clients of these sessions have all frames up to these numbers."""
+        """The clients of these sessions have all frames up to these numbers. Nothing is noted of one that has no call here: its
+        next life begins to count anew."""
         ...
 
     async def number_from(self, session: str, base: int) -> None:

@@ -55,7 +55,8 @@ class MemoryJournal:
 
     async def acknowledge(self, acks: Mapping[str, int]) -> None:
         await trio.lowlevel.checkpoint()
-        for session, seq in acks.items():
+        known = {session for session, _ in self._calls}
+        for session, seq in ((one, seq) for one, seq in acks.items() if one in known):
             self._acks[session] = max(seq, self._acks.get(session, 0))
 
     async def number_from(self, session: str, base: int) -> None:

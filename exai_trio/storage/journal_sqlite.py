@@ -171,7 +171,8 @@ def _execute(connection: "Connection", statement: str, row: tuple[Any, ...]) -> 
 
 def _note_acks(connection: "Connection", rows: list[tuple[str, int]]) -> None:
     connection.executemany(
-        "INSERT INTO journal_numbers (session, acked) VALUES (?, ?)"
+        "INSERT INTO journal_numbers (session, acked) SELECT ?1, ?2"
+        " WHERE EXISTS (SELECT 1 FROM journal_calls WHERE session = ?1)"
         " ON CONFLICT (session) DO UPDATE SET acked = max(acked, excluded.acked)",
         rows,
     )

@@ -25,6 +25,7 @@ CONFIG = Config(
         ("127.0.0.1:8079", "https://board.example.evil", False),
         ("evil.example", "", False),
         ("", "", False),
+        ("[::1", "", False),
         ("localhost.evil.example", "", False),
         ("127.0.0.1:8079", "null", False),
     ],

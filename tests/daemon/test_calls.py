@@ -66,12 +66,13 @@ async def test_a_refusal_is_the_first_frame_after_the_request(house, autojump_cl
     assert heard.error.message
 
 
+@pytest.mark.parametrize("prompt", ["x" * 2000, "試" * 700], ids=["ascii", "wide"])
 async def test_a_message_over_the_call_limit_is_refused_and_the_connection_lives(
-    house, autojump_clock
+    house, autojump_clock, prompt
 ):
-    """TOOL_CALL_MAX_SIZE gives OVER_CAPACITY; the next request is answered."""
+    """TOOL_CALL_MAX_SIZE, in bytes, gives OVER_CAPACITY; the next request is answered."""
     async with house(tool_call_max_size=1000) as daemon, daemon.connect() as (client, _):
-        await client.say(CallTool(request_id="big", name="chat", arguments={"prompt": "x" * 2000}))
+        await client.say(CallTool(request_id="big", name="chat", arguments={"prompt": prompt}))
         refused = await client.hear()
         await client.say(Ping())
         answer = await client.hear()

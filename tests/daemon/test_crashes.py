@@ -7,8 +7,17 @@ import trio
 
 from exai_trio.daemon import running
 from exai_trio.daemon.tree import settle
+from exai_trio.tools.declaration import Answer
 from exai_trio.transport.websocket import PeerGone
-from exai_trio.wire.messages import CallAccepted, CallResult, Health, Ping, Pong
+from exai_trio.wire.messages import (
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    Cancel,
+    Health,
+    Ping,
+    Pong,
+)
 
 
 def fail(*_):
@@ -47,6 +56,40 @@ async def test_a_crash_beside_a_call_costs_its_session_the_connection_and_nobody
     assert ["session crashed"] == [r.message for r in caplog.records if r.exc_info]
     assert 24.0 == daemon.free_permits
     assert 0 == daemon.shared.figures.running
+
+
+async def test_a_tool_that_fails_while_it_is_ended_costs_its_own_call_only(
+    house, autojump_clock, monkeypatch, caplog
+):
+    """Whatever comes beside the Cancelled is logged; the outcome is why the call was ended."""
+
+    async def fail_when_cancelled():
+        try:
+            await trio.sleep_forever()
+        finally:
+            fail()
+
+    async def run(_naps, arguments, *_):
+        if arguments.fault:
+            async with trio.open_nursery() as parts:
+                parts.start_soon(trio.sleep_forever)
+                parts.start_soon(fail_when_cancelled)
+        await trio.sleep(arguments.seconds)
+        return Answer(text="ok")
+
+    async with house() as daemon:
+        monkeypatch.setattr(type(daemon.naps), "run", run)
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap("neighbour", seconds=20.0)
+        await client.nap("late", fault="group", timeout_s=5.0)
+        await client.nap("cancelled", fault="group")
+        await client.say(Cancel(request_id="cancelled"))
+        failed = {(f := await client.hear_until(CallFailed)).request_id: f.error.code for _ in range(2)}  # fmt: skip
+        outcome = await client.hear_until(CallResult)
+
+    assert {"late": "TIMEOUT", "cancelled": "CANCELLED"} == failed
+    assert "neighbour" == outcome.request_id
+    assert ["call crashed"] * 2 == [r.message for r in caplog.records if r.exc_info]
 
 
 async def test_a_crash_in_a_connection_ends_that_connection_alone(

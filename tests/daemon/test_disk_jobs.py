@@ -111,6 +111,24 @@ async def test_the_store_in_trouble_is_told(house, autojump_clock, shelf, told):
     assert facts.health()["troubles"][0].startswith(told)
 
 
+async def test_a_state_directory_that_cannot_be_looked_at_is_waited_for(house, autojump_clock):
+    """However long: the job that looks for room does not give up."""
+
+    class Hidden(Shelf):
+        async def recover(self):
+            await super().recover()
+            looked.append(trio.current_time())
+            raise PermissionError("state")
+
+    looked = []
+    async with house() as daemon:
+        jobs = with_store(daemon, Hidden())
+        with trio.move_on_after(3600):
+            await jobs.run()
+
+    assert looked[-1] > 3590
+
+
 async def test_what_could_not_be_read_at_the_start_is_taken_up_later(house, autojump_clock):
     """Calls of an earlier daemon run once the journal can be read."""
     async with house() as first:

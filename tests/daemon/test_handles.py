@@ -323,6 +323,44 @@ async def test_a_full_disk_keeps_nobody_from_the_handle(house, autojump_clock):
     assert 0 == second.naps.started
 
 
+async def test_a_call_that_ends_while_another_is_handed_over_is_answered_once(
+    house, autojump_clock
+):
+    """Both were due in the same look."""
+
+    class Slow(MemoryJournal):
+        async def hand_over(self, *change):
+            await trio.sleep(0.3)
+            await super().hand_over(*change)
+
+    async with house(Slow()) as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap("a", seconds=60.0, handle_after_s=5.0)
+        await client.nap("b", seconds=5.15, handle_after_s=5.0)
+        answers = [await client.hear_until(CallResult) for _ in range(2)]
+        await trio.sleep(10)
+        running = daemon.sessions.table["win"].rules.running
+        known = daemon.sessions.table["win"].rules.body_of("b")
+
+    assert {"a", "b"} == {answer.request_id for answer in answers}
+    assert "slept 5.15" in known
+    assert 0 == running
+
+
+async def test_a_late_hand_over_needs_nothing_that_the_session_forgets(house, autojump_clock):
+    """The disk refuses it once; in the second until it is tried again the client has three hundred answers."""
+    journal = Refusing()
+    async with house(journal) as daemon, daemon.connect(session_id="win") as (client, _):
+        handle = await given_handle(client, seconds=30.0, handle_after_s=2.0)
+        for number in range(300):
+            await client.nap(f"s{number}")
+            await client.hear_until(CallResult)
+            await client.acknowledge()
+        await trio.sleep(3)
+        answer = await fetched(client, handle["call_id"], wait_s=50)
+
+    assert "slept 30" == answer.outputs[0].text
+
+
 async def test_an_old_client_gets_the_handle_as_text(house, autojump_clock):
     """A client of protocol 1 reads `text`."""
     async with house(handle_after_s=2.0) as daemon, daemon.connect(protocol=1) as (client, _):

@@ -332,6 +332,59 @@ async def test_acknowledgements_reach_the_journal(house, journal, autojump_clock
     assert (2, 1) == (kept.acked, gone)
 
 
+@pytest.mark.parametrize("noted", [True, False], ids=["noted at once", "noted late"])
+async def test_acknowledgements_of_an_earlier_life_hide_nothing(
+    house, journal, autojump_clock, noted
+):
+    """A session that held nothing has ended; under its id the client begins anew, and after a kill hears what it has not heard."""
+    async with house(journal) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            for number in range(3):
+                await client.say(CallTool(request_id=f"x{number}", name="no_such_tool"))
+                await client.hear_until(CallFailed)
+            await client.say(Ack(seq=3))
+        await trio.sleep(1)
+        if noted:
+            await daemon.sessions.note_acks()
+        async with daemon.connect(session_id="win") as (client, again):
+            await client.nap("r1", seconds=1.0)
+            await client.hear_until(CallAccepted)
+            await daemon.sessions.note_acks()
+        await trio.sleep(3)
+    async with house(journal) as second, second.connect(session_id="win", last_seq=1) as (client, ack):  # fmt: skip
+        outcome = await client.hear_until(CallResult)
+
+    assert (False, True) == (again.resumed, ack.resumed)
+    assert "r1" == outcome.request_id
+
+
+async def test_an_acknowledgement_of_a_session_that_ends_meanwhile_is_noted_next(
+    house, autojump_clock
+):
+    """While the journal writes others; without a journal nothing is kept for it."""
+
+    class Slow(MemoryJournal):
+        async def acknowledge(self, acks):
+            await trio.sleep(1)
+            await super().acknowledge(acks)
+
+    async with house(Slow()) as daemon, daemon.connect():
+        daemon.sessions._last_acks["gone"] = 1
+        async with trio.open_nursery() as noting:
+            noting.start_soon(daemon.sessions.note_acks)
+            await trio.sleep(0.5)
+            daemon.sessions._last_acks["left"] = 2
+        left = dict(daemon.sessions._last_acks)
+    async with house(durability="off") as daemon:
+        async with daemon.connect(session_id="win"):
+            pass
+        await trio.sleep(1)
+        unkept = dict(daemon.sessions._last_acks)
+
+    assert {"left": 2} == left
+    assert {} == unkept
+
+
 async def test_a_run_that_cannot_be_counted_waits_for_the_disk(house, autojump_clock):
     """An uncounted run could become one too many."""
     journal = FullDisk()

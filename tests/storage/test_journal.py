@@ -139,6 +139,16 @@ async def test_acknowledgements_only_rise(open_journal):
     assert 5 == found.acked
 
 
+async def test_of_a_session_without_calls_no_ack_is_noted(open_journal):
+    """Its next life counts from 1 again: an old number would pass for an acknowledgement of the new frames."""
+    async with open_journal() as journal:
+        await journal.acknowledge({"s": 5})
+        await journal.accept(call())
+        found = await journal.session("s")
+
+    assert 0 == found.acked
+
+
 async def test_numbers_of_a_new_life_are_kept(open_journal):
     """The newest base counts, beside the acknowledgement."""
     async with open_journal() as journal:
