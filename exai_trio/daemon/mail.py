@@ -48,9 +48,9 @@ class Mail:
         for frame in self._gate.put(encode(message), kept=False):
             self.outbox.offer(frame)
 
-    def deliver(self, frame: str) -> None:
-        """A numbered frame; a client that is away gets it when it comes back."""
-        self._put(self._gate.put(frame))
+    def deliver(self, frame: str, *, kept: bool = True) -> None:
+        """A numbered frame; a client that is away gets it when it comes back. Not `kept`: one that was numbered before."""
+        self._put(self._gate.put(frame, kept=kept))
 
     def hold(self, request_id: RequestId, frame: str) -> None:
         """A frame about this call takes its place, and goes out in its turn once it is let go."""

@@ -179,10 +179,10 @@ class Session:
         match self.rules.submit(request, refusal):
             case Refuse(fault):
                 self._refuse(request, fault)
-            case Again(frame):
+            case Again(frame, anew):
                 self.shared.figures.repeated += 1
                 if frame is not None and not self.mail.holds(request.request_id):
-                    self.mail.deliver(frame)
+                    self.mail.deliver(frame, kept=anew)
             case _:
                 if isinstance(planned, Call) and self._nursery is not None:
                     self.running.begin(planned)

@@ -45,9 +45,10 @@ class Start:
 
 @structs.frozen
 class Again:
-    """A known call: send this frame again, if there is one; the tool does not run a second time."""
+    """A known call: send this frame again, if there is one; the tool does not run a second time. `anew`: under a new number."""
 
     frame: str | None
+    anew: bool = False
 
 
 @structs.frozen
@@ -172,7 +173,7 @@ class SessionRules:
         if known.seq <= self._acked:
             frame = self._number(known.body)
             known.seq = self._last_seq
-            return Again(frame)
+            return Again(frame, anew=True)
         return Again(numbered(known.body, known.seq))
 
     def over_capacity(self) -> ExaiError | None:

@@ -318,6 +318,27 @@ async def test_a_client_that_comes_back_while_the_disk_writes_hears_all_once(hou
     assert isinstance(after, Pong)
 
 
+async def test_what_was_asked_again_while_the_disk_writes_leaves_nothing_out(house, autojump_clock):
+    """A client that then comes back hears every number in its place; what it had asked again may follow once more."""
+    disk = FullDisk()
+    async with house(disk) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap("a", seconds=0.1)
+            await trio.sleep(1)
+            disk.slow_s = 3.0
+            await client.nap("b", seconds=0.1)
+            await trio.sleep(0.1)
+            await client.nap("a", seconds=0.1)
+            await trio.sleep(0.1)
+        async with daemon.connect(session_id="win", last_seq=0) as (client, _):
+            numbers = []
+            while 4 not in numbers:
+                await client.hear_until((CallAccepted, CallResult))
+                numbers.append(client.last_seq)
+
+    assert [1, 2, 3, 4] == list(dict.fromkeys(numbers))
+
+
 async def test_acknowledgements_reach_the_journal(house, journal, autojump_clock):
     """So that the sweep can forget; also when the session ends right after."""
     async with house(journal) as daemon:
