@@ -23,7 +23,7 @@ async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -
 
     Takes at most EXAI_DRAIN_S: what the connections may still need for their last frames and goodbyes is set aside.
     """
-    calls_s, close_s = _times(shared)
+    calls_s, flush_s, close_s = _times(shared)
     shared.draining.set()
     log.info("draining", extra={"running": shared.figures.running})
     for outbox in sessions.outboxes():
@@ -31,15 +31,17 @@ async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -
     with trio.move_on_after(calls_s):
         await shared.wait_quiet()
     sessions.leave_calls(interrupted(shared.retry_after_s))
-    with trio.move_on_after(min(_FLUSH_S, close_s)):
+    with trio.move_on_after(flush_s):
         await shared.wait_quiet()
     for outbox in sessions.outboxes():
         outbox.close(Farewell(SERVICE_RESTART, "draining"))
     connections.cancel_scope.deadline = trio.current_time() + close_s
 
 
-def _times(shared: Shared) -> tuple[float, float]:
-    """Seconds for the calls that run, and for the connections to hear their last frames and goodbyes."""
+def _times(shared: Shared) -> tuple[float, float, float]:
+    """Seconds for the calls that run, for their outcomes to be kept, and for the connections to hear their last frames and
+    goodbyes: EXAI_DRAIN_S together at most, half of it for the calls at least."""
     config = shared.config
     set_aside = min(config.ws_close_timeout + 2 * _FLUSH_S, config.drain_s / 2)
-    return config.drain_s - set_aside, config.ws_close_timeout + _FLUSH_S
+    flush_s = min(_FLUSH_S, set_aside / 2)
+    return config.drain_s - set_aside, flush_s, set_aside - flush_s

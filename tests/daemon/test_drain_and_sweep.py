@@ -4,8 +4,9 @@ import pytest
 import trio
 
 from exai_trio.daemon.drain import drain
+from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.transport.websocket import PeerGone
-from exai_trio.wire.messages import Bye, CallFailed, CallResult
+from exai_trio.wire.messages import Bye, CallAccepted, CallFailed, CallResult
 
 
 async def test_calls_finish_during_the_drain_then_the_connection_closes_with_1012(
@@ -47,6 +48,27 @@ async def test_a_call_that_outlasts_the_drain_is_interrupted_within_the_limit(
     assert "INTERRUPTED" == outcome.error.code
     assert took < 8
     assert 24 == daemon.free_permits
+
+
+@pytest.mark.parametrize(("drain_s", "close_s"), [(8.0, 1.0), (2.0, 1.0), (8.0, 5.0), (0.4, 1.0), (0.0, 1.0)])  # fmt: skip
+async def test_the_drain_keeps_to_its_time_whatever_closing_may_take(
+    house, autojump_clock, drain_s, close_s
+):
+    """Also when a disk takes an outcome for ever: then the connections are cut, and half of the time was the calls'."""
+
+    class Stuck(MemoryJournal):
+        async def finish(self, session, request, outcome):
+            await trio.sleep_forever()
+
+    async with house(Stuck(), drain_s=drain_s, ws_close_timeout=close_s) as daemon, daemon.connect() as (client, _):  # fmt: skip
+        await client.nap(seconds=0.1)
+        await client.hear_until(CallAccepted)
+        start = trio.current_time()
+        await drain(daemon.shared, daemon.sessions, daemon.connections)
+        took = trio.current_time() - start
+        cut_after = daemon.connections.cancel_scope.deadline - start
+
+    assert drain_s / 2 <= took <= cut_after <= drain_s + 1e-6
 
 
 async def test_cancelled_at_any_step_nothing_stays_behind(
