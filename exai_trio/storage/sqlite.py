@@ -201,7 +201,7 @@ def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
 
 def _copy_back(opened: Opened[sqlite3.Connection]) -> None:
     """What stands in the log now is in the file, too, when this returns."""
-    uri = f"{opened.path.as_uri()}?mode=rw"
+    uri = f"{opened.path.absolute().as_uri()}?mode=rw"
     with _noting_damage(opened), closing(sqlite3.connect(uri, uri=True)) as copier:
         copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 

@@ -182,8 +182,10 @@ async def open_house(journal=None, *, repeatable=True, elsewhere=None, **setting
         )
         living.start_soon(every, 0.25, HandingOver(sessions).look)
         living.start_soon(every, 0.25, Relief(sessions).look)
-        yield House(shared, sessions, server, connections, naps)
-        living.cancel_scope.cancel()
+        try:
+            yield House(shared, sessions, server, connections, naps)
+        finally:  # also when a drain without any time has cut the test along with the connections
+            living.cancel_scope.cancel()
         connections.cancel_scope.cancel()
 
 

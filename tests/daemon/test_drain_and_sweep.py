@@ -50,7 +50,7 @@ async def test_a_call_that_outlasts_the_drain_is_interrupted_within_the_limit(
     assert 24 == daemon.free_permits
 
 
-@pytest.mark.parametrize(("drain_s", "close_s"), [(8.0, 1.0), (2.0, 1.0), (8.0, 5.0), (0.4, 1.0)])  # fmt: skip
+@pytest.mark.parametrize(("drain_s", "close_s"), [(8.0, 1.0), (2.0, 1.0), (8.0, 5.0), (0.4, 1.0), (0.0, 1.0)])  # fmt: skip
 async def test_the_drain_keeps_to_its_time_whatever_closing_may_take(
     house, autojump_clock, drain_s, close_s
 ):

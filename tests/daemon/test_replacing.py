@@ -1,10 +1,13 @@
-"""A daemon that is to replace another makes the calls there wait for nothing that it could have done before."""
+"""A daemon that is to replace another: what it has done before it asks, and who it may find at the door."""
+
+import errno
+from contextlib import nullcontext
 
 import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon import app
+from exai_trio.daemon import app, handover
 from exai_trio.providers.gateway import Gateway
 
 
@@ -34,3 +37,28 @@ async def test_a_successor_has_loaded_what_takes_long_before_it_asks_for_the_soc
         await app.serve(config, replace=True)
 
     assert ["loaded", "asked"] == happened
+
+
+async def test_a_daemon_without_descriptors_goes_on(tmp_path, monkeypatch, autojump_clock, caplog):
+    """Who wants to replace it just then is heard a little later."""
+
+    class Door:
+        asked = 0
+
+        async def accept(self):
+            self.asked += 1
+            if self.asked < 3:
+                raise OSError(errno.EMFILE, "Too many open files")
+            await trio.sleep_forever()
+
+    door = Door()
+    monkeypatch.setattr(handover, "_door", lambda _: nullcontext(door))
+    ending = handover.Ending()
+    async with trio.open_nursery() as listening:
+        await listening.start(handover.offer, [], Config(home=tmp_path), ending)
+        await trio.sleep(1)
+        listening.cancel_scope.cancel()
+
+    assert 3 == door.asked
+    assert not ending.stop.is_set()
+    assert ["successor not heard"] * 2 == [record.message for record in caplog.records]

@@ -3,6 +3,7 @@
 import sqlite3
 import threading
 from contextlib import closing, nullcontext
+from pathlib import Path
 
 import attrs
 import pytest
@@ -304,6 +305,19 @@ async def test_a_newer_files_version_is_left_alone(tmp_path):
             (version,) = newer.execute("PRAGMA user_version").fetchone()
 
     assert 1000 == version
+
+
+@pytest.mark.real
+async def test_a_log_is_copied_back_wherever_its_file_is(tmp_path, monkeypatch):
+    """A relative path, and signs that mean something in an address."""
+    monkeypatch.chdir(tmp_path)
+    path = Path("a ?#%41", "exai.db")
+    async with open_sqlite(path) as store:
+        await lengthen(store, LOG_LENGTH)
+        await store.keep_log_short()
+        length = log_of(path)
+
+    assert length < LOG_LENGTH
 
 
 @pytest.mark.real
