@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from datetime import UTC, datetime, timedelta
 
 import trio
 from msgspec import UNSET
@@ -10,6 +9,7 @@ from msgspec import UNSET
 from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, ProtocolError, ServiceUnavailableError, UnauthorizedError
+from exai_trio.transport.credentials import signed
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
 from exai_trio.wire.codec import Sequenced, WireError, decode_daemon, encode
 from exai_trio.wire.messages import (
@@ -23,7 +23,6 @@ from exai_trio.wire.messages import (
 )
 
 CONNECT_S = 10.0  # address look-up, connect and handshake together
-_TOKEN_S = 300  # how long a JWT that we sign for ourselves is good
 
 Dial = Callable[[str, int, Limits], AbstractAsyncContextManager[WebSocket]]
 
@@ -105,7 +104,7 @@ async def open_client(
 def _hello(config: Config, roots: tuple[str, ...], back: Return | None) -> Hello:
     return Hello(
         token=config.ws_token or None,
-        jwt=None if config.ws_token else _signed(config),
+        jwt=signed(config),
         session_id=None if back is None else back.session_id,
         last_seq=0 if back is None else back.last_seq,
         client_name="exai",
@@ -152,22 +151,3 @@ def _decoded(frame: str | bytes) -> Sequenced:
         return decode_daemon(frame)
     except WireError as fault:
         raise ProtocolError(f"the daemon sent a frame that cannot be read: {fault}") from fault
-
-
-def _signed(config: Config) -> str | None:
-    """Whoever has the daemon's secret may sign for himself."""
-    if not config.jwt_secret_key:
-        return None
-    import jwt  # noqa: PLC0415  # 20 ms, for those who use it
-
-    now = datetime.now(UTC)
-    claims: dict[str, object] = {
-        "sub": "exai",
-        "iat": now,
-        "exp": now + timedelta(seconds=_TOKEN_S),
-    }
-    if config.jwt_issuer:
-        claims["iss"] = config.jwt_issuer
-    if config.jwt_audience:
-        claims["aud"] = config.jwt_audience
-    return jwt.encode(claims, config.jwt_secret_key, algorithm=config.jwt_algorithm)

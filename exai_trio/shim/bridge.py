@@ -6,6 +6,8 @@ at its deadline. Progress goes only to requests that are open and asked for it, 
 
 import logging
 import os
+from collections.abc import Iterator
+from itertools import count
 from typing import Any, Final
 
 import attrs
@@ -60,6 +62,7 @@ class Bridge:
     asked: trio.Event = attrs.field(factory=trio.Event)
     _pending: Pending = attrs.field(factory=Pending)
     _greeted_roots: tuple[str, ...] = ()
+    _numbers: Iterator[int] = attrs.field(factory=count)
     _idle: trio.Event = attrs.field(factory=trio.Event)
 
     # The client's side
@@ -111,7 +114,8 @@ class Bridge:
         )
 
     def _own_key(self, id_: Id) -> str:
-        return f"{self.name}:{msgspec.json.encode(id_).decode()}"[:512]
+        """A key that no other request gets, also one that uses the same id after this one's answer."""
+        return f"{self.name}:{next(self._numbers)}:{msgspec.json.encode(id_).decode()}"[:512]
 
     def withdraw(self, id_: Id) -> None:
         """The client cancelled a call; it is not answered. Unknown and finished ones are none of our business."""
@@ -206,15 +210,10 @@ class Bridge:
         self.session_id = session_id
         self.promise = promise
         self._greeted_roots = greeted_roots
-        self._pending.reconnected(resumed=resumed)
-        for call in list(self._pending.calls()):
+        for call in self._pending.reconnected(resumed=resumed):
             if call.sent >= MAX_SENDS:
-                fault = local_fault(
-                    "INTERRUPTED",
-                    f"{call.sent} daemons or connections ended while this call ran",
-                    "server",
-                    retryable=False,
-                )
+                why = f"{call.sent} daemons or connections ended while this call ran"
+                fault = local_fault("INTERRUPTED", why, "server", retryable=False)
                 self._settle(call.key, fault, None)
         self.work.set()
 

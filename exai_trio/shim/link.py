@@ -16,6 +16,7 @@ import trio
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config
+from exai_trio.transport.credentials import signed
 from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable, WebSocket
 from exai_trio.wire.codec import WireError, decode_daemon, encode
 from exai_trio.wire.messages import (
@@ -111,8 +112,8 @@ class Link:
         self._turned("refused", why)
         self.bridge.refuse_all(
             "UNAUTHORIZED",
-            f"the daemon refuses this client ({why}): EXAI_WS_TOKEN differs from the daemon's;"
-            " set the same value in the editor's configuration",
+            f"the daemon refuses this client ({why}): EXAI_WS_TOKEN (or JWT_SECRET_KEY) differs from the"
+            " daemon's; set the same value in the editor's configuration",
             "authentication",
         )
         return self._absence.pause_s()
@@ -152,6 +153,7 @@ class Link:
     async def _greet(self, ws: WebSocket, roots: tuple[str, ...]) -> HelloAck:
         hello = Hello(
             token=self.config.ws_token or None,
+            jwt=signed(self.config),
             session_id=self.session_id,
             client_name="exai-shim",
             client_version=__version__,

@@ -175,8 +175,8 @@ class Pending:
         self._to_cancel.update(dict.fromkeys(due, True))
         return due
 
-    def reconnected(self, *, resumed: bool) -> None:
-        """A new connection: what the daemon may not have, or does not know any more, is to be sent again, in order."""
+    def reconnected(self, *, resumed: bool) -> list[Open]:
+        """A new connection. Returns what the daemon may not have, or does not know any more: it is to be sent again."""
         if not resumed:
             self._running.clear()
             self._to_cancel.clear()
@@ -186,3 +186,4 @@ class Pending:
             self._running.discard(call.key)
             call.accepted = False
         self._unsent = OrderedDict((call.key, call) for call in again)
+        return again

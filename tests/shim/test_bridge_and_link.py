@@ -7,6 +7,7 @@ import pytest
 import trio
 from mcp_types import methods
 
+from exai_trio.daemon.tokens import Tokens
 from exai_trio.shim.bridge import MAX_OPEN, MAX_SENDS
 from exai_trio.transport.websocket import NotListening
 from exai_trio.wire import mcp_threads
@@ -15,6 +16,7 @@ from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, D
 from exai_trio.wire.mcp_listing import from_file
 from exai_trio.wire.mcp_params import read_wish
 
+SECRET = "a secret that is long enough for its algorithm"
 more_tools = {"inputSchema": {"type": "object"}}
 TOOLS = [
     {"name": "chat", "outputSchema": {"type": "object"}, **more_tools},
@@ -80,14 +82,7 @@ async def test_a_resumed_session_keeps_what_it_accepted(make_world, autojump_clo
     async with make_world(silent=True) as world:
         world.call(1, key="a")
         await world.daemon.wait_for("call_tool")
-        accepted = {
-            "op": "call_tool_ack",
-            "request_id": "a",
-            "name": "chat",
-            "timeout": 9,
-            "accepted": True,
-        }
-        await world.daemon.send(accepted, numbered=True)
+        await world.daemon.accept("a")
         await world.daemon.wait_for("ack")
         world.daemon.resumed = True
         await world.daemon.hang_up()
@@ -114,6 +109,39 @@ async def test_a_call_that_ends_daemons_is_given_up(make_world, autojump_clock):
         answer = await world.lines.wait_answer(1)
 
     assert "INTERRUPTED" in answer["result"]["content"][0]["text"]
+
+
+async def test_an_accepted_call_outlives_any_number_of_connections(make_world, autojump_clock):
+    """Only sending counts: what a resumed session keeps is waited for, however often the connection is lost."""
+    async with make_world(silent=True, resumed=True) as world:
+        world.call(1, key="a")
+        for visit in range(1, 2 * MAX_SENDS):
+            await world.daemon.wait_for("list_tools", visit)
+            if visit <= MAX_SENDS:
+                await world.daemon.wait_for("call_tool", visit)
+            if visit == MAX_SENDS:
+                await world.daemon.accept("a")
+                await world.daemon.wait_for("ack")
+            await world.daemon.hang_up()
+        await world.daemon.wait_for("list_tools", 2 * MAX_SENDS)
+        await world.daemon.outcome("a", "the outcome")
+        answer = await world.lines.wait_answer(1)
+
+    assert len(world.daemon.ops("call_tool")) == MAX_SENDS
+    assert answer["result"]["content"][0]["text"] == "the outcome"
+
+
+@pytest.mark.parametrize("id_", [1, "x" * 600])
+async def test_an_id_used_again_is_a_new_call(make_world, until, autojump_clock, id_):
+    """An id is free again after its answer: the daemon gets another key, so that no old outcome is the answer."""
+    async with make_world() as world:
+        for count in (1, 2):
+            world.call(id_)
+            await world.daemon.wait_for("call_tool", count)
+            await until(lambda wanted=count: len(world.lines.said()) == wanted)
+
+    first, second = (frame["request_id"] for frame in world.daemon.ops("call_tool"))
+    assert first != second
 
 
 async def test_progress_rises_and_ends_with_the_answer(make_world, autojump_clock):
@@ -448,14 +476,7 @@ async def test_the_daemon_learns_the_budget_and_an_accepted_call_goes_on(
     async with make_world(silent=True) as world:
         world.call(1, client="codex-mcp-client", key="a")
         frame = await world.daemon.wait_for("call_tool")
-        accepted = {
-            "op": "call_tool_ack",
-            "request_id": "a",
-            "name": "chat",
-            "timeout": 9,
-            "accepted": True,
-        }
-        await world.daemon.send(accepted, numbered=True)
+        await world.daemon.accept("a")
         await trio.sleep(58)
         world.bridge.expire(trio.current_time())
         answer = await world.lines.wait_answer(1)
@@ -484,6 +505,27 @@ async def test_a_wrong_token_is_said_and_tried_again(make_world, autojump_clock)
     text = answer["result"]["content"][0]["text"]
     assert "EXAI_WS_TOKEN" in text
     assert "UNAUTHORIZED" in text
+
+
+@pytest.mark.parametrize(("token", "signs"), [("", True), ("a shared token", False)])
+async def test_a_shim_with_the_daemons_secret_signs_for_itself(
+    make_world, config, autojump_clock, token, signs
+):
+    """Where there is no shared token the daemon gets a JWT that it can check, and it is the same person every time."""
+    settings = attrs.evolve(
+        config, ws_token=token, jwt_secret_key=SECRET, jwt_issuer="us", jwt_audience="exai"
+    )
+    async with make_world(settings) as world:
+        await world.daemon.wait_for("list_tools")
+        await world.daemon.hang_up()
+        hellos = [await world.daemon.wait_for("hello", visit) for visit in (1, 2)]
+
+    doors = Tokens(attrs.evolve(settings, ws_token="another" if signs else token))
+    expected = "jwt:exai" if signs else "token"
+    assert [doors.principal(hello.get("token"), hello.get("jwt")) for hello in hellos] == [
+        expected
+    ] * 2
+    assert [bool(hello["jwt"]) for hello in hellos] == [signs] * 2
 
 
 async def test_a_superseded_session_is_left_to_the_other(make_world, autojump_clock):
