@@ -58,6 +58,8 @@ def _started(arguments: Namespace, environ: dict[str, str]) -> Started:
     """Raises OSError or UnicodeError if the ENV_FILE cannot be read; only the default one may be missing."""
     named = environ.get("ENV_FILE", "")
     path = Path(named or ".env").absolute()
+    if named:
+        os.environ["ENV_FILE"] = str(path)  # noqa: TID251  # for the processes that this one starts elsewhere
     trusted = arguments.command not in _RUN_IN_FOREIGN_DIRECTORIES
     text = _text(path, named=bool(named), trusted=trusted)
     read = partial(_read, arguments, environ)

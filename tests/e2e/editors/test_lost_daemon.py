@@ -2,7 +2,10 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+import sys
 from functools import partial
 from pathlib import Path
 
@@ -13,6 +16,7 @@ pytestmark = pytest.mark.real
 
 IMPATIENT = {"EXAI_RECONNECT_MAX_S": "0.3", "EXAI_PROGRESS_INTERVAL_S": "0.1"}
 SHIMS = 5
+REPOSITORY = Path(__file__).resolve().parents[3]
 
 
 async def test_a_killed_daemon_is_a_pause(new_place, start, editor, until):
@@ -85,6 +89,44 @@ async def test_five_shims_start_one_daemon(new_place, until, is_running):
     assert [] == list(place.logs.glob("*.pid"))
 
 
+async def test_a_checkout_that_is_not_installed_starts_its_own_daemon(new_place, until, is_running):
+    """The daemon comes from the same checkout as the shim, and reads the same ENV_FILE, though it starts in another directory."""
+    place = new_place(ENV_FILE="ours.env")
+    (place.home / "ours.env").write_text("EXAI_WS_AUTOSTART=true\n", encoding="utf-8")
+    script = _checkout(place.home / "checkout")
+    try:
+        answer = await trio.to_thread.run_sync(_answer, place, script)
+        pid = _pid(place)
+        os.kill(pid, signal.SIGTERM)
+        await until(lambda: not is_running(pid))
+    finally:
+        _cut(place)
+
+    assert "EXAI 9.9.9," in answer
+
+
+def _checkout(folder: Path) -> Path:
+    """A copy with a version of its own. Returns the shim's script."""
+    ignored = shutil.ignore_patterns("__pycache__")
+    for part in ("exai_trio", "scripts"):
+        shutil.copytree(REPOSITORY / part, folder / part, ignore=ignored)
+    (folder / "exai_trio" / "__init__.py").write_text('__version__ = "9.9.9"\n', encoding="utf-8")
+    return folder / "scripts" / "run_ws_shim.py"
+
+
+def _answer(place, script: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, str(script)],
+        input=_conversation("", tool="version"),
+        cwd=place.home,
+        env=place.environ,
+        capture_output=True,
+        timeout=40,
+        check=True,
+    )
+    return done.stdout.decode().splitlines()[-1]
+
+
 def _five_answers(place) -> list[str]:
     shims = [place.start("shim") for _ in range(SHIMS)]
     for number, shim in enumerate(shims):
@@ -97,9 +139,9 @@ def _five_answers(place) -> list[str]:
     return [json.loads(text)["content"] for text in texts]
 
 
-def _conversation(prompt: str) -> bytes:
+def _conversation(prompt: str, tool: str = "test_echo") -> bytes:
     hello = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "t", "version": "1"}}  # fmt: skip
-    call = {"name": "test_echo", "arguments": {"prompt": prompt}}
+    call = {"name": tool, "arguments": {"prompt": prompt} if prompt else {}}
     messages = [
         {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": hello},
         {"jsonrpc": "2.0", "method": "notifications/initialized"},
