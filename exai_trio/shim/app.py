@@ -75,7 +75,8 @@ class Shim:
                 legs.start_soon(self._watch_signals)
             legs.start_soon(self._tick, legs.cancel_scope, os.getppid() if watch_process else None)
             with self._ending:
-                await self._read(legs)
+                async with trio.open_nursery() as asides:
+                    await self._read(asides)
             await self._deliver()
             legs.cancel_scope.cancel(reason="the editor has gone")
 
@@ -88,13 +89,13 @@ class Shim:
 
     # The editor's side
 
-    async def _read(self, legs: trio.Nursery) -> None:
+    async def _read(self, asides: trio.Nursery) -> None:
         splitter = mcp.LineSplitter()
         while data := await self._receive():
             for line in splitter.feed(data):
-                await self._hear(line, legs)
+                await self._hear(line, asides)
             await self.lines.wait_room()
-        await self._hear(splitter.end(), legs)
+        await self._hear(splitter.end(), asides)
 
     async def _receive(self) -> bytes:
         try:
@@ -102,13 +103,13 @@ class Shim:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return b""
 
-    async def _hear(self, line: bytes | None, legs: trio.Nursery) -> None:
+    async def _hear(self, line: bytes | None, asides: trio.Nursery) -> None:
         message = mcp.parse(line)
         if message is None:
             return
         try:
             for effect in self.desk.hear(message):
-                await self._do(effect, legs)
+                await self._do(effect, asides)
         except Exception:
             log.exception("a message was not handled")
             if isinstance(message, mcp.Request):
@@ -116,7 +117,7 @@ class Shim:
         if isinstance(message, mcp.Request) and message.method == "tools/list":
             self._greeted.set()
 
-    async def _do(self, effect: Effect, legs: trio.Nursery) -> None:
+    async def _do(self, effect: Effect, asides: trio.Nursery) -> None:
         match effect:
             case Say():
                 self.lines.put(effect.line)
@@ -129,7 +130,7 @@ class Shim:
                 if self.bridge is not None:
                     self.bridge.roots = effect.paths
             case WantListing():
-                legs.start_soon(self._declare)
+                asides.start_soon(self._declare)
 
     async def _staff(self) -> "Bridge":
         """The bridge, as soon as it is there."""

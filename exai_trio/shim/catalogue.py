@@ -41,15 +41,19 @@ class Catalogue:
         return not (self.config.enabled_tools or self.config.disabled_tools)
 
     def declare(self) -> Listing | None:
-        """The list as this package declares it. Blocks for imports unless `declares_at_once`: call it in a thread then."""
-        config = self.config
+        """The list as this package declares it. Blocks for imports unless `declares_at_once`: call it in a thread then.
+
+        Where the settings leave no tool at all it is the whole profile: no editor is told of an empty list.
+        """
         if not self.declares_at_once:
             from exai_trio.tools.registry import Registry  # noqa: PLC0415  # heavy, and seldom needed
 
-            return listing_of(Registry.from_config(config).listing())
+            chosen = listing_of(Registry.from_config(self.config).listing())
+            if chosen is not None:
+                return chosen
         from exai_trio.tools.shipped import shipped  # noqa: PLC0415  # only needed without any other list
 
-        return listing_of(shipped(config.tool_profile))
+        return listing_of(shipped(self.config.tool_profile))
 
     def offer(self, listing: Listing | None) -> None:
         """Tell this list from now on; who has another one is told that it changed."""

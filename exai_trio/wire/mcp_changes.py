@@ -3,7 +3,7 @@
 Told is only what differs from what this client has heard, once.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -35,14 +35,14 @@ class Changes:
     def is_full(self) -> bool:
         return len(self._listens) >= MAX_LISTENS
 
-    def listen(self, id_: Id, wishes: Mapping[str, Any], listing: Listing | None) -> bytes:
-        """Open a subscription. Returns the acknowledgement."""
+    def listen(self, id_: Id, wishes: Mapping[str, Any], listing: Listing | None) -> list[bytes]:
+        """Open a subscription. Returns the acknowledgement, and what changed while nobody could be told."""
         granted = [wish for wish in _WISHES if wishes.get(wish) is True]
         self._listens[id_] = tuple(_WISHES[wish] for wish in granted)
-        if listing is not None:
-            self._note(self._listens[id_], listing)
         told = {"_meta": {SUBSCRIPTION_KEY: id_}, "notifications": dict.fromkeys(granted, True)}
-        return mcp.notice("notifications/subscriptions/acknowledged", told)
+        acknowledged = mcp.notice("notifications/subscriptions/acknowledged", told)
+        missed = [] if listing is None else self._changed(listing, by_handshake=False)
+        return [acknowledged, *missed]
 
     def cancel(self, id_: Id) -> bool:
         """Whether it was one of ours."""
@@ -56,26 +56,27 @@ class Changes:
 
     def offer(self, listing: Listing, spoken: Dialect | None) -> list[bytes]:
         """The notices that this list makes necessary."""
-        by_handshake = spoken is not None and not spoken.stateless
-        changed = [kind for kind, told in self._told.items() if told != _mark(kind, listing)]
-        lines = [
-            line for kind in changed for line in self._notices(kind, by_handshake=by_handshake)
-        ]
-        awaited = [kind for kinds in self._listens.values() for kind in kinds]
-        self._note([*self._told, *awaited], listing)
+        return self._changed(listing, by_handshake=spoken is not None and not spoken.stateless)
+
+    def _changed(self, listing: Listing, *, by_handshake: bool) -> list[bytes]:
+        lines: list[bytes] = []
+        for kind in _WISHES.values():
+            notices = self._notices(kind, by_handshake=by_handshake)
+            mark = _mark(kind, listing)
+            if notices and self._told.setdefault(kind, mark) != mark:
+                self._told[kind] = mark
+                lines += notices
         return lines
 
-    def _note(self, kinds: Iterable[str], listing: Listing) -> None:
-        self._told.update({kind: _mark(kind, listing) for kind in kinds})
-
     def _notices(self, kind: str, *, by_handshake: bool) -> list[bytes]:
+        """One for each that can be told now; a list that nobody was told of counts from the first one who can be."""
         method = f"notifications/{kind}/list_changed"
         lines = [
             mcp.notice(method, {"_meta": {SUBSCRIPTION_KEY: id_}})
             for id_, kinds in self._listens.items()
             if kind in kinds
         ]
-        return [*lines, mcp.notice(method)] if by_handshake else lines
+        return [*lines, mcp.notice(method)] if by_handshake and kind in self._told else lines
 
     def farewell(self) -> list[bytes]:
         """End the open subscriptions politely."""

@@ -190,7 +190,8 @@ class FrontDesk:
             raise BadParams("notifications must be an object")
         if self._changes.is_full:
             return [Say(mcp.error(id_, TOO_MANY_LISTENS, "too many open subscriptions"))]
-        return [Say(self._changes.listen(id_, params.notifications, self.listing))]
+        lines = self._changes.listen(id_, params.notifications, self.listing)
+        return [Say(line) for line in lines]
 
     def _call(self, request: Request) -> list[Effect]:
         name, arguments, meta = read_call(request.params)

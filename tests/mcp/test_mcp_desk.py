@@ -324,6 +324,22 @@ def test_only_what_was_wished_for_is_told(wish):
     assert notice["method"] == f"notifications/{wish.removesuffix('ListChanged')}/list_changed"
 
 
+def test_a_change_that_nobody_could_be_told_of_is_told_with_the_next_subscription():
+    """Between a list and the subscription that follows it the tools may change: that is not lost, and is told once."""
+    desk = FrontDesk(listing=ONE)
+    say(desk, "tools/list", {"_meta": META})
+    unheard = desk.offer(TWO)
+    params = {"_meta": META, "notifications": {"toolsListChanged": True}}
+    first, second = (say(desk, "subscriptions/listen", params, id_=id_) for id_ in (8, 9))
+
+    assert unheard == []
+    ack, notice = said(first)
+    assert ack["method"] == "notifications/subscriptions/acknowledged"
+    assert notice["method"] == "notifications/tools/list_changed"
+    assert notice["params"]["_meta"] == {"io.modelcontextprotocol/subscriptionId": 8}
+    assert len(second) == 1
+
+
 def test_a_cancelled_subscription_hears_no_more():
     """After notifications/cancelled for a listen nothing is sent for it."""
     desk = FrontDesk(listing=ONE)

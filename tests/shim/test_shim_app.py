@@ -11,6 +11,7 @@ from exai_trio.shim.app import Shim
 from exai_trio.shim.bridge import Bridge
 from exai_trio.shim.large import Shelf
 from exai_trio.shim.link import Link
+from exai_trio.tools.registry import BUILT_IN
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.wire.mcp_listing import listing_of, to_file
 
@@ -18,6 +19,7 @@ TOOLS = [
     {"name": "chat", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}},
     {"name": "plain", "inputSchema": {"type": "object"}},
 ]
+ALL = [tool.name for tool in BUILT_IN]
 HELLO = {
     "protocolVersion": "2025-06-18",
     "capabilities": {"roots": {}},
@@ -49,7 +51,7 @@ def open_shim(config, make_lines, make_daemon):
     """A running shim that knows a tool list from an earlier start."""
 
     @asynccontextmanager
-    async def opened(*, known=True, **daemon_facts):
+    async def opened(*, known=True, settings=config, **daemon_facts):
         if known:
             config.state.mkdir(parents=True, exist_ok=True)
             (config.state / "tools.json").write_bytes(to_file(listing_of(TOOLS)))
@@ -61,7 +63,7 @@ def open_shim(config, make_lines, make_daemon):
             bridge = Bridge(shim.lines, Shelf(config.home / "files"))
             return bridge, Link(config, bridge, shim.catalogue, daemon.dial)
 
-        shim = Shim(config, stdin, LineWriter(output), back_office, ("/here",))
+        shim = Shim(settings, stdin, LineWriter(output), back_office, ("/here",))
         async with trio.open_nursery() as peers:
             daemon.nursery = peers
             async with trio.open_nursery() as running:
@@ -98,6 +100,21 @@ async def test_the_end_of_stdin_ends_the_shim(open_shim, until, autojump_clock):
         await until(lambda: not editor.running.child_tasks)
 
     assert trio.current_time() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("chosen", "told"),
+    [({"enabled_tools": {"tracer"}}, "tracer"), ({"disabled_tools": {*ALL}}, "chat")],
+)
+async def test_a_list_is_told_also_after_the_end_of_stdin(open_shim, config, chosen, told):
+    """With nothing known from a daemon it is made of our own declarations; settings that leave no tool are not told."""
+    settings = attrs.evolve(config, **{key: frozenset(names) for key, names in chosen.items()})
+    async with open_shim(known=False, settings=settings, up=False) as (editor, _):
+        await editor.say("tools/list", 1)
+        await editor.stdin.aclose()
+        answer = await editor.wait_answer(1)
+
+    assert told in [tool["name"] for tool in answer["result"]["tools"]]
 
 
 async def test_what_is_in_flight_is_delivered_after_the_end_of_stdin(open_shim, autojump_clock):
