@@ -42,6 +42,7 @@ _RUN_IN_FOREIGN_DIRECTORIES = frozenset({"shim"})
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. Wrong usage leaves by SystemExit(2), as argparse does it."""
+    _fill_standard_descriptors()
     arguments = parser().parse_args(argv)
     environ = dict(os.environ)  # noqa: TID251  # the one place that reads the environment
     try:
@@ -52,6 +53,13 @@ def main(argv: list[str] | None = None) -> int:
     if not _settings_serve(started):
         return USAGE
     return _guarded(started)
+
+
+def _fill_standard_descriptors() -> None:
+    """Where we were started with 0, 1 or 2 closed, the next file of anybody's would be taken for stdin, stdout or stderr."""
+    while (lowest := os.open(os.devnull, os.O_RDWR)) <= 2:  # noqa: PLR2004  # stderr
+        os.set_inheritable(lowest, True)  # noqa: FBT003  # it takes no keyword
+    os.close(lowest)
 
 
 def _started(arguments: Namespace, environ: dict[str, str]) -> Started:

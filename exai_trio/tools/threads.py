@@ -13,7 +13,7 @@ from exai_trio.tools.conversations import Thread
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 
 _MOST = 100
-_LONGEST = 4_000_000  # characters: longer messages break clients
+_LONGEST = 4_000_000  # bytes of UTF-8: longer messages break clients
 _TITLE = 80  # characters
 _MOST_COMPLETED = 1000  # conversations looked through
 _MOST_VALUES = 101  # one more than a client takes: so it is known that there are more
@@ -87,7 +87,7 @@ def transcript(thread: Thread) -> str:
     for turn in thread.turns:
         who = f"{turn.tool}, {turn.model}" if turn.role == "assistant" and turn.model else turn.tool
         parts += [f"## {turn.role} ({who}, {rfc3339(turn.at)})", turn.text]
-    return "\n\n".join(parts)[:_LONGEST] + "\n"
+    return "\n\n".join(parts).encode()[:_LONGEST].decode(errors="ignore") + "\n"
 
 
 TOOL = Tool(

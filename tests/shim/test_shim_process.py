@@ -79,6 +79,21 @@ async def test_garbage_is_survived_and_the_end_of_stdin_is_exit_0(open_process, 
     assert status == 0
 
 
+@pytest.mark.parametrize(("closed", "said"), [("0<&-", 0), ("1>&-", 0), ("2>&-", 1)])
+async def test_a_closed_descriptor_is_an_empty_one(environment, closed, said):
+    """Without stdin or stdout there is nothing to do, without stderr nothing is said there; no file of ours gets the place."""
+    with trio.fail_after(20):
+        done = await trio.run_process(
+            ["sh", "-c", f'exec "$@" {closed}', "sh", *SHIM],
+            stdin=b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n',
+            capture_stdout=True,
+            capture_stderr=True,
+            env=environment,
+        )
+
+    assert (done.stdout.count(b"\n"), done.stderr) == (said, b"")
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 async def test_a_signal_is_exit_0(open_process, number):
     """An editor that ends its servers by signal finds them gone, with a clean exit."""

@@ -127,3 +127,14 @@ def test_it_is_listed_nowhere_and_cannot_be_disabled():
     assert "threads" not in registry.names()
     assert "threads" not in [tool.name for tool in registry.visible()]
     assert "threads" == registry.get("threads").name
+
+
+async def test_a_long_conversation_is_cut_to_what_clients_can_read(bench):
+    """A message of 10 MiB breaks some; a letter may be four bytes, and none is cut in two."""
+    now = bench.services.now()
+    turns = (turn("user", "𝔸" * 2_500_000, now),)
+    await bench.services.conversations.append("long-1", turns, now, now + 99)
+    content = (await ask(bench, operation="read", value="long-1"))["content"]
+
+    assert 3_999_990 < len(content.encode()) < 4_000_010
+    assert {"𝔸", "\n"} == set(content[-100:])
