@@ -137,9 +137,11 @@ class Window:
 
     def _call(self, tool: str, arguments: dict, mark: str, client: str = "") -> int:
         self._asked += 1
-        self.oracle.asked(f"{self.name}:{self._asked}", tool, mark)
+        key = f"{self.name}:{self._asked}"
+        self.oracle.asked(key, tool, mark)
         call = Call(
             id=self._asked,
+            key=key,
             name=tool,
             arguments=msgspec.Raw(json.dumps(arguments).encode()),
             dialect=Dialect("2025-06-18"),
