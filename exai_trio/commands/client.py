@@ -1,7 +1,7 @@
 """A short-lived client of the daemon, for the commands: connect, hello, then typed messages. The shim has its own link."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
 import trio
 from msgspec import UNSET
@@ -83,7 +83,8 @@ async def open_client(
     """A client that has been let in, with `back` into the session that it left, if the daemon still has it.
 
     Raises Unreachable when no daemon answers, UnauthorizedError when it does not take our token, ProtocolError when
-    what answers is no EXAI daemon. The connection is closed when the context is left.
+    what answers is no EXAI daemon, PeerGone when a daemon falls silent: the context is then cancelled. The connection is
+    closed when the context is left.
     """
     limits = Limits(max_bytes=config.ws_max_bytes, close_s=config.ws_close_timeout)
     outcome: ExaiError | None = None
@@ -92,13 +93,44 @@ async def open_client(
             try:
                 client = await _introduce(socket, _hello(config, roots, back), config)
                 connecting.deadline = float("inf")
-                yield client
+                async with _while_it_answers(socket, config):
+                    yield client
             except ExaiError as fault:  # raised below: the connection's nursery would wrap it
                 outcome = fault
     if outcome is not None:
         raise outcome
     if connecting.cancelled_caught:
         raise Unreachable(f"{config.ws_url} did not answer within {CONNECT_S:g} s")
+
+
+@asynccontextmanager
+async def _while_it_answers(socket: WebSocket, config: Config) -> AsyncGenerator[None]:
+    """Raises PeerGone within EXAI_WS_PING_INTERVAL + EXAI_WS_PING_TIMEOUT of the daemon's last answer: one that is stopped
+    keeps its connections open. Faults of the body leave as they are, not in a group."""
+    fault: ExaiError | PeerGone | None = None
+    body = trio.CancelScope()
+    async with trio.open_nursery() as legs:
+        legs.start_soon(_watch_answers, socket, config, body)
+        try:
+            with body:
+                yield
+        except (ExaiError, PeerGone) as raised:
+            fault = raised
+        legs.cancel_scope.cancel(reason="the client leaves")
+    if fault is not None:
+        raise fault
+    if body.cancelled_caught:
+        raise PeerGone(reason="no answer in time")
+
+
+async def _watch_answers(socket: WebSocket, config: Config, body: trio.CancelScope) -> None:
+    """Cancel the body when a ping is not answered. Of a connection that ends, the body hears itself."""
+    with suppress(PeerGone):
+        answers = True
+        while answers:
+            await trio.sleep(config.ws_ping_interval)
+            answers = await socket.answers_ping(config.ws_ping_timeout)
+        body.cancel(reason="the daemon does not answer")
 
 
 def _hello(config: Config, roots: tuple[str, ...], back: Return | None) -> Hello:

@@ -74,6 +74,7 @@ class FakeDaemon:
     t: str = "2026-11-20T12:00:00.000Z"
     heard: list[ClientMessage] = attrs.field(factory=list)
     absent: bool = False
+    _far: trio.StapledStream | None = None
     _socket: WebSocket | None = None
     _seq: int = 0
 
@@ -92,6 +93,11 @@ class FakeDaemon:
             raise PeerGone
         await self._socket.close(code)
 
+    def freeze(self) -> None:
+        """From now on this connection stands, and nothing comes out of it any more."""
+        assert self._far is not None
+        self._far.send_stream.send_all_hook = trio.sleep_forever
+
     def heard_of(self, kind: type) -> list[Any]:
         return [message for message in self.heard if isinstance(message, kind)]
 
@@ -100,6 +106,7 @@ class FakeDaemon:
         if self.absent:
             raise Unreachable(f"nothing listens on {host}:{port}")
         near, far = memory_stream_pair()
+        self._far = far
         gone: PeerGone | None = None
         async with trio.open_nursery() as daemon:
             daemon.start_soon(self._serve, far, limits)  # noqa: ASYNC113  # the client's handshake waits for it

@@ -12,7 +12,11 @@ from exai_trio.commands import call, pursuit
 from exai_trio.commands.call import Asked
 from exai_trio.commands.words import WordError
 from exai_trio.config import Config
-from exai_trio.errors import CallInterrupted, ServiceUnavailableError, UnauthorizedError
+from exai_trio.errors import (
+    CallInterrupted,
+    ServiceUnavailableError,
+    UnauthorizedError,
+)
 from exai_trio.transport.websocket import PeerGone, Unreachable
 from exai_trio.wire.messages import (
     Ack,
@@ -309,6 +313,38 @@ async def test_coming_back_is_given_up(daemon, said, autojump_clock, absent, fau
     with pytest.raises(fault):
         await run(daemon, said)
     assert trio.current_time() - started >= sum(pursuit.RETURN_S)
+
+
+async def test_a_daemon_that_falls_silent_is_left_and_found_again(daemon, said, autojump_clock):
+    """One that is stopped keeps its connection: a ping without an answer ends that, and the answer comes over the next."""
+
+    async def on_call(daemon, message):
+        if len(daemon.heard_of(CallTool)) == 1:
+            daemon.greeting = attrs.evolve(daemon.greeting, resumed=True)
+            daemon.freeze()
+        else:
+            await daemon.answer(message, "the answer")
+
+    daemon.on_call = on_call
+    config = Config(ws_ping_interval=30.0, ws_ping_timeout=10.0)
+    started = trio.current_time()
+    code = await run(daemon, said, config=config)
+
+    assert (0, "the answer\n") == (code, said.out.getvalue())
+    assert 40.0 <= trio.current_time() - started < 45.0
+
+
+async def test_a_daemon_that_answers_pings_is_waited_for(daemon, said, autojump_clock):
+    """A call that takes many pings is one call on one connection."""
+
+    async def on_call(daemon, message):
+        await trio.sleep(500)
+        await daemon.answer(message, "the answer")
+
+    daemon.on_call = on_call
+
+    assert (0, "the answer\n") == (await run(daemon, said), said.out.getvalue())
+    assert 1 == len(daemon.heard_of(Hello))
 
 
 async def test_a_draining_daemon_may_finish_the_call(daemon, said, autojump_clock):
