@@ -59,26 +59,25 @@ async def run(config: Config, asked: Asked, console: Console, *, dial: Dial = co
         interrupts=interrupts,
         dial=dial,
     )
-    outcome: Outcome | None = None
     fault: Exception | None = None
     async with trio.open_nursery() as watching:
         await watching.start(interrupts.run)
         try:
             with interrupts.everything:
-                outcome = await pursuit.outcome()
+                await pursuit.run()
         except (ExaiError, PeerGone, Unreachable) as raised:  # raised below, not in a group
             fault = raised
         watching.cancel_scope.cancel(reason="the call is over")
     console.erase()
-    if fault is not None:
-        raise fault
-    if outcome is None:
-        console.note("exai: stopped waiting; the daemon was told to cancel the call")
-        return INTERRUPTED
     if shown.chunks:
         console.say("")
+    if fault is not None:
+        raise fault
+    if pursuit.outcome is None:
+        console.note(f"exai: stopped waiting; {pursuit.left_behind}")
+        return INTERRUPTED
     whole = shown.chunks > 0 and not pursuit.losses  # away, we may have missed pieces
-    code = _report(outcome, asked, console, streamed=whole)
+    code = _report(pursuit.outcome, asked, console, streamed=whole)
     return INTERRUPTED if interrupts.seen and code else code
 
 

@@ -3,12 +3,14 @@
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
+import attrs
 import trio
 from msgspec import UNSET
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, ProtocolError, ServiceUnavailableError, UnauthorizedError
+from exai_trio.shim.budgets import Promise
 from exai_trio.transport.credentials import signed
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
 from exai_trio.wire.codec import Sequenced, WireError, decode_daemon, encode
@@ -44,6 +46,7 @@ class Client:
     session_id: str
     _seen: int = 0
     resumed: bool = False
+    promise: Promise = attrs.field(factory=Promise)
 
     @property
     def way_back(self) -> Return:
@@ -164,7 +167,9 @@ def _let_in(socket: WebSocket, answer: HelloAck, hello: Hello) -> Client:
         server = None if answer.server is UNSET else answer.server
         resumed = answer.resumed is True
         seen = hello.last_seq if resumed else 0
-        return Client(socket, server, answer.session_id or "", seen, resumed)
+        limits = {} if answer.limits is UNSET else answer.limits
+        promise = Promise(longest_call_s=limits.get("call_timeout_s", 0.0))
+        return Client(socket, server, answer.session_id or "", seen, resumed, promise)
     if answer.error == "unauthorized":
         raise UnauthorizedError(
             "the daemon does not accept our token; give EXAI_WS_TOKEN the value that the daemon was started with"

@@ -1,12 +1,14 @@
-"""One call, carried through to its outcome: over lost connections, and through the signals that cancel it.
+"""One call, carried through to its outcome: over lost connections, through the signals that cancel it, and not for ever.
 
 A connection that breaks is opened again, into the same session, and the call is sent again under the same request id:
 the daemon joins it to the one that runs, also if it was started anew and took the call up from its journal. A daemon
 without one has forgotten the call; whether to run it again is then for whoever asked.
 """
 
+import math
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import cast
 from uuid import uuid4
 
@@ -17,7 +19,12 @@ from exai_trio import structs
 from exai_trio.commands import words
 from exai_trio.commands.client import Client, Dial, Return, open_client
 from exai_trio.config import Config
-from exai_trio.errors import CallInterrupted, ProtocolError, ServiceUnavailableError
+from exai_trio.errors import (
+    CallInterrupted,
+    CallTimeoutError,
+    ProtocolError,
+    ServiceUnavailableError,
+)
 from exai_trio.transport.websocket import PeerGone, Unreachable
 from exai_trio.wire.messages import (
     CallFailed,
@@ -33,6 +40,7 @@ from exai_trio.wire.messages import (
 Outcome = CallResult | CallFailed
 
 CANCEL_S = 5.0  # for the outcome of a call that was cancelled
+LAST_WORD_S = 5.0  # for the daemon to say itself that the call's time is over
 RETURN_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # waits before coming back; about 16 s in all
 
 
@@ -49,18 +57,22 @@ class Asked:
 
 @structs.define
 class Interrupts:
-    """Signals while a call runs: the first ends the waiting, so that the call can be cancelled; the second ends all."""
+    """Signals while a call runs: the first ends the waiting, so that the call can be cancelled; the second ends all, as
+    does the first where nobody waits for a daemon's outcome."""
 
     seen: int = 0
-    waiting: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     everything: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    _waiting: trio.CancelScope | None = None
 
-    def fresh_wait(self) -> trio.CancelScope:
-        """The scope of the next waiting; cancelled from the start if a signal has already come."""
-        self.waiting = trio.CancelScope()
-        if self.seen:
-            self.waiting.cancel(reason="a signal")
-        return self.waiting
+    @contextmanager
+    def waiting(self) -> Generator[trio.CancelScope]:
+        """What the first signal ends alone."""
+        self._waiting = scope = trio.CancelScope()
+        try:
+            with scope:
+                yield scope
+        finally:
+            self._waiting = None
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Until cancelled; the signals are the process's own again afterwards."""
@@ -68,7 +80,8 @@ class Interrupts:
             task_status.started()
             async for _ in signals:
                 self.seen += 1
-                scope = self.waiting if self.seen == 1 else self.everything
+                scope = self.everything if self._waiting is None else self._waiting
+                self._waiting = None
                 scope.cancel(reason="a signal")
 
 
@@ -82,65 +95,90 @@ class Pursuit:
     show: Callable[[DaemonMessage], None]
     interrupts: Interrupts
     dial: Dial
+    outcome: Outcome | None = None
     losses: int = 0
     _call: CallTool | None = None
     _back: Return | None = None
     _boot_id: str = ""
+    _asked_to_cancel: bool = False
+    _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
-    async def outcome(self) -> Outcome | None:
-        """None if there was none within CANCEL_S of a signal. Raises Unreachable, PeerGone or ExaiError."""
-        waits = iter(RETURN_S)
-        while True:
+    @property
+    def left_behind(self) -> str:
+        """What becomes of a call that is not waited for any more."""
+        if self._call is None:
+            return "the call was not sent"
+        if self._asked_to_cancel:
+            return "the daemon was asked to cancel the call, and has not said that it did"
+        return "no daemon was asked to cancel the call, so it may still run"
+
+    async def run(self) -> None:
+        """Return with the outcome, or without it after a signal. Raises Unreachable, PeerGone or ExaiError; CallTimeoutError
+        when it does not come in the call's time, or in the longest time that the daemon promises."""
+        began, limit_s = trio.current_time(), self.asked.timeout_s
+        self._patience.deadline = began + (math.inf if limit_s is None else limit_s + LAST_WORD_S)
+        with self._patience:
+            await self._attempts()
+        if self._patience.cancelled_caught and self.outcome is None:
+            waited = trio.current_time() - began
+            raise CallTimeoutError(f"no outcome came within {waited:.0f} s; {self.left_behind}")
+
+    async def _attempts(self) -> None:
+        for wait in (*RETURN_S, None):
             try:
                 return await self._attempt()
             except (PeerGone, ServiceUnavailableError, Unreachable):
-                wait = next(waits, None)
+                if self.outcome is not None or self.interrupts.seen:
+                    return None
                 if self._call is None or wait is None:
                     raise
             self.losses += 1
             await trio.sleep(wait)
+        return None
 
-    async def _attempt(self) -> Outcome | None:
-        asked = self.asked
+    async def _attempt(self) -> None:
         async with open_client(
-            self.config, roots=asked.roots, back=self._back, dial=self.dial
+            self.config, roots=self.asked.roots, back=self._back, dial=self.dial
         ) as client:
             call = await self._prepared(client)
             try:
-                outcome = await self._wait(client, call)
+                await self._wait(client, call)
             finally:
                 self._back = client.way_back
             await client.acknowledge()
-        return outcome
 
     async def _prepared(self, client: Client) -> CallTool:
         boot_id = client.server.boot_id if client.server else ""
         if self._call is None:
-            asked = self.asked
+            self._call = await self._composed(client)
             self._boot_id = boot_id
-            self._call = CallTool(
-                request_id=f"cli-{uuid4().hex}",
-                name=asked.tool,
-                arguments=words.arguments(asked.pairs, await _schema(client, asked.tool)),
-                timeout_s=asked.timeout_s,
-                stream=self.stream,
-            )
+            longest = trio.current_time() + client.promise.patience_s
+            self._patience.deadline = min(self._patience.deadline, longest)
         elif boot_id != self._boot_id and not client.resumed:
             raise CallInterrupted(
                 "the daemon was started anew while the call ran; the provider may already have done the work. Call again"
             )
         return self._call
 
-    async def _wait(self, client: Client, call: CallTool) -> Outcome | None:
-        outcome: Outcome | None = None
-        with self.interrupts.fresh_wait():
+    async def _composed(self, client: Client) -> CallTool:
+        asked = self.asked
+        return CallTool(
+            request_id=f"cli-{uuid4().hex}",
+            name=asked.tool,
+            arguments=words.arguments(asked.pairs, await _schema(client, asked.tool)),
+            timeout_s=asked.timeout_s,
+            stream=self.stream,
+        )
+
+    async def _wait(self, client: Client, call: CallTool) -> None:
+        with self.interrupts.waiting() as waiting:
             await client.send(call)
-            outcome = await self._received(client, call)
-        if outcome is None:
-            await client.send(Cancel(request_id=call.request_id))
+            self.outcome = await self._received(client, call)
+        if waiting.cancelled_caught:
             with trio.move_on_after(CANCEL_S):
-                outcome = await self._received(client, call)
-        return outcome
+                await client.send(Cancel(request_id=call.request_id))
+                self._asked_to_cancel = True
+                self.outcome = await self._received(client, call)
 
     async def _received(self, client: Client, call: CallTool) -> Outcome:
         while True:

@@ -14,6 +14,7 @@ from exai_trio.commands.words import WordError
 from exai_trio.config import Config
 from exai_trio.errors import (
     CallInterrupted,
+    CallTimeoutError,
     ServiceUnavailableError,
     UnauthorizedError,
 )
@@ -345,6 +346,102 @@ async def test_a_daemon_that_answers_pings_is_waited_for(daemon, said, autojump_
 
     assert (0, "the answer\n") == (await run(daemon, said), said.out.getvalue())
     assert 1 == len(daemon.heard_of(Hello))
+
+
+async def test_a_call_is_given_up_at_its_own_deadline(daemon, said, autojump_clock):
+    """A daemon that answers pings and nothing else has the call's time, and a little for its own word."""
+
+    async def on_call(daemon, message):
+        await trio.lowlevel.checkpoint()
+
+    daemon.on_call = on_call
+    started = trio.current_time()
+
+    with pytest.raises(CallTimeoutError, match=r"within 105 s.* may still run"):
+        await run(daemon, said, Asked(tool="chat", timeout_s=100.0))
+    assert 105.0 <= trio.current_time() - started < 110.0
+
+
+async def test_without_a_deadline_the_daemon_s_promise_counts(daemon, said, autojump_clock):
+    """A call may run twice as long as the longest, since it may be run twice, and no longer."""
+
+    async def on_call(daemon, message):
+        await trio.lowlevel.checkpoint()
+
+    daemon.on_call = on_call
+    daemon.greeting = attrs.evolve(daemon.greeting, limits={"call_timeout_s": 1000.0})
+
+    with pytest.raises(CallTimeoutError, match="within 2060 s"):
+        await run(daemon, said)
+
+
+async def test_a_signal_while_the_daemon_is_away_ends_all(daemon, said, autojump_clock):
+    """There is nobody to be told: the first Ctrl-C leaves at once, and says what that means for the call."""
+
+    async def on_call(daemon, message):
+        daemon.absent = True
+        await daemon.hang_up(1011)
+
+    async def interrupt():
+        await trio.sleep(1.0)
+        signal.raise_signal(signal.SIGINT)
+
+    daemon.on_call = on_call
+    async with trio.open_nursery() as beside:
+        beside.start_soon(interrupt)
+        code = await run(daemon, said)
+
+    assert 130 == code
+    assert trio.current_time() < 1.5
+    assert said.err.getvalue().endswith(
+        "no daemon was asked to cancel the call, so it may still run\n"
+    )
+
+
+async def test_a_signal_before_the_call_is_sent_ends_all(said, autojump_clock):
+    """Whoever does not want to wait for the connection has called nothing."""
+
+    @asynccontextmanager
+    async def dial(host, port, limits):
+        await trio.lowlevel.checkpoint()
+        signal.raise_signal(signal.SIGINT)
+        await trio.sleep_forever()
+        yield
+
+    code = await call.run(Config(), CHAT, said.console(), dial=dial)
+
+    assert (130, "exai: stopped waiting; the call was not sent\n") == (code, said.err.getvalue())
+
+
+async def test_a_connection_lost_after_a_signal_is_not_opened_again(daemon, said, autojump_clock):
+    """A daemon that goes away instead of cancelling has been asked, and more cannot be done."""
+
+    async def on_call(daemon, message):
+        await trio.lowlevel.checkpoint()
+        signal.raise_signal(signal.SIGINT)
+
+    async def on_cancel(daemon, message):
+        await daemon.hang_up(1011)
+
+    daemon.on_call, daemon.on_cancel = on_call, on_cancel
+    code = await run(daemon, said)
+
+    assert (130, 1) == (code, len(daemon.heard_of(Hello)))
+    assert "was asked to cancel the call" in said.err.getvalue()
+
+
+async def test_an_outcome_that_came_before_the_signal_is_told(daemon, said, autojump_clock):
+    """A signal while we say goodbye takes nothing back."""
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, "the answer")
+        daemon.freeze()
+        await trio.sleep(0.5)
+        signal.raise_signal(signal.SIGINT)
+
+    daemon.on_call = on_call
+
+    assert (0, "the answer\n") == (await run(daemon, said), said.out.getvalue())
 
 
 async def test_a_draining_daemon_may_finish_the_call(daemon, said, autojump_clock):
