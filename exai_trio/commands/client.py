@@ -1,5 +1,6 @@
 """A short-lived client of the daemon, for the commands: connect, hello, then typed messages. The shim has its own link."""
 
+import math
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 
@@ -9,7 +10,13 @@ from msgspec import UNSET
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config
-from exai_trio.errors import ExaiError, ProtocolError, ServiceUnavailableError, UnauthorizedError
+from exai_trio.errors import (
+    ExaiError,
+    OverCapacityError,
+    ProtocolError,
+    ServiceUnavailableError,
+    UnauthorizedError,
+)
 from exai_trio.shim.budgets import Promise
 from exai_trio.transport.credentials import signed
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
@@ -47,14 +54,22 @@ class Client:
     _seen: int = 0
     resumed: bool = False
     promise: Promise = attrs.field(factory=Promise)
+    max_bytes: float = math.inf  # of one message to the daemon
 
     @property
     def way_back(self) -> Return:
         return Return(session_id=self.session_id, last_seq=self._seen)
 
     async def send(self, message: ClientMessage) -> None:
-        """Raises PeerGone."""
-        await self._socket.send(encode(message))
+        """Raises PeerGone, or OverCapacityError for what the daemon would not take; nothing was sent then."""
+        frame = encode(message)
+        size = len(frame.encode())
+        if size > self.max_bytes:
+            raise OverCapacityError(
+                f"the call has {size} bytes; the daemon takes at most {self.max_bytes:.0f} in one message"
+                " (EXAI_WS_MAX_BYTES). Send less text, or name files instead of pasting them"
+            )
+        await self._socket.send(frame)
 
     async def receive(self) -> DaemonMessage:
         """The next message; what was seen before a return is not repeated. Raises PeerGone or ProtocolError."""
@@ -169,7 +184,8 @@ def _let_in(socket: WebSocket, answer: HelloAck, hello: Hello) -> Client:
         seen = hello.last_seq if resumed else 0
         limits = {} if answer.limits is UNSET else answer.limits
         promise = Promise(longest_call_s=limits.get("call_timeout_s", 0.0))
-        return Client(socket, server, answer.session_id or "", seen, resumed, promise)
+        most = limits.get("max_frame_bytes", math.inf)
+        return Client(socket, server, answer.session_id or "", seen, resumed, promise, most)
     if answer.error == "unauthorized":
         raise UnauthorizedError(
             "the daemon does not accept our token; give EXAI_WS_TOKEN the value that the daemon was started with"

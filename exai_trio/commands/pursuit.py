@@ -22,10 +22,11 @@ from exai_trio.config import Config
 from exai_trio.errors import (
     CallInterrupted,
     CallTimeoutError,
+    OverCapacityError,
     ProtocolError,
     ServiceUnavailableError,
 )
-from exai_trio.transport.websocket import PeerGone, Unreachable
+from exai_trio.transport.websocket import TOO_LARGE, PeerGone, Unreachable
 from exai_trio.wire.messages import (
     CallFailed,
     CallResult,
@@ -127,9 +128,11 @@ class Pursuit:
         for wait in (*RETURN_S, None):
             try:
                 return await self._attempt()
-            except (PeerGone, ServiceUnavailableError, Unreachable):
+            except (PeerGone, ServiceUnavailableError, Unreachable) as lost:
                 if self.outcome is not None or self.interrupts.seen:
                     return None
+                if isinstance(lost, PeerGone) and lost.code == TOO_LARGE:
+                    raise _too_large(self.left_behind) from lost
                 if self._call is None or wait is None:
                     raise
             self.losses += 1
@@ -190,6 +193,13 @@ class Pursuit:
                     return CallFailed(request_id=call.request_id, error=message.error)
                 case _:
                     self.show(message)
+
+
+def _too_large(left_behind: str) -> OverCapacityError:
+    return OverCapacityError(
+        "the connection was closed over a message, ours or the daemon's, that is larger than EXAI_WS_MAX_BYTES"
+        f" allows; {left_behind}. Send less text, or set it higher for the daemon and here"
+    )
 
 
 async def _schema(client: Client, tool: str) -> words.Schema | None:

@@ -15,6 +15,7 @@ from exai_trio.config import Config
 from exai_trio.errors import (
     CallInterrupted,
     CallTimeoutError,
+    OverCapacityError,
     ServiceUnavailableError,
     UnauthorizedError,
 )
@@ -442,6 +443,28 @@ async def test_an_outcome_that_came_before_the_signal_is_told(daemon, said, auto
     daemon.on_call = on_call
 
     assert (0, "the answer\n") == (await run(daemon, said), said.out.getvalue())
+
+
+async def test_a_call_larger_than_the_daemon_takes_is_not_sent(daemon, said, autojump_clock):
+    """The daemon has said how much it takes in bytes, and which setting that is."""
+    daemon.greeting = attrs.evolve(daemon.greeting, limits={"max_frame_bytes": 1000.0})
+
+    with pytest.raises(OverCapacityError, match="EXAI_WS_MAX_BYTES"):
+        await run(daemon, said, Asked(tool="chat", pairs=(("prompt", "ä" * 500),)))
+    assert [] == daemon.heard_of(CallTool)
+
+
+async def test_a_message_that_was_too_large_is_not_sent_again(daemon, said, autojump_clock):
+    """A daemon that closes over the size would close again."""
+
+    async def on_call(daemon, message):
+        await daemon.hang_up(1009)
+
+    daemon.on_call = on_call
+
+    with pytest.raises(OverCapacityError, match="EXAI_WS_MAX_BYTES"):
+        await run(daemon, said)
+    assert 1 == len(daemon.heard_of(CallTool))
 
 
 async def test_a_draining_daemon_may_finish_the_call(daemon, said, autojump_clock):
