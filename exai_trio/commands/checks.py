@@ -3,61 +3,20 @@
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from typing import Literal, cast
+from collections.abc import Iterator
+from datetime import datetime
+from typing import cast
 
-import attrs
-
-from exai_trio import __version__, structs
+from exai_trio import __version__
+from exai_trio.commands.findings import Check, Finding, Seen
 from exai_trio.config import Config, is_loopback
 from exai_trio.errors import ArgumentError, ExaiError, UnauthorizedError
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.providers_file import parse_providers
-from exai_trio.settings.load import Loaded
-from exai_trio.wire.messages import HealthReport, ServerFacts
 
-State = Literal["ok", "warn", "fault"]
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 LEAST_BYTES = 100 * 1024 * 1024
 CLOCK_S = 5.0
-
-
-@structs.frozen(kw_only=True)
-class Finding:
-    """One thing that was looked at. `remedy` is empty when nothing is to be done."""
-
-    state: State
-    what: str
-    remedy: str = ""
-
-
-@structs.frozen(kw_only=True)
-class Daemon:
-    """What came of asking the daemon: it answered, it is absent, or `fault` says how it failed."""
-
-    reached: bool
-    server: ServerFacts | None = None
-    report: HealthReport | None = None
-    fault: Exception | None = None
-    answered_at: datetime = attrs.field(factory=lambda: datetime.now(UTC))
-
-
-@structs.frozen(kw_only=True)
-class Seen:
-    """What the checks judge. `port_taken`: something listens on the daemon's port. `health`: status of /health, or None."""
-
-    loaded: Loaded
-    daemon: Daemon
-    port_taken: bool
-    health: int | None = None
-
-    @property
-    def config(self) -> Config:
-        return self.loaded.config
-
-
-Check = Callable[[Seen], Iterator[Finding]]
 
 
 def python(_: Seen) -> Iterator[Finding]:
@@ -192,6 +151,9 @@ def troubles(seen: Seen) -> Iterator[Finding]:
 
 def _taken(seen: Seen) -> Iterator[Finding]:
     fault = seen.daemon.fault
+    if seen.daemon.silent_s:
+        yield _silent(seen.config, seen.daemon.silent_s)
+        return
     if isinstance(fault, ExaiError) and fault.retryable:
         yield Finding(state="warn", what=str(fault), remedy="try again in a moment")
         return
@@ -199,6 +161,14 @@ def _taken(seen: Seen) -> Iterator[Finding]:
         state="fault",
         what=f"port {seen.config.ws_port} is taken by something that is no EXAI daemon ({fault})",
         remedy="stop it, or choose another EXAI_WS_PORT for daemon and shim",
+    )
+
+
+def _silent(config: Config, seconds: float) -> Finding:
+    return Finding(
+        state="fault",
+        what=f"something accepts connections at {config.ws_url}, but does not answer within {seconds:g} s",
+        remedy=f"if it is the daemon, it is stopped or overloaded: see its log in {config.logs}, continue or restart it",
     )
 
 

@@ -6,11 +6,12 @@ from functools import partial
 import attrs
 import trio
 
-from exai_trio.commands.checks import CHECKS, Daemon, Finding, Seen, State
+from exai_trio.commands.checks import CHECKS
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console
+from exai_trio.commands.findings import Daemon, Finding, Seen, State
 from exai_trio.commands.started import Started
-from exai_trio.config import Config
+from exai_trio.config import Config, bracketed
 from exai_trio.errors import ExaiError
 from exai_trio.settings.load import Loaded
 from exai_trio.transport.websocket import PeerGone, Unreachable, connect
@@ -61,8 +62,10 @@ async def _ask(config: Config, dial: Dial) -> Daemon:
                 while not isinstance(answer := await client.receive(), HealthReport):
                     pass
                 server = client.server
-    except (ExaiError, PeerGone, Unreachable, trio.TooSlowError) as fault:
+    except (ExaiError, PeerGone, Unreachable) as fault:
         return Daemon(reached=False, fault=fault)
+    except trio.TooSlowError:
+        return Daemon(reached=False, silent_s=ASK_S)
     return Daemon(reached=True, server=server, report=answer)
 
 
@@ -78,18 +81,22 @@ async def _listens(host: str, port: int) -> bool:
 
 async def _health_status(host: str, port: int) -> int | None:
     """The HTTP status of /health, or None if nothing there speaks HTTP."""
-    request = f"GET /health HTTP/1.1\r\nHost: {host}:{port}\r\nConnection: close\r\n\r\n"
     answer = b""
     try:
         with trio.fail_after(ASK_S):
             async with await trio.open_tcp_stream(host, port) as stream:
-                await stream.send_all(request.encode())
+                await stream.send_all(_request(host, port))
                 while b"\r\n" not in answer and (data := await stream.receive_some()):
                     answer += data
     except (OSError, trio.BrokenResourceError, trio.TooSlowError):
         return None
     words = answer.split(b"\r\n", 1)[0].split()
     return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+
+def _request(host: str, port: int) -> bytes:
+    where = f"{bracketed(host)}:{port}"
+    return f"GET /health HTTP/1.1\r\nHost: {where}\r\nConnection: close\r\n\r\n".encode()
 
 
 def _line(finding: Finding) -> str:

@@ -1,15 +1,17 @@
 """What `exai doctor` finds, and what it advises."""
 
 import json
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+import trio
 
 from exai_trio import __version__
 from exai_trio.commands import checks, doctor
-from exai_trio.commands.checks import Daemon, Finding, Seen
 from exai_trio.commands.client import PeerGone, Unreachable
+from exai_trio.commands.findings import Daemon, Finding, Seen
 from exai_trio.errors import ProtocolError, ServiceUnavailableError, UnauthorizedError
 from exai_trio.settings.load import Loaded, load
 from exai_trio.wire.messages import HealthReport, HelloAck, ServerFacts
@@ -130,6 +132,28 @@ def test_what_holds_the_port_is_told(tmp_path, fault, state, words):
 
     assert state == finding.state
     assert words in finding.what
+
+
+async def test_a_daemon_that_is_stopped_is_no_stranger(tmp_path, autojump_clock):
+    """What accepts connections and says nothing is told as that, with how long it was waited for."""
+
+    @asynccontextmanager
+    async def dial(host, port, limits):
+        await trio.sleep_forever()
+        yield
+
+    settings = loaded(tmp_path)
+    asked = await doctor._ask(settings.config, dial)
+    finding = worst(checks.daemon, Seen(loaded=settings, daemon=asked, port_taken=True))
+
+    assert "fault" == finding.state
+    assert "accepts connections" in finding.what
+    assert finding.what.endswith("does not answer within 3 s")
+
+
+def test_an_address_of_ipv6_is_asked_in_brackets():
+    """Without them it is no host that the daemon knows as its own."""
+    assert b"\r\nHost: [::1]:8082\r\n" in doctor._request("::1", 8082)
 
 
 def test_no_daemon_is_fine_when_the_shim_starts_one(tmp_path):
