@@ -12,7 +12,7 @@ from exai_trio.cli import main
 from exai_trio.commands import outcomes
 from exai_trio.commands.options import parser
 from exai_trio.commands.words import WordError
-from exai_trio.errors import ServiceUnavailableError
+from exai_trio.errors import ArgumentError, ServiceUnavailableError
 from exai_trio.settings.printing import example
 from exai_trio.transport.websocket import PeerGone, Unreachable
 
@@ -148,6 +148,24 @@ def test_without_a_daemon_the_exit_code_is_75(argv, unused_tcp_port, capsys):
     assert "exai serve" in said.err
 
 
+@pytest.mark.real
+@pytest.mark.parametrize("text", [None, "[[provider\n"])
+def test_a_providers_file_of_no_use_is_a_wrong_setting(text, tmp_path, monkeypatch, capsys):
+    """The daemon leaves with 2, as for every other setting, whether the file cannot be read or not be understood."""
+    file = tmp_path / "providers.toml"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setenv("EXAI_PROVIDERS_FILE", str(file))
+    monkeypatch.setenv("EXAI_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HEALTH_CHECK_PORT", "0")
+    monkeypatch.setenv("MONITORING_PORT", "0")
+    code = main(["serve", "--port", "0"])
+
+    said = capsys.readouterr()
+    assert (2, "", 1) == (code, said.out, said.err.count("\n"))
+    assert said.err.startswith("exai: EXAI_PROVIDERS_FILE")
+
+
 def test_an_unreadable_word_leaves_with_2(capsys):
     """A value that cannot be read is wrong usage."""
     assert 2 == main(["call", "chat", "prompt=@/no/such/file"])
@@ -162,6 +180,7 @@ def test_an_unreadable_word_leaves_with_2(capsys):
         (Unreachable("nobody"), 75, "nobody"),
         (PeerGone(code=1011), 1, "1011"),
         (WordError("odd"), 2, "odd"),
+        (ArgumentError("odd"), 1, "VALIDATION_ERROR: odd"),
         (KeyError("x"), 1, "unexpected KeyError"),
         (ExceptionGroup("g", [Unreachable("x"), KeyError("y")]), 1, "unexpected ExceptionGroup"),
         (KeyboardInterrupt(), 130, ""),
