@@ -134,7 +134,7 @@ _WEBSOCKET = Group(
     settings=(
         _setting(
             "EXAI_WS_HOST",
-            v.visible("a host name or address"),
+            v.host(),
             "any but loopback needs a token or JWT",
         ),
         _setting("EXAI_WS_PORT", v.whole(0, 65535), "0: any free port"),

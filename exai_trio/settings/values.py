@@ -18,6 +18,7 @@ _URL = re.compile(
 )
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+|null")
 _TOOL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]*")
+_HOST = re.compile(r"([!-\-/-~]{1,63}\.)*[!-\-/-~]{0,63}")  # what a resolver takes at all
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -99,6 +100,18 @@ def visible(what: str) -> Kind:
         return text
 
     return Kind(allowed=f"{what} of ASCII letters, digits and signs, without spaces", parse=parse)
+
+
+def host() -> Kind:
+    def parse(text: str, _: Place) -> str:
+        if not _HOST.fullmatch(text):
+            raise ValueError
+        return text
+
+    return Kind(
+        allowed="a host name or address in ASCII, its parts between dots of 1 to 63 characters",
+        parse=parse,
+    )
 
 
 def url() -> Kind:

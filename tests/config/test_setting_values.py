@@ -28,6 +28,8 @@ PLACE = Place(pathsep=":", user_home="/home/ada")
         (v.tool_names(), "chat, self-check,,chat", frozenset({"chat", "self-check"})),
         (v.origins(), "https://a.example", ("https://a.example",)),
         (v.visible("a key"), "id.secret-1", "id.secret-1"),
+        (v.host(), "my.host.", "my.host."),
+        (v.host(), "::ffff:1.2.3.4", "::ffff:1.2.3.4"),
     ],
 )
 def test_an_allowed_text_becomes_its_value(kind: Kind, text: str, value: object):
@@ -59,6 +61,10 @@ def test_an_allowed_text_becomes_its_value(kind: Kind, text: str, value: object)
         (v.origins(), "example.org"),
         (v.visible("a key"), "with space"),
         (v.visible("a key"), "schlüssel"),
+        (v.host(), "my..host"),
+        (v.host(), "."),
+        (v.host(), "a" * 64 + ".org"),
+        (v.host(), "hö.org"),
     ],
 )
 def test_any_other_text_is_refused(kind: Kind, text: str):
