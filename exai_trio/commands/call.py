@@ -38,7 +38,7 @@ def main(started: Started) -> int:
         pairs=words.split(arguments.words, _read),
         as_json=arguments.json,
         timeout_s=arguments.timeout,
-        roots=(str(Path.cwd()),),
+        roots=(words.whole(str(Path.cwd()), "the name of the working directory"),),
     )
     return trio.run(run, started.loaded.config, asked, Console.of_process())
 

@@ -11,6 +11,7 @@ from msgspec import UNSET
 from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.errors import (
+    ArgumentError,
     ExaiError,
     OverCapacityError,
     ProtocolError,
@@ -61,8 +62,8 @@ class Client:
         return Return(session_id=self.session_id, last_seq=self._seen)
 
     async def send(self, message: ClientMessage) -> None:
-        """Raises PeerGone, or OverCapacityError for what the daemon would not take; nothing was sent then."""
-        frame = encode(message)
+        """Raises PeerGone; ArgumentError or OverCapacityError for what cannot be sent or would not be taken."""
+        frame = _encoded(message)
         size = len(frame.encode())
         if size > self.max_bytes:
             raise OverCapacityError(
@@ -197,6 +198,13 @@ def _refused(gone: PeerGone, config: Config) -> ProtocolError | ServiceUnavailab
     if gone.code in {1008, 1012}:
         return ServiceUnavailableError(f"the daemon let nobody in: {gone.reason or gone.code}")
     return ProtocolError(f"{config.ws_url} closed the connection without a greeting ({gone})")
+
+
+def _encoded(message: ClientMessage) -> str:
+    try:
+        return encode(message)
+    except WireError as fault:
+        raise ArgumentError(str(fault)) from fault
 
 
 def _decoded(frame: str | bytes) -> Sequenced:

@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Protocol
 
 from exai_trio import __version__
+from exai_trio.settings.values import Place, host
 
 # Options that are settings, and the variable that each sets. Secrets are none: other users see command lines.
 SETTING_OF = {
@@ -80,7 +81,7 @@ def _shim(commands: Commands) -> None:
 def _call(commands: Commands) -> None:
     command = _command(commands, "call", "call one tool")
     _place(command)
-    command.add_argument("tool", metavar="TOOL")
+    command.add_argument("tool", type=_text, metavar="TOOL")
     command.add_argument(
         "words",
         metavar="KEY=VALUE",
@@ -121,15 +122,17 @@ def _threads(commands: Commands) -> None:
         if name == "list":
             action.add_argument("--json", action="store_true", help="print JSON")
         else:
-            action.add_argument("thread", metavar="ID", help="an id, its beginning, or a name")
+            action.add_argument(
+                "thread", type=_text, metavar="ID", help="an id, its beginning, or a name"
+            )
         if name == "name":
-            action.add_argument("name", metavar="NAME", help="'' takes the name away")
+            action.add_argument("name", type=_text, metavar="NAME", help="'' takes the name away")
 
 
 def _simulate(commands: Commands) -> None:
     command = _command(commands, "simulate", "stand in for the GLM and Kimi services")
     # Not the settings of the same name: these are the simulator's own.
-    command.add_argument("--host", dest="simulator_host", default="127.0.0.1")
+    command.add_argument("--host", dest="simulator_host", type=_host, default="127.0.0.1")
     command.add_argument(
         "--port", dest="simulator_port", type=_port, default=0, help="0: any free port"
     )
@@ -159,6 +162,24 @@ def _seconds(text: str) -> float:
     if not (isfinite(value) and value > 0):
         raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
     return value
+
+
+def _text(text: str) -> str:
+    """Bytes that are no UTF-8 arrive as half characters (lone surrogates), which cannot be sent or stored."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise ArgumentTypeError(f"{text!r} is not UTF-8") from None
+    return text
+
+
+def _host(text: str) -> str:
+    kind = host()
+    try:
+        kind.parse(text, Place())
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not {kind.allowed}") from None
+    return text
 
 
 def _port(text: str) -> int:

@@ -1,17 +1,41 @@
 """`exai simulate`: the provider simulator as a process."""
 
+import errno
 from functools import partial
 from pathlib import Path
 
 import trio
 
 from exai_trio.commands.started import Started
+from exai_trio.errors import ServiceUnavailableError
 from exai_trio.simulator import child
 
 
 def main(started: Started) -> int:
+    """Raises ServiceUnavailableError, in a group, if it cannot serve."""
     arguments = started.arguments
     log = None if arguments.request_log is None else Path(arguments.request_log)
     simulator = partial(child.main, until_eof=arguments.until_eof, request_log=log)
-    trio.run(simulator, arguments.simulator_host, arguments.simulator_port)
+    host, port = arguments.simulator_host, arguments.simulator_port
+    try:
+        trio.run(simulator, host, port)
+    except* OSError as faults:
+        raise _unable(f"{host}:{port}", _first(faults)) from faults
     return 0
+
+
+def _first(faults: BaseExceptionGroup[OSError]) -> OSError:
+    fault: BaseExceptionGroup[OSError] | OSError = faults
+    while isinstance(fault, BaseExceptionGroup):
+        fault = fault.exceptions[0]
+    return fault
+
+
+def _unable(where: str, fault: OSError) -> ServiceUnavailableError:
+    if fault.errno == errno.EADDRINUSE:
+        return ServiceUnavailableError(
+            f"port in use: something already listens on {where}; choose another --port"
+        )
+    return ServiceUnavailableError(
+        f"the simulator cannot serve on {where}: {fault}; check --host, --port and --request-log"
+    )

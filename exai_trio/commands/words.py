@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping
+from math import isfinite
 from typing import Any, cast
 
 from exai_trio.errors import ArgumentError
@@ -31,6 +32,15 @@ def split(words: Iterable[str], read: Read) -> tuple[tuple[str, str], ...]:
     return tuple(_pair(word, read) for word in words)
 
 
+def whole(text: str, what: str) -> str:
+    """The text, which can be sent. Bytes that are no UTF-8 arrive as half characters (lone surrogates)."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as fault:
+        raise WordError(f"{what} is not UTF-8: {text[:80]!r}") from fault
+    return text
+
+
 def arguments(pairs: Iterable[tuple[str, str]], schema: Schema | None) -> dict[str, Any]:
     """Typed values. A key that stands twice makes a list. Without a schema, what reads as JSON is JSON."""
     properties: Mapping[str, Any] = {} if schema is None else schema.get("properties", {})
@@ -45,16 +55,19 @@ def _pair(word: str, read: Read) -> tuple[str, str]:
     key, sign, text = word.partition("=")
     if not sign or not key:
         raise WordError(f"{word!r} is not KEY=VALUE")
-    if text.startswith("@@"):
-        return key, text[1:]
-    if text.startswith("@"):
-        try:
-            return key, read(text[1:])
-        except (OSError, UnicodeError) as fault:
-            raise WordError(
-                f"{key}: cannot read {text[1:]!r}: {fault}; write @@ for a literal @"
-            ) from fault
-    return key, text
+    whole(key, "the name of an argument")
+    if text.startswith("@") and not text.startswith("@@"):
+        return key, _content(key, text[1:], read)
+    return key, whole(text.removeprefix("@"), f"the value of {key}")
+
+
+def _content(key: str, path: str, read: Read) -> str:
+    try:
+        return read(path)
+    except (OSError, UnicodeError, RuntimeError) as fault:  # RuntimeError: ~ of nobody
+        raise WordError(
+            f"{key}: cannot read {path!r}: {fault}; write @@ for a literal @"
+        ) from fault
 
 
 def _typed(key: str, text: str, schema: Schema) -> Any:  # noqa: ANN401  # JSON
@@ -83,9 +96,17 @@ def _kinds(schema: Schema) -> frozenset[str]:
 
 def _json(text: str) -> tuple[Any, bool]:
     try:
-        return json.loads(text), True
+        return json.loads(text, parse_float=_finite, parse_constant=_finite), True
     except (ValueError, RecursionError):
         return None, False
+
+
+def _finite(text: str) -> float:
+    """JSON has no others. Raises ValueError."""
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError
+    return value
 
 
 def _kind(value: object) -> str:

@@ -13,6 +13,7 @@ from exai_trio.commands.call import Asked
 from exai_trio.commands.words import WordError
 from exai_trio.config import Config
 from exai_trio.errors import (
+    ArgumentError,
     CallInterrupted,
     CallTimeoutError,
     OverCapacityError,
@@ -451,6 +452,13 @@ async def test_a_call_larger_than_the_daemon_takes_is_not_sent(daemon, said, aut
 
     with pytest.raises(OverCapacityError, match="EXAI_WS_MAX_BYTES"):
         await run(daemon, said, Asked(tool="chat", pairs=(("prompt", "ä" * 500),)))
+    assert [] == daemon.heard_of(CallTool)
+
+
+async def test_a_value_that_cannot_be_sent_is_one_fault(daemon, said, autojump_clock):
+    """Half a character, which JSON can write and UTF-8 cannot."""
+    with pytest.raises(ArgumentError, match="lone surrogate"):
+        await run(daemon, said, Asked(tool="hidden", pairs=(("x", '"\\ud800"'),)))
     assert [] == daemon.heard_of(CallTool)
 
 

@@ -1,6 +1,7 @@
 """The command line as a whole, in this process."""
 
 import json
+import socket
 import subprocess
 import sys
 from importlib import import_module
@@ -49,6 +50,10 @@ def test_the_version_is_printed(capsys):
         ["config", "--mcp", "emacs"],
         ["config", "--mcp", "claude", "--example"],
         ["simulate", "--port", "99999"],
+        ["simulate", "--host", "my..host"],
+        ["call", "\udcff"],
+        ["threads", "show", "\udcff"],
+        ["threads", "name", "id", "\udcff"],
     ],
 )
 def test_wrong_usage_leaves_with_2(argv, capsys):
@@ -164,6 +169,18 @@ def test_a_providers_file_of_no_use_is_a_wrong_setting(text, tmp_path, monkeypat
     said = capsys.readouterr()
     assert (2, "", 1) == (code, said.out, said.err.count("\n"))
     assert said.err.startswith("exai: EXAI_PROVIDERS_FILE")
+
+
+@pytest.mark.real
+def test_a_simulator_whose_port_is_taken_says_so(capsys):
+    """The line names the address and the option."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        code = main(["simulate", "--port", str(taken.getsockname()[1])])
+
+    said = capsys.readouterr()
+    assert (1, "", 1) == (code, said.out, said.err.count("\n"))
+    assert "port in use" in said.err
+    assert "--port" in said.err
 
 
 def test_an_unreadable_word_leaves_with_2(capsys):

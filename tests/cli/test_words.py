@@ -61,7 +61,17 @@ def test_a_key_that_stands_twice_is_a_list():
 
 
 @pytest.mark.parametrize(
-    "word", ["count=many", "count=1.5", "stream=perhaps", "steps=x", "options=[]"]
+    "word",
+    [
+        "count=many",
+        "count=1.5",
+        "stream=perhaps",
+        "steps=x",
+        "options=[]",
+        "temperature=NaN",
+        "temperature=-Infinity",
+        "temperature=1e999",
+    ],
 )
 def test_a_value_of_another_type_is_refused(word: str):
     """What the schema does not allow is said before anything is sent."""
@@ -76,11 +86,22 @@ def test_a_word_without_a_key_is_refused(word: str):
         split([word], read)
 
 
-def test_a_file_that_cannot_be_read_is_named():
-    """The message says how to write a literal @."""
+@pytest.mark.parametrize("word", ["prompt=\udcff", "prompt=@@\udcff", "\udcff=x"])
+def test_a_word_that_is_no_utf_8_is_refused(word: str):
+    """What cannot be sent is said before anything is; the name of a file may be any."""
+    with pytest.raises(WordError, match="is not UTF-8"):
+        split([word], read)
+    assert (("prompt", "\udcff.txt"),) == split(["prompt=@\udcff.txt"], lambda path: path)
+
+
+@pytest.mark.parametrize(
+    "fault", [FileNotFoundError(2, "No such file"), RuntimeError("Could not determine home")]
+)
+def test_a_file_that_cannot_be_read_is_named(fault: Exception):
+    """The message says how to write a literal @, also where ~ names nobody."""
 
     def refuse(path: str) -> str:
-        raise FileNotFoundError(2, "No such file", path)
+        raise fault
 
     with pytest.raises(WordError, match="write @@ for a literal @"):
         split(["prompt=@ada"], refuse)
