@@ -35,7 +35,7 @@ async def run(config: Config, console: Console, asked: Namespace) -> int:
     path = config.state / "exai.db"
     if not await trio.Path(path).exists():
         console.note(f"exai: no conversations are stored in {path}")
-        return 0 if asked.action == "list" else 1
+        return _nothing(asked, console)
     fault: ExaiError | None = None
     async with open_sqlite(path) as store:
         try:
@@ -44,6 +44,14 @@ async def run(config: Config, console: Console, asked: Namespace) -> int:
             fault = raised  # the store's own nursery would wrap it
     if fault is not None:
         raise fault
+    return 0
+
+
+def _nothing(asked: Namespace, console: Console) -> int:
+    if asked.action != "list":
+        return 1
+    if asked.json:
+        console.say(_json([]))
     return 0
 
 

@@ -122,5 +122,13 @@ async def test_without_a_store_there_is_none_afterwards(tmp_path, said):
     config = attrs.evolve(Config(), home=tmp_path / "nothing")
     code = await threads.run(config, said.console(), Namespace(action="list", json=False))
 
-    assert code == 0
+    assert (0, "") == (code, said.out.getvalue())
     assert not (tmp_path / "nothing").exists()
+
+
+async def test_without_a_store_a_program_reads_an_empty_list(tmp_path, said):
+    """--json is JSON, whatever there is."""
+    config = attrs.evolve(Config(), home=tmp_path / "nothing")
+    code = await threads.run(config, said.console(), Namespace(action="list", json=True))
+
+    assert (0, []) == (code, json.loads(said.out.getvalue()))
