@@ -122,7 +122,7 @@ def _envelope(text: str) -> dict[str, Any] | None:
     """What a simple tool wraps around its answer, if it does."""
     try:
         found: object = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     fields = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     return fields if isinstance(fields.get("content"), str) and "status" in fields else None

@@ -25,6 +25,7 @@ from exai_trio.errors import (
     OverCapacityError,
     ProtocolError,
     ServiceUnavailableError,
+    ToolNotFoundError,
 )
 from exai_trio.transport.websocket import TOO_LARGE, PeerGone, Unreachable
 from exai_trio.wire.messages import (
@@ -203,10 +204,20 @@ def _too_large(left_behind: str) -> OverCapacityError:
 
 
 async def _schema(client: Client, tool: str) -> words.Schema | None:
-    """The tool's schema, or None for one that is not listed (it may be hidden by the profile, and callable)."""
+    """The tool's schema, or None for one that neither the daemon lists nor this package knows."""
     await client.send(ListTools())
     while not isinstance(answer := await client.receive(), ToolList):
         if isinstance(answer, ErrorReply):
             raise ProtocolError(f"the daemon does not list its tools: {answer.error.message}")
     listed = [one for one in answer.tools if tool == one.get("name")]
-    return cast("words.Schema", listed[0].get("inputSchema", {})) if listed else None
+    return cast("words.Schema", listed[0].get("inputSchema", {})) if listed else _unlisted(tool)
+
+
+def _unlisted(name: str) -> words.Schema | None:
+    """The schema of a tool that the profile hides, or that is called by the name that an editor gives it."""
+    from exai_trio.tools import arguments, registry  # noqa: PLC0415  # 0.1 s, for those who call such a tool
+
+    try:
+        return arguments.schema(registry.Registry(tools=registry.BUILT_IN).get(name))
+    except ToolNotFoundError:
+        return None

@@ -211,6 +211,38 @@ async def test_values_are_typed_by_the_daemon_s_schema(daemon, said, autojump_cl
     assert [{"files": ["/a"]}, {"n": 1}] == [one.arguments for one in daemon.heard_of(CallTool)]
 
 
+@pytest.mark.parametrize("name", ["test_echo", "test_echo-EXAI-WS"])
+async def test_a_tool_that_is_hidden_has_its_schema(daemon, said, autojump_clock, name):
+    """A tool that this package knows is typed by its schema, also where the daemon does not list it under that name."""
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, "x")
+
+    daemon.on_call = on_call
+    await run(daemon, said, Asked(tool=name, pairs=(("prompt", "42"), ("delay_ms", "1"))))
+
+    assert [{"prompt": "42", "delay_ms": 1}] == [one.arguments for one in daemon.heard_of(CallTool)]
+
+
+async def test_a_text_that_is_no_envelope_is_the_answer(daemon, said, autojump_clock):
+    """Whatever JSON it is, or begins like: it is printed as it is."""
+    texts = [
+        envelope('{"status":"x","content":"y"}'),
+        '{"content": "y"}',
+        "[" * 100_000,
+        "1" * 5_000,
+    ]
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, texts[len(daemon.heard_of(CallTool)) - 1])
+
+    daemon.on_call = on_call
+    codes = [await run(daemon, said) for _ in texts]
+
+    shown = ['{"status":"x","content":"y"}', *texts[1:]]
+    assert ([0, 0, 0, 0], "\n".join([*shown, ""])) == (codes, said.out.getvalue())
+
+
 async def test_a_wrong_value_is_never_sent(daemon, said, autojump_clock):
     """What the schema does not allow ends before the call."""
     with pytest.raises(WordError):
