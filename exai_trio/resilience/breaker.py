@@ -2,7 +2,7 @@
 
 Closed: everybody passes; `threshold` failures in a row open it. Open: nobody passes for `open_s`. Then half open:
 one probe at a time; its success closes the breaker, its failure opens it anew, and a probe that was cancelled
-says nothing and leaves the place to the next.
+or never sent says nothing and leaves the place to the next.
 """
 
 from typing import Literal

@@ -5,7 +5,7 @@ reported at once. Nothing is tried again once its answer has begun to reach the 
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import attrs
 import trio
@@ -17,6 +17,9 @@ from .backoff import Backoff
 from .breaker import Breaker, Closed, Outcome, Ticket
 
 T = TypeVar("T")
+
+# The peer is well: we ask too much at once, or for a longer answer than we allow.
+_WELL: Final = frozenset({"rate_limit", "concurrency", "length"})
 
 
 @structs.define(kw_only=True)
@@ -78,7 +81,7 @@ class Guard:
         try:
             answer = await make(attempt)
         except ProviderError as error:
-            outcome = "failure" if _blames_the_peer(error) else "success"
+            outcome = _told_by(error)
             raise
         else:
             outcome = "success"
@@ -97,6 +100,12 @@ class Guard:
         return wait_s if in_time else None
 
 
-def _blames_the_peer(error: ProviderError) -> bool:
-    """Whether the failure speaks against the service; a refusal or our own rate limit shows that it is alive."""
-    return error.retryable and error.details.get("reason") not in {"rate_limit", "concurrency"}
+def _told_by(error: ProviderError) -> Outcome:
+    """What a failure tells of the peer. A refusal of its own shows that it is alive; one without a status is ours, made before
+    anything was sent."""
+    reason = error.details.get("reason")
+    if reason in _WELL:
+        return "success"
+    if error.retryable and reason != "unsendable":
+        return "failure"
+    return "success" if "status" in error.details else "nothing"

@@ -15,6 +15,7 @@ from exai_trio.errors import (
     ProviderAuthError,
     ProviderBusyError,
     ProviderNetworkError,
+    ProviderRefusedError,
     ServiceUnavailableError,
 )
 from exai_trio.providers.base import (
@@ -382,6 +383,21 @@ async def test_a_breaker_for_each_model(gateway_over, question, hearing, autojum
 
     assert (await gateway.chat(gateway.choose("glm-5"), question(), hearing)).text
     assert gateway.providers()[0]["breakers"] == {"glm/glm-4.6": "open"}
+
+
+async def test_what_kimis_adapter_refuses_by_itself_is_no_probe(question, hearing, autojump_clock):
+    """A public link is refused before anything is sent: whether Kimi is well again is still not known."""
+    gateway = Gateway(config=KEYS, endpoints=built_in(KEYS, None), catalogue=load_catalogue())
+    breaker = gateway._breaker("kimi/kimi-k2.6")
+    for _ in range(5):
+        breaker.settle(breaker.admit(0.0), "failure", trio.current_time())
+    await trio.sleep(KEYS.circuit_breaker_timeout_secs)
+    linked = (Message(role="user", text="look", images=(Image(url="https://x/y.png"),)),)
+
+    with pytest.raises(ProviderRefusedError, match="public links"):
+        await gateway.chat(gateway.choose("kimi-k2.6"), question(messages=linked), hearing)
+
+    assert gateway.providers()[1]["breakers"] == {"kimi/kimi-k2.6": "half open"}
 
 
 async def test_breakers_can_be_switched_off(gateway_over, question, hearing, autojump_clock):

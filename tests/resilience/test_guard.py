@@ -157,11 +157,20 @@ async def test_the_breaker_opening_meanwhile_ends_the_retries_with_the_real_erro
         await guard.run(Peer([BadAnswerError("empty") for _ in range(9)]).answer)
 
 
-@pytest.mark.parametrize("reason", ["rate_limit", "concurrency"])
-async def test_our_own_rate_limit_does_not_blame_the_peer(guard, breaker, reason, autojump_clock):
-    """Being told to slow down shows that the service is alive."""
-    with pytest.raises(ProviderBusyError):
-        await guard.run(Peer([busy(details={"reason": reason}) for _ in range(9)]).answer)
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        (ProviderBusyError, "rate_limit"),
+        (ProviderBusyError, "concurrency"),
+        (BadAnswerError, "length"),
+    ],
+)
+async def test_what_we_ask_too_much_of_does_not_blame_the_peer(
+    guard, breaker, kind, reason, autojump_clock
+):
+    """Being told to slow down, or an answer that our own limit cut before its first word, shows that the service is alive."""
+    with pytest.raises(kind):
+        await guard.run(Peer([kind("no", details={"reason": reason}) for _ in range(9)]).answer)
 
     assert breaker.pristine
 
@@ -182,11 +191,58 @@ async def test_a_timeout_blames_the_peer(guard, breaker, autojump_clock):
     assert breaker.failures == 4
 
 
-async def test_a_cancelled_call_counts_as_nothing(guard, breaker, autojump_clock):
-    """Neither success nor failure, and the probe's place is free again."""
+async def half_open(breaker):
     for _ in range(5):
         breaker.settle(breaker.admit(0.0), "failure", trio.current_time())
     await trio.sleep(60)
+
+
+UNSENT = [
+    ProviderRefusedError("images only as data", details={"reason": "bad_request"}),
+    ProviderAuthError("the key holds characters that no key has"),
+    ProviderNetworkError("no such URL", details={"reason": "unsendable", "max_attempts": 1}),
+]
+
+
+@pytest.mark.parametrize("refusal", UNSENT)
+async def test_a_probe_that_was_not_sent_counts_as_nothing(guard, breaker, refusal, autojump_clock):
+    """Our own refusal does not close the breaker, does not open it anew, and leaves the probe's place to the next."""
+    await half_open(breaker)
+
+    with pytest.raises(type(refusal)):
+        await guard.run(Peer([refusal]).answer)
+
+    assert breaker.state(trio.current_time()) == "half open"
+    assert await guard.run(Peer([]).answer) == "an answer"
+    assert breaker.pristine
+
+
+@pytest.mark.parametrize("refusal", UNSENT)
+async def test_what_was_not_sent_leaves_the_count_of_failures_alone(
+    guard, breaker, refusal, autojump_clock
+):
+    """It says nothing: neither one more failure, nor an end of the row of failures."""
+    breaker.failures = 4
+
+    with pytest.raises(type(refusal)):
+        await guard.run(Peer([refusal]).answer)
+
+    assert breaker.failures == 4
+
+
+async def test_a_probe_that_the_peer_refused_closes_the_breaker(guard, breaker, autojump_clock):
+    """It answered, and so it is well; its status tells its refusals from ours."""
+    await half_open(breaker)
+
+    with pytest.raises(ProviderRefusedError):
+        await guard.run(Peer([ProviderRefusedError("no", details={"status": 400})]).answer)
+
+    assert breaker.pristine
+
+
+async def test_a_cancelled_call_counts_as_nothing(guard, breaker, autojump_clock):
+    """Neither success nor failure, and the probe's place is free again."""
+    await half_open(breaker)
 
     with trio.move_on_after(0.05):
         await guard.run(Peer([]).answer)
