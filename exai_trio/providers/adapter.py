@@ -58,9 +58,7 @@ class Adapter:
     @asynccontextmanager
     async def chat(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
         content = encoded(self.dialect.chat_body(request, self.describe(request.model)))
-        headers = {"Accept": "text/event-stream"}
-        if request.idempotency_key:
-            headers["Idempotency-Key"] = safe_id(request.idempotency_key)
+        headers = {"Accept": "text/event-stream", **_signed(request.idempotency_key)}
         async with self.service.open(
             "POST", "/chat/completions", content=content, headers=headers
         ) as body:
@@ -106,12 +104,12 @@ class Adapter:
         await self._fetch("DELETE", f"/files/{quote(file_id, safe='')}")
 
     async def web_search(
-        self, query: str, options: Mapping[str, Any]
+        self, query: str, options: Mapping[str, Any], key: str = ""
     ) -> tuple[Mapping[str, Any], ...]:
         ask, read = self.dialect.web_search, self.dialect.found
         if ask is None or read is None:
             raise self._unsupported("web_search")
-        return self._read(read, await self._ask(ask(query, options)))
+        return self._read(read, await self._ask(ask(query, options), key))
 
     async def balance(self) -> Balance:
         if self.dialect.balance_of is None:
@@ -140,16 +138,20 @@ class Adapter:
                 f"{name} has {size} bytes; {self.dialect.title} takes 1 to {limit}"
             )
 
-    async def _ask(self, asked: Asked) -> bytes:
-        return await self._fetch("POST", asked.path, encoded(asked.body or {}))
+    async def _ask(self, asked: Asked, key: str = "") -> bytes:
+        return await self._fetch("POST", asked.path, encoded(asked.body or {}), key)
 
-    async def _fetch(self, method: Method, path: str, content: bytes | None = None) -> bytes:
-        said = await self._fetch_raw(method, path, content)
+    async def _fetch(
+        self, method: Method, path: str, content: bytes | None = None, key: str = ""
+    ) -> bytes:
+        said = await self._fetch_raw(method, path, content, key)
         self._refuse_error_inside(said)
         return said
 
-    async def _fetch_raw(self, method: Method, path: str, content: bytes | None = None) -> bytes:
-        async with self.service.open(method, path, content=content) as body:
+    async def _fetch_raw(
+        self, method: Method, path: str, content: bytes | None = None, key: str = ""
+    ) -> bytes:
+        async with self.service.open(method, path, content=content, headers=_signed(key)) as body:
             return await body.read_all()
 
     def _refuse_error_inside(self, said: bytes) -> None:
@@ -179,6 +181,11 @@ class Adapter:
             f"{self.dialect.title} offers no {capability.replace('_', ' ')}",
             details={"reason": "unsupported"},
         )
+
+
+def _signed(key: str) -> dict[str, str]:
+    """The header by which a service knows another attempt of the same request."""
+    return {"Idempotency-Key": safe_id(key)} if key else {}
 
 
 @structs.define(kw_only=True)

@@ -28,8 +28,9 @@ class Arguments:
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     options = _options(arguments)
     caller.stage("searching", "glm: searching the web")
+    query, key = arguments.search_query, caller.idempotency_key
     results = await services.gateway.ask(
-        "glm", lambda glm: glm.web_search(arguments.search_query, options), caller
+        "glm", lambda glm: glm.web_search(query, options, key), caller
     )
     return answers.as_json(
         "glm_web_search",

@@ -47,6 +47,10 @@ class Daemon:
         return ["line"][:lines]
 
 
+def _http():
+    return httpx2.AsyncClient(verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), trust_env=False)
+
+
 @attrs.define
 class Works:
     """Everything a tool is run with, at the simulator."""
@@ -64,11 +68,15 @@ class Works:
 
     async def requests(self, path=None):
         """What the simulator was asked, newest last."""
-        no_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         params = {} if path is None else {"path": path}
-        async with httpx2.AsyncClient(verify=no_tls, trust_env=False) as http:
+        async with _http() as http:
             answer = await http.get(f"{self.origin}/_requests", params=params)
         return answer.json()["requests"]
+
+    async def arm(self, **fault):
+        """The simulator's next request is answered so."""
+        async with _http() as http:
+            (await http.post(f"{self.origin}/_control", json=fault)).raise_for_status()
 
     async def uploads(self):
         return [each for each in await self.requests("/files") if each["method"] == "POST"]

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from exai_trio.errors import ArgumentError, CallTimeoutError, ExaiError, InternalError
+from exai_trio.providers.messages import safe_id
 from exai_trio.tools import kimi_chat_with_files
 from exai_trio.tools.answers import OUTPUT_SCHEMA
 from exai_trio.tools.arguments import schema
@@ -114,6 +115,19 @@ async def test_search_results_are_the_services_own(works):
     assert ("trio", 3, "oneWeek") == tuple(
         asked["body"][key] for key in ("search_query", "count", "search_recency_filter")
     )
+
+
+async def test_a_search_carries_the_calls_key_in_every_attempt(works):
+    """A service that has done the work already can know the request again."""
+    await works.arm(path="/web_search", directive="status=503")
+
+    await works.said("glm_web_search", search_query="trio")
+    asked = await works.requests("/web_search")
+
+    assert [503, 200] == [request["status"] for request in asked]
+    assert [safe_id("s1:r1")] * 2 == [
+        request["headers"].get("idempotency-key") for request in asked
+    ]
 
 
 async def test_a_preview_is_what_would_be_sent(works):
