@@ -72,8 +72,8 @@ class Connection:
         await self.socket.relay(self._receive)
 
     async def _receive(self, frame: str | bytes) -> None:
-        self._take(frame)
-        await self.outbox.wait_room()
+        if not isinstance(self._take(frame), Ack):  # which brings no answer
+            await self.outbox.wait_room()
         pause = self.pace.pause_s()
         if pause is not None:
             await trio.sleep(pause)
@@ -93,13 +93,14 @@ class Connection:
             if not await self.socket.answers_ping(config.ws_ping_timeout):
                 raise _Left(Farewell(INTERNAL, "missed heartbeats"))
 
-    def _take(self, frame: str | bytes) -> None:
+    def _take(self, frame: str | bytes) -> ClientMessage | None:
         try:
             message = decode_client(frame)
         except WireError as fault:
             self._answer_unreadable(fault)
-        else:
-            self._dispatch(message, _size(frame))
+            return None
+        self._dispatch(message, _size(frame))
+        return message
 
     def _answer_unreadable(self, fault: WireError) -> None:
         error = as_fault(InvalidRequestError(fault.reason), "unreadable")

@@ -48,7 +48,8 @@ class Connection(tws.WebSocketConnection):
 
     async def answers_ping(self, within_s: float) -> bool:
         """Whether the peer answers a ping. False once nothing was heard of it for `within_s`: on a slow line the answer comes
-        behind what is sent before, but signs that this arrives do not. One task may ask.
+        behind what is sent before, but signs that this arrives do not. While a message of the peer's waits to be taken nothing
+        can be heard, and that the peer reads is sign enough. One task may ask.
 
         Raises ConnectionClosed, BrokenResourceError or ClosedResourceError. Cancelling may cut the stream.
         """
@@ -65,7 +66,11 @@ class Connection(tws.WebSocketConnection):
             and not self._life.owed
         ):
             self._answer(Pong())
-        await super()._handle_message_event(event)
+        self._life.is_deaf = True
+        try:
+            await super()._handle_message_event(event)
+        finally:
+            self._life.is_deaf = False
 
     async def _handle_ping_event(self, event: Ping) -> None:
         self._life.heard()

@@ -25,9 +25,11 @@ class _Limit:
 
 @structs.define(eq=False, weakref_slot=False)  # one for each connection: it is to be small
 class Life:
-    """The signs of life of one connection. `owed` is the answer to a ping that came during a write."""
+    """The signs of life of one connection. `owed` is the answer to a ping that came during a write; `is_deaf`: a message waits to be taken,
+    and nothing can be heard behind it."""
 
     owed: bytes = b""
+    is_deaf: bool = False
     _asking: _Limit | None = None
     _writing: _Limit | None = None
     _shown_at: float = math.inf
@@ -69,6 +71,8 @@ class Life:
         """The peer reads: it took a part of what is written, or said so by a pong."""
         if self._writing is not None:
             self._writing.renew()
+        if self.is_deaf:
+            self.heard()
 
     def is_to_be_shown(self, *, begins: bool) -> bool:
         """Whether to tell the peer that a long message arrives, of which another part came."""

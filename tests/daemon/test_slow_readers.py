@@ -8,7 +8,17 @@ from exai_trio.daemon.burden import SHARE_BYTES, Burden, Weight
 from exai_trio.daemon.outbox import Outbox
 from exai_trio.errors import OverCapacityError
 from exai_trio.transport.websocket import PeerGone
-from exai_trio.wire.messages import Bye, CallAccepted, CallFailed, CallResult, CallTool, Ping, Pong
+from exai_trio.wire.messages import (
+    Ack,
+    Bye,
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    CallTool,
+    Cancel,
+    Ping,
+    Pong,
+)
 
 LARGE = "x" * 300_000
 
@@ -93,6 +103,67 @@ async def _fill(deaf):
     for number in range(40):
         with trio.move_on_after(0.01):
             await deaf.say(Ping(request_id=number))
+
+
+class SlowLine(trio.abc.Stream):
+    """What the client reads comes in pieces of 64 KiB, one in 0.65 s."""
+
+    def __init__(self, stream):
+        self.stream = stream
+
+    async def send_all(self, data):
+        await self.stream.send_all(data)
+
+    async def wait_send_all_might_not_block(self):
+        await self.stream.wait_send_all_might_not_block()
+
+    async def receive_some(self, _max_bytes=None):
+        await trio.sleep(0.65)
+        return await self.stream.receive_some(65_536)
+
+    async def aclose(self):
+        await self.stream.aclose()
+
+
+def slow_line():
+    ours, theirs = lockstep_stream_pair()
+    return SlowLine(ours), theirs
+
+
+LARGER = "y" * 6_000_000
+
+
+@pytest.mark.parametrize("said", [Ping(request_id="p"), echo("c", "hello")])
+async def test_a_slow_client_that_asks_something_meanwhile_is_not_taken_for_dead(
+    house, said, autojump_clock
+):
+    """While more waits for it than it may have waiting it is not read, and no pong of it is heard; but it does read."""
+    patience = {"ws_ping_interval": 5.0, "ws_ping_timeout": 10.0}
+    async with house(**patience) as daemon, daemon.connect(slow_line) as (client, _):
+        await client.say(echo("a", LARGER))
+        await trio.sleep(3)
+        await client.say(echo("b", LARGER))
+        await trio.sleep(8)
+        await client.say(said)
+        heard = [await client.hear_until(CallResult) for _ in range(2)]
+
+    assert ["a", "b"] == [result.request_id for result in heard]
+
+
+async def test_a_client_may_cancel_though_it_has_much_to_read(house, autojump_clock):
+    """What it acknowledges before does not keep its cancel waiting until it has read."""
+    async with house() as daemon, daemon.connect(slow_line) as (client, _):
+        await client.nap("long", seconds=60.0)
+        await client.say(echo("a", LARGER))
+        await trio.sleep(1)
+        await client.say(echo("b", LARGER))
+        await trio.sleep(1)
+        await client.say(Ack(seq=1))
+        await client.say(Cancel(request_id="long"))
+        await trio.sleep(1)
+        cancelled = daemon.naps.cancelled
+
+    assert 1 == cancelled
 
 
 async def test_what_a_client_that_is_away_has_missed_leaves_the_memory(house, autojump_clock):

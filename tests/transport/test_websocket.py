@@ -230,6 +230,69 @@ async def test_a_peer_at_the_end_of_a_slow_line_is_not_taken_for_dead(
     assert all(alive)
 
 
+async def test_a_peer_that_reads_is_alive_though_we_do_not_listen(autojump_clock):
+    """While a message of the peer's waits to be taken its pongs are not read; that it takes ours, slowly, is sign enough."""
+    ours, theirs = memory_stream_pair()
+    limits = Limits(max_bytes=10**7, send_s=2.0, close_s=1.0)
+    written, alive = trio.Event(), []
+
+    async def pause(_message):
+        legs.start_soon(write)
+        await written.wait()
+
+    async def write():
+        await socket.send("x" * 1_000_000)
+        written.set()
+
+    async def talk():
+        async with client_on(ours, "test", limits) as peer:
+            await peer.send("wait")
+            await trio.sleep_forever()
+
+    line = Narrow(theirs, 50_000, holds_up_the_sender=True)
+    async with trio.open_nursery() as talking:
+        talking.start_soon(talk)
+        async with accept(line, limits, everyone) as socket, trio.open_nursery() as legs:
+            legs.start_soon(socket.relay, pause)
+            while not written.is_set():
+                await trio.sleep(1)
+                alive.append(await socket.answers_ping(2.0))
+            legs.cancel_scope.cancel()
+        talking.cancel_scope.cancel()
+
+    assert trio.current_time() >= 20
+    assert alive
+    assert all(alive)
+
+
+async def test_that_messages_go_out_is_no_sign_of_life(autojump_clock):
+    """The system takes much for a peer that is gone: a silent one is given up in its time, whatever is sent meanwhile."""
+    ours, theirs = memory_stream_pair()
+
+    async def mute():
+        async with accept(theirs, LIMITS, everyone):
+            theirs.send_stream.send_all_hook = trio.sleep_forever
+            await trio.sleep_forever()
+
+    async def talk():
+        while True:
+            await socket.send("x" * 1000)
+            await trio.sleep(0.5)
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(mute)
+        async with client_on(ours, "test", LIMITS) as socket, trio.open_nursery() as talking:
+            talking.start_soon(talk)
+            began = trio.current_time()
+            answered = await socket.answers_ping(5)
+            gave_up = trio.current_time() - began
+            talking.cancel_scope.cancel()
+        nursery.cancel_scope.cancel()
+
+    assert not answered
+    assert gave_up == 5
+
+
 async def test_a_ping_during_a_long_write_is_answered_behind_it(autojump_clock):
     """The answer is owed until the write is done, and is not forgotten."""
     ours, theirs = memory_stream_pair()
