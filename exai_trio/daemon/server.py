@@ -4,6 +4,7 @@ import errno
 import logging
 from functools import partial
 
+import attrs
 import trio
 
 from exai_trio import structs
@@ -32,6 +33,7 @@ from .state import Shared
 log = logging.getLogger("exai.server")
 
 _BACKLOG = 512
+_MOST_REFUSALS = 32  # connections without a place that are told so at once
 
 
 async def bind(config: Config) -> list[trio.SocketListener]:
@@ -57,6 +59,9 @@ class Server:
     names: OurNames
     places: Places
     limits: Limits
+    refusals: trio.CapacityLimiter = attrs.field(
+        factory=lambda: trio.CapacityLimiter(_MOST_REFUSALS)
+    )
 
     async def listen(
         self,
@@ -76,7 +81,10 @@ class Server:
         address = _peer(stream)
         limit = self.places.take(address, trio.current_time())
         try:
-            await self._shake_hands(stream, address, limit)
+            if limit is None:
+                await self._shake_hands(stream, address)
+            else:
+                await self._turn_away(stream, limit)
         except PeerGone as gone:
             log.debug("connection ended", extra={"reason": str(gone)})
         except Exception:
@@ -85,16 +93,24 @@ class Server:
             if limit is None:
                 self.places.give_back(address)
 
-    async def _shake_hands(self, stream: trio.abc.Stream, address: str, limit: str | None) -> None:
+    async def _shake_hands(self, stream: trio.abc.Stream, address: str) -> None:
         opening = trio.CancelScope(
             deadline=trio.current_time() + self.shared.config.ws_hello_timeout
         )
         with opening:
             async with accept(stream, self.limits, self._objection) as socket:
                 opening.deadline = float("inf")
-                if limit is None:
-                    await self._welcome(socket, address)
-                else:
+                await self._welcome(socket, address)
+
+    async def _turn_away(self, stream: trio.abc.Stream, limit: str) -> None:
+        """Say why, if the peer lets us within EXAI_WS_CLOSE_TIMEOUT and few others are being told; else just end it: a
+        connection without a place costs nothing for long."""
+        if not self.refusals.available_tokens:
+            await trio.aclose_forcefully(stream)
+            return
+        async with self.refusals:
+            with trio.move_on_after(self.limits.close_s):
+                async with accept(stream, self.limits, self._objection) as socket:
                     await socket.close(POLICY, f"too many connections ({limit})")
 
     def _objection(self, handshake: Handshake) -> str | None:

@@ -4,6 +4,7 @@ import jwt
 import msgspec
 import pytest
 import trio
+import trio.testing
 from trio.testing import memory_stream_pair
 
 from exai_trio.transport.websocket import PeerGone
@@ -170,6 +171,21 @@ async def test_too_many_connections_are_closed_with_the_limits_name(house, autoj
     assert 1008 == gone.value.code
     assert "MAX_CONNECTIONS" in gone.value.reason
     assert third.ok
+
+
+async def test_silent_connections_without_a_place_are_not_kept(house, autojump_clock):
+    """A few have a second in which to hear why, however long a hello may take; the others end at once."""
+    async with house(max_connections=1, ws_hello_timeout=60.0) as daemon, daemon.connect():
+        kept = len(daemon.connections.child_tasks)
+        silent = [memory_stream_pair() for _ in range(100)]
+        for _, theirs in silent:
+            daemon.connections.start_soon(daemon.server.serve, theirs)
+        await trio.testing.wait_all_tasks_blocked()
+        at_first = len(daemon.connections.child_tasks) - kept
+        await trio.sleep(2)
+        after = len(daemon.connections.child_tasks) - kept
+
+    assert (32, 0) == (at_first, after)
 
 
 async def test_an_unknown_field_in_hello_is_ignored(house, autojump_clock):
