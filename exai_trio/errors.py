@@ -2,7 +2,7 @@
 
 ExaiError
 ├─ the caller's: InvalidRequestError · ArgumentError · UnauthorizedError · NotFoundError · ToolNotFoundError · ProtocolError
-├─ ours:         ToolFailedError · OverCapacityError · CallTimeoutError · CallCancelled · CallInterrupted
+├─ ours:         ToolFailedError · OverCapacityError (TooLargeError) · CallTimeoutError · CallCancelled · CallInterrupted
 │                ServiceUnavailableError · StorageError · InternalError
 └─ the world's:  ProviderError ─ ProviderAuthError · ProviderQuotaError · ProviderBusyError · ProviderTimeoutError
                                  ProviderRefusedError · PromptTooLongError · BadAnswerError · ProviderNetworkError
@@ -86,11 +86,17 @@ class ToolFailedError(ExaiError):
 
 
 class OverCapacityError(ExaiError):
-    """Too much at once, or too large; nothing was started."""
+    """Too much at once; nothing was started."""
 
     code = "OVER_CAPACITY"
     category = "capacity"
     retryable = True
+
+
+class TooLargeError(OverCapacityError):
+    """More than is ever taken of one request: the same will be refused again."""
+
+    retryable = False
 
 
 class CallTimeoutError(ExaiError):

@@ -13,8 +13,8 @@ from exai_trio.errors import (
     CallCancelled,
     ExaiError,
     NotFoundError,
-    OverCapacityError,
     ServiceUnavailableError,
+    TooLargeError,
 )
 from exai_trio.resilience.rate import Bucket
 from exai_trio.tools.arguments import parse
@@ -263,7 +263,7 @@ class Session:
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
         most = self.shared.config.tool_call_max_size
         if size > most:
-            raise OverCapacityError(
+            raise TooLargeError(
                 f"the request has {size} bytes; at most {most} are taken (TOOL_CALL_MAX_SIZE)."
                 " Send less text, or name files instead of pasting them",
                 details={"limit": "tool_call_max_size", "size": size, "max": most},

@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import pytest
 import trio
+from msgspec import UNSET
 
 from exai_trio.wire.messages import (
     CallAccepted,
@@ -70,7 +71,8 @@ async def test_a_refusal_is_the_first_frame_after_the_request(house, autojump_cl
 async def test_a_message_over_the_call_limit_is_refused_and_the_connection_lives(
     house, autojump_clock, prompt
 ):
-    """TOOL_CALL_MAX_SIZE, in bytes, gives OVER_CAPACITY; the next request is answered."""
+    """TOOL_CALL_MAX_SIZE, in bytes, gives OVER_CAPACITY, and nobody is told to send the same again; the next request is
+    answered."""
     async with house(tool_call_max_size=1000) as daemon, daemon.connect() as (client, _):
         await client.say(CallTool(request_id="big", name="chat", arguments={"prompt": prompt}))
         refused = await client.hear()
@@ -78,6 +80,7 @@ async def test_a_message_over_the_call_limit_is_refused_and_the_connection_lives
         answer = await client.hear()
 
     assert ("big", "OVER_CAPACITY") == (refused.request_id, refused.error.code)
+    assert (False, UNSET) == (refused.error.retryable, refused.error.retry_after_s)
     assert isinstance(answer, Pong)
 
 
