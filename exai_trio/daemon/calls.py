@@ -158,7 +158,8 @@ class Call:
 async def outcome_of(call: Call) -> Outcome:
     """Run the call to its one outcome. Raises nothing but Cancelled, which means that the session ended.
 
-    Whatever happens, its permits are free and its provider's socket is closed when this returns.
+    Whatever happens, its permits are free and its provider's socket is closed when this returns. A call that was ended before
+    does not enter its tool.
     """
     answer: Answer | None = None
     error: ExaiError | None = None
@@ -166,6 +167,7 @@ async def outcome_of(call: Call) -> Outcome:
     try:
         with call.scope, deadline:
             try:
+                await trio.lowlevel.checkpoint_if_cancelled()  # ended while the disk wrote
                 async with _Permit(call):
                     answer = await call.tool.run(call.arguments, call, call.shared.services)
             except Exception as raised:  # noqa: BLE001 - the border of a call; logged in _note

@@ -421,6 +421,32 @@ async def test_a_run_that_cannot_be_counted_waits_for_the_disk(house, autojump_c
     assert "slept 10" == outcome.outputs[0].text
 
 
+async def test_a_run_that_is_cancelled_while_it_is_counted_does_not_begin(house, autojump_clock):
+    """Its tool is not entered, not even up to its first wait."""
+    disk = FullDisk()
+    last = await killed_mid_call(house, disk)
+    disk.slow_s = 2.0
+    async with house(disk) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
+        await client.say(Cancel(request_id="r1"))
+        outcome = await client.hear_until(CallFailed)
+
+    assert "CANCELLED" == outcome.error.code
+    assert 0 == daemon.naps.started
+
+
+async def test_a_call_that_is_cancelled_while_it_is_written_down_does_not_begin(
+    house, autojump_clock
+):
+    """It is accepted and has its outcome all the same."""
+    async with house(FullDisk(slow_s=2.0)) as daemon, daemon.connect() as (client, _):
+        await client.nap()
+        await client.say(Cancel(request_id="r1"))
+        heard = [await client.hear() for _ in range(3)]
+
+    assert {CallAccepted, CallCancelling, CallFailed} == set(map(type, heard))
+    assert 0 == daemon.naps.started
+
+
 async def test_a_restart_cut_at_any_step_loses_nothing(house, cancel_at_every_step, autojump_clock):
     """A daemon that takes up an old call may itself be cut anywhere: the call stays open or has its one outcome."""
     state = {}
