@@ -94,10 +94,6 @@ class Running:
         """The running call of this id is on disk."""
         return bool(self.mail.rules.body_of(request_id)) and not self.mail.holds(request_id)
 
-    async def wait_settled(self) -> None:
-        while not self.is_settled:
-            await self.mail.wait_let_go()
-
     async def wait_ended(self, request_id: RequestId) -> None:
         """Return when this call does not run, and its outcome is kept."""
         while request_id in self.calls or self.mail.holds(request_id):
@@ -248,16 +244,12 @@ class Running:
             self.calls.pop(call.wire_id, None)
             there = self.handed_over.pop(call.wire_id, None)
             if there is not None:
-                there.forget(call)
+                there.count_out()
         self.shared.call_ended()
-        self._count_out()
+        self.count_out()
 
-    def forget(self, call: Call) -> None:
-        """A call that was moved here has ended."""
-        self.calls.pop(call.wire_id, None)
-        self._count_out()
-
-    def _count_out(self) -> None:
+    def count_out(self) -> None:
+        """A call that was begun or moved here is over."""
         self.busy -= 1
         if self._changed is not None:
             self._changed.set()
