@@ -83,6 +83,7 @@ async def test_a_tool_that_fails_while_it_is_ended_costs_its_own_call_only(
         await client.nap("neighbour", seconds=20.0)
         await client.nap("late", fault="group", timeout_s=5.0)
         await client.nap("cancelled", fault="group")
+        await trio.sleep(1)
         await client.say(Cancel(request_id="cancelled"))
         failed = {(f := await client.hear_until(CallFailed)).request_id: f.error.code for _ in range(2)}  # fmt: skip
         outcome = await client.hear_until(CallResult)
