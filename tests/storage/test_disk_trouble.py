@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
 from kept_calls import call, outcome
 
@@ -39,14 +40,26 @@ def test_the_ballast_can_be_spent_once(tmp_path):
     assert not ballast.spent
 
 
-def test_a_ballast_that_does_not_fit_is_not_taken(tmp_path):
-    """There must be room for twice as much, or the next write would be the one that fails."""
-    room = os.statvfs(tmp_path)
-    ballast = Ballast(tmp_path / "ballast", size=room.f_bavail * room.f_frsize)
+@attrs.frozen
+class Room:
+    """A small disk, as the system tells of it: so many blocks of 1,000 bytes are free."""
 
+    f_bavail: int
+    f_frsize: int = 1000
+
+
+def test_a_ballast_that_does_not_fit_is_not_taken(tmp_path, monkeypatch):
+    """There must be room for twice as much, or the next write would be the one that fails."""
+    ballast = Ballast(tmp_path / "ballast", size=100_000)
+
+    monkeypatch.setattr(os, "statvfs", lambda _: Room(199))
     assert not ballast.restore()
     assert ballast.spent
     assert not ballast.path.exists()
+
+    monkeypatch.setattr(os, "statvfs", lambda _: Room(200))
+    assert ballast.restore()
+    assert not ballast.spent
 
 
 def test_where_no_ballast_can_be_kept_nobody_is_refused(tmp_path):
