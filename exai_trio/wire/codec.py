@@ -3,6 +3,7 @@
 Any text or bytes decode to one message or raise one WireError, which keeps what is needed to answer it.
 """
 
+import re
 from typing import Any, cast
 
 import attrs
@@ -65,6 +66,8 @@ DAEMON_MESSAGES: dict[str, type[DaemonMessage]] = {
     "error": ErrorReply,
 }
 
+_NESTED = re.compile(r"[\[{]")
+_FIELD = re.compile(r'"(op|request_id)"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+)')
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
@@ -151,13 +154,25 @@ def _undecodable(frame: str | bytes, fault: Exception) -> WireError:
     reason = f"the frame is not valid JSON: {fault}"
     try:
         value: object = json.loads(frame)
-    except (ValueError, RecursionError):
+    except RecursionError:
+        value = _before_nesting(frame)
+    except ValueError:
         return WireError(reason)
     if not isinstance(value, dict):
         return WireError(reason)
     fields = cast("dict[str, Any]", value)
     op = fields.get("op")
     return WireError(reason, op=op if isinstance(op, str) else None, request_id=_request_id(fields))
+
+
+def _before_nesting(frame: str | bytes) -> dict[str, object]:
+    """The plain fields that stand before the first nested one."""
+    text = frame if isinstance(frame, str) else frame.decode(errors="replace")
+    beginning = _NESTED.split(text.partition("{")[2], maxsplit=1)[0]
+    try:
+        return {key: _decoder.decode(value) for key, value in _FIELD.findall(beginning)}
+    except msgspec.MsgspecError:
+        return {}
 
 
 def _op(fields: dict[str, Any]) -> str:

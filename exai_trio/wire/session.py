@@ -94,10 +94,8 @@ class SessionRules:
     _kept_bytes: int = 0
 
     def restore(self, survivors: list[Survivor], acked: int, base: int) -> None:
-        """Know again what an earlier daemon knew, whose numbers began above `base`; only before anything else.
-
-        Calls without outcome count as running.
-        """
+        """Know again what an earlier daemon knew, whose numbers began above `base`; only before anything else. Calls without
+        outcome count as running."""
         frames: list[tuple[int, str]] = []
         for one in survivors:
             known = _Known(_fingerprint(one.call), one.accepted, one.accepted_seq)
@@ -151,22 +149,24 @@ class SessionRules:
         return bool(self._known or self._unacked)
 
     def submit(self, call: CallTool, objection: ExaiError | None = None) -> Start | Again | Refuse:
-        """What to do with a call; `objection` says why a new one cannot be started.
-
-        After Start the session counts it as running until `finish`.
-        """
+        """What to do with a call; `objection` says why a new one cannot be started. After Start the session counts it as
+        running until `finish`."""
         known = self._known.get(call.request_id)
-        if known is not None:
-            return self._meet_again(known, call)
-        fault = objection or self.over_capacity()
+        fault = None if known is not None else objection or self.over_capacity()
         if fault is not None:
             return Refuse(fault)
-        self._known[call.request_id] = _Known(_fingerprint(call))
+        try:
+            fingerprint = _fingerprint(call)
+        except RecursionError:
+            return Refuse(InvalidRequestError("the arguments are nested too deeply"))
+        if known is not None:
+            return self._meet_again(known, fingerprint)
+        self._known[call.request_id] = _Known(fingerprint)
         self.running += 1
         return Start()
 
-    def _meet_again(self, known: _Known, call: CallTool) -> Again | Refuse:
-        if known.fingerprint != _fingerprint(call):
+    def _meet_again(self, known: _Known, fingerprint: bytes) -> Again | Refuse:
+        if known.fingerprint != fingerprint:
             return Refuse(_reused())
         if known.body is None or not self.resumable:
             return Again(known.body)

@@ -116,6 +116,24 @@ REFUSED = {
     ),
     "lone surrogate as id": ('{"op":"ping","request_id":"\\ud800"}', "ping", None),
     "deep nesting": ('{"op":' + "[" * 5000, None, None),
+    "deeply nested arguments": (
+        '{"op":"call_tool","request_id":"a\\"r","name":"chat","arguments":'
+        + "[" * 5000
+        + "]" * 5000
+        + "}",
+        "call_tool",
+        'a"r',
+    ),
+    "an id behind deep nesting": (
+        ('{"op":"ping","x":' + "[" * 5000 + "]" * 5000 + ',"request_id":3}').encode(),
+        "ping",
+        None,
+    ),
+    "an id that is no text, before deep nesting": (
+        '{"request_id":"\\q","op":"ping","x":' + "[" * 5000 + "]" * 5000 + "}",
+        None,
+        None,
+    ),
     "no UTF-8": (b"\xff\xfe", None, None),
 }
 

@@ -36,6 +36,19 @@ def test_a_new_call_starts(rules):
     assert Start() == rules.submit(call())
 
 
+@pytest.mark.parametrize("is_known", [False, True])
+def test_arguments_that_cannot_be_compared_are_refused(rules, is_known):
+    """Nested so deeply that they can be read and not written again."""
+    nested: list = []
+    for _ in range(5000):
+        nested = [nested]
+    if is_known:
+        rules.submit(call())
+
+    assert isinstance(rules.submit(call(x=nested)), Refuse)
+    assert is_known == rules.running
+
+
 def test_a_running_call_is_joined(rules):
     """The same id again hears the acceptance again, and nothing is started."""
     rules.submit(call())
