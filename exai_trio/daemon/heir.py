@@ -28,7 +28,7 @@ from .state import Shared
 
 log = logging.getLogger("exai.heir")
 
-_SETTLE_S = 1.0  # for what is on its way to the disk; a call that it does not take by then is not bequeathed
+_SETTLE_S = 4.0  # for what is on its way to the disk; a call that it does not take by then is not bequeathed
 _LAST_WORDS_S = 5.0
 
 
@@ -154,7 +154,7 @@ async def see_out(session: Session) -> None:
     """A client that cannot go over (of protocol 1, or without a journal) hears its outcomes here, for EXAI_DRAIN_S."""
     with trio.move_on_after(session.shared.config.drain_s):
         await session.running.wait_none()
-    session.running.leave_all(interrupted(0.0))
+    session.running.leave_all(interrupted(0.0), but_handed_on=True)
     with trio.move_on_after(_LAST_WORDS_S):
         await session.running.wait_none()
     if session.outbox is not None:

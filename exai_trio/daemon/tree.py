@@ -154,8 +154,10 @@ async def _watch_signals(
 ) -> None:
     with trio.open_signal_receiver(*_STOP_SIGNALS) as signals:
         task_status.started()
+        seen = 0
         async for number in signals:
-            if stop.is_set():
+            seen += 1
+            if seen > 1:
                 log.warning("cut by a second signal", extra={"signal": number})
                 everything.cancel(reason="a second signal")
                 return

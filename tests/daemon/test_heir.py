@@ -1,6 +1,6 @@
 """One daemon takes another's place while calls run: they end where they run, once, and are answered by the successor."""
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import attrs
 import pytest
@@ -10,6 +10,7 @@ from trio.testing import memory_stream_pair
 from exai_trio.daemon.elsewhere import Elsewhere
 from exai_trio.daemon.heir import Heir
 from exai_trio.storage.journal_memory import MemoryJournal
+from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, Cancel
 
 
@@ -178,3 +179,73 @@ async def test_cancelled_at_any_step_the_change_loses_no_call(
         cut.clear()
 
     await cancel_at_every_step(change_over, nothing_lost)
+
+
+@attrs.define
+class Sluggish(MemoryJournal):
+    """Takes 3 s for each new call or each outcome, from the moment that it is told to."""
+
+    slow: str = ""
+
+    async def accept(self, call):
+        await trio.sleep(3.0 if self.slow == "accept" else 0)
+        await super().accept(call)
+
+    async def finish(self, session, request, outcome):
+        await trio.sleep(3.0 if self.slow == "finish" else 0)
+        await super().finish(session, request, outcome)
+
+
+@pytest.mark.parametrize("slow", ["accept", "finish"])
+async def test_a_slow_disk_is_waited_for(house, autojump_clock, slow):
+    """A call that is being written down when the successor asks goes over with the others, and an outcome is there before it:
+    nothing runs twice, and everything is answered once."""
+    journal = Sluggish()
+    async with house(journal) as old, old.connect(session_id="win") as (client, _):
+        await client.nap("r0", seconds=1.0 if slow == "finish" else 30.0)
+        await client.hear_until(CallAccepted)
+        journal.slow = slow
+        if slow == "accept":
+            await client.nap("r1", seconds=20.0)
+        await trio.sleep(1.5)
+        async with changed(house, old, journal) as change:
+            heard = await outcomes(client, 3)
+            last = client.last_seq
+            async with change.new.connect(session_id="win", last_seq=last) as (again, _):
+                heard += await outcomes(again, 60)
+
+    called = ["r0"] if slow == "finish" else ["r1", "r0"]
+    assert [("CallResult", request_id) for request_id in called] == heard
+    assert (len(called), 0) == (old.naps.started, change.new.naps.started)
+
+
+async def outcomes(client, seconds):
+    """The outcomes that come in that time, while the connection lasts, as (kind, request_id)."""
+    heard = []
+    with trio.move_on_after(seconds), suppress(PeerGone):
+        while True:
+            message = await client.hear_until((CallResult, CallFailed))
+            heard.append((type(message).__name__, message.request_id))
+    return heard
+
+
+async def test_a_call_whose_daemon_ends_during_the_drain_is_left_to_the_next(house, autojump_clock):
+    """Both daemons are told to stop: the successor does not spend the last attempt on what it could not finish."""
+    journal = MemoryJournal()
+    async with house(journal) as old:
+        async with old.connect(session_id="win") as (client, _):
+            await client.nap(seconds=30.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        async with changed(house, old, journal) as change:
+            change.new.shared.draining.set()
+            change.kill()
+            await change.new.shared.wait_quiet()
+        async with (
+            house(journal) as third,
+            third.connect(session_id="win", last_seq=last) as (client, _),
+        ):
+            outcome = await client.hear_until((CallFailed, CallResult))
+
+    assert "slept 30" == outcome.outputs[0].text
+    assert (0, 1) == (change.new.naps.started, third.naps.started)

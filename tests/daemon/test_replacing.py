@@ -1,13 +1,14 @@
 """A daemon that is to replace another: what it has done before it asks, and who it may find at the door."""
 
 import errno
+import signal
 from contextlib import nullcontext
 
 import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon import app, handover
+from exai_trio.daemon import app, handover, tree
 from exai_trio.providers.gateway import Gateway
 
 
@@ -62,3 +63,19 @@ async def test_a_daemon_without_descriptors_goes_on(tmp_path, monkeypatch, autoj
     assert 3 == door.asked
     assert not ending.stop.is_set()
     assert ["successor not heard"] * 2 == [record.message for record in caplog.records]
+
+
+async def test_only_the_second_signal_cuts_a_daemon_that_was_replaced_before():
+    """It is leaving when both are told to stop: its calls are not lost to the first word that it hears."""
+    stop, everything = trio.Event(), trio.CancelScope()
+    stop.set()
+    async with trio.open_nursery() as watching:
+        await watching.start(tree._watch_signals, stop, everything)
+        signal.raise_signal(signal.SIGTERM)
+        await trio.testing.wait_all_tasks_blocked(0.01)
+        assert not everything.cancel_called
+        signal.raise_signal(signal.SIGTERM)
+        with trio.fail_after(20):
+            while not everything.cancel_called:
+                await trio.sleep(0.01)
+        watching.cancel_scope.cancel()
