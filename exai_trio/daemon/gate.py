@@ -29,9 +29,9 @@ class Gate:
     def __len__(self) -> int:
         return len(self._waiting)
 
-    def hold(self, frame: str) -> Held:
+    def hold(self, frame: str, *, kept: bool = True) -> Held:
         """The frame takes its place in the order, and waits."""
-        return self._append(Held(frame))
+        return self._append(Held(frame, kept=kept))
 
     def _append(self, held: Held) -> Held:
         self._waiting.append(held)

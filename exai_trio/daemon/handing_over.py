@@ -106,9 +106,12 @@ async def _written(session: Session, away: Session, change: _Change | None) -> b
     if journal is None or change is None:
         return True
     try:
-        await journal.hand_over(session.id, change.request, change.outcome, change.begun)
-    except NotKept:
-        pass  # the call itself is in a file that was set aside
+        try:
+            await journal.hand_over(session.id, change.request, change.outcome, change.begun)
+        except (
+            NotKept
+        ):  # the request is in a file that was set aside; what goes on is to be in this one
+            await journal.accept(change.begun)
     except StorageError as fault:
         log.error("handle not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
         return False

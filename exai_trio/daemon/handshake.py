@@ -58,10 +58,10 @@ async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
     await socket.close(refusal.code, refusal.error)
 
 
-async def refuse_draining(socket: WebSocket, retry_after_s: float) -> None:
-    """Tell a client that came during the drain to come back. Raises PeerGone."""
-    await socket.send(encode(Bye(reason="draining", retry_after_s=retry_after_s)))
-    await socket.close(SERVICE_RESTART, "draining")
+async def refuse_for_now(socket: WebSocket, why: str, retry_after_s: float) -> None:
+    """Tell a client that it is to come back. Raises PeerGone."""
+    await socket.send(encode(Bye(reason=why, retry_after_s=retry_after_s)))
+    await socket.close(SERVICE_RESTART, why)
 
 
 def hello_ack(shared: Shared, session_id: str, hello: Hello, *, resumed: bool) -> str:

@@ -77,8 +77,13 @@ def request_of(kept: KeptCall) -> CallTool:
     return request
 
 
-def restore(rules: SessionRules, kept: KeptSession) -> list[Unfinished]:
-    """Give the rules back what they knew. Returns the calls that have no outcome yet."""
+def _base_at(now: float) -> int:
+    """A number above those of daemons that could not write theirs down: no session has a thousand frames in a millisecond."""
+    return int(now * 1000) << 10
+
+
+def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[Unfinished]:
+    """Give the rules back what they knew. Returns the calls that have no outcome yet. `now` is the wall clock's."""
     survivors: list[Survivor] = []
     unfinished: list[Unfinished] = []
     for call in kept.calls:
@@ -99,5 +104,5 @@ def restore(rules: SessionRules, kept: KeptSession) -> list[Unfinished]:
             roots = tuple(Path(root) for root in call.roots)
             unfinished.append(Unfinished(request, roots, call.timeout, call.attempts))
     rules.resumable = any(call.resumable for call in kept.calls)
-    rules.restore(survivors, kept.acked, kept.base)
+    rules.restore(survivors, kept.acked, max(kept.base, _base_at(now)))
     return unfinished

@@ -50,11 +50,11 @@ class Mail:
 
     def deliver(self, frame: str, *, kept: bool = True) -> None:
         """A numbered frame; a client that is away gets it when it comes back. Not `kept`: one that was numbered before."""
-        self._put(self._gate.put(frame, kept=kept))
+        self._put(self._gate.put(frame, kept=kept and self.rules.resumable))
 
     def hold(self, request_id: RequestId, frame: str) -> None:
         """A frame about this call takes its place, and goes out in its turn once it is let go."""
-        self._held[request_id] = self._gate.hold(frame)
+        self._held[request_id] = self._gate.hold(frame, kept=self.rules.resumable)
 
     def holds(self, request_id: RequestId) -> bool:
         return request_id in self._held

@@ -99,9 +99,9 @@ class Running:
         while request_id in self.calls or self.mail.holds(request_id):
             await self._wait_change()
 
-    async def wait_handed_over(self) -> None:
-        """Return when no task of ours runs a call of another session."""
-        while self.handed_over:
+    async def wait_dispensable(self) -> None:
+        """Return when no task of ours runs a call of another session, and no outcome is still due to the disk."""
+        while self.handed_over or self._late:
             await self._wait_change()
 
     def move(self, call: Call, there: "Running") -> None:
@@ -193,6 +193,7 @@ class Running:
                 await due.keep()
             finally:
                 self._late -= 1
+                self._tell_change()
 
     async def go_on(self, call: Call, work: Callable[[Call], Awaitable[Outcome]]) -> None:
         """A call that an earlier daemon accepted and did not end, to the outcome that `work` gives. Cancelled, it stays open
@@ -223,11 +224,13 @@ class Running:
         for call in list(self.calls.values()):
             call.end(why)
 
-    def leave_all(self, why: ExaiError) -> None:
-        """Stop every running call. Those that the next daemon may run again stay open; the others have `why` as outcome."""
+    def leave_all(self, why: ExaiError, *, but_handed_on: bool = False) -> None:
+        """Stop every running call, or those alone that no successor waits for. What the next daemon may run again stays open;
+        the others have `why` as outcome. One that is being ended already keeps its own."""
         for call in list(self.calls.values()):
-            call.left = self._may_be_left(call)
-            call.end(why)
+            if call.bequeathed is None or not but_handed_on:
+                call.left = call.left or (call.ending is None and self._may_be_left(call))
+                call.end(why)
 
     def _may_be_left(self, call: Call) -> bool:
         """A client of protocol 1 would never hear of it."""
@@ -251,6 +254,9 @@ class Running:
     def count_out(self) -> None:
         """A call that was begun or moved here is over."""
         self.busy -= 1
+        self._tell_change()
+
+    def _tell_change(self) -> None:
         if self._changed is not None:
             self._changed.set()
             self._changed = None

@@ -9,7 +9,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.errors import ServiceUnavailableError
+from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.transport.websocket import (
     POLICY,
     SERVICE_RESTART,
@@ -24,7 +24,7 @@ from exai_trio.wire.messages import Bye
 
 from .admission import OurNames, Places
 from .connection import Connection
-from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_draining
+from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
 from .outbox import Farewell, Outbox
 from .pace import Pace
 from .sessions import Sessions
@@ -33,6 +33,7 @@ from .state import Shared
 log = logging.getLogger("exai.server")
 
 _BACKLOG = 512
+_READ_AGAIN_S = 1.0
 _MOST_REFUSALS = 32  # connections without a place that are told so at once
 
 
@@ -118,7 +119,7 @@ class Server:
 
     async def _welcome(self, socket: WebSocket, address: str) -> None:
         if self.shared.draining.is_set():
-            await refuse_draining(socket, self.shared.retry_after_s)
+            await refuse_for_now(socket, "draining", self.shared.retry_after_s)
             return
         try:
             hello, principal = await receive_hello(socket, self.shared)
@@ -126,7 +127,11 @@ class Server:
             refused = refusal
         else:
             outbox = Outbox()
-            session, resumed = await self.sessions.join(hello, principal, outbox)
+            try:
+                session, resumed = await self.sessions.join(hello, principal, outbox)
+            except StorageError:
+                await refuse_for_now(socket, "the journal cannot be read", _READ_AGAIN_S)
+                return
             outbox.put_first(hello_ack(self.shared, session.id, hello, resumed=resumed))
             pace = Pace(session.requests, self.places.origin(address), trio.current_time)
             if self.shared.draining.is_set():  # too late for the goodbye that all others were told

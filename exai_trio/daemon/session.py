@@ -66,6 +66,7 @@ class Session:
     acked_on_disk: int = 0
     spoken_to: bool = False
     _shed: bool = False
+    _visits: int = 0
     _nursery: trio.Nursery | None = None
     _changed: trio.Event = attrs.field(factory=trio.Event)
 
@@ -110,9 +111,10 @@ class Session:
             # A daemon that was replaced lets its calls end: their clients have gone over.
             abandoned = grace.cancelled_caught and not self.shared.draining.is_set()
             if abandoned and self.outbox is None:
+                visits = self._visits
                 await self._end_calls()
-                await self.running.wait_handed_over()
-                if self.outbox is None:
+                await self.running.wait_dispensable()
+                if visits == self._visits:
                     return
 
     @property
@@ -140,6 +142,7 @@ class Session:
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
         self._shed = False
+        self._visits += 1
         self.mail.attach(outbox, protocol=protocol, last_seq=last_seq)
         self._changed.set()
 

@@ -1,6 +1,7 @@
 """All sessions of the daemon: who may take which, the nursery they live in, and those that outlived an earlier daemon."""
 
 import logging
+import math
 import re
 import secrets
 
@@ -25,6 +26,7 @@ from .state import Shared
 log = logging.getLogger("exai.session")
 
 _OWN_ID = re.compile(r"^[A-Za-z0-9_-]{3,64}$")
+_PATIENCE_S = 15.0  # so long clients are sent away for a journal that cannot be read
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
@@ -36,6 +38,8 @@ class Sessions:
     living: trio.Nursery
     elsewhere: Elsewhere | None = None
     restored: bool = False
+    _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
+    _unread_since: float = math.inf
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
 
     @property
@@ -47,13 +51,23 @@ class Sessions:
         await self.living.start(self._live, session)
 
     async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
-        """The session that this client continues, or a new one; attached to `outbox`. True if it was continued."""
-        known = await self._known(hello.session_id or "")
+        """The session that this client continues, or a new one; attached to `outbox`. True if it was continued.
+
+        Raises StorageError while it may have one in a journal that cannot be read.
+        """
+        wanted = hello.session_id
+        try:
+            known = await self._known(wanted or "")
+        except StorageError as fault:
+            log.error("session not read", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+            if hello.last_seq and self._is_patient():
+                raise
+            known = wanted = None  # under its own name it would be taken for what is there
         if known is not None and known.principal == principal:
             continued = known.is_continued_by(hello.last_seq)
             self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
-        session = open_session(self._new_id(hello.session_id), principal, self.shared)
+        session = open_session(self._new_id(wanted), principal, self.shared)
         self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
@@ -65,16 +79,19 @@ class Sessions:
         if is_handle(session_id):
             return None
         journal = self.shared.journal
-        if session_id in self.table or journal is None or not _OWN_ID.match(session_id):
+        known = session_id in self.table or session_id in self._unusable
+        if known or journal is None or not _OWN_ID.match(session_id):
             return self.table.get(session_id)
-        try:
-            kept = await journal.session(session_id)
-        except StorageError as fault:
-            log.error("session not read", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
-            kept = None
+        kept = await journal.session(session_id)
+        self._unread_since = math.inf
         if kept is not None:
             await self._bring_back(session_id, kept)
         return self.table.get(session_id)
+
+    def _is_patient(self) -> bool:
+        """Whether the journal may soon be read again: then its clients had better wait than begin anew."""
+        self._unread_since = min(self._unread_since, trio.current_time())
+        return trio.current_time() < self._unread_since + _PATIENCE_S
 
     async def restore(self) -> None:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done.
@@ -93,9 +110,10 @@ class Sessions:
     async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
         session = open_session(session_id, kept.calls[0].principal, self.shared)
         try:
-            unfinished = restore(session.rules, kept)
+            unfinished = restore(session.rules, kept, self.shared.now())
         except (WireError, TypeError):
             log.exception("session not restored", extra={"session": session_id})
+            self._unusable.add(session_id)
             return
         session.acked_on_disk, session.spoken_to = kept.acked, True
         await self._note_base(session)
@@ -139,8 +157,8 @@ class Sessions:
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:
-        free = wanted is not None and wanted not in self.table and not is_handle(wanted)
-        if wanted is not None and free and _OWN_ID.match(wanted):
+        taken = wanted is None or wanted in self.table or wanted in self._unusable
+        if wanted is not None and not taken and not is_handle(wanted) and _OWN_ID.match(wanted):
             return wanted
         letters = "".join(secrets.choice(_BASE36) for _ in range(25))
         return f"session_{self.shared.now() * 1000:.0f}_{letters}"

@@ -16,9 +16,9 @@ from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
 from .codec import encode, numbered
 from .messages import CallTool, DaemonMessage, RequestId
 
-# Numbers after a restart begin so far above those that were written down: frames that are not written down (refusals)
-# had some of the numbers between, and a client counts what is below its last number as received.
-RESTART_GAP = 2**32
+# Numbers after a restart begin so far above those that are known: frames that are not written down (refusals) had some
+# of the numbers between, and a client counts what is below its last number as received.
+RESTART_GAP = 2**20
 
 _FRAME_BYTES = 300  # beside its text: its entries in the tables
 _sorted = msgspec.json.Encoder(order="sorted")

@@ -45,6 +45,7 @@ class NapArguments:
     fault: str = ""
     stages: list[str] = attrs.field(factory=list)
     chunks: list[str] = attrs.field(factory=list)
+    slow_to_end: float = 0.0
 
 
 class SilentGateway:
@@ -75,6 +76,8 @@ class Naps:
             await trio.sleep(arguments.seconds)
         except trio.Cancelled:
             self.cancelled += 1
+            with trio.CancelScope(shield=True):
+                await trio.sleep(arguments.slow_to_end)
             raise
         if arguments.fault:
             raise ValueError(arguments.fault)
@@ -197,7 +200,7 @@ def _shared(config, registry, journal):
         boot_id="boot",
         port=8079,
         started_at=START,
-        now=lambda: START,
+        now=lambda: START + trio.current_time(),
         figures=figures,
         permits=permits,
         draining=draining,
@@ -216,7 +219,7 @@ def _shared(config, registry, journal):
         uploads=UploadDesk(MemoryUploads()),
         daemon=facts,
         tool_names=tuple,
-        now=lambda: START,
+        now=lambda: START + trio.current_time(),
     )
     return Shared(
         config=config,
@@ -226,7 +229,7 @@ def _shared(config, registry, journal):
         tokens=Tokens(config),
         call_log=CallLog(config.logs / "metrics"),
         permits=permits,
-        now=lambda: START,
+        now=lambda: START + trio.current_time(),
         figures=figures,
         facts=facts,
         draining=draining,
