@@ -28,7 +28,7 @@ class NotKept(StorageError):
 
 
 def kind_of(fault: Exception) -> type[StorageError]:
-    name = getattr(fault, "sqlite_errorname", "")
+    name = _name_of(fault)
     if name == "SQLITE_FULL" or getattr(fault, "errno", 0) in {errno.ENOSPC, errno.EDQUOT}:
         return DiskFull
     if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
@@ -39,7 +39,7 @@ def kind_of(fault: Exception) -> type[StorageError]:
 
 
 def remedy_of(fault: Exception) -> str:
-    match getattr(fault, "sqlite_errorname", ""):
+    match _name_of(fault):
         case "SQLITE_BUSY" | "SQLITE_LOCKED":
             return "Another process holds its lock; try again."
         case "SQLITE_CORRUPT" | "SQLITE_NOTADB":
@@ -50,3 +50,10 @@ def remedy_of(fault: Exception) -> str:
             return "The disk is full."
         case _:
             return "Check that EXAI_HOME exists, is writable and has room."
+
+
+def _name_of(fault: Exception) -> str:
+    """SQLite's name of it. A message of SQLite's that is no text quotes what is broken."""
+    if isinstance(fault, UnicodeDecodeError):
+        return "SQLITE_CORRUPT"
+    return getattr(fault, "sqlite_errorname", "")

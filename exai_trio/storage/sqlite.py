@@ -278,7 +278,7 @@ def _sqlite_faults(path: Path | None = None) -> Generator[None]:
     """sqlite3's errors, and the system's while opening, leave as StorageError with a remedy."""
     try:
         yield
-    except (sqlite3.Error, OSError) as fault:
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as fault:
         where = f" {path}" if path else ""
         kind = kind_of(fault)
         raise kind(f"The store{where} could not be used: {fault}. {remedy_of(fault)}") from fault

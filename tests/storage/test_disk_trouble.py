@@ -2,8 +2,10 @@
 
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import attrs
@@ -178,6 +180,44 @@ async def test_a_write_that_meets_damage_is_done_in_a_fresh_file(tmp_path):
             await store.journal().finish("s", "1", outcome())
 
     assert [str(number) for number in range(50, 60)] == [kept.request for kept in found.calls]
+    assert "exai.db.damaged-1" == store.set_aside.name
+
+
+async def test_damage_that_sqlite_cannot_even_tell_of_is_set_aside(tmp_path):
+    """Its message quotes the schema, in which a byte is broken: that is no text."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as store:
+        await store.journal().accept(call())
+    content = path.read_bytes()
+    path.write_bytes(
+        content.replace(b"CREATE TABLE journal_calls", b"CREATE \xd4ABLE journal_calls")
+    )
+    with pytest.raises(Damaged, match="sets it aside"):
+        async with open_sqlite(path):
+            pass
+    async with open_sqlite(path, lasting=True) as store:
+        await store.journal().accept(call("new"))
+        found = await store.journal().session("s")
+
+    assert (call("new"),) == found.calls
+    assert "exai.db.damaged-1" == store.set_aside.name
+
+
+async def test_a_schema_that_breaks_in_use_is_left_behind_by_the_next_write(tmp_path):
+    """Also where SQLite's message of it is no text."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path, lasting=True) as store:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("PRAGMA writable_schema = ON")
+            other.execute(
+                "UPDATE sqlite_schema SET sql = CAST(x'43524541544520D441424C45' AS TEXT)"
+                " WHERE name = 'journal_calls'"
+            )
+            other.execute("PRAGMA schema_version = 1000")
+        await store.journal().accept(call("new"))
+        found = await store.journal().session("s")
+
+    assert (call("new"),) == found.calls
     assert "exai.db.damaged-1" == store.set_aside.name
 
 
