@@ -10,7 +10,8 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
-from exai_trio.storage.journal import KeptSession
+from exai_trio.storage.faults import Unreadable
+from exai_trio.storage.journal import Journal, KeptSession
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
@@ -82,10 +83,8 @@ class Sessions:
         known = session_id in self.table or session_id in self._unusable
         if known or journal is None or not _OWN_ID.match(session_id):
             return self.table.get(session_id)
-        kept = await journal.session(session_id)
+        await self._revive(session_id, journal)
         self._unread_since = math.inf
-        if kept is not None:
-            await self._bring_back(session_id, kept)
         return self.table.get(session_id)
 
     def _is_patient(self) -> bool:
@@ -94,26 +93,39 @@ class Sessions:
         return trio.current_time() < self._unread_since + _PATIENCE_S
 
     async def restore(self) -> None:
-        """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done.
-        Raises StorageError."""
+        """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
+        is broken costs no other anything. Raises StorageError."""
         journal = self.shared.journal
         if journal is None:
             return
         for session_id in await journal.unfinished():
-            if session_id in self.table:  # it has begun anew meanwhile
-                continue
+            if session_id not in self.table and session_id not in self._unusable:
+                await self._revive(session_id, journal)
+        self.restored = True
+
+    async def _revive(self, session_id: str, journal: Journal) -> None:
+        """Bring back what the journal has of this session. Raises StorageError."""
+        try:
             kept = await journal.session(session_id)
+        except Unreadable as fault:
+            self._leave_lying(session_id, fault)
+        else:
             if kept is not None:
                 await self._bring_back(session_id, kept)
-        self.restored = True
+
+    def _leave_lying(self, session_id: str, fault: Exception) -> None:
+        """What the journal has of it stays there as it is, and nobody gets its name."""
+        self._unusable.add(session_id)
+        log.error("session not restored", extra={"session": session_id, "fault": str(fault)})
+        text = f"its calls cannot be read, and are not answered; send them again ({fault})"
+        self.shared.facts.troubles.note(f"session {session_id}", text)
 
     async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
         session = open_session(session_id, kept.calls[0].principal, self.shared)
         try:
             unfinished = restore(session.rules, kept, self.shared.now())
-        except (WireError, TypeError):
-            log.exception("session not restored", extra={"session": session_id})
-            self._unusable.add(session_id)
+        except (WireError, TypeError) as fault:
+            self._leave_lying(session_id, fault)
             return
         session.acked_on_disk, session.spoken_to = kept.acked, True
         await self._note_base(session)

@@ -13,6 +13,12 @@ class Damaged(StorageError):
     """The file's content is broken: only another file helps."""
 
 
+class Unreadable(StorageError):
+    """What one row holds cannot be decoded; the rest of the file is well."""
+
+    retryable = False
+
+
 class Locked(StorageError):
     """Another process is writing at the moment."""
 

@@ -12,7 +12,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.storage.ballast import Ballast
-from exai_trio.storage.faults import Damaged, DiskFull
+from exai_trio.storage.faults import DiskFull, Unreadable
 from exai_trio.storage.group_commit import GroupCommit
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
 
@@ -133,11 +133,8 @@ def _packed(frame: str) -> tuple[str, bytes | None]:
     return (frame, None) if len(frame) <= _BRIEF else ("", zlib.compress(frame.encode(), _QUICKLY))
 
 
-def _unpacked(frame: str, packed: bytes | None) -> str:
-    try:
-        return frame if packed is None else zlib.decompress(packed).decode()
-    except (zlib.error, UnicodeDecodeError) as fault:
-        raise Damaged(f"A frame of the journal cannot be unpacked: {fault}") from fault
+def _unpacked(frame: bytes, packed: bytes | None) -> str:
+    return (frame if packed is None else zlib.decompress(packed)).decode()
 
 
 def _insert_call(connection: "Connection", row: tuple[Any, ...], frame: str) -> None:
@@ -179,18 +176,20 @@ def _note_acks(connection: "Connection", rows: list[tuple[str, int]]) -> None:
 
 
 def _unfinished(connection: "Connection") -> tuple[str, ...]:
+    """A name that is broken names nothing, and keeps nobody from the others."""
     rows = connection.execute(
-        "SELECT DISTINCT session FROM journal_calls AS c WHERE NOT EXISTS"
+        "SELECT DISTINCT CAST(session AS BLOB) FROM journal_calls AS c WHERE NOT EXISTS"
         " (SELECT 1 FROM journal_outcomes AS o WHERE o.session = c.session AND o.request = c.request)"
         " ORDER BY session"
     )
-    return tuple(session for (session,) in rows)
+    return tuple(session.decode(errors="replace") for (session,) in rows)
 
 
 def _session(connection: "Connection", session: str) -> KeptSession | None:
     rows = connection.execute(
-        "SELECT c.session, c.request, c.principal, c.resumable, c.seq, c.roots, c.timeout, c.at,"
-        " c.attempts, c.lasting, c.frame, c.packed, o.seq, o.at, o.frame, o.packed FROM journal_calls AS c"
+        "SELECT CAST(c.request AS BLOB), CAST(c.principal AS BLOB), c.resumable, c.seq, CAST(c.roots AS BLOB),"
+        " c.timeout, c.at, c.attempts, c.lasting, CAST(c.frame AS BLOB), c.packed,"
+        " o.seq, o.at, CAST(o.frame AS BLOB), o.packed FROM journal_calls AS c"
         " LEFT JOIN journal_outcomes AS o ON o.session = c.session AND o.request = c.request"
         " WHERE c.session = ? ORDER BY c.rowid",
         (session,),
@@ -201,29 +200,36 @@ def _session(connection: "Connection", session: str) -> KeptSession | None:
         "SELECT acked, base FROM journal_numbers WHERE session = ?", (session,)
     ).fetchone()
     acked, base = numbers or (0, 0)
-    return KeptSession(calls=tuple(_call(row) for row in rows), acked=acked, base=base)
+    return KeptSession(calls=tuple(_call(session, row) for row in rows), acked=acked, base=base)
 
 
-def _call(row: tuple[Any, ...]) -> KeptCall:
-    session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting = row[:10]
-    frame, packed = row[10:12]
+def _call(session: str, row: tuple[Any, ...]) -> KeptCall:
+    """Text comes as bytes: sqlite3 would quote what it cannot decode. Raises Unreadable."""
+    try:
+        return _decoded(session, row)
+    except (zlib.error, UnicodeDecodeError, msgspec.DecodeError) as fault:
+        raise Unreadable(f"A call in the journal cannot be decoded: {fault}") from fault
+
+
+def _decoded(session: str, row: tuple[Any, ...]) -> KeptCall:
+    request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed = row[:11]  # fmt: skip
     return KeptCall(
         session=session,
-        request=request,
-        principal=principal,
+        request=request.decode(),
+        principal=principal.decode(),
         resumable=bool(resumable),
         seq=seq,
         frame=_unpacked(frame, packed),
-        roots=tuple(msgspec.json.decode(roots)),
+        roots=msgspec.json.decode(roots, type=tuple[str, ...]),
         timeout=timeout,
         at=at,
         attempts=attempts,
         lasting=bool(lasting),
-        outcome=_outcome(*row[12:]),
+        outcome=_outcome(*row[11:]),
     )
 
 
-def _outcome(seq: int | None, at: float, frame: str, packed: bytes | None) -> KeptOutcome | None:
+def _outcome(seq: int | None, at: float, frame: bytes, packed: bytes | None) -> KeptOutcome | None:
     return None if seq is None else KeptOutcome(seq=seq, at=at, frame=_unpacked(frame, packed))
 
 

@@ -6,6 +6,7 @@ import trio
 
 from exai_trio.daemon.drain import drain
 from exai_trio.errors import StorageError
+from exai_trio.storage.faults import Unreadable
 from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
@@ -445,6 +446,41 @@ async def test_a_call_that_is_cancelled_while_it_is_written_down_does_not_begin(
 
     assert {CallAccepted, CallCancelling, CallFailed} == set(map(type, heard))
     assert 0 == daemon.naps.started
+
+
+@attrs.define
+class BrokenRow(MemoryJournal):
+    """A journal in which the session of this name cannot be decoded."""
+
+    broken: str = ""
+
+    async def session(self, session):
+        if session == self.broken:
+            raise Unreadable("A call of the journal cannot be decoded.")
+        return await super().session(session)
+
+
+async def test_a_session_that_cannot_be_read_costs_no_other_anything(house, autojump_clock, caplog):
+    """The calls of all others are run again; it is told once in the log and from then on in the troubles, and left as it is."""
+    journal = BrokenRow()
+    async with house(journal) as first:
+        for name in ("aaa", "bbb", "ccc"):
+            async with first.connect(session_id=name) as (client, _):
+                await client.nap(seconds=10.0)
+                await client.hear_until(CallAccepted)
+    journal.broken = "bbb"
+    async with house(journal) as second:
+        restored = second.sessions.restored
+        troubles = second.shared.facts.troubles.told()
+        await trio.sleep(11)
+
+    assert restored
+    assert 2 == second.naps.finished
+    assert ("bbb",) == await journal.unfinished()
+    assert 1 == len(troubles)
+    assert "session bbb" in troubles[0]
+    told = [r.session for r in caplog.records if r.message == "session not restored"]
+    assert ["bbb"] == told
 
 
 async def test_a_restart_cut_at_any_step_loses_nothing(house, cancel_at_every_step, autojump_clock):

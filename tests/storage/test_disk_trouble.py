@@ -15,7 +15,7 @@ from kept_calls import call, outcome
 from exai_trio.errors import StorageError
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.damage import marker, note
-from exai_trio.storage.faults import Damaged, DiskFull, NotKept, NotOurs
+from exai_trio.storage.faults import Damaged, DiskFull, NotKept, NotOurs, Unreadable
 from exai_trio.storage.sqlite import open_sqlite
 
 pytestmark = pytest.mark.real
@@ -201,6 +201,45 @@ async def test_damage_that_sqlite_cannot_even_tell_of_is_set_aside(tmp_path):
 
     assert (call("new"),) == found.calls
     assert "exai.db.damaged-1" == store.set_aside.name
+
+
+BROKEN = {
+    "list": "UPDATE journal_calls SET roots = 'x['",
+    "kind": "UPDATE journal_calls SET roots = '[7]'",
+    "text": "UPDATE journal_calls SET frame = CAST(x'7BFF7D' AS TEXT)",
+    "packed": "UPDATE journal_calls SET packed = x'00'",
+    "unpacked": "UPDATE journal_calls SET packed = x'789CFB0F0001000100'",
+    "outcome": "UPDATE journal_outcomes SET packed = x'00'",
+    "name": "UPDATE journal_calls SET session = CAST(x'FF' AS TEXT)",
+}
+
+
+@pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
+async def test_a_row_that_cannot_be_decoded_costs_its_session_only(tmp_path, broken):
+    """SQLite does not notice it: the file is well, stays where it is, and gives all others."""
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path, lasting=True) as store:
+        journal, other = store.journal(), call(session="t")
+        await journal.accept(call())
+        await journal.accept(call("2", frame="x" * 100_000))
+        await journal.finish("s", "1", outcome())
+        await journal.accept(other)
+        with closing(sqlite3.connect(path, isolation_level=None)) as behind:
+            behind.execute(f"{broken} WHERE session = 's'")
+        unfinished = await journal.unfinished()
+        kept = fault = None
+        try:
+            kept = await journal.session("s")
+        except Unreadable as unreadable:
+            fault = unreadable
+        found = await journal.session("t")
+        await store.recover()
+
+    assert "t" in unfinished
+    assert kept is None
+    assert (fault is None) == ("SET session" in broken)
+    assert (other,) == found.calls
+    assert (None, None) == (store.set_aside, store.fault)
 
 
 async def test_a_schema_that_breaks_in_use_is_left_behind_by_the_next_write(tmp_path):

@@ -14,7 +14,6 @@ from killed import killed_midway
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Turn
-from exai_trio.storage.faults import Damaged
 from exai_trio.storage.group_commit import Write, open_group_commit
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.storage.opened import Opened, Pair
@@ -189,22 +188,6 @@ async def test_a_long_frame_is_the_threads_and_is_compressed(tmp_path, monkeypat
     assert [ended, ended, None] == [kept.outcome for kept in found.calls]
     assert [1] == brief
     assert path.stat().st_size < 400_000
-
-
-@pytest.mark.real
-async def test_a_long_frame_that_cannot_be_unpacked_is_damage(tmp_path):
-    """SQLite does not notice it."""
-    path = tmp_path / "exai.db"
-    async with open_sqlite(path, lasting=True) as store:
-        await store.journal().accept(call("1", frame="x" * 100_000))
-        await store.write(lambda c: c.execute("UPDATE journal_calls SET packed = x'00'").rowcount)
-        with pytest.raises(Damaged, match="unpacked"):
-            await store.journal().session("s")
-        await store.journal().accept(call("2"))
-        found = await store.journal().session("s")
-
-    assert ["2"] == [kept.request for kept in found.calls]
-    assert store.set_aside.exists()
 
 
 async def lengthen(store, enough):
