@@ -1,34 +1,13 @@
 """The rules of a session: one id, one execution; numbered frames are kept until acknowledged and replayed in order."""
 
-import msgspec
-import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from session_calls import accepted, call, ended, refusal, result, seq
 
 from exai_trio.errors import ServiceUnavailableError
-from exai_trio.wire.messages import CallAccepted, CallResult, CallTool, Output, ToolsChanged
+from exai_trio.wire.codec import encode
+from exai_trio.wire.messages import ToolsChanged
 from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules, Start
-
-
-def call(request_id="r1", **arguments):
-    return CallTool(request_id=request_id, name="chat", arguments=arguments)
-
-
-def accepted(request_id="r1"):
-    return CallAccepted(request_id=request_id, name="chat", timeout=60.0)
-
-
-def result(request_id="r1", text="done"):
-    return CallResult(request_id=request_id, outputs=[Output(text=text)])
-
-
-def seq(frame):
-    return msgspec.json.decode(frame).get("seq")
-
-
-@pytest.fixture
-def rules():
-    return SessionRules(resumable=True)
 
 
 def test_a_new_call_starts(rules):
@@ -159,6 +138,55 @@ def test_old_outcomes_are_forgotten_but_never_before_their_acknowledgement():
 
     assert isinstance(before, Again)
     assert Start() == after
+
+
+def test_a_repetition_is_the_same_frame_until_it_is_acknowledged(rules):
+    """The new number of an outcome that is repeated after its ack is its number from then on."""
+    (frame,) = ended(rules, "r1")
+    rules.acknowledge(seq(frame))
+    first = rules.submit(call())
+
+    assert Again(first.frame) == rules.submit(call())
+
+
+def test_a_client_that_comes_back_with_protocol_1_hears_repetitions_without_numbers(rules):
+    """It does not know what a number is, whoever had the session before."""
+    ended(rules, "r1")
+    rules.resumable = False
+
+    assert Again(encode(result())) == rules.submit(call())
+
+
+def test_a_refusal_goes_out_in_place_of_the_acceptance_under_its_number(rules):
+    """A client that comes back hears the refusal only; the call was never seen, and its place is free."""
+    rules.submit(call())
+    rules.accept("r1", accepted())
+    frame = rules.reject("r1", refusal())
+
+    assert 1 == seq(frame)
+    assert [frame] == rules.resume(0)
+    assert (0, ()) == (rules.running, rules.known())
+
+
+def test_a_refusal_of_a_call_of_protocol_1_has_no_number():
+    """Nor has the call itself one in the journal."""
+    rules = SessionRules()
+    rules.submit(call())
+    rules.accept("r1", accepted())
+    number = rules.seq_of("r1")
+
+    assert 0 == number
+    assert encode(refusal()) == rules.reject("r1", refusal())
+
+
+def test_a_call_runs_from_its_start_to_its_outcome(rules):
+    """One that was never seen does not."""
+    unknown = rules.is_running("r1")
+    rules.submit(call())
+    started = rules.is_running("r1")
+    rules.finish("r1", result())
+
+    assert [False, True, False] == [unknown, started, rules.is_running("r1")]
 
 
 class ManyCalls(RuleBasedStateMachine):
