@@ -43,22 +43,28 @@ async def wait_until(condition, seconds=1000, step=0.01):
 
 @attrs.define(eq=False)
 class FakeDaemon:
-    """Speaks enough of the protocol. `answer` decides what a call gets: frames, or nothing for now."""
+    """Speaks enough of the protocol. `answer` decides what a call gets: frames, or nothing for now.
+
+    `greetings` are said one after the other, each in place of a hello_ack.
+    """
 
     up: bool = True
     unreachable: type[Unreachable] = Unreachable
     resumed: bool = False
     hello_error: str | None = None
+    greetings: list = attrs.field(factory=list)
     tools: list = attrs.field(factory=lambda: list(TOOLS))
     limits: dict = attrs.field(factory=dict)
     mute_visits: int = 0
     silent: bool = False
+    unproven_visits: int = 0
     dropped_visits: int = 0
     heard: list = attrs.field(factory=list)
     visits: int = 0
     attempts: int = 0
     seq: int = 0
     socket: object = None
+    stream: object = None
     changed: trio.Event = attrs.field(factory=trio.Event)
     nursery: trio.Nursery | None = None
 
@@ -73,6 +79,7 @@ class FakeDaemon:
             yield ws
 
     async def serve(self, stream):
+        self.stream = stream
         try:
             async with accept(stream, LIMITS, lambda _: None) as ws:
                 await self.visit(ws)
@@ -93,8 +100,12 @@ class FakeDaemon:
         ack |= {"resumed": self.resumed, "limits": self.limits}
         if not self.resumed:
             self.seq = 0
+        if self.greetings:
+            ack = self.greetings.pop(0)
         await ws.send(json.dumps(ack))
         self.socket = ws
+        if self.visits <= self.unproven_visits:
+            self.fall_silent()
         while True:
             frame = json.loads(await ws.receive())
             self.note(frame)
@@ -144,6 +155,10 @@ class FakeDaemon:
         frame = {"op": "call_tool_res", "request_id": request_id, "ok": False, "error": fault}
         await self.send(frame, numbered=True)
 
+    async def accept(self, request_id, name="chat"):
+        frame = {"op": "call_tool_ack", "request_id": request_id, "name": name, "timeout": 9}
+        await self.send({**frame, "accepted": True}, numbered=True)
+
     async def progress(self, request_id, elapsed=1.0, stage="thinking"):
         frame = {
             "op": "progress",
@@ -153,6 +168,10 @@ class FakeDaemon:
             "stage": stage,
         }
         await self.send({**frame, "message": "m", "elapsed_s": elapsed})
+
+    def fall_silent(self):
+        """Nothing that is written on this connection arrives any more, no pong either."""
+        self.stream.send_stream.send_all_hook = None
 
     async def hang_up(self):
         await trio.testing.wait_all_tasks_blocked()  # not into the middle of another task's frame

@@ -109,6 +109,7 @@ async def test_a_call_that_ends_daemons_is_given_up(make_world, autojump_clock):
         answer = await world.lines.wait_answer(1)
 
     assert "INTERRUPTED" in answer["result"]["content"][0]["text"]
+    assert not answer["result"]["_meta"]["exai/error"]["retryable"]
 
 
 async def test_an_accepted_call_outlives_any_number_of_connections(make_world, autojump_clock):
