@@ -1,5 +1,6 @@
 """A disk that is full, a file that is damaged or locked: the store says so, and recovers by itself where it can."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
 import attrs
 import pytest
@@ -64,9 +66,43 @@ def test_a_ballast_that_does_not_fit_is_not_taken(tmp_path, monkeypatch):
     assert not ballast.spent
 
 
+def test_a_ballast_of_another_size_is_taken_again(tmp_path):
+    """An older version's, or one that a full disk cut short."""
+    ballast = Ballast(tmp_path / "ballast", size=10_000)
+    ballast.path.write_bytes(b"short")
+
+    assert ballast.restore()
+    assert 10_000 == ballast.path.stat().st_size
+
+
+def test_a_ballast_that_is_there_needs_no_more_room(tmp_path, monkeypatch):
+    """A disk that has filled up since does not take it away."""
+    ballast = Ballast(tmp_path / "ballast", size=10_000)
+    ballast.restore()
+    full = SimpleNamespace(f_bavail=0, f_frsize=4096)
+    monkeypatch.setattr(os, "statvfs", lambda _: full)
+
+    assert ballast.restore()
+    assert not ballast.spent
+
+
+def test_a_ballast_that_did_not_fit_leaves_nothing_behind(tmp_path, monkeypatch):
+    """The room that it got until then is for others."""
+
+    def no_room(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", no_room)
+    ballast = Ballast(tmp_path / "ballast", size=10_000)
+
+    assert not ballast.restore()
+    assert ballast.spent
+    assert [] == list(tmp_path.iterdir())
+
+
 def test_where_no_ballast_can_be_kept_nobody_is_refused(tmp_path):
-    """A directory that is gone is another trouble than a full disk."""
-    ballast = Ballast(tmp_path / "gone" / "ballast")
+    """A directory that is gone is another trouble than a full disk, also if the ballast was spent on one before."""
+    ballast = Ballast(tmp_path / "gone" / "ballast", spent=True)
 
     assert not ballast.restore()
     assert not ballast.spent

@@ -2,7 +2,7 @@
 
 import sqlite3
 import threading
-from contextlib import closing, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 
 import attrs
@@ -13,6 +13,7 @@ from kept_calls import call
 from killed import killed_midway
 
 from exai_trio.errors import StorageError
+from exai_trio.storage import group_commit
 from exai_trio.storage.base import Turn
 from exai_trio.storage.group_commit import Write, open_group_commit
 from exai_trio.storage.journal import KeptOutcome
@@ -119,6 +120,51 @@ async def test_a_cancelled_brief_write_is_not_done():
     assert scope.cancelled_caught
 
 
+async def test_a_cancelled_write_that_was_not_accepted_is_not_done():
+    """Whoever comes cancelled leaves nothing behind."""
+    done = []
+    async with open_group_commit(done.extend) as writer:
+        with trio.CancelScope() as scope:
+            scope.cancel(reason="test")
+            await writer.write("cancelled")
+
+    assert [] == done
+    assert scope.cancelled_caught
+
+
+@pytest.mark.parametrize(("leave", "late"), [(False, [5, 6, 7]), (True, [])])
+async def test_who_finds_the_queue_full_is_not_accepted_until_there_is_room(
+    monkeypatch, leave, late
+):
+    """Whoever leaves before that has written nothing; what was accepted is written in batches of bounded length."""
+    monkeypatch.setattr(group_commit, "QUEUE_LENGTH", 4)
+    monkeypatch.setattr(group_commit, "BATCH_LENGTH", 2)
+    begun, hold, batches = threading.Event(), threading.Event(), []
+
+    def commit(batch):
+        begun.set()
+        hold.wait(5)
+        batches.append([write.work for write in batch])
+
+    async with open_group_commit(commit) as writer:
+        async with trio.open_nursery() as asking:
+            asking.start_soon(writer.write, 0)
+            await trio.to_thread.run_sync(begun.wait)
+            for number in range(1, 8):
+                asking.start_soon(writer.write, number)
+                await trio.testing.wait_all_tasks_blocked()
+            if leave:
+                asking.cancel_scope.cancel(reason="test")
+            else:
+                hold.set()
+        hold.set()
+
+    written = [number for batch in batches for number in batch]
+    assert [0, 1, 2, 3, 4] == written[:5]
+    assert late == sorted(written[5:])
+    assert 2 == max(map(len, batches))
+
+
 async def test_a_slow_disk_has_the_loop_for_a_hundredth_of_its_time(writing, mock_clock):
     """After a slow write the thread writes for a hundred times as long."""
 
@@ -144,6 +190,48 @@ async def test_now_and_then_a_write_is_the_threads(writing, mock_clock):
     assert [True] * TURNS + [False] == asked
     assert (False, True) == (failed, after)
     assert (False, False) == (troubled.at_once(nothing), flushing.at_once(nothing))
+
+
+class NoCommit(Open):
+    """An open file of which no transaction comes to its end."""
+
+    in_transaction = False
+
+    def execute(self, statement):
+        if statement == "COMMIT":
+            raise StorageError("test")
+
+
+def test_a_failed_commit_fails_each_write_that_has_no_fault_of_its_own(writing):
+    """Until a commit succeeds the store is in trouble, for the reason that the last one gave."""
+    well, writing.opened = writing.opened, NoCommit(writing.opened.log)
+    batch = [Write(lambda _: 1 / 0), Write(nothing)]
+    writing.commit(batch)
+    well.fault = trouble = writing.opened.fault
+    writing.opened = well
+    writing.commit([Write(nothing, whole=True)])
+
+    assert [ZeroDivisionError, StorageError] == [type(write.fault) for write in batch]
+    assert trouble is batch[1].fault
+    assert well.fault is None
+
+
+@contextmanager
+def mapped():
+    try:
+        yield
+    except OSError as fault:
+        raise StorageError("test") from fault
+
+
+def test_a_log_that_cannot_be_looked_at_fails_no_write(writing):
+    """What was asked for is written; there is nothing to shorten."""
+    writing.mapped = mapped
+    writing.opened.log.unlink()
+    write = Write(nothing, whole=True)
+    writing.commit([write])
+
+    assert (None, None) == (write.fault, writing.opened.fault)
 
 
 def test_a_troubled_connection_is_not_for_the_loop(tmp_path):
