@@ -50,6 +50,20 @@ async def test_a_job_that_always_fails_gives_up_loudly(autojump_clock):
         await every(1.0, doomed)
 
 
+async def test_it_gives_up_however_long_the_daemon_has_run(autojump_clock):
+    """The window is the last ten minutes, not the first."""
+
+    async def doomed():
+        await trio.lowlevel.checkpoint()
+        raise OSError("disk full")
+
+    await trio.sleep(50_000)
+    with trio.move_on_after(3600) as limit, pytest.raises(JobGaveUp):
+        await every(1.0, doomed)
+
+    assert not limit.cancelled_caught
+
+
 async def test_rare_faults_never_add_up(autojump_clock):
     """Faults further apart than the window do not count together."""
     runs = 0

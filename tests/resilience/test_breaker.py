@@ -99,6 +99,22 @@ def test_a_late_failure_does_not_open_it_again():
     assert breaker.state(OPEN_S) == "half open"
 
 
+def test_a_threshold_of_1_opens_it_at_the_first_failure():
+    """The least that can be asked for."""
+    assert failed(fresh(threshold=1), 1).state(0.0) == "open"
+
+
+def test_a_breaker_that_knows_of_a_failure_is_not_forgotten():
+    """Neither one that counts, nor one that is open; a success clears it."""
+    fine, counting, opened = (failed(fresh(), times) for times in (0, 1, 3))
+    cleared = failed(fresh(), 1)
+    cleared.settle(cleared.admit(0.0), "success", 0.0)
+
+    assert [True, False, False, True] == [
+        breaker.pristine for breaker in (fine, counting, opened, cleared)
+    ]
+
+
 def test_threshold_0_switches_it_off():
     """Nothing ever opens a breaker without a threshold."""
     breaker = failed(fresh(threshold=0), 1000)
