@@ -1,5 +1,6 @@
 """A daemon without sockets, files or providers: real sessions, calls and connections over memory streams."""
 
+import sys
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
@@ -33,6 +34,8 @@ from exai_trio.tools.upload_desk import UploadDesk
 from exai_trio.transport.websocket import Limits, client_on
 from exai_trio.wire.codec import decode_daemon, encode
 from exai_trio.wire.messages import Ack, CallTool, Hello
+
+sys.path.insert(0, str(Path(__file__).parent))  # the modules that these tests share are beside them
 
 START = 1_790_000_000.0
 
@@ -242,3 +245,9 @@ def _shared(config, registry, journal):
 def house():
     """`async with house(ws_token="…") as daemon:` opens a daemon with these settings."""
     return open_house
+
+
+@pytest.fixture
+def journal():
+    """What one daemon leaves to the next."""
+    return MemoryJournal()

@@ -1,11 +1,14 @@
 """What becomes of a call: one outcome, whatever happens, and its permits are free afterwards."""
 
+import logging
 from itertools import pairwise
 
 import pytest
 import trio
 from msgspec import UNSET
 
+from exai_trio.errors import CallCancelled, CallInterrupted
+from exai_trio.observability import logs
 from exai_trio.wire.messages import (
     CallAccepted,
     CallCancelling,
@@ -110,6 +113,40 @@ async def test_a_crash_in_a_tool_is_a_typed_failure_that_names_the_logs_id(
     crashes = [record for record in caplog.records if record.message == "call crashed"]
     assert [outcome.error.correlation_id] == [record.correlation_id for record in crashes]
     assert isinstance(after, CallResult)
+
+
+class Signatures(logging.Handler):
+    """Notes whose each log line is."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def emit(self, record):
+        names = (logs.session_id.get(), logs.request_id.get(), logs.correlation_id.get())
+        self.seen.append((*names, record.correlation_id))
+
+
+@pytest.fixture
+def signatures():
+    noting = Signatures()
+    logging.getLogger("exai.calls").addHandler(noting)
+    yield noting.seen
+    logging.getLogger("exai.calls").removeHandler(noting)
+
+
+async def test_what_a_call_logs_is_signed(house, journal, signatures, autojump_clock):
+    """Also what it logs when another daemon has begun it."""
+    async with house(journal) as first, first.connect(session_id="win") as (client, _):
+        await client.nap("old", seconds=5.0, fault="x")
+        await client.hear_until(CallAccepted)
+    async with house(journal) as second, second.connect(session_id="win") as (client, _):
+        await client.nap("new", fault="x")
+        for _ in range(2):
+            await client.hear_until(CallFailed)
+
+    assert [("win", "new"), ("win", "old")] == [one[:2] for one in signatures]
+    assert all(mine == logged for _, _, mine, logged in signatures)
 
 
 async def test_a_call_ends_at_its_deadline(house, autojump_clock):
@@ -219,6 +256,44 @@ async def test_calls_over_the_daemons_limit_wait_and_say_so(house, autojump_cloc
     assert 1000 <= metrics["processing_ms"] < 1100
 
 
+async def test_a_call_that_has_waited_for_its_place_says_that_it_runs(house, autojump_clock):
+    """The last stage that its client hears is not a wait that is over."""
+    async with house(ws_global_max_inflight=1) as daemon, daemon.connect() as (client, _):
+        await client.nap("a", seconds=1.0)
+        await client.nap("b", seconds=1.0)
+        heard = [await client.hear() for _ in range(6)]
+
+    stages = [m.stage for m in heard if isinstance(m, Progress) and m.request_id == "b"]
+    assert ["queued", "running"] == stages
+
+
+async def test_the_wait_for_a_provider_is_told_apart_from_the_work(house, autojump_clock):
+    """All waits of one call are added up."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap(seconds=5.0)
+        await client.hear_until(CallAccepted)
+        for _ in range(2):
+            daemon.sessions.table["win"].calls["r1"].waited_for_provider("glm", 1.5)
+        outcome = await client.hear_until(CallResult)
+
+    metrics = outcome.outputs[0].metadata["latency_metrics"]
+    assert ("glm", 3000) == (metrics["provider_name"], metrics["provider_sem_wait_ms"])
+    assert 2000 <= metrics["processing_ms"] < 2100
+
+
+async def test_the_first_reason_for_which_a_call_is_ended_counts(house, autojump_clock):
+    """A daemon that is about to go takes nothing back of what the client asked for."""
+    async with house(durability="off") as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap(seconds=5.0)
+        await client.hear_until(CallAccepted)
+        call = daemon.sessions.table["win"].calls["r1"]
+        call.end(CallCancelled("the client"))
+        call.end(CallInterrupted("the daemon"))
+        outcome = await client.hear_until(CallFailed)
+
+    assert "CANCELLED" == outcome.error.code
+
+
 async def test_a_silent_call_says_that_it_runs_at_least_every_interval(house, autojump_clock):
     """EXAI_PROGRESS_INTERVAL_S apart at the most, with the stage as it is."""
     async with house() as daemon, daemon.connect() as (client, _):
@@ -232,6 +307,27 @@ async def test_a_silent_call_says_that_it_runs_at_least_every_interval(house, au
 
     assert len(gaps) >= 8
     assert max(gaps) <= 2.5
+
+
+async def test_a_stage_that_goes_on_is_not_said_again_at_once(house, autojump_clock):
+    """A tool may say it as often as it likes: its client hears of each change, in the tool's words."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await trio.sleep(100)
+        await client.nap(stages=["thinking", "thinking", "writing", "writing"])
+        heard = [await client.hear() for _ in range(4)]
+
+    assert [CallAccepted, Progress, Progress, CallResult] == [type(m) for m in heard]
+    said = [(message.stage, message.message) for message in heard[1:3]]
+    assert [("thinking", "now thinking"), ("writing", "now writing")] == said
+
+
+async def test_a_piece_of_nothing_is_no_chunk(house, autojump_clock):
+    """The numbers of the pieces have no gap for it."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap(chunks=["", "x", "", "y"], stream=True)
+        heard = [await client.hear() for _ in range(4)]
+
+    assert [(0, "x"), (1, "y")] == [(m.index, m.chunk) for m in heard if isinstance(m, StreamChunk)]
 
 
 async def test_chunks_reach_only_a_client_that_asked_for_them(house, autojump_clock):

@@ -71,6 +71,26 @@ async def test_the_drain_keeps_to_its_time_whatever_closing_may_take(
     assert drain_s / 2 <= took <= cut_after <= drain_s + 1e-6
 
 
+@pytest.mark.parametrize(("drain_s", "close_s"), [(8.0, 1.0), (30.0, 5.0), (30.0, 1.0)])
+async def test_the_drain_gives_the_calls_all_but_what_the_connections_may_need(
+    house, autojump_clock, drain_s, close_s
+):
+    """Clients that do not read have the rest: then their connections are cut."""
+    async with house(durability="off", drain_s=drain_s, ws_close_timeout=close_s) as daemon, daemon.connect() as (client, _):  # fmt: skip
+        await client.nap(seconds=55.0)
+        await client.hear_until(CallAccepted)
+        start = trio.current_time()
+        daemon.connections.start_soon(drain, daemon.shared, daemon.sessions, daemon.connections)
+        await client.hear_until(CallFailed)
+        calls_had = trio.current_time() - start
+        await trio.testing.wait_all_tasks_blocked()
+        cut_after = daemon.connections.cancel_scope.deadline - start
+
+    assert drain_s - close_s - 1.25 < calls_had <= drain_s - close_s
+    assert close_s <= cut_after - calls_had
+    assert cut_after <= drain_s
+
+
 async def test_cancelled_at_any_step_nothing_stays_behind(
     house, cancel_at_every_step, autojump_clock
 ):

@@ -48,6 +48,59 @@ async def test_a_reader_waits_for_room_while_the_box_is_full(outbox, autojump_cl
     assert ["taken", "room"] == order
 
 
+async def test_a_reader_waits_again_when_the_box_is_full_again(outbox, autojump_clock):
+    """It sleeps each time until there is room."""
+    times = []
+
+    async def reader():
+        for _ in range(2):
+            outbox.put("x" * 5_000_000)
+            await outbox.wait_room()
+            times.append(trio.current_time())
+
+    begin = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(reader)
+        for _ in range(2):
+            await trio.sleep(1)
+            await outbox.take()
+
+    assert [begin + 1, begin + 2] == times
+
+
+async def test_what_is_held_is_what_waits_and_twice_what_is_being_written(outbox, autojump_clock):
+    """The writer has frames and their bytes, until it comes for more."""
+    outbox.put_first("a" * 10)
+    outbox.put("b" * 20)
+    held = [outbox.held_bytes]
+    await outbox.take()
+    held.append(outbox.held_bytes)
+    with trio.move_on_after(1):
+        await outbox.take()
+    held.append(outbox.held_bytes)
+    outbox.put("c" * 5)
+    outbox.expel(1.0)
+    held.append(outbox.held_bytes)
+    (last_words,) = await outbox.take()
+
+    assert [30, 60, 0, len(last_words)] == held
+
+
+async def test_a_writer_is_stuck_while_it_has_the_same_frames_in_hand(outbox, autojump_clock):
+    """Since the moment at which it took them; one that has nothing to write never is."""
+    begin = trio.current_time()
+    outbox.put("a")
+    untaken = outbox.is_stuck(begin + 9)
+    await outbox.take()
+    taken = (outbox.is_stuck(begin), outbox.is_stuck(begin - 1))
+    with trio.move_on_after(1):
+        await outbox.take()
+
+    assert not untaken
+    assert (True, False) == taken
+    assert not outbox.is_stuck(begin + 9)
+
+
 async def test_an_empty_closed_box_gives_nothing_for_ever(outbox, autojump_clock):
     """What was put before the farewell comes first; the first farewell counts."""
     outbox.put("last words")

@@ -1,11 +1,15 @@
 """Sessions outlive connections: resuming, taking over, and ending."""
 
+from pathlib import Path
+
 import pytest
 import trio
+from msgspec import UNSET
 from trio.testing import memory_stream_pair
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import Request, TextMessage
 
+from exai_trio.daemon.outbox import Outbox
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import (
@@ -18,6 +22,7 @@ from exai_trio.wire.messages import (
     Hello,
     Ping,
     Pong,
+    ToolsChanged,
 )
 
 
@@ -108,6 +113,82 @@ async def test_a_client_that_comes_back_in_time_keeps_its_session(house, autojum
     assert ack.resumed
 
 
+async def test_a_visit_of_no_length_begins_the_grace_anew(house, autojump_clock):
+    """A client that comes back and leaves in one step has been there: its calls go on, and its outcomes stay."""
+    async with house(session_grace_s=30.0) as daemon:
+        async with daemon.connect(session_id="busy") as (client, _):
+            await client.nap(seconds=50.0)
+            await client.hear_until(CallAccepted)
+        async with daemon.connect(session_id="idle") as (client, _):
+            await client.nap()
+            await client.hear_until(CallResult)
+        await trio.sleep(20)
+        for session in list(daemon.sessions.table.values()):
+            box = Outbox()
+            session.attach(box, protocol=2, last_seq=0)
+            session.detach(box)
+        await trio.sleep(20)
+
+        assert {"busy", "idle"} == set(daemon.sessions.table)
+        assert 0 == daemon.naps.cancelled
+
+
+async def test_a_client_with_numbers_of_a_session_that_is_no_more_is_new(house, autojump_clock):
+    """What it has is not from this one: it is told so and hears all, or it would drop new frames as old ones."""
+    async with house() as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap()
+            await client.hear_until(CallResult)
+        async with daemon.connect(session_id="win", last_seq=client.last_seq + 1) as (client, ack):
+            heard = [await client.hear(), await client.hear()]
+
+    assert not ack.resumed
+    assert [CallAccepted, CallResult] == [type(message) for message in heard]
+
+
+@pytest.mark.parametrize(
+    ("allowed", "asked", "roots"),
+    [
+        ((), None, ("/hello",)),
+        ((), ["/call", "not/absolute"], ("/call",)),
+        ((), [], ()),
+        ((Path("/setting"),), ["/call"], ("/setting",)),
+    ],
+)
+async def test_a_call_may_read_what_it_names_itself_or_else_its_clients_roots(
+    house, autojump_clock, allowed, asked, roots
+):
+    """The setting goes before both, and what is no absolute path is no root."""
+    request = CallTool(request_id="r1", name="nap", arguments={"seconds": 9}, roots=asked)
+    async with house(allowed_roots=allowed) as daemon, daemon.connect(session_id="win", roots=["/hello", "here"]) as (client, _):  # fmt: skip
+        await client.say(request)
+        await client.hear_until(CallAccepted)
+        call = daemon.sessions.table["win"].calls["r1"]
+
+    assert tuple(map(Path, roots)) == call.roots
+
+
+async def test_a_session_that_has_ended_starts_nothing(house, autojump_clock):
+    """A connection that is still there hears so, and may come back."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        daemon.sessions.table["win"].end()
+        await client.nap()
+        refused = await client.hear()
+
+    assert (True, 1) == (refused.error.retryable, daemon.shared.figures.refused)
+    assert (0, 0) == (daemon.naps.started, daemon.shared.figures.accepted)
+
+
+async def test_the_same_request_twice_in_one_write_is_one_call(house, autojump_clock):
+    """The second joins the first before that has been accepted; it is counted as repeated."""
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.say(nap(), nap())
+        heard = [await client.hear(), await client.hear()]
+
+    assert [CallAccepted, CallResult] == [type(message) for message in heard]
+    assert (1, 1) == (daemon.naps.started, daemon.shared.figures.repeated)
+
+
 async def test_a_session_that_holds_nothing_ends_with_its_connection(house, autojump_clock):
     """There is nothing to come back to."""
     async with house() as daemon:
@@ -163,6 +244,34 @@ async def test_a_client_of_protocol_1_gets_frames_without_numbers(house, autojum
     assert 0 == client.last_seq
     assert isinstance(accepted, CallAccepted)
     assert "slept 0" == outcome.text
+
+
+async def test_only_results_of_protocol_1_have_their_text_beside_the_outputs(house, autojump_clock):
+    """A failure has none, and a client of protocol 2 does not get everything twice."""
+    async with house() as daemon, daemon.connect(protocol=1) as (old, _), daemon.connect() as (new, _):  # fmt: skip
+        await old.nap(fault="broken")
+        failure = await old.hear_until(CallFailed)
+        await new.nap()
+        outcome = await new.hear_until(CallResult)
+
+    assert "INTERNAL_ERROR" == failure.error.code
+    assert UNSET is outcome.text
+
+
+async def test_what_a_session_said_to_a_client_that_never_spoke_is_said_again(
+    house, autojump_clock
+):
+    """The client may take its number for that of an older session: it is told that this one is new."""
+    async with house() as daemon:
+        async with daemon.connect(session_id="win", last_seq=1):
+            session = daemon.sessions.table["win"]
+            for _ in range(2):
+                session.mail.deliver(session.rules.number(ToolsChanged()))
+        async with daemon.connect(session_id="win", last_seq=1) as (client, ack):
+            heard = [await client.hear(), await client.hear()]
+
+    assert not ack.resumed
+    assert [ToolsChanged, ToolsChanged] == [type(message) for message in heard]
 
 
 async def test_a_session_whose_client_never_heard_of_it_is_new_to_it_again(house, autojump_clock):

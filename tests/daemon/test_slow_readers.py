@@ -4,6 +4,7 @@ import pytest
 import trio
 from trio.testing import lockstep_stream_pair
 
+from exai_trio.config import Config
 from exai_trio.daemon.burden import SHARE_BYTES, Burden, Weight
 from exai_trio.daemon.outbox import Outbox
 from exai_trio.errors import OverCapacityError
@@ -55,6 +56,31 @@ def test_when_memory_is_short_only_what_is_large_is_refused():
             short.check(held, size)
 
 
+@pytest.mark.parametrize(("calls", "most"), [(24, 24 * 10_000_000), (2, 128 * 2**20)])
+def test_all_calls_that_may_run_at_once_find_room(calls, most):
+    """As much as they may bring, and never less than 128 MiB."""
+    config = Config(ws_global_max_inflight=calls, tool_call_max_size=10_000_000)
+
+    assert most == Burden.of(config).most
+
+
+async def test_a_client_that_takes_its_time_is_not_idle_yet(house, autojump_clock):
+    """Only one that has had the same frames in hand for a second is cut off."""
+    async with house() as daemon, daemon.connect(session_id="win"):
+        daemon.shared.burden.idle = 100_000
+        box = Outbox()
+        daemon.sessions.table["win"].attach(box, protocol=2, last_seq=0)
+        box.put(LARGE)
+        await box.take()
+        await trio.sleep(0.7)
+        soon = box.farewell
+        await trio.sleep(0.7)
+        later = box.farewell
+
+    assert soon is None
+    assert later is not None
+
+
 async def test_an_expelled_box_gives_its_last_words_and_nothing_after(autojump_clock):
     """A client would take a number that was left out for received."""
     outbox = Outbox()
@@ -66,6 +92,25 @@ async def test_an_expelled_box_gives_its_last_words_and_nothing_after(autojump_c
     outbox.offer("later")
     assert ["slow_reader" in frame for frame in await outbox.take()] == [True]
     assert [] == await outbox.take()
+
+
+async def test_a_session_weighs_what_waits_for_its_client_and_what_its_calls_brought(
+    house, autojump_clock
+):
+    """Both count for the burden, as long as they are there."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        session = daemon.sessions.table["win"]
+        await client.nap(seconds=5.0, fault=LARGE)
+        await client.hear_until(CallAccepted)
+        held = [session.held_bytes]
+        session.outbox.put(LARGE)
+        held.append(session.held_bytes)
+        session.outbox.expel(9.0)
+        await trio.sleep(6)
+        held.append(session.held_bytes)
+
+    weights = [round(one / len(LARGE)) for one in held]
+    assert [1, 2, 0] == weights
 
 
 async def test_a_client_that_reads_nothing_is_cut_off_and_loses_nothing(house, autojump_clock):
