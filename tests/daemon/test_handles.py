@@ -5,6 +5,7 @@ import json
 import attrs
 import pytest
 import trio
+from lives import FullDisk, SetAside
 
 from exai_trio.daemon.drain import drain
 from exai_trio.errors import StorageError
@@ -103,6 +104,30 @@ async def test_result_answers_before_its_client_gives_up(house, autojump_clock):
 
     assert handle["call_id"] == json.loads(answer.outputs[0].text)["call_id"]
     assert 8 <= waited <= 10
+
+
+class SlowDisk(MemoryJournal):
+    """Takes 3 s for each outcome of a call that was handed over."""
+
+    async def finish(self, session, request, outcome):
+        if is_handle(session):
+            await trio.sleep(3.0)
+        await super().finish(session, request, outcome)
+
+
+async def test_result_answers_as_soon_as_the_outcome_is_kept(house, autojump_clock):
+    """Not before it is on disk, and not only at the end of wait_s."""
+    async with house(SlowDisk()) as daemon, daemon.connect() as (client, _):
+        begin = trio.current_time()
+        handle = await given_handle(client, seconds=10.0, handle_after_s=2.0)
+        await trio.sleep_until(begin + 11)
+        answer = await fetched(client, handle["call_id"], wait_s=60)
+        kept = await daemon.shared.journal.session(handle["call_id"])
+        took = trio.current_time() - begin
+
+    assert "slept 10" == answer.outputs[0].text
+    assert kept.calls[0].outcome is not None
+    assert 13 <= took < 14
 
 
 async def test_a_handle_frees_its_place_and_a_late_cancel_ends_nothing(house, autojump_clock):
@@ -284,6 +309,33 @@ async def test_a_restart_takes_up_what_was_handed_over(house, autojump_clock):
     assert (1, 0) == (second.naps.started, third.naps.started)
 
 
+async def test_each_drain_leaves_it_to_the_next_daemon(house, autojump_clock):
+    """Also one that has it from an earlier daemon."""
+    journal, often = MemoryJournal(), {"drain_s": 4.0, "call_max_attempts": 9}
+    async with house(journal, **often) as first, first.connect(session_id="win") as (client, _):
+        handle = await given_handle(client, seconds=30.0, handle_after_s=2.0)
+    for _ in range(2):
+        async with house(journal, **often) as daemon:
+            await trio.sleep(1)
+            await drain(daemon.shared, daemon.sessions, daemon.connections)
+    async with house(journal, **often) as last, last.connect() as (client, _):
+        answer = await fetched(client, handle["call_id"], wait_s=50)
+
+    assert "slept 30" == answer.outputs[0].text
+
+
+async def test_what_was_handed_over_once_is_not_handed_over_again(house, autojump_clock):
+    """After a restart it has nobody to answer, and keeps nobody else from a handle."""
+    journal = MemoryJournal()
+    async with house(journal) as first, first.connect(session_id="win") as (client, _):
+        await given_handle(client, seconds=30.0, handle_after_s=2.0)
+    async with house(journal) as second, second.connect(session_id="other") as (client, _):
+        await given_handle(client, seconds=30.0, handle_after_s=2.0)
+        handed_over = sum(map(is_handle, second.sessions.table))
+
+    assert 2 == handed_over
+
+
 async def test_a_drain_leaves_it_to_the_next_daemon(house, autojump_clock):
     """A handle is a promise: what may run again does, and who waits in `result` is not told that it failed."""
     journal = MemoryJournal()
@@ -359,6 +411,71 @@ async def test_a_late_hand_over_needs_nothing_that_the_session_forgets(house, au
         answer = await fetched(client, handle["call_id"], wait_s=50)
 
     assert "slept 30" == answer.outputs[0].text
+
+
+async def test_a_handle_that_was_not_written_is_tried_each_second_until_it_is(
+    house, autojump_clock
+):
+    """And not any more after that."""
+    journal = Refusing()
+    async with house(journal) as daemon, daemon.connect() as (client, _):
+        await given_handle(client, seconds=60.0, handle_after_s=2.0)
+        await trio.sleep(1.5)
+        soon = journal.refusals
+        await trio.sleep(20)
+
+    assert soon in {2, 3}
+    assert 0 == journal.refusals
+
+
+async def test_without_a_journal_nothing_is_left_of_a_handle(house, autojump_clock):
+    """There is nowhere to write it: no task tries to."""
+    async with house(durability="off", session_grace_s=5.0) as daemon, daemon.connect() as (client, _):  # fmt: skip
+        before = len(daemon.sessions.living.child_tasks)
+        await given_handle(client, seconds=10.0, handle_after_s=2.0)
+        await trio.sleep(30)
+        after = len(daemon.sessions.living.child_tasks)
+
+    assert before == after
+
+
+async def test_an_outcome_whose_handle_no_file_has_is_given_at_once(house, autojump_clock):
+    """The file was set aside meanwhile: the outcome does not wait for a disk that will not know it."""
+    journal = SetAside()
+    async with house(journal) as daemon, daemon.connect() as (client, _):
+        begin = trio.current_time()
+        handle = await given_handle(client, seconds=10.0, handle_after_s=2.0)
+        journal.set_aside()
+        answer = await fetched(client, handle["call_id"], wait_s=60)
+        took = trio.current_time() - begin
+
+    assert "slept 10" == answer.outputs[0].text
+    assert took < 12
+
+
+async def test_no_handle_overtakes_its_acceptance(house, autojump_clock):
+    """A call that is not on disk yet is not handed over; as soon as it is, it is overdue."""
+    async with house(FullDisk(slow_s=5.0)) as daemon, daemon.connect() as (client, _):
+        await client.nap(seconds=30.0, handle_after_s=2.0)
+        heard = [await client.hear(), await client.hear()]
+        handle = json.loads(heard[1].outputs[0].text)
+        answer = await fetched(client, handle["call_id"], wait_s=60)
+
+    assert [CallAccepted, CallResult] == [type(message) for message in heard]
+    assert 5 <= handle["elapsed_s"] < 6
+    assert "slept 30" == answer.outputs[0].text
+
+
+async def test_what_a_successor_has_taken_is_not_handed_over_here(house, autojump_clock):
+    """It would answer the request a second time."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap(seconds=30.0, handle_after_s=5.0)
+        await client.hear_until(CallAccepted)
+        daemon.shared.ending.successor = object()
+        await trio.sleep(10)
+        running = [one.id for one in daemon.sessions.table.values() if one.calls]
+
+    assert ["win"] == running
 
 
 async def test_an_old_client_gets_the_handle_as_text(house, autojump_clock):

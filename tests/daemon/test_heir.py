@@ -5,13 +5,16 @@ from contextlib import asynccontextmanager, suppress
 import attrs
 import pytest
 import trio
+from lives import FullDisk
 from trio.testing import memory_stream_pair
 
 from exai_trio.daemon.elsewhere import Elsewhere
 from exai_trio.daemon.heir import Heir
+from exai_trio.daemon.ledger import key_of
+from exai_trio.errors import CallCancelled
 from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.transport.websocket import PeerGone
-from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, Cancel
+from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, CallTool, Cancel
 
 
 @attrs.define
@@ -77,6 +80,52 @@ class SlowDisk(MemoryJournal):
         await super().finish(session, request, outcome)
 
 
+async def test_a_call_that_is_just_being_written_goes_over_once_it_is_on_disk(
+    house, autojump_clock
+):
+    """The old daemon waits for it as long as that takes, and no longer: no call runs in both."""
+    journal = FullDisk(slow_s=0.5)
+    async with house(journal) as old, old.connect(session_id="win") as (before, _):
+        await before.nap(seconds=10.0)
+        await trio.sleep(0.1)
+        begin = trio.current_time()
+        async with changed(house, old, journal) as change:
+            took = trio.current_time() - begin
+            async with change.new.connect(session_id="win") as (client, _):
+                outcome = await client.hear_until(CallResult)
+            await change.left.wait()
+
+    assert "slept 10" == outcome.outputs[0].text
+    assert (1, 0) == (old.naps.started, change.new.naps.started)
+    assert took < 0.6
+
+
+async def test_a_call_that_is_not_on_disk_in_time_is_answered_here(house, autojump_clock):
+    """The successor cannot know it: the old daemon stays until its client has the outcome."""
+    journal = FullDisk(slow_s=9.0)
+    async with house(journal) as old, old.connect(session_id="win") as (client, _):
+        await client.nap(seconds=2.0)
+        await trio.sleep(1)
+        async with changed(house, old, journal) as change:
+            outcome = await client.hear_until(CallResult)
+            await change.left.wait()
+
+    assert "slept 2" == outcome.outputs[0].text
+    assert (1, 0) == (old.naps.started, change.new.naps.started)
+
+
+async def test_the_home_is_free_at_once_if_nothing_is_on_its_way(house, autojump_clock):
+    """Clients that have no calls hold nobody up."""
+    journal = MemoryJournal()
+    async with house(journal) as old, old.connect(session_id="win"):
+        begin = trio.current_time()
+        async with changed(house, old, journal) as change:
+            took = trio.current_time() - begin
+            await change.left.wait()
+
+    assert took < 0.5
+
+
 async def test_calls_that_end_all_the_time_are_handed_on_all_the_same(house, autojump_clock):
     """There is no moment at which no outcome is on its way to the disk; yet no call runs in both daemons."""
     many = 30
@@ -116,6 +165,99 @@ async def test_a_call_whose_daemon_dies_is_run_again(house, autojump_clock):
     assert "slept 10" == outcome.outputs[0].text
     assert 1 == change.new.naps.started
     assert 2 == kept.calls[0].attempts
+
+
+async def test_a_clients_patience_counts_from_when_the_call_began(house, autojump_clock):
+    """Over the change too: it is answered with a handle no later than it asked for."""
+    journal = MemoryJournal()
+    async with house(journal) as old:
+        async with old.connect(session_id="win") as (client, _):
+            begin = trio.current_time()
+            await client.nap(seconds=40.0, handle_after_s=10.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+            await trio.sleep(6)
+        async with changed(house, old, journal) as change, change.new.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
+            outcome = await client.hear_until(CallResult)
+            took = trio.current_time() - begin
+
+    assert "handle" in outcome.outputs[0].metadata
+    assert 10 <= took < 11
+
+
+async def test_a_call_that_was_cancelled_is_not_run_again_when_its_daemon_dies(
+    house, autojump_clock
+):
+    """Though the old daemon is gone in the very step of the cancel: CANCELLED, as the client wished."""
+    journal = MemoryJournal()
+    async with house(journal) as old:
+        async with old.connect(session_id="win") as (client, _):
+            await client.nap(seconds=100.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        async with changed(house, old, journal) as change, change.new.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
+            await trio.sleep(1.0)
+            call = change.new.sessions.table["win"].calls["r1"]
+            change.new.sessions.elsewhere.find("win", key_of("r1")).ended.set()
+            call.end(CallCancelled("the client cancelled the call"))
+            outcome = await client.hear_until((CallResult, CallFailed))
+
+    assert "CANCELLED" == outcome.error.code
+    assert 0 == change.new.naps.started
+
+
+async def test_runs_are_counted_over_the_change(house, autojump_clock):
+    """A call that was run again already is not run a third time when its daemon dies."""
+    journal = MemoryJournal()
+    async with house(journal) as first, first.connect(session_id="win") as (client, _):
+        await client.nap(seconds=10.0)
+        await client.hear_until(CallAccepted)
+        last = client.last_seq
+    async with house(journal) as old:
+        await trio.sleep(1.0)
+        async with changed(house, old, journal) as change:
+            await trio.sleep(1.0)
+            change.kill()
+            async with change.new.connect(session_id="win", last_seq=last) as (client, _):
+                outcome = await client.hear_until((CallResult, CallFailed))
+
+    assert "INTERRUPTED" == outcome.error.code
+    assert (1, 0) == (old.naps.started, change.new.naps.started)
+
+
+async def test_a_call_that_was_handed_on_outlives_the_grace_of_its_session(house, autojump_clock):
+    """Its client has gone over, and does not come back to the old daemon."""
+    journal = MemoryJournal()
+    async with house(journal, session_grace_s=2.0) as old:
+        async with old.connect(session_id="win") as (client, _):
+            await client.nap(seconds=20.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        async with changed(house, old, journal) as change:
+            async with change.new.connect(session_id="win", last_seq=last) as (client, _):
+                outcome = await client.hear_until((CallResult, CallFailed))
+            await change.left.wait()
+
+    assert "slept 20" == outcome.outputs[0].text
+    assert (1, 0) == (old.naps.started, change.new.naps.started)
+
+
+async def test_a_call_that_was_handed_over_goes_over_too(house, autojump_clock):
+    """Its handle is good at the successor, and the work is not done twice."""
+    journal = MemoryJournal()
+    async with house(journal) as old:
+        async with old.connect(session_id="win") as (client, _):
+            await client.nap(seconds=20.0, handle_after_s=2.0)
+            handle = (await client.hear_until(CallResult)).outputs[0].metadata["handle"]
+        async with changed(house, old, journal) as change:
+            async with change.new.connect(session_id="other") as (client, _):
+                asked = {"call_id": handle, "wait_s": 60}
+                await client.say(CallTool(request_id="f", name="result", arguments=asked))
+                outcome = await client.hear_until(CallResult)
+            await change.left.wait()
+
+    assert "slept 20" == outcome.outputs[0].text
+    assert (1, 0) == (old.naps.started, change.new.naps.started)
 
 
 async def test_a_cancel_reaches_the_daemon_in_which_the_call_runs(house, autojump_clock):

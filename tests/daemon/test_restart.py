@@ -3,9 +3,9 @@
 import attrs
 import pytest
 import trio
+from lives import FullDisk, killed_mid_call
 
 from exai_trio.daemon.drain import drain
-from exai_trio.errors import StorageError
 from exai_trio.storage.faults import Unreadable
 from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.transport.websocket import PeerGone
@@ -20,44 +20,6 @@ from exai_trio.wire.messages import (
     Ping,
     Pong,
 )
-
-
-@pytest.fixture
-def journal():
-    return MemoryJournal()
-
-
-@attrs.define
-class FullDisk(MemoryJournal):
-    """A journal on a disk that takes nothing while `full`, or only after a time."""
-
-    full: bool = False
-    slow_s: float = 0.0
-
-    async def _write(self):
-        await trio.sleep(self.slow_s)
-        if self.full:
-            raise StorageError("The disk is full.")
-
-    async def accept(self, call):
-        await self._write()
-        await super().accept(call)
-
-    async def run_again(self, session, request):
-        await self._write()
-        await super().run_again(session, request)
-
-    async def finish(self, session, request, outcome):
-        await self._write()
-        await super().finish(session, request, outcome)
-
-
-async def killed_mid_call(house, journal, **settings):
-    """A daemon accepts a nap of 10 s for session "win" and dies. Returns the last number that its client has."""
-    async with house(journal, **settings) as daemon, daemon.connect(session_id="win") as (client, _):  # fmt: skip
-        await client.nap(seconds=10.0)
-        await client.hear_until(CallAccepted)
-        return client.last_seq
 
 
 async def test_an_accepted_call_is_run_again_and_answered(house, journal, autojump_clock):

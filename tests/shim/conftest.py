@@ -140,10 +140,6 @@ class FakeDaemon:
             frame = {**frame, "seq": self.seq}
         await self.socket.send(json.dumps(frame))
 
-    async def accept(self, request_id):
-        frame = {"op": "call_tool_ack", "request_id": request_id, "accepted": True}
-        await self.send({**frame, "name": "chat", "timeout": 9}, numbered=True)
-
     async def outcome(self, request_id, text="ok", **more):
         frame = {"op": "call_tool_res", "request_id": request_id, "ok": True}
         frame |= {"outputs": [{"type": "text", "text": text, **more}]}

@@ -1,5 +1,6 @@
 """The rules of a session: one id, one execution; numbered frames are kept until acknowledged and replayed in order."""
 
+import pytest
 from hypothesis import settings, strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from session_calls import accepted, call, ended, refusal, result, seq
