@@ -102,7 +102,7 @@ async def test_a_call_that_is_just_being_written_goes_over_once_it_is_on_disk(
 
 async def test_a_call_that_is_not_on_disk_in_time_is_answered_here(house, autojump_clock):
     """The successor cannot know it: the old daemon stays until its client has the outcome."""
-    journal = FullDisk(slow_s=9.0)
+    journal = FullDisk(slow_s=6.0)
     async with house(journal) as old, old.connect(session_id="win") as (client, _):
         await client.nap(seconds=2.0)
         await trio.sleep(1)
