@@ -15,7 +15,7 @@ import attrs
 import trio
 
 from exai_trio import __version__, structs
-from exai_trio.config import Config
+from exai_trio.config import Config, is_loopback
 from exai_trio.transport.credentials import signed
 from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable, WebSocket
 from exai_trio.wire.codec import WireError, decode_daemon, encode
@@ -85,7 +85,8 @@ class Link:
         # The border of a connection: whatever it was, it is told below, and the shim lives on.
         except* Exception as group:  # noqa: BLE001  # logged below
             fault = plainest(group)
-        closed_door = isinstance(fault, NotListening) and self.config.loopback_only
+        here = is_loopback(self.config.client_host)
+        closed_door = isinstance(fault, NotListening) and here
         self._absence.begin(in_peace=closed_door or isinstance(fault, Refused | Departing))
         if self.state == "connected":
             self.bridge.asked = trio.Event()  # those requests found a connection
