@@ -4,6 +4,7 @@ import logging
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from pathlib import Path
 
 import trio
 
@@ -17,7 +18,7 @@ from exai_trio.observability.metrics import CallLog
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.ratios import SqliteRatios
-from exai_trio.storage.sqlite import SqliteStore, open_sqlite
+from exai_trio.storage.sqlite import SqliteStore, check_ours, open_sqlite
 from exai_trio.storage.threads import SqliteThreads
 from exai_trio.storage.uploads import SqliteUploads
 from exai_trio.tools.calibration import Calibration
@@ -66,6 +67,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         # What needs no home is there, and what takes long is done, before a daemon that serves is asked to leave it.
         outside = await stack.enter_async_context(_outside(config)) if replace else None
         if outside is not None:
+            await trio.to_thread.run_sync(check_ours, _database(config))
             await outside.gateway.load()
             collector.settle()
         taken = await take_over(config) if replace else None
@@ -172,9 +174,12 @@ def _facts(
 async def _open_store(config: Config) -> AsyncGenerator[SqliteStore]:
     """Raises StorageError if the file is not ours; whatever else is wrong with it does not keep the daemon from starting."""
     power = config.durability == "power"
-    path = config.state / "exai.db"
-    async with open_sqlite(path, over_power_loss=power, lasting=True) as store:
+    async with open_sqlite(_database(config), over_power_loss=power, lasting=True) as store:
         yield store
+
+
+def _database(config: Config) -> Path:
+    return config.state / "exai.db"
 
 
 async def _learnt(ratios: SqliteRatios) -> dict[str, float]:

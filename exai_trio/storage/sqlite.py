@@ -165,6 +165,12 @@ async def open_sqlite(
         opened.close()
 
 
+def check_ours(path: Path) -> None:
+    """Raises NotOurs where `open_sqlite` would, and changes nothing; whatever else is wrong with the file is not looked for."""
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(_existing(path, "ro")) as reader:
+        _schema_version(reader, path)
+
+
 def _open_first(opened: Opened[sqlite3.Connection]) -> None:
     if opened.lasting and marker(opened.path).exists():
         opened.note_damage()
@@ -201,9 +207,13 @@ def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
 
 def _copy_back(opened: Opened[sqlite3.Connection]) -> None:
     """What stands in the log now is in the file, too, when this returns."""
-    uri = f"{opened.path.absolute().as_uri()}?mode=rw"
-    with _noting_damage(opened), closing(sqlite3.connect(uri, uri=True)) as copier:
+    with _noting_damage(opened), closing(_existing(opened.path, "rw")) as copier:
         copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _existing(path: Path, mode: str) -> sqlite3.Connection:
+    """Does not make the file."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
 
 
 def _copy(connection: sqlite3.Connection, path: Path) -> None:

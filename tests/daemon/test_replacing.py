@@ -2,7 +2,8 @@
 
 import errno
 import signal
-from contextlib import nullcontext
+import sqlite3
+from contextlib import closing, nullcontext
 
 import pytest
 import trio
@@ -10,6 +11,8 @@ import trio
 from exai_trio.config import Config
 from exai_trio.daemon import app, handover, tree
 from exai_trio.providers.gateway import Gateway
+from exai_trio.storage.faults import NotOurs
+from exai_trio.storage.sqlite import open_sqlite
 
 
 class Asked(Exception):
@@ -38,6 +41,48 @@ async def test_a_successor_has_loaded_what_takes_long_before_it_asks_for_the_soc
         await app.serve(config, replace=True)
 
     assert ["loaded", "asked"] == happened
+
+
+@pytest.mark.parametrize(
+    ("altered", "why"),
+    [("user_version = 99", "newer EXAI"), ("application_id = 7", "another program")],
+)
+async def test_a_successor_that_cannot_use_the_database_asks_for_nothing(
+    tmp_path, monkeypatch, altered, why
+):
+    """The daemon that can use it serves on; the file is as it was."""
+    monkeypatch.setattr(app, "take_over", _asked)
+    config = Config(home=tmp_path, ws_port=0)
+    path = config.state / "exai.db"
+    async with open_sqlite(path):
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute(f"PRAGMA {altered}")
+        before = path.read_bytes()
+        with pytest.raises(NotOurs, match=why):
+            await app.serve(config, replace=True)
+        after = path.read_bytes()
+
+    assert before == after
+
+
+@pytest.mark.parametrize("content", [None, b"", b"not a database " * 100])
+async def test_a_successor_that_can_make_its_database_asks(tmp_path, monkeypatch, content):
+    """What is missing or damaged does not keep a daemon from starting; nobody has touched it before it is asked for."""
+    monkeypatch.setattr(app, "take_over", _asked)
+    config = Config(home=tmp_path, ws_port=0)
+    path = config.state / "exai.db"
+    if content is not None:
+        path.parent.mkdir(parents=True)
+        path.write_bytes(content)
+    with pytest.raises(Asked):
+        await app.serve(config, replace=True)
+
+    assert content == (path.read_bytes() if path.exists() else None)
+
+
+async def _asked(_config):
+    await trio.lowlevel.checkpoint()
+    raise Asked
 
 
 async def test_a_daemon_without_descriptors_goes_on(tmp_path, monkeypatch, autojump_clock, caplog):
