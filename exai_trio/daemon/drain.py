@@ -25,6 +25,8 @@ async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -
     """
     calls_s, flush_s, close_s = _times(shared)
     shared.draining.set()
+    if shared.facts.store is not None:
+        shared.facts.store.flush_by(trio.current_time() + shared.config.drain_s)
     log.info("draining", extra={"running": shared.figures.running})
     for outbox in sessions.outboxes():
         outbox.put(encode(Bye(reason="draining", retry_after_s=shared.retry_after_s)))

@@ -7,6 +7,7 @@ was accepted.
 
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
+from math import inf
 from queue import Empty, SimpleQueue
 from typing import Any, TypeVar, cast
 
@@ -22,6 +23,7 @@ T = TypeVar("T")
 QUEUE_LENGTH = 1024
 BATCH_LENGTH = 256
 FLUSH_S = 5.0
+LEAST_FLUSH_S = 0.5
 
 
 @structs.define(eq=False)
@@ -51,13 +53,14 @@ def never(_: Callable[[Any], None]) -> bool:
 
 @structs.define(eq=False)
 class GroupCommit:
-    """The way in for any task; made by `open_group_commit`, which alone runs and closes it."""
+    """The way in for any task; made by `open_group_commit`, which alone runs and closes it. `flush_by` is on trio's clock."""
 
     _at_once: AtOnce = never
     _waiting: SimpleQueue[Write | None] = attrs.field(factory=SimpleQueue[Write | None])
     _batch: list[Write] = attrs.field(factory=list[Write])
     _unsettled: int = 0  # given to the thread and not settled yet; at 0 it is idle
     _closed: bool = False
+    flush_by: float = inf
     _room: trio.Event = attrs.field(factory=trio.Event)
 
     async def write(self, work: Callable[[Any], T], *, whole: bool = False) -> T:
@@ -116,6 +119,12 @@ class GroupCommit:
         self._waiting.put(None)
         self._make_room()
 
+    @property
+    def last_moment(self) -> float:
+        """If it is closed now, what is not written by then is refused: its owner may have little time left."""
+        now = trio.current_time()
+        return min(now + FLUSH_S, max(now + LEAST_FLUSH_S, self.flush_by))
+
     def _next_batch(self) -> list[Write]:
         """In the thread: wait for a write, and take what came with it. Nothing at all once closed."""
         first = self._waiting.get()
@@ -153,7 +162,7 @@ class GroupCommit:
 
 @asynccontextmanager
 async def open_group_commit(commit: Commit, at_once: AtOnce = never) -> AsyncGenerator[GroupCommit]:
-    """Accept writes until the block is left; then flush those that wait, for at most FLUSH_S."""
+    """Accept writes until the block is left; then flush those that wait, for at most FLUSH_S, and until `flush_by`."""
     group = GroupCommit(at_once)
     # Shielded, so that the end of the daemon does not cut the flush; ended by the close, or by the deadline set below.
     flushing = trio.CancelScope(shield=True)
@@ -168,4 +177,4 @@ async def open_group_commit(commit: Commit, at_once: AtOnce = never) -> AsyncGen
             yield group
         finally:
             group.close()
-            flushing.deadline = trio.current_time() + FLUSH_S
+            flushing.deadline = group.last_moment

@@ -96,6 +96,10 @@ class SqliteStore:
         """The damaged file that was last replaced by a fresh one."""
         return self._opened.set_aside
 
+    def flush_by(self, deadline: float) -> None:
+        """The process has time until then, on trio's clock."""
+        self._writer.flush_by = deadline
+
     async def recover(self) -> None:
         """See whether a disk that was full has room again, what could not be written can be, and the file is still there."""
         if self._writing.ballast.spent:

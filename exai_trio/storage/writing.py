@@ -25,7 +25,7 @@ from exai_trio.storage.schema import APPLICATION_ID
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
 
-# The thread waits for another process's lock for 2 s, below the flush time at the end.
+# The thread waits for another process's lock for 2 s; at the end no longer than the flush may take.
 _LOCKED_TRIES: Final = 200
 _ASKED_AGAIN_S: Final = 0.01
 # After so many writes on the loop one is the thread's, which then looks after the log.
@@ -116,6 +116,7 @@ class Writing:
                 return carry_out(self.opened.writer(), batch, self.mapped)
             except Locked:
                 time.sleep(_ASKED_AGAIN_S)
+                trio.from_thread.check_cancelled()
         return carry_out(self.opened.writer(), batch, self.mapped)
 
     @contextmanager

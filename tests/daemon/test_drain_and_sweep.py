@@ -1,5 +1,6 @@
 """The orderly end, and the end at any step."""
 
+import attrs
 import pytest
 import trio
 
@@ -48,6 +49,23 @@ async def test_a_call_that_outlasts_the_drain_is_interrupted_within_the_limit(
     assert "INTERRUPTED" == outcome.error.code
     assert took < 8
     assert 24 == daemon.free_permits
+
+
+async def test_the_store_too_is_told_when_the_time_is_over(house, autojump_clock):
+    """What it does not have on disk by then is left, so that a lock of another process holds nobody up."""
+
+    class Told(list):
+        fault, is_full = None, False
+
+        def flush_by(self, deadline):
+            self.append(deadline)
+
+    async with house(drain_s=3.0) as daemon:
+        facts = attrs.evolve(daemon.shared.facts, store=Told())
+        start = trio.current_time()
+        await drain(attrs.evolve(daemon.shared, facts=facts), daemon.sessions, daemon.connections)
+
+    assert [start + 3.0] == facts.store
 
 
 @pytest.mark.parametrize(("drain_s", "close_s"), [(8.0, 1.0), (2.0, 1.0), (8.0, 5.0), (0.4, 1.0), (0.0, 1.0)])  # fmt: skip

@@ -2,7 +2,9 @@
 
 import sqlite3
 import threading
+import time
 from contextlib import closing, contextmanager, nullcontext
+from math import inf
 from pathlib import Path
 
 import attrs
@@ -15,7 +17,7 @@ from killed import killed_midway
 from exai_trio.errors import StorageError
 from exai_trio.storage import group_commit
 from exai_trio.storage.base import Turn
-from exai_trio.storage.group_commit import Write, open_group_commit
+from exai_trio.storage.group_commit import FLUSH_S, LEAST_FLUSH_S, Write, open_group_commit
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.storage.opened import Opened, Pair
 from exai_trio.storage.sqlite import open_sqlite
@@ -424,6 +426,57 @@ async def test_the_loop_does_not_wait_for_another_processs_lock(tmp_path):
 
     assert ["freed", "written"] == seen
     assert patience == 0
+
+
+@pytest.mark.parametrize(
+    ("left", "takes"),
+    [(inf, FLUSH_S), (60.0, FLUSH_S), (2.0, 2.0), (0.1, LEAST_FLUSH_S), (-1.0, LEAST_FLUSH_S)],
+)
+async def test_a_flush_that_does_not_end_takes_what_time_its_owner_has(autojump_clock, left, takes):
+    """A little at least, and never very long."""
+
+    def commit(_):
+        while True:
+            time.sleep(0.001)
+            trio.from_thread.check_cancelled()
+
+    with trio.CancelScope() as program:
+        async with open_group_commit(commit) as writer, trio.open_nursery() as asking:
+            asking.start_soon(writer.write, nothing)
+            await trio.testing.wait_all_tasks_blocked()
+            begun = trio.current_time()
+            writer.flush_by = begun + left
+            program.cancel(reason="test")
+    took = trio.current_time() - begun
+
+    assert pytest.approx(takes) == took
+
+
+@pytest.mark.real
+async def test_the_flush_at_the_end_does_not_wait_on_for_another_processs_lock(
+    tmp_path, autojump_clock
+):
+    """What cannot be written in the time that is left is refused, and who asked for it is told; later it is as it was before."""
+    path, refusals = tmp_path / "exai.db", []
+
+    async def ask(journal):
+        with trio.CancelScope(shield=True), pytest.raises(StorageError) as refusal:
+            await journal.accept(call("1"))
+        refusals.append(refusal.value.message)
+
+    with closing(sqlite3.connect(path, isolation_level=None)) as other:
+        async with trio.open_nursery() as asking, open_sqlite(path) as store:
+            other.execute("BEGIN IMMEDIATE")
+            asking.start_soon(ask, store.journal())
+            await trio.testing.wait_all_tasks_blocked()
+            store.flush_by(0.0)
+        other.execute("ROLLBACK")
+    async with open_sqlite(path) as store:
+        await store.journal().accept(call("2"))
+        found = await store.journal().session("s")
+
+    assert ["The store was closed before this could be written."] == refusals
+    assert ["2"] == [kept.request for kept in found.calls]
 
 
 CHILD = """
