@@ -67,7 +67,8 @@ DAEMON_MESSAGES: dict[str, type[DaemonMessage]] = {
 }
 
 _NESTED = re.compile(r"[\[{]")
-_FIELD = re.compile(r'"(op|request_id)"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+)')
+_FIELD = re.compile(r'"(op|request_id)"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+)\s*,')
+_LOOKED_THROUGH = 4096  # bytes of a frame that is nested too deeply
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
@@ -166,11 +167,12 @@ def _undecodable(frame: str | bytes, fault: Exception) -> WireError:
 
 
 def _before_nesting(frame: str | bytes) -> dict[str, object]:
-    """The plain fields that stand before the first nested one."""
-    text = frame if isinstance(frame, str) else frame.decode(errors="replace")
-    beginning = _NESTED.split(text.partition("{")[2], maxsplit=1)[0]
+    """The plain fields that stand before the first nested one, and near the beginning."""
+    beginning = frame[:_LOOKED_THROUGH]
+    text = beginning if isinstance(beginning, str) else beginning.decode(errors="replace")
+    plain = _NESTED.split(text.partition("{")[2], maxsplit=1)[0]
     try:
-        return {key: _decoder.decode(value) for key, value in _FIELD.findall(beginning)}
+        return {key: _decoder.decode(value) for key, value in _FIELD.findall(plain)}
     except msgspec.MsgspecError:
         return {}
 

@@ -124,6 +124,16 @@ REFUSED = {
         "call_tool",
         'a"r',
     ),
+    "an id that is no whole number, before deep nesting": (
+        '{"request_id":1.5,"op":"ping","x":' + "[" * 5000 + "]" * 5000 + "}",
+        "ping",
+        None,
+    ),
+    "a very long id before deep nesting": (
+        '{"op":"ping","request_id":"' + "x" * 9000 + '","x":' + "[" * 5000 + "]" * 5000 + "}",
+        "ping",
+        None,
+    ),
     "an id behind deep nesting": (
         ('{"op":"ping","x":' + "[" * 5000 + "]" * 5000 + ',"request_id":3}').encode(),
         "ping",
