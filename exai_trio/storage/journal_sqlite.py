@@ -157,9 +157,11 @@ def _insert_outcome(connection: "Connection", row: tuple[Any, ...], frame: str) 
 
 def _names(connection: "Connection", principal: str) -> tuple[tuple[str, str], ...]:
     rows = connection.execute(
-        "SELECT session, request FROM journal_calls WHERE principal = ?", (principal,)
+        "SELECT CAST(session AS BLOB), CAST(request AS BLOB) FROM journal_calls WHERE principal = ?",
+        (principal,),
     )
-    return tuple((session, request) for session, request in rows)
+    names = ((_text(session), _text(request)) for session, request in rows)
+    return tuple((session, request) for session, request in names if session and request)
 
 
 def _execute(connection: "Connection", statement: str, row: tuple[Any, ...]) -> None:
@@ -176,20 +178,27 @@ def _note_acks(connection: "Connection", rows: list[tuple[str, int]]) -> None:
 
 
 def _unfinished(connection: "Connection") -> tuple[str, ...]:
-    """A name that is broken names nothing, and keeps nobody from the others."""
     rows = connection.execute(
         "SELECT DISTINCT CAST(session AS BLOB) FROM journal_calls AS c WHERE NOT EXISTS"
         " (SELECT 1 FROM journal_outcomes AS o WHERE o.session = c.session AND o.request = c.request)"
         " ORDER BY session"
     )
-    return tuple(session.decode(errors="replace") for (session,) in rows)
+    return tuple(filter(None, (_text(session) for (session,) in rows)))
+
+
+def _text(name: bytes | None) -> str:
+    """A name that is broken is "": it names nothing, and keeps nobody from the others."""
+    try:
+        return (name or b"").decode()
+    except UnicodeDecodeError:
+        return ""
 
 
 def _session(connection: "Connection", session: str) -> KeptSession | None:
     rows = connection.execute(
         "SELECT CAST(c.request AS BLOB), CAST(c.principal AS BLOB), c.resumable, c.seq, CAST(c.roots AS BLOB),"
-        " c.timeout, c.at, c.attempts, c.lasting, CAST(c.frame AS BLOB), c.packed,"
-        " o.seq, o.at, CAST(o.frame AS BLOB), o.packed FROM journal_calls AS c"
+        " c.timeout, c.at, c.attempts, c.lasting, CAST(c.frame AS BLOB), CAST(c.packed AS BLOB),"
+        " o.seq, o.at, CAST(o.frame AS BLOB), CAST(o.packed AS BLOB) FROM journal_calls AS c"
         " LEFT JOIN journal_outcomes AS o ON o.session = c.session AND o.request = c.request"
         " WHERE c.session = ? ORDER BY c.rowid",
         (session,),
@@ -207,7 +216,13 @@ def _call(session: str, row: tuple[Any, ...]) -> KeptCall:
     """Text comes as bytes: sqlite3 would quote what it cannot decode. Raises Unreadable."""
     try:
         return _decoded(session, row)
-    except (zlib.error, UnicodeDecodeError, msgspec.DecodeError) as fault:
+    except (
+        zlib.error,
+        UnicodeDecodeError,
+        msgspec.DecodeError,
+        AttributeError,
+        TypeError,
+    ) as fault:
         raise Unreadable(f"A call in the journal cannot be decoded: {fault}") from fault
 
 

@@ -245,9 +245,21 @@ BROKEN = {
     "text": "UPDATE journal_calls SET frame = CAST(x'7BFF7D' AS TEXT)",
     "packed": "UPDATE journal_calls SET packed = x'00'",
     "unpacked": "UPDATE journal_calls SET packed = x'789CFB0F0001000100'",
+    "packed as text": "UPDATE journal_calls SET packed = CAST(x'FFFE' AS TEXT)",
+    "nothing": "UPDATE journal_calls SET roots = NULL",
+    "no name": "UPDATE journal_calls SET session = NULL",
     "outcome": "UPDATE journal_outcomes SET packed = x'00'",
     "name": "UPDATE journal_calls SET session = CAST(x'FF' AS TEXT)",
 }
+
+
+def _loosen(path):
+    """A flipped bit asks for no type: the next connection may write anything."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = replace(replace(sql, 'STRICT', ''), 'NOT NULL', '') WHERE sql LIKE '%STRICT%'"
+        )
 
 
 @pytest.mark.parametrize("broken", BROKEN.values(), ids=BROKEN)
@@ -260,6 +272,7 @@ async def test_a_row_that_cannot_be_decoded_costs_its_session_only(tmp_path, bro
         await journal.accept(call("2", frame="x" * 100_000))
         await journal.finish("s", "1", outcome())
         await journal.accept(other)
+        _loosen(path)
         with closing(sqlite3.connect(path, isolation_level=None)) as behind:
             behind.execute(f"{broken} WHERE session = 's'")
         unfinished = await journal.unfinished()
@@ -269,9 +282,11 @@ async def test_a_row_that_cannot_be_decoded_costs_its_session_only(tmp_path, bro
         except Unreadable as unreadable:
             fault = unreadable
         found = await journal.session("t")
+        names = await journal.names(other.principal)
         await store.recover()
 
     assert "t" in unfinished
+    assert ("t", "1") in names
     assert kept is None
     assert (fault is None) == ("SET session" in broken)
     assert (other,) == found.calls
