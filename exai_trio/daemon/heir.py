@@ -85,6 +85,7 @@ class Heir:
         while not session.running.is_settled:
             await session.mail.wait_let_go()
             self._hand_on_all(session)
+        await session.running.wait_kept()
 
     def _bequeath(self) -> set[str]:
         """Calls that the successor finds in the journal are its own from this step on. Returns the sessions that go over."""

@@ -31,7 +31,8 @@ async def outcome_from(there: "Remote", ledger: Ledger, call: Call) -> Outcome:
 
 
 async def _outcome_here(ledger: Ledger, call: Call) -> Outcome:
-    call.left = call.left or call.shared.draining.is_set()  # then it is the next daemon's
+    nobody_waits = call.shared.draining.is_set() and call.bequeathed is None
+    call.left = call.left or nobody_waits  # then it is the next daemon's
     if call.ending is not None or call.left:
         return failure_of(call)
     if not may_run_again(call, call.attempt):

@@ -104,6 +104,11 @@ class Running:
         while self.handed_over or self._late:
             await self._wait_change()
 
+    async def wait_kept(self) -> None:
+        """Return when no outcome is still due to the disk."""
+        while self._late:
+            await self._wait_change()
+
     def move(self, call: Call, there: "Running") -> None:
         """The call belongs there from now on, and ends there; its task is still ours."""
         self.handed_over[call.wire_id] = there

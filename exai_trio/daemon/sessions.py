@@ -1,7 +1,6 @@
 """All sessions of the daemon: who may take which, the nursery they live in, and those that outlived an earlier daemon."""
 
 import logging
-import math
 import re
 import secrets
 
@@ -40,7 +39,7 @@ class Sessions:
     elsewhere: Elsewhere | None = None
     restored: bool = False
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
-    _unread_since: float = math.inf
+    _unread_since: dict[str, float] = attrs.field(factory=dict[str, float])
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
 
     @property
@@ -61,7 +60,7 @@ class Sessions:
             known = await self._known(wanted or "")
         except StorageError as fault:
             log.error("session not read", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
-            if hello.last_seq and self._is_patient():
+            if hello.last_seq and self._is_patient(wanted or ""):
                 raise
             known = wanted = None  # under its own name it would be taken for what is there
         if known is not None and known.principal == principal:
@@ -84,13 +83,15 @@ class Sessions:
         if known or journal is None or not _OWN_ID.match(session_id):
             return self.table.get(session_id)
         await self._revive(session_id, journal)
-        self._unread_since = math.inf
+        self._unread_since.pop(session_id, None)
         return self.table.get(session_id)
 
-    def _is_patient(self) -> bool:
+    def _is_patient(self, session_id: str) -> bool:
         """Whether the journal may soon be read again: then its clients had better wait than begin anew."""
-        self._unread_since = min(self._unread_since, trio.current_time())
-        return trio.current_time() < self._unread_since + _PATIENCE_S
+        now = trio.current_time()
+        lately = {name: at for name, at in self._unread_since.items() if now < at + 2 * _PATIENCE_S}
+        self._unread_since = lately
+        return now < lately.setdefault(session_id, now) + _PATIENCE_S
 
     async def restore(self) -> None:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that

@@ -3,6 +3,7 @@
 import attrs
 import pytest
 import trio
+from lives import FullDisk
 
 from exai_trio.daemon.drain import drain
 from exai_trio.storage.journal_memory import MemoryJournal
@@ -141,3 +142,20 @@ async def test_cancelled_at_any_step_nothing_stays_behind(
     steps = await cancel_at_every_step(conversation, nothing_left)
 
     assert steps > 50
+
+
+async def test_a_drain_waits_for_what_is_late(house, autojump_clock):
+    """The client has its outcome, and the disk takes it again: the next daemon finds it there, and runs nothing."""
+    journal = FullDisk()
+    async with house(journal, drain_s=10.0) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap(seconds=1.0)
+            await client.hear_until(CallAccepted)
+            journal.full = True
+            await client.hear_until(CallResult)
+            await trio.sleep(0.5)
+            journal.full = False
+            await drain(daemon.shared, daemon.sessions, daemon.connections)
+        unfinished = await journal.unfinished()
+
+    assert () == unfinished

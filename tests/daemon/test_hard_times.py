@@ -17,6 +17,7 @@ from exai_trio.wire.messages import (
     CallFailed,
     CallResult,
     Cancel,
+    HelloAck,
     Progress,
 )
 
@@ -25,10 +26,11 @@ SECRET = "a secret that is long enough for its algorithm"
 
 @attrs.define
 class Disk(MemoryJournal):
-    """Refuses what `refused` names, and takes `slow_s` for each new call."""
+    """Refuses what `refused` names and the session `unread`, and takes `slow_s` for each new call."""
 
     refused: set[str] = attrs.field(factory=set)
     slow_s: float = 0.0
+    unread: str = ""
 
     def _look(self, what):
         if what in self.refused:
@@ -36,6 +38,8 @@ class Disk(MemoryJournal):
 
     async def session(self, session):
         self._look("read")
+        if session == self.unread:
+            raise StorageError(f"cannot read {session}")
         return await super().session(session)
 
     async def accept(self, call):
@@ -117,6 +121,42 @@ async def test_nobody_is_kept_out_for_a_journal_that_stays_unreadable(house, aut
     assert (True, False) == (ack.ok, ack.resumed)
     assert "win" != ack.session_id
     assert ("CallResult", "r1") in heard
+
+
+async def test_each_client_is_waited_for_anew(house, autojump_clock):
+    """A lock of long ago, which another client met, has used up nobody's patience."""
+    journal = Disk()
+    last = await left_running(house, journal)
+    async with house(journal) as daemon, daemon.connect(session_id="other") as (client, _):
+        await client.nap()
+        await client.hear_until(CallResult)
+        others = client.last_seq
+    journal.refused = {"read"}
+    async with house(journal) as daemon:
+        async with daemon.connect(session_id="win", last_seq=last):
+            pass
+        await trio.sleep(1000)
+        async with daemon.connect(session_id="other", last_seq=others) as (_, goodbye):
+            pass
+
+    assert isinstance(goodbye, Bye)
+
+
+async def test_one_session_that_stays_unreadable_is_not_waited_for_for_ever(house, autojump_clock):
+    """Though the journal has all others: their clients come and go, and its own is let in after a while."""
+    journal = Disk()
+    last = await left_running(house, journal)
+    journal.unread = "win"
+    async with house(journal) as daemon:
+        said = None
+        with trio.fail_after(20):
+            while not isinstance(said, HelloAck):
+                async with daemon.connect(session_id="someone", last_seq=0):
+                    pass
+                async with daemon.connect(session_id="win", last_seq=last) as (_, said):
+                    await trio.sleep(1)
+
+    assert not said.resumed
 
 
 async def test_an_unread_journal_mixes_no_ones_calls(house, autojump_clock):

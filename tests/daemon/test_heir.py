@@ -391,3 +391,40 @@ async def test_a_call_whose_daemon_ends_during_the_drain_is_left_to_the_next(hou
 
     assert "slept 30" == outcome.outputs[0].text
     assert (0, 1) == (change.new.naps.started, third.naps.started)
+
+
+async def test_a_chain_of_changes_loses_no_call(house, autojump_clock):
+    """The first of three ends while the second is leaving to the third: the call runs again there, and nobody cancelled it."""
+    journal = MemoryJournal()
+    async with house(journal) as first:
+        async with first.connect(session_id="win") as (client, _):
+            await client.nap(seconds=30.0)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        async with changed(house, first, journal) as one, changed(house, one.new, journal) as two:
+            one.kill()
+            async with two.new.connect(session_id="win", last_seq=last) as (again, _):
+                outcome = await again.hear_until((CallFailed, CallResult))
+
+    assert "slept 30" == outcome.outputs[0].text
+
+
+async def test_a_late_outcome_is_on_disk_before_the_successor_looks(house, autojump_clock):
+    """Its client has it, the disk did not take it for long and does now: it is not run again, nor heard again."""
+    journal = FullDisk()
+    async with house(journal) as old, old.connect(session_id="win") as (client, _):
+        await client.nap(seconds=1.0)
+        await client.hear_until(CallAccepted)
+        journal.full = True
+        await client.hear_until(CallResult)
+        await client.acknowledge()
+        await trio.sleep(0.5)
+        journal.full = False
+        last = client.last_seq
+        async with (
+            changed(house, old, journal) as change,
+            change.new.connect(session_id="win", last_seq=last) as (again, _),
+        ):
+            heard = await outcomes(again, 20)
+
+    assert ([], 0) == (heard, change.new.naps.started)
