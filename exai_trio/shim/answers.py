@@ -2,6 +2,7 @@
 
 from typing import Any, Final
 
+import attrs
 import msgspec
 
 from exai_trio.wire.mcp_dialect import Dialect, Result
@@ -11,6 +12,7 @@ _NOT_RUN: Final = frozenset({
     "INVALID_REQUEST", "VALIDATION_ERROR", "UNAUTHORIZED", "NOT_FOUND", "TOOL_NOT_FOUND", "OVER_CAPACITY",
     "SERVICE_UNAVAILABLE", "PROTOCOL_ERROR",
 })  # fmt: skip
+EARLIER: Final = "An earlier daemon may have run the call."
 _MAY_HAVE_RUN: Final = frozenset({"INTERRUPTED", "INTERNAL_ERROR"})
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
@@ -77,6 +79,11 @@ def _ran(code: str) -> str:
     return "The call ran and gave no answer."
 
 
+def ran_earlier(code: str, sent: int) -> str | None:
+    """Of a call that was sent more than once the last refusal does not tell the whole."""
+    return EARLIER if sent > 1 and code in _NOT_RUN else None
+
+
 def _advice(fault: Fault) -> str:
     if not fault.retryable:
         return ""
@@ -97,3 +104,16 @@ def local_fault(
         correlation_id="shim",
         details={"origin": "shim", **details},
     )
+
+
+def too_large(size: int) -> Fault:
+    """Arguments that no message holds."""
+    why = f"the arguments are {size} bytes, too large for one message; name files instead of quoting them"
+    return local_fault("OVER_CAPACITY", why, "capacity", retryable=False)
+
+
+def too_many(waiting: int, most: int) -> Fault:
+    """More calls than this client may have open, or more of their arguments than are held."""
+    why = f"{waiting} calls of this client wait for an answer; wait for some of them"
+    fault = local_fault("OVER_CAPACITY", why, "capacity", retryable=True, max_open=most)
+    return attrs.evolve(fault, retry_after_s=1.0)

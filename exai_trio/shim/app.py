@@ -179,6 +179,7 @@ class Shim:
             await trio.sleep(_TICK_S)
             if self.bridge is not None:
                 self.bridge.expire(trio.current_time())
+                self.bridge.break_silence()
             if parent is not None and os.getppid() != parent:
                 log.info("the parent process is gone")
                 everything.cancel(reason="the parent process is gone")

@@ -33,7 +33,7 @@ from exai_trio.wire.messages import (
     Progress,
 )
 
-from .answers import failure, local_fault, success
+from .answers import EARLIER, failure, local_fault, ran_earlier, success, too_large, too_many
 from .budgets import Promise, budget_of
 from .large import MAX_ANSWER, Shelf
 from .pending import CALL, Asker, Open, Pending, opened
@@ -44,6 +44,7 @@ MAX_OPEN: Final = 1_000
 MAX_HELD: Final = 64 * 2**20  # bytes of arguments of all open calls
 MAX_SENDS: Final = 5  # of one call; a call that ends daemon after daemon is given up
 _AWAY_EVERY_S: Final = 1.0
+_SILENCE_S: Final = 5.0
 _VIEW_S: Final = 3.0  # for a list of conversations: editors ask for it when they start
 
 
@@ -97,21 +98,10 @@ class Bridge:
     def _refusal(self, call: Call) -> Fault | None:
         size = memoryview(call.arguments).nbytes
         if size > self.max_frame - 65_536:
-            return local_fault(
-                "OVER_CAPACITY",
-                f"the arguments are {size} bytes, too large for one message; name files instead of quoting them",
-                "capacity",
-                retryable=False,
-            )
+            return too_large(size)
         if len(self._pending) < MAX_OPEN and self._pending.bytes_held + size <= MAX_HELD:
             return None
-        return local_fault(
-            "OVER_CAPACITY",
-            f"{len(self._pending)} calls of this client wait for an answer; wait for some of them",
-            "capacity",
-            retryable=True,
-            max_open=MAX_OPEN,
-        )
+        return too_many(len(self._pending), MAX_OPEN)
 
     def _own_key(self, id_: Id) -> str:
         """A key that no other request gets, also one that uses the same id after this one's answer."""
@@ -172,7 +162,7 @@ class Bridge:
         """No daemon will take calls: answer all that are open."""
         fault = local_fault(code, message, category, retryable=False)
         for call in list(self._pending.calls()):
-            ran = None if call.sent == 0 else "An earlier daemon may have run the call."
+            ran = None if call.sent == 0 else EARLIER
             self._settle(call.key, fault, ran)
 
     def away(self, text: str, now: float) -> None:
@@ -181,6 +171,13 @@ class Bridge:
             if now - call.told_away >= _AWAY_EVERY_S:
                 call.told_away = now
                 self._tell(call, 0.0, text)
+
+    def break_silence(self) -> None:
+        """For each second that passes: who has heard nothing for long is told that there was nothing."""
+        for call in self._pending.calls():
+            call.silent += 1
+            if call.silent > max(_SILENCE_S, 2 * self.promise.progress_s):
+                self._tell(call, 0.0, "no news from the daemon")
 
     @property
     def waiting(self) -> int:
@@ -242,9 +239,7 @@ class Bridge:
             case CallFailed() | ErrorReply() if isinstance(message.request_id, str | int):
                 self._settle(message.request_id, message.error, None)
             case CallAccepted():
-                call = self._pending.get(message.request_id)
-                if call is not None:
-                    call.accepted = True
+                self._pending.accept(str(message.request_id))
             case _:
                 pass
 
@@ -257,6 +252,7 @@ class Bridge:
     def _tell(self, call: Open, value: float, text: str) -> None:
         if self.lines.busy:
             return
+        call.silent = 0
         for asker in call.askers.values():
             if asker.token is not None:
                 params = {
@@ -287,7 +283,7 @@ class Bridge:
         call = self._pending.settle(key)
         if call is not None:
             for asker in call.askers.values():
-                self._fail(call, asker, fault, ran)
+                self._fail(call, asker, fault, ran or ran_earlier(fault.code, call.sent))
             self._note_idle()
         if self._pending.has_unsent:  # there is room for one more
             self.work.set()

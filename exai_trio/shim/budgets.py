@@ -34,10 +34,11 @@ class Budget:
 
 @structs.frozen(kw_only=True)
 class Promise:
-    """What the daemon lets us do: so many calls at a time, each so many seconds."""
+    """What the daemon lets us do: so many calls at a time, each so many seconds; and how often it says that one still runs."""
 
     window: int = 1_000_000
     longest_call_s: float = 0.0
+    progress_s: float = 0.0
 
     @property
     def patience_s(self) -> float:

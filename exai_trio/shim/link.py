@@ -185,6 +185,7 @@ class Link:
         promise = Promise(
             window=max(1, int(limits.get("session_max_inflight", _UNLIMITED))),
             longest_call_s=float(limits.get("call_timeout_s", 0.0)),
+            progress_s=float(limits.get("progress_interval_s", 0.0)),
         )
         self._absence.end()
         self._list_wanted = True

@@ -47,6 +47,7 @@ class Open:
     sent: int = 0
     accepted: bool = False
     told_away: float = float("-inf")
+    silent: int = 0  # seconds for which its askers have heard nothing
     askers: dict[Id, Asker] = attrs.field(factory=dict[Id, Asker])
 
     @property
@@ -90,7 +91,7 @@ class Pending:
     _asked: dict[Id, Open] = attrs.field(factory=dict[Id, Open])
     _open: OrderedDict[str, Open] = attrs.field(factory=OrderedDict[str, Open])
     _unsent: OrderedDict[str, Open] = attrs.field(factory=OrderedDict[str, Open])
-    _running: set[str] = attrs.field(factory=set[str])
+    _running: dict[str, bool] = attrs.field(factory=dict[str, bool])  # request id → was it accepted
     _to_cancel: dict[str, bool] = attrs.field(
         factory=dict[str, bool]
     )  # request id → was it sent on this connection
@@ -122,6 +123,13 @@ class Pending:
         call.askers[asker.id] = asker
         self._asked[asker.id] = call
 
+    def accept(self, key: str) -> None:
+        """The daemon has the call, also if nobody asks for it any more."""
+        if key in self._running:
+            self._running[key] = True
+        if key in self._open:
+            self._open[key].accepted = True
+
     def withdraw(self, id_: Id) -> Open | None:
         """This asker is gone. Returns its call; a call without askers is forgotten, and cancelled if it runs."""
         call = self._asked.pop(id_, None)
@@ -145,7 +153,7 @@ class Pending:
 
     def settle(self, key: object) -> Open | None:
         """The daemon has said how this call ended. Returns it if somebody still waits."""
-        self._running.discard(str(key))
+        self._running.pop(str(key), None)
         self._to_cancel.pop(str(key), None)
         call = self._open.get(str(key))
         if call is not None:
@@ -164,7 +172,7 @@ class Pending:
         calls: list[Open] = []
         while self._unsent and len(self._running) < window:
             key, call = self._unsent.popitem(last=False)
-            self._running.add(key)
+            self._running[key] = False
             call.sent += 1
             calls.append(call)
         return calls
@@ -176,14 +184,23 @@ class Pending:
         return due
 
     def reconnected(self, *, resumed: bool) -> list[Open]:
-        """A new connection. Returns what the daemon may not have, or does not know any more: it is to be sent again."""
+        """A new connection. Returns what the daemon may not have, or does not know any more: it is to be sent again.
+
+        What was given up and may never have come there takes no place any more; of a call that is to be cancelled the daemon
+        will say how it ended.
+        """
         if not resumed:
             self._running.clear()
             self._to_cancel.clear()
+        self._running = {
+            key: accepted
+            for key, accepted in self._running.items()
+            if accepted or key in self._to_cancel
+        }
         self._to_cancel = dict.fromkeys(self._to_cancel, False)
         again = [call for call in self._open.values() if not (resumed and call.accepted)]
         for call in again:
-            self._running.discard(call.key)
+            self._running.pop(call.key, None)
             call.accepted = False
         self._unsent = OrderedDict((call.key, call) for call in again)
         return again

@@ -24,6 +24,51 @@ async def test_the_request_that_had_the_id_first_is_answered(make_world, until, 
     assert ["first"] == [frame["request_id"] for frame in world.daemon.ops("call_tool")]
 
 
+@pytest.mark.parametrize("losses", [0, 1])
+async def test_a_refusal_says_what_an_earlier_daemon_may_have_done(
+    make_world, autojump_clock, losses
+):
+    """It is of the last attempt alone: who is to decide whether to try again must know that there was another."""
+    async with make_world(silent=True) as world:
+        world.call(1)
+        for visit in range(1, losses + 1):
+            await world.daemon.wait_for("call_tool", visit)
+            await world.daemon.hang_up()
+        frame = await world.daemon.wait_for("call_tool", losses + 1)
+        await world.daemon.fail(frame["request_id"], "TOOL_NOT_FOUND")
+        text = (await world.lines.wait_answer(1))["result"]["content"][0]["text"]
+
+    assert ("may have run" in text, "did not run" in text) == (losses > 0, losses == 0)
+
+
+async def test_a_lost_call_takes_no_place_for_ever(make_world, autojump_clock):
+    """Its editor has given it up, and the daemon never had it: the next calls are sent all the same."""
+    async with make_world(silent=True, resumed=True, limits={"session_max_inflight": 1}) as world:
+        world.call(1, client="codex")
+        await world.daemon.wait_for("call_tool")
+        await trio.sleep(58)
+        world.bridge.expire(trio.current_time())
+        await world.lines.wait_answer(1)
+        await world.daemon.hang_up()
+        world.call(2)
+        await world.daemon.wait_for("call_tool", 2)
+
+
+async def test_who_hears_nothing_for_long_is_told_so(make_world, autojump_clock):
+    """The connection may be half open, or the daemon stopped: nobody knows yet, and it is said all the same."""
+    async with make_world(silent=True) as world:
+        world.call(1, token="t")
+        frame = await world.daemon.wait_for("call_tool")
+        for second in range(1, 17):
+            if second == 8:
+                await world.daemon.progress(frame["request_id"])
+            await trio.sleep(1)
+            world.bridge.break_silence()
+        told = [params["message"] for params in world.lines.progress()]
+
+    assert ["no news from the daemon", "thinking: m", "no news from the daemon"] == told
+
+
 @pytest.mark.parametrize("end", ["outcome", "failure"])
 async def test_the_end_of_a_call_makes_room_for_the_next_at_once(make_world, autojump_clock, end):
     """It does not wait for the next acknowledgement or request."""

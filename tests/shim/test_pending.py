@@ -150,10 +150,26 @@ def test_a_daemon_that_resumes_gets_again_what_it_may_not_have(pending):
     withdrawn, accepted, sent = add(pending, 1, 2, 3)
     pending.to_send(3)
     pending.withdraw(1)
-    accepted.accepted = True
+    pending.accept(accepted.key)
     pending.reconnected(resumed=True)
     full = pending.to_send(2)
 
     assert [] == full
     assert [sent] == pending.to_send(3)
     assert 1 == withdrawn.sent
+
+
+@pytest.mark.parametrize("came", [False, True])
+def test_a_call_that_was_given_up_takes_a_place_only_where_it_runs(pending, came):
+    """One that was lost on its way is never heard of again; one that was accepted will be, however late."""
+    lost, _ = add(pending, 1, 2)
+    pending.to_send(1)
+    pending.expire(1)
+    if came:
+        pending.accept(lost.key)
+    pending.reconnected(resumed=True)
+    next_ones = pending.to_send(1)
+    pending.settle(lost.key)
+
+    assert came == (next_ones == [])
+    assert came == (pending.to_send(1) != [])
