@@ -1,3 +1,4 @@
+#!/usr/bin/env -S .venv/bin/python
 """How EXAI fares when too much is asked of it: many calls at once, clients that never read, and what watching itself costs.
 
 `python scripts/bench_admission.py [--quick] [--only NAME] [--json FILE] [--check]`. Exit codes: 0 measured, 1 something

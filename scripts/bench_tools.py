@@ -1,3 +1,4 @@
+#!/usr/bin/env -S .venv/bin/python
 """How fast the tools are beside the floor in the same run: what is asked for, what was measured, met or missed.
 
 `python scripts/bench_tools.py [--quick] [--only NAME] [--json FILE] [--check]`. Exit codes: 0 measured, 1 something could

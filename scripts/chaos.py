@@ -1,3 +1,4 @@
+#!/usr/bin/env -S .venv/bin/python
 """Breaks things under EXAI while it works, on real processes, and counts: what was accepted is answered, once.
 
 `python scripts/chaos.py SCENARIO[=CYCLES]… [--cycles N] [--jobs N] [--forked] [--crowded] [--seed N] [--report FILE]`; `all` is

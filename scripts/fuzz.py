@@ -1,3 +1,4 @@
+#!/usr/bin/env -S .venv/bin/python
 """Sends the daemon what no client should, in bounded time: it must live, answer, and hold no more memory than before.
 
 `python scripts/fuzz.py [--frames N] [--seed N] [--report FILE]`. Exit codes: 0 it held, 1 it did not, 130 interrupted.

@@ -1,3 +1,4 @@
+#!/usr/bin/env -S .venv/bin/python
 """Puts EXAI under load for as long as wanted, and says how latency, errors, memory and descriptors fared.
 
 `python scripts/stress.py SCENARIO… [--seconds S | --minutes M] [--clients N] [--report FILE] [--plots DIR]`; `all` is every
