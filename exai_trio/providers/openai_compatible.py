@@ -14,11 +14,11 @@ import attrs
 import trio
 
 from exai_trio import __version__, structs
-from exai_trio.errors import ProviderAuthError, ProviderNetworkError
+from exai_trio.errors import ProviderAuthError, ProviderNetworkError, ServiceUnavailableError
 
 from .endpoint import Endpoint
 from .faults import bad_answer
-from .patience import Limit, Patience, late
+from .patience import Patience, late
 from .unanswered import broken_off, refusal, unreachable, unsendable
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 LEAVE_S: Final = 0.1  # for the rest of a complete answer, so that its connection can be used again
 KEEP_ALIVE_S: Final = 30.0
+RELOAD_S: Final = 1.0  # after which a client that could not be loaded is worth another try
 LARGEST_BODY: Final = 128 * 1024 * 1024  # bytes read whole: a file of 100 MB in JSON
 _HEADER_TEXT: Final = re.compile(r"[\x21-\x7e]*")
 Method = Literal["GET", "POST", "DELETE"]
@@ -100,17 +101,21 @@ class Service:
     async def wait_ready(self) -> Clients:
         """Imports openai and builds the clients, unless that is done.
 
-        Raises: ProviderAuthError for an impossible key, ProviderNetworkError for an impossible address.
+        Raises: ProviderAuthError for an impossible key, ProviderNetworkError for an impossible address,
+            ServiceUnavailableError where this machine has no room for them, such as no descriptors.
         """
+        title = self.endpoint.dialect.title
         if not _HEADER_TEXT.fullmatch(self.endpoint.key):
-            raise ProviderAuthError(
-                f"{self.endpoint.dialect.title}: the key holds characters that no key has"
-            )
+            raise ProviderAuthError(f"{title}: the key holds characters that no key has")
         async with self._building:
             if self._clients is None:
-                self._clients = await trio.to_thread.run_sync(
-                    _build_clients, self.endpoint, abandon_on_cancel=True
-                )
+                try:
+                    self._clients = await trio.to_thread.run_sync(
+                        _build_clients, self.endpoint, abandon_on_cancel=True
+                    )
+                except (OSError, ImportError) as error:
+                    why = f"{title}: its client could not be loaded: {error}"
+                    raise ServiceUnavailableError(why, retry_after_s=RELOAD_S) from error
             return self._clients
 
     async def aclose(self) -> None:
@@ -268,7 +273,8 @@ def _foreign_errors(endpoint: Endpoint) -> Generator[None]:
         answer = error.response
         raise refusal(endpoint, answer.status_code, answer.content, answer.headers) from error
     except (openai.APITimeoutError, httpx2.TimeoutException) as error:
-        raise late(endpoint, _limit_behind(error.__cause__ or error)) from error
+        connecting = isinstance(error.__cause__ or error, httpx2.ConnectTimeout)
+        raise late(endpoint, "connect" if connecting else "first_byte") from error
     except (openai.APIConnectionError, httpx2.TransportError) as error:
         raise _broken(endpoint, error.__cause__ or error) from error
     except httpx2.DecodingError as error:
@@ -283,12 +289,6 @@ def _foreign_errors(endpoint: Endpoint) -> Generator[None]:
         UnicodeError,
     ) as error:
         raise unsendable(endpoint, type(error).__name__) from error
-
-
-def _limit_behind(cause: BaseException) -> Limit:
-    import httpx2  # noqa: PLC0415  # see the module's first lines
-
-    return "connect" if isinstance(cause, httpx2.ConnectTimeout) else "first_byte"
 
 
 def _broken(endpoint: Endpoint, cause: BaseException) -> ProviderNetworkError:

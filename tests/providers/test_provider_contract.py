@@ -1,5 +1,6 @@
 """What every Provider must do, each of them over real HTTP to the simulator."""
 
+import errno
 import gc
 from contextlib import suppress
 
@@ -16,7 +17,9 @@ from exai_trio.errors import (
     ProviderQuotaError,
     ProviderRefusedError,
     ProviderTimeoutError,
+    ServiceUnavailableError,
 )
+from exai_trio.providers import openai_compatible
 from exai_trio.providers.assembly import Assembly
 from exai_trio.providers.base import Balance, Finish, Message, TextDelta
 
@@ -147,6 +150,27 @@ async def test_cancelling_closes_the_socket(adapter_at, question, requests_at, n
             return all(request["disconnected"] for request in await requests_at())
 
         await until(cut)
+
+
+@pytest.mark.parametrize("fault", [OSError(errno.EMFILE, "Too many open files"), ImportError("no")])
+async def test_a_client_that_cannot_be_loaded_may_be_tried_again(
+    adapter_at, question, monkeypatch, fault
+):
+    """Without descriptors nothing can be imported: the call is told so, and the next one is answered."""
+
+    def without_descriptors(*_):
+        raise fault
+
+    async with adapter_at("glm") as provider:
+        with monkeypatch.context() as exhausted:
+            exhausted.setattr(openai_compatible, "_build_sdk", without_descriptors)
+            with pytest.raises(ServiceUnavailableError, match=str(fault.args[-1])) as caught:
+                await ask(provider, question, "hello")
+        answer = await ask(provider, question, "hello")
+
+    assert caught.value.retryable
+    assert caught.value.retry_after_s > 0
+    assert answer.text
 
 
 @every
