@@ -35,7 +35,11 @@ def daemon_command(config: Config) -> list[str]:
 
 @structs.define(eq=False)
 class Starter:
-    """Starts the daemon for one address. `folder` holds the lock that the shims of this machine share."""
+    """Starts the daemon for one address. `folder` holds the lock that the shims of this machine share.
+
+    Where nothing can be written there is no lock, and a daemon is started all the same: of several one gets the port, and it
+    tells its clients what is wrong with the folder.
+    """
 
     host: str
     port: int
@@ -66,12 +70,23 @@ class Starter:
     @contextmanager
     def _turn(self) -> Generator[bool]:
         """Hold the lock, if nobody else does: whoever does is starting the daemon now."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        descriptor = os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = self._open_lock()
+        if descriptor is None:
+            yield True
+            return
         try:
             yield _locked(descriptor)
         finally:
             os.close(descriptor)
+
+    def _open_lock(self) -> int | None:
+        """None where nothing can be written."""
+        try:
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as fault:
+            log.info("no lock for a start", extra={"fault": str(fault)})
+            return None
 
     def _start(self) -> bool:
         """Whether a daemon of ours is on its way."""
@@ -82,7 +97,7 @@ class Starter:
         self._in_a_row += 1
         self._started = trio.current_time()
         self._pause()
-        output = os.open(self.folder / _OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        output = self._open_output()
         try:
             # Not waited for on purpose: it has its own session and outlives us.
             self._child = subprocess.Popen(  # noqa: S603  # our own interpreter and package
@@ -90,13 +105,20 @@ class Starter:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
-                cwd=self.folder,  # not the project's directory: its .env is not the daemon's
+                # Not the project's directory: its .env is not the daemon's.
+                cwd=self.folder if os.access(self.folder, os.X_OK) else os.sep,
                 start_new_session=True,
             )
         finally:
             os.close(output)
         log.info("daemon started", extra={"pid": self._child.pid})
         return True
+
+    def _open_output(self) -> int:
+        try:
+            return os.open(self.folder / _OUTPUT, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        except OSError:
+            return os.open(os.devnull, os.O_WRONLY)
 
     def _pause(self) -> None:
         if self._in_a_row:

@@ -54,6 +54,27 @@ async def test_many_shims_start_one_daemon(tmp_path, unused_tcp_port, until):
     assert len(started) == 1
 
 
+async def test_a_folder_that_cannot_be_written_keeps_no_daemon_from_starting(
+    tmp_path, unused_tcp_port
+):
+    """There is no lock and no file for its output; it says itself what is wrong with the folder."""
+    record = tmp_path / "started"
+    (tmp_path / "file").write_text("in the way")
+    command = [sys.executable, "-c", LISTEN, str(unused_tcp_port), str(record)]
+    starter = Starter("127.0.0.1", unused_tcp_port, tmp_path / "file" / "state", command)
+
+    try:
+        with trio.fail_after(20):
+            found = [await starter.ensure() for _ in range(2)]
+    finally:
+        if starter._child is not None:
+            starter._child.kill()
+            starter._child.wait()
+
+    assert found == [True, True]
+    assert 1 == len(record.read_text().split())
+
+
 async def test_a_daemon_that_ends_at_once_is_not_started_in_a_loop(tmp_path, unused_tcp_port):
     """A start that fails is told as such, and not repeated right away."""
     record = tmp_path / "started"
