@@ -4,7 +4,7 @@ import logging
 import os
 from pathlib import Path
 
-from exai_trio.observability.files import private_directory
+from exai_trio.observability.files import append_whole, private_directory
 
 FILE_MODE = 0o600
 
@@ -26,7 +26,7 @@ class RotatedFile(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         try:
             line = self.format(record).encode("utf-8", "backslashreplace") + b"\n"
-            os.write(self._writable(len(line)), line)
+            append_whole(self._writable(len(line)), line)
         except Exception:  # noqa: BLE001  # there is nowhere left to report to
             self.dropped += 1
 

@@ -1,7 +1,9 @@
 """What the daemon writes: health file, call log, pid file, and the lock on its home."""
 
-from contextlib import suppress
+import resource
+from contextlib import contextmanager, suppress
 
+import attrs
 import msgspec
 import pytest
 
@@ -12,6 +14,17 @@ from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.metrics import CallLine, CallLog
 
 LINE = CallLine(t=1.0, op="call_tool", lat=0.5, sess="s", name="chat", prov="glm", ok=True, code="")
+
+
+@contextmanager
+def no_file_over(size):
+    """As on a full disk, a write gets as far as there is room, and the next one fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_the_health_file_has_the_fields_that_monitors_read(house, tmp_path):
@@ -51,6 +64,25 @@ def test_a_call_log_that_cannot_be_written_keeps_its_lines(tmp_path):
     log.flush()
 
     assert 1 == len((tmp_path / "file" / "calls.jsonl").read_text().splitlines())
+
+
+def test_lines_that_the_disk_takes_in_part_are_in_the_call_log_once(tmp_path):
+    """A piece of them is cut off again, and all are written when there is room."""
+    log = CallLog(tmp_path / "calls.jsonl")
+    log.add(LINE)
+    log.flush()
+    for number in range(1, 101):
+        log.add(attrs.evolve(LINE, t=float(number)))
+    with no_file_over(1000):
+        for _ in range(2):
+            with pytest.raises(OSError, match="space"):
+                log.flush()
+        before = log.path.read_bytes().splitlines()
+    log.flush()
+    lines = [msgspec.json.decode(line) for line in log.path.read_bytes().splitlines()]
+
+    assert 1 == len(before)
+    assert [1.0, *range(1, 101)] == [line["t"] for line in lines]
 
 
 def test_a_second_daemon_cannot_have_the_same_home(tmp_path):

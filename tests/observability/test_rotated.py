@@ -2,7 +2,9 @@
 
 import logging
 import os
+import resource
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,17 @@ from exai_trio.observability.rotated import RotatedFile
 
 def record(text: str) -> logging.LogRecord:
     return logging.makeLogRecord({"msg": text})
+
+
+@contextmanager
+def no_file_over(size: int) -> Iterator[None]:
+    """As on a full disk, a write gets as far as there is room, and the next one fails."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
@@ -64,6 +77,17 @@ def test_a_full_disk_is_borne(capfd: pytest.CaptureFixture[str]):
     handler.close()
 
     assert (3, ("", "")) == (handler.dropped, capfd.readouterr())
+
+
+def test_a_line_that_the_disk_takes_in_part_is_dropped(file: RotatedFile, tmp_path: Path):
+    """It is counted, and the next line does not stand behind a piece of it."""
+    file.emit(record("first"))
+    with no_file_over(10):
+        file.emit(record("second"))
+    file.emit(record("third"))
+
+    assert 1 == file.dropped
+    assert "first\nthird\n" == (tmp_path / "a.log").read_text()
 
 
 def test_a_folder_that_cannot_be_made_is_borne_until_it_can_be(tmp_path: Path):
