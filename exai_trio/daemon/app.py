@@ -44,6 +44,7 @@ from .tree import Addresses, Parts, run
 
 log = logging.getLogger("exai.daemon")
 
+_LAST_FLUSH_S = 1.0  # of the call logs: a disk that hangs keeps no daemon from ending
 _LEAVE_S = 10.0  # for a daemon that we replace, beyond its drain
 
 
@@ -86,7 +87,8 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             home.note_pid()
         stack.enter_context(watching(Watchdog()))
         await run(Parts(shared, listeners, reread, elsewhere, home.let_go), task_status)
-        await trio.to_thread.run_sync(shared.flush_logs)
+        with trio.move_on_after(_LAST_FLUSH_S):
+            await shared.in_thread(shared.flush_logs)
         log.info("stopped")
 
 

@@ -3,7 +3,6 @@
 import logging
 from functools import wraps
 
-import attrs
 import msgspec
 import trio
 
@@ -32,11 +31,8 @@ _RELIEF_S = 0.25
 
 @structs.frozen(eq=False)
 class Jobs:
-    """`disk` is the limiter of the threads that write the daemon's files."""
-
     shared: Shared
     sessions: Sessions
-    disk: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
 
     async def run(self) -> None:
         """Run all jobs until cancelled. One that gives up is named in the daemon's troubles, and takes none of the others
@@ -93,10 +89,10 @@ class Jobs:
     async def write_health(self) -> None:
         path = self.shared.config.logs / "ws_daemon.health.json"
         facts = msgspec.json.encode(self.shared.facts.health_file())
-        await trio.to_thread.run_sync(replace_private, path, facts, limiter=self.disk)
+        await self.shared.in_thread(replace_private, path, facts)
 
     async def flush_call_log(self) -> None:
-        await trio.to_thread.run_sync(self.shared.flush_logs, limiter=self.disk)
+        await self.shared.in_thread(self.shared.flush_logs)
 
     async def sweep_conversations(self) -> None:
         await self.shared.services.conversations.sweep(self.shared.now())
@@ -124,7 +120,7 @@ class Jobs:
         """Take EXAI_HOME as soon as it can be written."""
         home = self.shared.home
         if home is not None:
-            await trio.to_thread.run_sync(home.look, limiter=self.disk)
+            await self.shared.in_thread(home.look)
 
 
 async def _hindrance(job: Job) -> str | None:

@@ -1,7 +1,7 @@
 """What all parts of one daemon share, built once by `app`. Little behaviour here."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVarTuple
 
 import attrs
 import trio
@@ -24,6 +24,8 @@ from .toolset import Offered
 if TYPE_CHECKING:  # a session shares what is here
     from .session import Session
 
+Given = TypeVarTuple("Given")
+
 _RETRY_AFTER_S = 1.0
 
 
@@ -32,6 +34,7 @@ class Shared:
     """`permits` is the daemon's limit on calls at once; `draining` is set when no new call is taken.
 
     `quiet` is set once no call runs during the drain. Without a `journal` calls are accepted and nothing is promised.
+    `disk` is the limiter of the threads that write the daemon's files.
     """
 
     config: Config
@@ -55,12 +58,18 @@ class Shared:
         default=attrs.Factory(lambda self: Burden.of(self.config), takes_self=True)
     )
     quiet: trio.Event = attrs.field(factory=trio.Event)
+    disk: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
     ending: Ending = attrs.field(factory=Ending)
 
     @property
     def retry_after_s(self) -> float:
         """When a client that is sent away may come back: at once, if the next daemon is there already."""
         return 0.0 if self.ending.replaced else _RETRY_AFTER_S
+
+    async def in_thread(self, write: Callable[[*Given], object], *given: *Given) -> None:
+        """Write one of the daemon's files. Who cancels waits for no disk that hangs: the thread is left to it, and the
+        next one waits for that."""
+        await trio.to_thread.run_sync(write, *given, abandon_on_cancel=True, limiter=self.disk)
 
     def flush_logs(self) -> None:
         """Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""

@@ -1,11 +1,14 @@
 """The daemon's jobs on a disk that fails, and jobs that fail of themselves: said, survived, and over when it is over."""
 
+import os
+
 import attrs
 import pytest
 import trio
 
 from exai_trio.daemon.jobs import Jobs
 from exai_trio.errors import StorageError
+from exai_trio.observability.metrics import CallLine
 from exai_trio.wire.messages import CallResult, Health
 
 
@@ -167,3 +170,25 @@ class Blocked:
         if self.journal_blocked:
             raise StorageError("cannot be read")
         return await self.journal.unfinished()
+
+
+async def test_a_write_that_hangs_ends_with_who_waits_for_it(house, autojump_clock, tmp_path):
+    """A log that is a pipe without a reader: the thread is left to it; the next write waits for the first."""
+    async with house(home=tmp_path) as daemon:
+        shared, jobs = daemon.shared, Jobs(daemon.shared, daemon.sessions)
+        shared.call_log.path.parent.mkdir(parents=True)
+        os.mkfifo(shared.call_log.path)
+        shared.call_log.add(line())
+        with trio.move_on_after(5) as hanging:
+            await jobs.flush_call_log()
+        with trio.move_on_after(5) as waiting:
+            await jobs.write_health()
+        reader = os.open(shared.call_log.path, os.O_RDONLY)
+        await jobs.write_health()
+        os.close(reader)
+
+    assert (True, True) == (hanging.cancelled_caught, waiting.cancelled_caught)
+
+
+def line():
+    return CallLine(t=0.0, op="", lat=0.0, sess="", name="", prov="", ok=True, code="")

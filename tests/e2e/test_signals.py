@@ -1,6 +1,7 @@
 """What signals do to a daemon at work: drained, interrupted or cut, it always leaves with 0 and leaves nothing behind."""
 
 import json
+import os
 import signal
 
 import pytest
@@ -109,6 +110,22 @@ async def test_a_killed_daemon_takes_its_simulator_along(new_place, start, until
     assert offspring
     assert ["ws_daemon.pid"] == left
     assert answer["ok"]
+
+
+@pytest.mark.parametrize("log", ["ws_daemon.metrics.jsonl", "toolcalls.jsonl"])
+async def test_a_log_that_hangs_keeps_no_daemon_from_ending(new_place, start, log):
+    """A pipe without a reader stands for a disk that never answers: the last lines are lost, the daemon ends."""
+    place = new_place()
+    place.logs.mkdir(parents=True)
+    os.mkfifo(place.logs / log)
+    daemon = start(place)
+    async with place.client() as one:
+        answer = await one.outcome("r1", prompt="logged nowhere")
+    daemon.signal()
+
+    assert answer["ok"]
+    assert (0, "") == await daemon.wait()
+    assert [] == _left(place)
 
 
 async def _refused(port: int) -> bool:
