@@ -1,7 +1,7 @@
 """What the daemon does now and then: progress of silent calls, health file, call log, expiry. Supervision is elsewhere."""
 
 import logging
-from functools import wraps
+from functools import partial, wraps
 
 import msgspec
 import trio
@@ -55,12 +55,13 @@ class Jobs:
                 jobs.start_soon(self.supervise, period, job)
 
     async def supervise(self, period: float, job: Job) -> None:
-        """Run it until it gives up."""
+        """Run it until it gives up. What fails again and again is named in the daemon's troubles until it succeeds."""
+        tell = partial(self.shared.facts.troubles.note, name_of(job))
         try:
-            await every(period, job)
+            await every(period, job, tell)
         except JobGaveUp as fault:
             log.critical("job gave up", extra={"job": name_of(job), "reason": str(fault)})
-            self.shared.facts.troubles.note(name_of(job), f"{fault}; restart the daemon")
+            tell(f"{fault}; restart the daemon")
 
     def on_disk(self, job: Job) -> Job:
         """The same job; a disk that fails is no fault of the job's own, for which it would give up. It is tried again until it

@@ -1,4 +1,4 @@
-"""Jobs that must not die: run again after a fault, give up loudly when they fail too often."""
+"""Jobs that must not die: run again after a fault, tell when they fail again and again, give up loudly when too often."""
 
 import logging
 from collections import deque
@@ -10,24 +10,33 @@ log = logging.getLogger("exai.jobs")
 
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
 _MOST_FAULTS, _WINDOW_S = 10, 600.0
+_TOLD_FROM = 3  # faults in a row
 
 Job = Callable[[], Awaitable[None]]
+Tell = Callable[[str | None], None]
 
 
 class JobGaveUp(Exception):
     """A job failed too often within the window."""
 
 
-async def every(period: float, job: Job) -> None:
+def _to_nobody(_trouble: str | None) -> None:
+    return
+
+
+async def every(period: float, job: Job, tell: Tell = _to_nobody) -> None:
     """Run `job` now and then each `period` seconds, for ever. A fault is logged once and the job waits longer before its
-    next run.
+    next run. After each run `tell` hears what is wrong, from the third fault in a row on, or None.
 
     Raises JobGaveUp after 10 faults within 10 minutes.
     """
     faults = deque[float](maxlen=_MOST_FAULTS)
-    wait = _FIRST_WAIT_S
+    wait, in_a_row = _FIRST_WAIT_S, 0
     while True:
-        if await _ran(job):
+        fault = await _fault_of(job)
+        in_a_row = in_a_row + 1 if fault else 0
+        tell(f"failed {in_a_row} times in a row: {fault!r}" if in_a_row >= _TOLD_FROM else None)
+        if fault is None:
             wait = _FIRST_WAIT_S
         else:
             _note_fault(faults, job)
@@ -36,13 +45,13 @@ async def every(period: float, job: Job) -> None:
         await trio.sleep(period)
 
 
-async def _ran(job: Job) -> bool:
+async def _fault_of(job: Job) -> Exception | None:
     try:
         await job()
-    except Exception:
+    except Exception as fault:
         log.exception("job failed", extra={"job": name_of(job)})
-        return False
-    return True
+        return fault
+    return None
 
 
 def _note_fault(faults: deque[float], job: Job) -> None:

@@ -84,6 +84,31 @@ async def test_a_job_that_gives_up_takes_nobody_along(house, autojump_clock, cap
     assert health["troubles"][0].startswith("doomed: doomed failed 10 times within 600 s")
 
 
+async def test_a_rare_job_that_fails_again_and_again_is_told(house, autojump_clock):
+    """From the third fault in a row on, though it never gives up; one run that succeeds takes it back."""
+    broken = True
+
+    async def sweep():
+        await trio.lowlevel.checkpoint()
+        if broken:
+            raise ValueError("a bug")
+
+    async with house() as daemon:
+        jobs, facts = Jobs(daemon.shared, daemon.sessions), daemon.shared.facts
+        daemon.sessions.living.start_soon(jobs.supervise, 300.0, sweep)
+        await trio.sleep(400)
+        twice = facts.health()["troubles"]
+        await trio.sleep(300)
+        thrice = facts.status, facts.health()["troubles"]
+        broken = False
+        await trio.sleep(400)
+        after = facts.status, facts.health()["troubles"]
+
+    assert [] == twice
+    assert ("degraded", ["sweep: failed 3 times in a row: ValueError('a bug')"]) == thrice
+    assert ("healthy", []) == after
+
+
 async def test_the_log_is_looked_at_each_second(house, autojump_clock, caplog):
     """Also when it could not be copied back the last time; that is the store's trouble."""
     shelf = Shelf()
