@@ -43,7 +43,8 @@ class StoreState(Protocol):
 
 @structs.frozen(kw_only=True, eq=False)
 class Facts:
-    """`started_at` and `now` are unix seconds; `port` is the one that the WebSocket truly listens on."""
+    """`started_at` and `now` are unix seconds, `began` is of trio's clock, which nobody sets; `port` is the one that the
+    WebSocket truly listens on."""
 
     config: Config
     boot_id: str
@@ -58,6 +59,7 @@ class Facts:
     simulator: str | None
     store: StoreState | None = None
     troubles: Troubles = attrs.field(factory=Troubles)
+    began: float = attrs.field(factory=trio.current_time)
 
     @property
     def status(self) -> str:
@@ -108,8 +110,11 @@ class Facts:
             "fault": self.store.fault.message if self.store and self.store.fault else None,
         }
 
+    def uptime_s(self) -> float:
+        return trio.current_time() - self.began
+
     def identity(self) -> dict[str, Any]:
-        now = self.now()
+        uptime_s = self.uptime_s()
         return {
             "status": self.status,
             "name": "exai-trio",
@@ -118,10 +123,10 @@ class Facts:
             "pid": os.getpid(),
             "host": self.config.ws_host,
             "port": self.port,
-            "t": rfc3339(now),
+            "t": rfc3339(self.now()),
             "started_at": rfc3339(self.started_at),
-            "uptime_s": round(now - self.started_at, 3),
-            "uptime_human": human(now - self.started_at),
+            "uptime_s": round(uptime_s, 3),
+            "uptime_human": human(uptime_s),
         }
 
     def calls(self) -> dict[str, int]:

@@ -21,6 +21,7 @@ log = logging.getLogger("exai.jobs")
 _HEALTH_FILE_S = 10.0
 _FLUSH_S = 1.0
 _SWEEP_S = 300.0
+_NOTHING_OLD_S = 3600.0
 _ACKS_S = 1.0
 _ROOM_S = 1.0
 _LOG_S = 1.0
@@ -99,9 +100,12 @@ class Jobs:
         await self.shared.services.conversations.sweep(self.shared.now())
 
     async def sweep_journal(self) -> None:
-        if self.shared.journal is not None:
-            grace = self.shared.config.session_grace_s
-            await self.shared.journal.sweep_calls(self.shared.now(), grace)
+        """What is acknowledged goes at once. Nothing counts as old in the daemon's first hour: its client may be about to come
+        back, and a clock that is days ahead may be set right."""
+        shared = self.shared
+        if shared.journal is not None:
+            now = shared.now() if shared.facts.uptime_s() >= _NOTHING_OLD_S else 0.0
+            await shared.journal.sweep_calls(now, shared.config.session_grace_s)
 
     async def look_for_room(self) -> None:
         """See whether the store can be written again; then take up what could not be read when the daemon started."""
