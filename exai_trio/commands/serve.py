@@ -8,11 +8,13 @@ from exai_trio.commands.console import Console
 from exai_trio.commands.started import Started
 from exai_trio.config import Config
 from exai_trio.daemon.app import serve
+from exai_trio.daemon.descriptors import raise_limit
 from exai_trio.daemon.switching import Reread
 from exai_trio.daemon.tree import Addresses
 
 
 def main(started: Started) -> int:
+    raise_limit()
     replace = bool(started.arguments.replace)
     running = partial(run, replace=replace)
     trio.run(running, started.loaded.config, Console.of_process(), started.reread)
