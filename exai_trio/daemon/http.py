@@ -23,6 +23,8 @@ from .tokens import Tokens
 
 log = logging.getLogger("exai.http")
 
+_MOST_CONNECTIONS = 64  # each has a descriptor, and calls need them
+_IDLE_S = 10.0
 
 Started = trio.TaskStatus[str | None]
 
@@ -118,4 +120,4 @@ async def _serve(app: Starlette, host: str, port: int, task_status: Started) -> 
         log.warning("http port not available", extra={"port": port, "reason": str(fault)})
         task_status.started(None)
         return
-    await HttpSite(app).serve(listeners, task_status)
+    await HttpSite(app, _MOST_CONNECTIONS, _IDLE_S).serve(listeners, task_status)

@@ -20,26 +20,38 @@ from exai_trio import structs
 
 log = logging.getLogger("exai.http")
 
-_KEEP_ALIVE_S = 60.0
+_IDLE_S = 60.0
 
 AsgiApp = Callable[..., Awaitable[None]]
 
 
-def _config() -> Config:
+def _config(site: "HttpSite") -> Config:
     config = Config()
     config.errorlog = None
-    config.keep_alive_timeout = _KEEP_ALIVE_S
+    config.keep_alive_timeout = site.idle_s
     config.keep_alive_max_requests = 1_000_000
     return config
 
 
+class _Server(TCPServer):
+    async def _read_data(self) -> None:
+        """As hypercorn has it; and who has hung up is not kept for as long as who is idle."""
+        await super()._read_data()
+        await self.idle_task.stop()
+
+
 @structs.define(eq=False)
 class HttpSite:
-    """One application and its open connections. The application finds its connection's stream in scope["state"]["transport"]."""
+    """One application and its open connections. The application finds its connection's stream in scope["state"]["transport"].
+
+    A connection that asks nothing for `idle_s` seconds is closed; one beyond `most`, at once.
+    """
 
     app: AsgiApp
+    most: float = float("inf")
+    idle_s: float = _IDLE_S
     open: set[trio.SocketStream] = attrs.field(factory=set[trio.SocketStream])
-    _config: Config = attrs.field(factory=_config)
+    _config: Config = attrs.field(default=attrs.Factory(_config, takes_self=True))
     _context: WorkerContext = attrs.field(factory=lambda: WorkerContext(None))
 
     async def serve(
@@ -59,6 +71,8 @@ class HttpSite:
 
     async def _connection(self, stream: trio.SocketStream) -> None:
         """Serve one connection; a failure in it is logged and ends nothing else."""
+        if len(self.open) >= self.most:
+            return
         self.open.add(stream)
         try:
             await self._talk(stream)
@@ -71,7 +85,7 @@ class HttpSite:
         app = ASGIWrapper(cast("ASGIFramework", self.app))
         state = ConnectionState({"transport": stream})
         # hypercorn's annotation names its TLS stream only; it handles plain ones.
-        await TCPServer(app, self._config, self._context, state, cast("Any", stream)).run()
+        await _Server(app, self._config, self._context, state, cast("Any", stream)).run()
 
     def _close_all(self) -> None:
         """Close the sockets under their tasks: hypercorn's writes are shielded, and a full socket would hold them for ever."""
