@@ -15,6 +15,7 @@ from exai_trio.observability import collector
 from exai_trio.observability.clock import unix_now
 from exai_trio.observability.logs import open_logs
 from exai_trio.observability.metrics import CallLog
+from exai_trio.observability.sparse import sparse
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.ratios import SqliteRatios
@@ -82,6 +83,9 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             await wait_free(config, config.drain_s + _LEAVE_S)
         home = stack.enter_context(own_home(config))
         stack.enter_context(open_logs(config, "ws_daemon"))
+        stack.enter_context(
+            sparse("trio.serve_listeners")
+        )  # ten times a second without descriptors
         shared = await stack.enter_async_context(_build(config, _port(listeners), home, outside))
         with suppress(OSError):  # a job tries again
             home.note_pid()
