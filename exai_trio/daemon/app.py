@@ -83,7 +83,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             await wait_free(config, config.drain_s + _LEAVE_S)
         home = stack.enter_context(own_home(config))
         stack.enter_context(open_logs(config, "ws_daemon"))
-        stack.enter_context(sparse("trio.serve_listeners"))  # ten a second without descriptors
+        stack.enter_context(sparse("trio.serve_listeners"))  # else ten without descriptors a second
         shared = await stack.enter_async_context(_build(config, _port(listeners), home, outside))
         with suppress(OSError):  # a job tries again
             home.note_pid()

@@ -173,7 +173,9 @@ _LIMITS = Group(
         _setting("EXAI_WS_GLM_MAX_INFLIGHT", v.whole(1, 10000), "requests at once to GLM"),
         _setting("MAX_CONNECTIONS", v.whole(1, 100_000), "connections in all"),
         _setting(
-            "MAX_CONNECTIONS_PER_IP", v.whole(1, 100_000), "of one address (IPv6: one /64); loopback is not limited"
+            "MAX_CONNECTIONS_PER_IP",
+            v.whole(1, 100_000),
+            "of one address (IPv6: one /64); loopback is not limited",
         ),
         _setting(
             "EXAI_SESSION_GRACE_S", v.seconds(0, _DAY), "how long a session waits for its client"
