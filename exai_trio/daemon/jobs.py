@@ -8,6 +8,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.observability import heap
 from exai_trio.observability.files import replace_private
 
 from .handing_over import HandingOver
@@ -25,6 +26,7 @@ _NOTHING_OLD_S = 3600.0
 _ACKS_S = 1.0
 _ROOM_S = 1.0
 _LOG_S = 1.0
+_TRIM_S = 10.0
 _DISK_AGAIN_S = 1.0
 _HANDLES_S = 0.25
 _RELIEF_S = 0.25
@@ -52,6 +54,7 @@ class Jobs:
                 (_ROOM_S, self.on_disk(self.look_for_room)),
                 (_LOG_S, self.on_disk(self.keep_log_short)),
                 (_ROOM_S, self.on_disk(self.look_for_home)),
+                (_TRIM_S, self.give_memory_back),
             ):
                 jobs.start_soon(self.supervise, period, job)
 
@@ -87,6 +90,10 @@ class Jobs:
                 if call.is_silent_since(silent_since) and not session.mail.holds(call.wire_id):
                     call.say_progress()
             await trio.lowlevel.checkpoint()
+
+    async def give_memory_back(self) -> None:
+        """What large messages took is the system's again soon after them."""
+        await trio.to_thread.run_sync(heap.trim, abandon_on_cancel=True)
 
     async def write_health(self) -> None:
         path = self.shared.config.logs / "ws_daemon.health.json"

@@ -1,6 +1,5 @@
 """Memory that imports take: not taken where it serves nothing, given back afterwards. One process per editor window counts."""
 
-import ctypes
 import gc
 import linecache
 import sys
@@ -9,6 +8,8 @@ from contextlib import contextmanager
 from importlib import import_module
 from types import ModuleType
 from typing import Any, cast
+
+from exai_trio.observability import heap
 
 _METADATA = "importlib.metadata"
 
@@ -35,11 +36,7 @@ def _version(name: str) -> str:
 
 
 def give_back() -> None:
-    """Blocks for a few milliseconds. Does nothing where the C library cannot."""
+    """Blocks for a few milliseconds."""
     linecache.clearcache()  # attrs leaves the text of every method there that it has written
     gc.collect()
-    try:
-        trim = ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):
-        return
-    trim(0)
+    heap.trim()

@@ -1,6 +1,7 @@
 """The daemon's jobs on a disk that fails, and jobs that fail of themselves: said, survived, and over when it is over."""
 
 import os
+from pathlib import Path
 
 import attrs
 import pytest
@@ -8,6 +9,7 @@ import trio
 
 from exai_trio.daemon.jobs import Jobs
 from exai_trio.errors import StorageError
+from exai_trio.observability import heap
 from exai_trio.observability.metrics import CallLine
 from exai_trio.wire.messages import CallResult, Health
 
@@ -217,3 +219,15 @@ async def test_a_write_that_hangs_ends_with_who_waits_for_it(house, autojump_clo
 
 def line():
     return CallLine(t=0.0, op="", lat=0.0, sess="", name="", prov="", ok=True, code="")
+
+
+async def test_the_daemon_gives_memory_back(house, monkeypatch):
+    """At once, and then now and then: what large messages took does not stay with it."""
+    given = []
+    monkeypatch.setattr(heap, "trim", lambda: given.append(True))
+    async with house(home=Path("/proc/nowhere")) as daemon, trio.open_nursery() as running:
+        running.start_soon(Jobs(daemon.shared, daemon.sessions).run)
+        with trio.fail_after(20):
+            while not given:  # noqa: ASYNC110  # it comes from a thread
+                await trio.sleep(0.01)
+        running.cancel_scope.cancel()
