@@ -1,7 +1,9 @@
 """Fixtures and instruments that every layer's tests share."""
 
+import resource
 import socket
 from collections.abc import Awaitable, Callable
+from contextlib import contextmanager
 
 import pytest
 import trio
@@ -54,3 +56,19 @@ def unused_tcp_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
     return port
+
+
+@pytest.fixture
+def no_file_over():
+    """`with no_file_over(100):` as on a full disk, a write gets as far as there is room, and the next one fails."""
+
+    @contextmanager
+    def limited(size):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return limited

@@ -1,7 +1,6 @@
 """What the daemon writes: health file, call log, pid file, and the lock on its home."""
 
-import resource
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import attrs
 import msgspec
@@ -14,17 +13,6 @@ from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.metrics import CallLine, CallLog
 
 LINE = CallLine(t=1.0, op="call_tool", lat=0.5, sess="s", name="chat", prov="glm", ok=True, code="")
-
-
-@contextmanager
-def no_file_over(size):
-    """As on a full disk, a write gets as far as there is room, and the next one fails."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 async def test_the_health_file_has_the_fields_that_monitors_read(house, tmp_path):
@@ -66,7 +54,7 @@ def test_a_call_log_that_cannot_be_written_keeps_its_lines(tmp_path):
     assert 1 == len((tmp_path / "file" / "calls.jsonl").read_text().splitlines())
 
 
-def test_lines_that_the_disk_takes_in_part_are_in_the_call_log_once(tmp_path):
+def test_lines_that_the_disk_takes_in_part_are_in_the_call_log_once(tmp_path, no_file_over):
     """A piece of them is cut off again, and all are written when there is room."""
     log = CallLog(tmp_path / "calls.jsonl")
     log.add(LINE)

@@ -2,9 +2,7 @@
 
 import logging
 import os
-import resource
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,17 +12,6 @@ from exai_trio.observability.rotated import RotatedFile
 
 def record(text: str) -> logging.LogRecord:
     return logging.makeLogRecord({"msg": text})
-
-
-@contextmanager
-def no_file_over(size: int) -> Iterator[None]:
-    """As on a full disk, a write gets as far as there is room, and the next one fails."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 @pytest.fixture
@@ -79,7 +66,9 @@ def test_a_full_disk_is_borne(capfd: pytest.CaptureFixture[str]):
     assert (3, ("", "")) == (handler.dropped, capfd.readouterr())
 
 
-def test_a_line_that_the_disk_takes_in_part_is_dropped(file: RotatedFile, tmp_path: Path):
+def test_a_line_that_the_disk_takes_in_part_is_dropped(
+    file: RotatedFile, tmp_path: Path, no_file_over
+):
     """It is counted, and the next line does not stand behind a piece of it."""
     file.emit(record("first"))
     with no_file_over(10):
