@@ -1,0 +1,1 @@
+"""Real editors, driven over a scripted model: see scripts/editors.py."""
