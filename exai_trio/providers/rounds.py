@@ -1,7 +1,5 @@
 """The questions and answers of one chat, which are several where the provider lets us trigger its own web search. Pure."""
 
-from typing import Final
-
 import attrs
 
 from exai_trio.errors import ArgumentError
@@ -10,9 +8,8 @@ from .assembly import Assembly, ChatAnswer, cost, notices, other_model_notice, t
 from .base import ChatRequest, Message
 from .catalogue import ModelInfo
 from .endpoint import Endpoint
+from .finish_reasons import notice_of
 from .routing import ModelChoice
-
-CUT_BY_LENGTH: Final = "the answer was cut off at the output limit"
 
 
 def refuse_unseen_images(model: ModelInfo, messages: tuple[Message, ...]) -> None:
@@ -72,7 +69,8 @@ def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly])
         notice=notices(
             choice.notice,
             other_model_notice(choice.model.name, used),
-            CUT_BY_LENGTH if reason == "length" else None,
+            notice_of(reason),
+            *(finish.notices if finish else ()),
         ),
         web_results=finish.web_results if finish else (),
         headers=finish.headers if finish else {},
