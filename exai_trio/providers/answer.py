@@ -262,6 +262,9 @@ class AnswerReader:
         return self._bad(f"{CUT}; its last words: {self._aside.message}", "broken_json")
 
     def _finish(self, deltas: list[Delta]) -> None:
+        half = self._thoughts.end()
+        if half:
+            deltas.append(ReasoningDelta(half))
         self._note(self._tags.feed(self._text.end()), deltas)
         self._note(self._tags.end(), deltas)
         self._take_unmarked_thinking(deltas)

@@ -4,6 +4,7 @@ Text that was read forgivingly holds what is no whole character as lone surrogat
 that is no UTF-8 as Python's `surrogateescape` writes it.
 """
 
+import codecs
 import re
 from typing import Final, cast
 
@@ -13,8 +14,7 @@ from exai_trio import structs
 
 _BYTES: Final = re.compile("[\udc80-\udcff]+")
 _HALVES: Final = re.compile("[\ud800-\udfff]")
-# What may be continued by the next piece: a first half, or up to three bytes of a character of four.
-_OPEN_END: Final = re.compile("[\ud800-\udbff]\\Z|[\udc80-\udcff]{1,3}\\Z")
+_OPEN_END: Final = re.compile("[\ud800-\udbff]\\Z|[\udc80-\udcff]+\\Z")  # may go on in the next piece
 
 
 def whole(text: str) -> str:
@@ -49,10 +49,10 @@ class Pieces:
     def feed(self, text: str) -> str:
         if not (self._held or _OPEN_END.search(text)):
             return whole(text)
-        text, self._held = self._held + text, ""
-        if (found := _OPEN_END.search(text)) and not _is_complete(found.group()):
-            text, self._held = text[: found.start()], found.group()
-        return whole(text)
+        text, self._held = _paired(self._held + text), ""
+        if found := _OPEN_END.search(text):
+            self._held = _unfinished(found.group())
+        return whole(text[: len(text) - len(self._held)])
 
     def end(self) -> str:
         held, self._held = self._held, ""
@@ -68,10 +68,10 @@ def _decoded(found: re.Match[str]) -> str:
     return found.group().encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
-def _is_complete(held: str) -> bool:
-    """Bytes that are whole characters already need not wait."""
-    try:
-        held.encode("utf-8", "surrogateescape").decode()
-    except UnicodeError:
-        return False
-    return True
+def _unfinished(end: str) -> str:
+    """The part of an open end that the next piece may finish."""
+    if end[0] < "\udc80":
+        return end
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    decoder.decode(end.encode("utf-8", "surrogateescape"))
+    return decoder.getstate()[0].decode("ascii", "surrogateescape")

@@ -57,7 +57,8 @@ class ThinkTags:
         if self.thinking:
             self._thoughts.append(held)
             return [ReasoningDelta(held)]
-        return [TextDelta(held)]
+        dropped = held == CLOSE and not self._is_spoken_of("")
+        return [] if dropped else [TextDelta(held)]
 
     def _read(self, text: str, found: list[Found]) -> None:
         if self._place == "before":
@@ -99,13 +100,13 @@ class ThinkTags:
         before, closed, rest = self._divided(text)
         if before:
             self._pass_on(before, found)
-        if not closed:
-            return
-        if self._is_spoken_of(rest):
-            self._pass_on(CLOSE, found)
-        else:
-            self._stray = True
-        if rest:
+        if closed and not rest:
+            self._held = CLOSE  # what comes next tells whether the answer speaks of it
+        elif closed:
+            if self._is_spoken_of(rest):
+                self._pass_on(CLOSE, found)
+            else:
+                self._stray = True
             self._look_for_stray(rest, found)
 
     def _divided(self, text: str) -> tuple[str, str, str]:
