@@ -33,12 +33,12 @@ from .think_tags import ThinkTags
 from .tool_calls import ToolCalls
 
 NO_CHOICES: Final = "the answer holds no choices"
+NO_ANSWER: Final = "the answer is not the JSON it should be"
 CUT: Final = "the stream was cut before its end"
 UNMARKED_THINKING: Final = "the model did not mark the end of its thinking, which is shown with it"
 LARGEST_BODY: Final = 64 * 1024 * 1024  # bytes of an answer that is not streamed
 _BOM: Final = b"\xef\xbb\xbf"
 _END_MARKS: Final = (b"[DONE]", b"DONE")
-_NO_JSON: Final = (Unreadable, NotJson)
 
 
 @structs.define(kw_only=True)
@@ -134,7 +134,7 @@ class AnswerReader:
         try:
             for chunk in self._chunks(data):
                 self._chunk(chunk, data, deltas)
-        except _NO_JSON as error:
+        except (Unreadable, NotJson) as error:
             if self.finished:
                 self.lost.add("chunk")
                 return
@@ -230,19 +230,19 @@ class AnswerReader:
             if not found:
                 raise NotJson("empty list")  # noqa: TRY301 - one end for all that is no answer
             if not any(chunk.choices or chunk.error for chunk in found):
-                raise self._no_choices(body)
+                raise self._complaint_or(body, NO_CHOICES, "no_choices")
             for chunk in found:
                 self._chunk(chunk, b"", deltas)
-        except _NO_JSON as error:
-            raise self._bad("the answer is not the JSON it should be", "broken_json") from error
+        except Unreadable as error:
+            raise self._complaint_or(body, NO_ANSWER, "broken_json") from error
+        except NotJson as error:
+            raise self._bad(NO_ANSWER, "broken_json") from error
         if self.finished:
             self._finish(deltas)
 
-    def _no_choices(self, body: bytes) -> Exception:
+    def _complaint_or(self, body: bytes, what: str, reason: str) -> Exception:
         complaint = complaint_in(200, body)
-        if complaint.message:
-            return self._complaint(complaint)
-        return self._bad(NO_CHOICES, "no_choices")
+        return self._complaint(complaint) if complaint.message else self._bad(what, reason)
 
     def _end_without_done(self, deltas: list[Delta]) -> None:
         if not self._started:

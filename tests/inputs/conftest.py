@@ -87,9 +87,9 @@ def provider(request):
 
 @pytest.fixture
 async def raw_service(nursery):
-    """Serve these bytes to every request; gives the origin, and a list of the requests' heads."""
+    """Serve these bytes to every request; gives the origin, and a list of the requests' heads. `hold`: never hang up."""
 
-    async def serve(response):
+    async def serve(response, *, hold=False):
         asked = []
 
         async def answer(stream):
@@ -100,6 +100,8 @@ async def raw_service(nursery):
             await _rest_of(stream, head, body)
             asked.append(head)
             await stream.send_all(response)
+            if hold:
+                await trio.sleep_forever()
             await stream.aclose()
 
         listeners = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
