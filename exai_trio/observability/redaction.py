@@ -56,7 +56,7 @@ class Redaction:
 
     @classmethod
     def knowing(cls, secrets: Iterable[str]) -> "Redaction":
-        return cls(KnownSecrets.of(secrets))
+        return cls(KnownSecrets.of(secrets, _LEAST_SECRET))
 
     def text(self, text: str, longest: int = LONGEST) -> str:
         text = cut(text, longest + longest // 2)  # so that the patterns see no megabytes
@@ -89,9 +89,9 @@ class KnownSecrets:
     _secrets: frozenset[bytes] = attrs.field(default=frozenset(), alias="secrets")
 
     @classmethod
-    def of(cls, secrets: Iterable[str]) -> "KnownSecrets":
-        """Too short ones are left out."""
-        return cls(frozenset(_lower(each) for each in secrets if len(each) >= _LEAST_SECRET))
+    def of(cls, secrets: Iterable[str], least: int = LEAST_PART) -> "KnownSecrets":
+        """Those of fewer than `least` characters are left out: they may well be words."""
+        return cls(frozenset(_lower(each) for each in secrets if len(each) >= least))
 
     def masked(self, text: str) -> str:
         """The text with a mask for each part of a secret."""

@@ -18,6 +18,7 @@ from exai_trio.errors import (
     ProviderRefusedError,
     ServiceUnavailableError,
 )
+from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
 
 from .adapter import Adapter
@@ -31,7 +32,14 @@ from .openai_compatible import Service
 from .permits import Permits, Turnstile
 from .preview import preview
 from .providers_file import VARIABLE, Further, parse_providers
-from .rounds import asks_for_own_search, continued, key_of_round, refuse_unseen_images, whole_answer
+from .rounds import (
+    asks_for_own_search,
+    continued,
+    key_of_round,
+    refuse_unseen_images,
+    whole_answer,
+    without_keys,
+)
 from .routing import ModelChoice, Router, unlisted
 
 __all__ = ["ChatAnswer", "Gateway", "Listener", "ModelChoice", "Permits", "open_gateway"]
@@ -81,6 +89,11 @@ class Gateway:
         """
         return self._router().choose(model, images=images, prompt_tokens=prompt_tokens)
 
+    @property
+    def keys(self) -> KnownSecrets:
+        """Those of all providers, to be kept out of every text."""
+        return KnownSecrets.of(each.key for each in self._endpoints if not each.simulated)
+
     def _router(self) -> Router:
         return Router(
             catalogue=self._catalogue,
@@ -116,7 +129,7 @@ class Gateway:
             )
             parts.append(part)
             if not asks_for_own_search(part, lane.endpoint):
-                return whole_answer(choice, lane.endpoint, parts)
+                return without_keys(whole_answer(choice, lane.endpoint, parts), lane.keys)
             listener.stage("thinking", f"{request.model} searches the web")
             request = continued(request, part)
         title = lane.endpoint.dialect.title
@@ -211,6 +224,7 @@ class Gateway:
             endpoint=endpoint,
             provider=self._connect(service, describe),
             turnstile=Turnstile(configured=endpoint.max_inflight),
+            keys=self.keys,
         )
 
     def _lane(self, provider: str) -> Lane:

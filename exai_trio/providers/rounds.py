@@ -1,8 +1,12 @@
 """The questions and answers of one chat, which are several where the provider lets us trigger its own web search. Pure."""
 
+from collections.abc import Mapping
+from typing import Any, cast
+
 import attrs
 
 from exai_trio.errors import ArgumentError
+from exai_trio.observability.redaction import KnownSecrets
 
 from .assembly import Assembly, ChatAnswer, cost, notices, other_model_notice, total
 from .base import ChatRequest, Message
@@ -46,6 +50,26 @@ def continued(request: ChatRequest, part: Assembly) -> ChatRequest:
         Message(role="tool", text=call.arguments, tool_call_id=call.id) for call in part.tool_calls
     )
     return attrs.evolve(request, messages=(*request.messages, said, *leave))
+
+
+def without_keys(answer: ChatAnswer, keys: KnownSecrets) -> ChatAnswer:
+    """The same, if a service echoes what it was sent."""
+    calls = tuple(
+        attrs.evolve(call, arguments=keys.masked(call.arguments), name=keys.masked(call.name))
+        for call in answer.tool_calls
+    )
+    results = cast("list[Mapping[str, Any]]", keys.masked_within(answer.web_results))
+    return attrs.evolve(
+        answer,
+        text=keys.masked(answer.text),
+        reasoning=keys.masked(answer.reasoning),
+        tool_calls=calls,
+        finish_reason=keys.masked(answer.finish_reason),
+        model_used=keys.masked(answer.model_used),
+        notice=keys.masked(answer.notice) if answer.notice else None,
+        web_results=tuple(results),
+        headers={name: keys.masked(value) for name, value in answer.headers.items()},
+    )
 
 
 def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly]) -> ChatAnswer:
