@@ -82,12 +82,16 @@ class Gateway:
             if endpoint.configured:
                 self._add_lane(endpoint)
 
-    def choose(self, model: str, *, images: bool = False, prompt_tokens: int = 0) -> ModelChoice:
+    def choose(
+        self, model: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
+    ) -> ModelChoice:
         """Who answers for that name; "auto" or "" lets the rules of `routing` choose, by what the prompt needs.
 
         Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set.
         """
-        return self._router().choose(model, images=images, prompt_tokens=prompt_tokens)
+        return self._router().choose(
+            model, images=images, tools=tools, prompt_tokens=prompt_tokens
+        )
 
     @property
     def keys(self) -> KnownSecrets:
@@ -109,7 +113,7 @@ class Gateway:
         Raises: ProviderError; NotFoundError for a model that the provider does not know; ArgumentError for images to a model
         that sees none. Cancelling ends the request at once.
         """
-        refuse_unseen_images(choice.model, request.messages)
+        refuse_unseen_images(choice.model, request.messages, self.models())
         try:
             return await self._rounds(choice, request, listener)
         except ProviderRefusedError as refusal:

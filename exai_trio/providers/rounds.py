@@ -1,7 +1,7 @@
 """The questions and answers of one chat, which are several where the provider lets us trigger its own web search. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, Final, cast
 
 import attrs
 
@@ -16,10 +16,18 @@ from .finish_reasons import notice_of
 from .routing import ModelChoice
 
 
-def refuse_unseen_images(model: ModelInfo, messages: tuple[Message, ...]) -> None:
+_MOST_NAMES: Final = 4
+
+
+def refuse_unseen_images(
+    model: ModelInfo, messages: tuple[Message, ...], others: tuple[ModelInfo, ...]
+) -> None:
+    """`others` are the models that could be asked instead. Raises: ArgumentError naming those that see."""
     if not model.sees and any(message.images for message in messages):
+        seeing = [other.name for other in others if other.sees][:_MOST_NAMES]
+        remedy = f"; {', '.join(seeing)} can" if seeing else ""
         raise ArgumentError(
-            f"{model.name} does not see images; glm-4.6v, glm-5v-turbo and the Kimi models do",
+            f"{model.name} does not see images{remedy}",
             details={"field": "images", "model": model.name},
         )
 

@@ -104,8 +104,8 @@ def test_short_keys_are_words():
 
 
 def test_long_texts_are_searched_quickly():
-    """Megabytes of answer, and of what looks like a key, take a moment."""
-    much = ("0123456789a " * 400_000) + GLM_KEY
+    """Megabytes of answer, and thousands of places that look like a key, take a moment."""
+    much = ("so much text " * 400_000) + ("0123456789a " * 5_000) + GLM_KEY
 
     assert KNOWN.masked(much).endswith(MASK)
 
@@ -262,7 +262,7 @@ def free_port():
 
 
 @pytest.mark.real
-@pytest.mark.parametrize("provider", KEYS)
+@pytest.mark.parametrize("provider", ["glm", "further"])
 async def test_what_lies_in_the_home(config_at, tmp_path, provider):
     """A daemon that was refused: neither its answer, nor a log or table of it, holds the key."""
     config = await config_at(401, QUOTED["with its header"])
