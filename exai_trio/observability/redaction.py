@@ -48,40 +48,6 @@ _CREDENTIALS = re.compile(
 )
 
 
-@structs.frozen
-class Redaction:
-    """Rules that hold for every process, and the secrets of this one."""
-
-    known: "KnownSecrets" = attrs.field(factory=lambda: KnownSecrets())  # it stands below
-
-    @classmethod
-    def knowing(cls, secrets: Iterable[str]) -> "Redaction":
-        return cls(KnownSecrets.of(secrets, _LEAST_SECRET))
-
-    def text(self, text: str, longest: int = LONGEST) -> str:
-        text = cut(text, longest + longest // 2)  # so that the patterns see no megabytes
-        return cut(_SECRETS.sub(_masked, self.known.masked(text)), longest)
-
-    def value(self, value: object, name: str = "", depth: int = 0) -> object:
-        """The value as plain data without secrets. `name` is the key under which it stands."""
-        match value:
-            case None | bool() | int() | float():
-                return value
-            case str():
-                return MASK if value and _SECRET_KEY.search(name.lower()) else self.text(value)
-            case Mapping() if depth < _DEPTH:
-                fields = cast("Mapping[object, object]", value)
-                return {
-                    str(key): self.value(part, str(key), depth + 1) for key, part in fields.items()
-                }
-            case list() | tuple() | set() | frozenset() if depth < _DEPTH:
-                return [
-                    self.value(part, name, depth + 1) for part in cast("Iterable[object]", value)
-                ]
-            case _:
-                return self.text(str(value))
-
-
 @structs.frozen(repr=False)
 class KnownSecrets:
     """Secrets that may stand in no text: in no case of letters, and in no part of LEAST_PART characters or more."""
@@ -124,6 +90,40 @@ class KnownSecrets:
                 return [self.masked_within(each) for each in cast("Iterable[object]", value)]
             case _:
                 return value
+
+
+@structs.frozen
+class Redaction:
+    """Rules that hold for every process, and the secrets of this one."""
+
+    known: KnownSecrets = attrs.field(factory=KnownSecrets)
+
+    @classmethod
+    def knowing(cls, secrets: Iterable[str]) -> "Redaction":
+        return cls(KnownSecrets.of(secrets, _LEAST_SECRET))
+
+    def text(self, text: str, longest: int = LONGEST) -> str:
+        text = cut(text, longest + longest // 2)  # so that the patterns see no megabytes
+        return cut(_SECRETS.sub(_masked, self.known.masked(text)), longest)
+
+    def value(self, value: object, name: str = "", depth: int = 0) -> object:
+        """The value as plain data without secrets. `name` is the key under which it stands."""
+        match value:
+            case None | bool() | int() | float():
+                return value
+            case str():
+                return MASK if value and _SECRET_KEY.search(name.lower()) else self.text(value)
+            case Mapping() if depth < _DEPTH:
+                fields = cast("Mapping[object, object]", value)
+                return {
+                    str(key): self.value(part, str(key), depth + 1) for key, part in fields.items()
+                }
+            case list() | tuple() | set() | frozenset() if depth < _DEPTH:
+                return [
+                    self.value(part, name, depth + 1) for part in cast("Iterable[object]", value)
+                ]
+            case _:
+                return self.text(str(value))
 
 
 def without_credentials(text: str) -> str:

@@ -7,29 +7,22 @@ What an answer needs is read strictly: its texts, its tool calls, its end. A fau
 a finish reason has come the answer is whole, whatever follows or is missing behind it.
 """
 
-from typing import Final, Literal
+from typing import Final
 
 import attrs
 
 from exai_trio import structs
 from exai_trio.errors import BadAnswerError
 
-from . import characters, chunk as chunks, finish_reasons
-from .base import (
-    Delta,
-    Finish,
-    ReasoningDelta,
-    TextDelta,
-    TextWasReasoning,
-    UsageDelta,
-)
+from . import chunk as chunks, finish_reasons
+from .base import Delta, Finish, UsageDelta
 from .chunk import Choice, Chunk, Said
 from .dialect import Dialect
 from .faults import Complaint, bad_answer, complaint_in, complaint_of, fault, verdict_by_status
 from .forgiving import Unreadable
 from .loose_json import NotJson
+from .spoken import Spoken
 from .sse import EventReader, LineTooLong
-from .think_tags import ThinkTags
 from .tool_calls import ToolCalls
 
 NO_CHOICES: Final = "the answer holds no choices"
@@ -55,9 +48,7 @@ class AnswerReader:
     done: bool = attrs.field(default=False, init=False)
     lost: set[str] = attrs.field(factory=set[str], init=False)
     _events: EventReader = attrs.field(factory=EventReader, init=False)
-    _tags: ThinkTags = attrs.field(factory=ThinkTags, init=False)
-    _text: characters.Pieces = attrs.field(factory=characters.Pieces, init=False)
-    _thoughts: characters.Pieces = attrs.field(factory=characters.Pieces, init=False)
+    _spoken: Spoken = attrs.field(factory=Spoken, init=False)
     _calls: ToolCalls = attrs.field(factory=ToolCalls, init=False)
     _head: bytes = attrs.field(default=b"", init=False)
     _whole: bytearray | None = attrs.field(default=None, init=False)
@@ -67,7 +58,7 @@ class AnswerReader:
     _notices: list[str] = attrs.field(factory=list[str], init=False)
     _started: bool = attrs.field(default=False, init=False)
     _streams: bool = attrs.field(default=False, init=False)
-    _said_something: bool = attrs.field(default=False, init=False)
+    _called: bool = attrs.field(default=False, init=False)
     _saw_choices: bool = attrs.field(default=False, init=False)
 
     @property
@@ -181,19 +172,17 @@ class AnswerReader:
             self._said(choice.delta, deltas)
         elif choice.message is not None and not self._streams:
             self._said(choice.message, deltas)
-        self._finish_reason = (
-            finish_reasons.reason_in(choice.finish_reason) or self._finish_reason
-        )
+        self._finish_reason = finish_reasons.reason_in(choice.finish_reason) or self._finish_reason
 
     def _said(self, said: Said, deltas: list[Delta]) -> None:
         thoughts = self._thoughts_in(said.reasoning_content or said.reasoning)
         if thoughts:
-            self._note_thoughts(thoughts, deltas)
+            self._spoken.think(thoughts, deltas)
         for sort, text in chunks.said(said.content or said.refusal):
             if sort == "thought":
-                self._note_thoughts(text, deltas)
+                self._spoken.think(text, deltas)
             elif text:
-                self._note_text(text, deltas)
+                self._spoken.say(text, deltas)
         if said.tool_calls:
             self._calls.add(said.tool_calls)
 
@@ -203,23 +192,6 @@ class AnswerReader:
         except Unreadable:
             self.lost.add("reasoning")
             return ""
-
-    def _note_thoughts(self, text: str, deltas: list[Delta]) -> None:
-        self._tags.reasoned = True
-        whole = self._thoughts.feed(text)
-        if whole:
-            deltas.append(ReasoningDelta(whole))
-
-    def _note_text(self, text: str, deltas: list[Delta]) -> None:
-        self._note(self._tags.feed(self._text.feed(text)), deltas)
-
-    def _note(
-        self, found: list[TextDelta | ReasoningDelta | TextWasReasoning], deltas: list[Delta]
-    ) -> None:
-        deltas.extend(found)
-        for delta in found if not self._said_something else ():
-            if isinstance(delta, TextDelta) and not delta.text.isspace():
-                self._said_something = True
 
     def _whole_answer(self, body: bytes, deltas: list[Delta]) -> None:
         """Not a stream: a complaint, HTML, or a whole answer."""
@@ -262,14 +234,11 @@ class AnswerReader:
         return self._bad(f"{CUT}; its last words: {self._aside.message}", "broken_json")
 
     def _finish(self, deltas: list[Delta]) -> None:
-        half = self._thoughts.end()
-        if half:
-            deltas.append(ReasoningDelta(half))
-        self._note(self._tags.feed(self._text.end()), deltas)
-        self._note(self._tags.end(), deltas)
-        self._take_unmarked_thinking(deltas)
+        self._spoken.end(deltas)
+        if self.finished and self._finish_reason != "length" and self._spoken.unmark(deltas):
+            self._notices.append(UNMARKED_THINKING)
         calls = self._calls.whole()
-        self._said_something = self._said_something or bool(calls)
+        self._called = bool(calls)
         deltas.extend(calls)
         self._refuse_faulty_finish()
         self.done = True
@@ -282,16 +251,9 @@ class AnswerReader:
             )
         )
 
-    def _take_unmarked_thinking(self, deltas: list[Delta]) -> None:
-        """Thinking between tags that never ended holds the answer, unless it was cut."""
-        is_all = self._tags.thinking and not self._said_something
-        if is_all and self.finished and self._finish_reason != "length":
-            self._note([TextDelta(self._tags.thought.lstrip())], deltas)
-            self._notices.append(UNMARKED_THINKING)
-
     def _refuse_faulty_finish(self) -> None:
-        reason = self._finish_reason
-        verdict = finish_reasons.fault_of(reason, spoke=self._said_something)
+        reason, spoke = self._finish_reason, self._spoken.spoke or self._called
+        verdict = finish_reasons.fault_of(reason, spoke=spoke)
         if verdict is not None:
             complaint = Complaint(status=200, code=reason, message="no answer")
             raise fault(self.dialect.title, complaint, verdict)
@@ -299,10 +261,10 @@ class AnswerReader:
             raise self._no_answer(NO_CHOICES, "no_choices")
         if not reason:
             raise self._cut()
-        if not self._said_something and reason == "length":
+        if not spoke and reason == "length":
             what = "the output limit was used up before the answer began"
             raise self._bad(what, "length", max_attempts=1)
-        if not self._said_something:
+        if not spoke:
             raise self._bad("the answer was empty", "empty")
 
     def _no_answer(self, what: str, reason: str) -> Exception:

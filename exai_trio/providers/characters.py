@@ -14,7 +14,9 @@ from exai_trio import structs
 
 _BYTES: Final = re.compile("[\udc80-\udcff]+")
 _HALVES: Final = re.compile("[\ud800-\udfff]")
-_OPEN_END: Final = re.compile("[\ud800-\udbff]\\Z|[\udc80-\udcff]+\\Z")  # may go on in the next piece
+_OPEN_END: Final = re.compile(
+    "[\ud800-\udbff]\\Z|[\udc80-\udcff]+\\Z"
+)  # may go on in the next piece
 
 
 def whole(text: str) -> str:

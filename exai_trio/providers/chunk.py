@@ -149,7 +149,8 @@ def _part(part: dict[str, object]) -> Iterator[tuple[Sort, str]]:
     thought = _first_of(part, _THOUGHTS)
     words = _first_of(part, _WORDS)
     if thought is not None or part.get("type") in _THOUGHTS:
-        yield from (("thought", text) for _, text in said(words if thought is None else thought))
+        for _, text in said(words if thought is None else thought):
+            yield "thought", text
     else:
         yield from said(words)
 

@@ -22,8 +22,8 @@ _TITLE: Final = re.compile(r"<title[^>]*>([^<]*)", re.IGNORECASE)
 _SILENT: Final = re.compile(r"<(style|script)\b.*?(?:</\1>|\Z)|<[^>]*>", re.IGNORECASE | re.DOTALL)
 _SECRET_IDS: Final = re.compile(r"<?\b(?:org|ak|sk)-[A-Za-z0-9_-]{4,}>?")
 # First records within the body, then its own words; a bare `error` may be a label, so that it comes last.
-_RECORDS: Final = ("error", "errors", "fault", "base_resp", "err")
-_WORDS: Final = (
+_RECORDS: Final[tuple[str, ...]] = ("error", "errors", "fault", "base_resp", "err")
+_WORDS: Final[tuple[str, ...]] = (
     "message",
     "msg",
     "detail",
@@ -61,11 +61,11 @@ def complaint_in(status: int, body: bytes) -> Complaint:
         said = body[:_LONGEST_READ].decode("utf-8", "replace")
         return Complaint(status=status, message=readable(_said_in_markup(said)), html=True)
     try:
-        said = json_values(body[:_LONGEST_BODY])
+        values = json_values(body[:_LONGEST_BODY])
     except NotJson:
         return Complaint(status=status, message=_as_text(body))
-    complaint = complaint_of(status, said[0] if len(said) == 1 else said)
-    if status == HTTPStatus.OK or complaint.message or complaint.code or not _holds(said):
+    complaint = complaint_of(status, values[0] if len(values) == 1 else values)
+    if status == HTTPStatus.OK or complaint.message or complaint.code or not _holds(values):
         return complaint
     return attrs.evolve(complaint, message=_as_text(body))
 
@@ -73,9 +73,7 @@ def complaint_in(status: int, body: bytes) -> Complaint:
 def complaint_of(status: int, said: object) -> Complaint:
     """The same for JSON that is decoded."""
     told = _told(said, _DEEPEST)
-    return Complaint(
-        status=status, code=told.code, type=told.type, message=readable(told.message)
-    )
+    return Complaint(status=status, code=told.code, type=told.type, message=readable(told.message))
 
 
 def _as_text(body: bytes) -> str:
@@ -158,10 +156,13 @@ def _told_by_record(fields: dict[str, object], depth: int) -> _Told:
 
 def _words_by_field(fields: dict[str, object], depth: int) -> str:
     """`{"model": ["is required"]}`: faults told by the names of fields, as a list of texts each."""
+    lists = {
+        name: cast("list[object]", each) for name, each in fields.items() if isinstance(each, list)
+    }
     told = [
         f"{name}: {_told(entries, depth - 1).message}"
-        for name, entries in fields.items()
-        if isinstance(entries, list) and entries and isinstance(entries[0], str)
+        for name, entries in lists.items()
+        if entries and isinstance(entries[0], str)
     ]
     return "; ".join(told[:_MOST_ENTRIES])
 

@@ -101,7 +101,7 @@ def _as(kind: Any, given: object, lost: list[str]) -> object:  # noqa: ANN401 - 
     if origin is list:
         return _as_list(get_args(kind)[0], given, lost)
     if origin is dict:
-        return whole_within(_checked(given, dict))
+        return whole_within(cast("object", _checked(given, dict)))
     if attrs.has(kind):
         return read(kind, given, lost)
     return _SCALARS[kind](given)

@@ -6,7 +6,7 @@ Pure, but that it logs which fields could not be read.
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from exai_trio import structs
 
@@ -18,7 +18,9 @@ from .loose_json import NotJson, value as json_value
 T = TypeVar("T")
 log = logging.getLogger("exai.providers")
 
-_MOST_BEFORE_AN_ERROR: Final = 4096  # bytes; an error stands at the beginning, a file's text may follow
+_MOST_BEFORE_AN_ERROR: Final = (
+    4096  # bytes; an error stands at the beginning, a file's text may follow
+)
 
 
 @structs.frozen
@@ -86,7 +88,7 @@ def error_in(said: bytes) -> Complaint | None:
         found = json_value(said)
     except NotJson:
         return None
-    error = found.get("error") if isinstance(found, dict) else None
+    error = cast("dict[str, object]", found).get("error") if isinstance(found, dict) else None
     return complaint_of(200, {"error": error}) if error else None
 
 

@@ -15,7 +15,6 @@ from .endpoint import Endpoint
 from .finish_reasons import notice_of
 from .routing import ModelChoice
 
-
 _MOST_NAMES: Final = 4
 
 

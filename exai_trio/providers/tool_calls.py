@@ -5,6 +5,7 @@ give each piece of a call another id. So a piece is judged by index, id, name, a
 """
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Final
 
 import attrs
@@ -138,7 +139,12 @@ class ToolCalls:
 
     def _at_new_index(self, piece: Piece, by_id: _Call | None) -> _Call | None:
         """A call of its own, unless the index is merely counted up: no call begins without a name."""
-        if by_id is not None and by_id.begun and not by_id.complete and piece.name in {"", by_id.name}:
+        if (
+            by_id is not None
+            and by_id.begun
+            and not by_id.complete
+            and piece.name in {"", by_id.name}
+        ):
             return by_id
         last = self._calls[-1] if self._calls else None
         if piece.name or last is None or last.complete:
@@ -210,7 +216,7 @@ def _objects(text: str) -> list[str]:
 
 def _is_cumulative(pieces: list[str]) -> bool:
     """Each piece repeats what came before it, and the last is whole."""
-    grown = all(later.startswith(earlier) for earlier, later in zip(pieces, pieces[1:], strict=False))
+    grown = all(later.startswith(earlier) for earlier, later in pairwise(pieces))
     return len(pieces) > 1 and grown and len(_spans(pieces[-1])) == 1
 
 

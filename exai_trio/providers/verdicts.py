@@ -1,5 +1,6 @@
 """What a complaint of a service means, and what it means by its HTTP status alone. Pure."""
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Final
@@ -51,6 +52,7 @@ BY_STATUS: Final[Mapping[int, Verdict]] = {
         error=ProviderRefusedError, reason="too_large", advice="files may have 100 MB at most"
     ),
 }
+_FAULTY_STATUS: Final = re.compile("[45][0-9]{2}")
 SERVER_FAULT: Final = Verdict(error=ProviderBusyError, reason="unavailable")
 UNCLEAR: Final = Verdict(error=ProviderRefusedError, reason="bad_request")
 UNCLEAR_INSIDE_200: Final = Verdict(error=BadAnswerError, reason="error_in_answer")
@@ -76,5 +78,4 @@ def verdict_by_status(complaint: Complaint) -> Verdict:
 
 
 def _status_in(code: str) -> int:
-    told = len(code) == 3 and code.isascii() and code.isdigit() and code[0] in "45"
-    return int(code) if told else HTTPStatus.OK
+    return int(code) if _FAULTY_STATUS.fullmatch(code) else HTTPStatus.OK

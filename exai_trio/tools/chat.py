@@ -71,9 +71,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     return await _finish(arguments, thread, exchange, answer, services)
 
 
-def _choose(
-    arguments: Arguments, thread: Thread, wished: int, services: Services
-) -> "ModelChoice":
+def _choose(arguments: Arguments, thread: Thread, wished: int, services: Services) -> "ModelChoice":
     images = len(arguments.images)
     size = asking.size(arguments.prompt, images=images)
     need = models.Need(images=bool(images), tokens=size, wished=wished)

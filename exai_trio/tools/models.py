@@ -45,10 +45,7 @@ def choose(services: Services, named: str, last: str, need: Need = NOTHING) -> "
     Raises: NotFoundError, ServiceUnavailableError, ArgumentError if the model in question does not see.
     """
     wanted = named or last
-    if not wanted:
-        choice = default(services, need)
-    else:
-        choice = _chosen(services, wanted, need)
+    choice = _chosen(services, wanted, need) if wanted else default(services, need)
     return _seeing(services, choice, need)
 
 
@@ -106,7 +103,9 @@ def _usual(services: Services, provider: str, need: Need) -> "ModelChoice":
     choice = services.gateway.choose(usual)
     if not _unfit(choice.model, need):
         return choice
-    others = [m for m in services.gateway.models() if m.provider == provider and not _unfit(m, need)]
+    others = [
+        m for m in services.gateway.models() if m.provider == provider and not _unfit(m, need)
+    ]
     if not others:
         return choice
     other = min(others, key=lambda model: model.context_window or 0)

@@ -28,7 +28,9 @@ class Streams:
 
     @staticmethod
     def event(said):
-        return b"data: " + (said if isinstance(said, bytes) else json.dumps(said).encode()) + b"\n\n"
+        return (
+            b"data: " + (said if isinstance(said, bytes) else json.dumps(said).encode()) + b"\n\n"
+        )
 
     @classmethod
     def chunk(cls, delta=None, finish=None, **more):

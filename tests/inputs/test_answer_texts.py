@@ -62,7 +62,9 @@ def test_each_piece_is_whole(read):
 def test_any_text_in_halves(text):
     """Cut between any two UTF-16 units, or any two bytes, the same text comes out."""
     units = text.encode("utf-16-le")
-    halves = [units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)]
+    halves = [
+        units[at : at + 2].decode("utf-16-le", "surrogatepass") for at in range(0, len(units), 2)
+    ]
     strays = [bytes([byte]).decode("utf-8", "surrogateescape") for byte in text.encode()]
 
     for pieces in (halves, strays):
@@ -83,7 +85,11 @@ def test_any_halves_make_whole_text(pieces):
 def test_half_characters_beside_the_text(read, streams):
     """In the model's name, in search results and arguments: all can be sent on."""
     call = b'"tool_calls": [{"id": "\\ud83d", "function": {"name": "f", "arguments": {"a": "\\ud83d"}}}]'
-    said = b'data: {"model": "m\\ud83d", "web_search": [{"title": "\\ud83d", "x": ["\\ude00"]}], "choices": [{"delta": {' + call + b'}, "finish_reason": "stop"}]}\n\n'
+    said = (
+        b'data: {"model": "m\\ud83d", "web_search": [{"title": "\\ud83d", "x": ["\\ude00"]}], "choices": [{"delta": {'
+        + call
+        + b'}, "finish_reason": "stop"}]}\n\n'
+    )
 
     found = read(said, streams.DONE)
 
@@ -164,6 +170,12 @@ def test_a_text_delta_is_never_empty():
     """Nobody hears of nothing."""
     tags = ThinkTags()
 
-    found = [*tags.feed("<think>"), *tags.feed("</think>"), *tags.feed(" "), *tags.feed("a"), *tags.end()]
+    found = [
+        *tags.feed("<think>"),
+        *tags.feed("</think>"),
+        *tags.feed(" "),
+        *tags.feed("a"),
+        *tags.end(),
+    ]
 
     assert [TextDelta("a")] == found

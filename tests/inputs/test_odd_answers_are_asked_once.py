@@ -100,14 +100,18 @@ async def test_one_request(ask, raw_service, streams, provider, name):
 
 async def test_a_connection_that_breaks_behind_the_end(ask, raw_service, streams, provider):
     """After the finish reason the answer is whole, however the connection ends."""
-    origin, asked = await raw_service(response(streams.stream("yes").removesuffix(streams.DONE), size=50))
+    origin, asked = await raw_service(
+        response(streams.stream("yes").removesuffix(streams.DONE), size=50)
+    )
 
     answer = await ask(origin, provider)
 
     assert ("yes", 3, 1) == (answer.text, answer.usage.input_tokens, len(asked))
 
 
-async def test_a_connection_that_stays_open_behind_the_end(ask, raw_service, streams, provider, monkeypatch):
+async def test_a_connection_that_stays_open_behind_the_end(
+    ask, raw_service, streams, provider, monkeypatch
+):
     """What may still follow is waited for a little."""
     monkeypatch.setattr(adapter, "REST_S", 0.05)
     body = streams.stream("yes").removesuffix(streams.DONE)
@@ -121,7 +125,9 @@ async def test_a_connection_that_stays_open_behind_the_end(ask, raw_service, str
 @pytest.mark.parametrize("reason", ["content_filter", "sensitive"])
 async def test_a_filter_is_told(ask, raw_service, streams, provider, reason):
     """The answer says that it was cut, and by what."""
-    origin, _ = await raw_service(response(streams.chunk({"content": "half"}, reason) + streams.DONE))
+    origin, _ = await raw_service(
+        response(streams.chunk({"content": "half"}, reason) + streams.DONE)
+    )
 
     assert reason in (await ask(origin, provider)).notice
 
@@ -144,17 +150,26 @@ async def test_what_a_listener_hears_can_be_sent_on(ask, raw_service, streams, p
 
 
 @pytest.mark.parametrize(
-    ("status", "body", "words"),
+    "refused",
     [
-        (b"404 Not Found", {"detail": "Model glm-9 is not served here"}, "Model glm-9 is not served here"),
-        (b"400 Bad Request", [{"error": {"code": 400, "message": "API key not valid."}}], r"API key not valid\."),
+        (
+            b"404 Not Found",
+            {"detail": "Model glm-9 is not served here"},
+            "Model glm-9 is not served here",
+        ),
+        (
+            b"400 Bad Request",
+            [{"error": {"code": 400, "message": "API key not valid."}}],
+            r"API key not valid\.",
+        ),
         (b"400 Bad Request", '{"error":{"message":"余额不足"}}'.encode("gbk"), "\ufffd"),
         (b"400 Bad Request", b'{"error":' * 50_000, "error"),
         (b"400 Bad Request", b"\xff\xfe\x00", "\ufffd"),
     ],
 )
-async def test_a_refusal_keeps_its_words(ask, raw_service, provider, status, body, words):
+async def test_a_refusal_keeps_its_words(ask, raw_service, provider, refused):
     """A typed error with what the service said."""
+    status, body, words = refused
     body = body if isinstance(body, bytes) else json.dumps(body).encode()
     origin, asked = await raw_service(response(body, status, b"application/json"))
 

@@ -33,17 +33,23 @@ PLACES = {
 
 
 def fields_beside():
-    for kind in PLACES:
-        for field in attrs.fields(kind):
-            if field.name not in NEEDED | {"refusal"}:
-                yield pytest.param(kind, field.name, id=f"{kind.__name__}.{field.name}")
+    return [
+        pytest.param((kind, field.name), id=f"{kind.__name__}.{field.name}")
+        for kind in PLACES
+        for field in attrs.fields(kind)
+        if field.name not in NEEDED | {"refusal"}
+    ]
 
 
 def whole_chunk():
     """All that we read, in one chunk."""
     call = {"index": 0, "id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     delta = {"content": "the answer", "reasoning_content": "hm", "tool_calls": [call]}
-    usage = {"prompt_tokens": 3, "completion_tokens": 2, "prompt_tokens_details": {"cached_tokens": 1}}
+    usage = {
+        "prompt_tokens": 3,
+        "completion_tokens": 2,
+        "prompt_tokens_details": {"cached_tokens": 1},
+    }
     return {
         "id": "1",
         "model": "m-1",
@@ -54,9 +60,10 @@ def whole_chunk():
 
 
 @pytest.mark.parametrize("odd", ODD)
-@pytest.mark.parametrize(("kind", "field"), list(fields_beside()))
-def test_a_field_beside_the_answer(read, streams, provider, kind, field, odd):
+@pytest.mark.parametrize("place", fields_beside())
+def test_a_field_beside_the_answer(read, streams, provider, place, odd):
     """Of any type, in a stream or in a whole answer: the text comes."""
+    kind, field = place
     said = whole_chunk()
     PLACES[kind](said)[field] = ODD[odd]
 
@@ -99,7 +106,9 @@ def test_usage_of_another_type(read, streams, usage):
     assert ("yes", 0) == (found.text, found.answer.usage.input_tokens)
 
 
-@pytest.mark.parametrize("search", [{"title": "t"}, [{"title": "t"}, 3, None], [None, {"title": "t"}]])
+@pytest.mark.parametrize(
+    "search", [{"title": "t"}, [{"title": "t"}, 3, None], [None, {"title": "t"}]]
+)
 def test_search_results_of_another_type(read, streams, search):
     """A single result stands for a list of one; entries that are none are left out."""
     found = read(streams.chunk({"content": "yes"}, "stop", web_search=search), streams.DONE)
@@ -108,7 +117,7 @@ def test_search_results_of_another_type(read, streams, search):
 
 
 @pytest.mark.parametrize(
-    ("content", "text", "thought"),
+    "case",
     [
         ([{"type": "text", "text": "yes"}], "yes", ""),
         (["y", "es"], "yes", ""),
@@ -124,13 +133,16 @@ def test_search_results_of_another_type(read, streams, search):
         ([None, "", {}, [], {"text": "yes"}], "yes", ""),
     ],
 )
-def test_content_in_parts(read, streams, provider, content, text, thought):
+def test_content_in_parts(read, streams, provider, case):
     """The texts of parts are the text, and those of thinking the thoughts, also of a message."""
+    content, text, thought = case
     streamed = read(streams.stream(content), provider=provider)
     whole = {"choices": [{"message": {"content": content}, "finish_reason": "stop"}]}
     at_once = read(json.dumps(whole).encode(), provider=provider)
 
-    assert (text, thought) == (streamed.text, streamed.reasoning) == (at_once.text, at_once.reasoning)
+    assert (
+        (text, thought) == (streamed.text, streamed.reasoning) == (at_once.text, at_once.reasoning)
+    )
 
 
 @pytest.mark.parametrize("content", [3, True, 1.5, [3], [[True]]])
@@ -156,7 +168,9 @@ def test_choices_without_a_text(read, streams, choice):
     assert read(streams.event({"choices": [choice]}), streams.stream("yes")).text == "yes"
 
 
-@pytest.mark.parametrize("finish", [True, 1, {"type": "stop"}, {"reason": "stop"}, " stop", ["stop"]])
+@pytest.mark.parametrize(
+    "finish", [True, 1, {"type": "stop"}, {"reason": "stop"}, " stop", ["stop"]]
+)
 def test_a_finish_reason_of_another_type(read, streams, finish):
     """It is an end all the same."""
     assert read(streams.chunk({"content": "yes"}, finish), streams.DONE).text == "yes"
@@ -187,7 +201,9 @@ def test_what_stands_behind_the_end(read, streams, provider, behind):
     found = read(streams.chunk({"content": "yes"}, "stop") + behind, provider=provider)
 
     assert found.text == "yes"
-    assert (b"billing" in behind) == any("billing is down" in n for n in found.answer.finish.notices)
+    assert (b"billing" in behind) == any(
+        "billing is down" in n for n in found.answer.finish.notices
+    )
 
 
 RECORDS = {
@@ -225,7 +241,10 @@ def test_a_field_of_a_record(record, field, odd):
 @pytest.mark.parametrize("odd", ODD)
 def test_a_number_in_a_side_service(odd):
     """Counts and money as text or fraction are read; what is no number is a fault, never a made-up 0."""
-    for record, outer, inner in (("kimi's tokens", "data", "total_tokens"), ("balance", "data", "available_balance")):
+    for record, outer, inner in (
+        ("kimi's tokens", "data", "total_tokens"),
+        ("balance", "data", "available_balance"),
+    ):
         decode = RECORDS[record][0]
         body = json.dumps({outer: {inner: ODD[odd]}}).encode()
         if odd in {"zero", "negative", "fraction", "number as text", "fraction as text"} or (
@@ -265,7 +284,9 @@ def test_what_was_lost_is_logged(caplog):
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
     max_leaves=8,
 )
 

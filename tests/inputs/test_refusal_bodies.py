@@ -74,7 +74,9 @@ def test_the_words_of_other_bodies(body):
 def test_a_body_in_another_encoding():
     """What can be read is told, with U+FFFD for what cannot, and the code decides."""
     gbk = complaint_in(400, '{"error":{"message":"余额不足"}}'.encode("gbk"))
-    latin = complaint_in(429, '{"error":{"code":"1113","message":"Solde épuisé"}}'.encode("latin-1"))
+    latin = complaint_in(
+        429, '{"error":{"code":"1113","message":"Solde épuisé"}}'.encode("latin-1")
+    )
 
     assert "\ufffd" in gbk.message
     assert ("1113", "Solde \ufffdpuis\ufffd") == (latin.code, latin.message)
@@ -93,7 +95,9 @@ def test_deep_bodies(depth, opening):
 def test_many_words_are_cut():
     """A megabyte of complaint is half a kilobyte to the user; and nothing of it steers his terminal."""
     long = complaint_in(400, json.dumps({"error": {"message": "no " * 1_000_000}}).encode())
-    loud = complaint_in(400, json.dumps({"error": {"message": "no\x1b[31m\x07 room\u202e"}}).encode())
+    loud = complaint_in(
+        400, json.dumps({"error": {"message": "no\x1b[31m\x07 room\u202e"}}).encode()
+    )
 
     assert len(long.message) <= 501
     assert loud.message.isprintable()
@@ -129,14 +133,25 @@ def test_last_words_of_a_cut_stream(read, streams, provider, words):
         read(streams.chunk({"content": "one "}), words, provider=provider)
 
 
-@pytest.mark.parametrize("body", [b'{"detail": "not here"}', b'{"message": "not here"}', b'["not here"]', b'{"errors": ["not here"]}'])
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"detail": "not here"}',
+        b'{"message": "not here"}',
+        b'["not here"]',
+        b'{"errors": ["not here"]}',
+    ],
+)
 def test_a_complaint_with_status_200(read, provider, body):
     """An error that calls itself a success is told in its words."""
     with pytest.raises(BadAnswerError, match="not here"):
         read(body, provider=provider)
 
 
-@pytest.mark.parametrize(("code", "error"), [(429, ProviderBusyError), (502, ProviderBusyError), (400, ProviderRefusedError)])
+@pytest.mark.parametrize(
+    ("code", "error"),
+    [(429, ProviderBusyError), (502, ProviderBusyError), (400, ProviderRefusedError)],
+)
 def test_a_status_inside_a_200(read, streams, code, error):
     """Gateways write the status of the service behind them into the stream."""
     with pytest.raises(error, match="no room"):
@@ -146,15 +161,29 @@ def test_a_status_inside_a_200(read, streams, code, error):
 @pytest.mark.parametrize("nothing", [None, False, "", {}, []])
 def test_an_error_that_is_none(read, streams, provider, nothing):
     """`error: null` in each chunk is no error."""
-    assert read(streams.chunk({"content": "yes"}, "stop", error=nothing), streams.DONE, provider=provider).text == "yes"
+    assert (
+        read(
+            streams.chunk({"content": "yes"}, "stop", error=nothing),
+            streams.DONE,
+            provider=provider,
+        ).text
+        == "yes"
+    )
 
 
-@pytest.mark.parametrize("reason", ["content_filter", "sensitive", "SAFETY", "refusal", "model_context_window_exceeded"])
+@pytest.mark.parametrize(
+    "reason", ["content_filter", "sensitive", "SAFETY", "refusal", "model_context_window_exceeded"]
+)
 def test_an_answer_that_was_stopped(read, streams, provider, reason):
     """Text that came is kept, with a notice; without text it is a refusal."""
     from exai_trio.providers.finish_reasons import notice_of  # noqa: PLC0415
 
-    found = read(streams.chunk({"content": "half an"}), streams.chunk({}, reason), streams.DONE, provider=provider)
+    found = read(
+        streams.chunk({"content": "half an"}),
+        streams.chunk({}, reason),
+        streams.DONE,
+        provider=provider,
+    )
 
     assert ("half an", reason) == (found.text, found.answer.finish.reason)
     assert "cut" in notice_of(reason)
@@ -165,7 +194,10 @@ def test_an_answer_that_was_stopped(read, streams, provider, reason):
 @pytest.mark.parametrize("reason", ["length", "max_tokens", "MAX_TOKENS"])
 def test_an_answer_that_was_too_long(read, streams, reason):
     """The limit has one name to us, whatever the service calls it."""
-    assert read(streams.chunk({"content": "half"}, reason), streams.DONE).answer.finish.reason == "length"
+    assert (
+        read(streams.chunk({"content": "half"}, reason), streams.DONE).answer.finish.reason
+        == "length"
+    )
 
 
 @given(st.binary(max_size=200), st.sampled_from([200, 400, 429, 500]))

@@ -141,7 +141,7 @@ def test_a_bom_before_a_whole_answer(read):
     assert read(*(bytes([byte]) for byte in BOM + whole)).text == "yes"
 
 
-@pytest.mark.parametrize("rest", [b"data: {\"choi", b"data: nonsense\n\n", b"", b"data: [DONE]\n\n"])
+@pytest.mark.parametrize("rest", [b'data: {"choi', b"data: nonsense\n\n", b"", b"data: [DONE]\n\n"])
 def test_what_was_cut_before_its_end_is_no_answer(read, streams, provider, rest):
     """Without a finish reason nothing tells that the text is whole."""
     with pytest.raises(BadAnswerError):

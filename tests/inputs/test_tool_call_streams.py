@@ -10,7 +10,11 @@ B, T = '{"city":"Beijing"}', '{"city":"Tokyo"}'
 
 def piece(arguments=None, name=None, id=None, index=None, **more):  # noqa: A002 - the field's name
     function = {"name": name, "arguments": arguments}
-    said = {"index": index, "id": id, "function": {k: v for k, v in function.items() if v is not None}}
+    said = {
+        "index": index,
+        "id": id,
+        "function": {k: v for k, v in function.items() if v is not None},
+    }
     return {k: v for k, v in said.items() if v is not None} | more
 
 
@@ -143,20 +147,26 @@ def test_a_single_call_instead_of_a_list(read, streams):
 
 def test_arguments_that_were_cut_stay_as_they_are(read, streams):
     """Where the output limit cut a call, its text is what the model wrote."""
-    found = read(streams.chunk({"tool_calls": [piece('{"a": "b', "get", "a1", 0)]}, "length"), streams.DONE)
+    found = read(
+        streams.chunk({"tool_calls": [piece('{"a": "b', "get", "a1", 0)]}, "length"), streams.DONE
+    )
 
     assert ['{"a": "b'] == [call.arguments for call in found.answer.tool_calls]
 
 
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=6),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+    ),
     max_leaves=6,
 )
 
 
 @given(
-    arguments=st.lists(st.dictionaries(st.text(max_size=4), values, min_size=1, max_size=3), min_size=1, max_size=4),
+    arguments=st.lists(
+        st.dictionaries(st.text(max_size=4), values, min_size=1, max_size=3), min_size=1, max_size=4
+    ),
     sizes=st.lists(st.integers(1, 9), min_size=4, max_size=4),
     indexed=st.booleans(),
 )
@@ -165,7 +175,9 @@ def test_any_arguments_in_any_pieces(read, streams, arguments, sizes, indexed):
     texts = [json.dumps(each) for each in arguments]
     index = 0 if indexed else None
     said = b"".join(
-        streams.chunk({"tool_calls": [piece(part, *(("f", f"id{n}") if not at else ()), index=index)]})
+        streams.chunk(
+            {"tool_calls": [piece(part, *(("f", f"id{n}") if not at else ()), index=index)]}
+        )
         for n, text in enumerate(texts)
         for at, part in enumerate(cut(text, sizes[n]))
     )

@@ -46,7 +46,10 @@ HTML = b"<html><head><title>504 Gateway Time-out</title></head></html>"
                 status=400, message="the answer was an HTML page: 504 Gateway Time-out", html=True
             ),
         ),
-        (b"<html><body></body></html>", Complaint(status=400, message="the answer was an HTML page", html=True)),
+        (
+            b"<html><body></body></html>",
+            Complaint(status=400, message="the answer was an HTML page", html=True),
+        ),
         (b"", Complaint(status=400)),
     ],
 )

@@ -42,7 +42,12 @@ def environ_of(home):
 
 async def answer(client, request_id):
     """What a chat on this connection ends with."""
-    call = {"op": "call_tool", "request_id": request_id, "name": "chat", "arguments": {"prompt": "hello"}}
+    call = {
+        "op": "call_tool",
+        "request_id": request_id,
+        "name": "chat",
+        "arguments": {"prompt": "hello"},
+    }
     await client.send_message(json.dumps(call))
     with trio.fail_after(30):
         while (said := json.loads(await client.get_message())).get("op") != "call_tool_res":
@@ -51,14 +56,24 @@ async def answer(client, request_id):
 
 
 @pytest.mark.real
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="ulimit -n as bash and Linux have it")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="ulimit -n as bash and Linux have it"
+)
 async def test_the_first_chat_among_many_clients(tmp_path):
     """A daemon with few descriptors, and more clients than it has: the first chat is answered, and so is the next."""
     port, environ = environ_of(tmp_path)
     command = f'ulimit -n {LIMIT}; exec "{sys.executable}" -m exai_trio serve'
     async with trio.open_nursery() as running, AsyncExitStack() as open_ones:
         process = await running.start(
-            partial(trio.run_process, ["bash", "-c", command], env=environ, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False)
+            partial(
+                trio.run_process,
+                ["bash", "-c", command],
+                env=environ,
+                cwd=tmp_path,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                check=False,
+            )
         )
         line = b""
         while b"WebSocket" not in line:

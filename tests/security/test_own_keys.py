@@ -110,14 +110,21 @@ def test_long_texts_are_searched_quickly():
     assert KNOWN.masked(much).endswith(MASK)
 
 
-@pytest.mark.parametrize("value", ["abc", "tok-1", "x.y.z", "token1", '"abcdef"', "sk-12345678", "0" * 40])
-@pytest.mark.parametrize("label", ["Bearer ", "bearer ", "BEARER\t", "Bearer: ", "Bearer%20", "Bearer  "])
+@pytest.mark.parametrize(
+    "value", ["abc", "tok-1", "x.y.z", "token1", '"abcdef"', "sk-12345678", "0" * 40]
+)
+@pytest.mark.parametrize(
+    "label", ["Bearer ", "bearer ", "BEARER\t", "Bearer: ", "Bearer%20", "Bearer  "]
+)
 def test_what_stands_behind_bearer(label, value):
     """Whosever it is, a service's words are told without it."""
     assert value.strip('"') not in without_credentials(f"got {label}{value}, try again")
 
 
-@pytest.mark.parametrize("words", ["no bearer token was sent", "Bearer authentication is required", "the bearer is not known"])
+@pytest.mark.parametrize(
+    "words",
+    ["no bearer token was sent", "Bearer authentication is required", "the bearer is not known"],
+)
 def test_words_about_bearers_stay(words):
     """The word alone is no secret."""
     assert words == without_credentials(words)
@@ -140,7 +147,9 @@ async def _echoing(stream, status, body_of):
     size = next((int(x.split(":")[1]) for x in lines if x.lower().startswith("content-length")), 0)
     while len(body) < size:
         body += await stream.receive_some(65536)
-    signed = next((x.partition(": ")[2] for x in lines if x.lower().startswith("authorization")), "")
+    signed = next(
+        (x.partition(": ")[2] for x in lines if x.lower().startswith("authorization")), ""
+    )
     said = body_of(signed, signed.partition(" ")[2]).encode()
     kind = "text/event-stream" if said.startswith(b"data:") else "application/json"
     answer = f"HTTP/1.1 {status} X\r\nContent-Type: {kind}\r\nX-Echo: {signed}\r\nContent-Length: {len(said)}\r\nConnection: close\r\n\r\n"
@@ -149,7 +158,9 @@ async def _echoing(stream, status, body_of):
 
 
 def _event(delta, finish=None, **more):
-    return f"data: {json.dumps({'choices': [{'delta': delta, 'finish_reason': finish}], **more})}\n\n"
+    return (
+        f"data: {json.dumps({'choices': [{'delta': delta, 'finish_reason': finish}], **more})}\n\n"
+    )
 
 
 QUOTED = {
@@ -246,7 +257,15 @@ async def serving(environ, cwd):
     """`exai serve` until the context is left."""
     async with trio.open_nursery() as running:
         process = await running.start(
-            partial(trio.run_process, [*EXAI, "serve"], env=environ, cwd=cwd, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=False)
+            partial(
+                trio.run_process,
+                [*EXAI, "serve"],
+                env=environ,
+                cwd=cwd,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                check=False,
+            )
         )
         line = b""
         while b"WebSocket" not in line:
@@ -275,8 +294,16 @@ async def test_what_lies_in_the_home(config_at, tmp_path, provider):
     asking = [*EXAI, "call", "chat", "prompt=x", f"model={MODELS[provider]}"]
 
     async with serving(environ, tmp_path):
-        said = await trio.run_process(asking, env=environ, cwd=tmp_path, capture_stdout=True, capture_stderr=True, check=False)
+        said = await trio.run_process(
+            asking, env=environ, cwd=tmp_path, capture_stdout=True, capture_stderr=True, check=False
+        )
 
-    everything = [said.stdout, said.stderr, *(p.read_bytes() for p in config.home.rglob("*") if p.is_file())]
+    everything = [
+        said.stdout,
+        said.stderr,
+        *(p.read_bytes() for p in config.home.rglob("*") if p.is_file()),
+    ]
     assert b"refused (" in said.stdout + said.stderr
-    assert [] == [part for each in everything if (part := holds_a_part(each.decode(errors="replace")))]
+    assert [] == [
+        part for each in everything if (part := holds_a_part(each.decode(errors="replace")))
+    ]
