@@ -114,9 +114,11 @@ class AnswerReader:
         data = data.strip()
         if self.done or not data or data == b"null":
             return
-        if data.strip(b'"').upper() in _END_MARKS:
+        if data.startswith(b"{"):
+            self._json_event(data, deltas)
+        elif data.strip(b'"').upper() in _END_MARKS:
             self._finish(deltas)
-        elif data[:1] in {b"{", b"["}:
+        elif data.startswith(b"["):
             self._json_event(data, deltas)
         else:
             self._put_aside(complaint_in(200, data))
@@ -135,7 +137,8 @@ class AnswerReader:
     def _chunks(self, data: bytes) -> list[Chunk]:
         lost: list[str] = []
         found = chunks.chunks(data, lost)
-        self.lost.update(lost)
+        if lost:
+            self.lost.update(lost)
         return found
 
     def _chunk(self, chunk: Chunk, data: bytes, deltas: list[Delta]) -> None:
@@ -175,10 +178,12 @@ class AnswerReader:
         self._finish_reason = finish_reasons.reason_in(choice.finish_reason) or self._finish_reason
 
     def _said(self, said: Said, deltas: list[Delta]) -> None:
-        thoughts = self._thoughts_in(said.reasoning_content or said.reasoning)
-        if thoughts:
-            self._spoken.think(thoughts, deltas)
-        for sort, text in chunks.said(said.content or said.refusal):
+        if thoughts := said.reasoning_content or said.reasoning:
+            self._spoken.think(self._thoughts_in(thoughts), deltas)
+        content = said.content or said.refusal
+        if isinstance(content, str):
+            self._spoken.say(content, deltas)
+        for sort, text in () if isinstance(content, str) else chunks.said(content):
             if sort == "thought":
                 self._spoken.think(text, deltas)
             elif text:

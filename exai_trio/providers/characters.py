@@ -21,6 +21,8 @@ _OPEN_END: Final = re.compile(
 
 def whole(text: str) -> str:
     """The text with its halves joined; those that stay alone become U+FFFD."""
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -49,7 +51,7 @@ class Pieces:
     _held: str = attrs.field(default="", init=False)
 
     def feed(self, text: str) -> str:
-        if not (self._held or _OPEN_END.search(text)):
+        if not self._held and (text.isascii() or not _OPEN_END.search(text)):
             return whole(text)
         text, self._held = _paired(self._held + text), ""
         if found := _OPEN_END.search(text):

@@ -39,6 +39,8 @@ FAULTS: Final[Mapping[str, Verdict]] = {
 
 def reason_in(given: object) -> str:
     """The word for the end, however it is given, "length" for the output limit; "" for none."""
+    if given is None:
+        return ""
     if isinstance(given, dict):
         fields = cast("dict[str, object]", given)
         given = fields.get("type") or fields.get("reason") or "stop"

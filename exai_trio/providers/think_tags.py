@@ -35,6 +35,9 @@ class ThinkTags:
     _thoughts: list[str] = attrs.field(factory=list[str], init=False)
 
     def feed(self, text: str) -> list[Found]:
+        if self._place == "after" and not (self._held or self._stray or "<" in text):
+            self._text.append(text)
+            return [TextDelta(text)] if text else []
         found: list[Found] = []
         self._read(text, found)
         return found
@@ -141,4 +144,6 @@ class ThinkTags:
 
 def _overlap(text: str) -> int:
     """How many characters at the end of the text could be the beginning of the closing tag."""
+    if "<" not in text[-len(CLOSE) :]:
+        return 0
     return next((size for size in range(len(CLOSE) - 1, 0, -1) if text.endswith(CLOSE[:size])), 0)
