@@ -150,6 +150,7 @@ async def _build(
             facts=facts,
             home=home,
             draining=facts.draining,
+            keys=gateway.keys,
             journal=journal,
             sessions=sessions,
         )

@@ -5,11 +5,11 @@ import math
 import random
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import attrs
 import trio
-from msgspec import UNSET
+from msgspec import UNSET, UnsetType
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
@@ -127,7 +127,7 @@ class Call:
                 name=self.tool.name,
                 t=now,
                 stage=self.doing,
-                message=self.detail or f"{self.tool.name}: {self.doing}",
+                message=self.shared.keys.masked(self.detail) or f"{self.tool.name}: {self.doing}",
                 elapsed_s=round(self.elapsed, 3),
             )
         )
@@ -137,7 +137,8 @@ class Call:
 
     def chunk(self, text: str) -> None:
         if text and self.wants_chunks:
-            self.emit(StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=text))
+            chunk = self.shared.keys.masked(text)
+            self.emit(StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=chunk))
             self._chunks += 1
 
     @property
@@ -226,14 +227,23 @@ def _too_late(call: Call) -> ExaiError:
 def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
     """The outcome of a call that failed with `error`, or was ended."""
     why = error or call.ending or CallCancelled("the call was cancelled")
-    return CallFailed(request_id=call.wire_id, error=as_fault(why, call.correlation_id))
+    fault = as_fault(why, call.correlation_id)
+    keys = call.shared.keys
+    masked = attrs.evolve(
+        fault,
+        message=keys.masked(fault.message),
+        details=cast("dict[str, Any] | UnsetType", keys.masked_within(fault.details)),
+    )
+    return CallFailed(request_id=call.wire_id, error=masked)
 
 
 def _result(call: Call, answer: Answer) -> CallResult:
-    metadata = {**answer.metadata, "latency_metrics": latency_metrics(call)}
+    keys = call.shared.keys
+    told = cast("dict[str, Any]", keys.masked_within(answer.metadata))
+    metadata = {**told, "latency_metrics": latency_metrics(call)}
     return CallResult(
         request_id=call.wire_id,
-        outputs=[Output(text=answer.text, metadata=metadata)],
+        outputs=[Output(text=keys.masked(answer.text), metadata=metadata)],
         usage=UNSET if answer.usage is None else dict(answer.usage),
     )
 

@@ -10,6 +10,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.transport.open_files import is_scarce
 from exai_trio.transport.websocket import (
     POLICY,
     SERVICE_RESTART,
@@ -33,6 +34,7 @@ from .state import Shared
 log = logging.getLogger("exai.server")
 
 _BACKLOG = 512
+_NO_FILES = "open files: ulimit -n"
 _READ_AGAIN_S = 1.0
 _MOST_REFUSALS = 32  # connections without a place that are told so at once
 
@@ -80,7 +82,8 @@ class Server:
     async def serve(self, stream: trio.abc.Stream) -> None:
         """One connection. Raises nothing but Cancelled: a connection never takes a neighbour down."""
         address = _peer(stream)
-        limit = self.places.take(address, trio.current_time())
+        scarce = is_scarce(stream, "client")
+        limit = _NO_FILES if scarce else self.places.take(address, trio.current_time())
         try:
             if limit is None:
                 await self._shake_hands(stream, address)
@@ -106,7 +109,7 @@ class Server:
     async def _turn_away(self, stream: trio.abc.Stream, limit: str) -> None:
         """Say why, if the peer lets us within EXAI_WS_CLOSE_TIMEOUT and few others are being told; else just end it: a
         connection without a place costs nothing for long."""
-        if not self.refusals.available_tokens:
+        if is_scarce(stream, "refusal") or not self.refusals.available_tokens:
             await trio.aclose_forcefully(stream)
             return
         async with self.refusals:

@@ -9,6 +9,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.observability.metrics import CallLine, CallLog
+from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.observability.toolcalls import ToolCallLine, toolcalls_log
 from exai_trio.storage.journal import Journal
 from exai_trio.tools.declaration import Services
@@ -34,7 +35,7 @@ class Shared:
     """`permits` is the daemon's limit on calls at once; `draining` is set when no new call is taken.
 
     `quiet` is set once no call runs during the drain. Without a `journal` calls are accepted and nothing is promised.
-    `disk` is the limiter of the threads that write the daemon's files.
+    `disk` is the limiter of the threads that write the daemon's files. `keys` are those that leave in no text.
     """
 
     config: Config
@@ -48,6 +49,7 @@ class Shared:
     figures: Figures
     facts: Facts
     draining: trio.Event
+    keys: KnownSecrets = attrs.field(factory=KnownSecrets)
     journal: Journal | None = None
     home: Home | None = None
     sessions: "dict[str, Session]" = attrs.field(factory=dict[str, "Session"])

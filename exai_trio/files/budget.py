@@ -16,14 +16,14 @@ from exai_trio.files.reading import Reading
 _CHARACTERS_PER_TOKEN = 3
 _TOKENS_OF_A_LINE_NUMBER = 2
 # The share of a context that the files of one message may fill; the rest is for history, thinking and the answer.
-_FILES_SHARE = 0.5
+FILES_SHARE = 0.5
 _USUAL_LINES = 5_000
 _USUAL_CONTEXT = 128_000  # tokens, for models that nobody has described
 
 
 def room_for_files(context_window: int | None) -> int:
     """Tokens that the files of one message may take."""
-    return int((context_window or _USUAL_CONTEXT) * _FILES_SHARE)
+    return int((context_window or _USUAL_CONTEXT) * FILES_SHARE)
 
 
 def text_tokens(text: str) -> int:

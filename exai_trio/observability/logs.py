@@ -139,13 +139,9 @@ def _foreseen(fault: BaseException) -> bool:
 
 
 def secrets_of(config: Config) -> tuple[str, ...]:
-    return (
-        config.ws_token,
-        config.jwt_secret_key,
-        config.glm_api_key,
-        config.kimi_api_key,
-        *config.provider_keys.values(),
-    )
+    """A variable called a key may hold the path of one, and paths are what logs are read for."""
+    named = [key for key in config.provider_keys.values() if not key.startswith(("/", "~", "."))]
+    return (config.ws_token, config.jwt_secret_key, config.glm_api_key, config.kimi_api_key, *named)
 
 
 def _handlers(config: Config, path: Path, *, writable: bool) -> list[logging.Handler]:

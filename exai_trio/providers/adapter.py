@@ -1,18 +1,19 @@
 """The Provider of one OpenAI-compatible service: its dialect spoken over HTTP. No retries, permits or counting here."""
 
+import math
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import attrs
-import msgspec
+import trio
 
 from exai_trio import structs
-from exai_trio.errors import ProviderRefusedError
+from exai_trio.errors import ProviderError, ProviderRefusedError
 
 from . import records
 from .answer import AnswerReader
@@ -28,12 +29,15 @@ from .base import (
 )
 from .catalogue import ModelInfo
 from .dialect import Asked, Dialect
-from .faults import bad_answer, complaint_of, fault, verdict_by_status
+from .faults import Complaint, bad_answer, complaint_in, fault, verdict_by_status
+from .forgiving import Unreadable
 from .messages import encoded, safe_id
 from .openai_compatible import Body, Method, Service
+from .records import odd_fields
 from .upload import open_form
 
 T = TypeVar("T")
+REST_S: Final = 3.0  # for what follows a finished answer
 
 
 @structs.define(kw_only=True)
@@ -73,7 +77,7 @@ class Adapter:
     async def list_models(self) -> tuple[OfferedModel, ...]:
         self._require("list_models")
         said = self._read(records.models, await self._fetch("GET", "/models"))
-        return tuple(model.offered for model in said.data)
+        return tuple(model.offered for model in said.data or ())
 
     async def upload_file(
         self, path: Path, purpose: str, opened: BufferedReader | None = None
@@ -90,7 +94,7 @@ class Adapter:
     async def list_files(self) -> tuple[ProviderFile, ...]:
         self._require("files")
         said = self._read(records.files, await self._fetch("GET", "/files"))
-        return tuple(file.ours for file in said.data)
+        return tuple(file.ours for file in said.data or ())
 
     async def read_file(self, file_id: str) -> bytes:
         self._require("files")
@@ -156,21 +160,23 @@ class Adapter:
 
     def _refuse_error_inside(self, said: bytes) -> None:
         """GLM has been seen answering 200 with an error in it."""
-        if not said.startswith(b'{"error"'):
-            return
-        complaint = complaint_of(200, self._read(msgspec.json.decode, said))
-        raise fault(
-            self.dialect.title,
-            complaint,
-            self.dialect.judge(complaint) or verdict_by_status(complaint),
-        )
+        complaint = records.error_in(said)
+        if complaint is not None:
+            raise self._fault(complaint)
 
     def _read(self, read: Callable[[bytes], T], said: bytes) -> T:
         try:
             return read(said)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            what = "the answer is not the JSON it should be"
+        except Unreadable as error:
+            complaint = complaint_in(200, said)
+            if complaint.message and (complaint.code or complaint.html):
+                raise self._fault(complaint) from error
+            what = f"the answer is not the JSON it should be ({error})"
             raise bad_answer(self.dialect.title, what, "broken_json") from error
+
+    def _fault(self, complaint: Complaint) -> ProviderError:
+        verdict = self.dialect.judge(complaint) or verdict_by_status(complaint)
+        return fault(self.dialect.title, complaint, verdict)
 
     def _require(self, capability: Capability) -> None:
         if capability not in self.capabilities:
@@ -196,6 +202,7 @@ class Deltas:
     _reader: AnswerReader = attrs.field(alias="reader")
     _ready: deque[Delta] = attrs.field(factory=deque[Delta], init=False)
     _over: bool = attrs.field(default=False, init=False)
+    _rest_until: float = attrs.field(default=math.inf, init=False)
 
     def __aiter__(self) -> AsyncIterator[Delta]:
         return self
@@ -208,12 +215,26 @@ class Deltas:
         return self._ready.popleft()
 
     async def _read_on(self) -> None:
-        piece = await self._body.next_piece()
+        piece = await (self._rest() if self._reader.finished else self._body.next_piece())
         self._ready.extend(self._reader.end() if piece is None else self._reader.feed(piece))
         self._over = piece is None or self._reader.done
         if self._over:
             self._body.finish()
             self._add_headers()
+            self._tell_lost()
+
+    async def _rest(self) -> bytes | None:
+        """What follows a finished answer: usage and the end mark, as far as they come in time. The answer is whole anyway."""
+        self._body.finish()
+        if math.isinf(self._rest_until):
+            self._rest_until = trio.current_time() + REST_S
+        with trio.move_on_at(self._rest_until), suppress(ProviderError):
+            return await self._body.next_piece()
+        return None
+
+    def _tell_lost(self) -> None:
+        if self._reader.lost:
+            odd_fields(self._reader.dialect.title, sorted(self._reader.lost))
 
     def _add_headers(self) -> None:
         last = self._ready[-1] if self._ready else None

@@ -12,6 +12,7 @@ from .base import (
     Finish,
     ReasoningDelta,
     TextDelta,
+    TextWasReasoning,
     ToolCall,
     ToolCallDelta,
     Usage,
@@ -48,6 +49,8 @@ class Assembly:
             case ReasoningDelta(text):
                 self.reasoning.append(text)
                 self.reasoning_size += len(text)
+            case TextWasReasoning():
+                self._retract_text()
             case ToolCallDelta():
                 self._add_call(delta)
             case UsageDelta(usage):
@@ -56,6 +59,12 @@ class Assembly:
                 )
             case Finish():
                 self.finish = delta
+
+    def _retract_text(self) -> None:
+        self.reasoning.extend(self.text)
+        self.reasoning_size += self.text_size
+        self.text.clear()
+        self.text_size = 0
 
     def _add_call(self, piece: ToolCallDelta) -> None:
         call = self._calls.setdefault(piece.index, _Call())

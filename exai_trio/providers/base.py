@@ -83,9 +83,14 @@ class ReasoningDelta:
     text: str
 
 
+@structs.frozen
+class TextWasReasoning:
+    """All text that came so far was thinking: the mark of its end has come, that of its beginning had not."""
+
+
 @structs.frozen(kw_only=True)
 class ToolCallDelta:
-    """A piece of a tool call: `id` and `name` in the first piece only, `arguments` to be concatenated by `index`."""
+    """A tool call, or a piece of one: then `arguments` are to be concatenated by `index`, `id` and `name` come first."""
 
     index: int
     id: str = ""
@@ -101,15 +106,16 @@ class UsageDelta:
 
 @structs.frozen(kw_only=True)
 class Finish:
-    """The last delta of every complete stream; a stream that ends without one was cut. `headers` are the answer's, for diagnosis."""
+    """The last delta of every complete stream; a stream that ends without one was cut. `notices` are for the user to read; `headers` are the answer's, for diagnosis."""
 
     reason: str
     model: str
     web_results: tuple[Mapping[str, Any], ...] = ()
+    notices: tuple[str, ...] = ()
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False, repr=False)
 
 
-Delta = TextDelta | ReasoningDelta | ToolCallDelta | UsageDelta | Finish
+Delta = TextDelta | ReasoningDelta | TextWasReasoning | ToolCallDelta | UsageDelta | Finish
 
 
 @structs.frozen(kw_only=True)

@@ -24,16 +24,13 @@ class Asked:
 class Dialect:
     """`judge` says what a complaint of the service means, or None if the service's own table does not know it.
 
-    `ends_with_done`: the service always ends a stream with [DONE], so that one without it was cut.
-    `finish_faults`: finish reasons that are failures. The functions for capabilities that are absent are never called.
+    The functions for capabilities that are absent are never called.
     """
 
     title: str
     capabilities: frozenset[Capability]
     chat_body: Callable[[ChatRequest, ModelInfo], dict[str, Any]]
     judge: Callable[[Complaint], Verdict | None]
-    finish_faults: Mapping[str, Verdict]
-    ends_with_done: bool = True
     currency: str = "USD"
     count_tokens: Callable[[str, tuple[Message, ...]], Asked] | None = None
     counted_tokens: Callable[[bytes], int] | None = None

@@ -1,118 +1,31 @@
-"""A service's complaint, read and turned into one of our errors. Pure. Which complaint means what: glm, kimi, plain."""
+"""A service's complaint as one of our errors. Pure. Which complaint means what: `verdicts`, glm, kimi, plain."""
 
 import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any, Final, cast
+from typing import Any, Final
 
-import msgspec
+from exai_trio.errors import BadAnswerError, ProviderError
 
-from exai_trio import structs
-from exai_trio.errors import (
-    BadAnswerError,
-    ProviderAuthError,
-    ProviderBusyError,
-    ProviderError,
-    ProviderRefusedError,
-)
+from .complaints import LONGEST_MESSAGE, Complaint, complaint_in, complaint_of
+from .verdicts import Verdict, verdict_by_status
 
-LONGEST_MESSAGE: Final = 500  # characters of a service's own words that we repeat
-_SECRET_IDS: Final = re.compile(r"<?\b(?:org|ak|sk)-[A-Za-z0-9_-]{4,}>?")
-_AFTER_SECONDS: Final = re.compile(r"after (\d+(?:\.\d+)?) ?s", re.IGNORECASE)
+__all__ = [
+    "LONGEST_MESSAGE",
+    "Complaint",
+    "Verdict",
+    "bad_answer",
+    "complaint_in",
+    "complaint_of",
+    "fault",
+    "retry_after",
+    "seconds_in",
+    "verdict_by_status",
+]
+
+_AFTER_SECONDS: Final = re.compile(r"after (\d{1,9}(?:\.\d{1,9})?) ?s", re.IGNORECASE)
 _MAX_CONCURRENCY: Final = re.compile(r"max concurrency: ?(\d{1,6})")
-_HTML: Final = re.compile(rb"\s*<(?:!doctype|html|head|body|\?xml)", re.IGNORECASE)
-
-
-@structs.frozen(kw_only=True)
-class Complaint:
-    """What a service said was wrong. `status` is HTTP's, 200 if the complaint came inside an answer."""
-
-    status: int
-    code: str = ""
-    type: str = ""
-    message: str = ""
-    html: bool = False
-
-
-@structs.frozen(kw_only=True)
-class Verdict:
-    """What a complaint means. `reason` is a fixed word for programs; `advice` tells the user what to do.
-
-    Reasons that others act on: "concurrency" and "rate_limit" (we ask too much; the service is well),
-    "duplicate_request_id" (ask again under a new id).
-    """
-
-    error: type[ProviderError]
-    reason: str
-    advice: str = ""
-    max_attempts: int | None = None
-
-
-BY_STATUS: Final[Mapping[int, Verdict]] = {
-    400: Verdict(error=ProviderRefusedError, reason="bad_request"),
-    401: Verdict(error=ProviderAuthError, reason="auth", advice="check the key"),
-    403: Verdict(error=ProviderRefusedError, reason="permission", advice="the key may not do this"),
-    404: Verdict(
-        error=ProviderRefusedError,
-        reason="not_found",
-        advice="check the model's name and the base URL",
-    ),
-    408: Verdict(error=ProviderBusyError, reason="unavailable"),
-    413: Verdict(error=ProviderRefusedError, reason="too_large", advice="send less"),
-    429: Verdict(error=ProviderBusyError, reason="rate_limit"),
-    434: Verdict(
-        error=ProviderRefusedError,
-        reason="permission",
-        advice="the account may not use the files API",
-    ),
-    435: Verdict(
-        error=ProviderRefusedError, reason="too_large", advice="files may have 100 MB at most"
-    ),
-}
-SERVER_FAULT: Final = Verdict(error=ProviderBusyError, reason="unavailable")
-UNCLEAR: Final = Verdict(error=ProviderRefusedError, reason="bad_request")
-UNCLEAR_INSIDE_200: Final = Verdict(error=BadAnswerError, reason="error_in_answer")
-HTML_INSIDE_200: Final = Verdict(
-    error=BadAnswerError,
-    reason="html",
-    advice="check the base URL, and whether a proxy is in the way",
-)
-
-
-def verdict_by_status(complaint: Complaint) -> Verdict:
-    """What the status alone says, for complaints that no table knows."""
-    if complaint.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        return SERVER_FAULT
-    if complaint.status == HTTPStatus.OK:
-        return HTML_INSIDE_200 if complaint.html else UNCLEAR_INSIDE_200
-    return BY_STATUS.get(complaint.status, UNCLEAR)
-
-
-def complaint_in(status: int, body: bytes) -> Complaint:
-    """Whatever a body of that status tells: a JSON error of any shape, HTML, plain text or nothing."""
-    if _HTML.match(body):
-        return Complaint(status=status, message="the answer was an HTML page", html=True)
-    try:
-        said = msgspec.json.decode(body)
-    except msgspec.DecodeError:
-        return Complaint(status=status, message=_readable(body.decode("utf-8", "replace")))
-    return complaint_of(status, said)
-
-
-def complaint_of(status: int, said: object) -> Complaint:
-    """The same for JSON that is decoded: {"error": {...}}, {"error": "..."} or the bare object."""
-    outer = _fields(said)
-    error = said if outer is None else outer.get("error", said)
-    told = _fields(error)
-    if told is None:
-        return Complaint(status=status, message=_readable(_word(error)))
-    return Complaint(
-        status=status,
-        code=_word(told.get("code")),
-        type=_word(told.get("type")),
-        message=_readable(_word(told.get("message") or told.get("msg"))),
-    )
 
 
 def fault(
@@ -147,11 +60,6 @@ def bad_answer(
     return BadAnswerError(f"{title}: {what}", details=details)
 
 
-def redacted(text: str) -> str:
-    """Without the organisation and key ids that Kimi writes into its messages."""
-    return _SECRET_IDS.sub("…", text)
-
-
 def seconds_in(message: str) -> float | None:
     """Kimi's way of saying when to come back: "please try again after 3 seconds"."""
     found = _AFTER_SECONDS.search(message)
@@ -182,19 +90,6 @@ def _number(text: str) -> float | None:
     except ValueError:
         return None
     return number if 0 <= number < float("inf") else None
-
-
-def _fields(value: object) -> dict[str, object] | None:
-    return cast("dict[str, object]", value) if isinstance(value, dict) else None
-
-
-def _word(value: object) -> str:
-    return "" if value is None else str(value)
-
-
-def _readable(text: str) -> str:
-    shown = redacted(" ".join(text.split()))
-    return shown if len(shown) <= LONGEST_MESSAGE else shown[:LONGEST_MESSAGE] + "…"
 
 
 def _sentence(title: str, complaint: Complaint, verdict: Verdict) -> str:

@@ -18,8 +18,10 @@ from exai_trio.errors import (
     ProviderRefusedError,
     ServiceUnavailableError,
 )
+from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
 
+from . import rounds
 from .adapter import Adapter
 from .assembly import Assembly, ChatAnswer
 from .base import ChatRequest, Provider
@@ -30,8 +32,8 @@ from .lane import Deaf, Lane, Listener, Round
 from .openai_compatible import Service
 from .permits import Permits, Turnstile
 from .preview import preview
+from .provider_facts import facts_of
 from .providers_file import VARIABLE, Further, parse_providers
-from .rounds import asks_for_own_search, continued, key_of_round, refuse_unseen_images, whole_answer
 from .routing import ModelChoice, Router, unlisted
 
 __all__ = ["ChatAnswer", "Gateway", "Listener", "ModelChoice", "Permits", "open_gateway"]
@@ -74,12 +76,19 @@ class Gateway:
             if endpoint.configured:
                 self._add_lane(endpoint)
 
-    def choose(self, model: str, *, images: bool = False, prompt_tokens: int = 0) -> ModelChoice:
+    def choose(
+        self, model: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
+    ) -> ModelChoice:
         """Who answers for that name; "auto" or "" lets the rules of `routing` choose, by what the prompt needs.
 
         Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set.
         """
-        return self._router().choose(model, images=images, prompt_tokens=prompt_tokens)
+        return self._router().choose(model, images=images, tools=tools, prompt_tokens=prompt_tokens)
+
+    @property
+    def keys(self) -> KnownSecrets:
+        """Those of all providers, to be kept out of every text."""
+        return KnownSecrets.of(each.key for each in self._endpoints if not each.simulated)
 
     def _router(self) -> Router:
         return Router(
@@ -96,7 +105,7 @@ class Gateway:
         Raises: ProviderError; NotFoundError for a model that the provider does not know; ArgumentError for images to a model
         that sees none. Cancelling ends the request at once.
         """
-        refuse_unseen_images(choice.model, request.messages)
+        rounds.refuse_unseen_images(choice.model, request.messages, self.models())
         try:
             return await self._rounds(choice, request, listener)
         except ProviderRefusedError as refusal:
@@ -112,13 +121,17 @@ class Gateway:
         parts: list[Assembly] = []
         for number in range(MOST_SEARCHES):
             part = await self._round(
-                lane, attrs.evolve(request, idempotency_key=key_of_round(request, number)), listener
+                lane,
+                attrs.evolve(request, idempotency_key=rounds.key_of_round(request, number)),
+                listener,
             )
             parts.append(part)
-            if not asks_for_own_search(part, lane.endpoint):
-                return whole_answer(choice, lane.endpoint, parts)
+            if not rounds.asks_for_own_search(part, lane.endpoint):
+                return rounds.without_keys(
+                    rounds.whole_answer(choice, lane.endpoint, parts), lane.keys
+                )
             listener.stage("thinking", f"{request.model} searches the web")
-            request = continued(request, part)
+            request = rounds.continued(request, part)
         title = lane.endpoint.dialect.title
         raise bad_answer(
             title,
@@ -211,6 +224,7 @@ class Gateway:
             endpoint=endpoint,
             provider=self._connect(service, describe),
             turnstile=Turnstile(configured=endpoint.max_inflight),
+            keys=self.keys,
         )
 
     def _lane(self, provider: str) -> Lane:
@@ -240,26 +254,8 @@ class Gateway:
         return self._breakers.setdefault(name, fresh)
 
     def _facts(self, endpoint: Endpoint) -> dict[str, Any]:
-        now = trio.current_time()
-        mine = (endpoint.name, f"{endpoint.name}/")
-        return {
-            "name": endpoint.name,
-            "title": endpoint.dialect.title,
-            "configured": endpoint.configured,
-            "remedy": None if endpoint.configured else endpoint.remedy,
-            "simulated": endpoint.simulated,
-            "base_url": endpoint.base_url,
-            "capabilities": sorted(endpoint.dialect.capabilities),
-            "models": [
-                model.name for model in self._catalogue.models if model.provider == endpoint.name
-            ],
-            "max_inflight": endpoint.max_inflight,
-            "breakers": {
-                name: breaker.state(now)
-                for name, breaker in self._breakers.items()
-                if (name == mine[0] or name.startswith(mine[1])) and not breaker.pristine
-            },
-        }
+        served = tuple(m.name for m in self._catalogue.models if m.provider == endpoint.name)
+        return facts_of(endpoint, served, self._breakers, trio.current_time())
 
 
 @asynccontextmanager

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
 from exai_trio import structs
 from exai_trio.errors import (
     PromptTooLongError,
@@ -23,7 +21,10 @@ from .base import ChatRequest, Message, ThinkingLevel
 from .catalogue import ModelInfo, ThinkingStyle
 from .dialect import Asked, Dialect, Json
 from .faults import Complaint, Verdict
+from .finish_reasons import POLICY
+from .forgiving import Unreadable
 from .messages import messages_json, output_limit, request_id
+from .records import reader
 
 CHINA: Final = "bigmodel.cn"
 FILE_LIMIT: Final = 100 * 1024 * 1024
@@ -54,9 +55,6 @@ _LONG = Verdict(
 _DUPLICATE = Verdict(error=ProviderBusyError, reason="duplicate_request_id")
 _INTERNAL = Verdict(error=ProviderBusyError, reason="unavailable")
 _NETWORK = Verdict(error=ProviderNetworkError, reason="network_error")
-_POLICY = Verdict(
-    error=ProviderRefusedError, reason="policy", advice="the provider will not answer this"
-)
 _CONCURRENCY = Verdict(error=ProviderBusyError, reason="concurrency")
 _FREQUENCY = Verdict(error=ProviderBusyError, reason="rate_limit")
 _DAILY = Verdict(
@@ -85,7 +83,7 @@ CODES: Final[Mapping[str, Verdict]] = {
     "1230": _INTERNAL,
     "1231": _DUPLICATE,
     "1234": _NETWORK,
-    **dict.fromkeys(("1300", "1301"), _POLICY),
+    **dict.fromkeys(("1300", "1301"), POLICY),
     "1302": _CONCURRENCY,
     "1303": _FREQUENCY,
     "1304": _DAILY,
@@ -93,12 +91,6 @@ CODES: Final[Mapping[str, Verdict]] = {
     **dict.fromkeys(("1308", "1310", "1316", "1317", "1318", "1319", "1320", "1321"), _WINDOW),
     **dict.fromkeys(("1309", "1311", "1313"), _PLAN),
     "500": _INTERNAL,
-}
-
-FINISH_FAULTS: Final[Mapping[str, Verdict]] = {
-    "sensitive": _POLICY,
-    "network_error": _NETWORK,
-    "model_context_window_exceeded": _LONG,
 }
 
 # Models that always think take an effort only; "minimal" and "medium" are not among their words.
@@ -125,7 +117,6 @@ def glm_dialect(base_url: str) -> Dialect:
         capabilities=frozenset({"chat", "count_tokens", "files", "web_search"}),
         chat_body=partial(chat_body, engine="search_pro" if china else "search_pro_jina"),
         judge=judge,
-        finish_faults=FINISH_FAULTS,
         currency="CNY" if china else "USD",
         count_tokens=count_tokens,
         counted_tokens=counted_tokens,
@@ -183,8 +174,11 @@ def count_tokens(model: str, messages: tuple[Message, ...]) -> Asked:
 
 
 def counted_tokens(body: bytes) -> int:
-    usage = msgspec.json.decode(body, type=_Count).usage
-    return usage.prompt_tokens or usage.total_tokens
+    usage = _count(body).usage
+    counted = usage.prompt_tokens or usage.total_tokens
+    if counted is None:
+        raise Unreadable("usage")
+    return counted
 
 
 def web_search(query: str, options: Json, *, engine: str) -> Asked:
@@ -197,21 +191,21 @@ def web_search(query: str, options: Json, *, engine: str) -> Asked:
 
 def found(body: bytes) -> tuple[Json, ...]:
     """The results of a stand-alone search."""
-    return tuple(msgspec.json.decode(body, type=_Found).search_result or ())
+    return tuple(_found(body).search_result or ())
 
 
 def file_text(body: bytes) -> bytes:
     """GLM wraps a file's text in JSON; whatever is not wrapped is the file itself."""
     try:
-        return msgspec.json.decode(body, type=_Wrapped).content.encode()
-    except (msgspec.DecodeError, UnicodeError):
+        return _wrapped(body).content.encode()
+    except Unreadable:
         return body
 
 
 @structs.frozen
 class _Tokens:
-    prompt_tokens: int = 0
-    total_tokens: int = 0
+    prompt_tokens: int | None = None
+    total_tokens: int | None = None
 
 
 @structs.frozen
@@ -227,3 +221,8 @@ class _Found:
 @structs.frozen
 class _Wrapped:
     content: str
+
+
+_count: Final = reader(_Count)
+_found: Final = reader(_Found)
+_wrapped: Final = reader(_Wrapped)

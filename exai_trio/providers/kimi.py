@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-import msgspec
-
 from exai_trio import structs
 from exai_trio.errors import (
     PromptTooLongError,
@@ -23,7 +21,9 @@ from .base import Balance, ChatRequest, Message, ThinkingLevel
 from .catalogue import ModelInfo, ThinkingStyle
 from .dialect import Asked, Dialect, Json
 from .faults import Complaint, Verdict
+from .finish_reasons import POLICY
 from .messages import messages_json, output_limit, safe_id
+from .records import reader
 
 CHINA: Final = "moonshot.cn"
 FILE_LIMIT: Final = 100 * 1024 * 1024
@@ -44,9 +44,6 @@ _LONG = Verdict(
     error=PromptTooLongError,
     reason="prompt_too_long",
     advice="shorten it or use a model with a larger context",
-)
-_POLICY = Verdict(
-    error=ProviderRefusedError, reason="policy", advice="the provider will not answer this"
 )
 _AUTH = Verdict(
     error=ProviderAuthError,
@@ -76,7 +73,7 @@ _INTERNAL = Verdict(error=ProviderBusyError, reason="unavailable", max_attempts=
 _DOWN = Verdict(error=ProviderBusyError, reason="unavailable")
 
 ROWS: Final = (
-    Row("content_filter", "", _POLICY),
+    Row("content_filter", "", POLICY),
     Row("invalid_request_error", "token length too long", _LONG),
     Row("invalid_request_error", "exceeded model token limit", _LONG),
     Row("invalid_request_error", "", _BAD),
@@ -95,8 +92,6 @@ ROWS: Final = (
     Row("server_unavailable", "", _DOWN),
 )
 
-FINISH_FAULTS: Final[Mapping[str, Verdict]] = {"content_filter": _POLICY}
-
 EFFORT: Final[Mapping[ThinkingLevel, str]] = {
     "minimal": "low",
     "low": "low",
@@ -113,7 +108,6 @@ def kimi_dialect(base_url: str) -> Dialect:
         capabilities=frozenset({"chat", "count_tokens", "list_models", "files", "balance"}),
         chat_body=chat_body,
         judge=judge,
-        finish_faults=FINISH_FAULTS,
         currency=currency,
         count_tokens=count_tokens,
         counted_tokens=counted_tokens,
@@ -188,11 +182,11 @@ def count_tokens(model: str, messages: tuple[Message, ...]) -> Asked:
 
 
 def counted_tokens(body: bytes) -> int:
-    return msgspec.json.decode(body, type=_Count).data.total_tokens
+    return _count(body).data.total_tokens
 
 
 def balance(body: bytes, *, currency: str) -> Balance:
-    money = msgspec.json.decode(body, type=_Money).data
+    money = _money(body).data
     return Balance(available=money.available_balance, currency=currency)
 
 
@@ -214,3 +208,7 @@ class _Balances:
 @structs.frozen
 class _Money:
     data: _Balances
+
+
+_count: Final = reader(_Count)
+_money: Final = reader(_Money)

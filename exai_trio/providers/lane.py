@@ -3,13 +3,14 @@
 import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Final, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar, cast
 
 import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.errors import ProviderError
+from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
 from exai_trio.resilience.guard import Attempt, Guard
 
@@ -37,11 +38,12 @@ class Listener(Protocol):
 
 @structs.define(kw_only=True)
 class Lane:
-    """One configured provider with its permits."""
+    """One configured provider with its permits. `keys` are those that no text of its may give away."""
 
     endpoint: Endpoint
     provider: Provider
     turnstile: Turnstile
+    keys: KnownSecrets = attrs.field(factory=KnownSecrets)
 
     @asynccontextmanager
     async def permit(self, listener: Listener) -> AsyncGenerator[None]:
@@ -59,6 +61,8 @@ class Lane:
                 yield
             except ProviderError as error:
                 self.turnstile.learn(error, asked_at)
+                error.message = self.keys.masked(error.message)
+                error.details = cast("dict[str, Any]", self.keys.masked_within(error.details))
                 raise
             self.turnstile.learn(None, asked_at)
 
@@ -98,7 +102,7 @@ class Round:
                     answer.add(delta)
                     if isinstance(delta, TextDelta):
                         attempt.spoke = True
-                        self.listener.chunk(delta.text)
+                        self.listener.chunk(self.lane.keys.masked(delta.text))
                         self._tell_size("streaming", answer.text_size)
                     elif isinstance(delta, ReasoningDelta):
                         self._tell_size("thinking", answer.reasoning_size)

@@ -14,11 +14,9 @@ from .base import ChatRequest, ThinkingLevel
 from .catalogue import ModelInfo
 from .dialect import Dialect
 from .faults import Complaint, Verdict
+from .finish_reasons import POLICY
 from .messages import messages_json, output_limit
 
-_POLICY = Verdict(
-    error=ProviderRefusedError, reason="policy", advice="the provider will not answer this"
-)
 _LONG = Verdict(
     error=PromptTooLongError,
     reason="prompt_too_long",
@@ -32,9 +30,8 @@ CODES: Final[Mapping[str, Verdict]] = {
     ),
     "invalid_api_key": Verdict(error=ProviderAuthError, reason="auth", advice="check the key"),
     "model_not_found": Verdict(error=ProviderRefusedError, reason="unknown_model"),
-    "content_filter": _POLICY,
+    "content_filter": POLICY,
 }
-FINISH_FAULTS: Final[Mapping[str, Verdict]] = {"content_filter": _POLICY}
 EFFORT: Final[Mapping[ThinkingLevel, str]] = {
     "minimal": "low",
     "low": "low",
@@ -45,14 +42,11 @@ EFFORT: Final[Mapping[ThinkingLevel, str]] = {
 
 
 def plain_dialect(title: str) -> Dialect:
-    """Not all such services end a stream with [DONE]; a finish reason is then enough."""
     return Dialect(
         title=title,
         capabilities=frozenset({"chat", "list_models"}),
         chat_body=chat_body,
         judge=judge,
-        finish_faults=FINISH_FAULTS,
-        ends_with_done=False,
     )
 
 

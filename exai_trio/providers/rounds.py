@@ -1,24 +1,32 @@
 """The questions and answers of one chat, which are several where the provider lets us trigger its own web search. Pure."""
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final, cast
 
 import attrs
 
 from exai_trio.errors import ArgumentError
+from exai_trio.observability.redaction import KnownSecrets
 
 from .assembly import Assembly, ChatAnswer, cost, notices, other_model_notice, total
 from .base import ChatRequest, Message
 from .catalogue import ModelInfo
 from .endpoint import Endpoint
+from .finish_reasons import notice_of
 from .routing import ModelChoice
 
-CUT_BY_LENGTH: Final = "the answer was cut off at the output limit"
+_MOST_NAMES: Final = 4
 
 
-def refuse_unseen_images(model: ModelInfo, messages: tuple[Message, ...]) -> None:
+def refuse_unseen_images(
+    model: ModelInfo, messages: tuple[Message, ...], others: tuple[ModelInfo, ...]
+) -> None:
+    """`others` are the models that could be asked instead. Raises: ArgumentError naming those that see."""
     if not model.sees and any(message.images for message in messages):
+        seeing = [other.name for other in others if other.sees][:_MOST_NAMES]
+        remedy = f"; {', '.join(seeing)} can" if seeing else ""
         raise ArgumentError(
-            f"{model.name} does not see images; glm-4.6v, glm-5v-turbo and the Kimi models do",
+            f"{model.name} does not see images{remedy}",
             details={"field": "images", "model": model.name},
         )
 
@@ -51,6 +59,26 @@ def continued(request: ChatRequest, part: Assembly) -> ChatRequest:
     return attrs.evolve(request, messages=(*request.messages, said, *leave))
 
 
+def without_keys(answer: ChatAnswer, keys: KnownSecrets) -> ChatAnswer:
+    """The same, if a service echoes what it was sent."""
+    calls = tuple(
+        attrs.evolve(call, arguments=keys.masked(call.arguments), name=keys.masked(call.name))
+        for call in answer.tool_calls
+    )
+    results = cast("list[Mapping[str, Any]]", keys.masked_within(answer.web_results))
+    return attrs.evolve(
+        answer,
+        text=keys.masked(answer.text),
+        reasoning=keys.masked(answer.reasoning),
+        tool_calls=calls,
+        finish_reason=keys.masked(answer.finish_reason),
+        model_used=keys.masked(answer.model_used),
+        notice=keys.masked(answer.notice) if answer.notice else None,
+        web_results=tuple(results),
+        headers={name: keys.masked(value) for name, value in answer.headers.items()},
+    )
+
+
 def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly]) -> ChatAnswer:
     last = parts[-1]
     finish = last.finish
@@ -72,7 +100,8 @@ def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly])
         notice=notices(
             choice.notice,
             other_model_notice(choice.model.name, used),
-            CUT_BY_LENGTH if reason == "length" else None,
+            notice_of(reason),
+            *(finish.notices if finish else ()),
         ),
         web_results=finish.web_results if finish else (),
         headers=finish.headers if finish else {},

@@ -1,14 +1,14 @@
 """Which provider answers for a model's name. Pure.
 
-1. `auto` or nothing: the first model of the catalogue's `auto` list, then of any further provider, that a configured
-   provider serves and that fits (sees images if there are any, holds the prompt).
+1. `auto` or nothing: the first model of the catalogue's `auto` list, then of any further provider, then of all others, that
+   a configured provider serves and that fits: it sees images if there are any, takes tools, holds the prompt.
 2. A name that is gone is answered by its successor, and the choice says so.
 3. A name or alias of the catalogue goes to its provider, if that is configured.
 4. `provider/model` goes to that provider, and a `glm-` or `kimi-` name to GLM or Kimi, even if the catalogue does not know it.
 5. Anything else is not found. A model of one provider is never sent to another.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
@@ -18,6 +18,7 @@ from exai_trio.errors import NotFoundError, ServiceUnavailableError
 from .catalogue import Catalogue, ModelInfo
 
 PREFIXES: Final[Mapping[str, str]] = {"glm-": "glm", "kimi-": "kimi"}
+USUAL_WINDOW: Final = 128_000  # tokens, of models that nobody has described
 ROOM_FOR_THE_ANSWER: Final = (
     0.8  # of the context window is what a prompt may fill when `auto` chooses
 )
@@ -41,36 +42,37 @@ class Router:
     configured: tuple[str, ...]
     remedies: Mapping[str, str]
 
-    def choose(self, name: str, *, images: bool = False, prompt_tokens: int = 0) -> ModelChoice:
+    def choose(
+        self, name: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
+    ) -> ModelChoice:
         """Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set."""
         wanted = name.strip()
         if wanted.lower() in {"", "auto"}:
-            return self._automatic(wanted or "auto", images=images, prompt_tokens=prompt_tokens)
+            need = Need(images=images, tools=tools, prompt_tokens=prompt_tokens)
+            return self._automatic(wanted or "auto", need)
         model, notice = self._look_up(wanted)
         if model.provider not in self.configured:
             raise self._not_configured(model.provider, wanted)
         return ModelChoice(requested=wanted, provider=model.provider, model=model, notice=notice)
 
-    def _automatic(self, requested: str, *, images: bool, prompt_tokens: int) -> ModelChoice:
+    def _automatic(self, requested: str, need: "Need") -> ModelChoice:
         if not self.configured:
             raise self._nothing_configured()
         usable = self._usable()
-        fitting = [
-            model for model in usable if _fits(model, images=images, prompt_tokens=prompt_tokens)
-        ]
-        if not (fitting or usable):
+        if not usable:
             raise NotFoundError(
                 "no model is listed for the configured providers; name one as provider/model"
             )
-        model = (fitting or usable)[0]
+        fitting = (model for model in usable if need.is_met_by(model))
+        model = next(fitting, None) or need.nearest(usable)
         return ModelChoice(requested=requested, provider=model.provider, model=model)
 
     def _usable(self) -> list[ModelInfo]:
+        """In the order in which they are taken."""
         preferred = [model for model in map(self.catalogue.find, self.catalogue.auto) if model]
-        others = [
-            model for model in self.catalogue.models if model.provider not in PREFIXES.values()
-        ]
-        return [model for model in (*preferred, *others) if model.provider in self.configured]
+        models = self.catalogue.models
+        further = [model for model in models if model.provider not in PREFIXES.values()]
+        return [m for m in (*preferred, *further, *models) if m.provider in self.configured]
 
     def _look_up(self, name: str) -> tuple[ModelInfo, str | None]:
         provider, _, rest = name.partition("/")
@@ -149,6 +151,29 @@ def unlisted(provider: str, name: str) -> ModelInfo:
     return ModelInfo(name=name, provider=provider, listed=False, notes="not in the catalogue")
 
 
-def _fits(model: ModelInfo, *, images: bool, prompt_tokens: int) -> bool:
-    room = (model.context_window or 0) * ROOM_FOR_THE_ANSWER
-    return (model.sees or not images) and (not prompt_tokens or prompt_tokens <= room)
+@structs.frozen(kw_only=True)
+class Need:
+    """What a prompt asks of a model."""
+
+    images: bool = False
+    tools: bool = False
+    prompt_tokens: int = 0
+
+    def is_met_by(self, model: ModelInfo) -> bool:
+        return self._is_able(model) and self.is_held_by(model)
+
+    def is_held_by(self, model: ModelInfo) -> bool:
+        """There is room for an answer too. A model whose window nobody knows holds what is short."""
+        window = model.context_window or USUAL_WINDOW
+        return self.prompt_tokens <= window * ROOM_FOR_THE_ANSWER
+
+    def nearest(self, models: Sequence[ModelInfo]) -> ModelInfo:
+        """Where none fits: the first with the largest window, of those that can do it at all."""
+        able = [model for model in models if self._is_able(model)] or models
+        if any(self.is_held_by(model) for model in able):
+            return able[0]
+        return max(able, key=lambda model: model.context_window or 0)
+
+    def _is_able(self, model: ModelInfo) -> bool:
+        takes_tools = "tools" in model.capabilities or not model.listed
+        return (model.sees or not self.images) and (takes_tools or not self.tools)

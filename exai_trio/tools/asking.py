@@ -1,13 +1,16 @@
 """Asking a model, as every tool does it: what goes into the prompt is reckoned by what the model's earlier answers counted."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from exai_trio.errors import StorageError
+from exai_trio.errors import PromptTooLongError, StorageError
+from exai_trio.files import budget
+from exai_trio.files.reading import Reading
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.storage.base import Turn
 from exai_trio.tools import models, prompts
@@ -55,20 +58,47 @@ async def assembled(
         answering=models.address(choice),
         room=room(services, choice),
     )
-    if sum(len(reading.text) for reading in material.files.values()) < _MUCH:
-        return assemble()
-    return await trio.to_thread.run_sync(
-        assemble,
-        thread_name="exai prompts",
-        abandon_on_cancel=True,
-        limiter=services.files.limiter,
-    )
+    with _naming_larger(services, images=bool(question.images)):
+        if sum(len(reading.text) for reading in material.files.values()) < _MUCH:
+            return assemble()
+        return await trio.to_thread.run_sync(
+            assemble,
+            thread_name="exai prompts",
+            abandon_on_cancel=True,
+            limiter=services.files.limiter,
+        )
+
+
+@contextmanager
+def _naming_larger(services: Services, *, images: bool) -> Generator[None]:
+    """A prompt that is too long for its model is refused with the names of models that hold it."""
+    try:
+        yield
+    except PromptTooLongError as fault:
+        tokens = fault.details.get("tokens", 0)
+        names = models.holding(services, models.Need(images=images, tokens=tokens))
+        fault.details["models"] = names
+        if names:
+            fault.message += f" {', '.join(names)} would hold it."
+        raise
+
+
+def size(
+    question: str, readings: Iterable[Reading] = (), turns: Iterable[Turn] = (), images: int = 0
+) -> int:
+    """Estimated tokens of all that a prompt could hold, with room for files beside the rest."""
+    files = sum(0 if reading.reason else budget.file_tokens(reading.text) for reading in readings)
+    texts = budget.text_tokens(question) + sum(budget.text_tokens(turn.text) for turn in turns)
+    return prompts.whole_size(texts=texts, files=files, images=images)
 
 
 async def ask(
     services: Services, choice: "ModelChoice", request: ChatRequest, listener: "Listener"
 ) -> "ChatAnswer":
-    """The answer, whose count of the prompt is learnt from. Raises and cancels as Gateway.chat does."""
+    """The answer, whose count of the prompt is learnt from. Raises and cancels as Gateway.chat does; PromptTooLongError
+    before anything is sent, naming models that hold it."""
+    with _naming_larger(services, images=any(message.images for message in request.messages)):
+        room(services, choice).check_possible(request.messages, models.address(choice))
     answer = await services.gateway.chat(choice, request, listener)
     if _is_comparable(request, answer):
         await _learn(services, choice, request, answer)

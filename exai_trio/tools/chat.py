@@ -51,10 +51,9 @@ class Arguments:
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     thread = await conversations.open_thread(services, arguments.continuation_id)
-    choice = models.choose(
-        services, arguments.model, thread.last_model, images=bool(arguments.images)
-    )
+    choice = _choose(arguments, thread, 0, services)
     question, found = await _gather(arguments, thread, choice, caller, services)
+    choice, found = _chosen_again(arguments, thread, found, services)
     messages = [turn.extra.get("files", ()) for turn in thread.turns]
     fitted = asking.room(services, choice).fit(found.files, [*messages, question.files])
     material = attrs.evolve(found, files=fitted)
@@ -70,6 +69,23 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     answer = await asking.ask(services, choice, request, caller)
     exchange = _exchange(arguments, question, choice, answer, services.now())
     return await _finish(arguments, thread, exchange, answer, services)
+
+
+def _choose(arguments: Arguments, thread: Thread, wished: int, services: Services) -> "ModelChoice":
+    images = len(arguments.images)
+    size = asking.size(arguments.prompt, images=images)
+    need = models.Need(images=bool(images), tokens=size, wished=wished)
+    return models.choose(services, arguments.model, thread.last_model, need)
+
+
+def _chosen_again(
+    arguments: Arguments, thread: Thread, found: prompts.Material, services: Services
+) -> "tuple[ModelChoice, prompts.Material]":
+    """Now that the files are known, which `auto` looks at; a model that does not see gets no pictures."""
+    images = len(arguments.images) + len(found.images)
+    wished = asking.size(arguments.prompt, found.files.values(), thread.turns, images)
+    choice = _choose(arguments, thread, wished, services)
+    return choice, found if choice.model.sees else attrs.evolve(found, images={})
 
 
 async def _gather(

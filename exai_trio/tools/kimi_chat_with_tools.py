@@ -29,7 +29,12 @@ class Arguments:
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     messages = raw_messages.messages(arguments.messages)
     images = any(message.images for message in messages)
-    choice = models.of_provider(services, "kimi", arguments.model, images=images)
+    need = models.Need(
+        images=images,
+        tools=bool(arguments.tools),
+        tokens=asking.size("\n".join(message.text for message in messages)),
+    )
+    choice = models.of_provider(services, "kimi", arguments.model, need)
     request = ChatRequest(
         model=choice.model.name,
         messages=messages,

@@ -33,7 +33,7 @@ async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answ
     found = services.gateway.models()
     if not found:
         return answers.simple("listmodels", _NONE, metadata={"models": []})
-    default = models.default(services, images=False)
+    default = models.default(services)
     lines = [f"Asked when none is named: {default.model.name}"]
     for provider, its in groupby(sorted(found, key=_by_provider), key=_by_provider):
         lines += rendering.section(provider, map(_line, its))

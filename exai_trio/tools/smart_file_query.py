@@ -85,7 +85,7 @@ def _refuse_glm(arguments: Arguments, reading: Reading) -> None:
 
 
 async def _seen(arguments: Arguments, caller: Caller, services: Services) -> _Prepared:
-    choice = _choose(arguments, services, images=True)
+    choice = _choose(arguments, services, models.Need(images=True))
     with concerning("file_path"):
         images = await services.files.read_images([arguments.file_path], caller.roots)
     question = prompts.Question(text=arguments.question, images=images)
@@ -95,7 +95,9 @@ async def _seen(arguments: Arguments, caller: Caller, services: Services) -> _Pr
 async def _embedded(
     arguments: Arguments, readings: tuple[Reading, ...], services: Services
 ) -> _Prepared:
-    choice = _choose(arguments, services, images=False)
+    wished = asking.size(arguments.question, readings)
+    need = models.Need(tokens=asking.size(arguments.question), wished=wished)
+    choice = _choose(arguments, services, need)
     paths = [reading.path for reading in readings]
     fitted = asking.room(services, choice).fit(
         {reading.path: reading for reading in readings}, [paths]
@@ -130,10 +132,10 @@ async def _uploaded(arguments: Arguments, caller: Caller, services: Services) ->
     return _Prepared(choice=choice, messages=messages, facts=facts)
 
 
-def _choose(arguments: Arguments, services: Services, *, images: bool) -> "ModelChoice":
+def _choose(arguments: Arguments, services: Services, need: models.Need) -> "ModelChoice":
     if arguments.provider != "auto":
-        return models.of_provider(services, arguments.provider, arguments.model, images=images)
-    return models.choose(services, arguments.model, "", images=images)
+        return models.of_provider(services, arguments.provider, arguments.model, need)
+    return models.choose(services, arguments.model, "", need)
 
 
 TOOL = Tool(

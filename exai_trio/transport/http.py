@@ -17,6 +17,7 @@ from hypercorn.trio.worker_context import WorkerContext
 from hypercorn.typing import ASGIFramework, ConnectionState
 
 from exai_trio import structs
+from exai_trio.transport.open_files import is_scarce
 
 log = logging.getLogger("exai.http")
 
@@ -44,7 +45,7 @@ class _Server(TCPServer):
 class HttpSite:
     """One application and its open connections. The application finds its connection's stream in scope["state"]["transport"].
 
-    A connection that asks nothing for `idle_s` seconds is closed; one beyond `most`, at once.
+    A connection that asks nothing for `idle_s` seconds is closed; one beyond `most`, or of the last descriptors, at once.
     """
 
     app: AsgiApp
@@ -71,7 +72,7 @@ class HttpSite:
 
     async def _connection(self, stream: trio.SocketStream) -> None:
         """Serve one connection; a failure in it is logged and ends nothing else."""
-        if len(self.open) >= self.most:
+        if len(self.open) >= self.most or is_scarce(stream, "http"):
             return
         self.open.add(stream)
         try:

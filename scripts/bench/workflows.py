@@ -195,8 +195,10 @@ class _FakeGateway:
         factory=lambda: Router(catalogue=load_catalogue(), configured=("glm",), remedies={})
     )
 
-    def choose(self, model: str, *, images: bool = False, prompt_tokens: int = 0) -> ModelChoice:
-        return self.router.choose(model, images=images, prompt_tokens=prompt_tokens)
+    def choose(
+        self, model: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
+    ) -> ModelChoice:
+        return self.router.choose(model, images=images, tools=tools, prompt_tokens=prompt_tokens)
 
     async def chat(
         self, choice: ModelChoice, request: ChatRequest, _listener: Listener

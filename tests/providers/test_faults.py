@@ -40,7 +40,16 @@ HTML = b"<html><head><title>504 Gateway Time-out</title></head></html>"
         (b'{"error": null}', Complaint(status=400)),
         (b"[1, 2]", Complaint(status=400, message="[1, 2]")),
         (b"plain words\n  of a proxy", Complaint(status=400, message="plain words of a proxy")),
-        (HTML, Complaint(status=400, message="the answer was an HTML page", html=True)),
+        (
+            HTML,
+            Complaint(
+                status=400, message="the answer was an HTML page: 504 Gateway Time-out", html=True
+            ),
+        ),
+        (
+            b"<html><body></body></html>",
+            Complaint(status=400, message="the answer was an HTML page", html=True),
+        ),
         (b"", Complaint(status=400)),
     ],
 )

@@ -3,16 +3,15 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from exai_trio.providers.base import TextDelta
+from exai_trio.providers.assembly import Assembly
 from exai_trio.providers.think_tags import ThinkTags
 
 
 def split(pieces):
-    tags = ThinkTags()
-    deltas = [delta for piece in pieces for delta in tags.feed(piece)] + tags.end()
-    text = "".join(delta.text for delta in deltas if isinstance(delta, TextDelta))
-    thought = "".join(delta.text for delta in deltas if not isinstance(delta, TextDelta))
-    return thought, text
+    answer, tags = Assembly(), ThinkTags()
+    for delta in [delta for piece in pieces for delta in tags.feed(piece)] + tags.end():
+        answer.add(delta)
+    return "".join(answer.reasoning), "".join(answer.text)
 
 
 CASES = [

@@ -90,8 +90,8 @@ class FakeGateway:
     def router(self):
         return Router(catalogue=self.known, configured=self.configured, remedies=REMEDIES)
 
-    def choose(self, model, *, images=False, prompt_tokens=0):
-        return self.router.choose(model, images=images, prompt_tokens=prompt_tokens)
+    def choose(self, model, **need):
+        return self.router.choose(model, **need)
 
     async def chat(self, choice, request, listener):
         await trio.lowlevel.checkpoint()

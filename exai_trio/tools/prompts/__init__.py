@@ -3,7 +3,7 @@
 from .conversation import Material, Question, assemble
 from .experts import SYSTEM, TASKS, for_panel
 from .investigation import Section, investigation, issue_line, question_only
-from .room import Room
+from .room import Room, whole_size
 
 __all__ = [
     "SYSTEM",
@@ -17,4 +17,5 @@ __all__ = [
     "investigation",
     "issue_line",
     "question_only",
+    "whole_size",
 ]

@@ -8,11 +8,18 @@ from exai_trio.files import budget
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import Message
 
-# No text packs more than this into a token: what is too long even so need not be sent to find out.
-_MOST_CHARACTERS_PER_TOKEN = 8
+# Of each estimated token, until the model's own counts are known: what is too long even so need not be sent to find out.
+_AT_LEAST = 0.75
+_UNKNOWN = 1.0  # as a factor
 _IMAGE_TOKENS = 1_500
 # The share of a context that stays free for thinking and the answer.
-_ANSWER_SHARE = 0.2
+ANSWER_SHARE = 0.2
+
+
+def whole_size(*, texts: int, files: int, images: int) -> int:
+    """Estimated tokens that a model must hold so that nothing is left out: files may take a share of its window only."""
+    fully = texts + files + images * _IMAGE_TOKENS
+    return max(fully, int(files / budget.FILES_SHARE * (1 - ANSWER_SHARE)))
 
 
 @structs.frozen(kw_only=True)
@@ -49,15 +56,16 @@ class Room:
         """Whether there is room for an answer too."""
         if self.context_window is None:
             return True
-        return self.counted(self.estimate(messages)) <= self.context_window * (1 - _ANSWER_SHARE)
+        return self.counted(self.estimate(messages)) <= self.context_window * (1 - ANSWER_SHARE)
 
     def check_possible(self, messages: Iterable[Message], answering: str) -> None:
-        """Raises: PromptTooLongError if no way of counting makes this fit."""
-        characters = sum(len(message.text) for message in messages)
+        """Raises: PromptTooLongError if this does not fit, even with no room for an answer."""
         window = self.context_window
-        if window is not None and characters // _MOST_CHARACTERS_PER_TOKEN > window:
+        tokens = self.estimate(messages)
+        surely = tokens * (_AT_LEAST if self.factor == _UNKNOWN else self.factor)
+        if window is not None and surely > window:
             raise PromptTooLongError(
-                f"The question and its files have {characters:,} characters; {answering} holds {window:,} tokens."
+                f"The question and its files have about {self.counted(tokens):,} tokens; {answering} holds {window:,} tokens."
                 " Name fewer or smaller files, or a model with a larger context.",
-                details={"characters": characters, "context_window": window},
+                details={"tokens": tokens, "context_window": window},
             )

@@ -36,11 +36,12 @@ class Case:
 async def ask(case: Case) -> Outcome:
     """Ask once. Raises: ExaiError for no answer, an empty one or a cut one."""
     call, services, name = case.call, case.call.services, case.workflow.name
-    choice = models.choose(
-        services, case.state.model, case.thread.last_model, images=bool(case.state.images)
-    )
     text = prompts.investigation(name, case.state, sections=case.sections, task=prompts.TASKS[name])
+    choice = _choose(case, text, prompts.Material())
     question, everything = await gather(case, text, sees=choice.model.sees)
+    choice = _choose(case, text, everything)  # now that the files are known
+    if not choice.model.sees:
+        everything = attrs.evolve(everything, images={})
     material = fitted(case, everything, asking.room(services, choice))
     request = ChatRequest(
         model=choice.model.name,
@@ -60,6 +61,19 @@ async def ask(case: Case) -> Outcome:
     return attrs.evolve(
         _outcome(case, choice, answer), asked=text, unread=unread(case.state, material)
     )
+
+
+def _choose(case: Case, text: str, material: prompts.Material) -> "ModelChoice":
+    state, thread = case.state, case.thread
+    images = len(state.images)
+    need = models.Need(
+        images=bool(images),
+        tokens=asking.size(text, images=images),
+        wished=asking.size(
+            text, material.files.values(), thread.turns, images + len(material.images)
+        ),
+    )
+    return models.choose(case.call.services, state.model, thread.last_model, need)
 
 
 async def gather(case: Case, text: str, *, sees: bool) -> tuple[prompts.Question, prompts.Material]:

@@ -136,9 +136,7 @@ async def _ask_one(
 ) -> None:
     services, caller = briefing.case.call.services, briefing.case.call.caller
     try:
-        choice = models.choose(
-            services, opinion.seat.model, "", images=bool(briefing.case.state.images)
-        )
+        choice = models.choose(services, opinion.seat.model, "", _need(briefing))
         request = await _request(briefing, opinion.seat, choice, number)
         answer = await asking.ask(services, choice, request, _Quiet(briefing.case.call))
         expert.check(answer)
@@ -149,6 +147,17 @@ async def _ask_one(
         opinion.text = whole_characters(answer.text)
     settled = sum(each.status != "late" for each in panel)
     caller.stage("streaming", f"{settled} of {len(panel)} models have answered or failed")
+
+
+def _need(briefing: _Briefing) -> models.Need:
+    question, files = briefing.question, briefing.material.files
+    images = len(question.images)
+    turns, shown = briefing.case.thread.turns, images + len(briefing.material.images)
+    return models.Need(
+        images=bool(images),
+        tokens=asking.size(question.text, images=images),
+        wished=asking.size(question.text, files.values(), turns, shown),
+    )
 
 
 async def _request(

@@ -1,0 +1,31 @@
+"""How many files and sockets the process may still open, told by the number of the newest: the system gives the lowest.
+
+The last ones are held back for what calls need: the import of a library, a provider's socket, a file. Connections of clients
+are refused before that, those for HTTP a little later, so that the daemon's health can still be read.
+"""
+
+import resource
+from typing import Final, Literal
+
+import trio
+
+HELD_BACK: Final = 64  # or a quarter, where the process may have few
+_SHARES: Final = {"client": 1.0, "refusal": 0.75, "http": 0.5}
+Purpose = Literal["client", "refusal", "http"]
+
+
+def is_scarce(stream: trio.abc.Stream, purpose: Purpose) -> bool:
+    """Whether a connection with this purpose takes what is held back. False for what is no socket."""
+    if not isinstance(stream, trio.SocketStream):
+        return False
+    return takes_held_back(stream.socket.fileno(), _limit(), purpose)
+
+
+def takes_held_back(descriptor: int, limit: int, purpose: Purpose) -> bool:
+    held_back = min(HELD_BACK, limit // 4) * _SHARES[purpose]
+    return descriptor >= limit - held_back
+
+
+def _limit() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return soft if soft != resource.RLIM_INFINITY else 2**31
