@@ -13,6 +13,9 @@ class Status(StrEnum):
     # Simple tools.
     SUCCESS = "success"
     CONTINUATION_AVAILABLE = "continuation_available"  # the same, and the conversation can go on
+    PARTIAL = (
+        "partial"  # the model's answer was cut by a deadline; what came until then is the content
+    )
     # Any tool: the call goes on, and its outcome is fetched with its handle.
     RUNNING = _RUNNING
     # Workflow tools between two steps.
