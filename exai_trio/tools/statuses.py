@@ -51,6 +51,15 @@ def pause_for(tool: str) -> Status:
     return Status(f"pause_for_{tool}")
 
 
+def is_workflow(tool: str) -> bool:
+    """Whether the tool of that name is one; an editor's suffix does not matter."""
+    name = tool.replace("-", "_").partition("_EXAI_")[0]
+    return f"pause_for_{name}" in _VALUES
+
+
+_VALUES = frozenset(status.value for status in Status)
+
+
 def schema(statuses: Iterable[Status]) -> dict[str, Any]:
     """Of the field `status` of a tool that can answer with these."""
     return {"type": "string", "enum": [status.value for status in statuses]}
