@@ -66,6 +66,7 @@ class Config:
     simulate: bool = False
     reconnect_min_s: float = 0.25
     reconnect_max_s: float = 30.0
+    client_timeout_s: float = 0.0
     simple_tool_timeout_secs: float = 60.0
     workflow_tool_timeout_secs: float = 300.0
     expert_analysis_timeout_secs: float = 180.0

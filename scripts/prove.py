@@ -15,7 +15,10 @@ import attrs
 import trio
 from chaos.endings import ends_cleanly
 
-_ALONE = ("chaos", "kill-daemon=30", "rolling=2", "drain-long=1")
+_ALONE = (
+    ("chaos", "kill-daemon=30", "rolling=2", "drain-long=1"),
+    ("chaos", "autostarted=10", "no-daemon=5", "--jobs", "2"),
+)
 _LANES = (
     (
         ("chaos", "kill-acks=10", "kill-shim=20", "all", "--cycles", "1", "--crowded"),
@@ -39,7 +42,8 @@ class Proof:
     _begun: int = 0
 
     async def run(self) -> None:
-        await self._program(*_ALONE)
+        for words in _ALONE:
+            await self._program(*words)
         async with trio.open_nursery() as lanes:
             for lane in _LANES:
                 lanes.start_soon(self._lane, lane)

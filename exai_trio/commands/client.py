@@ -184,7 +184,7 @@ def _let_in(socket: WebSocket, answer: HelloAck, hello: Hello) -> Client:
         resumed = answer.resumed is True
         seen = hello.last_seq if resumed else 0
         limits = {} if answer.limits is UNSET else answer.limits
-        promise = Promise(longest_call_s=limits.get("call_timeout_s", 0.0))
+        promise = Promise.of(limits, Promise())
         most = limits.get("max_frame_bytes", math.inf)
         return Client(socket, server, answer.session_id or "", seen, resumed, promise, most)
     if answer.error == "unauthorized":

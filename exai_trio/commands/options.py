@@ -18,7 +18,7 @@ SETTING_OF = {
     "log_level": "LOG_LEVEL",
 }
 
-EDITORS = ("claude", "cursor", "vscode", "augment")
+EDITORS = ("claude", "codex", "gemini", "opencode", "cursor", "vscode", "augment")
 
 
 class Commands(Protocol):

@@ -1,11 +1,10 @@
 """`exai config`: the settings in force, and what an editor needs to start the shim."""
 
-import json
 import sys
 from collections.abc import Mapping
-from typing import Any
 
 from exai_trio import structs
+from exai_trio.commands import editors
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.started import Started
 from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILE, Loaded
@@ -55,16 +54,13 @@ def table(loaded: Loaded, machine: Machine) -> str:
 
 
 def editor_configuration(editor: str, loaded: Loaded, machine: Machine) -> str:
-    """JSON in the shape that the editor reads. It holds no secrets: those belong into ENV_FILE."""
-    server: dict[str, Any] = {
-        "command": machine.interpreter,
-        "args": ["-m", "exai_trio", "shim"],
-        "env": _env(loaded, machine),
-    }
-    if editor in {"claude", "vscode"}:
-        server = {"type": "stdio", **server}
-    key = "servers" if editor == "vscode" else "mcpServers"
-    return json.dumps({key: {"exai": server}}, ensure_ascii=False, indent=2)
+    """What the editor reads, in its own shape. It holds no secrets: those belong into ENV_FILE."""
+    server = editors.Server(
+        command=machine.interpreter,
+        args=["-m", "exai_trio", "shim"],
+        env=_env(loaded, machine),
+    )
+    return editors.configuration(editor, server, loaded.config.client_timeout_s)
 
 
 def note_missing_secrets(loaded: Loaded, console: Console) -> None:

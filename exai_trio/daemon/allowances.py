@@ -15,6 +15,16 @@ def longest(config: Config, tool: Tool) -> float:
     return config.simple_tool_timeout_secs
 
 
+def setting_of(tool: Tool) -> str:
+    """Where that is set."""
+    return f"{tool.kind.upper()}_TOOL_TIMEOUT_SECS"
+
+
+def longest_stream(config: Config) -> float:
+    """Seconds for which a model may answer, whichever it is."""
+    return max(config.glm_stream_timeout, config.kimi_stream_timeout)
+
+
 def allowed_roots(shared: Shared, named: list[str]) -> tuple[Path, ...]:
     """The directories that a client's tools may read: the setting if there is one, else what the client named."""
     if shared.config.allowed_roots:

@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
 from exai_trio.observability.times import rfc3339
+from exai_trio.tools.asking import give_time
 from exai_trio.tools.declaration import Answer, Tool
 from exai_trio.wire.handles import handle_of, is_handle
 from exai_trio.wire.messages import (
@@ -26,12 +27,16 @@ from exai_trio.wire.messages import (
     StreamChunk,
 )
 
+from .allowances import longest_stream
 from .faults import as_fault, known_error
 from .state import Shared
 
 log = logging.getLogger("exai.calls")
 
 _LEAST_PROGRESS_GAP_S = 0.25
+_ANY_CLIENT_S = (
+    10.9  # no client waits less; a tool that waits takes a second of it for the way back
+)
 
 Emit = Callable[[Progress | StreamChunk], None]
 Outcome = CallResult | CallFailed
@@ -54,7 +59,7 @@ class Waits:
 class Call:
     """An accepted call; to its tool it is the Caller.
 
-    `timeout` and `handle_after` are seconds from `started`; `size` is the request's frame in bytes; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
+    `timeout` and `handle_after` are seconds from `started`; `size` is the request's frame in bytes; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why. `deadline` ends it in time; `limited_by` is where that time is set.
     """
 
     request: CallTool
@@ -69,6 +74,8 @@ class Call:
     size: int = 0
     started: float = attrs.field(factory=trio.current_time)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    deadline: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    limited_by: str = ""
     ending: ExaiError | None = None
     attempt: int = 1
     left: bool = False
@@ -104,7 +111,10 @@ class Call:
 
     @property
     def answer_within_s(self) -> float:
-        return min(self.timeout, self.handle_after) - self.elapsed
+        """What the client said, if anything. Else EXAI_HANDLE_AFTER_S tells how long it waits; but who wants handles sooner than
+        any client gives up only wants them soon."""
+        told = self.request.handle_after_s or max(self.handle_after, _ANY_CLIENT_S)
+        return min(self.timeout, told) - self.elapsed
 
     @property
     def is_due_for_handle(self) -> bool:
@@ -150,6 +160,25 @@ class Call:
         self.waits.provider += seconds
         self.waits.provider_name = provider
 
+    def flows(self, until: float) -> float:
+        """No deadline but the stream's holds from now on; and the client's own, if it gave one."""
+        cut_at = min(until, self.started + self._allowed)
+        give_time(self.deadline, cut_at)
+        return cut_at
+
+    def go_on_alone(self) -> None:
+        """Its client has a handle and does not wait: it may take as long as a model's stream may, unless the client said less."""
+        stream_s = longest_stream(self.shared.config)
+        if self.timeout < min(stream_s, self._allowed):
+            self.timeout = min(stream_s, self._allowed)
+            self.limited_by = "GLM_STREAM_TIMEOUT, KIMI_STREAM_TIMEOUT"
+        self.deadline.deadline = max(self.deadline.deadline, self.started + self.timeout)
+
+    @property
+    def _allowed(self) -> float:
+        """Seconds that its client gives it, whatever it does."""
+        return self.request.timeout_s or math.inf
+
     def end(self, why: ExaiError) -> None:
         """Stop the call; its outcome is `why`, unless it has finished already."""
         self.ending = self.ending or why
@@ -164,9 +193,9 @@ async def outcome_of(call: Call) -> Outcome:
     """
     answer: Answer | None = None
     error: ExaiError | None = None
-    deadline = trio.CancelScope(deadline=call.started + call.timeout)
+    call.deadline = trio.CancelScope(deadline=call.started + call.timeout)
     try:
-        with call.scope, deadline:
+        with call.scope, call.deadline:
             try:
                 await trio.lowlevel.checkpoint_if_cancelled()  # ended while the disk wrote
                 async with _Permit(call):
@@ -177,7 +206,7 @@ async def outcome_of(call: Call) -> Outcome:
         _note(call, raised)
     if answer is not None:
         return _result(call, answer)
-    if deadline.cancelled_caught:
+    if call.deadline.cancelled_caught:
         error = _too_late(call)
     return failure_of(call, error)
 
@@ -217,9 +246,10 @@ def _note(call: Call, raised: Exception) -> ExaiError:
 
 
 def _too_late(call: Call) -> ExaiError:
+    seconds = call.deadline.deadline - call.started
     return CallTimeoutError(
-        f"{call.tool.name} did not finish within {call.timeout:g} s and was stopped while it was"
-        f" {call.doing}. Give it a larger timeout_s, a smaller task or a faster model",
+        f"{call.tool.name} did not finish within {seconds:.4g} s ({call.limited_by}) and was stopped while it was"
+        f" {call.doing}. Give it a smaller task or a faster model, or more time: that is {call.limited_by}",
         details={"limit": "call", "timeout_s": call.timeout, "stage": call.doing},
     )
 

@@ -139,5 +139,6 @@ def _moved(session: Session, call: Call) -> Session:
     accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
     away.mail.deliver(away.rules.accept(call.wire_id, accepted))
     session.running.move(call, away.running)
+    call.go_on_alone()
     call.emit = away.mail.offer
     return away

@@ -9,6 +9,7 @@ from exai_trio.transport.websocket import SERVICE_RESTART, WebSocket
 from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import Bye, Hello, HelloAck, ServerFacts
 
+from .allowances import longest_stream
 from .state import Shared
 
 BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
@@ -91,5 +92,6 @@ def limits(config: Config) -> dict[str, float]:
         "call_timeout_s": max(simple, workflow),
         "simple_call_timeout_s": simple,
         "workflow_call_timeout_s": workflow,
+        "stream_timeout_s": longest_stream(config),
         "progress_interval_s": config.progress_interval_s,
     }

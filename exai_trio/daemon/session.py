@@ -29,7 +29,7 @@ from exai_trio.wire.messages import (
 )
 from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
 
-from .allowances import allowed_roots, longest
+from .allowances import allowed_roots, longest, setting_of
 from .burden import SESSION_BYTES
 from .calls import Call
 from .elsewhere import Elsewhere
@@ -241,18 +241,23 @@ class Session:
         except ExaiError as objection:
             return objection
         most = longest(self.shared.config, tool)
-        return Call(
+        is_theirs = (request.timeout_s or most) < most
+        call = Call(
             request=request,
             session_id=self.id,
             tool=tool,
             arguments=arguments,
             timeout=min(most, request.timeout_s or most),
+            limited_by="timeout_s, which its client gave" if is_theirs else setting_of(tool),
             roots=roots,
             emit=self.mail.offer,
             shared=self.shared,
             handle_after=self._handle_after(request),
             size=size,
         )
+        if is_handle(self.id):
+            call.go_on_alone()
+        return call
 
     def _handle_after(self, request: CallTool) -> float:
         """Seconds after which a call is answered with a handle. A call that was handed over has nobody to answer."""

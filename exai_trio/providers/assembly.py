@@ -37,6 +37,7 @@ class Assembly:
     reasoning: list[str] = attrs.field(factory=list[str], init=False)
     usage: Usage = attrs.field(factory=Usage, init=False)
     finish: Finish | None = attrs.field(default=None, init=False)
+    cut: str = attrs.field(default="", init=False)  # why it is not whole
     text_size: int = attrs.field(default=0, init=False)  # letters
     reasoning_size: int = attrs.field(default=0, init=False)
     _calls: dict[int, _Call] = attrs.field(factory=dict[int, _Call], init=False)
@@ -88,7 +89,10 @@ class Assembly:
 
 @structs.frozen(kw_only=True)
 class ChatAnswer:
-    """What a model answered. `cost` is in `currency`, None where no price is known; `notice` is for the user to read."""
+    """What a model answered. `cost` is in `currency`, None where no price is known; `notice` is for the user to read.
+
+    `cut` says why it is not whole: then its tokens were not counted either.
+    """
 
     text: str
     reasoning: str
@@ -105,6 +109,7 @@ class ChatAnswer:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str], eq=False, repr=False)
     simulated: bool = False
     rounds: int = 1  # requests that it took; `usage` is of all of them
+    cut: str = ""
 
 
 def total(usages: list[Usage]) -> Usage:

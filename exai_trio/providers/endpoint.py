@@ -16,6 +16,8 @@ from .kimi import kimi_dialect
 
 CONNECT_S: Final = 5.0
 SIMULATED_KEY: Final = "simulated"
+_BUILT_IN: Final = frozenset({"glm", "kimi"})
+_SETTINGS: Final[Mapping[str, str]] = {"first_byte": "TIMEOUT_SECS", "stream": "STREAM_TIMEOUT"}
 
 
 def _masked(value: object) -> str:
@@ -49,6 +51,16 @@ class Endpoint:
     @property
     def configured(self) -> bool:
         return bool(self.key) or not self.needs_key
+
+    def setting_of(self, limit: str) -> str:
+        """Where the limit of that name is set; "" if nowhere."""
+        if limit == "idle":
+            return "EXAI_STREAM_IDLE_S"
+        if limit not in _SETTINGS:
+            return ""
+        if self.name in _BUILT_IN:
+            return f"{self.name.upper()}_{_SETTINGS[limit]}"
+        return f"{limit}_s in EXAI_PROVIDERS_FILE"
 
     @property
     def account(self) -> str:

@@ -240,7 +240,7 @@ class Gateway:
     async def _round(self, lane: Lane, request: ChatRequest, listener: Listener) -> Assembly:
         name = f"{lane.endpoint.name}/{request.model}"
         guard = lane.guard(name, self._breaker(name), self._random, listener)
-        return await guard.run(Round(lane=lane, request=request, listener=listener).attempt)
+        return await Round(lane=lane, request=request, listener=listener).under(guard)
 
     def _breaker(self, name: str) -> Breaker:
         if len(self._breakers) >= MOST_BREAKERS and name not in self._breakers:

@@ -9,19 +9,21 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import ProviderError
+from exai_trio.errors import ProviderError, ProviderTimeoutError
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
 from exai_trio.resilience.guard import Attempt, Guard
 
 from .assembly import Assembly
-from .base import ChatRequest, Provider, ReasoningDelta, TextDelta
+from .base import ChatRequest, Delta, Provider, ReasoningDelta, TextDelta
 from .endpoint import Endpoint
+from .patience import late
 from .permits import Turnstile
 
 T = TypeVar("T")
 TELL_EVERY_S: Final = 0.5
 LETTERS_A_TOKEN: Final = 4
+_FLOWING: Final = (TextDelta, ReasoningDelta)
 
 
 class Listener(Protocol):
@@ -34,6 +36,13 @@ class Listener(Protocol):
     def chunk(self, text: str) -> None: ...
 
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
+
+    def flows(self, until: float) -> float:
+        """The model's text begins to come, and may come until then; times are trio's. Returns when to cut it, which may be earlier.
+
+        Whoever had a deadline for the answer has none before that and a little more, in which to keep what came.
+        """
+        ...
 
 
 @structs.define(kw_only=True)
@@ -87,26 +96,64 @@ class Round:
     lane: Lane
     request: ChatRequest
     listener: Listener
+    answer: Assembly = attrs.field(factory=Assembly, init=False)
     _told_at: float = attrs.field(default=-math.inf, init=False)
     _told: str = attrs.field(default="", init=False)
 
+    async def under(self, guard: Guard) -> Assembly:
+        """The answer, or what came of it before a limit of the provider passed. Raises: ProviderError."""
+        try:
+            return await guard.run(self.attempt)
+        except ProviderTimeoutError as fault:
+            return self._cut(fault)
+
     async def attempt(self, attempt: Attempt) -> Assembly:
-        """The whole answer. Cancelling closes the socket and frees the permit."""
+        """The answer, or what came of it in time. Cancelling closes the socket and frees the permit."""
         if _was_duplicate(attempt.last_error):
             self.request = attrs.evolve(self.request, renumbered=self.request.renumbered + 1)
-        answer = Assembly()
+        self.answer = Assembly()
         async with self.lane.permit(self.listener):
+            until = trio.current_time() + self.lane.endpoint.limits.stream_s
             self._tell("thinking", f"{self.request.model} has the question")
-            async with self.lane.provider.chat(self.request) as deltas:
-                async for delta in deltas:
-                    answer.add(delta)
-                    if isinstance(delta, TextDelta):
-                        attempt.spoke = True
-                        self.listener.chunk(self.lane.keys.masked(delta.text))
-                        self._tell_size("streaming", answer.text_size)
-                    elif isinstance(delta, ReasoningDelta):
-                        self._tell_size("thinking", answer.reasoning_size)
-        return answer
+            with trio.CancelScope() as flow:
+                async with self.lane.provider.chat(self.request) as deltas:
+                    async for delta in deltas:
+                        if flow.deadline == math.inf and isinstance(delta, _FLOWING):
+                            flow.deadline = self.listener.flows(until)
+                        self._take(delta, attempt)
+        if flow.cancelled_caught:
+            self._cut(self._overdue(until, flow.deadline))
+        return self.answer
+
+    def _cut(self, fault: ProviderTimeoutError) -> Assembly:
+        """What came of the answer until then. Raises the fault if nothing came that one could read."""
+        if not self.answer.text_size:
+            raise fault
+        self.answer.cut = fault.message
+        return self.answer
+
+    def _overdue(self, until: float, cut_at: float) -> ProviderTimeoutError:
+        """That the time was over while the model thought or spoke: its stream's, or what the listener allows."""
+        if cut_at >= until:
+            fault = late(self.lane.endpoint, "stream")
+        else:
+            title = self.lane.endpoint.dialect.title
+            fault = ProviderTimeoutError(
+                f"{title}: the answer was not complete within the time that the client gave",
+                details={"limit": "call"},
+            )
+        fault.details["max_attempts"] = 1
+        return fault
+
+    def _take(self, delta: Delta, attempt: Attempt) -> None:
+        answer = self.answer
+        answer.add(delta)
+        if isinstance(delta, TextDelta):
+            attempt.spoke = True
+            self.listener.chunk(self.lane.keys.masked(delta.text))
+            self._tell_size("streaming", answer.text_size)
+        elif isinstance(delta, ReasoningDelta):
+            self._tell_size("thinking", answer.reasoning_size)
 
     def _tell_size(self, stage: str, letters: int) -> None:
         """At once when the stage is new, then now and then: pieces come by the hundred."""
@@ -133,3 +180,6 @@ class Deaf:
 
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         del provider, seconds
+
+    def flows(self, until: float) -> float:
+        return until

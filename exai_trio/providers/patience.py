@@ -54,7 +54,9 @@ class Patience:
 
 def late(endpoint: Endpoint, limit: Limit) -> ProviderTimeoutError:
     seconds: float = getattr(endpoint.limits, f"{limit}_s")
+    setting = endpoint.setting_of(limit)
+    where = f" ({setting})" if setting else ""
     return ProviderTimeoutError(
-        f"{endpoint.dialect.title}: {_WHAT_WAS_LATE[limit].format(seconds)}",
+        f"{endpoint.dialect.title}: {_WHAT_WAS_LATE[limit].format(seconds)}{where}",
         details={"limit": limit, "seconds": seconds},
     )

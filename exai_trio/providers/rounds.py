@@ -42,7 +42,9 @@ def key_of_round(request: ChatRequest, number: int) -> str:
 
 def asks_for_own_search(part: Assembly, endpoint: Endpoint) -> bool:
     own = endpoint.dialect.own_search
-    return bool(part.tool_calls) and all(call.name == own for call in part.tool_calls)
+    return (
+        not part.cut and bool(part.tool_calls) and all(call.name == own for call in part.tool_calls)
+    )
 
 
 def continued(request: ChatRequest, part: Assembly) -> ChatRequest:
@@ -89,10 +91,10 @@ def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly])
     return ChatAnswer(
         text="".join(text for part in parts for text in part.text),
         reasoning="".join(text for part in parts for text in part.reasoning),
-        tool_calls=last.tool_calls,
+        tool_calls=() if last.cut else last.tool_calls,
         finish_reason=reason,
         usage=usage,
-        cost=cost(choice.model, usage),
+        cost=None if last.cut else cost(choice.model, usage),
         currency=price.currency if price else endpoint.dialect.currency,
         model_requested=choice.requested,
         model_used=used,
@@ -102,9 +104,11 @@ def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly])
             other_model_notice(choice.model.name, used),
             notice_of(reason),
             *(finish.notices if finish else ()),
+            f"{last.cut}; this is what came until then" if last.cut else None,
         ),
         web_results=finish.web_results if finish else (),
         headers=finish.headers if finish else {},
         simulated=endpoint.simulated,
         rounds=len(parts),
+        cut=last.cut,
     )

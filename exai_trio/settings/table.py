@@ -202,6 +202,11 @@ _SHIM = Group(
             v.seconds(0.01, 3600),
             "longest wait between attempts to connect",
         ),
+        _setting(
+            "EXAI_CLIENT_TIMEOUT_S",
+            v.seconds(0, _DAY),
+            "how long the editor waits for a call, before which it gets a handle; 0: what is known of it by name",
+        ),
     ),
 )
 

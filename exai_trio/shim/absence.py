@@ -6,7 +6,7 @@ breaker lets some seconds pass before the next, whoever asks.
 
 import math
 import random
-from typing import Final
+from typing import Final, Protocol
 
 import attrs
 import trio
@@ -17,11 +17,25 @@ from exai_trio.resilience.breaker import Breaker, Closed, Outcome, Ticket
 
 from .bridge import Bridge
 from .pauses import SHORTEST_S, Pauses
+from .remedies import ended
 
 LASTING_S: Final = 1.0  # a connection that lived so long is no part of a storm
 STORM: Final = 5  # connections in a row
 REST_S: Final = 5.0
 _SPREAD: Final = 0.2  # of the rest: shims that were thrown out together do not come back together
+
+
+class Starter(Protocol):
+    """Who starts daemons, and what has become of those."""
+
+    def note_served(self) -> None:
+        """A daemon has let us in."""
+        ...
+
+    @property
+    def last_words(self) -> str:
+        """Why the newest one that was started has ended, if it said why; "" otherwise."""
+        ...
 
 
 def _storm() -> Breaker:
@@ -41,10 +55,12 @@ class Absence:
     _failures: int = 0
     _since: float | None = None
 
-    def end(self) -> None:
-        """The daemon is there."""
-        self._connected_at = trio.current_time()
+    def end(self) -> tuple[int, float]:
+        """The daemon is there. Returns the attempts that it took, and the seconds for which it was away."""
+        now = self._connected_at = trio.current_time()
+        took = self._failures + 1, 0.0 if self._since is None else now - self._since
         self._failures, self._since = 0, None
+        return took
 
     def note_brought(self) -> None:
         """The connection brought something that was waited for: whatever ends it, it was worth making."""
@@ -61,6 +77,12 @@ class Absence:
         self._failures += 1
         if self._since is None:
             self._since = now
+
+    def note_not_started(self, starter: Starter | None) -> None:
+        """If the daemon has said why it ended, that is the answer to all that waits."""
+        if starter is not None and starter.last_words:
+            said = ended(starter.last_words)
+            self.bridge.refuse_all("SERVICE_UNAVAILABLE", said, "server")
 
     def pause_s(self, *, closed_door: bool = False) -> float:
         """How long to wait before the next attempt; it grows with the absence."""
@@ -89,5 +111,7 @@ class Absence:
                 await asked.wait()
 
     def _tell(self, left: float, why: str) -> None:
+        remedy = self.bridge.presence.remedy
         text = f"daemon away ({why}), attempt {self._failures + 1}, next in {left:.0f} s"
+        text = f"{text}; {remedy}" if remedy else text
         self.bridge.away(text, trio.current_time())

@@ -35,6 +35,7 @@ log = logging.getLogger("exai.shim")
 
 _SIGNAL_DRAIN_S: Final = 1.0  # editors kill what is still there two seconds after SIGTERM
 _FLUSH_S: Final = 0.5
+_CANCEL_S: Final = 0.5
 _TICK_S: Final = 1.0
 _SETTLE_S: Final = (
     0.25  # the opening requests are answered before the processor is spent on imports
@@ -57,35 +58,47 @@ class Shim:
     catalogue: Catalogue = attrs.field(init=False)
     _greeted: trio.Event = attrs.field(factory=trio.Event)
     _staffed: trio.Event = attrs.field(factory=trio.Event)
-    _ending: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    _ending: trio.Event = attrs.field(factory=trio.Event)
     _draining: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _drain_s: float = attrs.field(init=False)
+    _signalled: bool = False
 
     def __attrs_post_init__(self) -> None:
         self.catalogue = Catalogue(self.config, self.desk, self.lines)
         self._drain_s = self.config.drain_s
 
     async def run(self, *, watch_process: bool = False) -> None:
-        """Serve until stdin ends and what is in flight is delivered, or nobody reads our lines any more."""
+        """Serve until stdin ends and what is in flight is delivered, or nobody reads our lines any more.
+
+        The editor is heard until the end: what it does not want any more is not waited for.
+        """
         self.catalogue.recall()
         async with trio.open_nursery() as legs:
-            legs.start_soon(self._write, legs.cancel_scope)
-            legs.start_soon(self._work, legs)
+            legs.start_soon(self._write)
+            legs.start_soon(self._work)
             if watch_process:
                 legs.start_soon(self._watch_signals)
-            legs.start_soon(self._tick, legs.cancel_scope, os.getppid() if watch_process else None)
-            with self._ending:
-                async with trio.open_nursery() as asides:
-                    await self._read(asides)
-            await self._deliver()
+            legs.start_soon(self._tick, os.getppid() if watch_process else None)
+            legs.start_soon(self._expire)
+            async with trio.open_nursery() as asides, trio.open_nursery() as hearing:
+                hearing.start_soon(self._read, asides)
+                await self._ending.wait()
+                await self._deliver()
+                hearing.cancel_scope.cancel(reason="the editor has gone")
+            await self._say_farewell()
             legs.cancel_scope.cancel(reason="the editor has gone")
 
-    async def _write(self, everything: trio.CancelScope) -> None:
+    async def _write(self) -> None:
         try:
             await self.lines.run()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            log.info("nobody reads our output")
-            everything.cancel(reason="nobody reads our output")
+            self._leave("nobody reads our output")
+
+    def _leave(self, why: str) -> None:
+        """Nobody is there to be answered: wait for nothing, but have cancelled what runs."""
+        log.info(why)
+        self._draining.cancel(reason=why)
+        self._ending.set()
 
     # The editor's side
 
@@ -96,6 +109,7 @@ class Shim:
                 await self._hear(line, asides)
             await self.lines.wait_room()
         await self._hear(splitter.end(), asides)
+        self._ending.set()
 
     async def _receive(self) -> bytes:
         try:
@@ -155,7 +169,7 @@ class Shim:
 
     # The daemon's side
 
-    async def _work(self, legs: trio.Nursery) -> None:
+    async def _work(self) -> None:
         """Fetch the back office and keep the link going, whatever happens in it."""
         with trio.move_on_after(_SETTLE_S):
             await self._greeted.wait()
@@ -174,29 +188,38 @@ class Shim:
 
     # Time and the process
 
-    async def _tick(self, everything: trio.CancelScope, parent: int | None) -> None:
+    async def _tick(self, parent: int | None) -> None:
         while True:
             await trio.sleep(_TICK_S)
             if self.bridge is not None:
-                self.bridge.expire(trio.current_time())
                 self.bridge.break_silence()
             if parent is not None and os.getppid() != parent:
-                log.info("the parent process is gone")
-                everything.cancel(reason="the parent process is gone")
+                self._leave("the parent process is gone")
+                return
+
+    async def _expire(self) -> None:
+        """Answer what is late, when it is; of a call that comes meanwhile a tick later at most."""
+        await self._staffed.wait()
+        bridge = await self._staff()
+        while True:
+            left_s = bridge.soonest_deadline() - trio.current_time()
+            await trio.sleep(max(0.0, min(_TICK_S, left_s)))
+            bridge.expire(trio.current_time())
 
     async def _watch_signals(self) -> None:
         """The first signal ends reading and shortens the drain, the second cuts it."""
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             async for number in signals:
                 log.info("signal", extra={"number": number})
-                if self._ending.cancel_called:
+                if self._signalled:
                     self._draining.cancel(reason="second signal")
-                self._ending.cancel(reason="signal")
+                self._signalled = True
+                self._ending.set()
                 self._drain_s = min(self._drain_s, _SIGNAL_DRAIN_S)
                 self._draining.deadline = trio.current_time() + self._drain_s
 
     async def _deliver(self) -> None:
-        """Wait for the answers in flight; then say that no more will come, and write what is left."""
+        """Wait for the answers in flight; then say that no more will come, and have cancelled what runs for them."""
         self._draining.deadline = trio.current_time() + self._drain_s
         with self._draining:
             if self.bridge is not None:
@@ -204,6 +227,10 @@ class Shim:
             await self.lines.wait_empty()
         if self.bridge is not None:
             self.bridge.give_up_all("the editor closed the connection before an answer came")
+            with trio.move_on_after(_CANCEL_S):
+                await self.bridge.wait_cancelled()
+
+    async def _say_farewell(self) -> None:
         for line in self.desk.farewell():
             self.lines.put(line)
         with trio.move_on_after(_FLUSH_S):
@@ -217,18 +244,23 @@ def daemon_back_office(shim: Shim) -> tuple["Bridge", "Link"]:
     bridge_module, link_module, large = map(_imported, ("shim.bridge", "shim.link", "shim.large"))
     config = shim.config
     bridge = bridge_module.Bridge(
-        shim.lines, large.Shelf(config.home / "files"), max_frame=config.ws_max_bytes
+        shim.lines,
+        large.Shelf(config.home / "files"),
+        max_frame=config.ws_max_bytes,
+        client_s=config.client_timeout_s,
     )
     limits = websocket.Limits(max_bytes=config.ws_max_bytes, close_s=config.ws_close_timeout)
     dial = partial(websocket.connect, config.client_host, config.ws_port, limits)
-    ensure = None
+    starter = None
     if config.ws_autostart and config.loopback_only:
         autostart = _imported("shim.autostart")
-        ensure = autostart.Starter(
-            config.client_host, config.ws_port, config.state, autostart.daemon_command(config)
-        ).ensure
+        command = autostart.daemon_command(config)
+        starter = autostart.Starter(
+            config.client_host, config.ws_port, config.state, command, config.drain_s
+        )
     give_back()
-    return bridge, link_module.Link(config, bridge, shim.catalogue, dial, ensure)
+    ensure = starter.ensure if starter else None
+    return bridge, link_module.Link(config, bridge, shim.catalogue, dial, ensure, starter)
 
 
 def _imported(name: str) -> Any:  # noqa: ANN401  # a module

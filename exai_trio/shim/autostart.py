@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import attrs
 import trio
 
 from exai_trio import structs
@@ -23,6 +24,9 @@ _OUTPUT: Final = "autostart.out"  # what the last daemon said before its own log
 _WAIT_S: Final = 15.0
 _LOOK_S: Final = 0.05
 _LASTING_S: Final = 30.0  # one that lived so long was well
+_LEAVE_S: Final = 10.0  # for a daemon that holds the home still, beyond its drain
+_MOST_WORDS: Final = 600  # characters
+_HOME_LOCK: Final = "daemon.lock"
 # From one start to the next: a daemon that dies is replaced at once, one that ends again and again is not started in a loop.
 _PAUSES: Final = Backoff(first_s=2.0, longest_s=30.0)
 
@@ -45,6 +49,8 @@ class Starter:
     port: int
     folder: Path
     command: Sequence[str]
+    drain_s: float = 0.0
+    last_words: str = attrs.field(default="", init=False)
     _child: subprocess.Popen[bytes] | None = None
     _started: float = float("-inf")
     _next: float = float("-inf")
@@ -60,12 +66,28 @@ class Starter:
             with self._turn() as mine:
                 if await self.listening():
                     return True
+                if mine and await self._wait_home_free():
+                    return True
                 if mine and not self._start():
                     return False
                 return await self._wait_listening()
         except OSError as fault:
             log.warning("daemon not started", extra={"fault": str(fault)})
             return False
+
+    def note_served(self) -> None:
+        """A daemon let us in: however it ends, the next one may start at once."""
+        self._in_a_row, self._next, self.last_words = 0, float("-inf"), ""
+
+    async def _wait_home_free(self) -> bool:
+        """Return when no daemon holds the home any more: one that leaves does until its last call has ended. Or when it is too
+        long: then the one that is started says who holds it. True if one listens meanwhile."""
+        with trio.move_on_after(self.drain_s + _LEAVE_S):
+            while self._child is None and _is_held(self.folder / _HOME_LOCK):
+                await trio.sleep(_LOOK_S)
+                if await self.listening():
+                    return True
+        return False
 
     @contextmanager
     def _turn(self) -> Generator[bool]:
@@ -95,6 +117,7 @@ class Starter:
         if trio.current_time() < self._next:
             return False
         self._in_a_row += 1
+        self.last_words = ""
         self._started = trio.current_time()
         self._pause()
         output = self._open_output()
@@ -120,6 +143,16 @@ class Starter:
         except OSError:
             return os.open(os.devnull, os.O_WRONLY)
 
+    def _read_output(self) -> str:
+        """What the daemon wrote last, on one line: its faults, or the end of a traceback."""
+        try:
+            said = (self.folder / _OUTPUT).read_bytes()[-_MOST_WORDS:]
+        except OSError:
+            return ""
+        lines = said.decode(errors="replace").splitlines()
+        own = [line.removeprefix("exai: ") for line in lines if line.startswith("exai: ")]
+        return " ".join(own or lines[-1:]).strip()
+
     def _pause(self) -> None:
         if self._in_a_row:
             self._next = trio.current_time() + _PAUSES.ceiling_s(self._in_a_row)
@@ -138,7 +171,9 @@ class Starter:
         """Whether our child has ended; says so once."""
         if self._child is None or self._child.poll() is None:
             return False
-        log.warning("the daemon ended", extra={"status": self._child.returncode})
+        status = self._child.returncode
+        self.last_words = self._read_output() if status > 0 else ""
+        log.warning("the daemon ended", extra={"status": status, "said": self.last_words})
         self._child = None
         if trio.current_time() - self._started > _LASTING_S:
             self._in_a_row = 0
@@ -152,6 +187,23 @@ class Starter:
             return False
         await stream.aclose()
         return True
+
+
+def _is_held(lock: Path) -> bool:
+    """Whether a daemon has it. Looked at without taking it from anybody."""
+    try:
+        descriptor = os.open(lock, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _locked(descriptor: int) -> bool:

@@ -5,10 +5,11 @@ at its deadline. Progress goes only to requests that are open and asked for it, 
 """
 
 import logging
+import math
 import os
 from collections.abc import Iterator
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 import attrs
 import msgspec
@@ -16,7 +17,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire import mcp, mcp_threads
+from exai_trio.wire import mcp
 from exai_trio.wire.handles import handle_of, handle_text
 from exai_trio.wire.mcp import Id
 from exai_trio.wire.mcp_params import Call
@@ -33,10 +34,12 @@ from exai_trio.wire.messages import (
     Progress,
 )
 
-from .answers import EARLIER, failure, local_fault, ran_earlier, success, too_large, too_many
+from .answers import EARLIER, failure, local_fault, ran_earlier, too_large, too_many
 from .budgets import Promise, budget_of
-from .large import MAX_ANSWER, Shelf
+from .large import Shelf
 from .pending import CALL, Asker, Open, Pending, opened
+from .presence import Presence
+from .replies import Replies
 
 log = logging.getLogger("exai.shim")
 
@@ -50,21 +53,26 @@ _VIEW_S: Final = 3.0  # for a list of conversations: editors ask for it when the
 
 @structs.define(eq=False)
 class Bridge:
-    """The calls of one client. `work` is set when there is something to send, `asked` when a new call has come."""
+    """The calls of one client. `work` is set when there is something to send, `asked` when a new call has come.
+    `client_s` is EXAI_CLIENT_TIMEOUT_S."""
 
     lines: LineWriter
     shelf: Shelf
     max_frame: int = 32 * 2**20
+    client_s: float = 0.0
     roots: tuple[str, ...] = ()
     session_id: str = ""
-    promise: Promise = attrs.field(factory=Promise)
     name: str = attrs.field(factory=lambda: os.urandom(8).hex())
     work: trio.Event = attrs.field(factory=trio.Event)
     asked: trio.Event = attrs.field(factory=trio.Event)
+    presence: Presence = attrs.field(factory=Presence)
+    _replies: Replies = attrs.field(
+        default=attrs.Factory(lambda self: Replies(self.lines, self.shelf), takes_self=True)
+    )
     _pending: Pending = attrs.field(factory=Pending)
     _greeted_roots: tuple[str, ...] = ()
     _numbers: Iterator[int] = attrs.field(factory=count)
-    _idle: trio.Event = attrs.field(factory=trio.Event)
+    _change: trio.Event = attrs.field(factory=trio.Event)
 
     # The client's side
 
@@ -77,9 +85,10 @@ class Bridge:
             return
         refusal = self._refusal(call)
         if refusal is not None:
-            self._answer(call.id, failure(call.name, refusal, call.dialect))
+            self._replies.result(call.id, failure(call.name, refusal, call.dialect))
             return
-        budget = budget_of(call.client)
+        hears = call.token is not None
+        budget = budget_of(call.client, hears_progress=hears, told_s=self.client_s)
         patience = budget.answer_s if call.method == CALL else _VIEW_S
         asker = Asker(
             call.id, call.dialect, call.token, now + patience, began=now, method=call.method
@@ -109,23 +118,32 @@ class Bridge:
 
     def withdraw(self, id_: Id) -> None:
         """The client cancelled a call; it is not answered. Unknown and finished ones are none of our business."""
+        self.lines.withdraw(id_)
         if self._pending.withdraw(id_) is not None:
             self.work.set()
-            self._note_idle()
+            self._tell_change()
 
     def expire(self, now: float) -> None:
-        """Answer every call whose deadline has passed: with its handle if a daemon has it, else with TIMEOUT."""
-        late = [
-            (call, asker)
-            for call in self._pending.calls()
-            for asker in call.askers.values()
-            if min(asker.deadline, asker.began + self.promise.patience_s) <= now
-        ]
-        for call, asker in late:
-            if call.accepted and asker.method == CALL:
-                self._give_handle(call, asker, now)
-            else:
-                self._give_up(call, asker, "no answer came within the time this client waits")
+        """Answer every call whose deadline has passed: with its handle if a daemon has it, else with the fault."""
+        for call in list(self._pending.calls()):
+            for asker in list(call.askers.values()):
+                if self.presence.deadline(call, asker) <= now:
+                    self._expire(call, asker, now)
+
+    def soonest_deadline(self) -> float:
+        """When `expire` has something to do, as far as is known now."""
+        of = self.presence.deadline
+        every = (of(call, one) for call in self._pending.calls() for one in call.askers.values())
+        return min(every, default=math.inf)
+
+    def _expire(self, call: Open, asker: Asker, now: float) -> None:
+        if call.accepted and asker.method == CALL:
+            self._give_handle(call, asker, now)
+        elif self.presence.absent_since is None:
+            self._give_up(call, asker, "no answer came within the time this client waits")
+        else:
+            why = self.presence.complaint(asker, now)
+            self._give_up(call, asker, why, "SERVICE_UNAVAILABLE")
 
     def _give_handle(self, call: Open, asker: Asker, now: float) -> None:
         """The daemon gives handles itself; this is for one that is away just now, and will end what it has accepted."""
@@ -135,28 +153,24 @@ class Bridge:
             request_id=call.key, outputs=[Output(text=text, metadata={"handle": call_id})]
         )
         self._pending.expire(asker.id)
-        self._tell_outcome(call, asker, outcome)
-        self._note_idle()
+        self._replies.outcome(call, asker, outcome)
+        self._tell_change()
 
     def give_up_all(self, why: str) -> None:
-        """Answer everything that is open with TIMEOUT."""
+        """Answer everything that is open with TIMEOUT, and have it cancelled."""
         for call in list(self._pending.calls()):
             for asker in list(call.askers.values()):
                 self._give_up(call, asker, why)
 
-    def _give_up(self, call: Open, asker: Asker, why: str) -> None:
-        fault = local_fault("TIMEOUT", why, "timeout", retryable=True, request_id=call.key)
-        self._pending.expire(asker.id)
-        self._fail(call, asker, fault, call.whether_ran)
-        self._note_idle()
-
-    def _fail(self, call: Open, asker: Asker, fault: Fault, ran: str | None) -> None:
-        if asker.method == CALL:
-            result = failure(call.message.name, fault, asker.dialect, ran)
-            self._answer(asker.id, result, call.key)
-        else:
-            about = (fault.code, fault.message, asker.dialect)
-            self.lines.put(mcp_threads.missed(asker.id, asker.method, *about))
+    def _give_up(self, call: Open, asker: Asker, why: str, code: str = "TIMEOUT") -> None:
+        """Nobody will hear its answer: it need not go on."""
+        category = "timeout" if code == "TIMEOUT" else "server"
+        fault = local_fault(code, why, category, retryable=True, request_id=call.key)
+        ran = call.whether_ran
+        self._pending.withdraw(asker.id)
+        self.work.set()
+        self._replies.fault(call, asker, fault, ran)
+        self._tell_change()
 
     def refuse_all(self, code: str, message: str, category: str) -> None:
         """No daemon will take calls: answer all that are open."""
@@ -170,14 +184,14 @@ class Bridge:
         for call in self._pending.calls():
             if now - call.told_away >= _AWAY_EVERY_S:
                 call.told_away = now
-                self._tell(call, 0.0, text)
+                self._replies.progress(call, 0.0, text)
 
     def break_silence(self) -> None:
         """For each second that passes: who has heard nothing for long is told that there was nothing."""
         for call in self._pending.calls():
             call.silent += 1
-            if call.silent > max(_SILENCE_S, 2 * self.promise.progress_s):
-                self._tell(call, 0.0, "no news from the daemon")
+            if call.silent > max(_SILENCE_S, 2 * self.presence.promise.progress_s):
+                self._replies.progress(call, 0.0, "no news from the daemon")
 
     @property
     def waiting(self) -> int:
@@ -186,12 +200,16 @@ class Bridge:
     async def wait_idle(self) -> None:
         """Return when no call is open."""
         while len(self._pending):
-            await self._idle.wait()
+            await self._change.wait()
 
-    def _note_idle(self) -> None:
-        if not len(self._pending):
-            self._idle.set()
-            self._idle = trio.Event()
+    async def wait_cancelled(self) -> None:
+        """Return when the daemon has said of all that is to be cancelled how it ended, or when there is none."""
+        while self._pending.is_cancelling and self.presence.absent_since is None:
+            await self._change.wait()
+
+    def _tell_change(self) -> None:
+        change, self._change = self._change, trio.Event()
+        change.set()
 
     # The daemon's side
 
@@ -204,8 +222,8 @@ class Bridge:
         greeted_roots: tuple[str, ...],
     ) -> None:
         """A connection is proven; what is to be sent again will be."""
+        self.presence.come(promise)
         self.session_id = session_id
-        self.promise = promise
         self._greeted_roots = greeted_roots
         for call in self._pending.reconnected(resumed=resumed):
             if call.sent >= MAX_SENDS:
@@ -214,14 +232,24 @@ class Bridge:
                 self._settle(call.key, fault, None)
         self.work.set()
 
+    def disconnected(self, now: float, absence: str, remedy: str) -> None:
+        """There is no daemon, for the reason given; what is open waits."""
+        self.presence.go(now, absence, remedy)
+        self._tell_change()
+
+    @property
+    def expects_more(self) -> bool:
+        """The daemon still owes us how a call ended."""
+        return self._pending.runs_any
+
     def take(self) -> list[CallTool | Cancel]:
         """What is to be sent now, in order."""
         frames: list[CallTool | Cancel] = [
             Cancel(request_id=key) for key in self._pending.cancels()
         ]
-        frames += [
-            self._with_roots(call.message) for call in self._pending.to_send(self.promise.window)
-        ]
+        if not self.presence.leaving:
+            calls = self._pending.to_send(self.presence.promise.window)
+            frames += [self._with_roots(call.message) for call in calls]
         return frames
 
     def _with_roots(self, message: CallTool) -> CallTool:
@@ -237,7 +265,9 @@ class Bridge:
             case CallResult():
                 self._succeed(message)
             case CallFailed() | ErrorReply() if isinstance(message.request_id, str | int):
-                self._settle(message.request_id, message.error, None)
+                turned_away = self.presence.leaving and message.error.code == "SERVICE_UNAVAILABLE"
+                if not (turned_away and self._pending.put_back(message.request_id)):
+                    self._settle(message.request_id, message.error, None)
             case CallAccepted():
                 self._pending.accept(str(message.request_id))
             case _:
@@ -247,49 +277,24 @@ class Bridge:
         call = self._pending.get(message.request_id)
         if call is not None:
             text = f"{message.stage}: {message.message}" if message.message else message.stage
-            self._tell(call, message.elapsed_s, text)
-
-    def _tell(self, call: Open, value: float, text: str) -> None:
-        if self.lines.busy:
-            return
-        call.silent = 0
-        for asker in call.askers.values():
-            if asker.token is not None:
-                params = {
-                    "progressToken": asker.token,
-                    "progress": asker.rising(value),
-                    "message": text,
-                }
-                self.lines.put(mcp.notice("notifications/progress", params))
+            self._replies.progress(call, message.elapsed_s, text)
 
     def _succeed(self, outcome: CallResult) -> None:
         call = self._pending.settle(outcome.request_id)
         if call is not None:
             for asker in call.askers.values():
-                self._tell_outcome(call, asker, outcome)
-            self._note_idle()
-        if self._pending.has_unsent:  # there is room for one more
-            self.work.set()
-
-    def _tell_outcome(self, call: Open, asker: Asker, outcome: CallResult) -> None:
-        if asker.method == CALL:
-            result = success(outcome, asker.dialect)
-            self._answer(asker.id, result, call.key)
-        else:
-            text = outcome.outputs[0].text
-            self.lines.put(mcp_threads.told(asker.id, asker.method, text, asker.dialect))
+                self._replies.outcome(call, asker, outcome)
+        self._note_ended()
 
     def _settle(self, key: object, fault: Fault, ran: str | None) -> None:
         call = self._pending.settle(key)
         if call is not None:
             for asker in call.askers.values():
-                self._fail(call, asker, fault, ran or ran_earlier(fault.code, call.sent))
-            self._note_idle()
+                ran_before = ran or ran_earlier(fault.code, call.sent)
+                self._replies.fault(call, asker, fault, ran_before)
+        self._note_ended()
+
+    def _note_ended(self) -> None:
         if self._pending.has_unsent:  # there is room for one more
             self.work.set()
-
-    def _answer(self, id_: Id, result: dict[str, Any], call: str = "") -> None:
-        line = mcp.answer(id_, result)
-        if len(line) > MAX_ANSWER:
-            line = mcp.answer(id_, self.shelf.fitting(result, call))
-        self.lines.put(line)
+        self._tell_change()

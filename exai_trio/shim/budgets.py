@@ -1,24 +1,18 @@
-"""How long each client waits for a tool before it gives up. Pure: no trio, no clock, no I/O.
-
-Progress extends none of these. A client that is not named here waits as long as any call of ours runs.
-"""
+"""When a call is answered whatever it does: before its client gives up, and after what the daemon promises. Pure: no clock, no I/O."""
 
 import math
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from exai_trio import structs
+from exai_trio.tools.statuses import is_workflow
 
-# Client names begin like this, as they stand in clientInfo; seconds.
-_BUDGETS: Final = (
-    ("codex", 60.0),
-    ("claude-ai", 60.0),
-    ("claude desktop", 60.0),
-    ("github-copilot", 60.0),
-    ("cursor", 300.0),
-)
-# Whoever is not named above waits for what the daemon promises, and so do we.
+from .known_clients import waits_s
+
+# Who waits without a limit is answered after what the daemon promises.
 _LEAST: Final = 900.0
 _RESTART_S: Final = 60.0
+UNLIMITED: Final = 1_000_000
 _MARGIN: Final = 0.05
 _LEAST_MARGIN_S: Final = 2.0
 
@@ -36,9 +30,27 @@ class Budget:
 class Promise:
     """What the daemon lets us do: so many calls at a time, each so many seconds; and how often it says that one still runs."""
 
-    window: int = 1_000_000
+    window: int = UNLIMITED
     longest_call_s: float = 0.0
     progress_s: float = 0.0
+    simple_call_s: float = 60.0
+    workflow_call_s: float = 300.0
+
+    @classmethod
+    def of(cls, limits: Mapping[str, Any], before: "Promise") -> "Promise":
+        """What a hello_ack says; what it leaves out is as it was before."""
+        longest = max(limits.get("call_timeout_s", 0.0), limits.get("stream_timeout_s", 0.0))
+        return cls(
+            window=max(1, int(limits.get("session_max_inflight", UNLIMITED))),
+            longest_call_s=float(longest),
+            progress_s=float(limits.get("progress_interval_s", 0.0)),
+            simple_call_s=float(limits.get("simple_call_timeout_s", before.simple_call_s)),
+            workflow_call_s=float(limits.get("workflow_call_timeout_s", before.workflow_call_s)),
+        )
+
+    def call_s(self, tool: str) -> float:
+        """How long a call of this tool may take by itself."""
+        return self.workflow_call_s if is_workflow(tool) else self.simple_call_s
 
     @property
     def patience_s(self) -> float:
@@ -46,11 +58,11 @@ class Promise:
         return max(_LEAST, 2 * self.longest_call_s + _RESTART_S)
 
 
-def budget_of(client: str) -> Budget:
-    """The budget of a client, less a margin for the way back; the daemon gets the margin twice."""
-    name = client.casefold()
-    for prefix, seconds in _BUDGETS:
-        if name.startswith(prefix):
-            margin = max(_LEAST_MARGIN_S, seconds * _MARGIN)
-            return Budget(handle_s=seconds - 2 * margin, answer_s=seconds - margin)
-    return Budget(handle_s=None, answer_s=math.inf)
+def budget_of(client: str, *, hears_progress: bool = True, told_s: float = 0.0) -> Budget:
+    """The budget of a client, less a margin for the way back; the daemon gets the margin twice. `told_s` is what the user says
+    that it waits (EXAI_CLIENT_TIMEOUT_S), 0 for what its name tells."""
+    seconds = told_s or waits_s(client, hears_progress=hears_progress)
+    if seconds == math.inf:
+        return Budget(handle_s=None, answer_s=math.inf)
+    margin = min(max(_LEAST_MARGIN_S, seconds * _MARGIN), seconds / 4)
+    return Budget(handle_s=seconds - 2 * margin, answer_s=seconds - margin)

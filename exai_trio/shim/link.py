@@ -1,7 +1,6 @@
 """The one connection to the daemon: made, proven, kept alive, and made again for ever. What a call is, `bridge` knows.
 
-A connection is used once a ping has come back. When it ends, everything that waits stays in the bridge; when the next one
-is tried, `absence` says.
+It is used once a ping has come back. When it ends, what waits stays in the bridge; when the next is tried, `absence` says.
 """
 
 import logging
@@ -30,18 +29,20 @@ from exai_trio.wire.messages import (
     ToolsChanged,
 )
 
-from .absence import Absence
+from .absence import Absence, Starter
 from .bridge import Bridge
 from .budgets import Promise
 from .catalogue import Catalogue
 from .endings import Departing, Refused, plainest
 from .pauses import SHORTEST_S
+from .remedies import remedy
 
 log = logging.getLogger("exai.shim")
 
 ACK_EVERY_S: Final = 0.05
-_UNLIMITED: Final = 1_000_000
+_CLOSES_S: Final = 2.0  # after its drain a daemon has closed
 _NO_ANSWER: Final = "no answer in time"
+
 
 Dial = Callable[[], AbstractAsyncContextManager[WebSocket]]
 
@@ -52,24 +53,32 @@ def _new_session() -> str:
 
 @structs.define(eq=False)
 class Link:
-    """Owned by one shim. `ensure_daemon` tries to have one running; it says whether that is worth another attempt."""
+    """Owned by one shim. `ensure_daemon` tries to have one running; it says whether that is worth another attempt. `bye` is the
+    goodbye of a daemon that still owes us results."""
 
     config: Config
     bridge: Bridge
     catalogue: Catalogue
     dial: Dial
     ensure_daemon: Callable[[], Awaitable[bool]] | None = None
+    starter: Starter | None = None
     session_id: str = attrs.field(factory=_new_session)
     state: str = "starting"
+    bye: Bye | None = None
     _last_seq: int = 0
     _acked: int = 0
     _unacked: trio.Event = attrs.field(factory=trio.Event)
     _ack_due: bool = False
     _list_wanted: bool = True
+    _stay: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _absence: Absence = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._absence = Absence(self.config, self.bridge)
+        self.bridge.presence.promise = Promise(
+            simple_call_s=self.config.simple_tool_timeout_secs,
+            workflow_call_s=self.config.workflow_tool_timeout_secs,
+        )
 
     async def run(self) -> None:
         """Connect, relay, and begin again, until cancelled."""
@@ -85,6 +94,11 @@ class Link:
         # The border of a connection: whatever it was, it is told below, and the shim lives on.
         except* Exception as group:  # noqa: BLE001  # logged below
             fault = plainest(group)
+        if self.bye is not None:  # all that it had to say has been heard, or it has closed
+            fault, self.bye = Departing(attrs.evolve(self.bye, retry_after_s=0.0)), None
+        trouble = str(fault or "") or _NO_ANSWER
+        mend = remedy(fault, self.config, starts=self.ensure_daemon is not None)
+        self.bridge.disconnected(trio.current_time(), trouble, mend)
         here = is_loopback(self.config.client_host)
         closed_door = isinstance(fault, NotListening) and here
         self._absence.begin(in_peace=closed_door or isinstance(fault, Refused | Departing))
@@ -96,17 +110,15 @@ class Link:
             case Departing():
                 return self._departing(fault.bye), fault.bye.reason
             case PeerGone() | Unreachable() | trio.TooSlowError() | None:
-                why = str(fault or "") or _NO_ANSWER
+                why = trouble
             case _:
                 why = type(fault).__name__
                 log.error("link failed", exc_info=fault)
         self._turned("away", why)
-        if (
-            isinstance(fault, Unreachable)
-            and self.ensure_daemon is not None
-            and await self.ensure_daemon()
-        ):
-            return 0.0, why
+        if isinstance(fault, Unreachable) and self.ensure_daemon is not None:
+            if await self.ensure_daemon():
+                return 0.0, why
+            self._absence.note_not_started(self.starter)
         return self._absence.pause_s(closed_door=closed_door), why
 
     def _refused(self, why: str) -> float:
@@ -129,11 +141,11 @@ class Link:
             return SHORTEST_S
         return max(bye.retry_after_s, self._absence.pause_s())
 
-    def _turned(self, state: str, why: str) -> None:
+    def _turned(self, state: str, why: str, **more: float) -> None:
         """One line for each change of state."""
         if state != self.state:
             self.state = state
-            log.info("link %s", state, extra={"why": why, "session": self.session_id})
+            log.info("link %s", state, extra={"why": why, "session": self.session_id, **more})
 
     # One connection
 
@@ -143,13 +155,17 @@ class Link:
                 greeted = self.bridge.roots
                 ack = await self._greet(ws, greeted)
                 handshake.deadline = math.inf
-                async with trio.open_nursery() as legs:
-                    legs.start_soon(self._read, ws)
-                    legs.start_soon(self._acknowledge)
-                    await self._prove(ws)
-                    self._open(ack, greeted)
-                    legs.start_soon(self._write, ws)
-                    await self._heartbeat(ws)
+                with trio.CancelScope() as self._stay:
+                    await self._converse(ws, ack, greeted)
+
+    async def _converse(self, ws: WebSocket, ack: HelloAck, greeted: tuple[str, ...]) -> None:
+        async with trio.open_nursery() as legs:
+            legs.start_soon(self._read, ws)
+            legs.start_soon(self._acknowledge)
+            await self._prove(ws)
+            self._open(ack, greeted)
+            legs.start_soon(self._write, ws)
+            await self._heartbeat(ws)
 
     async def _greet(self, ws: WebSocket, roots: tuple[str, ...]) -> HelloAck:
         hello = Hello(
@@ -182,14 +198,12 @@ class Link:
 
     def _open(self, ack: HelloAck, roots: tuple[str, ...]) -> None:
         limits = ack.limits if isinstance(ack.limits, dict) else {}
-        promise = Promise(
-            window=max(1, int(limits.get("session_max_inflight", _UNLIMITED))),
-            longest_call_s=float(limits.get("call_timeout_s", 0.0)),
-            progress_s=float(limits.get("progress_interval_s", 0.0)),
-        )
-        self._absence.end()
+        promise = Promise.of(limits, self.bridge.presence.promise)
+        attempts, away_s = self._absence.end()
+        if self.starter is not None:
+            self.starter.note_served()
         self._list_wanted = True
-        self._turned("connected", "")
+        self._turned("connected", "", attempts=attempts, away_s=round(away_s, 3))
         self.bridge.connected(
             session_id=self.session_id,
             resumed=ack.resumed is True,
@@ -225,9 +239,23 @@ class Link:
                 self._list_wanted = True
                 self.bridge.work.set()
             case Bye():
-                raise Departing(heard.message)
+                self._heed(heard.message)
             case _:
                 self.bridge.deliver(heard.message)
+                self._leave_drained()
+
+    def _heed(self, bye: Bye) -> None:
+        """Leave a daemon that says goodbye; one that drains, and is not replaced yet, is heard out."""
+        drains = bye.reason == "draining" and bye.retry_after_s > 0
+        if not (drains and self.bridge.expects_more):
+            raise Departing(bye)
+        self.bye = bye
+        self.bridge.presence.leaving = True
+        self._stay.deadline = trio.current_time() + self.config.drain_s + _CLOSES_S
+
+    def _leave_drained(self) -> None:
+        if self.bye is not None and not self.bridge.expects_more:
+            raise Departing(self.bye)
 
     def _is_new(self, seq: int) -> bool:
         if seq <= self._last_seq:

@@ -58,9 +58,9 @@ class Open:
     def whether_ran(self) -> str:
         """For a person: what is known of its work, now that its answer will not come."""
         if self.sent == 0:
-            return "The call did not run: no daemon could be reached. `exai doctor` says why."
+            return "The call did not run: no daemon could be reached. `exai doctor` says more."
         if self.accepted:
-            return "The work may go on in the daemon, its answer will not reach this request."
+            return "The daemon was told to cancel it."
         return "It is not known whether the call ran."
 
     def is_same(self, call: Call) -> bool:
@@ -141,6 +141,24 @@ class Pending:
             if call.key in self._running:
                 self._to_cancel[call.key] = False
         return call
+
+    @property
+    def runs_any(self) -> bool:
+        """The daemon has calls of ours of which it has not said how they ended."""
+        return bool(self._running)
+
+    @property
+    def is_cancelling(self) -> bool:
+        return bool(self._to_cancel)
+
+    def put_back(self, key: object) -> bool:
+        """The daemon did not take this call, and another one will: it is to be sent again. False if it is unknown, or was taken."""
+        call = self._open.get(str(key))
+        if call is None or call.accepted or self._running.pop(call.key, None) is None:
+            return False
+        call.sent -= 1
+        self._unsent[call.key] = call
+        return True
 
     def expire(self, id_: Id) -> Open | None:
         """This asker has been answered without an outcome; what runs may go on."""

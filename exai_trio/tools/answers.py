@@ -16,7 +16,7 @@ ContentType = Literal["text", "markdown", "json"]
 OUTPUT_SCHEMA: Mapping[str, Any] = {
     "type": "object",
     "properties": {
-        "status": statuses.schema((Status.SUCCESS, Status.CONTINUATION_AVAILABLE)),
+        "status": statuses.schema((Status.SUCCESS, Status.CONTINUATION_AVAILABLE, Status.PARTIAL)),
         "content": {"type": "string"},
     },
     "required": ["status", "content"],
@@ -50,11 +50,12 @@ def simple(
 ) -> Answer:
     """The answer of a simple tool. Half characters in `content`, which a model may write, become U+FFFD.
 
-    `more` are fields that users of the tool find beside the content.
+    `more` are fields that users of the tool find beside the content. Metadata that says `partial` gives the status of that name.
     """
     facts = {"tool_name": tool_name, "conversation_ready": offer is not None, **(metadata or {})}
+    whole = Status.CONTINUATION_AVAILABLE if offer else Status.SUCCESS
     envelope: dict[str, Any] = {
-        "status": Status.CONTINUATION_AVAILABLE if offer else Status.SUCCESS,
+        "status": Status.PARTIAL if facts.get("partial") else whole,
         "content": content,
         "content_type": content_type,
         "metadata": facts,

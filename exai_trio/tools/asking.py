@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import PromptTooLongError, StorageError
 from exai_trio.files import budget
 from exai_trio.files.reading import Reading
@@ -19,6 +20,7 @@ from exai_trio.tools.declaration import Services
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import ChatAnswer, Listener, ModelChoice
 
+KEEPING_S: Final = 10.0  # for what came of an answer that was cut: its way to the store
 _MUCH: Final = 100_000  # characters of files; so much takes some 2 ms
 
 log = logging.getLogger("exai.tools")
@@ -105,10 +107,38 @@ async def ask(
     return answer
 
 
+@structs.frozen(eq=False)
+class TimeLimit:
+    """A listener whose deadline is a scope's: it moves when the model's text begins to come."""
+
+    listener: "Listener"
+    scope: trio.CancelScope
+
+    def stage(self, stage: str, message: str) -> None:
+        self.listener.stage(stage, message)
+
+    def chunk(self, text: str) -> None:
+        self.listener.chunk(text)
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None:
+        self.listener.waited_for_provider(provider, seconds)
+
+    def flows(self, until: float) -> float:
+        cut_at = self.listener.flows(until)
+        give_time(self.scope, cut_at)
+        return cut_at
+
+
+def give_time(scope: trio.CancelScope, cut_at: float) -> None:
+    """Let the scope last until a stream is cut, and what came is kept."""
+    scope.deadline = max(scope.deadline, cut_at + KEEPING_S)
+
+
 def _is_comparable(request: ChatRequest, answer: "ChatAnswer") -> bool:
     """What was counted is what we estimate: texts, sent once. Tools, pictures and what a search found are in no estimate."""
     pictures = any(message.images for message in request.messages)
-    return answer.rounds == 1 and not (answer.web_results or request.tools or pictures)
+    whole = answer.rounds == 1 and not answer.cut
+    return whole and not (answer.web_results or request.tools or pictures)
 
 
 async def _learn(

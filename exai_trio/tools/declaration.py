@@ -132,6 +132,10 @@ class Caller(Protocol):
         """Note how long the call waited for a provider's permit."""
         ...
 
+    def flows(self, until: float) -> float:
+        """A model's text begins to come, and may come until then. Returns when to cut it; times are trio's."""
+        ...
+
 
 Run = Callable[[Any, Caller, Services], Awaitable[Answer]]
 

@@ -145,6 +145,8 @@ def facts(answer: "ChatAnswer", named: str) -> dict[str, Any]:
     found: dict[str, Any] = {"model_used": answer.model_used, "provider_used": answer.provider}
     if named and named != answer.model_used:
         found["model_requested"] = named
+    if answer.cut:
+        found["partial"] = True
     if answer.notice:
         found["notice"] = answer.notice
     if answer.simulated:

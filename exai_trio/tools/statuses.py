@@ -13,6 +13,9 @@ class Status(StrEnum):
     # Simple tools.
     SUCCESS = "success"
     CONTINUATION_AVAILABLE = "continuation_available"  # the same, and the conversation can go on
+    PARTIAL = (
+        "partial"  # the model's answer was cut by a deadline; what came until then is the content
+    )
     # Any tool: the call goes on, and its outcome is fetched with its handle.
     RUNNING = _RUNNING
     # Workflow tools between two steps.
@@ -46,6 +49,15 @@ class Status(StrEnum):
 def pause_for(tool: str) -> Status:
     """Raises: ValueError for a tool that is no workflow."""
     return Status(f"pause_for_{tool}")
+
+
+def is_workflow(tool: str) -> bool:
+    """Whether the tool of that name is one; an editor's suffix does not matter."""
+    name = tool.replace("-", "_").partition("_EXAI_")[0]
+    return f"pause_for_{name}" in _VALUES
+
+
+_VALUES = frozenset(status.value for status in Status)
 
 
 def schema(statuses: Iterable[Status]) -> dict[str, Any]:

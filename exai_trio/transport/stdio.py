@@ -1,5 +1,6 @@
 """Standard input and output as trio streams of our own, and a writer that sends many lines at once. No protocol here."""
 
+import math
 import os
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from exai_trio import structs
 from .at_once import written_at_once
 
 _ROOM: Final = 64 * 2**20  # bytes that may wait for a client that does not read
+_APART_S: Final = (
+    0.01  # from an offered line to one that may end it, so that a client reads it alone
+)
 
 
 @contextmanager
@@ -41,20 +45,41 @@ def private_stdio() -> Generator[tuple[trio.abc.ReceiveStream, trio.abc.SendStre
 class LineWriter:
     """Lines on their way out. `put` never waits; whoever reads on the other side waits for room before it reads more.
 
-    At most `room` bytes wait, and what one step of each producer adds.
+    At most `room` bytes wait, and what one step of each producer adds. Offered lines go when no others wait, in a write of their
+    own: clients that read one together with the line that ends it have been seen to take it for a stranger's.
     """
 
     _stream: trio.abc.SendStream
     room: int = _ROOM
     _lines: list[bytes] = attrs.field(factory=list[bytes])
+    _offered: list[tuple[object, bytes]] = attrs.field(factory=list[tuple[object, bytes]])
     _held: int = 0
+    _apart_at: float = -math.inf
+    _broken: bool = False
     _filled: trio.Event = attrs.field(factory=trio.Event)
     _emptied: trio.Event = attrs.field(factory=trio.Event)
 
     def put(self, line: bytes) -> None:
-        self._lines.append(line)
-        self._held += len(line)
-        self._filled.set()
+        if not self._broken:
+            self._lines.append(line)
+            self._held += len(line)
+            self._filled.set()
+
+    def offer(self, name: object, line: bytes) -> None:
+        """A line that may be dropped, by `withdraw`, as long as it has not gone."""
+        if not self._broken:
+            self._offered.append((name, line))
+            self._held += len(line)
+            self._filled.set()
+
+    def withdraw(self, name: object) -> None:
+        """What was offered under this name, and waits still, does not go."""
+        kept = [one for one in self._offered if one[0] != name]
+        if len(kept) < len(self._offered):
+            self._held -= sum(len(line) for _, line in self._offered)
+            self._held += sum(len(line) for _, line in kept)
+            self._offered = kept
+            self._tell_emptied()
 
     @property
     def full(self) -> bool:
@@ -75,18 +100,36 @@ class LineWriter:
             await self._emptied.wait()
 
     async def run(self) -> None:
-        """Write until cancelled. Raises BrokenResourceError or ClosedResourceError when nobody reads any more.
+        """Write until cancelled. Raises BrokenResourceError or ClosedResourceError when nobody reads any more; then nothing waits.
 
         Cancelling may cut a line: nothing can be written after it.
         """
-        while True:
-            await self._filled.wait()
-            self._filled = trio.Event()
-            lines, self._lines = self._lines, []
-            batch = b"".join(lines)
-            rest = batch[written_at_once(self._stream, batch) :]
-            if rest:
-                await self._stream.send_all(rest)
-            self._held -= len(batch)
-            emptied, self._emptied = self._emptied, trio.Event()
-            emptied.set()
+        try:
+            while True:
+                await self._filled.wait()
+                if self._lines:
+                    await trio.sleep_until(self._apart_at)
+                    lines, self._lines = self._lines, []
+                    await self._write(lines)
+                elif self._offered:
+                    offered, self._offered = self._offered, []
+                    await self._write([line for _, line in offered])
+                    self._apart_at = trio.current_time() + _APART_S
+                else:
+                    self._filled = trio.Event()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._broken, self._held = True, 0
+            self._tell_emptied()
+            raise
+
+    async def _write(self, lines: list[bytes]) -> None:
+        batch = b"".join(lines)
+        rest = batch[written_at_once(self._stream, batch) :]
+        if rest:
+            await self._stream.send_all(rest)
+        self._held -= len(batch)
+        self._tell_emptied()
+
+    def _tell_emptied(self) -> None:
+        emptied, self._emptied = self._emptied, trio.Event()
+        emptied.set()

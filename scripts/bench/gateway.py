@@ -79,6 +79,9 @@ class _Deaf:
 
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
 
+    def flows(self, until: float) -> float:
+        return until
+
 
 async def _costs(
     origin: str, log: Path, question: ChatRequest, rounds: int

@@ -232,6 +232,9 @@ class _Caller:
 
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
 
+    def flows(self, until: float) -> float:
+        return until
+
 
 @attrs.define
 class _Bench:

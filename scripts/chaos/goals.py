@@ -27,6 +27,11 @@ GOALS: Final[Mapping[str, Sequence[Goal]]] = {
     ),
     "rolling": (Goal("added to calls during the restart, s", 0.99, 0.3),),
     "drain-long": (Goal("drain, s", 1.0, 8.0),),
+    "autostarted": (
+        Goal("SIGKILL in a call of 4 s to its answer, s", 1.0, 7.0),
+        Goal("SIGTERM in a call of 4 s to its answer, s", 1.0, 7.0),
+    ),
+    "no-daemon": (Goal("without a daemon: answered after its deadline, s", 1.0, 1.0),),
 }
 
 

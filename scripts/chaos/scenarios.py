@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from . import kills, leaving, network, providers, scarcity, sessions
+from . import kills, leaving, network, providers, scarcity, sessions, starting
 from .trial import Trial
 
 
@@ -34,6 +34,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "rolling": Scenario(leaving.rolling),
     "drain-long": Scenario(leaving.drain_long, share=0.02),
     "two-daemons": Scenario(leaving.two_daemons),
+    "autostarted": Scenario(starting.autostarted, share=0.2),
+    "no-daemon": Scenario(starting.no_daemon, share=0.5),
     "freeze": Scenario(network.freeze),
     "cut": Scenario(network.cut),
     "cut-in-frame": Scenario(network.cut_in_frame),

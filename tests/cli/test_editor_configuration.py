@@ -1,9 +1,11 @@
 """`exai config --mcp`."""
 
 import json
+import tomllib
 
 import pytest
 
+from exai_trio.commands.editors import SHAPES
 from exai_trio.commands.options import EDITORS
 from exai_trio.commands.settings import Machine, editor_configuration, note_missing_secrets, table
 from exai_trio.settings.load import load
@@ -11,38 +13,85 @@ from exai_trio.settings.load import load
 MACHINE = Machine(interpreter="/venv/bin/python")
 
 
-def server(editor: str, *, machine: Machine = MACHINE, file: str = "", **environ: str) -> dict:
+def printed(editor: str, *, machine: Machine = MACHINE, file: str = "", **environ: str) -> dict:
+    """What is printed, read as the editor reads it."""
     text = editor_configuration(editor, load({}, environ, file), machine)
-    (servers,) = json.loads(text).values()
-    return servers["exai"]
+    return tomllib.loads(text) if editor == "codex" else json.loads(text)
+
+
+def server(editor: str, *, machine: Machine = MACHINE, file: str = "", **environ: str) -> dict:
+    found = printed(editor, machine=machine, file=file, **environ)
+    return found[KEYS[editor]]["exai"]
+
+
+KEYS = {
+    "claude": "mcpServers",
+    "codex": "mcp_servers",
+    "gemini": "mcpServers",
+    "opencode": "mcp",
+    "cursor": "mcpServers",
+    "vscode": "servers",
+    "augment": "mcpServers",
+}
+# What an editor calls its own limit for a call, and how many of its units a second has.
+LIMITS = {
+    "claude": ("timeout", 1000),
+    "codex": ("tool_timeout_sec", 1),
+    "gemini": ("timeout", 1000),
+    "opencode": ("timeout", 1000),
+}
+
+
+def env_of(found: dict) -> dict:
+    return found.get("env") or found["environment"]
+
+
+def test_every_editor_has_a_shape():
+    """What the command line offers can be printed."""
+    assert set(EDITORS) == set(SHAPES) == set(KEYS)
 
 
 @pytest.mark.parametrize("editor", EDITORS)
 def test_every_editor_starts_this_interpreter(editor: str):
     """An absolute path, the module, and autostart: nothing depends on the editor's PATH."""
     found = server(editor)
+    command = found["command"]
+    words = command if isinstance(command, list) else [command, *found["args"]]
 
-    assert ("/venv/bin/python", ["-m", "exai_trio", "shim"], {"EXAI_WS_AUTOSTART": "true"}) == (
-        found["command"],
-        found["args"],
-        found["env"],
-    )
+    assert ["/venv/bin/python", "-m", "exai_trio", "shim"] == words
+    assert "true" == env_of(found)["EXAI_WS_AUTOSTART"]
 
 
-@pytest.mark.parametrize(
-    ("editor", "key", "kind"),
-    [
-        ("claude", "mcpServers", "stdio"),
-        ("cursor", "mcpServers", None),
-        ("vscode", "servers", "stdio"),
-        ("augment", "mcpServers", None),
-    ],
-)
-def test_each_editor_has_its_shape(editor: str, key: str, kind: str | None):
-    """The outer key, and whether the kind of server is named."""
-    found = json.loads(editor_configuration(editor, load({}, {}), MACHINE))
+@pytest.mark.parametrize(("editor", "kind"), [("claude", "stdio"), ("vscode", "stdio"), ("opencode", "local"), ("cursor", None), ("augment", None), ("gemini", None), ("codex", None)])  # fmt: skip
+def test_the_kind_of_server_is_named_where_editors_want_it(editor: str, kind: str | None):
+    """And nowhere else."""
+    assert kind == server(editor).get("type")
 
-    assert (key, kind) == (next(iter(found)), found[key]["exai"].get("type"))
+
+@pytest.mark.parametrize("editor", EDITORS)
+@pytest.mark.parametrize("chosen", ["", "120", "90.5", "86400"])
+def test_editor_and_shim_are_told_one_limit(editor: str, chosen: str):
+    """The user's, or a long one; no longer than the editor can keep. An editor that cannot be told gets none, and neither does its shim."""
+    loaded = {"EXAI_CLIENT_TIMEOUT_S": chosen} if chosen else {}
+    found = server(editor, **loaded)
+    told = env_of(found).get("EXAI_CLIENT_TIMEOUT_S")
+    if editor not in LIMITS:
+        assert loaded.get("EXAI_CLIENT_TIMEOUT_S") == told
+        return
+    name, per_second = LIMITS[editor]
+    most = 300.0 if editor == "opencode" else 86_400.0
+
+    assert found[name] == float(told) * per_second
+    assert float(told) == min(float(loaded.get("EXAI_CLIENT_TIMEOUT_S", 1800)), most)
+    assert isinstance(found[name], int) or editor == "codex"
+
+
+@pytest.mark.parametrize("path", ['/a "b"/p', "/ä/ü\\n", "/tab\there", "/\x7f"])
+def test_codex_reads_every_path(path: str):
+    """Quotes, backslashes and control characters are TOML's."""
+    found = server("codex", machine=Machine(interpreter=path, env_file=path))
+
+    assert (path, path) == (found["command"], found["env"]["ENV_FILE"])
 
 
 def test_what_was_set_here_goes_along():
@@ -54,6 +103,7 @@ def test_what_was_set_here_goes_along():
         "EXAI_WS_AUTOSTART": "true",
         "ENV_FILE": "/home/ada/.env",
         "EXAI_WS_PORT": "9000",
+        "EXAI_CLIENT_TIMEOUT_S": "1800",
     } == found["env"]
 
 

@@ -162,7 +162,7 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(journal=None, *, repeatable=True, elsewhere=None, **settings):
+async def open_house(journal=None, *, repeatable=True, elsewhere=None, tools=(), **settings):
     if journal is None and settings.get("durability") != "off":
         journal = MemoryJournal()
     settings.setdefault("home", Path("/nowhere"))
@@ -176,7 +176,7 @@ async def open_house(journal=None, *, repeatable=True, elsewhere=None, **setting
         run=naps.run,
         repeatable=repeatable,
     )
-    registry = Toolset(Registry.from_config(config, (*BUILT_IN, nap)))
+    registry = Toolset(Registry.from_config(config, (*BUILT_IN, nap, *tools)))
     async with trio.open_nursery() as living, trio.open_nursery() as connections:
         shared = _shared(config, registry, journal)
         sessions = Sessions(shared, living, elsewhere)

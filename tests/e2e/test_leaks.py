@@ -58,7 +58,9 @@ CANCELLED = [
 LATE = [
     Kind("TIMEOUT", prompt("x", delay_ms=60_000), name="test_echo", timeout_s=0.05),
     Kind("TIMEOUT", prompt("[[simulate: hang]]", model="kimi-k3"), timeout_s=0.1),
-    Kind("TIMEOUT", prompt("[[simulate: tokens=5000 drip=0.01]]"), timeout_s=0.1, stream=True),
+    Kind(
+        "TIMEOUT", prompt("[[simulate: delay=9 tokens=5000 drip=0.01]]"), timeout_s=0.1, stream=True
+    ),
 ]
 LEFT = [
     Kind("", prompt("x", delay_ms=60_000), name="test_echo"),

@@ -36,6 +36,9 @@ class Caller:
     def waited_for_provider(self, provider, seconds):
         """Said to nobody."""
 
+    def flows(self, until):
+        return until
+
 
 class Daemon:
     """Knows nothing of itself."""

@@ -1,5 +1,6 @@
 """What the provider tests share: a listener that remembers, and the simulator inside the test's own loop."""
 
+import math
 import ssl
 from contextlib import asynccontextmanager
 from functools import partial
@@ -25,6 +26,8 @@ class Hearing:
     stages: list = attrs.field(factory=list)
     chunks: list = attrs.field(factory=list)
     waited: list = attrs.field(factory=list)
+    allows_s: float = math.inf
+    since: float = 0.0
 
     def stage(self, stage, message):
         self.stages.append((stage, message))
@@ -34,6 +37,9 @@ class Hearing:
 
     def waited_for_provider(self, provider, seconds):
         self.waited.append((provider, seconds))
+
+    def flows(self, until):
+        return min(until, self.since + self.allows_s)
 
 
 @pytest.fixture

@@ -432,13 +432,22 @@ async def test_who_waits_is_told_that_the_daemon_is_away(make_world, autojump_cl
     assert len(told) < 45
 
 
-@pytest.mark.parametrize(("client", "seconds"), [("codex-mcp-client", 57), ("someone", 900)])
-async def test_a_call_is_answered_within_its_clients_budget(
-    make_world, autojump_clock, client, seconds
+@pytest.mark.parametrize(
+    ("client", "tool", "seconds"),
+    [
+        ("claude-ai", "debug", 57),
+        ("claude-code", "chat", 60),
+        ("codex-mcp-client", "chat_EXAI-WS", 60),
+        ("claude-code", "debug", 300),
+        ("claude-code", "consensus-EXAI-WS", 300),
+    ],
+)
+async def test_a_call_without_a_daemon_ends_at_its_deadline(
+    make_world, autojump_clock, client, tool, seconds
 ):
-    """Without a daemon the answer at the deadline says that the call did not run."""
-    async with make_world(up=False) as world:
-        world.call(1, client=client)
+    """Its client's, or its own if that is earlier; the answer says that it did not run, and how to mend that."""
+    async with make_world(up=False, unreachable=NotListening) as world:
+        world.call(1, name=tool, client=client)
         await trio.sleep(seconds - 1)
         world.bridge.expire(trio.current_time())
         await trio.sleep(0.5)
@@ -450,7 +459,8 @@ async def test_a_call_is_answered_within_its_clients_budget(
     assert early is None
     assert answer["result"]["isError"]
     assert "did not run" in answer["result"]["content"][0]["text"]
-    assert answer["result"]["_meta"]["exai/error"]["code"] == "TIMEOUT"
+    assert answer["result"]["_meta"]["exai/error"]["code"] == "SERVICE_UNAVAILABLE"
+    assert "`exai serve`" in answer["result"]["content"][0]["text"]
 
 
 async def test_a_patient_client_waits_as_long_as_the_daemon_lets_a_call_run(
@@ -459,7 +469,7 @@ async def test_a_patient_client_waits_as_long_as_the_daemon_lets_a_call_run(
     """Twice, since it may be run again; also for a call that was made before the daemon had said so."""
     async with make_world(silent=True) as world:
         world.daemon.limits = {"call_timeout_s": 2000.0}
-        world.call(1, client="someone")
+        world.call(1, client="claude-code")
         await world.daemon.wait_for("call_tool")
         await trio.sleep(4050)
         world.bridge.expire(trio.current_time())
@@ -477,7 +487,7 @@ async def test_the_daemon_learns_the_budget_and_an_accepted_call_goes_on(
 ):
     """The daemon is to give a handle at the budget less two margins; if it is silent then, the shim gives the same one."""
     async with make_world(silent=True) as world:
-        world.call(1, client="codex-mcp-client", key="a")
+        world.call(1, client="claude-ai", key="a")
         frame = await world.daemon.wait_for("call_tool")
         await world.daemon.accept("a")
         await trio.sleep(58)

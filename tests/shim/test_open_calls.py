@@ -44,12 +44,14 @@ async def test_a_refusal_says_what_an_earlier_daemon_may_have_done(
 async def test_a_lost_call_takes_no_place_for_ever(make_world, autojump_clock):
     """Its editor has given it up, and the daemon never had it: the next calls are sent all the same."""
     async with make_world(silent=True, resumed=True, limits={"session_max_inflight": 1}) as world:
-        world.call(1, client="codex")
-        await world.daemon.wait_for("call_tool")
+        world.call(1, client="claude-ai")
+        frame = await world.daemon.wait_for("call_tool")
         await trio.sleep(58)
         world.bridge.expire(trio.current_time())
         await world.lines.wait_answer(1)
         await world.daemon.hang_up()
+        await world.daemon.wait_for("cancel", 2)
+        await world.daemon.fail(frame["request_id"], "NOT_FOUND")
         world.call(2)
         await world.daemon.wait_for("call_tool", 2)
 

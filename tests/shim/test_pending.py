@@ -51,7 +51,7 @@ def test_a_call_without_an_answer_says_what_is_known_of_its_work(pending):
 
     assert "did not run" in never
     assert "not known" in sent
-    assert "may go on" in call.whether_ran
+    assert "told to cancel" in call.whether_ran
 
 
 def test_the_bytes_of_a_call_are_held_while_it_is_open(pending):

@@ -148,9 +148,9 @@ async def test_a_call_is_given_up_at_its_deadline(open_shim, autojump_clock):
     async with open_shim(up=False) as (editor, _):
         await editor.say("initialize", 1, **{**HELLO, "clientInfo": {"name": "codex-mcp-client"}})
         await editor.say("tools/call", 2, name="plain")
-        await trio.sleep(56)
+        await trio.sleep(59)
         early = editor.lines.answer(2)
-        await trio.sleep(3)
+        await trio.sleep(1.1)
         late = editor.lines.answer(2)
 
     assert early is None

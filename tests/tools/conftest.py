@@ -66,6 +66,7 @@ class FakeAnswer:
     web_results: tuple[Mapping[str, Any], ...] = ()
     simulated: bool = False
     rounds: int = 1
+    cut: str = ""
 
 
 @attrs.define
@@ -75,10 +76,11 @@ class FakeGateway:
     configured: tuple[str, ...] = ("glm", "kimi")
     answer: dict[str, Any] = attrs.field(factory=dict)
     fault: Exception | None = None
-    # By model: seconds before it answers, what it answers, with what it fails.
+    # By model: seconds before it answers, seconds for which it speaks, what it answers, with what it fails.
     # `counting`: how many tokens it counts for each that is estimated.
     counting: dict[str, float] = attrs.field(factory=dict)
     slow: dict[str, float] = attrs.field(factory=dict)
+    speaking: dict[str, float] = attrs.field(factory=dict)
     answers: dict[str, dict[str, Any]] = attrs.field(factory=dict)
     faults: dict[str, Exception] = attrs.field(factory=dict)
     requests: list[Any] = attrs.field(factory=list)
@@ -101,6 +103,9 @@ class FakeGateway:
             await trio.sleep(self.slow[name])
         if fault := self.faults.get(name, self.fault):
             raise fault
+        if name in self.speaking:
+            listener.flows(trio.current_time() + 300)
+            await trio.sleep(self.speaking[name])
         listener.stage("streaming", "1 token")
         listener.chunk("the ")
         facts = {"model_used": choice.model.name, "provider": choice.provider}
@@ -189,6 +194,9 @@ class FakeCaller:
 
     def waited_for_provider(self, provider, seconds):
         self.said.append((provider, seconds))
+
+    def flows(self, until):
+        return until
 
 
 @attrs.define

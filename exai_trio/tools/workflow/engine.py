@@ -171,7 +171,8 @@ async def _end(call: StepCall, thread: Thread, step: response.Step, found: Findi
     outcome = await _outcome(call, thread, step, found)
     kept = await _keep_outcome(call, thread, step, outcome)
     if not kept:
-        notice = "this result could not be stored in the conversation"
+        lost = "this result could not be stored in the conversation"
+        notice = "; ".join(filter(None, (outcome.metadata.get("notice"), lost)))
         outcome = attrs.evolve(outcome, metadata={**outcome.metadata, "notice": notice})
     return response.ended(step, outcome)
 

@@ -19,7 +19,7 @@ from exai_trio.tools.workflow.response import Outcome
 from exai_trio.tools.workflow.steps import State
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
-    from exai_trio.providers.gateway import ChatAnswer, ModelChoice
+    from exai_trio.providers.gateway import ChatAnswer, Listener, ModelChoice
 
 
 @structs.frozen(kw_only=True)
@@ -55,8 +55,8 @@ async def ask(case: Case) -> Outcome:
         cache_key=case.thread.id,
     )
     call.caller.stage("waiting for provider", f"{name}: asking {choice.model.name}")
-    with time_limit(services.config.expert_analysis_timeout_secs):
-        answer = await asking.ask(services, choice, request, call.caller)
+    with time_limit(services.config.expert_analysis_timeout_secs, call.caller) as listener:
+        answer = await asking.ask(services, choice, request, listener)
     check(answer)
     return attrs.evolve(
         _outcome(case, choice, answer), asked=text, unread=unread(case.state, material)
@@ -120,10 +120,11 @@ def _thinking(case: Case) -> ThinkingLevel | None:
 
 
 @contextmanager
-def time_limit(seconds: float) -> Generator[None]:
-    """Raises: CallTimeoutError naming the setting. A call that has less time left ends as every call does."""
+def time_limit(seconds: float, listener: "Listener") -> Generator[asking.TimeLimit]:
+    """The time in which the model must begin to answer. Raises: CallTimeoutError naming the setting. A call that has less time
+    left ends as every call does."""
     with trio.move_on_after(seconds) as limit:
-        yield
+        yield asking.TimeLimit(listener, limit)
     if limit.cancelled_caught:
         raise CallTimeoutError(
             f"The expert model did not answer within {seconds:g} s (EXPERT_ANALYSIS_TIMEOUT_SECS).",
@@ -132,7 +133,7 @@ def time_limit(seconds: float) -> Generator[None]:
 
 
 def check(answer: "ChatAnswer") -> None:
-    """Raises: BadAnswerError unless the answer is one, and whole."""
+    """Raises: BadAnswerError unless the answer is one, and whole as far as the model meant it."""
     if not answer.text.strip():
         raise BadAnswerError("The expert's answer was empty.", details={"reason": "empty"})
     if answer.finish_reason == "length":
@@ -165,7 +166,11 @@ def _outcome(case: Case, choice: "ModelChoice", answer: "ChatAnswer") -> Outcome
     return Outcome(
         status=case.workflow.done,
         reply=text,
-        analysis={"status": "analysis_complete", "model": answer.model_used, "content": text},
+        analysis={
+            "status": "partial" if answer.cut else "analysis_complete",
+            "model": answer.model_used,
+            "content": text,
+        },
         metadata=facts,
         usage=models.usage(answer),
         # Not what the provider calls it: under this name the next turn finds the same model.

@@ -108,12 +108,11 @@ async def ask(case: Case) -> Outcome:
         raise _refusal("name the models to ask", "")
     text = prompts.question_only(case.state)
     question, material = await expert.gather(case, text, sees=True)
-    briefing = _Briefing(case=case, question=question, material=material)
     deadline = _deadline(case.call.services.config.expert_analysis_timeout_secs)
-    with trio.CancelScope(deadline=deadline):
-        async with trio.open_nursery() as asking:
-            for number, opinion in enumerate(panel):
-                asking.start_soon(_ask_one, briefing, opinion, number, panel)
+    briefing = _Briefing(case=case, question=question, material=material, deadline=deadline)
+    async with trio.open_nursery() as asked:
+        for number, opinion in enumerate(panel):
+            asked.start_soon(_ask_in_time, briefing, opinion, number, panel)
     return attrs.evolve(_outcome(case.workflow, panel), unread=expert.unread(case.state, material))
 
 
@@ -124,29 +123,39 @@ def _deadline(seconds: float) -> float:
 
 @structs.frozen(kw_only=True)
 class _Briefing:
-    """What all of the panel are given."""
+    """What all of the panel are given. By `deadline` a model has begun to answer, or is late."""
 
     case: Case
     question: prompts.Question
     material: prompts.Material
+    deadline: float
+
+
+async def _ask_in_time(
+    briefing: _Briefing, opinion: Opinion, number: int, panel: Sequence[Opinion]
+) -> None:
+    with trio.CancelScope(deadline=briefing.deadline) as limit:
+        listener = asking.TimeLimit(_Quiet(briefing.case.call), limit)
+        await _ask_one(briefing, opinion, number, listener)
+        settled = sum(each.status != "late" for each in panel)
+        done = f"{settled} of {len(panel)} models have answered or failed"
+        briefing.case.call.caller.stage("streaming", done)
 
 
 async def _ask_one(
-    briefing: _Briefing, opinion: Opinion, number: int, panel: Sequence[Opinion]
+    briefing: _Briefing, opinion: Opinion, number: int, listener: asking.TimeLimit
 ) -> None:
-    services, caller = briefing.case.call.services, briefing.case.call.caller
+    services = briefing.case.call.services
     try:
         choice = models.choose(services, opinion.seat.model, "", _need(briefing))
         request = await _request(briefing, opinion.seat, choice, number)
-        answer = await asking.ask(services, choice, request, _Quiet(briefing.case.call))
+        answer = await asking.ask(services, choice, request, listener)
         expert.check(answer)
     except ExaiError as fault:
         opinion.status, opinion.reason = "failed", f"{fault.code}: {fault.message}"
     else:
         opinion.status, opinion.answer = "answered", answer
         opinion.text = whole_characters(answer.text)
-    settled = sum(each.status != "late" for each in panel)
-    caller.stage("streaming", f"{settled} of {len(panel)} models have answered or failed")
 
 
 def _need(briefing: _Briefing) -> models.Need:
@@ -200,6 +209,9 @@ class _Quiet:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         self.call.caller.waited_for_provider(provider, seconds)
 
+    def flows(self, until: float) -> float:
+        return self.call.caller.flows(until)
+
 
 def _outcome(workflow: Workflow, panel: Sequence[Opinion]) -> Outcome:
     given = {opinion.seat.label: opinion.text for opinion in panel if opinion.answer is not None}
@@ -209,21 +221,27 @@ def _outcome(workflow: Workflow, panel: Sequence[Opinion]) -> Outcome:
         raise ToolFailedError(
             f"None of the models has answered. {reasons}.", details={"models": missing}
         )
-    notice = "; ".join(f"{name}: {reason}" for name, reason in missing.items())
+    cut = {o.seat.label: o.answer.cut for o in panel if o.answer is not None and o.answer.cut}
+    notice = "; ".join(filter(None, (_named("not heard", missing), _named("cut off", cut))))
     metadata: dict[str, Any] = {"models_asked": len(panel), "models_answered": len(given)}
     if notice:
-        metadata |= {"partial": True, "notice": f"not heard: {notice}"}
+        metadata |= {"partial": True, "notice": notice}
     return Outcome(
         status=workflow.done,
         reply="\n\n".join(f"## {name}\n\n{text}" for name, text in given.items()),
         analysis={
-            "status": "partial" if missing else "analysis_complete",
+            "status": "partial" if notice else "analysis_complete",
             "responses": [opinion.as_json() for opinion in panel],
             "comparison": opinions.compared(given),
         },
         metadata=metadata,
         usage=_usage([models.usage(o.answer) for o in panel if o.answer is not None]),
     )
+
+
+def _named(what: str, reasons: Mapping[str, str]) -> str:
+    told = "; ".join(f"{name}: {reason}" for name, reason in reasons.items())
+    return f"{what}: {told}" if told else ""
 
 
 def _usage(parts: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ class Asked:
     outcome: str = ""
     answers: int = 0
     withdrawn: bool = False
+    given_up: bool = False
     runs: list = attrs.field(factory=list)  # numbers of the daemons that ran it
 
     @property
@@ -84,7 +85,7 @@ class Oracle:
             code not in FAIR_CODES and call.tool != "result"
         ):  # what that says is looked at when it is told
             self.fail(f"{key} ended with {code}")
-        if code == "CANCELLED" and not call.withdrawn:
+        if code == "CANCELLED" and not (call.withdrawn or call.given_up):
             self.fail(f"{key} was cancelled by nobody")
         if not call.outcome and code not in REFUSALS and key not in self.unkept:
             kept = self.on_disk(key)
@@ -118,6 +119,7 @@ class Oracle:
             self.handles.setdefault(handle, Handed(call))
             self.count("handles")
         elif not call.outcome:
+            call.given_up = True  # and cancelled in the daemon, which may have it
             self.count("given up")
         elif result is None or (not result.get("isError") and call.mark not in str(result)):
             self.fail(f"{key} got another answer than its own: {str(result)[:80]}")
@@ -173,8 +175,11 @@ def _code(result) -> str:
 
 
 def _may_stand_alone(call: Asked, result, handle: str) -> bool:
-    """An answer of the shim's own, at its client's limit."""
-    return call.accepted if handle else call.tool == "long" and _code(result) == "TIMEOUT"
+    """An answer of the shim's own: at its client's limit, or since there was no daemon for as long as the call could have taken."""
+    if handle:
+        return call.accepted
+    code = _code(result)
+    return code == "SERVICE_UNAVAILABLE" or (call.tool == "long" and code == "TIMEOUT")
 
 
 def _handle(result) -> str:

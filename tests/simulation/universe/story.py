@@ -178,7 +178,7 @@ class Universe(trio.abc.Instrument):
         draw = self.draw
         while True:
             await trio.sleep(draw.expovariate(1 / 200.0))
-            self.window.ask("long", draw.uniform(30.0, 150.0), client="codex-mcp-client")
+            self.window.ask("long", draw.uniform(30.0, 150.0), client="claude-ai")
             for call_id in list(self.oracle.handles)[-3:]:
                 if draw.random() < 0.4:
                     await self._fetch(call_id, draw.choice((0.0, 5.0, 40.0)))
