@@ -16,6 +16,7 @@ from typing import cast
 
 from exai_trio.commands.options import given, parser
 from exai_trio.commands.started import Started
+from exai_trio.interpreter import anchored
 from exai_trio.observability.collector import look_seldom
 from exai_trio.settings.load import Loaded, load
 
@@ -44,9 +45,10 @@ def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. Wrong usage leaves by SystemExit(2), as argparse does it."""
     _fill_standard_descriptors()
     arguments = parser().parse_args(argv)
+    module_path = _anchor_module_path()
     environ = dict(os.environ)  # noqa: TID251  # the one place that reads the environment
     try:
-        started = _started(arguments, environ)
+        started = _started(arguments, environ, module_path)
     except (OSError, UnicodeError) as fault:
         _complain(f"ENV_FILE={environ.get('ENV_FILE') or '.env'} cannot be read: {fault}")
         return USAGE
@@ -62,7 +64,19 @@ def _fill_standard_descriptors() -> None:
     os.close(lowest)
 
 
-def _started(arguments: Namespace, environ: dict[str, str]) -> Started:
+def _anchor_module_path() -> str | None:
+    """Processes of ours import nothing from the folder that they are started in. None where PYTHONPATH asks for no such thing."""
+    given = os.environ.get("PYTHONPATH")  # noqa: TID251  # for the processes that this one starts
+    clean = anchored(given or "", os.pathsep)
+    if not given or clean == given:
+        return None
+    os.environ["PYTHONPATH"] = clean  # noqa: TID251  # as above
+    return clean
+
+
+def _started(
+    arguments: Namespace, environ: dict[str, str], module_path: str | None = None
+) -> Started:
     """Raises OSError or UnicodeError if the ENV_FILE cannot be read; only the default one may be missing."""
     named = environ.get("ENV_FILE", "")
     path = Path(named or ".env").absolute()
@@ -76,6 +90,7 @@ def _started(arguments: Namespace, environ: dict[str, str]) -> Started:
         loaded=read(text),
         env_file=None if text is None else str(path),
         pathsep=os.pathsep,
+        module_path=module_path,
         reread=lambda: read(_text(path, named=bool(named), trusted=trusted)),
     )
 

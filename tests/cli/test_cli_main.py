@@ -259,7 +259,7 @@ def test_the_shim_starts_light():
 def test_a_reader_that_leaves_is_borne(tmp_path):
     """`exai config | head -0` ends without a traceback."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "exai_trio", "config"],
+        [sys.executable, "-P", "-m", "exai_trio", "config"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=tmp_path,

@@ -22,7 +22,11 @@ def test_every_editor_starts_this_interpreter(editor: str):
     """An absolute path, the module, and autostart: nothing depends on the editor's PATH."""
     found = server(editor)
 
-    assert ("/venv/bin/python", ["-m", "exai_trio", "shim"], {"EXAI_WS_AUTOSTART": "true"}) == (
+    assert (
+        "/venv/bin/python",
+        ["-P", "-m", "exai_trio", "shim"],
+        {"EXAI_WS_AUTOSTART": "true"},
+    ) == (
         found["command"],
         found["args"],
         found["env"],
