@@ -84,6 +84,8 @@ class Config:
     default_model: str = "glm-4.5-flash"
     # Every other variable whose name ends in _KEY or _TOKEN: EXAI_PROVIDERS_FILE names the ones it wants.
     provider_keys: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_masked)
+    # Names of those that it must not have: somebody else may have named that file.
+    withheld_keys: frozenset[str] = frozenset()
 
     allowed_roots: tuple[Path, ...] = ()
     tool_profile: ToolProfile = "standard"

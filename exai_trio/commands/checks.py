@@ -93,7 +93,11 @@ def providers_file(seen: Seen) -> Iterator[Finding]:
     try:
         text = config.providers_file.read_text(encoding="utf-8")
         further = parse_providers(
-            text, load_catalogue(), config.provider_keys, config.stream_idle_s
+            text,
+            load_catalogue(),
+            config.provider_keys,
+            config.stream_idle_s,
+            config.withheld_keys,
         )
     except (OSError, UnicodeError) as fault:
         yield Finding(

@@ -15,10 +15,21 @@ from exai_trio.daemon.tree import Addresses
 
 def main(started: Started) -> int:
     raise_limit()
+    console = Console.of_process()
+    if (text := sources(started)) is not None:
+        console.note(text)
     replace = bool(started.arguments.replace)
     running = partial(run, replace=replace)
-    trio.run(running, started.loaded.config, Console.of_process(), started.reread)
+    trio.run(running, started.loaded.config, console, started.reread)
     return 0
+
+
+def sources(started: Started) -> str | None:
+    """Which file settings were read from, if any, and why that one."""
+    if started.env_file is None:
+        return None
+    why = "found in the working directory" if started.found else "ENV_FILE"
+    return f"exai: settings from {started.env_file} ({why})"
 
 
 async def run(

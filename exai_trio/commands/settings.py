@@ -9,7 +9,7 @@ from exai_trio import structs
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.started import Started
 from exai_trio.interpreter import MODULE
-from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILE, Loaded
+from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILES, Loaded
 from exai_trio.settings.printing import example, rows, text_of
 from exai_trio.settings.table import SETTINGS
 
@@ -105,6 +105,7 @@ def _source(origins: Mapping[str, str], field: str) -> str:
 
 
 def _origin(origin: str, machine: Machine) -> str:
-    if origin.startswith(FILE) and machine.env_file is not None:
-        return machine.env_file + origin.removeprefix(FILE)
+    source, *renamed = origin.split(",", 1)
+    if source in FILES and machine.env_file is not None:
+        return ",".join([machine.env_file, *renamed])
     return origin
