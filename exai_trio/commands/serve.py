@@ -1,5 +1,6 @@
 """`exai serve`: the daemon; says where it is once it truly serves. Signals and logs are the daemon's own."""
 
+import os
 from functools import partial
 
 import trio
@@ -26,7 +27,7 @@ def main(started: Started) -> int:
 
 def sources(started: Started) -> str | None:
     """Which file settings were read from, if any, and why that one."""
-    if started.env_file is None:
+    if started.env_file in {None, os.devnull}:
         return None
     why = "found in the working directory" if started.found else "ENV_FILE"
     return f"exai: settings from {started.env_file} ({why})"
