@@ -151,10 +151,19 @@ _WEBSOCKET = Group(
         _setting(
             "EXAI_WS_HOST",
             v.host(),
-            "any but loopback needs a token or JWT",
+            "any but loopback needs a token of your own or JWT",
         ),
         _setting("EXAI_WS_PORT", v.whole(0, 65535), "0: any free port"),
-        _secret("EXAI_WS_TOKEN", v.visible("a token"), "shared by daemon and clients"),
+        _secret(
+            "EXAI_WS_TOKEN",
+            v.token(),
+            "shared by daemon and clients; none: any user of this machine may come, on loopback only",
+        ),
+        _setting(
+            "EXAI_WS_TOKEN_FILE",
+            v.path(),
+            "holds such a token; default: state/ws_token, which the daemon makes for its own user",
+        ),
         _secret(
             "JWT_SECRET_KEY",
             v.line("a secret of at least 32 bytes"),

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from exai_trio import structs
+from exai_trio.config import NO_TOKEN
+from exai_trio.settings import tokens
 
 Number = TypeVar("Number", int, float)
 
@@ -100,6 +102,17 @@ def visible(what: str) -> Kind:
         return text
 
     return Kind(allowed=f"{what} of ASCII letters, digits and signs, without spaces", parse=parse)
+
+
+def token() -> Kind:
+    """Short ones too: whether that is allowed depends on who can come."""
+
+    def parse(text: str, _: Place) -> str:
+        if not tokens.is_possible(text):
+            raise ValueError
+        return NO_TOKEN if text.lower() == NO_TOKEN else text
+
+    return Kind(allowed=f"{tokens.ALLOWED}; or none", parse=parse)
 
 
 def host() -> Kind:
