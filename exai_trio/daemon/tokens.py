@@ -89,15 +89,14 @@ class Tokens:
 
     def _by_jwt(self, encoded: str) -> Identity:
         claims = self._claims(encoded) if len(encoded) <= _LONGEST else {}
-        try:
-            ends, subject = min(int(claims["exp"]), _END_OF_TIME), claims["sub"]
-        except (KeyError, ValueError, TypeError, OverflowError):
-            raise UnauthorizedError("the JWT is not accepted: no exp that can be read") from None
+        subject, ends = claims.get("sub"), claims.get("exp")
         if not isinstance(subject, str) or not subject.strip():
             raise UnauthorizedError("the JWT is not accepted: its sub names nobody")
-        if ends <= self._now():
+        if isinstance(ends, bool) or not isinstance(ends, int | float):
+            raise UnauthorizedError("the JWT is not accepted: its exp is no time")
+        if not ends > self._now():  # NaN is not
             raise UnauthorizedError("the JWT is not accepted: it has expired")
-        return Identity(f"jwt:{subject}", ends=ends)
+        return Identity(f"jwt:{subject}", ends=float(min(ends, _END_OF_TIME)))
 
     def _claims(self, encoded: str) -> dict[str, Any]:
         import jwt  # noqa: PLC0415 - 60 ms that a daemon without JWT need not spend
