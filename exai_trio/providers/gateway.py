@@ -248,7 +248,7 @@ class Gateway:
             "configured": endpoint.configured,
             "remedy": None if endpoint.configured else endpoint.remedy,
             "simulated": endpoint.simulated,
-            "base_url": endpoint.base_url,
+            "base_url": endpoint.shown_url,
             "capabilities": sorted(endpoint.dialect.capabilities),
             "models": [
                 model.name for model in self._catalogue.models if model.provider == endpoint.name

@@ -26,6 +26,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError
+from exai_trio.settings.urls import without_password
 
 from .catalogue import Catalogue, ModelInfo, Price
 from .endpoint import Endpoint, Limits
@@ -87,7 +88,7 @@ def _provider(entry: dict[str, Any]) -> _Provider:
     provider = msgspec.convert(entry, _Provider)
     if not _NAME.fullmatch(provider.name):
         raise ValueError(
-            f'"{provider.name}" is no provider name: small letters, digits, _ and -, at most 32'
+            f'"{without_password(provider.name)}" is no provider name: small letters, digits, _ and -, at most 32'
         )
     if provider.name in BUILT_IN:
         _refuse_unknown(provider.name, entry, frozenset({"name", "model"}))

@@ -12,7 +12,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.settings import dotenv
+from exai_trio.settings import dotenv, urls
 from exai_trio.settings.rules import contradictions, oddities
 from exai_trio.settings.table import NOT_YET, PRESETS, SETTINGS, Setting
 from exai_trio.settings.trust import FOUND, is_found, keys, misdirected
@@ -149,10 +149,15 @@ def _parsed(given: Mapping[str, Given], place: Place) -> tuple[dict[str, Any], t
 def _fault(setting: Setting, given: Given, allowed: str) -> Fault:
     return Fault(
         variable=given.variable,
-        value="<not shown>" if setting.secret else shown(given.text),
+        value="<not shown>" if setting.secret else shown(_harmless(setting, given.text)),
         allowed=_later(given) or allowed,
         origin=given.origin,
     )
+
+
+def _harmless(setting: Setting, text: str) -> str:
+    is_address = setting.kind.is_address or urls.looks_like_one(text)
+    return urls.without_password(text) if is_address else text
 
 
 def _later(given: Given) -> str | None:
