@@ -135,7 +135,8 @@ def daemon(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             state="fault",
             what=f"the daemon at {where} does not accept our token",
-            remedy="give EXAI_WS_TOKEN (or JWT_SECRET_KEY) the value that the daemon was started with",
+            remedy="give EXAI_WS_TOKEN (or JWT_SECRET_KEY) the value that the daemon was started with; if it was started"
+            " without, only its own user is let in",
         )
     elif seen.port_taken:
         yield from _taken(seen)

@@ -1,6 +1,5 @@
 """`exai serve`: the daemon; says where it is once it truly serves. Signals and logs are the daemon's own."""
 
-import os
 from functools import partial
 
 import trio
@@ -26,11 +25,10 @@ def main(started: Started) -> int:
 
 
 def sources(started: Started) -> str | None:
-    """Which file settings were read from, if any, and why that one."""
-    if started.env_file in {None, os.devnull}:
+    """The file that settings were read from, if nobody named it."""
+    if not started.found:
         return None
-    why = "found in the working directory" if started.found else "ENV_FILE"
-    return f"exai: settings from {started.env_file} ({why})"
+    return f"exai: settings from {started.env_file} (found in the working directory)"
 
 
 async def run(

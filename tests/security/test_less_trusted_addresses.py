@@ -204,7 +204,7 @@ def test_serve_refuses_to_send_the_shells_key_to_a_strangers_address(tmp_path, l
 
 @pytest.mark.real
 def test_serve_says_which_file_it_read(tmp_path):
-    """A file that lay there, and one that was named; each by its path. It is no reason to stop."""
+    """One that lay there, by its path; who named one knows it. It is no reason to stop."""
     (tmp_path / ".env").write_text("EXAI_HOME=/dev/null/none\nEXAI_WS_PORT=0\nGLM_API_KEY=k\nGLM_API_URL=http://127.0.0.1:9\n")  # fmt: skip
     (tmp_path / "named").write_text("LOG_LEVEL=nonsense\n")
     with subprocess.Popen(
