@@ -14,5 +14,5 @@ USER exai
 VOLUME /var/lib/exai
 EXPOSE 8079 8080 8082
 HEALTHCHECK --interval=10s --timeout=3s \
-  CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8082/health/ready', timeout=2)"]
+  CMD ["python", "-I", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8082/health/ready', timeout=2)"]
 CMD ["exai", "serve"]

@@ -16,6 +16,7 @@ from typing import cast
 
 from exai_trio.commands.options import given, parser
 from exai_trio.commands.started import Started
+from exai_trio.interpreter import anchored
 from exai_trio.observability.collector import look_seldom
 from exai_trio.settings.load import Loaded, load
 
@@ -36,17 +37,20 @@ MODULES = {
 }
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
 _NEED_NO_SETTINGS = frozenset({"simulate"})
-# An editor starts the shim in whatever project is open, and that project's .env is not ours to obey.
-_RUN_IN_FOREIGN_DIRECTORIES = frozenset({"shim"})
+# Everything else is started in whatever project is open, and that project's .env is not ours to obey.
+_READ_WHAT_LIES_THERE = frozenset({"serve"})
+_LIES_THERE = Path(".env")
+_MOST_LOOKED_AT = 65_536  # bytes of such a file
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. Wrong usage leaves by SystemExit(2), as argparse does it."""
     _fill_standard_descriptors()
     arguments = parser().parse_args(argv)
+    module_path = _anchor_module_path()
     environ = dict(os.environ)  # noqa: TID251  # the one place that reads the environment
     try:
-        started = _started(arguments, environ)
+        started = _started(arguments, environ, module_path)
     except (OSError, UnicodeError) as fault:
         _complain(f"ENV_FILE={environ.get('ENV_FILE') or '.env'} cannot be read: {fault}")
         return USAGE
@@ -62,30 +66,46 @@ def _fill_standard_descriptors() -> None:
     os.close(lowest)
 
 
-def _started(arguments: Namespace, environ: dict[str, str]) -> Started:
+def _anchor_module_path() -> str | None:
+    """Processes of ours import nothing from the folder that they are started in. None where PYTHONPATH asks for no such thing."""
+    given = os.environ.get("PYTHONPATH")  # noqa: TID251  # for the processes that this one starts
+    clean = anchored(given or "", os.pathsep)
+    if not given or clean == given:
+        return None
+    os.environ["PYTHONPATH"] = clean  # noqa: TID251  # as above
+    return clean
+
+
+def _started(
+    arguments: Namespace, environ: dict[str, str], module_path: str | None = None
+) -> Started:
     """Raises OSError or UnicodeError if the ENV_FILE cannot be read; only the default one may be missing."""
     named = environ.get("ENV_FILE", "")
-    path = Path(named or ".env").absolute()
+    path = Path(named or _LIES_THERE).absolute()
     if named:
         os.environ["ENV_FILE"] = str(path)  # noqa: TID251  # for the processes that this one starts elsewhere
-    trusted = arguments.command not in _RUN_IN_FOREIGN_DIRECTORIES
-    text = _text(path, named=bool(named), trusted=trusted)
-    read = partial(_read, arguments, environ)
+    asked = bool(named) or arguments.command in _READ_WHAT_LIES_THERE
+    look = partial(_text, path, named=bool(named)) if asked else lambda: None
+    read = partial(_read, arguments, environ, found=not named)
+    text = look()
     return Started(
         arguments=arguments,
         loaded=read(text),
         env_file=None if text is None else str(path),
+        found=text is not None and not named,
         pathsep=os.pathsep,
-        reread=lambda: read(_text(path, named=bool(named), trusted=trusted)),
+        module_path=module_path,
+        reread=lambda: read(look()),
     )
 
 
-def _text(path: Path, *, named: bool, trusted: bool) -> str | None:
-    readable = named or (trusted and path.is_file())
-    return path.read_text(encoding="utf-8") if readable else None
+def _text(path: Path, *, named: bool) -> str | None:
+    return path.read_text(encoding="utf-8") if named or path.is_file() else None
 
 
-def _read(arguments: Namespace, environ: dict[str, str], text: str | None) -> Loaded:
+def _read(
+    arguments: Namespace, environ: dict[str, str], text: str | None, *, found: bool
+) -> Loaded:
     return load(
         given(arguments),
         environ,
@@ -94,6 +114,7 @@ def _read(arguments: Namespace, environ: dict[str, str], text: str | None) -> Lo
         platform=sys.platform,
         user_home=os.path.expanduser("~"),  # noqa: PTH111  # Path.home() raises where there is none
         cwd=str(Path.cwd()),
+        found=found,
     )
 
 
@@ -110,13 +131,35 @@ def _guarded(started: Started) -> int:
     """The border of the process: whatever happens ends in one line and an exit code."""
     try:
         module = _imported(f"exai_trio.commands.{MODULES[started.arguments.command]}")
-        return cast("Command", module.main)(started)
+        code = cast("Command", module.main)(started)
     except KeyboardInterrupt:
         return INTERRUPTED
     except BrokenPipeError:
         return _unheard()
     except Exception as fault:  # noqa: BLE001  # said in one line; the logs of daemon and shim have the rest
         return _failed(started, fault)
+    if started.arguments.command in _SAY_FAULTS_THEMSELVES:
+        _mention_unread(started)
+    return code
+
+
+def _mention_unread(started: Started) -> None:
+    """Somebody who looks for their settings may have them in a file that only `exai serve` reads unasked."""
+    answered = started.env_file is not None or started.arguments.command in _READ_WHAT_LIES_THERE
+    if answered or not _LIES_THERE.is_file():
+        return
+    from exai_trio.settings.load import sets_ours  # noqa: PLC0415  # only when something is amiss
+
+    try:
+        with _LIES_THERE.open(encoding="utf-8") as file:
+            ours = sets_ours(file.read(_MOST_LOOKED_AT))
+    except (OSError, ValueError):
+        return
+    if ours:
+        where = _LIES_THERE.absolute()
+        _complain(
+            f"{where} is read by `exai serve` alone; ENV_FILE={where} makes any command read it"
+        )
 
 
 def _imported(name: str) -> ModuleType:
@@ -126,11 +169,17 @@ def _imported(name: str) -> ModuleType:
 
 
 def _failed(started: Started, fault: Exception) -> int:
-    from exai_trio.commands.outcomes import explained  # noqa: PLC0415  # only when something failed
+    from exai_trio.commands.outcomes import (  # noqa: PLC0415  # only when something failed
+        NO_DAEMON,
+        explained,
+    )
+    from exai_trio.errors import UnauthorizedError  # noqa: PLC0415  # as above
 
     known = explained(fault)
     if known is not None:
         _complain(known.text)
+        if known.code == NO_DAEMON or known.text.startswith(UnauthorizedError.code):
+            _mention_unread(started)
         return known.code
     if started.loaded.config.log_level == "DEBUG":
         sys.excepthook(type(fault), fault, fault.__traceback__)

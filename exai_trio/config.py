@@ -22,6 +22,7 @@ LogFormat = Literal["auto", "text", "json"]
 
 MIB = 1024 * 1024
 _REACHABLE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104  # compared, not bound
+NO_TOKEN = "none"  # noqa: S105  # as EXAI_WS_TOKEN: none is wanted
 LOOPBACK_NAMES = frozenset({"localhost", "localhost.localdomain", "ip6-localhost"})
 
 
@@ -39,6 +40,7 @@ class Config:
     ws_host: str = "127.0.0.1"
     ws_port: int = 8079
     ws_token: str = attrs.field(default="", repr=_masked)
+    ws_token_file: Path | None = None
     jwt_secret_key: str = attrs.field(default="", repr=_masked)
     jwt_algorithm: JwtAlgorithm = "HS256"
     jwt_issuer: str = ""
@@ -85,6 +87,8 @@ class Config:
     default_model: str = "glm-4.5-flash"
     # Every other variable whose name ends in _KEY or _TOKEN: EXAI_PROVIDERS_FILE names the ones it wants.
     provider_keys: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_masked)
+    # Names of those that it must not have: somebody else may have named that file.
+    withheld_keys: frozenset[str] = frozenset()
 
     allowed_roots: tuple[Path, ...] = ()
     tool_profile: ToolProfile = "standard"
@@ -105,6 +109,29 @@ class Config:
     health_check_port: int = 8082
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "auto"
+
+    @property
+    def wants_no_token(self) -> bool:
+        return self.ws_token == NO_TOKEN
+
+    @property
+    def own_token(self) -> str:
+        """The token that the user has set."""
+        return "" if self.wants_no_token else self.ws_token
+
+    @property
+    def makes_token(self) -> bool:
+        """Whether nothing is set, so that the daemon makes a token for its home, and admits its own user without one."""
+        return not (self.ws_token or self.ws_token_file or self.jwt_secret_key)
+
+    @property
+    def admits_anyone(self) -> bool:
+        return self.wants_no_token and not (self.ws_token_file or self.jwt_secret_key)
+
+    @property
+    def token_file(self) -> Path:
+        """Where the token of the home is."""
+        return self.state / "ws_token"
 
     @property
     def loopback_only(self) -> bool:

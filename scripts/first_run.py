@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAI = [sys.executable, "-m", "exai_trio"]
+EXAI = [sys.executable, "-P", "-m", "exai_trio"]
 KEYS = ("GLM_API_KEY", "ZHIPUAI_API_KEY", "ZAI_API_KEY", "KIMI_API_KEY", "MOONSHOT_API_KEY")
 QUESTION = "What does this file hold, and what would you check first in a review of it?"
 REVIEWED = ROOT / "exai_trio" / "errors.py"

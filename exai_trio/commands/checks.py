@@ -93,7 +93,11 @@ def providers_file(seen: Seen) -> Iterator[Finding]:
     try:
         text = config.providers_file.read_text(encoding="utf-8")
         further = parse_providers(
-            text, load_catalogue(), config.provider_keys, config.stream_idle_s
+            text,
+            load_catalogue(),
+            config.provider_keys,
+            config.stream_idle_s,
+            config.withheld_keys,
         )
     except (OSError, UnicodeError) as fault:
         yield Finding(
@@ -131,7 +135,8 @@ def daemon(seen: Seen) -> Iterator[Finding]:
         yield Finding(
             state="fault",
             what=f"the daemon at {where} does not accept our token",
-            remedy="give EXAI_WS_TOKEN (or JWT_SECRET_KEY) the value that the daemon was started with",
+            remedy="give EXAI_WS_TOKEN (or JWT_SECRET_KEY) the value that the daemon was started with; if it was started"
+            " without, only its own user is let in",
         )
     elif seen.port_taken:
         yield from _taken(seen)

@@ -19,7 +19,7 @@ from exai_trio.errors import (
     UnauthorizedError,
 )
 from exai_trio.shim.budgets import Promise
-from exai_trio.transport.credentials import signed
+from exai_trio.transport.credentials import Credentials, credentials
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
 from exai_trio.wire.codec import Sequenced, WireError, decode_daemon, encode
 from exai_trio.wire.messages import (
@@ -110,7 +110,8 @@ async def open_client(
     with trio.CancelScope(relative_deadline=CONNECT_S) as connecting:
         async with dial(config.client_host, config.ws_port, limits) as socket:
             try:
-                client = await _introduce(socket, _hello(config, roots, back), config)
+                hello = _hello(credentials(config, socket.ends), roots, back)
+                client = await _introduce(socket, hello, config)
                 connecting.deadline = float("inf")
                 async with _while_it_answers(socket, config):
                     yield client
@@ -152,10 +153,10 @@ async def _watch_answers(socket: WebSocket, config: Config, body: trio.CancelSco
         body.cancel(reason="the daemon does not answer")
 
 
-def _hello(config: Config, roots: tuple[str, ...], back: Return | None) -> Hello:
+def _hello(shown: Credentials, roots: tuple[str, ...], back: Return | None) -> Hello:
     return Hello(
-        token=config.ws_token or None,
-        jwt=signed(config),
+        token=shown.token,
+        jwt=shown.jwt,
         session_id=None if back is None else back.session_id,
         last_seq=0 if back is None else back.last_seq,
         client_name="exai",
@@ -188,8 +189,9 @@ def _let_in(socket: WebSocket, answer: HelloAck, hello: Hello) -> Client:
         most = limits.get("max_frame_bytes", math.inf)
         return Client(socket, server, answer.session_id or "", seen, resumed, promise, most)
     if answer.error == "unauthorized":
+        told = "" if answer.message is UNSET else f": {answer.message}"
         raise UnauthorizedError(
-            "the daemon does not accept our token; give EXAI_WS_TOKEN the value that the daemon was started with"
+            f"the daemon does not accept our token{told}; give EXAI_WS_TOKEN the value that the daemon was started with"
         )
     raise ProtocolError(f"the daemon refused the hello: {answer.error or 'without a reason'}")
 

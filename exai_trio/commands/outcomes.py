@@ -7,6 +7,7 @@ from exai_trio import structs
 from exai_trio.commands.words import WordError
 from exai_trio.errors import ArgumentError, ExaiError
 from exai_trio.providers import providers_file
+from exai_trio.transport import token_file
 from exai_trio.transport.websocket import PeerGone, Unreachable
 
 FAILED, USAGE, NO_DAEMON = 1, 2, 75
@@ -28,7 +29,10 @@ def explained(fault: BaseException) -> Explained | None:
 
 def _line(fault: BaseException) -> Explained | None:
     match fault:
-        case WordError() | ArgumentError(details={"field": providers_file.VARIABLE}):
+        case (
+            WordError()
+            | ArgumentError(details={"field": providers_file.VARIABLE | token_file.VARIABLE})
+        ):
             return Explained(str(fault), USAGE)
         case ExaiError():
             return Explained(f"{fault.code}: {fault}", FAILED)

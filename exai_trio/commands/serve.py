@@ -15,10 +15,20 @@ from exai_trio.daemon.tree import Addresses
 
 def main(started: Started) -> int:
     raise_limit()
+    console = Console.of_process()
+    if (text := sources(started)) is not None:
+        console.note(text)
     replace = bool(started.arguments.replace)
     running = partial(run, replace=replace)
-    trio.run(running, started.loaded.config, Console.of_process(), started.reread)
+    trio.run(running, started.loaded.config, console, started.reread)
     return 0
+
+
+def sources(started: Started) -> str | None:
+    """The file that settings were read from, if nobody named it."""
+    if not started.found:
+        return None
+    return f"exai: settings from {started.env_file} (found in the working directory)"
 
 
 async def run(

@@ -7,24 +7,30 @@ from exai_trio import structs
 from exai_trio.commands import editors
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.started import Started
-from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILE, Loaded
+from exai_trio.interpreter import MODULE
+from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILES, Loaded
 from exai_trio.settings.printing import example, rows, text_of
 from exai_trio.settings.table import SETTINGS
 
 
 @structs.frozen(kw_only=True)
 class Machine:
-    """Where this program runs: the absolute path of its interpreter, and of the ENV_FILE that was read, if any."""
+    """Where this program runs: the absolute path of its interpreter, of the ENV_FILE that was read, if any, and what
+    PYTHONPATH must be instead, if it names the working directory."""
 
     interpreter: str
     env_file: str | None = None
     pathsep: str = ":"
+    module_path: str | None = None
 
 
 def main(started: Started) -> int:
     """Prints also what is at fault: that is when one looks."""
     machine = Machine(
-        interpreter=sys.executable, env_file=started.env_file, pathsep=started.pathsep
+        interpreter=sys.executable,
+        env_file=started.env_file,
+        pathsep=started.pathsep,
+        module_path=started.module_path,
     )
     console, loaded = Console.of_process(), started.loaded
     if started.arguments.example:
@@ -57,7 +63,7 @@ def editor_configuration(editor: str, loaded: Loaded, machine: Machine) -> str:
     """What the editor reads, in its own shape. It holds no secrets: those belong into ENV_FILE."""
     server = editors.Server(
         command=machine.interpreter,
-        args=["-m", "exai_trio", "shim"],
+        args=[*MODULE, "shim"],
         env=_env(loaded, machine),
     )
     return editors.configuration(editor, server, loaded.config.client_timeout_s)
@@ -81,6 +87,8 @@ def _env(loaded: Loaded, machine: Machine) -> dict[str, str]:
     env = {"EXAI_WS_AUTOSTART": "true"}
     if machine.env_file is not None:
         env["ENV_FILE"] = machine.env_file
+    if machine.module_path is not None:
+        env["PYTHONPATH"] = machine.module_path
     for setting in SETTINGS:
         given = _source(loaded.origins, setting.field) in {ARGUMENTS, ENVIRON}
         if given and not setting.secret:
@@ -93,6 +101,7 @@ def _source(origins: Mapping[str, str], field: str) -> str:
 
 
 def _origin(origin: str, machine: Machine) -> str:
-    if origin.startswith(FILE) and machine.env_file is not None:
-        return machine.env_file + origin.removeprefix(FILE)
+    source, *renamed = origin.split(",", 1)
+    if source in FILES and machine.env_file is not None:
+        return ",".join([machine.env_file, *renamed])
     return origin

@@ -9,7 +9,8 @@ from exai_trio.settings.load import Loaded
 
 @structs.frozen(kw_only=True)
 class Started:
-    """`env_file` is the absolute path of the ENV_FILE that was read, if any; `pathsep` separates lists of paths.
+    """`env_file` is the absolute path of the file of settings that was read, if any, and `found` says that nobody named it; `pathsep` separates lists of paths;
+    `module_path` is PYTHONPATH as processes of ours get it, where that differs from ours.
 
     `reread` gives the settings as they are now: the file may have changed. Raises OSError or UnicodeError.
     """
@@ -17,5 +18,7 @@ class Started:
     arguments: Namespace
     loaded: Loaded
     env_file: str | None = None
+    found: bool = False
     pathsep: str = ":"
+    module_path: str | None = None
     reread: Callable[[], Loaded] | None = None

@@ -65,6 +65,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the database there is not ours; then
     nothing of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
     """
+    Tokens(config)  # a token that is of no use stops the start before anything else happens
     async with AsyncExitStack() as stack:
         # What needs no home is there, and what takes long is done, before a daemon that serves is asked to leave it.
         outside = await stack.enter_async_context(_outside(config)) if replace else None
@@ -82,6 +83,8 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             await elsewhere.wait_left()
             await wait_free(config, config.drain_s + _LEAVE_S)
         home = stack.enter_context(own_home(config))
+        with suppress(OSError):  # a job tries again
+            home.keep_token()
         stack.enter_context(open_logs(config, "ws_daemon"))
         stack.enter_context(sparse("trio.serve_listeners"))  # else ten without descriptors a second
         shared = await stack.enter_async_context(_build(config, _port(listeners), home, outside))
@@ -142,7 +145,7 @@ async def _build(
             boot_id=facts.boot_id,
             registry=facts.registry,
             services=services,
-            tokens=Tokens(config),
+            tokens=Tokens(config, lambda: home.token),
             call_log=CallLog(config.logs / "ws_daemon.metrics.jsonl"),
             permits=facts.permits,
             now=unix_now,

@@ -6,9 +6,10 @@ from exai_trio import structs
 from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
 from exai_trio.observability.times import rfc3339
 from exai_trio.transport.websocket import INTERNAL, PeerGone, WebSocket
-from exai_trio.wire.codec import WireError, decode_client
+from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import (
     Ack,
+    Bye,
     CallFailed,
     CallTool,
     Cancel,
@@ -27,10 +28,12 @@ from exai_trio.wire.messages import (
 )
 
 from .faults import as_fault
+from .handshake import UNAUTHORIZED
 from .outbox import Farewell, Outbox
 from .pace import Pace
 from .session import Session
 from .state import Shared
+from .tokens import OWNER, Identity
 
 
 @structs.define(eq=False)
@@ -49,6 +52,7 @@ class Connection:
     outbox: Outbox
     shared: Shared
     pace: Pace
+    identity: Identity = OWNER
 
     async def converse(self) -> None:
         """Serve until the peer is gone or the outbox is closed; then detach from the session. Calls go on."""
@@ -59,6 +63,8 @@ class Connection:
                 legs.start_soon(self._read, name="reader")
                 legs.start_soon(self._write, name="writer")
                 legs.start_soon(self._beat, name="heartbeat")
+                if not self.identity.is_lasting:
+                    legs.start_soon(self._watch_identity, legs.cancel_scope, name="identity")
         except* _Left as left:
             farewell = _first(left)
         except* PeerGone:
@@ -72,11 +78,18 @@ class Connection:
         await self.socket.relay(self._receive)
 
     async def _receive(self, frame: str | bytes) -> None:
+        if self._is_over:
+            return
         if not isinstance(self._take(frame), Ack):  # which brings no answer
             await self.outbox.wait_room()
         pause = self.pace.pause_s()
         if pause is not None:
             await trio.sleep(pause)
+
+    @property
+    def _is_over(self) -> bool:
+        farewell = self.outbox.farewell
+        return farewell is not None and farewell.code == UNAUTHORIZED
 
     async def _write(self) -> None:
         while True:
@@ -92,6 +105,13 @@ class Connection:
             await trio.sleep(config.ws_ping_interval)
             if not await self.socket.answers_ping(config.ws_ping_timeout):
                 raise _Left(Farewell(INTERNAL, "missed heartbeats"))
+
+    async def _watch_identity(self, connection: trio.CancelScope) -> None:
+        """Once the token is not good any more nothing is heard that comes, and the peer has EXAI_WS_CLOSE_TIMEOUT to hear why."""
+        why = await self.identity.wait_over(self.shared.now)
+        self.outbox.put(encode(Bye(reason=why, retry_after_s=0.0)))
+        self.outbox.close(Farewell(UNAUTHORIZED, why))
+        connection.deadline = trio.current_time() + self.shared.config.ws_close_timeout
 
     def _take(self, frame: str | bytes) -> ClientMessage | None:
         try:
@@ -158,7 +178,7 @@ class Connection:
 
     def _rotate(self, message: RotateToken) -> TokenRotated:
         try:
-            self.shared.tokens.rotate(message.old, message.new)
+            self.shared.tokens.rotate(message.old, message.new, self.identity)
         except ExaiError as fault:
             error = as_fault(fault, "rotate_token")
             return TokenRotated(ok=False, error=error, request_id=message.request_id)

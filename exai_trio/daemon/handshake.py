@@ -1,6 +1,7 @@
 """From an open WebSocket to a client that may talk: the hello, and every way to refuse it."""
 
 import trio
+from msgspec import UNSET
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config
@@ -10,7 +11,9 @@ from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import Bye, Hello, HelloAck, ServerFacts
 
 from .allowances import longest_stream
+from .local_peer import Peer
 from .state import Shared
+from .tokens import OWNER, Identity
 
 BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
 PROTOCOL = 2
@@ -22,17 +25,18 @@ class HelloRefused(Exception):
 
     code: int
     error: str
+    message: str | None = None
 
 
-async def receive_hello(socket: WebSocket, shared: Shared) -> tuple[Hello, str]:
-    """The client's hello and its principal. Raises HelloRefused or PeerGone."""
+async def receive_hello(socket: WebSocket, shared: Shared, peer: Peer) -> tuple[Hello, Identity]:
+    """The client's hello and whom it speaks for. Raises HelloRefused or PeerGone."""
     with trio.move_on_after(shared.config.ws_hello_timeout):
-        frame = await socket.receive()
-        return _admit(frame, shared)
+        hello = _read(await socket.receive())
+        return hello, await _identify(hello, shared, peer)
     raise HelloRefused(NO_HELLO, "hello timeout")
 
 
-def _admit(frame: str | bytes, shared: Shared) -> tuple[Hello, str]:
+def _read(frame: str | bytes) -> Hello:
     try:
         hello = decode_client(frame)
     except WireError as fault:
@@ -42,10 +46,21 @@ def _admit(frame: str | bytes, shared: Shared) -> tuple[Hello, str]:
         raise HelloRefused(code, error) from fault
     if not isinstance(hello, Hello):
         raise HelloRefused(MISSING_HELLO, "missing_hello")
+    return hello
+
+
+async def _identify(hello: Hello, shared: Shared, peer: Peer) -> Identity:
+    tokens = shared.tokens
     try:
-        return hello, shared.tokens.principal(hello.token, hello.jwt)
+        return tokens.identify(hello.token, hello.jwt)
     except UnauthorizedError as fault:
-        raise HelloRefused(UNAUTHORIZED, "unauthorized") from fault
+        if not tokens.admits_owner:
+            raise HelloRefused(UNAUTHORIZED, "unauthorized") from fault
+    if await shared.peers.is_owner(peer):
+        return OWNER
+    path = shared.config.token_file
+    advice = f"only the daemon's own user needs no token; it is in {path} (EXAI_WS_TOKEN_FILE)"
+    raise HelloRefused(UNAUTHORIZED, "unauthorized", advice)
 
 
 def _is_hello(fault: WireError) -> bool:
@@ -55,7 +70,8 @@ def _is_hello(fault: WireError) -> bool:
 async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
     """Say why and close. Raises PeerGone."""
     if refusal.code != NO_HELLO:
-        await socket.send(encode(HelloAck(ok=False, error=refusal.error)))
+        message = UNSET if refusal.message is None else refusal.message
+        await socket.send(encode(HelloAck(ok=False, error=refusal.error, message=message)))
     await socket.close(refusal.code, refusal.error)
 
 

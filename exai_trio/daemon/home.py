@@ -9,22 +9,25 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.files import private_directory, replace_private
+from exai_trio.transport.token_file import made_token
 
 _LOOK_S = 0.005
 
 
 @structs.define(eq=False)
 class Home:
-    """`fault` says why it is not ours yet."""
+    """`fault` says why it is not ours yet; `token` is the home's, once it is there for its user to read."""
 
     config: Config
     fault: str | None = None
+    token: str = attrs.field(default="", repr=False)
     _lock: int | None = None
     _noted: bool = False
 
@@ -60,6 +63,15 @@ class Home:
         if self.fault is not None:
             raise OSError(self.fault)
         self.note_pid()
+        self.keep_token()
+
+    def keep_token(self) -> None:
+        """`state/ws_token`, for clients of this user: they show it where a system does not say whose a connection is. Raises
+        OSError."""
+        path = self.config.token_file
+        held = self._lock is not None and self.config.makes_token
+        if held and not (self.token and path.exists()):
+            self.token = made_token(path, self.token)
 
     def let_go(self) -> None:
         """Another daemon may take it from now on."""

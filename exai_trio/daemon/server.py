@@ -26,6 +26,7 @@ from exai_trio.wire.messages import Bye
 from .admission import OurNames, Places
 from .connection import Connection
 from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
+from .local_peer import Peer
 from .outbox import Farewell, Outbox
 from .pace import Pace
 from .sessions import Sessions
@@ -101,10 +102,11 @@ class Server:
         opening = trio.CancelScope(
             deadline=trio.current_time() + self.shared.config.ws_hello_timeout
         )
+        peer = Peer(stream)
         with opening:
-            async with accept(stream, self.limits, self._objection) as socket:
+            async with accept(stream, self.limits, peer.seen_by(self._objection)) as socket:
                 opening.deadline = float("inf")
-                await self._welcome(socket, address)
+                await self._welcome(socket, address, peer)
 
     async def _turn_away(self, stream: trio.abc.Stream, limit: str) -> None:
         """Say why, if the peer lets us within EXAI_WS_CLOSE_TIMEOUT and few others are being told; else just end it: a
@@ -120,18 +122,18 @@ class Server:
     def _objection(self, handshake: Handshake) -> str | None:
         return self.names.objection(handshake.headers)
 
-    async def _welcome(self, socket: WebSocket, address: str) -> None:
+    async def _welcome(self, socket: WebSocket, address: str, peer: Peer) -> None:
         if self.shared.draining.is_set():
             await refuse_for_now(socket, "draining", self.shared.retry_after_s)
             return
         try:
-            hello, principal = await receive_hello(socket, self.shared)
+            hello, identity = await receive_hello(socket, self.shared, peer)
         except HelloRefused as refusal:
             refused = refusal
         else:
             outbox = Outbox()
             try:
-                session, resumed = await self.sessions.join(hello, principal, outbox)
+                session, resumed = await self.sessions.join(hello, identity.principal, outbox)
             except StorageError:
                 await refuse_for_now(socket, "the journal cannot be read", _READ_AGAIN_S)
                 return
@@ -140,7 +142,7 @@ class Server:
             if self.shared.draining.is_set():  # too late for the goodbye that all others were told
                 outbox.put(encode(Bye(reason="draining", retry_after_s=self.shared.retry_after_s)))
                 outbox.close(Farewell(SERVICE_RESTART, "draining"))
-            await self._converse(Connection(socket, session, outbox, self.shared, pace))
+            await self._converse(Connection(socket, session, outbox, self.shared, pace, identity))
             return
         log.info("hello refused", extra={"error": refused.error})
         await refuse(socket, refused)

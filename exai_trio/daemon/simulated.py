@@ -2,7 +2,6 @@
 
 import logging
 import subprocess
-import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -10,11 +9,12 @@ import msgspec
 import trio
 
 from exai_trio.errors import ServiceUnavailableError
+from exai_trio.interpreter import EXAI
 
 log = logging.getLogger("exai.simulated")
 
 _START_S = 20.0
-_COMMAND = ("-m", "exai_trio", "simulate", "--port", "0", "--until-eof")
+_COMMAND = (*EXAI, "simulate", "--port", "0", "--until-eof")
 
 
 @asynccontextmanager
@@ -32,7 +32,7 @@ async def _run(  # noqa: ASYNC128 - hands task_status on
     task_status: trio.TaskStatus[trio.Process],
 ) -> None:
     await trio.run_process(
-        [sys.executable, *_COMMAND],
+        _COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         check=False,

@@ -19,6 +19,7 @@ from .facts import Facts
 from .figures import Figures
 from .handover import Ending
 from .home import Home
+from .local_peer import LocalPeers
 from .tokens import Tokens
 from .toolset import Offered
 
@@ -43,6 +44,7 @@ class Shared:
     registry: Offered
     services: Services
     tokens: Tokens
+    peers: LocalPeers = attrs.field(factory=LocalPeers)
     call_log: CallLog[CallLine]
     permits: trio.CapacityLimiter
     now: Callable[[], float]

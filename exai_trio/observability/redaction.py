@@ -27,6 +27,7 @@ _SECRETS = re.compile(
     | \b(?:sk|ak|org)-[A-Za-z0-9_-]{6,}
     | \beyJ[A-Za-z0-9_-]{5,}\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?
     | \b[0-9a-f]{32}\.[A-Za-z0-9]{8,}
+    | (?<=://) [^\s"'<>/]* @
     | \bdata:[\w.+/-]*[;,][^\s"')]*
     """,
     re.VERBOSE | re.IGNORECASE,

@@ -9,6 +9,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.config import Config, is_loopback
+from exai_trio.settings.urls import without_password
 
 from .dialect import Dialect
 from .glm import glm_dialect
@@ -66,6 +67,11 @@ class Endpoint:
     def account(self) -> str:
         """Tells this key of this service from any other, without giving the key away."""
         return hashlib.sha256(f"{self.base_url}\n{self.key}".encode()).hexdigest()[:16]
+
+    @property
+    def shown_url(self) -> str:
+        """The address without a user, a password, or a query."""
+        return without_password(self.base_url)
 
     @property
     def on_loopback(self) -> bool:

@@ -292,5 +292,9 @@ async def _further(config: Config, catalogue: Catalogue, environ: Mapping[str, s
             details={"field": VARIABLE},
         ) from error
     return parse_providers(
-        text, catalogue, {**environ, **config.provider_keys}, config.stream_idle_s
+        text,
+        catalogue,
+        {**environ, **config.provider_keys},
+        config.stream_idle_s,
+        config.withheld_keys,
     )

@@ -18,7 +18,7 @@ def facts_of(
         "configured": endpoint.configured,
         "remedy": None if endpoint.configured else endpoint.remedy,
         "simulated": endpoint.simulated,
-        "base_url": endpoint.base_url,
+        "base_url": endpoint.shown_url,
         "capabilities": sorted(endpoint.dialect.capabilities),
         "models": list(models),
         "max_inflight": endpoint.max_inflight,

@@ -26,6 +26,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError
+from exai_trio.settings.urls import without_password
 
 from .catalogue import Catalogue, ModelInfo, Price
 from .endpoint import Endpoint, Limits
@@ -56,9 +57,16 @@ class Further:
 
 
 def parse_providers(
-    text: str, catalogue: Catalogue, keys: Mapping[str, str], idle_s: float
+    text: str,
+    catalogue: Catalogue,
+    keys: Mapping[str, str],
+    idle_s: float,
+    withheld: frozenset[str] = frozenset(),
 ) -> Further:
-    """Raises: ArgumentError, naming the setting and every fault of the file it can name."""
+    """`withheld` are variables that are set, but not for this file.
+
+    Raises: ArgumentError, naming the setting and every fault of the file it can name.
+    """
     try:
         raw = tomllib.loads(text)
         listed = msgspec.convert(raw.pop("provider", []), list[dict[str, Any]])
@@ -67,6 +75,7 @@ def parse_providers(
         _refuse_twins([provider.name for provider in providers])
         models = tuple(model for provider in providers for model in _models(provider, catalogue))
         further = [provider for provider in providers if provider.name not in BUILT_IN]
+        _refuse_withheld({provider.key_variable for provider in further} & withheld)
         return Further(
             endpoints=tuple(_endpoint(entry, keys, idle_s) for entry in further), models=models
         )
@@ -79,7 +88,7 @@ def _provider(entry: dict[str, Any]) -> _Provider:
     provider = msgspec.convert(entry, _Provider)
     if not _NAME.fullmatch(provider.name):
         raise ValueError(
-            f'"{provider.name}" is no provider name: small letters, digits, _ and -, at most 32'
+            f'"{without_password(provider.name)}" is no provider name: small letters, digits, _ and -, at most 32'
         )
     if provider.name in BUILT_IN:
         _refuse_unknown(provider.name, entry, frozenset({"name", "model"}))
@@ -130,6 +139,15 @@ def _refuse_unknown(where: str, entry: Mapping[str, Any], known: frozenset[str])
         raise ValueError(
             f"{where}: unknown {', '.join(unknown)}"
             + (f"; known: {', '.join(sorted(known))}" if known else "")
+        )
+
+
+def _refuse_withheld(names: frozenset[str] | set[str]) -> None:
+    if names:
+        raise ValueError(
+            f"{', '.join(sorted(names))} of the environment is not sent to addresses of this file, since a .env that was merely"
+            f" found in the working directory names it: set {VARIABLE} in the environment too; or, if the .env is yours, name"
+            " it in ENV_FILE"
         )
 
 

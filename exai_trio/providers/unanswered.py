@@ -20,7 +20,7 @@ def refusal(
 
 def unreachable(endpoint: Endpoint, why: str) -> ProviderNetworkError:
     return ProviderNetworkError(
-        f"{endpoint.dialect.title}: no connection to {endpoint.base_url}: {why}",
+        f"{endpoint.dialect.title}: no connection to {endpoint.shown_url}: {why}",
         details={"reason": "connect"},
     )
 
@@ -36,6 +36,6 @@ def broken_off(endpoint: Endpoint, kind: str) -> ProviderNetworkError:
 def unsendable(endpoint: Endpoint, kind: str) -> ProviderNetworkError:
     """Nothing was sent, and nothing would be the next time."""
     return ProviderNetworkError(
-        f"{endpoint.dialect.title}: the request could not be made to {endpoint.base_url} ({kind})",
+        f"{endpoint.dialect.title}: the request could not be made to {endpoint.shown_url} ({kind})",
         details={"reason": "unsendable", "max_attempts": 1},
     )

@@ -8,14 +8,18 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
+
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.settings import dotenv
+from exai_trio.settings import dotenv, urls
 from exai_trio.settings.rules import contradictions, oddities
 from exai_trio.settings.table import NOT_YET, PRESETS, SETTINGS, Setting
+from exai_trio.settings.trust import FOUND, is_found, keys, misdirected
 from exai_trio.settings.values import Place
 
 ARGUMENTS, ENVIRON, FILE, DEFAULT = "command line", "environment", "ENV_FILE", "default"
+FILES = (FILE, FOUND)
 _OURS = frozenset(name for setting in SETTINGS for name in (setting.name, *setting.aliases))
 _SHOWN = 80  # characters of a faulty value that are repeated
 
@@ -75,20 +79,23 @@ def load(
     platform: str = "linux",
     user_home: str = "/",
     cwd: str = "",
+    found: bool = False,
 ) -> Loaded:
-    """`cwd` is what relative paths on the command line start from; elsewhere they are refused. `arguments` are texts by variable, `env_file` is the text of the file; see the module for their order."""
+    """`cwd` is what relative paths on the command line start from; elsewhere they are refused. `arguments` are texts by variable, `env_file` is the text of the file, `found` says that nobody named it; see the module for their order."""
     file = dotenv.parse(env_file or "")
     sources: Sources = (
         (ARGUMENTS, _anchored(arguments, cwd)),
         (ENVIRON, environ),
-        (FILE, file.values),
+        (FOUND if found else FILE, file.values),
     )
     given = {setting.field: text for setting in SETTINGS if (text := _given(setting, sources))}
     values, faults = _parsed(given, Place(pathsep=pathsep, user_home=user_home))
     preset = PRESETS[str(values.get("environment", Config().environment))]
     base: dict[str, Any] = {"home": default_home(environ, platform, user_home), **preset}
-    config = Config(**{**base, **values}, provider_keys=_keys(environ, file.values))
+    config = Config(**{**base, **values})
     origins = _origins(given, values, preset, config)
+    further = keys(environ, file.values, found=is_found(origins["providers_file"]))
+    config = attrs.evolve(config, provider_keys=further[0], withheld_keys=further[1])
     return Loaded(
         config=config,
         origins=origins,
@@ -100,6 +107,11 @@ def load(
             *oddities(config),
         ),
     )
+
+
+def sets_ours(env_file: str) -> bool:
+    """Whether a file with this text sets anything of EXAI's."""
+    return not _OURS.isdisjoint(dotenv.parse(env_file).values)
 
 
 def _anchored(arguments: Mapping[str, str], cwd: str) -> Mapping[str, str]:
@@ -137,10 +149,15 @@ def _parsed(given: Mapping[str, Given], place: Place) -> tuple[dict[str, Any], t
 def _fault(setting: Setting, given: Given, allowed: str) -> Fault:
     return Fault(
         variable=given.variable,
-        value="<not shown>" if setting.secret else shown(given.text),
+        value="<not shown>" if setting.secret else shown(_harmless(setting, given.text)),
         allowed=_later(given) or allowed,
         origin=given.origin,
     )
+
+
+def _harmless(setting: Setting, text: str) -> str:
+    is_address = setting.kind.is_address or urls.looks_like_one(text)
+    return urls.without_password(text) if is_address else text
 
 
 def _later(given: Given) -> str | None:
@@ -163,7 +180,7 @@ def _contradictory(
     config: Config, given: Mapping[str, Given], origins: Mapping[str, str]
 ) -> Iterator[Fault]:
     by_field = {setting.field: setting for setting in SETTINGS}
-    for field, allowed in contradictions(config):
+    for field, allowed in (*contradictions(config), *misdirected(config, origins)):
         text = Given(
             variable=given[field].variable if field in given else by_field[field].name,
             text=given[field].text if field in given else str(getattr(config, field)),
@@ -205,15 +222,6 @@ def _skipped(file: dotenv.EnvFile) -> Iterator[str]:
     for line, name in file.bad_lines:
         if name not in _OURS:
             yield f"line {line} of ENV_FILE is not NAME=value and is skipped"
-
-
-def _keys(environ: Mapping[str, str], file: Mapping[str, str]) -> dict[str, str]:
-    both = {**file, **environ}
-    return {
-        name: text.strip()
-        for name, text in both.items()
-        if name.endswith(("_KEY", "_TOKEN")) and name not in _OURS and text.strip()
-    }
 
 
 def _unknown(*texts: Mapping[str, str]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 
 from exai_trio.config import Config
+from exai_trio.settings import tokens
 
 SECRET_BYTES = 32  # the least for HMAC with SHA-256; PyJWT would take ten
 
@@ -48,8 +49,17 @@ def _ports(config: Config) -> Iterator[Finding]:
 
 
 def _strangers(config: Config) -> Iterator[Finding]:
-    if not (config.loopback_only or config.ws_token or config.jwt_secret_key):
+    if config.loopback_only:
+        return
+    if not (config.own_token or config.ws_token_file or config.jwt_secret_key):
         yield "ws_host", "a loopback address, unless EXAI_WS_TOKEN or JWT_SECRET_KEY is set"
+    if config.own_token and not tokens.is_good(config.own_token):
+        yield "ws_token", f"{tokens.ALLOWED}; fewer are enough on a loopback address only"
+
+
+def _tokens(config: Config) -> Iterator[Finding]:
+    if config.ws_token and config.ws_token_file:
+        yield "ws_token_file", "nothing while EXAI_WS_TOKEN is set"
 
 
 def _jwt(config: Config) -> Iterator[Finding]:
@@ -75,6 +85,7 @@ RULES: tuple[Rule, ...] = (
     _streams,
     _ports,
     _strangers,
+    _tokens,
     _jwt,
     _tools,
 )
@@ -91,4 +102,8 @@ def oddities(config: Config) -> tuple[str, ...]:
         found.append("EXAI_SIMULATE is true: the keys of GLM and Kimi are not used")
     if config.ws_autostart and not config.loopback_only:
         found.append("EXAI_WS_AUTOSTART has no effect: EXAI_WS_HOST is no loopback address")
+    if config.loopback_only and config.own_token and not tokens.is_good(config.own_token):
+        found.append(
+            f"EXAI_WS_TOKEN has fewer than {tokens.LEAST} characters: other users of this machine may guess it"
+        )
     return tuple(found)

@@ -7,13 +7,16 @@ from exai_trio.settings.values import Kind
 
 @structs.frozen(kw_only=True)
 class Setting:
-    """One variable. `about` is one line for people, `aliases` are further names that are read for it."""
+    """One variable. `about` is one line for people, `aliases` are further names that are read for it; a secret is sent to the
+    address in the setting `sent_to`, by whoever reads both.
+    """
 
     name: str
     kind: Kind
     about: str
     aliases: tuple[str, ...] = ()
     secret: bool = False
+    sent_to: str = ""
 
     @property
     def field(self) -> str:
@@ -32,8 +35,8 @@ def _setting(name: str, kind: Kind, about: str, *aliases: str) -> Setting:
     return Setting(name=name, kind=kind, about=about, aliases=aliases)
 
 
-def _secret(name: str, kind: Kind, about: str, *aliases: str) -> Setting:
-    return Setting(name=name, kind=kind, about=about, aliases=aliases, secret=True)
+def _secret(name: str, kind: Kind, about: str, *aliases: str, sent_to: str = "") -> Setting:
+    return Setting(name=name, kind=kind, about=about, aliases=aliases, secret=True, sent_to=sent_to)
 
 
 _DAY = 86400
@@ -61,11 +64,24 @@ _GENERAL = Group(
 _MODELS = Group(
     title="Models",
     settings=(
-        _secret("GLM_API_KEY", v.visible("a key"), "Z.ai's key", "ZHIPUAI_API_KEY", "ZAI_API_KEY"),
+        _secret(
+            "GLM_API_KEY",
+            v.visible("a key"),
+            "Z.ai's key",
+            "ZHIPUAI_API_KEY",
+            "ZAI_API_KEY",
+            sent_to="GLM_API_URL",
+        ),
         _setting("GLM_API_URL", v.url(), "where GLM is"),
         _setting("GLM_TIMEOUT_SECS", v.seconds(0.05, 3600), "connect to first byte"),
         _setting("GLM_STREAM_TIMEOUT", v.seconds(0.05, _DAY), "a whole stream"),
-        _secret("KIMI_API_KEY", v.visible("a key"), "Moonshot's key", "MOONSHOT_API_KEY"),
+        _secret(
+            "KIMI_API_KEY",
+            v.visible("a key"),
+            "Moonshot's key",
+            "MOONSHOT_API_KEY",
+            sent_to="KIMI_API_URL",
+        ),
         _setting("KIMI_API_URL", v.url(), "where Kimi is", "MOONSHOT_API_URL"),
         _setting("KIMI_TIMEOUT_SECS", v.seconds(0.05, 3600), "connect to first byte"),
         _setting("KIMI_STREAM_TIMEOUT", v.seconds(0.05, _DAY), "a whole stream"),
@@ -135,10 +151,19 @@ _WEBSOCKET = Group(
         _setting(
             "EXAI_WS_HOST",
             v.host(),
-            "any but loopback needs a token or JWT",
+            "any but loopback needs a token of your own or JWT",
         ),
         _setting("EXAI_WS_PORT", v.whole(0, 65535), "0: any free port"),
-        _secret("EXAI_WS_TOKEN", v.visible("a token"), "shared by daemon and clients"),
+        _secret(
+            "EXAI_WS_TOKEN",
+            v.token(),
+            "shared by daemon and clients; none: any user of this machine may come, on loopback only",
+        ),
+        _setting(
+            "EXAI_WS_TOKEN_FILE",
+            v.path(),
+            "holds such a token; default: state/ws_token, which the daemon makes for its own user",
+        ),
         _secret(
             "JWT_SECRET_KEY",
             v.line("a secret of at least 32 bytes"),

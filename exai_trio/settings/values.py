@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from exai_trio import structs
+from exai_trio.config import NO_TOKEN
+from exai_trio.settings import tokens
 
 Number = TypeVar("Number", int, float)
 
@@ -16,9 +18,13 @@ _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _URL = re.compile(
     r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?"
 )
-_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^\s/?#@]+|null")
+_ORIGIN = re.compile(
+    r"[a-z][a-z0-9+.-]*://(\[[0-9A-Fa-f:.]+\]|[^\s/?#@:\[\]\uff20]+)(:[0-9]{1,5})?|null"
+)
 _TOOL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]*")
-_HOST = re.compile(r"([!-\-/-~]{1,63}\.)*[!-\-/-~]{0,63}")  # what a resolver takes at all
+_HOST = re.compile(
+    r"([!-\-0-?A-~]{1,63}\.)*[!-\-0-?A-~]{0,63}"
+)  # what a resolver takes at all, and no user before it
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -33,10 +39,13 @@ class Place:
 
 @structs.frozen(kw_only=True)
 class Kind:
-    """A kind of value. `parse` raises ValueError for a text that is not `allowed`; it is never given an empty one."""
+    """A kind of value. `parse` raises ValueError for a text that is not `allowed`; it is never given an empty one. A text for
+    an address may hold a password, which is not to be shown.
+    """
 
     allowed: str
     parse: Callable[[str, Place], object]
+    is_address: bool = False
 
 
 def switch() -> Kind:
@@ -102,6 +111,17 @@ def visible(what: str) -> Kind:
     return Kind(allowed=f"{what} of ASCII letters, digits and signs, without spaces", parse=parse)
 
 
+def token() -> Kind:
+    """Short ones too: whether that is allowed depends on who can come."""
+
+    def parse(text: str, _: Place) -> str:
+        if not tokens.is_possible(text):
+            raise ValueError
+        return NO_TOKEN if text.lower() == NO_TOKEN else text
+
+    return Kind(allowed=f"{tokens.ALLOWED}; or none", parse=parse)
+
+
 def host() -> Kind:
     def parse(text: str, _: Place) -> str:
         if not _HOST.fullmatch(text):
@@ -111,6 +131,7 @@ def host() -> Kind:
     return Kind(
         allowed="a host name or address in ASCII, its parts between dots of 1 to 63 characters",
         parse=parse,
+        is_address=True,
     )
 
 
@@ -120,7 +141,11 @@ def url() -> Kind:
             raise ValueError
         return text.rstrip("/")
 
-    return Kind(allowed="an http or https URL without user, query or fragment", parse=parse)
+    return Kind(
+        allowed="an http or https URL without user, query or fragment",
+        parse=parse,
+        is_address=True,
+    )
 
 
 def path() -> Kind:
@@ -146,7 +171,11 @@ def origins() -> Kind:
     def parse(text: str, _: Place) -> tuple[str, ...]:
         return _matching(text, _ORIGIN)
 
-    return Kind(allowed="origins such as https://example.org, separated by commas", parse=parse)
+    return Kind(
+        allowed="origins such as https://example.org, separated by commas",
+        parse=parse,
+        is_address=True,
+    )
 
 
 def _matching(text: str, pattern: re.Pattern[str]) -> tuple[str, ...]:

@@ -4,7 +4,6 @@ import fcntl
 import logging
 import os
 import subprocess
-import sys
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +14,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
+from exai_trio.interpreter import EXAI
 from exai_trio.resilience.backoff import Backoff
 
 log = logging.getLogger("exai.shim")
@@ -34,7 +34,7 @@ _PAUSES: Final = Backoff(first_s=2.0, longest_s=30.0)
 def daemon_command(config: Config) -> list[str]:
     """The daemon for our own address and home, wherever those came from; everything else it reads as we did."""
     place = ["--host", config.ws_host, "--port", str(config.ws_port), "--home", str(config.home)]
-    return [sys.executable, "-m", "exai_trio", "serve", *place]
+    return [*EXAI, "serve", *place]
 
 
 @structs.define(eq=False)

@@ -15,7 +15,8 @@ import trio
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config, is_loopback
-from exai_trio.transport.credentials import signed
+from exai_trio.errors import ArgumentError
+from exai_trio.transport.credentials import Credentials, credentials
 from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable, WebSocket
 from exai_trio.wire.codec import WireError, decode_daemon, encode
 from exai_trio.wire.messages import (
@@ -45,6 +46,11 @@ _NO_ANSWER: Final = "no answer in time"
 
 
 Dial = Callable[[], AbstractAsyncContextManager[WebSocket]]
+
+
+def _reason(refusal: HelloAck) -> str:
+    said = [text for text in (refusal.error, refusal.message) if isinstance(text, str)]
+    return ": ".join(said) or "no reason given"
 
 
 def _new_session() -> str:
@@ -168,9 +174,10 @@ class Link:
             await self._heartbeat(ws)
 
     async def _greet(self, ws: WebSocket, roots: tuple[str, ...]) -> HelloAck:
+        shown = self._credentials(ws)
         hello = Hello(
-            token=self.config.ws_token or None,
-            jwt=signed(self.config),
+            token=shown.token,
+            jwt=shown.jwt,
             session_id=self.session_id,
             client_name="exai-shim",
             client_version=__version__,
@@ -185,12 +192,18 @@ class Link:
         if not isinstance(answer, HelloAck):
             raise PeerGone(reason=f"{type(answer).__name__} instead of hello_ack")
         if not answer.ok:
-            raise Refused(answer.error if isinstance(answer.error, str) else "no reason given")
+            raise Refused(_reason(answer))
         if answer.resumed is not True:
             self._last_seq = self._acked = 0
         if isinstance(answer.session_id, str):
             self.session_id = answer.session_id
         return answer
+
+    def _credentials(self, ws: WebSocket) -> Credentials:
+        try:
+            return credentials(self.config, ws.ends)
+        except ArgumentError as fault:
+            raise Refused(fault.message) from fault
 
     async def _prove(self, ws: WebSocket) -> None:
         if not await ws.answers_ping(self.config.ws_ping_validation_timeout):

@@ -1,4 +1,4 @@
-"""`python -m exai_trio.simulator`: the simulator alone. `exai simulate` is the same with EXAI's own command line."""
+"""`python -P -m exai_trio.simulator`: the simulator alone. `exai simulate` is the same with EXAI's own command line."""
 
 import argparse
 from functools import partial
@@ -11,7 +11,7 @@ from .child import main
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m exai_trio.simulator")
+    parser = argparse.ArgumentParser(prog="python -P -m exai_trio.simulator")
     parser.add_argument("--host", default=DEFAULT_HOST)
     parser.add_argument("--port", type=int, default=0, help="0: any free port")
     parser.add_argument("--until-eof", action="store_true", help="end when stdin ends")

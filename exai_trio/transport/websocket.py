@@ -16,6 +16,7 @@ from wsproto.utilities import ProtocolError
 from exai_trio import structs
 
 from .connection import Connection, client_side, server_side
+from .peer import Ends
 from .refused import all_refused
 
 _LOST = (tws.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError)
@@ -82,6 +83,7 @@ class WebSocket:
     _connection: Connection
     _limits: Limits
     _reader_ended: trio.Event
+    ends: Ends | None = None  # of a client's connection, unless it is within this process
 
     async def receive(self) -> str | bytes:
         """The next message. Raises PeerGone. Cancelling loses no message."""
@@ -210,6 +212,7 @@ async def client_on(
             raise Unreachable(f"{authority} refuses the WebSocket: {reader.fault}")
         connection.forget_handshake()
         socket = WebSocket(connection, limits, reader.ended)
+        socket.ends = Ends.of(stream)
         try:
             yield socket
         finally:

@@ -120,6 +120,7 @@ class HelloAck:
     server: ServerFacts | UnsetType = UNSET
     limits: dict[str, float] | UnsetType = UNSET
     error: str | UnsetType = UNSET
+    message: str | UnsetType = UNSET
     op: Literal["hello_ack"] = "hello_ack"
 
 

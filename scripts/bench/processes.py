@@ -45,7 +45,7 @@ _KEPT = frozenset({"HOME", "LANG", "PATH", "TMPDIR", "USER", "VIRTUAL_ENV"})
 
 
 def ours(*words: str) -> list[str]:
-    return [sys.executable, "-m", "exai_trio", *words]
+    return [sys.executable, "-P", "-m", "exai_trio", *words]
 
 
 def floor(name: str, *words: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import attrs
 import trio
 
-EXAI = (sys.executable, "-m", "exai_trio")
+EXAI = (sys.executable, "-P", "-m", "exai_trio")
 PATIENCE_S = 30.0
 _KEPT = frozenset({"LANG", "PATH", "TMPDIR", "VIRTUAL_ENV"})
 

@@ -94,7 +94,7 @@ def _fill(path: Path) -> None:
 
 async def descriptors_out(trial: Trial) -> None:
     """More connections than the daemon has descriptors for: it lives, who is connected is served, and all is well after."""
-    limited = ("sh", "-c", 'ulimit -n 64; exec "$@"', "sh", sys.executable, "-m", "exai_trio")
+    limited = ("sh", "-c", 'ulimit -n 64; exec "$@"', "sh", sys.executable, "-P", "-m", "exai_trio")
     async with open_world() as world:
         daemon = await world.daemon(prefix=limited)
         editor = await world.editor()

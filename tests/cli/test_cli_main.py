@@ -118,27 +118,29 @@ def test_an_env_file_that_is_no_text_is_a_fault(tmp_path, capsys):
     """A binary file is refused, not guessed at."""
     (tmp_path / ".env").write_bytes(b"A=\xff\xfe")
 
-    assert 2 == main(["status"])
+    assert 2 == main(["serve"])
     assert "cannot be read" in capsys.readouterr().err
 
 
-def test_the_env_file_of_the_working_directory_is_read(tmp_path, capsys):
-    """The default file is .env."""
+def test_the_env_file_that_is_named_is_read(tmp_path, monkeypatch, capsys):
+    """By any command; the table says where a value came from."""
     (tmp_path / ".env").write_text("LOG_LEVEL=ERROR\n")
+    monkeypatch.setenv("ENV_FILE", ".env")
     main(["config"])
 
     line = next(line for line in capsys.readouterr().out.splitlines() if "LOG_LEVEL" in line)
     assert ["LOG_LEVEL", "ERROR", str(tmp_path / ".env")] == line.split()
 
 
-def test_the_shim_does_not_obey_the_env_file_of_the_project_it_is_started_in(tmp_path, monkeypatch):
-    """An editor starts it in any project; only a file that ENV_FILE names counts."""
+@pytest.mark.parametrize("argv", [["shim"], ["status"], ["call", "chat"], ["config"], ["doctor"]])
+def test_only_serve_obeys_an_env_file_that_nobody_named(argv, tmp_path, monkeypatch):
+    """Everything else is started in any project; only a file that ENV_FILE names counts."""
     (tmp_path / ".env").write_text("EXAI_WS_PORT=nonsense\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("ENV_FILE", raising=False)
     environ = {"EXAI_HOME": str(tmp_path)}
 
-    assert [] == list(cli._started(cli.parser().parse_args(["shim"]), environ).loaded.faults)
+    assert [] == list(cli._started(cli.parser().parse_args(argv), environ).loaded.faults)
     assert cli._started(cli.parser().parse_args(["serve"]), environ).loaded.faults
 
 
@@ -259,7 +261,7 @@ def test_the_shim_starts_light():
 def test_a_reader_that_leaves_is_borne(tmp_path):
     """`exai config | head -0` ends without a traceback."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "exai_trio", "config"],
+        [sys.executable, "-P", "-m", "exai_trio", "config"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         cwd=tmp_path,

@@ -58,7 +58,7 @@ def test_every_editor_starts_this_interpreter(editor: str):
     command = found["command"]
     words = command if isinstance(command, list) else [command, *found["args"]]
 
-    assert ["/venv/bin/python", "-m", "exai_trio", "shim"] == words
+    assert ["/venv/bin/python", "-P", "-m", "exai_trio", "shim"] == words
     assert "true" == env_of(found)["EXAI_WS_AUTOSTART"]
 
 

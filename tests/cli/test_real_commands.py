@@ -14,7 +14,7 @@ import pytest
 
 pytestmark = pytest.mark.real
 REPOSITORY = Path(__file__).resolve().parents[2]
-EXAI = [sys.executable, "-m", "exai_trio"]
+EXAI = [sys.executable, "-P", "-m", "exai_trio"]
 
 
 @attrs.frozen

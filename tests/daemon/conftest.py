@@ -229,7 +229,7 @@ def _shared(config, registry, journal):
         boot_id="boot",
         registry=registry,
         services=services,
-        tokens=Tokens(config),
+        tokens=Tokens(config, now=lambda: START + trio.current_time()),
         call_log=CallLog(config.logs / "metrics"),
         permits=permits,
         now=lambda: START + trio.current_time(),

@@ -11,6 +11,7 @@ from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import HelloAck, Ping, Pong, RotateToken, TokenRotated
 
 SECRET = "a shared secret of at least 32 bytes"
+LATER = 2_000_000_000
 
 
 async def test_a_client_is_welcomed_with_its_session_and_the_limits(house, autojump_clock):
@@ -87,8 +88,8 @@ async def test_the_token_lets_in_and_can_be_rotated(house, autojump_clock):
 
 async def test_a_jwt_lets_in_where_a_secret_is_set(house, autojump_clock):
     """A JWT signed with the secret is accepted; one signed with another is not."""
-    good = jwt.encode({"sub": "ann"}, SECRET)
-    bad = jwt.encode({"sub": "ann"}, SECRET + "!")
+    good = jwt.encode({"sub": "ann", "exp": LATER}, SECRET)
+    bad = jwt.encode({"sub": "ann", "exp": LATER}, SECRET + "!")
     async with house(jwt_secret_key=SECRET) as daemon:
         async with daemon.connect(jwt=good) as (_, accepted):
             pass
@@ -100,7 +101,7 @@ async def test_a_jwt_lets_in_where_a_secret_is_set(house, autojump_clock):
 
 async def test_a_session_of_another_principal_cannot_be_taken(house, autojump_clock):
     """An id is a handle, never a proof of identity: the other one gets a session of its own."""
-    tokens = [jwt.encode({"sub": name}, SECRET) for name in ("ann", "bob")]
+    tokens = [jwt.encode({"sub": name, "exp": LATER}, SECRET) for name in ("ann", "bob")]
     async with (
         house(jwt_secret_key=SECRET) as daemon,
         daemon.connect(jwt=tokens[0], session_id="shared-id") as (ann, first),

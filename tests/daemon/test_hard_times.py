@@ -22,6 +22,7 @@ from exai_trio.wire.messages import (
 )
 
 SECRET = "a secret that is long enough for its algorithm"
+LATER = 2_000_000_000
 
 
 @attrs.define
@@ -173,7 +174,7 @@ async def test_an_unread_journal_mixes_no_ones_calls(house, autojump_clock):
 
 async def heard_by(name, house, journal, request_id):
     """What a person hears who comes with the session `win` and calls once, in a daemon of its own."""
-    token = jwt.encode({"sub": name}, SECRET)
+    token = jwt.encode({"sub": name, "exp": LATER}, SECRET)
     async with (
         house(journal, jwt_secret_key=SECRET) as daemon,
         daemon.connect(session_id="win", jwt=token) as (client, _),

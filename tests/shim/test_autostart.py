@@ -198,5 +198,5 @@ def test_the_daemon_is_told_our_address(tmp_path):
     command = daemon_command(Config(home=tmp_path, ws_port=1234))
 
     assert command[1:] == [
-        "-m", "exai_trio", "serve", "--host", "127.0.0.1", "--port", "1234", "--home", str(tmp_path),
+        "-P", "-m", "exai_trio", "serve", "--host", "127.0.0.1", "--port", "1234", "--home", str(tmp_path),
     ]  # fmt: skip

@@ -84,3 +84,23 @@ async def test_what_came_together_is_acknowledged_in_one_frame(make_world, autoj
 
     assert [5] == [ack["seq"] for ack in world.daemon.ops("ack")]
     assert 1 == len(world.daemon.ops("list_tools"))
+
+
+async def test_an_expired_token_is_followed_by_a_new_one_at_once(
+    make_world, config, autojump_clock
+):
+    """bye "token expired": the call that runs is kept, and the next hello brings another JWT for the same session."""
+    settings = attrs.evolve(config, jwt_secret_key="a secret that is long enough for it")
+    async with make_world(settings, silent=True) as world:
+        world.call(1, key="kept")
+        await world.daemon.wait_for("call_tool")
+        ended = trio.current_time()
+        await world.daemon.send({"op": "bye", "reason": "token expired", "retry_after_s": 0})
+        hello = await world.daemon.wait_for("hello", 2)
+        away = trio.current_time() - ended
+        await world.daemon.wait_for("list_tools", 2)
+        await world.daemon.outcome("kept")
+        await world.lines.wait_answer(1)
+
+    assert hello["jwt"]
+    assert away < 1

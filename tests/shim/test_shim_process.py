@@ -13,7 +13,7 @@ from mcp import Client, StdioServerParameters
 
 pytestmark = pytest.mark.real
 
-SHIM = [sys.executable, "-m", "exai_trio", "shim"]
+SHIM = [sys.executable, "-P", "-m", "exai_trio", "shim"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import trio
 
 pytestmark = pytest.mark.real
 
-COMMAND = [sys.executable, "-m", "exai_trio.simulator"]
+COMMAND = [sys.executable, "-P", "-m", "exai_trio.simulator"]
 
 
 async def started(nursery, *options):

@@ -63,7 +63,7 @@ def editor() -> Callable[..., Any]:
         place: Any, mode: str = "legacy", **settings: str
     ) -> AsyncIterator[Editor]:
         shim = StdioServerParameters(
-            command=place.python, args=["-m", "exai_trio", "shim"],
+            command=place.python, args=["-P", "-m", "exai_trio", "shim"],
             env={**place.environ, **settings}, cwd=REPOSITORY,
         )  # fmt: skip
         heard: list[Any] = []

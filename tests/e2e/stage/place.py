@@ -15,7 +15,7 @@ import attrs
 from stage.old_client import Old, old_client
 from stage.waiting import PATIENCE_S
 
-EXAI = [sys.executable, "-m", "exai_trio"]
+EXAI = [sys.executable, "-P", "-m", "exai_trio"]
 
 
 def free_ports(count: int) -> list[int]:

@@ -1,0 +1,74 @@
+"""Which secret may go to which address: none to an address that came from a less trusted source than itself. Pure.
+
+There are two kinds of sources. What stands on the command line, in the environment or in the file that ENV_FILE names is the
+user's word, and defaults are ours. A `.env` that merely lay in the working directory may be a stranger's: what it says holds
+as long as no secret from elsewhere is sent where it points. A file that holds both key and address sends its own key.
+
+The shared token and JWTs are not sent by the daemon, and nobody else reads such a file.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from exai_trio.config import Config
+from exai_trio.settings.rules import Finding
+from exai_trio.settings.table import SETTINGS
+
+FOUND: Final = ".env"  # the origin of what a file says that nobody named
+_FIELD_OF: Final = {setting.name: setting.field for setting in SETTINGS}
+
+
+def is_found(origin: str) -> bool:
+    return _base(origin) == FOUND
+
+
+def misdirected(config: Config, origins: Mapping[str, str]) -> Iterator[Finding]:
+    """The addresses to which a secret would go that came from elsewhere."""
+    if config.simulate:  # no key is sent
+        return
+    for secret in SETTINGS:
+        if (
+            not secret.sent_to
+            or not getattr(config, secret.field)
+            or is_found(origins[secret.field])
+        ):
+            continue
+        field = _FIELD_OF[secret.sent_to]
+        if is_found(origins[field]) and getattr(config, field) != _default(field):
+            yield field, _way_out(secret.name, secret.sent_to, origins[secret.field])
+
+
+def keys(
+    environ: Mapping[str, str], file: Mapping[str, str], *, found: bool
+) -> tuple[dict[str, str], frozenset[str]]:
+    """The keys for EXAI_PROVIDERS_FILE among these variables, and the names of those that are withheld from it: `found` says that
+    a `.env` which nobody named gave that file, so that it gets no key but the `.env`'s own."""
+    own = {name: text.strip() for name, text in file.items() if _is_key(name, text)}
+    others = {name: text.strip() for name, text in environ.items() if _is_key(name, text)}
+    if found:
+        return own, frozenset(others.keys() - own.keys())
+    return {**own, **others}, frozenset()
+
+
+def _is_key(name: str, text: str) -> bool:
+    return name.endswith(("_KEY", "_TOKEN")) and name not in _NAMES and bool(text.strip())
+
+
+def _default(field: str) -> Any:  # noqa: ANN401  # whatever the field holds
+    return getattr(Config(), field)
+
+
+def _base(origin: str) -> str:
+    """Without the name by which it was set there."""
+    return origin.split(",", 1)[0]
+
+
+def _way_out(secret: str, address: str, origin: str) -> str:
+    return (
+        f"an address of your own, since {secret} is from the {_base(origin)} and this file was merely found in the"
+        f" working directory: set {address} where {secret} is set; or, if the file is yours, name it in ENV_FILE, or write"
+        f" {secret} into it"
+    )
+
+
+_NAMES: Final = frozenset(name for setting in SETTINGS for name in (setting.name, *setting.aliases))
