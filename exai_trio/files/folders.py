@@ -76,7 +76,11 @@ def expand(folder: Path, roots: tuple[Path, ...]) -> Folder:
 
 def _sorted_out(entries: list[os.DirEntry[str]], rules: Ignoring) -> tuple[list[str], list[str]]:
     """The files and the directories of these that are not left out."""
-    files = [entry.path for entry in entries if entry.is_file(follow_symlinks=False)]
+    files = [
+        entry.path
+        for entry in entries
+        if entry.is_file(follow_symlinks=False) and entry.name != ".git"
+    ]
     folders = [
         entry.path
         for entry in entries

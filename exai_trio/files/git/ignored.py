@@ -39,8 +39,7 @@ class Git:
         asked = b"".join(b"." + os.fsencode(path[len(top) :]) + b"\0" for path in paths)
         assert self._process.stdin is not None  # noqa: S101
         try:
-            self._process.stdin.write(asked)
-            self._process.stdin.flush()
+            os.write(self._process.stdin.fileno(), asked)
         except OSError as fault:
             raise self._dead() from fault
         return [path for path, rule in zip(paths, self._rules(len(paths)), strict=True) if rule]

@@ -64,7 +64,8 @@ def _listed(file: Path) -> list[Setting]:
     if not stat.S_ISREG(looked.st_mode):
         raise ArgumentError(f"its {file.name} is no regular file")
     words = ("config", "--file", str(file), "--no-includes", "--list", "-z")
-    return _parsed(command.said(file.parent, words, command.environment((), {}), MOST_BYTES))
+    environ = command.environment((), {"GIT_DIR": os.devnull})  # or git would look for a repository
+    return _parsed(command.said(Path("/"), words, environ, MOST_BYTES))
 
 
 def of_user(git_dir: Path, common_dir: Path) -> list[Setting]:
