@@ -26,10 +26,11 @@ _MOST_HEAD_BYTES = 4 * 1024
 _MOST_ENTRIES_BYTES = 256 * 1024
 _HEAD = re.compile(rb"(?:ref:\s*refs/(?P<branch>[^\0\r\n]+)|[0-9a-f]{40,64})\s*")
 _FORMAT = re.compile(r"[\w.-]{1,80}")
+_INDEX_BITS = 0xFFFF_FFFF  # of numbers in an index
 # Commits that git notes by the way; they can be compared with.
 _NOTED = ("ORIG_HEAD", "FETCH_HEAD", "MERGE_HEAD", "CHERRY_PICK_HEAD", "REVERT_HEAD", "REBASE_HEAD")
 _ENTRY = re.compile(
-    rb"([^\0]+)\0\s+ctime: \S+\s+mtime: (\d+):(\d+)\s+dev: \d+\s+ino: (\d+)\s+uid: .*\n\s+size: .*\n"
+    rb"([^\0]+)\0\s+ctime: \S+\s+mtime: (\d+):(\d+)\s+dev: (\d+)\s+ino: (\d+)\s+uid: .*\n\s+size: .*\n"
 )
 
 
@@ -232,12 +233,15 @@ def _knows_tree(found: Found, own: list[Setting], roots: tuple[Path, ...], at: P
     return any(_is_file_of(found.top, *entry.groups()) for entry in _ENTRY.finditer(listed))
 
 
-def _is_file_of(top: Path, name: bytes, seconds: bytes, part: bytes, inode: bytes) -> bool:
+def _is_file_of(top: Path, name: bytes, *facts: bytes) -> bool:
+    """Whether it is the file that the index has seen: the same inode, on the same device or not written since (devices are counted anew)."""
+    seconds, part, device, inode = map(int, facts)
     path = os.path.join(os.fsencode(top), name)  # noqa: PTH118  # bytes
     try:
         looked = os.lstat(path)
     except OSError:
         return False
-    changed = int(seconds) * 1_000_000_000 + int(part)
-    known = (changed, int(inode)) == (looked.st_mtime_ns, looked.st_ino & 0xFFFF_FFFF)
-    return known and os.path.realpath(path) == path
+    same = device == looked.st_dev & _INDEX_BITS or (
+        seconds * 1_000_000_000 + part == looked.st_mtime_ns
+    )
+    return same and inode == looked.st_ino & _INDEX_BITS and os.path.realpath(path) == path

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parents[2] / "security" / "repositories"))  # what these tests share is there
+sys.path.insert(
+    0, str(Path(__file__).parents[2] / "security" / "repositories")
+)  # what these tests share is there
 
 from made import load_bench
 

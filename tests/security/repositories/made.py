@@ -23,14 +23,13 @@ NOBODYS = {
 }
 
 
-def git(folder, *words, environ=NOBODYS, given=None):
+def git(folder, *words, environ=NOBODYS, check=True):
     """What git prints there, run as a user would."""
     done = subprocess.run(
         ["git", "-C", str(folder), *words],
-        check=True,
+        check=check,
         capture_output=True,
         env=environ,
-        input=given,
     )
     return done.stdout.decode(errors="replace")
 

@@ -164,6 +164,7 @@ def objects_by_themselves(stranger, other):
 
 def a_directory_and_its_repository(stranger, other):
     """The other's files stand in the tree by a link, so that the other's index seems to know them."""
+    git(other, "status")
     dot_git("{other}/.git")(stranger, other)
     (stranger / "src").symlink_to(other / "src")
 
