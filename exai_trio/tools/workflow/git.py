@@ -106,10 +106,12 @@ class Repository:
 
     async def _commit(self, revision: str) -> str:
         """Any name that git takes for one commit: it is no option and no range, whatever is in it."""
-        if len(revision) > _LONGEST_NAME or not _can_be_said(revision):
+        if len(revision) > _LONGEST_NAME or "\0" in revision:
             raise _no_commit(revision)
         listed = _List(_MOST_LIST_BYTES)
-        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        # What follows ":/" is a text to look for in messages, to the end.
+        named = revision if revision.startswith(":/") else f"{revision}^{{commit}}"
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", named)
         try:
             await self._run(asked, listed.feed)
         except TooSlowGit:
@@ -173,13 +175,6 @@ def _no_commit(revision: str) -> ArgumentError:
             "allowed": "a branch, tag or commit",
         },
     )
-
-
-def _can_be_said(name: str) -> bool:
-    try:
-        return b"\0" not in os.fsencode(name)
-    except UnicodeEncodeError:
-        return False
 
 
 @structs.define

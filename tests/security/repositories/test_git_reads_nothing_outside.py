@@ -242,15 +242,19 @@ FORMS = {
 }  # fmt: skip
 
 
+# The commit's name is the stranger's own word there.
+PLANTED = ("alternates", "objects", "each", "packed")
+# By what names the other's commits might be asked for besides.
+COMMITS = {"logs": "HEAD@{0}", "logs/HEAD": "HEAD@{0}", "FETCH_HEAD": "FETCH_HEAD", "refs": CANARY}
+
+
 @pytest.mark.parametrize("form", FORMS)
 async def test_nothing_of_another_repository_is_shown(bench, stranger, other, form):
     """No name, no line, no commit of the other repository stands in what a model is asked or the agent is told."""
     secrets = [CANARY, commit_of(other), commit_of(other)[:12]]
     FORMS[form](stranger, other)
-    planted = form.startswith(
-        ("alternates", "objects", "each", "packed")
-    )  # the commit's name is the stranger's own word
-    for compare_to in ("", "HEAD@{0}", "FETCH_HEAD"):
+    planted = form.startswith(PLANTED)
+    for compare_to in dict.fromkeys(["", COMMITS.get(form, "")]):
         said = await said_of(bench, stranger, compare_to)
         found = [secret for secret in secrets if secret in said]
 
