@@ -1,22 +1,21 @@
-"""The files of a directory that are worth reading, in order: what .gitignore names is left out, links are not followed.
+"""The files of a directory that are worth reading, in order: what git leaves out is left out, links are not followed.
 
 Blocking: for threads only. Names are all that is gathered; each file is opened and checked by itself later.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 from pathlib import Path
-from typing import Protocol
 
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.files import opening
+from exai_trio.files import ignoring
+from exai_trio.files.ignoring import Ignoring
 
 MOST_FILES = 1_000
 _MOST_LOOKED_AT = 50_000  # entries, so that a root like / ends too
-_MOST_RULE_BYTES = 256 * 1024
 # Never sources; left out also where no .gitignore says so.
 _NEVER = frozenset(
     {".git", ".hg", ".svn", ".venv", "__pycache__", "node_modules"}
@@ -32,57 +31,63 @@ class Folder:
     cut: bool = False
 
 
-class _Verdict(Protocol):
-    @property
-    def include(self) -> bool | None: ...
+@structs.define(eq=False)
+class _Walk:
+    """`left` is how many entries may still be looked at."""
 
+    roots: tuple[Path, ...]
+    left: int = _MOST_LOOKED_AT
 
-class _Spec(Protocol):
-    def check_file(self, file: str) -> _Verdict: ...
+    def files(self, folder: str, rules: Ignoring) -> Generator[str]:
+        waiting = [folder]
+        while waiting:
+            trio.from_thread.check_cancelled()
+            place = waiting.pop()
+            entries = _entries(place)
+            self.left -= len(entries)
+            if self.left < 0:
+                return
+            if place != folder and rules.ends_at(entry.name for entry in entries):
+                yield from self._of_repository(place)
+                continue
+            files, folders = _sorted_out(entries, rules)
+            yield from files
+            waiting.extend(reversed(folders))
 
-
-@structs.frozen
-class _Rules:
-    """One .gitignore: what it says holds below its own directory, `base`."""
-
-    base: str
-    spec: _Spec
-
-    def verdict(self, path: str) -> bool | None:
-        """True: left out; False: named as an exception; None: not spoken of."""
-        return self.spec.check_file(path[len(self.base) + 1 :]).include
+    def _of_repository(self, place: str) -> Generator[str]:
+        """A repository within another has rules of its own."""
+        with ignoring.rules(Path(place), self.roots) as rules:
+            yield from self.files(place, rules)
 
 
 def expand(folder: Path, roots: tuple[Path, ...]) -> Folder:
-    """The files below a directory that `opening.resolve` gave."""
+    """The files below a directory that `opening.resolve` gave. Raises: ToolFailedError if git does not say what it leaves out."""
     found: list[str] = []
-    for path in _walk(str(folder), roots, _rules_above(folder, roots)):
-        if len(found) == MOST_FILES:
-            return Folder(files=tuple(found), cut=True)
-        found.append(path)
+    with (
+        ignoring.rules(folder, roots) as rules,
+        closing(_Walk(roots).files(str(folder), rules)) as walk,
+    ):
+        for path in walk:
+            if len(found) == MOST_FILES:
+                return Folder(files=tuple(found), cut=True)
+            found.append(path)
     return Folder(files=tuple(found))
 
 
-def _walk(folder: str, roots: tuple[Path, ...], above: tuple[_Rules, ...]) -> Iterator[str]:
-    waiting = [(folder, above)]
-    left = _MOST_LOOKED_AT
-    while waiting:
-        trio.from_thread.check_cancelled()
-        place, rules = waiting.pop()
-        entries = _entries(place)
-        left -= len(entries)
-        if left < 0:
-            return
-        if any(entry.name == ".gitignore" for entry in entries):
-            rules = _with_rules_of(place, roots, rules)
-        folders: list[tuple[str, tuple[_Rules, ...]]] = []
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name not in _NEVER and not _left_out(f"{entry.path}/", rules):
-                    folders.append((entry.path, rules))
-            elif entry.is_file(follow_symlinks=False) and not _left_out(entry.path, rules):
-                yield entry.path
-        waiting.extend(reversed(folders))
+def _sorted_out(entries: list[os.DirEntry[str]], rules: Ignoring) -> tuple[list[str], list[str]]:
+    """The files and the directories of these that are not left out."""
+    files = [
+        entry.path
+        for entry in entries
+        if entry.is_file(follow_symlinks=False) and entry.name != ".git"
+    ]
+    folders = [
+        entry.path
+        for entry in entries
+        if entry.is_dir(follow_symlinks=False) and entry.name not in _NEVER
+    ]
+    out = rules.ignored([*files, *folders])
+    return [path for path in files if path not in out], [f for f in folders if f not in out]
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -93,42 +98,3 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
         return entries if os.path.realpath(folder) == folder else []
     except OSError:
         return []
-
-
-def _left_out(path: str, rules: tuple[_Rules, ...]) -> bool:
-    """The deepest .gitignore that speaks of the path decides."""
-    for each in reversed(rules):
-        verdict = each.verdict(path)
-        if verdict is not None:
-            return verdict
-    return False
-
-
-def _rules_above(folder: Path, roots: tuple[Path, ...]) -> tuple[_Rules, ...]:
-    """The rules of the directories between the root and the folder; none if they leave out the folder itself, which was asked for."""
-    rules: tuple[_Rules, ...] = ()
-    inside = [parent for parent in folder.parents if any(map(parent.is_relative_to, roots))]
-    for parent in reversed(inside):
-        rules = _with_rules_of(str(parent), roots, rules)
-    return () if _left_out(f"{folder}/", rules) else rules
-
-
-def _with_rules_of(
-    folder: str, roots: tuple[Path, ...], rules: tuple[_Rules, ...]
-) -> tuple[_Rules, ...]:
-    try:
-        resolved = opening.resolve(f"{folder}/.gitignore", roots)
-        content = opening.content(resolved, _MOST_RULE_BYTES)
-    except (ArgumentError, NotFoundError):
-        return rules
-    spec = _spec(content.decode(errors="replace"))
-    return rules if spec is None else (*rules, _Rules(folder, spec))
-
-
-def _spec(text: str) -> _Spec | None:
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # 25 ms that the shim need not wait for
-
-    try:
-        return GitIgnoreSpec.from_lines(text.splitlines())
-    except ValueError:  # a pattern that git would not take either
-        return None

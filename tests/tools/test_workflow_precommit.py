@@ -6,6 +6,7 @@ import pytest
 import trio
 
 from exai_trio.errors import ArgumentError, ServiceUnavailableError, ToolFailedError
+from exai_trio.files.git import command
 from exai_trio.tools.workflow import git as git_module
 
 pytestmark = pytest.mark.real
@@ -44,7 +45,7 @@ def asked(bench):
 
 
 async def test_git_is_asked_for_all_that_changed(bench, repository):
-    """Status, staged and unstaged diff go to the expert; the agent is told in short at the first step."""
+    """Status, staged and unstaged diff and new files go to the expert; the agent is told in short at the first step."""
     first = await bench.step("precommit", 1, 2, path=".")
     last = await bench.step("precommit", 2, 2, continuation_id=first["continuation_id"])
     told = first["precommit_status"]["git"]
@@ -58,7 +59,8 @@ async def test_git_is_asked_for_all_that_changed(bench, repository):
     assert last["status"] == "validation_complete"
     for line in ("+STAGED-LINE", "+UNSTAGED-LINE", "?? "):
         assert asked(bench).count(line) == 1
-    assert "UNTRACKED-LINE" not in asked(bench)
+    assert "UNTRACKED-LINE" not in str(first)
+    assert asked(bench).count("UNTRACKED-LINE") == 1
 
 
 @pytest.mark.parametrize(
@@ -197,12 +199,12 @@ async def test_a_hostile_repository_runs_nothing(bench, repository, tmp_path):
 
 
 async def test_a_long_diff_is_cut_and_says_so(bench, repository, monkeypatch):
-    """What git prints is bounded, with a note where it was cut."""
+    """What git prints is bounded, with a note of how much was cut."""
     monkeypatch.setattr(git_module, "MOST_BYTES", 2_000)
     (repository / "unstaged.txt").write_text("line\n" * 10_000)
     await bench.step("precommit", 1, 1)
 
-    assert "[cut: the rest is longer than may be shown]" in asked(bench)
+    assert "of 10,006 lines are shown; of unstaged.txt" in asked(bench)
     assert len(asked(bench)) < 10_000
 
 
@@ -219,14 +221,14 @@ async def test_a_git_that_hangs_is_ended(bench, repository, monkeypatch, tmp_pat
     slow = tmp_path / "git"
     slow.write_text("#!/bin/sh\nexec sleep 100\n")
     slow.chmod(0o755)
-    monkeypatch.setattr(git_module.shutil, "which", lambda name: str(slow))
-    monkeypatch.setattr(git_module, "GIT_S", 0.2)
+    monkeypatch.setattr(command, "program", lambda: str(slow))
+    monkeypatch.setattr(command, "MOST_S", 0.2)
     with trio.fail_after(10), pytest.raises((ArgumentError, ToolFailedError), match="did not end"):
         await bench.step("precommit")
 
 
 async def test_without_git_it_says_what_is_missing(bench, repository, monkeypatch):
     """No git is SERVICE_UNAVAILABLE, not a crash."""
-    monkeypatch.setattr(git_module.shutil, "which", lambda name: None)
+    monkeypatch.setattr(command, "program", lambda: None)
     with pytest.raises(ServiceUnavailableError, match="git is not installed"):
         await bench.step("precommit")

@@ -1,134 +1,167 @@
-"""Reading a repository with git, whose configuration and files are not trusted: no hooks, pagers, filters or outside programs.
+"""What has changed in a repository. Git is asked through a view of it (`files.git`), so that nothing of the repository runs.
 
 Reads only. What git prints is bounded; its faults become ours.
 """
 
 import os
 import re
-import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import ArgumentError, ServiceUnavailableError, ToolFailedError
+from exai_trio.errors import ArgumentError, ToolFailedError
+from exai_trio.files import paths
+from exai_trio.files.git import command, view
+from exai_trio.files.git.command import TooSlowGit
+from exai_trio.files.git.view import View
+from exai_trio.tools.workflow import git_status
+from exai_trio.tools.workflow.diffs import Diff, Shares
+from exai_trio.tools.workflow.git_status import Change, Status
 
-MOST_BYTES = 400_000  # of one command's output; about 130,000 tokens
-GIT_S = 20.0
-_CHUNK = 65_536
+MOST_BYTES = 400_000  # of one diff; about 130,000 tokens
+_MOST_LIST_BYTES = 4 * 1024 * 1024
+_MOST_NAMED = 20
+_LONGEST_NAME = 1_000  # characters of a name of a commit
 
-# Nothing of the user's or the machine's configuration, no prompts, no locks, no lazy fetching from a remote.
-_ENVIRONMENT = {
-    "PATH": os.defpath,
-    "LC_ALL": "C",
-    "GIT_CONFIG_NOSYSTEM": "1",
-    "GIT_CONFIG_GLOBAL": os.devnull,
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_OPTIONAL_LOCKS": "0",
-    "GIT_NO_LAZY_FETCH": "1",
-    "GIT_NO_REPLACE_OBJECTS": "1",
-    "GIT_PAGER": "cat",
-}
-_SETTINGS = (
-    "core.fsmonitor=false",
-    f"core.hooksPath={os.devnull}",
-    f"core.attributesFile={os.devnull}",
-    "core.quotePath=false",
-    "diff.external=",
-    "protocol.allow=never",
-)
 _DIFF = (
-    "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--ignore-submodules=dirty", "--relative",
+    "diff", "--no-ext-diff", "--no-textconv", "--no-color", "--submodule=short", "--relative",
     "--src-prefix=a/", "--dst-prefix=b/",
 )  # fmt: skip
-_PROGRAM = re.compile(r"^filter\.(.+)\.(clean|smudge|process)$", re.DOTALL)
-# A name of a commit that cannot be read as an option or a range.
-_REVISION = re.compile(r"[\w@][\w./@^~{}+-]{0,199}")
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 
 
 @structs.frozen(kw_only=True)
-class Printed:
-    """What a command printed; `cut` if that was only the beginning."""
-
-    text: str
-    cut: bool = False
-
-
-@structs.frozen
 class Repository:
-    """A work tree as seen from a directory in it; nothing outside the directory is shown. `silenced` are its own filters, off."""
+    """A work tree as seen from a directory in it; nothing outside the directory is shown.
+
+    `foreign` are submodules that lead out of the allowed roots: of the work tree then no submodule is looked at.
+    """
 
     directory: Path
-    silenced: tuple[str, ...] = ()
+    view: View
+    foreign: tuple[str, ...] = ()
 
-    async def status(self) -> Printed:
-        return await self._run("status", "--porcelain=v1", "--branch", "--untracked-files=all",
-            "--ignore-submodules=dirty", "--", ".")  # fmt: skip
+    @property
+    def prefix(self) -> str:
+        """Of the directory's paths within the work tree."""
+        inside = self.directory.relative_to(self.view.top).as_posix()
+        return "" if inside == "." else f"{inside}/"
 
-    async def staged(self) -> Printed:
-        return await self._run(*_DIFF, "--cached", "--", ".")
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What of the repository is not looked at as the user's git would."""
+        if not self.foreign:
+            return self.view.remarks
+        names = ", ".join(map(paths.shown, self.foreign[:_MOST_NAMED]))
+        left_out = (
+            f"submodules are not looked at, since these lead out of the allowed roots: {names}"
+        )
+        return (*self.view.remarks, left_out)
 
-    async def unstaged(self) -> Printed:
-        return await self._run(*_DIFF, "--", ".")
+    async def status(self) -> Status:
+        words = ("status", "--porcelain=v2", "-z", "--branch", "--untracked-files=all")
+        listed = _List(_MOST_LIST_BYTES)
+        await self._run((*words, self._submodules, "--", "."), listed.feed)
+        return git_status.parsed(os.fsdecode(bytes(listed.content)), cut=listed.cut)
 
-    async def against(self, revision: str) -> Printed:
+    async def staged(self) -> Diff:
+        return await self._diff("--ignore-submodules=none", "--cached")
+
+    async def unstaged(self) -> Diff:
+        return await self._diff(self._submodules)
+
+    async def against(self, revision: str) -> Diff:
         """From that commit to HEAD. Raises: ArgumentError if it names no commit."""
-        commit = await self._commit(revision)
-        return await self._run(*_DIFF, commit, "HEAD", "--", ".")
+        return await self._diff("--ignore-submodules=none", await self._commit(revision), "HEAD")
+
+    async def filtered(self, changes: Iterable[Change]) -> dict[str, tuple[str, ...]]:
+        """By the filters that are not run here, the paths of those changes that one is meant for."""
+        names = [os.fsencode(change.path.removeprefix(self.prefix)) for change in changes]
+        if not names or not self.view.filters:
+            return {}
+        listed = _List(_MOST_LIST_BYTES)
+        given = b"\0".join(names) + b"\0"
+        await self._run(("check-attr", "-z", "--stdin", "filter"), listed.feed, given)
+        fields = os.fsdecode(bytes(listed.content)).split("\0")
+        found: dict[str, tuple[str, ...]] = {}
+        for path, name in zip(fields[0::3], fields[2::3], strict=False):
+            if name in self.view.filters:
+                found[name] = (*found.get(name, ()), path)
+        return found
+
+    @property
+    def _submodules(self) -> str:
+        return "--ignore-submodules=" + ("all" if self.foreign else "dirty")
+
+    async def _diff(self, *words: str) -> Diff:
+        shares = Shares(MOST_BYTES)
+        await self._run((*_DIFF, *words, "--", "."), shares.feed)
+        return shares.finished()
 
     async def _commit(self, revision: str) -> str:
-        if not _REVISION.fullmatch(revision) or ".." in revision:
+        """Any name that git takes for one commit: it is no option and no range, whatever is in it."""
+        if len(revision) > _LONGEST_NAME or "\0" in revision:
             raise _no_commit(revision)
-        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
+        listed = _List(_MOST_LIST_BYTES)
+        # What follows ":/" is a text to look for in messages, to the end.
+        named = revision if revision.startswith(":/") else f"{revision}^{{commit}}"
+        asked = ("rev-parse", "--verify", "--quiet", "--end-of-options", named)
         try:
-            return (await self._run(*asked)).text.strip()
+            await self._run(asked, listed.feed)
+        except TooSlowGit:
+            raise
         except ToolFailedError as fault:
             raise _no_commit(revision) from fault
+        commit = listed.content.decode(errors="replace").strip()
+        if not _COMMIT.fullmatch(commit):
+            raise _no_commit(revision)
+        return commit
 
-    async def _run(self, *words: str) -> Printed:
-        return await _git(self.directory, self.silenced, words)
-
-
-async def open_repository(directory: Path, roots: tuple[Path, ...]) -> Repository:
-    """Raises: ArgumentError if the directory is in no work tree, or its repository is another's; ServiceUnavailableError."""
-    try:
-        asked = await _git(directory, (), ("rev-parse", "--show-toplevel", "--absolute-git-dir"))
-    except ToolFailedError as fault:
-        raise _no_work_tree(directory, fault.message) from fault
-    top, _, store = asked.text.rstrip("\n").partition("\n")
-    if not await trio.to_thread.run_sync(_belongs_to, Path(top), Path(store), roots):
-        raise _no_work_tree(directory, "its .git leads to a repository outside the allowed roots")
-    return Repository(directory, await _filters(directory))
+    async def _run(
+        self, words: Sequence[str], into: Callable[[bytes], None], given: bytes | None = None
+    ) -> None:
+        environ = {**self.view.environ, "GIT_LITERAL_PATHSPECS": "1"}
+        await _git(command.line(self.directory, words), environ, words[0], into, given)
 
 
-def _belongs_to(top: Path, store: Path, roots: tuple[Path, ...]) -> bool:
-    """Whether the repository is this work tree's own: a `.git` can lead anywhere, and what is there would be shown."""
-    real, own = Path(os.path.realpath(store)), top / ".git"
-    if any(real.is_relative_to(root) for root in roots) or real == own:
-        return True
-    try:  # a further work tree: its repository names it in turn
-        named = (real / "gitdir").read_text("utf-8").strip()
-    except (OSError, ValueError):
-        return False
-    return os.path.realpath(named) == str(own)
+@asynccontextmanager
+async def opened(directory: Path, roots: tuple[Path, ...]) -> AsyncGenerator[Repository]:
+    """The repository that the directory lies in, for as long as it is looked at. Leaving removes what was made for that.
+
+    Raises: ArgumentError if there is none, or it leads out of the allowed roots; ServiceUnavailableError, ToolFailedError.
+    """
+    command.line(directory, ())  # says at once if there is no git
+    with view.place() as at:
+        try:
+            shown = await trio.to_thread.run_sync(view.of_repository, directory, roots, at)
+        except ArgumentError as fault:
+            raise _no_work_tree(directory, fault.message) from fault
+        if shown is None or not directory.is_relative_to(shown.top):
+            raise _no_work_tree(directory, "there is no .git in it or above it")
+        yield Repository(directory=directory, view=shown)
 
 
-async def _filters(directory: Path) -> tuple[str, ...]:
-    """Settings that switch off the programs which the repository wants run over its files."""
-    listed = await _git(directory, (), ("config", "--list", "--name-only", "-z"))
-    names = [name for name in listed.text.split("\0") if _PROGRAM.match(name)]
-    required = {
-        f"filter.{name.split('.', 1)[1].rpartition('.')[0]}.required=false" for name in names
-    }
-    return (*(f"{name}=" for name in names), *sorted(required))
+async def without_foreign(repository: Repository, status: Status) -> tuple[Repository, Status]:
+    """Both without the submodules whose repositories lead out of the allowed roots."""
+    within = [change.path for change in status.changes if change.is_submodule]
+    foreign = await trio.to_thread.run_sync(partial(_foreign, repository.view, within))
+    kept = tuple(change for change in status.changes if change.path not in foreign)
+    return attrs.evolve(repository, foreign=foreign), attrs.evolve(status, changes=kept)
+
+
+def _foreign(shown: View, within: Iterable[str]) -> tuple[str, ...]:
+    return tuple(path for path in within if shown.leads_out(shown.top / path))
 
 
 def _no_work_tree(directory: Path, why: str) -> ArgumentError:
     return ArgumentError(
-        f"path: {str(directory)[:200]!r} is in no git work tree that can be read: {why}",
+        f"path: {str(directory)[:200]!r} is in no git work tree that can be read: {why}.",
         details={"field": "path"},
     )
 
@@ -144,59 +177,63 @@ def _no_commit(revision: str) -> ArgumentError:
     )
 
 
-def _program() -> str:
-    program = shutil.which("git")
-    if program is None:
-        raise ServiceUnavailableError("git is not installed where EXAI runs; precommit needs it.")
-    return program
+@structs.define
+class _List:
+    """Keeps the beginning."""
+
+    most: int
+    content: bytearray = attrs.field(factory=bytearray)
+    cut: bool = False
+
+    def feed(self, piece: bytes) -> None:
+        room = self.most - len(self.content)
+        self.cut = self.cut or len(piece) > room
+        self.content += piece[:room]
 
 
-async def _git(directory: Path, settings: Sequence[str], words: Sequence[str]) -> Printed:
-    """Raises: ToolFailedError with what git said; ServiceUnavailableError. Cancelling ends the process."""
-    options = [word for setting in (*_SETTINGS, *settings) for word in ("-c", setting)]
-    command = [
-        _program(),
-        "--no-pager",
-        "--literal-pathspecs",
-        *options,
-        "-C",
-        str(directory),
-        *words,
-    ]
-    with trio.move_on_after(GIT_S) as limit:
-        return await _printed(command, words[0])
+async def _git(
+    line: Sequence[str],
+    environ: dict[str, str],
+    name: str,
+    into: Callable[[bytes], None],
+    given: bytes | None,
+) -> None:
+    """Raises: ToolFailedError with what git said. Cancelling ends the process."""
+    with trio.move_on_after(command.MOST_S) as limit:
+        await _printed(line, environ, name, into, given)
     if limit.cancelled_caught:
-        raise ToolFailedError(f"git {words[0]} did not end within {GIT_S:g} s.")
-    raise AssertionError  # pragma: no cover
+        raise TooSlowGit(f"git {name} did not end within {command.MOST_S:g} s.")
 
 
-async def _printed(command: Sequence[str], name: str) -> Printed:
-    out, complaints = bytearray(), bytearray()
+async def _printed(
+    line: Sequence[str],
+    environ: dict[str, str],
+    name: str,
+    into: Callable[[bytes], None],
+    given: bytes | None,
+) -> None:
+    complaints = _List(2_000)
     async with trio.open_nursery() as running:
         process: trio.Process = await running.start(
             partial(
                 trio.run_process,
-                command,
-                env=_ENVIRONMENT,
-                stdin=subprocess.DEVNULL,
+                line,
+                env=environ,
+                stdin=subprocess.DEVNULL if given is None else given,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 check=False,
             )
         )
-        running.start_soon(_drain, process.stderr, complaints)
-        await _drain(process.stdout, out)
+        running.start_soon(_drain, process.stderr, complaints.feed)
+        await _drain(process.stdout, into)
     if process.returncode:
-        said = complaints.decode(errors="replace").strip()[:500]
-        raise ToolFailedError(f"git {name} failed: {said or process.returncode}")
-    return Printed(text=out[:MOST_BYTES].decode(errors="replace"), cut=len(out) > MOST_BYTES)
+        raise command.failed(name, bytes(complaints.content), process.returncode)
 
 
-async def _drain(stream: trio.abc.ReceiveStream | None, into: bytearray) -> None:
-    """Read to the end, keeping a little more than may be shown."""
+async def _drain(stream: trio.abc.ReceiveStream | None, into: Callable[[bytes], None]) -> None:
     if stream is None:
         return
     async with stream:
         async for piece in stream:
-            if len(into) <= MOST_BYTES:
-                into += piece[: MOST_BYTES + 1]
+            into(bytes(piece))

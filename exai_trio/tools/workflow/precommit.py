@@ -1,21 +1,25 @@
 """precommit: validates a change before it is committed. EXAI itself asks git what has changed; an expert judges at the end."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import trio
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files import opening, paths
+from exai_trio.files.folders import MOST_FILES
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow import git
+from exai_trio.tools.workflow import changes, git, git_status
 from exai_trio.tools.workflow.arguments import Inquiry, Severity
+from exai_trio.tools.workflow.changes import Changes
+from exai_trio.tools.workflow.diffs import Diff, Shares
 from exai_trio.tools.workflow.engine import tool
+from exai_trio.tools.workflow.git import Repository
 from exai_trio.tools.workflow.kinds import Findings, StepCall, Workflow
 
-_MOST_SHOWN = 200  # changed files named to the agent
+Asked = Callable[[], Awaitable[Diff]]
 
 
 @structs.frozen(kw_only=True)
@@ -32,25 +36,58 @@ class Arguments(Inquiry):
 
 async def look(call: StepCall) -> Findings:
     """What git says of the change: in short for the agent, whole for the expert."""
-    arguments = call.arguments
-    directory = await _directory(arguments.path or call.state.own("path", ""), call)
+    directory = await _directory(call.arguments.path or call.state.own("path", ""), call)
     call.caller.stage("reading files", f"precommit: git status of {paths.shown(str(directory))}")
-    repository = await git.open_repository(directory, call.caller.roots)
-    status = await repository.status()
-    compare_to = arguments.compare_to or call.state.own("compare_to", "")
-    wanted: list[tuple[str, Callable[[], Awaitable[git.Printed]]]] = []
+    async with git.opened(directory, call.caller.roots) as opened:
+        repository, status = await git.without_foreign(opened, await opened.status())
+        diffs = [(title, await diff()) for title, diff in _wanted(call, repository)]
+        unstaged = _still(call, "include_unstaged")
+        changed = [c for c in status.changes if c.is_in_work_tree and not c.is_submodule]
+        filtered = await repository.filtered(changed) if unstaged else {}
+        untracked, unread = await _untracked(call, repository, status) if unstaged else (Diff(), {})
+    found = Changes(
+        directory=str(directory),
+        prefix=repository.prefix,
+        status=status,
+        diffs=diffs,
+        untracked=untracked,
+        unread=unread,
+        filtered=filtered,
+        remarks=repository.remarks,
+    )
+    return Findings(sections=changes.sections(found), answer={"git": changes.in_short(found)})
+
+
+def _wanted(call: StepCall, repository: Repository) -> list[tuple[str, Asked]]:
+    wanted: list[tuple[str, Asked]] = []
     if _still(call, "include_staged"):
         wanted.append(("Staged changes", repository.staged))
     if _still(call, "include_unstaged"):
         wanted.append(("Unstaged changes", repository.unstaged))
+    compare_to = call.arguments.compare_to or call.state.own("compare_to", "")
     if compare_to:
-        wanted.append((f"Changes since {compare_to}", lambda: repository.against(compare_to)))
-    diffs = [(title, await diff()) for title, diff in wanted]
-    sections = [("git status", _fenced(status, "")), *((t, _fenced(d, "diff")) for t, d in diffs)]
-    return Findings(
-        sections=tuple(section for section in sections if section[1]),
-        answer={"git": _in_short(directory, status, diffs)},
+        title = f"Changes since {paths.shown(compare_to)}"
+        wanted.append((title, partial(repository.against, compare_to)))
+    return wanted
+
+
+async def _untracked(
+    call: StepCall, repository: Repository, status: git_status.Status
+) -> tuple[Diff, dict[str, str]]:
+    """The files that git does not know yet, and those of them that cannot be shown, with the reasons; by their paths in the directory."""
+    names = [change.path for change in status.changes if change.is_untracked]
+    read = await call.services.files.read_untracked(
+        repository.view.top, names[:MOST_FILES], call.caller.roots
     )
+    shares, unread = Shares(git.MOST_BYTES), dict[str, str]()
+    for name, reading in read.items():
+        path = name.removeprefix(repository.prefix)
+        if reading.reason:
+            unread[path] = reading.reason
+        else:
+            shares.add_file(path, reading.text)
+    unread |= {name.removeprefix(repository.prefix): "not read" for name in names[MOST_FILES:]}
+    return shares.finished(), unread
 
 
 def _still(call: StepCall, part: str) -> bool:
@@ -82,33 +119,6 @@ async def _directory(given: str, call: StepCall) -> Path:
 def _resolved(given: str, roots: tuple[Path, ...]) -> tuple[Path, bool]:
     resolved = opening.resolve(given, roots)
     return resolved, opening.is_directory(resolved)
-
-
-def _fenced(printed: git.Printed, language: str) -> str:
-    """The output between fences longer than any in it."""
-    text = printed.text.rstrip("\n")
-    if not text:
-        return ""
-    fence = "```"
-    while fence in text:
-        fence += "`"
-    cut = "\n[cut: the rest is longer than may be shown]" if printed.cut else ""
-    return f"{fence}{language}\n{text}\n{fence}{cut}"
-
-
-def _in_short(
-    directory: Path, status: git.Printed, diffs: list[tuple[str, git.Printed]]
-) -> dict[str, Any]:
-    branch, *changed = status.text.splitlines() or [""]
-    facts: dict[str, Any] = {
-        "directory": str(directory),
-        "branch": branch.removeprefix("## "),
-        "changed": changed[:_MOST_SHOWN],
-        "lines_of_diff": {title: diff.text.count("\n") for title, diff in diffs},
-    }
-    if len(changed) > _MOST_SHOWN:
-        facts["changed_left_out"] = len(changed) - _MOST_SHOWN
-    return facts
 
 
 TOOL = tool(

@@ -1,0 +1,168 @@
+"""What precommit says of changes that are long, odd or not text, and by which names commits may be asked for."""
+
+import pytest
+from made import copied, git, looked_at, repository
+
+from exai_trio.errors import ArgumentError
+from exai_trio.tools.workflow import git as workflow_git
+
+pytestmark = pytest.mark.real
+
+NAMES = (
+    *("fix/#123-crash", "v1.0#rc", "feature/größe", "a=b", "user,name", "100%", "émoji-🎉", "x'y", "(wip)"),
+    *("@", "HEAD", "HEAD@{0}", "main@{0}", "HEAD~1^0", ":/first", "HEAD^{/first}", "heads/main"),
+    *("refs/heads/a=b", "origin/main", "main@{upstream}", "@{u}", "v1.0#rc^{}", "main~1", "!odd", "a&b;c|d$e`f"),
+)  # fmt: skip
+NO_NAMES = (
+    *("--output=/tmp/x", "-p", "nobody", "HEAD..main", "HEAD...main", "^main", "main^!", "main^@", "HEAD main"),
+    *("a\nb", "x" * 3_000, "HEAD:a.txt", "HEAD^{tree}", "--all", "--", ".", "-", "a.txt", "\0", "x\0y", "@{9}"),
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    top = repository(tmp_path_factory.mktemp("template").resolve() / "top")
+    git(top, "update-ref", "refs/remotes/origin/main", "HEAD")
+    (top / "a.txt").write_text("SINCE\n")
+    git(top, "commit", "-q", "-a", "-m", "second")
+    for name in ("fix/#123-crash", "feature/größe", "a=b", "user,name", "100%", "émoji-🎉", "x'y", "(wip)",
+                 "!odd", "a&b;c|d$e`f"):  # fmt: skip
+        git(top, "branch", name, "HEAD~1")
+    git(top, "tag", "-a", "-m", "x", "v1.0#rc", "HEAD~1")
+    git(top, "config", "remote.origin.fetch", "+refs/heads/*:refs/remotes/origin/*")
+    git(top, "config", "branch.main.remote", "origin")
+    git(top, "config", "branch.main.merge", "refs/heads/main")
+    return top
+
+
+@pytest.fixture
+def top(template, tmp_path):
+    return copied(template, tmp_path.resolve() / "top")
+
+
+async def test_every_name_of_a_commit_is_taken(bench, template):
+    """Branches as issue trackers name them, tags, what has been fetched or is followed, and git's own ways to name a commit."""
+    for name in NAMES:
+        told, asked = await looked_at(bench, template, compare_to=name)
+        commit = git(template, "rev-parse", "--verify", name).strip()
+        since = git(template, "diff", commit, "HEAD").strip()
+
+        assert since in asked
+        assert told["lines_of_diff"][f"Changes since {name}"] == since.count("\n") + bool(since)
+
+
+@pytest.mark.parametrize("name", NO_NAMES)
+async def test_what_names_no_commit_is_refused(bench, template, name):
+    """Options, ranges, files, trees, several commits and half characters."""
+    with pytest.raises(ArgumentError, match="names no commit") as fault:
+        await looked_at(bench, template, compare_to=name)
+
+    assert fault.value.details["field"] == "compare_to"
+
+
+async def test_a_diff_that_is_cut_is_told_with_numbers_and_by_file(bench, top):
+    """The agent and the expert learn how much was shown of which file; a short file behind a long one is shown whole."""
+    (top / "big.txt").write_text("\n".join(f"l{n}" for n in range(200_000)))
+    (top / "z_last.txt").write_text("password = 1\n")
+    git(top, "add", ".")
+    lines = git(top, "diff", "--cached").count("\n")
+    told, asked = await looked_at(bench, top)
+    cut = told["shown_to_the_expert_in_part"]["Staged changes"]
+    shown = cut["lines_shown"]
+
+    assert told["lines_of_diff"]["Staged changes"] == cut["lines"] == lines
+    assert asked.count("\n+l") < shown < asked.count("\n+l") + 20
+    assert shown > 20_000
+    assert list(cut["files"]) == ["big.txt"]
+    assert f"[cut: {shown:,} of {lines:,} lines are shown; of big.txt (" in asked
+    assert "+password = 1" in asked
+
+
+async def test_many_long_files_have_a_share_each(bench, top, monkeypatch):
+    """Each of them is shown in part, and named."""
+    monkeypatch.setattr(workflow_git, "MOST_BYTES", 60_000)
+    for number in range(12):
+        (top / f"f{number}.txt").write_text(f"begins {number}\n" + "line\n" * 4_000)
+    git(top, "add", ".")
+    told, asked = await looked_at(bench, top)
+
+    assert all(f"+begins {number}\n" in asked for number in range(12))
+    assert len(told["shown_to_the_expert_in_part"]["Staged changes"]["files"]) == 12
+    assert len(asked) < 70_000
+
+
+@pytest.mark.parametrize("encoding", ["gbk", "big5", "shift-jis", "euc-kr", "koi8-r", "cp1252"])
+async def test_a_diff_that_is_not_utf8_says_so(bench, top, encoding):
+    """The file is named beside the diff, to the agent too; the diffs of others are whole."""
+    words = {"gbk": "中文注释", "big5": "中文註釋", "shift-jis": "日本語", "euc-kr": "한국어",
+             "koi8-r": "привет", "cp1252": "größer"}[encoding]  # fmt: skip
+    (top / "g.c").write_bytes(f"/* {words} */\nint x;\n".encode(encoding))
+    git(top, "add", ".")
+    (top / "g.c").write_bytes(f"/* {words}. */\nint y;\n".encode(encoding))
+    (top / "a.txt").write_text("中文 größer\n")
+    told, asked = await looked_at(bench, top)
+
+    assert told["not_utf8"] == ["g.c", "g.c"]
+    assert asked.count("[not UTF-8, so that letters are missing which the file has: g.c]") == 2
+    assert "+中文 größer" in asked
+    assert "+int y;" in asked
+
+
+async def test_new_files_are_shown_as_they_are(bench, top):
+    """Text is shown; what cannot be is named with the reason; nothing behind a link is read."""
+    (top / "new").mkdir()
+    (top / "new/text.md").write_text("````\nNEW-TEXT\n````\n")
+    (top / "new/empty.txt").write_text("")
+    (top / "picture.png").write_bytes(b"\x89PNG\0\0")
+    (top / "large.log").write_text("x\n" * 1_000_000)
+    (top / "link").symlink_to("/etc/passwd")
+    repository(top / "inner")
+    told, asked = await looked_at(bench, top)
+
+    assert "### new/text.md\n\n`````\n````\nNEW-TEXT\n````\n`````" in asked
+    assert told["untracked_not_shown"] == {
+        "inner/": "a repository of its own",
+        "large.log": "larger than 1,048,576 bytes",
+        "link": "a link",
+        "picture.png": "binary, 6 bytes",
+    }
+    assert "Not shown: inner/: a repository of its own, large.log: larger" in asked
+    assert "root:" not in asked
+
+
+async def test_new_files_are_left_out_with_the_unstaged(bench, top):
+    """include_unstaged false means all that is not staged."""
+    (top / "new.txt").write_text("NEW-TEXT\n")
+    told, asked = await looked_at(bench, top, include_unstaged=False)
+
+    assert told["changed"] == ["?? new.txt"]
+    assert "NEW-TEXT" not in asked
+
+
+async def test_thousands_of_new_files_are_counted(bench, top):
+    """A directory that nobody ignores: as much is shown as there is room for, the rest is numbered."""
+    (top / "many").mkdir()
+    for number in range(1_300):
+        (top / f"many/{number:04}").write_text("x\n")
+    told, asked = await looked_at(bench, top)
+
+    assert told["changed_left_out"] == 1_100
+    assert len(told["untracked_not_shown"]) == 200
+    assert "many/1019: not read and 280 more" in asked
+
+
+async def test_includes_that_are_not_followed_are_told(bench, top):
+    """Settings that the repository takes from further files may change what the user sees."""
+    git(top, "config", "include.path", "../.gitconfig")
+    told, asked = await looked_at(bench, top)
+
+    assert told["remarks"] == ["include of the repository's own configuration is not followed"]
+    assert "[include of the repository's own configuration is not followed]" in asked
+
+
+async def test_an_object_that_is_missing_is_a_fault_with_gits_words(bench, top):
+    """In a partial clone EXAI fetches nothing."""
+    for path in (top / ".git/objects").glob("??/*"):
+        path.unlink()
+    with pytest.raises(Exception, match=r"git .* failed: "):
+        await looked_at(bench, top)
