@@ -47,7 +47,7 @@ class _Walk:
             self.left -= len(entries)
             if self.left < 0:
                 return
-            if place != folder and rules.ends_at(entry.name for entry in entries):
+            if place != folder and rules.end_at(place):
                 yield from self._of_repository(place)
                 continue
             files, folders = _sorted_out(entries, rules)
@@ -74,27 +74,26 @@ def expand(folder: Path, roots: tuple[Path, ...]) -> Folder:
     return Folder(files=tuple(found))
 
 
-def _sorted_out(entries: list[os.DirEntry[str]], rules: Ignoring) -> tuple[list[str], list[str]]:
+def _sorted_out(entries: list[tuple[str, bool]], rules: Ignoring) -> tuple[list[str], list[str]]:
     """The files and the directories of these that are not left out."""
-    files = [
-        entry.path
-        for entry in entries
-        if entry.is_file(follow_symlinks=False) and entry.name != ".git"
-    ]
-    folders = [
-        entry.path
-        for entry in entries
-        if entry.is_dir(follow_symlinks=False) and entry.name not in _NEVER
-    ]
-    out = rules.ignored([*files, *folders])
-    return [path for path in files if path not in out], [f for f in folders if f not in out]
+    kept = [(p, is_folder) for p, is_folder in entries if p.rpartition("/")[2] not in _NEVER]
+    out = rules.ignored([path for path, _ in kept])
+    files = [path for path, is_folder in kept if not is_folder and path not in out]
+    return files, [path for path, is_folder in kept if is_folder and path not in out]
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """Sorted by name; nothing of a directory that cannot be listed, or that has become a link meanwhile."""
+def _entries(folder: str) -> list[tuple[str, bool]]:
+    """Files and directories by their paths, sorted, with whether each is a directory.
+
+    Nothing of a directory that cannot be listed, or that has become a link meanwhile.
+    """
     try:
         with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
+            entries = sorted(
+                (f"{folder.rstrip('/')}/{entry.name}", entry.is_dir(follow_symlinks=False))
+                for entry in listing
+                if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
+            )
         return entries if os.path.realpath(folder) == folder else []
     except OSError:
         return []

@@ -4,7 +4,7 @@ Blocking: for threads only.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -52,8 +52,8 @@ class Library:
         """Those of the paths, absolute and without links, that are left out by themselves; their directories are not looked at."""
         return {path for path in paths if self._is_ignored(path)}
 
-    def ends_at(self, names: Iterable[str]) -> bool:
-        return False
+    def end_at(self, folder: str) -> bool:
+        return False  # they are read on the way
 
     def _is_ignored(self, path: str) -> bool:
         """The deepest .gitignore that speaks of the path decides."""

@@ -4,7 +4,8 @@ Blocking: for threads only.
 """
 
 import logging
-from collections.abc import Callable, Generator, Iterable, Sequence
+import os
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -28,8 +29,8 @@ class Ignoring(Protocol):
         """Those of the paths that are left out, if the directories that they lie in are not."""
         ...
 
-    def ends_at(self, names: Iterable[str]) -> bool:
-        """Whether other rules hold in a directory with entries of these names."""
+    def end_at(self, folder: str) -> bool:
+        """Whether other rules hold in this directory below."""
         ...
 
 
@@ -54,8 +55,8 @@ class _Asked:
             self._library = self.instead()
             return self._library.ignored(paths)
 
-    def ends_at(self, names: Iterable[str]) -> bool:
-        return ".git" in names
+    def end_at(self, folder: str) -> bool:
+        return os.path.lexists(f"{folder}/.git")
 
 
 @contextmanager

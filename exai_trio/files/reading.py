@@ -66,13 +66,6 @@ class FileReader:
         read = partial(_read_all, given, roots, _named_before)
         return await self._in_thread(read) if given else ()
 
-    async def read_untracked(
-        self, top: Path, names: Sequence[str], roots: tuple[Path, ...]
-    ) -> dict[str, Reading]:
-        """Files below a directory by their names in it; links are not followed. What cannot be read has a reason."""
-        read = partial(_read_untracked, top, names, roots)
-        return await self._in_thread(read) if names else {}
-
     async def read_images(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
         """Images as data URLs, in order. Raises: ArgumentError, NotFoundError."""
         return await self._in_thread(partial(images.load_all, given, roots)) if given else ()
@@ -149,24 +142,6 @@ def _named(given: str, roots: tuple[Path, ...]) -> Iterator[tuple[str, ReadOne]]
 
 def _named_before(given: str, _roots: tuple[Path, ...]) -> Iterator[tuple[str, ReadOne]]:
     yield given, _read_if_allowed
-
-
-def _read_untracked(top: Path, names: Sequence[str], roots: tuple[Path, ...]) -> dict[str, Reading]:
-    found: dict[str, Reading] = {}
-    room = MAX_TOTAL_BYTES
-    for name in names:
-        trio.from_thread.check_cancelled()
-        found[name] = _read_here(top / name, roots, room)
-        room -= len(found[name].text)
-    return found
-
-
-def _read_here(path: Path, roots: tuple[Path, ...], room: int) -> Reading:
-    if path.is_symlink():
-        return Reading(path=str(path), reason="a link")
-    if path.is_dir():
-        return Reading(path=str(path), reason="a repository of its own")
-    return _read_if_allowed(str(path), roots, room)
 
 
 def _read(given: str, roots: tuple[Path, ...], room: int) -> Reading:

@@ -1,5 +1,6 @@
 """precommit: validates a change before it is committed. EXAI itself asks git what has changed; an expert judges at the end."""
 
+import os
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -75,19 +76,34 @@ async def _untracked(
     call: StepCall, repository: Repository, status: git_status.Status
 ) -> tuple[Diff, dict[str, str]]:
     """The files that git does not know yet, and those of them that cannot be shown, with the reasons; by their paths in the directory."""
+    files = call.services.files
     names = [change.path for change in status.changes if change.is_untracked]
-    read = await call.services.files.read_untracked(
-        repository.view.top, names[:MOST_FILES], call.caller.roots
-    )
-    shares, unread = Shares(git.MOST_BYTES), dict[str, str]()
-    for name, reading in read.items():
-        path = name.removeprefix(repository.prefix)
-        if reading.reason:
-            unread[path] = reading.reason
-        else:
-            shares.add_file(path, reading.text)
-    unread |= {name.removeprefix(repository.prefix): "not read" for name in names[MOST_FILES:]}
-    return shares.finished(), unread
+    paths_of = {name: str(repository.view.top / name) for name in names[:MOST_FILES]}
+    unread = await trio.to_thread.run_sync(_no_files, paths_of, limiter=files.limiter)
+    again = [path for name, path in paths_of.items() if name not in unread]
+    readings = {r.path: r for r in await files.read_again(again, call.caller.roots)}
+    unread |= dict.fromkeys(names[MOST_FILES:], "not read")
+    shares = Shares(git.MOST_BYTES)
+    for name, path in paths_of.items():
+        reading = readings.get(path)
+        if reading is not None and reading.reason:
+            unread[name] = reading.reason
+        elif reading is not None:
+            shares.add_file(name.removeprefix(repository.prefix), reading.text)
+    return shares.finished(), {
+        name.removeprefix(repository.prefix): unread[name] for name in names if name in unread
+    }
+
+
+def _no_files(paths_of: dict[str, str]) -> dict[str, str]:
+    """Those of the new names that git does not look into or through, with what they are."""
+    found: dict[str, str] = {}
+    for name, path in paths_of.items():
+        if os.path.islink(path):  # noqa: PTH114  # strings: there can be many
+            found[name] = "a link"
+        elif name.endswith("/"):
+            found[name] = "a repository of its own"
+    return found
 
 
 def _still(call: StepCall, part: str) -> bool:
