@@ -69,7 +69,7 @@ def _fill_standard_descriptors() -> None:
 def _anchor_module_path() -> str | None:
     """Processes of ours import nothing from the folder that they are started in. None where PYTHONPATH asks for no such thing."""
     given = os.environ.get("PYTHONPATH")  # noqa: TID251  # for the processes that this one starts
-    clean = anchored(given or "", os.pathsep)
+    clean = anchored(given or "", os.pathsep, str(Path.cwd()))
     if not given or clean == given:
         return None
     os.environ["PYTHONPATH"] = clean  # noqa: TID251  # as above

@@ -8,9 +8,12 @@ from typing import Final
 
 MODULE: Final = ("-P", "-m", "exai_trio")
 EXAI: Final = (sys.executable, *MODULE)
+_OURS: Final = PurePath(__file__).parents[1]
 
 
-def anchored(module_path: str, pathsep: str) -> str:
-    """PYTHONPATH without what depends on the working directory: to Python an empty part means that one."""
-    parts = module_path.split(pathsep)
-    return pathsep.join(part for part in parts if PurePath(part).is_absolute())
+def anchored(module_path: str, pathsep: str, here: str) -> str:
+    """PYTHONPATH without what depends on the working directory, `here`: to Python an empty part means that one. The folder that
+    we ourselves were found in stays, by its whole path."""
+    parts = (PurePath(part) for part in module_path.split(pathsep))
+    whole = ((part.is_absolute(), PurePath(here, part)) for part in parts)
+    return pathsep.join(str(path) for stays, path in whole if stays or path == _OURS)

@@ -291,10 +291,5 @@ async def _further(config: Config, catalogue: Catalogue, environ: Mapping[str, s
             f"{VARIABLE}: {config.providers_file} cannot be read: {error}",
             details={"field": VARIABLE},
         ) from error
-    return parse_providers(
-        text,
-        catalogue,
-        {**environ, **config.provider_keys},
-        config.stream_idle_s,
-        config.withheld_keys,
-    )
+    keys = {**environ, **config.provider_keys}
+    return parse_providers(text, catalogue, keys, config.stream_idle_s, config.withheld_keys)

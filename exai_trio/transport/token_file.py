@@ -4,7 +4,6 @@ All of it blocks on the disk, for a file of one line.
 """
 
 import os
-import secrets
 import stat
 from pathlib import Path
 from typing import Final
@@ -52,6 +51,8 @@ def made_token(path: Path, wanted: str = "") -> str:
         kept, text = False, ""
     if kept and (not wanted or text == wanted):
         return text
+    import secrets  # noqa: PLC0415  # clients make none
+
     token = wanted or secrets.token_urlsafe(32)
     replace_private(path, f"{token}\n".encode())
     return token

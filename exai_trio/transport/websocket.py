@@ -21,15 +21,8 @@ from .refused import all_refused
 
 _LOST = (tws.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError)
 
-NORMAL, GOING_AWAY, TOO_LARGE, POLICY, INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATER = (
-    1000,
-    1001,
-    1009,
-    1008,
-    1011,
-    1012,
-    1013,
-)
+NORMAL, GOING_AWAY, TOO_LARGE, POLICY = 1000, 1001, 1009, 1008
+INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATER = 1011, 1012, 1013
 
 
 @structs.frozen(kw_only=True)

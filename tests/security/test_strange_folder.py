@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -198,7 +199,35 @@ def test_by_the_module_a_folder_is_no_place_for_what_we_import(strange, words):
 )  # fmt: skip
 def test_a_module_path_without_the_working_directory(given, clean):
     """Empty and relative parts go; the others stay in their order."""
-    assert clean == anchored(given, ":")
+    assert clean == anchored(given, ":", "/work")
+
+
+@pytest.mark.parametrize(
+    ("given", "here"),
+    [("", REPOSITORY), (".", REPOSITORY), (REPOSITORY.name, REPOSITORY.parent)],
+)
+def test_where_we_ourselves_were_found_stays_on_the_module_path(given, here):
+    """Whoever runs a checkout that is not installed has named its folder; processes of ours are found there too."""
+    assert f"/a:{REPOSITORY}" == anchored(f"/a:{given}", ":", str(here))
+
+
+@pytest.mark.real
+def test_a_checkout_that_is_not_installed_starts_its_simulator(tmp_path, unused_tcp_port):
+    """By `python -m exai_trio serve --simulate` in it, as before."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    shutil.copytree(
+        REPOSITORY / "exai_trio",
+        checkout / "exai_trio",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    place = Strange(checkout, tmp_path, unused_tcp_port)
+    with place.start([sys.executable, "-m", "exai_trio", "serve", "--simulate"]) as daemon:
+        line = daemon.stdout.readline()
+        daemon.send_signal(signal.SIGTERM)
+        daemon.communicate(timeout=ENOUGH_S)
+
+    assert "simulator http://127.0.0.1:" in line
 
 
 @pytest.mark.parametrize("editor", EDITORS)
