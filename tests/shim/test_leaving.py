@@ -15,6 +15,7 @@ from exai_trio.shim.link import Link
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.wire.mcp_desk import FrontDesk
 from exai_trio.wire.mcp_listing import listing_of, to_file
+from exai_trio.wire.messages import CallResult, Output, Progress
 
 BYE = {"op": "bye", "reason": "draining", "retry_after_s": 1.0}
 
@@ -296,3 +297,29 @@ async def test_progress_never_shares_a_write_with_its_answer(make_world, autojum
             last_progress = at
         else:
             assert at - last_progress >= 0.0099
+
+
+@pytest.mark.parametrize("ends", ["answer", "cancel", "deadline"])
+async def test_progress_that_waits_goes_with_its_request(make_world, autojump_clock, ends):
+    """What comes in one step with its end is not said at all; that of other calls is."""
+    async with make_world(silent=True) as world:
+        world.call(1, key="a", token="p", client="claude-ai")
+        world.call(2, key="b", token="q")
+        await world.daemon.wait_for("call_tool", 2)
+        await trio.sleep(58 if ends == "deadline" else 1)
+        before = len(world.lines.progress())
+        for key in ("a", "b"):
+            world.bridge.deliver(
+                Progress(request_id=key, name="chat", t="x", stage="s", message="m", elapsed_s=9.0)
+            )
+        if ends == "answer":
+            world.bridge.deliver(CallResult(request_id="a", outputs=[Output(text="ok")]))
+        elif ends == "cancel":
+            world.bridge.withdraw(1)
+        else:
+            world.bridge.expire(trio.current_time())
+        await trio.sleep(0.5)
+        told = [params["progressToken"] for params in world.lines.progress()[before:]]
+
+    assert "p" not in told
+    assert "q" in told
