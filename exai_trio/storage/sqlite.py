@@ -14,10 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
+from exai_trio.principals import OWNER
 from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.base import Conversation, Step, Turn
@@ -41,7 +43,7 @@ CACHE_KIB = 512
 
 @structs.frozen
 class SqliteStore:
-    """A Store over an open file; made by `open_sqlite`, unusable after its block."""
+    """Conversations in an open file, and the Store of one principal there; made by `open_sqlite`, unusable after its block."""
 
     _writer: GroupCommit
     _opened: Opened[sqlite3.Connection]
@@ -50,20 +52,41 @@ class SqliteStore:
     _writing: Writing
     _copy_back: Callable[[], None]
 
+    _principal: str = OWNER
+
+    def of(self, principal: str) -> "SqliteStore":
+        return attrs.evolve(self, principal=principal)
+
+    @property
+    def principal(self) -> str:
+        """Whose conversations are seen."""
+        return self._principal
+
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
-        return await self.read(lambda connection: queries.load(connection, continuation_id, now))
+        return await self.read(
+            lambda connection: queries.load(connection, self._principal, continuation_id, now)
+        )
 
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
         rows = [queries.row(turn) for turn in turns]
         return await self._writer.write(
-            lambda connection: queries.append(connection, continuation_id, rows, now, expires_at)
+            lambda connection: queries.append(
+                connection, self._principal, continuation_id, rows, now, expires_at
+            )
+        )
+
+    async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
+        return await self.read(
+            lambda connection: queries.kept_under(connection, self._principal, keys, now)
         )
 
     async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
         return await self.read(
-            lambda connection: queries.living_steps(connection, continuation_id, now)
+            lambda connection: queries.living_steps(
+                connection, self._principal, continuation_id, now
+            )
         )
 
     async def add_step(
@@ -71,11 +94,19 @@ class SqliteStore:
     ) -> tuple[Step, ...]:
         row = queries.step_row(step)
         return await self._writer.write(
-            lambda connection: queries.add_step(connection, continuation_id, row, now, expires_at)
+            lambda connection: queries.add_step(
+                connection, self._principal, continuation_id, row, now, expires_at
+            )
         )
 
     async def sweep(self, now: float) -> int:
         return await self._writer.write(lambda connection: queries.sweep(connection, now))
+
+    async def newest_at(self) -> float | None:
+        return await self.read(queries.newest_at)
+
+    async def note_time(self, now: float) -> None:
+        await self._writer.write(lambda connection: queries.note_time(connection, now))
 
     def journal(self) -> Journal:
         """The journal of calls in the same file, written in the same commits."""

@@ -165,10 +165,13 @@ async def test_a_damaged_file_is_refused(tmp_path):
 async def test_damage_found_later_fails_that_read_only(tmp_path):
     """A page that is destroyed while the store is open is a StorageError; closing still works."""
     path = tmp_path / "exai.db"
+    async with open_sqlite(path):
+        pass
+    sound = path.stat().st_size
     async with open_sqlite(path) as store:
         await store.append("c", said("x" * 50_000), now=0, expires_at=FOR_EVER)
     content = path.read_bytes()
-    path.write_bytes(content[:4096] + os.urandom(len(content) - 4096))
+    path.write_bytes(content[:sound] + os.urandom(len(content) - sound))
     async with open_sqlite(path) as store:
         with pytest.raises(StorageError):
             await store.load("c", now=1)
@@ -236,7 +239,7 @@ async def test_a_full_disk_fails_the_write_and_keeps_what_was_there(tmp_path):
 
 def begin_conversation(name, connection):
     """Two statements, of which b's second one fails."""
-    connection.execute("INSERT INTO conversations VALUES (?, 0, 9)", (name,))
+    connection.execute("INSERT INTO conversations (id, created_at, expires_at) VALUES (?, 0, 9)", (name,))
     created_at = None if name == "b" else 1
     return connection.execute(
         "UPDATE conversations SET created_at = ? WHERE id = ?", (created_at, name)

@@ -1,0 +1,27 @@
+"""Whose something is: the names under which data are kept. Pure: text only.
+
+A principal is the home's owner, or the subject of a JWT. The owner comes with the home's token or, where none is asked for,
+with nothing; data that name nobody are theirs.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+OWNER: Final = "owner"
+# As older daemons wrote it.
+SYNONYMS: Final = (OWNER, "anyone", "token", "")
+
+
+def principal_of(name: str) -> str:
+    """The principal of that name, whichever of its names it is."""
+    return OWNER if name in SYNONYMS else name
+
+
+def names_of(principal: str) -> tuple[str, ...]:
+    """All names under which rows of this principal may stand."""
+    return SYNONYMS if principal in SYNONYMS else (principal,)
+
+
+def is_of(principal: str, fields: Mapping[str, Any]) -> bool:
+    """Whether a record belongs to this principal, by its field `principal`."""
+    return principal_of(str(fields.get("principal", ""))) == principal
