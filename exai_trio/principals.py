@@ -4,8 +4,7 @@ A principal is the home's owner, or the subject of a JWT. The owner comes with t
 with nothing; data that name nobody are theirs.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 OWNER: Final = "owner"
 # As older daemons wrote it.
@@ -20,8 +19,3 @@ def principal_of(name: str) -> str:
 def names_of(principal: str) -> tuple[str, ...]:
     """All names under which rows of this principal may stand."""
     return SYNONYMS if principal in SYNONYMS else (principal,)
-
-
-def is_of(principal: str, fields: Mapping[str, Any]) -> bool:
-    """Whether a record belongs to this principal, by its field `principal`."""
-    return principal_of(str(fields.get("principal", ""))) == principal

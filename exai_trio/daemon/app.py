@@ -1,6 +1,7 @@
 """The daemon's composition root: builds everything once and hands it to the tree of nurseries that runs it (`tree`)."""
 
 import logging
+import math
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -29,6 +30,7 @@ from exai_trio.tools.upload_desk import UploadDesk
 
 from .archive import Archive
 from .bequest import closing
+from .clock_trust import ClockTrust
 from .elsewhere import Elsewhere
 from .facts import Facts
 from .figures import Figures
@@ -124,6 +126,7 @@ async def _build(
         facts = _facts(config, port, gateway, store, origin)
         journal = None if config.durability == "off" else store.journal()
         sessions: dict[str, Session] = {}
+        clock = ClockTrust(await _known_at(store), trio.current_time())
         services = Services(
             config=config,
             calls=Archive(sessions, journal),
@@ -136,6 +139,7 @@ async def _build(
             daemon=facts,
             tool_names=facts.registry.names,
             now=unix_now,
+            is_clock_trusted=lambda: clock.trusts(unix_now(), trio.current_time()),
         )
         yield Shared(
             config=config,
@@ -149,6 +153,7 @@ async def _build(
             figures=facts.figures,
             facts=facts,
             home=home,
+            clock=clock,
             draining=facts.draining,
             journal=journal,
             sessions=sessions,
@@ -192,6 +197,14 @@ async def _learnt(ratios: SqliteRatios) -> dict[str, float]:
     except StorageError as fault:
         log.warning("token counts not read", extra={"fault": fault.message})
         return {}
+
+
+async def _known_at(store: SqliteStore) -> float | None:
+    """When the clock was last known to be right; of a store that cannot be read, never."""
+    try:
+        return await store.newest_at()
+    except StorageError:
+        return -math.inf
 
 
 def _port(listeners: list[trio.SocketListener]) -> int:

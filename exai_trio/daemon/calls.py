@@ -26,7 +26,7 @@ from exai_trio.wire.messages import (
     StreamChunk,
 )
 
-from .faults import as_fault, known_error
+from .faults import as_fault, bugs_in, known_error
 from .state import Shared
 
 log = logging.getLogger("exai.calls")
@@ -54,17 +54,19 @@ class Waits:
 class Call:
     """An accepted call; to its tool it is the Caller.
 
-    `timeout` and `handle_after` are seconds from `started`; `size` is the request's frame in bytes; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
+    `timeout` and `handle_after` are seconds from `started`; `size` is the request's frame in bytes; `accepted_at` is unix seconds, and stays over restarts; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why.
     """
 
     request: CallTool
     session_id: str
+    principal: str
     tool: Tool
     arguments: Any
     timeout: float
     roots: tuple[Path, ...]
     emit: Emit
     shared: Shared
+    accepted_at: float
     handle_after: float = math.inf
     size: int = 0
     started: float = attrs.field(factory=trio.current_time)
@@ -96,7 +98,8 @@ class Call:
 
     @property
     def idempotency_key(self) -> str:
-        return self.call_id
+        """A client may use its session and request ids again, when the daemon has forgotten the call."""
+        return f"{self.call_id}-{self.accepted_at * 1000:.0f}"
 
     @property
     def elapsed(self) -> float:
@@ -208,10 +211,14 @@ class _Permit:
 def _note(call: Call, raised: Exception) -> ExaiError:
     error = known_error(raised, call.correlation_id)
     keys = {"tool": call.tool.name, "correlation_id": call.correlation_id, "code": error.code}
+    bugs = list(bugs_in(raised))
+    call.shared.figures.bugs += len(bugs)
     if isinstance(error, InternalError):
         log.error("call crashed", exc_info=raised, extra=keys)
-    else:
-        log.info("call failed", extra=keys | {"reason": error.message})
+        return error
+    for bug in bugs:
+        log.error("a bug beside the fault that the client hears", exc_info=bug, extra=keys)
+    log.info("call failed", extra=keys | {"reason": error.message})
     return error
 
 

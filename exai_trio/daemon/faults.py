@@ -43,6 +43,15 @@ def _is_of(kind: type[ExaiError], fault: Fault) -> bool:
     )
 
 
+def bugs_in(raised: Exception) -> Iterator[Exception]:
+    """What of it is no error of ours, one by one."""
+    if isinstance(raised, ExceptionGroup):
+        for inner in cast("ExceptionGroup[Exception]", raised).exceptions:
+            yield from bugs_in(inner)
+    elif not isinstance(raised, ExaiError) or isinstance(raised, InternalError):
+        yield raised
+
+
 def known_error(raised: Exception, correlation_id: str) -> ExaiError:
     """The error of ours that `raised` is or holds; otherwise an InternalError that names the log's id."""
     if isinstance(raised, ExaiError):

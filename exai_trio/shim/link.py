@@ -34,7 +34,7 @@ from .absence import Absence
 from .bridge import Bridge
 from .budgets import Promise
 from .catalogue import Catalogue
-from .endings import Departing, Refused, plainest
+from .endings import Departing, Refused, bugs_in, plainest
 from .pauses import SHORTEST_S
 
 log = logging.getLogger("exai.shim")
@@ -80,11 +80,14 @@ class Link:
     async def _visit(self) -> tuple[float, str]:
         """One connection from beginning to end. Returns how long to pause at most, and why it ended."""
         fault: Exception | None = None
+        bugs: list[Exception] = []
         try:
             await self._connection()
         # The border of a connection: whatever it was, it is told below, and the shim lives on.
-        except* Exception as group:  # noqa: BLE001  # logged below
-            fault = plainest(group)
+        except* Exception as group:  # logged below
+            fault, bugs = plainest(group), bugs_in(group)
+        for bug in bugs:
+            log.error("link failed", exc_info=bug)
         here = is_loopback(self.config.client_host)
         closed_door = isinstance(fault, NotListening) and here
         self._absence.begin(in_peace=closed_door or isinstance(fault, Refused | Departing))
@@ -99,7 +102,6 @@ class Link:
                 why = str(fault or "") or _NO_ANSWER
             case _:
                 why = type(fault).__name__
-                log.error("link failed", exc_info=fault)
         self._turned("away", why)
         if (
             isinstance(fault, Unreachable)

@@ -30,11 +30,11 @@ _OLD: Final = "o.at <= CASE WHEN o.seq > 0 THEN :kept ELSE :unnumbered END"
 _MARKED_LONG_AGO: Final = "m.marked_at <= CASE WHEN o.seq > 0 THEN :grace ELSE :unnumbered END"
 # A mark in the future, or of what is not old, is of a clock that was ahead.
 _UNMARK: Final = (
-    "DELETE FROM journal_marks WHERE marked_at > :now OR NOT EXISTS (SELECT 1 FROM journal_outcomes AS o"
+    "DELETE FROM journal_marks WHERE marked_at > :now OR NOT EXISTS (SELECT 1 FROM journal_outcomes AS o"  # noqa: S608 - our own words
     f" WHERE o.session = journal_marks.session AND o.request = journal_marks.request AND {_OLD})"
 )
 _MARK: Final = (
-    "INSERT INTO journal_marks (session, request, marked_at)"
+    "INSERT INTO journal_marks (session, request, marked_at)"  # noqa: S608 - as above
     f" SELECT o.session, o.request, :now FROM journal_outcomes AS o WHERE {_OLD} ON CONFLICT DO NOTHING"
 )
 

@@ -53,8 +53,10 @@ class MemoryStore:
     async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
         await trio.lowlevel.checkpoint()
         for one in self._living(now):
-            own = {each.key for each in (*one.turns, *self._steps.get(one.id, ()))} - {""}
-            if own.intersection(keys):
+            own = {turn.key for turn in one.turns} | {
+                step.key for step in self._steps.get(one.id, ())
+            }
+            if own.intersection(keys) - {""}:
                 return one.id
         return None
 
@@ -131,9 +133,7 @@ class MemoryStore:
         if known is None:
             return False
         turns = tuple(attrs.evolve(turn, key="") for turn in known.turns)
-        copy = attrs.evolve(
-            known, id=new_id, created_at=now, expires_at=expires_at, turns=turns
-        )
+        copy = attrs.evolve(known, id=new_id, created_at=now, expires_at=expires_at, turns=turns)
         self._conversations[new_id] = copy
         self._principals[new_id] = self._principal
         steps = self._steps.get(continuation_id, ())

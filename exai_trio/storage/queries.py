@@ -15,6 +15,9 @@ Row = tuple[
     Any, ...
 ]  # a turn's or step's fields in order; what is not text or a number is JSON text
 
+Own = tuple[str, str]
+"""A principal and the id of a conversation of theirs."""
+
 ANOTHERS: Final = "This conversation belongs to somebody else."
 LIVING: Final = "SELECT 1 FROM conversations WHERE id = ? AND principal = ? AND expires_at > ?"
 # When a clock was last trusted; in a file of an older EXAI, the newest of all rows.
@@ -78,15 +81,15 @@ def _turn(row: Row) -> Turn:
 
 def append(
     connection: "sqlite3.Connection",
-    principal: str,
-    continuation_id: str,
+    own: Own,
     rows: list[Row],
     now: float,
     expires_at: float,
 ) -> int:
+    continuation_id = own[1]
     fresh = [row for row in rows if not _is_kept(connection, "turns", row)]
     if fresh or not rows:
-        _prolong(connection, principal, continuation_id, now, expires_at)
+        _prolong(connection, own, now, expires_at)
     (count,) = connection.execute(
         "SELECT coalesce(max(number), 0) FROM turns WHERE conversation = ?", (continuation_id,)
     ).fetchone()
@@ -119,12 +122,12 @@ def kept_under(
 
 def _prolong(
     connection: "sqlite3.Connection",
-    principal: str,
-    continuation_id: str,
+    own: Own,
     now: float,
     expires_at: float,
 ) -> None:
     """The conversation is there, and ends at `expires_at`."""
+    principal, continuation_id = own
     done = connection.execute(
         "INSERT INTO conversations (id, created_at, expires_at, principal) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET expires_at = excluded.expires_at, marked_at = NULL"
@@ -157,13 +160,13 @@ def step_row(step: Step) -> Row:
 
 def add_step(
     connection: "sqlite3.Connection",
-    principal: str,
-    continuation_id: str,
+    own: Own,
     row: Row,
     now: float,
     expires_at: float,
 ) -> tuple[Step, ...]:
-    _prolong(connection, principal, continuation_id, now, expires_at)
+    continuation_id = own[1]
+    _prolong(connection, own, now, expires_at)
     if not _is_kept(connection, "steps", row):
         connection.execute(
             "INSERT INTO steps (conversation, number, tool, at, data, key) SELECT"
@@ -195,7 +198,7 @@ def sweep(connection: "sqlite3.Connection", now: float) -> int:
 
 def newest_at(connection: "sqlite3.Connection") -> float | None:
     (at,) = connection.execute(_NEWEST).fetchone()
-    return at
+    return None if at is None else float(at)
 
 
 def note_time(connection: "sqlite3.Connection", now: float) -> None:

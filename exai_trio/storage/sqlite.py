@@ -73,7 +73,7 @@ class SqliteStore:
         rows = [queries.row(turn) for turn in turns]
         return await self._writer.write(
             lambda connection: queries.append(
-                connection, self._principal, continuation_id, rows, now, expires_at
+                connection, (self._principal, continuation_id), rows, now, expires_at
             )
         )
 
@@ -95,7 +95,7 @@ class SqliteStore:
         row = queries.step_row(step)
         return await self._writer.write(
             lambda connection: queries.add_step(
-                connection, self._principal, continuation_id, row, now, expires_at
+                connection, (self._principal, continuation_id), row, now, expires_at
             )
         )
 

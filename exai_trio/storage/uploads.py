@@ -90,9 +90,7 @@ def _forget(connection: "sqlite3.Connection", key: tuple[str, str, str, str]) ->
     )
 
 
-def _holders(
-    connection: "sqlite3.Connection", key: tuple[str, str]
-) -> dict[str, frozenset[str]]:
+def _holders(connection: "sqlite3.Connection", key: tuple[str, str]) -> dict[str, frozenset[str]]:
     rows = connection.execute(
         "SELECT file_id, principal FROM uploads WHERE provider = ? AND account = ?", key
     )

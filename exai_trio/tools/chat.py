@@ -50,7 +50,9 @@ class Arguments:
 
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
-    thread = await conversations.open_thread(services, arguments.continuation_id)
+    thread = await conversations.open_thread(services, caller, arguments.continuation_id)
+    if thread.own_answer is not None:
+        return _told_again(thread, thread.own_answer, services)
     choice = models.choose(
         services, arguments.model, thread.last_model, images=bool(arguments.images)
     )
@@ -70,6 +72,18 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     answer = await asking.ask(services, choice, request, caller)
     exchange = _exchange(arguments, question, choice, answer, services.now())
     return await _finish(arguments, thread, exchange, answer, services)
+
+
+def _told_again(thread: Thread, answered: Turn, services: Services) -> Answer:
+    """The answer that an earlier run has stored, of which nobody has heard: it is not asked for, and paid for, twice."""
+    facts = {"model_used": answered.model, "provider_used": answered.provider}
+    return answers.simple(
+        "chat",
+        answered.text,
+        metadata=facts | {"notice": "stored before EXAI was started again, and told from there"},
+        offer=conversations.offer(services, thread, thread.exchanges),
+        usage=answered.extra.get("usage"),
+    )
 
 
 async def _gather(

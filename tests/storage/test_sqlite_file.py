@@ -239,7 +239,9 @@ async def test_a_full_disk_fails_the_write_and_keeps_what_was_there(tmp_path):
 
 def begin_conversation(name, connection):
     """Two statements, of which b's second one fails."""
-    connection.execute("INSERT INTO conversations (id, created_at, expires_at) VALUES (?, 0, 9)", (name,))
+    connection.execute(
+        "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, 0, 9)", (name,)
+    )
     created_at = None if name == "b" else 1
     return connection.execute(
         "UPDATE conversations SET created_at = ? WHERE id = ?", (created_at, name)
