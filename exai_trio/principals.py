@@ -7,8 +7,8 @@ with nothing; data that name nobody are theirs.
 from typing import Final
 
 OWNER: Final = "owner"
-# As older daemons wrote it.
-SYNONYMS: Final = (OWNER, "anyone", "token", "")
+# As the handshake tells it, and older daemons wrote it; the JWT is the one that our own programs sign with the home's key.
+SYNONYMS: Final = (OWNER, "anyone", "token", "jwt:exai", "")
 
 
 def principal_of(name: str) -> str:

@@ -20,7 +20,7 @@ from exai_trio.storage.faults import NotKept
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
 from .calls import Call, Outcome, outcome_of
-from .faults import as_fault
+from .faults import as_fault, not_journalled
 from .ledger import Ledger
 from .mail import Mail
 from .reruns import may_run_again
@@ -170,7 +170,7 @@ class Running:
     def _reject(self, call: Call, fault: StorageError) -> None:
         self.shared.figures.refused += 1
         log.error("call not journalled", extra={"fault": fault.message})
-        error = as_fault(_not_kept(fault), call.correlation_id)
+        error = as_fault(not_journalled(fault), call.correlation_id)
         refusal = CallFailed(request_id=call.wire_id, error=error)
         self.mail.let_go(call.wire_id, instead=self.mail.rules.reject(call.wire_id, refusal))
 
@@ -298,13 +298,3 @@ def _sign_logs(call: Call) -> None:
     logs.session_id.set(call.session_id)
     logs.request_id.set(call.request_id)
     logs.correlation_id.set(call.correlation_id)
-
-
-def _not_kept(fault: StorageError) -> StorageError:
-    """Why a call is refused that cannot be journalled."""
-    return StorageError(
-        f"the call was not started, because it could not be written down: {fault.message}"
-        " EXAI_DURABILITY=off takes calls without that",
-        retry_after_s=fault.retry_after_s or 5.0,
-        details={"reason": "not_journalled"},
-    )

@@ -84,7 +84,7 @@ class Link:
         try:
             await self._connection()
         # The border of a connection: whatever it was, it is told below, and the shim lives on.
-        except* Exception as group:  # logged below
+        except* Exception as group:  # noqa: BLE001  # logged below
             fault, bugs = plainest(group), bugs_in(group)
         for bug in bugs:
             log.error("link failed", exc_info=bug)

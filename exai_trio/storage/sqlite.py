@@ -25,12 +25,12 @@ from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.storage.batches import transaction
 from exai_trio.storage.damage import marker
-from exai_trio.storage.faults import Damaged, DiskFull, NotOurs, kind_of, remedy_of
+from exai_trio.storage.faults import Damaged, DiskFull, kind_of, remedy_of
 from exai_trio.storage.group_commit import GroupCommit, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
 from exai_trio.storage.opened import Opened, Pair
-from exai_trio.storage.schema import APPLICATION_ID, STEPS
+from exai_trio.storage.upgrade import schema_version, upgrade
 from exai_trio.storage.writing import LOG_LENGTH, Writing, probe
 
 T = TypeVar("T")
@@ -203,7 +203,7 @@ async def open_sqlite(
 def check_ours(path: Path) -> None:
     """Raises NotOurs where `open_sqlite` would, and changes nothing; whatever else is wrong with the file is not looked for."""
     with suppress(sqlite3.Error, UnicodeDecodeError), closing(_existing(path, "ro")) as reader:
-        _schema_version(reader, path)
+        schema_version(reader, path)
 
 
 def _open_first(opened: Opened[sqlite3.Connection]) -> None:
@@ -234,7 +234,7 @@ def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
         _make_private(path)
         with ExitStack() as otherwise:
             writer = otherwise.enter_context(closing(_connect(path)))
-            _upgrade(writer, path)
+            upgrade(writer, path)
             pair = Pair(writer, _connect(path))
             otherwise.pop_all()
         return pair
@@ -279,33 +279,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         otherwise.pop_all()
     return connection
-
-
-def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    # IMMEDIATE: two daemons that start at once must not both take the steps.
-    with transaction(connection, "IMMEDIATE"):
-        version = _schema_version(connection, path)
-        for step in STEPS[version:]:
-            for statement in step:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(STEPS)}")
-
-
-def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
-    (owner,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if owner != APPLICATION_ID and (owner or version or tables):
-        raise NotOurs(
-            f"{path} is a database of another program. Move it away, or set EXAI_HOME to another directory."
-        )
-    if version > len(STEPS):
-        raise NotOurs(
-            f"{path} was made by a newer EXAI (schema {version}; this one knows {len(STEPS)})."
-            " Upgrade EXAI, or set EXAI_HOME to another directory."
-        )
-    return int(version)
 
 
 @contextmanager

@@ -127,7 +127,7 @@ async def test_older_schema_is_upgraded(tmp_path, monkeypatch):
     async with open_sqlite(path) as store:
         await store.append("c", said("kept"), now=0, expires_at=FOR_EVER)
     later = (*schema.STEPS, ("CREATE TABLE journal (x)",))
-    monkeypatch.setattr("exai_trio.storage.sqlite.STEPS", later)
+    monkeypatch.setattr("exai_trio.storage.upgrade.STEPS", later)
     for _ in range(2):
         async with open_sqlite(path) as store:
             found = await store.load("c", now=1)
@@ -142,10 +142,13 @@ async def test_a_failed_upgrade_leaves_the_file_as_it_was(tmp_path, monkeypatch)
         pass
     with monkeypatch.context() as patch:
         patch.setattr(
-            "exai_trio.storage.sqlite.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)", "NONSENSE"))
+            "exai_trio.storage.upgrade.STEPS",
+            (*schema.STEPS, ("CREATE TABLE half (x)", "NONSENSE")),
         )
         message = await refusal(path)
-        patch.setattr("exai_trio.storage.sqlite.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)",)))
+        patch.setattr(
+            "exai_trio.storage.upgrade.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)",))
+        )
         async with open_sqlite(path) as store:
             found = await store.load("c", now=1)
 
