@@ -3,10 +3,11 @@
 import json
 import os
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
 
 import attrs
@@ -59,13 +60,17 @@ class Person:
 
     socket: object
     session: str
-    calls: int = 0
+    calls: int = 100
 
     async def call(self, tool, **arguments):
         """What comes of it, as the wire says it."""
         self.calls += 1
         request = CallTool(request_id=f"r{self.calls}", name=tool, arguments=arguments)
         await self.socket.send(encode(request))
+        return await self.outcome()
+
+    async def outcome(self):
+        """The next one that comes."""
         while True:
             message = decode_daemon(await self.socket.receive()).message
             if getattr(message, "op", "") == "call_tool_res":
@@ -73,11 +78,11 @@ class Person:
 
 
 @asynccontextmanager
-async def person(port, *, session_id=None, **shown):
+async def person(port, *, session_id=None, last_seq=0, **shown):
     async with connect("127.0.0.1", port, Limits()) as socket:
-        hello = Hello(
-            protocol=2, session_id=session_id, roots=["/"], **shown
-        )  # the setting decides
+        # The setting decides which roots there are.
+        back = {"session_id": session_id, "last_seq": last_seq}
+        hello = Hello(protocol=2, roots=["/"], **back, **shown)
         await socket.send(encode(hello))
         ack = decode_daemon(await socket.receive()).message
         assert ack.ok, ack
@@ -98,9 +103,8 @@ class Place:
     anns: dict = attrs.field(factory=dict)
 
 
-@pytest.fixture(scope="module")
-def place(tmp_path_factory):
-    home = tmp_path_factory.mktemp("owners")
+@contextmanager
+def serving(home, **settings):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -113,22 +117,27 @@ def place(tmp_path_factory):
         "EXAI_WS_PORT": str(port),
         "HEALTH_CHECK_PORT": "0",
         "MONITORING_PORT": "0",
-        "EXAI_WS_TOKEN": TOKEN,
         "JWT_SECRET_KEY": SECRET,
-        "EXAI_SIMULATE": "true",
         "TOOL_PROFILE": "full",
-        "EXAI_ALLOWED_ROOTS": str(home),
         "EXAI_DRAIN_S": "0.1",
+        **settings,
     }
     command = [sys.executable, "-m", "exai_trio", "serve"]
     with subprocess.Popen(command, env=environ, cwd=home, stdout=subprocess.PIPE) as daemon:
         try:
             assert b"WebSocket ws://" in daemon.stdout.readline()
-            found = Place(port, home / "exai" / "logs")
-            found.anns = trio.run(_begin, found, home)
-            yield found
+            yield Place(port, home / "exai" / "logs")
         finally:
             daemon.terminate()
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    home = tmp_path_factory.mktemp("owners")
+    settings = {"EXAI_WS_TOKEN": TOKEN, "EXAI_SIMULATE": "true", "EXAI_ALLOWED_ROOTS": str(home)}
+    with serving(home, **settings) as found:
+        found.anns = trio.run(_begin, found, home)
+        yield found
 
 
 async def _begin(place, home):
@@ -140,7 +149,7 @@ async def _begin(place, home):
         thread = _json(said)["continuation_offer"]["continuation_id"]
         given = await ann.call("kimi_upload_files", files=[str(path)])
         file_id = _content(given)[0]["file_id"]
-        handle = handle_of(ann.session, "r1")
+        handle = handle_of(ann.session, "r101")
         assert MARK in str(await ann.call("threads", operation="read", value=thread))
     return {
         "continuation_id": thread, "value": thread, "call_id": handle, "file_id": file_id, "file_ids": file_id,
@@ -311,3 +320,30 @@ async def test_health_names_nothing_of_anybodys(place):
 
     assert "healthy" == told.health["status"]
     assert [] == [word for word in (MARK, *place.anns.values()) if word in str(told)]
+
+
+@pytest.mark.parametrize("name", ["anyone", "token"])
+async def test_an_old_home_is_its_owners(tmp_path, name):
+    """A database without owners, with open calls: who comes with the token, or came without one before, hears the call that is
+    open and has the conversation by its name; nobody else has either."""
+    path = tmp_path / "exai" / "state" / "exai.db"
+    path.parent.mkdir(parents=True)
+    with closing(sqlite3.connect(path)) as old:
+        old.executescript((Path(__file__).parent / "home_before_owners.sql").read_text())
+    with serving(tmp_path, EXAI_WS_TOKEN=TOKEN) as place:
+        async with person(place.port, session_id=f"win-{name}", last_seq=3, token=TOKEN) as owner:
+            heard = await owner.outcome()
+            kept = await owner.call("result", call_id=handle_of(f"win-{name}", "r1"), wait_s=0)
+            read = await owner.call("threads", operation="read", value="bridge")
+        async with person(place.port, session_id=f"win-{name}", last_seq=3, **of("bob")) as bob:
+            others = [
+                await bob.call("threads", operation="read", value="bridge"),
+                await bob.call("threads", operation="list"),
+                await bob.call("result", call_id=handle_of(f"win-{name}", "r1"), wait_s=0),
+            ]
+
+    assert f"r2 of {name}" in str(heard)
+    assert "done before" in str(kept)
+    assert "The old one." in str(read)
+    assert [False, True, False] == [said.ok for said in others]
+    assert [] == _json(others[1])["threads"]
