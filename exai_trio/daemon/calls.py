@@ -211,13 +211,14 @@ class _Permit:
 def _note(call: Call, raised: Exception) -> ExaiError:
     error = known_error(raised, call.correlation_id)
     keys = {"tool": call.tool.name, "correlation_id": call.correlation_id, "code": error.code}
-    bugs = list(bugs_in(raised))
-    call.shared.figures.bugs += len(bugs)
+    bugs = sum(1 for _ in bugs_in(raised))
+    call.shared.figures.bugs += bugs
     if isinstance(error, InternalError):
         log.error("call crashed", exc_info=raised, extra=keys)
         return error
-    for bug in bugs:
-        log.error("a bug beside the fault that the client hears", exc_info=bug, extra=keys)
+    if bugs:
+        beside = "bugs beside the fault that the client hears"
+        log.error(beside, exc_info=raised, extra=keys | {"bugs": bugs})
     log.info("call failed", extra=keys | {"reason": error.message})
     return error
 

@@ -38,6 +38,5 @@ TOOL = Tool(
     description="Gives the prompt back, for load tests. Asks no model.",
     arguments=Arguments,
     run=run,
-    reports=True,
     output_schema=answers.OUTPUT_SCHEMA,
 )
