@@ -200,11 +200,18 @@ async def _learnt(ratios: SqliteRatios) -> dict[str, float]:
 
 
 async def _known_at(store: SqliteStore) -> float | None:
-    """When the clock was last known to be right; of a store that cannot be read, never."""
+    """When the clock was last known to be right; of a store that cannot be read, never.
+
+    It is noted, so that what is stored by a wrong clock from now on makes that no less wrong for the next daemon.
+    """
     try:
-        return await store.newest_at()
+        known_at = await store.newest_at()
     except StorageError:
         return -math.inf
+    if known_at is not None:
+        with suppress(StorageError):
+            await store.note_time(known_at)
+    return known_at
 
 
 def _port(listeners: list[trio.SocketListener]) -> int:
