@@ -147,10 +147,10 @@ class Running:
         """Put the call on disk and let its acceptance go; if the disk does not take it, a refusal goes in its place, unless the
         call only reports."""
         fault = await self._written(call, ledger)
-        if fault is not None and not call.tool.reports:
-            self._reject(call, fault)
-            return False
         if fault is not None:
+            if not call.tool.reports:
+                self._reject(call, fault)
+                return False
             self._unrecorded.add(call.wire_id)
         self.mail.let_go(call.wire_id)
         return True

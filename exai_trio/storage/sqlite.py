@@ -29,7 +29,7 @@ from exai_trio.storage.faults import Damaged, DiskFull, kind_of, remedy_of
 from exai_trio.storage.group_commit import GroupCommit, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
-from exai_trio.storage.opened import Opened, Pair
+from exai_trio.storage.opened import Opened, Pair, make_private
 from exai_trio.storage.upgrade import schema_version, upgrade
 from exai_trio.storage.writing import LOG_LENGTH, Writing, probe
 
@@ -231,7 +231,7 @@ def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite
 
 def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
     with _sqlite_faults(path):
-        _make_private(path)
+        make_private(path)
         with ExitStack() as otherwise:
             writer = otherwise.enter_context(closing(_connect(path)))
             upgrade(writer, path)
@@ -255,17 +255,10 @@ def _copy(connection: sqlite3.Connection, path: Path) -> None:
     """The file has its name only once it is whole: one that exists is taken for the store's."""
     new = path.with_name(f"{path.name}.new")
     with _sqlite_faults(path):
-        _make_private(new)
+        make_private(new)
         with closing(sqlite3.connect(new)) as fresh:
             connection.backup(fresh)
         new.replace(path)
-
-
-def _make_private(path: Path) -> None:
-    """The file exists and is ours alone before SQLite opens it; its log files take over the mode."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    path.chmod(0o600)
 
 
 def _connect(path: Path) -> sqlite3.Connection:

@@ -88,7 +88,7 @@ class Services:
     daemon: DaemonView
     tool_names: Callable[[], tuple[str, ...]]
     now: Callable[[], float]  # unix seconds, UTC
-    is_clock_trusted: Callable[[], bool] = bool
+    is_clock_trusted: Callable[[], bool] = lambda: True
     uploads: UploadDesk
     calibration: Calibration = attrs.field(factory=Calibration)
     ratios: TokenRatios = attrs.field(factory=MemoryRatios)
