@@ -144,8 +144,7 @@ class Running:
         await self._keep_late(due)
 
     async def _record(self, call: Call, ledger: Ledger) -> bool:
-        """Put the call on disk and let its acceptance go; if the disk does not take it, a refusal goes in its place, unless the
-        call only reports."""
+        """Put the call on disk and let its acceptance go; or, unless it only reports, a refusal in its place."""
         fault = await self._written(call, ledger)
         if fault is not None:
             if not call.tool.reports:

@@ -6,7 +6,6 @@ One connection writes (group commits in a thread, short writes on the loop's own
 into the file; each is used by one thread at a time.
 """
 
-import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
