@@ -1,6 +1,7 @@
 """The daemon's composition root: builds everything once and hands it to the tree of nurseries that runs it (`tree`)."""
 
 import logging
+import math
 import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -29,6 +30,7 @@ from exai_trio.tools.upload_desk import UploadDesk
 
 from .archive import Archive
 from .bequest import closing
+from .clock_trust import ClockTrust
 from .elsewhere import Elsewhere
 from .facts import Facts
 from .figures import Figures
@@ -127,6 +129,7 @@ async def _build(
         facts = _facts(config, port, gateway, store, origin)
         journal = None if config.durability == "off" else store.journal()
         sessions: dict[str, Session] = {}
+        clock = ClockTrust(await _known_at(store), trio.current_time())
         services = Services(
             config=config,
             calls=Archive(sessions, journal),
@@ -139,6 +142,7 @@ async def _build(
             daemon=facts,
             tool_names=facts.registry.names,
             now=unix_now,
+            is_clock_trusted=lambda: clock.trusts(unix_now(), trio.current_time()),
         )
         yield Shared(
             config=config,
@@ -152,6 +156,7 @@ async def _build(
             figures=facts.figures,
             facts=facts,
             home=home,
+            clock=clock,
             draining=facts.draining,
             keys=gateway.keys,
             journal=journal,
@@ -196,6 +201,21 @@ async def _learnt(ratios: SqliteRatios) -> dict[str, float]:
     except StorageError as fault:
         log.warning("token counts not read", extra={"fault": fault.message})
         return {}
+
+
+async def _known_at(store: SqliteStore) -> float | None:
+    """When the clock was last known to be right; of a store that cannot be read, never.
+
+    It is noted, so that what is stored by a wrong clock from now on makes that no less wrong for the next daemon.
+    """
+    try:
+        known_at = await store.newest_at()
+    except StorageError:
+        return -math.inf
+    if known_at is not None:
+        with suppress(StorageError):
+            await store.note_time(known_at)
+    return known_at
 
 
 def _port(listeners: list[trio.SocketListener]) -> int:

@@ -1,4 +1,4 @@
-"""What has become of a call, for any window of the same principal: looked for among the living sessions, then in the journal."""
+"""What has become of a call, for its principal alone: looked for among the living sessions, then in the journal."""
 
 from collections.abc import Mapping
 
@@ -6,6 +6,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import NotFoundError
+from exai_trio.principals import principal_of
 from exai_trio.storage.journal import Journal, KeptCall
 from exai_trio.tools.declaration import Answer, CallReport
 from exai_trio.wire.codec import decode_daemon
@@ -24,16 +25,15 @@ class Archive:
     sessions: Mapping[str, Session]
     journal: Journal | None
 
-    async def report(self, call_id: str, asker: str, wait_s: float) -> CallReport:
+    async def report(self, call_id: str, principal: str, wait_s: float) -> CallReport:
         """Raises: NotFoundError, StorageError."""
-        window = self.sessions.get(asker)
-        if window is not None and is_handle(call_id):
-            living = self._living(call_id, window.principal)
-            kept = None if living else await self._handed_over(call_id, window.principal)
-            living = living or (None if kept else self._of_a_client(call_id, window.principal))
+        if is_handle(call_id):
+            living = self._living(call_id, principal)
+            kept = None if living else await self._handed_over(call_id, principal)
+            living = living or (None if kept else self._of_a_client(call_id, principal))
             if living is not None:
                 return await _watched(call_id, *living, wait_s)
-            kept = kept or await self._kept(call_id, window.principal)
+            kept = kept or await self._kept(call_id, principal)
             if kept is not None:
                 frame = kept.outcome.frame if kept.outcome else None
                 return _told(call_id, request_of(kept).name, frame)
@@ -57,7 +57,8 @@ class Archive:
     async def _handed_over(self, call_id: str, principal: str) -> KeptCall | None:
         """The same in the journal."""
         kept = await self.journal.session(call_id) if self.journal else None
-        return kept.calls[0] if kept and kept.calls[0].principal == principal else None
+        call = kept.calls[0] if kept else None
+        return call if call and principal_of(call.principal) == principal else None
 
     async def _kept(self, call_id: str, principal: str) -> KeptCall | None:
         """A call in the journal that was not handed over, and that no session knows any more."""

@@ -28,7 +28,7 @@ from exai_trio.wire.messages import (
 )
 
 from .allowances import longest_stream
-from .faults import as_fault, known_error
+from .faults import as_fault, bugs_in, known_error
 from .state import Shared
 
 log = logging.getLogger("exai.calls")
@@ -59,17 +59,19 @@ class Waits:
 class Call:
     """An accepted call; to its tool it is the Caller.
 
-    `timeout` and `handle_after` are seconds from `started`; `size` is the request's frame in bytes; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why. `deadline` ends it in time; `limited_by` is where that time is set.
+    `timeout` and `handle_after` are seconds from `started`; `size` is the request's frame in bytes; `accepted_at` is unix seconds, and stays over restarts; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why. `deadline` ends it in time; `limited_by` is where that time is set.
     """
 
     request: CallTool
     session_id: str
+    principal: str
     tool: Tool
     arguments: Any
     timeout: float
     roots: tuple[Path, ...]
     emit: Emit
     shared: Shared
+    accepted_at: float
     handle_after: float = math.inf
     size: int = 0
     started: float = attrs.field(factory=trio.current_time)
@@ -103,7 +105,8 @@ class Call:
 
     @property
     def idempotency_key(self) -> str:
-        return self.call_id
+        """A client may use its session and request ids again, when the daemon has forgotten the call."""
+        return f"{self.call_id}-{self.accepted_at * 1000:.0f}"
 
     @property
     def elapsed(self) -> float:
@@ -238,10 +241,15 @@ class _Permit:
 def _note(call: Call, raised: Exception) -> ExaiError:
     error = known_error(raised, call.correlation_id)
     keys = {"tool": call.tool.name, "correlation_id": call.correlation_id, "code": error.code}
+    bugs = sum(1 for _ in bugs_in(raised))
+    call.shared.figures.bugs += bugs
     if isinstance(error, InternalError):
         log.error("call crashed", exc_info=raised, extra=keys)
-    else:
-        log.info("call failed", extra=keys | {"reason": error.message})
+        return error
+    if bugs:
+        beside = "bugs beside the fault that the client hears"
+        log.error(beside, exc_info=raised, extra=keys | {"bugs": bugs})
+    log.info("call failed", extra=keys | {"reason": error.message})
     return error
 
 

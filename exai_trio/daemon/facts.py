@@ -12,6 +12,7 @@ import trio
 from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
+from exai_trio.observability.owned_lines import of_principal
 from exai_trio.observability.times import human, rfc3339
 from exai_trio.providers.gateway import Gateway
 
@@ -172,12 +173,14 @@ class Facts:
             "tool_count": len(self.registry.visible()),
         }
 
-    def log_tail(self, lines: int) -> list[str]:
-        """The newest lines of the daemon's log, read from its last megabyte; none if it cannot be read."""
+    def log_tail(self, lines: int, principal: str) -> list[str]:
+        """The newest lines of the daemon's log that this principal may see, read from its last megabyte; none if it cannot be
+        read."""
         path = self.config.logs / "ws_daemon.log"
         try:
             with path.open("rb") as file:
                 file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-                return [line.decode(errors="replace").rstrip() for line in deque(file, lines)]
+                read = (line.decode(errors="replace").rstrip() for line in file)
+                return list(deque(of_principal(read, principal), lines))
         except OSError:
             return []

@@ -5,7 +5,7 @@ from typing import cast
 
 from msgspec import UNSET
 
-from exai_trio.errors import ExaiError, InternalError, ToolFailedError
+from exai_trio.errors import ExaiError, InternalError, StorageError, ToolFailedError
 from exai_trio.wire.messages import Fault
 
 
@@ -43,6 +43,15 @@ def _is_of(kind: type[ExaiError], fault: Fault) -> bool:
     )
 
 
+def bugs_in(raised: Exception) -> Iterator[Exception]:
+    """What of it is no error of ours, one by one."""
+    if isinstance(raised, ExceptionGroup):
+        for inner in cast("ExceptionGroup[Exception]", raised).exceptions:
+            yield from bugs_in(inner)
+    elif not isinstance(raised, ExaiError) or isinstance(raised, InternalError):
+        yield raised
+
+
 def known_error(raised: Exception, correlation_id: str) -> ExaiError:
     """The error of ours that `raised` is or holds; otherwise an InternalError that names the log's id."""
     if isinstance(raised, ExaiError):
@@ -56,4 +65,14 @@ def known_error(raised: Exception, correlation_id: str) -> ExaiError:
     return InternalError(
         f"EXAI failed in a way it did not expect; its log tells more under {correlation_id}."
         " Try again, and report it if it comes back"
+    )
+
+
+def not_journalled(fault: StorageError) -> StorageError:
+    """Why a call is refused that cannot be journalled."""
+    return StorageError(
+        f"the call was not started, because it could not be written down: {fault.message}"
+        " EXAI_DURABILITY=off takes calls without that",
+        retry_after_s=fault.retry_after_s or 5.0,
+        details={"reason": "not_journalled"},
     )

@@ -5,7 +5,8 @@ from exai_trio import structs
 
 @structs.define
 class Figures:
-    """Counted since the start; `sessions`, `connections` and `running` are what there is now."""
+    """Counted since the start; `sessions`, `connections` and `running` are what there is now; `bugs` are faults of ours, also
+    beside others."""
 
     sessions: int = 0
     connections: int = 0
@@ -17,6 +18,7 @@ class Figures:
     timed_out: int = 0
     refused: int = 0
     repeated: int = 0
+    bugs: int = 0
 
     def count(self, code: str) -> None:
         """Count an outcome by its error code, or "" for a result."""

@@ -84,7 +84,7 @@ def _change(session: Session, call: Call, seq: int, away: Session) -> _Change | 
     ledger, now = away.running.ledger, session.shared.now()
     if ledger is None:
         return None
-    begun = ledger.page(call, seq=1, resumable=True, at=now)
+    begun = ledger.page(call, seq=1, resumable=True)
     return _Change(
         request=key_of(call.wire_id),
         outcome=KeptOutcome(seq=seq, frame=session.rules.body_of(call.wire_id), at=now),

@@ -104,14 +104,22 @@ class Jobs:
         await self.shared.in_thread(self.shared.flush_logs)
 
     async def sweep_conversations(self) -> None:
-        await self.shared.services.conversations.sweep(self.shared.now())
+        """Nothing expires by a clock that may be wrong; that it is right is noted for the next daemon."""
+        shared = self.shared
+        if not shared.is_clock_trusted():
+            log.info("nothing old is deleted until the clock has been right for an hour")
+            return
+        now = shared.now()
+        await shared.services.conversations.sweep(now)
+        await shared.services.conversations.note_time(now)
 
     async def sweep_journal(self) -> None:
-        """What is acknowledged goes at once. Nothing counts as old in the daemon's first hour: its client may be about to come
-        back, and a clock that is days ahead may be set right."""
+        """What is acknowledged goes at once. Nothing counts as old by a clock that may be wrong, nor in the daemon's first hour:
+        its client may be about to come back."""
         shared = self.shared
         if shared.journal is not None:
-            now = shared.now() if shared.facts.uptime_s() >= _NOTHING_OLD_S else 0.0
+            is_settled = shared.facts.uptime_s() >= _NOTHING_OLD_S
+            now = shared.now() if is_settled and shared.is_clock_trusted() else None
             await shared.journal.sweep_calls(now, shared.config.session_grace_s)
 
     async def look_for_room(self) -> None:

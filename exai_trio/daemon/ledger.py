@@ -31,11 +31,11 @@ class Ledger:
     session: str
     principal: str
 
-    async def accept(self, call: Call, *, seq: int, resumable: bool, at: float) -> None:
+    async def accept(self, call: Call, *, seq: int, resumable: bool) -> None:
         """The call is on disk when this returns."""
-        await self.journal.accept(self.page(call, seq=seq, resumable=resumable, at=at))
+        await self.journal.accept(self.page(call, seq=seq, resumable=resumable))
 
-    def page(self, call: Call, *, seq: int, resumable: bool, at: float) -> KeptCall:
+    def page(self, call: Call, *, seq: int, resumable: bool) -> KeptCall:
         """The call as it is written down."""
         return KeptCall(
             session=self.session,
@@ -46,7 +46,7 @@ class Ledger:
             frame=encode(call.request),
             roots=tuple(str(root) for root in call.roots),
             timeout=call.timeout,
-            at=at,
+            at=call.accepted_at,
             lasting=bool(call.request.handle_after_s),
         )
 
@@ -67,6 +67,7 @@ class Unfinished:
     roots: tuple[Path, ...]
     timeout: float
     attempts: int
+    at: float
 
 
 def request_of(kept: KeptCall) -> CallTool:
@@ -102,7 +103,7 @@ def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[Unfinish
         )
         if outcome is None:
             roots = tuple(Path(root) for root in call.roots)
-            unfinished.append(Unfinished(request, roots, call.timeout, call.attempts))
+            unfinished.append(Unfinished(request, roots, call.timeout, call.attempts, call.at))
     rules.resumable = any(call.resumable for call in kept.calls)
     rules.restore(survivors, kept.acked, max(kept.base, _base_at(now)))
     return unfinished

@@ -5,6 +5,7 @@ call's own task: the reader never waits for the disk.
 """
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -13,11 +14,13 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
 from exai_trio.observability import logs
+from exai_trio.observability.owned_lines import written
+from exai_trio.principals import OWNER
 from exai_trio.storage.faults import NotKept
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
 from .calls import Call, Outcome, outcome_of
-from .faults import as_fault
+from .faults import as_fault, not_journalled
 from .ledger import Ledger
 from .mail import Mail
 from .reruns import may_run_again
@@ -28,6 +31,7 @@ log = logging.getLogger("exai.session")
 
 _DISK_AGAIN_S = 1.0
 _DISK_PATIENCE_S = 10.0  # so long an outcome waits for a disk that does not take it
+_REPORT_PATIENCE_S = 1.0  # so long a call that only reports waits for one
 
 
 @structs.frozen(eq=False)
@@ -67,6 +71,9 @@ class Running:
     handed_over: "dict[RequestId, Running]" = attrs.field(factory=dict[RequestId, "Running"])
     busy: int = 0
     unwritten: bool = False
+    _unrecorded: set[RequestId] = attrs.field(
+        factory=set[RequestId]
+    )  # reports go on without a disk
     _late: int = 0
     _changed: trio.Event | None = None  # made when somebody waits: most sessions are idle
 
@@ -137,21 +144,32 @@ class Running:
         await self._keep_late(due)
 
     async def _record(self, call: Call, ledger: Ledger) -> bool:
-        """Put the call on disk and let its acceptance go; if the disk does not take it, a refusal goes in its place."""
-        rules = self.mail.rules
-        seq, resumable = rules.seq_of(call.wire_id), rules.resumable
-        try:
-            await ledger.accept(call, seq=seq, resumable=resumable, at=self.shared.now())
-        except StorageError as fault:
-            self._reject(call, fault)
-            return False
+        """Put the call on disk and let its acceptance go; or, unless it only reports, a refusal in its place."""
+        fault = await self._written(call, ledger)
+        if fault is not None:
+            if not call.tool.reports:
+                self._reject(call, fault)
+                return False
+            self._unrecorded.add(call.wire_id)
         self.mail.let_go(call.wire_id)
         return True
+
+    async def _written(self, call: Call, ledger: Ledger) -> StorageError | None:
+        """None once the call is on disk, or why it is not."""
+        rules = self.mail.rules
+        seq, resumable = rules.seq_of(call.wire_id), rules.resumable
+        with trio.move_on_after(_REPORT_PATIENCE_S if call.tool.reports else math.inf):
+            try:
+                await ledger.accept(call, seq=seq, resumable=resumable)
+            except StorageError as fault:
+                return fault
+            return None
+        return StorageError("The disk is slow.")
 
     def _reject(self, call: Call, fault: StorageError) -> None:
         self.shared.figures.refused += 1
         log.error("call not journalled", extra={"fault": fault.message})
-        error = as_fault(_not_kept(fault), call.correlation_id)
+        error = as_fault(not_journalled(fault), call.correlation_id)
         refusal = CallFailed(request_id=call.wire_id, error=error)
         self.mail.let_go(call.wire_id, instead=self.mail.rules.reject(call.wire_id, refusal))
 
@@ -179,7 +197,7 @@ class Running:
         due to the disk then is returned."""
         rules = self.mail.rules
         frame = rules.finish(request_id, outcome)
-        if self.ledger is None:
+        if self.ledger is None or request_id in self._unrecorded:
             self.mail.deliver(frame)
             return None
         self.mail.hold(request_id, frame)
@@ -250,6 +268,7 @@ class Running:
     def _end(self, call: Call | None) -> None:
         if call is not None:
             self.calls.pop(call.wire_id, None)
+            self._unrecorded.discard(call.wire_id)
             there = self.handed_over.pop(call.wire_id, None)
             if there is not None:
                 there.count_out()
@@ -274,16 +293,7 @@ class Running:
 
 def _sign_logs(call: Call) -> None:
     """What this task logs from now on says whose it is."""
+    logs.principal.set("" if call.principal == OWNER else written(call.principal))
     logs.session_id.set(call.session_id)
     logs.request_id.set(call.request_id)
     logs.correlation_id.set(call.correlation_id)
-
-
-def _not_kept(fault: StorageError) -> StorageError:
-    """Why a call is refused that cannot be journalled."""
-    return StorageError(
-        f"the call was not started, because it could not be written down: {fault.message}"
-        " EXAI_DURABILITY=off takes calls without that",
-        retry_after_s=fault.retry_after_s or 5.0,
-        details={"reason": "not_journalled"},
-    )

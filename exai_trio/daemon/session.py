@@ -16,6 +16,7 @@ from exai_trio.errors import (
     ServiceUnavailableError,
     TooLargeError,
 )
+from exai_trio.principals import principal_of
 from exai_trio.resilience.rate import Bucket
 from exai_trio.tools.arguments import parse
 from exai_trio.wire.handles import is_handle
@@ -201,13 +202,13 @@ class Session:
             return
         there = elsewhere.find(self.id, key_of(left.request.request_id)) if elsewhere else None
         if isinstance(call, Call) and there is not None:
-            call.timeout, call.attempt = left.timeout, left.attempts
+            call.timeout, call.attempt, call.accepted_at = left.timeout, left.attempts, left.at
             call.started -= there.elapsed_s
             running.begin(call)
             work = partial(outcome_from, there, ledger)
             nursery.start_soon(running.go_on, call, work, name=f"call {call.tool.name}")
         elif isinstance(call, Call) and may_run_again(call, left.attempts):
-            call.timeout, call.attempt = left.timeout, left.attempts + 1
+            call.timeout, call.attempt, call.accepted_at = left.timeout, left.attempts + 1, left.at
             running.begin(call)
             work = partial(outcome_of_a_rerun, ledger)
             nursery.start_soon(running.go_on, call, work, name=f"call {call.tool.name}")
@@ -245,6 +246,8 @@ class Session:
         call = Call(
             request=request,
             session_id=self.id,
+            principal=self.principal,
+            accepted_at=self.shared.now(),
             tool=tool,
             arguments=arguments,
             timeout=min(most, request.timeout_s or most),
@@ -292,6 +295,7 @@ class Session:
 
 def open_session(session_id: str, principal: str, shared: Shared) -> Session:
     """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
+    principal = principal_of(principal)
     rules = SessionRules(bounds=Bounds(running=shared.config.ws_session_max_inflight))
     ledger = Ledger(shared.journal, session_id, principal) if shared.journal else None
     mail = Mail(rules)

@@ -1,7 +1,6 @@
 """All sessions of the daemon: who may take which, the nursery they live in, and those that outlived an earlier daemon."""
 
 import logging
-import re
 import secrets
 
 import attrs
@@ -9,11 +8,11 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
+from exai_trio.principals import principal_of
 from exai_trio.storage.faults import Unreadable
 from exai_trio.storage.journal import Journal, KeptSession
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
-from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
 
 from .allowances import allowed_roots
@@ -21,11 +20,11 @@ from .elsewhere import Elsewhere
 from .ledger import restore
 from .outbox import Farewell, Outbox
 from .session import Session, open_session
+from .session_names import may_be_named, session_name
 from .state import Shared
 
 log = logging.getLogger("exai.session")
 
-_OWN_ID = re.compile(r"^[A-Za-z0-9_-]{3,64}$")
 _PATIENCE_S = 15.0  # so long clients are sent away for a journal that cannot be read
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -55,15 +54,16 @@ class Sessions:
 
         Raises StorageError while it may have one in a journal that cannot be read.
         """
-        wanted = hello.session_id
+        principal = principal_of(principal)
+        wanted = hello.session_id if may_be_named(hello.session_id) else None
         try:
-            known = await self._known(wanted or "")
+            known, wanted = await self._wanted(principal, wanted)
         except StorageError as fault:
             log.error("session not read", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
             if hello.last_seq and self._is_patient(wanted or ""):
                 raise
             known = wanted = None  # under its own name it would be taken for what is there
-        if known is not None and known.principal == principal:
+        if known is not None:
             continued = known.is_continued_by(hello.last_seq)
             self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
@@ -74,13 +74,24 @@ class Sessions:
         await self.living.start(self._live, session)
         return session, False
 
+    async def _wanted(
+        self, principal: str, wanted: str | None
+    ) -> tuple[Session | None, str | None]:
+        """The principal's session that is wanted, if there is one, and the id that a new one is to have. Raises StorageError."""
+        if wanted is None:
+            return None, None
+        known = await self._known(wanted)  # those that we have named stand under that name alone
+        if known is not None and known.principal == principal:
+            return known, wanted
+        name = session_name(principal, wanted)
+        known = await self._known(name) if name and name != wanted else None
+        return known, name
+
     async def _known(self, session_id: str) -> Session | None:
         """The session of this id, brought back from the journal if it is not among the living."""
-        if is_handle(session_id):
-            return None
         journal = self.shared.journal
         known = session_id in self.table or session_id in self._unusable
-        if known or journal is None or not _OWN_ID.match(session_id):
+        if known or journal is None:
             return self.table.get(session_id)
         await self._revive(session_id, journal)
         self._unread_since.pop(session_id, None)
@@ -118,8 +129,11 @@ class Sessions:
         """What the journal has of it stays there as it is, and nobody gets its name."""
         self._unusable.add(session_id)
         log.error("session not restored", extra={"session": session_id, "fault": str(fault)})
-        text = f"its calls cannot be read, and are not answered; send them again ({fault})"
-        self.shared.facts.troubles.note(f"session {session_id}", text)
+        text = (
+            f"calls of {len(self._unusable)} of them cannot be read, and are not answered; the log names them, and what is"
+            " wrong. Send the calls again"
+        )
+        self.shared.facts.troubles.note("sessions", text)
 
     async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
         session = open_session(session_id, kept.calls[0].principal, self.shared)
@@ -171,7 +185,7 @@ class Sessions:
 
     def _new_id(self, wanted: str | None) -> str:
         taken = wanted is None or wanted in self.table or wanted in self._unusable
-        if wanted is not None and not taken and not is_handle(wanted) and _OWN_ID.match(wanted):
+        if wanted is not None and not taken:
             return wanted
         letters = "".join(secrets.choice(_BASE36) for _ in range(25))
         return f"session_{self.shared.now() * 1000:.0f}_{letters}"

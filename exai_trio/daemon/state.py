@@ -15,6 +15,7 @@ from exai_trio.storage.journal import Journal
 from exai_trio.tools.declaration import Services
 
 from .burden import Burden
+from .clock_trust import ClockTrust
 from .facts import Facts
 from .figures import Figures
 from .handover import Ending
@@ -36,7 +37,8 @@ class Shared:
     """`permits` is the daemon's limit on calls at once; `draining` is set when no new call is taken.
 
     `quiet` is set once no call runs during the drain. Without a `journal` calls are accepted and nothing is promised.
-    `disk` is the limiter of the threads that write the daemon's files. `keys` are those that leave in no text.
+    `disk` is the limiter of the threads that write the daemon's files; `keys` are those that leave in no text; `clock` says
+    whether `now` can be right.
     """
 
     config: Config
@@ -51,6 +53,7 @@ class Shared:
     figures: Figures
     facts: Facts
     draining: trio.Event
+    clock: ClockTrust
     keys: KnownSecrets = attrs.field(factory=KnownSecrets)
     journal: Journal | None = None
     home: Home | None = None
@@ -64,6 +67,10 @@ class Shared:
     quiet: trio.Event = attrs.field(factory=trio.Event)
     disk: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
     ending: Ending = attrs.field(factory=Ending)
+
+    def is_clock_trusted(self) -> bool:
+        """What is old by `now` may be deleted."""
+        return self.clock.trusts(self.now(), trio.current_time())
 
     @property
     def retry_after_s(self) -> float:

@@ -1,6 +1,7 @@
 """What is noted of a call that has ended: in the figures, in toolcalls.jsonl and in the metrics file."""
 
 from exai_trio.observability.metrics import CallLine
+from exai_trio.observability.owned_lines import written
 from exai_trio.observability.toolcalls import ToolCallLine, shortened
 from exai_trio.wire.messages import CallFailed
 
@@ -18,6 +19,7 @@ def count(shared: Shared, call: Call, outcome: Outcome) -> None:
             op="call_tool",
             lat=round(call.elapsed, 6),
             sess=call.session_id,
+            principal=written(call.principal),
             name=call.tool.name,
             prov=call.waits.provider_name,
             ok=not code,
@@ -38,5 +40,6 @@ def line_of(call: Call, outcome: Outcome) -> ToolCallLine:
         session_id=call.session_id,
         request_id=call.request_id,
         provider=call.waits.provider_name,
+        principal=written(call.principal),
         arguments=shortened(call.request.arguments),
     )

@@ -25,7 +25,8 @@ from exai_trio.observability.times import rfc3339
 session_id: ContextVar[str] = ContextVar("session_id", default="")
 request_id: ContextVar[str] = ContextVar("request_id", default="")
 correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
-_IDS = (session_id, request_id, correlation_id)
+principal: ContextVar[str] = ContextVar("principal", default="")  # "" for the home's owner
+_IDS = (principal, session_id, request_id, correlation_id)
 
 LogName = Literal["ws_daemon", "ws_shim"]
 MAX_BYTES = 10 * 1024 * 1024

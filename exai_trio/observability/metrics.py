@@ -19,12 +19,14 @@ _ROTATE_BYTES = 20 * 2**20
 
 @structs.frozen(kw_only=True)
 class CallLine:
-    """`t` unix seconds, `lat` seconds from acceptance to outcome, `sess` session id, `prov` provider or empty."""
+    """`t` unix seconds, `lat` seconds from acceptance to outcome, `sess` session id, `prov` provider or empty, `principal` as log
+    lines name it."""
 
     t: float
     op: str
     lat: float
     sess: str
+    principal: str
     name: str
     prov: str
     ok: bool

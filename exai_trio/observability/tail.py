@@ -2,7 +2,16 @@
 
 from pathlib import Path
 
+from exai_trio.observability.owned_lines import of_principal
+
 _MOST_BYTES = 8 * 1024 * 1024
+_LOOKED_AT = 20_000  # lines among which somebody's are looked for
+
+
+def newest_lines_of(path: Path, count: int, principal: str) -> list[str]:
+    """Those that this principal may see, of the newest that there are; oldest first."""
+    seen = list(of_principal(newest_lines(path, max(count, _LOOKED_AT)), principal))
+    return seen[-count:] if count else []
 
 
 def newest_lines(path: Path, count: int) -> list[str]:

@@ -25,7 +25,8 @@ _MOST_WAITING = (
 
 @structs.frozen(kw_only=True)
 class ToolCallLine:
-    """`at` unix seconds, `latency_ms` from acceptance to outcome; `code` and `message` are empty for an answer."""
+    """`at` unix seconds, `latency_ms` from acceptance to outcome; `code` and `message` are empty for an answer; `principal` as
+    log lines name it."""
 
     at: float
     tool: str
@@ -36,6 +37,7 @@ class ToolCallLine:
     session_id: str
     request_id: str
     provider: str
+    principal: str
     arguments: Mapping[str, Any]
 
 

@@ -20,6 +20,15 @@ class Departing(Exception):
 
 def plainest(group: BaseExceptionGroup[Exception]) -> Exception:
     """The fault that says most: the daemon's own word before the broken connection that follows it."""
+    return min(_leaves(group), key=_rank)
+
+
+def bugs_in(group: BaseExceptionGroup[Exception]) -> list[Exception]:
+    """What of it is no way in which a connection ends."""
+    return [fault for fault in _leaves(group) if _rank(fault) == 1]
+
+
+def _leaves(group: BaseExceptionGroup[Exception]) -> list[Exception]:
     leaves: list[Exception] = []
     rest: list[BaseExceptionGroup[Exception] | Exception] = [group]
     while rest:
@@ -28,7 +37,7 @@ def plainest(group: BaseExceptionGroup[Exception]) -> Exception:
             rest.extend(fault.exceptions)
         else:
             leaves.append(fault)
-    return min(leaves, key=_rank)
+    return leaves
 
 
 def _rank(fault: Exception) -> int:

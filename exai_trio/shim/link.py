@@ -34,7 +34,7 @@ from .absence import Absence, Starter
 from .bridge import Bridge
 from .budgets import Promise
 from .catalogue import Catalogue
-from .endings import Departing, Refused, plainest
+from .endings import Departing, Refused, bugs_in, plainest
 from .pauses import SHORTEST_S
 from .remedies import remedy
 
@@ -95,11 +95,14 @@ class Link:
     async def _visit(self) -> tuple[float, str]:
         """One connection from beginning to end. Returns how long to pause at most, and why it ended."""
         fault: Exception | None = None
+        bugs: list[Exception] = []
         try:
             await self._connection()
         # The border of a connection: whatever it was, it is told below, and the shim lives on.
         except* Exception as group:  # noqa: BLE001  # logged below
-            fault = plainest(group)
+            fault, bugs = plainest(group), bugs_in(group)
+        for bug in bugs:
+            log.error("link failed", exc_info=bug)
         if self.bye is not None:  # all that it had to say has been heard, or it has closed
             fault, self.bye = Departing(attrs.evolve(self.bye, retry_after_s=0.0)), None
         trouble = str(fault or "") or _NO_ANSWER
@@ -119,7 +122,6 @@ class Link:
                 why = trouble
             case _:
                 why = type(fault).__name__
-                log.error("link failed", exc_info=fault)
         self._turned("away", why)
         if isinstance(fault, Unreachable) and self.ensure_daemon is not None:
             if await self.ensure_daemon():

@@ -1,16 +1,36 @@
-"""What the rest of EXAI asks of a store: conversations and workflow steps, kept across restarts. No SQL here."""
+"""What the rest of EXAI asks of a store: conversations and workflow steps, kept across restarts. No SQL here.
+
+What is kept belongs to a principal, and is asked for in its name: another's is as if it were not there.
+"""
 
 from collections.abc import Mapping
-from typing import Any, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import attrs
 
 from exai_trio import structs
+from exai_trio.principals import OWNER
+
+# What a sweep has marked is there for so long, in seconds, before it is gone for good.
+SWEEP_GRACE_S: Final = 24 * 3600.0
+
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Owned(Protocol[T_co]):
+    """Something that is kept for many principals."""
+
+    def of(self, principal: str) -> T_co:
+        """What is this principal's alone."""
+        ...
 
 
 @structs.frozen(kw_only=True)
 class Turn:
-    """One message of a conversation. `at` is unix seconds, UTC. `extra` is plain JSON data (reasoning, files, usage)."""
+    """One message of a conversation. `at` is unix seconds, UTC. `extra` is plain JSON data (reasoning, files, usage).
+
+    `key` names it in the whole store, so that it is kept once, however often it is added; "" names nothing.
+    """
 
     role: Literal["user", "assistant"]
     text: str
@@ -19,6 +39,7 @@ class Turn:
     provider: str = ""
     at: float
     extra: Mapping[str, Any] = attrs.field(factory=dict[str, Any])
+    key: str = ""
 
 
 @structs.frozen(kw_only=True)
@@ -48,11 +69,12 @@ class Summary:
 
 @structs.frozen(kw_only=True)
 class Step:
-    """One thing that a workflow tool noted in a conversation: plain JSON `data`, whose shape is the tool's own."""
+    """One thing that a workflow tool noted in a conversation: plain JSON `data`, whose shape is the tool's own; `key` as a turn's."""
 
     tool: str
     at: float
     data: Mapping[str, Any]
+    key: str = ""
 
 
 class ConversationStore(Protocol):
@@ -65,11 +87,15 @@ class ConversationStore(Protocol):
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
-        """Add turns at the end, making the conversation if needed, in one transaction. Returns how many turns it has then."""
+        """Add turns at the end, making the conversation if needed, in one transaction. Returns how many turns it has then.
+
+        A turn whose key is kept already is left out. One that has expired meanwhile goes on. Raises StorageError if the
+        conversation is another's.
+        """
         ...
 
-    async def sweep(self, now: float) -> int:
-        """Delete what has expired. Returns how many conversations went."""
+    async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
+        """The conversation that has a turn or a step with one of these keys."""
         ...
 
 
@@ -87,12 +113,33 @@ class WorkflowStore(Protocol):
     async def add_step(
         self, continuation_id: str, step: Step, now: float, expires_at: float
     ) -> tuple[Step, ...]:
-        """Add a step at the end, making the conversation if needed. Returns all steps there are then, in one transaction."""
+        """Add a step at the end, making the conversation if needed, as turns are added. Returns all steps there are then, in
+        one transaction."""
         ...
 
 
 class Store(ConversationStore, WorkflowStore, Protocol):
     """Everything that is kept under a continuation id."""
+
+
+class Conversations(Owned[Store], Protocol):
+    """The stores of all principals."""
+
+    async def sweep(self, now: float) -> int:
+        """Mark what has expired, and delete what was marked SWEEP_GRACE_S ago and has not come back since. Returns how many
+        conversations are gone for good.
+
+        Only a clock that is trusted may be given: marks that it set too early are taken back by a sweep at the right time.
+        """
+        ...
+
+    async def newest_at(self) -> float | None:
+        """The time of the newest thing that is kept, of whatever kind, or of the last `note_time`; None in an empty store."""
+        ...
+
+    async def note_time(self, now: float) -> None:
+        """This clock was right."""
+        ...
 
 
 class Threads(Protocol):
@@ -128,7 +175,8 @@ class Threads(Protocol):
 
 @structs.frozen(kw_only=True)
 class Upload:
-    """A file that EXAI gave to a provider. `account` tells one key of one service from another; times are unix seconds."""
+    """A file that EXAI gave to a provider, for `principal`. `account` tells one key of one service from another; times are unix
+    seconds."""
 
     provider: str
     account: str
@@ -139,10 +187,12 @@ class Upload:
     size: int
     uploaded_at: float
     used_at: float
+    principal: str = OWNER
 
 
 class FileRegistry(Protocol):
-    """Which files EXAI gave to providers, across turns, tools, windows and restarts. Raises and cancels as a ConversationStore does."""
+    """Which files EXAI gave to providers for one principal, across turns, tools, windows and restarts. Raises and cancels as a
+    ConversationStore does."""
 
     async def find_upload(
         self, provider: str, account: str, sha256: str, purpose: str
@@ -160,6 +210,10 @@ class FileRegistry(Protocol):
 
     async def forget_upload(self, provider: str, account: str, file_id: str) -> None:
         """It is gone at the provider; forgetting one that is not known is no fault."""
+        ...
+
+    async def holders(self, provider: str, account: str) -> Mapping[str, frozenset[str]]:
+        """By the id of each file that is known, of whoever: the principals that hold it."""
         ...
 
 

@@ -1,7 +1,7 @@
 """What the daemon asks of its journal: calls it has accepted and how they ended, kept over its own death. No SQL here.
 
-A call is kept until its outcome is acknowledged and swept, or for KEPT_S after its outcome; one that may be asked for by a
-handle is kept so long even if it is acknowledged.
+A call is kept until its outcome is acknowledged and swept, or for KEPT_S after its outcome and a grace; one that may be asked
+for by a handle is kept so long even if it is acknowledged.
 """
 
 from collections.abc import Mapping
@@ -76,7 +76,7 @@ class Journal(Protocol):
         ...
 
     async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
-        """Session and request of every call of this principal that is kept."""
+        """Session and request of every call of this principal that is kept, under whichever of its names."""
         ...
 
     async def acknowledge(self, acks: Mapping[str, int]) -> None:
@@ -96,7 +96,11 @@ class Journal(Protocol):
         """What is kept of a session, or None if there is nothing."""
         ...
 
-    async def sweep_calls(self, now: float, unnumbered_s: float) -> int:
-        """Forget calls whose outcome is acknowledged (unless they are lasting) or older than KEPT_S; an outcome without a number, which nobody can
-        acknowledge, after `unnumbered_s`. Returns how many went; a long list goes in several steps."""
+    async def sweep_calls(self, now: float | None, unnumbered_s: float) -> int:
+        """Forget calls whose outcome is acknowledged (unless they are lasting) or old. Returns how many went; a long list goes in
+        several steps.
+
+        Old is an outcome after KEPT_S; one without a number, which nobody can acknowledge, after `unnumbered_s`. It is marked
+        first, and goes SWEEP_GRACE_S later, or `unnumbered_s`. Without a time that is trusted (None) nothing is old.
+        """
         ...

@@ -6,6 +6,8 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.principals import names_of
+from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.faults import NotKept
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
 
@@ -17,6 +19,7 @@ class MemoryJournal:
     _calls: dict[tuple[str, str], KeptCall] = attrs.field(factory=dict[tuple[str, str], KeptCall])
     _acks: dict[str, int] = attrs.field(factory=dict[str, int])
     _bases: dict[str, int] = attrs.field(factory=dict[str, int])
+    _marks: dict[tuple[str, str], float] = attrs.field(factory=dict[tuple[str, str], float])
 
     async def accept(self, call: KeptCall) -> None:
         await trio.lowlevel.checkpoint()
@@ -45,7 +48,8 @@ class MemoryJournal:
 
     async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
         await trio.lowlevel.checkpoint()
-        return tuple(name for name, call in self._calls.items() if call.principal == principal)
+        names = names_of(principal)
+        return tuple(name for name, call in self._calls.items() if call.principal in names)
 
     def _kept(self, session: str, request: str) -> KeptCall:
         call = self._calls.get((session, request))
@@ -76,21 +80,31 @@ class MemoryJournal:
         acked, base = self._acks.get(session, 0), self._bases.get(session, 0)
         return KeptSession(calls=calls, acked=acked, base=base)
 
-    async def sweep_calls(self, now: float, unnumbered_s: float) -> int:
+    async def sweep_calls(self, now: float | None, unnumbered_s: float) -> int:
         await trio.lowlevel.checkpoint()
-        gone = [key for key, call in self._calls.items() if self._is_over(call, now, unnumbered_s)]
+        if now is not None:
+            old = [key for key, call in self._calls.items() if _is_old(call, now, unnumbered_s)]
+            marks = {key: at for key, at in self._marks.items() if key in old and at <= now}
+            self._marks = {key: marks.get(key, now) for key in old}
+        gone = [key for key in self._calls if self._is_over(key, now, unnumbered_s)]
         for key in gone:
             del self._calls[key]
+            self._marks.pop(key, None)
         left = {session for session, _ in self._calls}
         self._acks = {session: seq for session, seq in self._acks.items() if session in left}
         self._bases = {session: base for session, base in self._bases.items() if session in left}
         return len(gone)
 
-    def _is_over(self, call: KeptCall, now: float, unnumbered_s: float) -> bool:
-        outcome = call.outcome
-        if outcome is None:
+    def _is_over(self, key: tuple[str, str], now: float | None, unnumbered_s: float) -> bool:
+        call = self._calls[key]
+        if call.outcome is None:
             return False
-        if outcome.seq == 0:
-            return outcome.at <= now - unnumbered_s
-        acked = outcome.seq <= self._acks.get(call.session, 0) and not call.lasting
-        return acked or outcome.at <= now - KEPT_S
+        if 0 < call.outcome.seq <= self._acks.get(call.session, 0) and not call.lasting:
+            return True
+        grace = SWEEP_GRACE_S if call.outcome.seq else unnumbered_s
+        return now is not None and self._marks.get(key, now) <= now - grace
+
+
+def _is_old(call: KeptCall, now: float, unnumbered_s: float) -> bool:
+    kept_s = KEPT_S if call.outcome and call.outcome.seq else unnumbered_s
+    return call.outcome is not None and call.outcome.at <= now - kept_s

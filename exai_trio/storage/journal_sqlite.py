@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
 import msgspec
 
 from exai_trio import structs
+from exai_trio.principals import names_of
 from exai_trio.storage.ballast import Ballast
+from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.faults import DiskFull, Unreadable
 from exai_trio.storage.group_commit import GroupCommit
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
@@ -23,6 +25,18 @@ T = TypeVar("T")
 _BRIEF: Final = 64 * 1024  # characters; what is longer is the thread's, and compressed
 _QUICKLY: Final = 1  # the level of compression: text shrinks to a third or less
 _SWEPT_AT_ONCE: Final = 500  # rows: the writer's other customers wait a few milliseconds for them
+_ACKNOWLEDGED: Final = "o.seq > 0 AND o.seq <= coalesce(n.acked, 0) AND NOT c.lasting"
+_OLD: Final = "o.at <= CASE WHEN o.seq > 0 THEN :kept ELSE :unnumbered END"
+_MARKED_LONG_AGO: Final = "m.marked_at <= CASE WHEN o.seq > 0 THEN :grace ELSE :unnumbered END"
+# A mark in the future, or of what is not old, is of a clock that was ahead.
+_UNMARK: Final = (
+    "DELETE FROM journal_marks WHERE marked_at > :now OR NOT EXISTS (SELECT 1 FROM journal_outcomes AS o"  # noqa: S608 - our own words
+    f" WHERE o.session = journal_marks.session AND o.request = journal_marks.request AND {_OLD})"
+)
+_MARK: Final = (
+    "INSERT INTO journal_marks (session, request, marked_at)"  # noqa: S608 - as above
+    f" SELECT o.session, o.request, :now FROM journal_outcomes AS o WHERE {_OLD} ON CONFLICT DO NOTHING"
+)
 
 
 class Reading(Protocol):
@@ -103,7 +117,7 @@ class SqliteJournal:
     async def session(self, session: str) -> KeptSession | None:
         return await self._read(lambda connection: _session(connection, session))
 
-    async def sweep_calls(self, now: float, unnumbered_s: float) -> int:
+    async def sweep_calls(self, now: float | None, unnumbered_s: float) -> int:
         gone, swept = 0, _SWEPT_AT_ONCE
         while swept == _SWEPT_AT_ONCE:
             swept = await self._writer.write(
@@ -156,12 +170,14 @@ def _insert_outcome(connection: "Connection", row: tuple[Any, ...], frame: str) 
 
 
 def _names(connection: "Connection", principal: str) -> tuple[tuple[str, str], ...]:
+    names = names_of(principal)
+    places = ", ".join("?" * len(names))
     rows = connection.execute(
-        "SELECT CAST(session AS BLOB), CAST(request AS BLOB) FROM journal_calls WHERE principal = ?",
-        (principal,),
+        f"SELECT CAST(session AS BLOB), CAST(request AS BLOB) FROM journal_calls WHERE principal IN ({places})",  # noqa: S608 - our own words
+        names,
     )
-    names = ((_text(session), _text(request)) for session, request in rows)
-    return tuple((session, request) for session, request in names if session and request)
+    found = ((_text(session), _text(request)) for session, request in rows)
+    return tuple((session, request) for session, request in found if session and request)
 
 
 def _execute(connection: "Connection", statement: str, row: tuple[Any, ...]) -> None:
@@ -248,18 +264,32 @@ def _outcome(seq: int | None, at: float, frame: bytes, packed: bytes | None) -> 
     return None if seq is None else KeptOutcome(seq=seq, at=at, frame=_unpacked(frame, packed))
 
 
-def _sweep(connection: "Connection", now: float, unnumbered_s: float) -> int:
-    gone = connection.execute(
-        "DELETE FROM journal_calls WHERE rowid IN (SELECT c.rowid FROM journal_outcomes AS o"
-        " JOIN journal_calls AS c ON c.session = o.session AND c.request = o.request"
-        " LEFT JOIN journal_numbers AS n ON n.session = o.session"
-        " WHERE (o.seq > 0 AND ((o.seq <= coalesce(n.acked, 0) AND NOT c.lasting) OR o.at <= ?))"
-        " OR (o.seq = 0 AND o.at <= ?)"
-        " LIMIT ?)",
-        (now - KEPT_S, now - unnumbered_s, _SWEPT_AT_ONCE),
-    ).rowcount
+def _sweep(connection: "Connection", now: float | None, unnumbered_s: float) -> int:
+    if now is None:
+        gone = _forget(connection, _ACKNOWLEDGED, {})
+    else:
+        times = {
+            "now": now,
+            "kept": now - KEPT_S,
+            "unnumbered": now - unnumbered_s,
+            "grace": now - SWEEP_GRACE_S,
+        }
+        connection.execute(_UNMARK, times)
+        gone = _forget(connection, f"({_ACKNOWLEDGED}) OR {_MARKED_LONG_AGO}", times)
+        connection.execute(_MARK, times)
     connection.execute(
         "DELETE FROM journal_numbers WHERE NOT EXISTS"
         " (SELECT 1 FROM journal_calls AS c WHERE c.session = journal_numbers.session)"
     )
-    return int(gone)
+    return gone
+
+
+def _forget(connection: "Connection", which: str, times: Mapping[str, float]) -> int:
+    return connection.execute(
+        "DELETE FROM journal_calls WHERE rowid IN (SELECT c.rowid FROM journal_outcomes AS o"  # noqa: S608 - our own words
+        " JOIN journal_calls AS c ON c.session = o.session AND c.request = o.request"
+        " LEFT JOIN journal_numbers AS n ON n.session = o.session"
+        " LEFT JOIN journal_marks AS m ON m.session = o.session AND m.request = o.request"
+        f" WHERE {which} LIMIT :most)",
+        {**times, "most": _SWEPT_AT_ONCE},
+    ).rowcount

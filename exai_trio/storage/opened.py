@@ -5,6 +5,7 @@ The writer's thread opens, closes and writes; while it is idle the loop may writ
 nothing is renamed while it does.
 """
 
+import os
 import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -154,3 +155,10 @@ def _put_aside(path: Path) -> Path:
         return put_aside(path)
     except OSError as fault:
         raise StorageError(f"{path} is damaged and cannot be set aside: {fault}") from fault
+
+
+def make_private(path: Path) -> None:
+    """The file exists and is ours alone before SQLite opens it; its log files take over the mode."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)

@@ -116,4 +116,58 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "ALTER TABLE journal_calls ADD COLUMN packed BLOB",
         "ALTER TABLE journal_outcomes ADD COLUMN packed BLOB",
     ),
+    (  # what is kept has an owner, is marked before it is deleted, and is kept once
+        "ALTER TABLE conversations ADD COLUMN principal TEXT NOT NULL DEFAULT 'owner'",
+        "ALTER TABLE conversations ADD COLUMN marked_at REAL",
+        "CREATE INDEX conversations_by_principal ON conversations (principal)",
+        "ALTER TABLE turns ADD COLUMN key TEXT NOT NULL DEFAULT ''",
+        "CREATE UNIQUE INDEX turns_by_key ON turns (key) WHERE key <> ''",
+        "ALTER TABLE steps ADD COLUMN key TEXT NOT NULL DEFAULT ''",
+        "CREATE UNIQUE INDEX steps_by_key ON steps (key) WHERE key <> ''",
+        """
+        CREATE TABLE owned_names (
+            conversation TEXT PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+            name TEXT NOT NULL,
+            principal TEXT NOT NULL DEFAULT 'owner',
+            UNIQUE (principal, name)
+        ) STRICT
+        """,
+        "INSERT INTO owned_names (conversation, name) SELECT conversation, name FROM thread_names",
+        "DROP TABLE thread_names",
+        "ALTER TABLE owned_names RENAME TO thread_names",
+        """
+        CREATE TABLE owned_uploads (
+            provider TEXT NOT NULL,
+            account TEXT NOT NULL,
+            file_id TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            filename TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            uploaded_at REAL NOT NULL,
+            used_at REAL NOT NULL,
+            principal TEXT NOT NULL DEFAULT 'owner',
+            PRIMARY KEY (provider, account, file_id, principal)
+        ) STRICT
+        """,
+        (
+            "INSERT INTO owned_uploads"
+            " (provider, account, file_id, sha256, purpose, filename, size, uploaded_at, used_at)"
+            " SELECT provider, account, file_id, sha256, purpose, filename, size, uploaded_at, used_at"
+            " FROM uploads ORDER BY rowid"
+        ),
+        "DROP TABLE uploads",
+        "ALTER TABLE owned_uploads RENAME TO uploads",
+        "CREATE INDEX uploads_by_content ON uploads (sha256)",
+        """
+        CREATE TABLE journal_marks (
+            session TEXT NOT NULL,
+            request TEXT NOT NULL,
+            marked_at REAL NOT NULL,
+            UNIQUE (session, request),
+            FOREIGN KEY (session, request) REFERENCES journal_calls (session, request) ON DELETE CASCADE
+        ) STRICT
+        """,
+        "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), trusted_at REAL NOT NULL) STRICT",
+    ),
 )

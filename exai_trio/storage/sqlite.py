@@ -6,7 +6,6 @@ One connection writes (group commits in a thread, short writes on the loop's own
 into the file; each is used by one thread at a time.
 """
 
-import os
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
@@ -14,21 +13,23 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
+from exai_trio.principals import OWNER
 from exai_trio.storage import queries
 from exai_trio.storage.ballast import Ballast
 from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.storage.batches import transaction
 from exai_trio.storage.damage import marker
-from exai_trio.storage.faults import Damaged, DiskFull, NotOurs, kind_of, remedy_of
+from exai_trio.storage.faults import Damaged, DiskFull, kind_of, remedy_of
 from exai_trio.storage.group_commit import GroupCommit, open_group_commit
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.journal_sqlite import SqliteJournal
-from exai_trio.storage.opened import Opened, Pair
-from exai_trio.storage.schema import APPLICATION_ID, STEPS
+from exai_trio.storage.opened import Opened, Pair, make_private
+from exai_trio.storage.upgrade import schema_version, upgrade
 from exai_trio.storage.writing import LOG_LENGTH, Writing, probe
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ CACHE_KIB = 512
 
 @structs.frozen
 class SqliteStore:
-    """A Store over an open file; made by `open_sqlite`, unusable after its block."""
+    """Conversations in an open file, and the Store of one principal there; made by `open_sqlite`, unusable after its block."""
 
     _writer: GroupCommit
     _opened: Opened[sqlite3.Connection]
@@ -50,20 +51,41 @@ class SqliteStore:
     _writing: Writing
     _copy_back: Callable[[], None]
 
+    _principal: str = OWNER
+
+    def of(self, principal: str) -> "SqliteStore":
+        return attrs.evolve(self, principal=principal)
+
+    @property
+    def principal(self) -> str:
+        """Whose conversations are seen."""
+        return self._principal
+
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
-        return await self.read(lambda connection: queries.load(connection, continuation_id, now))
+        return await self.read(
+            lambda connection: queries.load(connection, self._principal, continuation_id, now)
+        )
 
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
         rows = [queries.row(turn) for turn in turns]
         return await self._writer.write(
-            lambda connection: queries.append(connection, continuation_id, rows, now, expires_at)
+            lambda connection: queries.append(
+                connection, (self._principal, continuation_id), rows, now, expires_at
+            )
+        )
+
+    async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
+        return await self.read(
+            lambda connection: queries.kept_under(connection, self._principal, keys, now)
         )
 
     async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
         return await self.read(
-            lambda connection: queries.living_steps(connection, continuation_id, now)
+            lambda connection: queries.living_steps(
+                connection, self._principal, continuation_id, now
+            )
         )
 
     async def add_step(
@@ -71,11 +93,19 @@ class SqliteStore:
     ) -> tuple[Step, ...]:
         row = queries.step_row(step)
         return await self._writer.write(
-            lambda connection: queries.add_step(connection, continuation_id, row, now, expires_at)
+            lambda connection: queries.add_step(
+                connection, (self._principal, continuation_id), row, now, expires_at
+            )
         )
 
     async def sweep(self, now: float) -> int:
         return await self._writer.write(lambda connection: queries.sweep(connection, now))
+
+    async def newest_at(self) -> float | None:
+        return await self.read(queries.newest_at)
+
+    async def note_time(self, now: float) -> None:
+        await self._writer.write(lambda connection: queries.note_time(connection, now))
 
     def journal(self) -> Journal:
         """The journal of calls in the same file, written in the same commits."""
@@ -172,7 +202,7 @@ async def open_sqlite(
 def check_ours(path: Path) -> None:
     """Raises NotOurs where `open_sqlite` would, and changes nothing; whatever else is wrong with the file is not looked for."""
     with suppress(sqlite3.Error, UnicodeDecodeError), closing(_existing(path, "ro")) as reader:
-        _schema_version(reader, path)
+        schema_version(reader, path)
 
 
 def _open_first(opened: Opened[sqlite3.Connection]) -> None:
@@ -200,10 +230,10 @@ def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite
 
 def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
     with _sqlite_faults(path):
-        _make_private(path)
+        make_private(path)
         with ExitStack() as otherwise:
             writer = otherwise.enter_context(closing(_connect(path)))
-            _upgrade(writer, path)
+            upgrade(writer, path)
             pair = Pair(writer, _connect(path))
             otherwise.pop_all()
         return pair
@@ -224,17 +254,10 @@ def _copy(connection: sqlite3.Connection, path: Path) -> None:
     """The file has its name only once it is whole: one that exists is taken for the store's."""
     new = path.with_name(f"{path.name}.new")
     with _sqlite_faults(path):
-        _make_private(new)
+        make_private(new)
         with closing(sqlite3.connect(new)) as fresh:
             connection.backup(fresh)
         new.replace(path)
-
-
-def _make_private(path: Path) -> None:
-    """The file exists and is ours alone before SQLite opens it; its log files take over the mode."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    path.chmod(0o600)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
@@ -248,33 +271,6 @@ def _connect(path: Path) -> sqlite3.Connection:
         connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
         otherwise.pop_all()
     return connection
-
-
-def _upgrade(connection: sqlite3.Connection, path: Path) -> None:
-    # IMMEDIATE: two daemons that start at once must not both take the steps.
-    with transaction(connection, "IMMEDIATE"):
-        version = _schema_version(connection, path)
-        for step in STEPS[version:]:
-            for statement in step:
-                connection.execute(statement)
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version = {len(STEPS)}")
-
-
-def _schema_version(connection: sqlite3.Connection, path: Path) -> int:
-    (owner,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    (tables,) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    if owner != APPLICATION_ID and (owner or version or tables):
-        raise NotOurs(
-            f"{path} is a database of another program. Move it away, or set EXAI_HOME to another directory."
-        )
-    if version > len(STEPS):
-        raise NotOurs(
-            f"{path} was made by a newer EXAI (schema {version}; this one knows {len(STEPS)})."
-            " Upgrade EXAI, or set EXAI_HOME to another directory."
-        )
-    return int(version)
 
 
 @contextmanager

@@ -6,21 +6,28 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.storage.base import Summary
+from exai_trio.storage.queries import LIVING
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
 
     from exai_trio.storage.sqlite import SqliteStore
 
-_LIVING: Final = "SELECT 1 FROM conversations WHERE id = ? AND expires_at > ?"
 _IS_NAMED: Final = "n.name = ?"
 _COPIES: Final = (
-    "INSERT INTO conversations (id, created_at, expires_at) VALUES (:new, :now, :end)",
     (
-        "INSERT INTO turns SELECT :new, number, role, text, tool, model, provider, at, extra"
+        "INSERT INTO conversations (id, created_at, expires_at, principal)"
+        " VALUES (:new, :now, :end, :principal)"
+    ),
+    (  # without their keys, which name the originals
+        "INSERT INTO turns (conversation, number, role, text, tool, model, provider, at, extra)"
+        " SELECT :new, number, role, text, tool, model, provider, at, extra"
         " FROM turns WHERE conversation = :old"
     ),
-    "INSERT INTO steps SELECT :new, number, tool, at, data FROM steps WHERE conversation = :old",
+    (
+        "INSERT INTO steps (conversation, number, tool, at, data)"
+        " SELECT :new, number, tool, at, data FROM steps WHERE conversation = :old"
+    ),
 )
 _COLUMNS: Final = tuple(field.name for field in attrs.fields(Summary))
 _NEWEST_FIRST: Final = """
@@ -38,32 +45,42 @@ _NEWEST_FIRST: Final = """
             coalesce((SELECT at FROM turns t WHERE t.conversation = c.id ORDER BY number DESC LIMIT 1), 0),
             coalesce((SELECT at FROM steps s WHERE s.conversation = c.id ORDER BY number DESC LIMIT 1), 0)
         ) AS last_at
-    FROM conversations c LEFT JOIN thread_names n ON n.conversation = c.id WHERE c.expires_at > ?
-    ORDER BY last_at DESC, c.id LIMIT ?
+    FROM conversations c LEFT JOIN thread_names n ON n.conversation = c.id
+    WHERE c.principal = ? AND c.expires_at > ? ORDER BY last_at DESC, c.id LIMIT ?
 """
 
 
 @structs.frozen
 class SqliteThreads:
-    """Threads in the file of an open store."""
+    """Threads of the principal of an open store, in its file."""
 
     _store: "SqliteStore"
 
+    def of(self, principal: str) -> "SqliteThreads":
+        return SqliteThreads(self._store.of(principal))
+
+    @property
+    def _principal(self) -> str:
+        return self._store.principal
+
     async def recent(self, now: float, most: int | None = None) -> tuple[Summary, ...]:
-        limit = -1 if most is None else most
-        return await self._store.read(lambda connection: _recent(connection, now, limit))
+        values = (self._principal, now, -1 if most is None else most)
+        return await self._store.read(lambda connection: _recent(connection, values))
 
     async def find(self, wanted: str, now: float) -> tuple[str, ...]:
-        return await self._store.read(lambda connection: _find(connection, wanted, now))
+        whose = (self._principal, now)
+        return await self._store.read(lambda connection: _find(connection, wanted, whose))
 
     async def named(self, name: str, now: float) -> str | None:
+        whose = (self._principal, now)
         return await self._store.read(
-            lambda connection: next(iter(_where(connection, _IS_NAMED, (name,), now)), None)
+            lambda connection: next(iter(_where(connection, _IS_NAMED, (name,), whose)), None)
         )
 
     async def name(self, continuation_id: str, name: str, now: float) -> bool:
+        whose = (self._principal, now)
         return await self._store.write(
-            lambda connection: _name(connection, continuation_id, name, now)
+            lambda connection: _name(connection, continuation_id, name, whose)
         )
 
     async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> bool:
@@ -72,44 +89,55 @@ class SqliteThreads:
             "new": new_id,
             "now": now,
             "end": expires_at,
+            "principal": self._principal,
         }
         return await self._store.write(lambda connection: _fork(connection, values))
 
     async def delete(self, continuation_id: str, now: float) -> bool:
-        return await self._store.write(lambda connection: _delete(connection, continuation_id, now))
+        whose = (self._principal, now)
+        return await self._store.write(
+            lambda connection: _delete(connection, continuation_id, whose)
+        )
 
 
-def _recent(connection: "sqlite3.Connection", now: float, limit: int) -> tuple[Summary, ...]:
-    rows = connection.execute(_NEWEST_FIRST, (now, limit))
+Whose = tuple[str, float]
+"""A principal, and the time at which it is still to be there."""
+
+
+def _recent(
+    connection: "sqlite3.Connection", values: tuple[str, float, int]
+) -> tuple[Summary, ...]:
+    rows = connection.execute(_NEWEST_FIRST, values)
     return tuple(Summary(**dict(zip(_COLUMNS, row, strict=True))) for row in rows)
 
 
-def _find(connection: "sqlite3.Connection", wanted: str, now: float) -> tuple[str, ...]:
+def _find(connection: "sqlite3.Connection", wanted: str, whose: Whose) -> tuple[str, ...]:
     return (
-        _where(connection, "c.id = ?", (wanted,), now)
-        or _where(connection, _IS_NAMED, (wanted,), now)
-        or _where(connection, "substr(c.id, 1, ?) = ?", (len(wanted), wanted), now)
+        _where(connection, "c.id = ?", (wanted,), whose)
+        or _where(connection, _IS_NAMED, (wanted,), whose)
+        or _where(connection, "substr(c.id, 1, ?) = ?", (len(wanted), wanted), whose)
     )
 
 
 def _where(
-    connection: "sqlite3.Connection", condition: str, values: tuple[str | int, ...], now: float
+    connection: "sqlite3.Connection", condition: str, values: tuple[str | int, ...], whose: Whose
 ) -> tuple[str, ...]:
     rows = connection.execute(
         "SELECT c.id FROM conversations c LEFT JOIN thread_names n ON n.conversation = c.id"  # noqa: S608 - our own words
-        f" WHERE {condition} AND c.expires_at > ? ORDER BY c.id",
-        (*values, now),
+        f" WHERE {condition} AND c.principal = ? AND c.expires_at > ? ORDER BY c.id",
+        (*values, *whose),
     )
     return tuple(row[0] for row in rows)
 
 
-def _name(connection: "sqlite3.Connection", continuation_id: str, name: str, now: float) -> bool:
-    if connection.execute(_LIVING, (continuation_id, now)).fetchone() is None:
+def _name(connection: "sqlite3.Connection", continuation_id: str, name: str, whose: Whose) -> bool:
+    if not _is_there(connection, continuation_id, whose):
         return False
+    principal, now = whose
     holder = connection.execute(
         "SELECT conversation, expires_at FROM thread_names n JOIN conversations c"
-        " ON c.id = n.conversation WHERE name = ? AND conversation <> ?",
-        (name, continuation_id),
+        " ON c.id = n.conversation WHERE name = ? AND n.principal = ? AND conversation <> ?",
+        (name, principal, continuation_id),
     ).fetchone()
     if holder and holder[1] > now:
         return False
@@ -120,20 +148,28 @@ def _name(connection: "sqlite3.Connection", continuation_id: str, name: str, now
     )
     if name:
         connection.execute(
-            "INSERT INTO thread_names (conversation, name) VALUES (?, ?)", (continuation_id, name)
+            "INSERT INTO thread_names (conversation, name, principal) VALUES (?, ?, ?)",
+            (continuation_id, name, principal),
         )
     return True
 
 
+def _is_there(connection: "sqlite3.Connection", continuation_id: object, whose: Whose) -> bool:
+    return connection.execute(LIVING, (continuation_id, *whose)).fetchone() is not None
+
+
 def _fork(connection: "sqlite3.Connection", values: dict[str, str | float]) -> bool:
-    if connection.execute(_LIVING, (values["old"], values["now"])).fetchone() is None:
+    whose = (str(values["principal"]), float(values["now"]))
+    if not _is_there(connection, values["old"], whose):
         return False
     for statement in _COPIES:
         connection.execute(statement, values)
     return True
 
 
-def _delete(connection: "sqlite3.Connection", continuation_id: str, now: float) -> bool:
-    living = connection.execute(_LIVING, (continuation_id, now)).fetchone() is not None
-    connection.execute("DELETE FROM conversations WHERE id = ?", (continuation_id,))
+def _delete(connection: "sqlite3.Connection", continuation_id: str, whose: Whose) -> bool:
+    living = _is_there(connection, continuation_id, whose)
+    connection.execute(
+        "DELETE FROM conversations WHERE id = ? AND principal = ?", (continuation_id, whose[0])
+    )
     return living

@@ -7,7 +7,7 @@ import trio
 from msgspec import Meta
 
 from exai_trio import structs
-from exai_trio.observability.tail import newest_lines
+from exai_trio.observability.tail import newest_lines_of
 from exai_trio.observability.toolcalls import FILE_NAME
 from exai_trio.tools import answers, log_lines
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
@@ -29,12 +29,13 @@ class Arguments:
     structured: bool = False
 
 
-async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answer:
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     now = services.now()
     since = log_lines.moment(arguments.since, now, "since") if arguments.since.strip() else None
     until = log_lines.moment(arguments.until, now, "until") if arguments.until.strip() else None
     chooses = bool(arguments.filter or since is not None or until is not None)
-    found = await _lines(arguments, services, _LOOKED_AT if chooses else arguments.lines)
+    count = _LOOKED_AT if chooses else arguments.lines
+    found = await _lines(arguments, caller.principal, services, count)
     kept = [
         line
         for line in found
@@ -45,15 +46,17 @@ async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answ
     return _answer(arguments, kept[-arguments.lines :])
 
 
-async def _lines(arguments: Arguments, services: Services, count: int) -> list[LogLine]:
-    """Of the source asked for; `auto` is the calls, or the daemon's log where none has been logged."""
+async def _lines(
+    arguments: Arguments, principal: str, services: Services, count: int
+) -> list[LogLine]:
+    """The principal's, of the source asked for; `auto` is the calls, or the daemon's log where none has been logged."""
     wanted: tuple[Source, ...] = (
         ("activity", "server") if arguments.source == "auto" else (arguments.source,)
     )
     lines: list[LogLine] = []
     for source in wanted:
         path = services.config.logs / _FILES[source]
-        texts = await trio.to_thread.run_sync(partial(newest_lines, path, count))
+        texts = await trio.to_thread.run_sync(partial(newest_lines_of, path, count, principal))
         lines = log_lines.read(texts, source)
         if lines:
             break
@@ -73,5 +76,6 @@ TOOL = Tool(
     description="What EXAI did lately, from its logs.",
     arguments=Arguments,
     run=run,
+    reports=True,
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -36,5 +36,6 @@ TOOL = Tool(
     description="Have a statement examined critically instead of agreed with.",
     arguments=Arguments,
     run=run,
+    reports=True,
     output_schema=answers.OUTPUT_SCHEMA,
 )

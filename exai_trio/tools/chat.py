@@ -50,7 +50,9 @@ class Arguments:
 
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
-    thread = await conversations.open_thread(services, arguments.continuation_id)
+    thread = await conversations.open_thread(services, caller, arguments.continuation_id)
+    if thread.own_answer is not None:
+        return _told_again(thread, thread.own_answer, services)
     choice = _choose(arguments, thread, 0, services)
     question, found = await _gather(arguments, thread, choice, caller, services)
     choice, found = _chosen_again(arguments, thread, found, services)
@@ -86,6 +88,18 @@ def _chosen_again(
     wished = asking.size(arguments.prompt, found.files.values(), thread.turns, images)
     choice = _choose(arguments, thread, wished, services)
     return choice, found if choice.model.sees else attrs.evolve(found, images={})
+
+
+def _told_again(thread: Thread, answered: Turn, services: Services) -> Answer:
+    """The answer that an earlier run has stored, of which nobody has heard: it is not asked for, and paid for, twice."""
+    facts = {"model_used": answered.model, "provider_used": answered.provider}
+    return answers.simple(
+        "chat",
+        answered.text,
+        metadata=facts | {"notice": "stored before EXAI was started again, and told from there"},
+        offer=conversations.offer(services, thread, thread.exchanges),
+        usage=answered.extra.get("usage"),
+    )
 
 
 async def _gather(

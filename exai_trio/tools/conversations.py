@@ -1,14 +1,17 @@
 """Continuation threads as the tools use them: open one, see what is in it, add an exchange. What is stored where is the store's."""
 
+import hashlib
 import uuid
 from typing import Any
+
+import attrs
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.tools import prompts
 from exai_trio.tools.answers import Offer
-from exai_trio.tools.declaration import Services
+from exai_trio.tools.declaration import Caller, Services
 from exai_trio.tools.workflow.steps import State, state_of
 
 HOUR_S = 3600
@@ -20,10 +23,13 @@ _GOES_ON = "Noted. {tool} goes on."
 class Thread:
     """A conversation as one call finds it; a new one is not in the store before its first exchange or step.
 
+    `principal` has it, and `call` is the idempotency key of the call: what that adds is kept once, however often it runs.
     `turns` hold the investigations that go on, as far as they are, where they stand in time. `steps` are those of all workflow tools.
     """
 
     id: str
+    principal: str
+    call: str
     turns: tuple[Turn, ...] = ()
     steps: tuple[Step, ...] = ()
 
@@ -39,19 +45,31 @@ class Thread:
                 return f"{turn.provider}/{turn.model}" if turn.provider else turn.model
         return ""
 
+    @property
+    def own_answer(self) -> Turn | None:
+        """The answer that an earlier run of this call has stored, of which its client may not have heard."""
+        key = _key(self.call, "assistant", 0)
+        return next((turn for turn in self.turns if turn.key == key), None)
+
     def named(self, kind: str) -> list[str]:
         """The paths that its turns name under `kind` ("files" or "images"), oldest first."""
         return [path for turn in self.turns for path in turn.extra.get(kind, ())]
 
 
-async def open_thread(services: Services, continuation_id: str, *, going_on: str = "") -> Thread:
-    """The thread of that id or name, or a new one for "". The workflow tool `going_on` sees its own notes as steps only, not as turns.
+async def open_thread(
+    services: Services, caller: Caller, continuation_id: str, *, going_on: str = ""
+) -> Thread:
+    """The thread of that id or name, or a new one for "": in a later run the one that an earlier run has begun.
+    The workflow tool `going_on` sees its own notes as steps only, not as turns.
 
     Raises: NotFoundError if there is none (any more); ArgumentError if it has had all its exchanges; StorageError.
     """
-    if not continuation_id:
-        return Thread(id=str(uuid.uuid4()))
-    thread = await stored_thread(services, continuation_id, going_on=going_on)
+    wanted = continuation_id or await _begun(services, caller)
+    if not wanted:
+        return Thread(id=str(uuid.uuid4()), principal=caller.principal, call=caller.idempotency_key)
+    thread = await stored_thread(services, caller, wanted, going_on=going_on)
+    if thread.own_answer is not None:
+        return thread
     most = services.config.max_conversation_turns
     if thread.exchanges >= most and going_on not in _investigating(thread.steps):
         raise ArgumentError(
@@ -62,21 +80,38 @@ async def open_thread(services: Services, continuation_id: str, *, going_on: str
     return thread
 
 
-async def stored_thread(services: Services, wanted: str, *, going_on: str = "") -> Thread:
-    """The thread of that id or name, however long. Raises: NotFoundError, StorageError."""
-    found = await _load(services, wanted)
-    steps = await services.conversations.steps(found.id, services.now())
+async def _begun(services: Services, caller: Caller) -> str | None:
+    """The thread that an earlier run of this call has begun."""
+    if caller.attempt == 1:
+        return None
+    keys = (_key(caller.idempotency_key, "user", 0), _key(caller.idempotency_key, "step", 0))
+    return await services.conversations.of(caller.principal).kept_under(keys, services.now())
+
+
+async def stored_thread(
+    services: Services, caller: Caller, wanted: str, *, going_on: str = ""
+) -> Thread:
+    """The caller's thread of that id or name, however long. Raises: NotFoundError, StorageError."""
+    found = await _load(services, caller.principal, wanted)
+    steps = await services.conversations.of(caller.principal).steps(found.id, services.now())
     others = [tool for tool in _investigating(steps) if tool != going_on]
     unfinished = [turn for tool in others for turn in _as_turns(tool, steps)]
     turns = sorted([*found.turns, *unfinished], key=_moment) if unfinished else found.turns
-    return Thread(id=found.id, turns=tuple(turns), steps=steps)
+    return Thread(
+        id=found.id,
+        principal=caller.principal,
+        call=caller.idempotency_key,
+        turns=tuple(turns),
+        steps=steps,
+    )
 
 
-async def _load(services: Services, wanted: str) -> Conversation:
+async def _load(services: Services, principal: str, wanted: str) -> Conversation:
     now = services.now()
-    found = await services.conversations.load(wanted, now)
-    if found is None and (named := await services.threads.named(wanted, now)):
-        found = await services.conversations.load(named, now)
+    store = services.conversations.of(principal)
+    found = await store.load(wanted, now)
+    if found is None and (named := await services.threads.of(principal).named(wanted, now)):
+        found = await store.load(named, now)
     if found is None:
         hours = services.config.conversation_timeout_hours
         raise NotFoundError(
@@ -115,13 +150,17 @@ def _as_turns(tool: str, steps: tuple[Step, ...]) -> tuple[Turn, Turn]:
 
 
 async def keep_step(
-    services: Services, thread: Thread, tool: str, data: dict[str, Any]
+    services: Services, thread: Thread, tool: str, data: dict[str, Any], *, ordinal: int = 0
 ) -> tuple[Step, ...]:
-    """Note a step of a workflow tool; all steps there are then. Cancelling leaves it kept or not kept. Raises: StorageError."""
+    """Note the step of that ordinal in this call; all steps there are then. Cancelling leaves it kept or not kept.
+
+    Raises: StorageError.
+    """
     now = services.now()
     expires_at = now + services.config.conversation_timeout_hours * HOUR_S
-    step = Step(tool=tool, at=now, data=data)
-    return await services.conversations.add_step(thread.id, step, now, expires_at)
+    step = Step(tool=tool, at=now, data=data, key=_key(thread.call, "step", ordinal))
+    store = services.conversations.of(thread.principal)
+    return await store.add_step(thread.id, step, now, expires_at)
 
 
 async def keep(services: Services, thread: Thread, exchange: tuple[Turn, Turn]) -> Offer | None:
@@ -131,9 +170,21 @@ async def keep(services: Services, thread: Thread, exchange: tuple[Turn, Turn]) 
     """
     now = services.now()
     expires_at = now + services.config.conversation_timeout_hours * HOUR_S
-    await services.conversations.append(thread.id, exchange, now, expires_at)
-    left = services.config.max_conversation_turns - thread.exchanges - 1
+    keyed = tuple(attrs.evolve(turn, key=_key(thread.call, turn.role, 0)) for turn in exchange)
+    await services.conversations.of(thread.principal).append(thread.id, keyed, now, expires_at)
+    return offer(services, thread, thread.exchanges + 1)
+
+
+def offer(services: Services, thread: Thread, exchanges: int) -> Offer | None:
+    """How to go on after so many exchanges; None if they were all."""
+    left = services.config.max_conversation_turns - exchanges
     return Offer(continuation_id=thread.id, remaining_turns=left) if left > 0 else None
+
+
+def _key(call: str, role: str, ordinal: int) -> str:
+    """The name of what a call adds, in the whole store; "" of a call that has no key."""
+    name = f"{call}\n{role}\n{ordinal}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(name).hexdigest()[:32] if call else ""
 
 
 def extra(**facts: object) -> dict[str, Any]:

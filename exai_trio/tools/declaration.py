@@ -12,7 +12,7 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.files.reading import FileReader
-from exai_trio.storage.base import Store, Threads, TokenRatios
+from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.ratios import MemoryRatios
 from exai_trio.tools.calibration import Calibration
 from exai_trio.tools.upload_desk import UploadDesk
@@ -48,8 +48,8 @@ class CallReport:
 class CallArchive(Protocol):
     """The calls of all windows, running and ended."""
 
-    async def report(self, call_id: str, asker: str, wait_s: float) -> CallReport:
-        """What has become of that call, once it has ended or `wait_s` have passed. `asker` is the session that wants to know.
+    async def report(self, call_id: str, principal: str, wait_s: float) -> CallReport:
+        """What has become of that call of this principal, once it has ended or `wait_s` have passed.
 
         Raises: NotFoundError if there is none, or it is another principal's; StorageError.
         """
@@ -60,7 +60,7 @@ class CallArchive(Protocol):
 class NoCalls:
     """The archive of a place that keeps no calls."""
 
-    async def report(self, call_id: str, asker: str, wait_s: float) -> CallReport:  # noqa: ASYNC910 - as the protocol has it
+    async def report(self, call_id: str, principal: str, wait_s: float) -> CallReport:  # noqa: ASYNC910 - as the protocol has it
         raise NotFoundError(f"No call is kept here, nor is {call_id!r}.")
 
 
@@ -68,25 +68,27 @@ class DaemonView(Protocol):
     """What the diagnostic tools may see of the daemon they run in; every method is a plain read, safe at any time."""
 
     def health(self) -> dict[str, Any]:
-        """The same facts as the health file and /health: version, uptime, sessions, permits, providers, tools."""
+        """The same facts as the health file and /health: version, uptime, sessions, permits, providers, tools. They are counts and
+        states of the daemon, and name nothing that is anybody's."""
         ...
 
-    def log_tail(self, lines: int) -> list[str]:
-        """The newest `lines` lines of the daemon's log, oldest first, already redacted."""
+    def log_tail(self, lines: int, principal: str) -> list[str]:
+        """The newest `lines` lines of the daemon's log that this principal may see, oldest first, already redacted."""
         ...
 
 
 @structs.frozen(kw_only=True)
 class Services:
-    """What all tools share; built once by the daemon."""
+    """What all tools share; built once by the daemon. `is_clock_trusted`: what is old by `now` may be deleted."""
 
     config: Config
     gateway: "Gateway"
-    conversations: Store
-    threads: Threads
+    conversations: Conversations
+    threads: Owned[Threads]
     daemon: DaemonView
     tool_names: Callable[[], tuple[str, ...]]
     now: Callable[[], float]  # unix seconds, UTC
+    is_clock_trusted: Callable[[], bool] = lambda: True
     uploads: UploadDesk
     calibration: Calibration = attrs.field(factory=Calibration)
     ratios: TokenRatios = attrs.field(factory=MemoryRatios)
@@ -106,8 +108,18 @@ class Caller(Protocol):
     def session_id(self) -> str: ...
 
     @property
+    def principal(self) -> str:
+        """Whose call it is, and so whose data it sees."""
+        ...
+
+    @property
+    def attempt(self) -> int:
+        """1 in the first run. A later run may find what an earlier one has stored."""
+        ...
+
+    @property
     def idempotency_key(self) -> str:
-        """The same for every run of this call; goes to the provider."""
+        """The same for every run of this call, and of no other call; goes to the provider."""
         ...
 
     @property
@@ -148,6 +160,7 @@ class Tool:
     `X | None = None` is an X that may be left out.
 
     `repeatable`: running it twice is safe. `cacheable`: identical calls at the same time may share one run.
+    `reports`: it only tells what there is, and so does its work also where nothing can be written down.
     `punctual`: it keeps to `answer_within_s` by itself, and is never answered with a handle in its place.
     `tolerated` are argument names that old clients send and that are dropped silently. `seldom` are arguments that only the
     full profile lists; they are taken all the same.
@@ -163,6 +176,7 @@ class Tool:
     read_only: bool = True
     repeatable: bool = True
     cacheable: bool = False
+    reports: bool = False
     punctual: bool = False
     output_schema: Mapping[str, Any] | None = None
     tolerated: frozenset[str] = frozenset()

@@ -8,6 +8,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
+from exai_trio.principals import OWNER
 from exai_trio.tools import rendering
 from exai_trio.tools.declaration import Services
 
@@ -62,7 +63,7 @@ def _providers(services: Services) -> Finding:
 
 async def _store(services: Services) -> Finding:
     try:
-        await services.conversations.load("self-check", services.now())
+        await services.conversations.of(OWNER).load("self-check", services.now())
     except StorageError as fault:
         return Finding(subject="store", fault="it cannot be read", remedy=str(fault))
     return Finding(subject="store")

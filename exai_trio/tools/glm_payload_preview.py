@@ -48,6 +48,7 @@ TOOL = Tool(
     description="Show what GLM would be sent; sends nothing.",
     arguments=Arguments,
     run=run,
+    reports=True,
     visibility="advanced",
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -16,7 +16,7 @@ class Arguments:
     tail_lines: Annotated[int, Meta(ge=0, le=1000, description="Log lines to show")] = 50
 
 
-async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answer:  # noqa: ASYNC124 - every tool is async
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:  # noqa: ASYNC124 - every tool is async
     health = services.daemon.health()
     known = health.get("providers") or services.gateway.providers()
     lines = [rendering.headline(health), *rendering.overview(health)]
@@ -24,7 +24,9 @@ async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answ
         "Providers", rendering.providers(known, leave_out=frozenset({"models"}))
     )
     lines += rendering.section("Tools", [", ".join(services.tool_names())])
-    lines += rendering.section("Log", services.daemon.log_tail(arguments.tail_lines))
+    lines += rendering.section(
+        "Log", services.daemon.log_tail(arguments.tail_lines, caller.principal)
+    )
     return answers.simple("health", "\n".join(lines))
 
 
@@ -33,5 +35,6 @@ TOOL = Tool(
     description="Health of providers, permits and tools.",
     arguments=Arguments,
     run=run,
+    reports=True,
     output_schema=answers.OUTPUT_SCHEMA,
 )

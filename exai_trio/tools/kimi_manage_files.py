@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from exai_trio import structs
-from exai_trio.errors import ArgumentError, NotFoundError
+from exai_trio.errors import ArgumentError, NotFoundError, ServiceUnavailableError
 from exai_trio.storage.base import Upload
 from exai_trio.tools import answers, models, uploads
 from exai_trio.tools.arguments import concerning
@@ -69,12 +69,12 @@ async def _delete(arguments: Arguments, caller: Caller, services: Services) -> A
 async def _cleanup_all(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     """Only what a dry run has shown to this session, so that nobody deletes what nobody has seen."""
     held = await _held(services, caller)
-    ours = [file for file in await _known(services) if file.file_id in held]
+    ours = [file for file in await _known(services, caller) if file.file_id in held]
     if arguments.dry_run is not False:
-        services.uploads.note_shown(caller.session_id, frozenset(file.file_id for file in ours))
+        services.uploads.note_shown(_asker(caller), frozenset(file.file_id for file in ours))
         how = "Nothing was deleted. The same call with dry_run false deletes these."
         return _answer({"would_delete": list(map(_shown, ours)), "next": how}, services)
-    shown = services.uploads.take_shown(caller.session_id)
+    shown = services.uploads.take_shown(_asker(caller))
     if shown is None:
         raise ArgumentError(
             "cleanup_all asks for a dry run first: call it with dry_run true, look, and call again.",
@@ -86,18 +86,25 @@ async def _cleanup_all(arguments: Arguments, caller: Caller, services: Services)
 async def _cleanup_orphaned(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     """What the registry knows and Kimi no longer has is forgotten; nothing is deleted at Kimi."""
     held = await _held(services, caller)
-    gone = [file for file in await _known(services) if file.file_id not in held]
+    gone = [file for file in await _known(services, caller) if file.file_id not in held]
     if arguments.dry_run:
         return _answer({"would_forget": list(map(_shown, gone))}, services)
     for file in gone:
-        await services.uploads.registry.forget_upload("kimi", file.account, file.file_id)
+        registry = services.uploads.registry.of(caller.principal)
+        await registry.forget_upload("kimi", file.account, file.file_id)
     return _answer({"forgotten": list(map(_shown, gone))}, services)
 
 
 async def _cleanup_expired(arguments: Arguments, caller: Caller, services: Services) -> Answer:
-    """What EXAI uploaded and nobody used for 30 days."""
+    """What EXAI uploaded and nobody used for 30 days, by a clock that is trusted."""
+    if not services.is_clock_trusted():
+        raise ServiceUnavailableError(
+            "The clock has been set far ahead, or EXAI was off for long: what is old is known once it has been right"
+            " for an hour. cleanup_expired deletes nothing until then.",
+            retry_after_s=600.0,
+        )
     before = services.now() - _EXPIRED_S
-    expired = [file for file in await _known(services) if file.used_at < before]
+    expired = [file for file in await _known(services, caller) if file.used_at < before]
     if arguments.dry_run:
         return _answer({"would_delete": list(map(_shown, expired))}, services)
     return await _deleted(expired, caller, services)
@@ -114,12 +121,17 @@ async def _deleted(files: list[Upload], caller: Caller, services: Services) -> A
     return _answer({"deleted": deleted}, services)
 
 
-async def _known(services: Services) -> tuple[Upload, ...]:
-    return await services.uploads.registry.uploads("kimi", services.gateway.account("kimi"))
+async def _known(services: Services, caller: Caller) -> tuple[Upload, ...]:
+    registry = services.uploads.registry.of(caller.principal)
+    return await registry.uploads("kimi", services.gateway.account("kimi"))
 
 
 async def _held(services: Services, caller: Caller) -> frozenset[str]:
     return frozenset(file.id for file in await uploads.list_files(services, caller, "kimi"))
+
+
+def _asker(caller: Caller) -> tuple[str, str]:
+    return caller.principal, caller.session_id
 
 
 def _shown(file: Upload) -> dict[str, Any]:

@@ -76,5 +76,6 @@ TOOL = Tool(
     description="The models that can be asked, by provider.",
     arguments=Arguments,
     run=run,
+    reports=True,
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -55,5 +55,6 @@ TOOL = Tool(
     description="Which providers are set up, and what they can do.",
     arguments=Arguments,
     run=run,
+    reports=True,
     output_schema=answers.OUTPUT_SCHEMA,
 )

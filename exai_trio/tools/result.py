@@ -25,7 +25,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     """The call's own answer, word for word, or its fault."""
     wait_s = max(0.0, min(arguments.wait_s, caller.answer_within_s - _WAY_BACK_S))
     caller.stage("waiting", f"waiting for {arguments.call_id}")
-    report = await services.calls.report(arguments.call_id.strip(), caller.session_id, wait_s)
+    report = await services.calls.report(arguments.call_id.strip(), caller.principal, wait_s)
     if report.fault is not None:
         raise report.fault
     if report.answer is not None:
@@ -39,6 +39,7 @@ TOOL = Tool(
     description="The outcome of an earlier call by its call_id, or how far it is.",
     arguments=Arguments,
     run=run,
+    reports=True,
     visibility="core",
     output_schema={  # whichever tool's answer it is
         "type": "object",

@@ -16,7 +16,7 @@ class Arguments:
     log_lines: Annotated[int, Meta(ge=0, le=1000, description="Log lines to show")] = 20
 
 
-async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answer:
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     findings = await diagnosis.examine(services)
     faults = sum(bool(finding.fault) for finding in findings)
     lines = [
@@ -24,7 +24,9 @@ async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answ
         f"{faults} of {len(findings)} checks found a fault" if faults else "no fault found",
     ]
     lines += rendering.section("Checks", map(str, findings))
-    lines += rendering.section("Log", services.daemon.log_tail(arguments.log_lines))
+    lines += rendering.section(
+        "Log", services.daemon.log_tail(arguments.log_lines, caller.principal)
+    )
     return answers.simple("self-check", "\n".join(lines), metadata={"faults": faults})
 
 
@@ -33,6 +35,7 @@ TOOL = Tool(
     description="Looks for faults in EXAI's set-up, each with its remedy.",
     arguments=Arguments,
     run=run,
+    reports=True,
     extra_arguments_allowed=True,
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -31,7 +31,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
             place = await services.files.find_place(arguments.destination, caller.roots)
     with concerning("file_id"):
         file_id = uploads.check_id(arguments.file_id.strip())
-        provider, name = await _holder(services, file_id)
+        provider, name = await _holder(services, caller, file_id)
         content = await uploads.read_file(services, caller, provider, file_id)
     if place is None:
         path = await _keep(services, f"{file_id}-{safe_name(name)}", content)
@@ -52,12 +52,13 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     )
 
 
-async def _holder(services: Services, file_id: str) -> tuple[str, str]:
+async def _holder(services: Services, caller: Caller, file_id: str) -> tuple[str, str]:
     """The provider that has the file and its name there. Ids that EXAI does not know: GLM's are numbers, Kimi's are words."""
     for provider in ("kimi", "glm"):
         if provider in services.gateway.permits():
             account = services.gateway.account(provider)
-            for known in await services.uploads.registry.uploads(provider, account):
+            registry = services.uploads.registry.of(caller.principal)
+            for known in await registry.uploads(provider, account):
                 if known.file_id == file_id:
                     return provider, known.filename
     return ("glm" if file_id.isdigit() else "kimi"), ""

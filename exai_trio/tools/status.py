@@ -34,7 +34,9 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         lines += rendering.section("Reachable", reached or ["no provider is configured"])
     if arguments.include_tools:
         lines += rendering.section("Tools", services.tool_names())
-    lines += rendering.section("Log", services.daemon.log_tail(arguments.tail_lines))
+    lines += rendering.section(
+        "Log", services.daemon.log_tail(arguments.tail_lines, caller.principal)
+    )
     return answers.simple("status", "\n".join(lines))
 
 
@@ -43,6 +45,7 @@ TOOL = Tool(
     description="How EXAI does: daemon, providers, permits, newest log lines.",
     arguments=Arguments,
     run=run,
+    reports=True,
     visibility="essential",
     extra_arguments_allowed=True,
     output_schema=answers.OUTPUT_SCHEMA,

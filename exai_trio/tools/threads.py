@@ -7,7 +7,7 @@ from msgspec import Meta
 
 from exai_trio import structs
 from exai_trio.observability.times import rfc3339
-from exai_trio.storage.base import Summary
+from exai_trio.storage.base import Summary, Threads
 from exai_trio.tools import conversations
 from exai_trio.tools.conversations import Thread
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
@@ -28,15 +28,17 @@ class Arguments:
     argument: str = ""
 
 
-async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answer:
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     match arguments.operation:
         case "list":
-            return _answer(threads=await _listed(services))
+            return _answer(
+                threads=await _listed(services.threads.of(caller.principal), services.now())
+            )
         case "read":
-            found = await conversations.stored_thread(services, arguments.value)
+            found = await conversations.stored_thread(services, caller, arguments.value)
             return _answer(continuation_id=found.id, content=transcript(found))
         case "complete":
-            return _answer(values=await _completed(arguments, services))
+            return _answer(values=await _completed(arguments, caller, services))
 
 
 def _answer(**facts: object) -> Answer:
@@ -44,8 +46,8 @@ def _answer(**facts: object) -> Answer:
     return Answer(text=msgspec.json.encode(envelope).decode(), structured=envelope)
 
 
-async def _listed(services: Services) -> list[dict[str, object]]:
-    found = await services.threads.recent(services.now(), _MOST)
+async def _listed(threads: Threads, now: float) -> list[dict[str, object]]:
+    found = await threads.recent(now, _MOST)
     return [
         {
             "continuation_id": thread.id,
@@ -62,14 +64,15 @@ def _opening(thread: Summary) -> str:
     return " ".join(thread.opening.split())[:_TITLE]
 
 
-async def _completed(arguments: Arguments, services: Services) -> list[str]:
+async def _completed(arguments: Arguments, caller: Caller, services: Services) -> list[str]:
     """Of several names for one thing the first that fits."""
     names: list[tuple[str, ...]] = []
     match arguments.argument:
         case "model":
             names = [(model.name,) for model in services.gateway.models()]
         case "continuation_id":
-            found = await services.threads.recent(services.now(), _MOST_COMPLETED)
+            threads = services.threads.of(caller.principal)
+            found = await threads.recent(services.now(), _MOST_COMPLETED)
             names = [tuple(filter(None, (thread.name, thread.id))) for thread in found]
         case _:
             pass
@@ -95,5 +98,6 @@ TOOL = Tool(
     description="Conversations as a list, as text, and completion; the shim asks it.",
     arguments=Arguments,
     run=run,
+    reports=True,
     punctual=True,
 )

@@ -9,7 +9,7 @@ from msgspec import Meta
 from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files.paths import shown
-from exai_trio.observability.tail import newest_lines
+from exai_trio.observability.tail import newest_lines_of
 from exai_trio.observability.toolcalls import FILE_NAME
 from exai_trio.tools import answers
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
@@ -23,11 +23,11 @@ class Arguments:
     path: str = ""
 
 
-async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answer:
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     log = services.config.logs / FILE_NAME
     if arguments.path:
         log = await trio.to_thread.run_sync(_checked, arguments.path, log)
-    lines = await trio.to_thread.run_sync(newest_lines, log, arguments.n)
+    lines = await trio.to_thread.run_sync(newest_lines_of, log, arguments.n, caller.principal)
     return answers.simple(
         "toolcall_log_tail",
         "\n".join(lines) or "no call has been logged yet",
@@ -56,6 +56,7 @@ TOOL = Tool(
     description="The newest tool calls: arguments (redacted), outcome, time taken.",
     arguments=Arguments,
     run=run,
+    reports=True,
     extra_arguments_allowed=True,
     output_schema=answers.OUTPUT_SCHEMA,
 )

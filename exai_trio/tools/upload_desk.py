@@ -7,7 +7,10 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.storage.base import FileRegistry
+from exai_trio.storage.base import FileRegistry, Owned
+
+Asker = tuple[str, str]
+"""A principal and a session of theirs."""
 
 _MOST_SHOWN = 100  # dry runs remembered, a few hundred ids each
 
@@ -16,11 +19,13 @@ _MOST_SHOWN = 100  # dry runs remembered, a few hundred ids each
 class UploadDesk:
     """Built once by the daemon."""
 
-    registry: FileRegistry
+    registry: Owned[FileRegistry]
     _turns: dict[tuple[str, ...], trio.Lock] = attrs.field(
         factory=dict[tuple[str, ...], trio.Lock], init=False
     )
-    _shown: dict[str, frozenset[str]] = attrs.field(factory=dict[str, frozenset[str]], init=False)
+    _shown: dict[Asker, frozenset[str]] = attrs.field(
+        factory=dict[Asker, frozenset[str]], init=False
+    )
 
     @asynccontextmanager
     async def alone(self, *key: str) -> AsyncGenerator[None]:
@@ -33,13 +38,13 @@ class UploadDesk:
             if not lock.locked() and not lock.statistics().tasks_waiting:
                 self._turns.pop(key, None)
 
-    def note_shown(self, session_id: str, file_ids: frozenset[str]) -> None:
+    def note_shown(self, asker: Asker, file_ids: frozenset[str]) -> None:
         """A dry run has told this session what would be deleted."""
-        self._shown.pop(session_id, None)
-        self._shown[session_id] = file_ids
+        self._shown.pop(asker, None)
+        self._shown[asker] = file_ids
         while len(self._shown) > _MOST_SHOWN:
             self._shown.pop(next(iter(self._shown)))
 
-    def take_shown(self, session_id: str) -> frozenset[str] | None:
+    def take_shown(self, asker: Asker) -> frozenset[str] | None:
         """What the session's last dry run showed; None if there was none since the last deletion."""
-        return self._shown.pop(session_id, None)
+        return self._shown.pop(asker, None)

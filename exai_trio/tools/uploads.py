@@ -1,7 +1,10 @@
-"""Giving files to a provider, each content once, and asking for them back. What was given stands in the registry."""
+"""Giving files to a provider, each content once, and asking for them back. What was given stands in the registry.
+
+A file is its principal's alone. What a provider holds and the registry does not know is the home owner's, whose key it is.
+"""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -9,7 +12,8 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError, ProviderRefusedError
-from exai_trio.storage.base import Upload
+from exai_trio.principals import OWNER
+from exai_trio.storage.base import FileRegistry, Upload
 from exai_trio.tools.declaration import Caller, Services
 
 if TYPE_CHECKING:
@@ -68,9 +72,9 @@ class _Giving:
         services, key = self.services, (self.provider, self.account)
         async with (
             services.files.opened(path, self.caller.roots, MOST_BYTES) as opened,
-            services.uploads.alone(*key, opened.sha256, self.purpose),
+            services.uploads.alone(*key, opened.sha256, self.purpose, self.caller.principal),
         ):
-            registry = services.uploads.registry
+            registry = services.uploads.registry.of(self.caller.principal)
             known = await registry.find_upload(*key, opened.sha256, self.purpose)
             if known is None or not await self._is_held(known):
                 return Given(upload=await self._upload(opened), reused=False)
@@ -80,13 +84,12 @@ class _Giving:
 
     async def _is_held(self, known: Upload) -> bool:
         if self._held is None:
-            held = await list_files(self.services, self.caller, self.provider)
+            held = await held_files(self.services, self.caller, self.provider)
             self._held = frozenset(file.id for file in held)
         if known.file_id in self._held:
             return True
-        await self.services.uploads.registry.forget_upload(
-            self.provider, self.account, known.file_id
-        )
+        registry = self.services.uploads.registry.of(self.caller.principal)
+        await registry.forget_upload(self.provider, self.account, known.file_id)
         return False
 
     async def _upload(self, opened: "Opened") -> Upload:
@@ -111,19 +114,51 @@ class _Giving:
         )
         # The file is there: a call that is cancelled now must not make us forget it.
         with trio.move_on_after(_NOTE_S, shield=True):
-            await self.services.uploads.registry.note_upload(upload)
+            await self.services.uploads.registry.of(self.caller.principal).note_upload(upload)
         return upload
+
+
+async def held_files(
+    services: Services, caller: Caller, provider: str
+) -> "tuple[ProviderFile, ...]":
+    """All that the provider has under our key, of whoever."""
+    return await services.gateway.ask(provider, lambda asked: asked.list_files(), caller)
 
 
 async def list_files(
     services: Services, caller: Caller, provider: str
 ) -> "tuple[ProviderFile, ...]":
-    return await services.gateway.ask(provider, lambda asked: asked.list_files(), caller)
+    """What the provider has of the caller's."""
+    held = await held_files(services, caller, provider)
+    holders = await _registry(services, caller).holders(
+        provider, services.gateway.account(provider)
+    )
+    return tuple(file for file in held if _is_seen(caller, holders, file.id))
+
+
+def _registry(services: Services, caller: Caller) -> FileRegistry:
+    return services.uploads.registry.of(caller.principal)
+
+
+def _is_seen(caller: Caller, holders: Mapping[str, frozenset[str]], file_id: str) -> bool:
+    return caller.principal in holders.get(file_id, {OWNER})
+
+
+async def _check_seen(
+    services: Services, caller: Caller, provider: str, file_id: str
+) -> frozenset[str]:
+    """Who else holds the file. Raises: ArgumentError; NotFoundError if it is another principal's."""
+    check_id(file_id)
+    account = services.gateway.account(provider)
+    holders = await _registry(services, caller).holders(provider, account)
+    if not _is_seen(caller, holders, file_id):
+        raise _no_file(provider, file_id)
+    return holders.get(file_id, frozenset()) - {caller.principal}
 
 
 async def read_file(services: Services, caller: Caller, provider: str, file_id: str) -> bytes:
     """Raises: ArgumentError, NotFoundError, ProviderError."""
-    check_id(file_id)
+    await _check_seen(services, caller, provider, file_id)
     try:
         return await services.gateway.ask(provider, lambda asked: asked.read_file(file_id), caller)
     except ProviderRefusedError as fault:
@@ -131,32 +166,40 @@ async def read_file(services: Services, caller: Caller, provider: str, file_id: 
 
 
 async def delete_file(services: Services, caller: Caller, provider: str, file_id: str) -> None:
-    """At the provider and in the registry. Raises: ArgumentError, NotFoundError, ProviderError."""
-    check_id(file_id)
+    """At the provider, unless another principal holds the same file, and in the registry.
+
+    Raises: ArgumentError, NotFoundError, ProviderError.
+    """
+    others = await _check_seen(services, caller, provider, file_id)
     missing = None
     try:
-        await services.gateway.ask(provider, lambda asked: asked.delete_file(file_id), caller)
+        if not others:
+            await services.gateway.ask(provider, lambda asked: asked.delete_file(file_id), caller)
     except ProviderRefusedError as fault:
         missing = _missing(fault, provider, file_id)
         if not isinstance(missing, NotFoundError):
             raise
-    await _forget(services, provider, file_id)
+    await _forget(services, caller, provider, file_id)
     if missing is not None:
         raise missing
 
 
-async def _forget(services: Services, provider: str, file_id: str) -> None:
+async def _forget(services: Services, caller: Caller, provider: str, file_id: str) -> None:
     account = services.gateway.account(provider)
     with trio.move_on_after(_NOTE_S, shield=True):
-        await services.uploads.registry.forget_upload(provider, account, file_id)
+        await _registry(services, caller).forget_upload(provider, account, file_id)
 
 
 def _missing(
     fault: ProviderRefusedError, provider: str, file_id: str
 ) -> NotFoundError | ProviderRefusedError:
     if fault.details.get("status") == _NOT_FOUND:
-        return NotFoundError(
-            f"{provider} holds no file {file_id}: it was deleted, or belongs to another key.",
-            details={"value": file_id},
-        )
+        return _no_file(provider, file_id)
     return fault
+
+
+def _no_file(provider: str, file_id: str) -> NotFoundError:
+    return NotFoundError(
+        f"{provider} holds no file {file_id}: it was deleted, or belongs to another key.",
+        details={"value": file_id},
+    )

@@ -34,5 +34,6 @@ TOOL = Tool(
     description="The version of EXAI and what it runs on.",
     arguments=Arguments,
     run=run,
+    reports=True,
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -12,6 +12,7 @@ from trio.testing import memory_stream_pair
 from exai_trio.config import Config
 from exai_trio.daemon.admission import OurNames, Places
 from exai_trio.daemon.archive import Archive
+from exai_trio.daemon.clock_trust import ClockTrust
 from exai_trio.daemon.facts import Facts
 from exai_trio.daemon.figures import Figures
 from exai_trio.daemon.handing_over import HandingOver
@@ -230,6 +231,7 @@ def _shared(config, registry, journal):
         registry=registry,
         services=services,
         tokens=Tokens(config, now=lambda: START + trio.current_time()),
+        clock=ClockTrust(None, trio.current_time()),
         call_log=CallLog(config.logs / "metrics"),
         permits=permits,
         now=lambda: START + trio.current_time(),

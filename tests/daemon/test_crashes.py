@@ -1,12 +1,14 @@
 """Faults of ours: in a call's task, in a connection, at the warm-up. None takes a neighbour down."""
 
 import errno
+from traceback import format_exception
 
 import pytest
 import trio
 
 from exai_trio.daemon import running
 from exai_trio.daemon.tree import settle
+from exai_trio.errors import NotFoundError
 from exai_trio.tools.declaration import Answer
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
@@ -133,3 +135,33 @@ async def test_a_warm_up_that_fails_is_only_logged(house, autojump_clock, monkey
 
     assert isinstance(outcome, CallResult)
     assert ["not warmed up"] == [r.message for r in caplog.records if r.exc_info]
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_bug_beside_a_known_fault_is_told(
+    house, autojump_clock, caplog, monkeypatch, cancelled
+):
+    """The client hears the fault that says what to do; the log has the bugs with their trace, and they are counted."""
+
+    async def run(_naps, _arguments, *_):
+        try:
+            await trio.sleep(1)
+        finally:
+            fault, bugs = NotFoundError("no such thing"), [ValueError("one"), KeyError("two")]
+            raise ExceptionGroup("both", [fault, ExceptionGroup("deeper", bugs)])
+
+    async with house() as daemon:
+        monkeypatch.setattr(type(daemon.naps), "run", run)
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap()
+        if cancelled:
+            await trio.sleep(0.5)
+            await client.say(Cancel(request_id="r1"))
+        heard = await client.hear_until(CallFailed)
+        counted = daemon.shared.facts.health()["calls"]["bugs"]
+    (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
+    trace = "".join(format_exception(told.exc_info[1]))
+
+    assert "NOT_FOUND" == heard.error.code
+    assert ("ValueError: one" in trace, "KeyError: 'two'" in trace, __file__ in trace) == (True, True, True)  # fmt: skip
+    assert 2 == counted == told.bugs

@@ -218,7 +218,9 @@ async def test_a_write_that_hangs_ends_with_who_waits_for_it(house, autojump_clo
 
 
 def line():
-    return CallLine(t=0.0, op="", lat=0.0, sess="", name="", prov="", ok=True, code="")
+    return CallLine(
+        t=0.0, op="", lat=0.0, sess="", principal="owner", name="", prov="", ok=True, code=""
+    )
 
 
 async def test_the_daemon_gives_memory_back(house, monkeypatch):

@@ -12,7 +12,7 @@ from exai_trio.daemon.jobs import Jobs
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.metrics import CallLine, CallLog
 
-LINE = CallLine(t=1.0, op="call_tool", lat=0.5, sess="s", name="chat", prov="glm", ok=True, code="")
+LINE = CallLine(t=1.0, op="call_tool", lat=0.5, sess="s", principal="owner", name="chat", prov="glm", ok=True, code="")  # fmt: skip
 
 
 async def test_the_health_file_has_the_fields_that_monitors_read(house, tmp_path):

@@ -100,7 +100,7 @@ async def test_a_jwt_lets_in_where_a_secret_is_set(house, autojump_clock):
 
 
 async def test_a_session_of_another_principal_cannot_be_taken(house, autojump_clock):
-    """An id is a handle, never a proof of identity: the other one gets a session of its own."""
+    """An id is a handle, never a proof of identity: each gets a session of its own, and finds it again by the id that it chose."""
     tokens = [jwt.encode({"sub": name, "exp": LATER}, SECRET) for name in ("ann", "bob")]
     async with (
         house(jwt_secret_key=SECRET) as daemon,
@@ -109,10 +109,18 @@ async def test_a_session_of_another_principal_cannot_be_taken(house, autojump_cl
     ):
         await ann.say(Ping(request_id="still here"))
         answer = await ann.hear()
+        sessions = [await _session_of(daemon, token, "shared-id") for token in tokens]
+        named = [await _session_of(daemon, token, first.session_id) for token in tokens]
 
-    assert "shared-id" == first.session_id != second.session_id
-    assert second.session_id.startswith("session_")
+    assert first.session_id != second.session_id
+    assert [first.session_id, second.session_id] == sessions
+    assert first.session_id == named[0] != named[1]
     assert Pong(request_id="still here") == answer
+
+
+async def _session_of(daemon, token, wanted):
+    async with daemon.connect(jwt=token, session_id=wanted) as (_, ack):
+        return ack.session_id
 
 
 @pytest.mark.parametrize("wanted", ["a", "has space", "x" * 65, "../etc", ""])

@@ -25,6 +25,8 @@ class Caller:
     roots: tuple = ()
     request_id: str = "r1"
     session_id: str = "s1"
+    principal: str = "owner"
+    attempt: int = 1
     idempotency_key: str = "s1:r1"
 
     def stage(self, stage, message):
@@ -46,7 +48,7 @@ class Daemon:
     def health(self):
         return {}
 
-    def log_tail(self, lines):
+    def log_tail(self, lines, principal):
         return ["line"][:lines]
 
 

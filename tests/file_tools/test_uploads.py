@@ -8,7 +8,7 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.errors import ArgumentError, ExaiError, NotFoundError
+from exai_trio.errors import ArgumentError, ExaiError, NotFoundError, ServiceUnavailableError
 from exai_trio.tools import uploads
 
 pytestmark = pytest.mark.real
@@ -252,6 +252,18 @@ async def test_orphans_are_forgotten_and_the_unused_deleted(works, root):
     assert [gone] == [file["id"] for file in forgotten["forgotten"]]
     assert [] == fresh["deleted"]
     assert [old] == [file["id"] for file in expired["deleted"]]
+
+
+async def test_nothing_is_unused_by_a_clock_that_may_be_wrong(works, root):
+    """A clock that is a month ahead deletes nothing at Kimi while it is doubted; the refusal says until when."""
+    (old,) = await upload(works, root / "b.pdf")
+    month_later = works.services.now() + 31 * 24 * 3600
+    services = works.services
+    works.services = attrs.evolve(services, now=lambda: month_later, is_clock_trusted=lambda: False)
+    with pytest.raises(ServiceUnavailableError, match="right for an hour"):
+        await works.call("kimi_manage_files", operation="cleanup_expired")
+
+    assert old in await held(works)
 
 
 async def test_a_cancelled_upload_leaves_no_unknown_file(works, root):

@@ -18,6 +18,7 @@ LINE = ToolCallLine(
     session_id="s",
     request_id="r",
     provider="glm",
+    principal="owner",
     arguments={},
 )
 

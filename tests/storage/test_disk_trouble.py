@@ -176,11 +176,14 @@ async def test_a_damaged_file_is_set_aside_and_not_overwritten(tmp_path):
 
 async def _damaged(path):
     """A file with broken content that opens all the same. Returns that content."""
+    async with open_sqlite(path):
+        pass
+    sound = path.stat().st_size
     async with open_sqlite(path) as store:
         for number in range(50):
             await store.journal().accept(call(str(number), frame="x" * 4000))
     content = path.read_bytes()
-    broken = content[:4096] + os.urandom(len(content) - 4096)
+    broken = content[:sound] + os.urandom(len(content) - sound)
     path.write_bytes(broken)
     return broken
 

@@ -93,3 +93,19 @@ async def test_uploads_survive_a_restart(tmp_path):
         await first.note_upload(UPLOAD)
     async with in_sqlite(tmp_path / "exai.db") as second:
         assert (UPLOAD,) == await second.uploads("kimi", "a1")
+
+
+async def test_an_upload_is_its_principals_alone(registry):
+    """Another one's is neither found, listed nor forgotten; who holds a file is known. One id may be held by several."""
+    other = registry.of("jwt:b")
+    await registry.note_upload(UPLOAD)
+    found = (await other.find_upload("kimi", "a1", "5a", "file-extract"), await other.uploads("kimi", "a1"))  # fmt: skip
+    await other.forget_upload("kimi", "a1", "f1")
+    alone = await registry.holders("kimi", "a1")
+    await other.note_upload(UPLOAD)
+
+    assert (None, ()) == found
+    assert {"f1": {"owner"}} == alone
+    assert {"f1": {"owner", "jwt:b"}} == await other.holders("kimi", "a1")
+    assert ["owner"] == [upload.principal for upload in await registry.uploads("kimi", "a1")]
+    assert ["jwt:b"] == [upload.principal for upload in await other.uploads("kimi", "a1")]

@@ -7,6 +7,7 @@ import pytest
 import trio
 
 from exai_trio.errors import StorageError
+from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
 from exai_trio.storage.journal_memory import MemoryJournal
 from exai_trio.storage.sqlite import open_sqlite
@@ -162,7 +163,8 @@ async def test_numbers_of_a_new_life_are_kept(open_journal):
 
 
 async def test_the_sweep_takes_what_is_acknowledged_or_old(open_journal):
-    """Unacknowledged and lasting outcomes stay for 48 h, those without a number for as long as given, open calls for ever."""
+    """Unacknowledged and lasting outcomes stay for 48 h, those without a number for as long as given, open calls for ever; what
+    is old goes a grace after it was first found so."""
     now = 1_000_000.0
     async with open_journal() as journal:
         for kept in (call("1"), call("2"), call("3"), call("4"), call("5", seq=0), call("6", seq=0), call("7", lasting=True), call("8", lasting=True)):  # fmt: skip
@@ -175,12 +177,50 @@ async def test_the_sweep_takes_what_is_acknowledged_or_old(open_journal):
         await journal.finish("s", "7", outcome(seq=10, at=now))
         await journal.finish("s", "8", outcome(seq=9, at=now - KEPT_S))
         await journal.acknowledge({"s": 11})
-        gone = await journal.sweep_calls(now, unnumbered_s=300)
-        found = await journal.session("s")
+        left = []
+        for at in (now, now + 299, now + 300, now + SWEEP_GRACE_S):
+            gone = await journal.sweep_calls(at, unnumbered_s=300)
+            found = await journal.session("s")
+            left.append((gone, "".join(kept.request for kept in found.calls)))
 
-    assert 4 == gone
-    assert ["2", "4", "6", "7"] == [kept.request for kept in found.calls]
+    assert [(1, "2345678"), (0, "2345678"), (1, "234678"), (3, "247")] == left
     assert 11 == found.acked
+
+
+async def test_without_a_trusted_time_only_what_is_acknowledged_goes(open_journal):
+    """However old the rest is, and it loses no mark."""
+    async with open_journal() as journal:
+        for kept in (call("1"), call("2")):
+            await journal.accept(kept)
+            await journal.finish("s", kept.request, outcome(seq=10 + int(kept.request), at=0.0))
+        await journal.acknowledge({"s": 11})
+        marked = await journal.sweep_calls(KEPT_S, 300)
+        untrusted = await journal.sweep_calls(None, 300)
+        gone = await journal.sweep_calls(KEPT_S + SWEEP_GRACE_S, 300)
+
+    assert (1, 0, 1) == (marked, untrusted, gone)
+
+
+async def test_marks_of_a_clock_that_was_ahead_are_not_counted(open_journal):
+    """An outcome that was old by a clock far ahead has its whole grace once it is old."""
+    ahead = 10 * KEPT_S
+    async with open_journal() as journal:
+        await journal.accept(call())
+        await journal.finish("s", '"r1"', outcome(at=0.0))
+        gone = [await journal.sweep_calls(now, 300) for now in (ahead, 1.0, ahead, ahead + 1)]
+
+    assert [0, 0, 0, 0] == gone
+
+
+@pytest.mark.parametrize("name", ["token", "anyone", ""])
+async def test_the_owners_calls_are_theirs_under_all_names(open_journal, name):
+    """As older daemons wrote them; another principal's are its own."""
+    async with open_journal() as journal:
+        await journal.accept(call("1", principal=name))
+        await journal.accept(call("2", principal="jwt:b"))
+        names = await journal.names("owner"), await journal.names("jwt:b")
+
+    assert ((("s", "1"),), (("s", "2"),)) == names
 
 
 async def test_the_sweep_takes_acks_of_sessions_without_calls(open_journal):
@@ -202,10 +242,11 @@ async def test_a_long_sweep_goes_on_to_the_end(open_journal):
         async with trio.open_nursery() as writing:
             for number in range(1_001):
                 writing.start_soon(_finished, journal, str(number))
-        gone = await journal.sweep_calls(101.0 + KEPT_S, unnumbered_s=300)
+        marked = await journal.sweep_calls(101.0 + KEPT_S, unnumbered_s=300)
+        gone = await journal.sweep_calls(101.0 + KEPT_S + SWEEP_GRACE_S, unnumbered_s=300)
         left = await journal.session("s")
 
-    assert (1_001, None) == (gone, left)
+    assert (0, 1_001, None) == (marked, gone, left)
 
 
 async def _finished(journal, request):

@@ -127,7 +127,7 @@ async def test_older_schema_is_upgraded(tmp_path, monkeypatch):
     async with open_sqlite(path) as store:
         await store.append("c", said("kept"), now=0, expires_at=FOR_EVER)
     later = (*schema.STEPS, ("CREATE TABLE journal (x)",))
-    monkeypatch.setattr("exai_trio.storage.sqlite.STEPS", later)
+    monkeypatch.setattr("exai_trio.storage.upgrade.STEPS", later)
     for _ in range(2):
         async with open_sqlite(path) as store:
             found = await store.load("c", now=1)
@@ -142,10 +142,13 @@ async def test_a_failed_upgrade_leaves_the_file_as_it_was(tmp_path, monkeypatch)
         pass
     with monkeypatch.context() as patch:
         patch.setattr(
-            "exai_trio.storage.sqlite.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)", "NONSENSE"))
+            "exai_trio.storage.upgrade.STEPS",
+            (*schema.STEPS, ("CREATE TABLE half (x)", "NONSENSE")),
         )
         message = await refusal(path)
-        patch.setattr("exai_trio.storage.sqlite.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)",)))
+        patch.setattr(
+            "exai_trio.storage.upgrade.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)",))
+        )
         async with open_sqlite(path) as store:
             found = await store.load("c", now=1)
 
@@ -165,10 +168,13 @@ async def test_a_damaged_file_is_refused(tmp_path):
 async def test_damage_found_later_fails_that_read_only(tmp_path):
     """A page that is destroyed while the store is open is a StorageError; closing still works."""
     path = tmp_path / "exai.db"
+    async with open_sqlite(path):
+        pass
+    sound = path.stat().st_size
     async with open_sqlite(path) as store:
         await store.append("c", said("x" * 50_000), now=0, expires_at=FOR_EVER)
     content = path.read_bytes()
-    path.write_bytes(content[:4096] + os.urandom(len(content) - 4096))
+    path.write_bytes(content[:sound] + os.urandom(len(content) - sound))
     async with open_sqlite(path) as store:
         with pytest.raises(StorageError):
             await store.load("c", now=1)
@@ -236,7 +242,9 @@ async def test_a_full_disk_fails_the_write_and_keeps_what_was_there(tmp_path):
 
 def begin_conversation(name, connection):
     """Two statements, of which b's second one fails."""
-    connection.execute("INSERT INTO conversations VALUES (?, 0, 9)", (name,))
+    connection.execute(
+        "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, 0, 9)", (name,)
+    )
     created_at = None if name == "b" else 1
     return connection.execute(
         "UPDATE conversations SET created_at = ? WHERE id = ?", (created_at, name)

@@ -120,12 +120,24 @@ async def test_the_name_of_an_expired_one_is_free(both):
     assert "new" == await threads.named("bug", 150)
 
 
-async def test_a_conversation_that_begins_anew_has_no_name(both):
-    """What comes under an id that had expired is another conversation."""
+async def test_another_principal_finds_nothing(both):
+    """Not by id, name or beginning, nor in the list; its own may have the same names."""
     store, threads = both
-    await store.append("aa1", (turn("user", "?", 150),), 150, 999)
+    theirs = threads.of("jwt:b")
+    found = [await theirs.find(wanted, 50) for wanted in ("aa1", "bug", "a")]
+    acts = (
+        await theirs.name("aa1", "x", 50),
+        await theirs.fork("aa1", "new", 50, 99),
+        await theirs.delete("aa1", 50),
+    )
+    await store.of("jwt:b").append("cc", (turn("user", "?", 40),), 40, 99)
+    named = await theirs.name("cc", "bug", 50)
 
-    assert await threads.named("bug", 150) is None
+    assert [(), (), ()] == found
+    assert (False, False, False) == acts
+    assert named
+    assert ("aa1", "cc") == (await threads.named("bug", 50), await theirs.named("bug", 50))
+    assert ["cc"] == [one.id for one in await theirs.recent(50)]
 
 
 async def test_a_fork_has_everything_and_goes_on_apart(both):

@@ -2,11 +2,12 @@
 
 from contextlib import asynccontextmanager
 
+import attrs
 import pytest
 import trio
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.base import Step, Turn
+from exai_trio.storage.base import SWEEP_GRACE_S, Step, Turn
 from exai_trio.storage.memory import MemoryStore
 from exai_trio.storage.sqlite import open_sqlite
 
@@ -68,17 +69,28 @@ async def test_a_step_begins_and_prolongs_its_conversation(store):
 
 
 async def test_steps_end_with_their_conversation(store):
-    """Expired steps are gone at once, swept or not, and do not come back with a new step."""
+    """Expired steps are gone at once, and go on if a step is added all the same, unless they were swept."""
     await store.add_step("c", noted("old"), now=0, expires_at=10)
     at_expiry = await store.steps("c", now=10)
-    begun_again = await store.add_step("c", noted("new"), now=11, expires_at=20)
-    swept = await store.sweep(now=20)
-    after = await store.add_step("c", noted("newest"), now=21, expires_at=30)
+    gone_on = await store.add_step("c", noted("new"), now=11, expires_at=20)
+    swept = [await store.sweep(now) for now in (20, 20 + SWEEP_GRACE_S)]
+    late = 21 + SWEEP_GRACE_S
+    after = await store.add_step("c", noted("newest"), now=late, expires_at=late + 9)
 
     assert at_expiry == ()
-    assert (noted("new"),) == begun_again
-    assert swept == 1
+    assert (noted("old"), noted("new")) == gone_on
+    assert [0, 1] == swept
     assert (noted("newest"),) == after
+
+
+async def test_a_step_with_a_key_is_kept_once(store):
+    """Adding it again changes nothing and gives what is there."""
+    keyed = attrs.evolve(noted("a"), key="k")
+    first = await store.add_step("c", keyed, now=0, expires_at=10)
+    second = await store.add_step("c", attrs.evolve(keyed, at=2.0), now=1, expires_at=10)
+
+    assert (keyed,) == first == second
+    assert "c" == await store.kept_under(("k",), 1)
 
 
 @pytest.mark.parametrize("data", [{"k": "\udc00"}, {"k": {1j}}])

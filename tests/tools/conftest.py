@@ -171,7 +171,7 @@ class FakeDaemon:
     def health(self):
         return dict(self.facts)
 
-    def log_tail(self, lines):
+    def log_tail(self, lines, principal):
         return self.log[len(self.log) - lines :]
 
 
@@ -182,6 +182,8 @@ class FakeCaller:
     roots: tuple[Any, ...] = ()
     request_id: str = "r1"
     session_id: str = "s1"
+    principal: str = "owner"
+    attempt: int = 1
     idempotency_key: str = "s1:r1"
     answer_within_s: float = 60.0
     said: list[Any] = attrs.field(factory=list)
@@ -221,6 +223,7 @@ class Bench:
     calibration: Any = attrs.field(factory=Calibration)
     ratios: Any = attrs.field(factory=MemoryRatios)
     uploads: Any = attrs.field(factory=lambda: UploadDesk(MemoryUploads()))
+    calls: int = 0
 
     @property
     def services(self):
@@ -238,8 +241,17 @@ class Bench:
         )
 
     async def call(self, name, **arguments):
+        """Each is another call, and so has a key of its own."""
+        self.calls += 1
+        key = f"s1:r{self.calls}"
+        return await self.run_again(
+            name, attrs.evolve(self.caller, idempotency_key=key), **arguments
+        )
+
+    async def run_again(self, name, caller, **arguments):
+        """A run of this caller's call, maybe not the first."""
         tool = Registry(tools=BUILT_IN).get(name)
-        return await tool.run(parse(tool, arguments), self.caller, self.services)
+        return await tool.run(parse(tool, arguments), caller, self.services)
 
     async def step(self, name, number=1, total=3, **arguments):
         """A step of a workflow tool, more to come unless it is the last; gives what the caller gets, as data."""

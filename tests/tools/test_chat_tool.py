@@ -429,7 +429,8 @@ async def test_the_provider_receives_what_was_agreed_byte_for_byte(
         use_websearch=False,
     )
     model = bench.gateway.choose(last).model
-    body = encoded(DIALECTS[last].chat_body(bench.gateway.requests[-1], model))
+    request = attrs.evolve(bench.gateway.requests[-1], idempotency_key="s1:r1")
+    body = encoded(DIALECTS[last].chat_body(request, model))
 
     assert (GOLDEN / f"{last}.json").read_bytes() == body.replace(str(root).encode(), b"/project")
 

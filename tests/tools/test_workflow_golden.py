@@ -4,6 +4,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
+import attrs
 import pytest
 
 from exai_trio.providers.glm import glm_dialect
@@ -56,7 +57,9 @@ def repository(root):
 def bodies(bench, root):
     for request in bench.gateway.requests:
         choice = bench.gateway.choose(request.model)
-        body = encoded(DIALECTS[choice.provider].chat_body(request, choice.model))
+        key = request.idempotency_key if "r1:" in request.idempotency_key else "s1:r1"
+        sent = attrs.evolve(request, idempotency_key=key)
+        body = encoded(DIALECTS[choice.provider].chat_body(sent, choice.model))
         yield body.replace(str(root).encode(), b"/project")
 
 

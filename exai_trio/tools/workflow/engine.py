@@ -54,7 +54,7 @@ async def run(
     """One step. Raises: ExaiError; from the moment that the step is noted, the fault says that it is kept."""
     check_lengths(arguments)
     check_model(getattr(arguments, "model", ""), services)
-    thread, state = await _open(workflow, arguments, services)
+    thread, state = await _open(workflow, arguments, caller, services)
     new_files = await _allowed(arguments, caller, services)
     call = StepCall(
         arguments=arguments,
@@ -87,11 +87,12 @@ async def run(
 async def _open(
     workflow: Workflow,
     arguments: Stepwise,
+    caller: Caller,
     services: Services,
 ) -> tuple[Thread, State]:
     """The conversation, and this tool's investigation in it."""
     thread = await conversations.open_thread(
-        services, arguments.continuation_id, going_on=workflow.name
+        services, caller, arguments.continuation_id, going_on=workflow.name
     )
     return thread, _state(workflow, thread.steps)
 
@@ -168,13 +169,35 @@ def _files_missing(workflow: Workflow, note: Note, state: State) -> Hold | None:
 
 
 async def _end(call: StepCall, thread: Thread, step: response.Step, found: Findings) -> Answer:
-    outcome = await _outcome(call, thread, step, found)
+    outcome = _told_again(workflow=step.workflow, thread=thread) or await _outcome(
+        call, thread, step, found
+    )
     kept = await _keep_outcome(call, thread, step, outcome)
     if not kept:
         lost = "this result could not be stored in the conversation"
         notice = "; ".join(filter(None, (outcome.metadata.get("notice"), lost)))
         outcome = attrs.evolve(outcome, metadata={**outcome.metadata, "notice": notice})
     return response.ended(step, outcome)
+
+
+def _told_again(workflow: Workflow, thread: Thread) -> Outcome | None:
+    """What models have answered an earlier run of this call, if that was stored: they are not asked, and paid for, twice."""
+    answered = thread.own_answer
+    if answered is None or not (answered.model or workflow.asks == "panel"):
+        return None
+    model, text = answered.model, answered.text
+    return Outcome(
+        status=workflow.done,
+        reply=text,
+        analysis={"status": "analysis_complete", "model": model, "content": text},
+        metadata={
+            "model_used": model,
+            "provider_used": answered.provider,
+            "notice": "stored before EXAI was started again, and told from there",
+        },
+        model=model,
+        provider=answered.provider,
+    )
 
 
 async def _outcome(call: StepCall, thread: Thread, step: response.Step, found: Findings) -> Outcome:
@@ -219,7 +242,7 @@ async def _keep_outcome(
     )
     try:
         await conversations.keep(call.services, thread, (asked, answered))
-        await conversations.keep_step(call.services, thread, workflow.name, over())
+        await conversations.keep_step(call.services, thread, workflow.name, over(), ordinal=1)
     except StorageError as fault:
         log.warning("outcome not kept", extra={"fault": str(fault), "tool": workflow.name})
         return False

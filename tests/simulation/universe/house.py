@@ -7,6 +7,7 @@ from exai_trio.config import Config
 from exai_trio.daemon.admission import OurNames, Places
 from exai_trio.daemon.archive import Archive
 from exai_trio.daemon.burden import Burden
+from exai_trio.daemon.clock_trust import ClockTrust
 from exai_trio.daemon.drain import drain
 from exai_trio.daemon.facts import Facts
 from exai_trio.daemon.figures import Figures
@@ -162,6 +163,7 @@ class House:
             registry=self.registry,
             services=services,
             tokens=Tokens(self.config),
+            clock=ClockTrust(None, trio.current_time()),
             call_log=CallLog(self.config.logs / "metrics"),
             facts=facts,
             journal=self.disk,

@@ -33,7 +33,7 @@ def ack_before_the_journal() -> AbstractContextManager[None]:
             seq = self.mail.rules.seq_of(call.wire_id)
             self.mail.let_go(call.wire_id)
             with suppress(StorageError):
-                await ledger.accept(call, seq=seq, resumable=True, at=0.0)
+                await ledger.accept(call, seq=seq, resumable=True)
             return True
 
         return record

@@ -1,0 +1,48 @@
+"""Whose a line of a log is: only those lines are shown to somebody that are theirs. Pure: text only.
+
+A line that names no principal is the home owner's; one without a time of its own belongs to the line before it.
+"""
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, cast
+from urllib.parse import quote
+
+from exai_trio.principals import OWNER, principal_of
+
+_FIELD: Final = re.compile(r" principal=(\S+)")  # of a line that is no JSON
+_BEGINS: Final = re.compile(r"\{|\d{4}-\d\d-\d\d[T ]\d\d:")
+
+
+def written(principal: str) -> str:
+    """The principal as lines name it: one word, in which redaction finds no secret."""
+    return quote(principal, safe="@")
+
+
+def of_principal(lines: Iterable[str], principal: str) -> Iterator[str]:
+    """The lines that this principal may see, in order."""
+    wanted, whose = written(principal), OWNER
+    for line in lines:
+        if _BEGINS.match(line):
+            whose = principal_of(_named(line))
+        if whose == wanted:
+            yield line
+
+
+def _named(line: str) -> str:
+    if "principal" not in line:
+        return OWNER
+    if line.startswith("{"):
+        return str(_object(line).get("principal", OWNER))
+    found = _FIELD.search(line)
+    return found[1] if found else OWNER
+
+
+def _object(line: str) -> dict[str, Any]:
+    """Of a line that is broken nobody can say whose it is."""
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return {"principal": "?"}
+    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
