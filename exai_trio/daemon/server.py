@@ -20,9 +20,10 @@ from exai_trio.transport.websocket import (
     accept,
 )
 from exai_trio.wire.codec import encode
+from exai_trio.wire.hosts import OurNames, Refusal
 from exai_trio.wire.messages import Bye
 
-from .admission import OurNames, Places
+from .admission import Places
 from .connection import Connection
 from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
 from .outbox import Farewell, Outbox
@@ -99,7 +100,7 @@ class Server:
             deadline=trio.current_time() + self.shared.config.ws_hello_timeout
         )
         with opening:
-            async with accept(stream, self.limits, self._objection) as socket:
+            async with accept(stream, self.limits, partial(self._refusal, stream)) as socket:
                 opening.deadline = float("inf")
                 await self._welcome(socket, address)
 
@@ -111,11 +112,11 @@ class Server:
             return
         async with self.refusals:
             with trio.move_on_after(self.limits.close_s):
-                async with accept(stream, self.limits, self._objection) as socket:
+                async with accept(stream, self.limits, partial(self._refusal, stream)) as socket:
                     await socket.close(POLICY, f"too many connections ({limit})")
 
-    def _objection(self, handshake: Handshake) -> str | None:
-        return self.names.objection(handshake.headers)
+    def _refusal(self, stream: trio.abc.Stream, handshake: Handshake) -> Refusal | None:
+        return self.names.refusal(handshake.raw, _arrived_at(stream))
 
     async def _welcome(self, socket: WebSocket, address: str) -> None:
         if self.shared.draining.is_set():
@@ -148,6 +149,16 @@ class Server:
             await connection.converse()
         finally:
             self.shared.figures.connections -= 1
+
+
+def _arrived_at(stream: trio.abc.Stream) -> str:
+    """The address of ours that a connection came in on."""
+    if not isinstance(stream, trio.SocketStream):
+        return ""
+    try:
+        return str(stream.socket.getsockname()[0])
+    except OSError:
+        return ""
 
 
 def _peer(stream: trio.abc.Stream) -> str:
