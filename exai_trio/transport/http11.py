@@ -24,6 +24,11 @@ class _OtherVersion(Exception):
 class _Http11(H11Protocol):
     """Never becomes another protocol: who asks for an upgrade is answered as if it had not."""
 
+    @property
+    def begun(self) -> bool:
+        """Whether something of a next request is there already."""
+        return bool(self.connection.trailing_data[0])
+
     async def handle(self, event: Event) -> None:
         try:
             await super().handle(event)
@@ -56,6 +61,7 @@ class Http11Server(TCPServer):
     from its first byte, or from the beginning, for a whole head."""
 
     at_work = False
+    _http: _Http11
     _until = math.inf
     _reading: trio.CancelScope | None = None
 
@@ -66,7 +72,7 @@ class Http11Server(TCPServer):
         try:
             peer, here = socket.getpeername(), socket.getsockname()
             async with TaskGroup() as self._task_group:
-                protocol = _Http11(
+                self._http = _Http11(
                     self.app,
                     self.config,
                     self.context,
@@ -77,7 +83,7 @@ class Http11Server(TCPServer):
                     server=parse_socket_addr(socket.family, here),
                     send=self.protocol_send,
                 )
-                self.protocol = cast("Any", protocol)
+                self.protocol = cast("Any", self._http)
                 await self.idle_task.restart(self._task_group, self._idle_timeout)
                 await self._read_data()
         except OSError:
@@ -88,7 +94,8 @@ class Http11Server(TCPServer):
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, Updated):
             self.at_work = not event.idle
-            self._wait_until(math.inf)
+            begun = event.idle and self._http.begun
+            self._wait_until(trio.current_time() + _HEAD_S if begun else math.inf)
         await super().protocol_send(event)
 
     def _wait_until(self, deadline: float) -> None:

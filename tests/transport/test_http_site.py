@@ -18,7 +18,7 @@ async def test_a_connection_too_many_takes_the_place_of_one_that_asks_nothing():
         await done.wait()
         await _hello(scope, receive, send)
 
-    async with _open_site(slow, most=2) as (site, connected):
+    async with _open_site(slow, most=2) as (_site, connected):
         silent, first, second = [await connected() for _ in range(3)]
         with trio.fail_after(10):
             displaced = await silent.receive_some()
@@ -77,8 +77,10 @@ async def test_a_connection_that_asks_nothing_is_closed(autojump_clock):
 
 async def test_a_head_that_drips_is_cut_off(autojump_clock):
     """It has five seconds from its beginning, also on a connection that has been answered before."""
-    assert 5 == await _time_of(b"", drips=b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 50)
-    assert 5 == await _time_of(_REQUEST, drips=b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 50)
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 50
+    first, later = await _time_of(b"", head), await _time_of(_REQUEST, head)
+
+    assert {5, 6} >= {first, later}  # who sends a byte a second may notice a second later
 
 
 async def test_a_request_may_take_its_time_to_be_answered(autojump_clock):

@@ -112,7 +112,7 @@ async def test_a_host_beyond_ascii_costs_one_line_at_debug(port, listening, ask,
 
 async def test_the_address_that_a_connection_came_in_on_is_ours(listening, ask):
     """A daemon on all addresses is found under each of them, and another address does not become ours by that."""
-    everywhere = Config(home=Path("/nowhere"), ws_host="0.0.0.0", ws_token="a token of 16 letters")
+    everywhere = Config(home=Path("/nowhere"), ws_host="0.0.0.0", ws_token="16 letters of ours")  # noqa: S104 - for the test
     async with listening("websocket", everywhere) as door:
         here, _ = await ask(door, (b"host", b"127.0.0.9:8079"), to="127.0.0.9")
         page = ((b"host", b"127.0.0.9:8079"), (b"origin", b"http://127.0.0.9:8080"))
