@@ -1,11 +1,13 @@
 """How long a call of a tool may take, and which directories it may read: what the settings say, before what clients say."""
 
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from exai_trio.config import Config
 from exai_trio.tools.declaration import Tool
 
-from .state import Shared
+OWNERS: Final = frozenset({"anyone", "token"})  # principals that are the home's owner
 
 
 def longest(config: Config, tool: Tool) -> float:
@@ -15,8 +17,9 @@ def longest(config: Config, tool: Tool) -> float:
     return config.simple_tool_timeout_secs
 
 
-def allowed_roots(shared: Shared, named: list[str]) -> tuple[Path, ...]:
-    """The directories that a client's tools may read: the setting if there is one, else what the client named."""
-    if shared.config.allowed_roots:
-        return shared.config.allowed_roots
+def allowed_roots(config: Config, principal: str, named: Iterable[str] = ()) -> tuple[Path, ...]:
+    """The directories that a client's tools may read: the setting if there is one, else what the client named. Only the home's
+    owner may name any: another is a person whose files these need not be."""
+    if config.allowed_roots or principal not in OWNERS:
+        return config.allowed_roots
     return tuple(Path(root) for root in named if Path(root).is_absolute())
