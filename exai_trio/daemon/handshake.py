@@ -48,7 +48,7 @@ def _admit(frame: str | bytes, shared: Shared) -> tuple[Hello, str]:
 
 
 def _is_hello(fault: WireError) -> bool:
-    return fault.op is None or fault.op == "hello"
+    return fault.garbled or fault.op is None or fault.op == "hello"
 
 
 async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
