@@ -15,7 +15,6 @@ from exai_trio.errors import (
     ExaiError,
     NotFoundError,
     ServiceUnavailableError,
-    TooLargeError,
 )
 from exai_trio.resilience.rate import Bucket
 from exai_trio.tools.arguments import parse
@@ -267,13 +266,6 @@ class Session:
     def _check_room(self, size: int) -> None:
         if self.shared.draining.is_set() or self._nursery is None:
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
-        most = self.shared.config.tool_call_max_size
-        if size > most:
-            raise TooLargeError(
-                f"the request has {size} bytes; at most {most} are taken (TOOL_CALL_MAX_SIZE)."
-                " Send less text, or name files instead of pasting them",
-                details={"limit": "tool_call_max_size", "size": size, "max": most},
-            )
         self.shared.burden.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel) -> None:
@@ -293,6 +285,5 @@ def open_session(session_id: str, principal: str, shared: Shared) -> Session:
     rules = SessionRules(bounds=Bounds(running=shared.config.ws_session_max_inflight))
     ledger = Ledger(shared.journal, session_id, principal) if shared.journal else None
     mail = Mail(rules)
-    session = Session(session_id, principal, shared, rules, mail, Running(mail, shared, ledger))
-    session.roots = allowed_roots(shared.config, principal)
-    return session
+    running, roots = Running(mail, shared, ledger), allowed_roots(shared.config, principal)
+    return Session(session_id, principal, shared, rules, mail, running, roots=roots)

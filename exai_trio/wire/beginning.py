@@ -15,9 +15,9 @@ LOOKED_AT: Final = 1024  # characters in which whom to answer must be found
 MOST_VALUES: Final = 50_000  # in one frame: some 30 ms of reading and checking
 _PIECE: Final = 65_536  # characters looked at in one go, a millisecond's work
 _LONGEST_NUMBER: Final = 19  # digits
-_TOKEN = re.compile(r'"(?:[^"\\]++|\\.)*+"|"[\s\S]*+|[{}\[\]:,]|[^\s{}\[\]:,"]++')
-_STRING, _NUMBER = r'"(?:[^"\\]++|\\.)*+"', r"-?[0-9]++"
-_LAST = re.compile(rf"(?:,\s*+{_STRING}\s*+:\s*+(?:{_STRING}|{_NUMBER})\s*+)+(?=\}}\s*+$)")
+_STRING, _WORD = r'"(?:[^"\\]++|\\.)*+"', r'[^\s{}\[\]:,"]++'
+_TOKEN = re.compile(rf'{_STRING}|"[\s\S]*+|[{{}}\[\]:,]|{_WORD}')
+_LAST = re.compile(rf"(?:,\s*+{_STRING}\s*+:\s*+(?:{_STRING}|{_WORD})\s*+)+(?=\}}\s*+$)")
 _SEPARATORS: Final = ",[{"
 
 
