@@ -13,6 +13,7 @@ from .state import Shared
 
 BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
 PROTOCOL = 2
+LONGEST_TOKEN = 8192  # characters
 
 
 @structs.define(eq=False)
@@ -41,6 +42,8 @@ def _admit(frame: str | bytes, shared: Shared) -> tuple[Hello, str]:
         raise HelloRefused(code, error) from fault
     if not isinstance(hello, Hello):
         raise HelloRefused(MISSING_HELLO, "missing_hello")
+    if max(len(hello.token or ""), len(hello.jwt or "")) > LONGEST_TOKEN:
+        raise HelloRefused(UNAUTHORIZED, "unauthorized")
     try:
         return hello, shared.tokens.principal(hello.token, hello.jwt)
     except UnauthorizedError as fault:

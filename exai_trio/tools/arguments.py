@@ -21,6 +21,7 @@ from exai_trio.tools.declaration import Tool
 
 Container = dict[object, object] | list[object] | tuple[object, ...]
 
+LONGEST_NAME = 256  # characters, of a tool or an argument
 _SHOWN = 80  # characters of a refused value in a message
 _LARGEST_SHOWN = 10**30
 _DEEPEST = 50  # levels of nesting; JSON of people and models stays far below
@@ -49,6 +50,7 @@ def parse(tool: Tool, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an
     Raises: ArgumentError naming the field, the value and what is allowed.
     """
     fields = _fields(tool.arguments)
+    _refuse_long_names(arguments)
     _refuse_unknown(tool, arguments, fields)
     values = {
         field.name: _value(field, arguments[field.name])
@@ -84,6 +86,15 @@ def _fields(arguments: type) -> Mapping[str, Field]:
         )
         for field in attrs.fields(arguments)
     }
+
+
+def _refuse_long_names(arguments: Mapping[str, Any]) -> None:
+    longest = max(map(len, arguments), default=0)
+    if longest > LONGEST_NAME:
+        raise ArgumentError(
+            f"The name of an argument has {longest} characters; {LONGEST_NAME} is the most.",
+            details={"max_length": LONGEST_NAME},
+        )
 
 
 def _refuse_unknown(tool: Tool, arguments: Mapping[str, Any], fields: Mapping[str, Field]) -> None:

@@ -126,6 +126,11 @@ class Registry:
 
     def get(self, name: str) -> Tool:
         """The tool of that name, with or without an editor's suffix. Raises: ToolNotFoundError with the nearest names."""
+        if len(name) > arguments.LONGEST_NAME:
+            raise ToolNotFoundError(
+                f"There is no tool whose name has {len(name)} characters; {arguments.LONGEST_NAME} is the most.",
+                details={"max_length": arguments.LONGEST_NAME},
+            )
         plain = _SUFFIX.sub("", name)
         for tool in (*self.tools, *INTERNAL):
             if tool.name == plain and (plain not in self.disabled or tool in INTERNAL):
