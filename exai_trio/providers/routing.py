@@ -18,6 +18,7 @@ from exai_trio.errors import NotFoundError, ServiceUnavailableError
 from .catalogue import Catalogue, ModelInfo
 
 PREFIXES: Final[Mapping[str, str]] = {"glm-": "glm", "kimi-": "kimi"}
+_LONGEST: Final = 256  # characters of a name
 ROOM_FOR_THE_ANSWER: Final = (
     0.8  # of the context window is what a prompt may fill when `auto` chooses
 )
@@ -44,6 +45,8 @@ class Router:
     def choose(self, name: str, *, images: bool = False, prompt_tokens: int = 0) -> ModelChoice:
         """Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set."""
         wanted = name.strip()
+        if len(wanted) > _LONGEST:
+            raise NotFoundError(f"no model has a name of {len(wanted)} characters")
         if wanted.lower() in {"", "auto"}:
             return self._automatic(wanted or "auto", images=images, prompt_tokens=prompt_tokens)
         model, notice = self._look_up(wanted)

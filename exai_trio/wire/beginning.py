@@ -12,7 +12,7 @@ import msgspec
 from exai_trio import structs
 
 LOOKED_AT: Final = 1024  # characters in which whom to answer must be found
-MOST_VALUES: Final = 25_000  # in one frame: some 20 ms of reading and checking
+MOST_VALUES: Final = 20_000  # in one frame: some 20 ms of reading and checking
 _PIECE: Final = 65_536  # characters looked at in one go, a millisecond's work
 _LONGEST_NUMBER: Final = 19  # digits
 _STRING, _WORD = r'"(?:[^"\\]++|\\.)*+"', r'[^\s{}\[\]:,"]++'
