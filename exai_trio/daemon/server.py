@@ -34,6 +34,7 @@ from .state import Shared
 log = logging.getLogger("exai.server")
 
 _BACKLOG = 512
+_HEAD_S = 5.0  # for the head of a handshake
 _READ_AGAIN_S = 1.0
 _MOST_REFUSALS = 32  # connections without a place that are told so at once
 
@@ -96,9 +97,8 @@ class Server:
                 self.places.give_back(address)
 
     async def _shake_hands(self, stream: trio.abc.Stream, address: str) -> None:
-        opening = trio.CancelScope(
-            deadline=trio.current_time() + self.shared.config.ws_hello_timeout
-        )
+        patience = min(_HEAD_S, self.shared.config.ws_hello_timeout)
+        opening = trio.CancelScope(deadline=trio.current_time() + patience)
         with opening:
             async with accept(stream, self.limits, partial(self._refusal, stream)) as socket:
                 opening.deadline = float("inf")

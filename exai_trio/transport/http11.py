@@ -89,7 +89,7 @@ class Http11Server(TCPServer):
         except OSError:
             pass
         finally:
-            await self._close()
+            await self._close()  # noqa: ASYNC102 - a shutdown and a close, which wait for nobody
 
     async def protocol_send(self, event: Event) -> None:
         if isinstance(event, Updated):
@@ -115,7 +115,7 @@ class Http11Server(TCPServer):
 
     async def _received(self) -> bytes | bytearray:
         """Nothing if the peer is gone or late."""
-        with trio.CancelScope(deadline=self._until) as self._reading:
+        with trio.CancelScope(deadline=self._until) as self._reading:  # noqa: ASYNC912 - it receives, or the stream is closed
             try:
                 return await self.stream.receive_some(MAX_RECV)
             except (trio.ClosedResourceError, trio.BrokenResourceError):
