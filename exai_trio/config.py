@@ -46,6 +46,7 @@ class Config:
     jwt_issuer: str = ""
     jwt_audience: str = ""
     allowed_origins: tuple[str, ...] = ()
+    allowed_hosts: tuple[str, ...] = ()
 
     ws_max_bytes: int = 32 * MIB
     tool_call_max_size: int = 10 * MIB

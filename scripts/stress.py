@@ -21,8 +21,10 @@ from chaos.children import descriptors, resident
 from chaos.drift import drift
 from chaos.endings import ends_cleanly
 from chaos.goals import verdict
+from chaos.hostile import Hostility, large_frames
 from chaos.load import EXPECTED, LOADS, Load
 from chaos.plot import svg
+from chaos.traps import set_traps
 from chaos.world import World, open_world
 
 _WARM_S = 4.0
@@ -50,6 +52,7 @@ class Run:
     memory: Points = attrs.field(factory=list[tuple[float, float]])
     files: tuple[int, int] = (0, 0)
     busy: str = ""
+    harm: list[str] = attrs.field(factory=list[str])
     logged: dict[str, int] = attrs.field(factory=dict[str, int])
 
 
@@ -57,20 +60,27 @@ async def stress(name: str, seconds: float, clients: int) -> Run:
     async with open_world(
         EXAI_SESSION_GRACE_S=_GRACE_S.get(name, 0.5), LOG_LEVEL="WARNING"
     ) as world:
-        daemon = await world.daemon()
+        hostility = await _hostility(world) if name == "hostile" else None
+        daemon = await world.daemon(**(hostility.settings if hostility else {}))
         warm = min(seconds, max(_WARM_S, clients * _WARM_S_EACH))
         usual = Load(world=world, seconds=warm, clients=clients, deaf=False)
         most = max(mib for _, mib in await _weighed(daemon.pid, name, usual))
         await trio.sleep(_SETTLE_S)
         before = descriptors(daemon.pid)
-        load = Load(world=world, seconds=seconds, clients=clients)
+        load = Load(world=world, seconds=seconds, clients=clients, hostility=hostility)
         run = Run(name=name, usual=usual, load=load, usual_most=most)
         run.memory = await _weighed(daemon.pid, name, load)
         run.busy = await world.idle()
         await trio.sleep(_SETTLE_S)
         run.files = before, descriptors(daemon.pid)
         run.logged = _grave(world)
+        run.harm = await hostility.harm() if hostility else []
     return run
+
+
+async def _hostility(world: World) -> Hostility:
+    traps = await trio.to_thread.run_sync(set_traps, world.home)
+    return Hostility(world, traps, await trio.to_thread.run_sync(large_frames, traps))
 
 
 async def _weighed(pid: int, name: str, load: Load) -> Points:
@@ -120,6 +130,7 @@ def _summary(run: Run) -> dict[str, Any]:
         "descriptors": {"before": run.files[0], "after": run.files[1]},
         "logged": run.logged,
         "goals": list(_goals(run)),
+        "notes": list(_notes(run)),
         "wrong": list(_wrong(run)),
     }
 
@@ -127,7 +138,7 @@ def _summary(run: Run) -> dict[str, Any]:
 def _goals(run: Run) -> Iterator[str]:
     if run.name != "slow-clients" and run.load.seconds >= _LEAST_JUDGED_S:
         yield verdict("memory drift, %", drift(run.memory)["percent"], 5)
-    pooled = _POOLED if run.name in {"failures", "mixed"} else 0
+    pooled = _POOLED if run.name in {"failures", "mixed", "hostile"} else 0
     yield verdict("descriptors more than before", run.files[1] - run.files[0], pooled)
     if run.name == "slow-clients":
         usual, found = (load.answers.settled(0.99) for load in (run.usual, run.load))
@@ -136,9 +147,19 @@ def _goals(run: Run) -> Iterator[str]:
         held = (most - run.usual_most) / (run.load.clients // 2)
         yield verdict("MiB for each that never reads", held, _MOST_HELD_MIB)
 
+    if run.name == "hostile":
+        ratio = run.load.answers.percentile(0.99) / (run.load.alone.percentile(0.99) or 1.0)
+        yield verdict("p99 beside hostile clients, times alone", ratio, 2)
+
+
+def _notes(run: Run) -> Iterator[str]:
+    if run.load.hostility is not None:
+        yield run.load.hostility.told
+
 
 def _wrong(run: Run) -> Iterator[str]:
     """What must not be, however slow the machine is."""
+    yield from run.harm
     unexpected = set(run.load.codes) - EXPECTED.get(run.name, {"ok"})
     yield from sorted(unexpected)
     if not run.load.codes["ok"]:
@@ -202,6 +223,7 @@ def _told(found: list[dict[str, Any]]) -> Iterator[str]:
     for one in found:
         yield from (f"{goal}  ({one['load']})" for goal in one["goals"])
     for one in found:
+        yield from (f"{one['load']}: {note}" for note in one["notes"])
         yield from (f"{one['load']}: logged {what}: {n}" for what, n in one["logged"].items())
         yield from (f"{one['load']}: BROKEN: {what}" for what in one["wrong"])
 

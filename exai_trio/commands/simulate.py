@@ -9,13 +9,15 @@ import trio
 from exai_trio.commands.started import Started
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.simulator import child
+from exai_trio.wire.hosts import OurNames
 
 
 def main(started: Started) -> int:
     """Raises ServiceUnavailableError, in a group, if it cannot serve."""
     arguments = started.arguments
     log = None if arguments.request_log is None else Path(arguments.request_log)
-    simulator = partial(child.main, until_eof=arguments.until_eof, request_log=log)
+    names = OurNames.of(started.loaded.config)
+    simulator = partial(child.main, until_eof=arguments.until_eof, request_log=log, names=names)
     host, port = arguments.simulator_host, arguments.simulator_port
     try:
         trio.run(simulator, host, port)

@@ -1,58 +1,15 @@
-"""Who gets a connection at all: the Origin, the Host, and how many there are. Pure: no trio, no clock, no I/O."""
+"""Who gets a connection at all: how many there are, and from where. Pure: no trio, no clock, no I/O."""
 
 from collections import Counter
-from collections.abc import Mapping
 from ipaddress import IPv4Address, IPv6Network, ip_address
-from urllib.parse import urlsplit
 
 import attrs
 
 from exai_trio import structs
-from exai_trio.config import Config, bracketed, is_loopback
+from exai_trio.config import Config, is_loopback
 from exai_trio.resilience.rate import Buckets
 
 from .pace import CONNECTION_COST, Origin, rate_of_address
-
-
-@structs.frozen
-class OurNames:
-    """The hosts under which this daemon may be addressed, in lower case, without ports; and the pages that may do so."""
-
-    names: frozenset[str]
-    origins: frozenset[str]
-
-    @classmethod
-    def of(cls, config: Config, *addresses: str) -> "OurNames":
-        """`addresses` are those the daemon listens on. Hosts of allowed origins are ours too."""
-        origins = frozenset(origin.rstrip("/").lower() for origin in config.allowed_origins)
-        named = {urlsplit(origin).hostname or "" for origin in origins}
-        hosts = {config.ws_host.lower(), "localhost", "127.0.0.1", "::1", *addresses, *named}
-        names = frozenset(hosts - {"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
-        ports = (config.monitoring_port, config.health_check_port)
-        pages = {f"http://{bracketed(name)}:{port}" for name in names for port in ports if port}
-        return cls(names, origins | pages)
-
-    def objection(self, headers: Mapping[str, str]) -> str | None:
-        """Why a request with these headers (names in lower case) is refused, or None.
-
-        A page of another site can make a browser connect to us, by its own name (Origin) or under a name of its own that
-        points here (Host); neither may talk to the daemon.
-        """
-        host = _host_of(headers.get("host", ""))
-        if host.lower() not in self.names:
-            return f"Host {host!r} is not ours"
-        origin = headers.get("origin", "").rstrip("/").lower()
-        if origin and origin not in self.origins:
-            return "this Origin is not allowed (EXAI_ALLOWED_ORIGINS)"
-        return None
-
-
-def _host_of(header: str) -> str:
-    """Without its port; "" if that is none."""
-    try:
-        return urlsplit(f"//{header}").hostname or ""
-    except ValueError:
-        return ""
 
 
 @structs.define

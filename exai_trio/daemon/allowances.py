@@ -1,11 +1,11 @@
 """How long a call of a tool may take, and which directories it may read: what the settings say, before what clients say."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from exai_trio.config import Config
+from exai_trio.principals import OWNER, principal_of
 from exai_trio.tools.declaration import Tool
-
-from .state import Shared
 
 
 def longest(config: Config, tool: Tool) -> float:
@@ -25,8 +25,9 @@ def longest_stream(config: Config) -> float:
     return max(config.glm_stream_timeout, config.kimi_stream_timeout)
 
 
-def allowed_roots(shared: Shared, named: list[str]) -> tuple[Path, ...]:
-    """The directories that a client's tools may read: the setting if there is one, else what the client named."""
-    if shared.config.allowed_roots:
-        return shared.config.allowed_roots
+def allowed_roots(config: Config, principal: str, named: Iterable[str] = ()) -> tuple[Path, ...]:
+    """The directories that a client's tools may read: the setting if there is one, else what the client named. Only the home's
+    owner may name any: another is a person whose files these need not be."""
+    if config.allowed_roots or principal_of(principal) != OWNER:
+        return config.allowed_roots
     return tuple(Path(root) for root in named if Path(root).is_absolute())

@@ -1,11 +1,16 @@
 """One connection of one session: three legs that end together. The reader only reads, the writer alone sends."""
 
+from typing import Final
+
+import attrs
 import trio
+from msgspec import UNSET
 
 from exai_trio import structs
 from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
 from exai_trio.observability.times import rfc3339
 from exai_trio.transport.websocket import INTERNAL, PeerGone, WebSocket
+from exai_trio.wire.beginning import MOST_VALUES
 from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import (
     Ack,
@@ -28,12 +33,15 @@ from exai_trio.wire.messages import (
 )
 
 from .faults import as_fault
+from .frame_limits import Unread, objection
 from .handshake import UNAUTHORIZED
 from .outbox import Farewell, Outbox
 from .pace import Pace
 from .session import Session
 from .state import Shared
 from .tokens import OWNER, Identity
+
+_NO_ID: Final = "no request_id was found that this answer could carry: text of 1 to 512 characters, or an integer"
 
 
 @structs.define(eq=False)
@@ -80,7 +88,13 @@ class Connection:
     async def _receive(self, frame: str | bytes) -> None:
         if self._is_over:
             return
-        if not isinstance(self._take(frame), Ack):  # which brings no answer
+        size, most = _size(frame), self.shared.config.tool_call_max_size
+        unread = await objection(frame, size, most) if size > min(most, MOST_VALUES) else None
+        if unread is not None:
+            self._answer_unreadable(unread)
+        if unread is not None or not isinstance(
+            self._take(frame, size), Ack
+        ):  # which brings no answer
             await self.outbox.wait_room()
         pause = self.pace.pause_s()
         if pause is not None:
@@ -113,24 +127,27 @@ class Connection:
         self.outbox.close(Farewell(UNAUTHORIZED, why))
         connection.deadline = trio.current_time() + self.shared.config.ws_close_timeout
 
-    def _take(self, frame: str | bytes) -> ClientMessage | None:
+    def _take(self, frame: str | bytes, size: int) -> ClientMessage | None:
         try:
             message = decode_client(frame)
-        except WireError as fault:
-            self._answer_unreadable(fault)
+        except WireError as wrong:
+            fault = InvalidRequestError(wrong.reason)
+            self._answer_unreadable(Unread(fault, wrong.op, wrong.request_id))
             return None
-        self._dispatch(message, _size(frame))
+        self._dispatch(message, size)
         return message
 
-    def _answer_unreadable(self, fault: WireError) -> None:
-        error = as_fault(InvalidRequestError(fault.reason), "unreadable")
-        if fault.op in {"call_tool", "tool_call"}:
-            failed = CallFailed(request_id=fault.request_id, error=error)
+    def _answer_unreadable(self, unread: Unread) -> None:
+        """What has no id, or none that can be said again, is told so: its sender would wait for an answer under that id."""
+        request_id: MaybeId = UNSET if unread.request_id is None else unread.request_id
+        error = as_fault(unread.fault, "unreadable")
+        if unread.request_id is None:
+            error = attrs.evolve(error, message=f"{error.message}; {_NO_ID}")
+        if unread.op in {"call_tool", "tool_call"}:
+            failed = CallFailed(request_id=request_id, error=error)
             self.session.mail.deliver(self.session.rules.number(failed))
-        elif fault.request_id is None:
-            self.session.mail.send(ErrorReply(error=error))
         else:
-            self.session.mail.send(ErrorReply(request_id=fault.request_id, error=error))
+            self.session.mail.send(ErrorReply(request_id=request_id, error=error))
 
     def _dispatch(self, message: ClientMessage, size: int) -> None:
         session = self.session

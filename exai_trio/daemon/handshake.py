@@ -17,6 +17,7 @@ from .tokens import OWNER, Identity
 
 BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
 PROTOCOL = 2
+LONGEST_TOKEN = 8192  # characters
 
 
 @structs.define(eq=False)
@@ -50,6 +51,8 @@ def _read(frame: str | bytes) -> Hello:
 
 
 async def _identify(hello: Hello, shared: Shared, peer: Peer) -> Identity:
+    if max(len(hello.token or ""), len(hello.jwt or "")) > LONGEST_TOKEN:
+        raise HelloRefused(UNAUTHORIZED, "unauthorized")
     tokens = shared.tokens
     try:
         return tokens.identify(hello.token, hello.jwt)
@@ -64,7 +67,7 @@ async def _identify(hello: Hello, shared: Shared, peer: Peer) -> Identity:
 
 
 def _is_hello(fault: WireError) -> bool:
-    return fault.op is None or fault.op == "hello"
+    return fault.garbled or fault.op is None or fault.op == "hello"
 
 
 async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:

@@ -15,8 +15,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exai_trio.config import is_loopback
 from exai_trio.errors import UnauthorizedError
 from exai_trio.transport.http import HttpSite
+from exai_trio.wire.hosts import OurNames
 
-from .admission import OurNames
 from .facts import Facts
 from .pages import PAGES
 from .tokens import Tokens
@@ -98,9 +98,11 @@ class Gate:
         await (refusal or self.app)(scope, receive, send)
 
     def refusal(self, request: Request) -> Response | None:
-        objection = self.names.objection(request.headers)
-        if objection is not None:
-            return PlainTextResponse(objection + "\n", status_code=403)
+        here = request.scope.get("server")
+        refused = self.names.refusal(request.scope["headers"], here[0] if here else "")
+        if refused is not None:
+            log.debug("request refused", extra={"reason": refused.text})
+            return PlainTextResponse(refused.text + "\n", status_code=refused.status)
         if request.client is None or is_loopback(request.client.host):
             return None
         bearer = request.headers.get("authorization", "").removeprefix("Bearer ")

@@ -21,9 +21,10 @@ from exai_trio.transport.websocket import (
     accept,
 )
 from exai_trio.wire.codec import encode
+from exai_trio.wire.hosts import OurNames, Refusal
 from exai_trio.wire.messages import Bye
 
-from .admission import OurNames, Places
+from .admission import Places
 from .connection import Connection
 from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
 from .local_peer import Peer
@@ -36,6 +37,7 @@ log = logging.getLogger("exai.server")
 
 _BACKLOG = 512
 _NO_FILES = "open files: ulimit -n"
+_HEAD_S = 5.0  # for the head of a handshake
 _READ_AGAIN_S = 1.0
 _MOST_REFUSALS = 32  # connections without a place that are told so at once
 
@@ -99,12 +101,13 @@ class Server:
                 self.places.give_back(address)
 
     async def _shake_hands(self, stream: trio.abc.Stream, address: str) -> None:
-        opening = trio.CancelScope(
-            deadline=trio.current_time() + self.shared.config.ws_hello_timeout
-        )
+        patience = min(_HEAD_S, self.shared.config.ws_hello_timeout)
+        opening = trio.CancelScope(deadline=trio.current_time() + patience)
         peer = Peer(stream)
         with opening:
-            async with accept(stream, self.limits, peer.seen_by(self._objection)) as socket:
+            async with accept(
+                stream, self.limits, peer.seen_by(partial(self._refusal, stream))
+            ) as socket:
                 opening.deadline = float("inf")
                 await self._welcome(socket, address, peer)
 
@@ -116,11 +119,11 @@ class Server:
             return
         async with self.refusals:
             with trio.move_on_after(self.limits.close_s):
-                async with accept(stream, self.limits, self._objection) as socket:
+                async with accept(stream, self.limits, partial(self._refusal, stream)) as socket:
                     await socket.close(POLICY, f"too many connections ({limit})")
 
-    def _objection(self, handshake: Handshake) -> str | None:
-        return self.names.objection(handshake.headers)
+    def _refusal(self, stream: trio.abc.Stream, handshake: Handshake) -> Refusal | None:
+        return self.names.refusal(handshake.raw, _arrived_at(stream))
 
     async def _welcome(self, socket: WebSocket, address: str, peer: Peer) -> None:
         if self.shared.draining.is_set():
@@ -153,6 +156,16 @@ class Server:
             await connection.converse()
         finally:
             self.shared.figures.connections -= 1
+
+
+def _arrived_at(stream: trio.abc.Stream) -> str:
+    """The address of ours that a connection came in on."""
+    if not isinstance(stream, trio.SocketStream):
+        return ""
+    try:
+        return str(stream.socket.getsockname()[0])
+    except OSError:
+        return ""
 
 
 def _peer(stream: trio.abc.Stream) -> str:

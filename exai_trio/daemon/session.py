@@ -2,6 +2,7 @@
 
 import logging
 import math
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -14,7 +15,6 @@ from exai_trio.errors import (
     ExaiError,
     NotFoundError,
     ServiceUnavailableError,
-    TooLargeError,
 )
 from exai_trio.principals import principal_of
 from exai_trio.resilience.rate import Bucket
@@ -196,7 +196,7 @@ class Session:
     def take_up(self, left: Unfinished, ledger: Ledger, elsewhere: Elsewhere | None = None) -> None:
         """A call that an earlier daemon accepted and did not end: wait for it where it still runs; or run it once more if
         that is allowed; or say that it broke off. Only between `begin` and `end`."""
-        call = self._call_of(left.request, left.roots)
+        call = self._call_of(left.request, self._allowed(map(str, left.roots)))
         running, nursery = self.running, self._nursery
         if nursery is None:
             return
@@ -229,9 +229,11 @@ class Session:
             self._check_room(size)
         except ExaiError as objection:
             return objection
-        if request.roots is None:
-            return self._call_of(request, self.roots, size)
-        return self._call_of(request, allowed_roots(self.shared, request.roots), size)
+        roots = self.roots if request.roots is None else self._allowed(request.roots)
+        return self._call_of(request, roots, size)
+
+    def _allowed(self, named: Iterable[str]) -> tuple[Path, ...]:
+        return allowed_roots(self.shared.config, self.principal, named)
 
     def _call_of(
         self, request: CallTool, roots: tuple[Path, ...], size: int = 0
@@ -272,13 +274,6 @@ class Session:
     def _check_room(self, size: int) -> None:
         if self.shared.draining.is_set() or self._nursery is None:
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
-        most = self.shared.config.tool_call_max_size
-        if size > most:
-            raise TooLargeError(
-                f"the request has {size} bytes; at most {most} are taken (TOOL_CALL_MAX_SIZE)."
-                " Send less text, or name files instead of pasting them",
-                details={"limit": "tool_call_max_size", "size": size, "max": most},
-            )
         self.shared.burden.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel) -> None:
@@ -299,4 +294,5 @@ def open_session(session_id: str, principal: str, shared: Shared) -> Session:
     rules = SessionRules(bounds=Bounds(running=shared.config.ws_session_max_inflight))
     ledger = Ledger(shared.journal, session_id, principal) if shared.journal else None
     mail = Mail(rules)
-    return Session(session_id, principal, shared, rules, mail, Running(mail, shared, ledger))
+    running, roots = Running(mail, shared, ledger), allowed_roots(shared.config, principal)
+    return Session(session_id, principal, shared, rules, mail, running, roots=roots)

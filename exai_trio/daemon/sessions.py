@@ -180,7 +180,7 @@ class Sessions:
 
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
-            session.roots = allowed_roots(self.shared, hello.roots)
+            session.roots = allowed_roots(self.shared.config, session.principal, hello.roots)
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:

@@ -15,8 +15,9 @@ from exai_trio.errors import StorageError
 from exai_trio.observability import collector
 from exai_trio.providers.gateway import Gateway
 from exai_trio.transport.websocket import Limits
+from exai_trio.wire.hosts import OurNames
 
-from .admission import OurNames, Places
+from .admission import Places
 from .bequest import closing
 from .drain import drain
 from .elsewhere import Elsewhere

@@ -10,11 +10,17 @@ from pathlib import Path
 from exai_trio.errors import ArgumentError
 
 SETTING = "EXAI_ALLOWED_ROOTS"
+_LONGEST = 4096  # characters
 _SHOWN = 200  # characters of a path in a message
 
 
 def parse(given: str) -> Path:
     """The path as written. Raises: ArgumentError if it is relative or can be no path at all."""
+    if len(given) > _LONGEST:
+        raise ArgumentError(
+            f"A path of {len(given)} characters names no file; {_LONGEST} is the most.",
+            details={"path": shown(given)},
+        )
     if not given.strip() or "\0" in given:
         raise ArgumentError(
             "An empty path, or one with a NUL character, names no file.",
@@ -47,7 +53,6 @@ def _is_within(path: str, root: str) -> bool:
 
 def shown(given: str) -> str:
     """A path fit for a message or a prompt: one line, not too long."""
-    one_line = (
-        given if given.isprintable() else "".join(c if c.isprintable() else "�" for c in given)
-    )
+    beginning = given[: _SHOWN + 1]
+    one_line = "".join(c if c.isprintable() else "�" for c in beginning)
     return one_line if len(one_line) <= _SHOWN else f"{one_line[: _SHOWN - 1]}…"

@@ -19,6 +19,7 @@ from .catalogue import Catalogue, ModelInfo
 
 PREFIXES: Final[Mapping[str, str]] = {"glm-": "glm", "kimi-": "kimi"}
 USUAL_WINDOW: Final = 128_000  # tokens, of models that nobody has described
+_LONGEST: Final = 256  # characters of a name
 ROOM_FOR_THE_ANSWER: Final = (
     0.8  # of the context window is what a prompt may fill when `auto` chooses
 )
@@ -47,6 +48,8 @@ class Router:
     ) -> ModelChoice:
         """Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set."""
         wanted = name.strip()
+        if len(wanted) > _LONGEST:
+            raise NotFoundError(f"no model has a name of {len(wanted)} characters")
         if wanted.lower() in {"", "auto"}:
             need = Need(images=images, tools=tools, prompt_tokens=prompt_tokens)
             return self._automatic(wanted or "auto", need)

@@ -175,6 +175,11 @@ _WEBSOCKET = Group(
         _setting(
             "EXAI_ALLOWED_ORIGINS", v.origins(), "browser origins that may connect; default: none"
         ),
+        _setting(
+            "EXAI_ALLOWED_HOSTS",
+            v.hosts(),
+            "names and addresses, beyond our own, that clients may reach us by; default: none",
+        ),
         _setting("EXAI_WS_MAX_BYTES", v.whole(65536, 2**30), "largest frame, bytes"),
         _setting("TOOL_CALL_MAX_SIZE", v.whole(1024, 2**30), "largest call, bytes"),
         _setting("EXAI_WS_PING_INTERVAL", v.seconds(0.05, 3600), "between heartbeats"),

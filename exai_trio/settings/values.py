@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from ipaddress import ip_address
 from math import isfinite
 from pathlib import Path
 from typing import TypeVar
@@ -25,6 +26,7 @@ _TOOL_NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_-]*")
 _HOST = re.compile(
     r"([!-\-0-?A-~]{1,63}\.)*[!-\-0-?A-~]{0,63}"
 )  # what a resolver takes at all, and no user before it
+_HOST_ALONE = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\]?")
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -175,6 +177,20 @@ def origins() -> Kind:
         allowed="origins such as https://example.org, separated by commas",
         parse=parse,
         is_address=True,
+    )
+
+
+def hosts() -> Kind:
+    def parse(text: str, _: Place) -> tuple[str, ...]:
+        words = _matching(text, _HOST_ALONE)
+        for word in words:
+            if ":" in word:
+                ip_address(word.strip("[]"))
+        return words
+
+    return Kind(
+        allowed="host names or addresses such as exai.example or 192.0.2.7, without ports, separated by commas",
+        parse=parse,
     )
 
 

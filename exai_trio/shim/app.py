@@ -117,7 +117,7 @@ class Shim:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return b""
 
-    async def _hear(self, line: bytes | None, asides: trio.Nursery) -> None:
+    async def _hear(self, line: bytes | mcp.TooLong, asides: trio.Nursery) -> None:
         message = mcp.parse(line)
         if message is None:
             return

@@ -10,7 +10,9 @@ import trio
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
+from exai_trio.config import Config
 from exai_trio.transport.http import HttpSite
+from exai_trio.wire.hosts import OurNames
 
 from .asking import Endpoint
 from .control import Control, shown
@@ -25,6 +27,7 @@ from .endpoints import (
     kimi_nothing,
 )
 from .exchange import Exchange
+from .gate import Gate
 
 DEFAULT_HOST = "127.0.0.1"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -35,17 +38,20 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     port: int,
     *,
     request_log: Path | None = None,
+    names: OurNames | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; reports the origin, such as "http://127.0.0.1:41234", once connections are accepted.
 
+    `names` are those under which it may be asked, beside the address that was asked; this machine's, if not given.
     `request_log` gets one JSON line for every request, when it has ended. Cancelling closes every connection at once.
     """
     started = trio.current_time()
     with _writing(request_log, started) as write:
         listeners = await trio.open_tcp_listeners(port, host=host)
         desk = Desk()
-        site = HttpSite(_application(desk, started, write))
+        gate = Gate(_application(desk, started, write), names or OurNames.of(Config()))
+        site = HttpSite(gate)
         desk.connections = site.open
         await site.serve(listeners, task_status)
 

@@ -10,17 +10,26 @@ from pathlib import Path
 
 import trio
 
+from exai_trio.wire.hosts import OurNames
+
 from .app import serve
 
 
-async def main(host: str, port: int, *, until_eof: bool, request_log: Path | None = None) -> None:
+async def main(
+    host: str,
+    port: int,
+    *,
+    until_eof: bool,
+    request_log: Path | None = None,
+    names: OurNames | None = None,
+) -> None:
     """Print `{"simulator": origin}` once it serves; return at SIGTERM or SIGINT, with `until_eof` also at the end of stdin."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as running:
             running.start_soon(_end_at_signal, signals, running.cancel_scope)
             if until_eof:
                 running.start_soon(_end_at_eof, running.cancel_scope)
-            serving = partial(serve, host, port, request_log=request_log)
+            serving = partial(serve, host, port, request_log=request_log, names=names)
             origin: str = await running.start(serving)
             sys.stdout.write(json.dumps({"simulator": origin}) + "\n")
             sys.stdout.flush()

@@ -5,6 +5,7 @@ meant, null or a blank for "not given". Half characters (lone surrogates) are re
 """
 
 import math
+import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from difflib import get_close_matches
@@ -21,6 +22,8 @@ from exai_trio.tools.declaration import Tool
 
 Container = dict[object, object] | list[object] | tuple[object, ...]
 
+LONGEST_NAME = 256  # characters, of a tool, an argument, a model
+_NAMING = re.compile(r"model|tool_name|[a-z_]+_id")  # arguments that are looked up, and said again
 _SHOWN = 80  # characters of a refused value in a message
 _LARGEST_SHOWN = 10**30
 _DEEPEST = 50  # levels of nesting; JSON of people and models stays far below
@@ -49,6 +52,7 @@ def parse(tool: Tool, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an
     Raises: ArgumentError naming the field, the value and what is allowed.
     """
     fields = _fields(tool.arguments)
+    _refuse_long_names(arguments)
     _refuse_unknown(tool, arguments, fields)
     values = {
         field.name: _value(field, arguments[field.name])
@@ -86,6 +90,15 @@ def _fields(arguments: type) -> Mapping[str, Field]:
     }
 
 
+def _refuse_long_names(arguments: Mapping[str, Any]) -> None:
+    longest = max(map(len, arguments), default=0)
+    if longest > LONGEST_NAME:
+        raise ArgumentError(
+            f"The name of an argument has {longest} characters; {LONGEST_NAME} is the most.",
+            details={"max_length": LONGEST_NAME},
+        )
+
+
 def _refuse_unknown(tool: Tool, arguments: Mapping[str, Any], fields: Mapping[str, Field]) -> None:
     if tool.extra_arguments_allowed:
         return
@@ -112,6 +125,8 @@ def _is_given(field: Field, value: object) -> bool:
 
 def _value(field: Field, value: object) -> object:
     _refuse_unsendable(field, value, _DEEPEST)
+    if isinstance(value, str) and len(value) > LONGEST_NAME and _NAMING.fullmatch(field.name):
+        raise _refusal(field, value, f"may have {LONGEST_NAME} characters at most")
     try:
         # Not strict: "0.5" is a number and "true" a boolean, as models like to write them.
         return msgspec.convert(_as_list(field, value), field.type, strict=False)

@@ -5,7 +5,7 @@ Light to import: the shim builds its list from here when no daemon answers.
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -126,16 +126,14 @@ class Registry:
 
     def get(self, name: str) -> Tool:
         """The tool of that name, with or without an editor's suffix. Raises: ToolNotFoundError with the nearest names."""
+        names = self.names()
+        if len(name) > arguments.LONGEST_NAME:
+            raise _no_tool(name, names[:_MOST_NAMED])
         plain = _SUFFIX.sub("", name)
         for tool in (*self.tools, *INTERNAL):
             if tool.name == plain and (plain not in self.disabled or tool in INTERNAL):
                 return tool
-        names = self.names()
-        nearest = get_close_matches(plain, names, n=3) or list(names[:_MOST_NAMED])
-        raise ToolNotFoundError(
-            f"There is no tool {plain[:80]!r}. Did you mean: {', '.join(nearest)}?",
-            details={"nearest": nearest},
-        )
+        raise _no_tool(plain, get_close_matches(plain, names, n=3) or names[:_MOST_NAMED])
 
     def names(self) -> tuple[str, ...]:
         """All that can be called."""
@@ -195,6 +193,13 @@ def _or_handle(tool: Tool, *, short: bool) -> dict[str, Any]:
     if short:
         return {"type": "object", "properties": properties}
     return {**own, "properties": properties, "required": ["status"]}
+
+
+def _no_tool(name: str, nearest: Sequence[str]) -> ToolNotFoundError:
+    return ToolNotFoundError(
+        f"There is no tool {name[:80]!r}. Did you mean: {', '.join(nearest)}?",
+        details={"nearest": list(nearest)},
+    )
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:

@@ -18,21 +18,25 @@ from wsproto.events import BytesMessage, Ping, Pong, TextMessage
 from .at_once import written_at_once
 from .life import Life
 from .relayed import Messages, Take
+from .upgrade import Upgrade
 
 RECEIVE_BYTES = 65_536
+RawHeaders = tuple[tuple[bytes, bytes], ...]
 _GONE = (trio.BrokenResourceError, trio.ClosedResourceError)
 _PIECE_BYTES = 65_536  # of a long write: a peer that takes so much in time reads
 
 
 class Connection(tws.WebSocketConnection):
     """`cut` is true once a write of ours ended midway: the peer would read the next bytes as part of the old ones. `beside` is
-    where pongs are sent; it is there before the reader runs."""
+    where pongs are sent; it is there before the reader runs. `most_after_first` is the size that messages may have once one
+    has come, unless that is the same."""
 
     beside: trio.Nursery
 
     def __init__(self, *arguments: Any, **named: Any) -> None:  # noqa: ANN401 - the library's own
         super().__init__(*arguments, **named)
         self.cut = False
+        self.most_after_first: int | None = None
         self._life = Life()
         self._messages = Messages(self._send_channel, self._recv_channel)
         self._send_channel = cast("Any", self._messages)
@@ -71,6 +75,8 @@ class Connection(tws.WebSocketConnection):
             await super()._handle_message_event(event)
         finally:
             self._life.is_deaf = False
+        if event.message_finished and self.most_after_first is not None:
+            self._max_message_size, self.most_after_first = self.most_after_first, None
 
     async def _handle_ping_event(self, event: Ping) -> None:
         self._life.heard()
@@ -131,10 +137,11 @@ class Connection(tws.WebSocketConnection):
                 await trio.aclose_forcefully(self._stream)
         return not left
 
-    async def receive_request(self) -> tuple[tws.WebSocketRequest, str]:
-        """The handshake of a client, and its Host header, which the library keeps from the request's headers."""
+    async def receive_request(self) -> tuple[tws.WebSocketRequest, RawHeaders]:
+        """The handshake of a client, and all of its headers, of which the library keeps some back."""
         proposal = await self._get_request()
-        return proposal, proposal._event.host  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
+        handshake: object = self._wsproto.handshake
+        return proposal, handshake.headers if isinstance(handshake, Upgrade) else ()
 
     async def wait_open(self) -> None:
         """Return when the server has accepted our handshake."""
@@ -172,15 +179,21 @@ class _HandshakeDone:
 _HANDSHAKE_DONE = _HandshakeDone()
 
 
-def server_side(stream: trio.abc.Stream, queue: int, max_bytes: int) -> Connection:
-    """Not yet shaken hands; nothing runs."""
-    return Connection(
+def server_side(
+    stream: trio.abc.Stream, queue: int, first_bytes: int, max_bytes: int
+) -> Connection:
+    """Not yet shaken hands; nothing runs. The first message may have `first_bytes`, the others `max_bytes`."""
+    protocol = WSConnection(ConnectionType.SERVER)
+    protocol.handshake = Upgrade()
+    connection = Connection(
         stream,
-        WSConnection(ConnectionType.SERVER),
+        protocol,
         message_queue_size=queue,
-        max_message_size=max_bytes,
+        max_message_size=first_bytes,
         receive_buffer_size=RECEIVE_BYTES,
     )
+    connection.most_after_first = max_bytes
+    return connection
 
 
 def client_side(stream: trio.abc.Stream, authority: str, queue: int, max_bytes: int) -> Connection:

@@ -14,8 +14,9 @@ import trio_websocket as tws
 from wsproto.utilities import ProtocolError
 
 from exai_trio import structs
+from exai_trio.wire.hosts import Refusal
 
-from .connection import Connection, client_side, server_side
+from .connection import Connection, RawHeaders, client_side, server_side
 from .peer import Ends
 from .refused import all_refused
 
@@ -27,12 +28,13 @@ INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATER = 1011, 1012, 1013
 
 @structs.frozen(kw_only=True)
 class Limits:
-    """`max_bytes` for one message; `send_s` for a write of which nothing is taken, `close_s` for the closing handshake, both in seconds.
+    """`max_bytes` for one message, `first_bytes` for the first of a client; `send_s` for a write of which nothing is taken, `close_s` for the closing handshake, both in seconds.
 
     At most `queue` messages wait unread, so a connection holds at most `queue` × `max_bytes`.
     """
 
     max_bytes: int = 33_554_432
+    first_bytes: int = 65_536
     send_s: float = 10.0
     close_s: float = 1.0
     queue: int = 16
@@ -63,10 +65,11 @@ class _TooLarge(Exception):
 
 @structs.frozen(kw_only=True)
 class Handshake:
-    """What a client sent before the upgrade; header names are in lower case."""
+    """What a client sent before the upgrade; header names are in lower case. `raw` has every header as it came."""
 
     path: str
     headers: Mapping[str, str]
+    raw: RawHeaders = ()
 
 
 @structs.define(eq=False)
@@ -76,6 +79,7 @@ class WebSocket:
     _connection: Connection
     _limits: Limits
     _reader_ended: trio.Event
+    _most: int  # bytes, of the next message
     ends: Ends | None = None  # of a client's connection, unless it is within this process
 
     async def receive(self) -> str | bytes:
@@ -110,7 +114,7 @@ class WebSocket:
 
     def _check_size(self, frame: str | bytes) -> None:
         """The library counts characters; the limit is in bytes."""
-        most = self._limits.max_bytes
+        most, self._most = self._most, self._limits.max_bytes
         if len(frame) * 4 > most and _size(frame) > most:
             raise _TooLarge(f"messages are limited to {most} bytes")
 
@@ -155,21 +159,22 @@ class WebSocket:
 async def accept(
     stream: trio.abc.Stream,
     limits: Limits,
-    admit: Callable[[Handshake], str | None],
+    admit: Callable[[Handshake], Refusal | None],
 ) -> AsyncGenerator[WebSocket]:
-    """Serve one WebSocket on `stream`. `admit` returns why a handshake is refused (HTTP 403), or None.
+    """Serve one WebSocket on `stream`. `admit` returns why a handshake is refused, or None.
 
     Raises PeerGone if the handshake is refused or fails; the caller bounds the time until the context is entered.
     The stream is closed when the context is left; without an earlier close the peer hears 1001.
     """
-    connection = server_side(stream, limits.queue, limits.max_bytes)
+    first = min(limits.first_bytes, limits.max_bytes)
+    connection = server_side(stream, limits.queue, first, limits.max_bytes)
     async with _reader(connection, stream) as reader:
         with reader.handshake:
             await _answer_handshake(connection, reader, limits, admit)
         if reader.handshake.cancelled_caught:
             raise PeerGone(reason="the handshake failed")
         connection.forget_handshake()
-        socket = WebSocket(connection, limits, reader.ended)
+        socket = WebSocket(connection, limits, reader.ended, first)
         try:
             yield socket
         finally:
@@ -204,7 +209,7 @@ async def client_on(
         if reader.handshake.cancelled_caught:
             raise Unreachable(f"{authority} refuses the WebSocket: {reader.fault}")
         connection.forget_handshake()
-        socket = WebSocket(connection, limits, reader.ended)
+        socket = WebSocket(connection, limits, reader.ended, limits.max_bytes)
         socket.ends = Ends.of(stream)
         try:
             yield socket
@@ -260,25 +265,23 @@ async def _answer_handshake(
     connection: Connection,
     reader: _Reader,
     limits: Limits,
-    admit: Callable[[Handshake], str | None],
+    admit: Callable[[Handshake], Refusal | None],
 ) -> None:
-    request, host = await connection.receive_request()
-    headers = {
-        name.decode("latin-1").lower(): value.decode("latin-1") for name, value in request.headers
-    }
-    refusal = admit(Handshake(path=request.path, headers=headers | {"host": host}))
+    request, raw = await connection.receive_request()
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
+    refusal = admit(Handshake(path=request.path, headers=headers, raw=raw))
     if refusal is not None:
         await _refuse(request, refusal, reader, limits)
     await request.accept()
 
 
 async def _refuse(
-    request: tws.WebSocketRequest, refusal: str, reader: _Reader, limits: Limits
+    request: tws.WebSocketRequest, refusal: Refusal, reader: _Reader, limits: Limits
 ) -> NoReturn:
-    await request.reject(403, body=refusal.encode())
+    await request.reject(refusal.status, body=refusal.text.encode())
     with trio.move_on_after(limits.close_s):
         await reader.ended.wait()
-    raise PeerGone(reason=refusal)
+    raise PeerGone(reason=refusal.text)
 
 
 def _peer_gone(lost: Exception) -> PeerGone:

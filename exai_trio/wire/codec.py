@@ -3,7 +3,6 @@
 Any text or bytes decode to one message or raise one WireError, which keeps what is needed to answer it.
 """
 
-import re
 from typing import Any, cast
 
 import attrs
@@ -11,6 +10,7 @@ import msgspec
 
 from exai_trio import structs
 
+from .beginning import LOOKED_AT, outer_members
 from .messages import (
     Ack,
     Bye,
@@ -66,20 +66,19 @@ DAEMON_MESSAGES: dict[str, type[DaemonMessage]] = {
     "error": ErrorReply,
 }
 
-_NESTED = re.compile(r"[\[{]")
-_FIELD = re.compile(r'"(op|request_id)"\s*:\s*("(?:[^"\\]|\\.)*"|-?\d+)\s*,')
-_LOOKED_THROUGH = 4096  # bytes of a frame that is nested too deeply
+_LENIENT = 65_536  # characters of a frame that is worth a second look as a whole
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder()
 
 
 @structs.define(kw_only=True, eq=False, str=False)
 class WireError(Exception):
-    """A frame that is no message. `op` and `request_id` are set if they could be read."""
+    """A frame that is no message. `op` and `request_id` are set if they could be read; `garbled` if it is not even JSON."""
 
     reason: str = attrs.field(kw_only=False)
     op: str | None = None
     request_id: RequestId | None = None
+    garbled: bool = False
 
     def __str__(self) -> str:
         return self.reason
@@ -150,31 +149,27 @@ def _object(frame: str | bytes) -> dict[str, Any]:
 
 def _undecodable(frame: str | bytes, fault: Exception) -> WireError:
     """What the strict decoder refused, read again leniently, only to find whom to answer."""
+    is_json, fields = _read_leniently(frame)
+    op = fields.get("op")
+    return WireError(
+        f"the frame is not valid JSON: {fault}",
+        op=op if isinstance(op, str) else None,
+        request_id=_request_id(fields),
+        garbled=not is_json,
+    )
+
+
+def _read_leniently(frame: str | bytes) -> tuple[bool, dict[str, Any]]:
+    """Whether it is JSON of a kind, as far as is looked; and its fields, or those at its beginning."""
+    if len(frame) > _LENIENT:
+        return True, dict[str, Any](outer_members(frame))
     import json  # noqa: PLC0415 - 0.2 MiB that a shim without such frames need not hold
 
-    reason = f"the frame is not valid JSON: {fault}"
     try:
         value: object = json.loads(frame)
-    except RecursionError:
-        value = _before_nesting(frame)
-    except ValueError:
-        return WireError(reason)
-    if not isinstance(value, dict):
-        return WireError(reason)
-    fields = cast("dict[str, Any]", value)
-    op = fields.get("op")
-    return WireError(reason, op=op if isinstance(op, str) else None, request_id=_request_id(fields))
-
-
-def _before_nesting(frame: str | bytes) -> dict[str, object]:
-    """The plain fields that stand before the first nested one, and near the beginning."""
-    beginning = frame[:_LOOKED_THROUGH]
-    text = beginning if isinstance(beginning, str) else beginning.decode(errors="replace")
-    plain = _NESTED.split(text.partition("{")[2], maxsplit=1)[0]
-    try:
-        return {key: _decoder.decode(value) for key, value in _FIELD.findall(plain)}
-    except msgspec.MsgspecError:
-        return {}
+    except (ValueError, RecursionError) as fault:
+        return isinstance(fault, RecursionError), dict[str, Any](outer_members(frame))
+    return True, cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _op(fields: dict[str, Any]) -> str:
@@ -190,7 +185,9 @@ def _request_id(fields: dict[str, Any]) -> RequestId | None:
     request_id = fields.get("request_id")
     if isinstance(request_id, bool) or not isinstance(request_id, str | int):
         return None
-    return _sendable(request_id) if isinstance(request_id, str) else request_id
+    if isinstance(request_id, int):
+        return request_id
+    return _sendable(request_id) if len(request_id) <= LOOKED_AT else None
 
 
 def _sendable(text: str) -> str | None:

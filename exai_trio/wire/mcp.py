@@ -13,6 +13,8 @@ import msgspec
 
 from exai_trio import structs
 
+from .beginning import LOOKED_AT, outer_members
+
 MAX_LINE: Final = 32 * 2**20  # bytes
 PARSE_ERROR, INVALID_REQUEST, METHOD_NOT_FOUND, INVALID_PARAMS = -32700, -32600, -32601, -32602
 _BOM: Final = b"\xef\xbb\xbf"
@@ -72,16 +74,24 @@ _frames = msgspec.json.Decoder(_Frame)
 _encoder = msgspec.json.Encoder()
 
 
+@structs.frozen
+class TooLong:
+    """A line that was too long to keep: its first kilobyte and its last."""
+
+    ends: bytes
+
+
 @structs.define
 class LineSplitter:
-    """Cuts a stream of bytes into lines. A line over `limit` bytes is dropped as it comes and given as None."""
+    """Cuts a stream of bytes into lines. A line over `limit` bytes is dropped as it comes, but for its beginning."""
 
     limit: int = MAX_LINE
+    _beginning: bytes = b""
     _parts: list[bytes] = attrs.field(factory=list[bytes])
     _held: int = 0
     _dropping: bool = False
 
-    def feed(self, data: bytes) -> Iterator[bytes | None]:
+    def feed(self, data: bytes) -> Iterator[bytes | TooLong]:
         """The lines that `data` completes, without their ends."""
         first, *rest = data.split(b"\n")
         self._hold(first)
@@ -89,30 +99,33 @@ class LineSplitter:
             yield self._take()
             self._hold(piece)
 
-    def end(self) -> bytes | None:
+    def end(self) -> bytes | TooLong:
         """What was there of a last line when the stream ended; empty if nothing."""
         return self._take()
 
     def _hold(self, piece: bytes) -> None:
         self._held += len(piece)
+        self._parts += [piece] if piece else []
         if self._held > self.limit:
+            whole = b"".join(self._parts)
+            if not self._dropping:
+                self._beginning = whole[:LOOKED_AT]
             self._dropping = True
-            self._parts.clear()
-        elif piece:
-            self._parts.append(piece)
+            self._parts = [whole[-LOOKED_AT:]]
 
-    def _take(self) -> bytes | None:
-        line = None if self._dropping else b"".join(self._parts)
+    def _take(self) -> bytes | TooLong:
+        whole = b"".join(self._parts)
+        line = TooLong(self._beginning + whole) if self._dropping else whole
         self._parts.clear()
         self._held = 0
         self._dropping = False
         return line
 
 
-def parse(line: bytes | None) -> Message | None:
-    """The message in a line; None if it is blank. `line` is None if it was too long to keep."""
-    if line is None:
-        return Fault(None, PARSE_ERROR, f"the line is longer than {MAX_LINE} bytes")
+def parse(line: bytes | TooLong) -> Message | None:
+    """The message in a line; None if it is blank."""
+    if isinstance(line, TooLong):
+        return _unread(line.ends, f"the line is longer than {MAX_LINE} bytes")
     try:
         line.decode()  # what is carried on unread must be Unicode too
         return _classify(_frames.decode(line))
@@ -145,11 +158,21 @@ def _second_look(line: bytes) -> Message | None:
         value: object = json.loads(text.decode(), parse_constant=_no_constant)
         whole = _whole_pairs(json.dumps(value, ensure_ascii=False))
     except (ValueError, RecursionError) as fault:
-        return Fault(None, PARSE_ERROR, f"not JSON: {_short(fault)}")
+        return _unread(text, f"not JSON: {_short(fault)}")
     try:
         return _classify(_frames.decode(whole))
     except (msgspec.MsgspecError, RecursionError) as fault:
         return _misshapen(value, _short(fault))
+
+
+def _unread(text: bytes, why: str) -> Fault:
+    """A line that cannot be read as a whole; whom to answer may stand at its beginning."""
+    id_ = outer_members(text).get("id")
+    if id_ is None:
+        why += (
+            f"; in its first and last {LOOKED_AT} bytes it has no id that this answer could carry"
+        )
+    return Fault(id_, PARSE_ERROR, why)
 
 
 def _misshapen(value: object, why: str) -> Fault:

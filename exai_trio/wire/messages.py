@@ -14,6 +14,8 @@ from exai_trio import structs
 RequestId = Annotated[str, Meta(min_length=1, max_length=512)] | int
 Seconds = Annotated[float, Meta(gt=0)]
 MaybeId = RequestId | None | UnsetType
+Roots = Annotated[list[Annotated[str, Meta(max_length=4096)]], Meta(max_length=256)]
+Trace = Annotated[str, Meta(max_length=512)]
 
 
 @structs.frozen(kw_only=True)
@@ -27,7 +29,7 @@ class Hello:
     client_version: str | None = None
     protocol: int = 1
     last_seq: Annotated[int, Meta(ge=0)] = 0
-    roots: list[str] | None = None
+    roots: Roots | None = None
 
 
 @structs.frozen(kw_only=True)
@@ -47,8 +49,8 @@ class CallTool:
     arguments: dict[str, Any] = attrs.field(factory=dict[str, Any])
     timeout_s: Seconds | None = None
     stream: bool = False
-    trace: str | None = None
-    roots: list[str] | None = None
+    trace: Trace | None = None
+    roots: Roots | None = None
     handle_after_s: Seconds | None = None
 
 

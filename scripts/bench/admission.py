@@ -1,4 +1,4 @@
-"""What becomes of too many calls at once, of clients that never read, and what the watchdog costs."""
+"""What becomes of too many calls at once, of clients that never read, of large frames, and what the watchdog costs."""
 
 import json
 import math
@@ -15,7 +15,7 @@ from exai_trio.observability.watchdog import Watchdog, watching
 from .pairs import our_daemon
 from .peer import run
 from .processes import NotMeasured, weight
-from .raw import Raw, frame, raw
+from .raw import Raw, frame, framed, raw
 from .report import Goal, Row, median, percentile
 
 _CONNECTIONS, _BURST, _ACCEPTED = 50, 100, 8  # of each connection
@@ -25,6 +25,9 @@ _DEAF_BYTES = 40_000
 _SHARE = 0.3  # of what the machine can do, for the thousand together
 _ASKING = 20  # clients that find out how much that is
 _FILES = 4096
+_LARGE = 9_000_000  # characters of a frame
+_PONG_MS = 50  # that another client may wait meanwhile
+_ANSWER_S = 10.0
 
 
 @attrs.define
@@ -254,3 +257,74 @@ async def _timed(count: int) -> float:
     for _ in range(count):
         await trio.lowlevel.checkpoint()
     return time.perf_counter() - began
+
+
+def frames(*, quick: bool) -> Iterator[Row]:
+    """How long another client waits for its pong while the daemon gets a frame of nine megabytes, of each kind by turns."""
+    kinds = list(_large_frames().items())
+    longest: dict[str, float] = {}
+    with our_daemon(ENABLED_TOOLS="test_echo", LOG_LEVEL="WARNING") as daemon:
+        for _ in range(1 if quick else 3):
+            for name, large in kinds:
+                waited = run(_pinged, daemon.port, large)
+                longest[name] = min(waited, longest.get(name, math.inf))
+    for name, waited in longest.items():
+        yield Row(
+            what=f"another client's longest pong meanwhile: {name}",
+            unit="ms",
+            ours=waited * 1000,
+            goal=Goal("at most", _PONG_MS),
+        )
+
+
+async def _pinged(port: int, large: bytes) -> float:
+    """The longest wait for a pong from when the large frame goes out until it is answered or its connection ends."""
+    waited: list[float] = []
+
+    async def ping(other: Raw) -> None:
+        while True:
+            await other.say([frame("ping", request_id=1)])
+            ((at, _),) = await other.hear()
+            waited.append(at - other.sent)
+            await trio.sleep(0.001)
+
+    async with raw(port) as attacker, raw(port) as other, trio.open_nursery() as pinging:
+        pinging.start_soon(ping, other)
+        with trio.move_on_after(_ANSWER_S):
+            await attacker.stream.send_all(large)
+            await attacker.hear()
+        pinging.cancel_scope.cancel()
+    return max(waited)
+
+
+def _large_frames() -> dict[str, bytes]:
+    """Twenty kinds, as they travel."""
+    text, begun = "x" * _LARGE, '{"op":"call_tool","request_id":"r","name":"chat","arguments":'
+    calls: dict[str, dict[str, Any]] = {
+        "a tool's name": {"name": text},
+        "an argument's name": {"name": "chat", "arguments": {text: 1}},
+        "600,000 names": {"name": "chat", "arguments": {f"k{n}": 1 for n in range(600_000)}},
+        "15,000 names": {"name": "chat", "arguments": {f"k{n}": 1 for n in range(15_000)}},
+        "a model's name": {"name": "chat", "arguments": {"prompt": "x", "model": text}},
+        "a conversation": {"name": "chat", "arguments": {"prompt": "x", "continuation_id": text}},
+        "a word of a few": {"name": "chat", "arguments": {"prompt": "x", "thinking_mode": text}},
+        "roots": {"name": "chat", "roots": ["/a"] * 1_000_000},
+        "a root": {"name": "chat", "roots": ["/" + text]},
+        "a trace": {"name": "chat", "trace": text},
+        "a file's name": {"name": "chat", "arguments": {"prompt": "x", "files": ["/" + text]}},
+        "wide text": {"name": "chat", "arguments": {"prompt": "é" * (_LARGE // 6), "model": text[:300]}},
+    }  # fmt: skip
+    texts = {
+        "brackets": begun + "[" * _LARGE,
+        "empty lists": begun + "[" + "[]," * (_LARGE // 3) + "1]}",
+        "quotes and commas": begun + '{"nothing":"' + '\\",' * (_LARGE // 3) + '"}}',
+        "half a character": begun + '{"prompt":"\\ud800' + text + '"}}',
+        "cut off": begun + '{"prompt":"' + text,
+        "a long integer": '{"op":"ping","request_id":' + "7" * _LARGE + "}",
+        "an op": json.dumps({"op": text}),
+        "no JSON": text,
+    }
+    large = {
+        name: frame("call_tool", **({"request_id": "r"} | call)) for name, call in calls.items()
+    }
+    return large | {name: framed(one.encode()) for name, one in texts.items()}

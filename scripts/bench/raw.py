@@ -20,7 +20,11 @@ _CHUNK = 262_144
 
 
 def frame(op: str, **fields: Any) -> bytes:
-    data = json.dumps({"op": op, **fields}).encode()
+    return framed(json.dumps({"op": op, **fields}).encode())
+
+
+def framed(data: bytes) -> bytes:
+    """A text as it travels, with a mask of zeros."""
     size = len(data)
     if size < _SHORT:
         head = bytes([0x81, 0x80 | size])

@@ -1,4 +1,4 @@
-"""The six kinds of load: how many clients call what, and what is done to them. What is counted: `Load`."""
+"""The seven kinds of load: how many clients call what, and what is done to them. What is counted: `Load`."""
 
 import random
 from collections import Counter
@@ -10,6 +10,7 @@ import trio
 
 from .caller import LOST, Caller, Frame, Refused
 from .deaf import open_deaf
+from .hostile import Hostility
 from .latencies import Latencies
 from .proxy import Proxy, open_proxy
 from .world import World
@@ -22,7 +23,8 @@ _READERS_PER_SECOND = 200.0  # of all that read beside them
 
 @attrs.define(kw_only=True, eq=False)
 class Load:
-    """`clients` is how many there are where that can be chosen; `deaf` whether half of them never reads."""
+    """`clients` is how many there are where that can be chosen; `deaf` whether half of them never reads. `alone` has the latencies
+    of the turns without `hostility`, where there is any."""
 
     world: World
     seconds: float
@@ -30,6 +32,10 @@ class Load:
     deaf: bool = True
     began: float = attrs.field(factory=trio.current_time)
     answers: Latencies = attrs.field(
+        default=attrs.Factory(lambda self: Latencies(self.seconds), takes_self=True)
+    )
+    hostility: Hostility | None = None
+    alone: Latencies = attrs.field(
         default=attrs.Factory(lambda self: Latencies(self.seconds), takes_self=True)
     )
     codes: Counter[str] = attrs.field(factory=Counter[str])
@@ -223,6 +229,34 @@ async def mixed(load: Load) -> None:
     await _clients(load, 10, 4, work)
 
 
+_TURNS: Final = 6
+_HONEST_PAUSE_S: Final = 0.05
+
+
+async def hostile(load: Load) -> None:
+    """Honest echoes alone and beside clients that mean harm, by turns."""
+    beside = load.answers
+
+    async def honest(load: Load, caller: Caller, number: int) -> None:
+        await trio.sleep(_rhythm(_HONEST_PAUSE_S))
+        await _echo(load, caller, number)
+
+    async def take_turns(harm: Hostility) -> None:
+        while True:
+            load.answers = load.alone
+            await trio.sleep(load.seconds / _TURNS)
+            load.answers = beside
+            with trio.move_on_after(load.seconds / _TURNS):
+                await harm.run()
+
+    async with trio.open_nursery() as others:
+        if load.hostility is not None:
+            others.start_soon(take_turns, load.hostility)
+        await _clients(load, 10, 1, honest)
+        others.cancel_scope.cancel()
+    load.answers = beside
+
+
 LOADS: Final[Mapping[str, Callable[[Load], Awaitable[None]]]] = {
     "steady": steady,
     "burst": burst,
@@ -230,5 +264,6 @@ LOADS: Final[Mapping[str, Callable[[Load], Awaitable[None]]]] = {
     "failures": failures,
     "large": large,
     "mixed": mixed,
+    "hostile": hostile,
 }
 EXPECTED: Final = {"mixed": frozenset({"ok", "TOOL_NOT_FOUND", "VALIDATION_ERROR"})}

@@ -52,6 +52,12 @@ class Provider:
             "KIMI_API_URL": f"{origin}/kimi/v1",
         }
 
+    async def requests(self) -> list[dict[str, Any]]:
+        """All chat requests that it still knows, as it shows them."""
+        said = await fetch(self.port, "/_requests?path=/chat/completions")
+        found: list[dict[str, Any]] = said["requests"]
+        return found
+
     async def visits(self) -> list[Visit]:
         """The chat requests since the last time; not those that a kill cut off before their body was there."""
         path = f"/_requests?path=/chat/completions&since={self._seen}"

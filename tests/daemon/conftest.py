@@ -10,7 +10,7 @@ import trio
 from trio.testing import memory_stream_pair
 
 from exai_trio.config import Config
-from exai_trio.daemon.admission import OurNames, Places
+from exai_trio.daemon.admission import Places
 from exai_trio.daemon.archive import Archive
 from exai_trio.daemon.clock_trust import ClockTrust
 from exai_trio.daemon.facts import Facts
@@ -34,6 +34,7 @@ from exai_trio.tools.registry import BUILT_IN, Registry
 from exai_trio.tools.upload_desk import UploadDesk
 from exai_trio.transport.websocket import Limits, client_on
 from exai_trio.wire.codec import decode_daemon, encode
+from exai_trio.wire.hosts import OurNames
 from exai_trio.wire.messages import Ack, CallTool, Hello
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that these tests share are beside them

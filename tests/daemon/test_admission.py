@@ -1,48 +1,12 @@
-"""Hosts, origins and places."""
+"""Places."""
 
 import attrs
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.daemon.admission import OurNames, Places
+from exai_trio.daemon.admission import Places
 
-CONFIG = Config(
-    allowed_origins=("https://board.example",), max_connections=3, max_connections_per_ip=2
-)
-
-
-@pytest.mark.parametrize(
-    ("host", "origin", "fine"),
-    [
-        ("localhost:8079", "", True),
-        ("LOCALHOST", "", True),
-        ("[::1]:8079", "", True),
-        ("127.0.0.1:8079", "http://127.0.0.1:8080", True),
-        ("127.0.0.1:8079", "http://127.0.0.1:8080/", True),
-        ("127.0.0.1:8079", "http://127.0.0.1:3000", False),
-        ("127.0.0.1:8079", "https://board.example", True),
-        ("board.example", "https://board.example", True),
-        ("127.0.0.1:8079", "https://board.example.evil", False),
-        ("evil.example", "", False),
-        ("", "", False),
-        ("[::1", "", False),
-        ("localhost.evil.example", "", False),
-        ("127.0.0.1:8079", "null", False),
-    ],
-)  # fmt: skip
-def test_only_our_hosts_and_allowed_origins(host, origin, fine):
-    """A request is refused unless its Host is ours and its Origin absent, allowed or one of our pages."""
-    headers = {"host": host} | ({"origin": origin} if origin else {})
-
-    assert fine == (OurNames.of(CONFIG).objection(headers) is None)
-
-
-def test_a_daemon_on_all_addresses_is_ours_under_the_address_it_was_reached_at():
-    """0.0.0.0 is no name; the listening addresses that are given are."""
-    names = OurNames.of(attrs.evolve(CONFIG, ws_host="0.0.0.0"), "192.0.2.7")  # noqa: S104 - compared, not bound
-
-    assert names.objection({"host": "192.0.2.7:8079"}) is None
-    assert names.objection({"host": "0.0.0.0:8079"}) is not None
+CONFIG = Config(max_connections=3, max_connections_per_ip=2)
 
 
 def test_places_are_counted_by_address_and_given_back():

@@ -4,9 +4,9 @@ import pytest
 from starlette.requests import Request
 
 from exai_trio.config import Config
-from exai_trio.daemon.admission import OurNames
 from exai_trio.daemon.http import Gate
 from exai_trio.daemon.tokens import Tokens
+from exai_trio.wire.hosts import OurNames
 
 
 def request(client, **headers):

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 
 from exai_trio.wire import mcp
-from exai_trio.wire.mcp import Fault, LineSplitter, Notification, Request, Response, parse
+from exai_trio.wire.mcp import Fault, LineSplitter, Notification, Request, Response, TooLong, parse
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
@@ -31,12 +31,14 @@ NEARLY_RPC = st.fixed_dictionaries(
 
 @given(st.lists(st.binary(max_size=40)), st.integers(1, 60))
 def test_the_splitter_gives_the_same_lines_however_the_bytes_are_cut(pieces, limit):
-    """Lines do not depend on where the chunks end; a line over the limit is one None."""
+    """Lines do not depend on where the chunks end; of a line over the limit its ends are left."""
     splitter = LineSplitter(limit=limit)
     lines = [line for piece in pieces for line in splitter.feed(piece)] + [splitter.end()]
 
     whole = b"".join(pieces).split(b"\n")
-    assert lines == [None if len(line) > limit else line for line in whole]
+    assert len(whole) == len(lines)
+    for line, found in zip(whole, lines, strict=True):
+        assert found == line if len(line) <= limit else found.ends.endswith(line[-1024:])
 
 
 @given(st.binary(max_size=200) | ANY_JSON.map(lambda value: json.dumps(value).encode()))
@@ -63,12 +65,17 @@ def test_what_looks_like_json_rpc_is_read_or_refused(value):
     [
         (b"{", mcp.PARSE_ERROR, None),
         (b"\xff\xfe\x00", mcp.PARSE_ERROR, None),
-        (b'{"jsonrpc":"2.0","id":1,"method":"x\xff"}', mcp.PARSE_ERROR, None),
-        (b'{"jsonrpc":"2.0","id":1,"method":"x","params":{"a":"\xff"}}', mcp.PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x\xff"}', mcp.PARSE_ERROR, 1),
+        (b'{"method":"x","params":{"a":"\xff"},"jsonrpc":"2.0","id":1}', mcp.PARSE_ERROR, 1),
+        (b'{"jsonrpc":"2.0","method":"x","params":{"id":1,"a":"\xff"}}', mcp.PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":' + b"7" * 5_000 + b',"method":"x"}', mcp.PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":' + b"[" * 100_000, mcp.PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":"a","method":"x","params":' + b"[" * 100_000, mcp.PARSE_ERROR, "a"),
         (b"[" * 100_000, mcp.PARSE_ERROR, None),
         (b"9" * 5_000, mcp.PARSE_ERROR, None),
         (b'{"id":NaN}', mcp.PARSE_ERROR, None),
-        (None, mcp.PARSE_ERROR, None),
+        (TooLong(b'{"jsonrpc":"2.0","id":5,"method":"x","params":{"a":"xxx'), mcp.PARSE_ERROR, 5),
+        (TooLong(b'{"jsonrpc":"2.0","method":"x","params":{"a":"xxx'), mcp.PARSE_ERROR, None),
         (b"3", mcp.INVALID_REQUEST, None),
         (b"[]", mcp.INVALID_REQUEST, None),
         (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', mcp.INVALID_REQUEST, None),
@@ -79,13 +86,37 @@ def test_what_looks_like_json_rpc_is_read_or_refused(value):
         (b'{"jsonrpc":"2.0","id":"a","method":7}', mcp.INVALID_REQUEST, "a"),
         (b'{"jsonrpc":"2.0","id":4}', mcp.INVALID_REQUEST, 4),
     ],
-)
+)  # fmt: skip
 def test_what_is_no_request_has_its_code(line, code, id_):
     """Bad JSON is -32700, JSON that is no request -32600, with the id where one can be read."""
     message = parse(line)
 
     assert isinstance(message, Fault)
     assert (message.code, message.id) == (code, id_)
+    assert message.id is not None or code != mcp.PARSE_ERROR or "has no id" in message.message
+
+
+@pytest.mark.parametrize(
+    ("line", "id_"),
+    [
+        (b'{"jsonrpc":"2.0","id":"first","method":"tools/call","params":{"a":"%s"}}', "first"),
+        (b'{"method":"tools/call","params":{"a":"%s"},"jsonrpc":"2.0","id":7}', 7),
+        (b'{"method":"tools/call","params":{"a":"%s","id":7}}', None),
+        (b'{"method":"tools/call","params":{"a":"%s,\\"id\\":7}"}}', None),
+    ],
+)
+def test_a_line_over_the_limit_is_answered_under_its_id(line, id_):
+    """Where the id stands first or last in it; else the answer says that there is none."""
+    splitter = LineSplitter(limit=100_000)
+    long = line.replace(b"%s", b"x" * 300_000) + b"\n"
+    (found,) = [
+        one for at in range(0, len(long), 999) for one in splitter.feed(long[at : at + 999])
+    ]
+    fault = parse(found)
+
+    assert (mcp.PARSE_ERROR, id_) == (fault.code, fault.id)
+    assert ("has no id" in fault.message) == (id_ is None)
+    assert fault.message.startswith("the line is longer than")
 
 
 @pytest.mark.parametrize("line", [b"", b"\r", b"   ", b"\t\r"])

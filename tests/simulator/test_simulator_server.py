@@ -40,7 +40,7 @@ async def _asked_by_hand(origin, asked):
     """A socket on which the request was sent and nothing is read."""
     host, port = origin.removeprefix("http://").split(":")
     body = json.dumps(asked)
-    head = f"Host: x\r\nAuthorization: Bearer k\r\nContent-Length: {len(body)}"
+    head = f"Host: localhost\r\nAuthorization: Bearer k\r\nContent-Length: {len(body)}"
     stream = await trio.open_tcp_stream(host, int(port))
     await stream.send_all(f"POST {GLM}/chat/completions HTTP/1.1\r\n{head}\r\n\r\n{body}".encode())
     return stream
@@ -79,7 +79,7 @@ async def test_cancelled_at_every_step_nothing_is_left(cancel_at_every_step):
             ports.append(int(origin.rpartition(":")[2]))
             stream = await trio.open_tcp_stream("127.0.0.1", ports[-1])
             async with stream:
-                await stream.send_all(b"GET /kimi/v1/models HTTP/1.1\r\nHost: x\r\n\r\n")
+                await stream.send_all(b"GET /kimi/v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
                 await stream.receive_some(100)
             serving.cancel_scope.cancel()
 

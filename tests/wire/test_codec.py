@@ -137,11 +137,43 @@ REFUSED = {
     "an id behind deep nesting": (
         ('{"op":"ping","x":' + "[" * 5000 + "]" * 5000 + ',"request_id":3}').encode(),
         "ping",
-        None,
+        3,
     ),
     "an id that is no text, before deep nesting": (
         '{"request_id":"\\q","op":"ping","x":' + "[" * 5000 + "]" * 5000 + "}",
+        "ping",
         None,
+    ),
+    "an integer of 5,000 digits as id": (
+        '{"op":"call_tool","name":"chat","request_id":' + "7" * 5000 + "}",
+        "call_tool",
+        None,
+    ),
+    "an integer of 5,000 digits beside an id": (
+        '{"op":"call_tool","request_id":7,"name":"chat","timeout_s":' + "7" * 5000 + "}",
+        "call_tool",
+        7,
+    ),
+    "a deeply nested id": (
+        '{"op":"call_tool","request_id":' + "[" * 5000 + "]" * 5000 + ',"name":"chat"}',
+        "call_tool",
+        None,
+    ),
+    "a long frame that is cut off": (
+        '{"op":"call_tool","name":"chat","request_id":"r","arguments":{"p":"' + "x" * 2**20,
+        "call_tool",
+        "r",
+    ),
+    "a long frame with half a character": (
+        '{"op":"call_tool","request_id":"r","name":"chat","arguments":{"p":"\\ud800'
+        + "x" * 2**20
+        + '"}}',
+        "call_tool",
+        "r",
+    ),
+    "an id longer than what may be said again": (
+        '{"op":"ping","request_id":"' + "x" * 9000 + '"}',
+        "ping",
         None,
     ),
     "no UTF-8": (b"\xff\xfe", None, None),

@@ -4,7 +4,7 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon.admission import OurNames, Places
+from exai_trio.daemon.admission import Places
 from exai_trio.daemon.archive import Archive
 from exai_trio.daemon.burden import Burden
 from exai_trio.daemon.clock_trust import ClockTrust
@@ -26,6 +26,7 @@ from exai_trio.storage.uploads import MemoryUploads
 from exai_trio.tools.declaration import Services
 from exai_trio.tools.registry import Registry
 from exai_trio.tools.upload_desk import UploadDesk
+from exai_trio.wire.hosts import OurNames
 
 from .network import LIMITS, Network
 
