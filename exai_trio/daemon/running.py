@@ -16,6 +16,7 @@ from exai_trio.observability import logs
 from exai_trio.storage.faults import NotKept
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
+from . import early_refusals
 from .calls import Call, Outcome, outcome_of
 from .faults import as_fault
 from .ledger import Ledger
@@ -129,6 +130,10 @@ class Running:
         _sign_logs(call)
         due: Due | None = None
         try:
+            refusal = await early_refusals.paths_refused(call)
+            if refusal is not None:
+                self._refuse(call, refusal)
+                return
             self._accept(call)
             if self.ledger is None or await self._record(call, self.ledger):
                 due = await self._answer(call)
@@ -148,10 +153,19 @@ class Running:
         self.mail.let_go(call.wire_id)
         return True
 
+    def _refuse(self, call: Call, fault: ExaiError) -> None:
+        """The call ends before its acceptance; whoever waits until nothing is on its way hears that too."""
+        self.shared.figures.refused += 1
+        log.debug("call refused", extra={"code": fault.code})
+        failed = CallFailed(request_id=call.wire_id, error=as_fault(fault, call.correlation_id))
+        self.calls.pop(call.wire_id, None)
+        self.mail.hold(call.wire_id, self.mail.rules.reject(call.wire_id, failed))
+        self.mail.let_go(call.wire_id)
+
     def _reject(self, call: Call, fault: StorageError) -> None:
         self.shared.figures.refused += 1
         log.error("call not journalled", extra={"fault": fault.message})
-        error = as_fault(_not_kept(fault), call.correlation_id)
+        error = as_fault(early_refusals.not_journalled(fault), call.correlation_id)
         refusal = CallFailed(request_id=call.wire_id, error=error)
         self.mail.let_go(call.wire_id, instead=self.mail.rules.reject(call.wire_id, refusal))
 
@@ -277,13 +291,3 @@ def _sign_logs(call: Call) -> None:
     logs.session_id.set(call.session_id)
     logs.request_id.set(call.request_id)
     logs.correlation_id.set(call.correlation_id)
-
-
-def _not_kept(fault: StorageError) -> StorageError:
-    """Why a call is refused that cannot be journalled."""
-    return StorageError(
-        f"the call was not started, because it could not be written down: {fault.message}"
-        " EXAI_DURABILITY=off takes calls without that",
-        retry_after_s=fault.retry_after_s or 5.0,
-        details={"reason": "not_journalled"},
-    )

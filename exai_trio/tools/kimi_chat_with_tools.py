@@ -73,5 +73,6 @@ TOOL = Tool(
     run=run,
     visibility="advanced",
     asks_model=True,
+    seldom=frozenset({"stream", "temperature"}),
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -11,13 +11,13 @@ from exai_trio.providers.base import Image, Message, Role, ToolCall
 
 _CHOICES = frozenset({"auto", "none", "required"})
 ToolChoice = Literal["auto", "none", "required"]
-# Its fields are named so that a text which happens to be some other JSON stays the user's text.
+# A field is named so that a text which happens to be some other JSON stays the user's text.
 RawMessage = Annotated[
     Any,
     Meta(
         extra_json_schema={
             "type": "object",
-            "properties": {"role": {"type": "string"}, "content": {}},
+            "properties": {"role": {"type": "string"}},
         }
     ),
 ]
