@@ -11,7 +11,7 @@ from typing import Any
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings import dotenv
-from exai_trio.settings.rules import contradictions, oddities
+from exai_trio.settings.rules import contradictions, oddities, with_defaults_within
 from exai_trio.settings.table import NOT_YET, PRESETS, SETTINGS, Setting
 from exai_trio.settings.values import Place
 
@@ -87,7 +87,8 @@ def load(
     values, faults = _parsed(given, Place(pathsep=pathsep, user_home=user_home))
     preset = PRESETS[str(values.get("environment", Config().environment))]
     base: dict[str, Any] = {"home": default_home(environ, platform, user_home), **preset}
-    config = Config(**{**base, **values}, provider_keys=_keys(environ, file.values))
+    whole = Config(**{**base, **values}, provider_keys=_keys(environ, file.values))
+    config = with_defaults_within(whole, given)
     origins = _origins(given, values, preset, config)
     return Loaded(
         config=config,
