@@ -25,9 +25,9 @@ BOUNDED: tuple[tuple[str, str, str], ...] = (
 
 def _bounds(config: Config) -> Iterator[Finding]:
     for field, bound, name in BOUNDED:
-        most: float = getattr(config, bound)
+        most = float(getattr(config, bound))
         if getattr(config, field) > most:
-            shown = f"{most:g}" if isinstance(most, float) else most
+            shown = int(most) if most.is_integer() else most
             yield field, f"at most {name} ({shown})"
 
 
