@@ -14,17 +14,18 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
-from exai_trio.observability.files import private_directory, replace_private
+from exai_trio.observability.files import AT_ONCE, private_directory, replace_private, tighten
 
 _LOOK_S = 0.005
 
 
 @structs.define(eq=False)
 class Home:
-    """`fault` says why it is not ours yet."""
+    """`fault` says why it is not ours yet; `tightened`, that others could look into what only we may read."""
 
     config: Config
     fault: str | None = None
+    tightened: bool = False
     _lock: int | None = None
     _noted: bool = False
 
@@ -47,6 +48,8 @@ class Home:
             _hold(lock, self.config)
             otherwise.pop_all()
         self._lock, self.fault = lock, None
+        with suppress(OSError):
+            self.tightened = tighten(self.config.state)
 
     def note_pid(self) -> None:
         """`logs/ws_daemon.pid`, until `leave`. Raises OSError."""
@@ -111,7 +114,7 @@ def _open_lock(state: Path) -> int:
     try:
         return os.open(private_directory(state) / path.name, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError:
-        return os.open(path, os.O_RDONLY)
+        return os.open(path, os.O_RDONLY | AT_ONCE)
 
 
 def _hold(lock: int, config: Config) -> None:
