@@ -13,10 +13,8 @@ Number = TypeVar("Number", int, float)
 _LONGEST = 30  # digits and signs: no range of ours is longer, and int() of a million digits is slow
 _WHOLE = re.compile(r"[+-]?[0-9]+(_[0-9]+)*")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_LONGEST_NAME, _LONGEST_PATH = (
-    255,
-    3_000,
-)  # bytes; systems take no more, and files of ours are below
+_LONGEST_NAME = 255  # bytes, as systems take them
+_LONGEST_PATH = 3_000  # files of ours are below
 _URL = re.compile(
     r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?"
 )
