@@ -1,10 +1,12 @@
 FROM python:3.13-slim AS build
 WORKDIR /exai
-COPY requirements.lock ./
+COPY requirements.lock requirements-build.lock ./
 RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
+RUN python -m venv /build && /build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
 COPY pyproject.toml README.md ./
 COPY exai_trio exai_trio
-RUN /venv/bin/pip install --no-cache-dir --no-deps --no-build-isolation .
+RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
+  && /venv/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
 
 FROM python:3.13-slim
 RUN useradd --create-home --uid 10001 exai && install -d -o exai -m 0700 /var/lib/exai

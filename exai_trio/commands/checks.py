@@ -11,6 +11,8 @@ from exai_trio import __version__
 from exai_trio.commands.findings import Check, Finding, Seen
 from exai_trio.config import Config, is_loopback
 from exai_trio.errors import ArgumentError, ExaiError, UnauthorizedError
+from exai_trio.observability.files import loose
+from exai_trio.observability.logs import OTHERS
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.providers_file import parse_providers
 
@@ -48,10 +50,8 @@ def home(seen: Seen) -> Iterator[Finding]:
         )
         return
     yield Finding(state="ok", what=f"EXAI_HOME {place} can be written")
-    if os.name == "posix" and place.exists() and place.stat().st_mode & 0o077:
-        yield Finding(
-            state="warn", what=f"others may look into {place}", remedy=f"chmod 700 {place}"
-        )
+    yield from _loose(seen.config)
+    yield from _pipes(seen.config)
     free = shutil.disk_usage(existing).free
     if free < LEAST_BYTES:
         yield Finding(
@@ -59,6 +59,28 @@ def home(seen: Seen) -> Iterator[Finding]:
             what=f"only {free // 2**20} MiB are free for {place}",
             remedy="make room, or move EXAI_HOME",
         )
+
+
+def _loose(config: Config) -> Iterator[Finding]:
+    for place in (config.home, config.state):
+        if loose(place):
+            yield Finding(
+                state="warn", what=f"others may look into {place}", remedy=f"chmod 700 {place}"
+            )
+    if loose(config.logs, OTHERS):
+        remedy = f"chmod o-rwx,g-w {config.logs}"
+        yield Finding(state="warn", what=f"others may look into {config.logs}", remedy=remedy)
+
+
+def _pipes(config: Config) -> Iterator[Finding]:
+    """What stands in the place of our files and takes nothing that is written to it."""
+    for folder in (config.logs, config.state):
+        try:
+            found = sorted(path for path in folder.iterdir() if path.is_fifo())
+        except OSError:
+            continue
+        for path in found:
+            yield Finding(state="fault", what=f"{path} is a pipe, no file", remedy=f"rm {path}")
 
 
 def providers(seen: Seen) -> Iterator[Finding]:

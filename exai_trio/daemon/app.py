@@ -14,7 +14,7 @@ from exai_trio.config import Config
 from exai_trio.errors import StorageError
 from exai_trio.observability import collector
 from exai_trio.observability.clock import unix_now
-from exai_trio.observability.logs import open_logs
+from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.metrics import CallLog
 from exai_trio.observability.sparse import sparse
 from exai_trio.observability.watchdog import Watchdog, watching
@@ -88,6 +88,8 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         with suppress(OSError):  # a job tries again
             home.keep_token()
         stack.enter_context(open_logs(config, "ws_daemon"))
+        if home.tightened:
+            log.warning(LOOSE, extra={"directory": str(config.state)})
         stack.enter_context(sparse("trio.serve_listeners"))  # else ten without descriptors a second
         shared = await stack.enter_async_context(_build(config, _port(listeners), home, outside))
         with suppress(OSError):  # a job tries again

@@ -12,6 +12,7 @@ import trio
 from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
+from exai_trio.observability.files import open_at_once
 from exai_trio.observability.owned_lines import of_principal
 from exai_trio.observability.times import human, rfc3339
 from exai_trio.providers.gateway import Gateway
@@ -178,7 +179,7 @@ class Facts:
         read."""
         path = self.config.logs / "ws_daemon.log"
         try:
-            with path.open("rb") as file:
+            with open_at_once(path) as file:
                 file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
                 read = (line.decode(errors="replace").rstrip() for line in file)
                 return list(deque(of_principal(read, principal), lines))

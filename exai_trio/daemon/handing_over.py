@@ -67,7 +67,7 @@ class HandingOver:
 def _is_due(session: Session, call: Call) -> bool:
     """Other calls may have been written down, and this one have ended, since the list of calls was made."""
     still_runs = session.calls.get(call.wire_id) is call
-    return still_runs and call.is_due_for_handle and not session.mail.holds(call.wire_id)
+    return still_runs and call.is_due_for_handle and session.running.is_accepted(call.wire_id)
 
 
 @structs.frozen(kw_only=True)

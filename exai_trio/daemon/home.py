@@ -15,7 +15,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
-from exai_trio.observability.files import private_directory, replace_private
+from exai_trio.observability.files import AT_ONCE, private_directory, replace_private, tighten
 from exai_trio.transport.token_file import made_token
 
 _LOOK_S = 0.005
@@ -23,11 +23,13 @@ _LOOK_S = 0.005
 
 @structs.define(eq=False)
 class Home:
-    """`fault` says why it is not ours yet; `token` is the home's, once it is there for its user to read."""
+    """`fault` says why it is not ours yet; `token` is the home's, once it is there for its user to read; `tightened`, that
+    others could look into what only we may read."""
 
     config: Config
     fault: str | None = None
     token: str = attrs.field(default="", repr=False)
+    tightened: bool = False
     _lock: int | None = None
     _noted: bool = False
 
@@ -50,6 +52,8 @@ class Home:
             _hold(lock, self.config)
             otherwise.pop_all()
         self._lock, self.fault = lock, None
+        with suppress(OSError):
+            self.tightened = tighten(self.config.state)
 
     def note_pid(self) -> None:
         """`logs/ws_daemon.pid`, until `leave`. Raises OSError."""
@@ -123,7 +127,7 @@ def _open_lock(state: Path) -> int:
     try:
         return os.open(private_directory(state) / path.name, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError:
-        return os.open(path, os.O_RDONLY)
+        return os.open(path, os.O_RDONLY | AT_ONCE)
 
 
 def _hold(lock: int, config: Config) -> None:

@@ -19,6 +19,7 @@ from exai_trio.principals import OWNER
 from exai_trio.storage.faults import NotKept
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
+from . import early_refusals
 from .calls import Call, Outcome, outcome_of
 from .faults import as_fault, not_journalled
 from .ledger import Ledger
@@ -136,6 +137,10 @@ class Running:
         _sign_logs(call)
         due: Due | None = None
         try:
+            refusal = await early_refusals.paths_refused(call)
+            if refusal is not None:
+                self._refuse(call, refusal)
+                return
             self._accept(call)
             if self.ledger is None or await self._record(call, self.ledger):
                 due = await self._answer(call)
@@ -165,6 +170,15 @@ class Running:
                 return fault
             return None
         return StorageError("The disk is slow.")
+
+    def _refuse(self, call: Call, fault: ExaiError) -> None:
+        """The call ends before its acceptance; whoever waits until nothing is on its way hears that too."""
+        self.shared.figures.refused += 1
+        log.debug("call refused", extra={"code": fault.code})
+        failed = CallFailed(request_id=call.wire_id, error=as_fault(fault, call.correlation_id))
+        self.calls.pop(call.wire_id, None)
+        self.mail.hold(call.wire_id, self.mail.rules.reject(call.wire_id, failed))
+        self.mail.let_go(call.wire_id)
 
     def _reject(self, call: Call, fault: StorageError) -> None:
         self.shared.figures.refused += 1

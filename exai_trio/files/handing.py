@@ -50,10 +50,3 @@ def _check_size(size: int, most: int, name: str) -> None:
             f"{name!r} has {size:,} bytes; files of 1 to {most:,} bytes are taken.",
             details={"path": name, "value": size},
         )
-
-
-def check_all(given: tuple[str, ...], roots: tuple[Path, ...]) -> None:
-    """Refuse all if one would be refused. Raises: ArgumentError, NotFoundError."""
-    for name in given:
-        trio.from_thread.check_cancelled()
-        opening.regular(opening.resolve(name, roots)).close()

@@ -11,8 +11,9 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.files import folders, handing, images, opening, writing
+from exai_trio.files import folders, handing, images, opening, path_checks, writing
 from exai_trio.files.handing import Opened
+from exai_trio.files.path_checks import PathUse
 from exai_trio.files.writing import Place
 
 T = TypeVar("T")
@@ -92,9 +93,9 @@ class FileReader:
         with opened.file:
             yield opened
 
-    async def check(self, given: Sequence[str], roots: tuple[Path, ...]) -> None:
-        """Raises what opening any of these files would. Nothing is read."""
-        await self._in_thread(partial(handing.check_all, tuple(given), roots))
+    async def check(self, given: Sequence[str], use: PathUse, roots: tuple[Path, ...]) -> None:
+        """Raises what using any of these paths would: ArgumentError, NotFoundError. Nothing is read."""
+        await self._in_thread(partial(path_checks.check, tuple(given), use, roots))
 
     async def find_place(self, given: str, roots: tuple[Path, ...]) -> Place:
         """Where a new file may be written. Raises: ArgumentError."""

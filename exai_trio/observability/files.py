@@ -1,8 +1,13 @@
-"""Files that only their owner may read: made with mode 0600 in directories of mode 0700."""
+"""Files that only their owner may read: made with mode 0600 in directories of mode 0700. None of them may hold up who opens it."""
 
 import errno
 import os
+import stat
 from pathlib import Path
+from typing import BinaryIO
+
+# A pipe in the place of a file: opening it must not wait for whoever reads or writes there.
+AT_ONCE = getattr(os, "O_NONBLOCK", 0)
 
 
 def private_directory(path: Path) -> Path:
@@ -12,6 +17,23 @@ def private_directory(path: Path) -> Path:
             private_directory(path.parent)
         path.mkdir(mode=0o700, exist_ok=True)
     return path
+
+
+def loose(path: Path, bits: int = 0o077) -> bool:
+    """Whether the directory is there and lets others do what these permission bits say."""
+    try:
+        found = path.stat()
+    except OSError:
+        return False
+    return os.name == "posix" and stat.S_ISDIR(found.st_mode) and bool(found.st_mode & bits)
+
+
+def tighten(path: Path, bits: int = 0o077) -> bool:
+    """Take these permissions away from a directory of ours; True if it had some of them. Raises OSError."""
+    if not loose(path, bits) or path.stat().st_uid != os.geteuid():
+        return False
+    path.chmod(stat.S_IMODE(path.stat().st_mode) & ~bits)
+    return True
 
 
 def append_private(path: Path, data: bytes, *, rotate_bytes: int) -> None:
@@ -46,5 +68,14 @@ def replace_private(path: Path, data: bytes) -> None:
     fresh.replace(path)
 
 
+def open_at_once(path: Path) -> BinaryIO:
+    """A file of ours to be read, for the caller to close. Raises OSError."""
+    return open(path, "rb", opener=_at_once)
+
+
+def _at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | AT_ONCE)
+
+
 def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
+    return os.open(path, flags | AT_ONCE, 0o600)

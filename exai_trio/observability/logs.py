@@ -17,7 +17,7 @@ import msgspec
 
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
-from exai_trio.observability.files import private_directory
+from exai_trio.observability.files import AT_ONCE, private_directory, tighten
 from exai_trio.observability.redaction import LONGEST_TRACE, Redaction
 from exai_trio.observability.rotated import RotatedFile
 from exai_trio.observability.times import rfc3339
@@ -30,6 +30,8 @@ _IDS = (principal, session_id, request_id, correlation_id)
 
 LogName = Literal["ws_daemon", "ws_shim"]
 MAX_BYTES = 10 * 1024 * 1024
+LOOSE = "others could look into a directory of EXAI's; they cannot any more"
+OTHERS = 0o027  # whoever collects logs may be of our group
 KEEP = 5  # older files beside the one that is written
 OURS = "exai"
 CHATTY = (
@@ -107,6 +109,7 @@ def open_logs(config: Config, name: LogName) -> Generator[None]:
     """Log to EXAI_HOME/logs/{name}.log, and to stderr when it is a terminal, until the context is left."""
     path = config.logs / f"{name}.log"
     fault = _unwritable(path)
+    tightened = fault is None and tighten(path.parent, OTHERS)
     handlers = _handlers(config, path, writable=fault is None)
     root, ours = logging.getLogger(), logging.getLogger(OURS)
     levels = {logger: logger.level for logger in (root, ours, *map(logging.getLogger, CHATTY))}
@@ -118,6 +121,8 @@ def open_logs(config: Config, name: LogName) -> Generator[None]:
     try:
         if fault is not None:
             logging.getLogger("exai.logs").warning("no log file", extra={"reason": fault})
+        if tightened:
+            logging.getLogger("exai.logs").warning(LOOSE, extra={"directory": str(path.parent)})
         yield
     except Exception as fault:
         if not _foreseen(fault):
@@ -175,7 +180,19 @@ def _unwritable(path: Path) -> str | None:
     except OSError as fault:
         return str(fault)
     target = path if path.exists() else path.parent
-    return None if os.access(target, os.W_OK) else f"{target} is not writable"
+    if not os.access(target, os.W_OK):
+        return f"{target} is not writable"
+    return f"{path} is a pipe that nobody reads" if _is_dead_pipe(path) else None
+
+
+def _is_dead_pipe(path: Path) -> bool:
+    if not path.is_fifo():
+        return False
+    try:
+        os.close(os.open(path, os.O_WRONLY | AT_ONCE))
+    except OSError:
+        return True
+    return False
 
 
 def _flat(value: object) -> str:

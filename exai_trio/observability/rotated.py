@@ -4,7 +4,7 @@ import logging
 import os
 from pathlib import Path
 
-from exai_trio.observability.files import append_whole, private_directory
+from exai_trio.observability.files import AT_ONCE, append_whole, private_directory
 
 FILE_MODE = 0o600
 
@@ -52,7 +52,7 @@ class RotatedFile(logging.Handler):
 
     def _open(self) -> int:
         private_directory(self._path.parent)
-        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, FILE_MODE)
+        return os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | AT_ONCE, FILE_MODE)
 
     def _moved(self, descriptor: int) -> bool:
         try:

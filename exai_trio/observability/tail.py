@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from exai_trio.observability.files import open_at_once
 from exai_trio.observability.owned_lines import of_principal
 
 _MOST_BYTES = 8 * 1024 * 1024
@@ -24,7 +25,7 @@ def newest_lines(path: Path, count: int) -> list[str]:
 
 def _last(path: Path, count: int) -> list[str]:
     try:
-        with path.open("rb") as file:
+        with open_at_once(path) as file:
             size = path.stat().st_size
             file.seek(max(0, size - _MOST_BYTES))
             content = file.read(_MOST_BYTES)

@@ -13,7 +13,7 @@ import attrs
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings import dotenv, urls
-from exai_trio.settings.rules import contradictions, oddities
+from exai_trio.settings.rules import contradictions, oddities, with_defaults_within
 from exai_trio.settings.table import NOT_YET, PRESETS, SETTINGS, Setting
 from exai_trio.settings.trust import FOUND, is_found, keys, misdirected
 from exai_trio.settings.values import Place
@@ -92,7 +92,7 @@ def load(
     values, faults = _parsed(given, Place(pathsep=pathsep, user_home=user_home))
     preset = PRESETS[str(values.get("environment", Config().environment))]
     base: dict[str, Any] = {"home": default_home(environ, platform, user_home), **preset}
-    config = Config(**{**base, **values})
+    config = with_defaults_within(Config(**{**base, **values}), given)
     origins = _origins(given, values, preset, config)
     further = keys(environ, file.values, found=is_found(origins["providers_file"]))
     config = attrs.evolve(config, provider_keys=further[0], withheld_keys=further[1])

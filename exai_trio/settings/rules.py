@@ -1,6 +1,8 @@
 """Settings that contradict each other, as a list of small rules. Pure: each rule looks at a Config and says what is wrong."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
+
+import attrs
 
 from exai_trio.config import Config
 from exai_trio.settings import tokens
@@ -11,32 +13,23 @@ Finding = tuple[str, str]  # the field at fault, and what is allowed
 Rule = Callable[[Config], Iterator[Finding]]
 
 
-def _reconnect(config: Config) -> Iterator[Finding]:
-    if config.reconnect_min_s > config.reconnect_max_s:
-        yield "reconnect_min_s", f"at most EXAI_RECONNECT_MAX_S ({config.reconnect_max_s:g})"
+# A setting, the one that it may not exceed, and how that is called.
+BOUNDED: tuple[tuple[str, str, str], ...] = (
+    ("reconnect_min_s", "reconnect_max_s", "EXAI_RECONNECT_MAX_S"),
+    ("ws_session_max_inflight", "ws_global_max_inflight", "EXAI_WS_GLOBAL_MAX_INFLIGHT"),
+    ("max_connections_per_ip", "max_connections", "MAX_CONNECTIONS"),
+    ("tool_call_max_size", "ws_max_bytes", "EXAI_WS_MAX_BYTES"),
+    ("glm_timeout_secs", "glm_stream_timeout", "GLM_STREAM_TIMEOUT"),
+    ("kimi_timeout_secs", "kimi_stream_timeout", "KIMI_STREAM_TIMEOUT"),
+)
 
 
-def _inflight(config: Config) -> Iterator[Finding]:
-    whole = config.ws_global_max_inflight
-    if config.ws_session_max_inflight > whole:
-        yield "ws_session_max_inflight", f"at most EXAI_WS_GLOBAL_MAX_INFLIGHT ({whole})"
-
-
-def _connections(config: Config) -> Iterator[Finding]:
-    if config.max_connections_per_ip > config.max_connections:
-        yield "max_connections_per_ip", f"at most MAX_CONNECTIONS ({config.max_connections})"
-
-
-def _sizes(config: Config) -> Iterator[Finding]:
-    if config.tool_call_max_size > config.ws_max_bytes:
-        yield "tool_call_max_size", f"at most EXAI_WS_MAX_BYTES ({config.ws_max_bytes})"
-
-
-def _streams(config: Config) -> Iterator[Finding]:
-    if config.glm_timeout_secs > config.glm_stream_timeout:
-        yield "glm_timeout_secs", f"at most GLM_STREAM_TIMEOUT ({config.glm_stream_timeout:g})"
-    if config.kimi_timeout_secs > config.kimi_stream_timeout:
-        yield "kimi_timeout_secs", f"at most KIMI_STREAM_TIMEOUT ({config.kimi_stream_timeout:g})"
+def _bounds(config: Config) -> Iterator[Finding]:
+    for field, bound, name in BOUNDED:
+        most = float(getattr(config, bound))
+        if getattr(config, field) > most:
+            shown = int(most) if most.is_integer() else most
+            yield field, f"at most {name} ({shown})"
 
 
 def _ports(config: Config) -> Iterator[Finding]:
@@ -78,17 +71,23 @@ def _tools(config: Config) -> Iterator[Finding]:
 
 
 RULES: tuple[Rule, ...] = (
-    _reconnect,
-    _inflight,
-    _connections,
-    _sizes,
-    _streams,
+    _bounds,
     _ports,
     _strangers,
     _tokens,
     _jwt,
     _tools,
 )
+
+
+def with_defaults_within(config: Config, given: Container[str]) -> Config:
+    """The config, in which no default exceeds what was set: who lowers a bound need not lower what it bounds as well."""
+    lowered = {
+        field: getattr(config, bound)
+        for field, bound, _ in BOUNDED
+        if field not in given and getattr(config, field) > getattr(config, bound)
+    }
+    return attrs.evolve(config, **lowered) if lowered else config
 
 
 def contradictions(config: Config) -> tuple[Finding, ...]:

@@ -16,6 +16,8 @@ Number = TypeVar("Number", int, float)
 _LONGEST = 30  # digits and signs: no range of ours is longer, and int() of a million digits is slow
 _WHOLE = re.compile(r"[+-]?[0-9]+(_[0-9]+)*")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
+_LONGEST_NAME = 255  # bytes, as systems take them
+_LONGEST_PATH = 3_000  # files of ours are below
 _URL = re.compile(
     r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?"
 )
@@ -151,7 +153,10 @@ def url() -> Kind:
 
 
 def path() -> Kind:
-    return Kind(allowed="an absolute path (~ is the user's home)", parse=_absolute)
+    return Kind(
+        allowed=f"an absolute path (~ is the user's home), no name in it over {_LONGEST_NAME} bytes",
+        parse=_absolute,
+    )
 
 
 def paths() -> Kind:
@@ -207,7 +212,9 @@ def _absolute(text: str, place: Place) -> Path:
     if place.user_home and (text == "~" or text.startswith(("~/", "~\\"))):
         text = place.user_home + text[1:]
     found = Path(text)
-    if not found.is_absolute():
+    sizes = [len(part.encode(errors="surrogateescape")) for part in found.parts]
+    whole = sum(sizes) + len(sizes)
+    if not found.is_absolute() or max(sizes) > _LONGEST_NAME or whole > _LONGEST_PATH:
         raise ValueError
     return found
 

@@ -1,7 +1,7 @@
 """From the JSON arguments of a call to an instance of the tool's argument class, or one ArgumentError. Pure.
 
-What clients often send and what it plainly means is taken: numbers and booleans as text, a single value where a list is
-meant, null or a blank for "not given". Half characters (lone surrogates) are refused, since no provider can be sent them.
+What clients often send and what it plainly means is taken: numbers, booleans, lists and objects as text, a single value where
+a list is meant, null or a blank for "not given". Half characters (lone surrogates) are refused, since no provider can be sent them.
 """
 
 import math
@@ -17,7 +17,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, ExaiError
-from exai_trio.tools import schemas
+from exai_trio.tools import json_text, schemas
 from exai_trio.tools.declaration import Tool
 
 Container = dict[object, object] | list[object] | tuple[object, ...]
@@ -31,13 +31,12 @@ _DEEPEST = 50  # levels of nesting; JSON of people and models stays far below
 
 @structs.frozen(kw_only=True)
 class Field:
-    """One argument: what msgspec converts to, whether it is text or a list, and what it says about itself."""
+    """One argument: what msgspec converts to, whether it is text, and what it says about itself."""
 
     name: str
     type: Any
     required: bool
     is_text: bool
-    is_list: bool
     schema: Mapping[str, Any]
 
 
@@ -83,7 +82,6 @@ def _fields(arguments: type) -> Mapping[str, Field]:
             required=field.default is attrs.NOTHING,
             is_text=properties[field.name].get("type") == "string"
             and "enum" not in properties[field.name],
-            is_list=properties[field.name].get("type") == "array",
             schema=properties[field.name],
         )
         for field in attrs.fields(arguments)
@@ -124,20 +122,15 @@ def _is_given(field: Field, value: object) -> bool:
 
 
 def _value(field: Field, value: object) -> object:
-    _refuse_unsendable(field, value, _DEEPEST)
+    meant = json_text.meant(field.schema, value)
+    _refuse_unsendable(field, meant, _DEEPEST)
     if isinstance(value, str) and len(value) > LONGEST_NAME and _NAMING.fullmatch(field.name):
         raise _refusal(field, value, f"may have {LONGEST_NAME} characters at most")
     try:
         # Not strict: "0.5" is a number and "true" a boolean, as models like to write them.
-        return msgspec.convert(_as_list(field, value), field.type, strict=False)
+        return msgspec.convert(meant, field.type, strict=False)
     except msgspec.ValidationError as fault:
         raise _refusal(field, value, f"must be {schemas.allowed(field.schema)}") from fault
-
-
-def _as_list(field: Field, value: object) -> object:
-    """A single value where a list is meant, as a list of one."""
-    single = isinstance(value, str | dict)
-    return cast("object", [value]) if field.is_list and single else value
 
 
 def _refuse_unsendable(field: Field, value: object, depth: int) -> None:

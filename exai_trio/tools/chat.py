@@ -198,5 +198,7 @@ TOOL = Tool(
     run=run,
     visibility="essential",
     asks_model=True,
+    seldom=frozenset({"stream"}),
+    paths={"files": "read", "images": "file"},
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -11,6 +11,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError, NotFoundError
+from exai_trio.files.path_checks import PathUse
 from exai_trio.files.reading import FileReader
 from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.ratios import MemoryRatios
@@ -162,6 +163,7 @@ class Tool:
     `repeatable`: running it twice is safe. `cacheable`: identical calls at the same time may share one run.
     `reports`: it only tells what there is, and so does its work also where nothing can be written down.
     `punctual`: it keeps to `answer_within_s` by itself, and is never answered with a handle in its place.
+    `paths` are the arguments that name files, and what for: what can be refused of them is, before the call is accepted.
     `tolerated` are argument names that old clients send and that are dropped silently. `seldom` are arguments that only the
     full profile lists; they are taken all the same.
     """
@@ -179,6 +181,7 @@ class Tool:
     reports: bool = False
     punctual: bool = False
     output_schema: Mapping[str, Any] | None = None
+    paths: Mapping[str, PathUse] = attrs.field(factory=dict[str, PathUse])
     tolerated: frozenset[str] = frozenset()
     seldom: frozenset[str] = frozenset()
     extra_arguments_allowed: bool = False

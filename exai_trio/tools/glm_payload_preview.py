@@ -47,6 +47,7 @@ TOOL = Tool(
     name="glm_payload_preview",
     description="Show what GLM would be sent; sends nothing.",
     arguments=Arguments,
+    seldom=frozenset({"system_prompt", "temperature", "tool_choice", "use_websearch"}),
     run=run,
     reports=True,
     visibility="advanced",

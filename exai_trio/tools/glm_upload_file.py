@@ -38,5 +38,6 @@ TOOL = Tool(
     arguments=Arguments,
     run=run,
     read_only=False,
+    paths={"file": "file"},
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -1,6 +1,6 @@
 """kimi_capture_headers: asks Kimi and shows what its answer says of its prompt cache: headers and cached tokens."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from msgspec import Meta
 
@@ -17,7 +17,7 @@ _HIDDEN = frozenset({"set-cookie", "authorization"})
 class Arguments:
     """What kimi_capture_headers takes."""
 
-    messages: Annotated[tuple[Any, ...], Meta(min_length=1)]
+    messages: Annotated[tuple[raw_messages.RawMessage, ...], Meta(min_length=1)]
     model: str = "kimi-k2-0711-preview"
     temperature: Annotated[float, Meta(ge=0, le=1)] = 0.6
     session_id: str = ""

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 class Arguments:
     """What kimi_chat_with_tools takes."""
 
-    messages: Annotated[tuple[Any, ...], Meta(min_length=1, description="Or a text")]
+    messages: Annotated[
+        tuple[raw_messages.RawMessage, ...], Meta(min_length=1, description="Or a text")
+    ]
     model: str = ""
     tools: tuple[dict[str, Any], ...] = ()
     tool_choice: str = ""
@@ -76,5 +78,6 @@ TOOL = Tool(
     run=run,
     visibility="advanced",
     asks_model=True,
+    seldom=frozenset({"stream", "temperature"}),
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -53,5 +53,6 @@ TOOL = Tool(
     arguments=Arguments,
     run=run,
     read_only=False,
+    paths={"files": "file"},
     output_schema=answers.OUTPUT_SCHEMA,
 )

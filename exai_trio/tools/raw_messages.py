@@ -1,20 +1,31 @@
 """Messages, tools and tool_choice as the services' own JSON has them, from a caller to a request. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, cast, get_args
 
 import msgspec
+from msgspec import Meta
 
 from exai_trio.errors import ArgumentError
 from exai_trio.providers.base import Image, Message, Role, ToolCall
 
 _CHOICES = frozenset({"auto", "none", "required"})
 ToolChoice = Literal["auto", "none", "required"]
+# A field is named so that a text which happens to be some other JSON stays the user's text.
+RawMessage = Annotated[
+    Any,
+    Meta(
+        extra_json_schema={
+            "type": "object",
+            "properties": {"role": {"type": "string"}},
+        }
+    ),
+]
 
 
 def messages(given: Sequence[Any]) -> tuple[Message, ...]:
-    """A text alone is the user's; a text that is a JSON list of messages is that list. Raises: ArgumentError naming the place."""
-    return tuple(_message(each, number) for number, each in enumerate(_unpacked(given), start=1))
+    """A text alone is the user's. Raises: ArgumentError naming the place."""
+    return tuple(_message(each, number) for number, each in enumerate(given, start=1))
 
 
 def tool_choice(given: str) -> Any:  # noqa: ANN401 - the services' JSON
@@ -22,15 +33,6 @@ def tool_choice(given: str) -> Any:  # noqa: ANN401 - the services' JSON
     if not given or given in _CHOICES:
         return given or None
     return {"type": "function", "function": {"name": given}}
-
-
-def _unpacked(given: Sequence[Any]) -> Sequence[Any]:
-    if len(given) == 1 and isinstance(given[0], str) and given[0].lstrip().startswith("["):
-        try:
-            return msgspec.json.decode(given[0], type=list[dict[str, Any]])
-        except msgspec.DecodeError:
-            return given
-    return given
 
 
 def _message(given: Any, number: int) -> Message:  # noqa: ANN401 - the services' JSON

@@ -12,6 +12,7 @@ import msgspec
 Schema = dict[str, Any]
 
 _MOST_CHOICES = 4  # in a short list; more are plain text there
+_CHOSEN_EACH_TIME = frozenset({"confidence"})  # with all its choices in every list
 _BOUNDS = {"default", "minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems"}
 
 
@@ -58,18 +59,23 @@ def _without_null(schema: Schema) -> Schema:
 
 
 def short(schema: Mapping[str, Any], leave_out: AbstractSet[str]) -> Schema:
-    """The schema for a list that must not cost much: without those arguments, and without what a refusal would say anyway."""
+    """The schema for a list that must not cost much: without those arguments, and without what a refusal would say anyway.
+
+    It does not say that no others are taken: those that are left out are.
+    """
     properties = {
-        name: {key: value for key, value in inner.items() if not _is_detail(key, value)}
+        name: {key: value for key, value in inner.items() if not _is_detail(name, key, value)}
         for name, inner in schema["properties"].items()
         if name not in leave_out
     }
-    return {**schema, "properties": properties}
+    whole = {key: value for key, value in schema.items() if key != "additionalProperties"}
+    return whole | {"properties": properties}
 
 
-def _is_detail(key: str, value: object) -> bool:
+def _is_detail(name: str, key: str, value: object) -> bool:
     long = (
         key == "enum"
+        and name not in _CHOSEN_EACH_TIME
         and isinstance(value, list)
         and len(cast("list[object]", value)) > _MOST_CHOICES
     )

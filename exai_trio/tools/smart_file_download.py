@@ -79,6 +79,7 @@ TOOL = Tool(
     name="smart_file_download",
     description="Fetch a provider's file to this machine.",
     arguments=Arguments,
+    paths={"destination": "write"},
     run=run,
     visibility="core",
     read_only=False,

@@ -145,5 +145,6 @@ TOOL = Tool(
     run=run,
     visibility="core",
     asks_model=True,
+    paths={"file_path": "read"},
     output_schema=answers.OUTPUT_SCHEMA,
 )

@@ -52,7 +52,7 @@ async def give(
     Raises: ArgumentError, NotFoundError, ProviderError, StorageError. Cancelling leaves what was uploaded noted.
     """
     account = services.gateway.account(provider)
-    await services.files.check(files, caller.roots)
+    await services.files.check(files, "file", caller.roots)
     giving = _Giving(services, caller, provider, account, purpose)
     return [await giving.one(path) for path in files]
 

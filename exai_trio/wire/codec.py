@@ -208,11 +208,22 @@ def _modern_call(fields: dict[str, Any]) -> dict[str, Any]:
     return modern
 
 
+def _arguments(given: str | None) -> object:
+    """Null is none; a text may hold the object. What is neither stays as it is."""
+    if given is None:
+        return {}
+    try:
+        value: object = _decoder.decode(given)
+    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return given
+    return value if isinstance(value, dict) else given
+
+
 def _convert(fields: dict[str, Any], op: str, kind: type[object] | None) -> object:
     if kind is None:
         raise WireError(f"unknown op {op[:64]!r}", op=_sendable(op), request_id=_request_id(fields))
-    if fields.get("arguments", ...) is None:
-        fields = {**fields, "arguments": {}}
+    if isinstance(fields.get("arguments", ...), str | None):
+        fields = {**fields, "arguments": _arguments(fields["arguments"])}
     try:
         message = msgspec.convert(fields, kind)
     except (msgspec.ValidationError, RecursionError) as fault:

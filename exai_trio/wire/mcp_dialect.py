@@ -105,5 +105,5 @@ def prompts_listed(dialect: Dialect, prompts: list[Result]) -> Result:
 
 
 def unsupported(wanted: str) -> Result:
-    """The data of the version error."""
-    return {"supported": [*STATELESS_VERSIONS, *HANDSHAKE_VERSIONS], "requested": wanted}
+    """The data of the version error: what the request may be sent again in, as `discovered` says too."""
+    return {"supported": list(STATELESS_VERSIONS), "requested": wanted}

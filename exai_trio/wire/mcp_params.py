@@ -1,6 +1,6 @@
 """What we read in the params of an MCP message; everything else in them is left alone. Pure: no trio, no clock, no I/O."""
 
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -11,7 +11,9 @@ from .mcp import Id
 from .mcp_dialect import CLIENT_KEY, Dialect
 
 _MAX_KEY: Final = 256  # characters of a client's own key; longer ones are no keys
-_NOTHING: Final = msgspec.Raw(b"{}")
+_EMPTY: Final = b"{}"
+_NOTHING: Final = msgspec.Raw(_EMPTY)
+_T = TypeVar("_T")
 
 
 @structs.frozen(kw_only=True)
@@ -71,11 +73,22 @@ _params = msgspec.json.Decoder(_Params)
 _others = msgspec.json.Decoder(_Others)
 _wishes = msgspec.json.Decoder(_Wishes)
 _roots = msgspec.json.Decoder(_Roots)
+_text_decoder = msgspec.json.Decoder(str)
+_any = msgspec.json.Decoder()
 _FAULTS: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 
 class BadParams(Exception):
     """The params are not what the method needs; the text says why."""
+
+
+def _decoded(decoder: msgspec.json.Decoder[_T], raw: msgspec.Raw) -> _T:
+    """The params; left out or null, they are empty. Raises BadParams."""
+    given = bytes(raw)
+    try:
+        return decoder.decode(_EMPTY if given in {b"", b"null"} else given)
+    except _FAULTS as fault:
+        raise BadParams(str(fault)) from fault
 
 
 @structs.frozen(kw_only=True)
@@ -92,10 +105,7 @@ class Params:
 
 def read(raw: msgspec.Raw) -> Params:
     """Raises BadParams if the params are not an object, or their `_meta` is not."""
-    try:
-        found = _others.decode(bytes(raw) or b"{}")
-    except _FAULTS as fault:
-        raise BadParams(str(fault)) from fault
+    found = _decoded(_others, raw)
     return Params(
         meta=found.meta or {},
         version=found.protocol_version,
@@ -108,10 +118,7 @@ def read(raw: msgspec.Raw) -> Params:
 
 def read_wish(raw: msgspec.Raw) -> Wish:
     """Raises BadParams if the params are not an object, or their arguments are not texts by name."""
-    try:
-        found = _wishes.decode(bytes(raw) or b"{}")
-    except _FAULTS as fault:
-        raise BadParams(str(fault)) from fault
+    found = _decoded(_wishes, raw)
     arguments = _object(found.arguments)
     if found.arguments is not None and arguments is None:
         raise BadParams("arguments must be an object")
@@ -132,18 +139,31 @@ def _object(value: object) -> dict[str, Any] | None:
 
 def read_call(raw: msgspec.Raw) -> tuple[str, msgspec.Raw, dict[str, Any]]:
     """Name, arguments and `_meta` of a tools/call. Raises BadParams."""
-    try:
-        found = _params.decode(bytes(raw) or b"{}")
-    except _FAULTS as fault:
-        raise BadParams(str(fault)) from fault
+    found = _decoded(_params, raw)
     if not isinstance(found.name, str) or not found.name:
         raise BadParams("name is missing")
-    first = bytes(memoryview(found.arguments)[:1])
-    if first == b"n":
-        return found.name, _NOTHING, found.meta or {}
-    if first != b"{":
+    return found.name, _object_of(bytes(found.arguments)), found.meta or {}
+
+
+def _object_of(arguments: bytes) -> msgspec.Raw:
+    """A call's arguments: null is none, and a text may hold the object. Raises BadParams."""
+    if arguments[:1] == b'"':
+        arguments = _text_decoder.decode(arguments).strip().encode()
+        if not _is_json(arguments):
+            raise BadParams("arguments must be an object")
+    if arguments == b"null":
+        return _NOTHING
+    if arguments[:1] != b"{":
         raise BadParams("arguments must be an object")
-    return found.name, msgspec.Raw(bytes(found.arguments)), found.meta or {}
+    return msgspec.Raw(arguments)
+
+
+def _is_json(text: bytes) -> bool:
+    try:
+        _any.decode(text)
+    except _FAULTS:
+        return False
+    return True
 
 
 def token_of(meta: dict[str, Any]) -> Id | None:

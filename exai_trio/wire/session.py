@@ -210,12 +210,12 @@ class SessionRules:
         return frame
 
     def reject(self, request_id: RequestId, message: DaemonMessage) -> str:
-        """The refusal that goes out in place of an acceptance, under its number; the call was never seen."""
+        """The refusal that goes out in place of an acceptance, under its number if it had one; the call was never seen."""
         known = self._known.pop(request_id)
         self.running -= 1
         body = encode(message)
         if not known.seq:
-            return body
+            return self._number(body)
         frame = numbered(body, known.seq)
         if known.seq in self._unacked:
             self._unacked_bytes += len(frame) - len(self._unacked[known.seq])

@@ -356,10 +356,13 @@ async def test_files_that_do_not_fit_stay_named(bench, project):
 
 @pytest.mark.real
 async def test_files_that_could_not_be_shown_are_named_with_the_reason(bench, project):
-    """Binary and missing files are named to the model and to the agent; the others count as embedded."""
+    """Binary and deleted files are named to the model and to the agent; the others count as embedded."""
     (project / "c.bin").write_bytes(b"\0")
+    (project / "gone.py").write_text("x = 1\n")
     files = [str(project / name) for name in ("a.py", "c.bin", "gone.py")]
-    last = await bench.step("debug", 1, 1, relevant_files=files)
+    first = await bench.step("debug", 1, 2, relevant_files=files)
+    (project / "gone.py").unlink()
+    last = await bench.step("debug", 2, 2, continuation_id=first["continuation_id"])
 
     assert last["file_context"]["files"] == files[:1]
     assert list(last["file_context"]["not_embedded"]) == files[1:]

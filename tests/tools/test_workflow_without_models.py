@@ -95,10 +95,13 @@ async def test_tracer_traces_files_and_asks_for_the_rest(bench, tmp_path):
     (root / "s.go").write_text("package main\nfunc helper() {}\nfunc (")
     (root / "s.zig").write_text("fn main() void {}")
     (root / "large.js").write_text("f(1);\n" * 200_000)
+    (root / "gone.py").write_text("")
     files = [str(root / name) for name in ("s.py", "s.go", "s.zig", "large.js", "gone.py")]
-    first = await bench.step("tracer", 1, 2, relevant_files=files)
-    last = await bench.step("tracer", 2, 2, continuation_id=first["continuation_id"])
-    status = first["tracer_status"]
+    first = await bench.step("tracer", 1, 3, relevant_files=files)
+    (root / "gone.py").unlink()
+    again = {"continuation_id": first["continuation_id"]}
+    status = (await bench.step("tracer", 2, 3, **again))["tracer_status"]
+    last = await bench.step("tracer", 3, 3, **again)
     flow = status["call_flow"]
 
     assert ["main", "helper"] == list(found(flow))

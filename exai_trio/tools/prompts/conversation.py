@@ -102,6 +102,7 @@ class _Page:
     answering: str
     room: Room
     blocks: dict[str, str] = attrs.field(factory=dict[str, str], init=False)
+    missing: set[str] = attrs.field(factory=set[str], init=False)
 
     def without(self, count: int) -> tuple[Message, ...]:
         """The prompt without the oldest `count` exchanges."""
@@ -146,20 +147,20 @@ class _Page:
     def _file_blocks(self, paths: Iterable[str], shown_already: set[str]) -> list[str]:
         blocks: list[str] = []
         for path in paths:
-            if path in shown_already:
-                blocks.append(f"[file {shown(path)}: shown above]")
-            else:
-                blocks.append(self.blocks.get(path) or self._block(path))
+            block = self.blocks.get(path) or self._block(path)
+            if path in shown_already and path not in self.missing:
+                block = f"[file {shown(path)}: shown above]"
+            blocks.append(block)
             shown_already.add(path)
         return blocks
 
     def _block(self, path: str) -> str:
         reading = self.material.files.get(path, Reading(path=path, reason="not read"))
-        block = (
-            f"[file {shown(path)}: {reading.reason}]"
-            if reading.reason
-            else _embedded(shown(path), reading.text)
-        )
+        if reading.reason:
+            self.missing.add(path)
+            block = f"[file {shown(path)}: {reading.reason}]"
+        else:
+            block = _embedded(shown(path), reading.text)
         self.blocks[path] = block
         return block
 

@@ -25,7 +25,7 @@ SELDOM = frozenset(
         "backtrack_from_step", "compliance_requirements", "current_model_index", "files_checked", "focus_areas",
         "images", "include_staged", "include_unstaged", "is_branch_point", "is_step_revision", "model_responses",
         "more_steps_needed", "output_format", "relevant_context", "security_scope", "severity_filter", "standards",
-        "style_guide_examples", "temperature", "threat_level", "use_websearch",
+        "style_guide_examples", "temperature", "threat_level", "use_assistant_model", "use_websearch",
     }
 )  # fmt: skip
 

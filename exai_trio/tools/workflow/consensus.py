@@ -51,7 +51,7 @@ async def look(call: StepCall) -> Findings:  # noqa: ASYNC124 - others read file
 TOOL = tool(
     Workflow(
         name="consensus",
-        description="Ask several models at once, blind to each other, about a proposal.",
+        description="Several models judge a proposal, blind to each other; you investigate between steps.",
         arguments=Arguments,
         done=Status.CONSENSUS_WORKFLOW_COMPLETE,
         asks="panel",

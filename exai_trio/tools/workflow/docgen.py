@@ -55,7 +55,7 @@ def hold(note: Note) -> Hold | None:
 TOOL = tool(
     Workflow(
         name="docgen",
-        description="Document code file by file; counts what is done. Asks no model.",
+        description="Document code file by file: you investigate and write between steps. Asks no model.",
         arguments=Arguments,
         done=Status.DOCUMENTATION_ANALYSIS_COMPLETE,
         asks="nobody",

@@ -5,7 +5,7 @@ investigations never meet.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Sequence, Set as AbstractSet
 from functools import partial
 from pathlib import Path
 
@@ -13,9 +13,10 @@ import attrs
 import trio
 
 from exai_trio.errors import ServiceUnavailableError, StorageError
-from exai_trio.files import folders, opening
+from exai_trio.files import folders, opening, path_checks
 from exai_trio.files.folders import Folder
 from exai_trio.files.images import is_data_url
+from exai_trio.files.path_checks import PathUse
 from exai_trio.storage import base as storage
 from exai_trio.tools import conversations, prompts
 from exai_trio.tools.arguments import concerning
@@ -42,10 +43,21 @@ def tool(workflow: Workflow) -> Tool:
         kind="workflow",
         visibility=workflow.visibility,
         asks_model=workflow.asks != "nobody",
+        paths=_paths(workflow),
         output_schema=response.output_schema(workflow),
         tolerated=workflow.tolerated,
         seldom=SELDOM | workflow.seldom,
     )
+
+
+def _paths(workflow: Workflow) -> dict[str, PathUse]:
+    uses: dict[str, PathUse] = {
+        "relevant_files": "inside" if workflow.names_deleted else "read",
+        "images": "file",
+        "path": "inside",
+    }
+    taken = {field.name for field in attrs.fields(workflow.arguments)}
+    return {name: use for name, use in uses.items() if name in taken}
 
 
 async def run(
@@ -55,7 +67,8 @@ async def run(
     check_lengths(arguments)
     check_model(getattr(arguments, "model", ""), services)
     thread, state = await _open(workflow, arguments, caller, services)
-    new_files = await _allowed(arguments, caller, services)
+    known = {*state.relevant_files, *thread.named("files")}
+    new_files = await _allowed(workflow, arguments, known, caller, services)
     call = StepCall(
         arguments=arguments,
         caller=caller,
@@ -110,31 +123,40 @@ def check_model(named: str, services: Services) -> None:
             return
 
 
-async def _allowed(arguments: Stepwise, caller: Caller, services: Services) -> tuple[str, ...]:
-    """The step's relevant files, resolved. Raises: ArgumentError for any file or image outside the roots."""
+async def _allowed(
+    workflow: Workflow,
+    arguments: Stepwise,
+    known: AbstractSet[str],
+    caller: Caller,
+    services: Services,
+) -> tuple[str, ...]:
+    """The step's relevant files, resolved; those that are `known` from before may be gone by now.
+
+    Raises: ArgumentError for any file or image outside the roots; NotFoundError for a file that nobody has ever seen.
+    """
     files: tuple[str, ...] = getattr(arguments, "relevant_files", ())
     images = [i for i in getattr(arguments, "images", ()) if not is_data_url(i)]
     if not files and not images:
         return ()
     with concerning("images"):
-        await _resolved(images, caller, services)
+        await services.files.check(images, "inside", caller.roots)
     with concerning("relevant_files"):
-        return await _resolved(files, caller, services)
+        may_be_gone = None if workflow.names_deleted else known
+        find = partial(_found, files, caller.roots, may_be_gone)
+        return await trio.to_thread.run_sync(
+            find, thread_name="exai files", limiter=services.files.limiter
+        )
 
 
-async def _resolved(given: Sequence[str], caller: Caller, services: Services) -> tuple[str, ...]:
-    if not given:
-        return ()
-    return await trio.to_thread.run_sync(
-        _found, given, caller.roots, thread_name="exai files", limiter=services.files.limiter
-    )
-
-
-def _found(given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
-    """Each path once, resolved; of a directory the files in it that are worth reading."""
+def _found(
+    given: Sequence[str], roots: tuple[Path, ...], may_be_gone: AbstractSet[str] | None
+) -> tuple[str, ...]:
+    """Each path once, resolved; of a directory the files in it that are worth reading. `may_be_gone`: None for all."""
     found: list[str] = []
     for name in given:
         resolved = opening.resolve(name, roots)
+        if may_be_gone is not None and str(resolved) not in may_be_gone:
+            path_checks.check([name], "read", roots)
         folder = (
             folders.expand(resolved, roots) if opening.is_directory(resolved) else Folder(files=())
         )
@@ -172,6 +194,8 @@ async def _end(call: StepCall, thread: Thread, step: response.Step, found: Findi
     outcome = _told_again(workflow=step.workflow, thread=thread) or await _outcome(
         call, thread, step, found
     )
+    if isinstance(outcome, Hold):
+        return response.held(step, outcome)
     kept = await _keep_outcome(call, thread, step, outcome)
     if not kept:
         lost = "this result could not be stored in the conversation"
@@ -200,7 +224,9 @@ def _told_again(workflow: Workflow, thread: Thread) -> Outcome | None:
     )
 
 
-async def _outcome(call: StepCall, thread: Thread, step: response.Step, found: Findings) -> Outcome:
+async def _outcome(
+    call: StepCall, thread: Thread, step: response.Step, found: Findings
+) -> Outcome | Hold:
     workflow, state = step.workflow, step.state
     case = expert.Case(
         workflow=workflow, call=call, state=state, thread=thread, sections=found.sections

@@ -1,7 +1,8 @@
 """The one question to an expert model at the end of an investigation, and what counts as an answer."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
+from itertools import islice
 from typing import TYPE_CHECKING
 
 import attrs
@@ -9,17 +10,21 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import BadAnswerError, CallTimeoutError, ExaiError
+from exai_trio.files import paths
 from exai_trio.providers.base import ChatRequest, ThinkingLevel
 from exai_trio.tools import asking, models, prompts
 from exai_trio.tools.answers import whole_characters
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.conversations import Thread
-from exai_trio.tools.workflow.kinds import StepCall, Workflow
+from exai_trio.tools.statuses import Status
+from exai_trio.tools.workflow.kinds import Hold, StepCall, Workflow
 from exai_trio.tools.workflow.response import Outcome
 from exai_trio.tools.workflow.steps import State
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import ChatAnswer, Listener, ModelChoice
+
+_MOST_NAMED = 5  # files in a message
 
 
 @structs.frozen(kw_only=True)
@@ -33,8 +38,9 @@ class Case:
     sections: tuple[prompts.Section, ...] = ()
 
 
-async def ask(case: Case) -> Outcome:
-    """Ask once. Raises: ExaiError for no answer, an empty one or a cut one."""
+async def ask(case: Case) -> Outcome | Hold:
+    """Ask once, unless there is nothing to show of the files that it is about. Raises: ExaiError for no answer, an empty one or a
+    cut one."""
     call, services, name = case.call, case.call.services, case.workflow.name
     text = prompts.investigation(name, case.state, sections=case.sections, task=prompts.TASKS[name])
     choice = _choose(case, text, prompts.Material())
@@ -43,6 +49,8 @@ async def ask(case: Case) -> Outcome:
     if not choice.model.sees:
         everything = attrs.evolve(everything, images={})
     material = fitted(case, everything, asking.room(services, choice))
+    if hold := _nothing_shown(case, unread(case.state, material)):
+        return hold
     request = ChatRequest(
         model=choice.model.name,
         messages=await asking.assembled(
@@ -107,6 +115,25 @@ def unread(state: State, material: prompts.Material) -> dict[str, str]:
     """The relevant files whose content no model has seen, each with the reason."""
     found = {path: material.files.get(path) for path in state.relevant_files}
     return {path: reading.reason for path, reading in found.items() if reading and reading.reason}
+
+
+def _nothing_shown(case: Case, unread: Mapping[str, str]) -> Hold | None:
+    """A judgement of files that nobody has seen is none."""
+    if not case.workflow.needs_files or len(unread) < len(case.state.relevant_files):
+        return None
+    some = [f"{paths.shown(path)} ({why})" for path, why in islice(unread.items(), _MOST_NAMED)]
+    more = [f"{len(unread) - len(some)} more"] if len(unread) > len(some) else []
+    which = "; ".join([*some, *more]) or "none is named"
+    return Hold(
+        status=Status.FILES_REQUIRED_TO_CONTINUE,
+        why=f"No model was asked, since none of the relevant_files can be shown: {which}."
+        " Send this step again with files that can be read.",
+        actions=(
+            "Name files that are there and are text, as absolute paths in relevant_files.",
+            "If there are none, judge yourself and send this step with use_assistant_model false.",
+        ),
+        arguments={"relevant_files": ["/absolute/path/of/a/file"]},
+    )
 
 
 def _temperature(case: Case) -> float:

@@ -63,7 +63,7 @@ class ThinkdeepArguments(Inquiry):
 ANALYZE = tool(
     Workflow(
         name="analyze",
-        description="Stepwise code or architecture analysis; ends with an expert model's view.",
+        description="Stepwise code or architecture analysis: you investigate between steps, then an expert judges.",
         arguments=AnalyzeArguments,
         done=Status.ANALYSIS_COMPLETE,
         actions=(
@@ -77,7 +77,7 @@ ANALYZE = tool(
 DEBUG = tool(
     Workflow(
         name="debug",
-        description="Stepwise root-cause search; ends with an expert model's view.",
+        description="Stepwise root-cause search: you investigate between steps, then an expert judges.",
         arguments=Inquiry,
         done=Status.INVESTIGATION_COMPLETE,
         actions=(
@@ -91,7 +91,7 @@ DEBUG = tool(
 CODEREVIEW = tool(
     Workflow(
         name="codereview",
-        description="Stepwise code review of relevant_files; ends with an expert model's view.",
+        description="Stepwise review of relevant_files: you investigate between steps, then an expert judges.",
         arguments=CodereviewArguments,
         done=Status.CODE_REVIEW_COMPLETE,
         needs_files=True,
@@ -106,7 +106,7 @@ CODEREVIEW = tool(
 REFACTOR = tool(
     Workflow(
         name="refactor",
-        description="Stepwise search for refactorings; ends with an expert model's view.",
+        description="Stepwise search for refactorings: you investigate between steps, then an expert judges.",
         arguments=RefactorArguments,
         done=Status.ANALYSIS_COMPLETE,
         actions=(
@@ -120,7 +120,7 @@ REFACTOR = tool(
 SECAUDIT = tool(
     Workflow(
         name="secaudit",
-        description="Stepwise security audit of relevant_files; ends with an expert model's view.",
+        description="Stepwise security audit of relevant_files: you investigate between steps, then an expert judges.",
         arguments=SecauditArguments,
         done=Status.ANALYSIS_COMPLETE,
         visibility="advanced",
@@ -136,7 +136,7 @@ SECAUDIT = tool(
 TESTGEN = tool(
     Workflow(
         name="testgen",
-        description="Stepwise test planning for relevant_files; an expert model writes the tests.",
+        description="Stepwise tests for relevant_files: you investigate between steps, then an expert writes them.",
         arguments=Inquiry,
         done=Status.ANALYSIS_COMPLETE,
         needs_files=True,
@@ -151,7 +151,7 @@ TESTGEN = tool(
 THINKDEEP = tool(
     Workflow(
         name="thinkdeep",
-        description="Stepwise reasoning; a thinking model goes on from there.",
+        description="Stepwise reasoning: you investigate between steps, then a thinking model goes on.",
         arguments=ThinkdeepArguments,
         done=Status.THINKDEEP_COMPLETE,
         thinking="high",

@@ -67,8 +67,10 @@ def no_hold(_note: Note) -> Hold | None:
 class Workflow:
     """A workflow tool. `done` is its status at the end; `actions` is what the agent should do before its next step.
 
-    `asks`: whom it asks at the last step. `needs_files`: step 1 must name relevant_files. `look` runs at every step, before
-    it is noted; `hold` looks at the note. `progress` are facts for <tool>_status, `outcome` for complete_<tool>. `seldom` adds to what only the full list shows.
+    `asks`: whom it asks at the last step. `needs_files`: step 1 must name relevant_files, and nobody is asked if none of them can
+    be shown. `names_deleted`: they may be gone, as the files of a change may. `look` runs at every step, before it is noted; `hold`
+    looks at the note. `progress` are facts for <tool>_status, `outcome` for complete_<tool>. `seldom` adds to what only the full
+    list shows.
     """
 
     name: str
@@ -79,6 +81,7 @@ class Workflow:
     asks: Literal["expert", "panel", "nobody"] = "expert"
     visibility: Visibility = "core"
     needs_files: bool = False
+    names_deleted: bool = False
     thinking: ThinkingLevel | None = None
     temperature: float = 0.2
     look: Look = look_nowhere

@@ -35,7 +35,7 @@ def hold(note: Note) -> Hold | None:
 TOOL = tool(
     Workflow(
         name="planner",
-        description="Plan step by step, with revisions and branches. Asks no model.",
+        description="Plan step by step, with revisions and branches: you investigate between steps. Asks no model.",
         arguments=Arguments,
         done=Status.PLANNING_COMPLETE,
         asks="nobody",

@@ -140,10 +140,11 @@ def _resolved(given: str, roots: tuple[Path, ...]) -> tuple[Path, bool]:
 TOOL = tool(
     Workflow(
         name="precommit",
-        description="Stepwise check of uncommitted changes; runs git itself; ends with an expert model's view.",
+        description="Stepwise check of uncommitted changes by git: you investigate between steps, then an expert judges.",
         arguments=Arguments,
         done=Status.VALIDATION_COMPLETE,
         visibility="advanced",
+        names_deleted=True,
         actions=(
             "Look through the changes that precommit_status.git names; compare them with what was asked for.",
             "Check callers of what changed, tests, error paths, documents, secrets and leftovers.",

@@ -164,8 +164,8 @@ def _actions(workflow: Workflow) -> list[str]:
     return [*workflow.actions, *([_SURE] if workflow.asks == "expert" else [])]
 
 
-# Said here rather than in every tool list.
-_SURE = f"Say how sure you are in confidence: {', '.join(get_args(Confidence))}. With certain, no model is asked."
+# What certain means is said here rather than in every tool list.
+_SURE = f"Say how sure you are in confidence: {', '.join(get_args(Confidence))}. With certain, or use_assistant_model false, no model is asked."
 
 
 def _next_call(step: Step, more: dict[str, Any], *, again: bool) -> dict[str, Any]:

@@ -82,7 +82,7 @@ def outcome(state: State) -> dict[str, Any]:
 TOOL = tool(
     Workflow(
         name="tracer",
-        description="Trace call flow or dependencies stepwise, from the files. Asks no model.",
+        description="Stepwise trace of call flow or dependencies from the files: you investigate between steps. Asks no model.",
         arguments=Arguments,
         done=Status.ANALYSIS_COMPLETE,
         asks="nobody",

@@ -17,7 +17,10 @@ MOST_DEFINITIONS = 200
 MOST_NAMED = 50
 MOST_NAMED_IN_ALL = 2_000
 _WORD = re.compile(r"[^\W\d][\w$]*[?!]?")
-_QUALIFIED = re.compile(r"[^\W\d][\w$]*(?:(?:\.|::|->|#)[\w$~]+[?!]?)+")
+_OPERATOR = r"(?:operator\s*)?[-+*/%<>=!~^&|@`\[\]]+"
+_QUALIFIED = re.compile(
+    rf"[^\W\d][\w$]*(?:(?:\.|::|->|#)(?:{_OPERATOR}|[\w$~]+[?!]?))*(?:\.|::|->|#)(?:{_OPERATOR}|[\w$~]+[?!]?)"
+)
 _SEPARATOR = re.compile(r"::|->|#")
 Mode = Literal["precision", "dependencies"]
 
@@ -73,7 +76,7 @@ def _starts(named: Sequence[_Placed], target: str) -> list[_Placed]:
     whole = {_SEPARATOR.sub(".", name) for name in _QUALIFIED.findall(target)}
     ends = tuple(f".{name}" for name in whole)
     exactly = [each for each in named if f".{each.definition.name}".endswith(ends)] if ends else []
-    words = set(_WORD.findall(target))
+    words = {*_WORD.findall(target), *target.split()}  # an operator stands alone
     return exactly or [each for each in named if each.definition.last in words]
 
 

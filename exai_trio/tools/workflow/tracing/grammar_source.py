@@ -10,6 +10,7 @@ from exai_trio.tools.workflow.tracing.grammars import Match, Piece
 from exai_trio.tools.workflow.tracing.sources import FILE, Drawn, Source, source
 
 _SEPARATORS = re.compile(r"::|->|[\\#.]")
+_WORD = re.compile(r"\w")
 _QUOTES = "\"'`<>"
 _MENTIONS = ("call", "use", "bare", "bound")
 _FOR_EVER = 1 << 62
@@ -117,7 +118,7 @@ def _note(inside: list[tuple[Drawn, _Said]]) -> None:
 
 def _plain(text: str) -> str:
     """A name without quotes, with dots between its parts, and without what stands between angle brackets."""
-    if text.isidentifier():
+    if text.isidentifier() or not _WORD.search(text):  # or an operator that a class defines
         return text
     name = _without_brackets(text.strip(_QUOTES + ":")) if "operator" not in text else text
     parts = [part.strip() for part in _SEPARATORS.split(name)]

@@ -8,6 +8,7 @@ from pathlib import Path
 from tree_sitter import Language as Grammar, Node, Parser, Query, QueryCursor
 
 from exai_trio import structs
+from exai_trio.tools.workflow.tracing import macros
 from exai_trio.tools.workflow.tracing.languages import Language
 
 _QUERIES = Path(__file__).parent / "queries"
@@ -27,15 +28,17 @@ Match = Mapping[str, Piece]  # by the name of the capture
 
 
 def matches(language: Language, text: str) -> Iterator[Match]:
-    """All matches of the language's queries, and a match `fault` for each place that is not in the grammar."""
-    content = text.encode(errors="replace")
+    """All matches of the language's queries, and a match `fault` for the first place that is not in the grammar."""
+    content = (macros.blanked(text) if language.has_macros else text).encode(errors="replace")
     grammar, query, faults = _loaded(language)
     root = Parser(grammar).parse(content).root_node
     for _, captured in QueryCursor(query).matches(root):
         yield {name: _piece(nodes[0], content) for name, nodes in captured.items()}
     if root.has_error:
-        for nodes in QueryCursor(faults).captures(root).values():
-            yield from ({"fault": _piece(node, content)} for node in nodes[:1])
+        # In no order: nodes are kept by where they are in memory.
+        found = [node for nodes in QueryCursor(faults).captures(root).values() for node in nodes]
+        if found:
+            yield {"fault": _piece(min(found, key=_place), content)}
 
 
 @cache
@@ -44,6 +47,10 @@ def _loaded(language: Language) -> tuple[Grammar, Query, Query]:
     grammar = Grammar(grammar_of())
     asked = "\n".join((_QUERIES / f"{name}.scm").read_text() for name in language.queries)
     return grammar, Query(grammar, asked), Query(grammar, "[(ERROR) (MISSING)] @fault")
+
+
+def _place(node: Node) -> tuple[int, int]:
+    return node.start_byte, node.end_byte
 
 
 def _piece(node: Node, content: bytes) -> Piece:

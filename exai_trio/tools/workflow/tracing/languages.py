@@ -20,22 +20,33 @@ class Language:
     package: str
     queries: tuple[str, ...]
     entry: str = "language"
+    has_macros: bool = False
 
 
-_C = Language("C", "tree_sitter_c", ("c",))
-_CPP = Language("C++", "tree_sitter_cpp", ("c", "cpp"))
+_C = Language("C", "tree_sitter_c", ("c",), has_macros=True)
+_CPP = Language("C++", "tree_sitter_cpp", ("c", "cpp"), has_macros=True)
 _CSHARP = Language("C#", "tree_sitter_c_sharp", ("c_sharp",))
 _GO = Language("Go", "tree_sitter_go", ("go",))
 _JAVA = Language("Java", "tree_sitter_java", ("java",))
-_JAVASCRIPT = Language("JavaScript", "tree_sitter_javascript", ("ecmascript", "javascript", "jsx"))
+_JAVASCRIPT = Language(
+    "JavaScript",
+    "tree_sitter_javascript",
+    ("ecmascript", "ecmascript_wrapped", "javascript", "jsx"),
+)
 _PHP = Language("PHP", "tree_sitter_php", ("php",), "language_php")
 _RUBY = Language("Ruby", "tree_sitter_ruby", ("ruby",))
 _RUST = Language("Rust", "tree_sitter_rust", ("rust",))
 _TYPESCRIPT = Language(
-    "TypeScript", "tree_sitter_typescript", ("ecmascript", "typescript"), "language_typescript"
+    "TypeScript",
+    "tree_sitter_typescript",
+    ("ecmascript", "ecmascript_wrapped", "typescript"),
+    "language_typescript",
 )
 _TSX = Language(
-    "TSX", "tree_sitter_typescript", ("ecmascript", "typescript", "jsx"), "language_tsx"
+    "TSX",
+    "tree_sitter_typescript",
+    ("ecmascript", "ecmascript_wrapped", "typescript", "jsx"),
+    "language_tsx",
 )
 
 _SUFFIXES: Final[Mapping[Language, tuple[str, ...]]] = {

@@ -1,10 +1,12 @@
 """Python sources, by the `ast` module. Pure."""
 
 import ast
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import cast
 
+from exai_trio.tools.workflow.tracing import python_lines
 from exai_trio.tools.workflow.tracing.sources import FILE, Drawn, Source, source
 
 _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
@@ -13,14 +15,22 @@ _Definition = ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef
 def read(text: str) -> Source:
     """What the file defines and imports, or why it cannot be said."""
     try:
-        tree = ast.parse(text)
+        parsed = python_lines.parse(text)
     except (SyntaxError, ValueError) as fault:
         return Source(fault=f"not Python that can be parsed: {fault}")
     except (RecursionError, MemoryError):
         return Source(fault="nested too deeply to be parsed")
     imports: dict[str, None] = {}
-    drawn = _drawn(tree, imports)
-    return source(drawn, imports)
+    drawn = _drawn(parsed.tree, imports)
+    return source(drawn, imports, _doubt(parsed.left_out))
+
+
+def _doubt(left_out: Sequence[int]) -> str:
+    if not left_out:
+        return ""
+    version = ".".join(map(str, sys.version_info[:2]))
+    more = f" and {len(left_out) - 1} more" if len(left_out) > 1 else ""
+    return f"line {left_out[0]}{more} cannot be parsed by this Python {version}; traced as far as it can be read"
 
 
 def _drawn(tree: ast.Module, imports: dict[str, None]) -> list[Drawn]:

@@ -18,3 +18,4 @@
 (import_spec path: (_) @import)
 
 [(identifier) (type_identifier) (field_identifier)] @use
+(var_spec name: (identifier) @name value: (expression_list . (call_expression arguments: (argument_list (func_literal) @function)) .))

@@ -28,3 +28,4 @@
 (call method: (identifier) @_how arguments: (argument_list . (string) @import) (#any-of? @_how "require" "require_relative" "load"))
 
 (constant) @use
+(assignment left: [(identifier) (constant)] @name right: (call method: (identifier) @_how block: (_)) @function (#any-of? @_how "lambda" "proc"))

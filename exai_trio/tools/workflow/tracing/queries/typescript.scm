@@ -9,3 +9,9 @@
 (import_require_clause source: (string) @import)
 
 (type_identifier) @use
+(public_field_definition name: (_) @name value: (call_expression function: (_) @_how arguments: (arguments [(arrow_function) (function_expression) (generator_function)] @function))
+  (#match? @_how "(^|\\.)(memoize|debounce|throttle|once|wrap[A-Za-z]*|with[A-Z][A-Za-z]*)$"))
+(variable_declarator name: (identifier) @name value: [
+  (as_expression (call_expression function: (_) @_how arguments: (arguments [(arrow_function) (function_expression) (generator_function)] @function)))
+  (satisfies_expression (call_expression function: (_) @_how arguments: (arguments [(arrow_function) (function_expression) (generator_function)] @function)))
+] (#match? @_how "(^|\\.)(memo|memoize|forwardRef|observer|lazy|useCallback|debounce|throttle|once|wrap[A-Za-z]*|with[A-Z][A-Za-z]*)$"))

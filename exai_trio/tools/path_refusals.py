@@ -1,0 +1,29 @@
+"""What can be refused of the paths that a call names before it is accepted. What the paths are for, each tool says itself."""
+
+from pathlib import Path
+from typing import Any
+
+from exai_trio.files.images import is_data_url
+from exai_trio.files.path_checks import PathUse
+from exai_trio.files.reading import FileReader
+from exai_trio.tools.arguments import concerning
+from exai_trio.tools.declaration import Tool
+
+_HERE = frozenset({"", "."})  # the first root, where a tool takes that
+
+
+async def check(tool: Tool, arguments: Any, roots: tuple[Path, ...], files: FileReader) -> None:  # noqa: ANN401 - the tool's own class
+    """Raises: ArgumentError, NotFoundError naming the argument. Nothing is read."""
+    for field, use in tool.paths.items():
+        named: str | tuple[str, ...] = getattr(arguments, field)
+        each = (named,) if isinstance(named, str) else named
+        given = [path for path in each if path not in _HERE and not is_data_url(path)]
+        if given:
+            with concerning(field):
+                await files.check(given, _use(tool, arguments, use), roots)
+
+
+def _use(tool: Tool, arguments: Any, use: PathUse) -> PathUse:  # noqa: ANN401 - the tool's own class
+    """What an earlier step of an investigation named may be gone by now; the tool knows which that is."""
+    is_continued = tool.kind == "workflow" and bool(arguments.continuation_id)
+    return "inside" if is_continued else use

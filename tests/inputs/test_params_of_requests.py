@@ -1,0 +1,73 @@
+"""The params of MCP requests as clients write them: left out, null, empty."""
+
+import json
+
+import pytest
+
+from exai_trio.wire import mcp
+from exai_trio.wire.mcp_desk import FrontDesk
+from exai_trio.wire.mcp_dialect import STATELESS_VERSIONS
+from exai_trio.wire.mcp_listing import listing_of
+
+TOOL = {"name": "chat", "description": "asks", "inputSchema": {"type": "object"}}
+META = {
+    "io.modelcontextprotocol/protocolVersion": STATELESS_VERSIONS[0],
+    "io.modelcontextprotocol/clientCapabilities": {},
+}
+METHODS = [
+    "ping", "tools/list", "prompts/list", "prompts/get", "resources/list", "resources/templates/list", "resources/read",
+    "completion/complete", "logging/setLevel", "initialize", "tools/call", "server/discover", "unknown/method",
+]  # fmt: skip
+
+
+def told(method, **params):
+    desk = FrontDesk(listing=listing_of([TOOL]))
+    line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method} | params).encode()
+    return desk.hear(mcp.parse(line))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_null_is_as_if_params_were_left_out(method):
+    """No method tells null params from none."""
+    assert told(method) == told(method, params=None)
+
+
+@pytest.mark.parametrize(
+    "method", ["ping", "tools/list", "prompts/list", "resources/templates/list"]
+)
+def test_methods_without_params_answer_null(method):
+    """A client that writes null gets its answer."""
+    (say,) = told(method, params=None)
+
+    assert "result" in json.loads(say.line)
+
+
+@pytest.mark.parametrize("method", ["notifications/initialized", "notifications/cancelled"])
+def test_notifications_take_null(method):
+    """A notification with null params is no fault."""
+    line = json.dumps({"jsonrpc": "2.0", "method": method, "params": None}).encode()
+
+    assert [] == FrontDesk().hear(mcp.parse(line))
+
+
+@pytest.mark.parametrize("params", [[], 1, "x", True])
+def test_other_params_are_refused(params):
+    """What is neither an object nor nothing is refused by name."""
+    (say,) = told("tools/list", params=params)
+
+    assert mcp.INVALID_PARAMS == json.loads(say.line)["error"]["code"]
+
+
+@pytest.mark.parametrize("wanted", ["2025-11-25", "2027-01-01", "", "x"])
+def test_the_version_error_lists_what_discovery_lists(wanted):
+    """A client that tries again in a version from the list is served."""
+    meta = META | {"io.modelcontextprotocol/protocolVersion": wanted}
+    (refused,) = told("tools/list", params={"_meta": meta})
+    (found,) = told("server/discover", params={"_meta": META})
+    supported = json.loads(refused.line)["error"]["data"]["supported"]
+
+    assert json.loads(found.line)["result"]["supportedVersions"] == supported
+    for version in supported:
+        again = META | {"io.modelcontextprotocol/protocolVersion": version}
+        (say,) = told("tools/list", params={"_meta": again})
+        assert "result" in json.loads(say.line)
