@@ -86,6 +86,7 @@ class Config:
     provider_keys: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=_masked)
 
     allowed_roots: tuple[Path, ...] = ()
+    secret_files: tuple[Path, ...] = ()
     tool_profile: ToolProfile = "standard"
     enabled_tools: frozenset[str] = frozenset()
     disabled_tools: frozenset[str] = frozenset()

@@ -73,24 +73,30 @@ def _walk(folder: str, roots: tuple[Path, ...], above: tuple[_Rules, ...]) -> It
         left -= len(entries)
         if left < 0:
             return
-        if any(entry.name == ".gitignore" for entry in entries):
+        if (f"{place}/.gitignore", False) in entries:
             rules = _with_rules_of(place, roots, rules)
         folders: list[tuple[str, tuple[_Rules, ...]]] = []
-        for entry in entries:
-            if entry.is_dir(follow_symlinks=False):
-                if entry.name not in _NEVER and not _left_out(f"{entry.path}/", rules):
-                    folders.append((entry.path, rules))
-            elif entry.is_file(follow_symlinks=False) and not _left_out(entry.path, rules):
-                yield entry.path
+        for path, is_folder in entries:
+            if is_folder:
+                if path.rpartition("/")[2] not in _NEVER and not _left_out(f"{path}/", rules):
+                    folders.append((path, rules))
+            elif not _left_out(path, rules):
+                yield path
         waiting.extend(reversed(folders))
 
 
-def _entries(folder: str) -> list[os.DirEntry[str]]:
-    """Sorted by name; nothing of a directory that cannot be listed, or that has become a link meanwhile."""
+def _entries(folder: str) -> list[tuple[str, bool]]:
+    """Files and directories by their paths, sorted, with whether each is a directory.
+
+    Nothing of a directory that cannot be listed, or that a link leads to by now.
+    """
     try:
-        with os.scandir(folder) as listing:
-            entries = sorted(listing, key=lambda entry: entry.name)
-        return entries if os.path.realpath(folder) == folder else []
+        with opening.directory(Path(folder)) as opened, os.scandir(opened) as listing:
+            return sorted(
+                (f"{folder.rstrip('/')}/{entry.name}", entry.is_dir(follow_symlinks=False))
+                for entry in listing
+                if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
+            )
     except OSError:
         return []
 

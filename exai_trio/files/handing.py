@@ -13,6 +13,7 @@ from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files import opening
 from exai_trio.files.paths import shown
+from exai_trio.files.sending import Access, Watch
 
 _PIECE = 1024 * 1024  # bytes; between two of them a cancelled caller is noticed
 
@@ -27,9 +28,11 @@ class Opened:
     sha256: str
 
 
-def open_hashed(given: str, roots: tuple[Path, ...], most: int) -> Opened:
-    """Raises: ArgumentError (also for an empty file, or one of more than `most` bytes), NotFoundError."""
-    resolved = opening.resolve(given, roots)
+def open_hashed(given: str, access: Access, most: int) -> Opened:
+    """Raises: ArgumentError (also for an empty file, one of more than `most` bytes, or a secret), NotFoundError."""
+    resolved = access.resolve(given)
+    access.check_name(given, resolved)
+    watch = Watch(access, given, resolved)
     file = opening.regular(resolved)
     with ExitStack() as otherwise:
         otherwise.enter_context(file)
@@ -38,6 +41,7 @@ def open_hashed(given: str, roots: tuple[Path, ...], most: int) -> Opened:
         digest = hashlib.sha256()
         while piece := file.read(_PIECE):
             trio.from_thread.check_cancelled()
+            watch.check(piece)
             digest.update(piece)
         file.seek(0)
         otherwise.pop_all()
@@ -52,8 +56,15 @@ def _check_size(size: int, most: int, name: str) -> None:
         )
 
 
-def check_all(given: tuple[str, ...], roots: tuple[Path, ...]) -> None:
-    """Refuse all if one would be refused. Raises: ArgumentError, NotFoundError."""
+def check_all(given: tuple[str, ...], access: Access) -> None:
+    """Refuse all if one would be refused; of large files the beginning is looked at. Raises: ArgumentError, NotFoundError."""
     for name in given:
         trio.from_thread.check_cancelled()
-        opening.regular(opening.resolve(name, roots)).close()
+        check_one(name, access)
+
+
+def check_one(given: str, access: Access) -> None:
+    """Raises: ArgumentError, NotFoundError."""
+    resolved = access.resolve(given)
+    access.check_name(given, resolved)
+    access.check_content(given, resolved, opening.content(resolved, _PIECE))

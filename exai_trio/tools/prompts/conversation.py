@@ -158,7 +158,7 @@ class _Page:
         block = (
             f"[file {shown(path)}: {reading.reason}]"
             if reading.reason
-            else _embedded(shown(path), reading.text)
+            else _embedded(shown(path), reading)
         )
         self.blocks[path] = block
         return block
@@ -171,5 +171,6 @@ def _assistant(turn: Turn, answering: str) -> Message:
     )
 
 
-def _embedded(name: str, text: str) -> str:
-    return f"--- file {name} ---\n{numbered(text)}\n--- end of {name} ---"
+def _embedded(name: str, reading: Reading) -> str:
+    remark = f" ({reading.remark})" if reading.remark else ""
+    return f"--- file {name}{remark} ---\n{numbered(reading.text)}\n--- end of {name} ---"

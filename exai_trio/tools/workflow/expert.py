@@ -58,7 +58,10 @@ async def ask(case: Case) -> Outcome:
         answer = await asking.ask(services, choice, request, call.caller)
     check(answer)
     return attrs.evolve(
-        _outcome(case, choice, answer), asked=text, unread=unread(case.state, material)
+        _outcome(case, choice, answer),
+        asked=text,
+        unread=unread(case.state, material),
+        remarks=remarks(case.state, material),
     )
 
 
@@ -93,6 +96,16 @@ def unread(state: State, material: prompts.Material) -> dict[str, str]:
     """The relevant files whose content no model has seen, each with the reason."""
     found = {path: material.files.get(path) for path in state.relevant_files}
     return {path: reading.reason for path, reading in found.items() if reading and reading.reason}
+
+
+def remarks(state: State, material: prompts.Material) -> dict[str, str]:
+    """What is said of relevant files that a model has seen: those that are not plain UTF-8."""
+    found = {path: material.files.get(path) for path in state.relevant_files}
+    return {
+        path: reading.remark
+        for path, reading in found.items()
+        if reading and reading.remark and not reading.reason
+    }
 
 
 def _temperature(case: Case) -> float:

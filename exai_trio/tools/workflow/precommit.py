@@ -68,7 +68,7 @@ async def _directory(given: str, call: StepCall) -> Path:
                 f"path: no allowed root is known; name a directory and set {paths.SETTING}.",
                 details={"field": "path", "setting": paths.SETTING},
             )
-        return roots[0]
+        given = str(roots[0])
     resolved, is_directory = await trio.to_thread.run_sync(
         _resolved, given, roots, limiter=call.services.files.limiter
     )
@@ -99,7 +99,7 @@ def _fenced(printed: git.Printed, language: str) -> str:
 def _in_short(
     directory: Path, status: git.Printed, diffs: list[tuple[str, git.Printed]]
 ) -> dict[str, Any]:
-    branch, *changed = status.text.splitlines() or [""]
+    branch, *changed = status.text.removesuffix("\n").split("\n")
     facts: dict[str, Any] = {
         "directory": str(directory),
         "branch": branch.removeprefix("## "),
