@@ -23,10 +23,33 @@ _WIDE: Final = frozenset({"UTF-16LE", "UTF-16BE", "UTF-32LE", "UTF-32BE"})
 # ISO 2022 for East Asia is ASCII with these in it; terminals' colours begin otherwise.
 _SHIFTS: Final = (b"\x1b$B", b"\x1b$@", b"\x1b$A", b"\x1b$)")
 _ODD = re.compile(
-    "[\0-\x07\x0e-\x19\x1c-\x1f\x7f-\x84\x86-\x9f\ue000-\uf8ff\ufdd0-\ufdef\ufffd-\uffff]"
+    "[\0-\x07\x0e-\x19\x1c-\x1f\x7f-\x84\x86-\x9f\ue000-\uf8ff\ufdd0-\ufdef\ufffe\uffff]"
+)
+_EAST_ASIAN: Final = frozenset(
+    {
+        "GB2312",
+        "GB18030",
+        "BIG5",
+        "BIG5-HKSCS",
+        "EUC-JP",
+        "SHIFT_JIS",
+        "CP932",
+        "EUC-KR",
+        "CP949",
+        "JOHAB",
+    }
+)
+_ASCII: Final = bytes(range(128))
+_FEW: Final = 2  # different bytes beyond ASCII
+_LETTER: Final = "[À-ÂÄ-ÏÑ-ÔÖØ-Üß-âä-ïñ-ôöø-üÿŒœ]"
+# Letters in words of ASCII, and signs by themselves.
+_WESTERN = re.compile(
+    f"(?<=[A-Za-z]){_LETTER}{{1,2}}|{_LETTER}{{1,2}}(?=[A-Za-z])"
+    "|(?<![^\0-\x7f])[©®§°µ±·«»–—‘’“”•…€£¥¿¡™×¼½¾²³](?![^\0-\x7f])"
 )
 _CONTROL = re.compile(rb"[\0-\x07\x0e-\x19\x1c-\x1f]")
 _MOST_ODD: Final = 0.02  # of the characters of what still is text
+_MOST_LOST: Final = 0.05
 _ONE_MARK_A_BYTE: Final = "exai-one-mark-a-byte"
 
 
@@ -61,7 +84,7 @@ def decoded(content: bytes) -> Decoded | None:
     try:
         return Decoded(text=content.decode())
     except UnicodeDecodeError:
-        return _damaged(content) or _guessed(content)
+        return _damaged(content) or _western(content) or _guessed(content)
 
 
 def what_else(content: bytes) -> str:
@@ -89,10 +112,26 @@ def _without_mark(content: bytes) -> Decoded | None:
     return _if_text(_read_as(found, content)) if found in _WIDE else None
 
 
+def _western(content: bytes) -> Decoded | None:
+    """Too little to guess from, which most often is a name, an accent or a sign in English: of Windows' western code page."""
+    if len(set(content.translate(None, _ASCII))) > _FEW:
+        return None
+    try:
+        text = content.decode("cp1252")
+    except UnicodeDecodeError:
+        return None
+    plausible = _WESTERN.sub("", text).isascii()
+    return _if_text(Decoded(text=text, encoding="Windows-1252")) if plausible else None
+
+
 def _guessed(content: bytes) -> Decoded | None:
     """By the lines that tell: many of plain ASCII between them hide from statistics what the few are."""
-    telling = b"\n".join(line for line in content.split(b"\n") if not line.isascii())
-    found = _guess(telling[:_GUESSED_FROM] + b"\n")
+    telling = b"".join(line for line in content.splitlines(keepends=True) if not line.isascii())
+    found = _guess(telling[:_GUESSED_FROM])
+    # What a disk is filled with is a letter to some encodings; those of East Asia are not known before it is taken out.
+    if b"\xff" in telling:
+        filled = _guess(telling[:_GUESSED_FROM].replace(b"\xff", b""))
+        found = filled if filled.upper() in _EAST_ASIAN else found
     return _if_text(_read_as(found, content)) if found else None
 
 
@@ -120,5 +159,9 @@ def _marks(fault: UnicodeError) -> tuple[str, int]:
 
 
 def _if_text(found: Decoded) -> Decoded | None:
+    if "\0" in found.text:
+        return None
     odd = sum(1 for _ in _ODD.finditer(found.text))
-    return None if odd > _MOST_ODD * len(found.text) else found
+    if odd > _MOST_ODD * len(found.text) or found.lost > _MOST_LOST * len(found.text):
+        return None
+    return found

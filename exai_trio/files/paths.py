@@ -17,7 +17,9 @@ _ADVICE = f"Give an absolute path inside an allowed root ({SETTING})."
 
 _QUOTES = "\"'`“”‘’«»<>"  # as paths are quoted in shells and in prose
 _SCHEME = re.compile(r"(?!file:)([a-z][a-z0-9+.-]+):/", re.IGNORECASE)  # longer than a drive
-_FILE_URL = re.compile(r"file:(?://(?P<host>[^/]*)(?=/))?(?P<path>/.*)", re.IGNORECASE | re.DOTALL)
+_FILE_URL = re.compile(
+    r"file:(?://(?P<host>[^/]*)(?=/)|(?!//))(?P<path>/.*)", re.IGNORECASE | re.DOTALL
+)
 _LINES = re.compile(r"#L\d[\dLC:-]*$")  # as editors point at lines
 _OWN_HOST = frozenset({"", "localhost"})
 # Forms that are no absolute path here, though their writer means one.
