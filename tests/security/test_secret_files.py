@@ -235,15 +235,15 @@ async def test_uploads_and_images_follow_the_rule(root):
     assert {} == await files.read_images_again([str(picture)], (root,))
 
 
-@pytest.mark.parametrize("at", range(0, 60, 7))
+@pytest.mark.parametrize("at", range(0, 30, 4))
 def test_a_secret_over_two_pieces_is_found(at):
     """Wherever a large file is cut into pieces, what stands across the cut is seen."""
     content = f"{'x ' * 3000}{LOOKS['github']} {'x ' * 100}".encode()
     cut = 6000 + at
     watch = sending.Watch(sending.Access(()), "/a", Path("/a"))
+    watch.check(content[:cut])
     with pytest.raises(ArgumentError):
-        for piece in (content[:cut], content[cut:]):
-            watch.check(piece)
+        watch.check(content[cut:])
 
 
 def test_a_look_takes_no_longer_than_reading():
