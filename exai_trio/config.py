@@ -92,6 +92,7 @@ class Config:
     withheld_keys: frozenset[str] = frozenset()
 
     allowed_roots: tuple[Path, ...] = ()
+    secret_files: tuple[Path, ...] = ()
     tool_profile: ToolProfile = "standard"
     enabled_tools: frozenset[str] = frozenset()
     disabled_tools: frozenset[str] = frozenset()

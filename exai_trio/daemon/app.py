@@ -87,10 +87,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         home = stack.enter_context(own_home(config))
         with suppress(OSError):  # a job tries again
             home.keep_token()
-        stack.enter_context(open_logs(config, "ws_daemon"))
-        if home.tightened:
-            log.warning(LOOSE, extra={"directory": str(config.state)})
-        stack.enter_context(sparse("trio.serve_listeners"))  # else ten without descriptors a second
+        _open_logs(stack, config, home)
         shared = await stack.enter_async_context(_build(config, _port(listeners), home, outside))
         with suppress(OSError):  # a job tries again
             home.note_pid()
@@ -99,6 +96,14 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         with trio.move_on_after(_LAST_FLUSH_S):
             await shared.in_thread(shared.flush_logs)
         log.info("stopped")
+
+
+def _open_logs(stack: AsyncExitStack, config: Config, home: Home) -> None:
+    """The daemon's log, until `stack` ends; what taking the home has shown is said first."""
+    stack.enter_context(open_logs(config, "ws_daemon"))
+    if home.tightened:
+        log.warning(LOOSE, extra={"directory": str(config.state)})
+    stack.enter_context(sparse("trio.serve_listeners"))  # else ten without descriptors a second
 
 
 @structs.frozen

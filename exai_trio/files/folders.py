@@ -11,7 +11,7 @@ from pathlib import Path
 import trio
 
 from exai_trio import structs
-from exai_trio.files import ignoring
+from exai_trio.files import ignoring, opening
 from exai_trio.files.ignoring import Ignoring
 
 MOST_FILES = 1_000
@@ -85,15 +85,14 @@ def _sorted_out(entries: list[tuple[str, bool]], rules: Ignoring) -> tuple[list[
 def _entries(folder: str) -> list[tuple[str, bool]]:
     """Files and directories by their paths, sorted, with whether each is a directory.
 
-    Nothing of a directory that cannot be listed, or that has become a link meanwhile.
+    Nothing of a directory that cannot be listed, or that a link leads to by now.
     """
     try:
-        with os.scandir(folder) as listing:
-            entries = sorted(
+        with opening.directory(Path(folder)) as opened, os.scandir(opened) as listing:
+            return sorted(
                 (f"{folder.rstrip('/')}/{entry.name}", entry.is_dir(follow_symlinks=False))
                 for entry in listing
                 if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
             )
-        return entries if os.path.realpath(folder) == folder else []
     except OSError:
         return []

@@ -13,6 +13,7 @@ from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files import opening
 from exai_trio.files.paths import shown
+from exai_trio.files.sending import Access, Watch
 
 _PIECE = 1024 * 1024  # bytes; between two of them a cancelled caller is noticed
 
@@ -27,9 +28,11 @@ class Opened:
     sha256: str
 
 
-def open_hashed(given: str, roots: tuple[Path, ...], most: int) -> Opened:
-    """Raises: ArgumentError (also for an empty file, or one of more than `most` bytes), NotFoundError."""
-    resolved = opening.resolve(given, roots)
+def open_hashed(given: str, access: Access, most: int) -> Opened:
+    """Raises: ArgumentError (also for an empty file, one of more than `most` bytes, or a secret), NotFoundError."""
+    resolved = access.resolve(given)
+    access.check_name(given, resolved)
+    watch = Watch(access, given, resolved)
     file = opening.regular(resolved)
     with ExitStack() as otherwise:
         otherwise.enter_context(file)
@@ -38,6 +41,7 @@ def open_hashed(given: str, roots: tuple[Path, ...], most: int) -> Opened:
         digest = hashlib.sha256()
         while piece := file.read(_PIECE):
             trio.from_thread.check_cancelled()
+            watch.check(piece)
             digest.update(piece)
         file.seek(0)
         otherwise.pop_all()

@@ -4,12 +4,12 @@ import base64
 import binascii
 from collections.abc import Sequence
 from contextlib import suppress
-from pathlib import Path
 
 import trio
 
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.files import opening, paths
+from exai_trio.files.sending import Access
 
 MAX_IMAGE_BYTES = 5 * 1024 * 1024  # GLM takes no larger ones; Kimi would
 
@@ -25,34 +25,33 @@ def is_data_url(given: str) -> bool:
     return given[:5].lower() == "data:"
 
 
-def load_all(given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
+def load_all(given: Sequence[str], access: Access) -> tuple[str, ...]:
     """Raises: ArgumentError, NotFoundError."""
     urls: list[str] = []
     for name in given:
         trio.from_thread.check_cancelled()
-        urls.append(_load(name, roots))
+        urls.append(_load(name, access))
     return tuple(urls)
 
 
-def load_allowed(given: Sequence[str], roots: tuple[Path, ...]) -> dict[str, str]:
+def load_allowed(given: Sequence[str], access: Access) -> dict[str, str]:
     """By name, those that can be loaded."""
     urls: dict[str, str] = {}
     for name in given:
         trio.from_thread.check_cancelled()
         with suppress(ArgumentError, NotFoundError):
-            urls[name] = _load(name, roots)
+            urls[name] = _load(name, access)
     return urls
 
 
-def _load(given: str, roots: tuple[Path, ...]) -> str:
+def _load(given: str, access: Access) -> str:
     if is_data_url(given):
         return _as_data_url(_decoded(given), "The data URL")
-    if "://" in given[:16]:
-        raise ArgumentError(
-            f"{paths.shown(given)!r} is not fetched. Give images as absolute paths or data URLs."
-        )
-    resolved = opening.resolve(given, roots)
-    return _as_data_url(opening.content(resolved, MAX_IMAGE_BYTES + 1), repr(paths.shown(given)))
+    resolved = access.resolve(given)
+    access.check_name(given, resolved)
+    content = opening.content(resolved, MAX_IMAGE_BYTES + 1)
+    access.check_content(given, resolved, content)
+    return _as_data_url(content, repr(paths.shown(given)))
 
 
 def _decoded(url: str) -> bytes:

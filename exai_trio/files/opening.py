@@ -1,9 +1,16 @@
-"""Opening one regular file inside the allowed roots, safe against links that change meanwhile. Blocking: for threads only."""
+"""Opening one regular file inside the allowed roots: the one at the path that was checked, and no other.
+
+A path is checked once its links are resolved, and then opened part by part, each part below the directory opened before it
+and none through a link. So whatever changes meanwhile, what is read lay at that path; a path that has become another is refused.
+
+Blocking: for threads only.
+"""
 
 import errno
 import os
 import stat
-from contextlib import ExitStack
+from collections.abc import Generator, Iterable
+from contextlib import ExitStack, contextmanager, suppress
 from io import BufferedReader
 from pathlib import Path
 
@@ -12,6 +19,9 @@ from exai_trio.files import paths
 
 # NONBLOCK: a FIFO put in the file's place must not hold the thread; NOFOLLOW: nor a link.
 _FLAGS = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_FOLDER = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+# To pass through a directory; where that cannot be asked for alone (macOS), it must be readable too.
+_PASS = getattr(os, "O_PATH", os.O_RDONLY) | _FOLDER
 
 
 def resolve(given: str, roots: tuple[Path, ...]) -> Path:
@@ -19,13 +29,30 @@ def resolve(given: str, roots: tuple[Path, ...]) -> Path:
 
     Raises: ArgumentError.
     """
-    written = paths.parse(given)
+    written = _meant(given)
     try:
         resolved = Path(os.path.realpath(written))
     except (OSError, ValueError):  # a name that no file can have: nothing inside the roots
         resolved = Path("/")
-    paths.check_inside(given, resolved, roots)
+    if not paths.is_inside(resolved, roots):
+        paths.check_inside(given, resolved, resolved_roots(roots))
     return resolved
+
+
+def _meant(given: str) -> Path:
+    """A name that really ends in a blank or a quote goes before what it would be without."""
+    if given.startswith("/") and given != paths.bare(given) and os.path.lexists(given):
+        return Path(given)
+    return paths.parse(given)
+
+
+def resolved_roots(roots: Iterable[Path]) -> tuple[Path, ...]:
+    """The roots without links and `..`; those that can be no path are missing."""
+    found: list[Path] = []
+    for root in roots:
+        with suppress(OSError, ValueError):
+            found.append(Path(os.path.realpath(root)))
+    return tuple(found)
 
 
 def is_directory(resolved: Path) -> bool:
@@ -52,45 +79,69 @@ def regular(resolved: Path) -> BufferedReader:
     return os.fdopen(_open_regular(resolved), "rb")
 
 
+@contextmanager
+def directory(resolved: Path) -> Generator[int]:
+    """A descriptor of the directory at a path that `resolve` gave, to list it and to open what is in it. Raises: OSError."""
+    with _directory_above(resolved) as above:
+        descriptor = os.open(_name(resolved), os.O_RDONLY | _FOLDER, dir_fd=above)
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
 def _open_regular(resolved: Path) -> int:
     """A descriptor for the caller to close.
 
     Raises: NotFoundError, ArgumentError (no regular file, not permitted, or swapped while we looked).
     """
-    name = paths.shown(str(resolved))
+    shown = paths.shown(str(resolved))
     try:
-        # Looked at before it is opened: opening some devices already does something.
-        _check_regular(os.lstat(resolved), name)
-        descriptor = os.open(resolved, _FLAGS)
+        with _directory_above(resolved) as above:
+            # Looked at before it is opened: opening some devices already does something.
+            found = os.stat(_name(resolved), dir_fd=above, follow_symlinks=False)
+            _check_regular(found, shown)
+            descriptor = os.open(_name(resolved), _FLAGS, dir_fd=above)
     except OSError as fault:
-        raise _refusal(fault, name) from fault
+        raise _refusal(fault, shown) from fault
     with ExitStack() as otherwise:
         otherwise.callback(os.close, descriptor)
-        _check_same(descriptor, resolved, name)
+        _check_regular(os.fstat(descriptor), shown)
         otherwise.pop_all()
     return descriptor
+
+
+@contextmanager
+def _directory_above(resolved: Path) -> Generator[int]:
+    """A descriptor of the directory that holds the path. Raises: OSError, ELOOP if a part of it has become a link."""
+    here = os.open("/", _PASS)
+    try:
+        for part in resolved.parts[1:-1]:
+            below = _step(here, part)
+            os.close(here)
+            here = below
+        yield here
+    finally:
+        os.close(here)
+
+
+def _step(here: int, part: str) -> int:
+    try:
+        return os.open(part, _PASS, dir_fd=here)
+    except NotADirectoryError:
+        if stat.S_ISLNK(os.stat(part, dir_fd=here, follow_symlinks=False).st_mode):
+            raise OSError(errno.ELOOP, os.strerror(errno.ELOOP)) from None
+        raise
+
+
+def _name(resolved: Path) -> str:
+    return resolved.name or "."
 
 
 def _check_regular(found: os.stat_result, name: str) -> None:
     if not stat.S_ISREG(found.st_mode):
         raise ArgumentError(
             f"{name!r} is a {_kind(found.st_mode)}; only regular files are read.",
-            details={"path": name},
-        )
-
-
-def _check_same(descriptor: int, resolved: Path, name: str) -> None:
-    """What was opened is still what the path means: no directory on the way has become a link, out of the roots perhaps."""
-    opened = os.fstat(descriptor)
-    _check_regular(opened, name)
-    try:
-        again = os.path.realpath(resolved)
-        same = again == str(resolved) and os.path.samestat(opened, os.lstat(again))
-    except OSError:
-        same = False
-    if not same:
-        raise ArgumentError(
-            f"{name!r} changed its place while it was being opened; try again.",
             details={"path": name},
         )
 
@@ -108,5 +159,8 @@ def _kind(mode: int) -> str:
 def _refusal(fault: OSError, name: str) -> ArgumentError | NotFoundError:
     if fault.errno in {errno.ENOENT, errno.ENOTDIR}:
         return NotFoundError(f"There is no file {name!r}.", details={"path": name})
-    reason = os.strerror(fault.errno) if fault.errno else str(fault)
+    if fault.errno == errno.ELOOP:
+        reason = "a link has taken the place of a part of its path; try again"
+    else:
+        reason = os.strerror(fault.errno) if fault.errno else str(fault)
     return ArgumentError(f"{name!r} cannot be read: {reason}.", details={"path": name})

@@ -1,29 +1,34 @@
 """Whether the paths of a call may be used, found out before anything is read or written. Blocking: for threads only."""
 
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Literal
 
 import trio
 
-from exai_trio.files import opening, writing
+from exai_trio.files import opening, sending, writing
+from exai_trio.files.sending import Access
 
 # What a path is for. "read": a file or directory that is there; "file": a file that is there; "inside": whatever may be there
 # or not; "write": a new file.
 PathUse = Literal["read", "file", "inside", "write"]
 
 
-def check(given: Iterable[str], use: PathUse, roots: tuple[Path, ...]) -> None:
-    """Raises: ArgumentError, NotFoundError for the first path that would be refused when it is used."""
+def check(given: Iterable[str], use: PathUse, access: Access) -> None:
+    """Raises: ArgumentError, NotFoundError for the first path that would be refused for its name or place when it is used."""
     for name in given:
         trio.from_thread.check_cancelled()
-        _check_one(name, use, roots)
+        _check_one(name, use, access)
 
 
-def _check_one(given: str, use: PathUse, roots: tuple[Path, ...]) -> None:
+def _check_one(given: str, use: PathUse, access: Access) -> None:
     if use == "write":
-        writing.find_place(given, roots)
+        writing.find_place(given, access.roots)
         return
-    resolved = opening.resolve(given, roots)
-    if use == "file" or (use == "read" and not opening.is_directory(resolved)):
-        opening.regular(resolved).close()
+    resolved = access.resolve(given)
+    if use == "inside":
+        return
+    if use == "read" and opening.is_directory(resolved):
+        sending.check_folder(given, resolved)
+        return
+    access.check_name(given, resolved)
+    opening.regular(resolved).close()

@@ -11,9 +11,19 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.files import folders, handing, images, opening, path_checks, writing
+from exai_trio.files import (
+    decoding,
+    folders,
+    handing,
+    images,
+    opening,
+    path_checks,
+    sending,
+    writing,
+)
 from exai_trio.files.handing import Opened
 from exai_trio.files.path_checks import PathUse
+from exai_trio.files.sending import Access
 from exai_trio.files.writing import Place
 
 T = TypeVar("T")
@@ -22,28 +32,30 @@ T = TypeVar("T")
 MAX_FILE_BYTES = 1024 * 1024
 # All files of one call: about what the largest context (1 M tokens) holds; 24 calls at once stay near 100 MiB.
 MAX_TOTAL_BYTES = 4 * 1024 * 1024
-# Bytes looked at for a NUL, which no text has; and the share of bytes that may be no UTF-8 in what still is text.
-_SNIFFED_BYTES = 8192
-_MAX_BROKEN_SHARE = 0.05
 # The same at each reading, so that the beginning of a prompt stays as it is.
 _FOLDER = f"a directory with no files to read, or more than {folders.MOST_FILES:,}; name those that matter"
 
 
 @structs.frozen(kw_only=True)
 class Reading:
-    """What one path gave: its `text`, or the `reason` why there is none. `path` is resolved where that was allowed."""
+    """What one path gave: its `text`, or the `reason` why there is none. `path` is resolved where that was allowed.
+
+    `remark` is what a reader of the text has to know. `looks_like` says which secret the file looks like, if that is the reason.
+    """
 
     path: str
     text: str = ""
     reason: str = ""
+    remark: str = ""
+    looks_like: str = ""
 
     @property
     def is_folder(self) -> bool:
         return self.reason == _FOLDER
 
 
-ReadOne = Callable[[str, tuple[Path, ...], int], Reading]  # path, roots, bytes of room left
-Find = Callable[[str, tuple[Path, ...]], Iterator[tuple[str, ReadOne]]]
+ReadOne = Callable[[str, Access, int], Reading]  # path, what may be read, bytes of room left
+Find = Callable[[str, Access], Iterator[tuple[str, ReadOne]]]
 
 
 @structs.frozen
@@ -52,30 +64,41 @@ class FileReader:
 
     # Four calls read at once; more would only queue at the disk.
     limiter: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 4))
+    # Sent whatever they look like, if they are inside the roots of the call.
+    secret_files: tuple[Path, ...] = ()
+
+    def access(self, roots: tuple[Path, ...]) -> Access:
+        return Access(roots, self.secret_files)
 
     async def read(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[Reading, ...]:
         """Read files that the caller names now, and those in directories: each once, in order.
 
         Raises: ArgumentError, NotFoundError. Cancelling returns at once; the thread ends after the file it is at.
         """
-        return await self._in_thread(partial(_read_all, given, roots, _named)) if given else ()
+        return (
+            await self._in_thread(partial(_read_all, given, self.access(roots), _named))
+            if given
+            else ()
+        )
 
     async def read_again(
         self, given: Sequence[str], roots: tuple[Path, ...]
     ) -> tuple[Reading, ...]:
         """Read files that were named earlier, each under the path given: what is gone, or not allowed any more, has a reason."""
-        read = partial(_read_all, given, roots, _named_before)
+        read = partial(_read_all, given, self.access(roots), _named_before)
         return await self._in_thread(read) if given else ()
 
     async def read_images(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
         """Images as data URLs, in order. Raises: ArgumentError, NotFoundError."""
-        return await self._in_thread(partial(images.load_all, given, roots)) if given else ()
+        read = partial(images.load_all, given, self.access(roots))
+        return await self._in_thread(read) if given else ()
 
     async def read_images_again(
         self, given: Sequence[str], roots: tuple[Path, ...]
     ) -> dict[str, str]:
         """Data URLs of images named earlier, by the path given; those that cannot be read any more are missing."""
-        return await self._in_thread(partial(images.load_allowed, given, roots)) if given else {}
+        read = partial(images.load_allowed, given, self.access(roots))
+        return await self._in_thread(read) if given else {}
 
     @asynccontextmanager
     async def opened(
@@ -85,7 +108,7 @@ class FileReader:
         opened = await trio.to_thread.run_sync(
             handing.open_hashed,
             given,
-            roots,
+            self.access(roots),
             most,
             thread_name="exai files",
             limiter=self.limiter,
@@ -94,19 +117,17 @@ class FileReader:
             yield opened
 
     async def check(self, given: Sequence[str], use: PathUse, roots: tuple[Path, ...]) -> None:
-        """Raises what using any of these paths would: ArgumentError, NotFoundError. Nothing is read."""
-        await self._in_thread(partial(path_checks.check, tuple(given), use, roots))
+        """Raises what using any of these paths would: ArgumentError, NotFoundError. Contents are looked at when they are used."""
+        await self._in_thread(partial(path_checks.check, tuple(given), use, self.access(roots)))
 
     async def find_place(self, given: str, roots: tuple[Path, ...]) -> Place:
         """Where a new file may be written. Raises: ArgumentError."""
         return await self._in_thread(partial(writing.find_place, given, roots))
 
-    async def write_new(
-        self, place: Place, usual_name: str, content: bytes, roots: tuple[Path, ...]
-    ) -> Path:
+    async def write_new(self, place: Place, usual_name: str, content: bytes) -> Path:
         """Raises: ArgumentError. Cancelling waits until the file is whole or gone."""
         return await trio.to_thread.run_sync(
-            writing.write_new, place, usual_name, content, roots, limiter=self.limiter
+            writing.write_new, place, usual_name, content, limiter=self.limiter
         )
 
     async def _in_thread(self, read: Callable[[], T]) -> T:
@@ -115,51 +136,68 @@ class FileReader:
         )
 
 
-def _read_all(given: Sequence[str], roots: tuple[Path, ...], find: Find) -> tuple[Reading, ...]:
+def _read_all(given: Sequence[str], access: Access, find: Find) -> tuple[Reading, ...]:
     readings: dict[str, Reading] = {}
     room = MAX_TOTAL_BYTES
     for name in given:
-        for path, read in find(name, roots):
+        for path, read in find(name, access):
             trio.from_thread.check_cancelled()
-            reading = read(path, roots, room)
+            reading = read(path, access, room)
             if reading.path not in readings:
                 readings[reading.path] = reading
                 room -= len(reading.text)
     return tuple(readings.values())
 
 
-def _named(given: str, roots: tuple[Path, ...]) -> Iterator[tuple[str, ReadOne]]:
+def _named(given: str, access: Access) -> Iterator[tuple[str, ReadOne]]:
     """The path itself, or what is in it. What a directory holds is not the caller's word: it has a reason rather than a refusal."""
-    resolved = opening.resolve(given, roots)
+    resolved = access.resolve(given)
     if not opening.is_directory(resolved):
-        yield given, _read
+        yield given, _read_named
         return
-    folder = folders.expand(resolved, roots)
+    sending.check_folder(given, resolved)
+    folder = folders.expand(resolved, access.roots)
     for path in folder.files:
         yield path, _read_if_allowed
     if folder.cut or not folder.files:
         yield given, _read
 
 
-def _named_before(given: str, _roots: tuple[Path, ...]) -> Iterator[tuple[str, ReadOne]]:
+def _named_before(given: str, _: Access) -> Iterator[tuple[str, ReadOne]]:
     yield given, _read_if_allowed
 
 
-def _read(given: str, roots: tuple[Path, ...], room: int) -> Reading:
-    resolved = opening.resolve(given, roots)
-    if opening.is_directory(resolved):
-        return Reading(path=str(resolved), reason=_FOLDER)
-    content = opening.content(resolved, MAX_FILE_BYTES + 1)
-    return _reading(str(resolved), content, room)
+def _read_named(given: str, access: Access, room: int) -> Reading:
+    reading = _read(given, access, room)
+    if reading.looks_like:
+        raise sending.refusal(given, reading.looks_like)
+    return reading
 
 
-def _read_if_allowed(given: str, roots: tuple[Path, ...], room: int) -> Reading:
+def _read_if_allowed(given: str, access: Access, room: int) -> Reading:
     try:
-        return attrs.evolve(_read(given, roots, room), path=given)
+        return attrs.evolve(_read(given, access, room), path=given)
     except NotFoundError:
         return Reading(path=given, reason="deleted since it was given")
     except ArgumentError:
         return Reading(path=given, reason="not readable from here any more")
+
+
+def _read(given: str, access: Access, room: int) -> Reading:
+    resolved = access.resolve(given)
+    if opening.is_directory(resolved):
+        return Reading(path=str(resolved), reason=_FOLDER)
+    if looks := access.why_not(given, resolved):
+        return _secret(resolved, looks)
+    content = opening.content(resolved, MAX_FILE_BYTES + 1)
+    reading = _reading(str(resolved), content, room)
+    # As it is sent, which need not be how it is stored.
+    looks = access.why_not_content(resolved, reading.text.encode(errors="replace"))
+    return _secret(resolved, looks) if looks else reading
+
+
+def _secret(resolved: Path, looks: str) -> Reading:
+    return Reading(path=str(resolved), reason=sending.left_out(looks), looks_like=looks)
 
 
 def _reading(path: str, content: bytes, room: int) -> Reading:
@@ -169,16 +207,7 @@ def _reading(path: str, content: bytes, room: int) -> Reading:
         return Reading(
             path=path, reason=f"over {MAX_TOTAL_BYTES:,} bytes together with the files before it"
         )
-    text = as_text(content)
-    if text is None:
-        return Reading(path=path, reason=f"binary, {len(content):,} bytes")
-    return Reading(path=path, text=text)
-
-
-def as_text(content: bytes) -> str | None:
-    """The content as text, or None if it is none. A few bytes that are no UTF-8 become U+FFFD."""
-    if b"\0" in content[:_SNIFFED_BYTES]:
-        return None
-    text = content.decode("utf-8-sig", errors="replace")
-    broken = text.count("�")
-    return None if broken > _MAX_BROKEN_SHARE * len(content) else text
+    found = decoding.decoded(content)
+    if found is None:
+        return Reading(path=path, reason=f"{decoding.what_else(content)}, {len(content):,} bytes")
+    return Reading(path=path, text=found.text, remark=found.remark)

@@ -8,11 +8,10 @@ from pathlib import Path
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError
-from exai_trio.files import opening
+from exai_trio.files import opening, secrets
 from exai_trio.files.paths import shown
 
 _FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-_FOLDER_FLAGS = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _UNSAFE = re.compile(r"[^\w.() -]")
 _LONGEST_NAME = 120
 
@@ -28,6 +27,10 @@ class Place:
 def find_place(given: str, roots: tuple[Path, ...]) -> Place:
     """A directory, or a new name in one. Raises: ArgumentError."""
     resolved = opening.resolve(given, roots)
+    if secrets.by_name(str(resolved)) == secrets.STORE_LOOK:
+        raise ArgumentError(
+            f"{shown(given)!r} lies in a repository's .git; nothing is written there."
+        )
     if opening.is_directory(resolved):
         return Place(folder=resolved)
     if resolved.exists():
@@ -41,17 +44,12 @@ def find_place(given: str, roots: tuple[Path, ...]) -> Place:
     return Place(folder=folder, name=resolved.name)
 
 
-def write_new(place: Place, usual_name: str, content: bytes, roots: tuple[Path, ...]) -> Path:
-    """The path of the new file, whole or not there. Raises: ArgumentError."""
+def write_new(place: Place, usual_name: str, content: bytes) -> Path:
+    """The path of the new file, whole or not there. Raises: ArgumentError, also if a link leads to the place by now."""
     path = place.folder / (place.name or safe_name(usual_name))
     try:
-        folder = os.open(place.folder, _FOLDER_FLAGS)
-        try:
-            if opening.resolve(str(place.folder), roots) != place.folder:
-                raise ArgumentError(f"{shown(str(path))!r} changed its place; try again.")
+        with opening.directory(place.folder) as folder:
             _write(folder, path.name, content)
-        finally:
-            os.close(folder)
     except FileExistsError as fault:
         raise _taken(path) from fault
     except OSError as fault:

@@ -107,6 +107,11 @@ _TOOLS = Group(
             v.paths(),
             "directories that tools may read; default: the editor's project",
         ),
+        _setting(
+            "EXAI_SECRET_FILES",
+            v.paths(),
+            "files that look like secrets and may be sent all the same",
+        ),
         _setting("TOOL_PROFILE", v.choice("lean", "standard", "full"), "which tools are listed"),
         _setting("ENABLED_TOOLS", v.tool_names(), "listed besides"),
         _setting("DISABLED_TOOLS", v.tool_names(), "neither listed nor callable"),

@@ -12,7 +12,7 @@ from exai_trio.files.images import is_data_url
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import ChatRequest
 from exai_trio.storage.base import Turn
-from exai_trio.tools import answers, asking, conversations, models, prompts
+from exai_trio.tools import answers, asking, conversations, file_notices, models, prompts
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.conversations import Thread
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
@@ -70,7 +70,8 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     )
     answer = await asking.ask(services, choice, request, caller)
     exchange = _exchange(arguments, question, choice, answer, services.now())
-    return await _finish(arguments, thread, exchange, answer, services)
+    notice = file_notices.of(found.files[path] for path in question.files)
+    return await _finish(thread, exchange, answer, services, named=arguments.model, notice=notice)
 
 
 def _choose(arguments: Arguments, thread: Thread, wished: int, services: Services) -> "ModelChoice":
@@ -170,22 +171,22 @@ def _exchange(
 
 
 async def _finish(
-    arguments: Arguments,
     thread: Thread,
     exchange: tuple[Turn, Turn],
     answer: "ChatAnswer",
     services: Services,
+    *,
+    named: str,
+    notice: str,
 ) -> Answer:
     """Keep the exchange and say how to go on. A store that fails costs the conversation, not the answer."""
-    facts = models.facts(answer, arguments.model)
+    facts = file_notices.added(models.facts(answer, named), notice)
     try:
         offer = await conversations.keep(services, thread, exchange)
     except StorageError as fault:
         log.warning("conversation not kept", extra={"fault": str(fault)})
         offer = None
-        facts["notice"] = "; ".join(
-            filter(None, [answer.notice, "this conversation could not be stored"])
-        )
+        facts = file_notices.added(facts, "this conversation could not be stored")
     return answers.simple(
         "chat", answer.text, metadata=facts, offer=offer, usage=models.usage(answer)
     )

@@ -94,9 +94,13 @@ class Services:
     calibration: Calibration = attrs.field(factory=Calibration)
     ratios: TokenRatios = attrs.field(factory=MemoryRatios)
     calls: CallArchive = attrs.field(factory=NoCalls)
-    files: FileReader = attrs.field(factory=FileReader)
+    files: FileReader = attrs.field()
     # Traces at once, each in a process of its own that may use up a core and 768 MiB.
     source_readers: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 2))
+
+    @files.default
+    def _files(self) -> FileReader:
+        return FileReader(secret_files=self.config.secret_files)
 
 
 class Caller(Protocol):

@@ -37,7 +37,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         path = await _keep(services, f"{file_id}-{safe_name(name)}", content)
     else:
         with concerning("destination"):
-            path = await services.files.write_new(place, name or file_id, content, caller.roots)
+            path = await services.files.write_new(place, name or file_id, content)
     facts = {
         "path": str(path),
         "file_id": file_id,

@@ -3,16 +3,17 @@
 What is text goes into the prompt; what is not, or is too large for that, goes to Kimi, which extracts its text.
 """
 
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import attrs
 from msgspec import Meta
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError
+from exai_trio.files import paths
 from exai_trio.files.reading import Reading
 from exai_trio.providers.base import ChatRequest, Message
-from exai_trio.tools import answers, asking, models, prompts, uploads
+from exai_trio.tools import answers, asking, file_notices, models, prompts, uploads
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
 from exai_trio.tools.kimi_chat_with_files import extracts
@@ -55,14 +56,19 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     return answers.simple(
         "smart_file_query",
         answer.text,
-        metadata=models.facts(answer, arguments.model) | prepared.facts,
+        metadata=file_notices.added(
+            prepared.facts | models.facts(answer, arguments.model),
+            prepared.facts.get("notice", ""),
+        ),
         usage=models.usage(answer),
     )
 
 
 async def _prepare(arguments: Arguments, caller: Caller, services: Services) -> _Prepared:
     caller.stage("reading files", "smart_file_query: reading the file")
-    if PurePath(arguments.file_path).suffix.lower() in _IMAGES:
+    with concerning("file_path"):
+        kind = paths.parse(arguments.file_path).suffix.lower()
+    if kind in _IMAGES:
         return await _seen(arguments, caller, services)
     with concerning("file_path"):
         readings = await services.files.read([arguments.file_path], caller.roots)
@@ -103,7 +109,9 @@ async def _embedded(
         {reading.path: reading for reading in readings}, [paths]
     )
     question = prompts.Question(text=arguments.question, files=paths)
-    return await _assembled(services, choice, question, prompts.Material(files=fitted))
+    prepared = await _assembled(services, choice, question, prompts.Material(files=fitted))
+    facts = file_notices.added(prepared.facts, file_notices.of(readings))
+    return attrs.evolve(prepared, facts=facts)
 
 
 async def _assembled(

@@ -311,3 +311,26 @@ async def test_unknown_files_are_not_found(works):
             await works.call(name, **arguments)
 
         assert (refused.value.code, refused.value.details["field"]) == ("NOT_FOUND", field)
+
+
+@pytest.mark.parametrize(
+    ("tool", "field", "given"),
+    [
+        ("kimi_upload_files", "files", lambda root: [str(root / "a.txt"), str(root / "notes.txt")]),
+        ("glm_upload_file", "file", lambda root: str(root / "notes.txt")),
+        ("glm_upload_file", "file", lambda root: str(root / ".env")),
+        ("smart_file_query", "file_path", lambda root: str(root / "notes.bin")),
+    ],
+)
+async def test_what_looks_like_a_secret_is_not_uploaded(works, root, tool, field, given):
+    """The refusal names the setting and the argument, before a byte of any file is sent."""
+    token = "ghp_" + "a1B2" * 9
+    (root / "notes.txt").write_text(f"token: {token}\n")
+    (root / "notes.bin").write_bytes(b"\1\0\2" * 9 + token.encode())
+    (root / ".env").write_text("A=1\n")
+    more = {"question": "what?"} if tool == "smart_file_query" else {}
+    with pytest.raises(ArgumentError, match="EXAI_SECRET_FILES") as refused:
+        await works.call(tool, **{field: given(root)}, **more)
+
+    assert field == refused.value.details["field"]
+    assert not await works.uploads()

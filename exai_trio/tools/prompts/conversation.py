@@ -160,7 +160,7 @@ class _Page:
             self.missing.add(path)
             block = f"[file {shown(path)}: {reading.reason}]"
         else:
-            block = _embedded(shown(path), reading.text)
+            block = _embedded(shown(path), reading)
         self.blocks[path] = block
         return block
 
@@ -172,5 +172,6 @@ def _assistant(turn: Turn, answering: str) -> Message:
     )
 
 
-def _embedded(name: str, text: str) -> str:
-    return f"--- file {name} ---\n{numbered(text)}\n--- end of {name} ---"
+def _embedded(name: str, reading: Reading) -> str:
+    remark = f" ({reading.remark})" if reading.remark else ""
+    return f"--- file {name}{remark} ---\n{numbered(reading.text)}\n--- end of {name} ---"

@@ -7,18 +7,18 @@ investigations never meet.
 import logging
 from collections.abc import Sequence, Set as AbstractSet
 from functools import partial
-from pathlib import Path
 
 import attrs
 import trio
 
 from exai_trio.errors import ServiceUnavailableError, StorageError
-from exai_trio.files import folders, opening, path_checks
+from exai_trio.files import folders, opening, path_checks, secrets, sending
 from exai_trio.files.folders import Folder
 from exai_trio.files.images import is_data_url
 from exai_trio.files.path_checks import PathUse
+from exai_trio.files.sending import Access
 from exai_trio.storage import base as storage
-from exai_trio.tools import conversations, prompts
+from exai_trio.tools import conversations, file_notices, prompts
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.conversations import Thread
 from exai_trio.tools.declaration import Answer, Caller, Services, Tool
@@ -86,7 +86,7 @@ async def run(
         note=note,
         arguments=arguments,
         found=found.answer,
-        remarks=_remarks(arguments),
+        remarks=(*_remarks(arguments), *await _secrets(new_files, caller, services)),
     )
     hold = _files_missing(workflow, note, state) or workflow.hold(note)
     if hold is not None:
@@ -142,24 +142,27 @@ async def _allowed(
         await services.files.check(images, "inside", caller.roots)
     with concerning("relevant_files"):
         may_be_gone = None if workflow.names_deleted else known
-        find = partial(_found, files, caller.roots, may_be_gone)
+        find = partial(_found, files, services.files.access(caller.roots), may_be_gone)
         return await trio.to_thread.run_sync(
             find, thread_name="exai files", limiter=services.files.limiter
         )
 
 
 def _found(
-    given: Sequence[str], roots: tuple[Path, ...], may_be_gone: AbstractSet[str] | None
+    given: Sequence[str], access: Access, may_be_gone: AbstractSet[str] | None
 ) -> tuple[str, ...]:
     """Each path once, resolved; of a directory the files in it that are worth reading. `may_be_gone`: None for all."""
     found: list[str] = []
     for name in given:
-        resolved = opening.resolve(name, roots)
+        resolved = access.resolve(name)
         if may_be_gone is not None and str(resolved) not in may_be_gone:
-            path_checks.check([name], "read", roots)
-        folder = (
-            folders.expand(resolved, roots) if opening.is_directory(resolved) else Folder(files=())
-        )
+            path_checks.check([name], "read", access)
+        if opening.is_directory(resolved):
+            sending.check_folder(name, resolved)
+            folder = folders.expand(resolved, access.roots)
+        else:
+            access.check_name(name, resolved)
+            folder = Folder(files=())
         found += folder.files
         if folder.cut or not folder.files:
             found.append(str(resolved))
@@ -177,6 +180,13 @@ def _remarks(arguments: Stepwise) -> tuple[str, ...]:
     if number <= total:
         return ()
     return (f"step_number {number} is above total_steps {total}: total_steps is {number} now.",)
+
+
+async def _secrets(files: Sequence[str], caller: Caller, services: Services) -> tuple[str, ...]:
+    """Says which files of directories no model will see, as far as their names tell."""
+    suspects = [path for path in files if secrets.by_name(path)]
+    notice = file_notices.of(await services.files.read_again(suspects, caller.roots))
+    return (f"Files {notice}.",) if notice else ()
 
 
 def _files_missing(workflow: Workflow, note: Note, state: State) -> Hold | None:

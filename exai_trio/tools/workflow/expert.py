@@ -67,7 +67,10 @@ async def ask(case: Case) -> Outcome | Hold:
         answer = await asking.ask(services, choice, request, listener)
     check(answer)
     return attrs.evolve(
-        _outcome(case, choice, answer), asked=text, unread=unread(case.state, material)
+        _outcome(case, choice, answer),
+        asked=text,
+        unread=unread(case.state, material),
+        remarks=remarks(case.state, material),
     )
 
 
@@ -134,6 +137,16 @@ def _nothing_shown(case: Case, unread: Mapping[str, str]) -> Hold | None:
         ),
         arguments={"relevant_files": ["/absolute/path/of/a/file"]},
     )
+
+
+def remarks(state: State, material: prompts.Material) -> dict[str, str]:
+    """What is said of relevant files that a model has seen: those that are not plain UTF-8."""
+    found = {path: material.files.get(path) for path in state.relevant_files}
+    return {
+        path: reading.remark
+        for path, reading in found.items()
+        if reading and reading.remark and not reading.reason
+    }
 
 
 def _temperature(case: Case) -> float:

@@ -113,7 +113,11 @@ async def ask(case: Case) -> Outcome:
     async with trio.open_nursery() as asked:
         for number, opinion in enumerate(panel):
             asked.start_soon(_ask_in_time, briefing, opinion, number, panel)
-    return attrs.evolve(_outcome(case.workflow, panel), unread=expert.unread(case.state, material))
+    return attrs.evolve(
+        _outcome(case.workflow, panel),
+        unread=expert.unread(case.state, material),
+        remarks=expert.remarks(case.state, material),
+    )
 
 
 def _deadline(seconds: float) -> float:

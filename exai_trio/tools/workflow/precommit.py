@@ -121,7 +121,7 @@ async def _directory(given: str, call: StepCall) -> Path:
                 f"path: no allowed root is known; name a directory and set {paths.SETTING}.",
                 details={"field": "path", "setting": paths.SETTING},
             )
-        return roots[0]
+        given = str(roots[0])
     resolved, is_directory = await trio.to_thread.run_sync(
         _resolved, given, roots, limiter=call.services.files.limiter
     )

@@ -22,13 +22,15 @@ Facts = Mapping[str, Any]
 class Outcome:
     """How an investigation ended. `asked` and `reply` are its texts for the conversation.
 
-    `analysis` is expert_analysis, None if nobody was asked; `unread` are relevant files that could not be shown, with the reasons.
+    `analysis` is expert_analysis, None if nobody was asked; `unread` are relevant files that could not be shown, with the reasons;
+    `remarks` is what was said of those that were, by their paths.
     """
 
     status: Status
     reply: str
     asked: str = ""
     unread: Facts = attrs.field(factory=dict[str, Any])
+    remarks: Facts = attrs.field(factory=dict[str, Any])
     analysis: Facts | None = None
     metadata: Facts = attrs.field(factory=dict[str, Any])
     usage: Facts | None = None
@@ -142,6 +144,8 @@ def _files(step: Step, outcome: Outcome | None) -> dict[str, Any]:
     context: dict[str, Any] = {"type": "fully_embedded", "files": embedded}
     if outcome.unread:
         context["not_embedded"] = outcome.unread
+    if outcome.remarks:
+        context["remarks"] = outcome.remarks
     return {"file_context": context}
 
 

@@ -41,6 +41,8 @@ async def look(call: StepCall) -> Findings:
         callflow.traced, sources, arguments.target_description, arguments.trace_mode
     )
     answer: dict[str, Any] = {"call_flow": flow}
+    if remarks := {each.path: each.remark for each in readings if each.remark}:
+        answer["remarks"] = remarks
     others = [path for path in call.files if path not in known]
     if others:
         answer["to_trace_by_reading"] = others
