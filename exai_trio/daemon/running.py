@@ -163,12 +163,12 @@ class Running:
         """None once the call is on disk, or why it is not."""
         rules = self.mail.rules
         seq, resumable = rules.seq_of(call.wire_id), rules.resumable
-        with trio.move_on_after(_REPORT_PATIENCE_S if call.tool.reports else math.inf):
-            try:
+        try:
+            with trio.move_on_after(_REPORT_PATIENCE_S if call.tool.reports else math.inf):
                 await ledger.accept(call, seq=seq, resumable=resumable)
-            except StorageError as fault:
-                return fault
-            return None
+                return None
+        except StorageError as fault:
+            return fault
         return StorageError("The disk is slow.")
 
     def _refuse(self, call: Call, fault: ExaiError) -> None:
