@@ -9,6 +9,8 @@ RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-d
   && /venv/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
 
 FROM python:3.13-slim
+# precommit, and what of a directory is left out, is asked of git
+RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
 RUN useradd --create-home --uid 10001 exai && install -d -o exai -m 0700 /var/lib/exai
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH EXAI_HOME=/var/lib/exai EXAI_WS_HOST=0.0.0.0
