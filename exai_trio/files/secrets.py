@@ -6,6 +6,7 @@ an honest user a step. Whoever finds one names the file, so that nothing vanishe
 
 import re
 from fnmatch import translate
+from functools import cache
 from pathlib import PurePath
 from typing import Final
 
@@ -31,14 +32,22 @@ _NAMES: Final = (
     # what was typed, passwords among it
     ".*_history",
 )  # fmt: skip
-_NAME = re.compile("|".join(map(translate, _NAMES)))
 _PUBLIC = re.compile(r".*\.pub|known_hosts.*|authorized_keys.*|config")  # in .ssh
 _PLACES: Final = (
     ".aws/credentials", ".aws/*/cache/*", ".docker/config.json", ".kube/config", ".cargo/credentials*", ".gem/credentials",
     ".m2/settings.xml", ".gradle/gradle.properties", ".composer/auth.json", ".codex/auth.json", ".claude/.credentials.json",
     ".config/gh/hosts.yml", ".config/hub", ".azure/*", "gcloud/*", ".gnupg/*", ".password-store/*", "keyrings/*", ".envs/*",
 )  # fmt: skip
-_PLACE = re.compile("|".join(translate(f"*/{place}") for place in _PLACES))
+
+
+@cache
+def _name() -> re.Pattern[str]:
+    return re.compile("|".join(map(translate, _NAMES)))
+
+
+@cache
+def _place() -> re.Pattern[str]:
+    return re.compile("|".join(translate(f"*/{place}") for place in _PLACES))
 
 
 def by_name(path: str) -> str:
@@ -51,7 +60,7 @@ def by_name(path: str) -> str:
         return ""
     if _ENVIRONMENT.fullmatch(name):
         return "" if _is_example(name) else "an environment file"
-    if _NAME.match(name) or _PLACE.match(lowered):
+    if _name().match(name) or _place().match(lowered):
         return "" if _is_example(name) else "keys or passwords, by its name"
     if "/.ssh/" in lowered and not _PUBLIC.fullmatch(name):
         return "an SSH key, by its place"
@@ -67,13 +76,13 @@ def _is_example(name: str) -> bool:
 _TYPES: Final = frozenset({"env", "json", "yaml", "yml", "toml", "tfvars"})
 
 # Each with a text that it cannot be without: to look for that first is a hundred times faster.
-_Look = tuple[str, tuple[bytes, ...], re.Pattern[bytes]]
+_Look = tuple[str, tuple[bytes, ...], bytes]
 _START = rb"(?<![A-Za-z0-9_-])"
 _END = rb"(?![A-Za-z0-9_-])"
 
 
 def _token(what: str, needles: str, pattern: bytes) -> _Look:
-    return what, tuple(needles.encode().split()), re.compile(_START + pattern + _END)
+    return what, tuple(needles.encode().split()), _START + pattern + _END
 
 
 _LOOKS: Final[tuple[_Look, ...]] = (
@@ -81,22 +90,19 @@ _LOOKS: Final[tuple[_Look, ...]] = (
         "a private key",
         (b"PRIVATE KEY",),
         # With something of the key itself behind the line: the line alone stands in many sources.
-        re.compile(
-            rb"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.{0,400}?[A-Za-z0-9+/=]{40}",
-            re.DOTALL,
-        ),
+        rb"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.{0,400}?[A-Za-z0-9+/=]{40}",
     ),
     (
         "a private key",
         (b"PuTTY-User-Key-File",),
-        re.compile(rb"PuTTY-User-Key-File-\d.{0,2000}Private-Lines", re.DOTALL),
+        rb"(?s)PuTTY-User-Key-File-\d.{0,2000}Private-Lines",
     ),
     _token("a private key", "AGE-SECRET-KEY-1", rb"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
     _token("an AWS key", "AKIA ASIA ABIA ACCA", rb"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
     (
         "an AWS key",
         (b"secret_access_key", b"SECRET_ACCESS_KEY", b"SecretAccessKey"),
-        re.compile(rb"secret_?access_?key\W{1,6}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])", re.IGNORECASE),
+        rb"(?i)secret_?access_?key\W{1,6}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])",
     ),
     _token("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rb"gh[pousr]_[A-Za-z0-9]{30,}"),
     _token("a GitHub token", "github_pat_", rb"github_pat_[A-Za-z0-9_]{22,}"),
@@ -130,7 +136,7 @@ _LOOKS: Final[tuple[_Look, ...]] = (
     (
         "a webhook",
         (b"hooks.slack.com", b"/api/webhooks/", b"webhook.office.com"),
-        re.compile(
+        (
             rb"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/+-]{20,}"
             rb"|discord(?:app)?\.com/api/webhooks/\d+/[A-Za-z0-9_-]{20,}|webhook\.office\.com/webhookb2/[A-Za-z0-9@-]{30,}"
         ),
@@ -144,7 +150,7 @@ _LOOKS: Final[tuple[_Look, ...]] = (
     (
         "an npm token",
         (b"_authToken",),
-        re.compile(rb"_authToken\s*=\s*[\"']?[A-Za-z0-9][^\s\"']{7,}"),
+        rb"_authToken\s*=\s*[\"']?[A-Za-z0-9][^\s\"']{7,}",
     ),
     _token("a PyPI token", "pypi-", rb"pypi-[A-Za-z0-9_-]{50,}"),
     _token("a Docker token", "dckr_", rb"dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
@@ -163,7 +169,7 @@ _LOOKS: Final[tuple[_Look, ...]] = (
     (
         "a cloud token",
         (b"AccountKey", b"SharedAccessKey"),
-        re.compile(rb"(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{40,}=*"),
+        rb"(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{40,}=*",
     ),
     _token("a bot's token", ":AA", rb"\d{8,10}:AA[A-Za-z0-9_-]{33}"),
     _token(
@@ -175,10 +181,9 @@ _LOOKS: Final[tuple[_Look, ...]] = (
         "a URL with a password",
         (b"://",),
         # Not where a variable or a row of marks stands in the password's place.
-        re.compile(
-            rb"(?<=[a-z0-9])://[^\s/:@'\"`<>(){}\[\]$|,\\]{0,100}:"
-            rb"(?![x*.$]+@|\$)(?:[^\s/:@'\"`<>(){}\[\]|,\\%]|%[0-9a-f]{2}){2,200}@[a-z0-9\[]",
-            re.IGNORECASE,
+        (
+            rb"(?i)(?<=[a-z0-9])://[^\s/:@'\"`<>(){}\[\]$|,\\]{0,100}:"
+            rb"(?![x*.$]+@|\$)(?:[^\s/:@'\"`<>(){}\[\]|,\\%]|%[0-9a-f]{2}){2,200}@[a-z0-9\[]"
         ),
     ),
 )
@@ -188,6 +193,6 @@ def by_look(content: bytes) -> str:
     """Of the bytes of a file, whatever they are. Zeros do not hide a text of two or four bytes a letter."""
     plain = content.replace(b"\0", b"") if b"\0" in content else content
     for what, needles, pattern in _LOOKS:
-        if any(needle in plain for needle in needles) and pattern.search(plain):
+        if any(needle in plain for needle in needles) and re.search(pattern, plain):
             return what
     return ""

@@ -26,7 +26,7 @@ class Access:
     def why_not(self, given: str, resolved: Path) -> str:
         """What it looks like by its name, or ""; nothing is opened."""
         names = dict.fromkeys((str(resolved), str(paths.parse(given))))
-        looks = next(filter(None, map(secrets.by_name, names)), "")
+        looks = next((look for name in names if (look := secrets.by_name(name))), "")
         return "" if looks and self._is_named(resolved, looks) else looks
 
     def why_not_content(self, resolved: Path, content: bytes) -> str:

@@ -78,6 +78,10 @@ class DaemonView(Protocol):
         ...
 
 
+def _reader(services: "Services") -> FileReader:
+    return FileReader(secret_files=services.config.secret_files)
+
+
 @structs.frozen(kw_only=True)
 class Services:
     """What all tools share; built once by the daemon. `is_clock_trusted`: what is old by `now` may be deleted."""
@@ -94,13 +98,9 @@ class Services:
     calibration: Calibration = attrs.field(factory=Calibration)
     ratios: TokenRatios = attrs.field(factory=MemoryRatios)
     calls: CallArchive = attrs.field(factory=NoCalls)
-    files: FileReader = attrs.field()
+    files: FileReader = attrs.field(default=attrs.Factory(_reader, takes_self=True))
     # Traces at once, each in a process of its own that may use up a core and 768 MiB.
     source_readers: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 2))
-
-    @files.default
-    def _files(self) -> FileReader:
-        return FileReader(secret_files=self.config.secret_files)
 
 
 class Caller(Protocol):
