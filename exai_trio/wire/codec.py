@@ -216,7 +216,7 @@ def _arguments(given: str | None) -> object:
         value: object = _decoder.decode(given)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return given
-    return value if isinstance(value, dict) else given
+    return cast("object", value) if isinstance(value, dict) else given
 
 
 def _convert(fields: dict[str, Any], op: str, kind: type[object] | None) -> object:
