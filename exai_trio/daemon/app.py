@@ -93,7 +93,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             home.note_pid()
         stack.enter_context(watching(Watchdog()))
         await run(Parts(shared, listeners, reread, elsewhere, home.let_go), task_status)
-        with trio.move_on_after(_LAST_FLUSH_S):
+        with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError):  # a job has said so
             await shared.in_thread(shared.flush_logs)
         log.info("stopped")
 

@@ -54,3 +54,10 @@ def _check_size(size: int, most: int, name: str) -> None:
             f"{name!r} has {size:,} bytes; files of 1 to {most:,} bytes are taken.",
             details={"path": name, "value": size},
         )
+
+
+def check(given: str, access: Access) -> None:
+    """What handing it on would refuse; of a large file the beginning is looked at. Raises: ArgumentError, NotFoundError."""
+    resolved = access.resolve(given)
+    access.check_name(given, resolved)
+    access.check_content(given, resolved, opening.content(resolved, _PIECE))

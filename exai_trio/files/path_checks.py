@@ -1,11 +1,11 @@
-"""Whether the paths of a call may be used, found out before anything is read or written. Blocking: for threads only."""
+"""Whether the paths of a call may be used, found out before anything is sent or written. Blocking: for threads only."""
 
 from collections.abc import Iterable
 from typing import Literal
 
 import trio
 
-from exai_trio.files import opening, sending, writing
+from exai_trio.files import handing, opening, sending, writing
 from exai_trio.files.sending import Access
 
 # What a path is for. "read": a file or directory that is there; "file": a file that is there; "inside": whatever may be there
@@ -14,7 +14,7 @@ PathUse = Literal["read", "file", "inside", "write"]
 
 
 def check(given: Iterable[str], use: PathUse, access: Access) -> None:
-    """Raises: ArgumentError, NotFoundError for the first path that would be refused for its name or place when it is used."""
+    """Raises: ArgumentError, NotFoundError for the first path that would be refused when it is used."""
     for name in given:
         trio.from_thread.check_cancelled()
         _check_one(name, use, access)
@@ -30,5 +30,4 @@ def _check_one(given: str, use: PathUse, access: Access) -> None:
     if use == "read" and opening.is_directory(resolved):
         sending.check_folder(given, resolved)
         return
-    access.check_name(given, resolved)
-    opening.regular(resolved).close()
+    handing.check(given, access)

@@ -117,7 +117,7 @@ class FileReader:
             yield opened
 
     async def check(self, given: Sequence[str], use: PathUse, roots: tuple[Path, ...]) -> None:
-        """Raises what using any of these paths would: ArgumentError, NotFoundError. Contents are looked at when they are used."""
+        """Raises what using any of these paths would: ArgumentError, NotFoundError. Of large files the beginning is looked at."""
         await self._in_thread(partial(path_checks.check, tuple(given), use, self.access(roots)))
 
     async def find_place(self, given: str, roots: tuple[Path, ...]) -> Place:

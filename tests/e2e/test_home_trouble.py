@@ -22,12 +22,12 @@ async def test_calls_are_refused_with_the_cure_until_the_home_can_be_written(
         async with blocked.client() as client:
             await client.say("list_tools")
             listed = await client.hear()
-            refused = await client.outcome("r1", "version")
+            refused = await client.outcome("r1", prompt="hello")
             degraded = (await fetch(blocked.health, "/health")).json
             doctor = blocked.run("doctor")[1]
             blocked.exai.unlink()
             await until(lambda: _status(fetch, blocked, "healthy"))
-            answer = await client.outcome("r2", "version")
+            answer = await client.outcome("r2", prompt="hello")
         pid = (blocked.logs / "ws_daemon.pid").read_text().strip()
         second = blocked.run("serve", EXAI_WS_PORT="0")
 

@@ -114,7 +114,7 @@ async def test_a_killed_daemon_takes_its_simulator_along(new_place, start, until
 
 @pytest.mark.parametrize("log", ["ws_daemon.metrics.jsonl", "toolcalls.jsonl"])
 async def test_a_log_that_hangs_keeps_no_daemon_from_ending(new_place, start, log):
-    """A pipe without a reader stands for a disk that never answers: the last lines are lost, the daemon ends."""
+    """A pipe that nobody reads takes no line: the last ones are lost, the daemon ends as it should."""
     place = new_place()
     place.logs.mkdir(parents=True)
     os.mkfifo(place.logs / log)

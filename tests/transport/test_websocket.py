@@ -17,6 +17,7 @@ from exai_trio.transport.websocket import (
     client_on,
     connect,
 )
+from exai_trio.wire.hosts import Refusal
 
 LIMITS = Limits(max_bytes=1000, send_s=2.0, close_s=1.0)
 
@@ -50,7 +51,7 @@ async def test_a_refused_handshake_is_unreachable_for_the_client(autojump_clock)
     """What `admit` refuses gets HTTP 403 before the upgrade."""
     ours, theirs = memory_stream_pair()
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(echo, theirs, LIMITS, lambda _handshake: "not you")
+        nursery.start_soon(echo, theirs, LIMITS, lambda _handshake: Refusal(403, "not you"))
         with pytest.raises(Unreachable, match="403"):
             async with client_on(ours, "test", LIMITS):
                 pass
@@ -196,7 +197,7 @@ async def test_a_peer_at_the_end_of_a_slow_line_is_not_taken_for_dead(
 ):
     """A message that takes ten times the limits arrives, while both sides ask for signs of life."""
     ours, theirs = memory_stream_pair()
-    limits = Limits(max_bytes=10**7, send_s=2.0, close_s=1.0)
+    limits = Limits(max_bytes=10**7, first_bytes=10**6, send_s=2.0, close_s=1.0)
     alive = []
 
     def line(stream, *, sends):
@@ -233,7 +234,7 @@ async def test_a_peer_at_the_end_of_a_slow_line_is_not_taken_for_dead(
 async def test_a_peer_that_reads_is_alive_though_we_do_not_listen(autojump_clock):
     """While a message of the peer's waits to be taken its pongs are not read; that it takes ours, slowly, is sign enough."""
     ours, theirs = memory_stream_pair()
-    limits = Limits(max_bytes=10**7, send_s=2.0, close_s=1.0)
+    limits = Limits(max_bytes=10**7, first_bytes=10**6, send_s=2.0, close_s=1.0)
     written, alive = trio.Event(), []
 
     async def pause(_message):
@@ -296,7 +297,7 @@ async def test_that_messages_go_out_is_no_sign_of_life(autojump_clock):
 async def test_a_ping_during_a_long_write_is_answered_behind_it(autojump_clock):
     """The answer is owed until the write is done, and is not forgotten."""
     ours, theirs = memory_stream_pair()
-    limits = Limits(max_bytes=10**7, send_s=2.0, close_s=1.0)
+    limits = Limits(max_bytes=10**7, first_bytes=10**6, send_s=2.0, close_s=1.0)
     answers = []
 
     async def serve():
@@ -349,7 +350,7 @@ class Full(trio.abc.Stream):
 async def test_a_full_line_does_not_keep_the_reader_from_reading(writing, autojump_clock):
     """Two that each wait for the other to read would wait for ever: pongs, asked for or not, are sent beside the reader."""
     ours, theirs = memory_stream_pair()
-    limits = Limits(max_bytes=10**7, send_s=2.0, close_s=1.0)
+    limits = Limits(max_bytes=10**7, first_bytes=10**6, send_s=2.0, close_s=1.0)
     line, heard, answers = Full(theirs), [], []
 
     async def serve():
@@ -571,7 +572,7 @@ async def test_a_close_during_a_write_is_still_heard(autojump_clock):
 
     async def listen():
         try:
-            async with accept(theirs, Limits(), everyone) as socket:
+            async with accept(theirs, Limits(first_bytes=1_000_000), everyone) as socket:
                 while True:
                     heard.append(await socket.receive())
         except PeerGone as gone:

@@ -6,13 +6,14 @@ investigations never meet.
 
 import logging
 from collections.abc import Sequence, Set as AbstractSet
+from contextlib import suppress
 from functools import partial
 
 import attrs
 import trio
 
-from exai_trio.errors import ServiceUnavailableError, StorageError
-from exai_trio.files import folders, opening, path_checks, secrets, sending
+from exai_trio.errors import NotFoundError, ServiceUnavailableError, StorageError
+from exai_trio.files import folders, handing, opening, path_checks, secrets, sending
 from exai_trio.files.folders import Folder
 from exai_trio.files.images import is_data_url
 from exai_trio.files.path_checks import PathUse
@@ -161,7 +162,8 @@ def _found(
             sending.check_folder(name, resolved)
             folder = folders.expand(resolved, access.roots)
         else:
-            access.check_name(name, resolved)
+            with suppress(NotFoundError):  # gone by now, or the check above would have said so
+                handing.check(name, access)
             folder = Folder(files=())
         found += folder.files
         if folder.cut or not folder.files:

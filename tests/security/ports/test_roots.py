@@ -31,13 +31,13 @@ async def test_the_setting_bounds_every_client(house, autojump_clock, who, setti
     async with house(allowed_roots=setting, **settings) as daemon:
         for number, (hello, call) in enumerate(product(NAMED, NAMED)):
             session, roots = f"win{number}", {} if hello is None else {"roots": hello}
-            async with daemon.connect(session_id=session, **words, **roots) as (client, _):
+            async with daemon.connect(session_id=session, **words, **roots) as (client, ack):
                 asked = CallTool(request_id="r", name="nap", arguments={"seconds": 9}, roots=call)
                 await client.say(asked)
                 await client.hear_until(CallAccepted)
                 named = call if call is not None else hello or []
                 own = () if who == "jwt" else tuple(Path(one) for one in named if one[0] == "/")
-                roots = daemon.sessions.table[session].calls["r"].roots
+                roots = daemon.sessions.table[ack.session_id].calls["r"].roots
                 found[str(hello), str(call)] = (setting or own) == roots
 
     assert {True} == set(found.values()), [row for row, fine in found.items() if not fine]
