@@ -76,9 +76,9 @@ _FIELDS_BEFORE_PATH = {"1": 8, "2": 9, "u": 10}
 def _branch(head: dict[str, str]) -> str:
     name = head.get("branch.head", "")
     if name == "(detached)":
-        return f"HEAD (no branch) at {head.get('branch.oid', '')[:12]}"
+        return "HEAD (no branch)"
     if head.get("branch.oid") == "(initial)":
-        return f"{name} (no commits yet)"
+        return f"No commits yet on {name}"
     if "branch.upstream" not in head:
         return name
     ahead, _, behind = head.get("branch.ab", "+0 -0").partition(" ")
