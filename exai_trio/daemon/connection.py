@@ -41,6 +41,9 @@ from .session import Session
 from .state import Shared
 from .tokens import OWNER, Identity
 
+_LONG: Final = (
+    262_144  # bytes: what is done with so many takes milliseconds, and others have a turn between
+)
 _NO_ID: Final = "no request_id was found that this answer could carry: text of 1 to 512 characters, or an integer"
 
 
@@ -90,11 +93,14 @@ class Connection:
             return
         size, most = _size(frame), self.shared.config.tool_call_max_size
         unread = await objection(frame, size, most) if size > min(most, MOST_VALUES) else None
+        message = self._read_frame(frame) if unread is None else None
         if unread is not None:
             self._answer_unreadable(unread)
-        if unread is not None or not isinstance(
-            self._take(frame, size), Ack
-        ):  # which brings no answer
+        if size > _LONG:
+            await trio.lowlevel.checkpoint()
+        if message is not None:
+            self._dispatch(message, size)
+        if not isinstance(message, Ack):  # which brings no answer
             await self.outbox.wait_room()
         pause = self.pace.pause_s()
         if pause is not None:
@@ -127,15 +133,13 @@ class Connection:
         self.outbox.close(Farewell(UNAUTHORIZED, why))
         connection.deadline = trio.current_time() + self.shared.config.ws_close_timeout
 
-    def _take(self, frame: str | bytes, size: int) -> ClientMessage | None:
+    def _read_frame(self, frame: str | bytes) -> ClientMessage | None:
         try:
-            message = decode_client(frame)
+            return decode_client(frame)
         except WireError as wrong:
             fault = InvalidRequestError(wrong.reason)
             self._answer_unreadable(Unread(fault, wrong.op, wrong.request_id))
             return None
-        self._dispatch(message, size)
-        return message
 
     def _answer_unreadable(self, unread: Unread) -> None:
         """What has no id, or none that can be said again, is told so: its sender would wait for an answer under that id."""

@@ -121,10 +121,10 @@ class HttpSite:
 def _is_near(stream: trio.SocketStream) -> bool:
     """Whether its peer is this machine."""
     try:
-        peer = stream.socket.getpeername()
+        peer: object = stream.socket.getpeername()
     except OSError:
         return False
-    return not isinstance(peer, tuple) or is_loopback(str(peer[0]))
+    return not isinstance(peer, tuple) or is_loopback(str(cast("tuple[object, ...]", peer)[0]))
 
 
 def origin(listener: trio.SocketListener) -> str:

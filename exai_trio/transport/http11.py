@@ -10,7 +10,9 @@ from hypercorn.protocol.h11 import H11Protocol
 from hypercorn.trio.task_group import TaskGroup
 from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
 from hypercorn.typing import ConnectionState
-from hypercorn.utils import parse_socket_addr
+from hypercorn.utils import (
+    parse_socket_addr,  # pyright: ignore[reportUnknownVariableType]  # hypercorn's
+)
 
 _HEAD_S: Final = 5.0  # for a whole request head, from its first byte
 _VERSIONS: Final = frozenset({b"1.0", b"1.1"})
@@ -84,7 +86,7 @@ class Http11Server(TCPServer):
                     send=self.protocol_send,
                 )
                 self.protocol = cast("Any", self._http)
-                await self.idle_task.restart(self._task_group, self._idle_timeout)
+                await cast("Any", self.idle_task).restart(self._task_group, self._idle_timeout)
                 await self._read_data()
         except OSError:
             pass
