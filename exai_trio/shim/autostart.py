@@ -82,7 +82,7 @@ class Starter:
     async def _wait_home_free(self) -> bool:
         """Return when no daemon holds the home any more: one that leaves does until its last call has ended. Or when it is too
         long: then the one that is started says who holds it. True if one listens meanwhile."""
-        with trio.move_on_after(self.drain_s + _LEAVE_S):
+        with trio.move_on_after(self.drain_s + _LEAVE_S):  # noqa: ASYNC912 - returns or sleeps
             while self._child is None and _is_held(self.folder / _HOME_LOCK):
                 await trio.sleep(_LOOK_S)
                 if await self.listening():
