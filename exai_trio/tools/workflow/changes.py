@@ -5,6 +5,7 @@ from typing import Any
 
 from exai_trio import structs
 from exai_trio.files.paths import shown
+from exai_trio.files.sending import left_out
 from exai_trio.tools.workflow.diffs import Diff
 from exai_trio.tools.workflow.git_status import Status
 
@@ -64,6 +65,9 @@ def in_short(found: Changes) -> dict[str, Any]:
         "shown_to_the_expert_in_part": cut,
         "untracked_not_shown": dict(list(found.unread.items())[:_MOST_NAMED]),
         "not_utf8": [path for _, diff in found.texts for path in diff.not_utf8][:_MOST_NAMED],
+        "left_out_as_secrets": {
+            path: looks for _, diff in found.texts for path, looks in diff.secrets.items()
+        },
         "filters_not_run": {
             name: list(paths)[:_MOST_NAMED] for name, paths in found.filtered.items()
         },
@@ -121,10 +125,13 @@ def _notices(diff: Diff) -> str:
         each = [f"{shown(p.path)} ({p.shown:,} of {p.lines:,})" for p in diff.cut]
         said.append(f"cut: {diff.shown:,} of {diff.lines:,} lines are shown; of {_names(each)}")
     if diff.not_utf8:
-        said.append(
-            f"not UTF-8, so that letters are missing which the file has: {_names(diff.not_utf8)}"
-        )
+        said.append(f"not plain UTF-8: {_names(_told(diff))}")
+    said += [f"{shown(path)}: {left_out(looks)}" for path, looks in diff.secrets.items()]
     return _listed(said)
+
+
+def _told(diff: Diff) -> list[str]:
+    return [f"{part.path} ({part.remark})" for part in diff.parts if part.remark]
 
 
 def _listed(said: Iterable[str]) -> str:

@@ -1,11 +1,12 @@
 """What a model is shown of a long text of several files: a share of each rather than all of the first, and numbers for the rest. Pure."""
 
-import codecs
 import re
+from collections.abc import Callable
 
 import attrs
 
 from exai_trio import structs
+from exai_trio.files import decoding
 
 _LEAST = 2_000  # bytes of one file: less says nothing
 _MARK = re.compile(rb"\ndiff --(?:git|cc|combined) ")
@@ -16,17 +17,19 @@ _QUOTED = re.compile(rb'"((?:[^"\\]|\\.)*)"$')
 
 @structs.frozen(kw_only=True)
 class Part:
-    """One file's part: `text` is its first `shown` lines of `lines`."""
+    """One file's part: `text` is its first `shown` lines of `lines`. `remark` says what a reader of the text has to know;
+    `looks_like`, which secret the file looks like, if that is why nothing is shown."""
 
     path: str
     text: str
     lines: int
     shown: int
-    is_utf8: bool = True
+    remark: str = ""
+    looks_like: str = ""
 
     @property
     def is_cut(self) -> bool:
-        return self.shown < self.lines
+        return self.shown < self.lines and not self.looks_like
 
 
 @structs.frozen(kw_only=True)
@@ -51,15 +54,29 @@ class Diff:
 
     @property
     def not_utf8(self) -> tuple[str, ...]:
-        return tuple(part.path for part in self.parts if not part.is_utf8)
+        return tuple(part.path for part in self.parts if part.remark)
+
+    @property
+    def secrets(self) -> dict[str, str]:
+        """What looks like a secret and is not shown: which, by its path."""
+        return {part.path: part.looks_like for part in self.parts if part.looks_like}
 
 
-def text_of(content: bytes, *, whole: bool = True) -> tuple[str, bool]:
-    """The bytes of one file's part as text, and whether they are UTF-8; if not, what is no character is U+FFFD."""
-    try:
-        return codecs.getincrementaldecoder("utf-8")().decode(content, final=whole), True
-    except UnicodeDecodeError:
-        return content.decode(errors="replace"), False
+def without_secrets(diff: Diff, look: Callable[[Part], str]) -> Diff:
+    """The same without the text of those parts of which `look` says what they look like."""
+    return Diff(parts=tuple(_hidden(part, look(part)) for part in diff.parts))
+
+
+def _hidden(part: Part, looks: str) -> Part:
+    return attrs.evolve(part, text="", shown=0, looks_like=looks) if looks else part
+
+
+def text_of(content: bytes) -> tuple[str, str]:
+    """The bytes of one file's part as text, and what a reader has to know of it, "" of clean UTF-8."""
+    found = decoding.decoded(content)
+    if found is None:
+        return content.decode(errors="replace"), "not UTF-8, and no text that is known"
+    return found.text, found.remark
 
 
 @structs.define
@@ -69,6 +86,7 @@ class _Growing:
     body: bytearray = attrs.field(factory=bytearray)
     lines: int = 0
     size: int = 0
+    remark: str = ""
 
     def add(self, piece: bytes, most: int) -> int:
         """Gives how many bytes of it were kept."""
@@ -89,14 +107,14 @@ class _Growing:
         whole = len(self.body) == self.size
         if not whole:
             self.body = self.body[: self.body.rfind(b"\n") + 1]
-        text, is_utf8 = text_of(bytes(self.body), whole=whole)
+        text, remark = text_of(bytes(self.body))
         shown = self.lines if whole else self.body.count(b"\n")
         return Part(
             path=self.path or _path(self.header),
             text=text,
             lines=self.lines,
             shown=shown,
-            is_utf8=is_utf8,
+            remark=self.remark or remark,
         )
 
 
@@ -127,9 +145,9 @@ class Shares:
             start = end
         self._add(text[start:])
 
-    def add_file(self, path: str, text: str) -> None:
+    def add_file(self, path: str, text: str, remark: str = "") -> None:
         """A whole file, instead of a diff."""
-        self._parts.append(_Growing(path=path))
+        self._parts.append(_Growing(path=path, remark=remark))
         self._add((text if text.endswith("\n") else f"{text}\n").encode(errors="replace"))
 
     def finished(self) -> Diff:

@@ -1,6 +1,7 @@
 """precommit: validates a change before it is committed. EXAI itself asks git what has changed; an expert judges at the end."""
 
 import os
+import re
 from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
@@ -11,14 +12,18 @@ from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.files import opening, paths
 from exai_trio.files.folders import MOST_FILES
+from exai_trio.files.sending import Access
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import changes, git, git_status
 from exai_trio.tools.workflow.arguments import Inquiry, Severity
 from exai_trio.tools.workflow.changes import Changes
-from exai_trio.tools.workflow.diffs import Diff, Shares
+from exai_trio.tools.workflow.diffs import Diff, Part, Shares, without_secrets
 from exai_trio.tools.workflow.engine import tool
 from exai_trio.tools.workflow.git import Repository
 from exai_trio.tools.workflow.kinds import Findings, StepCall, Workflow
+
+# What git puts before each line of a diff, or of one against two sides.
+_COLUMNS = re.compile(r"^[ +-]{1,2}", re.MULTILINE)
 
 Asked = Callable[[], Awaitable[Diff]]
 
@@ -41,7 +46,10 @@ async def look(call: StepCall) -> Findings:
     call.caller.stage("reading files", f"precommit: git status of {paths.shown(str(directory))}")
     async with git.opened(directory, call.caller.roots) as opened:
         repository, status = await git.without_foreign(opened, await opened.status())
-        diffs = [(title, await diff()) for title, diff in _wanted(call, repository)]
+        diffs = [
+            (title, await _without_secrets(await diff(), directory, call))
+            for title, diff in _wanted(call, repository)
+        ]
         unstaged = _still(call, "include_unstaged")
         changed = [c for c in status.changes if c.is_in_work_tree and not c.is_submodule]
         filtered = await repository.filtered(changed) if unstaged else {}
@@ -72,6 +80,19 @@ def _wanted(call: StepCall, repository: Repository) -> list[tuple[str, Asked]]:
     return wanted
 
 
+async def _without_secrets(diff: Diff, directory: Path, call: StepCall) -> Diff:
+    files = call.services.files
+    look = partial(_looks_like, directory=directory, access=files.access(call.caller.roots))
+    return await trio.to_thread.run_sync(without_secrets, diff, look, limiter=files.limiter)
+
+
+def _looks_like(part: Part, directory: Path, access: Access) -> str:
+    """Which secret a file looks like by its name or by what of it is shown, or ""."""
+    path = directory / part.path
+    content = _COLUMNS.sub("", part.text).encode(errors="replace")
+    return access.why_not(str(path), path) or access.why_not_content(path, content)
+
+
 async def _untracked(
     call: StepCall, repository: Repository, status: git_status.Status
 ) -> tuple[Diff, dict[str, str]]:
@@ -89,7 +110,7 @@ async def _untracked(
         if reading is not None and reading.reason:
             unread[name] = reading.reason
         elif reading is not None:
-            shares.add_file(name.removeprefix(repository.prefix), reading.text)
+            shares.add_file(name.removeprefix(repository.prefix), reading.text, reading.remark)
     return shares.finished(), {
         name.removeprefix(repository.prefix): unread[name] for name in names if name in unread
     }

@@ -91,11 +91,20 @@ async def test_many_long_files_have_a_share_each(bench, top, monkeypatch):
     assert len(asked) < 70_000
 
 
-@pytest.mark.parametrize("encoding", ["gbk", "big5", "shift-jis", "euc-kr", "koi8-r", "cp1252"])
-async def test_a_diff_that_is_not_utf8_says_so(bench, top, encoding):
-    """The file is named beside the diff, to the agent too; the diffs of others are whole."""
-    words = {"gbk": "中文注释", "big5": "中文註釋", "shift-jis": "日本語", "euc-kr": "한국어",
-             "koi8-r": "привет", "cp1252": "größer"}[encoding]  # fmt: skip
+WORDS = {
+    "gbk": "这个函数读取配置文件并返回所有的设置，如果文件不存在就抛出异常",
+    "big5": "這個函數讀取設定檔並返回所有的設定，如果檔案不存在就拋出例外",
+    "shift-jis": "この関数は設定ファイルを読み込んで、すべての設定を返します",
+    "euc-kr": "이 함수는 설정 파일을 읽고 모든 설정을 돌려줍니다",
+    "koi8-r": "эта функция читает файл настроек и возвращает все значения",
+    "cp1252": "diese Funktion liest die Einstellungen größerer Geräte zurück",
+}
+
+
+@pytest.mark.parametrize("encoding", WORDS)
+async def test_a_diff_that_is_not_utf8_is_read_and_says_so(bench, top, encoding):
+    """Its letters are shown; the file is named beside the diff, to the agent too; the diffs of others are whole."""
+    words = WORDS[encoding]
     (top / "g.c").write_bytes(f"/* {words} */\nint x;\n".encode(encoding))
     git(top, "add", ".")
     (top / "g.c").write_bytes(f"/* {words}. */\nint y;\n".encode(encoding))
@@ -103,9 +112,35 @@ async def test_a_diff_that_is_not_utf8_says_so(bench, top, encoding):
     told, asked = await looked_at(bench, top)
 
     assert told["not_utf8"] == ["g.c", "g.c"]
-    assert asked.count("[not UTF-8, so that letters are missing which the file has: g.c]") == 2
+    assert asked.count("[not plain UTF-8: g.c (not UTF-8, read as ") == 2
+    assert f"+/* {words}. */" in asked
     assert "+中文 größer" in asked
     assert "+int y;" in asked
+
+
+KEY = f"-----BEGIN RSA PRIVATE KEY-----\nMIIE{"canary" * 12}\n-----END RSA PRIVATE KEY-----\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [(".env", "PASSWORD=canary\n"), ("deploy/id_rsa", "canary\n"), ("notes.txt", f"see\n{KEY}")],
+)
+async def test_what_looks_like_a_secret_is_in_no_diff(bench, top, name, content):
+    """Staged, changed since, and compared: neither text is sent; the file is named with the reason, and others are shown."""
+    (top / name).parent.mkdir(exist_ok=True)
+    (top / name).write_text("before\n")
+    git(top, "add", ".")
+    git(top, "commit", "-qm", "before")
+    (top / name).write_text(content)
+    (top / "a.txt").write_text("shown\n")
+    git(top, "add", ".")
+    (top / name).write_text(f"{content}# more\n")
+    told, asked = await looked_at(bench, top, compare_to="HEAD")
+
+    assert "canary" not in asked
+    assert f"{name}: left out, it looks like a secret" in asked
+    assert [name] == list(told["left_out_as_secrets"])
+    assert "+shown" in asked
 
 
 async def test_new_files_are_shown_as_they_are(bench, top):
