@@ -74,6 +74,8 @@ async def test_a_thousand_mixed_calls(daemon, until):
     """Permits, calls, sessions, descriptors, threads, provider connections and files are what they were before."""
     await _mix(daemon, 1)
     await until(partial(_quiet, daemon))
+    await _ask_both(daemon)
+    await until(partial(_quiet, daemon))
     before = Held.by(daemon)
     served = await _counted(daemon)
     ended = await _mix(daemon, GROUPS)
@@ -108,11 +110,16 @@ class Held:
 
 async def _is_within(daemon, before):
     """Asked again, for connections to a provider that nobody needs any more are closed when the next request looks."""
+    await _ask_both(daemon)
+    now = Held.by(daemon)
+    return now.descriptors <= before.descriptors and now.threads <= before.threads + IDLE_THREADS
+
+
+async def _ask_both(daemon):
+    """Each provider has one connection that it keeps for the next request."""
     async with daemon.place.client() as one:
         await one.outcome("glm", "chat", prompt="x")
         await one.outcome("kimi", "chat", prompt="x", model="kimi-k3")
-    now = Held.by(daemon)
-    return now.descriptors <= before.descriptors and now.threads <= before.threads + IDLE_THREADS
 
 
 async def _quiet(daemon):

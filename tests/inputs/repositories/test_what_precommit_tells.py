@@ -118,7 +118,7 @@ async def test_a_diff_that_is_not_utf8_is_read_and_says_so(bench, top, encoding)
     assert "+int y;" in asked
 
 
-KEY = f"-----BEGIN RSA PRIVATE KEY-----\nMIIE{"canary" * 12}\n-----END RSA PRIVATE KEY-----\n"
+KEY = "-----BEGIN RSA PRIVATE KEY-----\nMIIE" + "canary" * 12 + "\n-----END RSA PRIVATE KEY-----\n"
 
 
 @pytest.mark.parametrize(
