@@ -143,6 +143,7 @@ class Running:
                 return
             self._accept(call)
             if self.ledger is None or await self._record(call, self.ledger):
+                self.shared.figures.accepted += 1
                 due = await self._answer(call)
         finally:
             self._end(call)
@@ -236,6 +237,7 @@ class Running:
         """A call that an earlier daemon accepted and did not end, to the outcome that `work` gives. Cancelled, it stays open
         in the journal."""
         _sign_logs(call)
+        self.shared.figures.accepted += 1
         due: Due | None = None
         try:
             due = await self._answer(call, work)
@@ -246,6 +248,7 @@ class Running:
     async def break_off(self, request_id: RequestId, why: ExaiError) -> None:
         """A call of an earlier daemon that does not run again; `why` is its outcome."""
         self.shared.call_started()
+        self.shared.figures.accepted += 1
         self.busy += 1
         due: Due | None = None
         try:

@@ -88,7 +88,6 @@ class Shared:
         self.toolcalls.flush()
 
     def call_started(self) -> None:
-        self.figures.accepted += 1
         self.figures.running += 1
 
     def call_ended(self) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import ArgumentError
+from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.files import opening, paths
 from exai_trio.files.folders import MOST_FILES
 from exai_trio.files.sending import Access
@@ -24,6 +24,8 @@ from exai_trio.tools.workflow.kinds import Findings, StepCall, Workflow
 
 # What git puts before each line of a diff, or of one against two sides.
 _COLUMNS = re.compile(r"^[ +-]{1,2}", re.MULTILINE)
+
+_MOST_LOOKED_AT = 1024 * 1024  # bytes of one file
 
 Asked = Callable[[], Awaitable[Diff]]
 
@@ -87,10 +89,20 @@ async def _without_secrets(diff: Diff, directory: Path, call: StepCall) -> Diff:
 
 
 def _looks_like(part: Part, directory: Path, access: Access) -> str:
-    """Which secret a file looks like by its name or by what of it is shown, or ""."""
+    """Which secret a file looks like by its name, by what of it is shown, or by what it is now, or "". A diff may begin in the
+    middle of a key."""
     path = directory / part.path
-    content = _COLUMNS.sub("", part.text).encode(errors="replace")
-    return access.why_not(str(path), path) or access.why_not_content(path, content)
+    shown = _COLUMNS.sub("", part.text).encode(errors="replace")
+    by_name = access.why_not(str(path), path)
+    return by_name or access.why_not_content(path, shown) or _looks_now(path, access)
+
+
+def _looks_now(path: Path, access: Access) -> str:
+    try:
+        content = opening.content(access.resolve(str(path)), _MOST_LOOKED_AT)
+    except (ArgumentError, NotFoundError):
+        return ""
+    return access.why_not_content(path, content)
 
 
 async def _untracked(
