@@ -127,10 +127,8 @@ async def test_a_chat_is_answered_with_what_it_used(running):
         answer = json.loads((await _hear(one, "r1"))["text"])
 
     assert answer["content"].strip()
-    assert ("small", "local") == (
-        answer["metadata"]["model_used"].rpartition("/")[2],
-        answer["metadata"]["provider_used"],
-    )
+    assert "local" == answer["metadata"]["provider_used"]
+    assert answer["metadata"]["model_used"].endswith(Path(MODEL).name)  # as the server calls it
     assert answer["usage"]["input_tokens"] > 5
     assert answer["usage"]["output_tokens"] > 0
 
