@@ -90,8 +90,10 @@ _LOOKS: Final[tuple[_Look, ...]] = (
         "a private key",
         (b"PRIVATE KEY",),
         # With something of the key itself behind the line: the line alone stands in many sources.
-        rb"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.{0,400}?[A-Za-z0-9+/=]{40}"
-        rb"|[A-Za-z0-9+/=]{40}[\s+-]{1,8}-----END [A-Z0-9 ]*PRIVATE KEY",
+        (
+            rb"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.{0,400}?[A-Za-z0-9+/=]{40}"
+            rb"|[A-Za-z0-9+/=]{40}[\s+-]{1,8}-----END [A-Z0-9 ]*PRIVATE KEY"
+        ),
     ),
     (
         "a private key",

@@ -54,6 +54,15 @@ class KnownSecrets:
     """Secrets that may stand in no text: in no case of letters, and in no part of LEAST_PART characters or more."""
 
     _secrets: frozenset[bytes] = attrs.field(default=frozenset(), alias="secrets")
+    # Whatever has a part of a secret has one of these, and nearly no other text has.
+    _pieces: tuple[bytes, ...] = attrs.field(
+        init=False,
+        eq=False,
+        default=attrs.Factory(
+            lambda self: tuple(piece for each in self._secrets for _, piece in _pieces(each)),
+            takes_self=True,
+        ),
+    )
 
     @classmethod
     def of(cls, secrets: Iterable[str], least: int = LEAST_PART) -> "KnownSecrets":
@@ -65,6 +74,8 @@ class KnownSecrets:
         if not self._secrets or len(text) < _LEAST_SECRET:
             return text
         data = _lower(text)
+        if not self._suspects(data):
+            return text
         spans = sorted(span for secret in self._secrets for span in _parts(secret, data))
         if not spans:
             return text
@@ -77,9 +88,15 @@ class KnownSecrets:
                 at = end
         return b"".join([*pieces, raw[at:]]).decode("utf-8", "surrogatepass")
 
+    def _suspects(self, data: bytes) -> bool:
+        for piece in self._pieces:  # noqa: SIM110  # of each text of each call: a generator takes three times as long
+            if piece in data:
+                return True
+        return False
+
     def masked_within(self, value: object) -> object:
         """The same for every text in plain data, names included."""
-        if not self._secrets:
+        if not self._secrets or value is None or isinstance(value, int | float):
             return value
         match value:
             case str():
@@ -140,14 +157,20 @@ def _lower(text: str) -> bytes:
 def _parts(secret: bytes, data: bytes) -> Iterator[tuple[int, int]]:
     """Where parts of the secret stand. Each part that is long enough holds one of these pieces whole."""
     least = min(LEAST_PART, len(secret))
-    size = least // 2
-    for place in range(0, len(secret) - size + 1, size):
-        found = data.find(secret[place : place + size])
+    for place, piece in _pieces(secret):
+        found = data.find(piece)
         while found >= 0:
-            start, end = _extended(secret, place, data, found, size)
+            start, end = _extended(secret, place, data, found, len(piece))
             if end - start >= least:
                 yield start, end
-            found = data.find(secret[place : place + size], max(end - size, found) + 1)
+            found = data.find(piece, max(end - len(piece), found) + 1)
+
+
+def _pieces(secret: bytes) -> Iterator[tuple[int, bytes]]:
+    """Pieces of the secret with their places, one of which stands whole in each part that is long enough."""
+    size = min(LEAST_PART, len(secret)) // 2
+    for place in range(0, len(secret) - size + 1, size):
+        yield place, secret[place : place + size]
 
 
 def _extended(secret: bytes, place: int, data: bytes, found: int, size: int) -> tuple[int, int]:

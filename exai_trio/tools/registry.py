@@ -126,13 +126,13 @@ class Registry:
 
     def get(self, name: str) -> Tool:
         """The tool of that name, with or without an editor's suffix. Raises: ToolNotFoundError with the nearest names."""
-        names = self.names()
         if len(name) > arguments.LONGEST_NAME:
-            raise _no_tool(name, names[:_MOST_NAMED])
+            raise _no_tool(name, self.names()[:_MOST_NAMED])
         plain = _SUFFIX.sub("", name)
         for tool in (*self.tools, *INTERNAL):
             if tool.name == plain and (plain not in self.disabled or tool in INTERNAL):
                 return tool
+        names = self.names()
         raise _no_tool(plain, get_close_matches(plain, names, n=3) or names[:_MOST_NAMED])
 
     def names(self) -> tuple[str, ...]:
