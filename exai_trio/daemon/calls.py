@@ -276,12 +276,14 @@ def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
 
 
 def _result(call: Call, answer: Answer) -> CallResult:
-    keys = call.shared.keys
-    told = cast("dict[str, Any]", keys.masked_within(answer.metadata))
+    text, told = answer.text, answer.metadata
+    if call.waits.provider_name:  # no other tool is told anything by who was sent our keys
+        keys = call.shared.keys
+        text, told = keys.masked(text), cast("dict[str, Any]", keys.masked_within(told))
     metadata = {**told, "latency_metrics": latency_metrics(call)}
     return CallResult(
         request_id=call.wire_id,
-        outputs=[Output(text=keys.masked(answer.text), metadata=metadata)],
+        outputs=[Output(text=text, metadata=metadata)],
         usage=UNSET if answer.usage is None else dict(answer.usage),
     )
 

@@ -6,6 +6,7 @@ A line that names no principal is the home owner's; one without a time of its ow
 import json
 import re
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from typing import Any, Final, cast
 from urllib.parse import quote
 
@@ -15,6 +16,7 @@ _FIELD: Final = re.compile(r" principal=(\S+)")  # of a line that is no JSON
 _BEGINS: Final = re.compile(r"\{|\d{4}-\d\d-\d\d[T ]\d\d:")
 
 
+@lru_cache(256)
 def written(principal: str) -> str:
     """The principal as lines name it: one word, in which redaction finds no secret."""
     return quote(principal, safe="@")

@@ -107,20 +107,25 @@ class LineWriter:
         try:
             while True:
                 await self._filled.wait()
-                if self._lines:
-                    await trio.sleep_until(self._apart_at)
-                    lines, self._lines = self._lines, []
-                    await self._write(lines)
-                elif self._offered:
-                    offered, self._offered = self._offered, []
-                    await self._write([line for _, line in offered])
-                    self._apart_at = trio.current_time() + _APART_S
-                else:
-                    self._filled = trio.Event()
+                self._filled = trio.Event()
+                await self._write_all()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._broken, self._held = True, 0
             self._tell_emptied()
             raise
+
+    async def _write_all(self) -> None:
+        """What waits; offered lines when no others do."""
+        while self._lines or self._offered:
+            if not self._lines:
+                offered, self._offered = self._offered, []
+                await self._write([line for _, line in offered])
+                self._apart_at = trio.current_time() + _APART_S
+                continue
+            if self._apart_at > trio.current_time():
+                await trio.sleep_until(self._apart_at)
+            lines, self._lines = self._lines, []
+            await self._write(lines)
 
     async def _write(self, lines: list[bytes]) -> None:
         batch = b"".join(lines)
