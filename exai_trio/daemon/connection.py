@@ -89,15 +89,11 @@ class Connection:
         await self.socket.relay(self._receive)
 
     async def _receive(self, frame: str | bytes) -> None:
-        if self._is_over:
+        if self.outbox.farewell is not None and self._is_over:
             return
         size, most = _size(frame), self.shared.config.tool_call_max_size
-        unread = await objection(frame, size, most) if size > min(most, MOST_VALUES) else None
-        message = self._read_frame(frame) if unread is None else None
-        if unread is not None:
-            self._answer_unreadable(unread)
-        if size > _LONG:
-            await trio.lowlevel.checkpoint()
+        is_short = size <= MOST_VALUES and size <= most
+        message = self._read_frame(frame) if is_short else await self._read_long(frame, size)
         if message is not None:
             self._dispatch(message, size)
         if not isinstance(message, Ack):  # which brings no answer
@@ -132,6 +128,17 @@ class Connection:
         self.outbox.put(encode(Bye(reason=why, retry_after_s=0.0)))
         self.outbox.close(Farewell(UNAUTHORIZED, why))
         connection.deadline = trio.current_time() + self.shared.config.ws_close_timeout
+
+    async def _read_long(self, frame: str | bytes, size: int) -> ClientMessage | None:
+        """One that is looked through first, and with a turn for others behind the reading."""
+        unread = await objection(frame, size, self.shared.config.tool_call_max_size)
+        if unread is not None:
+            self._answer_unreadable(unread)
+            return None
+        message = self._read_frame(frame)
+        if size > _LONG:
+            await trio.lowlevel.checkpoint()
+        return message
 
     def _read_frame(self, frame: str | bytes) -> ClientMessage | None:
         try:

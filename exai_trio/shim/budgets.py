@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 from exai_trio import structs
@@ -58,6 +59,7 @@ class Promise:
         return max(_LEAST, 2 * self.longest_call_s + _RESTART_S)
 
 
+@lru_cache(64)  # of the editor's name, for each call
 def budget_of(client: str, *, hears_progress: bool = True, told_s: float = 0.0) -> Budget:
     """The budget of a client, less a margin for the way back; the daemon gets the margin twice. `told_s` is what the user says
     that it waits (EXAI_CLIENT_TIMEOUT_S), 0 for what its name tells."""
