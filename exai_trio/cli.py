@@ -14,11 +14,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
+from exai_trio.commands.context import Started
 from exai_trio.commands.options import given, parser
-from exai_trio.commands.started import Started
 from exai_trio.interpreter import anchored
-from exai_trio.observability.collector import look_seldom
 from exai_trio.settings.load import Loaded, load
+from exai_trio.system.garbage_collector import look_seldom
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 Command = Callable[[Started], int]
@@ -28,7 +28,7 @@ MODULES = {
     "serve": "serve",
     "shim": "shim",
     "call": "call",
-    "tools": "listing",
+    "tools": "tools",
     "status": "status",
     "doctor": "doctor",
     "threads": "threads",
@@ -169,10 +169,7 @@ def _imported(name: str) -> ModuleType:
 
 
 def _failed(started: Started, fault: Exception) -> int:
-    from exai_trio.commands.outcomes import (  # noqa: PLC0415  # only when something failed
-        NO_DAEMON,
-        explained,
-    )
+    from exai_trio.commands.exit_codes import NO_DAEMON, explained  # noqa: PLC0415  # only when something failed
     from exai_trio.errors import UnauthorizedError  # noqa: PLC0415  # as above
 
     known = explained(fault)

@@ -5,8 +5,8 @@ from typing import get_args
 import msgspec
 
 from exai_trio.config import Config, ToolProfile
+from exai_trio.tools.listing_cache import FILE
 from exai_trio.tools.registry import Registry
-from exai_trio.tools.shipped import FILE
 
 
 def lists() -> bytes:

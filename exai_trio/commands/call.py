@@ -11,11 +11,11 @@ import trio
 from msgspec import UNSET
 
 from exai_trio import structs
-from exai_trio.commands import words
+from exai_trio.commands import key_value
 from exai_trio.commands.client import Dial
 from exai_trio.commands.console import Console
-from exai_trio.commands.pursuit import Asked, Interrupts, Outcome, Pursuit
-from exai_trio.commands.started import Started
+from exai_trio.commands.context import Started
+from exai_trio.commands.follow_call import Asked, Interrupts, Outcome, Pursuit
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
 from exai_trio.transport.websocket import PeerGone, Unreachable, connect
@@ -35,10 +35,10 @@ def main(started: Started) -> int:
     arguments = started.arguments
     asked = Asked(
         tool=arguments.tool,
-        pairs=words.split(arguments.words, _read),
+        pairs=key_value.split(arguments.words, _read),
         as_json=arguments.json,
         timeout_s=arguments.timeout,
-        roots=(words.whole(str(Path.cwd()), "the name of the working directory"),),
+        roots=(key_value.whole(str(Path.cwd()), "the name of the working directory"),),
     )
     return trio.run(run, started.loaded.config, asked, Console.of_process())
 

@@ -11,10 +11,10 @@ from exai_trio import __version__
 from exai_trio.commands.findings import Check, Finding, Seen
 from exai_trio.config import Config, is_loopback
 from exai_trio.errors import ArgumentError, ExaiError, UnauthorizedError
-from exai_trio.observability.files import loose
 from exai_trio.observability.logs import OTHERS
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.providers_file import parse_providers
+from exai_trio.system.private_files import loose
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
 LEAST_BYTES = 100 * 1024 * 1024

@@ -18,8 +18,8 @@ from exai_trio.errors import (
     ServiceUnavailableError,
     UnauthorizedError,
 )
-from exai_trio.shim.budgets import Promise
-from exai_trio.transport.credentials import Credentials, credentials
+from exai_trio.shim.client_timeouts import Promise
+from exai_trio.transport.client_auth import Credentials, credentials
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
 from exai_trio.wire.codec import Sequenced, WireError, decode_daemon, encode
 from exai_trio.wire.messages import (

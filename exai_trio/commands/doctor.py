@@ -9,8 +9,8 @@ import trio
 from exai_trio.commands.checks import CHECKS
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console
+from exai_trio.commands.context import Started
 from exai_trio.commands.findings import Daemon, Finding, Seen, State
-from exai_trio.commands.started import Started
 from exai_trio.config import Config, bracketed
 from exai_trio.errors import ExaiError
 from exai_trio.settings.load import Loaded

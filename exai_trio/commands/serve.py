@@ -5,12 +5,12 @@ from functools import partial
 import trio
 
 from exai_trio.commands.console import Console
-from exai_trio.commands.started import Started
+from exai_trio.commands.context import Started
 from exai_trio.config import Config
 from exai_trio.daemon.app import serve
-from exai_trio.daemon.descriptors import raise_limit
-from exai_trio.daemon.switching import Reread
-from exai_trio.daemon.tree import Addresses
+from exai_trio.daemon.lifetime import Addresses
+from exai_trio.daemon.reload import Reread
+from exai_trio.system.open_files_limit import raise_limit
 
 
 def main(started: Started) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from exai_trio import structs
 from exai_trio.commands import editors
 from exai_trio.commands.console import Console, columns
-from exai_trio.commands.started import Started
+from exai_trio.commands.context import Started
 from exai_trio.interpreter import MODULE
 from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILES, Loaded
 from exai_trio.settings.printing import example, rows, text_of

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import trio
 
-from exai_trio.commands.started import Started
+from exai_trio.commands.context import Started
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.simulator import child
 from exai_trio.wire.hosts import OurNames

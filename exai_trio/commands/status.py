@@ -10,7 +10,7 @@ import trio
 
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console
-from exai_trio.commands.started import Started
+from exai_trio.commands.context import Started
 from exai_trio.config import Config
 from exai_trio.errors import ProtocolError
 from exai_trio.transport.websocket import connect

@@ -12,14 +12,14 @@ from typing import Any
 import trio
 
 from exai_trio.commands.console import Console, columns
-from exai_trio.commands.started import Started
+from exai_trio.commands.context import Started
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, ExaiError, NotFoundError
-from exai_trio.observability.clock import unix_now
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.base import Conversation, Summary, Threads, Turn
-from exai_trio.storage.sqlite import SqliteStore, open_sqlite
-from exai_trio.storage.threads import SqliteThreads
+from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
+from exai_trio.storage.sqlite.threads import SqliteThreads
+from exai_trio.system.clock import unix_now
 
 _HOUR_S = 3600
 _OPENING = 60  # characters of the first question in a list

@@ -12,38 +12,38 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import StorageError
-from exai_trio.observability import collector
-from exai_trio.observability.clock import unix_now
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.metrics import CallLog
-from exai_trio.observability.sparse import sparse
+from exai_trio.observability.throttled_logs import sparse
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import Gateway, open_gateway
-from exai_trio.storage.ratios import SqliteRatios
-from exai_trio.storage.sqlite import SqliteStore, check_ours, open_sqlite
-from exai_trio.storage.threads import SqliteThreads
-from exai_trio.storage.uploads import SqliteUploads
-from exai_trio.tools.calibration import Calibration
-from exai_trio.tools.declaration import Services
+from exai_trio.storage.sqlite.store import SqliteStore, check_ours, open_sqlite
+from exai_trio.storage.sqlite.threads import SqliteThreads
+from exai_trio.storage.sqlite.token_ratios import SqliteRatios
+from exai_trio.storage.sqlite.uploads import SqliteUploads
+from exai_trio.system import garbage_collector
+from exai_trio.system.clock import unix_now
+from exai_trio.tools.asking.calibration import Calibration
+from exai_trio.tools.base import Services
+from exai_trio.tools.files.upload_locks import UploadDesk
 from exai_trio.tools.registry import Registry
-from exai_trio.tools.upload_desk import UploadDesk
 
-from .archive import Archive
-from .bequest import closing
 from .clock_trust import ClockTrust
-from .elsewhere import Elsewhere
-from .facts import Facts
-from .figures import Figures
-from .handover import take_over
-from .home import Home, own_home, wait_free
-from .server import bind
-from .session import Session
-from .simulated import simulator
-from .state import Shared
-from .switching import Reread
-from .tokens import Tokens
-from .toolset import Toolset
-from .tree import Addresses, Parts, run
+from .connections.accept import bind
+from .connections.auth import Tokens
+from .context import Shared
+from .health.counters import Figures
+from .health.report import Facts
+from .home_lock import Home, own_home, wait_free
+from .lifetime import Addresses, Parts, run
+from .live_registry import Toolset
+from .reload import Reread
+from .sessions.lookup import Archive
+from .sessions.session import Session
+from .simulator_process import simulator
+from .takeover.messages import closing
+from .takeover.predecessor import Elsewhere
+from .takeover.sockets import take_over
 
 log = logging.getLogger("exai.daemon")
 
@@ -74,7 +74,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         if outside is not None:
             await trio.to_thread.run_sync(check_ours, _database(config))
             await outside.gateway.load()
-            collector.settle()
+            garbage_collector.settle()
         taken = await take_over(config) if replace else None
         listeners = taken.listeners if taken else await bind(config)
         for listener in listeners:

@@ -8,10 +8,10 @@ from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye
 
-from .heir import interrupted
-from .outbox import Farewell
-from .sessions import Sessions
-from .state import Shared
+from .context import Shared
+from .delivery.outbox import Farewell
+from .sessions.registry import Sessions
+from .takeover.successor import interrupted
 
 log = logging.getLogger("exai.drain")
 

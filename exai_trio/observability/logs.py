@@ -17,10 +17,10 @@ import msgspec
 
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
-from exai_trio.observability.files import AT_ONCE, private_directory, tighten
 from exai_trio.observability.redaction import LONGEST_TRACE, Redaction
-from exai_trio.observability.rotated import RotatedFile
+from exai_trio.observability.rotating_file import RotatedFile
 from exai_trio.observability.times import rfc3339
+from exai_trio.system.private_files import AT_ONCE, private_directory, tighten
 
 session_id: ContextVar[str] = ContextVar("session_id", default="")
 request_id: ContextVar[str] = ContextVar("request_id", default="")

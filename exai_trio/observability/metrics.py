@@ -8,8 +8,7 @@ import attrs
 import msgspec
 
 from exai_trio import structs
-
-from .files import append_private
+from exai_trio.system.private_files import append_private
 
 Line = TypeVar("Line")
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from exai_trio.observability.files import open_at_once
 from exai_trio.observability.owned_lines import of_principal
+from exai_trio.system.private_files import open_at_once
 
 _MOST_BYTES = 8 * 1024 * 1024
 _LOOKED_AT = 20_000  # lines among which somebody's are looked for

@@ -15,8 +15,10 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ProviderError, ProviderRefusedError
 
-from . import records
-from .answer import AnswerReader
+from .answers import records
+from .answers.lenient_records import Unreadable
+from .answers.records import odd_fields
+from .answers.stream_reader import AnswerReader
 from .base import (
     Balance,
     Capability,
@@ -28,13 +30,11 @@ from .base import (
     ProviderFile,
 )
 from .catalogue import ModelInfo
-from .dialect import Asked, Dialect
-from .faults import Complaint, bad_answer, complaint_in, fault, verdict_by_status
-from .forgiving import Unreadable
-from .messages import encoded, safe_id
+from .dialects.dialect import Asked, Dialect
+from .dialects.messages import encoded, safe_id
+from .dialects.upload import open_form
 from .openai_compatible import Body, Method, Service
-from .records import odd_fields
-from .upload import open_form
+from .refusals.errors import Complaint, bad_answer, complaint_in, fault, verdict_by_status
 
 T = TypeVar("T")
 REST_S: Final = 3.0  # for what follows a finished answer

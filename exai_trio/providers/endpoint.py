@@ -11,9 +11,9 @@ from exai_trio import structs
 from exai_trio.config import Config, is_loopback
 from exai_trio.settings.urls import without_password
 
-from .dialect import Dialect
-from .glm import glm_dialect
-from .kimi import kimi_dialect
+from .dialects.dialect import Dialect
+from .dialects.glm import glm_dialect
+from .dialects.kimi import kimi_dialect
 
 CONNECT_S: Final = 5.0
 SIMULATED_KEY: Final = "simulated"

@@ -21,19 +21,19 @@ from exai_trio.errors import (
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
 
-from . import rounds
 from .adapter import Adapter
-from .assembly import Assembly, ChatAnswer
+from .adaptive_limit import Permits, Turnstile
+from .answers import search_rounds
+from .answers.accumulator import Assembly, ChatAnswer
+from .attempts import Deaf, Lane, Listener, Round
 from .base import ChatRequest, Provider
 from .catalogue import Catalogue, ModelInfo, described, load_catalogue
+from .dialects.preview import preview
 from .endpoint import Endpoint, built_in
-from .faults import bad_answer
-from .lane import Deaf, Lane, Listener, Round
 from .openai_compatible import Service
-from .permits import Permits, Turnstile
-from .preview import preview
 from .provider_facts import facts_of
 from .providers_file import VARIABLE, Further, parse_providers
+from .refusals.errors import bad_answer
 from .routing import ModelChoice, Router, unlisted
 
 __all__ = ["ChatAnswer", "Gateway", "Listener", "ModelChoice", "Permits", "open_gateway"]
@@ -105,7 +105,7 @@ class Gateway:
         Raises: ProviderError; NotFoundError for a model that the provider does not know; ArgumentError for images to a model
         that sees none. Cancelling ends the request at once.
         """
-        rounds.refuse_unseen_images(choice.model, request.messages, self.models())
+        search_rounds.refuse_unseen_images(choice.model, request.messages, self.models())
         try:
             return await self._rounds(choice, request, listener)
         except ProviderRefusedError as refusal:
@@ -122,16 +122,16 @@ class Gateway:
         for number in range(MOST_SEARCHES):
             part = await self._round(
                 lane,
-                attrs.evolve(request, idempotency_key=rounds.key_of_round(request, number)),
+                attrs.evolve(request, idempotency_key=search_rounds.key_of_round(request, number)),
                 listener,
             )
             parts.append(part)
-            if not rounds.asks_for_own_search(part, lane.endpoint):
-                return rounds.without_keys(
-                    rounds.whole_answer(choice, lane.endpoint, parts), lane.keys
+            if not search_rounds.asks_for_own_search(part, lane.endpoint):
+                return search_rounds.without_keys(
+                    search_rounds.whole_answer(choice, lane.endpoint, parts), lane.keys
                 )
             listener.stage("thinking", f"{request.model} searches the web")
-            request = rounds.continued(request, part)
+            request = search_rounds.continued(request, part)
         title = lane.endpoint.dialect.title
         raise bad_answer(
             title,

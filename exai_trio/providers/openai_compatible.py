@@ -17,9 +17,9 @@ from exai_trio import __version__, structs
 from exai_trio.errors import ProviderAuthError, ProviderNetworkError, ServiceUnavailableError
 
 from .endpoint import Endpoint
-from .faults import bad_answer
-from .patience import Patience, late
-from .unanswered import broken_off, refusal, unreachable, unsendable
+from .refusals.error_responses import broken_off, refusal, unreachable, unsendable
+from .refusals.errors import bad_answer
+from .timeouts import Patience, late
 
 if TYPE_CHECKING:
     import httpx2

@@ -29,8 +29,8 @@ from exai_trio.errors import ArgumentError
 from exai_trio.settings.urls import without_password
 
 from .catalogue import Catalogue, ModelInfo, Price
+from .dialects.generic import plain_dialect
 from .endpoint import Endpoint, Limits
-from .plain import plain_dialect
 
 VARIABLE: Final = "EXAI_PROVIDERS_FILE"
 BUILT_IN: Final = frozenset({"glm", "kimi"})

@@ -19,13 +19,13 @@ import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
+from exai_trio.mcp import jsonrpc
+from exai_trio.mcp.params import Call
+from exai_trio.mcp.server import Effect, FrontDesk, RootsGiven, Say, WantListing, Withdraw
+from exai_trio.system.import_memory import give_back, versions_without_metadata
 from exai_trio.transport.stdio import LineWriter, private_stdio
-from exai_trio.wire import mcp
-from exai_trio.wire.mcp_desk import Effect, FrontDesk, RootsGiven, Say, WantListing, Withdraw
-from exai_trio.wire.mcp_params import Call
 
-from .catalogue import Catalogue
-from .memory import give_back, versions_without_metadata
+from .tool_list_cache import Catalogue
 
 if TYPE_CHECKING:
     from .bridge import Bridge
@@ -103,7 +103,7 @@ class Shim:
     # The editor's side
 
     async def _read(self, asides: trio.Nursery) -> None:
-        splitter = mcp.LineSplitter()
+        splitter = jsonrpc.LineSplitter()
         while data := await self._receive():
             for line in splitter.feed(data):
                 await self._hear(line, asides)
@@ -117,8 +117,8 @@ class Shim:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             return b""
 
-    async def _hear(self, line: bytes | mcp.TooLong, asides: trio.Nursery) -> None:
-        message = mcp.parse(line)
+    async def _hear(self, line: bytes | jsonrpc.TooLong, asides: trio.Nursery) -> None:
+        message = jsonrpc.parse(line)
         if message is None:
             return
         try:
@@ -126,9 +126,11 @@ class Shim:
                 await self._do(effect, asides)
         except Exception:
             log.exception("a message was not handled")
-            if isinstance(message, mcp.Request):
-                self.lines.put(mcp.error(message.id, -32603, "the request could not be handled"))
-        if isinstance(message, mcp.Request) and message.method == "tools/list":
+            if isinstance(message, jsonrpc.Request):
+                self.lines.put(
+                    jsonrpc.error(message.id, -32603, "the request could not be handled")
+                )
+        if isinstance(message, jsonrpc.Request) and message.method == "tools/list":
             self._greeted.set()
 
     async def _do(self, effect: Effect, asides: trio.Nursery) -> None:
@@ -178,7 +180,7 @@ class Shim:
         bridge.roots = self.roots
         self.bridge = bridge
         self._staffed.set()
-        _imported("observability.collector").settle()
+        _imported("system.garbage_collector").settle()
         while True:
             try:
                 await link.run()
@@ -241,7 +243,9 @@ def daemon_back_office(shim: Shim) -> tuple["Bridge", "Link"]:
     """Bridge and link to the daemon of the configuration."""
     with versions_without_metadata():
         websocket = _imported("transport.websocket")
-    bridge_module, link_module, large = map(_imported, ("shim.bridge", "shim.link", "shim.large"))
+    bridge_module, link_module, large = map(
+        _imported, ("shim.bridge", "shim.link", "mcp.large_results")
+    )
     config = shim.config
     bridge = bridge_module.Bridge(
         shim.lines,

@@ -16,11 +16,15 @@ import msgspec
 import trio
 
 from exai_trio import structs
+from exai_trio.mcp import jsonrpc
+from exai_trio.mcp.jsonrpc import Id
+from exai_trio.mcp.large_results import Shelf
+from exai_trio.mcp.open_calls import CALL, Asker, Open, Pending, opened
+from exai_trio.mcp.params import Call
+from exai_trio.mcp.results import EARLIER, failure, local_fault, ran_earlier, too_large, too_many
+from exai_trio.shim.client_timeouts import Promise, budget_of
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire import mcp
 from exai_trio.wire.handles import handle_of, handle_text
-from exai_trio.wire.mcp import Id
-from exai_trio.wire.mcp_params import Call
 from exai_trio.wire.messages import (
     CallAccepted,
     CallFailed,
@@ -34,10 +38,6 @@ from exai_trio.wire.messages import (
     Progress,
 )
 
-from .answers import EARLIER, failure, local_fault, ran_earlier, too_large, too_many
-from .budgets import Promise, budget_of
-from .large import Shelf
-from .pending import CALL, Asker, Open, Pending, opened
 from .presence import Presence
 from .replies import Replies
 
@@ -80,7 +80,9 @@ class Bridge:
         """Take a call, or answer at once why not."""
         if self._pending.asks(call.id):
             self.lines.put(
-                mcp.error(call.id, mcp.INVALID_REQUEST, "this id belongs to an open request")
+                jsonrpc.error(
+                    call.id, jsonrpc.INVALID_REQUEST, "this id belongs to an open request"
+                )
             )
             return
         refusal = self._refusal(call)

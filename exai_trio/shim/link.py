@@ -16,7 +16,9 @@ import trio
 from exai_trio import __version__, structs
 from exai_trio.config import Config, is_loopback
 from exai_trio.errors import ArgumentError
-from exai_trio.transport.credentials import Credentials, credentials
+from exai_trio.resilience.reconnect_backoff import SHORTEST_S
+from exai_trio.shim.client_timeouts import Promise
+from exai_trio.transport.client_auth import Credentials, credentials
 from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable, WebSocket
 from exai_trio.wire.codec import WireError, decode_daemon, encode
 from exai_trio.wire.messages import (
@@ -30,13 +32,11 @@ from exai_trio.wire.messages import (
     ToolsChanged,
 )
 
-from .absence import Absence, Starter
 from .bridge import Bridge
-from .budgets import Promise
-from .catalogue import Catalogue
-from .endings import Departing, Refused, bugs_in, plainest
-from .pauses import SHORTEST_S
+from .close_reasons import Departing, Refused, bugs_in, plainest
+from .reconnect import Absence, Starter
 from .remedies import remedy
+from .tool_list_cache import Catalogue
 
 log = logging.getLogger("exai.shim")
 

@@ -5,9 +5,8 @@ import math
 import attrs
 
 from exai_trio import structs
-
-from .budgets import Promise
-from .pending import Asker, Open
+from exai_trio.mcp.open_calls import Asker, Open
+from exai_trio.shim.client_timeouts import Promise
 
 
 @structs.define

@@ -3,14 +3,13 @@
 from typing import Any
 
 from exai_trio import structs
+from exai_trio.mcp import jsonrpc, resources
+from exai_trio.mcp.jsonrpc import Id
+from exai_trio.mcp.large_results import MAX_ANSWER, Shelf
+from exai_trio.mcp.open_calls import CALL, Asker, Open
+from exai_trio.mcp.results import failure, success
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire import mcp, mcp_threads
-from exai_trio.wire.mcp import Id
 from exai_trio.wire.messages import CallResult, Fault
-
-from .answers import failure, success
-from .large import MAX_ANSWER, Shelf
-from .pending import CALL, Asker, Open
 
 
 @structs.frozen(eq=False)
@@ -25,20 +24,20 @@ class Replies:
             self.result(asker.id, success(outcome, asker.dialect), call.key)
         else:
             text = outcome.outputs[0].text
-            self.last(asker.id, mcp_threads.told(asker.id, asker.method, text, asker.dialect))
+            self.last(asker.id, resources.told(asker.id, asker.method, text, asker.dialect))
 
     def fault(self, call: Open, asker: Asker, fault: Fault, ran: str | None) -> None:
         if asker.method == CALL:
             self.result(asker.id, failure(call.message.name, fault, asker.dialect, ran), call.key)
         else:
             about = (fault.code, fault.message, asker.dialect)
-            self.last(asker.id, mcp_threads.missed(asker.id, asker.method, *about))
+            self.last(asker.id, resources.missed(asker.id, asker.method, *about))
 
     def result(self, id_: Id, result: dict[str, Any], call: str = "") -> None:
         """The answer of a tool; one that is too long for a line is told by its beginning."""
-        line = mcp.answer(id_, result)
+        line = jsonrpc.answer(id_, result)
         if len(line) > MAX_ANSWER:
-            line = mcp.answer(id_, self.shelf.fitting(result, call))
+            line = jsonrpc.answer(id_, self.shelf.fitting(result, call))
         self.last(id_, line)
 
     def last(self, id_: Id, line: bytes) -> None:
@@ -58,4 +57,4 @@ class Replies:
                     "progress": asker.rising(value),
                     "message": text,
                 }
-                self.lines.offer(asker.id, mcp.notice("notifications/progress", params))
+                self.lines.offer(asker.id, jsonrpc.notice("notifications/progress", params))

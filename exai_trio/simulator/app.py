@@ -27,7 +27,7 @@ from .endpoints import (
     kimi_nothing,
 )
 from .exchange import Exchange
-from .gate import Gate
+from .host_check import Gate
 
 DEFAULT_HOST = "127.0.0.1"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

@@ -18,7 +18,7 @@ import msgspec
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, ExaiError
 from exai_trio.tools import json_text, schemas
-from exai_trio.tools.declaration import Tool
+from exai_trio.tools.base import Tool
 
 Container = dict[object, object] | list[object] | tuple[object, ...]
 

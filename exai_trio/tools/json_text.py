@@ -3,7 +3,7 @@
 Text stays what it is where a text is meant, and where its JSON is not what the schema asks for.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 
 import msgspec
@@ -29,9 +29,7 @@ def _fits(value: object) -> bool:
 
 def _listed(items: Schema, value: object) -> list[object]:
     """The entries: of a list, of a text that writes one, or the single value."""
-    given = cast("list[object]", value)
-    if isinstance(value, str | dict):
-        given = [value]
+    given = [value] if isinstance(value, str | dict) else list(cast("Iterable[object]", value))
     written = _read(given[0]) if len(given) == 1 else None
     is_meant = isinstance(written, list) and _are(items, cast("list[object]", written))
     return cast("list[object]", written) if is_meant else list(given)

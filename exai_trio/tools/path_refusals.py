@@ -3,11 +3,11 @@
 from pathlib import Path
 from typing import Any
 
-from exai_trio.files.images import is_data_url
-from exai_trio.files.path_checks import PathUse
-from exai_trio.files.reading import FileReader
 from exai_trio.tools.arguments import concerning
-from exai_trio.tools.declaration import Tool
+from exai_trio.tools.base import Tool
+from exai_trio.workspace.images import is_data_url
+from exai_trio.workspace.path_checks import PathUse
+from exai_trio.workspace.read import FileReader
 
 _HERE = frozenset({"", "."})  # the first root, where a tool takes that
 

@@ -12,38 +12,37 @@ from typing import Any
 from exai_trio import structs
 from exai_trio.config import Config, ToolProfile
 from exai_trio.errors import ToolNotFoundError
-from exai_trio.tools import (
+from exai_trio.tools import arguments, schemas, statuses
+from exai_trio.tools.base import Tool, Visibility
+from exai_trio.tools.diagnostics import (
     activity,
-    arguments,
-    challenge,
-    chat,
-    glm_payload_preview,
-    glm_upload_file,
-    glm_web_search,
     health,
-    kimi_capture_headers,
-    kimi_chat_with_files,
-    kimi_chat_with_tools,
-    kimi_intent_analysis,
-    kimi_manage_files,
-    kimi_upload_files,
     listmodels,
     provider_capabilities,
-    result,
-    schemas,
     self_check,
-    smart_file_download,
-    smart_file_query,
     status,
-    statuses,
     test_echo,
-    threads,
     toolcall_log_tail,
     version,
 )
-from exai_trio.tools.declaration import Tool, Visibility
+from exai_trio.tools.files import (
+    glm_upload_file,
+    kimi_chat_with_files,
+    kimi_manage_files,
+    kimi_upload_files,
+    smart_file_download,
+    smart_file_query,
+)
+from exai_trio.tools.general import challenge, chat, result, threads
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow import consensus, docgen, inquiries, planner, precommit, tracer
+from exai_trio.tools.vendor import (
+    glm_payload_preview,
+    glm_web_search,
+    kimi_capture_headers,
+    kimi_chat_with_tools,
+    kimi_intent_analysis,
+)
+from exai_trio.tools.workflow import consensus, docgen, investigations, planner, precommit, tracer
 
 log = logging.getLogger("exai.tools")
 
@@ -51,13 +50,13 @@ BUILT_IN: tuple[Tool, ...] = (
     chat.TOOL,
     status.TOOL,
     planner.TOOL,
-    inquiries.ANALYZE,
-    inquiries.DEBUG,
-    inquiries.CODEREVIEW,
-    inquiries.REFACTOR,
-    inquiries.TESTGEN,
-    inquiries.THINKDEEP,
-    inquiries.SECAUDIT,
+    investigations.ANALYZE,
+    investigations.DEBUG,
+    investigations.CODEREVIEW,
+    investigations.REFACTOR,
+    investigations.TESTGEN,
+    investigations.THINKDEEP,
+    investigations.SECAUDIT,
     precommit.TOOL,
     consensus.TOOL,
     tracer.TOOL,

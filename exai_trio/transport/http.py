@@ -17,7 +17,7 @@ from hypercorn.typing import ASGIFramework, ConnectionState
 
 from exai_trio import structs
 from exai_trio.config import is_loopback
-from exai_trio.transport.open_files import is_scarce
+from exai_trio.system.open_files import is_scarce
 
 from .http11 import Http11Server
 

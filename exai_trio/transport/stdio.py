@@ -11,7 +11,7 @@ import trio
 
 from exai_trio import structs
 
-from .at_once import written_at_once
+from .write_nowait import written_at_once
 
 _ROOM: Final = 64 * 2**20  # bytes that may wait for a client that does not read
 _APART_S: Final = (

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from exai_trio.errors import ArgumentError
-from exai_trio.observability.files import replace_private
 from exai_trio.settings.tokens import ALLOWED, LEAST, is_good, is_possible
+from exai_trio.system.private_files import replace_private
 
 VARIABLE: Final = "EXAI_WS_TOKEN_FILE"
 _MOST_BYTES: Final = 4096

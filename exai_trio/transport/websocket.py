@@ -16,9 +16,9 @@ from wsproto.utilities import ProtocolError
 from exai_trio import structs
 from exai_trio.wire.hosts import Refusal
 
-from .connection import Connection, RawHeaders, client_side, server_side
-from .peer import Ends
-from .refused import all_refused
+from .connect_errors import all_refused
+from .peer_identity import Ends
+from .trio_websocket_connection import Connection, RawHeaders, client_side, server_side
 
 _LOST = (tws.ConnectionClosed, trio.BrokenResourceError, trio.ClosedResourceError, ProtocolError)
 

@@ -7,9 +7,9 @@ from typing import Final
 
 import trio
 
-from exai_trio.files.reading import FileReader
 from exai_trio.storage.base import Turn
 from exai_trio.tools import prompts
+from exai_trio.workspace.read import FileReader
 
 from .chats import FILES, write_files
 from .processes import home

@@ -13,20 +13,20 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.observability.clock import unix_now
-from exai_trio.providers.assembly import ChatAnswer
+from exai_trio.providers.answers.accumulator import ChatAnswer
 from exai_trio.providers.base import ChatRequest, Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.gateway import Gateway, Listener, ModelChoice
 from exai_trio.providers.routing import Router
 from exai_trio.storage.base import Turn
-from exai_trio.storage.sqlite import SqliteStore, open_sqlite
-from exai_trio.storage.threads import SqliteThreads
-from exai_trio.storage.uploads import SqliteUploads
+from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
+from exai_trio.storage.sqlite.threads import SqliteThreads
+from exai_trio.storage.sqlite.uploads import SqliteUploads
+from exai_trio.system.clock import unix_now
 from exai_trio.tools.arguments import parse
-from exai_trio.tools.declaration import Caller, DaemonView, Services
+from exai_trio.tools.base import Caller, DaemonView, Services
+from exai_trio.tools.files.upload_locks import UploadDesk
 from exai_trio.tools.registry import BUILT_IN, Registry
-from exai_trio.tools.upload_desk import UploadDesk
 
 from .processes import NotMeasured, home
 from .report import Goal, Row, median

@@ -5,14 +5,14 @@ from io import StringIO
 
 import pytest
 
-from exai_trio.commands import listing, status
+from exai_trio.commands import status, tools as tools_command
 from exai_trio.commands.console import Console, columns, harmless
 from exai_trio.config import Config
 from exai_trio.transport.websocket import Unreachable
 
 
 async def tools(daemon, said, *, as_json=False, everything=False, **changes) -> int:
-    run = listing.run(
+    run = tools_command.run(
         Config(**changes),
         said.console(),
         as_json=as_json,

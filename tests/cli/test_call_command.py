@@ -8,9 +8,9 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.commands import call, pursuit
+from exai_trio.commands import call, follow_call
 from exai_trio.commands.call import Asked
-from exai_trio.commands.words import WordError
+from exai_trio.commands.key_value import WordError
 from exai_trio.config import Config
 from exai_trio.errors import (
     ArgumentError,
@@ -176,7 +176,7 @@ async def test_a_daemon_that_does_not_cancel_is_left(daemon, said, autojump_cloc
     code = await run(daemon, said)
 
     assert 130 == code
-    assert trio.current_time() - started >= pursuit.CANCEL_S
+    assert trio.current_time() - started >= follow_call.CANCEL_S
 
 
 async def test_a_second_signal_leaves_at_once(daemon, said, autojump_clock):
@@ -195,7 +195,7 @@ async def test_a_second_signal_leaves_at_once(daemon, said, autojump_clock):
     code = await run(daemon, said)
 
     assert 130 == code
-    assert trio.current_time() - started < pursuit.CANCEL_S
+    assert trio.current_time() - started < follow_call.CANCEL_S
 
 
 async def test_values_are_typed_by_the_daemon_s_schema(daemon, said, autojump_clock):
@@ -347,7 +347,7 @@ async def test_coming_back_is_given_up(daemon, said, autojump_clock, absent, fau
 
     with pytest.raises(fault):
         await run(daemon, said)
-    assert trio.current_time() - started >= sum(pursuit.RETURN_S)
+    assert trio.current_time() - started >= sum(follow_call.RETURN_S)
 
 
 async def test_a_daemon_that_falls_silent_is_left_and_found_again(daemon, said, autojump_clock):

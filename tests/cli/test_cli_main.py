@@ -10,9 +10,9 @@ import pytest
 
 from exai_trio import __version__, cli
 from exai_trio.cli import main
-from exai_trio.commands import outcomes
+from exai_trio.commands import exit_codes
+from exai_trio.commands.key_value import WordError
 from exai_trio.commands.options import parser
-from exai_trio.commands.words import WordError
 from exai_trio.errors import ArgumentError, ServiceUnavailableError
 from exai_trio.settings.printing import example
 from exai_trio.transport.websocket import PeerGone, Unreachable
@@ -238,8 +238,8 @@ def test_a_group_of_the_foreseen_is_foreseen():
     """Only where every leaf is explained is the first explanation given."""
     nested = ExceptionGroup("a", [ExceptionGroup("b", [Unreachable("x")])])
 
-    assert 75 == outcomes.explained(nested).code
-    assert outcomes.explained(ExceptionGroup("a", [ValueError()])) is None
+    assert 75 == exit_codes.explained(nested).code
+    assert exit_codes.explained(ExceptionGroup("a", [ValueError()])) is None
 
 
 @pytest.mark.real

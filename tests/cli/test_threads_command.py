@@ -10,9 +10,9 @@ from exai_trio.commands import threads
 from exai_trio.commands.options import parser
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.observability.clock import unix_now
 from exai_trio.storage.base import Step, Turn
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.system.clock import unix_now
 
 pytestmark = pytest.mark.real
 

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from exai_trio.commands.words import WordError, arguments, split
+from exai_trio.commands.key_value import WordError, arguments, split
 
 SCHEMA = {
     "properties": {

@@ -10,28 +10,28 @@ import trio
 from trio.testing import memory_stream_pair
 
 from exai_trio.config import Config
-from exai_trio.daemon.admission import Places
-from exai_trio.daemon.archive import Archive
 from exai_trio.daemon.clock_trust import ClockTrust
-from exai_trio.daemon.facts import Facts
-from exai_trio.daemon.figures import Figures
-from exai_trio.daemon.handing_over import HandingOver
-from exai_trio.daemon.jobs import Jobs
-from exai_trio.daemon.relief import Relief
-from exai_trio.daemon.server import Server
-from exai_trio.daemon.sessions import Sessions
-from exai_trio.daemon.state import Shared
-from exai_trio.daemon.supervision import every
-from exai_trio.daemon.tokens import Tokens
-from exai_trio.daemon.toolset import Toolset
+from exai_trio.daemon.connections.accept import Server
+from exai_trio.daemon.connections.admission import Places
+from exai_trio.daemon.connections.auth import Tokens
+from exai_trio.daemon.context import Shared
+from exai_trio.daemon.health.counters import Figures
+from exai_trio.daemon.health.report import Facts
+from exai_trio.daemon.jobs.jobs import Jobs
+from exai_trio.daemon.jobs.supervision import every
+from exai_trio.daemon.live_registry import Toolset
+from exai_trio.daemon.sessions.detached_calls import HandingOver
+from exai_trio.daemon.sessions.eviction import Relief
+from exai_trio.daemon.sessions.lookup import Archive
+from exai_trio.daemon.sessions.registry import Sessions
 from exai_trio.errors import StorageError
 from exai_trio.observability.metrics import CallLog
-from exai_trio.storage.journal_memory import MemoryJournal
-from exai_trio.storage.memory import MemoryStore
-from exai_trio.storage.uploads import MemoryUploads
-from exai_trio.tools.declaration import Answer, Services, Tool
+from exai_trio.storage.memory.journal import MemoryJournal
+from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.sqlite.uploads import MemoryUploads
+from exai_trio.tools.base import Answer, Services, Tool
+from exai_trio.tools.files.upload_locks import UploadDesk
 from exai_trio.tools.registry import BUILT_IN, Registry
-from exai_trio.tools.upload_desk import UploadDesk
 from exai_trio.transport.websocket import Limits, client_on
 from exai_trio.wire.codec import decode_daemon, encode
 from exai_trio.wire.hosts import OurNames

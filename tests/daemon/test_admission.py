@@ -4,7 +4,7 @@ import attrs
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.daemon.admission import Places
+from exai_trio.daemon.connections.admission import Places
 
 CONFIG = Config(max_connections=3, max_connections_per_ip=2)
 

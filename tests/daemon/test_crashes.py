@@ -6,10 +6,10 @@ from traceback import format_exception
 import pytest
 import trio
 
-from exai_trio.daemon import running
-from exai_trio.daemon.tree import settle
+from exai_trio.daemon.calls import lifecycle
+from exai_trio.daemon.lifetime import settle
 from exai_trio.errors import NotFoundError
-from exai_trio.tools.declaration import Answer
+from exai_trio.tools.base import Answer
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
     CallAccepted,
@@ -40,7 +40,7 @@ async def test_a_crash_beside_a_call_costs_its_session_the_connection_and_nobody
         await other.nap("o1", seconds=20.0)
         await other.hear_until(CallAccepted)
         async with daemon.connect(session_id="win") as (client, _):
-            monkeypatch.setattr(running, "count", once_for("win"))
+            monkeypatch.setattr(lifecycle, "count", once_for("win"))
             await client.nap("r1", seconds=30.0)
             await client.nap("r2", seconds=5.0)
             with pytest.raises(PeerGone) as gone:

@@ -7,10 +7,10 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.daemon.jobs import Jobs
+from exai_trio.daemon.jobs.jobs import Jobs
 from exai_trio.errors import StorageError
-from exai_trio.observability import heap
 from exai_trio.observability.metrics import CallLine, CallLog
+from exai_trio.system import malloc
 from exai_trio.wire.messages import CallResult, Health
 
 
@@ -226,7 +226,7 @@ def line():
 async def test_the_daemon_gives_memory_back(house, monkeypatch):
     """At once, and then now and then: what large messages took does not stay with it."""
     given = []
-    monkeypatch.setattr(heap, "trim", lambda: given.append(True))
+    monkeypatch.setattr(malloc, "trim", lambda: given.append(True))
     async with house(home=Path("/proc/nowhere")) as daemon, trio.open_nursery() as running:
         running.start_soon(Jobs(daemon.shared, daemon.sessions).run)
         with trio.fail_after(20):

@@ -7,8 +7,8 @@ import msgspec
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.daemon.home import own_home
-from exai_trio.daemon.jobs import Jobs
+from exai_trio.daemon.home_lock import own_home
+from exai_trio.daemon.jobs.jobs import Jobs
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.metrics import CallLine, CallLog
 

@@ -6,10 +6,10 @@ import jwt
 import pytest
 import trio
 
-from exai_trio.daemon.heir import interrupted
+from exai_trio.daemon.takeover.successor import interrupted
 from exai_trio.errors import StorageError
-from exai_trio.storage.faults import NotKept
-from exai_trio.storage.journal_memory import MemoryJournal
+from exai_trio.storage.memory.journal import MemoryJournal
+from exai_trio.storage.sqlite.errors import NotKept
 from exai_trio.wire.messages import (
     Bye,
     CallAccepted,

@@ -8,11 +8,11 @@ import trio
 from lives import FullDisk
 from trio.testing import memory_stream_pair
 
-from exai_trio.daemon.elsewhere import Elsewhere
-from exai_trio.daemon.heir import Heir
-from exai_trio.daemon.ledger import key_of
+from exai_trio.daemon.calls.call_journal import key_of
+from exai_trio.daemon.takeover.predecessor import Elsewhere
+from exai_trio.daemon.takeover.successor import Heir
 from exai_trio.errors import CallCancelled
-from exai_trio.storage.journal_memory import MemoryJournal
+from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, CallTool, Cancel
 

@@ -4,8 +4,8 @@ import pytest
 from starlette.requests import Request
 
 from exai_trio.config import Config
-from exai_trio.daemon.http import Gate
-from exai_trio.daemon.tokens import Tokens
+from exai_trio.daemon.connections.auth import Tokens
+from exai_trio.daemon.http.site import Gate
 from exai_trio.wire.hosts import OurNames
 
 

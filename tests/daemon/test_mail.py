@@ -2,8 +2,8 @@
 
 import pytest
 
-from exai_trio.daemon.mail import Mail
-from exai_trio.daemon.outbox import Outbox
+from exai_trio.daemon.delivery.outbox import Outbox
+from exai_trio.daemon.delivery.sender import Mail
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Progress, ToolsChanged
 from exai_trio.wire.session import SessionRules

@@ -8,10 +8,10 @@ import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon.allowances import setting_of
-from exai_trio.daemon.calls import Call
+from exai_trio.daemon.calls.execution import Call
+from exai_trio.daemon.calls.limits import setting_of
 from exai_trio.settings.table import SETTINGS
-from exai_trio.tools.declaration import Answer, Tool
+from exai_trio.tools.base import Answer, Tool
 from exai_trio.tools.registry import BUILT_IN
 from exai_trio.wire.messages import CallFailed, CallResult, CallTool
 

@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from exai_trio.daemon.outbox import Farewell, Outbox
+from exai_trio.daemon.delivery.outbox import Farewell, Outbox
 
 
 @pytest.fixture

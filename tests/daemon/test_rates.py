@@ -5,9 +5,9 @@ import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon import pace, server
-from exai_trio.daemon.admission import Places
-from exai_trio.daemon.pace import Pace
+from exai_trio.daemon.connections import accept, rate_limits
+from exai_trio.daemon.connections.admission import Places
+from exai_trio.daemon.connections.rate_limits import Pace
 from exai_trio.resilience.rate import Bucket, Rate
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
@@ -86,7 +86,7 @@ async def test_a_client_over_its_rate_can_still_cancel_acknowledge_and_ping(hous
 
 async def test_a_flood_of_pings_is_read_slowly(house, autojump_clock, monkeypatch):
     """None is lost or refused; they take the time that the rate gives them, and a neighbour is answered meanwhile."""
-    monkeypatch.setattr(pace, "FRAMES", Rate(per_s=100, burst=200))
+    monkeypatch.setattr(rate_limits, "FRAMES", Rate(per_s=100, burst=200))
     many = 200 + 5 * 100
     async with (
         house() as daemon,
@@ -123,7 +123,7 @@ def test_others_have_their_turn_between_many_frames():
 async def test_an_address_is_limited_over_all_its_sessions(house, autojump_clock, monkeypatch):
     """What one of its sessions took the other does not have; another address has its own."""
     addresses = iter(["192.0.2.1", "192.0.2.1", "192.0.2.2"])
-    monkeypatch.setattr(server, "_peer", lambda _: next(addresses))
+    monkeypatch.setattr(accept, "_peer", lambda _: next(addresses))
     async with house() as daemon:
         buckets = daemon.server.places.addresses
         async with daemon.connect() as (one, _), daemon.connect() as (two, _):
@@ -147,7 +147,7 @@ async def test_an_address_that_comes_again_and_again_is_sent_away(
     house, autojump_clock, monkeypatch
 ):
     """Connections cost, also those that end at once."""
-    monkeypatch.setattr(server, "_peer", lambda _: "192.0.2.1")
+    monkeypatch.setattr(accept, "_peer", lambda _: "192.0.2.1")
     async with house(max_connections_per_ip=1) as daemon:
         daemon.server.places.addresses.rate = Rate(per_s=1.0, burst=25.0)
         for _ in range(2):

@@ -9,10 +9,11 @@ import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon import app, handover, tree
+from exai_trio.daemon import app, lifetime
+from exai_trio.daemon.takeover import sockets
 from exai_trio.providers.gateway import Gateway
-from exai_trio.storage.faults import NotOurs
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite.errors import NotOurs
+from exai_trio.storage.sqlite.store import open_sqlite
 
 
 class Asked(Exception):
@@ -98,10 +99,10 @@ async def test_a_daemon_without_descriptors_goes_on(tmp_path, monkeypatch, autoj
             await trio.sleep_forever()
 
     door = Door()
-    monkeypatch.setattr(handover, "_door", lambda _: nullcontext(door))
-    ending = handover.Ending()
+    monkeypatch.setattr(sockets, "_door", lambda _: nullcontext(door))
+    ending = sockets.Ending()
     async with trio.open_nursery() as listening:
-        await listening.start(handover.offer, [], Config(home=tmp_path), ending)
+        await listening.start(sockets.offer, [], Config(home=tmp_path), ending)
         await trio.sleep(1)
         listening.cancel_scope.cancel()
 
@@ -115,7 +116,7 @@ async def test_only_the_second_signal_cuts_a_daemon_that_was_replaced_before():
     stop, everything = trio.Event(), trio.CancelScope()
     stop.set()
     async with trio.open_nursery() as watching:
-        await watching.start(tree._watch_signals, stop, everything)
+        await watching.start(lifetime._watch_signals, stop, everything)
         signal.raise_signal(signal.SIGTERM)
         await trio.testing.wait_all_tasks_blocked(0.01)
         assert not everything.cancel_called

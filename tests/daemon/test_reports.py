@@ -4,8 +4,8 @@ import pytest
 import trio
 from lives import FullDisk
 
+from exai_trio.tools.general.threads import TOOL as THREADS
 from exai_trio.tools.registry import BUILT_IN
-from exai_trio.tools.threads import TOOL as THREADS
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, CallTool
 
 REPORTS = {

@@ -6,8 +6,8 @@ import trio
 from lives import FullDisk, killed_mid_call
 
 from exai_trio.daemon.drain import drain
-from exai_trio.storage.faults import Unreadable
-from exai_trio.storage.journal_memory import MemoryJournal
+from exai_trio.storage.memory.journal import MemoryJournal
+from exai_trio.storage.sqlite.errors import Unreadable
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
     Ack,

@@ -9,7 +9,7 @@ from trio.testing import memory_stream_pair
 from wsproto import ConnectionType, WSConnection
 from wsproto.events import Request, TextMessage
 
-from exai_trio.daemon.outbox import Outbox
+from exai_trio.daemon.delivery.outbox import Outbox
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import (

@@ -5,8 +5,8 @@ import trio
 from trio.testing import lockstep_stream_pair
 
 from exai_trio.config import Config
-from exai_trio.daemon.burden import SHARE_BYTES, Burden, Weight
-from exai_trio.daemon.outbox import Outbox
+from exai_trio.daemon.delivery.outbox import Outbox
+from exai_trio.daemon.sessions.memory_budget import SHARE_BYTES, Burden, Weight
 from exai_trio.errors import OverCapacityError
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (

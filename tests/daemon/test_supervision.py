@@ -3,7 +3,7 @@
 import pytest
 import trio
 
-from exai_trio.daemon.supervision import JobGaveUp, every
+from exai_trio.daemon.jobs.supervision import JobGaveUp, every
 
 
 async def test_a_job_runs_each_period(autojump_clock):

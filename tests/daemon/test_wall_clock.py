@@ -4,7 +4,7 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.daemon.jobs import Jobs
+from exai_trio.daemon.jobs.jobs import Jobs
 from exai_trio.storage.base import SWEEP_GRACE_S, Turn
 from exai_trio.wire.messages import CallResult
 

@@ -3,7 +3,7 @@
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.daemon.allowances import longest
+from exai_trio.daemon.calls.limits import longest
 from exai_trio.tools.registry import BUILT_IN
 
 

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from exai_trio.storage.base import Turn
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite.store import open_sqlite
 
 pytestmark = pytest.mark.real
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from exai_trio.errors import ArgumentError, CallTimeoutError, ExaiError, InternalError
-from exai_trio.providers.messages import safe_id
-from exai_trio.tools import kimi_chat_with_files
-from exai_trio.tools.answers import OUTPUT_SCHEMA
+from exai_trio.providers.dialects.messages import safe_id
 from exai_trio.tools.arguments import schema
+from exai_trio.tools.envelope import OUTPUT_SCHEMA
+from exai_trio.tools.files import kimi_chat_with_files
 from exai_trio.tools.registry import BUILT_IN
 
 pytestmark = pytest.mark.real

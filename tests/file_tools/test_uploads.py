@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from exai_trio.errors import ArgumentError, ExaiError, NotFoundError, ServiceUnavailableError
-from exai_trio.tools import uploads
+from exai_trio.tools.files import uploads
 
 pytestmark = pytest.mark.real
 

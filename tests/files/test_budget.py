@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from exai_trio.files.budget import file_tokens, fit, numbered, room_for_files
-from exai_trio.files.reading import Reading
+from exai_trio.workspace.read import Reading
+from exai_trio.workspace.token_budget import file_tokens, fit, numbered, room_for_files
 
 
 def readings(**sizes):

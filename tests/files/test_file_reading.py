@@ -10,8 +10,8 @@ import pytest
 import trio
 
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.files import images, opening, reading
-from exai_trio.files.reading import FileReader, Reading
+from exai_trio.workspace import images, read as reading, safe_open
+from exai_trio.workspace.read import FileReader, Reading
 
 pytestmark = pytest.mark.real
 
@@ -206,7 +206,7 @@ async def test_a_fifo_put_in_place_meanwhile_does_not_hang(root, monkeypatch):
             os.mkfifo(root / "a.py")
         return real_open(path, flags, **more)
 
-    monkeypatch.setattr(opening.os, "open", swap_then_open)
+    monkeypatch.setattr(safe_open.os, "open", swap_then_open)
     with trio.fail_after(5), pytest.raises(ArgumentError, match="FIFO"):
         await read(root, "a.py")
 
@@ -235,7 +235,7 @@ async def test_a_cancelled_reader_returns_at_once(root, monkeypatch):
         hang.wait(5)
         return b""
 
-    monkeypatch.setattr(opening, "content", content)
+    monkeypatch.setattr(safe_open, "content", content)
     (root / "b.py").touch()
     reader = FileReader()
     async with trio.open_nursery() as running:

@@ -5,8 +5,8 @@ import os
 import pytest
 import trio
 
-from exai_trio.files import folders
-from exai_trio.files.reading import FileReader
+from exai_trio.workspace import directories
+from exai_trio.workspace.read import FileReader
 
 pytestmark = pytest.mark.real
 
@@ -76,7 +76,7 @@ async def test_binary_files_inside_are_named(project):
 
 async def test_a_directory_without_end_is_cut_and_says_so(project, monkeypatch):
     """Only so many files are taken; the directory itself is named for the rest, and again later in the same words."""
-    monkeypatch.setattr(folders, "MOST_FILES", 2)
+    monkeypatch.setattr(directories, "MOST_FILES", 2)
     reader, given = FileReader(), [str(project / "repo")]
     found = await reader.read(given, (project,))
     again = await reader.read_again([reading.path for reading in found], (project,))

@@ -7,11 +7,11 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.providers.answer import AnswerReader
-from exai_trio.providers.assembly import Assembly
-from exai_trio.providers.glm import glm_dialect
-from exai_trio.providers.kimi import kimi_dialect
-from exai_trio.providers.plain import plain_dialect
+from exai_trio.providers.answers.accumulator import Assembly
+from exai_trio.providers.answers.stream_reader import AnswerReader
+from exai_trio.providers.dialects.generic import plain_dialect
+from exai_trio.providers.dialects.glm import glm_dialect
+from exai_trio.providers.dialects.kimi import kimi_dialect
 
 DIALECTS = {
     "glm": glm_dialect("https://api.z.ai/api/paas/v4"),

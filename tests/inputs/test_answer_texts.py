@@ -5,10 +5,10 @@ import json
 import pytest
 from hypothesis import given, strategies as st
 
-from exai_trio.providers.assembly import Assembly
+from exai_trio.providers.answers.accumulator import Assembly
+from exai_trio.providers.answers.characters import Pieces, whole
+from exai_trio.providers.answers.think_tags import ThinkTags
 from exai_trio.providers.base import TextDelta
-from exai_trio.providers.characters import Pieces, whole
-from exai_trio.providers.think_tags import ThinkTags
 
 
 def raw(content, field="content"):

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from exai_trio.files.decoding import decoded
-from exai_trio.files.reading import FileReader
+from exai_trio.workspace.decoding import decoded
+from exai_trio.workspace.read import FileReader
 
 pytestmark = pytest.mark.real
 

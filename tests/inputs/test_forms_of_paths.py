@@ -5,8 +5,8 @@ from urllib.parse import quote
 import pytest
 
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.files import paths
-from exai_trio.files.reading import FileReader
+from exai_trio.workspace import path_policy
+from exai_trio.workspace.read import FileReader
 
 pytestmark = pytest.mark.real
 
@@ -87,7 +87,7 @@ async def test_a_name_that_is_really_odd_is_found(root, name):
 
     assert ("really", f"{root}/{name}") == (found.text, found.path)
     assert 4 == len(listed)
-    assert all("\n" not in paths.shown(each.path) for each in listed)
+    assert all("\n" not in path_policy.shown(each.path) for each in listed)
 
 
 REFUSED = [

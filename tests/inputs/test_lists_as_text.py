@@ -6,11 +6,11 @@ import msgspec
 import pytest
 
 from exai_trio.errors import ArgumentError
-from exai_trio.tools import raw_messages
+from exai_trio.mcp.params import BadParams, read_call
 from exai_trio.tools.arguments import parse, schema
 from exai_trio.tools.registry import BUILT_IN, INTERNAL
+from exai_trio.tools.vendor import raw_messages
 from exai_trio.wire.codec import decode_client
-from exai_trio.wire.mcp_params import BadParams, read_call
 
 TOOLS = {tool.name: tool for tool in (*BUILT_IN, *INTERNAL)}
 LISTS = [

@@ -9,9 +9,9 @@ import pytest
 from exai_trio.config import Config
 from exai_trio.errors import ProviderBusyError, ProviderError, ProviderQuotaError
 from exai_trio.providers import adapter
+from exai_trio.providers.attempts import Deaf
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.providers.gateway import open_gateway
-from exai_trio.providers.lane import Deaf
 
 pytestmark = pytest.mark.real
 

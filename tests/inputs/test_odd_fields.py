@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, strategies as st
 
 from exai_trio.errors import BadAnswerError
-from exai_trio.providers import chunk, glm, kimi, records
-from exai_trio.providers.forgiving import Unreadable
+from exai_trio.providers.answers import chunk, records
+from exai_trio.providers.answers.lenient_records import Unreadable
+from exai_trio.providers.dialects import glm, kimi
 
 ODD = {
     "null": None, "true": True, "false": False, "zero": 0, "negative": -3, "fraction": 14417.92, "huge": 10**400,

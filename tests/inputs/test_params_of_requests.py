@@ -4,10 +4,10 @@ import json
 
 import pytest
 
-from exai_trio.wire import mcp
-from exai_trio.wire.mcp_desk import FrontDesk
-from exai_trio.wire.mcp_dialect import STATELESS_VERSIONS
-from exai_trio.wire.mcp_listing import listing_of
+from exai_trio.mcp import jsonrpc
+from exai_trio.mcp.server import FrontDesk
+from exai_trio.mcp.tool_list import listing_of
+from exai_trio.mcp.versions import STATELESS_VERSIONS
 
 TOOL = {"name": "chat", "description": "asks", "inputSchema": {"type": "object"}}
 META = {
@@ -23,7 +23,7 @@ METHODS = [
 def told(method, **params):
     desk = FrontDesk(listing=listing_of([TOOL]))
     line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method} | params).encode()
-    return desk.hear(mcp.parse(line))
+    return desk.hear(jsonrpc.parse(line))
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -47,7 +47,7 @@ def test_notifications_take_null(method):
     """A notification with null params is no fault."""
     line = json.dumps({"jsonrpc": "2.0", "method": method, "params": None}).encode()
 
-    assert [] == FrontDesk().hear(mcp.parse(line))
+    assert [] == FrontDesk().hear(jsonrpc.parse(line))
 
 
 @pytest.mark.parametrize("params", [[], 1, "x", True])
@@ -55,7 +55,7 @@ def test_other_params_are_refused(params):
     """What is neither an object nor nothing is refused by name."""
     (say,) = told("tools/list", params=params)
 
-    assert mcp.INVALID_PARAMS == json.loads(say.line)["error"]["code"]
+    assert jsonrpc.INVALID_PARAMS == json.loads(say.line)["error"]["code"]
 
 
 @pytest.mark.parametrize("wanted", ["2025-11-25", "2027-01-01", "", "x"])

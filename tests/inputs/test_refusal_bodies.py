@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from exai_trio.errors import BadAnswerError, ProviderBusyError, ProviderError, ProviderRefusedError
-from exai_trio.providers.faults import complaint_in, fault, verdict_by_status
+from exai_trio.providers.refusals.errors import complaint_in, fault, verdict_by_status
 
 WORDS = "Model glm-9 is not served here"
 SHAPES = {
@@ -176,7 +176,7 @@ def test_an_error_that_is_none(read, streams, provider, nothing):
 )
 def test_an_answer_that_was_stopped(read, streams, provider, reason):
     """Text that came is kept, with a notice; without text it is a refusal."""
-    from exai_trio.providers.finish_reasons import notice_of  # noqa: PLC0415
+    from exai_trio.providers.answers.finish_reasons import notice_of  # noqa: PLC0415
 
     found = read(
         streams.chunk({"content": "half an"}),

@@ -7,12 +7,12 @@ from hypothesis import given, strategies as st
 from mcp_types import methods
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 
-from exai_trio.wire import mcp
-from exai_trio.wire.mcp_changes import MAX_LISTENS
-from exai_trio.wire.mcp_desk import FrontDesk, RootsGiven, Say, WantListing, Withdraw
-from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS
-from exai_trio.wire.mcp_listing import listing_of
-from exai_trio.wire.mcp_params import Call
+from exai_trio.mcp import jsonrpc
+from exai_trio.mcp.params import Call
+from exai_trio.mcp.server import FrontDesk, RootsGiven, Say, WantListing, Withdraw
+from exai_trio.mcp.subscriptions import MAX_LISTENS
+from exai_trio.mcp.tool_list import listing_of
+from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS
 
 MODERN = STATELESS_VERSIONS[0]
 META = {
@@ -32,7 +32,7 @@ def say(desk, method, params=None, id_=1):
         message["id"] = id_
     if params is not None:
         message["params"] = params
-    return desk.hear(mcp.parse(json.dumps(message).encode()))
+    return desk.hear(jsonrpc.parse(json.dumps(message).encode()))
 
 
 def said(effects):
@@ -99,10 +99,10 @@ def test_a_stateless_client_needs_no_handshake():
     ("meta", "code"),
     [
         ({**META, "io.modelcontextprotocol/protocolVersion": "2031-01-01"}, -32022),
-        ({**META, "io.modelcontextprotocol/protocolVersion": 3}, mcp.INVALID_PARAMS),
-        ({key: META[key] for key in list(META)[:1]}, mcp.INVALID_PARAMS),
-        ({key: META[key] for key in list(META)[1:]}, mcp.INVALID_PARAMS),
-        ({}, mcp.INVALID_PARAMS),
+        ({**META, "io.modelcontextprotocol/protocolVersion": 3}, jsonrpc.INVALID_PARAMS),
+        ({key: META[key] for key in list(META)[:1]}, jsonrpc.INVALID_PARAMS),
+        ({key: META[key] for key in list(META)[1:]}, jsonrpc.INVALID_PARAMS),
+        ({}, jsonrpc.INVALID_PARAMS),
     ],
 )
 def test_a_bad_envelope_is_refused(meta, code):
@@ -133,8 +133,8 @@ def test_a_stateless_connection_wants_the_envelope_on_each_request():
     (bare,) = said(say(desk, "tools/list"))
     (pong,) = said(say(desk, "ping", {"_meta": META}))
 
-    assert bare["error"]["code"] == mcp.INVALID_PARAMS
-    assert pong["error"]["code"] == mcp.METHOD_NOT_FOUND
+    assert bare["error"]["code"] == jsonrpc.INVALID_PARAMS
+    assert pong["error"]["code"] == jsonrpc.METHOD_NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -144,7 +144,7 @@ def test_what_is_not_offered_is_not_found(method):
     """Unknown methods and those of absent capabilities are -32601."""
     (answer,) = said(say(opened("2025-11-25"), method))
 
-    assert answer["error"]["code"] == mcp.METHOD_NOT_FOUND
+    assert answer["error"]["code"] == jsonrpc.METHOD_NOT_FOUND
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_params_of_the_wrong_shape_are_refused(method, params):
     """Params that the method cannot use are -32602."""
     (answer,) = said(say(opened("2025-11-25"), method, params))
 
-    assert answer["error"]["code"] == mcp.INVALID_PARAMS
+    assert answer["error"]["code"] == jsonrpc.INVALID_PARAMS
 
 
 @pytest.mark.parametrize(
@@ -372,7 +372,7 @@ def test_roots_are_asked_for_and_taken():
     def answer(id_):
         roots = [{"uri": "file:///a%20b"}, {"uri": "https://x/"}, {"uri": "file://host/x"}]
         line = json.dumps({"jsonrpc": "2.0", "id": id_, "result": {"roots": roots}})
-        return desk.hear(mcp.parse(line.encode()))
+        return desk.hear(jsonrpc.parse(line.encode()))
 
     assert asked["method"] == "roots/list"
     assert answer(asked["id"]) == []
@@ -388,7 +388,7 @@ def test_useless_roots_are_ignored(result):
     (asked,) = said(say(desk, "notifications/initialized", id_=None))
     line = f'{{"jsonrpc":"2.0","id":"{asked["id"]}","result":{result}}}'
 
-    assert desk.hear(mcp.parse(line.encode())) == []
+    assert desk.hear(jsonrpc.parse(line.encode())) == []
 
 
 def test_a_stateless_client_is_asked_nothing():
@@ -450,6 +450,6 @@ def test_no_conversation_breaks_the_desk(messages):
     """Whatever is said in whatever order: each request has at most one answer, each line is JSON-RPC."""
     desk = FrontDesk(listing=ONE)
     for message in messages:
-        effects = desk.hear(mcp.parse(json.dumps(message).encode()))
+        effects = desk.hear(jsonrpc.parse(json.dumps(message).encode()))
         answers = [m for m in said([e for e in effects if isinstance(e, Say)]) if "method" not in m]
         assert len(answers) <= ("id" in message)

@@ -6,8 +6,16 @@ import pytest
 from hypothesis import given, strategies as st
 from mcp_types.jsonrpc import jsonrpc_message_adapter
 
-from exai_trio.wire import mcp
-from exai_trio.wire.mcp import Fault, LineSplitter, Notification, Request, Response, TooLong, parse
+from exai_trio.mcp import jsonrpc
+from exai_trio.mcp.jsonrpc import (
+    Fault,
+    LineSplitter,
+    Notification,
+    Request,
+    Response,
+    TooLong,
+    parse,
+)
 
 ANY_JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(codec=None)),
@@ -47,7 +55,9 @@ def test_any_bytes_are_a_message_or_a_fault(line):
     message = parse(line)
 
     if isinstance(message, Fault):
-        jsonrpc_message_adapter.validate_json(mcp.error(message.id, message.code, message.message))
+        jsonrpc_message_adapter.validate_json(
+            jsonrpc.error(message.id, message.code, message.message)
+        )
 
 
 @given(NEARLY_RPC)
@@ -57,34 +67,34 @@ def test_what_looks_like_json_rpc_is_read_or_refused(value):
 
     assert isinstance(message, Request | Notification | Response | Fault)
     if isinstance(message, Fault):
-        assert message.code in {mcp.PARSE_ERROR, mcp.INVALID_REQUEST}
+        assert message.code in {jsonrpc.PARSE_ERROR, jsonrpc.INVALID_REQUEST}
 
 
 @pytest.mark.parametrize(
     ("line", "code", "id_"),
     [
-        (b"{", mcp.PARSE_ERROR, None),
-        (b"\xff\xfe\x00", mcp.PARSE_ERROR, None),
-        (b'{"jsonrpc":"2.0","id":1,"method":"x\xff"}', mcp.PARSE_ERROR, 1),
-        (b'{"method":"x","params":{"a":"\xff"},"jsonrpc":"2.0","id":1}', mcp.PARSE_ERROR, 1),
-        (b'{"jsonrpc":"2.0","method":"x","params":{"id":1,"a":"\xff"}}', mcp.PARSE_ERROR, None),
-        (b'{"jsonrpc":"2.0","id":' + b"7" * 5_000 + b',"method":"x"}', mcp.PARSE_ERROR, None),
-        (b'{"jsonrpc":"2.0","id":' + b"[" * 100_000, mcp.PARSE_ERROR, None),
-        (b'{"jsonrpc":"2.0","id":"a","method":"x","params":' + b"[" * 100_000, mcp.PARSE_ERROR, "a"),
-        (b"[" * 100_000, mcp.PARSE_ERROR, None),
-        (b"9" * 5_000, mcp.PARSE_ERROR, None),
-        (b'{"id":NaN}', mcp.PARSE_ERROR, None),
-        (TooLong(b'{"jsonrpc":"2.0","id":5,"method":"x","params":{"a":"xxx'), mcp.PARSE_ERROR, 5),
-        (TooLong(b'{"jsonrpc":"2.0","method":"x","params":{"a":"xxx'), mcp.PARSE_ERROR, None),
-        (b"3", mcp.INVALID_REQUEST, None),
-        (b"[]", mcp.INVALID_REQUEST, None),
-        (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', mcp.INVALID_REQUEST, None),
-        (b'{"id":1,"method":"ping"}', mcp.INVALID_REQUEST, 1),
-        (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', mcp.INVALID_REQUEST, None),
-        (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', mcp.INVALID_REQUEST, None),
-        (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', mcp.INVALID_REQUEST, None),
-        (b'{"jsonrpc":"2.0","id":"a","method":7}', mcp.INVALID_REQUEST, "a"),
-        (b'{"jsonrpc":"2.0","id":4}', mcp.INVALID_REQUEST, 4),
+        (b"{", jsonrpc.PARSE_ERROR, None),
+        (b"\xff\xfe\x00", jsonrpc.PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":1,"method":"x\xff"}', jsonrpc.PARSE_ERROR, 1),
+        (b'{"method":"x","params":{"a":"\xff"},"jsonrpc":"2.0","id":1}', jsonrpc.PARSE_ERROR, 1),
+        (b'{"jsonrpc":"2.0","method":"x","params":{"id":1,"a":"\xff"}}', jsonrpc.PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":' + b"7" * 5_000 + b',"method":"x"}', jsonrpc.PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":' + b"[" * 100_000, jsonrpc.PARSE_ERROR, None),
+        (b'{"jsonrpc":"2.0","id":"a","method":"x","params":' + b"[" * 100_000, jsonrpc.PARSE_ERROR, "a"),
+        (b"[" * 100_000, jsonrpc.PARSE_ERROR, None),
+        (b"9" * 5_000, jsonrpc.PARSE_ERROR, None),
+        (b'{"id":NaN}', jsonrpc.PARSE_ERROR, None),
+        (TooLong(b'{"jsonrpc":"2.0","id":5,"method":"x","params":{"a":"xxx'), jsonrpc.PARSE_ERROR, 5),
+        (TooLong(b'{"jsonrpc":"2.0","method":"x","params":{"a":"xxx'), jsonrpc.PARSE_ERROR, None),
+        (b"3", jsonrpc.INVALID_REQUEST, None),
+        (b"[]", jsonrpc.INVALID_REQUEST, None),
+        (b'[{"jsonrpc":"2.0","id":1,"method":"ping"}]', jsonrpc.INVALID_REQUEST, None),
+        (b'{"id":1,"method":"ping"}', jsonrpc.INVALID_REQUEST, 1),
+        (b'{"jsonrpc":"2.0","id":null,"method":"ping"}', jsonrpc.INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","id":1.5,"method":"ping"}', jsonrpc.INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","id":true,"method":"ping"}', jsonrpc.INVALID_REQUEST, None),
+        (b'{"jsonrpc":"2.0","id":"a","method":7}', jsonrpc.INVALID_REQUEST, "a"),
+        (b'{"jsonrpc":"2.0","id":4}', jsonrpc.INVALID_REQUEST, 4),
     ],
 )  # fmt: skip
 def test_what_is_no_request_has_its_code(line, code, id_):
@@ -93,7 +103,7 @@ def test_what_is_no_request_has_its_code(line, code, id_):
 
     assert isinstance(message, Fault)
     assert (message.code, message.id) == (code, id_)
-    assert message.id is not None or code != mcp.PARSE_ERROR or "has no id" in message.message
+    assert message.id is not None or code != jsonrpc.PARSE_ERROR or "has no id" in message.message
 
 
 @pytest.mark.parametrize(
@@ -114,7 +124,7 @@ def test_a_line_over_the_limit_is_answered_under_its_id(line, id_):
     ]
     fault = parse(found)
 
-    assert (mcp.PARSE_ERROR, id_) == (fault.code, fault.id)
+    assert (jsonrpc.PARSE_ERROR, id_) == (fault.code, fault.id)
     assert ("has no id" in fault.message) == (id_ is None)
     assert fault.message.startswith("the line is longer than")
 
@@ -145,7 +155,7 @@ def test_half_a_surrogate_pair_becomes_a_replacement_character():
 
 def test_a_lone_surrogate_in_our_own_text_is_repaired():
     """Nothing that we say can fail to be written."""
-    line = mcp.answer(1, {"text": "\ud800", "raw": mcp.msgspec.Raw(b'{"a":1}')})
+    line = jsonrpc.answer(1, {"text": "\ud800", "raw": jsonrpc.msgspec.Raw(b'{"a":1}')})
 
     assert json.loads(line)["result"] == {"text": "\ufffd", "raw": {"a": 1}}
 

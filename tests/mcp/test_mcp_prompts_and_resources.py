@@ -5,12 +5,12 @@ import json
 import pytest
 from mcp_types import methods
 
+from exai_trio.mcp import jsonrpc, resources
+from exai_trio.mcp.params import Call
+from exai_trio.mcp.server import FrontDesk, Say, WantListing
+from exai_trio.mcp.tool_list import listing_of
+from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
 from exai_trio.tools.registry import BUILT_IN, Registry
-from exai_trio.wire import mcp, mcp_threads
-from exai_trio.wire.mcp_desk import FrontDesk, Say, WantListing
-from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
-from exai_trio.wire.mcp_listing import listing_of
-from exai_trio.wire.mcp_params import Call
 
 VERSIONS = (*HANDSHAKE_VERSIONS, *STATELESS_VERSIONS)
 LISTING = listing_of(Registry(tools=BUILT_IN, profile="full").listing())
@@ -46,7 +46,7 @@ class Talk:
             meta = {prefix + "protocolVersion": self.version, prefix + "clientCapabilities": {}}
             params["_meta"] = meta
         line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        return self.desk.hear(mcp.parse(line.encode()))
+        return self.desk.hear(jsonrpc.parse(line.encode()))
 
     def ask(self, method, **params):
         (effect,) = self.effects(method, **params)
@@ -111,7 +111,7 @@ def test_the_agents_own_arguments_are_left_to_it():
 )
 def test_what_fills_no_prompt_is_refused(talk, params):
     """Unknown names, missing, unknown and misshapen arguments are -32602."""
-    assert mcp.INVALID_PARAMS == talk.ask("prompts/get", **params)["error"]["code"]
+    assert jsonrpc.INVALID_PARAMS == talk.ask("prompts/get", **params)["error"]["code"]
 
 
 def test_prompts_wait_for_the_first_listing():
@@ -172,7 +172,7 @@ def test_the_daemon_is_asked_for_conversations(talk, method, params, arguments):
 )
 def test_misshapen_wishes_are_refused(talk, method, params):
     """-32602, before any daemon is asked."""
-    assert mcp.INVALID_PARAMS == talk.ask(method, **params)["error"]["code"]
+    assert jsonrpc.INVALID_PARAMS == talk.ask(method, **params)["error"]["code"]
 
 
 THREAD = {"continuation_id": "a b", "title": "Why?", "turns": 2, "last": "2026-11-21T00:00:00Z"}
@@ -188,9 +188,9 @@ TOLD = [
 def test_the_daemons_answer_is_a_valid_result(version, method, answer, shown):
     """In every version; and so is the empty one that stands for a daemon that is away."""
     dialect = Dialect(version)
-    told = json.loads(mcp_threads.told(1, method, json.dumps(answer), dialect))
+    told = json.loads(resources.told(1, method, json.dumps(answer), dialect))
     methods.validate_server_result(method, version, told["result"])
-    missed = json.loads(mcp_threads.missed(1, method, "TIMEOUT", "away", dialect))
+    missed = json.loads(resources.missed(1, method, "TIMEOUT", "away", dialect))
     if method == "resources/read":
         assert not -32768 <= missed["error"]["code"] <= -32000
     else:
@@ -202,7 +202,7 @@ def test_the_daemons_answer_is_a_valid_result(version, method, answer, shown):
 @pytest.mark.parametrize(("version", "code"), [("2025-11-25", -32002), ("2026-07-28", -32602)])
 def test_an_unknown_conversation_is_an_error_of_its_era(version, code):
     """resource not found has another code since 2026-07-28."""
-    missed = mcp_threads.missed(1, "resources/read", "NOT_FOUND", "gone", Dialect(version))
+    missed = resources.missed(1, "resources/read", "NOT_FOUND", "gone", Dialect(version))
 
     assert code == json.loads(missed)["error"]["code"]
 
@@ -214,7 +214,7 @@ def test_an_unknown_conversation_is_an_error_of_its_era(version, code):
 def test_a_name_is_the_title_and_the_opening_stays_told(title, opening, about):
     """What a person called it says little of what it is about."""
     thread = {**THREAD, "title": title, "opening": opening, "turns": 2}
-    told = mcp_threads.told(
+    told = resources.told(
         1, "resources/list", json.dumps({"threads": [thread]}), Dialect("2025-11-25")
     )
     (resource,) = json.loads(told)["result"]["resources"]

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from exai_trio.observability import heap
+from exai_trio.system import malloc
 
 
 def resident_bytes():
@@ -20,7 +20,7 @@ def test_what_is_free_below_something_that_stays_is_given_back():
     stays = blocks.pop()
     blocks.clear()
     before = resident_bytes()
-    heap.trim()
+    malloc.trim()
 
     assert resident_bytes() < before - 20 * 2**20
     assert stays
@@ -28,6 +28,6 @@ def test_what_is_free_below_something_that_stays_is_given_back():
 
 def test_another_c_library_is_left_alone(monkeypatch):
     """It has no such function, or cannot be asked."""
-    monkeypatch.setattr(heap.ctypes, "CDLL", lambda _: object())
+    monkeypatch.setattr(malloc.ctypes, "CDLL", lambda _: object())
 
-    heap.trim()
+    malloc.trim()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from exai_trio.observability.rotated import RotatedFile
+from exai_trio.observability.rotating_file import RotatedFile
 
 
 def record(text: str) -> logging.LogRecord:

@@ -2,7 +2,7 @@
 
 import logging
 
-from exai_trio.observability.sparse import Sparse, sparse
+from exai_trio.observability.throttled_logs import Sparse, sparse
 
 
 def record():

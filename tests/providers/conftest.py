@@ -13,9 +13,9 @@ from exai_trio.config import Config
 from exai_trio.providers.adapter import Adapter
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.providers.catalogue import load_catalogue
+from exai_trio.providers.dialects.generic import plain_dialect
 from exai_trio.providers.endpoint import built_in
 from exai_trio.providers.openai_compatible import Service
-from exai_trio.providers.plain import plain_dialect
 from exai_trio.providers.routing import unlisted
 
 

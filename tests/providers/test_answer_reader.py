@@ -13,7 +13,7 @@ from exai_trio.errors import (
     ProviderNetworkError,
     ProviderRefusedError,
 )
-from exai_trio.providers.answer import AnswerReader
+from exai_trio.providers.answers.stream_reader import AnswerReader
 from exai_trio.providers.base import (
     Finish,
     ReasoningDelta,
@@ -22,9 +22,9 @@ from exai_trio.providers.base import (
     Usage,
     UsageDelta,
 )
-from exai_trio.providers.glm import glm_dialect
-from exai_trio.providers.kimi import kimi_dialect
-from exai_trio.providers.plain import plain_dialect
+from exai_trio.providers.dialects.generic import plain_dialect
+from exai_trio.providers.dialects.glm import glm_dialect
+from exai_trio.providers.dialects.kimi import kimi_dialect
 
 GLM = glm_dialect("https://api.z.ai/api/paas/v4")
 KIMI = kimi_dialect("https://api.moonshot.ai/v1")

@@ -18,6 +18,7 @@ from exai_trio.errors import (
     ProviderRefusedError,
     ServiceUnavailableError,
 )
+from exai_trio.providers.adaptive_limit import Permits
 from exai_trio.providers.base import (
     Finish,
     Image,
@@ -33,7 +34,6 @@ from exai_trio.providers.base import (
 from exai_trio.providers.catalogue import ModelInfo, Price, load_catalogue
 from exai_trio.providers.endpoint import built_in
 from exai_trio.providers.gateway import Gateway
-from exai_trio.providers.permits import Permits
 
 KEYS = attrs.evolve(Config(), glm_api_key="k", kimi_api_key="k", ws_glm_max_inflight=2)
 ANSWER = (

@@ -12,8 +12,7 @@ from exai_trio.errors import (
 )
 from exai_trio.providers.base import ChatRequest, Image, Message, ToolCall
 from exai_trio.providers.catalogue import ModelInfo, load_catalogue
-from exai_trio.providers.faults import complaint_in
-from exai_trio.providers.glm import (
+from exai_trio.providers.dialects.glm import (
     count_tokens,
     counted_tokens,
     file_text,
@@ -23,6 +22,7 @@ from exai_trio.providers.glm import (
     thinking,
     web_search,
 )
+from exai_trio.providers.refusals.errors import complaint_in
 
 DIALECT = glm_dialect("https://api.z.ai/api/paas/v4")
 GLM_46 = load_catalogue().find("glm-4.6")

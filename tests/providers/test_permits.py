@@ -4,7 +4,7 @@ import pytest
 import trio
 
 from exai_trio.errors import ProviderBusyError
-from exai_trio.providers.permits import RECOVER_S, Permits, Turnstile
+from exai_trio.providers.adaptive_limit import RECOVER_S, Permits, Turnstile
 
 
 def too_many(**details):

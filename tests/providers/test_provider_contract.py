@@ -20,7 +20,7 @@ from exai_trio.errors import (
     ServiceUnavailableError,
 )
 from exai_trio.providers import openai_compatible
-from exai_trio.providers.assembly import Assembly
+from exai_trio.providers.answers.accumulator import Assembly
 from exai_trio.providers.base import Balance, Finish, Message, TextDelta
 
 pytestmark = pytest.mark.real

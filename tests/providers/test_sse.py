@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, strategies as st
 
-from exai_trio.providers import sse
-from exai_trio.providers.sse import EventReader, LineTooLong
+from exai_trio.providers.answers import sse
+from exai_trio.providers.answers.sse import EventReader, LineTooLong
 
 data = st.text(st.characters(exclude_characters="\r\n", codec="utf-8"), max_size=20).map(str.encode)
 

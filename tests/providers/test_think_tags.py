@@ -3,8 +3,8 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from exai_trio.providers.assembly import Assembly
-from exai_trio.providers.think_tags import ThinkTags
+from exai_trio.providers.answers.accumulator import Assembly
+from exai_trio.providers.answers.think_tags import ThinkTags
 
 
 def split(pieces):

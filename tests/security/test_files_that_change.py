@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.files import folders, opening, writing
-from exai_trio.files.reading import FileReader
-from exai_trio.files.writing import Place
+from exai_trio.workspace import directories, safe_open, write
+from exai_trio.workspace.read import FileReader
+from exai_trio.workspace.write import Place
 
 pytestmark = pytest.mark.real
 
@@ -43,7 +43,7 @@ def swapping(monkeypatch, part, swap):
             swap()
         return real_open(path, flags, *more, **where)
 
-    monkeypatch.setattr(opening.os, "open", swap_then_open)
+    monkeypatch.setattr(safe_open.os, "open", swap_then_open)
     return done
 
 
@@ -108,7 +108,7 @@ async def test_a_link_that_is_there_for_a_moment_is_not_followed(root, monkeypat
         finally:
             put_back(at)
 
-    monkeypatch.setattr(opening.os, "open", swapped)
+    monkeypatch.setattr(safe_open.os, "open", swapped)
     with pytest.raises((ArgumentError, NotFoundError)) as refused:
         await FileReader().read([str(root / "sub" / "deep" / "a.txt")], (root,))
 
@@ -142,8 +142,8 @@ async def test_a_link_is_there_whenever_something_is_opened_or_looked_at(root, m
 
     real_rename, real_realpath = os.rename, os.path.realpath
     for name in real:
-        monkeypatch.setattr(opening.os, name, swapped(name))
-    monkeypatch.setattr(opening.os.path, "realpath", asking)
+        monkeypatch.setattr(safe_open.os, name, swapped(name))
+    monkeypatch.setattr(safe_open.os.path, "realpath", asking)
     try:
         (found,) = await FileReader().read([str(root / "sub" / "deep" / "a.txt")], (root,))
     except (ArgumentError, NotFoundError):
@@ -156,8 +156,8 @@ def test_a_directory_is_listed_where_it_was_found(root, monkeypatch, part):
     """A link put in place of a directory that is being listed shows no name from outside."""
     at, outside = place_of(root, part)
     swapping(monkeypatch, part, lambda: put_link(at, outside))
-    monkeypatch.setattr(folders.trio.from_thread, "check_cancelled", lambda: None)
-    found = folders.expand(root / "sub", (root,))
+    monkeypatch.setattr(directories.trio.from_thread, "check_cancelled", lambda: None)
+    found = directories.expand(root / "sub", (root,))
 
     assert not any("canary" in path for path in found.files)
 
@@ -166,10 +166,10 @@ def test_a_directory_is_listed_where_it_was_found(root, monkeypatch, part):
 def test_nothing_is_written_through_a_link(root, monkeypatch, part):
     """A download is written where its place was found, or refused; never outside."""
     at, outside = place_of(root, part)
-    place = writing.find_place(str(root / "sub" / "deep"), (root,))
+    place = write.find_place(str(root / "sub" / "deep"), (root,))
     swapping(monkeypatch, part, lambda: put_link(at, outside))
     with pytest.raises(ArgumentError):
-        writing.write_new(place, "new.txt", b"mine")
+        write.write_new(place, "new.txt", b"mine")
 
     assert not list((root.parent / "outside").rglob("new.txt"))
 
@@ -178,7 +178,7 @@ def test_a_place_that_became_a_link_before_writing_is_refused(root):
     """Between the check and the writing, while the provider is asked, a link may come too."""
     put_link(root / "sub", root.parent / "outside")
     with pytest.raises(ArgumentError, match="cannot be written"):
-        writing.write_new(Place(folder=root / "sub" / "deep"), "new.txt", b"mine")
+        write.write_new(Place(folder=root / "sub" / "deep"), "new.txt", b"mine")
 
     assert not (root.parent / "outside" / "deep" / "new.txt").exists()
 
@@ -209,8 +209,8 @@ def test_thousands_of_reads_while_links_change(root, swapper):
     got = {"inside": 0, "outside": 0, "refused": 0}
     for _ in range(READS):
         try:
-            resolved = opening.resolve(str(root / "sub" / "deep" / "a.txt"), (root,))
-            text = opening.content(resolved, 100)
+            resolved = safe_open.resolve(str(root / "sub" / "deep" / "a.txt"), (root,))
+            text = safe_open.content(resolved, 100)
         except (ArgumentError, NotFoundError):
             got["refused"] += 1
         else:

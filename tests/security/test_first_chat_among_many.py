@@ -12,7 +12,7 @@ import pytest
 import trio
 from trio_websocket import wrap_client_stream
 
-from exai_trio.transport.open_files import HELD_BACK, takes_held_back
+from exai_trio.system.open_files import HELD_BACK, takes_held_back
 
 LIMIT = 160
 

@@ -12,11 +12,11 @@ from exai_trio.commands import checks
 from exai_trio.commands.client import Unreachable
 from exai_trio.commands.findings import Daemon, Seen
 from exai_trio.config import Config
-from exai_trio.daemon.home import own_home
-from exai_trio.observability.files import append_private, loose, open_at_once, tighten
+from exai_trio.daemon.home_lock import own_home
 from exai_trio.observability.logs import open_logs
 from exai_trio.observability.tail import newest_lines
 from exai_trio.settings.load import load
+from exai_trio.system.private_files import append_private, loose, open_at_once, tighten
 
 FILES = [
     "logs/ws_daemon.log", "logs/ws_daemon.metrics.jsonl", "logs/toolcalls.jsonl", "logs/ws_daemon.pid",

@@ -15,11 +15,11 @@ import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon.local_peer import LocalPeers, Peer, is_forwarded
+from exai_trio.daemon.connections.local_peer import LocalPeers, Peer, is_forwarded
 from exai_trio.errors import ArgumentError
-from exai_trio.transport import credentials as client_auth, peer
-from exai_trio.transport.credentials import credentials
-from exai_trio.transport.peer import Ends
+from exai_trio.transport import client_auth, peer_identity
+from exai_trio.transport.client_auth import credentials
+from exai_trio.transport.peer_identity import Ends
 from exai_trio.transport.token_file import made_token, named_token, token_of_home
 
 HANDMADE = Path(__file__).with_name("handmade.py")
@@ -296,7 +296,7 @@ def test_the_kernels_table_is_read_as_it_is_written(tmp_path, monkeypatch, rows,
     if uid == OURS:
         pytest.skip("that is who we are")
     (tmp_path / "tcp").write_text("  sl  local_address rem_address   st\n" + rows)
-    monkeypatch.setattr(peer, "TABLES", (tmp_path / "tcp", tmp_path / "tcp6"))
+    monkeypatch.setattr(peer_identity, "TABLES", (tmp_path / "tcp", tmp_path / "tcp6"))
 
     assert uid == Ends(HERE, THERE).uid()
 
@@ -310,7 +310,7 @@ async def test_who_cannot_be_known_is_not_the_owner(monkeypatch, tmp_path):
         async with stream:
             known = await LocalPeers().is_owner(Peer(stream))
             proxied = await LocalPeers().is_owner(Peer(stream, forwarded=True))
-            monkeypatch.setattr(peer, "TABLES", (tmp_path / "tcp", tmp_path / "tcp6"))
+            monkeypatch.setattr(peer_identity, "TABLES", (tmp_path / "tcp", tmp_path / "tcp6"))
             unknown = await LocalPeers().is_owner(Peer(stream))
 
     assert (True, False, False) == (known, proxied, unknown)

@@ -22,9 +22,9 @@ from exai_trio.observability.redaction import (
     Redaction,
     without_credentials,
 )
+from exai_trio.providers.attempts import Deaf
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.providers.gateway import open_gateway
-from exai_trio.providers.lane import Deaf
 
 EXAI = [sys.executable, "-m", "exai_trio"]
 GLM_KEY = "0123456789abcdef0123456789abcdef.canaryCANARY1234"

@@ -15,8 +15,8 @@ import jwt
 import pytest
 import trio
 
+from exai_trio.tools.general.threads import TOOL as THREADS
 from exai_trio.tools.registry import BUILT_IN
-from exai_trio.tools.threads import TOOL as THREADS
 from exai_trio.transport.websocket import Limits, connect
 from exai_trio.wire.codec import decode_daemon, encode
 from exai_trio.wire.handles import handle_of

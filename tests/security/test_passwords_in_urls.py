@@ -10,7 +10,7 @@ from exai_trio.errors import ArgumentError
 from exai_trio.observability.redaction import Redaction
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.providers_file import parse_providers
-from exai_trio.providers.unanswered import unreachable, unsendable
+from exai_trio.providers.refusals.error_responses import unreachable, unsendable
 from exai_trio.settings.load import load
 from exai_trio.settings.printing import rows
 from exai_trio.settings.table import SETTINGS

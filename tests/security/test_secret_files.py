@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from exai_trio.errors import ArgumentError
-from exai_trio.files import secrets, sending
-from exai_trio.files.reading import FileReader
+from exai_trio.workspace import secrets, sendable
+from exai_trio.workspace.read import FileReader
 
 pytestmark = pytest.mark.real
 
@@ -240,7 +240,7 @@ def test_a_secret_over_two_pieces_is_found(at):
     """Wherever a large file is cut into pieces, what stands across the cut is seen."""
     content = f"{'x ' * 3000}{LOOKS['github']} {'x ' * 100}".encode()
     cut = 6000 + at
-    watch = sending.Watch(sending.Access(()), "/a", Path("/a"))
+    watch = sendable.Watch(sendable.Access(()), "/a", Path("/a"))
     watch.check(content[:cut])
     with pytest.raises(ArgumentError):
         watch.check(content[cut:])

@@ -11,11 +11,11 @@ import jwt
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.daemon.tokens import Identity, Tokens
+from exai_trio.daemon.connections.auth import Identity, Tokens
 from exai_trio.errors import ArgumentError, UnauthorizedError
 from exai_trio.settings.load import load
-from exai_trio.transport.credentials import credentials
-from exai_trio.transport.peer import Ends
+from exai_trio.transport.client_auth import credentials
+from exai_trio.transport.peer_identity import Ends
 from exai_trio.transport.token_file import named_token
 
 SECRET = "a secret that is long enough for its algorithm"

@@ -9,16 +9,16 @@ import pytest
 import trio
 
 from exai_trio.config import Config
+from exai_trio.mcp.large_results import Shelf
+from exai_trio.mcp.params import Call
+from exai_trio.mcp.server import FrontDesk
+from exai_trio.mcp.tool_list import listing_of
+from exai_trio.mcp.versions import Dialect
 from exai_trio.shim.app import Shim
 from exai_trio.shim.bridge import Bridge
-from exai_trio.shim.large import Shelf
 from exai_trio.shim.link import Link
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, accept, client_on
-from exai_trio.wire.mcp_desk import FrontDesk
-from exai_trio.wire.mcp_dialect import Dialect
-from exai_trio.wire.mcp_listing import listing_of
-from exai_trio.wire.mcp_params import Call
 
 LIMITS = Limits(close_s=0.5)
 TOOLS = [

@@ -7,14 +7,14 @@ import pytest
 import trio
 from mcp_types import methods
 
-from exai_trio.daemon.tokens import Tokens
+from exai_trio.daemon.connections.auth import Tokens
+from exai_trio.mcp import resources
+from exai_trio.mcp.params import read_wish
+from exai_trio.mcp.tool_list import from_file
+from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
 from exai_trio.shim.bridge import MAX_OPEN, MAX_SENDS
 from exai_trio.transport.websocket import NotListening
-from exai_trio.wire import mcp_threads
 from exai_trio.wire.handles import handle_of
-from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
-from exai_trio.wire.mcp_listing import from_file
-from exai_trio.wire.mcp_params import read_wish
 
 SECRET = "a secret that is long enough for its algorithm"
 more_tools = {"inputSchema": {"type": "object"}}
@@ -709,9 +709,7 @@ async def test_a_view_does_not_wait_for_a_daemon_that_is_away(
         wish = read_wish(
             b'{"uri":"exai://threads/x","ref":{"type":"r"},"argument":{"name":"model","value":""}}'
         )
-        world.bridge.start(
-            mcp_threads.asked(method, 1, wish, Dialect(version)), trio.current_time()
-        )
+        world.bridge.start(resources.asked(method, 1, wish, Dialect(version)), trio.current_time())
         await trio.sleep(4)
         world.bridge.expire(trio.current_time())
         answer = await world.lines.wait_answer(1)
@@ -727,7 +725,7 @@ async def test_a_view_is_answered_by_the_daemon(make_world, autojump_clock):
     async with make_world(silent=True) as world:
         for number in (1, 2):
             wish = read_wish(b'{"uri":"exai://threads/x"}')
-            call = mcp_threads.asked("resources/read", number, wish, Dialect("2025-11-25"))
+            call = resources.asked("resources/read", number, wish, Dialect("2025-11-25"))
             world.bridge.start(call, trio.current_time())
             frame = await world.daemon.wait_for("call_tool", number)
             if number == 1:

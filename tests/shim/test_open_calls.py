@@ -3,10 +3,10 @@
 import pytest
 import trio
 
+from exai_trio.mcp import resources
+from exai_trio.mcp.params import read_wish
+from exai_trio.mcp.versions import Dialect
 from exai_trio.shim.bridge import MAX_OPEN
-from exai_trio.wire import mcp_threads
-from exai_trio.wire.mcp_dialect import Dialect
-from exai_trio.wire.mcp_params import read_wish
 from exai_trio.wire.messages import CallResult, Output
 
 
@@ -215,7 +215,7 @@ async def test_a_view_is_never_answered_with_a_handle(make_world, autojump_clock
     """Its editor asked for a text: a daemon that has taken it and says nothing more is as good as none."""
     async with make_world(silent=True) as world:
         wish = read_wish(b'{"uri":"exai://threads/x"}')
-        call = mcp_threads.asked("resources/read", 1, wish, Dialect("2025-11-25"))
+        call = resources.asked("resources/read", 1, wish, Dialect("2025-11-25"))
         world.bridge.start(call, trio.current_time())
         key = (await world.daemon.wait_for("call_tool"))["request_id"]
         await world.daemon.accept(key, "threads")

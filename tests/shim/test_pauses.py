@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from exai_trio.shim.pauses import SHORTEST_S, Pauses
+from exai_trio.resilience.reconnect_backoff import SHORTEST_S, Pauses
 
 PAUSES = Pauses(first_s=0.25, longest_s=30.0)
 seconds = st.floats(0, 1e6)

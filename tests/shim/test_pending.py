@@ -3,9 +3,9 @@
 import msgspec
 import pytest
 
-from exai_trio.shim.pending import Asker, Pending, opened
-from exai_trio.wire.mcp_dialect import Dialect
-from exai_trio.wire.mcp_params import Call
+from exai_trio.mcp.open_calls import Asker, Pending, opened
+from exai_trio.mcp.params import Call
+from exai_trio.mcp.versions import Dialect
 
 DIALECT = Dialect("2025-06-18")
 ARGUMENTS = b'{"prompt": "x"}'

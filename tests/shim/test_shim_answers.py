@@ -9,14 +9,14 @@ import pytest
 import trio
 from mcp_types import methods
 
-from exai_trio.shim.answers import failure, local_fault, success
-from exai_trio.shim.budgets import budget_of
+from exai_trio.mcp import jsonrpc
+from exai_trio.mcp.large_results import Shelf
+from exai_trio.mcp.results import failure, local_fault, success
+from exai_trio.mcp.tool_list import from_file, listing_of, to_file
+from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
+from exai_trio.shim.client_timeouts import budget_of
 from exai_trio.shim.known_clients import KNOWN, waits_s
-from exai_trio.shim.large import Shelf
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire import mcp
-from exai_trio.wire.mcp_dialect import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
-from exai_trio.wire.mcp_listing import from_file, listing_of, to_file
 from exai_trio.wire.messages import CallResult, Output
 
 ALL = [*HANDSHAKE_VERSIONS, *STATELESS_VERSIONS]
@@ -28,7 +28,7 @@ OUTCOME = CallResult(
 
 
 def plain(result):
-    return json.loads(mcp.answer(1, result))["result"]
+    return json.loads(jsonrpc.answer(1, result))["result"]
 
 
 @pytest.mark.parametrize("version", ALL)

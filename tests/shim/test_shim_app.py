@@ -7,13 +7,13 @@ import attrs
 import pytest
 import trio
 
+from exai_trio.mcp.large_results import Shelf
+from exai_trio.mcp.tool_list import listing_of, to_file
 from exai_trio.shim.app import Shim
 from exai_trio.shim.bridge import Bridge
-from exai_trio.shim.large import Shelf
 from exai_trio.shim.link import Link
 from exai_trio.tools.registry import BUILT_IN
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire.mcp_listing import listing_of, to_file
 
 TOOLS = [
     {"name": "chat", "inputSchema": {"type": "object"}, "outputSchema": {"type": "object"}},

@@ -6,9 +6,9 @@ from contextlib import closing, nullcontext
 import pytest
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.batches import carry_out
-from exai_trio.storage.faults import Damaged, DiskFull
-from exai_trio.storage.group_commit import Write
+from exai_trio.storage.sqlite.batches import carry_out
+from exai_trio.storage.sqlite.errors import Damaged, DiskFull
+from exai_trio.storage.sqlite.group_commit import Write
 
 
 @pytest.fixture

@@ -15,10 +15,10 @@ import pytest
 from kept_calls import call, outcome
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.ballast import Ballast
-from exai_trio.storage.damage import marker, note
-from exai_trio.storage.faults import Damaged, DiskFull, NotKept, NotOurs, Unreadable
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite.errors import Damaged, DiskFull, NotKept, NotOurs, Unreadable
+from exai_trio.storage.sqlite.quarantine import marker, note
+from exai_trio.storage.sqlite.space_reserve import Ballast
+from exai_trio.storage.sqlite.store import open_sqlite
 
 pytestmark = pytest.mark.real
 
@@ -444,8 +444,8 @@ import sys, trio
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from kept_calls import call, outcome
-from exai_trio.storage.faults import DiskFull
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite.errors import DiskFull
+from exai_trio.storage.sqlite.store import open_sqlite
 
 async def main(home):
     async with open_sqlite(home / "exai.db") as store:
@@ -502,7 +502,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from kept_calls import call, outcome
 from exai_trio.errors import StorageError
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite.store import open_sqlite
 
 def remount(how):
     subprocess.run(["mount", "-o", "remount," + how, sys.argv[1]], check=True)

@@ -6,8 +6,8 @@ import attrs
 import pytest
 
 from exai_trio.storage.base import Upload
-from exai_trio.storage.sqlite import open_sqlite
-from exai_trio.storage.uploads import MemoryUploads, SqliteUploads
+from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.storage.sqlite.uploads import MemoryUploads, SqliteUploads
 
 
 @asynccontextmanager

@@ -9,8 +9,8 @@ import trio
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
-from exai_trio.storage.journal_memory import MemoryJournal
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.memory.journal import MemoryJournal
+from exai_trio.storage.sqlite.store import open_sqlite
 
 
 @asynccontextmanager

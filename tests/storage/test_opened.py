@@ -4,9 +4,9 @@ import attrs
 import pytest
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.damage import marker
-from exai_trio.storage.faults import Damaged, NotOurs
-from exai_trio.storage.opened import Opened, Pair
+from exai_trio.storage.sqlite.database_file import Opened, Pair
+from exai_trio.storage.sqlite.errors import Damaged, NotOurs
+from exai_trio.storage.sqlite.quarantine import marker
 
 
 @attrs.define(eq=False)

@@ -13,10 +13,10 @@ import trio.testing
 from killed import killed_midway
 
 from exai_trio.errors import StorageError
-from exai_trio.storage import schema
 from exai_trio.storage.base import Turn
-from exai_trio.storage.group_commit import open_group_commit
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite import schema
+from exai_trio.storage.sqlite.group_commit import open_group_commit
+from exai_trio.storage.sqlite.store import open_sqlite
 
 pytestmark = pytest.mark.real
 
@@ -127,7 +127,7 @@ async def test_older_schema_is_upgraded(tmp_path, monkeypatch):
     async with open_sqlite(path) as store:
         await store.append("c", said("kept"), now=0, expires_at=FOR_EVER)
     later = (*schema.STEPS, ("CREATE TABLE journal (x)",))
-    monkeypatch.setattr("exai_trio.storage.upgrade.STEPS", later)
+    monkeypatch.setattr("exai_trio.storage.sqlite.upgrade.STEPS", later)
     for _ in range(2):
         async with open_sqlite(path) as store:
             found = await store.load("c", now=1)
@@ -142,12 +142,12 @@ async def test_a_failed_upgrade_leaves_the_file_as_it_was(tmp_path, monkeypatch)
         pass
     with monkeypatch.context() as patch:
         patch.setattr(
-            "exai_trio.storage.upgrade.STEPS",
+            "exai_trio.storage.sqlite.upgrade.STEPS",
             (*schema.STEPS, ("CREATE TABLE half (x)", "NONSENSE")),
         )
         message = await refusal(path)
         patch.setattr(
-            "exai_trio.storage.upgrade.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)",))
+            "exai_trio.storage.sqlite.upgrade.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)",))
         )
         async with open_sqlite(path) as store:
             found = await store.load("c", now=1)
@@ -214,7 +214,7 @@ async def test_a_file_that_became_read_only_is_a_storage_error(tmp_path):
 
 async def test_a_lock_held_elsewhere_is_a_storage_error(tmp_path, monkeypatch):
     """A write that another process keeps from the file fails as retryable, and works when the lock is gone."""
-    monkeypatch.setattr("exai_trio.storage.sqlite.BUSY_MS", 20)
+    monkeypatch.setattr("exai_trio.storage.sqlite.store.BUSY_MS", 20)
     path = tmp_path / "exai.db"
     async with open_sqlite(path) as store:
         with locked(path), pytest.raises(StorageError) as refused:
@@ -399,7 +399,7 @@ CHILD = """
 import sys, trio
 from pathlib import Path
 from exai_trio.storage.base import Turn
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite.store import open_sqlite
 
 async def main():
     async with open_sqlite(Path(sys.argv[1])) as store:

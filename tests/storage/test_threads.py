@@ -6,9 +6,9 @@ import attrs
 import pytest
 
 from exai_trio.storage.base import Step, Turn
-from exai_trio.storage.memory import MemoryStore
-from exai_trio.storage.sqlite import open_sqlite
-from exai_trio.storage.threads import SqliteThreads
+from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.storage.sqlite.threads import SqliteThreads
 
 
 @asynccontextmanager

@@ -8,8 +8,8 @@ import trio
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import SWEEP_GRACE_S, Step, Turn
-from exai_trio.storage.memory import MemoryStore
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.sqlite.store import open_sqlite
 
 
 @asynccontextmanager

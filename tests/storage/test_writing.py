@@ -15,13 +15,13 @@ from kept_calls import call
 from killed import killed_midway
 
 from exai_trio.errors import StorageError
-from exai_trio.storage import group_commit
 from exai_trio.storage.base import Turn
-from exai_trio.storage.group_commit import FLUSH_S, LEAST_FLUSH_S, Write, open_group_commit
 from exai_trio.storage.journal import KeptOutcome
-from exai_trio.storage.opened import Opened, Pair
-from exai_trio.storage.sqlite import open_sqlite
-from exai_trio.storage.writing import (
+from exai_trio.storage.sqlite import group_commit
+from exai_trio.storage.sqlite.database_file import Opened, Pair
+from exai_trio.storage.sqlite.group_commit import FLUSH_S, LEAST_FLUSH_S, Write, open_group_commit
+from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.storage.sqlite.write_path import (
     LOG_LENGTH,
     LONGEST_LOG,
     MOST_WAITING,
@@ -484,8 +484,8 @@ import sys, trio
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from kept_calls import call
-from exai_trio.storage.opened import Opened, Pair
-from exai_trio.storage.sqlite import open_sqlite
+from exai_trio.storage.sqlite.database_file import Opened, Pair
+from exai_trio.storage.sqlite.store import open_sqlite
 
 async def main():
     async with open_sqlite(Path(sys.argv[1])) as store:

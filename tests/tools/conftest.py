@@ -12,15 +12,15 @@ from exai_trio.config import Config
 from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router
-from exai_trio.storage.memory import MemoryStore
-from exai_trio.storage.ratios import MemoryRatios
-from exai_trio.storage.uploads import MemoryUploads
+from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.sqlite.token_ratios import MemoryRatios
+from exai_trio.storage.sqlite.uploads import MemoryUploads
 from exai_trio.tools.arguments import parse
-from exai_trio.tools.calibration import Calibration
-from exai_trio.tools.declaration import Services
+from exai_trio.tools.asking.calibration import Calibration
+from exai_trio.tools.base import Services
+from exai_trio.tools.files.upload_locks import UploadDesk
 from exai_trio.tools.prompts import Room
 from exai_trio.tools.registry import BUILT_IN, Registry
-from exai_trio.tools.upload_desk import UploadDesk
 
 # What a workflow tool's steps need besides the step itself.
 _FOUND = {"findings": "found something"}

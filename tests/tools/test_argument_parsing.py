@@ -13,7 +13,7 @@ from msgspec import Meta
 
 from exai_trio.errors import ArgumentError
 from exai_trio.tools.arguments import parse, schema
-from exai_trio.tools.declaration import Tool
+from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN
 
 

@@ -17,11 +17,11 @@ from exai_trio.errors import (
     ServiceUnavailableError,
     StorageError,
 )
-from exai_trio.providers.glm import glm_dialect
-from exai_trio.providers.kimi import kimi_dialect
-from exai_trio.providers.messages import encoded
-from exai_trio.storage.memory import MemoryStore
-from exai_trio.tools.answers import OUTPUT_SCHEMA
+from exai_trio.providers.dialects.glm import glm_dialect
+from exai_trio.providers.dialects.kimi import kimi_dialect
+from exai_trio.providers.dialects.messages import encoded
+from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.tools.envelope import OUTPUT_SCHEMA
 
 GOLDEN = Path(__file__).parent / "golden"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8

@@ -4,9 +4,9 @@ from itertools import pairwise
 
 import pytest
 
-from exai_trio.providers.glm import glm_dialect
-from exai_trio.providers.kimi import kimi_dialect
-from exai_trio.providers.messages import encoded, messages_json
+from exai_trio.providers.dialects.glm import glm_dialect
+from exai_trio.providers.dialects.kimi import kimi_dialect
+from exai_trio.providers.dialects.messages import encoded, messages_json
 
 TURNS = 20
 

@@ -9,7 +9,7 @@ import trio
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError
 from exai_trio.observability.times import rfc3339
-from exai_trio.tools import log_lines
+from exai_trio.tools.diagnostics import log_lines
 
 pytestmark = pytest.mark.real
 

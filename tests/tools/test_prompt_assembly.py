@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from exai_trio.errors import PromptTooLongError
-from exai_trio.files.reading import Reading
 from exai_trio.providers.base import Image
 from exai_trio.storage.base import Turn
 from exai_trio.tools.prompts import Material, Question, Room, assemble
+from exai_trio.workspace.read import Reading
 
 
 def user(text, **extra):

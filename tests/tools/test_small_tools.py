@@ -9,8 +9,8 @@ import trio
 
 from exai_trio import __version__
 from exai_trio.errors import NotFoundError, StorageError
-from exai_trio.storage.memory import MemoryStore
-from exai_trio.tools.answers import OUTPUT_SCHEMA
+from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.tools.envelope import OUTPUT_SCHEMA
 from exai_trio.tools.registry import BUILT_IN
 
 DIAGNOSTIC = ["status", "health", "self-check", "version", "listmodels", "provider_capabilities"]

@@ -5,7 +5,7 @@ from contextlib import suppress
 import attrs
 import pytest
 
-from exai_trio.storage.memory import MemoryStore
+from exai_trio.storage.memory.store import MemoryStore
 
 STEP = {
     "step": "look",

@@ -8,17 +8,17 @@ from hypothesis import given, strategies as st
 
 from exai_trio.config import Config
 from exai_trio.daemon import app
-from exai_trio.daemon.home import own_home
+from exai_trio.daemon.home_lock import own_home
 from exai_trio.errors import StorageError
 from exai_trio.providers.base import ChatRequest, Message
-from exai_trio.providers.glm import glm_dialect
-from exai_trio.providers.kimi import kimi_dialect
-from exai_trio.providers.messages import encoded
-from exai_trio.providers.plain import plain_dialect
-from exai_trio.storage.ratios import MOST, MemoryRatios, SqliteRatios
-from exai_trio.storage.sqlite import open_sqlite
-from exai_trio.tools.asking import TAKING_THINKING
-from exai_trio.tools.calibration import MOST_MODELS, Calibration
+from exai_trio.providers.dialects.generic import plain_dialect
+from exai_trio.providers.dialects.glm import glm_dialect
+from exai_trio.providers.dialects.kimi import kimi_dialect
+from exai_trio.providers.dialects.messages import encoded
+from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.storage.sqlite.token_ratios import MOST, MemoryRatios, SqliteRatios
+from exai_trio.tools.asking.ask_model import TAKING_THINKING
+from exai_trio.tools.asking.calibration import MOST_MODELS, Calibration
 from exai_trio.tools.prompts import Room
 
 LONG = "word " * 600

@@ -7,9 +7,9 @@ from pathlib import Path
 import attrs
 import pytest
 
-from exai_trio.providers.glm import glm_dialect
-from exai_trio.providers.kimi import kimi_dialect
-from exai_trio.providers.messages import encoded
+from exai_trio.providers.dialects.glm import glm_dialect
+from exai_trio.providers.dialects.kimi import kimi_dialect
+from exai_trio.providers.dialects.messages import encoded
 
 pytestmark = pytest.mark.real
 

@@ -6,8 +6,8 @@ import pytest
 import trio
 
 from exai_trio.errors import ArgumentError, ServiceUnavailableError, ToolFailedError
-from exai_trio.files.git import command
 from exai_trio.tools.workflow import git as git_module
+from exai_trio.workspace.git import command
 
 pytestmark = pytest.mark.real
 

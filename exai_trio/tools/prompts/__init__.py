@@ -1,9 +1,9 @@
 """Prompt assembly: the only package that puts a prompt together. Pure."""
 
+from .context_window import Room, whole_size
 from .conversation import Material, Question, assemble
 from .experts import SYSTEM, TASKS, for_panel
 from .investigation import Section, investigation, issue_line, question_only
-from .room import Room, whole_size
 
 __all__ = [
     "SYSTEM",

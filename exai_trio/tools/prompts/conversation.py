@@ -13,12 +13,12 @@ from collections.abc import Iterable, Mapping, Sequence
 import attrs
 
 from exai_trio import structs
-from exai_trio.files.budget import numbered, text_tokens
-from exai_trio.files.paths import shown
-from exai_trio.files.reading import Reading
 from exai_trio.providers.base import Image, Message
 from exai_trio.storage.base import Turn
-from exai_trio.tools.prompts.room import Room
+from exai_trio.tools.prompts.context_window import Room
+from exai_trio.workspace.path_policy import shown
+from exai_trio.workspace.read import Reading
+from exai_trio.workspace.token_budget import numbered, text_tokens
 
 
 @structs.frozen(kw_only=True)

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from exai_trio import structs
-from exai_trio.files.paths import shown
-from exai_trio.files.sending import left_out
 from exai_trio.tools.workflow.diffs import Diff
 from exai_trio.tools.workflow.git_status import Status
+from exai_trio.workspace.path_policy import shown
+from exai_trio.workspace.sendable import left_out
 
 _MOST_NAMED = 200  # files in one list
 _MOST_IN_A_SENTENCE = 20

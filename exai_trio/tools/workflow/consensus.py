@@ -9,8 +9,8 @@ from exai_trio.errors import ArgumentError
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import panel
 from exai_trio.tools.workflow.arguments import Count, Described, Names, Stepwise
+from exai_trio.tools.workflow.definition import Findings, StepCall, Workflow
 from exai_trio.tools.workflow.engine import check_model, tool
-from exai_trio.tools.workflow.kinds import Findings, StepCall, Workflow
 
 _MODEL = {
     "type": "object",

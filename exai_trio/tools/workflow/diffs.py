@@ -6,7 +6,7 @@ from collections.abc import Callable
 import attrs
 
 from exai_trio import structs
-from exai_trio.files import decoding
+from exai_trio.workspace import decoding
 
 _LEAST = 2_000  # bytes of one file: less says nothing
 _MARK = re.compile(rb"\ndiff --(?:git|cc|combined) ")

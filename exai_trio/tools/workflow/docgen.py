@@ -6,8 +6,8 @@ from typing import Any
 from exai_trio import structs
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Count, Described, Evidence
+from exai_trio.tools.workflow.definition import Hold, Workflow
 from exai_trio.tools.workflow.engine import tool
-from exai_trio.tools.workflow.kinds import Hold, Workflow
 from exai_trio.tools.workflow.steps import Note, State
 
 

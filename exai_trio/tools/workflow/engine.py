@@ -13,23 +13,32 @@ import attrs
 import trio
 
 from exai_trio.errors import NotFoundError, ServiceUnavailableError, StorageError
-from exai_trio.files import folders, handing, opening, path_checks, secrets, sending
-from exai_trio.files.folders import Folder
-from exai_trio.files.images import is_data_url
-from exai_trio.files.path_checks import PathUse
-from exai_trio.files.sending import Access
 from exai_trio.storage import base as storage
-from exai_trio.tools import conversations, file_notices, prompts
+from exai_trio.tools import prompts
 from exai_trio.tools.arguments import concerning
-from exai_trio.tools.conversations import Thread
-from exai_trio.tools.declaration import Answer, Caller, Services, Tool
+from exai_trio.tools.asking import conversations
+from exai_trio.tools.asking.conversations import Thread
+from exai_trio.tools.base import Answer, Caller, Services, Tool
+from exai_trio.tools.files import file_notices
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import expert, panel, response
 from exai_trio.tools.workflow.arguments import SELDOM, Stepwise
-from exai_trio.tools.workflow.kinds import Findings, Hold, StepCall, Workflow
-from exai_trio.tools.workflow.noting import check_lengths, note_of
+from exai_trio.tools.workflow.definition import Findings, Hold, StepCall, Workflow
 from exai_trio.tools.workflow.response import Outcome
+from exai_trio.tools.workflow.step_note import check_lengths, note_of
 from exai_trio.tools.workflow.steps import Note, State, over, state_of
+from exai_trio.workspace import (
+    directories,
+    path_checks,
+    safe_open,
+    secrets,
+    sendable,
+    upload_source,
+)
+from exai_trio.workspace.directories import Folder
+from exai_trio.workspace.images import is_data_url
+from exai_trio.workspace.path_checks import PathUse
+from exai_trio.workspace.sendable import Access
 
 log = logging.getLogger("exai.tools")
 
@@ -158,12 +167,12 @@ def _found(
         resolved = access.resolve(name)
         if may_be_gone is not None and str(resolved) not in may_be_gone:
             path_checks.check([name], "read", access)
-        if opening.is_directory(resolved):
-            sending.check_folder(name, resolved)
-            folder = folders.expand(resolved, access.roots)
+        if safe_open.is_directory(resolved):
+            sendable.check_folder(name, resolved)
+            folder = directories.expand(resolved, access.roots)
         else:
             with suppress(NotFoundError):  # gone by now, or the check above would have said so
-                handing.check(name, access)
+                upload_source.check(name, access)
             folder = Folder(files=())
         found += folder.files
         if folder.cut or not folder.files:

@@ -10,16 +10,17 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import BadAnswerError, CallTimeoutError, ExaiError
-from exai_trio.files import paths
 from exai_trio.providers.base import ChatRequest, ThinkingLevel
-from exai_trio.tools import asking, models, prompts
-from exai_trio.tools.answers import whole_characters
+from exai_trio.tools import prompts
 from exai_trio.tools.arguments import concerning
-from exai_trio.tools.conversations import Thread
+from exai_trio.tools.asking import ask_model, model_choice
+from exai_trio.tools.asking.conversations import Thread
+from exai_trio.tools.envelope import whole_characters
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow.kinds import Hold, StepCall, Workflow
+from exai_trio.tools.workflow.definition import Hold, StepCall, Workflow
 from exai_trio.tools.workflow.response import Outcome
 from exai_trio.tools.workflow.steps import State
+from exai_trio.workspace import path_policy
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import ChatAnswer, Listener, ModelChoice
@@ -48,12 +49,12 @@ async def ask(case: Case) -> Outcome | Hold:
     choice = _choose(case, text, everything)  # now that the files are known
     if not choice.model.sees:
         everything = attrs.evolve(everything, images={})
-    material = fitted(case, everything, asking.room(services, choice))
+    material = fitted(case, everything, ask_model.room(services, choice))
     if hold := _nothing_shown(case, unread(case.state, material)):
         return hold
     request = ChatRequest(
         model=choice.model.name,
-        messages=await asking.assembled(
+        messages=await ask_model.assembled(
             services, choice, question, material, turns=case.thread.turns
         ),
         temperature=_temperature(case),
@@ -64,7 +65,7 @@ async def ask(case: Case) -> Outcome | Hold:
     )
     call.caller.stage("waiting for provider", f"{name}: asking {choice.model.name}")
     with time_limit(services.config.expert_analysis_timeout_secs, call.caller) as listener:
-        answer = await asking.ask(services, choice, request, listener)
+        answer = await ask_model.ask(services, choice, request, listener)
     check(answer)
     return attrs.evolve(
         _outcome(case, choice, answer),
@@ -77,14 +78,14 @@ async def ask(case: Case) -> Outcome | Hold:
 def _choose(case: Case, text: str, material: prompts.Material) -> "ModelChoice":
     state, thread = case.state, case.thread
     images = len(state.images)
-    need = models.Need(
+    need = model_choice.Need(
         images=bool(images),
-        tokens=asking.size(text, images=images),
-        wished=asking.size(
+        tokens=ask_model.size(text, images=images),
+        wished=ask_model.size(
             text, material.files.values(), thread.turns, images + len(material.images)
         ),
     )
-    return models.choose(case.call.services, state.model, thread.last_model, need)
+    return model_choice.choose(case.call.services, state.model, thread.last_model, need)
 
 
 async def gather(case: Case, text: str, *, sees: bool) -> tuple[prompts.Question, prompts.Material]:
@@ -124,7 +125,9 @@ def _nothing_shown(case: Case, unread: Mapping[str, str]) -> Hold | None:
     """A judgement of files that nobody has seen is none."""
     if not case.workflow.needs_files or len(unread) < len(case.state.relevant_files):
         return None
-    some = [f"{paths.shown(path)} ({why})" for path, why in islice(unread.items(), _MOST_NAMED)]
+    some = [
+        f"{path_policy.shown(path)} ({why})" for path, why in islice(unread.items(), _MOST_NAMED)
+    ]
     more = [f"{len(unread) - len(some)} more"] if len(unread) > len(some) else []
     which = "; ".join([*some, *more]) or "none is named"
     return Hold(
@@ -160,11 +163,11 @@ def _thinking(case: Case) -> ThinkingLevel | None:
 
 
 @contextmanager
-def time_limit(seconds: float, listener: "Listener") -> Generator[asking.TimeLimit]:
+def time_limit(seconds: float, listener: "Listener") -> Generator[ask_model.TimeLimit]:
     """The time in which the model must begin to answer. Raises: CallTimeoutError naming the setting. A call that has less time
     left ends as every call does."""
     with trio.move_on_after(seconds) as limit:
-        yield asking.TimeLimit(listener, limit)
+        yield ask_model.TimeLimit(listener, limit)
     if limit.cancelled_caught:
         raise CallTimeoutError(
             f"The expert model did not answer within {seconds:g} s (EXPERT_ANALYSIS_TIMEOUT_SECS).",
@@ -199,7 +202,7 @@ def keeping_findings(workflow: Workflow, continuation_id: str, number: int) -> G
 
 def _outcome(case: Case, choice: "ModelChoice", answer: "ChatAnswer") -> Outcome:
     text = whole_characters(answer.text)
-    facts = models.facts(answer, case.state.model)
+    facts = model_choice.facts(answer, case.state.model)
     if _thinking(case) and choice.model.thinking == "none":
         silent = f"{choice.model.name} does not think; name a model that does"
         facts["notice"] = "; ".join(filter(None, [answer.notice, silent]))
@@ -212,7 +215,7 @@ def _outcome(case: Case, choice: "ModelChoice", answer: "ChatAnswer") -> Outcome
             "content": text,
         },
         metadata=facts,
-        usage=models.usage(answer),
+        usage=model_choice.usage(answer),
         # Not what the provider calls it: under this name the next turn finds the same model.
         model=choice.model.name,
         provider=choice.provider,

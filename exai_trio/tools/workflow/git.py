@@ -16,13 +16,13 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, ToolFailedError
-from exai_trio.files import paths
-from exai_trio.files.git import command, view
-from exai_trio.files.git.command import TooSlowGit
-from exai_trio.files.git.view import View
 from exai_trio.tools.workflow import git_status
 from exai_trio.tools.workflow.diffs import Diff, Shares
 from exai_trio.tools.workflow.git_status import Change, Status
+from exai_trio.workspace import path_policy
+from exai_trio.workspace.git import command, view
+from exai_trio.workspace.git.command import TooSlowGit
+from exai_trio.workspace.git.view import View
 
 MOST_BYTES = 400_000  # of one diff; about 130,000 tokens
 _MOST_LIST_BYTES = 4 * 1024 * 1024
@@ -58,7 +58,7 @@ class Repository:
         """What of the repository is not looked at as the user's git would."""
         if not self.foreign:
             return self.view.remarks
-        names = ", ".join(map(paths.shown, self.foreign[:_MOST_NAMED]))
+        names = ", ".join(map(path_policy.shown, self.foreign[:_MOST_NAMED]))
         left_out = (
             f"submodules are not looked at, since these lead out of the allowed roots: {names}"
         )

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from exai_trio import structs
-from exai_trio.files import paths
+from exai_trio.workspace import path_policy
 
 _SUBMODULE = "160000"
 
@@ -31,7 +31,7 @@ class Change:
         names = [self.path.removeprefix(prefix)]
         if self.origin:
             names.insert(0, self.origin.removeprefix(prefix))
-        return f"{self.code} {' -> '.join(map(paths.shown, names))}"
+        return f"{self.code} {' -> '.join(map(path_policy.shown, names))}"
 
 
 @structs.frozen(kw_only=True)

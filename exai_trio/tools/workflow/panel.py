@@ -9,12 +9,13 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, ExaiError, ToolFailedError
 from exai_trio.providers.base import ChatRequest
-from exai_trio.tools import asking, models, prompts
-from exai_trio.tools.answers import whole_characters
+from exai_trio.tools import prompts
+from exai_trio.tools.asking import ask_model, model_choice
+from exai_trio.tools.envelope import whole_characters
 from exai_trio.tools.prompts.experts import STANCES
 from exai_trio.tools.workflow import expert, opinions
+from exai_trio.tools.workflow.definition import StepCall, Workflow
 from exai_trio.tools.workflow.expert import Case
-from exai_trio.tools.workflow.kinds import StepCall, Workflow
 from exai_trio.tools.workflow.response import Outcome
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
@@ -57,8 +58,8 @@ class Opinion:
         }
         if self.answer is None:
             return facts | {"reason": self.reason}
-        said = {"verdict": self.text, "metadata": models.facts(self.answer, self.seat.model)}
-        return facts | said | {"usage": models.usage(self.answer)}
+        said = {"verdict": self.text, "metadata": model_choice.facts(self.answer, self.seat.model)}
+        return facts | said | {"usage": model_choice.usage(self.answer)}
 
 
 def seats(given: Sequence[object]) -> tuple[Seat, ...]:
@@ -139,7 +140,7 @@ async def _ask_in_time(
     briefing: _Briefing, opinion: Opinion, number: int, panel: Sequence[Opinion]
 ) -> None:
     with trio.CancelScope(deadline=briefing.deadline) as limit:
-        listener = asking.TimeLimit(_Quiet(briefing.case.call), limit)
+        listener = ask_model.TimeLimit(_Quiet(briefing.case.call), limit)
         await _ask_one(briefing, opinion, number, listener)
         settled = sum(each.status != "late" for each in panel)
         done = f"{settled} of {len(panel)} models have answered or failed"
@@ -147,13 +148,13 @@ async def _ask_in_time(
 
 
 async def _ask_one(
-    briefing: _Briefing, opinion: Opinion, number: int, listener: asking.TimeLimit
+    briefing: _Briefing, opinion: Opinion, number: int, listener: ask_model.TimeLimit
 ) -> None:
     services = briefing.case.call.services
     try:
-        choice = models.choose(services, opinion.seat.model, "", _need(briefing))
+        choice = model_choice.choose(services, opinion.seat.model, "", _need(briefing))
         request = await _request(briefing, opinion.seat, choice, number)
-        answer = await asking.ask(services, choice, request, listener)
+        answer = await ask_model.ask(services, choice, request, listener)
         expert.check(answer)
     except ExaiError as fault:
         opinion.status, opinion.reason = "failed", f"{fault.code}: {fault.message}"
@@ -162,14 +163,14 @@ async def _ask_one(
         opinion.text = whole_characters(answer.text)
 
 
-def _need(briefing: _Briefing) -> models.Need:
+def _need(briefing: _Briefing) -> model_choice.Need:
     question, files = briefing.question, briefing.material.files
     images = len(question.images)
     turns, shown = briefing.case.thread.turns, images + len(briefing.material.images)
-    return models.Need(
+    return model_choice.Need(
         images=bool(images),
-        tokens=asking.size(question.text, images=images),
-        wished=asking.size(question.text, files.values(), turns, shown),
+        tokens=ask_model.size(question.text, images=images),
+        wished=ask_model.size(question.text, files.values(), turns, shown),
     )
 
 
@@ -182,7 +183,7 @@ async def _request(
     )
     return ChatRequest(
         model=choice.model.name,
-        messages=await asking.assembled(
+        messages=await ask_model.assembled(
             case.call.services, choice, question, _seen(briefing, choice), turns=case.thread.turns
         ),
         temperature=TEMPERATURE,
@@ -193,7 +194,7 @@ async def _request(
 
 def _seen(briefing: _Briefing, choice: "ModelChoice") -> prompts.Material:
     """What this model can take in."""
-    room = asking.room(briefing.case.call.services, choice)
+    room = ask_model.room(briefing.case.call.services, choice)
     fit = expert.fitted(briefing.case, briefing.material, room)
     return fit if choice.model.sees else attrs.evolve(fit, images={})
 
@@ -239,7 +240,7 @@ def _outcome(workflow: Workflow, panel: Sequence[Opinion]) -> Outcome:
             "comparison": opinions.compared(given),
         },
         metadata=metadata,
-        usage=_usage([models.usage(o.answer) for o in panel if o.answer is not None]),
+        usage=_usage([model_choice.usage(o.answer) for o in panel if o.answer is not None]),
     )
 
 

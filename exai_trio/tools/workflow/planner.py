@@ -4,8 +4,8 @@ from exai_trio import structs
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import plan
 from exai_trio.tools.workflow.arguments import Positive, Stepwise
+from exai_trio.tools.workflow.definition import Hold, Workflow
 from exai_trio.tools.workflow.engine import tool
-from exai_trio.tools.workflow.kinds import Hold, Workflow
 from exai_trio.tools.workflow.steps import Note
 
 

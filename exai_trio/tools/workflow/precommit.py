@@ -10,17 +10,17 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
-from exai_trio.files import opening, paths
-from exai_trio.files.folders import MOST_FILES
-from exai_trio.files.sending import Access
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import changes, git, git_status
 from exai_trio.tools.workflow.arguments import Inquiry, Severity
 from exai_trio.tools.workflow.changes import Changes
+from exai_trio.tools.workflow.definition import Findings, StepCall, Workflow
 from exai_trio.tools.workflow.diffs import Diff, Part, Shares, without_secrets
 from exai_trio.tools.workflow.engine import tool
 from exai_trio.tools.workflow.git import Repository
-from exai_trio.tools.workflow.kinds import Findings, StepCall, Workflow
+from exai_trio.workspace import path_policy, safe_open
+from exai_trio.workspace.directories import MOST_FILES
+from exai_trio.workspace.sendable import Access
 
 # What git puts before each line of a diff, or of one against two sides.
 _COLUMNS = re.compile(r"^[ +-]{1,2}", re.MULTILINE)
@@ -45,7 +45,9 @@ class Arguments(Inquiry):
 async def look(call: StepCall) -> Findings:
     """What git says of the change: in short for the agent, whole for the expert."""
     directory = await _directory(call.arguments.path or call.state.own("path", ""), call)
-    call.caller.stage("reading files", f"precommit: git status of {paths.shown(str(directory))}")
+    call.caller.stage(
+        "reading files", f"precommit: git status of {path_policy.shown(str(directory))}"
+    )
     async with git.opened(directory, call.caller.roots) as opened:
         repository, status = await git.without_foreign(opened, await opened.status())
         diffs = [
@@ -77,7 +79,7 @@ def _wanted(call: StepCall, repository: Repository) -> list[tuple[str, Asked]]:
         wanted.append(("Unstaged changes", repository.unstaged))
     compare_to = call.arguments.compare_to or call.state.own("compare_to", "")
     if compare_to:
-        title = f"Changes since {paths.shown(compare_to)}"
+        title = f"Changes since {path_policy.shown(compare_to)}"
         wanted.append((title, partial(repository.against, compare_to)))
     return wanted
 
@@ -99,7 +101,7 @@ def _looks_like(part: Part, directory: Path, access: Access) -> str:
 
 def _looks_now(path: Path, access: Access) -> str:
     try:
-        content = opening.content(access.resolve(str(path)), _MOST_LOOKED_AT)
+        content = safe_open.content(access.resolve(str(path)), _MOST_LOOKED_AT)
     except (ArgumentError, NotFoundError):
         return ""
     return access.why_not_content(path, content)
@@ -151,8 +153,8 @@ async def _directory(given: str, call: StepCall) -> Path:
     if given in {"", "."}:
         if not roots:
             raise ArgumentError(
-                f"path: no allowed root is known; name a directory and set {paths.SETTING}.",
-                details={"field": "path", "setting": paths.SETTING},
+                f"path: no allowed root is known; name a directory and set {path_policy.SETTING}.",
+                details={"field": "path", "setting": path_policy.SETTING},
             )
         given = str(roots[0])
     resolved, is_directory = await trio.to_thread.run_sync(
@@ -160,14 +162,14 @@ async def _directory(given: str, call: StepCall) -> Path:
     )
     if not is_directory:
         raise ArgumentError(
-            f"path: {paths.shown(given)!r} is no directory.", details={"field": "path"}
+            f"path: {path_policy.shown(given)!r} is no directory.", details={"field": "path"}
         )
     return resolved
 
 
 def _resolved(given: str, roots: tuple[Path, ...]) -> tuple[Path, bool]:
-    resolved = opening.resolve(given, roots)
-    return resolved, opening.is_directory(resolved)
+    resolved = safe_open.resolve(given, roots)
+    return resolved, safe_open.is_directory(resolved)
 
 
 TOOL = tool(

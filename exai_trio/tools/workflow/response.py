@@ -8,11 +8,11 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.tools import statuses
-from exai_trio.tools.answers import whole_characters
-from exai_trio.tools.declaration import Answer
+from exai_trio.tools.base import Answer
+from exai_trio.tools.envelope import whole_characters
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Confidence
-from exai_trio.tools.workflow.kinds import Hold, Workflow
+from exai_trio.tools.workflow.definition import Hold, Workflow
 from exai_trio.tools.workflow.steps import Note, State
 
 Facts = Mapping[str, Any]

@@ -6,14 +6,14 @@ from typing import Any, Literal
 import trio
 
 from exai_trio import structs
-from exai_trio.files.reading import Reading
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.arguments import Confidence, Evidence, Names
+from exai_trio.tools.workflow.definition import Findings, Hold, StepCall, Workflow
 from exai_trio.tools.workflow.engine import tool
-from exai_trio.tools.workflow.kinds import Findings, Hold, StepCall, Workflow
 from exai_trio.tools.workflow.steps import Note, State
 from exai_trio.tools.workflow.tracing import callflow, languages, reading
 from exai_trio.tools.workflow.tracing.sources import Source
+from exai_trio.workspace.read import Reading
 
 
 @structs.frozen(kw_only=True)

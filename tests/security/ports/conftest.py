@@ -58,10 +58,10 @@ async def _websocket(daemon, serving):
 
 
 async def _http(name, path, daemon, serving):
-    from exai_trio.daemon import http  # noqa: PLC0415 - not for the tests without HTTP
+    from exai_trio.daemon.http import site  # noqa: PLC0415 - not for the tests without HTTP
 
     shared = daemon.shared
-    serve = partial(getattr(http, name), shared.facts, daemon.server.names, shared.tokens, 0)
+    serve = partial(getattr(site, name), shared.facts, daemon.server.names, shared.tokens, 0)
     origin = await serving.start(serve)
     return Door(int(origin.rpartition(":")[2]), path)
 

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from exai_trio.files import folders
+from exai_trio.workspace import directories
 
 WHO = {
     f"GIT_{who}_{what}": value
@@ -68,5 +68,5 @@ async def looked_at(bench, path, *roots, **arguments):
 
 def names_below(folder, *roots):
     """The files that a directory gives, by their names in it. For threads that trio has started."""
-    found = folders.expand(folder, roots or (folder,))
+    found = directories.expand(folder, roots or (folder,))
     return [os.path.relpath(path, folder) for path in found.files]

@@ -8,7 +8,7 @@ import trio
 from made import copied, git, looked_at, names_below, repository
 
 from exai_trio.errors import ExaiError
-from exai_trio.files.git import command
+from exai_trio.workspace.git import command
 
 pytestmark = pytest.mark.real
 

@@ -8,8 +8,8 @@ import pytest
 import trio
 from made import git, names_below, repository
 
-from exai_trio.files import folders
-from exai_trio.files.git import command
+from exai_trio.workspace import directories
+from exai_trio.workspace.git import command
 
 pytestmark = pytest.mark.real
 
@@ -64,7 +64,7 @@ def plant(tmp_path):
 
 async def test_two_hundred_files_of_rules_are_read_as_git_reads_them(plant, tmp_path, monkeypatch):
     """The files of a directory are those that git shows, for any rules, in a repository and in none."""
-    monkeypatch.setattr(folders, "MOST_FILES", 100_000)
+    monkeypatch.setattr(directories, "MOST_FILES", 100_000)
     for number, content in enumerate([*WHOLE, *rules(200, seed=20261129)]):
         plant(f"all/p{number:03}", content)
     everything = tmp_path.resolve() / "all"
@@ -211,7 +211,7 @@ async def test_git_is_not_left_running(plant, monkeypatch):
             started.append(self)
 
     monkeypatch.setattr(command.subprocess, "Popen", Noted)
-    monkeypatch.setattr(folders, "MOST_FILES", 2)
+    monkeypatch.setattr(directories, "MOST_FILES", 2)
     await given(plant("project", b".env\n"))
 
     assert started

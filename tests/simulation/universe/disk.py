@@ -6,7 +6,7 @@ import attrs
 import trio
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.journal_memory import MemoryJournal
+from exai_trio.storage.memory.journal import MemoryJournal
 
 
 @attrs.define(eq=False)

@@ -6,11 +6,12 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 import attrs
 import trio
 
-from exai_trio.daemon import calls, handing_over, running
-from exai_trio.daemon.connection import Connection
-from exai_trio.daemon.sessions import Sessions
+from exai_trio.daemon.calls import execution, lifecycle
+from exai_trio.daemon.connections.connection import Connection
+from exai_trio.daemon.sessions import detached_calls
+from exai_trio.daemon.sessions.registry import Sessions
 from exai_trio.errors import StorageError
-from exai_trio.shim.pending import Pending
+from exai_trio.mcp.open_calls import Pending
 from exai_trio.wire.session import SessionRules
 
 
@@ -38,7 +39,7 @@ def ack_before_the_journal() -> AbstractContextManager[None]:
 
         return record
 
-    return _instead(running.Running, "_record", made)
+    return _instead(lifecycle.Running, "_record", made)
 
 
 def lost_wake_up() -> AbstractContextManager[None]:
@@ -79,7 +80,7 @@ def permit_released_twice() -> AbstractContextManager[None]:
 
         return leave
 
-    return _instead(calls._Permit, "__aexit__", made)
+    return _instead(execution._Permit, "__aexit__", made)
 
 
 def replay_without_dedup() -> AbstractContextManager[None]:
@@ -116,15 +117,15 @@ def handle_without_the_journal() -> AbstractContextManager[None]:
 
     def made(_original):
         async def hand_over(self, session, call):
-            frame, _ = handing_over.handle_frame(session, call)
-            away = handing_over._moved(session, call)
+            frame, _ = detached_calls.handle_frame(session, call)
+            away = detached_calls._moved(session, call)
             self.sessions.table[away.id] = away
             session.mail.deliver(frame)
             await self.sessions.adopt(away)
 
         return hand_over
 
-    return _instead(handing_over.HandingOver, "_hand_over", made)
+    return _instead(detached_calls.HandingOver, "_hand_over", made)
 
 
 def task_left_behind() -> AbstractContextManager[None]:

@@ -8,9 +8,9 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.tools.declaration import Answer, Tool
+from exai_trio.tools.base import Answer, Tool
+from exai_trio.tools.general.result import TOOL as RESULT
 from exai_trio.tools.registry import Registry
-from exai_trio.tools.result import TOOL as RESULT
 from exai_trio.transport.websocket import PeerGone, Unreachable
 from exai_trio.wire.codec import decode_daemon, encode
 from exai_trio.wire.messages import CallTool, Hello, Ping, Pong

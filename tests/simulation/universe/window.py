@@ -10,15 +10,15 @@ import msgspec
 import trio
 
 from exai_trio.config import Config
+from exai_trio.mcp.large_results import Shelf
+from exai_trio.mcp.params import Call
+from exai_trio.mcp.server import FrontDesk
+from exai_trio.mcp.tool_list import listing_of
+from exai_trio.mcp.versions import Dialect
 from exai_trio.shim.bridge import Bridge
-from exai_trio.shim.catalogue import Catalogue
-from exai_trio.shim.large import Shelf
 from exai_trio.shim.link import Link
+from exai_trio.shim.tool_list_cache import Catalogue
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire.mcp_desk import FrontDesk
-from exai_trio.wire.mcp_dialect import Dialect
-from exai_trio.wire.mcp_listing import listing_of
-from exai_trio.wire.mcp_params import Call
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult
 
 from .network import Network

@@ -1,0 +1,1 @@
+"""One piece of work: from a request to its kept outcome, also over a restart."""

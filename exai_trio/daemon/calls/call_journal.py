@@ -1,0 +1,109 @@
+"""The journal as sessions write it and read it back: calls and outcomes as records, records as session rules."""
+
+from pathlib import Path
+
+import msgspec
+
+from exai_trio import structs
+from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSession
+from exai_trio.wire.codec import decode_client, encode
+from exai_trio.wire.messages import CallAccepted, CallTool, RequestId
+from exai_trio.wire.session import SessionRules, Survivor
+
+from .execution import Call
+
+
+def id_of(key: str) -> RequestId:
+    """The request id that the journal knows as `key`."""
+    return msgspec.json.decode(key, type=str | int)
+
+
+def key_of(request_id: RequestId) -> str:
+    """The request id as the journal knows it: 1 and "1" are two ids."""
+    return msgspec.json.encode(request_id).decode()
+
+
+@structs.frozen(eq=False)
+class Ledger:
+    """The pages of one session. Its methods raise StorageError."""
+
+    journal: Journal
+    session: str
+    principal: str
+
+    async def accept(self, call: Call, *, seq: int, resumable: bool) -> None:
+        """The call is on disk when this returns."""
+        await self.journal.accept(self.page(call, seq=seq, resumable=resumable))
+
+    def page(self, call: Call, *, seq: int, resumable: bool) -> KeptCall:
+        """The call as it is written down."""
+        return KeptCall(
+            session=self.session,
+            request=key_of(call.wire_id),
+            principal=self.principal,
+            resumable=resumable,
+            seq=seq,
+            frame=encode(call.request),
+            roots=tuple(str(root) for root in call.roots),
+            timeout=call.timeout,
+            at=call.accepted_at,
+            lasting=bool(call.request.handle_after_s),
+        )
+
+    async def run_again(self, call: Call) -> None:
+        await self.journal.run_again(self.session, key_of(call.wire_id))
+
+    async def finish(self, request_id: RequestId, *, seq: int, body: str, at: float) -> None:
+        """The outcome is on disk when this returns."""
+        outcome = KeptOutcome(seq=seq, frame=body, at=at)
+        await self.journal.finish(self.session, key_of(request_id), outcome)
+
+
+@structs.frozen(eq=False)
+class Unfinished:
+    """A call that an earlier daemon accepted and did not end."""
+
+    request: CallTool
+    roots: tuple[Path, ...]
+    timeout: float
+    attempts: int
+    at: float
+
+
+def request_of(kept: KeptCall) -> CallTool:
+    """Raises WireError or TypeError if this is not what an earlier daemon wrote."""
+    request = decode_client(kept.frame)
+    if not isinstance(request, CallTool):
+        raise TypeError(f"{type(request).__name__} in the journal")
+    return request
+
+
+def _base_at(now: float) -> int:
+    """A number above those of daemons that could not write theirs down: no session has a thousand frames in a millisecond."""
+    return int(now * 1000) << 10
+
+
+def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[Unfinished]:
+    """Give the rules back what they knew. Returns the calls that have no outcome yet. `now` is the wall clock's."""
+    survivors: list[Survivor] = []
+    unfinished: list[Unfinished] = []
+    for call in kept.calls:
+        request = request_of(call)
+        name = request.name
+        accepted = CallAccepted(request_id=request.request_id, name=name, timeout=call.timeout)
+        outcome = call.outcome
+        survivors.append(
+            Survivor(
+                call=request,
+                accepted=encode(accepted),
+                accepted_seq=call.seq,
+                outcome=outcome.frame if outcome else None,
+                outcome_seq=outcome.seq if outcome else 0,
+            )
+        )
+        if outcome is None:
+            roots = tuple(Path(root) for root in call.roots)
+            unfinished.append(Unfinished(request, roots, call.timeout, call.attempts, call.at))
+    rules.resumable = any(call.resumable for call in kept.calls)
+    rules.restore(survivors, kept.acked, max(kept.base, _base_at(now)))
+    return unfinished

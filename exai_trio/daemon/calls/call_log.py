@@ -1,0 +1,45 @@
+"""What is noted of a call that has ended: in the figures, in toolcalls.jsonl and in the metrics file."""
+
+from exai_trio.observability.metrics import CallLine
+from exai_trio.observability.owned_lines import written
+from exai_trio.observability.toolcalls import ToolCallLine, shortened
+from exai_trio.wire.messages import CallFailed
+
+from ..context import Shared
+from .execution import Call, Outcome
+
+
+def count(shared: Shared, call: Call, outcome: Outcome) -> None:
+    code = outcome.error.code if isinstance(outcome, CallFailed) else ""
+    shared.figures.count(code)
+    shared.toolcalls.add_made(lambda: line_of(call, outcome))
+    shared.call_log.add(
+        CallLine(
+            t=round(shared.now(), 3),
+            op="call_tool",
+            lat=round(call.elapsed, 6),
+            sess=call.session_id,
+            principal=written(call.principal),
+            name=call.tool.name,
+            prov=call.waits.provider_name,
+            ok=not code,
+            code=code,
+        )
+    )
+
+
+def line_of(call: Call, outcome: Outcome) -> ToolCallLine:
+    error = outcome.error if isinstance(outcome, CallFailed) else None
+    return ToolCallLine(
+        at=call.shared.now(),
+        tool=call.tool.name,
+        ok=error is None,
+        code=error.code if error else "",
+        message=error.message if error else "",
+        latency_ms=round(call.elapsed * 1000, 1),
+        session_id=call.session_id,
+        request_id=call.request_id,
+        provider=call.waits.provider_name,
+        principal=written(call.principal),
+        arguments=shortened(call.request.arguments),
+    )

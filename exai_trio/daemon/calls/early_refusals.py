@@ -1,0 +1,26 @@
+"""What a call is refused for after it was begun and before it is accepted: paths that may not be used."""
+
+from typing import Final
+
+import trio
+
+from exai_trio.errors import ExaiError
+from exai_trio.tools import path_refusals
+
+from .execution import Call
+
+_PATHS_S: Final = 0.5
+
+
+async def paths_refused(call: Call) -> ExaiError | None:
+    """Why the paths of the call are refused, if that is known soon; a disk that is slow to say it is left to the tool, and a call
+    that is being ended to its end."""
+    if not call.tool.paths:
+        return None
+    files = call.shared.services.files
+    try:
+        with trio.move_on_after(_PATHS_S):
+            await path_refusals.check(call.tool, call.arguments, call.roots, files)
+    except ExaiError as refusal:
+        return None if call.ending else refusal
+    return None

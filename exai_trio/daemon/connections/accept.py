@@ -1,0 +1,177 @@
+"""The listening side: sockets, the accept loop, and the life of one connection from TCP to its end."""
+
+import errno
+import logging
+from functools import partial
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.config import Config
+from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.system.open_files import is_scarce
+from exai_trio.transport.websocket import (
+    POLICY,
+    SERVICE_RESTART,
+    Handshake,
+    Limits,
+    PeerGone,
+    WebSocket,
+    accept,
+)
+from exai_trio.wire.codec import encode
+from exai_trio.wire.hosts import OurNames, Refusal
+from exai_trio.wire.messages import Bye
+
+from ..context import Shared
+from ..delivery.outbox import Farewell, Outbox
+from ..sessions.registry import Sessions
+from .admission import Places
+from .connection import Connection
+from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
+from .local_peer import Peer
+from .rate_limits import Pace
+
+log = logging.getLogger("exai.server")
+
+_BACKLOG = 512
+_NO_FILES = "open files: ulimit -n"
+_HEAD_S = 5.0  # for the head of a handshake
+_READ_AGAIN_S = 1.0
+_MOST_REFUSALS = 32  # connections without a place that are told so at once
+
+
+async def bind(config: Config) -> list[trio.SocketListener]:
+    """Listen on EXAI_WS_HOST and EXAI_WS_PORT. Raises ServiceUnavailableError saying what to do."""
+    try:
+        return await trio.open_tcp_listeners(config.ws_port, host=config.ws_host, backlog=_BACKLOG)
+    except OSError as fault:
+        where = f"{config.ws_host}:{config.ws_port}"
+        if fault.errno == errno.EADDRINUSE:
+            message = f"port in use: something already listens on {where}. `exai status` tells whether it is EXAI;"
+            raise ServiceUnavailableError(f"{message} otherwise set EXAI_WS_PORT") from fault
+        raise ServiceUnavailableError(
+            f"cannot listen on {where}: {fault.strerror or fault}; check EXAI_WS_HOST and EXAI_WS_PORT"
+        ) from fault
+
+
+@structs.frozen(eq=False)
+class Server:
+    """Takes connections in. `names` are the hosts that are ours."""
+
+    shared: Shared
+    sessions: Sessions
+    names: OurNames
+    places: Places
+    limits: Limits
+    refusals: trio.CapacityLimiter = attrs.field(
+        factory=lambda: trio.CapacityLimiter(_MOST_REFUSALS)
+    )
+
+    async def listen(
+        self,
+        listeners: list[trio.SocketListener],
+        connections: trio.Nursery,
+        task_status: trio.TaskStatus[None],
+    ) -> None:
+        """Accept until cancelled. Connections live on in `connections`, which its owner ends."""
+
+        serving = partial(trio.serve_listeners, handler_nursery=connections)
+        async with trio.open_nursery() as accepting:
+            await accepting.start(serving, self.serve, listeners)
+            task_status.started()
+
+    async def serve(self, stream: trio.abc.Stream) -> None:
+        """One connection. Raises nothing but Cancelled: a connection never takes a neighbour down."""
+        address = _peer(stream)
+        scarce = is_scarce(stream, "client")
+        limit = _NO_FILES if scarce else self.places.take(address, trio.current_time())
+        try:
+            if limit is None:
+                await self._shake_hands(stream, address)
+            else:
+                await self._turn_away(stream, limit)
+        except PeerGone as gone:
+            log.debug("connection ended", extra={"reason": str(gone)})
+        except Exception:
+            log.exception("connection crashed")
+        finally:
+            if limit is None:
+                self.places.give_back(address)
+
+    async def _shake_hands(self, stream: trio.abc.Stream, address: str) -> None:
+        patience = min(_HEAD_S, self.shared.config.ws_hello_timeout)
+        opening = trio.CancelScope(deadline=trio.current_time() + patience)
+        peer = Peer(stream)
+        with opening:
+            async with accept(
+                stream, self.limits, peer.seen_by(partial(self._refusal, stream))
+            ) as socket:
+                opening.deadline = float("inf")
+                await self._welcome(socket, address, peer)
+
+    async def _turn_away(self, stream: trio.abc.Stream, limit: str) -> None:
+        """Say why, if the peer lets us within EXAI_WS_CLOSE_TIMEOUT and few others are being told; else just end it: a
+        connection without a place costs nothing for long."""
+        if is_scarce(stream, "refusal") or not self.refusals.available_tokens:
+            await trio.aclose_forcefully(stream)
+            return
+        async with self.refusals:
+            with trio.move_on_after(self.limits.close_s):
+                async with accept(stream, self.limits, partial(self._refusal, stream)) as socket:
+                    await socket.close(POLICY, f"too many connections ({limit})")
+
+    def _refusal(self, stream: trio.abc.Stream, handshake: Handshake) -> Refusal | None:
+        return self.names.refusal(handshake.raw, _arrived_at(stream))
+
+    async def _welcome(self, socket: WebSocket, address: str, peer: Peer) -> None:
+        if self.shared.draining.is_set():
+            await refuse_for_now(socket, "draining", self.shared.retry_after_s)
+            return
+        try:
+            hello, identity = await receive_hello(socket, self.shared, peer)
+        except HelloRefused as refusal:
+            refused = refusal
+        else:
+            outbox = Outbox()
+            try:
+                session, resumed = await self.sessions.join(hello, identity.principal, outbox)
+            except StorageError:
+                await refuse_for_now(socket, "the journal cannot be read", _READ_AGAIN_S)
+                return
+            outbox.put_first(hello_ack(self.shared, session.id, hello, resumed=resumed))
+            pace = Pace(session.requests, self.places.origin(address), trio.current_time)
+            if self.shared.draining.is_set():  # too late for the goodbye that all others were told
+                outbox.put(encode(Bye(reason="draining", retry_after_s=self.shared.retry_after_s)))
+                outbox.close(Farewell(SERVICE_RESTART, "draining"))
+            await self._converse(Connection(socket, session, outbox, self.shared, pace, identity))
+            return
+        log.info("hello refused", extra={"error": refused.error})
+        await refuse(socket, refused)
+
+    async def _converse(self, connection: Connection) -> None:
+        self.shared.figures.connections += 1
+        try:
+            await connection.converse()
+        finally:
+            self.shared.figures.connections -= 1
+
+
+def _arrived_at(stream: trio.abc.Stream) -> str:
+    """The address of ours that a connection came in on."""
+    if not isinstance(stream, trio.SocketStream):
+        return ""
+    try:
+        return str(stream.socket.getsockname()[0])
+    except OSError:
+        return ""
+
+
+def _peer(stream: trio.abc.Stream) -> str:
+    if not isinstance(stream, trio.SocketStream):
+        return "localhost"
+    try:
+        return str(stream.socket.getpeername()[0])
+    except OSError:
+        return "gone"

@@ -1,0 +1,116 @@
+"""From an open WebSocket to a client that may talk: the hello, and every way to refuse it."""
+
+import trio
+from msgspec import UNSET
+
+from exai_trio import __version__, structs
+from exai_trio.config import Config
+from exai_trio.errors import UnauthorizedError
+from exai_trio.transport.websocket import SERVICE_RESTART, WebSocket
+from exai_trio.wire.codec import WireError, decode_client, encode
+from exai_trio.wire.messages import Bye, Hello, HelloAck, ServerFacts
+
+from ..calls.limits import longest_stream
+from ..context import Shared
+from .auth import OWNER, Identity
+from .local_peer import Peer
+
+BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
+PROTOCOL = 2
+LONGEST_TOKEN = 8192  # characters
+
+
+@structs.define(eq=False)
+class HelloRefused(Exception):
+    """The connection closes with `code`; if `error` is set, after a hello_ack that says it."""
+
+    code: int
+    error: str
+    message: str | None = None
+
+
+async def receive_hello(socket: WebSocket, shared: Shared, peer: Peer) -> tuple[Hello, Identity]:
+    """The client's hello and whom it speaks for. Raises HelloRefused or PeerGone."""
+    with trio.move_on_after(shared.config.ws_hello_timeout):
+        hello = _read(await socket.receive())
+        return hello, await _identify(hello, shared, peer)
+    raise HelloRefused(NO_HELLO, "hello timeout")
+
+
+def _read(frame: str | bytes) -> Hello:
+    try:
+        hello = decode_client(frame)
+    except WireError as fault:
+        code, error = (
+            (BAD_HELLO, "invalid_hello") if _is_hello(fault) else (MISSING_HELLO, "missing_hello")
+        )
+        raise HelloRefused(code, error) from fault
+    if not isinstance(hello, Hello):
+        raise HelloRefused(MISSING_HELLO, "missing_hello")
+    return hello
+
+
+async def _identify(hello: Hello, shared: Shared, peer: Peer) -> Identity:
+    if max(len(hello.token or ""), len(hello.jwt or "")) > LONGEST_TOKEN:
+        raise HelloRefused(UNAUTHORIZED, "unauthorized")
+    tokens = shared.tokens
+    try:
+        return tokens.identify(hello.token, hello.jwt)
+    except UnauthorizedError as fault:
+        if not tokens.admits_owner:
+            raise HelloRefused(UNAUTHORIZED, "unauthorized") from fault
+    if await shared.peers.is_owner(peer):
+        return OWNER
+    path = shared.config.token_file
+    advice = f"only the daemon's own user needs no token; it is in {path} (EXAI_WS_TOKEN_FILE)"
+    raise HelloRefused(UNAUTHORIZED, "unauthorized", advice)
+
+
+def _is_hello(fault: WireError) -> bool:
+    return fault.garbled or fault.op is None or fault.op == "hello"
+
+
+async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
+    """Say why and close. Raises PeerGone."""
+    if refusal.code != NO_HELLO:
+        message = UNSET if refusal.message is None else refusal.message
+        await socket.send(encode(HelloAck(ok=False, error=refusal.error, message=message)))
+    await socket.close(refusal.code, refusal.error)
+
+
+async def refuse_for_now(socket: WebSocket, why: str, retry_after_s: float) -> None:
+    """Tell a client that it is to come back. Raises PeerGone."""
+    await socket.send(encode(Bye(reason=why, retry_after_s=retry_after_s)))
+    await socket.close(SERVICE_RESTART, why)
+
+
+def hello_ack(shared: Shared, session_id: str, hello: Hello, *, resumed: bool) -> str:
+    return encode(
+        HelloAck(
+            ok=True,
+            session_id=session_id,
+            protocol=min(max(hello.protocol, 1), PROTOCOL),
+            resumed=resumed,
+            server=ServerFacts(name="exai-trio", version=__version__, boot_id=shared.boot_id),
+            limits=limits(shared.config),
+        )
+    )
+
+
+def limits(config: Config) -> dict[str, float]:
+    """What a client must keep to; sizes in bytes, times in seconds."""
+    simple, workflow = config.simple_tool_timeout_secs, config.workflow_tool_timeout_secs
+    return {
+        "max_frame_bytes": config.ws_max_bytes,
+        "max_message_bytes": config.tool_call_max_size,
+        "session_max_inflight": config.ws_session_max_inflight,
+        "global_max_inflight": config.ws_global_max_inflight,
+        "ping_interval_s": config.ws_ping_interval,
+        "ping_timeout_s": config.ws_ping_timeout,
+        "session_grace_s": config.session_grace_s,
+        "call_timeout_s": max(simple, workflow),
+        "simple_call_timeout_s": simple,
+        "workflow_call_timeout_s": workflow,
+        "stream_timeout_s": longest_stream(config),
+        "progress_interval_s": config.progress_interval_s,
+    }

@@ -1,0 +1,84 @@
+"""A session's frames to its client, over whichever connection is there: numbered ones in order, none lost. No calls here."""
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.wire.codec import encode
+from exai_trio.wire.messages import Bye, DaemonMessage, Progress, RequestId, StreamChunk
+from exai_trio.wire.session import SessionRules
+
+from .hold_queue import Gate, Held
+from .outbox import Farewell, Outbox
+
+_MOST_BEHIND = 1_000  # droppable frames that wait behind a slow disk
+
+
+@structs.define(eq=False)
+class Mail:
+    """`outbox` is of the connection that is there now. A frame that must first be on disk waits at the gate, and what is
+    numbered after it waits behind it."""
+
+    rules: SessionRules
+    outbox: Outbox | None = None
+    _gate: Gate = attrs.field(factory=Gate)
+    _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
+    _let_go: trio.Event | None = None
+
+    def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
+        """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
+        if self.outbox is not None:
+            self.outbox.put(encode(Bye(reason="superseded", retry_after_s=0.0)))
+            self.outbox.close(Farewell(reason="superseded"))
+        self.outbox = outbox
+        self.rules.resumable = protocol > 1
+        missed = self.rules.resume(last_seq)
+        for frame in missed[: max(0, len(missed) - self._gate.kept)]:  # the rest comes by the gate
+            outbox.put(frame)
+
+    def send(self, message: DaemonMessage) -> None:
+        """A message that needs no number; lost if no client is there."""
+        if self.outbox is not None:
+            self.outbox.put(encode(message))
+
+    def offer(self, message: Progress | StreamChunk) -> None:
+        """A message that may be dropped; it does not overtake what waits for the disk."""
+        if self.outbox is None or len(self._gate) > _MOST_BEHIND:
+            return
+        for frame in self._gate.put(encode(message), kept=False):
+            self.outbox.offer(frame)
+
+    def deliver(self, frame: str, *, kept: bool = True) -> None:
+        """A numbered frame; a client that is away gets it when it comes back. Not `kept`: one that was numbered before."""
+        self._put(self._gate.put(frame, kept=kept and self.rules.resumable))
+
+    def hold(self, request_id: RequestId, frame: str) -> None:
+        """A frame about this call takes its place, and goes out in its turn once it is let go."""
+        self._held[request_id] = self._gate.hold(frame, kept=self.rules.resumable)
+
+    def holds(self, request_id: RequestId) -> bool:
+        return request_id in self._held
+
+    @property
+    def is_holding(self) -> bool:
+        return bool(self._held)
+
+    async def wait_let_go(self) -> None:
+        """Return when the next held frame has gone."""
+        if self._let_go is None:
+            self._let_go = trio.Event()
+        await self._let_go.wait()
+
+    def let_go(self, request_id: RequestId, instead: str | None = None) -> None:
+        """The held frame may go, or another one in its place."""
+        held = self._held.pop(request_id)
+        held.frame = instead or held.frame
+        self._put(self._gate.free(held))
+        if self._let_go is not None:
+            self._let_go.set()
+            self._let_go = None
+
+    def _put(self, frames: list[str]) -> None:
+        if self.outbox is not None:
+            for frame in frames:
+                self.outbox.put(frame)

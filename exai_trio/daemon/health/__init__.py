@@ -1,0 +1,1 @@
+"""What the daemon knows and counts of itself."""

@@ -1,0 +1,187 @@
+"""What the daemon knows of itself, for health answers, pages, files and the diagnostic tools. Every answer is a plain read."""
+
+import os
+from collections import deque
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+import attrs
+import trio
+
+from exai_trio import __version__, structs
+from exai_trio.config import Config
+from exai_trio.errors import ExaiError
+from exai_trio.observability.owned_lines import of_principal
+from exai_trio.observability.times import human, rfc3339
+from exai_trio.providers.gateway import Gateway
+from exai_trio.system.private_files import open_at_once
+
+from ..live_registry import Offered
+from .counters import Figures
+from .problems import Troubles
+
+_TAIL_BYTES = 1_000_000
+
+
+class StoreState(Protocol):
+    """How the store's file fares."""
+
+    @property
+    def is_full(self) -> bool: ...
+
+    @property
+    def set_aside(self) -> Path | None: ...
+
+    @property
+    def fault(self) -> ExaiError | None: ...
+
+    def flush_by(self, deadline: float) -> None: ...
+
+    async def recover(self) -> None: ...
+
+    async def keep_log_short(self) -> None: ...
+
+
+@structs.frozen(kw_only=True, eq=False)
+class Facts:
+    """`started_at` and `now` are unix seconds, `began` is of trio's clock, which nobody sets; `port` is the one that the
+    WebSocket truly listens on."""
+
+    config: Config
+    boot_id: str
+    port: int
+    started_at: float
+    now: Callable[[], float]
+    figures: Figures
+    permits: trio.CapacityLimiter
+    draining: trio.Event
+    gateway: Gateway
+    registry: Offered
+    simulator: str | None
+    store: StoreState | None = None
+    troubles: Troubles = attrs.field(factory=Troubles)
+    began: float = attrs.field(factory=trio.current_time)
+
+    @property
+    def status(self) -> str:
+        """ "degraded": it answers, and something is wrong that `troubles` names."""
+        if self.draining.is_set():
+            return "draining"
+        return "degraded" if self.troubles or self._store_trouble() else "healthy"
+
+    def note_store(self) -> None:
+        """Say what is wrong with the store, if that is news."""
+        aside = self.store.set_aside if self.store else None
+        self.troubles.note("storage", self._store_trouble())
+        if aside is not None:
+            text = f"the database was damaged; it is kept as {aside}, and a fresh one is used"
+            self.troubles.note("damaged database", text)
+
+    def _store_trouble(self) -> str | None:
+        if self.store is None:
+            return None
+        if self.store.fault is not None:
+            return self.store.fault.message
+        return (
+            "The disk is full: new calls are refused until there is room."
+            if self.store.is_full
+            else None
+        )
+
+    def health(self) -> dict[str, Any]:
+        return self.identity() | {
+            "sessions": self.figures.sessions,
+            "connections": self.figures.connections,
+            "calls": self.calls(),
+            "permits": self.semaphores(),
+            "providers": list(self.gateway.providers()),
+            "tool_count": len(self.registry.visible()),
+            "simulator": self.simulator,
+            "storage": self.storage(),
+            "troubles": self.troubles.told(),
+        }
+
+    def storage(self) -> dict[str, Any]:
+        """`damaged_file` is the name of a database that was set aside; `fault` is why nothing can be written now."""
+        aside = self.store.set_aside if self.store else None
+        return {
+            "durability": self.config.durability,
+            "disk_full": self.store is not None and self.store.is_full,
+            "damaged_file": aside.name if aside else None,
+            "fault": self.store.fault.message if self.store and self.store.fault else None,
+        }
+
+    def uptime_s(self) -> float:
+        return trio.current_time() - self.began
+
+    def identity(self) -> dict[str, Any]:
+        uptime_s = self.uptime_s()
+        return {
+            "status": self.status,
+            "name": "exai-trio",
+            "version": __version__,
+            "boot_id": self.boot_id,
+            "pid": os.getpid(),
+            "host": self.config.ws_host,
+            "port": self.port,
+            "t": rfc3339(self.now()),
+            "started_at": rfc3339(self.started_at),
+            "uptime_s": round(uptime_s, 3),
+            "uptime_human": human(uptime_s),
+        }
+
+    def calls(self) -> dict[str, int]:
+        counted = attrs.asdict(self.figures)
+        return {name: counted[name] for name in counted if name not in {"sessions", "connections"}}
+
+    def semaphores(self) -> dict[str, Any]:
+        """`current` counts free permits: equal to `expected` when nothing runs."""
+        statistics = self.permits.statistics()
+        expected = int(statistics.total_tokens)
+        return {
+            "global": {
+                "expected": expected,
+                "current": expected - statistics.borrowed_tokens,
+                "inflight": statistics.borrowed_tokens,
+                "waiting": statistics.tasks_waiting,
+            },
+            "providers": {
+                name: attrs.asdict(permits) for name, permits in self.gateway.permits().items()
+            },
+        }
+
+    def websocket(self) -> dict[str, Any]:
+        return {
+            "status": self.status,
+            "listening": not self.draining.is_set(),
+            "host": self.config.ws_host,
+            "port": self.port,
+            "connections": self.figures.connections,
+            "sessions": self.figures.sessions,
+            "max_connections": self.config.max_connections,
+        }
+
+    def health_file(self) -> dict[str, Any]:
+        """The facts of logs/ws_daemon.health.json, under the names that existing monitors read."""
+        identity = self.identity()
+        kept = ("t", "pid", "host", "port", "started_at", "uptime_human", "status", "version")
+        semaphores = self.semaphores()["global"]
+        return {name: identity[name] for name in kept} | {
+            "sessions": self.figures.sessions,
+            "global_capacity": semaphores["expected"],
+            "global_inflight": semaphores["inflight"],
+            "tool_count": len(self.registry.visible()),
+        }
+
+    def log_tail(self, lines: int, principal: str) -> list[str]:
+        """The newest lines of the daemon's log that this principal may see, read from its last megabyte; none if it cannot be
+        read."""
+        path = self.config.logs / "ws_daemon.log"
+        try:
+            with open_at_once(path) as file:
+                file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
+                read = (line.decode(errors="replace").rstrip() for line in file)
+                return list(deque(of_principal(read, principal), lines))
+        except OSError:
+            return []

@@ -1,0 +1,1 @@
+"""One client across its sockets: its calls, what is held for it, and who is let go of."""

@@ -1,0 +1,1 @@
+"""One daemon replaces another: sockets, calls and their outcomes change hands."""

@@ -1,0 +1,1 @@
+"""Reading what a service answers: bytes in, one answer out."""

@@ -1,0 +1,185 @@
+"""Requests to one provider: each attempt under a permit, all of them under guard, and told truthfully to a listener."""
+
+import math
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final, Protocol, TypeVar, cast
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.errors import ProviderError, ProviderTimeoutError
+from exai_trio.observability.redaction import KnownSecrets
+from exai_trio.resilience.breaker import Breaker
+from exai_trio.resilience.guard import Attempt, Guard
+
+from .adaptive_limit import Turnstile
+from .answers.accumulator import Assembly
+from .base import ChatRequest, Delta, Provider, ReasoningDelta, TextDelta
+from .endpoint import Endpoint
+from .timeouts import late
+
+T = TypeVar("T")
+TELL_EVERY_S: Final = 0.5
+LETTERS_A_TOKEN: Final = 4
+_FLOWING: Final = (TextDelta, ReasoningDelta)
+
+
+class Listener(Protocol):
+    """Who wants to know how a request fares. Nothing here may block."""
+
+    def stage(self, stage: str, message: str) -> None:
+        """Stages: "waiting for provider" (for a permit, or before another attempt), "thinking", "streaming"."""
+        ...
+
+    def chunk(self, text: str) -> None: ...
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None: ...
+
+    def flows(self, until: float) -> float:
+        """The model's text begins to come, and may come until then; times are trio's. Returns when to cut it, which may be earlier.
+
+        Whoever had a deadline for the answer has none before that and a little more, in which to keep what came.
+        """
+        ...
+
+
+@structs.define(kw_only=True)
+class Lane:
+    """One configured provider with its permits. `keys` are those that no text of its may give away."""
+
+    endpoint: Endpoint
+    provider: Provider
+    turnstile: Turnstile
+    keys: KnownSecrets = attrs.field(factory=KnownSecrets)
+
+    @asynccontextmanager
+    async def permit(self, listener: Listener) -> AsyncGenerator[None]:
+        """Leave to make one request, which teaches the turnstile by how it ends."""
+        name = self.endpoint.name
+
+        def waiting() -> None:
+            allowed = self.turnstile.allowed
+            listener.stage("waiting for provider", f"{name} already has {allowed} requests at once")
+
+        async with self.turnstile.permit(waiting) as waited_s:
+            listener.waited_for_provider(name, waited_s)
+            asked_at = trio.current_time()
+            try:
+                yield
+            except ProviderError as error:
+                self.turnstile.learn(error, asked_at)
+                error.message = self.keys.masked(error.message)
+                error.details = cast("dict[str, Any]", self.keys.masked_within(error.details))
+                raise
+            self.turnstile.learn(None, asked_at)
+
+    def guard(
+        self, name: str, breaker: Breaker, random: Callable[[], float], listener: Listener
+    ) -> Guard:
+        def retrying(error: ProviderError, wait_s: float, number: int) -> None:
+            listener.stage("waiting for provider", f"{error}; attempt {number} in {wait_s:.1f} s")
+
+        return Guard(name=name, breaker=breaker, random=random, retrying=retrying)
+
+    async def once(self, request: Callable[[Provider], Awaitable[T]], listener: Listener) -> T:
+        """Any request but chat, one attempt of it."""
+        async with self.permit(listener):
+            return await request(self.provider)
+
+
+@structs.define(kw_only=True)
+class Round:
+    """One question and its answer, however many attempts that takes."""
+
+    lane: Lane
+    request: ChatRequest
+    listener: Listener
+    answer: Assembly = attrs.field(factory=Assembly, init=False)
+    _told_at: float = attrs.field(default=-math.inf, init=False)
+    _told: str = attrs.field(default="", init=False)
+
+    async def under(self, guard: Guard) -> Assembly:
+        """The answer, or what came of it before a limit of the provider passed. Raises: ProviderError."""
+        try:
+            return await guard.run(self.attempt)
+        except ProviderTimeoutError as fault:
+            return self._cut(fault)
+
+    async def attempt(self, attempt: Attempt) -> Assembly:
+        """The answer, or what came of it in time. Cancelling closes the socket and frees the permit."""
+        if _was_duplicate(attempt.last_error):
+            self.request = attrs.evolve(self.request, renumbered=self.request.renumbered + 1)
+        self.answer = Assembly()
+        async with self.lane.permit(self.listener):
+            until = trio.current_time() + self.lane.endpoint.limits.stream_s
+            self._tell("thinking", f"{self.request.model} has the question")
+            with trio.CancelScope() as flow:
+                async with self.lane.provider.chat(self.request) as deltas:
+                    async for delta in deltas:
+                        if flow.deadline == math.inf and isinstance(delta, _FLOWING):
+                            flow.deadline = self.listener.flows(until)
+                        self._take(delta, attempt)
+        if flow.cancelled_caught:
+            self._cut(self._overdue(until, flow.deadline))
+        return self.answer
+
+    def _cut(self, fault: ProviderTimeoutError) -> Assembly:
+        """What came of the answer until then. Raises the fault if nothing came that one could read."""
+        if not self.answer.text_size:
+            raise fault
+        self.answer.cut = fault.message
+        return self.answer
+
+    def _overdue(self, until: float, cut_at: float) -> ProviderTimeoutError:
+        """That the time was over while the model thought or spoke: its stream's, or what the listener allows."""
+        if cut_at >= until:
+            fault = late(self.lane.endpoint, "stream")
+        else:
+            title = self.lane.endpoint.dialect.title
+            fault = ProviderTimeoutError(
+                f"{title}: the answer was not complete within the time that the client gave",
+                details={"limit": "call"},
+            )
+        fault.details["max_attempts"] = 1
+        return fault
+
+    def _take(self, delta: Delta, attempt: Attempt) -> None:
+        answer = self.answer
+        answer.add(delta)
+        if isinstance(delta, TextDelta):
+            attempt.spoke = True
+            self.listener.chunk(self.lane.keys.masked(delta.text))
+            self._tell_size("streaming", answer.text_size)
+        elif isinstance(delta, ReasoningDelta):
+            self._tell_size("thinking", answer.reasoning_size)
+
+    def _tell_size(self, stage: str, letters: int) -> None:
+        """At once when the stage is new, then now and then: pieces come by the hundred."""
+        if stage != self._told or trio.current_time() >= self._told_at + TELL_EVERY_S:
+            self._tell(stage, f"about {letters // LETTERS_A_TOKEN + 1} tokens")
+
+    def _tell(self, stage: str, message: str) -> None:
+        self._told, self._told_at = stage, trio.current_time()
+        self.listener.stage(stage, message)
+
+
+def _was_duplicate(error: ProviderError | None) -> bool:
+    return error is not None and error.details.get("reason") == "duplicate_request_id"
+
+
+class Deaf:
+    """The listener of requests that nobody waits for."""
+
+    def stage(self, stage: str, message: str) -> None:
+        del stage, message
+
+    def chunk(self, text: str) -> None:
+        del text
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None:
+        del provider, seconds
+
+    def flows(self, until: float) -> float:
+        return until

@@ -1,0 +1,1 @@
+"""What each service wants and means, as values."""

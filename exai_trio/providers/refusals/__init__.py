@@ -1,0 +1,1 @@
+"""Reading why a service does not answer: one of our errors out."""

@@ -1,0 +1,110 @@
+"""The journal in two dicts: for tests and for the simulation, held by the same contract tests. Nothing survives it."""
+
+from collections.abc import Mapping
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.principals import names_of
+from exai_trio.storage.base import SWEEP_GRACE_S
+from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.sqlite.errors import NotKept
+
+
+@structs.define
+class MemoryJournal:
+    """A Journal that lives as long as its owner keeps it."""
+
+    _calls: dict[tuple[str, str], KeptCall] = attrs.field(factory=dict[tuple[str, str], KeptCall])
+    _acks: dict[str, int] = attrs.field(factory=dict[str, int])
+    _bases: dict[str, int] = attrs.field(factory=dict[str, int])
+    _marks: dict[tuple[str, str], float] = attrs.field(factory=dict[tuple[str, str], float])
+
+    async def accept(self, call: KeptCall) -> None:
+        await trio.lowlevel.checkpoint()
+        self._calls.pop((call.session, call.request), None)  # a new call is the newest
+        self._calls[call.session, call.request] = attrs.evolve(call, outcome=None)
+
+    async def run_again(self, session: str, request: str) -> None:
+        await trio.lowlevel.checkpoint()
+        call = self._kept(session, request)
+        self._calls[session, request] = attrs.evolve(call, attempts=call.attempts + 1)
+
+    async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
+        await trio.lowlevel.checkpoint()
+        call = self._kept(session, request)
+        if call.outcome is None:
+            self._calls[session, request] = attrs.evolve(call, outcome=outcome)
+
+    async def hand_over(
+        self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
+    ) -> None:
+        call = self._kept(session, request)  # no checkpoint before: what follows finds the new call
+        if call.outcome is None:
+            self._calls[session, request] = attrs.evolve(call, outcome=outcome)
+        self._calls[to.session, to.request] = attrs.evolve(to, outcome=None)
+        await trio.lowlevel.checkpoint()
+
+    async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
+        await trio.lowlevel.checkpoint()
+        names = names_of(principal)
+        return tuple(name for name, call in self._calls.items() if call.principal in names)
+
+    def _kept(self, session: str, request: str) -> KeptCall:
+        call = self._calls.get((session, request))
+        if call is None:
+            raise NotKept("The journal does not know this call.")
+        return call
+
+    async def acknowledge(self, acks: Mapping[str, int]) -> None:
+        await trio.lowlevel.checkpoint()
+        known = {session for session, _ in self._calls}
+        for session, seq in ((one, seq) for one, seq in acks.items() if one in known):
+            self._acks[session] = max(seq, self._acks.get(session, 0))
+
+    async def number_from(self, session: str, base: int) -> None:
+        await trio.lowlevel.checkpoint()
+        self._bases[session] = base
+
+    async def unfinished(self) -> tuple[str, ...]:
+        await trio.lowlevel.checkpoint()
+        found = {call.session: None for call in self._calls.values() if call.outcome is None}
+        return tuple(sorted(found))
+
+    async def session(self, session: str) -> KeptSession | None:
+        await trio.lowlevel.checkpoint()
+        calls = tuple(call for call in self._calls.values() if call.session == session)
+        if not calls:
+            return None
+        acked, base = self._acks.get(session, 0), self._bases.get(session, 0)
+        return KeptSession(calls=calls, acked=acked, base=base)
+
+    async def sweep_calls(self, now: float | None, unnumbered_s: float) -> int:
+        await trio.lowlevel.checkpoint()
+        if now is not None:
+            old = [key for key, call in self._calls.items() if _is_old(call, now, unnumbered_s)]
+            marks = {key: at for key, at in self._marks.items() if key in old and at <= now}
+            self._marks = {key: marks.get(key, now) for key in old}
+        gone = [key for key in self._calls if self._is_over(key, now, unnumbered_s)]
+        for key in gone:
+            del self._calls[key]
+            self._marks.pop(key, None)
+        left = {session for session, _ in self._calls}
+        self._acks = {session: seq for session, seq in self._acks.items() if session in left}
+        self._bases = {session: base for session, base in self._bases.items() if session in left}
+        return len(gone)
+
+    def _is_over(self, key: tuple[str, str], now: float | None, unnumbered_s: float) -> bool:
+        call = self._calls[key]
+        if call.outcome is None:
+            return False
+        if 0 < call.outcome.seq <= self._acks.get(call.session, 0) and not call.lasting:
+            return True
+        grace = SWEEP_GRACE_S if call.outcome.seq else unnumbered_s
+        return now is not None and self._marks.get(key, now) <= now - grace
+
+
+def _is_old(call: KeptCall, now: float, unnumbered_s: float) -> bool:
+    kept_s = KEPT_S if call.outcome and call.outcome.seq else unnumbered_s
+    return call.outcome is not None and call.outcome.at <= now - kept_s

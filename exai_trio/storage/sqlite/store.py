@@ -1,0 +1,294 @@
+"""One SQLite file, for everything that is kept: the only module that knows sqlite3, and where its errors become StorageError.
+
+WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes
+(not with synchronous FULL, which costs a disk flush for each commit).
+One connection writes (group commits in a thread, short writes on the loop's own), another reads, a third copies the log back
+into the file; each is used by one thread at a time.
+"""
+
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.errors import StorageError
+from exai_trio.principals import OWNER
+from exai_trio.storage.base import Conversation, Step, Turn
+from exai_trio.storage.journal import Journal
+from exai_trio.storage.sqlite import conversations
+from exai_trio.storage.sqlite.batches import transaction
+from exai_trio.storage.sqlite.database_file import Opened, Pair, make_private
+from exai_trio.storage.sqlite.errors import Damaged, DiskFull, kind_of, remedy_of
+from exai_trio.storage.sqlite.group_commit import GroupCommit, open_group_commit
+from exai_trio.storage.sqlite.journal import SqliteJournal
+from exai_trio.storage.sqlite.quarantine import marker
+from exai_trio.storage.sqlite.space_reserve import Ballast
+from exai_trio.storage.sqlite.upgrade import schema_version, upgrade
+from exai_trio.storage.sqlite.write_path import LOG_LENGTH, Writing, probe
+
+T = TypeVar("T")
+
+# How long a statement waits for another process's lock, in milliseconds.
+BUSY_MS = 2_000
+# A cache of each connection: SQLite would fill 2 MiB with what the system caches anyway.
+CACHE_KIB = 512
+
+
+@structs.frozen
+class SqliteStore:
+    """Conversations in an open file, and the Store of one principal there; made by `open_sqlite`, unusable after its block."""
+
+    _writer: GroupCommit
+    _opened: Opened[sqlite3.Connection]
+    _reading: trio.CapacityLimiter
+    _copying: trio.CapacityLimiter
+    _writing: Writing
+    _copy_back: Callable[[], None]
+
+    _principal: str = OWNER
+
+    def of(self, principal: str) -> "SqliteStore":
+        return attrs.evolve(self, principal=principal)
+
+    @property
+    def principal(self) -> str:
+        """Whose conversations are seen."""
+        return self._principal
+
+    async def load(self, continuation_id: str, now: float) -> Conversation | None:
+        return await self.read(
+            lambda connection: conversations.load(connection, self._principal, continuation_id, now)
+        )
+
+    async def append(
+        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+    ) -> int:
+        rows = [conversations.row(turn) for turn in turns]
+        return await self._writer.write(
+            lambda connection: conversations.append(
+                connection, (self._principal, continuation_id), rows, now, expires_at
+            )
+        )
+
+    async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
+        return await self.read(
+            lambda connection: conversations.kept_under(connection, self._principal, keys, now)
+        )
+
+    async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
+        return await self.read(
+            lambda connection: conversations.living_steps(
+                connection, self._principal, continuation_id, now
+            )
+        )
+
+    async def add_step(
+        self, continuation_id: str, step: Step, now: float, expires_at: float
+    ) -> tuple[Step, ...]:
+        row = conversations.step_row(step)
+        return await self._writer.write(
+            lambda connection: conversations.add_step(
+                connection, (self._principal, continuation_id), row, now, expires_at
+            )
+        )
+
+    async def sweep(self, now: float) -> int:
+        return await self._writer.write(lambda connection: conversations.sweep(connection, now))
+
+    async def newest_at(self) -> float | None:
+        return await self.read(conversations.newest_at)
+
+    async def note_time(self, now: float) -> None:
+        await self._writer.write(lambda connection: conversations.note_time(connection, now))
+
+    def journal(self) -> Journal:
+        """The journal of calls in the same file, written in the same commits."""
+        return SqliteJournal(self._writer, self.read, self._writing.ballast)
+
+    @property
+    def is_full(self) -> bool:
+        """The disk was full and still is: what can wait is refused."""
+        return self._writing.ballast.spent
+
+    @property
+    def fault(self) -> StorageError | None:
+        """Why nothing could be written the last time; None if all is well."""
+        return self._opened.fault
+
+    @property
+    def set_aside(self) -> Path | None:
+        """The damaged file that was last replaced by a fresh one."""
+        return self._opened.set_aside
+
+    def flush_by(self, deadline: float) -> None:
+        """The process has time until then, on trio's clock."""
+        self._writer.flush_by = deadline
+
+    async def recover(self) -> None:
+        """See whether a disk that was full has room again, what could not be written can be, and the file is still there."""
+        if self._writing.ballast.spent:
+            await trio.to_thread.run_sync(self._writing.ballast.restore, limiter=self._reading)
+        removed = await trio.to_thread.run_sync(self._opened.look, limiter=self._reading)
+        if removed or self._opened.fault is not None or self._opened.damaged:
+            with suppress(StorageError):
+                await self._writer.write(probe)
+
+    async def keep_log_short(self) -> None:
+        """Copy a log that has become long back into the file, while others write; then it can be begun anew.
+
+        Cancelling waits for the disk. Raises StorageError.
+        """
+        if self._writing.is_log_over(LOG_LENGTH):
+            with self._writing.beside_copying():
+                began = trio.current_time()
+                await trio.to_thread.run_sync(self._copy_back, limiter=self._copying)
+                self._writing.note_copied(trio.current_time() - began)
+                await self._writer.write(probe)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Have statements of another module of this package done in the next batch."""
+        return await self._writer.write(work)
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
+
+        def run() -> T:
+            opened = self._opened
+            with (
+                opened.reader() as reader,
+                _noting_damage(opened),
+                transaction(reader, "DEFERRED"),
+            ):
+                return query(reader)
+
+        return await trio.to_thread.run_sync(
+            run, thread_name="exai storage reader", limiter=self._reading
+        )
+
+
+@asynccontextmanager
+async def open_sqlite(
+    path: Path, *, over_power_loss: bool = False, lasting: bool = False
+) -> AsyncGenerator[SqliteStore]:
+    """Open the store, making or upgrading the file if needed; leaving the block flushes and closes it.
+
+    `over_power_loss`: each commit waits until the disk has it (synchronous FULL). `lasting`: a damaged file is set aside,
+    never overwritten, and a fresh one is made, at any time; a file that cannot be used is no reason to raise, what
+    is asked of the store fails until it can be.
+    Raises: StorageError if the file is not ours, or was made by a newer EXAI, or (unless `lasting`) cannot be used.
+    """
+    limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
+    ballast = Ballast(path.with_name(f"{path.name}.ballast"))
+    connect = partial(_open, ballast=ballast, over_power_loss=over_power_loss)
+    opened = Opened(path, connect, _copy, lasting=lasting)
+    await trio.to_thread.run_sync(_open_first, opened, limiter=limiter)
+    try:
+        writing = Writing(opened, ballast, _sqlite_faults, flushes=over_power_loss)
+        async with open_group_commit(writing.commit, writing.at_once) as commits:
+            copying = trio.CapacityLimiter(1)
+            copy_back = partial(_copy_back, opened)
+            yield SqliteStore(commits, opened, limiter, copying, writing, copy_back)
+    finally:
+        # The last close copies the log back into the file: a few milliseconds, at the end of the process only.
+        opened.close()
+
+
+def check_ours(path: Path) -> None:
+    """Raises NotOurs where `open_sqlite` would, and changes nothing; whatever else is wrong with the file is not looked for."""
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(_existing(path, "ro")) as reader:
+        schema_version(reader, path)
+
+
+def _open_first(opened: Opened[sqlite3.Connection]) -> None:
+    if opened.lasting and marker(opened.path).exists():
+        opened.note_damage()
+    opened.open()
+
+
+def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite3.Connection]:
+    """In spite of a full disk, if the ballast makes room."""
+    try:
+        pair = _connect_both(path)
+    except DiskFull:
+        if not ballast.spend():
+            raise
+        pair = _connect_both(path)
+    pair.writer.execute(f"PRAGMA synchronous = {'FULL' if over_power_loss else 'NORMAL'}")
+    # The loop uses it as well as the thread: it neither waits for a lock nor copies the log back by itself.
+    pair.writer.execute("PRAGMA busy_timeout = 0")
+    pair.writer.execute("PRAGMA wal_autocheckpoint = 0")
+    pair.writer.execute(f"PRAGMA journal_size_limit = {LOG_LENGTH // 2}")  # of one begun anew
+    ballast.restore()
+    return pair
+
+
+def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
+    with _sqlite_faults(path):
+        make_private(path)
+        with ExitStack() as otherwise:
+            writer = otherwise.enter_context(closing(_connect(path)))
+            upgrade(writer, path)
+            pair = Pair(writer, _connect(path))
+            otherwise.pop_all()
+        return pair
+
+
+def _copy_back(opened: Opened[sqlite3.Connection]) -> None:
+    """What stands in the log now is in the file, too, when this returns."""
+    with _noting_damage(opened), closing(_existing(opened.path, "rw")) as copier:
+        copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
+
+def _existing(path: Path, mode: str) -> sqlite3.Connection:
+    """Does not make the file."""
+    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
+
+
+def _copy(connection: sqlite3.Connection, path: Path) -> None:
+    """The file has its name only once it is whole: one that exists is taken for the store's."""
+    new = path.with_name(f"{path.name}.new")
+    with _sqlite_faults(path):
+        make_private(new)
+        with closing(sqlite3.connect(new)) as fresh:
+            connection.backup(fresh)
+        new.replace(path)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Used by one thread at a time (a limiter of one each), but not always by the same one.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    with ExitStack() as otherwise:
+        otherwise.callback(connection.close)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
+        otherwise.pop_all()
+    return connection
+
+
+@contextmanager
+def _noting_damage(opened: Opened[sqlite3.Connection]) -> Generator[None]:
+    try:
+        with _sqlite_faults():
+            yield
+    except Damaged:
+        opened.note_damage()
+        raise
+
+
+@contextmanager
+def _sqlite_faults(path: Path | None = None) -> Generator[None]:
+    """sqlite3's errors, and the system's while opening, leave as StorageError with a remedy."""
+    try:
+        yield
+    except (sqlite3.Error, OSError, UnicodeDecodeError) as fault:
+        where = f" {path}" if path else ""
+        kind = kind_of(fault)
+        raise kind(f"The store{where} could not be used: {fault}. {remedy_of(fault)}") from fault

@@ -1,0 +1,1 @@
+"""Asking a model, as every tool does it."""

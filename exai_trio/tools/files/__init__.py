@@ -1,0 +1,1 @@
+"""Tools that give files to providers, and ask about them."""

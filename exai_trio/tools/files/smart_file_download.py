@@ -1,0 +1,89 @@
+"""smart_file_download: what a provider holds under a file id, as a new file on this machine. Nothing is overwritten."""
+
+import hashlib
+from pathlib import Path
+from typing import Annotated
+
+import trio
+from msgspec import Meta
+
+from exai_trio import structs
+from exai_trio.errors import StorageError
+from exai_trio.system.private_files import replace_private
+from exai_trio.tools import envelope
+from exai_trio.tools.arguments import concerning
+from exai_trio.tools.asking import model_choice
+from exai_trio.tools.base import Answer, Caller, Services, Tool
+from exai_trio.tools.files import uploads
+from exai_trio.workspace.write import safe_name
+
+
+@structs.frozen(kw_only=True)
+class Arguments:
+    """What smart_file_download takes."""
+
+    file_id: Annotated[str, Meta(min_length=1)]
+    destination: Annotated[str, Meta(description="New file or a directory; absolute")] = ""
+
+
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
+    place = None
+    if arguments.destination:
+        with concerning("destination"):
+            place = await services.files.find_place(arguments.destination, caller.roots)
+    with concerning("file_id"):
+        file_id = uploads.check_id(arguments.file_id.strip())
+        provider, name = await _holder(services, caller, file_id)
+        content = await uploads.read_file(services, caller, provider, file_id)
+    if place is None:
+        path = await _keep(services, f"{file_id}-{safe_name(name)}", content)
+    else:
+        with concerning("destination"):
+            path = await services.files.write_new(place, name or file_id, content)
+    facts = {
+        "path": str(path),
+        "file_id": file_id,
+        "size_bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+    }
+    return envelope.as_json(
+        "smart_file_download",
+        facts,
+        metadata=model_choice.served_by(services, provider)
+        | {"notice": "the text that the provider extracted"},
+    )
+
+
+async def _holder(services: Services, caller: Caller, file_id: str) -> tuple[str, str]:
+    """The provider that has the file and its name there. Ids that EXAI does not know: GLM's are numbers, Kimi's are words."""
+    for provider in ("kimi", "glm"):
+        if provider in services.gateway.permits():
+            account = services.gateway.account(provider)
+            registry = services.uploads.registry.of(caller.principal)
+            for known in await registry.uploads(provider, account):
+                if known.file_id == file_id:
+                    return provider, known.filename
+    return ("glm" if file_id.isdigit() else "kimi"), ""
+
+
+async def _keep(services: Services, name: str, content: bytes) -> Path:
+    path = services.config.home / "files" / name
+    try:
+        await trio.to_thread.run_sync(
+            replace_private, path, content, limiter=services.files.limiter
+        )
+    except OSError as fault:
+        raise StorageError(f"{path} cannot be written: {fault.strerror}.") from fault
+    return path
+
+
+TOOL = Tool(
+    name="smart_file_download",
+    description="Fetch a provider's file to this machine.",
+    arguments=Arguments,
+    paths={"destination": "write"},
+    run=run,
+    visibility="core",
+    read_only=False,
+    output_schema=envelope.OUTPUT_SCHEMA,
+)

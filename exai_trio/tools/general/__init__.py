@@ -1,0 +1,1 @@
+"""Tools for everything else: chat, challenge, result, threads."""

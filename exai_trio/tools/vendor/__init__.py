@@ -1,0 +1,1 @@
+"""Tools that show one service as it is."""
