@@ -29,10 +29,14 @@ def _fits(value: object) -> bool:
 
 def _listed(items: Schema, value: object) -> list[object]:
     """The entries: of a list, of a text that writes one, or the single value."""
-    given = [value] if isinstance(value, str | dict) else list(cast("Iterable[object]", value))
+    given: list[object] = []
+    if isinstance(value, str | dict):
+        given.append(cast("object", value))
+    else:
+        given.extend(cast("Iterable[object]", value))
     written = _read(given[0]) if len(given) == 1 else None
     is_meant = isinstance(written, list) and _are(items, cast("list[object]", written))
-    return cast("list[object]", written) if is_meant else list(given)
+    return cast("list[object]", written) if is_meant else given
 
 
 def _are(items: Schema, written: list[object]) -> bool:
