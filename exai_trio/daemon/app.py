@@ -88,11 +88,12 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         with suppress(OSError):  # a job tries again
             home.keep_token()
         _open_logs(stack, config, home)
-        shared = await stack.enter_async_context(_build(config, _port(listeners), home, outside))
+        building = _build(config, _port(listeners), home, outside)
+        shared, sessions = await stack.enter_async_context(building)
         with suppress(OSError):  # a job tries again
             home.note_pid()
         stack.enter_context(watching(Watchdog()))
-        await run(Parts(shared, listeners, reread, elsewhere, home.let_go), task_status)
+        await run(Parts(shared, sessions, listeners, reread, elsewhere, home.let_go), task_status)
         with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError):  # a job has said so
             await shared.in_thread(shared.flush_logs)
         log.info("stopped")
@@ -125,8 +126,8 @@ async def _outside(config: Config) -> AsyncGenerator[_Outside]:
 @asynccontextmanager
 async def _build(
     config: Config, port: int, home: Home, outside: _Outside | None
-) -> AsyncGenerator[Shared]:
-    """Everything that the parts of the daemon share, and its closing."""
+) -> AsyncGenerator[tuple[Shared, dict[str, Session]]]:
+    """Everything that the parts of the daemon share, the table of its sessions, and its closing."""
     async with AsyncExitStack() as stack:
         if outside is None:
             outside = await stack.enter_async_context(_outside(config))
@@ -151,7 +152,7 @@ async def _build(
             now=unix_now,
             is_clock_trusted=lambda: clock.trusts(unix_now(), trio.current_time()),
         )
-        yield Shared(
+        shared = Shared(
             config=config,
             boot_id=facts.boot_id,
             registry=facts.registry,
@@ -167,8 +168,8 @@ async def _build(
             draining=facts.draining,
             keys=gateway.keys,
             journal=journal,
-            sessions=sessions,
         )
+        yield shared, sessions
 
 
 def _facts(

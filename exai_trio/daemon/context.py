@@ -1,7 +1,7 @@
 """What all parts of one daemon share, built once by `app`. Little behaviour here."""
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeVarTuple
+from typing import TypeVarTuple
 
 import attrs
 import trio
@@ -23,9 +23,6 @@ from .home_lock import Home
 from .live_registry import Offered
 from .sessions.memory_budget import Burden
 from .takeover.sockets import Ending
-
-if TYPE_CHECKING:  # a session shares what is here
-    from .sessions.session import Session
 
 Given = TypeVarTuple("Given")
 
@@ -57,7 +54,6 @@ class Shared:
     keys: KnownSecrets = attrs.field(factory=KnownSecrets)
     journal: Journal | None = None
     home: Home | None = None
-    sessions: "dict[str, Session]" = attrs.field(factory=dict[str, "Session"])
     toolcalls: CallLog[ToolCallLine] = attrs.field(
         default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
     )

@@ -32,7 +32,7 @@ async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -
         outbox.put(encode(Bye(reason="draining", retry_after_s=shared.retry_after_s)))
     with trio.move_on_after(calls_s):
         await shared.wait_quiet()
-        for session in list(shared.sessions.values()):
+        for session in list(sessions.table.values()):
             await session.running.wait_kept()
     sessions.leave_calls(interrupted(shared.retry_after_s))
     with trio.move_on_after(flush_s):

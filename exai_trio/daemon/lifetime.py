@@ -25,6 +25,7 @@ from .jobs.jobs import Jobs
 from .live_registry import Toolset
 from .reload import Reread, Switching
 from .sessions.registry import Sessions
+from .sessions.session import Session
 from .takeover.messages import closing
 from .takeover.predecessor import Elsewhere
 from .takeover.sockets import offer
@@ -48,9 +49,10 @@ class Addresses:
 
 @structs.frozen(eq=False)
 class Parts:
-    """What `serve` has opened; `let_go` gives EXAI_HOME to a successor."""
+    """What `serve` has opened; `sessions` is their table, by id; `let_go` gives EXAI_HOME to a successor."""
 
     shared: Shared
+    sessions: dict[str, Session]
     listeners: list[trio.SocketListener]
     reread: Reread | None
     elsewhere: Elsewhere | None
@@ -64,7 +66,7 @@ async def run(  # noqa: ASYNC128 - hands task_status on
     async with trio.open_nursery() as app:
         await app.start(_watch_signals, ending.stop, app.cancel_scope)
         async with trio.open_nursery() as living:
-            sessions = Sessions(parts.shared, living, parts.elsewhere)
+            sessions = Sessions(parts.shared, living, parts.elsewhere, table=parts.sessions)
             await _restore(sessions)
             if parts.elsewhere is not None:
                 app.start_soon(parts.elsewhere.run)

@@ -23,6 +23,7 @@ from exai_trio.mcp.open_calls import CALL, Asker, Open, Pending, opened
 from exai_trio.mcp.params import Call
 from exai_trio.mcp.results import EARLIER, failure, local_fault, ran_earlier, too_large, too_many
 from exai_trio.shim.client_timeouts import Promise, budget_of
+from exai_trio.system.change import Change
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.wire.handles import handle_of, handle_text
 from exai_trio.wire.messages import (
@@ -72,7 +73,7 @@ class Bridge:
     _pending: Pending = attrs.field(factory=Pending)
     _greeted_roots: tuple[str, ...] = ()
     _numbers: Iterator[int] = attrs.field(factory=count)
-    _change: trio.Event = attrs.field(factory=trio.Event)
+    _change: Change = attrs.field(factory=Change)
 
     # The client's side
 
@@ -123,7 +124,7 @@ class Bridge:
         self.lines.withdraw(id_)
         if self._pending.withdraw(id_) is not None:
             self.work.set()
-            self._tell_change()
+            self._change.tell()
 
     def expire(self, now: float) -> None:
         """Answer every call whose deadline has passed: with its handle if a daemon has it, else with the fault."""
@@ -156,7 +157,7 @@ class Bridge:
         )
         self._pending.expire(asker.id)
         self._replies.outcome(call, asker, outcome)
-        self._tell_change()
+        self._change.tell()
 
     def give_up_all(self, why: str) -> None:
         """Answer everything that is open with TIMEOUT, and have it cancelled."""
@@ -172,7 +173,7 @@ class Bridge:
         self._pending.withdraw(asker.id)
         self.work.set()
         self._replies.fault(call, asker, fault, ran)
-        self._tell_change()
+        self._change.tell()
 
     def refuse_all(self, code: str, message: str, category: str) -> None:
         """No daemon will take calls: answer all that are open."""
@@ -209,10 +210,6 @@ class Bridge:
         while self._pending.is_cancelling and self.presence.absent_since is None:
             await self._change.wait()
 
-    def _tell_change(self) -> None:
-        change, self._change = self._change, trio.Event()
-        change.set()
-
     # The daemon's side
 
     def connected(
@@ -237,7 +234,7 @@ class Bridge:
     def disconnected(self, now: float, absence: str, remedy: str) -> None:
         """There is no daemon, for the reason given; what is open waits."""
         self.presence.go(now, absence, remedy)
-        self._tell_change()
+        self._change.tell()
 
     @property
     def expects_more(self) -> bool:
@@ -299,4 +296,4 @@ class Bridge:
     def _note_ended(self) -> None:
         if self._pending.has_unsent:  # there is room for one more
             self.work.set()
-        self._tell_change()
+        self._change.tell()

@@ -181,7 +181,7 @@ async def open_house(journal=None, *, repeatable=True, elsewhere=None, tools=(),
     registry = Toolset(Registry.from_config(config, (*BUILT_IN, nap, *tools)))
     async with trio.open_nursery() as living, trio.open_nursery() as connections:
         shared = _shared(config, registry, journal)
-        sessions = Sessions(shared, living, elsewhere)
+        sessions = Sessions(shared, living, elsewhere, table=shared.services.calls.sessions)
         with suppress(StorageError):
             await sessions.restore()
         server = Server(shared, sessions, OurNames.of(config), Places(config), Limits(close_s=1.0))
@@ -240,7 +240,6 @@ def _shared(config, registry, journal):
         facts=facts,
         draining=draining,
         journal=journal,
-        sessions=sessions,
     )
 
 

@@ -238,7 +238,7 @@ async def test_a_session_stays_until_its_last_outcome_is_kept(house, autojump_cl
         async with daemon.connect(session_id="win", last_seq=last) as (client, ack):
             heard = await heard_within(client, 5)
         await trio.sleep(20)
-        sessions = set(daemon.shared.sessions)
+        sessions = set(daemon.sessions.table)
 
     assert ack.resumed
     assert [] == heard

@@ -1,8 +1,10 @@
-"""What is noted of a call that has ended: in the figures, in toolcalls.jsonl and in the metrics file."""
+"""What is noted of a call: in the figures, in toolcalls.jsonl and the metrics file when it has ended, and in each line of the log."""
 
+from exai_trio.observability import logs
 from exai_trio.observability.metrics import CallLine
 from exai_trio.observability.owned_lines import written
 from exai_trio.observability.toolcalls import ToolCallLine, shortened
+from exai_trio.principals import OWNER
 from exai_trio.wire.messages import CallFailed
 
 from ..context import Shared
@@ -43,3 +45,11 @@ def line_of(call: Call, outcome: Outcome) -> ToolCallLine:
         principal=written(call.principal),
         arguments=shortened(call.request.arguments),
     )
+
+
+def sign_logs(call: Call) -> None:
+    """What this task logs from now on says whose it is."""
+    logs.principal.set("" if call.principal == OWNER else written(call.principal))
+    logs.session_id.set(call.session_id)
+    logs.request_id.set(call.request_id)
+    logs.correlation_id.set(call.correlation_id)

@@ -12,17 +12,15 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
-from exai_trio.observability import logs
-from exai_trio.observability.owned_lines import written
-from exai_trio.principals import OWNER
 from exai_trio.storage.sqlite.errors import NotKept
+from exai_trio.system.change import Change
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
 from ..context import Shared
 from ..delivery.sender import Mail
 from . import early_refusals
 from .call_journal import Ledger
-from .call_log import count
+from .call_log import count, sign_logs
 from .execution import Call, Outcome, outcome_of
 from .recovery import may_run_again
 from .wire_errors import as_fault, not_journalled
@@ -75,7 +73,7 @@ class Running:
         factory=set[RequestId]
     )  # reports go on without a disk
     _late: int = 0
-    _changed: trio.Event | None = None  # made when somebody waits: most sessions are idle
+    _change: Change = attrs.field(factory=Change)
 
     @property
     def holds_back(self) -> bool:
@@ -85,7 +83,7 @@ class Running:
     async def wait_none(self) -> None:
         """Return when no call runs and every outcome is kept."""
         while self.busy:
-            await self._wait_change()
+            await self._change.wait()
 
     @property
     def is_kept(self) -> bool:
@@ -104,17 +102,17 @@ class Running:
     async def wait_ended(self, request_id: RequestId) -> None:
         """Return when this call does not run, and its outcome is kept."""
         while request_id in self.calls or self.mail.holds(request_id):
-            await self._wait_change()
+            await self._change.wait()
 
     async def wait_dispensable(self) -> None:
         """Return when no task of ours runs a call of another session, and no outcome is still due to the disk."""
         while self.handed_over or self._late:
-            await self._wait_change()
+            await self._change.wait()
 
     async def wait_kept(self) -> None:
         """Return when no outcome is still due to the disk."""
         while self._late:
-            await self._wait_change()
+            await self._change.wait()
 
     def move(self, call: Call, there: "Running") -> None:
         """The call belongs there from now on, and ends there; its task is still ours."""
@@ -133,7 +131,7 @@ class Running:
 
     async def run(self, call: Call) -> None:
         """An accepted call to its outcome. Cancelled, it stays open in the journal."""
-        _sign_logs(call)
+        sign_logs(call)
         due: Due | None = None
         try:
             refusal = await early_refusals.paths_refused(call)
@@ -234,12 +232,12 @@ class Running:
                 await due.keep()
             finally:
                 self._late -= 1
-                self._tell_change()
+                self._change.tell()
 
     async def go_on(self, call: Call, work: Callable[[Call], Awaitable[Outcome]]) -> None:
         """A call that an earlier daemon accepted and did not end, to the outcome that `work` gives. Cancelled, it stays open
         in the journal."""
-        _sign_logs(call)
+        sign_logs(call)
         self.shared.figures.accepted += 1
         due: Due | None = None
         try:
@@ -298,22 +296,4 @@ class Running:
     def count_out(self) -> None:
         """A call that was begun or moved here is over."""
         self.busy -= 1
-        self._tell_change()
-
-    def _tell_change(self) -> None:
-        if self._changed is not None:
-            self._changed.set()
-            self._changed = None
-
-    async def _wait_change(self) -> None:
-        if self._changed is None:
-            self._changed = trio.Event()
-        await self._changed.wait()
-
-
-def _sign_logs(call: Call) -> None:
-    """What this task logs from now on says whose it is."""
-    logs.principal.set("" if call.principal == OWNER else written(call.principal))
-    logs.session_id.set(call.session_id)
-    logs.request_id.set(call.request_id)
-    logs.correlation_id.set(call.correlation_id)
+        self._change.tell()

@@ -31,19 +31,16 @@ _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @structs.define(eq=False)
 class Sessions:
-    """`living` is the nursery of the sessions; whoever opened it ends them. `elsewhere` is the daemon that we replaced."""
+    """`living` is the nursery of the sessions; whoever opened it ends them; `table` has them by id. `elsewhere` is the daemon that we replaced."""
 
     shared: Shared
     living: trio.Nursery
     elsewhere: Elsewhere | None = None
     restored: bool = False
+    table: dict[str, Session] = attrs.field(factory=dict[str, Session])
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
     _unread_since: dict[str, float] = attrs.field(factory=dict[str, float])
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
-
-    @property
-    def table(self) -> dict[str, Session]:
-        return self.shared.sessions
 
     async def adopt(self, session: Session) -> None:
         """A session that no client has, for a call that was handed over."""

@@ -94,7 +94,7 @@ class House:
     async def _serve(self, everything: trio.Nursery, task_status) -> None:
         async with trio.open_nursery() as living:
             shared = self._shared()
-            sessions = Sessions(shared, living)
+            sessions = Sessions(shared, living, table=shared.services.calls.sessions)
             for _ in range(100):
                 try:
                     await sessions.restore()
@@ -168,6 +168,5 @@ class House:
             call_log=CallLog(self.config.logs / "metrics"),
             facts=facts,
             journal=self.disk,
-            sessions=sessions,
             burden=Burden(2**20, idle=_IDLE_BYTES),
         )

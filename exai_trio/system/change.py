@@ -1,0 +1,24 @@
+"""Waiting for a change of something: many tasks wait, its owner tells them all, each checks its own condition again."""
+
+import trio
+
+from exai_trio import structs
+
+
+@structs.define(eq=False)
+class Change:
+    """Costs an event only while somebody waits. Cancelling a wait leaves nothing behind."""
+
+    _event: trio.Event | None = None
+
+    async def wait(self) -> None:
+        """Return at the next `tell`."""
+        if self._event is None:
+            self._event = trio.Event()
+        await self._event.wait()
+
+    def tell(self) -> None:
+        """Wake everybody who waits now."""
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()

@@ -1,0 +1,59 @@
+"""The shape of the package: what import-linter leaves out, since it does not look at imports for type checkers."""
+
+import ast
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+PACKAGE = Path(__file__).parent.parent / "exai_trio"
+
+
+def imported(name: str, tree: ast.Module) -> Iterator[str]:
+    """Every dotted name that this module may import, also those that are attributes of a module."""
+    parts = name.split(".")
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = parts[: len(parts) - node.level] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            yield source
+            yield from (f"{source}.{alias.name}" for alias in node.names)
+
+
+def graph_of(sources: dict[str, str]) -> dict[str, set[str]]:
+    """Which of these modules imports which, imports for type checkers included."""
+    return {
+        name: {one for one in imported(name, ast.parse(text)) if one in sources and one != name}
+        for name, text in sources.items()
+    }
+
+
+def circle_in(graph: dict[str, set[str]]) -> list[str]:
+    """The modules of one circle, or none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as circle:
+        return circle.args[1]
+    return []
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    """There is no circle of imports, not even one that only a type checker goes round."""
+    sources = {
+        ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts): path.read_text("utf-8")
+        for path in PACKAGE.rglob("*.py")
+    }
+
+    assert [] == circle_in(graph_of(sources))
+
+
+def test_a_circle_under_type_checking_is_found():
+    """The look at circles sees imports that are only for type checkers."""
+    sources = {
+        "a.one": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from .two import Two",
+        "a.two": "from .three import three",
+        "a.three": "from a import one",
+    }
+
+    assert {"a.one", "a.two", "a.three"} == set(circle_in(graph_of(sources)))
