@@ -16,7 +16,7 @@ import trio
 from chaos.endings import ends_cleanly
 
 _ALONE = (
-    ("chaos", "kill-daemon=30", "rolling=2", "drain-long=1"),
+    ("chaos", "kill-daemon=30", "rolling=2", "drain-long=1", "provider-odd=1"),
     ("chaos", "autostarted=10", "no-daemon=5", "--jobs", "2"),
 )
 _LANES = (

@@ -24,6 +24,17 @@ _PATIENCE = {
     "EXAI_STREAM_IDLE_S": "1",
     "SIMPLE_TOOL_TIMEOUT_SECS": "8",
 }
+# Answers that come whole with something odd beside them: each is paid for once.
+_ODD = (
+    "usage=choice",
+    "usage=none",
+    "no_done",
+    "think_tags reasoning=5",
+    "comments",
+    "piece=1",
+    "comments piece=3 usage=choice",
+    "no_done usage=none piece=2",
+)
 _MOST_REQUESTS = 6  # of one run, whatever the provider does
 
 
@@ -51,6 +62,20 @@ async def provider(trial: Trial) -> None:
             done = [visit.mark for visit in visits if visit.complete and visit.status == 200]
             again = [one.mark for one in sound if done.count(one.mark) > 1]
             trial.hold(not again, f"carried out again after a good answer: {again}")
+
+
+async def odd(trial: Trial) -> None:
+    """The provider's answers are whole and odd: none is asked for again."""
+    async with open_world(**_PATIENCE) as world:
+        await world.daemon()
+        editor = await world.editor()
+        for _ in trial.rounds():
+            asked = [(await trial.ask(editor, 1, shape))[0] for shape in _ODD]
+            await trial.hear(editor, asked)
+            trial.must_succeed(asked)
+            visits = [visit.mark for visit in await trial.count(world)]
+            for one in asked:
+                trial.figure("requests for a finished answer", visits.count(one.mark))
 
 
 def _mends(harm: str) -> bool:

@@ -45,6 +45,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "narrow": Scenario(network.narrow),
     "namespace": Scenario(network.namespace, network.no_namespaces),
     **{name: Scenario(providers.provider) for name in providers.names()},
+    "provider-odd": Scenario(providers.odd),
     "disk-full": Scenario(scarcity.disk_full, scarcity.no_mounts),
     "descriptors": Scenario(scarcity.descriptors_out),
     "clock-jump": Scenario(scarcity.clock_jump),
