@@ -142,7 +142,7 @@ async def closed(desk: Desk) -> None:
     if await desk.agent.child.wait(_QUIET_S) is None:
         raise Broken("the editor does not end")
     await desk.nothing_runs()
-    if left := shims(desk.world.home):
+    if left := processes(desk.world.home, "shim"):
         raise Broken(f"shims outlive their editor: {left}")
 
 
@@ -158,13 +158,16 @@ STEPS: tuple[tuple[str, Step], ...] = (
 )
 
 
-def shims(home: Path) -> list[int]:
-    """The processes that are shims of this home."""
+def processes(home: Path, command: str) -> list[int]:
+    """Those of this home that run this command of EXAI."""
     found: list[int] = []
     for process in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             words = (process / "cmdline").read_bytes().split(b"\0")
-            if b"shim" in words and str(home).encode() in (process / "environ").read_bytes():
+            if (
+                command.encode() in words
+                and str(home).encode() in (process / "environ").read_bytes()
+            ):
                 found.append(int(process.name))
     return found
 
@@ -175,10 +178,11 @@ def _send(pid: int, number: signal.Signals) -> None:
 
 @asynccontextmanager
 async def daemon_ended(world: World) -> AsyncGenerator[None]:
-    """At the end the daemon that a shim started is told to end: it is no child of ours."""
+    """At the end the daemon that a shim started is ended, for it is no child of ours; first the shims, which would start another."""
     try:
         yield
     finally:
-        with suppress(OSError, ValueError):
-            pid = int((world.home / "exai/logs/ws_daemon.pid").read_text(encoding="ascii"))
-            _send(pid, signal.SIGKILL)
+        for command in ("shim", "serve"):
+            for pid in processes(world.home, command):
+                with suppress(OSError):
+                    _send(pid, signal.SIGKILL)
