@@ -279,9 +279,9 @@ async def test_the_daemon_starts_with_what_an_earlier_one_learnt(tmp_path):
     """And keeps what it learns in the same file."""
     config = attrs.evolve(Config(), home=tmp_path)
     with own_home(config) as home:
-        async with app._build(config, 0, home, None) as first:
+        async with app._build(config, 0, home, None) as (first, _):
             await first.services.ratios.keep("glm/glm-4.6", 1.5, 1.0)
-        async with app._build(config, 0, home, None) as second:
+        async with app._build(config, 0, home, None) as (second, _):
             factor = second.services.calibration.factor("glm/glm-4.6")
 
     assert 1.5 == factor
