@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from exai_trio.tools.workflow.tracing import callflow, macros
-from exai_trio.tools.workflow.tracing.reading_process import read
+from exai_trio.tools.workflow.tracing.parse_process import read
 
 
 def calls(suffix, text):

@@ -12,7 +12,7 @@ from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.tools import prompts
 from exai_trio.tools.base import Caller, Services
 from exai_trio.tools.envelope import Offer
-from exai_trio.tools.workflow.steps import State, state_of
+from exai_trio.tools.workflow.steps.investigation_state import State, state_of
 
 HOUR_S = 3600
 _UNFINISHED = "unfinished"

@@ -10,8 +10,8 @@ from exai_trio.providers.base import ThinkingLevel
 from exai_trio.tools.base import Caller, Services, Visibility
 from exai_trio.tools.prompts import Section
 from exai_trio.tools.statuses import Status, pause_for
-from exai_trio.tools.workflow.arguments import Stepwise
-from exai_trio.tools.workflow.steps import Note, State
+from exai_trio.tools.workflow.step_arguments import Stepwise
+from exai_trio.tools.workflow.steps.investigation_state import Note, State
 
 
 @structs.frozen(kw_only=True)

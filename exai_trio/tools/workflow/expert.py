@@ -19,7 +19,7 @@ from exai_trio.tools.envelope import whole_characters
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow.definition import Hold, StepCall, Workflow
 from exai_trio.tools.workflow.response import Outcome
-from exai_trio.tools.workflow.steps import State
+from exai_trio.tools.workflow.steps.investigation_state import State
 from exai_trio.workspace import path_policy
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
