@@ -29,7 +29,7 @@ def fail(*_):
 def once_for(session_id):
     """Fails for the first call of this session that has ended."""
     faults = [fail]
-    return lambda _, call, *__: call.session_id == session_id and faults and faults.pop()()
+    return lambda call, *_: call.session_id == session_id and faults and faults.pop()()
 
 
 async def test_a_crash_beside_a_call_costs_its_session_the_connection_and_nobody_else_anything(
@@ -57,7 +57,7 @@ async def test_a_crash_beside_a_call_costs_its_session_the_connection_and_nobody
     assert "o1" == outcome.request_id
     assert ["session crashed"] == [r.message for r in caplog.records if r.exc_info]
     assert 24.0 == daemon.free_permits
-    assert 0 == daemon.shared.figures.running
+    assert 0 == daemon.counters.running
 
 
 async def test_a_tool_that_fails_while_it_is_ended_costs_its_own_call_only(
@@ -104,7 +104,7 @@ async def test_a_crash_in_a_connection_ends_that_connection_alone(
             await client.nap("r1", seconds=20.0)
             await client.hear_until(CallAccepted)
             with monkeypatch.context() as planted:
-                planted.setattr(type(daemon.shared.facts), "health", fail)
+                planted.setattr(type(daemon.report), "health", fail)
                 await client.say(Health())
                 with pytest.raises(PeerGone):
                     await client.hear()
@@ -128,8 +128,10 @@ async def test_a_warm_up_that_fails_is_only_logged(house, autojump_clock, monkey
         raise OSError(errno.EMFILE, "Too many open files")
 
     async with house() as daemon, daemon.connect() as (client, _):
-        monkeypatch.setattr(type(daemon.shared.services.gateway), "warm_up", warm_up, raising=False)
-        await settle(daemon.shared.services.gateway)
+        monkeypatch.setattr(
+            type(daemon.environment.services.gateway), "warm_up", warm_up, raising=False
+        )
+        await settle(daemon.environment.services.gateway)
         await client.nap()
         outcome = await client.hear_until(CallResult)
 
@@ -158,7 +160,7 @@ async def test_a_bug_beside_a_known_fault_is_told(
             await trio.sleep(0.5)
             await client.say(Cancel(request_id="r1"))
         heard = await client.hear_until(CallFailed)
-        counted = daemon.shared.facts.health()["calls"]["bugs"]
+        counted = daemon.report.health()["calls"]["bugs"]
     (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
     trace = "".join(format_exception(told.exc_info[1]))
 

@@ -27,16 +27,16 @@ from exai_trio.wire.messages import (
     StreamChunk,
 )
 
-from ..context import Shared
+from ..context import DaemonContext
+from .environment import CallEnvironment
 from .limits import longest_stream
 from .wire_errors import as_fault, bugs_in, known_error
 
 log = logging.getLogger("exai.calls")
 
 _LEAST_PROGRESS_GAP_S = 0.25
-_ANY_CLIENT_S = (
-    10.9  # no client waits less; a tool that waits takes a second of it for the way back
-)
+# No client waits less; a tool that waits takes a second of it for the way back.
+_ANY_CLIENT_S = 10.9
 
 Emit = Callable[[Progress | StreamChunk], None]
 Outcome = CallResult | CallFailed
@@ -70,7 +70,8 @@ class Call:
     timeout: float
     roots: tuple[Path, ...]
     emit: Emit
-    shared: Shared
+    context: DaemonContext
+    environment: CallEnvironment
     accepted_at: float
     handle_after: float = math.inf
     size: int = 0
@@ -133,14 +134,14 @@ class Call:
     def say_progress(self) -> None:
         """Tell the client the stage as it is now."""
         self._said_at = trio.current_time()
-        now = rfc3339(self.shared.now())
         self.emit(
             Progress(
                 request_id=self.wire_id,
                 name=self.tool.name,
-                t=now,
+                t=rfc3339(self.context.clock.now()),
                 stage=self.doing,
-                message=self.shared.keys.masked(self.detail) or f"{self.tool.name}: {self.doing}",
+                message=self.environment.keys.masked(self.detail)
+                or f"{self.tool.name}: {self.doing}",
                 elapsed_s=round(self.elapsed, 3),
             )
         )
@@ -150,7 +151,7 @@ class Call:
 
     def chunk(self, text: str) -> None:
         if text and self.wants_chunks:
-            chunk = self.shared.keys.masked(text)
+            chunk = self.environment.keys.masked(text)
             self.emit(StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=chunk))
             self._chunks += 1
 
@@ -171,7 +172,7 @@ class Call:
 
     def go_on_alone(self) -> None:
         """Its client has a handle and does not wait: it may take as long as a model's stream may, unless the client said less."""
-        stream_s = longest_stream(self.shared.config)
+        stream_s = longest_stream(self.context.config)
         if self.timeout < min(stream_s, self._allowed):
             self.timeout = min(stream_s, self._allowed)
             self.limited_by = "GLM_STREAM_TIMEOUT, KIMI_STREAM_TIMEOUT"
@@ -202,7 +203,7 @@ async def outcome_of(call: Call) -> Outcome:
             try:
                 await trio.lowlevel.checkpoint_if_cancelled()  # ended while the disk wrote
                 async with _Permit(call):
-                    answer = await call.tool.run(call.arguments, call, call.shared.services)
+                    answer = await call.tool.run(call.arguments, call, call.environment.services)
             except Exception as raised:  # noqa: BLE001 - the border of a call; logged in _note
                 error = _note(call, raised)
     except Exception as raised:  # noqa: BLE001 - what came of ending the tool, beside its Cancelled
@@ -221,7 +222,7 @@ class _Permit:
     call: Call
 
     async def __aenter__(self) -> None:
-        permits = self.call.shared.permits
+        permits = self.call.environment.permits
         try:
             permits.acquire_nowait()
         except trio.WouldBlock:
@@ -235,14 +236,14 @@ class _Permit:
         call.stage("running", "")
 
     async def __aexit__(self, *_raised: object) -> None:  # noqa: ASYNC124 - giving back never waits
-        self.call.shared.permits.release()
+        self.call.environment.permits.release()
 
 
 def _note(call: Call, raised: Exception) -> ExaiError:
     error = known_error(raised, call.correlation_id)
     keys = {"tool": call.tool.name, "correlation_id": call.correlation_id, "code": error.code}
     bugs = sum(1 for _ in bugs_in(raised))
-    call.shared.figures.bugs += bugs
+    call.context.counters.bugs += bugs
     if isinstance(error, InternalError):
         log.error("call crashed", exc_info=raised, extra=keys)
         return error
@@ -266,7 +267,7 @@ def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
     """The outcome of a call that failed with `error`, or was ended."""
     why = error or call.ending or CallCancelled("the call was cancelled")
     fault = as_fault(why, call.correlation_id)
-    keys = call.shared.keys
+    keys = call.environment.keys
     masked = attrs.evolve(
         fault,
         message=keys.masked(fault.message),
@@ -278,7 +279,7 @@ def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
 def _result(call: Call, answer: Answer) -> CallResult:
     text, told = answer.text, answer.metadata
     if call.waits.provider_name:  # no other tool is told anything by who was sent our keys
-        keys = call.shared.keys
+        keys = call.environment.keys
         text, told = keys.masked(text), cast("dict[str, Any]", keys.masked_within(told))
     metadata = {**told, "latency_metrics": latency_metrics(call)}
     return CallResult(

@@ -16,7 +16,7 @@ from exai_trio.storage.sqlite.errors import NotKept
 from exai_trio.system.change import Change
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
 
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.sender import Mail
 from . import early_refusals
 from .call_journal import Ledger
@@ -63,7 +63,7 @@ class Running:
     `unwritten`: the call that was handed over to here is not on disk yet."""
 
     mail: Mail
-    shared: Shared
+    context: DaemonContext
     ledger: Ledger | None = None
     calls: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
     handed_over: "dict[RequestId, Running]" = attrs.field(factory=dict[RequestId, "Running"])
@@ -140,7 +140,7 @@ class Running:
                 return
             self._accept(call)
             if self.ledger is None or await self._record(call, self.ledger):
-                self.shared.figures.accepted += 1
+                self.context.counters.accepted += 1
                 due = await self._answer(call)
         finally:
             self._end(call)
@@ -175,7 +175,7 @@ class Running:
 
     def _refuse(self, call: Call, fault: ExaiError) -> None:
         """The call ends before its acceptance; whoever waits until nothing is on its way hears that too."""
-        self.shared.figures.refused += 1
+        self.context.counters.refused += 1
         log.debug("call refused", extra={"code": fault.code})
         failed = CallFailed(request_id=call.wire_id, error=as_fault(fault, call.correlation_id))
         self.calls.pop(call.wire_id, None)
@@ -183,7 +183,7 @@ class Running:
         self.mail.let_go(call.wire_id)
 
     def _reject(self, call: Call, fault: StorageError) -> None:
-        self.shared.figures.refused += 1
+        self.context.counters.refused += 1
         log.error("call not journalled", extra={"fault": fault.message})
         error = as_fault(not_journalled(fault), call.correlation_id)
         refusal = CallFailed(request_id=call.wire_id, error=error)
@@ -205,7 +205,7 @@ class Running:
         if isinstance(outcome, CallResult) and not home.mail.rules.resumable:
             outcome = attrs.evolve(outcome, text="\n".join(o.text for o in outcome.outputs))
         due = await home.conclude(call.wire_id, outcome)
-        count(self.shared, call, outcome)
+        count(call, outcome)
         return due
 
     async def conclude(self, request_id: RequestId, outcome: Outcome) -> "Due | None":
@@ -218,7 +218,7 @@ class Running:
             return None
         self.mail.hold(request_id, frame)
         seq, body = rules.seq_of(request_id), rules.body_of(request_id)
-        due = Due(self, self.ledger, request_id, seq, body, self.shared.now())
+        due = Due(self, self.ledger, request_id, seq, body, self.context.clock.now())
         with trio.move_on_after(_DISK_PATIENCE_S) as patience:
             await due.keep()
         self.mail.let_go(request_id)
@@ -238,7 +238,7 @@ class Running:
         """A call that an earlier daemon accepted and did not end, to the outcome that `work` gives. Cancelled, it stays open
         in the journal."""
         sign_logs(call)
-        self.shared.figures.accepted += 1
+        self.context.counters.accepted += 1
         due: Due | None = None
         try:
             due = await self._answer(call, work)
@@ -248,14 +248,14 @@ class Running:
 
     async def break_off(self, request_id: RequestId, why: ExaiError) -> None:
         """A call of an earlier daemon that does not run again; `why` is its outcome."""
-        self.shared.call_started()
-        self.shared.figures.accepted += 1
+        self.context.counters.call_started()
+        self.context.counters.accepted += 1
         self.busy += 1
         due: Due | None = None
         try:
             error = as_fault(why, "restart")
             due = await self.conclude(request_id, CallFailed(request_id=request_id, error=error))
-            self.shared.figures.count(why.code)
+            self.context.counters.count(why.code)
         finally:
             self._end(None)
         await self._keep_late(due)
@@ -281,7 +281,7 @@ class Running:
         """The call counts as running: `run` or `go_on` is to follow, in a task of its own."""
         self.calls[call.wire_id] = call
         self.busy += 1
-        self.shared.call_started()
+        self.context.counters.call_started()
 
     def _end(self, call: Call | None) -> None:
         if call is not None:
@@ -290,7 +290,7 @@ class Running:
             there = self.handed_over.pop(call.wire_id, None)
             if there is not None:
                 there.count_out()
-        self.shared.call_ended()
+        self.context.counters.call_ended()
         self.count_out()
 
     def count_out(self) -> None:

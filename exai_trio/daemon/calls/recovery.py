@@ -31,7 +31,7 @@ async def outcome_from(there: "Remote", ledger: Ledger, call: Call) -> Outcome:
 
 
 async def _outcome_here(ledger: Ledger, call: Call) -> Outcome:
-    nobody_waits = call.shared.draining.is_set() and call.bequeathed is None
+    nobody_waits = call.context.shutdown.draining and call.bequeathed is None
     call.left = call.left or nobody_waits  # then it is the next daemon's
     if call.ending is not None or call.left:
         return failure_of(call)
@@ -55,7 +55,7 @@ async def _note_run(call: Call, ledger: Ledger) -> None:
 
 
 def may_run_again(call: Call, attempts: int) -> bool:
-    return call.tool.repeatable and attempts < call.shared.config.call_max_attempts
+    return call.tool.repeatable and attempts < call.context.config.call_max_attempts
 
 
 def broken_off(attempts: int) -> CallInterrupted:

@@ -7,8 +7,7 @@ import trio
 from msgspec import UNSET
 
 from exai_trio import structs
-from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
-from exai_trio.observability.times import rfc3339
+from exai_trio.errors import InvalidRequestError
 from exai_trio.transport.websocket import INTERNAL, PeerGone, WebSocket
 from exai_trio.wire.beginning import MOST_VALUES
 from exai_trio.wire.codec import WireError, decode_client, encode
@@ -21,25 +20,23 @@ from exai_trio.wire.messages import (
     ClientMessage,
     ErrorReply,
     Health,
-    HealthReport,
     Hello,
     ListTools,
     MaybeId,
     Ping,
     Pong,
     RotateToken,
-    TokenRotated,
-    ToolList,
 )
 
 from ..calls.wire_errors import as_fault
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.session import Session
 from .auth import OWNER, Identity
 from .frame_limits import Unread, objection
 from .handshake import UNAUTHORIZED
 from .rate_limits import Pace
+from .requests import Requests
 
 _LONG: Final = (
     262_144  # bytes: what is done with so many takes milliseconds, and others have a turn between
@@ -61,7 +58,8 @@ class Connection:
     socket: WebSocket
     session: Session
     outbox: Outbox
-    shared: Shared
+    context: DaemonContext
+    requests: Requests
     pace: Pace
     identity: Identity = OWNER
 
@@ -91,7 +89,7 @@ class Connection:
     async def _receive(self, frame: str | bytes) -> None:
         if self.outbox.farewell is not None and self._is_over:
             return
-        size, most = _size(frame), self.shared.config.tool_call_max_size
+        size, most = _size(frame), self.context.config.tool_call_max_size
         is_short = size <= MOST_VALUES and size <= most
         message = self._read_frame(frame) if is_short else await self._read_long(frame, size)
         if message is not None:
@@ -116,7 +114,7 @@ class Connection:
                 raise _Left(self.outbox.farewell)
 
     async def _beat(self) -> None:
-        config = self.shared.config
+        config = self.context.config
         while True:
             await trio.sleep(config.ws_ping_interval)
             if not await self.socket.answers_ping(config.ws_ping_timeout):
@@ -124,14 +122,14 @@ class Connection:
 
     async def _watch_identity(self, connection: trio.CancelScope) -> None:
         """Once the token is not good any more nothing is heard that comes, and the peer has EXAI_WS_CLOSE_TIMEOUT to hear why."""
-        why = await self.identity.wait_over(self.shared.now)
+        why = await self.identity.wait_over(self.context.clock.now)
         self.outbox.put(encode(Bye(reason=why, retry_after_s=0.0)))
         self.outbox.close(Farewell(UNAUTHORIZED, why))
-        connection.deadline = trio.current_time() + self.shared.config.ws_close_timeout
+        connection.deadline = trio.current_time() + self.context.config.ws_close_timeout
 
     async def _read_long(self, frame: str | bytes, size: int) -> ClientMessage | None:
         """One that is looked through first, and with a turn for others behind the reading."""
-        unread = await objection(frame, size, self.shared.config.tool_call_max_size)
+        unread = await objection(frame, size, self.context.config.tool_call_max_size)
         if unread is not None:
             self._answer_unreadable(unread)
             return None
@@ -166,7 +164,8 @@ class Connection:
         if isinstance(message, CallTool):
             session.call_tool(message, size, self.pace.objection())
         elif isinstance(message, ListTools | Health | RotateToken):
-            self._answer(message, self.pace.objection())
+            objection = self.pace.objection()
+            session.mail.send(self.requests.answer(message, self.identity, objection))
         else:
             self._note(message)
 
@@ -183,34 +182,6 @@ class Connection:
             case Hello():
                 fault = InvalidRequestError("hello was already said on this connection")
                 session.mail.send(ErrorReply(error=as_fault(fault, "hello")))
-
-    def _answer(
-        self, message: ListTools | Health | RotateToken, objection: OverCapacityError | None
-    ) -> None:
-        mail, request_id = self.session.mail, message.request_id
-        if objection is not None:
-            mail.send(ErrorReply(request_id=request_id, error=as_fault(objection, "refused")))
-            return
-        match message:
-            case ListTools():
-                tools = self.shared.registry.listing()
-                mail.send(ToolList(tools=tools, request_id=request_id))
-            case Health():
-                mail.send(self._health(request_id))
-            case RotateToken():
-                mail.send(self._rotate(message))
-
-    def _health(self, request_id: MaybeId) -> HealthReport:
-        now = rfc3339(self.shared.now())
-        return HealthReport(health=self.shared.facts.health(), t=now, request_id=request_id)
-
-    def _rotate(self, message: RotateToken) -> TokenRotated:
-        try:
-            self.shared.tokens.rotate(message.old, message.new, self.identity)
-        except ExaiError as fault:
-            error = as_fault(fault, "rotate_token")
-            return TokenRotated(ok=False, error=error, request_id=message.request_id)
-        return TokenRotated(ok=True, request_id=message.request_id)
 
 
 def _size(frame: str | bytes) -> int:

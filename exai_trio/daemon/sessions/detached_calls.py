@@ -20,7 +20,7 @@ from exai_trio.wire.messages import CallAccepted, CallResult, Output
 from ..calls.call_journal import key_of
 from ..calls.execution import Call
 from .registry import Sessions
-from .session import Session, open_session
+from .session import Session
 
 log = logging.getLogger("exai.session")
 
@@ -35,7 +35,7 @@ class HandingOver:
 
     async def look(self) -> None:
         """Hand over what runs longer than its client is to wait. What a successor has taken is its own to hand over."""
-        if self.sessions.shared.ending.replaced:
+        if self.sessions.context.shutdown.replaced:
             return
         for session in list(self.sessions.table.values()):
             for call in list(session.calls.values()):
@@ -46,7 +46,7 @@ class HandingOver:
         if call.call_id in self.sessions.table:  # only if somebody has guessed the name
             return
         frame, seq = handle_frame(session, call)
-        away = _moved(session, call)
+        away = _moved(session, call, self.sessions)
         self.sessions.table[away.id] = away
         session.mail.hold(call.wire_id, frame)
         away.running.unwritten = True
@@ -81,7 +81,7 @@ class _Change:
 
 def _change(session: Session, call: Call, seq: int, away: Session) -> _Change | None:
     """None without a journal."""
-    ledger, now = away.running.ledger, session.shared.now()
+    ledger, now = away.running.ledger, session.context.clock.now()
     if ledger is None:
         return None
     begun = ledger.page(call, seq=1, resumable=True)
@@ -102,7 +102,7 @@ async def _write_late(session: Session, away: Session, change: _Change | None) -
 
 async def _written(session: Session, away: Session, change: _Change | None) -> bool:
     """No await stands between the move and this write: whatever is written of the call later finds it."""
-    journal = session.shared.journal
+    journal = session.context.journal
     if journal is None or change is None:
         return True
     try:
@@ -131,9 +131,9 @@ def handle_frame(session: Session, call: Call) -> tuple[str, int]:
     return frame, session.rules.seq_of(call.wire_id)
 
 
-def _moved(session: Session, call: Call) -> Session:
+def _moved(session: Session, call: Call, sessions: Sessions) -> Session:
     """The session in which the call is from now on; its task stays where it is."""
-    away = open_session(call.call_id, session.principal, session.shared)
+    away = sessions.open(call.call_id, session.principal)
     away.rules.resumable = True
     away.rules.submit(call.request)
     accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)

@@ -14,13 +14,19 @@ from exai_trio.storage.sqlite.errors import Unreadable
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.messages import Hello
+from exai_trio.wire.session import Bounds, SessionRules
 
-from ..calls.call_journal import restore
+from ..calls.call_journal import Ledger, restore
+from ..calls.environment import CallEnvironment
+from ..calls.lifecycle import Running
 from ..calls.limits import allowed_roots
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
+from ..delivery.sender import Mail
+from ..health.problems import Problems
 from ..takeover.predecessor import Elsewhere
-from .session import Session, open_session
+from .memory_budget import Burden
+from .session import Session
 from .session_names import may_be_named, session_name
 
 log = logging.getLogger("exai.session")
@@ -29,11 +35,14 @@ _PATIENCE_S = 15.0  # so long clients are sent away for a journal that cannot be
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-@structs.define(eq=False)
+@structs.define(kw_only=True, eq=False)
 class Sessions:
     """`living` is the nursery of the sessions; whoever opened it ends them; `table` has them by id. `elsewhere` is the daemon that we replaced."""
 
-    shared: Shared
+    context: DaemonContext
+    environment: CallEnvironment
+    problems: Problems
+    budget: Burden
     living: trio.Nursery
     elsewhere: Elsewhere | None = None
     restored: bool = False
@@ -41,6 +50,24 @@ class Sessions:
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
     _unread_since: dict[str, float] = attrs.field(factory=dict[str, float])
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
+
+    def open(self, session_id: str, principal: str) -> Session:
+        """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
+        principal, context = principal_of(principal), self.context
+        rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
+        ledger = Ledger(context.journal, session_id, principal) if context.journal else None
+        mail = Mail(rules)
+        return Session(
+            id=session_id,
+            principal=principal,
+            context=context,
+            environment=self.environment,
+            budget=self.budget,
+            rules=rules,
+            mail=mail,
+            running=Running(mail, context, ledger),
+            roots=allowed_roots(context.config, principal),
+        )
 
     async def adopt(self, session: Session) -> None:
         """A session that no client has, for a call that was handed over."""
@@ -64,7 +91,7 @@ class Sessions:
             continued = known.is_continued_by(hello.last_seq)
             self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
-        session = open_session(self._new_id(wanted), principal, self.shared)
+        session = self.open(self._new_id(wanted), principal)
         self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
@@ -86,7 +113,7 @@ class Sessions:
 
     async def _known(self, session_id: str) -> Session | None:
         """The session of this id, brought back from the journal if it is not among the living."""
-        journal = self.shared.journal
+        journal = self.context.journal
         known = session_id in self.table or session_id in self._unusable
         if known or journal is None:
             return self.table.get(session_id)
@@ -104,7 +131,7 @@ class Sessions:
     async def restore(self) -> None:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
         is broken costs no other anything. Raises StorageError."""
-        journal = self.shared.journal
+        journal = self.context.journal
         if journal is None:
             return
         for session_id in await journal.unfinished():
@@ -130,12 +157,12 @@ class Sessions:
             f"calls of {len(self._unusable)} of them cannot be read, and are not answered; the log names them, and what is"
             " wrong. Send the calls again"
         )
-        self.shared.facts.troubles.note("sessions", text)
+        self.problems.note("sessions", text)
 
     async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
-        session = open_session(session_id, kept.calls[0].principal, self.shared)
+        session = self.open(session_id, kept.calls[0].principal)
         try:
-            unfinished = restore(session.rules, kept, self.shared.now())
+            unfinished = restore(session.rules, kept, self.context.clock.now())
         except (WireError, TypeError) as fault:
             self._leave_lying(session_id, fault)
             return
@@ -155,15 +182,15 @@ class Sessions:
 
     async def _note_base(self, session: Session) -> None:
         """The next daemon must give other numbers than this one, also if nothing else of this one's is written down."""
-        if self.shared.journal is not None:
+        if self.context.journal is not None:
             try:
-                await self.shared.journal.number_from(session.id, session.rules.last_seq)
+                await self.context.journal.number_from(session.id, session.rules.last_seq)
             except StorageError as fault:
                 log.error("numbers not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
 
     async def note_acks(self) -> None:
         """Tell the journal what the clients have acknowledged since the last time. Raises StorageError."""
-        journal = self.shared.journal
+        journal = self.context.journal
         due = [s for s in self.table.values() if s.rules.acked > s.acked_on_disk]
         acked = self._last_acks | {session.id: session.rules.acked for session in due}
         if journal is None or not acked:
@@ -177,7 +204,7 @@ class Sessions:
 
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
-            session.roots = allowed_roots(self.shared.config, session.principal, hello.roots)
+            session.roots = allowed_roots(self.context.config, session.principal, hello.roots)
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:
@@ -185,7 +212,7 @@ class Sessions:
         if wanted is not None and not taken:
             return wanted
         letters = "".join(secrets.choice(_BASE36) for _ in range(25))
-        return f"session_{self.shared.now() * 1000:.0f}_{letters}"
+        return f"session_{self.context.clock.now() * 1000:.0f}_{letters}"
 
     async def _live(  # noqa: ASYNC128 - hands task_status on
         self, session: Session, task_status: trio.TaskStatus[None]
@@ -195,7 +222,7 @@ class Sessions:
         Raises nothing but Cancelled: a fault of ours costs this session its connection and its runs, and no other anything.
         What the journal has of it is there for the client that comes back.
         """
-        self.shared.figures.sessions += 1
+        self.context.counters.sessions += 1
         try:
             await self._run(session, task_status)
         except* Exception:
@@ -203,7 +230,7 @@ class Sessions:
             if session.outbox is not None:
                 session.outbox.close(Farewell(INTERNAL, "the session crashed"))
         finally:
-            self.shared.figures.sessions -= 1
+            self.context.counters.sessions -= 1
 
     async def _run(self, session: Session, task_status: trio.TaskStatus[None]) -> None:
         async with trio.open_nursery() as running:
@@ -214,7 +241,7 @@ class Sessions:
             finally:
                 session.end()  # before the nursery closes: nothing can be started in a closed one
                 del self.table[session.id]
-                if self.shared.journal is not None:
+                if self.context.journal is not None:
                     self._last_acks[session.id] = session.rules.acked
             running.cancel_scope.cancel(reason="the session's client did not come back")
 

@@ -16,7 +16,6 @@ from exai_trio.errors import (
     NotFoundError,
     ServiceUnavailableError,
 )
-from exai_trio.principals import principal_of
 from exai_trio.resilience.rate import Bucket
 from exai_trio.tools.arguments import parse
 from exai_trio.wire.handles import is_handle
@@ -28,20 +27,21 @@ from exai_trio.wire.messages import (
     ErrorReply,
     RequestId,
 )
-from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
+from exai_trio.wire.session import Again, Refuse, SessionRules
 
 from ..calls.call_journal import Ledger, Unfinished, key_of
+from ..calls.environment import CallEnvironment
 from ..calls.execution import Call
 from ..calls.lifecycle import Running
 from ..calls.limits import allowed_roots, longest, setting_of
 from ..calls.recovery import broken_off, may_run_again, outcome_from, outcome_of_a_rerun
 from ..calls.wire_errors import as_fault
 from ..connections.rate_limits import REQUESTS
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Outbox
 from ..delivery.sender import Mail
 from ..takeover.predecessor import Elsewhere
-from .memory_budget import SESSION_BYTES
+from .memory_budget import SESSION_BYTES, Burden
 
 log = logging.getLogger("exai.session")
 
@@ -51,14 +51,16 @@ _ENDING_S = 10.0  # for the last outcomes of a session whose client did not come
 
 @structs.define(eq=False)
 class Session:
-    """Made by `open_session`, run by `Sessions`. All but the waits is one synchronous step.
+    """Made and run by `Sessions`. All but the waits is one synchronous step.
 
     `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
     """
 
     id: str
     principal: str
-    shared: Shared
+    context: DaemonContext
+    environment: CallEnvironment
+    budget: Burden
     rules: SessionRules
     mail: Mail
     running: Running
@@ -105,12 +107,12 @@ class Session:
                 await self._wait_change()
             if not self.rules.holds_anything:
                 return
-            with trio.move_on_after(self.shared.config.session_grace_s) as grace:
+            with trio.move_on_after(self.context.config.session_grace_s) as grace:
                 await self._wait_change()
             if self._may_go:
                 return
             # A daemon that was replaced lets its calls end: their clients have gone over.
-            abandoned = grace.cancelled_caught and not self.shared.draining.is_set()
+            abandoned = grace.cancelled_caught and not self.context.shutdown.draining
             if abandoned and self.outbox is None:
                 visits = self._visits
                 await self._end_calls()
@@ -127,7 +129,7 @@ class Session:
         busy = True
         while busy:
             await self.running.wait_none()
-            await trio.sleep(max(_LEAST_IDLE_S, self.shared.config.session_grace_s))
+            await trio.sleep(max(_LEAST_IDLE_S, self.context.config.session_grace_s))
             busy = bool(self.running.busy)
 
     async def _end_calls(self) -> None:
@@ -167,7 +169,7 @@ class Session:
     def shed(self) -> bool:
         """Be rid of a client that does not read; once it is gone and no call runs, end. False if nothing could be done now."""
         if self.outbox is not None:
-            return self.outbox.expel(self.shared.config.ws_close_timeout)
+            return self.outbox.expel(self.context.config.ws_close_timeout)
         if self._shed or self.running.holds_back or is_handle(self.id):
             return False
         self._shed = True
@@ -184,7 +186,7 @@ class Session:
             case Refuse(fault):
                 self._refuse(request, fault)
             case Again(frame, anew):
-                self.shared.figures.repeated += 1
+                self.context.counters.repeated += 1
                 if frame is not None and not self.mail.holds(request.request_id):
                     self.mail.deliver(frame, kept=anew)
             case _:
@@ -217,8 +219,8 @@ class Session:
             nursery.start_soon(running.break_off, left.request.request_id, why)
 
     def _refuse(self, request: CallTool, fault: ExaiError) -> None:
-        self.shared.figures.refused += 1
-        correlation_id = f"refused-{self.shared.figures.refused}"
+        self.context.counters.refused += 1
+        correlation_id = f"refused-{self.context.counters.refused}"
         failed = CallFailed(request_id=request.request_id, error=as_fault(fault, correlation_id))
         log.debug("call refused", extra={"code": fault.code, "correlation_id": correlation_id})
         self.mail.deliver(self.rules.number(failed))
@@ -233,30 +235,31 @@ class Session:
         return self._call_of(request, roots, size)
 
     def _allowed(self, named: Iterable[str]) -> tuple[Path, ...]:
-        return allowed_roots(self.shared.config, self.principal, named)
+        return allowed_roots(self.context.config, self.principal, named)
 
     def _call_of(
         self, request: CallTool, roots: tuple[Path, ...], size: int = 0
     ) -> Call | ExaiError:
         try:
-            tool = self.shared.registry.get(request.name)
+            tool = self.environment.tools.get(request.name)
             arguments = parse(tool, request.arguments)
         except ExaiError as objection:
             return objection
-        most = longest(self.shared.config, tool)
+        most = longest(self.context.config, tool)
         is_theirs = (request.timeout_s or most) < most
         call = Call(
             request=request,
             session_id=self.id,
             principal=self.principal,
-            accepted_at=self.shared.now(),
+            accepted_at=self.context.clock.now(),
             tool=tool,
             arguments=arguments,
             timeout=min(most, request.timeout_s or most),
             limited_by="timeout_s, which its client gave" if is_theirs else setting_of(tool),
             roots=roots,
             emit=self.mail.offer,
-            shared=self.shared,
+            context=self.context,
+            environment=self.environment,
             handle_after=self._handle_after(request),
             size=size,
         )
@@ -268,13 +271,13 @@ class Session:
         """Seconds after which a call is answered with a handle. A call that was handed over has nobody to answer."""
         if is_handle(self.id):
             return math.inf
-        asked = (self.shared.config.handle_after_s, request.handle_after_s)
+        asked = (self.context.config.handle_after_s, request.handle_after_s)
         return min((seconds for seconds in asked if seconds), default=math.inf)
 
     def _check_room(self, size: int) -> None:
-        if self.shared.draining.is_set() or self._nursery is None:
+        if self.context.shutdown.draining or self._nursery is None:
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
-        self.shared.burden.check(self.held_bytes, size)
+        self.budget.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel) -> None:
         """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND."""
@@ -286,13 +289,3 @@ class Session:
             return
         self.mail.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
         call.end(CallCancelled("the client cancelled the call"))
-
-
-def open_session(session_id: str, principal: str, shared: Shared) -> Session:
-    """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
-    principal = principal_of(principal)
-    rules = SessionRules(bounds=Bounds(running=shared.config.ws_session_max_inflight))
-    ledger = Ledger(shared.journal, session_id, principal) if shared.journal else None
-    mail = Mail(rules)
-    running, roots = Running(mail, shared, ledger), allowed_roots(shared.config, principal)
-    return Session(session_id, principal, shared, rules, mail, running, roots=roots)

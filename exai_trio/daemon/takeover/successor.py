@@ -20,7 +20,7 @@ from exai_trio.wire.messages import Bye, Cancel, Progress, StreamChunk
 
 from ..calls.call_journal import key_of
 from ..calls.execution import Call, Outcome
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.registry import Sessions
 from ..sessions.session import Session
@@ -42,21 +42,21 @@ class Heir:
     handed_on: list[Bequeathed] = attrs.field(factory=list[Bequeathed])
 
     @property
-    def shared(self) -> Shared:
-        return self.sessions.shared
+    def context(self) -> DaemonContext:
+        return self.sessions.context
 
     async def take_all(self, let_go: Callable[[], None]) -> None:
         """Send the clients away, leave the home by `let_go`, and return when no call runs here any more.
 
         Cancelled, it leaves the calls open in the journal.
         """
-        self.shared.draining.set()
+        self.context.shutdown.draining = True
         for outbox in self.sessions.outboxes():
             outbox.put(encode(Bye(reason="draining", retry_after_s=0.0)))
         await self._settle()
         bequeathed = self._bequeath()
         let_go()
-        log.info("replaced", extra={"running": self.shared.figures.running})
+        log.info("replaced", extra={"running": self.context.counters.running})
         async with trio.open_nursery() as leaving:
             leaving.start_soon(self._hear, leaving.cancel_scope)
             leaving.start_soon(self._tell, leaving.cancel_scope)
@@ -64,7 +64,7 @@ class Heir:
                 for session in list(self.sessions.table.values()):
                     if session.id not in bequeathed:
                         staying.start_soon(see_out, session)
-            await self.shared.wait_quiet()
+            await self.context.counters.wait_no_call()
             self.box.close(Farewell())
 
     async def _settle(self) -> None:
@@ -131,10 +131,10 @@ class Heir:
         lines = Lines(self.stream)
         while (said := await lines.next()) is not None:
             self._take(said)
-        log.warning("the successor is gone", extra={"running": self.shared.figures.running})
+        log.warning("the successor is gone", extra={"running": self.context.counters.running})
         self.sessions.leave_calls(interrupted(None))
         with trio.move_on_after(_LAST_WORDS_S):
-            await self.shared.wait_quiet()
+            await self.context.counters.wait_no_call()
         leaving.cancel(reason="the successor is gone")
 
     def _take(self, said: bytes) -> None:
@@ -153,7 +153,7 @@ class Heir:
 
 async def see_out(session: Session) -> None:
     """A client that cannot go over (of protocol 1, or without a journal) hears its outcomes here, for EXAI_DRAIN_S."""
-    with trio.move_on_after(session.shared.config.drain_s):
+    with trio.move_on_after(session.context.config.drain_s):
         await session.running.wait_none()
     session.running.leave_all(interrupted(0.0), but_handed_on=True)
     with trio.move_on_after(_LAST_WORDS_S):
