@@ -41,6 +41,7 @@ class Repository:
     """A work tree as seen from a directory in it; nothing outside the directory is shown.
 
     `foreign` are submodules that lead out of the allowed roots: of the work tree then no submodule is looked at.
+    Cancelling any of its methods kills the git that runs for it.
     """
 
     directory: Path
@@ -135,6 +136,7 @@ async def opened(directory: Path, roots: tuple[Path, ...]) -> AsyncGenerator[Rep
     """The repository that the directory lies in, for as long as it is looked at. Leaving removes what was made for that.
 
     Raises: ArgumentError if there is none, or it leads out of the allowed roots; ServiceUnavailableError, ToolFailedError.
+    Cancelling removes it too.
     """
     command.line(directory, ())  # says at once if there is no git
     with view.place() as at:
@@ -148,7 +150,8 @@ async def opened(directory: Path, roots: tuple[Path, ...]) -> AsyncGenerator[Rep
 
 
 async def without_foreign(repository: Repository, status: Status) -> tuple[Repository, Status]:
-    """Both without the submodules whose repositories lead out of the allowed roots."""
+    """Both without the submodules whose repositories lead out of the allowed roots.
+    Cancelling waits for the thread that looks."""
     within = [change.path for change in status.changes if change.is_submodule]
     foreign = await trio.to_thread.run_sync(partial(_foreign, repository.view, within))
     kept = tuple(change for change in status.changes if change.path not in foreign)
