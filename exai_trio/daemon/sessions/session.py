@@ -33,10 +33,9 @@ from ..calls.call_journal import Ledger, Unfinished, key_of
 from ..calls.environment import CallEnvironment
 from ..calls.execution import Call
 from ..calls.lifecycle import Running
-from ..calls.limits import allowed_roots, longest, setting_of
+from ..calls.limits import REQUESTS, allowed_roots, longest, setting_of
 from ..calls.recovery import broken_off, may_run_again, outcome_from, outcome_of_a_rerun
 from ..calls.wire_errors import as_fault
-from ..connections.rate_limits import REQUESTS
 from ..context import DaemonContext
 from ..delivery.outbox import Outbox
 from ..delivery.sender import Mail
