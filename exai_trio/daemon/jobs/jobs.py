@@ -17,11 +17,9 @@ from ..sessions.eviction import Relief
 from ..sessions.registry import Sessions
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
-from .supervision import Job, JobGaveUp, every, name_of
+from .supervision import Hindered, Job, JobGaveUp, every, name_of
 
 log = logging.getLogger("exai.jobs")
-
-_DISK_AGAIN_S = 1.0
 
 
 @structs.frozen(kw_only=True)
@@ -73,7 +71,7 @@ class Jobs:
             (periods.store, upkeep.look_for_room),
             (periods.store, upkeep.keep_log_short),
         ):
-            yield period, self.on_disk(job)
+            yield period, on_disk(job)
 
     async def supervise(self, period: float, job: Job) -> None:
         """Run it until it gives up. What fails again and again is named among the problems until it succeeds."""
@@ -83,21 +81,6 @@ class Jobs:
         except JobGaveUp as fault:
             log.critical("job gave up", extra={"job": name_of(job), "reason": str(fault)})
             tell(f"{fault}; restart the daemon")
-
-    def on_disk(self, job: Job) -> Job:
-        """The same job; a disk that fails is no fault of the job's own, for which it would give up. It is tried again until it
-        can be done."""
-
-        @wraps(job)
-        async def patient() -> None:
-            while True:
-                text = await _hindrance(job)
-                self.problems.note(name_of(job), text)
-                if text is None:
-                    return
-                await trio.sleep(_DISK_AGAIN_S)
-
-        return patient
 
     async def say_progress(self) -> None:
         """Every running call says something at least each EXAI_PROGRESS_INTERVAL_S: the job looks four times as often."""
@@ -114,12 +97,17 @@ class Jobs:
         await trio.to_thread.run_sync(malloc.trim, abandon_on_cancel=True)
 
 
-async def _hindrance(job: Job) -> str | None:
-    """Do it; or why it cannot be done. What hinders the store is told by the store."""
-    try:
-        await job()
-    except StorageError:
-        return None
-    except (OSError, ServiceUnavailableError) as fault:
-        return str(fault)
-    return None
+def on_disk(job: Job) -> Job:
+    """The same job; a disk that fails is no fault of its own, for which it would give up. What hinders the store is told by the
+    store."""
+
+    @wraps(job)
+    async def patient() -> None:
+        try:
+            await job()
+        except StorageError:
+            return
+        except (OSError, ServiceUnavailableError) as fault:
+            raise Hindered(str(fault)) from fault
+
+    return patient

@@ -7,7 +7,7 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.daemon.jobs.jobs import Periods
+from exai_trio.daemon.jobs.jobs import Periods, on_disk
 from exai_trio.errors import StorageError
 from exai_trio.observability.metrics import CallLine, CallLog
 from exai_trio.system import malloc
@@ -50,7 +50,7 @@ async def test_a_disk_that_fails_for_long_ends_nothing(house, autojump_clock, ca
     async with house() as daemon:
         jobs, facts = daemon.jobs, daemon.report
         async with trio.open_nursery() as running:
-            running.start_soon(jobs.supervise, 1.0, jobs.on_disk(write_files))
+            running.start_soon(jobs.supervise, 1.0, on_disk(write_files))
             await trio.sleep(900)
             during = facts.status, facts.health()["troubles"]
             broken = False
