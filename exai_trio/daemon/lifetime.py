@@ -1,6 +1,4 @@
-"""A running daemon's tree of nurseries, from its signals down to its connections, and the way it ends. What it consists
-of is built by `app`.
-"""
+"""A running daemon's tree of nurseries, from its signals down to its connections, and the way it ends."""
 
 import logging
 import signal
