@@ -28,6 +28,8 @@ from exai_trio.tools.base import Services
 from exai_trio.tools.files.upload_locks import UploadDesk
 from exai_trio.tools.registry import Registry
 
+from .calls.detached_calls import DetachedCall
+from .calls.lifecycle import Calls
 from .clock_trust import ClockTrust
 from .connections.accept import bind
 from .connections.auth import Tokens
@@ -48,7 +50,8 @@ from .takeover.sockets import take_over
 log = logging.getLogger("exai.daemon")
 
 _LAST_FLUSH_S = 1.0  # of the call logs: a disk that hangs keeps no daemon from ending
-_LEAVE_S = 10.0  # for a daemon that we replace, beyond its drain
+_LEAVE_S = 40.0  # for a daemon that we replace, beyond its drain: its disk may take long
+_DRAINED_S = 2.0  # for one that is leaving, beyond its drain
 
 
 async def serve(  # noqa: ASYNC128 - hands task_status on
@@ -76,27 +79,38 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             await outside.gateway.load()
             garbage_collector.settle()
         taken = await take_over(config) if replace else None
+        if (
+            replace and taken is None
+        ):  # one that is leaving already gives nothing, and has the port until it has left
+            await wait_free(config, config.drain_s + _DRAINED_S)
         listeners = taken.listeners if taken else await bind(config)
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
         elsewhere = Elsewhere(taken.stream) if taken else None
         if elsewhere:
-            await stack.enter_async_context(closing(elsewhere.stream))
-            await elsewhere.wait_left()
-            await wait_free(config, config.drain_s + _LEAVE_S)
+            await _wait_left(stack, elsewhere, config)
         home = stack.enter_context(own_home(config))
         with suppress(OSError):  # a job tries again
             home.keep_token()
         _open_logs(stack, config, home)
         building = _build(config, _port(listeners), home, outside)
-        shared, sessions = await stack.enter_async_context(building)
+        shared, calls, sessions = await stack.enter_async_context(building)
         with suppress(OSError):  # a job tries again
             home.note_pid()
         stack.enter_context(watching(Watchdog()))
-        await run(Parts(shared, sessions, listeners, reread, elsewhere, home.let_go), task_status)
+        parts = Parts(shared, calls, sessions, listeners, reread, elsewhere, home.let_go)
+        await run(parts, task_status)
         with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError):  # a job has said so
             await shared.in_thread(shared.flush_logs)
         log.info("stopped")
+
+
+async def _wait_left(stack: AsyncExitStack, elsewhere: Elsewhere, config: Config) -> None:
+    """Return when the daemon that we replace has left the home, which it does once its disk has taken what is on its way there."""
+    await stack.enter_async_context(closing(elsewhere.stream))
+    with trio.move_on_after(config.drain_s + _LEAVE_S):
+        await elsewhere.wait_left()
+        await wait_free(config, math.inf)
 
 
 def _open_logs(stack: AsyncExitStack, config: Config, home: Home) -> None:
@@ -126,8 +140,8 @@ async def _outside(config: Config) -> AsyncGenerator[_Outside]:
 @asynccontextmanager
 async def _build(
     config: Config, port: int, home: Home, outside: _Outside | None
-) -> AsyncGenerator[tuple[Shared, dict[str, Session]]]:
-    """Everything that the parts of the daemon share, the table of its sessions, and its closing."""
+) -> AsyncGenerator[tuple[Shared, Calls, dict[str, Session]]]:
+    """Everything that the parts of the daemon share, its calls, the table of its sessions, and its closing."""
     async with AsyncExitStack() as stack:
         if outside is None:
             outside = await stack.enter_async_context(_outside(config))
@@ -137,10 +151,11 @@ async def _build(
         facts = _facts(config, port, gateway, store, origin)
         journal = None if config.durability == "off" else store.journal()
         sessions: dict[str, Session] = {}
+        detached: dict[str, DetachedCall] = {}
         clock = ClockTrust(await _known_at(store), trio.current_time())
         services = Services(
             config=config,
-            calls=Archive(sessions, journal),
+            calls=Archive(sessions, detached, journal),
             gateway=gateway,
             conversations=store,
             threads=SqliteThreads(store),
@@ -169,7 +184,7 @@ async def _build(
             keys=gateway.keys,
             journal=journal,
         )
-        yield shared, sessions
+        yield shared, Calls(shared, detached=detached), sessions
 
 
 def _facts(

@@ -33,7 +33,7 @@ _RETRY_AFTER_S = 1.0
 class Shared:
     """`permits` is the daemon's limit on calls at once; `draining` is set when no new call is taken.
 
-    `quiet` is set once no call runs during the drain. Without a `journal` calls are accepted and nothing is promised.
+    Without a `journal` calls are accepted and nothing is promised.
     `disk` is the limiter of the threads that write the daemon's files; `keys` are those that leave in no text; `clock` says
     whether `now` can be right.
     """
@@ -60,7 +60,6 @@ class Shared:
     burden: Burden = attrs.field(
         default=attrs.Factory(lambda self: Burden.of(self.config), takes_self=True)
     )
-    quiet: trio.Event = attrs.field(factory=trio.Event)
     disk: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
     ending: Ending = attrs.field(factory=Ending)
 
@@ -82,19 +81,3 @@ class Shared:
         """Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""
         self.call_log.flush()
         self.toolcalls.flush()
-
-    def call_started(self) -> None:
-        self.figures.running += 1
-
-    def call_ended(self) -> None:
-        self.figures.running -= 1
-        self._note_quiet()
-
-    async def wait_quiet(self) -> None:
-        """Return when no call runs; only during the drain, when none can start."""
-        self._note_quiet()
-        await self.quiet.wait()
-
-    def _note_quiet(self) -> None:
-        if self.draining.is_set() and self.figures.running == 0:
-            self.quiet.set()

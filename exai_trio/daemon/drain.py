@@ -31,12 +31,10 @@ async def drain(shared: Shared, sessions: Sessions, connections: trio.Nursery) -
     for outbox in sessions.outboxes():
         outbox.put(encode(Bye(reason="draining", retry_after_s=shared.retry_after_s)))
     with trio.move_on_after(calls_s):
-        await shared.wait_quiet()
-        for session in list(sessions.table.values()):
-            await session.running.wait_kept()
-    sessions.leave_calls(interrupted(shared.retry_after_s))
+        await sessions.calls.wait_none()
+    sessions.calls.leave_all(interrupted(shared.retry_after_s))
     with trio.move_on_after(flush_s):
-        await shared.wait_quiet()
+        await sessions.calls.wait_none()
     for outbox in sessions.outboxes():
         outbox.close(Farewell(SERVICE_RESTART, "draining"))
     connections.cancel_scope.deadline = trio.current_time() + close_s

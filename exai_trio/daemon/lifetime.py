@@ -17,6 +17,7 @@ from exai_trio.system import garbage_collector
 from exai_trio.transport.websocket import Limits
 from exai_trio.wire.hosts import OurNames
 
+from .calls.lifecycle import Calls
 from .connections.accept import Server
 from .connections.admission import Places
 from .context import Shared
@@ -52,6 +53,7 @@ class Parts:
     """What `serve` has opened; `sessions` is their table, by id; `let_go` gives EXAI_HOME to a successor."""
 
     shared: Shared
+    calls: Calls
     sessions: dict[str, Session]
     listeners: list[trio.SocketListener]
     reread: Reread | None
@@ -66,7 +68,10 @@ async def run(  # noqa: ASYNC128 - hands task_status on
     async with trio.open_nursery() as app:
         await app.start(_watch_signals, ending.stop, app.cancel_scope)
         async with trio.open_nursery() as living:
-            sessions = Sessions(parts.shared, living, parts.elsewhere, table=parts.sessions)
+            await app.start(parts.calls.run)
+            sessions = Sessions(
+                parts.shared, living, parts.calls, parts.elsewhere, table=parts.sessions
+            )
             await _restore(sessions)
             if parts.elsewhere is not None:
                 app.start_soon(parts.elsewhere.run)

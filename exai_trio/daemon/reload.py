@@ -9,7 +9,6 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings.load import Loaded
-from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import ToolsChanged
 
 from .live_registry import Toolset
@@ -58,7 +57,7 @@ class Switching:
 
     def _tell(self) -> None:
         for session in self.sessions.table.values():
-            if session.rules.resumable and not is_handle(session.id):
+            if session.rules.resumable:
                 session.mail.deliver(session.rules.number(ToolsChanged()))
 
 

@@ -10,6 +10,7 @@ import trio
 from trio.testing import memory_stream_pair
 
 from exai_trio.config import Config
+from exai_trio.daemon.calls.lifecycle import Calls
 from exai_trio.daemon.clock_trust import ClockTrust
 from exai_trio.daemon.connections.accept import Server
 from exai_trio.daemon.connections.admission import Places
@@ -20,7 +21,6 @@ from exai_trio.daemon.health.report import Facts
 from exai_trio.daemon.jobs.jobs import Jobs
 from exai_trio.daemon.jobs.supervision import every
 from exai_trio.daemon.live_registry import Toolset
-from exai_trio.daemon.sessions.detached_calls import HandingOver
 from exai_trio.daemon.sessions.eviction import Relief
 from exai_trio.daemon.sessions.lookup import Archive
 from exai_trio.daemon.sessions.registry import Sessions
@@ -159,6 +159,10 @@ class House:
             yield client, await client.hear()
 
     @property
+    def calls(self):
+        return self.sessions.calls
+
+    @property
     def free_permits(self):
         return self.shared.permits.total_tokens - self.shared.permits.borrowed_tokens
 
@@ -179,21 +183,22 @@ async def open_house(journal=None, *, repeatable=True, elsewhere=None, tools=(),
         repeatable=repeatable,
     )
     registry = Toolset(Registry.from_config(config, (*BUILT_IN, nap, *tools)))
-    async with trio.open_nursery() as living, trio.open_nursery() as connections:
+    async with trio.open_nursery() as app, trio.open_nursery() as living, trio.open_nursery() as connections:  # fmt: skip
         shared = _shared(config, registry, journal)
-        sessions = Sessions(shared, living, elsewhere, table=shared.services.calls.sessions)
+        calls = Calls(shared, detached=shared.services.calls.detached)
+        await app.start(calls.run)
+        sessions = Sessions(shared, living, calls, elsewhere, table=shared.services.calls.sessions)
         with suppress(StorageError):
             await sessions.restore()
         server = Server(shared, sessions, OurNames.of(config), Places(config), Limits(close_s=1.0))
         living.start_soon(
             every, config.progress_interval_s / 4, Jobs(shared, sessions).say_progress
         )
-        living.start_soon(every, 0.25, HandingOver(sessions).look)
         living.start_soon(every, 0.25, Relief(sessions).look)
         try:
             yield House(shared, sessions, server, connections, naps)
         finally:  # also when a drain without any time has cut the test along with the connections
-            living.cancel_scope.cancel()
+            app.cancel_scope.cancel()
         connections.cancel_scope.cancel()
 
 
@@ -216,7 +221,7 @@ def _shared(config, registry, journal):
     journal = None if config.durability == "off" else journal
     sessions = {}
     services = Services(
-        calls=Archive(sessions, journal),
+        calls=Archive(sessions, {}, journal),
         config=config,
         gateway=SilentGateway(),
         conversations=MemoryStore(),

@@ -8,7 +8,7 @@ from exai_trio.principals import OWNER
 from exai_trio.wire.messages import CallFailed
 
 from ..context import Shared
-from .execution import Call, Outcome
+from .call import Call, Outcome
 
 
 def count(shared: Shared, call: Call, outcome: Outcome) -> None:

@@ -11,8 +11,8 @@ from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.system import malloc
 from exai_trio.system.private_files import replace_private
 
+from ..calls.states import WORKING
 from ..context import Shared
-from ..sessions.detached_calls import HandingOver
 from ..sessions.eviction import Relief
 from ..sessions.registry import Sessions
 from .supervision import Job, JobGaveUp, every, name_of
@@ -28,7 +28,6 @@ _ROOM_S = 1.0
 _LOG_S = 1.0
 _TRIM_S = 10.0
 _DISK_AGAIN_S = 1.0
-_HANDLES_S = 0.25
 _RELIEF_S = 0.25
 
 
@@ -44,7 +43,6 @@ class Jobs:
         async with trio.open_nursery() as jobs:
             for period, job in (
                 (interval / 4, self.say_progress),
-                (_HANDLES_S, HandingOver(self.sessions).look),
                 (_RELIEF_S, Relief(self.sessions).look),
                 (_HEALTH_FILE_S, self.on_disk(self.write_health)),
                 (_FLUSH_S, self.on_disk(self.flush_call_log)),
@@ -85,11 +83,10 @@ class Jobs:
     async def say_progress(self) -> None:
         """Every running call says something at least each EXAI_PROGRESS_INTERVAL_S: the job looks four times as often."""
         silent_since = trio.current_time() - 0.75 * self.shared.config.progress_interval_s
-        for session in list(self.sessions.table.values()):
-            for call in list(session.calls.values()):
-                if call.is_silent_since(silent_since) and not session.mail.holds(call.wire_id):
-                    call.say_progress()
-            await trio.lowlevel.checkpoint()
+        for call in list(self.sessions.calls.open):
+            if call.state in WORKING and call.is_silent_since(silent_since):
+                call.say_progress()
+        await trio.lowlevel.checkpoint()
 
     async def give_memory_back(self) -> None:
         """What large messages took is the system's again soon after them."""

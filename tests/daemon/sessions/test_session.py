@@ -163,7 +163,7 @@ async def test_a_call_may_read_what_it_names_itself_or_else_its_clients_roots(
     async with house(allowed_roots=allowed) as daemon, daemon.connect(session_id="win", roots=["/hello", "here"]) as (client, _):  # fmt: skip
         await client.say(request)
         await client.hear_until(CallAccepted)
-        call = daemon.sessions.table["win"].calls["r1"]
+        call = daemon.sessions.table["win"].calls.table["r1"]
 
     assert tuple(map(Path, roots)) == call.roots
 
@@ -217,7 +217,7 @@ async def test_a_peer_that_does_not_answer_pings_is_closed(house, autojump_clock
 
         assert before is not None
         assert session.outbox is None
-        assert ["r1"] == list(session.calls)
+        assert ["r1"] == list(session.calls.table)
 
 
 async def test_a_cancel_works_from_a_later_connection(house, autojump_clock):

@@ -100,18 +100,43 @@ async def test_a_call_that_is_just_being_written_goes_over_once_it_is_on_disk(
     assert took < 0.6
 
 
-async def test_a_call_that_is_not_on_disk_in_time_is_answered_here(house, autojump_clock):
-    """The successor cannot know it: the old daemon stays until its client has the outcome."""
+async def test_a_call_that_the_disk_takes_late_goes_over(house, autojump_clock):
+    """The home is kept until it is known whether the call is on disk: the successor could not know it before."""
     journal = FullDisk(slow_s=6.0)
     async with house(journal) as old, old.connect(session_id="win") as (client, _):
         await client.nap(seconds=2.0)
         await trio.sleep(1)
         async with changed(house, old, journal) as change:
-            outcome = await client.hear_until(CallResult)
+            async with change.new.connect(session_id="win") as (again, _):
+                outcome = await again.hear_until(CallResult)
             await change.left.wait()
 
     assert "slept 2" == outcome.outputs[0].text
     assert (1, 0) == (old.naps.started, change.new.naps.started)
+
+
+async def test_a_disk_that_is_gone_ends_the_calls_here_as_a_kill_does(house, autojump_clock):
+    """After half a minute the home is given up with everything open: no call runs in both, and each is answered."""
+    journal = FullDisk()
+    async with house(journal) as old, old.connect(session_id="win") as (client, _):
+        await client.nap("r1", seconds=50.0)
+        await client.hear_until(CallAccepted)
+        journal.slow_s = 300.0
+        await client.nap("r2", seconds=50.0)
+        await trio.sleep(1)
+        begin, last = trio.current_time(), client.last_seq
+        async with changed(house, old, journal) as change:
+            took = trio.current_time() - begin
+            journal.slow_s = 0.0
+            await change.left.wait()
+            running_there = old.shared.figures.running
+            async with change.new.connect(session_id="win", last_seq=last) as (again, ack):
+                outcome = await again.hear_until(CallResult)
+
+    assert 30 <= took < 40
+    assert ack.resumed
+    assert "r1" == outcome.request_id
+    assert (0, 1, 1) == (running_there, old.naps.cancelled, change.new.naps.started)
 
 
 async def test_the_home_is_free_at_once_if_nothing_is_on_its_way(house, autojump_clock):
@@ -197,7 +222,7 @@ async def test_a_call_that_was_cancelled_is_not_run_again_when_its_daemon_dies(
             last = client.last_seq
         async with changed(house, old, journal) as change, change.new.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
             await trio.sleep(1.0)
-            call = change.new.sessions.table["win"].calls["r1"]
+            call = change.new.sessions.table["win"].calls.table["r1"]
             change.new.sessions.elsewhere.find("win", key_of("r1")).ended.set()
             call.end(CallCancelled("the client cancelled the call"))
             outcome = await client.hear_until((CallResult, CallFailed))
@@ -382,7 +407,7 @@ async def test_a_call_whose_daemon_ends_during_the_drain_is_left_to_the_next(hou
         async with changed(house, old, journal) as change:
             change.new.shared.draining.set()
             change.kill()
-            await change.new.shared.wait_quiet()
+            await change.new.calls.wait_none()
         async with (
             house(journal) as third,
             third.connect(session_id="win", last_seq=last) as (client, _),

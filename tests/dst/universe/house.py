@@ -4,6 +4,7 @@ import attrs
 import trio
 
 from exai_trio.config import Config
+from exai_trio.daemon.calls.lifecycle import Calls
 from exai_trio.daemon.clock_trust import ClockTrust
 from exai_trio.daemon.connections.accept import Server
 from exai_trio.daemon.connections.admission import Places
@@ -14,7 +15,6 @@ from exai_trio.daemon.health.counters import Figures
 from exai_trio.daemon.health.report import Facts
 from exai_trio.daemon.jobs.jobs import Jobs
 from exai_trio.daemon.jobs.supervision import every
-from exai_trio.daemon.sessions.detached_calls import HandingOver
 from exai_trio.daemon.sessions.eviction import Relief
 from exai_trio.daemon.sessions.lookup import Archive
 from exai_trio.daemon.sessions.memory_budget import Burden
@@ -30,7 +30,6 @@ from exai_trio.wire.hosts import OurNames
 
 from .network import LIMITS, Network
 
-LOOK_S = 10.0  # how often running calls are looked at for handles
 _IDLE_BYTES = 100_000  # three sessions at once that do not read are too many
 START = 1_790_000_000.0
 
@@ -94,7 +93,9 @@ class House:
     async def _serve(self, everything: trio.Nursery, task_status) -> None:
         async with trio.open_nursery() as living:
             shared = self._shared()
-            sessions = Sessions(shared, living, table=shared.services.calls.sessions)
+            calls = Calls(shared, detached=shared.services.calls.detached)
+            await everything.start(calls.run)
+            sessions = Sessions(shared, living, calls, table=shared.services.calls.sessions)
             for _ in range(100):
                 try:
                     await sessions.restore()
@@ -104,7 +105,6 @@ class House:
             server = Server(shared, sessions, OurNames.of(self.config), Places(self.config), LIMITS)
             jobs = Jobs(shared, sessions)
             everything.start_soon(every, 5.0, jobs.say_progress)
-            everything.start_soon(every, LOOK_S, HandingOver(sessions).look)
             everything.start_soon(every, 30.0, sessions.note_acks)
             everything.start_soon(every, 15.0, Relief(sessions).look)
             everything.start_soon(every, 300.0, jobs.sweep_journal)
@@ -150,7 +150,7 @@ class House:
         sessions = {}
         services = Services(
             config=self.config,
-            calls=Archive(sessions, self.disk),
+            calls=Archive(sessions, {}, self.disk),
             gateway=NoGateway(),
             conversations=MemoryStore(),
             threads=MemoryStore(),
