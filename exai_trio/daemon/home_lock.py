@@ -22,7 +22,7 @@ _LOOK_S = 0.005
 
 
 @structs.define(eq=False)
-class Home:
+class HomeLock:
     """`fault` says why it is not ours yet; `token` is the home's, once it is there for its user to read; `tightened`, that
     others could look into what only we may read."""
 
@@ -92,9 +92,9 @@ class Home:
 
 
 @contextmanager
-def own_home(config: Config) -> Generator[Home]:
+def own_home(config: Config) -> Generator[HomeLock]:
     """Hold EXAI_HOME while the daemon runs. Raises ServiceUnavailableError if another daemon holds it."""
-    home = Home(config)
+    home = HomeLock(config)
     try:
         home.take()
         yield home

@@ -9,9 +9,9 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings.load import Loaded
+from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.wire.messages import ToolsChanged
 
-from .live_registry import Toolset
 from .sessions.registry import Sessions
 
 log = logging.getLogger("exai.daemon")
@@ -21,11 +21,11 @@ Reread = Callable[[], Loaded]
 
 
 @structs.define(eq=False)
-class Switching:
+class Reload:
     """Reads the settings of the tools again. `config` is what is in force; everything else in it needs a restart."""
 
     config: Config
-    toolset: Toolset
+    tools: LiveRegistry
     sessions: Sessions
 
     async def read_again(self, reread: Reread) -> None:
@@ -52,7 +52,7 @@ class Switching:
         self.config = attrs.evolve(
             self.config, **{name: getattr(wanted, name) for name in SWITCHABLE}
         )
-        if self.toolset.switch(self.config):
+        if self.tools.switch(self.config):
             self._tell()
 
     def _tell(self) -> None:

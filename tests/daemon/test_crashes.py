@@ -31,7 +31,7 @@ def fail(*_):
 def once_for(session_id):
     """Fails for the first call of this session that has ended."""
     faults = [fail]
-    return lambda _, call, *__: call.session_id == session_id and faults and faults.pop()()
+    return lambda call, *_: call.session_id == session_id and faults and faults.pop()()
 
 
 async def test_a_crash_beside_a_call_costs_nobody_else_anything(
@@ -49,7 +49,7 @@ async def test_a_crash_beside_a_call_costs_nobody_else_anything(
     assert {} == left
     assert ["call crashed"] == [r.message for r in caplog.records if r.exc_info]
     assert 24.0 == daemon.free_permits
-    assert 0 == daemon.shared.figures.running
+    assert 0 == daemon.counters.running
 
 
 async def test_an_answer_that_cannot_be_sent_is_an_internal_error(
@@ -68,7 +68,7 @@ async def test_an_answer_that_cannot_be_sent_is_an_internal_error(
         await client.nap("r2", seconds=5.0, fault="odd")
         failed = await client.hear_until(CallFailed)
         outcome = await client.hear_until(CallResult)
-        calls = (await daemon.shared.journal.session("win")).calls
+        calls = (await daemon.context.journal.session("win")).calls
         kept = {one.request: one.outcome.frame for one in calls}
 
     assert ("r2", "INTERNAL_ERROR") == (failed.request_id, failed.error.code)
@@ -83,7 +83,7 @@ async def test_a_crash_before_the_acceptance_is_a_refusal(
     """A fault of ours in the journal: the call is not started, and its place is free."""
     async with house() as daemon, daemon.connect(session_id="win") as (client, _):
         with monkeypatch.context() as planted:
-            planted.setattr(type(daemon.shared.journal), "accept", fail)
+            planted.setattr(type(daemon.context.journal), "accept", fail)
             await client.nap("r1")
             refused = await client.hear()
         await client.nap("r1")
@@ -161,7 +161,7 @@ async def test_a_crash_in_a_connection_ends_that_connection_alone(
             await client.nap("r1", seconds=20.0)
             await client.hear_until(CallAccepted)
             with monkeypatch.context() as planted:
-                planted.setattr(type(daemon.shared.facts), "health", fail)
+                planted.setattr(type(daemon.report), "health", fail)
                 await client.say(Health())
                 with pytest.raises(PeerGone):
                     await client.hear()
@@ -185,8 +185,10 @@ async def test_a_warm_up_that_fails_is_only_logged(house, autojump_clock, monkey
         raise OSError(errno.EMFILE, "Too many open files")
 
     async with house() as daemon, daemon.connect() as (client, _):
-        monkeypatch.setattr(type(daemon.shared.services.gateway), "warm_up", warm_up, raising=False)
-        await settle(daemon.shared.services.gateway)
+        monkeypatch.setattr(
+            type(daemon.environment.services.gateway), "warm_up", warm_up, raising=False
+        )
+        await settle(daemon.environment.services.gateway)
         await client.nap()
         outcome = await client.hear_until(CallResult)
 
@@ -215,7 +217,7 @@ async def test_a_bug_beside_a_known_fault_is_told(
             await trio.sleep(0.5)
             await client.say(Cancel(request_id="r1"))
         heard = await client.hear_until(CallFailed)
-        counted = daemon.shared.facts.health()["calls"]["bugs"]
+        counted = daemon.report.health()["calls"]["bugs"]
     (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
     trace = "".join(format_exception(told.exc_info[1]))
 

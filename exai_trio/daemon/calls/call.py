@@ -25,7 +25,8 @@ from exai_trio.wire.messages import (
     StreamChunk,
 )
 
-from ..context import Shared
+from ..context import DaemonContext
+from .environment import CallEnvironment
 from .limits import longest_stream
 from .plan import Plan
 from .states import CANCELLABLE, NEXT, SETTLED, Event, State
@@ -111,7 +112,8 @@ class Call:
     principal: str
     roots: tuple[Path, ...]
     recipient: Recipient
-    shared: Shared
+    context: DaemonContext
+    environment: CallEnvironment
     accepted_at: float
     handle: str = ""
     size: int = 0
@@ -211,14 +213,15 @@ class Call:
     def say_progress(self) -> None:
         """Tell the client the stage as it is now."""
         self._said_at = trio.current_time()
-        now = rfc3339(self.shared.now())
+        now = rfc3339(self.context.clock.now())
         self.recipient.offer(
             Progress(
                 request_id=self.wire_id,
                 name=self.tool.name,
                 t=now,
                 stage=self.doing,
-                message=self.shared.keys.masked(self.detail) or f"{self.tool.name}: {self.doing}",
+                message=self.environment.keys.masked(self.detail)
+                or f"{self.tool.name}: {self.doing}",
                 elapsed_s=round(self.elapsed, 3),
             )
         )
@@ -228,7 +231,7 @@ class Call:
 
     def chunk(self, text: str) -> None:
         if text and self.wants_chunks:
-            chunk = self.shared.keys.masked(text)
+            chunk = self.environment.keys.masked(text)
             self.recipient.offer(
                 StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=chunk)
             )
@@ -251,7 +254,7 @@ class Call:
 
     def go_on_alone(self) -> None:
         """Its client has a handle and does not wait: it may take as long as a model's stream may, unless the client said less."""
-        stream_s = longest_stream(self.shared.config)
+        stream_s = longest_stream(self.context.config)
         if self.timeout < min(stream_s, self._allowed):
             self.timeout = min(stream_s, self._allowed)
             self.limited_by = "GLM_STREAM_TIMEOUT, KIMI_STREAM_TIMEOUT"

@@ -66,7 +66,7 @@ class DetachedCall:
 
     def take(self, call: Call, outcome: Outcome) -> Telling:
         frame = encode(outcome)
-        kept = KeptOutcome(seq=_OUTCOME, frame=frame, at=call.shared.now())
+        kept = KeptOutcome(seq=_OUTCOME, frame=frame, at=call.context.clock.now())
         write = partial(self._write, self.journal, kept) if self.journal else None
         return Telling(write, partial(self._tell, frame))
 

@@ -48,7 +48,7 @@ async def run_tool(call: Call) -> Outcome:
     try:
         with call.deadline:
             async with _Permit(call):
-                answer = await call.tool.run(call.arguments, call, call.shared.services)
+                answer = await call.tool.run(call.arguments, call, call.environment.services)
     except Exception as raised:
         if not call.deadline.cancelled_caught:
             raise
@@ -63,7 +63,7 @@ class _Permit:
     call: Call
 
     async def __aenter__(self) -> None:
-        permits = self.call.shared.permits
+        permits = self.call.environment.permits
         try:
             permits.acquire_nowait()
         except trio.WouldBlock:
@@ -77,14 +77,14 @@ class _Permit:
         call.stage("running", "")
 
     async def __aexit__(self, *_raised: object) -> None:  # noqa: ASYNC124 - giving back never waits
-        self.call.shared.permits.release()
+        self.call.environment.permits.release()
 
 
 def note_fault(call: Call, raised: Exception) -> ExaiError:
     error = known_error(raised, call.correlation_id)
     keys = {"tool": call.tool.name, "correlation_id": call.correlation_id, "code": error.code}
     bugs = sum(1 for _ in bugs_in(raised))
-    call.shared.figures.bugs += bugs
+    call.context.counters.bugs += bugs
     if isinstance(error, InternalError):
         log.error("call crashed", exc_info=raised, extra=keys)
         return error
@@ -108,7 +108,7 @@ def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
     """The outcome of a call that failed with `error`, or was ended."""
     why = error or call.ending or CallCancelled("the call was cancelled")
     fault = as_fault(why, call.correlation_id)
-    keys = call.shared.keys
+    keys = call.environment.keys
     masked = attrs.evolve(
         fault,
         message=keys.masked(fault.message),
@@ -120,7 +120,7 @@ def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
 def _result(call: Call, answer: Answer) -> CallResult:
     text, told = answer.text, answer.metadata
     if call.waits.provider_name:  # no other tool is told anything by who was sent our keys
-        keys = call.shared.keys
+        keys = call.environment.keys
         text, told = keys.masked(text), cast("dict[str, Any]", keys.masked_within(told))
     metadata = {**told, "latency_metrics": latency_metrics(call)}
     return CallResult(

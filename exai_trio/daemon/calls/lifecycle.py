@@ -16,7 +16,7 @@ from exai_trio.errors import ExaiError
 from exai_trio.system.change import Change
 from exai_trio.wire.messages import CallFailed
 
-from ..context import Shared
+from ..context import DaemonContext
 from .call import Call, Outcome, Telling
 from .call_journal import until_written
 from .call_log import count, sign_logs
@@ -35,7 +35,7 @@ _DISK_PATIENCE_S: Final = 10.0  # so long an outcome waits for a disk that does 
 class Calls:
     """All calls that are not over, and those that go on under a handle, by that; `changed` tells of each new state of any."""
 
-    shared: Shared
+    context: DaemonContext
     open: dict[Call, None] = attrs.field(factory=dict[Call, None])
     detached: dict[str, DetachedCall] = attrs.field(factory=dict[str, DetachedCall])
     changed: Change = attrs.field(factory=Change)
@@ -59,18 +59,13 @@ class Calls:
         """Run it in a task of its own, to its end; once all calls are cut, none is begun."""
         if self._nursery is not None:
             self.open[call] = None
-            self.shared.figures.running = len(self.open)
+            self.context.counters.call_started()
             self._nursery.start_soon(self._live, call, work, name=f"call {call.tool.name}")
 
     def cut(self) -> None:
         """End the tasks of all calls: the journal has them as they are."""
         if self._nursery is not None:
             self._nursery.cancel_scope.cancel(reason="the calls are left to the next daemon")
-
-    async def wait_none(self) -> None:
-        """Return when no call runs, and no outcome is due to the disk."""
-        while self.open:
-            await self.changed.wait()
 
     def leave_all(self, why: ExaiError) -> None:
         """Stop every call. What the next daemon may run again stays open; the others have `why` as outcome. One that is being
@@ -88,14 +83,14 @@ class Calls:
         finally:
             self._end(call)
         if isinstance(call.recipient, DetachedCall):
-            await call.recipient.outlive(self.shared.config.session_grace_s)
+            await call.recipient.outlive(self.context.config.session_grace_s)
 
     async def _to_its_end(self, call: Call, work: Work) -> None:
         if isinstance(call.recipient, SessionCalls) and call.state is State.ADMITTED:
             await call.recipient.accept(call)
         if call.state in OVER:
             return
-        self.shared.figures.accepted += 1
+        self.context.counters.accepted += 1
         self._expect_handle(call)
         outcome = await outcome_of(call, work)
         if call.is_left and isinstance(outcome, CallFailed) and call.state is not State.TRANSFERRED:
@@ -105,7 +100,7 @@ class Calls:
 
     def _end(self, call: Call) -> None:
         del self.open[call]
-        self.shared.figures.running = len(self.open)
+        self.context.counters.call_ended()
         call.recipient.forget(call)
         self.changed.tell()
 
@@ -124,7 +119,7 @@ class Calls:
             self._next_handle_at = min(
                 (one.handle_at for one in self.open if one.handle_at > now), default=math.inf
             )
-            if not self.shared.ending.replaced:
+            if not self.context.shutdown.replaced:
                 for call in due:
                     self._detach(call)
 
@@ -145,7 +140,7 @@ async def _conclude(call: Call, outcome: Outcome) -> None:
         return
     late = patience.cancelled_caught
     call.advance("told late" if late else "kept")
-    count(call.shared, call, outcome)
+    count(call, outcome)
     if late:
         await until_written(telling.write, "late outcome")
         call.advance("kept")

@@ -8,9 +8,9 @@ from exai_trio.config import Config
 from exai_trio.errors import ExaiError
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Answer, Caller, Services, Tool
+from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.wire.messages import CallTool
 
-from ..live_registry import Offered
 from .limits import longest, setting_of
 
 
@@ -25,7 +25,7 @@ class Plan:
     handle_after: float = math.inf
 
 
-def plan(request: CallTool, config: Config, offered: Offered) -> Plan:
+def plan(request: CallTool, config: Config, offered: LiveRegistry) -> Plan:
     """Raises ExaiError if there is no such tool, or the arguments are not its own."""
     tool = offered.get(request.name)
     most = longest(config, tool)

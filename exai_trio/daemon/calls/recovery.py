@@ -48,7 +48,7 @@ async def _outcome_there(there: RunsElsewhere, journal: Ledger, call: Call) -> O
     outcome = await there.outcome(call)
     if outcome is not None:
         return outcome
-    if call.shared.draining.is_set() and call.state is not State.TRANSFERRED:
+    if call.context.shutdown.draining and call.state is not State.TRANSFERRED:
         call.end(broken_off(call.attempt), leave=True)
     await trio.lowlevel.checkpoint_if_cancelled()  # a call that was ended does not run
     return await _run_again(journal, call)
@@ -65,7 +65,7 @@ async def _run_again(journal: Ledger, call: Call) -> Outcome:
 
 
 def may_run_again(call: Call) -> bool:
-    return call.tool.repeatable and call.attempt < call.shared.config.call_max_attempts
+    return call.tool.repeatable and call.attempt < call.context.config.call_max_attempts
 
 
 def broken_off(attempts: int) -> CallInterrupted:

@@ -20,7 +20,7 @@ from exai_trio.wire.messages import (
     StreamChunk,
 )
 
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.sender import Mail
 from . import early_refusals
 from .call import Call, Outcome, Telling
@@ -38,7 +38,7 @@ class SessionCalls:
 
     name: str
     mail: Mail
-    shared: Shared
+    context: DaemonContext
     journal: Ledger | None = None
     table: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
     is_settled: bool = attrs.field(default=True, init=False)
@@ -113,7 +113,7 @@ class SessionCalls:
     def refuse(self, call: Call, fault: ExaiError) -> None:
         """The call ends before its acceptance, in the place of that if it has a number already."""
         call.advance("refused")
-        self.shared.figures.refused += 1
+        self.context.counters.refused += 1
         log.debug("call refused", extra={"code": fault.code})
         failed = CallFailed(request_id=call.wire_id, error=as_fault(fault, call.correlation_id))
         frame = self.mail.rules.reject(call.wire_id, failed)
@@ -129,7 +129,7 @@ class SessionCalls:
             outcome = attrs.evolve(outcome, text="\n".join(one.text for one in outcome.outputs))
         numbered = rules.finish(call.wire_id, outcome)
         self.mail.hold(call.wire_id, numbered.frame)
-        return KeptOutcome(seq=numbered.seq, frame=numbered.body, at=self.shared.now())
+        return KeptOutcome(seq=numbered.seq, frame=numbered.body, at=self.context.clock.now())
 
     def take(self, call: Call, outcome: Outcome) -> Telling:
         kept = self.number(call, outcome)

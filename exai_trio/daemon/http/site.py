@@ -18,7 +18,7 @@ from exai_trio.transport.http import HttpSite
 from exai_trio.wire.hosts import OurNames
 
 from ..connections.auth import Tokens
-from ..health.report import Facts
+from ..health.report import Report
 from .pages import PAGES
 
 log = logging.getLogger("exai.http")
@@ -30,30 +30,30 @@ Started = trio.TaskStatus[str | None]
 
 
 async def serve_health(  # noqa: ASYNC128 - hands task_status on
-    facts: Facts, names: OurNames, tokens: Tokens, port: int, task_status: Started
+    report: Report, names: OurNames, tokens: Tokens, port: int, task_status: Started
 ) -> None:
     """GET /health, /health/live, /health/ready, /health/semaphores, /health/websocket until cancelled.
 
     Starts with the URL, or with None if the port cannot be had, which is logged and no more.
     """
     reads: dict[str, Callable[[], dict[str, Any]]] = {
-        "/health": facts.health,
-        "/health/live": facts.identity,
-        "/health/semaphores": facts.semaphores,
-        "/health/websocket": facts.websocket,
+        "/health": report.health,
+        "/health/live": report.identity,
+        "/health/semaphores": report.semaphores,
+        "/health/websocket": report.websocket,
     }
     routes = [_json_route(path, read) for path, read in reads.items()]
-    app = _app([*routes, _ready_route(facts)], names, tokens)
-    await _serve(app, facts.config.ws_host, port, task_status)
+    app = _app([*routes, _ready_route(report)], names, tokens)
+    await _serve(app, report.config.ws_host, port, task_status)
 
 
 async def serve_pages(  # noqa: ASYNC128 - hands task_status on
-    facts: Facts, names: OurNames, tokens: Tokens, port: int, task_status: Started
+    report: Report, names: OurNames, tokens: Tokens, port: int, task_status: Started
 ) -> None:
     """The monitoring pages, and the facts they show at /api/health, until cancelled. Starts as `serve_health` does."""
     routes = [_page_route(path, page) for path, page in PAGES.items()]
-    app = _app([*routes, _json_route("/api/health", facts.health)], names, tokens)
-    await _serve(app, facts.config.ws_host, port, task_status)
+    app = _app([*routes, _json_route("/api/health", report.health)], names, tokens)
+    await _serve(app, report.config.ws_host, port, task_status)
 
 
 def _app(routes: list[Route], names: OurNames, tokens: Tokens) -> Starlette:
@@ -67,9 +67,9 @@ def _json_route(path: str, read: Callable[[], dict[str, Any]]) -> Route:
     return Route(path, answer)
 
 
-def _ready_route(facts: Facts) -> Route:
+def _ready_route(report: Report) -> Route:
     async def answer(_request: Request) -> Response:  # noqa: ASYNC124 - starlette's shape
-        ready = not facts.draining.is_set()
+        ready = not report.draining
         status = {"status": "ready" if ready else "draining"}
         return JSONResponse(status, status_code=200 if ready else 503)
 

@@ -26,7 +26,7 @@ class Relief:
         stuck_since = trio.current_time() - _STUCK_S
         sessions = list(self.sessions.table.values())
         weights = [Weight(one, one.held_bytes, one.is_idle(stuck_since)) for one in sessions]
-        too_heavy = self.sessions.shared.burden.look(weights)
+        too_heavy = self.sessions.budget.look(weights)
         overdrawn = [one for one in sessions if one.rules.is_overdrawn]
         for session in dict.fromkeys([*too_heavy, *overdrawn]):
             held = session.held_bytes

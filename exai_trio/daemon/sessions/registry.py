@@ -15,19 +15,25 @@ from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
+from exai_trio.wire.session import Bounds, SessionRules
 
 from ..calls.call import Call
-from ..calls.call_journal import Unfinished, restore
+from ..calls.call_journal import Ledger, Unfinished, restore
 from ..calls.detached_calls import DetachedCall
+from ..calls.environment import CallEnvironment
 from ..calls.execution import Work, run_tool
 from ..calls.lifecycle import Calls
 from ..calls.limits import allowed_roots
 from ..calls.plan import impossible, plan
 from ..calls.recovery import OtherDaemon, work_for
+from ..calls.session_calls import SessionCalls
 from ..calls.states import State
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
-from .session import Session, open_session
+from ..delivery.sender import Mail
+from ..health.problems import Problems
+from .memory_budget import Burden
+from .session import Session
 from .session_names import may_be_named, session_name
 
 log = logging.getLogger("exai.session")
@@ -37,12 +43,15 @@ _PATIENCE_S = 15.0  # so long clients are sent away for a journal that cannot be
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-@structs.define(eq=False)
+@structs.define(kw_only=True, eq=False)
 class Sessions:
     """`living` is the nursery of the sessions; whoever opened it ends them; `table` has them by id. `calls` has their calls.
     `elsewhere` is the daemon that we replaced."""
 
-    shared: Shared
+    context: DaemonContext
+    environment: CallEnvironment
+    problems: Problems
+    budget: Burden
     living: trio.Nursery
     calls: Calls
     elsewhere: OtherDaemon | None = None
@@ -51,6 +60,25 @@ class Sessions:
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
     _unread_since: dict[str, float] = attrs.field(factory=dict[str, float])
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
+
+    def open(self, session_id: str, principal: str) -> Session:
+        """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
+        principal, context = principal_of(principal), self.context
+        rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
+        journal = Ledger(context.journal, session_id, principal) if context.journal else None
+        mail = Mail(rules)
+        return Session(
+            id=session_id,
+            principal=principal,
+            context=context,
+            environment=self.environment,
+            budget=self.budget,
+            rules=rules,
+            mail=mail,
+            calls=SessionCalls(session_id, mail, context, journal),
+            all_calls=self.calls,
+            roots=allowed_roots(context.config, principal),
+        )
 
     async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
         """The session that this client continues, or a new one; attached to `outbox`. True if it was continued.
@@ -70,7 +98,7 @@ class Sessions:
             continued = known.is_continued_by(hello.last_seq)
             self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
-        session = open_session(self._new_id(wanted), principal, self.shared, self.calls)
+        session = self.open(self._new_id(wanted), principal)
         self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
@@ -92,7 +120,7 @@ class Sessions:
 
     async def _known(self, session_id: str) -> Session | None:
         """The session of this id, brought back from the journal if it is not among the living."""
-        journal = self.shared.journal
+        journal = self.context.journal
         known = session_id in self.table or session_id in self._unusable
         if known or journal is None:
             return self.table.get(session_id)
@@ -110,7 +138,7 @@ class Sessions:
     async def restore(self) -> None:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
         is broken costs no other anything. Raises StorageError."""
-        journal = self.shared.journal
+        journal = self.context.journal
         if journal is None:
             return
         for session_id in await journal.unfinished():
@@ -136,12 +164,12 @@ class Sessions:
             f"calls of {len(self._unusable)} of them cannot be read, and are not answered; the log names them, and what is"
             " wrong. Send the calls again"
         )
-        self.shared.facts.troubles.note("sessions", text)
+        self.problems.note("sessions", text)
 
     async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
-        session = open_session(session_id, kept.calls[0].principal, self.shared, self.calls)
+        session = self.open(session_id, kept.calls[0].principal)
         try:
-            unfinished = restore(session.rules, kept, self.shared.now())
+            unfinished = restore(session.rules, kept, self.context.clock.now())
         except (WireError, TypeError) as fault:
             self._leave_lying(session_id, fault)
             return
@@ -175,7 +203,7 @@ class Sessions:
     def _taken_up(self, session: Session, left: Unfinished, state: State) -> tuple[Call, Work]:
         """The call of an earlier daemon, and what has its outcome; that is a refusal if it could not be a call of this one."""
         try:
-            planned = plan(left.request, self.shared.config, self.shared.registry)
+            planned = plan(left.request, self.context.config, self.environment.tools)
         except ExaiError as why:
             call = session.call_of(left.request, impossible(left.request, why), left.roots)
             call.state = state
@@ -188,15 +216,15 @@ class Sessions:
 
     async def _note_base(self, session: Session) -> None:
         """The next daemon must give other numbers than this one, also if nothing else of this one's is written down."""
-        if self.shared.journal is not None:
+        if self.context.journal is not None:
             try:
-                await self.shared.journal.number_from(session.id, session.rules.last_seq)
+                await self.context.journal.number_from(session.id, session.rules.last_seq)
             except StorageError as fault:
                 log.error("numbers not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
 
     async def note_acks(self) -> None:
         """Tell the journal what the clients have acknowledged since the last time. Raises StorageError."""
-        journal = self.shared.journal
+        journal = self.context.journal
         due = [s for s in self.table.values() if s.rules.acked > s.acked_on_disk]
         acked = self._last_acks | {session.id: session.rules.acked for session in due}
         if journal is None or not acked:
@@ -210,7 +238,7 @@ class Sessions:
 
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
-            session.roots = allowed_roots(self.shared.config, session.principal, hello.roots)
+            session.roots = allowed_roots(self.context.config, session.principal, hello.roots)
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:
@@ -218,22 +246,22 @@ class Sessions:
         if wanted is not None and not taken:
             return wanted
         letters = "".join(secrets.choice(_BASE36) for _ in range(25))
-        return f"session_{self.shared.now() * 1000:.0f}_{letters}"
+        return f"session_{self.context.clock.now() * 1000:.0f}_{letters}"
 
     async def _live(  # noqa: ASYNC128 - hands task_status on
         self, session: Session, task_status: trio.TaskStatus[None]
     ) -> None:
         """Keep the session until it is abandoned; then nobody can join it. Raises nothing but Cancelled."""
-        self.shared.figures.sessions += 1
+        self.context.counters.sessions += 1
         task_status.started()
         try:
             await _until_abandoned(session)
         finally:
             session.end()
             del self.table[session.id]
-            if self.shared.journal is not None:
+            if self.context.journal is not None:
                 self._last_acks[session.id] = session.rules.acked
-            self.shared.figures.sessions -= 1
+            self.context.counters.sessions -= 1
 
     def outboxes(self) -> list[Outbox]:
         """Of all clients that are connected now."""

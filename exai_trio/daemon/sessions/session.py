@@ -14,7 +14,6 @@ from exai_trio.errors import (
     NotFoundError,
     ServiceUnavailableError,
 )
-from exai_trio.principals import principal_of
 from exai_trio.resilience.rate import Bucket
 from exai_trio.system.change import Change
 from exai_trio.wire.messages import (
@@ -24,34 +23,35 @@ from exai_trio.wire.messages import (
     Cancel,
     ErrorReply,
 )
-from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
+from exai_trio.wire.session import Again, Refuse, SessionRules
 
 from ..calls.call import Call
-from ..calls.call_journal import Ledger
+from ..calls.environment import CallEnvironment
 from ..calls.lifecycle import Calls
-from ..calls.limits import allowed_roots
+from ..calls.limits import REQUESTS, allowed_roots
 from ..calls.plan import Plan, plan
 from ..calls.session_calls import SessionCalls
 from ..calls.wire_errors import as_fault
-from ..connections.rate_limits import REQUESTS
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Outbox
 from ..delivery.sender import Mail
-from .memory_budget import SESSION_BYTES
+from .memory_budget import SESSION_BYTES, Burden
 
 log = logging.getLogger("exai.session")
 
 
 @structs.define(eq=False)
 class Session:
-    """Made by `open_session`, run by `Sessions`. All but the waits is one synchronous step.
+    """Made and run by `Sessions`. All but the waits is one synchronous step.
 
     `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
     """
 
     id: str
     principal: str
-    shared: Shared
+    context: DaemonContext
+    environment: CallEnvironment
+    budget: Burden
     rules: SessionRules
     mail: Mail
     calls: SessionCalls
@@ -91,12 +91,12 @@ class Session:
                 await self._change.wait()
             if not self.rules.holds_anything:
                 return
-            with trio.move_on_after(self.shared.config.session_grace_s) as grace:
+            with trio.move_on_after(self.context.config.session_grace_s) as grace:
                 await self._change.wait()
             if self._may_go:
                 return
             # A daemon that was replaced lets its calls end: their clients have gone over.
-            abandoned = grace.cancelled_caught and not self.shared.draining.is_set()
+            abandoned = grace.cancelled_caught and not self.context.shutdown.draining
             if abandoned and self.outbox is None:
                 visits = self._visits
                 self.calls.end_all(CallCancelled("the session ended: its client did not come back"))
@@ -135,7 +135,7 @@ class Session:
     def shed(self) -> bool:
         """Be rid of a client that does not read; once it is gone and no call runs, end. False if nothing could be done now."""
         if self.outbox is not None:
-            return self.outbox.expel(self.shared.config.ws_close_timeout)
+            return self.outbox.expel(self.context.config.ws_close_timeout)
         if self._shed or self.calls.table:
             return False
         self._shed = True
@@ -152,7 +152,7 @@ class Session:
             case Refuse(fault):
                 self._refuse(request, fault)
             case Again(frame, anew):
-                self.shared.figures.repeated += 1
+                self.context.counters.repeated += 1
                 if frame is not None and not self.mail.holds(request.request_id):
                     self.mail.deliver(frame, kept=anew)
             case _:
@@ -161,8 +161,8 @@ class Session:
                     self.all_calls.begin(planned)
 
     def _refuse(self, request: CallTool, fault: ExaiError) -> None:
-        self.shared.figures.refused += 1
-        correlation_id = f"refused-{self.shared.figures.refused}"
+        self.context.counters.refused += 1
+        correlation_id = f"refused-{self.context.counters.refused}"
         failed = CallFailed(request_id=request.request_id, error=as_fault(fault, correlation_id))
         log.debug("call refused", extra={"code": fault.code, "correlation_id": correlation_id})
         self.mail.deliver(self.rules.number(failed))
@@ -171,14 +171,14 @@ class Session:
         """The call that this request would be, or why it cannot be one."""
         try:
             self._check_room(size)
-            planned = plan(request, self.shared.config, self.shared.registry)
+            planned = plan(request, self.context.config, self.environment.tools)
         except ExaiError as objection:
             return objection
         roots = self.roots if request.roots is None else self.allowed(request.roots)
         return self.call_of(request, planned, roots, size)
 
     def allowed(self, named: Iterable[str]) -> tuple[Path, ...]:
-        return allowed_roots(self.shared.config, self.principal, named)
+        return allowed_roots(self.context.config, self.principal, named)
 
     def call_of(
         self, request: CallTool, planned: Plan, roots: tuple[Path, ...], size: int = 0
@@ -190,16 +190,17 @@ class Session:
             principal=self.principal,
             roots=roots,
             recipient=self.calls,
-            shared=self.shared,
+            context=self.context,
+            environment=self.environment,
             changed=self.all_calls.changed,
-            accepted_at=self.shared.now(),
+            accepted_at=self.context.clock.now(),
             size=size,
         )
 
     def _check_room(self, size: int) -> None:
-        if self.shared.draining.is_set() or self._has_ended:
+        if self.context.shutdown.draining or self._has_ended:
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
-        self.shared.burden.check(self.held_bytes, size)
+        self.budget.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel) -> None:
         """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND."""
@@ -211,13 +212,3 @@ class Session:
             return
         self.mail.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
         call.end(CallCancelled("the client cancelled the call"))
-
-
-def open_session(session_id: str, principal: str, shared: Shared, calls: Calls) -> Session:
-    """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
-    principal = principal_of(principal)
-    rules = SessionRules(bounds=Bounds(running=shared.config.ws_session_max_inflight))
-    journal = Ledger(shared.journal, session_id, principal) if shared.journal else None
-    mail, roots = Mail(rules), allowed_roots(shared.config, principal)
-    own = SessionCalls(session_id, mail, shared, journal)
-    return Session(session_id, principal, shared, rules, mail, own, calls, roots=roots)

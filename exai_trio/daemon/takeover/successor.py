@@ -23,7 +23,7 @@ from ..calls.call_journal import key_of
 from ..calls.lifecycle import Calls
 from ..calls.session_calls import SessionCalls
 from ..calls.states import State
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.registry import Sessions
 from ..sessions.session import Session
@@ -75,8 +75,8 @@ class Heir:
     transferred: dict[tuple[str, str], Call] = attrs.field(factory=dict[tuple[str, str], Call])
 
     @property
-    def shared(self) -> Shared:
-        return self.sessions.shared
+    def context(self) -> DaemonContext:
+        return self.sessions.context
 
     @property
     def calls(self) -> Calls:
@@ -87,13 +87,13 @@ class Heir:
 
         Cancelled, it leaves the calls open in the journal.
         """
-        self.shared.draining.set()
+        self.context.shutdown.draining = True
         for outbox in self.sessions.outboxes():
             outbox.put(encode(Bye(reason="draining", retry_after_s=0.0)))
         await self._settle()
         staying = self._send_away()
         let_go()
-        log.info("replaced", extra={"running": self.shared.figures.running})
+        log.info("replaced", extra={"running": self.context.counters.running})
         async with trio.open_nursery() as leaving:
             leaving.start_soon(self._hear, leaving.cancel_scope)
             leaving.start_soon(self._tell, leaving.cancel_scope)
@@ -101,7 +101,7 @@ class Heir:
             async with trio.open_nursery() as seen_out:
                 for session in staying:
                     seen_out.start_soon(_see_out, session)
-            await self.calls.wait_none()
+            await self.context.counters.wait_no_call()
             self.box.close(Farewell())
 
     async def _settle(self) -> None:
@@ -158,7 +158,7 @@ class Heir:
 
     async def _end_what_stays(self) -> None:
         """What no successor can answer has EXAI_DRAIN_S."""
-        await trio.sleep(self.shared.config.drain_s)
+        await trio.sleep(self.context.config.drain_s)
         for call in self.calls.open:
             if not isinstance(call.recipient, Transferred) or call.recipient.here is not None:
                 call.end(interrupted(0.0))
@@ -177,10 +177,10 @@ class Heir:
         lines = Lines(self.stream)
         while (said := await lines.next()) is not None:
             self._take(said)
-        log.warning("the successor is gone", extra={"running": self.shared.figures.running})
+        log.warning("the successor is gone", extra={"running": self.context.counters.running})
         self.calls.leave_all(interrupted(None))
         with trio.move_on_after(_LAST_WORDS_S):
-            await self.calls.wait_none()
+            await self.context.counters.wait_no_call()
         leaving.cancel(reason="the successor is gone")
 
     def _take(self, said: bytes) -> None:
@@ -198,7 +198,7 @@ class Heir:
 
 async def _see_out(session: Session) -> None:
     """A client that cannot go over (of protocol 1, or without a journal) hears its outcomes here."""
-    with trio.move_on_after(session.shared.config.drain_s + _LAST_WORDS_S):
+    with trio.move_on_after(session.context.config.drain_s + _LAST_WORDS_S):
         await session.calls.wait_none()
     if session.outbox is not None:
         session.outbox.close(Farewell(SERVICE_RESTART, "draining"))

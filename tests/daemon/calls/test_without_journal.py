@@ -48,7 +48,7 @@ async def test_without_a_disk_reports_are_given(house, autojump_clock):
         again = await asked(client, "status")
         took = trio.current_time()
         held_back = daemon.sessions.table["win"].calls.table
-        refused = daemon.shared.figures.refused
+        refused = daemon.counters.refused
 
     assert isinstance(accepted, CallAccepted)
     assert "r" == answered.request_id

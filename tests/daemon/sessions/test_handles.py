@@ -122,7 +122,7 @@ async def test_result_answers_as_soon_as_the_outcome_is_kept(house, autojump_clo
         handle = await given_handle(client, seconds=10.0, handle_after_s=2.0)
         await trio.sleep_until(begin + 11)
         answer = await fetched(client, handle["call_id"], wait_s=60)
-        kept = await daemon.shared.journal.session(handle["call_id"])
+        kept = await daemon.context.journal.session(handle["call_id"])
         took = trio.current_time() - begin
 
     assert "slept 10" == answer.outputs[0].text
@@ -318,7 +318,7 @@ async def test_each_drain_leaves_it_to_the_next_daemon(house, autojump_clock):
     for _ in range(2):
         async with house(journal, **often) as daemon:
             await trio.sleep(1)
-            await drain(daemon.shared, daemon.sessions, daemon.connections)
+            await drain(daemon.sessions, daemon.connections)
     async with house(journal, **often) as last, last.connect() as (client, _):
         answer = await fetched(client, handle["call_id"], wait_s=50)
 
@@ -342,7 +342,7 @@ async def test_a_drain_leaves_it_to_the_next_daemon(house, autojump_clock):
     journal = MemoryJournal()
     async with house(journal, drain_s=2.0) as first, first.connect(session_id="win") as (client, _):
         handle = await given_handle(client, seconds=30.0, handle_after_s=2.0)
-        await drain(first.shared, first.sessions, first.connections)
+        await drain(first.sessions, first.connections)
     async with house(journal) as second, second.connect() as (client, _):
         answer = await fetched(client, handle["call_id"], wait_s=50)
 
@@ -472,7 +472,7 @@ async def test_what_a_successor_has_taken_is_not_handed_over_here(house, autojum
     async with house() as daemon, daemon.connect(session_id="win") as (client, _):
         await client.nap(seconds=30.0, handle_after_s=5.0)
         await client.hear_until(CallAccepted)
-        daemon.shared.ending.successor = object()
+        daemon.context.shutdown.successor = object()
         await trio.sleep(10)
         running = [one.id for one in daemon.sessions.table.values() if one.calls.table]
 

@@ -10,6 +10,7 @@ import trio
 
 from exai_trio.config import Config
 from exai_trio.daemon import app, lifetime
+from exai_trio.daemon.context import Shutdown
 from exai_trio.daemon.takeover import sockets
 from exai_trio.providers.gateway import Gateway
 from exai_trio.storage.sqlite.errors import NotOurs
@@ -100,7 +101,7 @@ async def test_a_daemon_without_descriptors_goes_on(tmp_path, monkeypatch, autoj
 
     door = Door()
     monkeypatch.setattr(sockets, "_door", lambda _: nullcontext(door))
-    ending = sockets.Ending()
+    ending = Shutdown()
     async with trio.open_nursery() as listening:
         await listening.start(sockets.offer, [], Config(home=tmp_path), ending)
         await trio.sleep(1)

@@ -129,7 +129,7 @@ async def test_a_disk_that_is_gone_ends_the_calls_here_as_a_kill_does(house, aut
             took = trio.current_time() - begin
             journal.slow_s = 0.0
             await change.left.wait()
-            running_there = old.shared.figures.running
+            running_there = old.counters.running
             async with change.new.connect(session_id="win", last_seq=last) as (again, ack):
                 outcome = await again.hear_until(CallResult)
 
@@ -336,12 +336,12 @@ async def test_cancelled_at_any_step_the_change_loses_no_call(
                 await change.left.wait()
 
     def nothing_lost():
-        houses = [one for one in cut if hasattr(one, "shared")]
+        houses = [one for one in cut if hasattr(one, "context")]
         if cut:
             old, journal = cut[0]
             houses.append(old)
             assert ("accepted" not in cut) or ("win", '"r1"') in journal._calls
-        assert all(one.shared.figures.running == 0 for one in houses)
+        assert all(one.counters.running == 0 for one in houses)
         assert all(one.free_permits == 24 for one in houses)
         cut.clear()
 
@@ -405,9 +405,9 @@ async def test_a_call_whose_daemon_ends_during_the_drain_is_left_to_the_next(hou
             await client.hear_until(CallAccepted)
             last = client.last_seq
         async with changed(house, old, journal) as change:
-            change.new.shared.draining.set()
+            change.new.context.shutdown.draining = True
             change.kill()
-            await change.new.calls.wait_none()
+            await change.new.counters.wait_no_call()
         async with (
             house(journal) as third,
             third.connect(session_id="win", last_seq=last) as (client, _),

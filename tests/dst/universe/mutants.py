@@ -74,7 +74,7 @@ def permit_released_twice() -> AbstractContextManager[None]:
     def made(original):
         async def leave(self, *raised):
             await original(self, *raised)
-            self.call.shared.permits.total_tokens += 1
+            self.call.environment.permits.total_tokens += 1
 
         return leave
 
