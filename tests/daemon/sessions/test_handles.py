@@ -20,6 +20,7 @@ from exai_trio.wire.messages import (
     ErrorReply,
     Ping,
     Pong,
+    Progress,
 )
 
 
@@ -113,6 +114,14 @@ class SlowDisk(MemoryJournal):
         if is_handle(session):
             await trio.sleep(3.0)
         await super().finish(session, request, outcome)
+
+
+class SlowHandles(MemoryJournal):
+    """Takes a minute for a handle."""
+
+    async def hand_over(self, *change):
+        await trio.sleep(60.0)
+        await super().hand_over(*change)
 
 
 async def test_result_answers_as_soon_as_the_outcome_is_kept(house, autojump_clock):
@@ -477,6 +486,50 @@ async def test_what_a_successor_has_taken_is_not_handed_over_here(house, autojum
         running = [one.id for one in daemon.sessions.table.values() if one.calls.table]
 
     assert ["win"] == running
+
+
+async def test_a_daemon_that_is_cut_while_a_handle_is_written_has_not_told_it(
+    house, autojump_clock
+):
+    """The journal may not have it: the next daemon would run the call again, after its client has heard an outcome."""
+
+    class Stalled(MemoryJournal):
+        async def hand_over(self, *_change):
+            await trio.sleep_forever()
+
+    async with house(Stalled()) as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap(seconds=30.0, handle_after_s=2.0)
+        await client.hear_until(CallAccepted)
+        await trio.sleep(3)
+        daemon.calls.cut()
+        with trio.move_on_after(1):
+            while isinstance(heard := await client.hear(), Progress):
+                heard = None
+
+    assert heard is None
+
+
+async def test_a_handle_waits_no_longer_than_an_outcome_does(house, autojump_clock):
+    """A disk that stalls for a minute: its client is not to give up first."""
+    journal = SlowHandles()
+    async with house(journal) as daemon, daemon.connect(session_id="win") as (client, _):
+        await given_handle(client, seconds=90.0, timeout_s=90.0, handle_after_s=2.0)
+        took = trio.current_time()
+
+    assert 12 <= took < 13
+
+
+async def test_a_handle_comes_at_its_time(house, autojump_clock):
+    """Not at the next look of something that looks now and then; also when an earlier one comes in between."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap("late", seconds=30.0, handle_after_s=5.03)
+        await client.nap("soon", seconds=30.0, handle_after_s=1.01)
+        heard = []
+        for _ in range(2):
+            outcome = await client.hear_until(CallResult)
+            heard.append((outcome.request_id, round(trio.current_time(), 3)))
+
+    assert [("soon", 1.01), ("late", 5.03)] == heard
 
 
 async def test_an_old_client_gets_the_handle_as_text(house, autojump_clock):

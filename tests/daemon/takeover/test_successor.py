@@ -1,54 +1,14 @@
 """One daemon takes another's place while calls run: they end where they run, once, and are answered by the successor."""
 
-from contextlib import asynccontextmanager, suppress
-
 import attrs
 import pytest
 import trio
-from lives import FullDisk
-from trio.testing import memory_stream_pair
+from lives import FullDisk, changed, outcomes
 
 from exai_trio.daemon.calls.call_journal import key_of
-from exai_trio.daemon.takeover.predecessor import Elsewhere
-from exai_trio.daemon.takeover.successor import Heir
 from exai_trio.errors import CallCancelled
 from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, CallTool, Cancel
-
-
-@attrs.define
-class Change:
-    """An old daemon that leaves and its successor, with what passes between them; `cut` kills the old one."""
-
-    new: object
-    kill: object
-    left: trio.Event
-
-
-@asynccontextmanager
-async def changed(house, old, journal, **settings):
-    """A successor of `old` on its journal; `old` has let go of the home."""
-    here, there = memory_stream_pair()
-    elsewhere, home_free, left = Elsewhere(there), trio.Event(), trio.Event()
-    async with trio.open_nursery() as both:
-
-        async def leave():
-            await Heir(old.sessions, here).take_all(home_free.set)
-            left.set()
-            await here.aclose()
-
-        def kill():
-            here.send_stream.close()
-            here.receive_stream.close()
-
-        both.start_soon(leave)
-        await elsewhere.wait_left()
-        await home_free.wait()
-        both.start_soon(elsewhere.run)
-        async with house(journal, elsewhere=elsewhere, **settings) as new:
-            yield Change(new, kill, left)
-        both.cancel_scope.cancel()
 
 
 async def test_a_call_ends_where_it_runs_and_is_answered_by_the_successor(house, autojump_clock):
@@ -384,16 +344,6 @@ async def test_a_slow_disk_is_waited_for(house, autojump_clock, slow):
     called = ["r0"] if slow == "finish" else ["r1", "r0"]
     assert [("CallResult", request_id) for request_id in called] == heard
     assert (len(called), 0) == (old.naps.started, change.new.naps.started)
-
-
-async def outcomes(client, seconds):
-    """The outcomes that come in that time, while the connection lasts, as (kind, request_id)."""
-    heard = []
-    with trio.move_on_after(seconds), suppress(PeerGone):
-        while True:
-            message = await client.hear_until((CallResult, CallFailed))
-            heard.append((type(message).__name__, message.request_id))
-    return heard
 
 
 async def test_a_call_whose_daemon_ends_during_the_drain_is_left_to_the_next(house, autojump_clock):
