@@ -1,6 +1,7 @@
 """The daemon's composition root: builds everything once and hands it to the tree of nurseries that runs it (`lifetime`)."""
 
 import logging
+import math
 from contextlib import AsyncExitStack, suppress
 
 import trio
@@ -22,6 +23,7 @@ from exai_trio.tools.registry import Registry
 
 from .backends import Backends, Models, database, open_backends, open_models
 from .calls.environment import CallEnvironment
+from .calls.lifecycle import Calls
 from .connections.accept import bind
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
@@ -40,7 +42,8 @@ from .takeover.sockets import Taken, take_over
 log = logging.getLogger("exai.daemon")
 
 _LAST_FLUSH_S = 1.0  # of the call logs: a disk that hangs keeps no daemon from ending
-_LEAVE_S = 10.0  # for a daemon that we replace, beyond its drain
+_LEAVE_S = 40.0  # for a daemon that we replace, beyond its drain
+_DRAINED_S = 2.0  # for one that is leaving already, beyond its drain
 
 
 async def serve(  # noqa: ASYNC128 - hands task_status on
@@ -63,6 +66,10 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     async with AsyncExitStack() as stack:
         models = await _models_to_replace_with(config, stack) if replace else None
         taken = await take_over(config) if replace else None
+        if (
+            replace and taken is None
+        ):  # one that is leaving gives nothing, and has the home until it has left
+            await wait_free(config, config.drain_s + _DRAINED_S)
         listeners = taken.listeners if taken else await bind(config)
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
@@ -92,8 +99,9 @@ async def _wait_left(taken: Taken, config: Config, stack: AsyncExitStack) -> Els
     """The daemon that we replace, once it has left the home."""
     predecessor = Elsewhere(taken.stream)
     await stack.enter_async_context(closing(predecessor.stream))
-    await predecessor.wait_left()
-    await wait_free(config, config.drain_s + _LEAVE_S)
+    with trio.move_on_after(config.drain_s + _LEAVE_S):  # it waits for what its disk has to take
+        await predecessor.wait_left()
+        await wait_free(config, math.inf)
     return predecessor
 
 
@@ -118,8 +126,10 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         journal=None if config.durability == "off" else backends.journal,
     )
     table: dict[str, Session] = {}
+    calls = Calls(context)
     report = _report(context, backends, port)
-    environment = _environment(context, backends, report, table)
+    archive = Archive(table, calls.detached, context.journal)
+    environment = _environment(context, backends, report, archive)
     made = (lambda: home.token) if home else str
     return Parts(
         context=context,
@@ -128,6 +138,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         report=report,
         files=DaemonFiles(report, environment.logs, home, DiskThread()),
         budget=Burden.of(config),
+        calls=calls,
         table=table,
     )
 
@@ -146,11 +157,11 @@ def _report(context: DaemonContext, backends: Backends, port: int) -> Report:
 
 
 def _environment(
-    context: DaemonContext, backends: Backends, report: Report, table: dict[str, Session]
+    context: DaemonContext, backends: Backends, report: Report, archive: Archive
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
-        calls=Archive(table, context.journal),
+        calls=archive,
         gateway=report.gateway,
         conversations=backends.conversations,
         threads=backends.threads,

@@ -38,9 +38,7 @@ async def drain(
         outbox.put(encode(Bye(reason="draining", retry_after_s=shutdown.retry_after_s)))
     with trio.move_on_after(calls_s):
         await counters.wait_no_call()
-        for session in list(sessions.table.values()):
-            await session.running.wait_kept()
-    sessions.leave_calls(interrupted(shutdown.retry_after_s))
+    sessions.calls.leave_all(interrupted(shutdown.retry_after_s))
     with trio.move_on_after(flush_s):
         await counters.wait_no_call()
     for outbox in sessions.outboxes():

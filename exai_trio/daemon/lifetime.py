@@ -18,6 +18,7 @@ from exai_trio.transport.websocket import Limits
 from exai_trio.wire.hosts import OurNames
 
 from .calls.environment import CallEnvironment
+from .calls.lifecycle import Calls
 from .connections.accept import Server
 from .connections.admission import Places
 from .connections.auth import Authentication
@@ -63,6 +64,7 @@ class Parts:
     report: Report
     files: DaemonFiles
     budget: Burden
+    calls: Calls
     table: dict[str, Session]
 
 
@@ -93,15 +95,17 @@ async def open_tree(
     predecessor: Elsewhere | None = None,
     periods: Periods | None = None,
 ) -> AsyncGenerator[Tree]:
-    """The nurseries of sessions and connections, in which the calls of earlier daemons are taken up already; `addresses` are
-    those that it listens on. At the end connections are waited for, and then sessions are cut. Cancelling cuts both."""
-    async with trio.open_nursery() as living:
+    """The nurseries of calls, sessions and connections, in which the calls of earlier daemons are taken up already; `addresses`
+    are those that it listens on. At the end connections are waited for, then sessions and calls are cut. Cancelling cuts all."""
+    async with trio.open_nursery() as calls, trio.open_nursery() as living:
+        await calls.start(parts.calls.run)
         sessions = Sessions(
             context=parts.context,
             environment=parts.environment,
             problems=parts.report.problems,
             budget=parts.budget,
             living=living,
+            calls=parts.calls,
             elsewhere=predecessor,
             table=parts.table,
         )
@@ -113,7 +117,7 @@ async def open_tree(
                 jobs=_jobs(parts, sessions, periods or Periods()),
                 connections=connections,
             )
-        living.cancel_scope.cancel(reason="the daemon is stopping")
+        calls.cancel_scope.cancel(reason="the daemon is stopping")
 
 
 async def run(  # noqa: ASYNC128 - hands task_status on

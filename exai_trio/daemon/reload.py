@@ -10,7 +10,6 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings.load import Loaded
 from exai_trio.tools.live_registry import LiveRegistry
-from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import ToolsChanged
 
 from .sessions.registry import Sessions
@@ -63,7 +62,7 @@ class Reload:
 
     def _tell(self) -> None:
         for session in self.sessions.table.values():
-            if session.rules.resumable and not is_handle(session.id):
+            if session.rules.resumable:
                 session.mail.deliver(session.rules.number(ToolsChanged()))
 
 

@@ -166,6 +166,10 @@ class House:
         return self.tree.sessions
 
     @property
+    def calls(self):
+        return self.parts.calls
+
+    @property
     def server(self):
         return self.tree.server
 

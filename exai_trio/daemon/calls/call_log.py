@@ -7,7 +7,7 @@ from exai_trio.observability.toolcalls import ToolCallLine, shortened
 from exai_trio.principals import OWNER
 from exai_trio.wire.messages import CallFailed
 
-from .execution import Call, Outcome
+from .call import Call, Outcome
 
 
 def count(call: Call, outcome: Outcome) -> None:

@@ -7,7 +7,7 @@ import trio
 from exai_trio.errors import ExaiError
 from exai_trio.tools import path_refusals
 
-from .execution import Call
+from .call import Call
 
 _PATHS_S: Final = 0.5
 

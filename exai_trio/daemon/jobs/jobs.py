@@ -11,8 +11,8 @@ from exai_trio import structs
 from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.system import malloc
 
+from ..calls.states import WORKING
 from ..health.problems import Problems
-from ..sessions.detached_calls import HandingOver
 from ..sessions.eviction import Relief
 from ..sessions.registry import Sessions
 from .daemon_files import DaemonFiles
@@ -27,7 +27,6 @@ class Periods:
     """Seconds between two runs of a job; infinite for one that does not run. `progress` is a share of EXAI_PROGRESS_INTERVAL_S."""
 
     progress: float = 0.25
-    handles: float = 0.25
     relief: float = 0.25
     acks: float = 1.0
     journal: float = 300.0
@@ -58,7 +57,6 @@ class Jobs:
     def _all(self) -> Iterator[tuple[float, Job]]:
         periods, files, upkeep = self.periods, self.files, self.upkeep
         yield periods.progress * self.sessions.context.config.progress_interval_s, self.say_progress
-        yield periods.handles, HandingOver(self.sessions).look
         yield periods.relief, Relief(self.sessions).look
         yield periods.memory, self.give_memory_back
         for period, job in (
@@ -86,11 +84,10 @@ class Jobs:
         """Every running call says something at least each EXAI_PROGRESS_INTERVAL_S: the job looks four times as often."""
         interval = self.sessions.context.config.progress_interval_s
         silent_since = trio.current_time() - 0.75 * interval
-        for session in list(self.sessions.table.values()):
-            for call in list(session.calls.values()):
-                if call.is_silent_since(silent_since) and not session.mail.holds(call.wire_id):
-                    call.say_progress()
-            await trio.lowlevel.checkpoint()
+        for call in list(self.sessions.calls.open):
+            if call.state in WORKING and call.is_silent_since(silent_since):
+                call.say_progress()
+        await trio.lowlevel.checkpoint()
 
     async def give_memory_back(self) -> None:
         """What large messages took is the system's again soon after them."""

@@ -13,38 +13,48 @@ from exai_trio.storage.journal import Journal, KeptSession
 from exai_trio.storage.sqlite.errors import Unreadable
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
+from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
 from exai_trio.wire.session import Bounds, SessionRules
 
-from ..calls.call_journal import Ledger, restore
+from ..calls.call import Call
+from ..calls.call_journal import Ledger, Unfinished, restore
+from ..calls.detached_calls import DetachedCall
 from ..calls.environment import CallEnvironment
-from ..calls.lifecycle import Running
+from ..calls.execution import Work, run_tool
+from ..calls.lifecycle import Calls
 from ..calls.limits import allowed_roots
+from ..calls.plan import impossible, plan
+from ..calls.recovery import OtherDaemon, work_for
+from ..calls.session_calls import SessionCalls
+from ..calls.states import State
 from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..delivery.sender import Mail
 from ..health.problems import Problems
-from ..takeover.predecessor import Elsewhere
 from .memory_budget import Burden
 from .session import Session
 from .session_names import may_be_named, session_name
 
 log = logging.getLogger("exai.session")
 
+_CRASHED_S = 1.0
 _PATIENCE_S = 15.0  # so long clients are sent away for a journal that cannot be read
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @structs.define(kw_only=True, eq=False)
 class Sessions:
-    """`living` is the nursery of the sessions; whoever opened it ends them; `table` has them by id. `elsewhere` is the daemon that we replaced."""
+    """`living` is the nursery of the sessions; whoever opened it ends them; `table` has them by id. `calls` has their calls.
+    `elsewhere` is the daemon that we replaced."""
 
     context: DaemonContext
     environment: CallEnvironment
     problems: Problems
     budget: Burden
     living: trio.Nursery
-    elsewhere: Elsewhere | None = None
+    calls: Calls
+    elsewhere: OtherDaemon | None = None
     restored: bool = False
     table: dict[str, Session] = attrs.field(factory=dict[str, Session])
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
@@ -55,7 +65,7 @@ class Sessions:
         """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
         principal, context = principal_of(principal), self.context
         rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
-        ledger = Ledger(context.journal, session_id, principal) if context.journal else None
+        journal = Ledger(context.journal, session_id, principal) if context.journal else None
         mail = Mail(rules)
         return Session(
             id=session_id,
@@ -65,13 +75,10 @@ class Sessions:
             budget=self.budget,
             rules=rules,
             mail=mail,
-            running=Running(mail, context, ledger),
+            calls=SessionCalls(session_id, mail, context, journal),
+            all_calls=self.calls,
             roots=allowed_roots(context.config, principal),
         )
-
-    async def adopt(self, session: Session) -> None:
-        """A session that no client has, for a call that was handed over."""
-        await self.living.start(self._live, session)
 
     async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
         """The session that this client continues, or a new one; attached to `outbox`. True if it was continued.
@@ -166,19 +173,46 @@ class Sessions:
         except (WireError, TypeError) as fault:
             self._leave_lying(session_id, fault)
             return
+        if is_handle(session_id):  # work that goes on for no client
+            self._take_up_detached(session, unfinished)
+            return
         session.acked_on_disk, session.spoken_to = kept.acked, True
         await self._note_base(session)
         if session_id in self.table:  # another connection was faster
             return
         self.table[session_id] = session
         await self.living.start(self._live, session)
-        if session.running.ledger is not None:
-            for left in unfinished:
-                session.take_up(left, session.running.ledger, self.elsewhere)
+        for left in unfinished:
+            call, work = self._taken_up(session, left, State.RUNNING)
+            session.calls.add(call)
+            self.calls.begin(call, work)
         log.info(
             "session restored",
             extra={"session": session_id, "calls": len(kept.calls), "unfinished": len(unfinished)},
         )
+
+    def _take_up_detached(self, named: Session, unfinished: list[Unfinished]) -> None:
+        """Work that goes on under a handle, of which it is all that the journal has under that name."""
+        for left in unfinished:
+            if named.id not in self.calls.detached:
+                call, work = self._taken_up(named, left, State.DETACHED)
+                call.handle = named.id
+                call.answer_to(DetachedCall(call, self.calls.detached, named.calls.journal))
+                self.calls.begin(call, work)
+
+    def _taken_up(self, session: Session, left: Unfinished, state: State) -> tuple[Call, Work]:
+        """The call of an earlier daemon, and what has its outcome; that is a refusal if it could not be a call of this one."""
+        try:
+            planned = plan(left.request, self.context.config, self.environment.tools)
+        except ExaiError as why:
+            call = session.call_of(left.request, impossible(left.request, why), left.roots)
+            call.state = state
+            return call, run_tool
+        call = session.call_of(left.request, planned, session.allowed(map(str, left.roots)))
+        call.state = state
+        if state is State.DETACHED:
+            call.go_on_alone()
+        return call, work_for(call, left, session.calls.journal, self.elsewhere)
 
     async def _note_base(self, session: Session) -> None:
         """The next daemon must give other numbers than this one, also if nothing else of this one's is written down."""
@@ -217,39 +251,30 @@ class Sessions:
     async def _live(  # noqa: ASYNC128 - hands task_status on
         self, session: Session, task_status: trio.TaskStatus[None]
     ) -> None:
-        """Run the session's calls until it is abandoned; then nobody can join it, and its calls are cancelled.
-
-        Raises nothing but Cancelled: a fault of ours costs this session its connection and its runs, and no other anything.
-        What the journal has of it is there for the client that comes back.
-        """
+        """Keep the session until it is abandoned; then nobody can join it. Raises nothing but Cancelled."""
         self.context.counters.sessions += 1
+        task_status.started()
         try:
-            await self._run(session, task_status)
-        except* Exception:
-            log.exception("session crashed", extra={"session": session.id})
-            if session.outbox is not None:
-                session.outbox.close(Farewell(INTERNAL, "the session crashed"))
+            await _until_abandoned(session)
         finally:
+            session.end()
+            del self.table[session.id]
+            if self.context.journal is not None:
+                self._last_acks[session.id] = session.rules.acked
             self.context.counters.sessions -= 1
-
-    async def _run(self, session: Session, task_status: trio.TaskStatus[None]) -> None:
-        async with trio.open_nursery() as running:
-            session.begin(running)
-            task_status.started()
-            try:
-                await session.wait_abandoned()
-            finally:
-                session.end()  # before the nursery closes: nothing can be started in a closed one
-                del self.table[session.id]
-                if self.context.journal is not None:
-                    self._last_acks[session.id] = session.rules.acked
-            running.cancel_scope.cancel(reason="the session's client did not come back")
 
     def outboxes(self) -> list[Outbox]:
         """Of all clients that are connected now."""
         return [session.outbox for session in self.table.values() if session.outbox is not None]
 
-    def leave_calls(self, why: ExaiError) -> None:
-        """Stop every call: what the next daemon may run again stays open, the rest ends with `why`."""
-        for session in self.table.values():
-            session.running.leave_all(why)
+
+async def _until_abandoned(session: Session) -> None:
+    """A fault of ours costs the session its connection, and no call anything."""
+    while True:
+        try:
+            return await session.wait_abandoned()
+        except Exception:
+            log.exception("session crashed", extra={"session": session.id})
+            if session.outbox is not None:
+                session.outbox.close(Farewell(INTERNAL, "the session crashed"))
+        await trio.sleep(_CRASHED_S)

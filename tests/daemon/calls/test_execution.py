@@ -273,7 +273,7 @@ async def test_the_wait_for_a_provider_is_told_apart_from_the_work(house, autoju
         await client.nap(seconds=5.0)
         await client.hear_until(CallAccepted)
         for _ in range(2):
-            daemon.sessions.table["win"].calls["r1"].waited_for_provider("glm", 1.5)
+            daemon.sessions.table["win"].calls.table["r1"].waited_for_provider("glm", 1.5)
         outcome = await client.hear_until(CallResult)
 
     metrics = outcome.outputs[0].metadata["latency_metrics"]
@@ -286,7 +286,7 @@ async def test_the_first_reason_for_which_a_call_is_ended_counts(house, autojump
     async with house(durability="off") as daemon, daemon.connect(session_id="win") as (client, _):
         await client.nap(seconds=5.0)
         await client.hear_until(CallAccepted)
-        call = daemon.sessions.table["win"].calls["r1"]
+        call = daemon.sessions.table["win"].calls.table["r1"]
         call.end(CallCancelled("the client"))
         call.end(CallInterrupted("the daemon"))
         outcome = await client.hear_until(CallFailed)

@@ -14,10 +14,10 @@ async def test_a_call_that_is_broken_off_leaves_nothing_running(house, journal, 
     last = await killed_mid_call(house, journal, repeatable=False)
     async with house(journal, repeatable=False) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
         await client.hear()
-        figures, running = daemon.counters, daemon.sessions.table["win"].running
+        figures, calls = daemon.counters, daemon.sessions.table["win"].calls
 
         assert (1, 1, 0) == (figures.accepted, figures.failed, figures.running)
-        assert not running.holds_back
+        assert {} == calls.table
 
 
 async def test_two_connections_that_come_back_at_once_find_one_session(house, journal, autojump_clock):  # fmt: skip

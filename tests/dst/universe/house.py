@@ -21,7 +21,6 @@ from exai_trio.tools.base import Tool
 
 from .network import Network
 
-LOOK_S = 10.0  # how often running calls are looked at for handles
 _IDLE_BYTES = 100_000  # three sessions at once that do not read are too many
 START = 1_790_000_000.0
 NEVER = float("inf")
@@ -135,7 +134,6 @@ class House:
         """Nothing that writes files or gives memory back: that is done in threads."""
         return Periods(
             progress=5.0 / self.config.progress_interval_s,
-            handles=LOOK_S,
             acks=30.0,
             relief=15.0,
             conversations=NEVER,
