@@ -226,8 +226,10 @@ class Call:
             )
         )
 
-    def is_silent_since(self, moment: float) -> bool:
-        return max(self._said_at, self.started) <= moment
+    @property
+    def silent_since(self) -> float:
+        """When it last said something, by trio's clock."""
+        return max(self._said_at, self.started)
 
     def chunk(self, text: str) -> None:
         if text and self.wants_chunks:
