@@ -66,9 +66,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     async with AsyncExitStack() as stack:
         models = await _models_to_replace_with(config, stack) if replace else None
         taken = await take_over(config) if replace else None
-        if (
-            replace and taken is None
-        ):  # one that is leaving gives nothing, and has the home until it has left
+        if replace and taken is None:  # one that is leaving gives nothing, and has its home yet
             await wait_free(config, config.drain_s + _DRAINED_S)
         listeners = taken.listeners if taken else await bind(config)
         for listener in listeners:
