@@ -1,20 +1,19 @@
-"""A running daemon's tree of nurseries, from its signals down to its connections, and the way it ends. What it consists
-of is built by `app`.
-"""
+"""A running daemon's tree of nurseries, from its signals down to its connections, and the way it ends."""
 
 import logging
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 
 import trio
 
 from exai_trio import __version__, structs
 from exai_trio.config import bracketed
-from exai_trio.errors import StorageError
 from exai_trio.providers.gateway import Gateway
 from exai_trio.system import garbage_collector
+from exai_trio.system.disk import fault_of
 from exai_trio.transport.websocket import Limits
 from exai_trio.wire.hosts import OurNames
 
@@ -174,10 +173,9 @@ async def settle(gateway: Gateway) -> None:
 
 async def _restore(sessions: Sessions) -> None:
     """What earlier daemons left open is taken up before anybody can ask for it."""
-    try:
-        await sessions.restore()
-    except StorageError as fault:
-        log.error("journal not read; it is tried again", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+    fault = await fault_of(sessions.restore)
+    if fault is not None:
+        log.error("journal not read; it is tried again", extra={"fault": fault.message})
 
 
 def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Server:
@@ -210,11 +208,13 @@ async def _open_http(background: trio.Nursery, parts: Parts, names: OurNames) ->
     health = monitoring = None
     if config.health_check_port or config.monitoring_port:
         http = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http.site")
-        gates = (report, names, parts.auth.tokens)
+        serve, given = partial(background.start, http.serve), (report, names, parts.auth.tokens)
         if config.health_check_port:
-            health = await background.start(http.serve_health, *gates, config.health_check_port)
+            app = http.health_app(*given)
+            health = await serve(app, config.ws_host, config.health_check_port)
         if config.monitoring_port:
-            monitoring = await background.start(http.serve_pages, *gates, config.monitoring_port)
+            app = http.pages_app(*given)
+            monitoring = await serve(app, config.ws_host, config.monitoring_port)
     websocket = f"ws://{bracketed(config.ws_host)}:{report.port}/"
     log.info("serving", extra={"websocket": websocket, "version": __version__})
     return Addresses(

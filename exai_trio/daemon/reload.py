@@ -33,8 +33,13 @@ class Reload:
         try:
             loaded = await trio.to_thread.run_sync(reread)
         except (OSError, UnicodeError) as fault:
-            log.error("settings not read again", extra={"fault": str(fault)})  # noqa: TRY400 - it says it all
+            unread = str(fault)
+        else:
+            self._take(loaded)
             return
+        log.error("settings not read again", extra={"fault": unread})
+
+    def _take(self, loaded: Loaded) -> None:
         if loaded.faults:
             faults = [fault.variable for fault in loaded.faults]
             log.error("settings not read again", extra={"at_fault": faults})

@@ -40,10 +40,17 @@ async def until_written(
     Cancelling leaves it unwritten, or written without our knowing.
     """
     while is_wanted():
-        try:
-            await write()
-        except StorageError as fault:
-            log.error("not written yet", extra={"what": what, "fault": fault.message})  # noqa: TRY400 - the fault says it all
-        else:
+        fault = await fault_of(write)
+        if fault is None:
             return
+        log.error("not written yet", extra={"what": what, "fault": fault.message})
         await trio.sleep(_AGAIN_S)
+
+
+async def fault_of(work: Callable[[], Awaitable[object]]) -> StorageError | None:
+    """Do it; or why the store did not. Cancelling does what it does to the work."""
+    try:
+        await work()
+    except StorageError as fault:
+        return fault
+    return None

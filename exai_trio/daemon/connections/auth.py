@@ -1,5 +1,7 @@
-"""Who may connect: the shared token, which can be rotated; JWTs; and where neither is set, the daemon's own user. Nothing
-here is ever logged."""
+"""Who may connect: whoever shows the token or a good JWT, or the daemon's own user where neither is set.
+
+The token can be rotated. Nothing here is ever logged.
+"""
 
 import hmac
 import math

@@ -1,9 +1,9 @@
 """A session's frames to its client, over whichever connection is there: numbered ones in order, none lost. No calls here."""
 
 import attrs
-import trio
 
 from exai_trio import structs
+from exai_trio.system.change import Change
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye, DaemonMessage, Progress, RequestId, StreamChunk
 from exai_trio.wire.session import SessionRules
@@ -23,7 +23,7 @@ class Mail:
     outbox: Outbox | None = None
     _gate: Gate = attrs.field(factory=Gate)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
-    _let_go: trio.Event | None = None
+    _let_go: Change = attrs.field(factory=Change)
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
@@ -65,8 +65,6 @@ class Mail:
 
     async def wait_let_go(self) -> None:
         """Return when the next held frame has gone."""
-        if self._let_go is None:
-            self._let_go = trio.Event()
         await self._let_go.wait()
 
     def let_go(self, request_id: RequestId, instead: str | None = None) -> None:
@@ -74,9 +72,7 @@ class Mail:
         held = self._held.pop(request_id)
         held.frame = instead or held.frame
         self._put(self._gate.free(held))
-        if self._let_go is not None:
-            self._let_go.set()
-            self._let_go = None
+        self._let_go.tell()
 
     def _put(self, frames: list[str]) -> None:
         if self.outbox is not None:

@@ -64,8 +64,8 @@ class _Forgetful:
 
     async def send(self, *frames):
         await self._socket.send(*frames)
-        if self._outbox.farewell is None:
-            self._outbox._filled = trio.Event()
+        if self._outbox._frames and self._outbox.farewell is None:
+            await self._outbox._filled.wait()
 
 
 def permit_released_twice() -> AbstractContextManager[None]:

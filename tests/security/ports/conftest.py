@@ -60,9 +60,8 @@ async def _websocket(daemon, serving):
 async def _http(name, path, daemon, serving):
     from exai_trio.daemon.http import site  # noqa: PLC0415 - not for the tests without HTTP
 
-    tokens = daemon.parts.auth.tokens
-    serve = partial(getattr(site, name), daemon.report, daemon.server.names, tokens, 0)
-    origin = await serving.start(serve)
+    app = getattr(site, name)(daemon.report, daemon.server.names, daemon.parts.auth.tokens)
+    origin = await serving.start(site.serve, app, daemon.context.config.ws_host, 0)
     return Door(int(origin.rpartition(":")[2]), path)
 
 
@@ -75,8 +74,8 @@ async def _simulator(daemon, serving):
 
 _OPENED = {
     "websocket": _websocket,
-    "health": partial(_http, "serve_health", b"/health"),
-    "pages": partial(_http, "serve_pages", b"/semaphore_monitor.html"),
+    "health": partial(_http, "health_app", b"/health"),
+    "pages": partial(_http, "pages_app", b"/semaphore_monitor.html"),
     "simulator": _simulator,
 }
 
