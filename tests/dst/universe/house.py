@@ -135,7 +135,7 @@ class House:
         return Periods(
             progress=5.0 / self.config.progress_interval_s,
             acks=30.0,
-            relief=15.0,
+            eviction=15.0,
             conversations=NEVER,
             store=NEVER,
             files=NEVER,
