@@ -32,11 +32,11 @@ from .home_lock import HomeLock, own_home, wait_free
 from .jobs.daemon_files import DaemonFiles
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
-from .sessions.lookup import Archive
-from .sessions.memory_budget import Burden
+from .sessions.lookup import CallLookup
+from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session
 from .takeover.messages import closing
-from .takeover.predecessor import Elsewhere
+from .takeover.predecessor import Predecessor
 from .takeover.sockets import Taken, take_over
 
 log = logging.getLogger("exai.daemon")
@@ -66,9 +66,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     async with AsyncExitStack() as stack:
         models = await _models_to_replace_with(config, stack) if replace else None
         taken = await take_over(config) if replace else None
-        if (
-            replace and taken is None
-        ):  # one that is leaving gives nothing, and has the home until it has left
+        if replace and taken is None:  # one that is leaving gives nothing, and has its home yet
             await wait_free(config, config.drain_s + _DRAINED_S)
         listeners = taken.listeners if taken else await bind(config)
         for listener in listeners:
@@ -95,9 +93,9 @@ async def _models_to_replace_with(config: Config, stack: AsyncExitStack) -> Mode
     return models
 
 
-async def _wait_left(taken: Taken, config: Config, stack: AsyncExitStack) -> Elsewhere:
+async def _wait_left(taken: Taken, config: Config, stack: AsyncExitStack) -> Predecessor:
     """The daemon that we replace, once it has left the home."""
-    predecessor = Elsewhere(taken.stream)
+    predecessor = Predecessor(taken.stream)
     await stack.enter_async_context(closing(predecessor.stream))
     with trio.move_on_after(config.drain_s + _LEAVE_S):  # it waits for what its disk has to take
         await predecessor.wait_left()
@@ -128,8 +126,8 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     table: dict[str, Session] = {}
     calls = Calls(context)
     report = _report(context, backends, port)
-    archive = Archive(table, calls.detached, context.journal)
-    environment = _environment(context, backends, report, archive)
+    lookup = CallLookup(table, calls.detached, context.journal)
+    environment = _environment(context, backends, report, lookup)
     made = (lambda: home.token) if home else str
     return Parts(
         context=context,
@@ -137,7 +135,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         auth=Authentication(Tokens(config, made, backends.now)),
         report=report,
         files=DaemonFiles(report, environment.logs, home, DiskThread()),
-        budget=Burden.of(config),
+        budget=MemoryBudget.of(config),
         calls=calls,
         table=table,
     )
@@ -157,11 +155,11 @@ def _report(context: DaemonContext, backends: Backends, port: int) -> Report:
 
 
 def _environment(
-    context: DaemonContext, backends: Backends, report: Report, archive: Archive
+    context: DaemonContext, backends: Backends, report: Report, lookup: CallLookup
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
-        calls=archive,
+        calls=lookup,
         gateway=report.gateway,
         conversations=backends.conversations,
         threads=backends.threads,

@@ -30,13 +30,13 @@ from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
 from .reload import Reload, Reread
-from .sessions.memory_budget import Burden
+from .sessions.memory_budget import MemoryBudget
 from .sessions.registry import Sessions
 from .sessions.session import Session
 from .takeover.messages import closing
-from .takeover.predecessor import Elsewhere
+from .takeover.predecessor import Predecessor
 from .takeover.sockets import offer
-from .takeover.successor import Heir
+from .takeover.successor import Successor
 
 log = logging.getLogger("exai.daemon")
 
@@ -63,7 +63,7 @@ class Parts:
     auth: Authentication
     report: Report
     files: DaemonFiles
-    budget: Burden
+    budget: MemoryBudget
     calls: Calls
     table: dict[str, Session]
 
@@ -74,7 +74,7 @@ class Opened:
 
     listeners: list[trio.SocketListener]
     reread: Reread | None
-    predecessor: Elsewhere | None
+    predecessor: Predecessor | None
     let_go: Callable[[], None]
 
 
@@ -92,29 +92,29 @@ class Tree:
 async def open_tree(
     parts: Parts,
     addresses: Iterable[str] = (),
-    predecessor: Elsewhere | None = None,
+    predecessor: Predecessor | None = None,
     periods: Periods | None = None,
 ) -> AsyncGenerator[Tree]:
     """The nurseries of calls, sessions and connections, in which the calls of earlier daemons are taken up already; `addresses`
     are those that it listens on. At the end connections are waited for, then sessions and calls are cut. Cancelling cuts all."""
-    async with trio.open_nursery() as calls, trio.open_nursery() as living:
+    async with trio.open_nursery() as calls, trio.open_nursery() as sessions:
         await calls.start(parts.calls.run)
-        sessions = Sessions(
+        registry = Sessions(
             context=parts.context,
             environment=parts.environment,
             problems=parts.report.problems,
             budget=parts.budget,
-            living=living,
+            nursery=sessions,
             calls=parts.calls,
-            elsewhere=predecessor,
+            predecessor=predecessor,
             table=parts.table,
         )
-        await _restore(sessions)
+        await _restore(registry)
         async with trio.open_nursery() as connections:
             yield Tree(
-                sessions=sessions,
-                server=_server(parts, sessions, addresses),
-                jobs=_jobs(parts, sessions, periods or Periods()),
+                sessions=registry,
+                server=_server(parts, registry, addresses),
+                jobs=_jobs(parts, registry, periods or Periods()),
                 connections=connections,
             )
         calls.cancel_scope.cancel(reason="the daemon is stopping")
@@ -134,7 +134,7 @@ async def run(  # noqa: ASYNC128 - hands task_status on
             await _serve_until_stopped(parts, opened, tree, task_status)
             if shutdown.successor is not None:
                 async with closing(shutdown.successor):
-                    await Heir(tree.sessions, shutdown.successor).take_all(opened.let_go)
+                    await Successor(tree.sessions, shutdown.successor).take_all(opened.let_go)
                 tree.connections.cancel_scope.deadline = trio.current_time() + _CLOSE_S
         app.cancel_scope.cancel(reason="the daemon has drained")
 

@@ -63,7 +63,7 @@ class Reload:
     def _tell(self) -> None:
         for session in self.sessions.table.values():
             if session.rules.resumable:
-                session.mail.deliver(session.rules.number(ToolsChanged()))
+                session.sender.deliver(session.rules.number(ToolsChanged()))
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Config))

@@ -199,7 +199,7 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(journal=None, *, repeatable=True, elsewhere=None, tools=(), **settings):
+async def open_house(journal=None, *, repeatable=True, predecessor=None, tools=(), **settings):
     if journal is None and settings.get("durability") != "off":
         journal = MemoryJournal()
     settings.setdefault("home", Path("/nowhere"))
@@ -215,7 +215,7 @@ async def open_house(journal=None, *, repeatable=True, elsewhere=None, tools=(),
     )
     parts = build(config, _backends(journal, (*BUILT_IN, nap, *tools)), port=8079)
     async with (
-        open_tree(parts, predecessor=elsewhere, periods=PERIODS) as tree,
+        open_tree(parts, predecessor=predecessor, periods=PERIODS) as tree,
         trio.open_nursery() as background,
     ):
         background.start_soon(tree.jobs.run)

@@ -6,8 +6,8 @@ import attrs
 import trio
 from trio.testing import memory_stream_pair
 
-from exai_trio.daemon.takeover.predecessor import Elsewhere
-from exai_trio.daemon.takeover.successor import Heir
+from exai_trio.daemon.takeover.predecessor import Predecessor
+from exai_trio.daemon.takeover.successor import Successor
 from exai_trio.errors import StorageError
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.transport.websocket import PeerGone
@@ -67,11 +67,11 @@ class Change:
 async def changed(house, old, journal, **settings):
     """A successor of `old` on its journal; `old` has let go of the home."""
     here, there = memory_stream_pair()
-    elsewhere, home_free, left = Elsewhere(there), trio.Event(), trio.Event()
+    predecessor, home_free, left = Predecessor(there), trio.Event(), trio.Event()
     async with trio.open_nursery() as both:
 
         async def leave():
-            await Heir(old.sessions, here).take_all(home_free.set)
+            await Successor(old.sessions, here).take_all(home_free.set)
             left.set()
             await here.aclose()
 
@@ -80,10 +80,10 @@ async def changed(house, old, journal, **settings):
             here.receive_stream.close()
 
         both.start_soon(leave)
-        await elsewhere.wait_left()
+        await predecessor.wait_left()
         await home_free.wait()
-        both.start_soon(elsewhere.run)
-        async with house(journal, elsewhere=elsewhere, **settings) as new:
+        both.start_soon(predecessor.run)
+        async with house(journal, predecessor=predecessor, **settings) as new:
             yield Change(new, kill, left)
         both.cancel_scope.cancel()
 

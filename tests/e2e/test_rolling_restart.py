@@ -50,7 +50,7 @@ async def test_a_successor_waits_for_one_that_is_leaving(new_place, start):
     async with place.client(protocol=2, session_id="leaving-1") as one:
         await one.call("r1", prompt="to its end", delay_ms=3000)
         await one.hear_until("call_tool_ack")
-        first.process.terminate()
+        first.signal()
         await one.hear_until("bye")
         second = await trio.to_thread.run_sync(_replaced, place)
         outcome = await one.hear_until("call_tool_res", request_id="r1")

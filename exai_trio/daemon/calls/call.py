@@ -44,7 +44,7 @@ def _new_correlation_id() -> str:
 
 
 @structs.frozen(eq=False)
-class Telling:
+class Delivery:
     """An outcome on its way: what writes it (None: nothing does), and what tells it."""
 
     write: Callable[[], Awaitable[None]] | None
@@ -78,7 +78,7 @@ class Recipient(Protocol):
         """A message that may be dropped."""
         ...
 
-    def take(self, call: "Call", outcome: Outcome) -> Telling:
+    def take(self, call: "Call", outcome: Outcome) -> Delivery:
         """The outcome takes its place among what is told, and is to be written, then told."""
         ...
 

@@ -56,14 +56,14 @@ def key_of(request_id: RequestId) -> str:
 
 
 @structs.frozen(eq=False)
-class Ledger:
+class CallJournal:
     """The pages of one session. Its methods raise StorageError."""
 
     journal: Journal
     session: str
     principal: str
 
-    def under(self, name: str) -> "Ledger":
+    def under(self, name: str) -> "CallJournal":
         """The pages of the same principal under another name."""
         return attrs.evolve(self, session=name)
 
@@ -103,7 +103,7 @@ class Ledger:
 
 
 @structs.frozen(eq=False)
-class Unfinished:
+class UnfinishedCall:
     """A call that an earlier daemon accepted and did not end."""
 
     request: CallTool
@@ -126,10 +126,10 @@ def _base_at(now: float) -> int:
     return int(now * 1000) << 10
 
 
-def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[Unfinished]:
+def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[UnfinishedCall]:
     """Give the rules back what they knew. Returns the calls that have no outcome yet. `now` is the wall clock's."""
     survivors: list[Survivor] = []
-    unfinished: list[Unfinished] = []
+    unfinished: list[UnfinishedCall] = []
     for call in kept.calls:
         request = request_of(call)
         name = request.name
@@ -146,7 +146,7 @@ def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[Unfinish
         )
         if outcome is None:
             roots = tuple(Path(root) for root in call.roots)
-            unfinished.append(Unfinished(request, roots, call.timeout, call.attempts, call.at))
+            unfinished.append(UnfinishedCall(request, roots, call.timeout, call.attempts, call.at))
     rules.resumable = any(call.resumable for call in kept.calls)
     rules.restore(survivors, kept.acked, max(kept.base, _base_at(now)))
     return unfinished

@@ -19,8 +19,8 @@ from exai_trio.wire.codec import encode
 from exai_trio.wire.handles import handle_text
 from exai_trio.wire.messages import CallResult, Output, Progress, StreamChunk
 
-from .call import Call, Outcome, Telling
-from .call_journal import Ledger, is_written, until_written
+from .call import Call, Delivery, Outcome
+from .call_journal import CallJournal, is_written, until_written
 from .session_calls import SessionCalls
 
 log = logging.getLogger("exai.session")
@@ -38,7 +38,7 @@ class DetachedCall:
 
     call: Call
     table: "dict[str, DetachedCall]"
-    journal: Ledger | None
+    journal: CallJournal | None
     is_settled: bool = True
     outcome: str | None = None
     _change: Change = attrs.field(factory=Change)
@@ -64,13 +64,13 @@ class DetachedCall:
         while self.outcome is None:
             await self._change.wait()
 
-    def take(self, call: Call, outcome: Outcome) -> Telling:
+    def take(self, call: Call, outcome: Outcome) -> Delivery:
         frame = encode(outcome)
         kept = KeptOutcome(seq=_OUTCOME, frame=frame, at=call.context.clock.now())
         write = partial(self._write, self.journal, kept) if self.journal else None
-        return Telling(write, partial(self._tell, frame))
+        return Delivery(write, partial(self._tell, frame))
 
-    async def _write(self, journal: Ledger, kept: KeptOutcome) -> None:
+    async def _write(self, journal: CallJournal, kept: KeptOutcome) -> None:
         while not self.is_settled:
             await self._change.wait()
         await journal.finish(self.call, kept)
@@ -96,7 +96,7 @@ class DetachedCall:
         written = False
         with trio.move_on_after(_DISK_PATIENCE_S):
             written = await is_written(write, "handle")
-        home.mail.let_go(self.call.wire_id)
+        home.sender.release(self.call.wire_id)
         if not written:
             await trio.sleep(_DISK_AGAIN_S)
             await until_written(write, "handle")

@@ -17,7 +17,7 @@ from exai_trio.system.change import Change
 from exai_trio.wire.messages import CallFailed
 
 from ..context import DaemonContext
-from .call import Call, Outcome, Telling
+from .call import Call, Delivery, Outcome
 from .call_journal import until_written
 from .call_log import count, sign_logs
 from .detached_calls import DetachedCall, detach
@@ -150,7 +150,7 @@ async def _conclude(call: Call, outcome: Outcome) -> None:
         call.advance("kept")
 
 
-def _telling(call: Call, outcome: Outcome) -> Telling:
+def _telling(call: Call, outcome: Outcome) -> Delivery:
     try:
         return call.recipient.take(call, outcome)
     except Exception as bug:  # noqa: BLE001 - an answer that cannot be sent; logged in note_fault

@@ -8,7 +8,7 @@ import trio
 from exai_trio.errors import CallInterrupted
 
 from .call import Call, Outcome
-from .call_journal import Ledger, Unfinished, key_of, until_written
+from .call_journal import CallJournal, UnfinishedCall, key_of, until_written
 from .execution import Work, run_tool
 from .states import State
 
@@ -31,19 +31,19 @@ class OtherDaemon(Protocol):
 
 
 def work_for(
-    call: Call, left: Unfinished, journal: Ledger | None, elsewhere: OtherDaemon | None
+    call: Call, left: UnfinishedCall, journal: CallJournal | None, predecessor: OtherDaemon | None
 ) -> Work:
     """What is to be done to have the outcome of such a call, which takes up what is left of it."""
     assert journal is not None  # noqa: S101 - it has told of this call
     call.timeout, call.attempt, call.accepted_at = left.timeout, left.attempts, left.at
-    there = elsewhere.find(journal.session, key_of(call.wire_id)) if elsewhere else None
+    there = predecessor.find(journal.session, key_of(call.wire_id)) if predecessor else None
     if there is not None:
         call.started -= there.elapsed_s
         return partial(_outcome_there, there, journal)
     return partial(_run_again, journal)
 
 
-async def _outcome_there(there: RunsElsewhere, journal: Ledger, call: Call) -> Outcome:
+async def _outcome_there(there: RunsElsewhere, journal: CallJournal, call: Call) -> Outcome:
     """What that daemon says; if it is gone, what a rerun gives. If nobody would hear that, it is left to the next daemon."""
     outcome = await there.outcome(call)
     if outcome is not None:
@@ -54,7 +54,7 @@ async def _outcome_there(there: RunsElsewhere, journal: Ledger, call: Call) -> O
     return await _run_again(journal, call)
 
 
-async def _run_again(journal: Ledger, call: Call) -> Outcome:
+async def _run_again(journal: CallJournal, call: Call) -> Outcome:
     """Run it once more, counted on disk before it begins, however long that takes. Raises CallInterrupted if it may not run."""
     if not may_run_again(call):
         raise broken_off(call.attempt)

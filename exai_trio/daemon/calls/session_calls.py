@@ -21,10 +21,10 @@ from exai_trio.wire.messages import (
 )
 
 from ..context import DaemonContext
-from ..delivery.sender import Mail
+from ..delivery.sender import Sender
 from . import early_refusals
-from .call import Call, Outcome, Telling
-from .call_journal import Ledger
+from .call import Call, Delivery, Outcome
+from .call_journal import CallJournal
 from .wire_errors import as_fault, not_journalled
 
 log = logging.getLogger("exai.session")
@@ -37,9 +37,9 @@ class SessionCalls:
     """The Recipient of what its session's client asked for. `table` has the calls that are not over and answer it."""
 
     name: str
-    mail: Mail
+    sender: Sender
     context: DaemonContext
-    journal: Ledger | None = None
+    journal: CallJournal | None = None
     table: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
     is_settled: bool = attrs.field(default=True, init=False)
     _change: Change = attrs.field(factory=Change)
@@ -51,7 +51,7 @@ class SessionCalls:
     @property
     def is_kept(self) -> bool:
         """A client of protocol 1 would not come to another daemon for it."""
-        return self.is_journalled and self.mail.rules.resumable
+        return self.is_journalled and self.sender.rules.resumable
 
     async def wait_none(self) -> None:
         """Return when no call is open, and every outcome is kept."""
@@ -60,7 +60,7 @@ class SessionCalls:
 
     async def wait_told(self, request_id: RequestId) -> None:
         """Return when this call does not run, and its outcome is kept or was told."""
-        while request_id in self.table or self.mail.holds(request_id):
+        while request_id in self.table or self.sender.holds(request_id):
             await self._change.wait()
 
     def end_all(self, why: ExaiError) -> None:
@@ -77,7 +77,7 @@ class SessionCalls:
         self._change.tell()
 
     def offer(self, message: Progress | StreamChunk) -> None:
-        self.mail.offer(message)
+        self.sender.offer(message)
 
     async def accept(self, call: Call) -> None:
         """Return when the call is accepted and on disk, and its acceptance may go; or when it is refused. Cancelled, nothing was
@@ -88,23 +88,23 @@ class SessionCalls:
             return
         call.advance("allowed")
         accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
-        numbered = self.mail.rules.accept(call.wire_id, accepted)
-        self.mail.hold(call.wire_id, numbered.frame)
+        numbered = self.sender.rules.accept(call.wire_id, accepted)
+        self.sender.hold(call.wire_id, numbered.frame)
         fault = await self._record(call, self.journal, numbered.seq) if self.journal else None
         if fault is not None and not call.tool.reports:
             log.error("call not journalled", extra={"fault": fault.message})
             self.refuse(call, not_journalled(fault))
             return
         call.is_recorded = fault is None  # reports go on without a disk
-        self.mail.let_go(call.wire_id)
+        self.sender.release(call.wire_id)
         call.advance("accepted")
 
-    async def _record(self, call: Call, journal: Ledger, seq: int) -> StorageError | None:
+    async def _record(self, call: Call, journal: CallJournal, seq: int) -> StorageError | None:
         """None once the call is on disk, or why it is not. Where a call only reports, a disk that takes long does not take it."""
         patience_s = _REPORT_PATIENCE_S if call.tool.reports else float("inf")
         try:
             with trio.move_on_after(patience_s):
-                await journal.accept(call, seq=seq, resumable=self.mail.rules.resumable)
+                await journal.accept(call, seq=seq, resumable=self.sender.rules.resumable)
                 return None
         except StorageError as fault:
             return fault
@@ -116,23 +116,23 @@ class SessionCalls:
         self.context.counters.refused += 1
         log.debug("call refused", extra={"code": fault.code})
         failed = CallFailed(request_id=call.wire_id, error=as_fault(fault, call.correlation_id))
-        frame = self.mail.rules.reject(call.wire_id, failed)
-        if self.mail.holds(call.wire_id):
-            self.mail.let_go(call.wire_id, instead=frame)
+        frame = self.sender.rules.reject(call.wire_id, failed)
+        if self.sender.holds(call.wire_id):
+            self.sender.release(call.wire_id, instead=frame)
         else:
-            self.mail.deliver(frame)
+            self.sender.deliver(frame)
 
     def number(self, call: Call, outcome: Outcome) -> KeptOutcome:
         """The outcome takes its number, and waits until it is let go. Raises what encoding raises; then nothing has changed."""
-        rules = self.mail.rules
+        rules = self.sender.rules
         if isinstance(outcome, CallResult) and not rules.resumable:
             outcome = attrs.evolve(outcome, text="\n".join(one.text for one in outcome.outputs))
         numbered = rules.finish(call.wire_id, outcome)
-        self.mail.hold(call.wire_id, numbered.frame)
+        self.sender.hold(call.wire_id, numbered.frame)
         return KeptOutcome(seq=numbered.seq, frame=numbered.body, at=self.context.clock.now())
 
-    def take(self, call: Call, outcome: Outcome) -> Telling:
+    def take(self, call: Call, outcome: Outcome) -> Delivery:
         kept = self.number(call, outcome)
         journal = self.journal if call.is_recorded else None
         write = partial(journal.finish, call, kept) if journal else None
-        return Telling(write, partial(self.mail.let_go, call.wire_id))
+        return Delivery(write, partial(self.sender.release, call.wire_id))

@@ -122,7 +122,7 @@ class Connection:
 
     def _take(self, found: Read, size: int) -> None:
         """Pass it on. What only notes or ends something is never refused: a client that may not would only burden us longer."""
-        session, mail = self.session, self.session.mail
+        session, sender = self.session, self.session.sender
         session.spoken_to = True
         match found:
             case CallTool():
@@ -130,17 +130,17 @@ class Connection:
             case Ack(seq=seq):
                 session.rules.acknowledge(seq)
             case Ping(request_id=request_id):
-                mail.send(Pong(request_id=request_id))
+                sender.send(Pong(request_id=request_id))
             case Cancel():
                 session.cancel(found)
             case ListTools() | Health() | RotateToken():
-                mail.send(self.requests.answer(found, self.identity, self.pace.objection()))
+                sender.send(self.requests.answer(found, self.identity, self.pace.objection()))
             case Hello():
-                mail.send(_SAID_BEFORE)
+                sender.send(_SAID_BEFORE)
             case CallFailed():
-                mail.deliver(session.rules.number(found))
+                sender.deliver(session.rules.number(found))
             case ErrorReply():
-                mail.send(found)
+                sender.send(found)
 
 
 def _first(group: BaseExceptionGroup[_Left]) -> Farewell:

@@ -12,7 +12,7 @@ from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.system import malloc
 
 from ..health.problems import Problems
-from ..sessions.eviction import Relief
+from ..sessions.eviction import Eviction
 from ..sessions.registry import Sessions
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
@@ -27,7 +27,7 @@ _SOON, _LATEST = 0.75, 0.95  # of EXAI_PROGRESS_INTERVAL_S: together rather than
 class Periods:
     """Seconds between two runs of a job; infinite for one that does not run."""
 
-    relief: float = 0.25
+    eviction: float = 0.25
     acks: float = 1.0
     journal: float = 300.0
     conversations: float = 300.0
@@ -57,7 +57,7 @@ class Jobs:
     def _all(self) -> Iterator[tuple[float, Job]]:
         periods, files, upkeep = self.periods, self.files, self.upkeep
         yield 0.0, self.say_progress  # which waits for its time itself
-        yield periods.relief, Relief(self.sessions).look
+        yield periods.eviction, Eviction(self.sessions).look
         yield periods.memory, self.give_memory_back
         for period, job in (
             (periods.health_file, files.write_health),

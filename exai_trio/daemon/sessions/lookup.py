@@ -21,7 +21,7 @@ from .session import Session
 
 
 @structs.frozen(eq=False)
-class Archive:
+class CallLookup:
     """To the tools it is the CallArchive. `sessions` and `detached` are the daemon's tables, by id and by handle."""
 
     sessions: Mapping[str, Session]

@@ -18,7 +18,7 @@ from exai_trio.wire.messages import Hello
 from exai_trio.wire.session import Bounds, SessionRules
 
 from ..calls.call import Call
-from ..calls.call_journal import Ledger, Unfinished, restore
+from ..calls.call_journal import CallJournal, UnfinishedCall, restore
 from ..calls.detached_calls import DetachedCall
 from ..calls.environment import CallEnvironment
 from ..calls.execution import Work, run_tool
@@ -30,9 +30,9 @@ from ..calls.session_calls import SessionCalls
 from ..calls.states import State
 from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
-from ..delivery.sender import Mail
+from ..delivery.sender import Sender
 from ..health.problems import Problems
-from .memory_budget import Burden
+from .memory_budget import MemoryBudget
 from .session import Session
 from .session_names import may_be_named, session_name
 
@@ -46,15 +46,15 @@ _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 @structs.define(kw_only=True, eq=False)
 class Sessions:
     """`living` is the nursery of the sessions; whoever opened it ends them; `table` has them by id. `calls` has their calls.
-    `elsewhere` is the daemon that we replaced."""
+    `predecessor` is the daemon that we replaced."""
 
     context: DaemonContext
     environment: CallEnvironment
     problems: Problems
-    budget: Burden
-    living: trio.Nursery
+    budget: MemoryBudget
+    nursery: trio.Nursery
     calls: Calls
-    elsewhere: OtherDaemon | None = None
+    predecessor: OtherDaemon | None = None
     restored: bool = False
     table: dict[str, Session] = attrs.field(factory=dict[str, Session])
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
@@ -65,8 +65,8 @@ class Sessions:
         """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
         principal, context = principal_of(principal), self.context
         rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
-        journal = Ledger(context.journal, session_id, principal) if context.journal else None
-        mail = Mail(rules)
+        journal = CallJournal(context.journal, session_id, principal) if context.journal else None
+        sender = Sender(rules)
         return Session(
             id=session_id,
             principal=principal,
@@ -74,8 +74,8 @@ class Sessions:
             environment=self.environment,
             budget=self.budget,
             rules=rules,
-            mail=mail,
-            calls=SessionCalls(session_id, mail, context, journal),
+            sender=sender,
+            calls=SessionCalls(session_id, sender, context, journal),
             all_calls=self.calls,
             roots=allowed_roots(context.config, principal),
         )
@@ -102,7 +102,7 @@ class Sessions:
         self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
-        await self.living.start(self._live, session)
+        await self.nursery.start(self._live, session)
         return session, False
 
     async def _wanted(
@@ -181,7 +181,7 @@ class Sessions:
         if session_id in self.table:  # another connection was faster
             return
         self.table[session_id] = session
-        await self.living.start(self._live, session)
+        await self.nursery.start(self._live, session)
         for left in unfinished:
             call, work = self._taken_up(session, left, State.RUNNING)
             session.calls.add(call)
@@ -191,7 +191,7 @@ class Sessions:
             extra={"session": session_id, "calls": len(kept.calls), "unfinished": len(unfinished)},
         )
 
-    def _take_up_detached(self, named: Session, unfinished: list[Unfinished]) -> None:
+    def _take_up_detached(self, named: Session, unfinished: list[UnfinishedCall]) -> None:
         """Work that goes on under a handle, of which it is all that the journal has under that name."""
         for left in unfinished:
             if named.id not in self.calls.detached:
@@ -200,7 +200,7 @@ class Sessions:
                 call.answer_to(DetachedCall(call, self.calls.detached, named.calls.journal))
                 self.calls.begin(call, work)
 
-    def _taken_up(self, session: Session, left: Unfinished, state: State) -> tuple[Call, Work]:
+    def _taken_up(self, session: Session, left: UnfinishedCall, state: State) -> tuple[Call, Work]:
         """The call of an earlier daemon, and what has its outcome; that is a refusal if it could not be a call of this one."""
         try:
             planned = plan(left.request, self.context.config, self.environment.tools)
@@ -212,7 +212,7 @@ class Sessions:
         call.state = state
         if state is State.DETACHED:
             call.go_on_alone()
-        return call, work_for(call, left, session.calls.journal, self.elsewhere)
+        return call, work_for(call, left, session.calls.journal, self.predecessor)
 
     async def _note_base(self, session: Session) -> None:
         """The next daemon must give other numbers than this one, also if nothing else of this one's is written down."""

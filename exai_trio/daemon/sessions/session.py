@@ -34,8 +34,8 @@ from ..calls.session_calls import SessionCalls
 from ..calls.wire_errors import as_fault
 from ..context import DaemonContext
 from ..delivery.outbox import Outbox
-from ..delivery.sender import Mail
-from .memory_budget import SESSION_BYTES, Burden
+from ..delivery.sender import Sender
+from .memory_budget import SESSION_BYTES, MemoryBudget
 
 log = logging.getLogger("exai.session")
 
@@ -51,9 +51,9 @@ class Session:
     principal: str
     context: DaemonContext
     environment: CallEnvironment
-    budget: Burden
+    budget: MemoryBudget
     rules: SessionRules
-    mail: Mail
+    sender: Sender
     calls: SessionCalls
     all_calls: Calls
     requests: Bucket = attrs.field(factory=lambda: Bucket(REQUESTS))
@@ -72,7 +72,7 @@ class Session:
 
     @property
     def outbox(self) -> Outbox | None:
-        return self.mail.outbox
+        return self.sender.outbox
 
     def is_continued_by(self, last_seq: int) -> bool:
         """Whether a client that has numbers up to `last_seq` has them from this session, and not from one of the same id
@@ -112,13 +112,13 @@ class Session:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
         self._shed = False
         self._visits += 1
-        self.mail.attach(outbox, protocol=protocol, last_seq=last_seq)
+        self.sender.attach(outbox, protocol=protocol, last_seq=last_seq)
         self._change.tell()
 
     def detach(self, outbox: Outbox) -> None:
         """The connection is gone; calls go on."""
-        if self.mail.outbox is outbox:
-            self.mail.outbox = None
+        if self.sender.outbox is outbox:
+            self.sender.outbox = None
             self._change.tell()
 
     @property
@@ -153,8 +153,8 @@ class Session:
                 self._refuse(request, fault)
             case Again(frame, anew):
                 self.context.counters.repeated += 1
-                if frame is not None and not self.mail.holds(request.request_id):
-                    self.mail.deliver(frame, kept=anew)
+                if frame is not None and not self.sender.holds(request.request_id):
+                    self.sender.deliver(frame, kept=anew)
             case _:
                 if isinstance(planned, Call):
                     self.calls.add(planned)
@@ -165,7 +165,7 @@ class Session:
         correlation_id = f"refused-{self.context.counters.refused}"
         failed = CallFailed(request_id=request.request_id, error=as_fault(fault, correlation_id))
         log.debug("call refused", extra={"code": fault.code, "correlation_id": correlation_id})
-        self.mail.deliver(self.rules.number(failed))
+        self.sender.deliver(self.rules.number(failed))
 
     def _plan(self, request: CallTool, size: int) -> Call | ExaiError:
         """The call that this request would be, or why it cannot be one."""
@@ -208,7 +208,7 @@ class Session:
         if call is None or not call.is_cancellable:
             fault = NotFoundError("no call with this request_id is running")
             error = as_fault(fault, "cancel")
-            self.mail.send(ErrorReply(request_id=request.request_id, error=error))
+            self.sender.send(ErrorReply(request_id=request.request_id, error=error))
             return
-        self.mail.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
+        self.sender.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
         call.end(CallCancelled("the client cancelled the call"))

@@ -12,19 +12,19 @@ from exai_trio.wire.messages import CallFailed, CallResult, Cancel, Progress, St
 
 from ..calls.call import Call, Outcome
 from ..calls.call_journal import key_of
-from .messages import Bequeathed, Lines, Word, calls_of, line, word_of
+from .messages import Lines, TransferredCall, Word, calls_of, line, word_of
 
-log = logging.getLogger("exai.elsewhere")
+log = logging.getLogger("exai.predecessor")
 
 
 @structs.define(eq=False)
-class Remote:
+class RemoteCall:
     """One call there. `call` is what clients see of it here; `ended` is set with its outcome, or without one when the
     old daemon is gone."""
 
     elapsed_s: float
     session: str
-    elsewhere: "Elsewhere"
+    predecessor: "Predecessor"
     call: Call | None = None
     heard: Outcome | None = None
     ended: trio.Event = attrs.field(factory=trio.Event)
@@ -37,7 +37,7 @@ class Remote:
             await self.ended.wait()
         except trio.Cancelled:
             if call.ending is not None and not call.is_left:
-                self.elsewhere.cancel(self.session, call)
+                self.predecessor.cancel(self.session, call)
             raise
         return self.heard
 
@@ -55,12 +55,14 @@ class Remote:
 
 
 @structs.define(eq=False)
-class Elsewhere:
+class Predecessor:
     """The daemon that we replaced, until its last call has ended. `run` hears it; without that nothing ends."""
 
     stream: trio.abc.Stream
     _lines: Lines = attrs.field(default=attrs.Factory(lambda s: Lines(s.stream), takes_self=True))
-    _calls: dict[tuple[str, str], Remote] = attrs.field(factory=dict[tuple[str, str], Remote])
+    _calls: dict[tuple[str, str], RemoteCall] = attrs.field(
+        factory=dict[tuple[str, str], RemoteCall]
+    )
     _say: trio.MemorySendChannel[str] | None = None
 
     async def wait_left(self) -> None:
@@ -72,10 +74,10 @@ class Elsewhere:
         except msgspec.MsgspecError:
             log.exception("calls of the old daemon not understood")
 
-    def _note(self, one: Bequeathed) -> None:
-        self._calls[one.session, one.request] = Remote(one.elapsed_s, one.session, self)
+    def _note(self, one: TransferredCall) -> None:
+        self._calls[one.session, one.request] = RemoteCall(one.elapsed_s, one.session, self)
 
-    def find(self, session: str, request: str) -> Remote | None:
+    def find(self, session: str, request: str) -> RemoteCall | None:
         """The call there, if it can still be heard of."""
         return self._calls.get((session, request))
 

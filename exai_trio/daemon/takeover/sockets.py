@@ -21,7 +21,7 @@ from exai_trio.errors import ServiceUnavailableError
 
 from ..context import Shutdown
 
-log = logging.getLogger("exai.handover")
+log = logging.getLogger("exai.takeover")
 
 _NAME = "handover.sock"
 _SOCKETS, _TAKEN = b"s", b"t"

@@ -18,7 +18,7 @@ from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import Bye, Cancel, Progress, StreamChunk
 
-from ..calls.call import Call, Outcome, Telling
+from ..calls.call import Call, Delivery, Outcome
 from ..calls.call_journal import key_of
 from ..calls.lifecycle import Calls
 from ..calls.session_calls import SessionCalls
@@ -27,9 +27,9 @@ from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.registry import Sessions
 from ..sessions.session import Session
-from .messages import Bequeathed, Lines, Word, line, word_of
+from .messages import Lines, TransferredCall, Word, line, word_of
 
-log = logging.getLogger("exai.heir")
+log = logging.getLogger("exai.successor")
 
 _SETTLE_S = 30.0  # for what is on its way to the disk; a disk that takes longer is taken for one that is gone
 _ACKS_S = 4.0
@@ -52,12 +52,12 @@ class Transferred:
         if self.here is not None:
             self.here.offer(message)
 
-    def take(self, call: Call, outcome: Outcome) -> Telling:
+    def take(self, call: Call, outcome: Outcome) -> Delivery:
         tell = partial(self.box.put, line(Word(session=self.name, frame=encode(outcome))))
         if self.here is not None:
             self.here.number(call, outcome)
-            self.here.mail.let_go(call.wire_id)
-        return Telling(None, tell)
+            self.here.sender.release(call.wire_id)
+        return Delivery(None, tell)
 
     def forget(self, call: Call) -> None:
         if self.here is not None:
@@ -65,7 +65,7 @@ class Transferred:
 
 
 @structs.define(eq=False)
-class Heir:
+class Successor:
     """The successor, as the daemon knows it that leaves. What it is told waits in `box`; `transferred` has the calls whose
     outcomes it waits for, by session and request."""
 
@@ -144,7 +144,7 @@ class Heir:
         """The successor is told what runs here, and clients that can go there are sent. Returns the sessions of those that cannot."""
         calls = self.transferred.items()
         told = [
-            Bequeathed(session=name, request=request, elapsed_s=call.elapsed)
+            TransferredCall(session=name, request=request, elapsed_s=call.elapsed)
             for (name, request), call in calls
         ]
         self.box.put_first(line(told))

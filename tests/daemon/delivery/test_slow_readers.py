@@ -6,7 +6,7 @@ from trio.testing import lockstep_stream_pair
 
 from exai_trio.config import Config
 from exai_trio.daemon.delivery.outbox import Outbox
-from exai_trio.daemon.sessions.memory_budget import SHARE_BYTES, Burden, Weight
+from exai_trio.daemon.sessions.memory_budget import SHARE_BYTES, MemoryBudget, Weight
 from exai_trio.errors import OverCapacityError
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
@@ -40,17 +40,17 @@ def echo(request_id, prompt=LARGE):
 )
 def test_the_heaviest_of_those_that_do_not_read_go_first(weights, gone):
     """Idle ones hold 100 at most, all together 200; who goes makes room down to three quarters."""
-    burden = Burden(200, idle=100)
+    budget = MemoryBudget(200, idle=100)
 
-    assert gone == burden.look([Weight(*one) for one in weights])
+    assert gone == budget.look([Weight(*one) for one in weights])
 
 
 def test_when_memory_is_short_only_what_is_large_is_refused():
     """A client that holds little may go on; a large request, or one of a client that holds much, waits."""
-    short = Burden(10 * SHARE_BYTES, held=10 * SHARE_BYTES)
+    short = MemoryBudget(10 * SHARE_BYTES, held=10 * SHARE_BYTES)
 
     short.check(1000, 1000)
-    Burden(10 * SHARE_BYTES).check(SHARE_BYTES, SHARE_BYTES)
+    MemoryBudget(10 * SHARE_BYTES).check(SHARE_BYTES, SHARE_BYTES)
     for held, size in ((1000, SHARE_BYTES), (SHARE_BYTES, 1000)):
         with pytest.raises(OverCapacityError):
             short.check(held, size)
@@ -61,7 +61,7 @@ def test_all_calls_that_may_run_at_once_find_room(calls, most):
     """As much as they may bring, and never less than 128 MiB."""
     config = Config(ws_global_max_inflight=calls, tool_call_max_size=10_000_000)
 
-    assert most == Burden.of(config).most
+    assert most == MemoryBudget.of(config).most
 
 
 async def test_a_client_that_takes_its_time_is_not_idle_yet(house, autojump_clock):
@@ -97,7 +97,7 @@ async def test_an_expelled_box_gives_its_last_words_and_nothing_after(autojump_c
 async def test_a_session_weighs_what_waits_for_its_client_and_what_its_calls_brought(
     house, autojump_clock
 ):
-    """Both count for the burden, as long as they are there."""
+    """Both count for the budget, as long as they are there."""
     async with house() as daemon, daemon.connect(session_id="win") as (client, _):
         session = daemon.sessions.table["win"]
         await client.nap(seconds=5.0, fault=LARGE)

@@ -73,7 +73,7 @@ async def test_a_job_that_gives_up_takes_nobody_along(house, autojump_clock, cap
 
     async with house() as daemon, daemon.connect() as (client, _):
         jobs = daemon.jobs
-        daemon.sessions.living.start_soon(jobs.supervise, 1.0, doomed)
+        daemon.sessions.nursery.start_soon(jobs.supervise, 1.0, doomed)
         await trio.sleep(600)
         await client.nap()
         outcome = await client.hear_until(CallResult)
@@ -97,7 +97,7 @@ async def test_a_rare_job_that_fails_again_and_again_is_told(house, autojump_clo
 
     async with house() as daemon:
         jobs, facts = daemon.jobs, daemon.report
-        daemon.sessions.living.start_soon(jobs.supervise, 300.0, sweep)
+        daemon.sessions.nursery.start_soon(jobs.supervise, 300.0, sweep)
         await trio.sleep(400)
         twice = facts.health()["troubles"]
         await trio.sleep(300)

@@ -267,7 +267,7 @@ async def test_what_a_session_said_to_a_client_that_never_spoke_is_said_again(
         async with daemon.connect(session_id="win", last_seq=1):
             session = daemon.sessions.table["win"]
             for _ in range(2):
-                session.mail.deliver(session.rules.number(ToolsChanged()))
+                session.sender.deliver(session.rules.number(ToolsChanged()))
         async with daemon.connect(session_id="win", last_seq=1) as (client, ack):
             heard = [await client.hear(), await client.hear()]
 

@@ -183,7 +183,7 @@ async def test_a_call_that_was_cancelled_is_not_run_again_when_its_daemon_dies(
         async with changed(house, old, journal) as change, change.new.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
             await trio.sleep(1.0)
             call = change.new.sessions.table["win"].calls.table["r1"]
-            change.new.sessions.elsewhere.find("win", key_of("r1")).ended.set()
+            change.new.sessions.predecessor.find("win", key_of("r1")).ended.set()
             call.end(CallCancelled("the client cancelled the call"))
             outcome = await client.hear_until((CallResult, CallFailed))
 

@@ -30,8 +30,8 @@ def ack_before_the_journal() -> AbstractContextManager[None]:
 
     def made(_original):
         async def record(self, call, journal, seq):
-            held = self.mail._held[call.wire_id]
-            self.mail._put(self.mail._gate.free(held))
+            held = self.sender._held[call.wire_id]
+            self.sender._put(self.sender._queue.free(held))
             with suppress(StorageError):
                 await journal.accept(call, seq=seq, resumable=True)
 
@@ -127,7 +127,7 @@ def task_left_behind() -> AbstractContextManager[None]:
 
     def made(original):
         async def join(self, hello, principal, outbox):
-            self.living.start_soon(trio.sleep_forever)
+            self.nursery.start_soon(trio.sleep_forever)
             return await original(self, hello, principal, outbox)
 
         return join
