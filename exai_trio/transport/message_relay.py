@@ -1,58 +1,86 @@
 """The way of received messages from the reader of a connection to whoever wants them: through a queue, or handed on directly."""
 
 from collections.abc import Awaitable, Callable
-from typing import Self
 
+import attrs
 import trio
 
-Message = str | bytes
+from exai_trio import structs
+from exai_trio.system.change import Change
+
+from .message_assembly import Message
+
 Take = Callable[[Message], Awaitable[None]]
 
 
-class Messages:
-    """Stands where the library has the sending half of its queue, and is entered and closed as that is."""
+@structs.define(
+    eq=False, repr=False, weakref_slot=False
+)  # one for each connection: it is to be small
+class Inbox:
+    """At most `room` messages wait. One task puts in, one takes out, by `get` or by `relay`."""
 
-    def __init__(
-        self,
-        queue: trio.MemorySendChannel[Message],
-        waiting: trio.MemoryReceiveChannel[Message],
-    ) -> None:
-        self._queue = queue
-        self._waiting = waiting
-        self._take: Take | None = None
-        self._over = trio.Event()
-        self._fault: Exception | None = None
+    _room: int
+    is_over: bool = False
+    _waiting: list[Message] = attrs.field(factory=list[Message])
+    _take: Take | None = None
+    _fault: Exception | None = None
+    _change: Change = attrs.field(factory=Change)
 
-    async def send(self, message: Message) -> None:
-        """Called by the reader. Waits while the queue is full, or as long as `take` does."""
-        if self._take is None:
-            await self._queue.send(message)
-            return
+    async def put(self, message: Message) -> None:
+        """Wait while the queue is full, or as long as `take` does. Cancelling may lose the message."""
+        while self._take is None and len(self._waiting) >= self._room:
+            await self._change.wait()
+        if self._take is not None:
+            await self._hand_over(message, self._take)
+        elif not self.is_over:
+            self._waiting.append(message)
+            self._change.tell()
+
+    async def _hand_over(self, message: Message, take: Take) -> None:
         try:
-            await self._take(message)
+            await take(message)
         except Exception as fault:  # noqa: BLE001 - raised again by `relay`, in the task it belongs to
             self._take, self._fault = None, fault
-            self._over.set()
+            self._change.tell()
+
+    async def get(self) -> Message | None:
+        """The next message, or None if none will come. Cancelling loses none."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        while not self._waiting:
+            if self.is_over:
+                return None
+            await self._change.wait()
+        message = self._waiting.pop(0)
+        self._change.tell()
+        return message
 
     async def relay(self, take: Take) -> None:
-        """Hand on what waits, then each message as it comes. Returns when the reader has ended; raises what `take` raised."""
+        """Hand on what waits, then each message as it comes, in the turn of the task that puts it in. Returns when none will
+        come; raises what `take` raised. Cancelling loses no message that was not yet handed over.
+        """
+        while self._waiting:
+            await take(self._waiting.pop(0))
+        self._take = take
+        self._change.tell()
         try:
-            while self._waiting.statistics().current_buffer_used:
-                await take(self._waiting.receive_nowait())
-            self._take = take
-            await self._over.wait()
+            while self._fault is None and not self.is_over:
+                await self._change.wait()
         finally:
             self._take = None
         if self._fault is not None:
             raise self._fault
 
-    async def aclose(self) -> None:
-        """The reader has ended, or the peer has said goodbye."""
-        self._over.set()
-        await self._queue.aclose()
+    def end(self) -> None:
+        """None will come; what waits can still be taken."""
+        self.is_over = True
+        self._change.tell()
 
-    async def __aenter__(self) -> Self:  # noqa: ASYNC124 - the library enters it so
-        return self
+    def discard(self) -> None:
+        """Whoever gets messages has no use for more. A relay goes on until the end."""
+        self._waiting.clear()
+        if self._take is None:
+            self.end()
 
-    async def __aexit__(self, *_raised: object) -> None:
-        await self.aclose()
+    def __repr__(self) -> str:
+        way = "relayed" if self._take else f"waiting={len(self._waiting)}"
+        return f"<Inbox {'over' if self.is_over else 'open'} {way}>"
