@@ -25,7 +25,7 @@ from .websocket_errors import PeerGone
 from .write_nowait import written_at_once
 
 Side = ConnectionType
-NORMAL, ABNORMAL, TOO_LARGE = 1000, 1006, 1009
+NORMAL, TOO_LARGE = 1000, 1009
 _RECEIVE_BYTES: Final = 65_536
 _PIECE_BYTES: Final = 65_536  # of a long write: a peer that takes so much in time reads
 _GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
@@ -153,11 +153,7 @@ class FrameStream:
         data: bytes | bytearray = b""
         with suppress(*_GONE):
             data = await self._stream.receive_some(_RECEIVE_BYTES)
-        if data:
-            self._protocol.receive_data(bytes(data))
-        else:
-            self._end(ABNORMAL, "")
-            self._is_over = True
+        self._protocol.receive_data(bytes(data) or None)  # None: the peer hung up without a goodbye
 
     async def _handle(self, event: Event) -> None:
         match event:
