@@ -5,7 +5,7 @@ a write: two that each wait for the other to read would wait for ever.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from contextlib import suppress
 from os import urandom
 from typing import Final, NoReturn
@@ -18,57 +18,83 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 from exai_trio import structs
 from exai_trio.system.change import Change
 
+from .frame_writer import GONE, FrameWriter
+from .inbox import Inbox
 from .liveness import Life
 from .message_assembly import Assembly, Message, TooLargeError
-from .message_relay import Inbox, Take
 from .websocket_errors import PeerGone
-from .write_nowait import written_at_once
 
 Side = ConnectionType
+Take = Callable[[Message], Awaitable[None]]
 NORMAL, TOO_LARGE = 1000, 1009
 _RECEIVE_BYTES: Final = 65_536
-_PIECE_BYTES: Final = 65_536  # of a long write: a peer that takes so much in time reads
-_GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
+
+
+@structs.frozen(kw_only=True)
+class Limits:
+    """`max_bytes` for one message, `first_bytes` for the first of a client; `send_s` for a write of which nothing is taken, `close_s` for the closing handshake, both in seconds.
+
+    At most `queue` messages wait unread, so a connection holds at most `queue` × `max_bytes`.
+    """
+
+    max_bytes: int = 33_554_432
+    first_bytes: int = 65_536
+    send_s: float = 10.0
+    close_s: float = 1.0
+    queue: int = 16
 
 
 @structs.define(
     eq=False, repr=False, weakref_slot=False
 )  # one for each connection: it is to be small
 class FrameStream:
-    """One connection, from its opening handshake to its end. One task reads; pongs are sent by tasks `beside` it.
-
-    `cut` is true once a write ended midway: the peer would take the next bytes for part of the old ones.
-    """
+    """One connection, from its opening handshake to its end. It is read in the background, but by `relay` while that runs; tasks
+    in the background send pongs, too."""
 
     _stream: trio.abc.Stream
     _protocol: Connection
-    _beside: trio.Nursery
+    _background: trio.Nursery
+    _life: Life
+    _writer: FrameWriter
     _inbox: Inbox
     _assembly: Assembly
-    cut: bool = False
-    _has_ended: bool = False  # the reader
+    _has_ended: bool = False  # nothing more can be read, and all that came has been taken care of
     _is_over: bool = False  # nothing more can be read
     _is_left: bool = False  # by its owner, who has called `close`
     _why: tuple[int, str] | None = None  # the peer's code and reason, or ours for it
     _asked: bytes | None = None  # by a ping that is not answered
-    _life: Life = attrs.field(factory=Life)
-    _turn: trio.StrictFIFOLock = attrs.field(factory=trio.StrictFIFOLock)
+    _take: Take | None = None  # where messages go, if not to the inbox
+    _reading: trio.CancelScope | None = None  # in the background
     _change: Change = attrs.field(factory=Change)
 
     @classmethod
-    def on(  # noqa: PLR0917 - each is another thing
+    def on(
         cls,
         stream: trio.abc.Stream,
         side: Side,
         received: bytes,
-        beside: trio.Nursery,
-        sizes: tuple[int, int],
-        queue: int,
+        background: trio.Nursery,
+        limits: Limits,
     ) -> "FrameStream":
-        """The connection that begins with what was `received` behind the handshake. `sizes` in bytes are those of the first
-        message and of the others; `queue` messages may wait."""
+        """The connection that begins with what was `received` behind the handshake; it is read from now on, until it is left."""
+        first = limits.max_bytes if side is Side.CLIENT else limits.first_bytes
+        assembly = Assembly(min(first, limits.max_bytes), limits.max_bytes)
         protocol = Connection(side, trailing_data=received)
-        return cls(stream, protocol, beside, Inbox(queue), Assembly(*sizes))
+        life, inbox = Life(), Inbox(limits.queue)
+        writer = FrameWriter(stream, background, life)
+        frames = cls(stream, protocol, background, life, writer, inbox, assembly)
+        frames.start_reader()
+        return frames
+
+    def leave(self) -> None:
+        """Nobody has use for the connection: stop reading. Its stream is still to be closed."""
+        if self._reading is not None:
+            self._reading.cancel(reason="the connection was left")
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether nothing can be said any more, not even goodbye."""
+        return self._writer.cut
 
     async def receive(self) -> Message:
         """The next message. Raises PeerGone. Cancelling loses none."""
@@ -78,9 +104,17 @@ class FrameStream:
         return message
 
     async def relay(self, take: Take) -> NoReturn:
-        """Hand every message to `take` in the reader's turn. Raises PeerGone at the end, or what `take` raised. Cancelling loses
-        no message that was not yet handed over."""
-        await self._inbox.relay(take)
+        """Read, and hand every message to `take`, those first that wait. Raises PeerGone at the end, or what `take` raised.
+        Cancelling loses no message that was not yet handed over."""
+        try:
+            await self._stop_reader()
+            self._take = take
+            while (message := self._inbox.get_nowait()) is not None:
+                await take(message)
+            await self._read()
+        finally:
+            self._take = None
+            self.start_reader()
         raise self._gone()
 
     async def send(self, frames: Iterable[str], limit_s: float) -> None:
@@ -88,16 +122,7 @@ class FrameStream:
         cuts the stream."""
         self._check_open()
         data = b"".join([self._protocol.send(TextMessage(data=frame)) for frame in frames])
-        if self._turn.locked():
-            await self._write_in_turn(data, limit_s)
-            return
-        self._turn.acquire_nowait()
-        try:
-            left = data[written_at_once(self._stream, data) :]
-            if left:
-                await self._write(left, limit_s)
-        finally:
-            self._turn.release()
+        await self._write(data, limit_s)
 
     async def answers_ping(self, within_s: float) -> bool:
         """Whether the peer answers a ping. False once nothing was heard of it for `within_s`: on a slow line the answer comes
@@ -113,7 +138,7 @@ class FrameStream:
     async def _ping(self) -> None:
         self._check_open()
         self._asked = asked = urandom(4)
-        await self._write_in_turn(self._protocol.send(Ping(payload=asked)), math.inf)
+        await self._write(self._protocol.send(Ping(payload=asked)))
         while self._asked is asked and not self._has_ended:
             await self._change.wait()
         if self._asked is asked:
@@ -122,7 +147,7 @@ class FrameStream:
     async def close(self, code: int, reason: str) -> None:
         """Say goodbye, unless that was said or cannot be, and return when the peer has answered. Cancelling may cut the
         stream."""
-        if self.cut:
+        if self.is_cut:
             return
         self._is_left = True
         self._change.tell()
@@ -130,28 +155,52 @@ class FrameStream:
             goodbye = self._protocol.send(CloseConnection(code=code, reason=reason))
             self._inbox.discard()
             with suppress(PeerGone):
-                await self._write_in_turn(goodbye, math.inf)
+                await self._write(goodbye)
         while not self._has_ended:
             await self._change.wait()
 
-    async def read(self) -> None:
-        """Read until the connection ends. Raises nothing. Cancelling ends the connection for whoever waits for a message."""
-        try:
+    def start_reader(self) -> None:
+        """Once; afterwards whoever stops it starts it again."""
+        self._reading = trio.CancelScope(
+            shield=True
+        )  # a goodbye must be heard, also when cancelled
+        self._background.start_soon(self._read_behind, self._reading, name="websocket reader")
+
+    async def _stop_reader(self) -> None:
+        """Return when it has stopped, which takes a turn of the scheduler."""
+        self.leave()
+        with trio.CancelScope(shield=True):  # two must not read
+            while self._reading is not None:
+                await self._change.wait()
+
+    async def _read_behind(self, reading: trio.CancelScope) -> None:
+        with reading:
+            await self._read()
             while not self._is_over:
-                for event in self._protocol.events():
-                    await self._handle(event)
-                if not self._is_over:
-                    await self._read_more()
-        finally:
+                await self._change.wait()
+                await self._read()
+        self._reading = None
+        self._change.tell()
+
+    async def _read(self) -> None:
+        """Read until the connection ends, or something is refused and our side has not left yet."""
+        while not self._is_paused:
+            for event in self._protocol.events():
+                await self._handle(event)
+            if not self._is_paused:
+                await self._read_more()
+        if self._is_over:
             self._has_ended = True
             self._inbox.end()
             self._change.tell()
 
+    @property
+    def _is_paused(self) -> bool:
+        return self._is_over or (self._why is not None and not self._is_left)
+
     async def _read_more(self) -> None:
-        while self._why is not None and not self._is_left:
-            await self._change.wait()
         data: bytes | bytearray = b""
-        with suppress(*_GONE):
+        with suppress(*GONE):
             data = await self._stream.receive_some(_RECEIVE_BYTES)
         self._protocol.receive_data(bytes(data) or None)  # None: the peer hung up without a goodbye
 
@@ -175,7 +224,7 @@ class FrameStream:
         """Of a message, or all of it. Who sends a long one has no other way to know that it arrives: pings wait behind it."""
         self._life.heard()
         if not is_last and self._life.is_to_be_shown(begins=not self._assembly.has_begun):
-            self._show()
+            self._show_life()
         if self._why is not None:
             return
         try:
@@ -189,7 +238,7 @@ class FrameStream:
     async def _hand_on(self, message: Message) -> None:
         self._life.is_deaf = True
         try:
-            await self._inbox.put(message)
+            await (self._take or self._inbox.put)(message)
         finally:
             self._life.is_deaf = False
 
@@ -207,60 +256,34 @@ class FrameStream:
         self._is_over = True
         if self._protocol.state in (ConnectionState.REMOTE_CLOSING, ConnectionState.OPEN):
             with suppress(PeerGone):
-                await self._write_in_turn(self._protocol.send(event.response()), math.inf)
+                await self._write(self._protocol.send(event.response()))
 
     def _refuse(self, why: str) -> None:
         """Nothing more is read until our side leaves; then all is dropped until the peer has heard why, or `close` is cut
         short."""
         if self._protocol.state is ConnectionState.OPEN:
-            self._owe(self._protocol.send(CloseConnection(code=TOO_LARGE, reason=why)))
+            self._writer.owe(self._protocol.send(CloseConnection(code=TOO_LARGE, reason=why)))
         self._end(TOO_LARGE, why)
 
     def _end(self, code: int, reason: str) -> None:
         self._why = self._why or (code, reason)
         self._inbox.end()
 
-    def _show(self) -> None:
-        if not self._life.owed:
+    def _show_life(self) -> None:
+        if not self._writer.owes:
             self._answer(Pong())
 
     def _answer(self, pong: Pong) -> None:
-        """Only the newest one matters, and none after our goodbye."""
+        """None after our goodbye."""
         if self._protocol.state is ConnectionState.OPEN:
-            self._owe(self._protocol.send(pong))
+            self._writer.owe(self._protocol.send(pong))
 
-    def _owe(self, data: bytes) -> None:
-        """It goes out behind what is being written, or by a task of its own."""
-        is_taken_along = self._life.is_writing or self._life.owed
-        self._life.owed = data
-        if not is_taken_along:
-            self._beside.start_soon(self._pay, name="websocket pong")
-
-    async def _pay(self) -> None:
-        with suppress(PeerGone):
-            async with self._turn:
-                await self._write(self._life.take_owed(), math.inf)
-
-    async def _write_in_turn(self, data: bytes, limit_s: float) -> None:
-        async with self._turn:
-            await self._write(data, limit_s)
-
-    async def _write(self, data: bytes, limit_s: float) -> None:
-        """A write that does not end well closes the stream, so that whoever waits for its turn writes nothing after it."""
-        left = memoryview(data)
+    async def _write(self, data: bytes, limit_s: float = math.inf) -> None:
         try:
-            with self._life.writing(limit_s):
-                while left:
-                    await self._stream.send_all(left[:_PIECE_BYTES])
-                    self._life.read()
-                    left = left[_PIECE_BYTES:] or memoryview(self._life.take_owed())
-        except _GONE as lost:
+            is_taken = await self._writer.write(data, limit_s)
+        except GONE as lost:
             raise self._gone() from lost
-        finally:
-            if left:
-                self.cut = True
-                await trio.aclose_forcefully(self._stream)
-        if left:
+        if not is_taken:
             raise PeerGone(reason="the peer does not read")
 
     def _check_open(self) -> None:
@@ -276,5 +299,5 @@ class FrameStream:
         return PeerGone(code=NORMAL)
 
     def __repr__(self) -> str:
-        state = "cut" if self.cut else self._protocol.state.name.lower()
+        state = "cut" if self.is_cut else self._protocol.state.name.lower()
         return f"<FrameStream {state} {self._inbox!r}>"

@@ -5,7 +5,8 @@ never written again; a connection says goodbye within `close_s` and its socket i
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
 from typing import NoReturn
 
 import trio
@@ -13,7 +14,7 @@ import trio
 from exai_trio import structs
 from exai_trio.wire.hosts import Refusal
 
-from .frame_stream import NORMAL, TOO_LARGE, FrameStream, Side
+from .frame_stream import NORMAL, TOO_LARGE, FrameStream, Limits, Side
 from .opening_handshake import Handshake, accept_upgrade, request_upgrade
 from .peer_identity import Ends
 from .websocket_errors import NotListening, PeerGone, Unreachable, all_refused
@@ -39,20 +40,6 @@ __all__ = [
 
 GOING_AWAY, POLICY = 1001, 1008
 INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATER = 1011, 1012, 1013
-
-
-@structs.frozen(kw_only=True)
-class Limits:
-    """`max_bytes` for one message, `first_bytes` for the first of a client; `send_s` for a write of which nothing is taken, `close_s` for the closing handshake, both in seconds.
-
-    At most `queue` messages wait unread, so a connection holds at most `queue` × `max_bytes`.
-    """
-
-    max_bytes: int = 33_554_432
-    first_bytes: int = 65_536
-    send_s: float = 10.0
-    close_s: float = 1.0
-    queue: int = 16
 
 
 @structs.define(eq=False, repr=False)
@@ -95,27 +82,18 @@ class WebSocket:
         return f"<WebSocket {self._frames!r}>"
 
 
-@asynccontextmanager
-async def accept(
+def accept(
     stream: trio.abc.Stream,
     limits: Limits,
     admit: Callable[[Handshake], Refusal | None],
-) -> AsyncGenerator[WebSocket]:
+) -> AbstractAsyncContextManager[WebSocket]:
     """Serve one WebSocket on `stream`. `admit` returns why a handshake is refused, or None.
 
     Raises PeerGone if the handshake is refused or fails; the caller bounds the time until the context is entered.
     The stream is closed when the context is left; without an earlier close the peer hears 1001.
     """
-    try:
-        rest = await accept_upgrade(stream, admit, limits.close_s)
-        first = min(limits.first_bytes, limits.max_bytes)
-        async with _conversation(stream, Side.SERVER, rest, limits, first) as socket:
-            try:
-                yield socket
-            finally:
-                await socket.close(GOING_AWAY)  # noqa: ASYNC102 - shielded and bounded in itself
-    finally:
-        await trio.aclose_forcefully(stream)
+    shake = partial(accept_upgrade, stream, admit, limits.close_s)
+    return _conversation(stream, Side.SERVER, limits, shake)
 
 
 @asynccontextmanager
@@ -134,54 +112,40 @@ async def connect(host: str, port: int, limits: Limits) -> AsyncGenerator[WebSoc
         yield socket
 
 
-@asynccontextmanager
-async def client_on(
+def client_on(
     stream: trio.abc.Stream, authority: str, limits: Limits
-) -> AsyncGenerator[WebSocket]:
+) -> AbstractAsyncContextManager[WebSocket]:
     """The client's side of a WebSocket on any stream. Raises Unreachable if the other side refuses the upgrade.
 
-    The stream is closed when the context is left, however that is.
+    The stream is closed when the context is left, however that is; without an earlier close the peer hears 1000.
     """
-    try:
-        rest = await request_upgrade(stream, authority)
-        async with _conversation(stream, Side.CLIENT, rest, limits, limits.max_bytes) as socket:
-            socket.ends = Ends.of(stream)
-            try:
-                yield socket
-            finally:
-                await socket.close()  # noqa: ASYNC102 - shielded and bounded in itself
-    finally:
-        await trio.aclose_forcefully(stream)
+    shake = partial(request_upgrade, stream, authority)
+    return _conversation(stream, Side.CLIENT, limits, shake)
 
 
 @asynccontextmanager
 async def _conversation(
-    stream: trio.abc.Stream, side: Side, rest: bytes, limits: Limits, first_bytes: int
+    stream: trio.abc.Stream, side: Side, limits: Limits, shake: Callable[[], Awaitable[bytes]]
 ) -> AsyncGenerator[WebSocket]:
-    """The connection with its reader, which outlives the body: a goodbye needs it to be heard. Leaving ends it and closes the
-    stream. Our own outcomes leave as they are, not in a group."""
+    """A connection with its handshake and its goodbye. Our own outcomes leave as they are, not in a group."""
     outcome: PeerGone | Unreachable | None = None
-    async with trio.open_nursery() as nursery:
-        sizes = (first_bytes, limits.max_bytes)
-        frames = FrameStream.on(stream, side, rest, nursery, sizes, limits.queue)
-        reading = trio.CancelScope(shield=True)
-        # Not `start`: cancelled meanwhile, it would leave a shielded task that nothing ends.
-        nursery.start_soon(_read, frames, reading, name="websocket reader")  # noqa: ASYNC113
-        try:
-            yield WebSocket(frames, limits)
-        except (PeerGone, Unreachable) as raised:
-            outcome = raised
-        finally:
-            reading.cancel(reason="the connection was left")
-            await trio.aclose_forcefully(stream)
-            nursery.cancel_scope.cancel(reason="the connection was left")
+    try:
+        received = await shake()
+        async with trio.open_nursery() as background:
+            frames = FrameStream.on(stream, side, received, background, limits)
+            socket = WebSocket(frames, limits, Ends.of(stream) if side is Side.CLIENT else None)
+            try:
+                yield socket
+            except (PeerGone, Unreachable) as raised:
+                outcome = raised
+            finally:
+                await socket.close(GOING_AWAY if side is Side.SERVER else NORMAL)  # noqa: ASYNC102 - shielded and bounded in itself
+                frames.leave()
+                background.cancel_scope.cancel(reason="the connection was left")
+    finally:
+        await trio.aclose_forcefully(stream)
     if outcome is not None:
         raise outcome
-
-
-async def _read(frames: FrameStream, reading: trio.CancelScope) -> None:
-    with reading:
-        await frames.read()
 
 
 def _authority(host: str, port: int) -> str:

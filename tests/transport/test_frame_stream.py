@@ -8,7 +8,7 @@ from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from exai_trio.transport.frame_stream import FrameStream, Side
+from exai_trio.transport.frame_stream import FrameStream, Limits, Side
 from exai_trio.transport.websocket_errors import PeerGone
 
 FIRST, OTHERS = 1000, 4000
@@ -32,12 +32,13 @@ class Peer:
 
 @asynccontextmanager
 async def opened(received=b"", queue=4):
-    """Our side, with its reader running, and the peer."""
+    """Our side, the peer, and a nursery that ends with both."""
     ours, theirs = memory_stream_pair()
     async with trio.open_nursery() as nursery:
-        frames = FrameStream.on(ours, Side.SERVER, received, nursery, (FIRST, OTHERS), queue)
-        nursery.start_soon(frames.read)
+        limits = Limits(first_bytes=FIRST, max_bytes=OTHERS, queue=queue)
+        frames = FrameStream.on(ours, Side.SERVER, received, nursery, limits)
         yield frames, Peer(theirs), nursery
+        frames.leave()
         nursery.cancel_scope.cancel()
 
 
@@ -241,17 +242,17 @@ async def test_a_write_that_was_cut_is_the_last(autojump_clock):
 
     ours.send_stream.send_all_hook = hold
     async with trio.open_nursery() as nursery:
-        frames = FrameStream.on(ours, Side.SERVER, b"", nursery, (FIRST, OTHERS), 4)
-        nursery.start_soon(frames.read)
+        frames = FrameStream.on(ours, Side.SERVER, b"", nursery, Limits())
         with trio.move_on_after(1):
             await frames.send(["half of it"], 60.0)
         await frames.close(1000, "")
         with pytest.raises(PeerGone):
             await frames.send(["more"], 60.0)
+        frames.leave()
         nursery.cancel_scope.cancel()
     del theirs
 
-    assert frames.cut
+    assert frames.is_cut
     assert [0] == written
 
 
