@@ -44,9 +44,7 @@ class Limits:
     queue: int = 16
 
 
-@structs.define(
-    eq=False, repr=False, weakref_slot=False
-)  # one for each connection: it is to be small
+@structs.define(eq=False, repr=False, weakref_slot=False)  # small: one for each connection
 class FrameStream:
     """One connection, from its opening handshake to its end. It is read in the background, but by `relay` while that runs; tasks
     in the background send pongs, too."""
@@ -110,11 +108,12 @@ class FrameStream:
             await self._stop_reader()
             self._take = take
             while (message := self._inbox.get_nowait()) is not None:
-                await take(message)
+                await self._hand_on(message)
             await self._read()
         finally:
             self._take = None
-            self.start_reader()
+            if not self._has_ended:
+                self.start_reader()
         raise self._gone()
 
     async def send(self, frames: Iterable[str], limit_s: float) -> None:
@@ -161,9 +160,7 @@ class FrameStream:
 
     def start_reader(self) -> None:
         """Once; afterwards whoever stops it starts it again."""
-        self._reading = trio.CancelScope(
-            shield=True
-        )  # a goodbye must be heard, also when cancelled
+        self._reading = trio.CancelScope(shield=True)  # cancelled, too, a goodbye is to be heard
         self._background.start_soon(self._read_behind, self._reading, name="websocket reader")
 
     async def _stop_reader(self) -> None:
@@ -259,8 +256,7 @@ class FrameStream:
                 await self._write(self._protocol.send(event.response()))
 
     def _refuse(self, why: str) -> None:
-        """Nothing more is read until our side leaves; then all is dropped until the peer has heard why, or `close` is cut
-        short."""
+        """Nothing more is read until our side leaves; then all is dropped until the peer has heard why."""
         if self._protocol.state is ConnectionState.OPEN:
             self._writer.owe(self._protocol.send(CloseConnection(code=TOO_LARGE, reason=why)))
         self._end(TOO_LARGE, why)

@@ -17,9 +17,7 @@ GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 _PIECE_BYTES: Final = 65_536  # of a long write: a peer that takes so much in time reads
 
 
-@structs.define(
-    eq=False, repr=False, weakref_slot=False
-)  # one for each connection: it is to be small
+@structs.define(eq=False, repr=False, weakref_slot=False)  # small: one for each connection
 class FrameWriter:
     """`cut` is true once a write ended midway: the peer would take the next bytes for part of the old ones, so the stream is
     closed then."""

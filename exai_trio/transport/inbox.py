@@ -9,9 +9,7 @@ from exai_trio.system.change import Change
 from .message_assembly import Message
 
 
-@structs.define(
-    eq=False, repr=False, weakref_slot=False
-)  # one for each connection: it is to be small
+@structs.define(eq=False, repr=False, weakref_slot=False)  # small: one for each connection
 class Inbox:
     """At most `room` messages wait. One task puts in, one takes out."""
 

@@ -23,7 +23,7 @@ class _Limit:
         self.scope.deadline = trio.current_time() + self.seconds
 
 
-@structs.define(eq=False, weakref_slot=False)  # one for each connection: it is to be small
+@structs.define(eq=False, weakref_slot=False)  # small: one for each connection
 class Life:
     """The signs of life of one connection. While it `is_deaf`, a message waits to be taken, and nothing can be heard behind it."""
 

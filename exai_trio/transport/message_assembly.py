@@ -11,9 +11,7 @@ class TooLargeError(Exception):
     """A message is over the limit."""
 
 
-@structs.define(
-    eq=False, repr=False, weakref_slot=False
-)  # one for each connection: it is to be small
+@structs.define(eq=False, repr=False, weakref_slot=False)  # small: one for each connection
 class Assembly:
     """`most` bytes may the next message have, `later` those behind it."""
 

@@ -5,9 +5,7 @@ import trio
 from exai_trio import structs
 
 
-@structs.define(
-    eq=False, repr=False, weakref_slot=False
-)  # one for each connection: it is to be small
+@structs.define(eq=False, repr=False, weakref_slot=False)  # small: one for each connection
 class WriteTurn:
     """As trio's fair lock, but small, and taking it while it is free costs no turn of the scheduler."""
 
