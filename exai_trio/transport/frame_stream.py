@@ -166,8 +166,8 @@ class FrameStream:
     async def _stop_reader(self) -> None:
         """Return when it has stopped, which takes a turn of the scheduler."""
         self.leave()
-        with trio.CancelScope(shield=True):  # two must not read
-            while self._reading is not None:
+        while self._reading is not None:
+            with trio.CancelScope(shield=True):  # two must not read
                 await self._change.wait()
 
     async def _read_behind(self, reading: trio.CancelScope) -> None:
@@ -180,26 +180,25 @@ class FrameStream:
         self._change.tell()
 
     async def _read(self) -> None:
-        """Read until the connection ends, or something is refused and our side has not left yet."""
-        while not self._is_paused:
+        """Read until the connection ends, or something is refused and our side has not left yet. Long idle in here, so it is one
+        function: each is a frame of its own."""
+        while not self._is_paused():
             for event in self._protocol.events():
                 await self._handle(event)
-            if not self._is_paused:
-                await self._read_more()
+            if self._is_paused():
+                break
+            try:
+                data = await self._stream.receive_some(_RECEIVE_BYTES)
+            except GONE:
+                data = b""
+            self._protocol.receive_data(bytes(data) or None)  # None: hung up without a goodbye
         if self._is_over:
             self._has_ended = True
             self._inbox.end()
             self._change.tell()
 
-    @property
     def _is_paused(self) -> bool:
         return self._is_over or (self._why is not None and not self._is_left)
-
-    async def _read_more(self) -> None:
-        data: bytes | bytearray = b""
-        with suppress(*GONE):
-            data = await self._stream.receive_some(_RECEIVE_BYTES)
-        self._protocol.receive_data(bytes(data) or None)  # None: the peer hung up without a goodbye
 
     async def _handle(self, event: Event) -> None:
         match event:

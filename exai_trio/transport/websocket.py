@@ -4,7 +4,7 @@ Rules kept here: whoever loses the peer gets PeerGone; many frames go out in one
 never written again; a connection says goodbye within `close_s` and its socket is closed when its context is left.
 """
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import NoReturn
@@ -54,12 +54,15 @@ class WebSocket:
         """The next message. Raises PeerGone. Cancelling loses no message."""
         return await self._frames.receive()
 
-    async def relay(self, take: Callable[[str | bytes], Awaitable[None]]) -> NoReturn:
+    def relay(
+        self, take: Callable[[str | bytes], Awaitable[None]]
+    ) -> Coroutine[None, None, NoReturn]:
         """Hand every message to `take`, in order, until the connection ends. Raises PeerGone, or what `take` raised.
 
-        While `take` waits nothing is read, pings and goodbyes of the peer included. Cancelling loses no message.
+        While `take` waits nothing is read, pings and goodbyes of the peer included. Cancelling loses no message that was not
+        yet handed over; who calls it again hears the next.
         """
-        await self._frames.relay(take)
+        return self._frames.relay(take)  # idle for long, so without a frame of its own
 
     async def send(self, *frames: str) -> None:
         """Send the frames in order, in one write. Raises PeerGone, also if the peer takes nothing of it for `send_s`.
@@ -131,6 +134,7 @@ async def _conversation(
     outcome: PeerGone | Unreachable | None = None
     try:
         received = await shake()
+        del shake  # a long idle connection is to be small
         async with trio.open_nursery() as background:
             frames = FrameStream.on(stream, side, received, background, limits)
             socket = WebSocket(frames, limits, Ends.of(stream) if side is Side.CLIENT else None)
