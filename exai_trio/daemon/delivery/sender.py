@@ -6,7 +6,7 @@ import trio
 from exai_trio import structs
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye, DaemonMessage, Progress, RequestId, StreamChunk
-from exai_trio.wire.session import SessionRules
+from exai_trio.wire.session_rules import SessionRules
 
 from .hold_queue import Gate, Held
 from .outbox import Farewell, Outbox

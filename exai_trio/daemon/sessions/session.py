@@ -28,7 +28,7 @@ from exai_trio.wire.messages import (
     ErrorReply,
     RequestId,
 )
-from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
+from exai_trio.wire.session_rules import Again, Bounds, Refuse, SessionRules
 
 from ..calls.call_journal import Ledger, Unfinished, key_of
 from ..calls.execution import Call

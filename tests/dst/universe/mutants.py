@@ -12,7 +12,7 @@ from exai_trio.daemon.sessions import detached_calls
 from exai_trio.daemon.sessions.registry import Sessions
 from exai_trio.errors import StorageError
 from exai_trio.mcp.open_calls import Pending
-from exai_trio.wire.session import SessionRules
+from exai_trio.wire.session_rules import SessionRules
 
 
 @contextmanager

@@ -8,8 +8,8 @@ from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from exai_trio.transport.frame_stream import FrameStream, Limits, Side
-from exai_trio.transport.websocket_errors import PeerGone
+from exai_trio.transport.websocket.connection_errors import PeerGone
+from exai_trio.transport.websocket.frame_stream import FrameStream, Limits, Side
 
 FIRST, OTHERS = 1000, 4000
 

@@ -18,7 +18,7 @@ from wsproto.utilities import ProtocolError
 from exai_trio import structs
 from exai_trio.wire.hosts import Refusal
 
-from .websocket_errors import PeerGone, Unreachable
+from .connection_errors import PeerGone, Unreachable
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 

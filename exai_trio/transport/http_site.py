@@ -19,7 +19,7 @@ from exai_trio import structs
 from exai_trio.config import is_loopback
 from exai_trio.system.open_files import is_scarce
 
-from .http11 import Http11Server
+from .http11_connection import Http11Server
 
 log = logging.getLogger("exai.http")
 
