@@ -1,4 +1,4 @@
-"""Standard input and output as trio streams of our own, and a writer that sends many lines at once. No protocol here."""
+"""Standard input and output as streams of our own, and a writer of lines that sends many at once."""
 
 import math
 import os
@@ -41,7 +41,7 @@ def private_stdio() -> Generator[tuple[trio.abc.ReceiveStream, trio.abc.SendStre
         outgoing.close()
 
 
-@structs.define(eq=False)
+@structs.define(eq=False, repr=False)
 class LineWriter:
     """Lines on their way out. `put` never waits; whoever reads on the other side waits for room before it reads more.
 
@@ -91,11 +91,12 @@ class LineWriter:
         return self._held > self.room // 64
 
     async def wait_room(self) -> None:
+        """Return when there is room for more, or nobody reads any more. Cancelling leaves nothing behind."""
         while self.full:
             await self._emptied.wait()
 
     async def wait_empty(self) -> None:
-        """Return when everything that was put has been written."""
+        """Return when everything that was put has been written, or nobody reads any more. Cancelling leaves nothing behind."""
         while self._held:
             await self._emptied.wait()
 
@@ -134,6 +135,10 @@ class LineWriter:
             await self._stream.send_all(rest)
         self._held -= len(batch)
         self._tell_emptied()
+
+    def __repr__(self) -> str:
+        state = "broken" if self._broken else "full" if self.full else "open"
+        return f"<LineWriter {state} bytes={self._held}>"
 
     def _tell_emptied(self) -> None:
         emptied, self._emptied = self._emptied, trio.Event()
