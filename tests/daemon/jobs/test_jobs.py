@@ -254,4 +254,4 @@ async def test_silent_calls_speak_in_time_and_together(house, autojump_clock):
 
     assert 8 == len(last)
     assert max(gaps) <= interval
-    assert len(moments) <= 5 * 60 / interval
+    assert len(moments) <= 3 * 60 / interval
