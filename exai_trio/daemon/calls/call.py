@@ -202,8 +202,10 @@ class Call:
         """What it does, for whoever asks for it meanwhile."""
         return f"{self.doing}: {self.detail}" if self.detail else self.doing
 
-    def is_silent_since(self, moment: float) -> bool:
-        return max(self._said_at, self.started) <= moment
+    @property
+    def silent_since(self) -> float:
+        """When it last said something, by trio's clock."""
+        return max(self._said_at, self.started)
 
     def chunk(self, text: str) -> None:
         if text and self.wants_chunks:

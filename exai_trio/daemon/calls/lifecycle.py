@@ -24,7 +24,7 @@ from .detached_calls import DetachedCall, detach
 from .execution import Work, failure_of, note_fault, outcome_of, run_tool
 from .recovery import may_run_again
 from .session_calls import SessionCalls
-from .states import OVER, State
+from .states import OVER, WORKING, State
 
 log = logging.getLogger("exai.session")
 
@@ -61,6 +61,10 @@ class Calls:
             self.open[call] = None
             self.context.counters.call_started()
             self._nursery.start_soon(self._live, call, work, name=f"call {call.tool.name}")
+
+    def working(self) -> list[Call]:
+        """Those whose tools run, here or in the daemon that we replaced."""
+        return [call for call in self.open if call.state in WORKING]
 
     def cut(self) -> None:
         """End the tasks of all calls: the journal has them as they are."""

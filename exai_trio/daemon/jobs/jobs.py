@@ -11,7 +11,6 @@ from exai_trio import structs
 from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.system import malloc
 
-from ..calls.states import WORKING
 from ..health.problems import Problems
 from ..sessions.eviction import Eviction
 from ..sessions.registry import Sessions
@@ -21,12 +20,13 @@ from .supervision import Hindered, Job, JobGaveUp, every, name_of
 
 log = logging.getLogger("exai.jobs")
 
+_SOON, _LATEST = 0.75, 0.95  # of EXAI_PROGRESS_INTERVAL_S: together rather than one by one
+
 
 @structs.frozen(kw_only=True)
 class Periods:
-    """Seconds between two runs of a job; infinite for one that does not run. `progress` is a share of EXAI_PROGRESS_INTERVAL_S."""
+    """Seconds between two runs of a job; infinite for one that does not run."""
 
-    progress: float = 0.25
     eviction: float = 0.25
     acks: float = 1.0
     journal: float = 300.0
@@ -56,7 +56,7 @@ class Jobs:
 
     def _all(self) -> Iterator[tuple[float, Job]]:
         periods, files, upkeep = self.periods, self.files, self.upkeep
-        yield periods.progress * self.sessions.context.config.progress_interval_s, self.say_progress
+        yield 0.0, self.say_progress  # which waits for its time itself
         yield periods.eviction, Eviction(self.sessions).look
         yield periods.memory, self.give_memory_back
         for period, job in (
@@ -81,13 +81,17 @@ class Jobs:
             tell(f"{fault}; restart the daemon")
 
     async def say_progress(self) -> None:
-        """Every running call says something at least each EXAI_PROGRESS_INTERVAL_S: the job looks four times as often."""
+        """Wait until the call that has been silent for longest must say something, for EXAI_PROGRESS_INTERVAL_S is nearly over; then
+        it does, and whoever would have to soon after it. Cancelling leaves nothing behind."""
         interval = self.sessions.context.config.progress_interval_s
-        silent_since = trio.current_time() - 0.75 * interval
-        for call in list(self.sessions.calls.open):
-            if call.state in WORKING and call.is_silent_since(silent_since):
+        calls = self.sessions.calls
+        silent_since = min((call.silent_since for call in calls.working()), default=math.inf)
+        longest = min(silent_since, trio.current_time())  # who begins meanwhile is not due before
+        await trio.sleep_until(longest + _LATEST * interval)
+        now = trio.current_time()
+        for call in calls.working():
+            if call.silent_since + _SOON * interval <= now:
                 call.say_progress()
-        await trio.lowlevel.checkpoint()
 
     async def give_memory_back(self) -> None:
         """What large messages took is the system's again soon after them."""

@@ -133,7 +133,6 @@ class House:
     def _periods(self) -> Periods:
         """Nothing that writes files or gives memory back: that is done in threads."""
         return Periods(
-            progress=5.0 / self.config.progress_interval_s,
             acks=30.0,
             eviction=15.0,
             conversations=NEVER,
