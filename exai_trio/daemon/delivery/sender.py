@@ -1,4 +1,4 @@
-"""A session's frames to its client, over whichever connection is there: numbered ones in order, none lost. No calls here."""
+"""A session's frames to its client, over whichever connection is there: numbered ones in order, none lost."""
 
 import attrs
 

@@ -1,4 +1,4 @@
-"""One client across its connections: its calls, its numbered frames, the connection it has now. No sockets here."""
+"""One client across its connections: its calls, its numbered frames, and the connection that it has now."""
 
 import logging
 from collections.abc import Iterable
