@@ -21,11 +21,11 @@ def read_secret(name: str) -> str:
 
 
 def _is_typed() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty()  # pyright: ignore[reportUnnecessaryComparison]  # None where it is closed
+    return sys.stdin is not None and sys.stdin.isatty()  # None where it is closed
 
 
 def _piped(name: str) -> str:
-    if sys.stdin is None:  # pyright: ignore[reportUnnecessaryComparison]  # as above
+    if sys.stdin is None:
         raise _refusal(name, "stdin is closed")
     line = sys.stdin.buffer.readline(_MOST_BYTES + 1)
     if len(line) > _MOST_BYTES:
