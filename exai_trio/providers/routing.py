@@ -122,7 +122,7 @@ class Router:
                 f"{' …' if len(having) > _MOST_NAMED else ''}. Name one of them",
                 details={"model": part, "nearest": names},
             )
-        return (latest or having or [None])[0]
+        return next(iter(latest or having), None)
 
     def _at(self, provider: str, name: str) -> tuple[ModelInfo, str | None]:
         known = self.catalogue.find_at(provider, name)

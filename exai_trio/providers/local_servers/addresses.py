@@ -63,12 +63,12 @@ def base_url_of(text: str) -> str:
     url = text.strip() if "://" in text else f"http://{text.strip()}"
     try:
         parts = urlsplit(url)
-        named = bool(parts.hostname) and (parts.port or 1) > 0
+        named = bool(parts.hostname) and parts.port != 0 and url.isprintable() and " " not in url
     except ValueError:
-        named = False
+        parts, named = urlsplit(""), False
     if not named or parts.scheme not in {"http", "https"} or parts.query or parts.username:
         raise ArgumentError(
-            f"{without_password(text)!r} is no address of a server; such as http://127.0.0.1:8080/v1"
+            f"{without_password(text)!r} is no address of a server; one is http://127.0.0.1:8080/v1"
         )
     return url.rstrip("/") if parts.path.strip("/") else f"{url.rstrip('/')}/v1"
 
