@@ -34,6 +34,7 @@ MODULES = {
     "threads": "stored_threads",
     "simulate": "simulate",
     "config": "setup.show_config",
+    "providers": "setup.providers_command",
 }
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
 _NEED_NO_SETTINGS = frozenset({"simulate"})
@@ -95,6 +96,7 @@ def _started(
         loaded=read(text, own=look_at_own()),
         env_file=None if text is None else str(path),
         own_file=own,
+        environ=environ,
         found=text is not None and not named,
         pathsep=os.pathsep,
         module_path=module_path,

@@ -5,7 +5,7 @@ from math import isfinite
 from typing import Protocol
 
 from exai_trio import __version__
-from exai_trio.commands.setup.setup_options import config_actions
+from exai_trio.commands.setup.setup_options import config_actions, provider_actions
 from exai_trio.settings.values import Place, host
 
 # Options that are settings, and the variable that each sets. Secrets are none: other users see command lines.
@@ -43,6 +43,7 @@ def parser() -> ArgumentParser:
     _threads(commands)
     _simulate(commands)
     _config(commands)
+    provider_actions(_command(commands, "providers", "find, add, try and remove model servers"))
     return top
 
 

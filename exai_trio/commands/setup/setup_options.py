@@ -1,4 +1,4 @@
-"""What may stand on the command line of `exai config set, unset, path`. What is done with it is in the commands."""
+"""What may stand on the command line of `exai config set, unset, path` and of `exai providers`. What is done with it is in the commands."""
 
 from argparse import ArgumentParser
 
@@ -14,3 +14,28 @@ def config_actions(command: ArgumentParser) -> None:
     unset = actions.add_parser("unset", help="take settings out of your own settings file")
     unset.add_argument("names", metavar="NAME", nargs="+")
     actions.add_parser("path", help="print where your own settings file is, or would be")
+
+
+def provider_actions(command: ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    detect = actions.add_parser(
+        "detect", help="find model servers of this machine; nothing is sent but GET requests"
+    )
+    detect.add_argument("--json", action="store_true", help="print JSON")
+    add = actions.add_parser(
+        "add", help="let EXAI ask a server: one that was found, or one at an address"
+    )
+    add.add_argument(
+        "name", metavar="NAME", nargs="?", help="as `exai providers detect` calls it, or a new name"
+    )
+    add.add_argument("--url", metavar="URL", help="such as http://127.0.0.1:8080/v1")
+    add.add_argument(
+        "--key-variable",
+        metavar="VARIABLE",
+        default="",
+        help="the variable that holds its key; `exai config set VARIABLE` asks for the key",
+    )
+    test = actions.add_parser("test", help="ask each provider, or one, a short question")
+    test.add_argument("name", metavar="NAME", nargs="?", default="")
+    remove = actions.add_parser("remove", help="let EXAI ask a provider of the file no more")
+    remove.add_argument("name", metavar="NAME")
