@@ -5,7 +5,7 @@ import re
 import tomllib
 from collections.abc import Iterator
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
@@ -29,10 +29,11 @@ class Entry:
 def entries_of(text: str) -> tuple[dict[str, Any], ...]:
     """The providers in the file, as it has them. Raises ArgumentError if it is no TOML."""
     try:
-        listed = tomllib.loads(text).get("provider", [])
+        listed: object = tomllib.loads(text).get("provider", [])
     except tomllib.TOMLDecodeError as fault:
         raise ArgumentError(f"{VARIABLE}: {fault}", details={"field": VARIABLE}) from fault
-    return tuple(each for each in listed if isinstance(each, dict))
+    entries = cast("list[object]", listed) if isinstance(listed, list) else []
+    return tuple(cast("dict[str, Any]", each) for each in entries if isinstance(each, dict))
 
 
 def with_provider(text: str, entry: Entry) -> str:

@@ -145,7 +145,7 @@ async def _add(started: Started, console: Console) -> int:
     if started.arguments.url:
         return await _add_address(started, console)
     server, name = await _the_one(started)
-    return await _added(started, console, server, name)
+    return _added(started, console, server, name)
 
 
 async def _the_one(started: Started) -> tuple[Server, str]:
@@ -171,7 +171,7 @@ async def _the_one(started: Started) -> tuple[Server, str]:
     return one.server, names[one]
 
 
-async def _added(started: Started, console: Console, server: Server, name: str) -> int:
+def _added(started: Started, console: Console, server: Server, name: str) -> int:
     config = started.loaded.config
     called = add_server(server, config, started.own_file, name)
     path = providers_path(config, started.own_file)

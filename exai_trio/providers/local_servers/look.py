@@ -63,7 +63,7 @@ def _server(address: Address, answer: Got) -> Server | None:
 
 async def _with_details(server: Server, key: str) -> Server:
     """With what the server says in its own interface; without, where that takes too long."""
-    with trio.move_on_after(DETAILS_S):
+    with trio.move_on_after(DETAILS_S):  # noqa: ASYNC912 - all but vLLM are asked
         if server.kind == LLAMA:
             props = await _fetch(server.address, "/props", key)
             return attrs.evolve(server, wants_key=props is not None and props.status in _NO_KEY)

@@ -1,13 +1,13 @@
 """One of the four model servers on a loopback port. What it answers is decided in `server_bodies` and `local_chat`."""
 
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 
 import attrs
 import trio
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from exai_trio.config import Config
@@ -72,11 +72,5 @@ def _chat(server: LocalServer, body: bytes) -> Response:
         return JSONResponse({"error": {"message": "no JSON", "code": 400}}, status_code=400)
     said = reply(server, asked)
     if said.events:
-        return StreamingResponse(_pieces(said.events), media_type="text/event-stream")
+        return Response(b"".join(said.events), media_type="text/event-stream")
     return JSONResponse(said.body, status_code=said.status)
-
-
-async def _pieces(events: tuple[bytes, ...]) -> AsyncIterator[bytes]:
-    for event in events:
-        await trio.lowlevel.checkpoint()
-        yield event
