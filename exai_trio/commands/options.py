@@ -5,7 +5,6 @@ from math import isfinite
 from typing import Protocol
 
 from exai_trio import __version__
-from exai_trio.commands.setup.setup_options import config_actions, provider_actions
 from exai_trio.settings.values import Place, host
 
 # Options that are settings, and the variable that each sets. Secrets are none: other users see command lines.
@@ -43,7 +42,7 @@ def parser() -> ArgumentParser:
     _threads(commands)
     _simulate(commands)
     _config(commands)
-    provider_actions(_command(commands, "providers", "find, add, try and remove model servers"))
+    _providers(commands)
     return top
 
 
@@ -154,7 +153,46 @@ def _config(commands: Commands) -> None:
         const=EDITORS[0],
         help="print the configuration of an editor",
     )
-    config_actions(command)
+    _config_actions(command)
+
+
+def _config_actions(command: ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION")
+    setting = actions.add_parser(
+        "set",
+        help="write a setting into your own settings file; a secret is asked for, or read from a pipe",
+    )
+    setting.add_argument("name", metavar="NAME", help="`exai config` lists all")
+    setting.add_argument("value", metavar="VALUE", nargs="?", help="none for secrets")
+    unset = actions.add_parser("unset", help="take settings out of your own settings file")
+    unset.add_argument("names", metavar="NAME", nargs="+")
+    actions.add_parser("path", help="print where your own settings file is, or would be")
+
+
+def _providers(commands: Commands) -> None:
+    command = _command(commands, "providers", "find, add, try and remove model servers")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    detect = actions.add_parser(
+        "detect", help="find model servers of this machine; nothing is sent but GET requests"
+    )
+    detect.add_argument("--json", action="store_true", help="print JSON")
+    add = actions.add_parser(
+        "add", help="let EXAI ask a server: one that was found, or one at an address"
+    )
+    add.add_argument(
+        "name", metavar="NAME", nargs="?", help="as `exai providers detect` calls it, or a new name"
+    )
+    add.add_argument("--url", metavar="URL", help="such as http://127.0.0.1:8080/v1")
+    add.add_argument(
+        "--key-variable",
+        metavar="VARIABLE",
+        default="",
+        help="the variable that holds its key; `exai config set VARIABLE` asks for the key",
+    )
+    test = actions.add_parser("test", help="ask each provider, or one, a short question")
+    test.add_argument("name", metavar="NAME", nargs="?", default="")
+    remove = actions.add_parser("remove", help="let EXAI ask a provider of the file no more")
+    remove.add_argument("name", metavar="NAME")
 
 
 def _seconds(text: str) -> float:
