@@ -31,7 +31,7 @@ def parser() -> ArgumentParser:
     top = ArgumentParser(
         prog="exai",
         description="A second opinion for coding agents: GLM and Kimi behind MCP.",
-        epilog="Settings come from the command line, the environment, ENV_FILE (.env) and defaults: see `exai config`.",
+        epilog="Settings come from the command line, the environment, ENV_FILE (.env), your own settings file and defaults: see `exai config`.",
     )
     top.add_argument("--version", action="version", version=f"exai {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
