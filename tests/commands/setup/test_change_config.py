@@ -206,6 +206,7 @@ def test_two_who_write_at_once_lose_nothing(own):
     first.start()
     inside.wait(10)
     second.start()
+    second.join(0.3)  # it cannot end before the first one has
     go_on.set()
     first.join(10)
     second.join(10)
