@@ -1,4 +1,7 @@
-"""What a tool is: a name, one class for its arguments, and a small async function. No tool is defined here."""
+"""What a tool is: a name, one class for its arguments, and a small async function.
+
+No tool is defined here.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -177,11 +180,11 @@ class Tool:
     description: str
     arguments: type
     run: Run
+    repeatable: bool
     kind: Literal["simple", "workflow"] = "simple"
     visibility: Visibility = "full"
     asks_model: bool = False
     read_only: bool = True
-    repeatable: bool = True
     cacheable: bool = False
     reports: bool = False
     punctual: bool = False
