@@ -1,4 +1,4 @@
-"""docs/providers-file.md, whose examples are read."""
+"""docs/reference/providers-file.md, whose examples are read."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from exai_trio.providers.catalogue import ModelInfo, Price, load_catalogue
 from exai_trio.providers.providers_file import _Provider, parse_providers
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "providers-file.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "providers-file.md").read_text("utf-8")
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 
