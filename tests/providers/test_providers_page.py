@@ -9,7 +9,9 @@ import pytest
 from exai_trio.providers.catalogue import ModelInfo, Price, load_catalogue
 from exai_trio.providers.providers_file import _Provider, parse_providers
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "providers-file.md").read_text("utf-8")
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "reference" / "providers-file.md").read_text(
+    "utf-8"
+)
 EXAMPLES = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
 
 

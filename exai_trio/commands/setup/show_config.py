@@ -1,7 +1,10 @@
 """`exai config`: the settings in force, and what an editor needs to start the shim."""
 
+import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 from exai_trio import structs
 from exai_trio.commands.console import Console, columns
@@ -11,6 +14,8 @@ from exai_trio.interpreter import MODULE
 from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILES, OWN, Loaded
 from exai_trio.settings.printing import example, rows, text_of
 from exai_trio.settings.table import SETTINGS
+
+_OTHERS: Final = 0o077
 
 
 @structs.frozen(kw_only=True)
@@ -47,9 +52,16 @@ def main(started: Started) -> int:
         note_missing_secrets(loaded, console)
     else:
         console.say(table(loaded, machine))
+        _note_loose(started.own_file, console)
     for line in (*loaded.warnings, *map(str, loaded.faults)):
         console.note(f"exai: {line}")
     return 2 if loaded.faults else 0
+
+
+def _note_loose(own_file: Path | None, console: Console) -> None:
+    """Secrets may stand in it."""
+    if own_file is not None and own_file.is_file() and own_file.stat().st_mode & _OTHERS:
+        console.note(f"exai: others may read {own_file}: chmod 600 {shlex.quote(str(own_file))}")
 
 
 def table(loaded: Loaded, machine: Machine) -> str:

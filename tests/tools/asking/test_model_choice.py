@@ -211,6 +211,27 @@ async def test_workflows_ask_the_local_model_too(local_bench, named):
     assert ("small", "mine") == (last["metadata"]["model_used"], last["metadata"]["provider_used"])
 
 
+@pytest.mark.parametrize(("counts", "said"), [(0.3, True), (0.9, False)])
+async def test_a_prompt_that_was_cut_unasked_is_said(local_bench, counts, said):
+    """A server that has counted far fewer tokens than it was sent has not read them, and nothing is learnt from its count."""
+    unknown = ModelInfo(name="small", provider="mine", capabilities=("tools",))
+    local_bench.gateway.known = load_catalogue().with_models([unknown])
+    local_bench.gateway.counting["small"] = counts
+    answer = await local_bench.say("word " * 8_000)
+
+    assert said == ("seems to have cut the prompt" in answer["metadata"].get("notice", ""))
+    assert said == ("mine/small" not in local_bench.calibration._seen)
+
+
+async def test_a_short_prompt_is_not_said_to_be_cut(local_bench):
+    """Templates and counts differ; nobody cuts so little."""
+    unknown = ModelInfo(name="small", provider="mine")
+    local_bench.gateway.known = load_catalogue().with_models([unknown])
+    local_bench.gateway.counting["small"] = 0.1
+
+    assert "cut the prompt" not in (await local_bench.say("why?"))["metadata"].get("notice", "")
+
+
 async def test_with_a_key_the_vendors_model_is_the_default(local_bench):
     """Keys go before local models."""
     local_bench.gateway.configured = ("glm", "mine")
