@@ -1,6 +1,7 @@
 """Which model a tool asks: the one named, else the conversation's, else the default; and what the answer says about it."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -94,7 +95,7 @@ def default(services: Services, need: Need = NOTHING) -> "ModelChoice":
 def holding(services: Services, need: Need) -> list[str]:
     """The names of a few models that could be asked with that, those with the smallest windows first."""
     fitting = [model for model in services.gateway.models() if not _unfit(model, need)]
-    return [m.name for m in sorted(fitting, key=lambda m: m.context_window or 0)[:_MOST_NAMES]]
+    return [m.name for m in sorted(fitting, key=lambda m: m.context_window or inf)[:_MOST_NAMES]]
 
 
 def _chosen(services: Services, name: str, need: Need) -> "ModelChoice":
