@@ -8,7 +8,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.errors import ArgumentError, ServiceUnavailableError
+from exai_trio.errors import ArgumentError, NotFoundError, ServiceUnavailableError
 from exai_trio.tools.base import Services
 from exai_trio.tools.prompts.context_window import ANSWER_SHARE
 
@@ -81,6 +81,8 @@ def default(services: Services, need: Need = NOTHING) -> "ModelChoice":
         fault = _unfit(choice.model, need)
     except ServiceUnavailableError:
         choice, fault = None, f"{default} (DEFAULT_MODEL) is not configured"
+    except NotFoundError:  # others have a DEFAULT_MODEL too
+        choice, fault = None, f"{default} (DEFAULT_MODEL) is no model that EXAI knows"
     if choice is not None and not fault:
         return choice
     other = _chosen(services, "auto", need)
