@@ -18,7 +18,7 @@ from exai_trio.errors import (
     ServiceUnavailableError,
     UnauthorizedError,
 )
-from exai_trio.shim.client_timeouts import Promise
+from exai_trio.shim.daemon_limits import DaemonLimits
 from exai_trio.transport.client_auth import Credentials, credentials
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
 from exai_trio.wire.codec import Sequenced, WireError, decode_daemon, encode
@@ -54,7 +54,7 @@ class Client:
     session_id: str
     _seen: int = 0
     resumed: bool = False
-    promise: Promise = attrs.field(factory=Promise)
+    promise: DaemonLimits = attrs.field(factory=DaemonLimits)
     max_bytes: float = math.inf  # of one message to the daemon
 
     @property
@@ -185,7 +185,7 @@ def _let_in(socket: WebSocket, answer: HelloAck, hello: Hello) -> Client:
         resumed = answer.resumed is True
         seen = hello.last_seq if resumed else 0
         limits = {} if answer.limits is UNSET else answer.limits
-        promise = Promise.of(limits, Promise())
+        promise = DaemonLimits.of(limits, DaemonLimits())
         most = limits.get("max_frame_bytes", math.inf)
         return Client(socket, server, answer.session_id or "", seen, resumed, promise, most)
     if answer.error == "unauthorized":

@@ -7,7 +7,7 @@ from mcp_types import methods
 
 from exai_trio.mcp import jsonrpc, resources
 from exai_trio.mcp.params import Call
-from exai_trio.mcp.server import FrontDesk, Say, WantListing
+from exai_trio.mcp.server import Server, ToolListWanted
 from exai_trio.mcp.tool_list import listing_of
 from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
 from exai_trio.tools.registry import BUILT_IN, Registry
@@ -32,11 +32,12 @@ STEPWISE = {
 
 
 class Talk:
-    """A desk and one client of this version."""
+    """A server and one client of this version."""
 
     def __init__(self, version, listing=LISTING):
         self.version = version
-        self.desk = FrontDesk(listing=listing)
+        self.lines = []
+        self.server = Server(self, listing)
         if version in HANDSHAKE_VERSIONS:
             self.ask("initialize", protocolVersion=version, capabilities={})
 
@@ -46,12 +47,14 @@ class Talk:
             meta = {prefix + "protocolVersion": self.version, prefix + "clientCapabilities": {}}
             params["_meta"] = meta
         line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})
-        return self.desk.hear(jsonrpc.parse(line.encode()))
+        return self.server.hear(jsonrpc.parse(line.encode()))
+
+    def put(self, line, request=None, *, progress=False):
+        self.lines.append(line)
 
     def ask(self, method, **params):
-        (effect,) = self.effects(method, **params)
-        assert isinstance(effect, Say)
-        return json.loads(effect.line)
+        assert [] == self.effects(method, **params)
+        return json.loads(self.lines.pop())
 
     def valid(self, method, answer):
         methods.validate_server_result(method, self.version, answer["result"])
@@ -118,9 +121,10 @@ def test_prompts_wait_for_the_first_listing():
     """They are made from it; whoever asked before hears then."""
     talk = Talk("2025-11-25", None)
     effects = talk.effects("prompts/list")
-    (line,) = talk.desk.offer(LISTING)
+    talk.server.offer(LISTING)
+    (line,) = talk.lines
 
-    assert [WantListing()] == effects
+    assert [ToolListWanted()] == effects
     assert json.loads(line)["result"]["prompts"]
 
 
