@@ -60,7 +60,8 @@ Find = Callable[[str, Access], Iterator[tuple[str, ReadOne]]]
 
 @structs.frozen
 class FileReader:
-    """Reads in threads of its own limiter, so that slow disks hold up nothing else."""
+    """Reads in threads of its own limiter, so that slow disks hold up nothing else.
+    Who is cancelled leaves a read to its thread, which finishes alone; `opened` and writing wait for it."""
 
     # Four calls read at once; more would only queue at the disk.
     limiter: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 4))

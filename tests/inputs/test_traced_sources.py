@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings, strategies as st
 
 from exai_trio.tools.workflow.tracing import callflow, macros
-from exai_trio.tools.workflow.tracing.reading_process import read
+from exai_trio.tools.workflow.tracing.parse_process import read
 
 
 def calls(suffix, text):
@@ -288,7 +288,7 @@ def test_any_lines_have_an_end(lines):
 PROGRAM = """
 import sys
 from exai_trio.tools.workflow.tracing import callflow
-from exai_trio.tools.workflow.tracing.reading_process import read
+from exai_trio.tools.workflow.tracing.parse_process import read
 bad = "\\n".join(["function a() { b() }", "class {{{ 3", "foo )", "(( ]", "function x( {"] * 20)
 texts = {"/a.js": bad, "/b.py": "def f(\\n" * 9 + "def g(): h()\\n", "/c.rs": "fn a() { b() } fn fn )( " * 20,
          "/d.hpp": "class API N { void m() { a(); } }; } ) (" * 20, "/e.rb": "def a\\n b\\n end end )(\\n" * 20}

@@ -5,11 +5,11 @@ import json
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from exai_trio.simulator.chatting import glm_chat, kimi_chat
-from exai_trio.simulator.desk import Desk, Visit
-from exai_trio.simulator.endpoints import GLM_OFFERS, KIMI_OFFERS
-from exai_trio.simulator.exchange import reply
-from exai_trio.simulator.script import End, Start
+from exai_trio.simulator.chat.completions import glm_chat, kimi_chat
+from exai_trio.simulator.server.exchange import reply
+from exai_trio.simulator.server.response_script import End, Start
+from exai_trio.simulator.server.side_endpoints import GLM_OFFERS, KIMI_OFFERS
+from exai_trio.simulator.state import Desk, Visit
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 NAMES = st.sampled_from([
