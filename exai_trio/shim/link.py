@@ -128,6 +128,7 @@ class Link:
     def _departing(self, bye: Bye) -> float:
         self._turned("away", bye.reason)
         if bye.reason == "superseded":  # another process uses our id: leave it to that one
+            self.relay.superseded(trio.current_time())
             self.session_id = _new_session()
             self.received.reset()
             return self._reconnect.pause_s()

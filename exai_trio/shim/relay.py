@@ -32,6 +32,7 @@ from .daemon_limits import DaemonLimits
 from .dispatch import Dispatch
 
 MAX_SENDS: Final = 5  # of one call; a call that ends daemon after daemon is given up
+MAX_RUNS: Final = 2  # of one call, by daemons that forget what they have accepted
 _AWAY_EVERY_S: Final = 1.0
 _SILENCE_S: Final = 5.0
 
@@ -129,12 +130,18 @@ class Relay:
         self.session_id = session_id
         self._greeted_roots = greeted_roots
         for call in self.dispatch.reconnect(resumed=resumed):
-            if call.sent >= MAX_SENDS:
-                why = f"{call.sent} daemons or connections ended while this call ran"
+            why = _no_more(call)
+            if why:
                 self._end(call.key)
                 fault = local_fault("INTERRUPTED", why, "server", retryable=False)
                 self.bridge.fail(call.key, fault)
         self.work.set()
+
+    def superseded(self, now: float) -> None:
+        """Another process has taken over the session: it hears how the calls end that were accepted, and our next session sends
+        only the others again."""
+        for call in self.dispatch.accepted():
+            self.bridge.give_handles(call, now, "another process has taken over its session")
 
     def disconnected(self, now: float, reason: str, remedy: str) -> None:
         """There is no daemon, for the reason given; what is open waits."""
@@ -160,7 +167,7 @@ class Relay:
         """Take a message about a call. What belongs to no open call is dropped."""
         match message:
             case CallAccepted():
-                self.dispatch.note(message.request_id, "accepted")
+                self._accept(message)
                 return
             case CallFailed() | ErrorReply() if self._is_turned_away(message):
                 return
@@ -169,6 +176,12 @@ class Relay:
             case _:
                 pass
         self.bridge.deliver(message)
+
+    def _accept(self, message: CallAccepted) -> None:
+        call = self.bridge.calls.get(message.request_id)
+        if self.dispatch.note(message.request_id, "accepted") and call is not None:
+            call.runs += 1
+            call.repeatable = message.repeatable is True
 
     def _is_turned_away(self, message: CallFailed | ErrorReply) -> bool:
         """The daemon, which is leaving, has not taken this call, and the next one will: it is to be sent again."""
@@ -185,3 +198,14 @@ class Relay:
         if self.dispatch.has_queued:  # there is room for one more
             self.work.set()
         self._change.tell()
+
+
+def _no_more(call: OpenCall) -> str:
+    """Why a call is not sent again; "" if it is."""
+    if call.runs and not call.repeatable:
+        return "the daemon that had accepted this call has forgotten it, and it may not run twice"
+    if call.runs >= MAX_RUNS:
+        return f"{call.runs} daemons that had accepted this call have forgotten it"
+    if call.sent >= MAX_SENDS:
+        return f"{call.sent} daemons or connections ended while this call ran"
+    return ""

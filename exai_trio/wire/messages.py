@@ -135,10 +135,13 @@ class ToolList:
 
 @structs.frozen(kw_only=True)
 class CallAccepted:
+    """`repeatable`: the client may send the call to another daemon if this one forgets it; an older daemon does not say."""
+
     request_id: RequestId
     name: str
     timeout: float
     accepted: bool = True
+    repeatable: bool | UnsetType = UNSET
     op: Literal["call_tool_ack"] = "call_tool_ack"
 
 

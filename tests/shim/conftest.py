@@ -152,9 +152,11 @@ class FakeDaemon:
         frame = {"op": "call_tool_res", "request_id": request_id, "ok": False, "error": fault}
         await self.send(frame, numbered=True)
 
-    async def accept(self, request_id, name="chat"):
+    async def accept(self, request_id, name="chat", **more):
         frame = {"op": "call_tool_ack", "request_id": request_id, "name": name, "timeout": 9}
-        await self.send({**frame, "accepted": True}, numbered=True)
+        frame |= {"repeatable": True, **more}
+        said = {key: value for key, value in frame.items() if value is not None}
+        await self.send({**said, "accepted": True}, numbered=True)
 
     async def progress(self, request_id, elapsed=1.0, stage="thinking"):
         frame = {

@@ -10,7 +10,8 @@ from exai_trio.mcp import resources
 from exai_trio.mcp.calls.bridge import MAX_OPEN
 from exai_trio.mcp.params import read_wish
 from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
-from exai_trio.shim.relay import MAX_SENDS
+from exai_trio.shim.relay import MAX_RUNS, MAX_SENDS
+from exai_trio.wire.handles import handle_of
 
 
 async def test_a_call_gets_its_answer(make_world, autojump_clock):
@@ -543,3 +544,52 @@ async def test_a_view_is_never_answered_with_a_handle(make_world, autojump_clock
         answer = await world.lines.wait_answer(1)
 
     assert answer["error"]["code"] == 1002
+
+
+@pytest.mark.parametrize(
+    ("said", "sent"), [({"repeatable": False}, 1), ({"repeatable": None}, 1), ({}, MAX_RUNS)]
+)
+async def test_what_may_not_run_twice_is_not_sent_to_another_daemon(
+    make_world, autojump_clock, said, sent
+):
+    """A daemon that forgets what it has accepted, as one without a journal does, costs one run; a call that is repeatable is
+    run once more."""
+    async with make_world(silent=True) as world:
+        world.call(1, key="a")
+        for visit in range(1, sent + 1):
+            await world.daemon.wait_for("call_tool", visit)
+            await world.daemon.accept("a", **said)
+            await world.daemon.hang_up()
+        answer = await world.lines.wait_answer(1)
+        await world.daemon.wait_for("list_tools", sent + 1)
+        await trio.sleep(5)
+
+    assert sent == len(world.daemon.ops("call_tool"))
+    text = answer["result"]["content"][0]["text"]
+    assert "INTERRUPTED" in text
+    assert "forgotten it" in text
+    assert "may have run" in text
+    assert 0 == len(world.bridge.calls)
+
+
+async def test_what_was_accepted_is_answered_with_its_handle_when_another_takes_the_session(
+    make_world, autojump_clock
+):
+    """It goes on where it runs: our next session sends only what was not accepted."""
+    async with make_world(silent=True) as world:
+        world.call(1, key="a")
+        world.call(2, key="b")
+        await world.daemon.wait_for("call_tool", 2)
+        await world.daemon.accept("a")
+        await world.daemon.wait_for("ack")
+        await world.daemon.send({"op": "bye", "reason": "superseded", "retry_after_s": 0})
+        handle = json.loads((await world.lines.wait_answer(1))["result"]["content"][0]["text"])
+        await world.daemon.wait_for("call_tool", 3)
+        await world.daemon.outcome("b")
+        await world.lines.wait_answer(2)
+
+    (first, _) = world.daemon.ops("hello")
+    assert ["a", "b", "b"] == [frame["request_id"] for frame in world.daemon.ops("call_tool")]
+    assert handle_of(first["session_id"], "a") == handle["call_id"]
+    assert "another process" in handle["progress"]
+    assert [] == world.daemon.ops("cancel")

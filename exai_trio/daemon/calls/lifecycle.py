@@ -14,7 +14,7 @@ from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
 from exai_trio.storage.sqlite.errors import NotKept
 from exai_trio.system.change import Change
-from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, RequestId
+from exai_trio.wire.messages import CallFailed, CallResult, RequestId
 
 from ..context import Shared
 from ..delivery.sender import Mail
@@ -22,7 +22,7 @@ from . import early_refusals
 from .call_journal import Ledger
 from .call_log import count, sign_logs
 from .execution import Call, Outcome, outcome_of
-from .recovery import may_run_again
+from .recovery import acceptance_of, may_run_again
 from .wire_errors import as_fault, not_journalled
 
 log = logging.getLogger("exai.session")
@@ -122,8 +122,7 @@ class Running:
 
     def _accept(self, call: Call) -> None:
         """The acceptance takes its number, and goes out once the call is on disk."""
-        accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
-        frame = self.mail.rules.accept(call.wire_id, accepted)
+        frame = self.mail.rules.accept(call.wire_id, acceptance_of(call))
         if self.ledger is None:
             self.mail.deliver(frame)
         else:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from exai_trio.errors import CallInterrupted, StorageError
+from exai_trio.wire.messages import CallAccepted
 
 from .call_journal import Ledger
 from .execution import Call, Outcome, failure_of, outcome_of
@@ -52,6 +53,16 @@ async def _note_run(call: Call, ledger: Ledger) -> None:
         else:
             return
         await trio.sleep(_DISK_AGAIN_S)
+
+
+def acceptance_of(call: Call) -> CallAccepted:
+    """What its client hears first; also whether it may send the call to another daemon, should this one forget it."""
+    return CallAccepted(
+        request_id=call.wire_id,
+        name=call.tool.name,
+        timeout=call.timeout,
+        repeatable=may_run_again(call, call.attempt),
+    )
 
 
 def may_run_again(call: Call, attempts: int) -> bool:

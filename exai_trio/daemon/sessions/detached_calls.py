@@ -15,10 +15,11 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.journal import KeptCall, KeptOutcome
 from exai_trio.storage.sqlite.errors import NotKept
 from exai_trio.wire.handles import handle_text
-from exai_trio.wire.messages import CallAccepted, CallResult, Output
+from exai_trio.wire.messages import CallResult, Output
 
 from ..calls.call_journal import key_of
 from ..calls.execution import Call
+from ..calls.recovery import acceptance_of
 from .registry import Sessions
 from .session import Session, open_session
 
@@ -136,8 +137,7 @@ def _moved(session: Session, call: Call) -> Session:
     away = open_session(call.call_id, session.principal, session.shared)
     away.rules.resumable = True
     away.rules.submit(call.request)
-    accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
-    away.mail.deliver(away.rules.accept(call.wire_id, accepted))
+    away.mail.deliver(away.rules.accept(call.wire_id, acceptance_of(call)))
     session.running.move(call, away.running)
     call.go_on_alone()
     call.emit = away.mail.offer

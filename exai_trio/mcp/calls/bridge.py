@@ -151,7 +151,7 @@ class Bridge:
                 if self.runner.deadline(call, requester) > now:
                     continue
                 if call.accepted and requester.method == CALL:
-                    self._give_handle(call, requester, now)
+                    self._give_handle(call, requester, now, "no news from the daemon")
                 else:
                     code, why = self.runner.lateness(requester, now)
                     self._give_up(call, requester, why, code)
@@ -162,19 +162,19 @@ class Bridge:
         every = (of(call, one) for call in self.calls for one in call.requesters.values())
         return min(every, default=math.inf)
 
-    def give_handles(self, call: OpenCall, now: float) -> None:
-        """Answer all who wait for it now: its outcome will not come this way."""
+    def give_handles(self, call: OpenCall, now: float, why: str) -> None:
+        """Answer all who wait for it now: it goes on, and its outcome will not come this way."""
         for requester in list(call.requesters.values()):
             if requester.method == CALL:
-                self._give_handle(call, requester, now)
+                self._give_handle(call, requester, now, why)
             else:
-                self._give_up(call, requester, "another process has taken over this session")
+                self._give_up(call, requester, why)
 
-    def _give_handle(self, call: OpenCall, requester: Requester, now: float) -> None:
-        """The daemon gives handles itself; this is for one that is away just now, and will end what it has accepted."""
+    def _give_handle(self, call: OpenCall, requester: Requester, now: float, why: str) -> None:
+        """The daemon gives handles itself; this is for one that cannot, and will end what it has accepted."""
         call_id = self.runner.handle(call)
         took = now - requester.began
-        text = handle_text(call_id, call.message.name, took, "no news from the daemon")
+        text = handle_text(call_id, call.message.name, took, why)
         outcome = CallResult(
             request_id=call.key, outputs=[Output(text=text, metadata={"handle": call_id})]
         )

@@ -39,11 +39,14 @@ class Requester:
 
 @structs.define(eq=False)
 class OpenCall:
-    """A call without an answer. `sent` counts how often it went to a daemon; `accepted`: one has it, and will say how it ended."""
+    """A call without an answer. `sent` counts how often it went to a daemon, `runs` how many have accepted it; `accepted`: one has it,
+    and will say how it ended. `repeatable`: the last one that accepted it lets another one run it."""
 
     message: CallTool
     arguments: msgspec.Raw
     sent: int = 0
+    runs: int = 0
+    repeatable: bool = False
     accepted: bool = False
     told_away: float = float("-inf")
     silent: int = 0  # seconds for which its requesters have heard nothing

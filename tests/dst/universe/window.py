@@ -41,6 +41,7 @@ class WatchedRelay(Relay):
         if self.draw.random() < 0.5:
             for call in self.dispatch.accepted():
                 self.dispatch.note(call.key, "forgotten")
+                call.runs = 0
         super().connected(resumed=resumed, **facts)
 
     def deliver(self, message) -> None:
