@@ -177,11 +177,11 @@ class Tool:
     description: str
     arguments: type
     run: Run
+    repeatable: bool
     kind: Literal["simple", "workflow"] = "simple"
     visibility: Visibility = "full"
     asks_model: bool = False
     read_only: bool = True
-    repeatable: bool = True
     cacheable: bool = False
     reports: bool = False
     punctual: bool = False

@@ -36,7 +36,12 @@ async def run(arguments, caller, services):
 
 
 TOOL = Tool(
-    name="all", description="", arguments=Everything, run=run, tolerated=frozenset({"findings"})
+    name="all",
+    description="",
+    arguments=Everything,
+    run=run,
+    repeatable=True,
+    tolerated=frozenset({"findings"}),
 )
 OPEN = attrs.evolve(TOOL, extra_arguments_allowed=True)
 

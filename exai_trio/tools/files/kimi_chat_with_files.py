@@ -72,6 +72,7 @@ TOOL = Tool(
     description="Ask Kimi about files uploaded before.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     asks_model=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )
