@@ -110,7 +110,7 @@ async def open_client(
     with trio.CancelScope(relative_deadline=CONNECT_S) as connecting:
         async with dial(config.client_host, config.ws_port, limits) as socket:
             try:
-                hello = _hello(credentials(config, socket.ends), roots, back)
+                hello = _hello(config, credentials(config, socket.ends), roots, back)
                 client = await _introduce(socket, hello, config)
                 connecting.deadline = float("inf")
                 async with _while_it_answers(socket, config):
@@ -153,7 +153,9 @@ async def _watch_answers(socket: WebSocket, config: Config, body: trio.CancelSco
         body.cancel(reason="the daemon does not answer")
 
 
-def _hello(shown: Credentials, roots: tuple[str, ...], back: Return | None) -> Hello:
+def _hello(
+    config: Config, shown: Credentials, roots: tuple[str, ...], back: Return | None
+) -> Hello:
     return Hello(
         token=shown.token,
         jwt=shown.jwt,
@@ -163,6 +165,7 @@ def _hello(shown: Credentials, roots: tuple[str, ...], back: Return | None) -> H
         client_version=__version__,
         protocol=2,
         roots=list(roots) or None,
+        max_frame_bytes=config.ws_max_bytes,
     )
 
 

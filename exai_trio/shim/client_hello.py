@@ -29,6 +29,7 @@ async def greet(
         protocol=2,
         last_seq=last_seq,
         roots=list(roots),
+        max_frame_bytes=config.ws_max_bytes,
     )
     await ws.send(encode(hello))
     answer = decode_daemon(await ws.receive()).message

@@ -22,6 +22,7 @@ from . import early_refusals
 from .call_journal import Ledger
 from .call_log import count, sign_logs
 from .execution import Call, Outcome, outcome_of
+from .large_outcomes import fitting
 from .recovery import acceptance_of, may_run_again
 from .wire_errors import as_fault, not_journalled
 
@@ -192,7 +193,7 @@ class Running:
         self, call: Call, work: Callable[[Call], Awaitable[Outcome]] = outcome_of
     ) -> "Due | None":
         try:
-            outcome = await work(call)
+            outcome = await fitting(call, await work(call), self.mail)
         finally:
             home = self.handed_over.get(call.wire_id, self)
             del home.calls[call.wire_id]

@@ -16,11 +16,12 @@ _MOST_BEHIND = 1_000  # droppable frames that wait behind a slow disk
 
 @structs.define(eq=False)
 class Mail:
-    """`outbox` is of the connection that is there now. A frame that must first be on disk waits at the gate, and what is
+    """`outbox` is of the connection that is there now, whose client takes frames of `max_frame` bytes. A frame that must first be on disk waits at the gate, and what is
     numbered after it waits behind it."""
 
     rules: SessionRules
     outbox: Outbox | None = None
+    max_frame: int = 32 * 2**20
     _gate: Gate = attrs.field(factory=Gate)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
     _let_go: trio.Event | None = None

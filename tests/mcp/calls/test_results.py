@@ -8,7 +8,7 @@ from mcp_types import methods
 from exai_trio.mcp import jsonrpc
 from exai_trio.mcp.calls.results import failure, local_fault, success
 from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
-from exai_trio.wire.messages import CallResult, Output
+from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallResult, Output
 
 ALL = [*HANDSHAKE_VERSIONS, *STATELESS_VERSIONS]
 
@@ -61,3 +61,12 @@ def test_a_failure_says_whether_the_call_ran(code, words):
     fault = local_fault(code, "broken", "tool", retryable=False)
 
     assert words in failure("chat", fault, Dialect("2025-11-25"))["content"][0]["text"]
+
+
+def test_a_call_whose_answer_is_too_large_has_run():
+    """Whatever its code says of others."""
+    fault = local_fault(
+        "OVER_CAPACITY", "too large", "capacity", retryable=False, reason=ANSWER_TOO_LARGE
+    )
+
+    assert "The call ran." in failure("chat", fault, Dialect(ALL[0]))["content"][0]["text"]
