@@ -25,6 +25,7 @@ from exai_trio.mcp.server import CancelCall, Effect, RootsChanged, Server, ToolL
 from exai_trio.system.import_memory import give_back, versions_without_metadata
 from exai_trio.transport.stdio import LineWriter, private_stdio
 
+from .client_roots import sendable
 from .stdio_sink import StdioSink
 from .tool_list_cache import ToolListCache
 
@@ -66,6 +67,7 @@ class Shim:
     _signalled: bool = False
 
     def __attrs_post_init__(self) -> None:
+        self.roots = sendable(self.roots)
         self.sink = StdioSink(self.lines)
         self.server = Server(self.sink)
         self.tool_list = ToolListCache(self.config, self.server)
@@ -147,9 +149,9 @@ class Shim:
             case CancelCall():
                 (await self._backend()).bridge.withdraw(effect.id)
             case RootsChanged():
-                self.roots = effect.paths
+                self.roots = sendable(effect.paths)
                 if self.relay is not None:
-                    self.relay.roots = effect.paths
+                    self.relay.roots = self.roots
             case ToolListWanted():
                 background.start_soon(self._build_tool_list)
 

@@ -70,7 +70,7 @@ def open_shim(config, make_lines, make_daemon):
     """A running shim that knows a tool list from an earlier start."""
 
     @asynccontextmanager
-    async def opened(*, known=True, settings=config, tools=TOOLS, **daemon_facts):
+    async def opened(*, known=True, settings=config, tools=TOOLS, roots=("/here",), **daemon_facts):
         if known:
             config.state.mkdir(parents=True, exist_ok=True)
             (config.state / "tools.json").write_bytes(to_file(listing_of(tools)))
@@ -82,7 +82,7 @@ def open_shim(config, make_lines, make_daemon):
             relay = Relay(shim.sink, LargeResults(config.home / "files"))
             return relay, Link(config, relay, shim.tool_list, daemon.dial, shim.lines.wait_room)
 
-        shim = Shim(settings, stdin, LineWriter(output), backend, ("/here",))
+        shim = Shim(settings, stdin, LineWriter(output), backend, roots)
         editor = Editor(shim, feed, output, make_lines(output))
         async with trio.open_nursery() as peers:
             daemon.nursery = peers
@@ -266,6 +266,38 @@ async def test_roots_of_the_editor_go_to_the_daemon(open_shim, until, autojump_c
 
     assert hello["roots"] == ["/here"]
     assert call["roots"] == ["/p"]
+
+
+async def test_directories_that_cannot_be_named_are_left_out_and_said(
+    open_shim, until, caplog, autojump_clock
+):
+    """A name that is not UTF-8, or longer than a message may have it, costs its own directory, not every call."""
+    longest = "/" + 4_095 * "l"
+    named = ["file:///caf%E9", "file:///fine", f"file://{longest}", f"file://{longest}l"]
+    async with open_shim(roots=("/here", "/bad\udcff")) as (editor, daemon):
+        await editor.say("initialize", 1, **HELLO)
+        hello = await daemon.wait_for("hello")
+        await editor.say("tools/call", 2, name="chat", arguments={})
+        answer = await editor.wait_answer(2)
+        await editor.say("notifications/initialized")
+        await until(lambda: editor.lines.said()[-1].get("method") == "roots/list")
+        asked = editor.lines.said()[-1]
+        roots = {"roots": [{"uri": uri} for uri in named]}
+        await editor.raw(
+            json.dumps({"jsonrpc": "2.0", "id": asked["id"], "result": roots}).encode() + b"\n"
+        )
+        await editor.say("tools/call", 3, name="chat", arguments={})
+        await editor.wait_answer(3)
+
+    left_out = [(r.path, r.why) for r in caplog.records if r.getMessage() == "directory left out"]
+    assert ["/here"] == hello["roots"]
+    assert "ok" == text_of(answer)
+    assert ["/fine", longest] == daemon.ops("call_tool")[1]["roots"]
+    assert [
+        (r"'/bad\udcff'", "its name is not UTF-8"),
+        (r"'/caf\udce9'", "its name is not UTF-8"),
+    ] == left_out[:2]
+    assert "its name is too long" == left_out[2][1]
 
 
 async def test_a_cancel_ends_a_call(open_shim, autojump_clock):
