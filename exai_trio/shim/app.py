@@ -9,7 +9,6 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -39,6 +38,7 @@ _SIGNAL_DRAIN_S: Final = 1.0  # editors kill what is still there two seconds aft
 _FLUSH_S: Final = 0.5
 _CANCEL_S: Final = 0.5
 _TICK_S: Final = 1.0
+_WORTH_GIVING_BACK: Final = 2**20  # bytes that were written
 _SETTLE_S: Final = (
     0.25  # the opening requests are answered before the processor is spent on imports
 )
@@ -201,9 +201,16 @@ class Shim:
             await trio.sleep(_TICK_S)
             if self.relay is not None:
                 self.relay.break_silence()
+                self._give_back_memory(self.relay)
             if parent is not None and os.getppid() != parent:
                 self._leave("the parent process is gone")
                 return
+
+    def _give_back_memory(self, relay: "Relay") -> None:
+        """What large answers took, once nobody waits for any. Blocks for some milliseconds."""
+        if self.sink.written >= _WORTH_GIVING_BACK and not len(relay.bridge.calls):
+            self.sink.written = 0
+            _imported("system.malloc").trim()
 
     async def _expire(self) -> None:
         """Answer what is late, when it is; of a call that comes meanwhile a tick later at most."""
@@ -247,32 +254,12 @@ class Shim:
 def daemon_backend(shim: Shim) -> tuple["Relay", "Link"]:
     """Relay and link to the daemon of the configuration."""
     with versions_without_metadata():
-        websocket = _imported("transport.websocket")
-    relay_module, link_module, large = map(
-        _imported, ("shim.relay", "shim.link", "mcp.calls.large_results")
+        backend = _imported("shim.backend")
+    made: tuple[Relay, Link] = backend.to_daemon(
+        shim.config, shim.sink, shim.tool_list, shim.lines.wait_room
     )
-    config = shim.config
-    relay = relay_module.Relay(
-        shim.sink,
-        large.LargeResults(config.home / "files"),
-        max_frame=config.ws_max_bytes,
-        client_s=config.client_timeout_s,
-    )
-    limits = websocket.Limits(max_bytes=config.ws_max_bytes, close_s=config.ws_close_timeout)
-    dial = partial(websocket.connect, config.client_host, config.ws_port, limits)
-    starter = None
-    if config.ws_autostart and config.loopback_only:
-        autostart = _imported("shim.autostart")
-        command = autostart.daemon_command(config)
-        starter = autostart.Starter(
-            config.client_host, config.ws_port, config.state, command, config.drain_s
-        )
     give_back()
-    ensure = starter.ensure if starter else None
-    link = link_module.Link(
-        config, relay, shim.tool_list, dial, shim.lines.wait_room, ensure, starter
-    )
-    return relay, link
+    return made
 
 
 def _imported(name: str) -> Any:  # noqa: ANN401  # a module

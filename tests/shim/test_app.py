@@ -13,6 +13,7 @@ from exai_trio.mcp.tool_list import listing_of, to_file
 from exai_trio.shim.app import Shim
 from exai_trio.shim.link import Link
 from exai_trio.shim.relay import Relay
+from exai_trio.system import malloc
 from exai_trio.tools.registry import BUILT_IN
 from exai_trio.transport.stdio import LineWriter
 
@@ -355,3 +356,24 @@ async def test_nothing_is_said_twice_wherever_the_shim_is_cancelled(
             assert len(ids) == len(set(ids))
 
     assert await cancel_at_every_step(scenario, invariant) > 20
+
+
+async def test_what_large_answers_took_is_given_back(open_editor, monkeypatch, autojump_clock):
+    """Once nobody waits for an answer; not again before there was as much again."""
+    trimmed = []
+    monkeypatch.setattr(malloc, "trim", lambda: trimmed.append(trio.current_time()))
+    async with open_editor() as (editor, daemon):
+        for id_ in (1, 2):
+            await editor.say("tools/call", id_, name="chat", arguments={})
+        frames = [await daemon.wait_for("call_tool", count) for count in (1, 2)]
+        trimmed.clear()  # of the start
+        await daemon.outcome(frames[0]["request_id"], "x" * 2**20)
+        await editor.wait_answer(1)
+        await trio.sleep(5)
+        while_one_waits = trimmed[:]
+        await daemon.outcome(frames[1]["request_id"])
+        await editor.wait_answer(2)
+        await trio.sleep(5)
+
+    assert [] == while_one_waits
+    assert 1 == len(trimmed)
