@@ -139,7 +139,8 @@ class Shim:
             if isinstance(message, jsonrpc.Request):
                 line = jsonrpc.error(message.id, -32603, "the request could not be handled")
                 self.sink.put(line, message.id)
-        if isinstance(message, jsonrpc.Request) and message.method == "tools/list":
+        is_list = isinstance(message, jsonrpc.Request) and message.method == "tools/list"
+        if is_list and self.server.listing is not None:
             self._greeted.set()
 
     async def _do(self, effect: Effect, background: trio.Nursery) -> None:
@@ -169,11 +170,11 @@ class Shim:
                 listing = self.tool_list.declare()
             else:
                 listing = await trio.to_thread.run_sync(self.tool_list.declare)
+            if self.server.listing is None:
+                self.tool_list.offer(listing)
         except Exception:
             log.exception("own tool list not built")
-            return
-        if self.server.listing is None:
-            self.tool_list.offer(listing)
+        self._greeted.set()
 
     # The daemon's side
 

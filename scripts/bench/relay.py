@@ -39,7 +39,7 @@ def start(*, quick: bool) -> Iterator[Row]:
             with daemons[side].forgetful() as forgetful:
                 first_listed[side].append(_timed_start(forgetful)[1])
     yield _start_row("shim: start to the answer of initialize, median", initialized, 1.3)
-    yield _start_row("shim: start to the first tools/list, median", listed, 1.5)
+    yield _start_row("shim: start to the first tools/list, median", listed, 1.1)
     yield _start_row("  the same, the very first start of all", first_listed, 1.5)
 
 

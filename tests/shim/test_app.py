@@ -377,3 +377,26 @@ async def test_what_large_answers_took_is_given_back(open_editor, monkeypatch, a
 
     assert [] == while_one_waits
     assert 1 == len(trimmed)
+
+
+async def test_the_first_list_is_answered_before_the_backend_is_imported(config, make_lines):
+    """Whichever task comes first: that takes longer than all that the editor has asked until then."""
+    said = []
+    for _ in range(20):  # by chance one task or the other comes first
+        feed, stdin = trio.testing.memory_stream_one_way_pair()
+        lines = make_lines(trio.testing.MemorySendStream())
+
+        def backend(shim, lines=lines):
+            said.append([line["id"] for line in lines.said()])
+            raise KeyboardInterrupt
+
+        shim = Shim(config, stdin, LineWriter(lines.stream), backend)
+        with pytest.RaisesGroup(KeyboardInterrupt, flatten_subgroups=True):
+            async with trio.open_nursery() as running:
+                running.start_soon(shim.run)
+                for id_, method, params in ((1, "initialize", HELLO), (2, "tools/list", {})):
+                    message = {"jsonrpc": "2.0", "id": id_, "method": method, "params": params}
+                    await feed.send_all(json.dumps(message).encode() + b"\n")
+                    await trio.testing.wait_all_tasks_blocked()
+
+    assert 20 * [[1, 2]] == said
