@@ -80,7 +80,8 @@ class Shim:
     async def run(self, *, watch_process: bool = False) -> None:
         """Serve until stdin ends and what is in flight is delivered, or nobody reads our lines any more.
 
-        The editor is heard until the end: what it does not want any more is not waited for.
+        The editor is heard until the end: what it does not want any more is not waited for. Cancelling cuts the line that is being
+        written, and leaves what runs to the daemon, which hears of no cancel.
         """
         self.tool_list.recall()
         async with trio.open_nursery() as legs:
@@ -93,6 +94,7 @@ class Shim:
             async with trio.open_nursery() as background, trio.open_nursery() as hearing:
                 hearing.start_soon(self._read, background)
                 await self._ending.wait()
+                log.info("ending", extra={"state": repr(self)})
                 await self._deliver()
                 hearing.cancel_scope.cancel(reason="the editor has gone")
             await self._say_farewell()
@@ -274,7 +276,7 @@ def working_directory() -> tuple[str, ...]:
 
 
 async def run(config: Config) -> None:
-    """Be the shim on this process's stdin and stdout until the editor is gone."""
+    """Be the shim on this process's stdin and stdout until the editor is gone. Cancelling gives descriptors 0 and 1 back."""
     with private_stdio() as (stdin, stdout):
         shim = Shim(config, stdin, LineWriter(stdout), daemon_backend, working_directory())
         await shim.run(watch_process=True)

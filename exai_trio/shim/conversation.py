@@ -39,6 +39,10 @@ class Conversation:
     _list_wanted: bool = True
     _stay: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
+    def __repr__(self) -> str:
+        leaving = "" if self.bye is None else f" until {self.bye.reason}"
+        return f"<Conversation {self.relay.session_id or 'unproven'}{leaving} {self.received!r}>"
+
     async def run(self, proven: Callable[[], None]) -> None:
         """Talk until the connection ends; `proven` is called when a ping has come back, and then calls are sent.
 

@@ -140,7 +140,8 @@ class Link:
         """One line for each change of state."""
         if state != self.state:
             self.state = state
-            log.info("link %s", state, extra={"why": why, "session": self.session_id, **more})
+            told = {"why": why, "session": self.session_id, "calls": repr(self.relay.dispatch)}
+            log.info("link %s", state, extra={**told, **more})
 
     # One connection
 

@@ -90,7 +90,8 @@ class Reconnect:
         return pauses.next_s(away_s, closed_door=closed_door, random=random.random())  # noqa: S311  # spreads load, hides nothing
 
     async def wait(self, seconds: float, why: str) -> None:
-        """Return when it is time for the next attempt; those who wait for an answer are told meanwhile."""
+        """Return when it is time for the next attempt; those who wait for an answer are told meanwhile. Cancelling leaves the pause
+        as if it had not begun."""
         await trio.sleep(min(SHORTEST_S, seconds))
         await self._pass(seconds - SHORTEST_S, why, self.relay.asked)
         while isinstance(leave := self._breaker.admit(trio.current_time()), Closed):

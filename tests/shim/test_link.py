@@ -202,3 +202,27 @@ async def test_the_log_says_how_long_it_was_away(make_world, caplog, autojump_cl
     assert (1, 0) == (first.attempts, first.away_s)
     assert second.attempts > 2
     assert 20 <= second.away_s < 60
+
+
+async def test_the_log_says_where_calls_stand(make_world, caplog, autojump_clock):
+    """At each change of the connection, in one line that a person can read; so do the objects themselves."""
+    caplog.set_level(logging.INFO, "exai.shim")
+    async with make_world(silent=True) as world:
+        for id_, key in ((1, "a"), (2, "b")):
+            world.call(id_, key=key)
+        await world.daemon.wait_for("call_tool", 2)
+        await world.daemon.accept("a")
+        await world.daemon.wait_for("ack")
+        shown = [repr(world.link), repr(world.relay), repr(world.link.conversation)]
+        session = world.link.session_id
+        await world.daemon.hang_up()
+        await world.daemon.wait_for("hello", 2)
+    (away,) = [r for r in caplog.records if r.getMessage() == "link away"]
+
+    assert "<Dispatch sent=1 accepted=1>" == away.calls
+    received = "<ReceivedFrames last=1 acked=1>"
+    assert [
+        f"<Link {session} connected {received}>",
+        f"<Relay {session} <Availability there> <Dispatch sent=1 accepted=1>>",
+        f"<Conversation {session} {received}>",
+    ] == shown
