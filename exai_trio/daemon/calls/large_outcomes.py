@@ -7,38 +7,48 @@ import trio
 from exai_trio.errors import TooLargeError
 from exai_trio.system.private_files import replace_private
 from exai_trio.wire.codec import encode
-from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallFailed, CallResult
+from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallFailed, CallResult, Outcome
 
-from ..delivery.sender import Mail
-from .execution import Call, Outcome, failure_of
+from .call import Call
+from .execution import Work, failure_of
+from .session_calls import SessionCalls
 
 _LONGEST_CHARACTER = 6  # bytes: \u0000
 FRAME_BYTES = 1_024  # beside texts and metadata
 
 
-async def fitting(call: Call, outcome: Outcome, mail: Mail) -> Outcome:
-    """The outcome if a frame holds it; else OVER_CAPACITY with the file that has its text. Cancelling waits for the write."""
-    if isinstance(outcome, CallFailed) or not is_too_large(outcome, mail):
+async def fitting(work: Work, call: Call) -> Outcome:
+    """What comes of the work if a frame holds it; else OVER_CAPACITY with the file that has its text. Raises what `work` raises.
+    Cancelling waits for the file's write."""
+    outcome = await work(call)
+    most = most_for(call)
+    if isinstance(outcome, CallFailed) or not is_too_large(outcome, most):
         return outcome
     text = "\n".join(output.text for output in outcome.outputs)
-    path = call.shared.config.home / "files" / f"answer-{call.call_id}.txt"
+    path = call.context.config.home / "files" / f"answer-{call.call_id}.txt"
     kept = await _kept(call, path, text)
     why = (
-        f"the call ran, but its answer of {len(text)} characters is larger than the {mail.max_frame} bytes that a message to"
-        f" this client may have (EXAI_WS_MAX_BYTES). {kept}"
+        f"the call ran, but its answer of {len(text)} characters is larger than the {most} bytes that a message to this"
+        f" client may have (EXAI_WS_MAX_BYTES). {kept}"
     )
     details = {"reason": ANSWER_TOO_LARGE, "characters": len(text), "path": str(path)}
     return failure_of(call, TooLargeError(why, details=details))
 
 
-def is_too_large(outcome: CallResult, mail: Mail) -> bool:
-    """A client of protocol 1 is told every text twice."""
-    times = 1 if mail.rules.resumable else 2
-    most = mail.max_frame - FRAME_BYTES
-    characters = times * sum(len(output.text) for output in outcome.outputs)
+def most_for(call: Call) -> int:
+    """Bytes that a message may have to whom it answers; a client of protocol 1 is told every text twice."""
+    if isinstance(call.recipient, SessionCalls):
+        sender = call.recipient.sender
+        return sender.max_frame // (1 if sender.rules.resumable else 2)
+    return call.context.config.ws_max_bytes
+
+
+def is_too_large(outcome: CallResult, most: int) -> bool:
+    characters = sum(len(output.text) for output in outcome.outputs)
+    room = most - FRAME_BYTES
     return (
-        characters * _LONGEST_CHARACTER > most - FRAME_BYTES
-        and times * len(encode(outcome).encode()) > most
+        characters * _LONGEST_CHARACTER > room - FRAME_BYTES
+        and len(encode(outcome).encode()) > room
     )
 
 
@@ -46,7 +56,7 @@ async def _kept(call: Call, path: Path, text: str) -> str:
     """What the client is told of the file."""
     try:
         await trio.to_thread.run_sync(
-            replace_private, path, text.encode(), limiter=call.shared.services.files.limiter
+            replace_private, path, text.encode(), limiter=call.environment.services.files.limiter
         )
     except OSError as fault:
         return f"It could not be kept either: {path} cannot be written ({fault.strerror})"
