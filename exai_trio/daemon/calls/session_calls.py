@@ -53,12 +53,12 @@ class SessionCalls:
         return self.journal is not None and self.sender.rules.resumable
 
     async def wait_none(self) -> None:
-        """Return when no call is open, and every outcome is kept."""
+        """Return when no call is open, and every outcome is kept. Cancelling leaves nothing behind."""
         while self.table:
             await self._change.wait()
 
     async def wait_told(self, request_id: RequestId) -> None:
-        """Return when this call does not run, and its outcome is kept or was told."""
+        """Return when this call does not run, and its outcome is kept or was told. Cancelling leaves nothing behind."""
         while request_id in self.table or self.sender.holds(request_id):
             await self._change.wait()
 

@@ -144,8 +144,10 @@ async def test_an_outcome_that_was_heard_is_kept_until_the_journal_can_be_read(
             await change.new.sessions.restore()
             async with change.new.connect(session_id="win", last_seq=last) as (again, _):
                 heard = await outcomes(again, 100)
+            left = change.new.sessions.predecessor._calls
 
     assert [("CallResult", "r1"), ("CallResult", "r2")] == sorted(heard)
+    assert {} == left
     assert (2, 1) == (old.naps.started, change.new.naps.started)
 
 
