@@ -91,8 +91,11 @@ class SessionCalls:
             log.error("call not journalled", extra={"fault": fault.message})
             self.refuse(call, not_journalled(fault))
             return
-        call.is_recorded = fault is None  # reports go on without a disk
-        self.sender.release(call.wire_id)
+        call.is_recorded = (
+            fault is None
+        )  # a report goes on without a disk, and is accepted when it is answered
+        if call.is_recorded:
+            self.sender.release(call.wire_id)
         call.advance("accepted")
 
     async def _record(self, call: Call, journal: CallJournal, seq: int) -> StorageError | None:
@@ -124,6 +127,8 @@ class SessionCalls:
         if isinstance(outcome, CallResult) and not rules.resumable:
             outcome = attrs.evolve(outcome, text="\n".join(one.text for one in outcome.outputs))
         numbered = rules.finish(call.wire_id, outcome)
+        if not call.is_recorded:
+            self.sender.release(call.wire_id)
         self.sender.hold(call.wire_id, numbered.frame)
         return KeptOutcome(seq=numbered.seq, frame=numbered.body, at=self.context.clock.now())
 
