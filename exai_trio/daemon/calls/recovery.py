@@ -46,7 +46,7 @@ def work_for(
 
 
 async def _outcome_there(there: RunsElsewhere, journal: CallJournal, call: Call) -> Outcome:
-    """What that daemon says; if it is gone, what a rerun gives. If nobody would hear that, it is left to the next daemon."""
+    """What that daemon says; if it is gone, what a rerun gives. Cancelled, the call stays open in the journal. If nobody would hear that, it is left to the next daemon."""
     outcome = await there.outcome(call)
     if outcome is not None:
         return outcome
@@ -57,7 +57,8 @@ async def _outcome_there(there: RunsElsewhere, journal: CallJournal, call: Call)
 
 
 async def _run_again(journal: CallJournal, call: Call) -> Outcome:
-    """Run it once more, counted on disk before it begins, however long that takes. Raises CallInterrupted if it may not run."""
+    """Run it once more, counted on disk before it begins, however long that takes. Raises CallInterrupted if it may not run.
+    Cancelled, it stays open there, with this run counted or not."""
     if not may_run_again(call):
         raise call.plan.why_not or broken_off(call.attempt)
     call.attempt += 1

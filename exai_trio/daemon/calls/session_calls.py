@@ -53,12 +53,12 @@ class SessionCalls:
         return self.journal is not None and self.sender.rules.resumable
 
     async def wait_none(self) -> None:
-        """Return when no call is open, and every outcome is kept."""
+        """Return when no call is open, and every outcome is kept. Cancelling leaves nothing behind."""
         while self.table:
             await self._change.wait()
 
     async def wait_told(self, request_id: RequestId) -> None:
-        """Return when this call does not run, and its outcome is kept or was told."""
+        """Return when this call does not run, and its outcome is kept or was told. Cancelling leaves nothing behind."""
         while request_id in self.table or self.sender.holds(request_id):
             await self._change.wait()
 
@@ -90,8 +90,11 @@ class SessionCalls:
             log.error("call not journalled", extra={"fault": fault.message})
             self.refuse(call, not_journalled(fault))
             return
-        call.is_recorded = fault is None  # reports go on without a disk
-        self.sender.release(call.wire_id)
+        call.is_recorded = (
+            fault is None
+        )  # a report goes on without a disk, and is accepted when it is answered
+        if call.is_recorded:
+            self.sender.release(call.wire_id)
         call.advance("accepted")
 
     async def _record(self, call: Call, journal: CallJournal, seq: int) -> StorageError | None:
@@ -123,6 +126,8 @@ class SessionCalls:
         if isinstance(outcome, CallResult) and not rules.resumable:
             outcome = attrs.evolve(outcome, text="\n".join(one.text for one in outcome.outputs))
         numbered = rules.finish(call.wire_id, outcome)
+        if not call.is_recorded:
+            self.sender.release(call.wire_id)
         self.sender.hold(call.wire_id, numbered.frame)
         return KeptOutcome(seq=numbered.seq, frame=numbered.body, at=self.context.clock.now())
 

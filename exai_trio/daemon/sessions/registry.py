@@ -83,7 +83,8 @@ class Sessions:
     async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
         """The session that this client continues, or a new one; attached to `outbox`. True if it was continued.
 
-        Raises StorageError while it may have one in a journal that cannot be read.
+        Raises StorageError while it may have one in a journal that cannot be read. Cancelled, the session is there or not; one that no
+        client takes ends of itself.
         """
         principal = principal_of(principal)
         wanted = hello.session_id if may_be_named(hello.session_id) else None
@@ -137,7 +138,7 @@ class Sessions:
 
     async def restore(self) -> None:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
-        is broken costs no other anything. Raises StorageError."""
+        is broken costs no other anything. Raises StorageError. Cancelled, it may be called again for the rest."""
         journal = self.context.journal
         if journal is None:
             return
@@ -219,7 +220,8 @@ class Sessions:
                 log.error("numbers not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
 
     async def note_acks(self) -> None:
-        """Tell the journal what the clients have acknowledged since the last time. Raises StorageError."""
+        """Tell the journal what the clients have acknowledged since the last time. Raises StorageError. Cancelled, it tells
+        the same again the next time."""
         journal = self.context.journal
         due = [s for s in self.table.values() if s.rules.acked > s.acked_on_disk]
         acked = self._last_acks | {session.id: session.rules.acked for session in due}
