@@ -17,6 +17,7 @@ from exai_trio.observability.metrics import CallLog
 from exai_trio.observability.throttled_logs import sparse
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.gateway import Gateway, open_gateway
+from exai_trio.storage.append_log.log import LoggedStore, open_call_log
 from exai_trio.storage.sqlite.store import SqliteStore, check_ours, open_sqlite
 from exai_trio.storage.sqlite.threads import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
@@ -33,7 +34,7 @@ from .connections.accept import bind
 from .connections.auth import Tokens
 from .context import Shared
 from .health.counters import Figures
-from .health.report import Facts
+from .health.report import Facts, StoreState
 from .home_lock import Home, own_home, wait_free
 from .lifetime import Addresses, Parts, run
 from .live_registry import Toolset
@@ -134,8 +135,11 @@ async def _build(
         origin, gateway = outside.origin, outside.gateway
         store = await stack.enter_async_context(_open_store(config))
         ratios = SqliteRatios(store)
-        facts = _facts(config, port, gateway, store, origin)
-        journal = None if config.durability == "off" else store.journal()
+        logged = None
+        if config.durability != "off":
+            logged = await stack.enter_async_context(_open_log(config, store))
+        facts = _facts(config, port, gateway, logged or store, origin)
+        journal = logged.journal if logged else None
         sessions: dict[str, Session] = {}
         clock = ClockTrust(await _known_at(store), trio.current_time())
         services = Services(
@@ -173,7 +177,7 @@ async def _build(
 
 
 def _facts(
-    config: Config, port: int, gateway: Gateway, store: SqliteStore, origin: str | None
+    config: Config, port: int, gateway: Gateway, store: StoreState, origin: str | None
 ) -> Facts:
     return Facts(
         config=config,
@@ -197,6 +201,13 @@ async def _open_store(config: Config) -> AsyncGenerator[SqliteStore]:
     power = config.durability == "power"
     async with open_sqlite(_database(config), over_power_loss=power, lasting=True) as store:
         yield store
+
+
+@asynccontextmanager
+async def _open_log(config: Config, store: SqliteStore) -> AsyncGenerator[LoggedStore]:
+    power = config.durability == "power"
+    async with open_call_log(_database(config), store, over_power_loss=power) as logged:
+        yield logged
 
 
 def _database(config: Config) -> Path:

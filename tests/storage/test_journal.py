@@ -5,8 +5,10 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 import trio
+from logs_in_memory import log_before_memory
 
 from exai_trio.errors import StorageError
+from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
 from exai_trio.storage.memory.journal import MemoryJournal
@@ -24,10 +26,41 @@ async def in_sqlite(path):
         yield store.journal()
 
 
+@asynccontextmanager
+async def in_a_log(path):
+    async with open_sqlite(path) as store, open_call_log(path, store) as logged:
+        yield logged.journal
+
+
+@asynccontextmanager
+async def in_a_log_over_power_loss(path):
+    async with (
+        open_sqlite(path, over_power_loss=True) as store,
+        open_call_log(path, store, over_power_loss=True) as logged,
+    ):
+        yield logged.journal
+
+
+@asynccontextmanager
+async def in_a_retired_log(path):
+    async with open_sqlite(path) as store, open_call_log(path, store) as logged:
+        await logged.journal.retire()
+        yield logged.journal
+
+
+@asynccontextmanager
+async def in_a_log_before_memory(path):
+    yield log_before_memory()[0]
+
+
 # real: the SQLite store works in threads.
 JOURNALS = [
     pytest.param(in_memory, id="memory"),
+    pytest.param(in_a_log_before_memory, id="log before memory"),
     pytest.param(in_sqlite, id="sqlite", marks=pytest.mark.real),
+    pytest.param(in_a_log, id="log", marks=pytest.mark.real),
+    pytest.param(in_a_log_over_power_loss, id="log over power loss", marks=pytest.mark.real),
+    pytest.param(in_a_retired_log, id="retired log", marks=pytest.mark.real),
 ]
 
 

@@ -78,6 +78,15 @@ class Heir:
                 await self.sessions.note_acks()
             except StorageError as fault:
                 log.warning("acknowledgements not journalled", extra={"fault": fault.message})
+            await self._leave_journal()
+
+    async def _leave_journal(self) -> None:
+        """The successor reads the journal; what is still written from here, it finds as well."""
+        if self.shared.journal is not None:
+            try:
+                await self.shared.journal.retire()
+            except StorageError as fault:
+                log.error("journal not left in order", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
 
     async def _settle_one(self, session: Session) -> None:
         """Calls that end meanwhile must not go to the disk any more, or this would not end under load."""
