@@ -54,9 +54,9 @@ class MemoryFile:
     data: bytearray = attrs.field(factory=bytearray)
     flushed: int = 0
 
-    def write(self, parts, place):
+    def write(self, head, body, place):
         self.disk.check()
-        content = b"".join(parts)
+        content = head + body
         fits = int(min(len(content), self.disk.room))
         self.data[place:] = content[:fits]
         if fits < len(content):

@@ -48,6 +48,7 @@ class Ledger:
             timeout=call.timeout,
             at=call.accepted_at,
             lasting=bool(call.request.handle_after_s),
+            handle_after_s=call.request.handle_after_s or 0.0,
         )
 
     async def run_again(self, call: Call) -> None:

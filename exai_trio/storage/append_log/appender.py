@@ -4,11 +4,10 @@ What `write` has returned for survives a kill of the process, so a record costs 
 meanwhile. All that waits is the thread's: for a disk that was slow just now, is full or gone, or is to flush.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Final, Protocol, TypeVar
-
-import trio
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
@@ -21,10 +20,8 @@ from .segments import Segment, Segments
 
 T = TypeVar("T")
 
-# A write on the loop that took longer than this, in seconds, sends all to the thread for a hundred times as long as it took:
-# the loop waits for a slow disk in one hundredth of its time at most.
-SLOW_S: Final = 0.005
-MOST_WAITING: Final = 0.01
+# A write on the loop that took longer than this, in seconds, sends all to the thread until one takes less there.
+SLOW_S: Final = 0.02
 
 
 class Thread(Protocol):
@@ -45,45 +42,30 @@ class Appender:
     segments: Segments
     ballast: Ballast
     fault: StorageError | None = None
-    _quiet_until: float = 0.0
+    clock: Callable[[], float] = time.perf_counter
+    _is_slow: bool = False
 
-    async def append(self, thread: Thread, body: bytes, note: Callable[[Place], None]) -> None:
-        """`note` hears where the record stands, once it does; whoever is cancelled meanwhile does not keep it from that.
-
-        Raises StorageError; then there is no record.
-        """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if thread.is_idle and (place := self._at_once(body)):
-            note(place)
-        else:
-            await thread.write(lambda segments: segments.append(body), done=note)
-
-    def _at_once(self, body: bytes) -> Place | None:
-        """On the loop; None if the thread is to do it, and to say what is wrong."""
-        begun, active = trio.current_time(), self.segments.active
-        if active is None or self._is_for_the_thread or begun < self._quiet_until:
+    def append_at_once(self, body: bytes) -> Place | None:
+        """On the loop, while the thread is idle. None if the thread is to do it, and to say what is wrong."""
+        active = self.segments.active
+        if active is None or self._is_slow or self.segments.flushes or self.fault is not None:
             return None
+        begun = self.clock()
         try:
-            return active.append(body)
+            place = active.append(body)
         except OSError:
             return None
-        finally:
-            self._note_duration(trio.current_time() - begun)
-
-    @property
-    def _is_for_the_thread(self) -> bool:
-        return self.segments.flushes or self.fault is not None
-
-    def _note_duration(self, seconds: float) -> None:
-        if seconds > SLOW_S:
-            self._quiet_until = trio.current_time() + seconds / MOST_WAITING
+        self._is_slow = self.clock() - begun > SLOW_S
+        return place
 
     def commit(self, batch: Sequence[Write]) -> None:
         """In the thread: one after another; with `flushes` none is written unless the disk has them all."""
         active = self.segments.active
         end = active.end if active else 0
         for write in batch:
+            begun = self.clock()
             write.fault = self._fault_of(write)
+            self._is_slow = self._is_slow and self.clock() - begun > SLOW_S
         if self.segments.flushes and (fault := self._flush_fault(active, end)):
             for write in batch:
                 write.fault = write.fault or fault

@@ -6,7 +6,6 @@ Everything here blocks on the disk, and raises OSError.
 import errno
 import os
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -14,13 +13,11 @@ from typing import Protocol
 from exai_trio import structs
 from exai_trio.system.private_files import AT_ONCE, private_directory
 
-from .records import Buffer
-
 
 class LogFile(Protocol):
     """One file of a log, open until it is closed or removed."""
 
-    def write(self, parts: Sequence[Buffer], place: int) -> None:
+    def write(self, head: bytes, body: bytes, place: int) -> None:
         """All of it, or nothing that is read again."""
         ...
 
@@ -66,17 +63,19 @@ class DiskFile:
     path: Path
     descriptor: int
 
-    def write(self, parts: Sequence[Buffer], place: int) -> None:
+    def write(self, head: bytes, body: bytes, place: int) -> None:
         try:
-            self._write(parts, place)
+            written = os.pwritev(self.descriptor, (head, body), place)
         except OSError:
-            with suppress(OSError):  # else the next record is written over it
-                self.cut(place)
+            self._take_back(place)
             raise
-
-    def _write(self, parts: Sequence[Buffer], place: int) -> None:
-        if os.pwritev(self.descriptor, parts, place) < sum(map(len, parts)):
+        if written < len(head) + len(body):
+            self._take_back(place)
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def _take_back(self, place: int) -> None:
+        with suppress(OSError):  # else the next record is written over it
+            self.cut(place)
 
     def read(self, place: int, length: int) -> bytes:
         return os.pread(self.descriptor, length, place)

@@ -1,10 +1,13 @@
 """What stands in the log and is not in the database yet: where, and of which calls. Pure: no trio, no clock, no I/O.
 
 A call whose acceptance and outcome are in the log, and whose outcome was acknowledged before they were folded, need never
-reach the database: `over`. Not one that a handle may ask for, nor one of which something was folded.
+reach the database: `over`. Not one of which something was folded, nor one that a handle may ask for: whose client gives
+handles, and had not acknowledged its outcome by the time at which it could have given one.
 """
 
 from collections.abc import Iterable, Mapping
+from math import inf
+from typing import Final
 
 import attrs
 
@@ -21,12 +24,14 @@ from exai_trio.storage.journal_events import (
     RunAgain,
 )
 
+_NEVER: Final = -inf
+
 
 @structs.define(eq=False)
 class Logged:
-    """A call of which something is in the log. `may_be_over`: all of it is, and no handle asks for it. `seq` is its outcome's."""
+    """A call of which something is in the log. Acknowledged before `over_until`, it is over. `seq` is its outcome's."""
 
-    may_be_over: bool
+    over_until: float
     places: list[Place]
     seq: int = 0
     is_finished: bool = False
@@ -41,19 +46,20 @@ class Index:
     _numbers: list[Place] = attrs.field(factory=list[Place])  # acknowledgements and beginnings
     _numbered: set[str] = attrs.field(factory=set[str])  # the sessions that those name
 
-    def note(self, event: AnyEvent, place: Place) -> None:
+    def note(self, event: AnyEvent, place: Place, now: float = -inf) -> None:
+        """`now` is when it happened, on whatever clock that runs steadily; of an event that is read again nobody knows."""
         match event:
             case Accepted(call):
-                self._begin(call, place, may_be_over=not call.lasting)
+                self._begin(call, place, now + call.handle_after_s if call.lasting else inf)
             case Finished(session, request, outcome):
                 self._finish((session, request), outcome.seq, place)
             case RunAgain(session, request):
                 self._known(session, request).places.append(place)
             case HandedOver(session, request, outcome, to):
                 self._finish((session, request), outcome.seq, place)
-                self._begin(to, place, may_be_over=False)
+                self._begin(to, place, _NEVER)
             case Acknowledged(acks):
-                self._acknowledge(acks)
+                self._acknowledge(acks, now)
                 self._number(acks, place)
             case NumberedFrom(session):
                 self._number((session,), place)
@@ -68,11 +74,11 @@ class Index:
 
     def _known(self, session: str, request: str) -> Logged:
         calls = self.sessions.setdefault(session, {})
-        return calls.setdefault(request, Logged(may_be_over=False, places=[]))
+        return calls.setdefault(request, Logged(_NEVER, []))
 
-    def _begin(self, call: KeptCall, place: Place, *, may_be_over: bool) -> None:
+    def _begin(self, call: KeptCall, place: Place, over_until: float) -> None:
         calls = self.sessions.setdefault(call.session, {})
-        calls[call.request] = Logged(may_be_over=may_be_over, places=[place])
+        calls[call.request] = Logged(over_until, [place])
 
     def _finish(self, name: Name, seq: int, place: Place) -> None:
         """The first outcome counts."""
@@ -85,10 +91,10 @@ class Index:
         self._numbers.append(place)
         self._numbered.update(sessions)
 
-    def _acknowledge(self, acks: Mapping[str, int]) -> None:
+    def _acknowledge(self, acks: Mapping[str, int], now: float) -> None:
         for session, acked in acks.items():
             calls = self.sessions.get(session, {})
-            for request in [name for name, call in calls.items() if _is_over(call, acked)]:
+            for request in [name for name, call in calls.items() if _is_over(call, acked, now)]:
                 self.over.append((session, request))
                 self._drop(session, request)
 
@@ -104,7 +110,7 @@ class Index:
         found = {place for place in self._numbers if place[0] <= last}
         for call in self._calls():
             places = [place for place in call.places if place[0] <= last]
-            call.may_be_over = call.may_be_over and not places
+            call.over_until = _NEVER if places else call.over_until
             found.update(places)
         return sorted(found)
 
@@ -124,5 +130,5 @@ class Index:
         return (call for calls in self.sessions.values() for call in calls.values())
 
 
-def _is_over(call: Logged, acked: int) -> bool:
-    return call.may_be_over and 0 < call.seq <= acked
+def _is_over(call: Logged, acked: int, now: float) -> bool:
+    return now < call.over_until and 0 < call.seq <= acked

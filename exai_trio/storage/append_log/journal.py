@@ -16,7 +16,7 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.event_journal import Backing, EventJournal, Place
-from exai_trio.storage.journal import KeptSession
+from exai_trio.storage.journal import KeptCall, KeptOutcome, KeptSession
 from exai_trio.storage.journal_events import (
     Accepted,
     AnyEvent,
@@ -28,7 +28,7 @@ from exai_trio.storage.journal_events import (
 from exai_trio.storage.sqlite.errors import NotKept, Unreadable
 
 from .appender import Appender, Thread
-from .index import Index
+from .index import Index, Logged
 from .segments import Segments
 
 log = logging.getLogger("exai.storage")
@@ -51,36 +51,49 @@ class LoggedJournal(EventJournal):
     _retired: bool = False
     _one: trio.Lock = attrs.field(factory=trio.Lock)  # reads the log, or folds it
 
-    async def note(self, event: AnyEvent) -> None:
-        if self._retired:
-            await self.fold()
-            await self.backing.note(event)
-            return
-        match event:
-            case Accepted():
-                self._check_room()
-            case Finished(session, request) | HandedOver(session, request):
-                if await self._is_finished(session, request) and isinstance(event, Finished):
-                    return
-            case _:
-                pass
-        index = self._index or await self.load()
-        await self.appender.append(self._thread, encode(event), partial(index.note, event))
-
-    def _check_room(self) -> None:
+    async def accept(self, call: KeptCall) -> None:
         self.appender.ballast.check_unspent()
         if self.appender.segments.length > LONGEST_LOG:
             raise StorageError(
                 "The disk does not keep up with the log of calls; try again.", retry_after_s=10.0
             )
+        await self.note(Accepted(call))
 
-    async def _is_finished(self, session: str, request: str) -> bool:
-        """As far as the log knows. Raises NotKept if there is no such call."""
+    async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
+        logged = await self._found(session, request)
+        if logged is None or not logged.is_finished:  # else the first outcome has counted
+            await self.note(Finished(session, request, outcome))
+
+    async def hand_over(
+        self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
+    ) -> None:
+        await self._found(session, request)
+        await self.note(HandedOver(session, request, outcome, to))
+
+    async def _found(self, session: str, request: str) -> Logged | None:
+        """What the log knows of a call that is kept. Raises NotKept if none is."""
         index = self._index or await self.load()
         found = index.find(session, request)
         if found is None and not await self.backing.has(session, request):
             raise NotKept("The journal does not know this call.")
-        return found is not None and found.is_finished
+        return found
+
+    async def note(self, event: AnyEvent) -> None:
+        if self._retired:
+            await self.fold()
+            await self.backing.note(event)
+            return
+        index = self._index or await self.load()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        body = encode(event)
+        place = self.appender.append_at_once(body) if self._thread.is_idle else None
+        if place is not None:
+            index.note(event, place, trio.current_time())
+        else:
+            await self._thread.write(
+                lambda segments: segments.append(body),
+                done=lambda there: index.note(event, there, trio.current_time()),
+            )
 
     async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
         await self.fold()

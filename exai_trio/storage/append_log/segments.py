@@ -33,7 +33,7 @@ class Segment:
     def append(self, body: bytes) -> Place:
         """Raises OSError; then the record is not there."""
         place = self.end
-        self.file.write((head_of(self.number, place, body), body), place)
+        self.file.write(head_of(self.number, place, body), body, place)
         self.end = end_of(place, body)
         return self.number, place
 
@@ -89,12 +89,12 @@ class Segments:
     newest: int = 0
     sealed: dict[int, Segment] = attrs.field(factory=dict[int, Segment])
     active: Segment | None = None
+    _sealed_bytes: int = 0
 
     @property
     def length(self) -> int:
         """Bytes of all of them."""
-        active = self.active.end if self.active else 0
-        return active + sum(segment.end for segment in self.sealed.values())
+        return self._sealed_bytes + (self.active.end if self.active else 0)
 
     def find(self, folded: int) -> None:
         """Open what there is of an earlier life; what was folded already is removed. Raises OSError."""
@@ -108,6 +108,7 @@ class Segments:
         """Of all sealed segments, in order."""
         for segment in self.sealed.values():
             yield from segment.records()
+        self._keep(self.sealed)  # their lengths are known now
 
     def append(self, body: bytes) -> Place:
         return self.writable().append(body)
@@ -119,7 +120,12 @@ class Segments:
         return self.active or self._begin()
 
     def _seal(self, segment: Segment) -> None:
-        self.sealed, self.active = {**self.sealed, segment.number: segment}, None
+        self._keep({**self.sealed, segment.number: segment})
+        self.active = None
+
+    def _keep(self, sealed: dict[int, Segment]) -> None:
+        self.sealed = sealed
+        self._sealed_bytes = sum(segment.end for segment in sealed.values())
 
     def roll(self) -> int:
         """Seal what there is: what is appended from now on stands in a new segment. Returns the number of the last that is sealed.
@@ -146,7 +152,7 @@ class Segments:
     def remove(self, folded: int) -> None:
         """Segments up to this number are in the database. One that cannot be removed is passed over at the next start."""
         gone = {number: one for number, one in self.sealed.items() if number <= folded}
-        self.sealed = {number: one for number, one in self.sealed.items() if number > folded}
+        self._keep({number: one for number, one in self.sealed.items() if number > folded})
         for number, segment in gone.items():
             try:
                 segment.file.remove(keep=segment.torn)
@@ -156,4 +162,5 @@ class Segments:
     def close(self) -> None:
         for segment in (*self.sealed.values(), *filter(None, [self.active])):
             segment.file.close()
-        self.sealed, self.active = {}, None
+        self._keep({})
+        self.active = None
