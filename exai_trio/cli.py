@@ -14,7 +14,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
-from exai_trio.commands.context import Started
+from exai_trio.commands.invocation import Started
 from exai_trio.commands.options import given, parser
 from exai_trio.interpreter import anchored
 from exai_trio.settings.load import Loaded, load
@@ -27,13 +27,13 @@ Command = Callable[[Started], int]
 MODULES = {
     "serve": "serve",
     "shim": "shim",
-    "call": "call",
-    "tools": "tools",
-    "status": "status",
-    "doctor": "doctor",
-    "threads": "threads",
+    "call": "calling.call",
+    "tools": "offered_tools",
+    "status": "checking.daemon_status",
+    "doctor": "checking.doctor",
+    "threads": "stored_threads",
     "simulate": "simulate",
-    "config": "settings",
+    "config": "setup.show_config",
 }
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
 _NEED_NO_SETTINGS = frozenset({"simulate"})

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import cast
 
 from exai_trio import structs
-from exai_trio.commands.key_value import WordError
+from exai_trio.commands.calling.key_value import WordError
 from exai_trio.errors import ArgumentError, ExaiError
 from exai_trio.providers import providers_file
 from exai_trio.transport import token_file

@@ -5,7 +5,7 @@ from functools import partial
 import trio
 
 from exai_trio.commands.console import Console
-from exai_trio.commands.context import Started
+from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
 from exai_trio.daemon.app import serve
 from exai_trio.daemon.lifetime import Addresses

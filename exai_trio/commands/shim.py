@@ -2,7 +2,7 @@
 
 import trio
 
-from exai_trio.commands.context import Started
+from exai_trio.commands.invocation import Started
 from exai_trio.observability.logs import open_logs
 from exai_trio.shim.app import run
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import trio
 
-from exai_trio.commands.context import Started
+from exai_trio.commands.invocation import Started
 from exai_trio.errors import ServiceUnavailableError
-from exai_trio.simulator import child
+from exai_trio.simulator import child_process
 from exai_trio.wire.hosts import OurNames
 
 
@@ -17,7 +17,9 @@ def main(started: Started) -> int:
     arguments = started.arguments
     log = None if arguments.request_log is None else Path(arguments.request_log)
     names = OurNames.of(started.loaded.config)
-    simulator = partial(child.main, until_eof=arguments.until_eof, request_log=log, names=names)
+    simulator = partial(
+        child_process.main, until_eof=arguments.until_eof, request_log=log, names=names
+    )
     host, port = arguments.simulator_host, arguments.simulator_port
     try:
         trio.run(simulator, host, port)

@@ -7,7 +7,7 @@ from pathlib import Path
 import trio
 
 from .app import DEFAULT_HOST
-from .child import main
+from .child_process import main
 
 
 def _arguments() -> argparse.Namespace:

@@ -14,10 +14,11 @@ from exai_trio.config import Config
 from exai_trio.transport.http import HttpSite
 from exai_trio.wire.hosts import OurNames
 
-from .asking import Endpoint
-from .control import Control, shown
-from .desk import Desk, Visit
-from .endpoints import (
+from .server.control_endpoints import Control, shown
+from .server.exchange import Exchange
+from .server.host_check import Gate
+from .server.received_request import Endpoint
+from .server.side_endpoints import (
     GLM_BASE,
     GLM_OFFERS,
     KIMI_BASE,
@@ -26,8 +27,7 @@ from .endpoints import (
     glm_nothing,
     kimi_nothing,
 )
-from .exchange import Exchange
-from .host_check import Gate
+from .state import Desk, Visit
 
 DEFAULT_HOST = "127.0.0.1"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")

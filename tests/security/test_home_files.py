@@ -8,9 +8,9 @@ import sys
 
 import pytest
 
-from exai_trio.commands import checks
+from exai_trio.commands.checking import checks
+from exai_trio.commands.checking.findings import Daemon, Seen
 from exai_trio.commands.client import Unreachable
-from exai_trio.commands.findings import Daemon, Seen
 from exai_trio.config import Config
 from exai_trio.daemon.home_lock import own_home
 from exai_trio.observability.logs import open_logs

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exai_trio.commands.settings import Machine, table
+from exai_trio.commands.setup.show_config import Machine, table
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError
 from exai_trio.providers.catalogue import load_catalogue

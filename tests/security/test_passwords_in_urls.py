@@ -5,7 +5,7 @@ import itertools
 import pytest
 
 from exai_trio.commands.options import EDITORS
-from exai_trio.commands.settings import Machine, editor_configuration, table
+from exai_trio.commands.setup.show_config import Machine, editor_configuration, table
 from exai_trio.errors import ArgumentError
 from exai_trio.observability.redaction import Redaction
 from exai_trio.providers.catalogue import load_catalogue

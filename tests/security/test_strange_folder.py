@@ -15,7 +15,7 @@ import attrs
 import pytest
 
 from exai_trio.commands.options import EDITORS
-from exai_trio.commands.settings import Machine, editor_configuration
+from exai_trio.commands.setup.show_config import Machine, editor_configuration
 from exai_trio.interpreter import anchored
 from exai_trio.settings.load import load
 

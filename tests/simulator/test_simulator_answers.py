@@ -4,11 +4,11 @@ import json
 
 import pytest
 
-from exai_trio.simulator.answer import LABEL, Circumstances, answer
+from exai_trio.simulator.chat.model_answer import LABEL, Circumstances, answer
+from exai_trio.simulator.chat.prompt import prompt_from
 from exai_trio.simulator.faults import Fault
-from exai_trio.simulator.glm_shape import glm_body, glm_chunks
-from exai_trio.simulator.kimi_shape import kimi_body, kimi_chunks
-from exai_trio.simulator.prompt import prompt_from
+from exai_trio.simulator.vendors.glm_shape import glm_body, glm_chunks
+from exai_trio.simulator.vendors.kimi_shape import kimi_body, kimi_chunks
 
 USER = {"role": "user", "content": "hello there"}
 PLACE = {"type": "object", "properties": {"city": {"type": "string"}, "days": {"type": "integer"}}, "required": ["city", "days"]}  # fmt: skip

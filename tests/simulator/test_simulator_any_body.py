@@ -5,11 +5,11 @@ import json
 import pytest
 from hypothesis import given, settings, strategies as st
 
-from exai_trio.simulator.chatting import glm_chat, kimi_chat
-from exai_trio.simulator.desk import Desk, Visit
-from exai_trio.simulator.endpoints import GLM_OFFERS, KIMI_OFFERS
-from exai_trio.simulator.exchange import reply
-from exai_trio.simulator.script import End, Start
+from exai_trio.simulator.chat.completions import glm_chat, kimi_chat
+from exai_trio.simulator.server.exchange import reply
+from exai_trio.simulator.server.response_script import End, Start
+from exai_trio.simulator.server.side_endpoints import GLM_OFFERS, KIMI_OFFERS
+from exai_trio.simulator.state import Desk, Visit
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 NAMES = st.sampled_from([
@@ -53,7 +53,7 @@ def answered(vendor, endpoint, raw):
 
 @pytest.mark.parametrize(("vendor", "endpoint"), [("glm", glm_chat), ("kimi", kimi_chat)])
 @given(body=BODIES, messages=st.none() | MESSAGES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_chat_body_is_answered(vendor, endpoint, body, messages):
     """Odd types and missing fields are refused in order, never by a crash."""
     if messages is not None:
@@ -67,7 +67,7 @@ def test_any_chat_body_is_answered(vendor, endpoint, body, messages):
 
 @pytest.mark.parametrize("offer", [*GLM_OFFERS, *KIMI_OFFERS], ids=lambda offer: offer.path)
 @given(raw=st.binary(max_size=40) | BODIES.map(lambda body: json.dumps(body).encode()))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_any_bytes_are_answered(offer, raw):
     """The same for every endpoint, and for bytes that are no JSON."""
     vendor = "glm" if offer in GLM_OFFERS else "kimi"

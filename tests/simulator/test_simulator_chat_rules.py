@@ -2,11 +2,11 @@
 
 import pytest
 
-from exai_trio.simulator.catalogue import GLM_MODELS, KIMI_GONE, KIMI_MODELS
-from exai_trio.simulator.glm_rules import check_glm, glm_thinks
-from exai_trio.simulator.kimi_rules import check_kimi, kimi_thinks
-from exai_trio.simulator.prompt import prompt_from
-from exai_trio.simulator.refusals import Refused
+from exai_trio.simulator.chat.prompt import prompt_from
+from exai_trio.simulator.vendors.error_bodies import Refused
+from exai_trio.simulator.vendors.glm_rules import check_glm, glm_thinks
+from exai_trio.simulator.vendors.kimi_rules import check_kimi, kimi_thinks
+from exai_trio.simulator.vendors.model_list import GLM_MODELS, KIMI_GONE, KIMI_MODELS
 
 USER = {"role": "user", "content": "hello"}
 PICTURE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}

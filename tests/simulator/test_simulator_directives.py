@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from exai_trio.simulator.faults import BadDirectiveError, Fault, fault_from, fault_in, words_of
-from exai_trio.simulator.refusals import KIMI_ROWS
+from exai_trio.simulator.vendors.error_bodies import KIMI_ROWS
 
 
 def test_text_without_directive_asks_for_nothing():

@@ -2,9 +2,9 @@
 
 import pytest
 
-from exai_trio.simulator.asking import asked_refusal, masked, unauthorised
 from exai_trio.simulator.faults import Fault, fault_in
-from exai_trio.simulator.refusals import GLM_ROWS, KIMI_ROWS
+from exai_trio.simulator.server.received_request import asked_refusal, masked, unauthorised
+from exai_trio.simulator.vendors.error_bodies import GLM_ROWS, KIMI_ROWS
 
 GLM_PAIRS = {
     **dict.fromkeys(["1000", "1001", "1002", "1003", "1004"], 401),

@@ -2,8 +2,8 @@
 
 import pytest
 
-from exai_trio.simulator.counting import PrefixCache, prompt_tokens
-from exai_trio.simulator.prompt import prompt_from
+from exai_trio.simulator.chat.prompt import prompt_from
+from exai_trio.simulator.chat.prompt_cache import PrefixCache, prompt_tokens
 
 
 def prompt(*texts, tools=(), effort=None):

@@ -3,7 +3,7 @@
 import pytest
 
 from exai_trio.simulator.faults import Fault, fault_in
-from exai_trio.simulator.script import (
+from exai_trio.simulator.server.response_script import (
     COMMENT,
     DONE,
     Cut,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from exai_trio.simulator.multipart import Form, form_from
-from exai_trio.simulator.refusals import Refused
-from exai_trio.simulator.shelf import MB, Shelf, file_object
+from exai_trio.simulator.server.multipart import Form, form_from
+from exai_trio.simulator.uploaded_files import MB, Shelf, file_object
+from exai_trio.simulator.vendors.error_bodies import Refused
 
 BODY = (
     b'--xyz\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'

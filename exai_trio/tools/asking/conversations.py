@@ -12,7 +12,7 @@ from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.tools import prompts
 from exai_trio.tools.base import Caller, Services
 from exai_trio.tools.envelope import Offer
-from exai_trio.tools.workflow.steps import State, state_of
+from exai_trio.tools.workflow.steps.investigation_state import State, state_of
 
 HOUR_S = 3600
 _UNFINISHED = "unfinished"
@@ -63,6 +63,7 @@ async def open_thread(
     The workflow tool `going_on` sees its own notes as steps only, not as turns.
 
     Raises: NotFoundError if there is none (any more); ArgumentError if it has had all its exchanges; StorageError.
+    Cancelling stores nothing.
     """
     wanted = continuation_id or await _begun(services, caller)
     if not wanted:
@@ -91,7 +92,7 @@ async def _begun(services: Services, caller: Caller) -> str | None:
 async def stored_thread(
     services: Services, caller: Caller, wanted: str, *, going_on: str = ""
 ) -> Thread:
-    """The caller's thread of that id or name, however long. Raises: NotFoundError, StorageError."""
+    """The caller's thread of that id or name, however long. Raises: NotFoundError, StorageError. Cancelling changes nothing."""
     found = await _load(services, caller.principal, wanted)
     steps = await services.conversations.of(caller.principal).steps(found.id, services.now())
     others = [tool for tool in _investigating(steps) if tool != going_on]

@@ -38,5 +38,6 @@ TOOL = Tool(
     description="Gives the prompt back, for load tests. Asks no model.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

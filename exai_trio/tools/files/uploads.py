@@ -121,7 +121,7 @@ class _Giving:
 async def held_files(
     services: Services, caller: Caller, provider: str
 ) -> "tuple[ProviderFile, ...]":
-    """All that the provider has under our key, of whoever."""
+    """All that the provider has under our key, of whoever. Cancelling ends the request."""
     return await services.gateway.ask(provider, lambda asked: asked.list_files(), caller)
 
 

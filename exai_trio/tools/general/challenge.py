@@ -36,6 +36,7 @@ TOOL = Tool(
     description="Have a statement examined critically instead of agreed with.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

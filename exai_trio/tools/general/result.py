@@ -39,6 +39,7 @@ TOOL = Tool(
     description="The outcome of an earlier call by its call_id, or how far it is.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     visibility="core",
     output_schema={  # whichever tool's answer it is

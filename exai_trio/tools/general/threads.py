@@ -98,6 +98,7 @@ TOOL = Tool(
     description="Conversations as a list, as text, and completion; the shim asks it.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     punctual=True,
 )

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from exai_trio.tools.workflow.steps import Note, State
+from exai_trio.tools.workflow.steps.investigation_state import Note, State
 from exai_trio.workspace.path_policy import shown
 
 Section = tuple[str, str]  # title, text

@@ -50,6 +50,7 @@ TOOL = Tool(
     arguments=Arguments,
     seldom=frozenset({"system_prompt", "temperature", "tool_choice", "use_websearch"}),
     run=run,
+    repeatable=True,
     reports=True,
     visibility="advanced",
     output_schema=envelope.OUTPUT_SCHEMA,

@@ -78,6 +78,7 @@ TOOL = Tool(
     description="Kimi's raw chat with function calls; you run the tools.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     visibility="advanced",
     asks_model=True,
     seldom=frozenset({"stream", "temperature"}),

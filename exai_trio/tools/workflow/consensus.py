@@ -7,10 +7,10 @@ from msgspec import Meta
 from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow import panel
-from exai_trio.tools.workflow.arguments import Count, Described, Names, Stepwise
 from exai_trio.tools.workflow.definition import Findings, StepCall, Workflow
 from exai_trio.tools.workflow.engine import check_model, tool
+from exai_trio.tools.workflow.panel import ask_panel
+from exai_trio.tools.workflow.step_arguments import Count, Described, Names, Stepwise
 
 _MODEL = {
     "type": "object",
@@ -42,7 +42,7 @@ async def look(call: StepCall) -> Findings:  # noqa: ASYNC124 - others read file
             "models is required: a list of {model, stance, stance_prompt}, for example two or three names from listmodels.",
             details={"field": "models", "allowed": "a list of {model, stance, stance_prompt}"},
         )
-    seats = panel.seats(named)
+    seats = ask_panel.seats(named)
     for seat in seats:
         check_model(seat.model, call.services)
     return Findings(answer={"models_to_ask": [seat.label for seat in seats]})

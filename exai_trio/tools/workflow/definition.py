@@ -10,8 +10,8 @@ from exai_trio.providers.base import ThinkingLevel
 from exai_trio.tools.base import Caller, Services, Visibility
 from exai_trio.tools.prompts import Section
 from exai_trio.tools.statuses import Status, pause_for
-from exai_trio.tools.workflow.arguments import Stepwise
-from exai_trio.tools.workflow.steps import Note, State
+from exai_trio.tools.workflow.step_arguments import Stepwise
+from exai_trio.tools.workflow.steps.investigation_state import Note, State
 
 
 @structs.frozen(kw_only=True)
@@ -52,6 +52,7 @@ Facts = Callable[[State], Mapping[str, Any]]
 
 
 async def look_nowhere(_turn: StepCall) -> Findings:  # noqa: ASYNC124 - others read files or run git
+    """Find nothing out. Cancelling leaves nothing."""
     return Findings()
 
 
@@ -70,7 +71,7 @@ class Workflow:
     `asks`: whom it asks at the last step. `needs_files`: step 1 must name relevant_files, and nobody is asked if none of them can
     be shown. `names_deleted`: they may be gone, as the files of a change may. `look` runs at every step, before it is noted; `hold`
     looks at the note. `progress` are facts for <tool>_status, `outcome` for complete_<tool>. `seldom` adds to what only the full
-    list shows.
+    list shows. Cancelling a call ends `look` with its processes and threads, and no step is noted.
     """
 
     name: str

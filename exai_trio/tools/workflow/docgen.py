@@ -5,10 +5,10 @@ from typing import Any
 
 from exai_trio import structs
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow.arguments import Count, Described, Evidence
 from exai_trio.tools.workflow.definition import Hold, Workflow
 from exai_trio.tools.workflow.engine import tool
-from exai_trio.tools.workflow.steps import Note, State
+from exai_trio.tools.workflow.step_arguments import Count, Described, Evidence
+from exai_trio.tools.workflow.steps.investigation_state import Note, State
 
 
 @structs.frozen(kw_only=True)

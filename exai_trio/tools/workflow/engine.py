@@ -21,12 +21,13 @@ from exai_trio.tools.asking.conversations import Thread
 from exai_trio.tools.base import Answer, Caller, Services, Tool
 from exai_trio.tools.files import file_notices
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow import expert, panel, response
-from exai_trio.tools.workflow.arguments import SELDOM, Stepwise
+from exai_trio.tools.workflow import expert, response
 from exai_trio.tools.workflow.definition import Findings, Hold, StepCall, Workflow
+from exai_trio.tools.workflow.panel import ask_panel
 from exai_trio.tools.workflow.response import Outcome
-from exai_trio.tools.workflow.step_note import check_lengths, note_of
-from exai_trio.tools.workflow.steps import Note, State, over, state_of
+from exai_trio.tools.workflow.step_arguments import SELDOM, Stepwise
+from exai_trio.tools.workflow.steps.investigation_state import Note, State, over, state_of
+from exai_trio.tools.workflow.steps.step_note import check_lengths, note_of
 from exai_trio.workspace import (
     directories,
     path_checks,
@@ -50,6 +51,7 @@ def tool(workflow: Workflow) -> Tool:
         description=workflow.description,
         arguments=workflow.arguments,
         run=partial(run, workflow),
+        repeatable=True,
         kind="workflow",
         visibility=workflow.visibility,
         asks_model=workflow.asks != "nobody",
@@ -253,7 +255,7 @@ async def _outcome(
         workflow=workflow, call=call, state=state, thread=thread, sections=found.sections
     )
     if workflow.asks == "panel":
-        return await panel.ask(case)
+        return await ask_panel.ask(case)
     if workflow.asks == "nobody":
         plan = workflow.outcome(state).get("text")
         return Outcome(status=workflow.done, reply=str(plan or f"{workflow.name} is complete."))

@@ -5,9 +5,9 @@ from typing import Literal
 
 from exai_trio import structs
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow.arguments import Inquiry, Investigation, Names, Severity
 from exai_trio.tools.workflow.definition import Workflow
 from exai_trio.tools.workflow.engine import tool
+from exai_trio.tools.workflow.step_arguments import Inquiry, Investigation, Names, Severity
 
 
 @structs.frozen(kw_only=True)

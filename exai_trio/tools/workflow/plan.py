@@ -5,7 +5,7 @@ from typing import Any
 
 import attrs
 
-from exai_trio.tools.workflow.steps import Note, State
+from exai_trio.tools.workflow.steps.investigation_state import Note, State
 
 Place = tuple[str, int]  # branch and number
 

@@ -3,10 +3,10 @@
 from exai_trio import structs
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import plan
-from exai_trio.tools.workflow.arguments import Positive, Stepwise
 from exai_trio.tools.workflow.definition import Hold, Workflow
 from exai_trio.tools.workflow.engine import tool
-from exai_trio.tools.workflow.steps import Note
+from exai_trio.tools.workflow.step_arguments import Positive, Stepwise
+from exai_trio.tools.workflow.steps.investigation_state import Note
 
 
 @structs.frozen(kw_only=True)

@@ -11,13 +11,13 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow import changes, git, git_status
-from exai_trio.tools.workflow.arguments import Inquiry, Severity
-from exai_trio.tools.workflow.changes import Changes
+from exai_trio.tools.workflow.changes import change_report, changed_files, git_status
+from exai_trio.tools.workflow.changes.change_report import Changes
+from exai_trio.tools.workflow.changes.changed_files import Repository
+from exai_trio.tools.workflow.changes.diffs import Diff, Part, Shares, without_secrets
 from exai_trio.tools.workflow.definition import Findings, StepCall, Workflow
-from exai_trio.tools.workflow.diffs import Diff, Part, Shares, without_secrets
 from exai_trio.tools.workflow.engine import tool
-from exai_trio.tools.workflow.git import Repository
+from exai_trio.tools.workflow.step_arguments import Inquiry, Severity
 from exai_trio.workspace import path_policy, safe_open
 from exai_trio.workspace.directories import MOST_FILES
 from exai_trio.workspace.sendable import Access
@@ -48,8 +48,8 @@ async def look(call: StepCall) -> Findings:
     call.caller.stage(
         "reading files", f"precommit: git status of {path_policy.shown(str(directory))}"
     )
-    async with git.opened(directory, call.caller.roots) as opened:
-        repository, status = await git.without_foreign(opened, await opened.status())
+    async with changed_files.opened(directory, call.caller.roots) as opened:
+        repository, status = await changed_files.without_foreign(opened, await opened.status())
         diffs = [
             (title, await _without_secrets(await diff(), directory, call))
             for title, diff in _wanted(call, repository)
@@ -68,7 +68,9 @@ async def look(call: StepCall) -> Findings:
         filtered=filtered,
         remarks=repository.remarks,
     )
-    return Findings(sections=changes.sections(found), answer={"git": changes.in_short(found)})
+    return Findings(
+        sections=change_report.sections(found), answer={"git": change_report.in_short(found)}
+    )
 
 
 def _wanted(call: StepCall, repository: Repository) -> list[tuple[str, Asked]]:
@@ -118,7 +120,7 @@ async def _untracked(
     again = [path for name, path in paths_of.items() if name not in unread]
     readings = {r.path: r for r in await files.read_again(again, call.caller.roots)}
     unread |= dict.fromkeys(names[MOST_FILES:], "not read")
-    shares = Shares(git.MOST_BYTES)
+    shares = Shares(changed_files.MOST_BYTES)
     for name, path in paths_of.items():
         reading = readings.get(path)
         if reading is not None and reading.reason:

@@ -11,9 +11,9 @@ from exai_trio.tools import statuses
 from exai_trio.tools.base import Answer
 from exai_trio.tools.envelope import whole_characters
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow.arguments import Confidence
 from exai_trio.tools.workflow.definition import Hold, Workflow
-from exai_trio.tools.workflow.steps import Note, State
+from exai_trio.tools.workflow.step_arguments import Confidence
+from exai_trio.tools.workflow.steps.investigation_state import Note, State
 
 Facts = Mapping[str, Any]
 

@@ -7,11 +7,11 @@ import trio
 
 from exai_trio import structs
 from exai_trio.tools.statuses import Status
-from exai_trio.tools.workflow.arguments import Confidence, Evidence, Names
 from exai_trio.tools.workflow.definition import Findings, Hold, StepCall, Workflow
 from exai_trio.tools.workflow.engine import tool
-from exai_trio.tools.workflow.steps import Note, State
-from exai_trio.tools.workflow.tracing import callflow, languages, reading
+from exai_trio.tools.workflow.step_arguments import Confidence, Evidence, Names
+from exai_trio.tools.workflow.steps.investigation_state import Note, State
+from exai_trio.tools.workflow.tracing import callflow, languages, parsing
 from exai_trio.tools.workflow.tracing.sources import Source
 from exai_trio.workspace.read import Reading
 
@@ -52,7 +52,7 @@ async def look(call: StepCall) -> Findings:
 async def _sources(readings: Sequence[Reading]) -> dict[str, Source]:
     """What is said in each file, by its path, in order."""
     texts = [(each.path, each.text) for each in readings if not each.reason]
-    read = await reading.read(texts, reading.Limits())
+    read = await parsing.read(texts, parsing.Limits())
     found = dict(zip((path for path, _ in texts), read, strict=True))
     return {
         each.path: Source(fault=each.reason) if each.reason else found[each.path]

@@ -4,7 +4,7 @@ import pytest
 from made import copied, git, looked_at, repository
 
 from exai_trio.errors import ArgumentError
-from exai_trio.tools.workflow import git as workflow_git
+from exai_trio.tools.workflow.changes import changed_files as workflow_git
 
 pytestmark = pytest.mark.real
 

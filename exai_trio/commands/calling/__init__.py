@@ -1,0 +1,1 @@
+"""`exai call`: one tool call from a shell, carried through to its outcome."""

@@ -1,0 +1,1 @@
+"""`exai doctor` and `exai status`: what is wrong, and what runs."""

@@ -1,0 +1,294 @@
+"""What `exai doctor` looks at: small functions, each giving what it found and what to do. Printing is `doctor`."""
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import cast
+
+from exai_trio import __version__
+from exai_trio.commands.checking.findings import Check, Finding, Seen
+from exai_trio.config import Config, is_loopback
+from exai_trio.errors import ArgumentError, ExaiError, UnauthorizedError
+from exai_trio.observability.logs import OTHERS
+from exai_trio.providers.catalogue import load_catalogue
+from exai_trio.providers.providers_file import parse_providers
+from exai_trio.system.private_files import loose
+
+OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
+LEAST_BYTES = 100 * 1024 * 1024
+CLOCK_S = 5.0
+
+
+def python(_: Seen) -> Iterator[Finding]:
+    version = sys.version_info[:2]
+    shown = f"Python {sys.version.split()[0]}"
+    if OLDEST_PYTHON <= version <= NEWEST_PYTHON:
+        yield Finding(state="ok", what=shown)
+    else:
+        yield Finding(state="warn", what=shown, remedy="use Python 3.11, 3.12 or 3.13")
+
+
+def settings(seen: Seen) -> Iterator[Finding]:
+    for fault in seen.loaded.faults:
+        yield Finding(state="fault", what=str(fault), remedy=f"correct or remove {fault.variable}")
+    for warning in seen.loaded.warnings:
+        yield Finding(state="warn", what=warning, remedy="correct or remove it")
+    if not seen.loaded.faults:
+        yield Finding(state="ok", what="the settings can be read and do not contradict each other")
+
+
+def home(seen: Seen) -> Iterator[Finding]:
+    place = seen.config.home
+    existing = next((folder for folder in (place, *place.parents) if folder.exists()), place)
+    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
+        yield Finding(
+            state="fault",
+            what=f"{existing} cannot be written, so EXAI_HOME ({place}) is of no use",
+            remedy="let EXAI_HOME name a directory that you may write",
+        )
+        return
+    yield Finding(state="ok", what=f"EXAI_HOME {place} can be written")
+    yield from _loose(seen.config)
+    yield from _pipes(seen.config)
+    free = shutil.disk_usage(existing).free
+    if free < LEAST_BYTES:
+        yield Finding(
+            state="warn",
+            what=f"only {free // 2**20} MiB are free for {place}",
+            remedy="make room, or move EXAI_HOME",
+        )
+
+
+def _loose(config: Config) -> Iterator[Finding]:
+    for place in (config.home, config.state):
+        if loose(place):
+            yield Finding(
+                state="warn", what=f"others may look into {place}", remedy=f"chmod 700 {place}"
+            )
+    if loose(config.logs, OTHERS):
+        remedy = f"chmod o-rwx,g-w {config.logs}"
+        yield Finding(state="warn", what=f"others may look into {config.logs}", remedy=remedy)
+
+
+def _pipes(config: Config) -> Iterator[Finding]:
+    """What stands in the place of our files and takes nothing that is written to it."""
+    for folder in (config.logs, config.state):
+        try:
+            found = sorted(path for path in folder.iterdir() if path.is_fifo())
+        except OSError:
+            continue
+        for path in found:
+            yield Finding(state="fault", what=f"{path} is a pipe, no file", remedy=f"rm {path}")
+
+
+def providers(seen: Seen) -> Iterator[Finding]:
+    config = seen.config
+    if config.simulate:
+        yield Finding(
+            state="warn",
+            what="EXAI_SIMULATE is true: answers are simulated",
+            remedy="set GLM_API_KEY or KIMI_API_KEY, and unset EXAI_SIMULATE, for real ones",
+        )
+    elif not (config.glm_api_key or config.kimi_api_key or config.providers_file):
+        yield Finding(
+            state="fault",
+            what="no provider has a key",
+            remedy="set GLM_API_KEY or KIMI_API_KEY, or EXAI_SIMULATE=true to try EXAI without one",
+        )
+    else:
+        names = [
+            name
+            for name, key in (("GLM", config.glm_api_key), ("Kimi", config.kimi_api_key))
+            if key
+        ]
+        yield Finding(
+            state="ok", what=f"keys: {', '.join(names) or 'those of EXAI_PROVIDERS_FILE'}"
+        )
+
+
+def providers_file(seen: Seen) -> Iterator[Finding]:
+    config = seen.config
+    if config.providers_file is None:
+        return
+    try:
+        text = config.providers_file.read_text(encoding="utf-8")
+        further = parse_providers(
+            text,
+            load_catalogue(),
+            config.provider_keys,
+            config.stream_idle_s,
+            config.withheld_keys,
+        )
+    except (OSError, UnicodeError) as fault:
+        yield Finding(
+            state="fault",
+            what=f"EXAI_PROVIDERS_FILE cannot be read: {fault}",
+            remedy="correct the path, or unset it",
+        )
+    except ArgumentError as fault:
+        yield Finding(state="fault", what=str(fault), remedy=f"correct {config.providers_file}")
+    else:
+        yield Finding(state="ok", what=f"EXAI_PROVIDERS_FILE {config.providers_file} can be used")
+        for endpoint in further.endpoints:
+            if not endpoint.configured:
+                what = f"{endpoint.name} of EXAI_PROVIDERS_FILE has no key"
+                remedy = f"{endpoint.remedy} (its name must end in _KEY or _TOKEN)"
+                yield Finding(state="warn", what=what, remedy=remedy)
+
+
+def roots(seen: Seen) -> Iterator[Finding]:
+    for root in seen.config.allowed_roots:
+        if not root.is_dir():
+            yield Finding(
+                state="warn",
+                what=f"EXAI_ALLOWED_ROOTS names {root}, which is no directory",
+                remedy="correct or remove it",
+            )
+
+
+def daemon(seen: Seen) -> Iterator[Finding]:
+    where, found = seen.config.ws_url, seen.daemon
+    if found.reached:
+        version = found.server.version if found.server else "?"
+        yield Finding(state="ok", what=f"a daemon ({version}) answers at {where}")
+    elif isinstance(found.fault, UnauthorizedError):
+        yield Finding(
+            state="fault",
+            what=f"the daemon at {where} does not accept our token",
+            remedy="give EXAI_WS_TOKEN (or JWT_SECRET_KEY) the value that the daemon was started with; if it was started"
+            " without, only its own user is let in",
+        )
+    elif seen.port_taken:
+        yield from _taken(seen)
+    else:
+        yield _absent(seen)
+
+
+def troubles(seen: Seen) -> Iterator[Finding]:
+    told: object = seen.daemon.report.health.get("troubles") if seen.daemon.report else None
+    for trouble in cast("list[object]", told) if isinstance(told, list) else ():
+        yield Finding(
+            state="fault",
+            what=f"the daemon serves, but {trouble}",
+            remedy="mend it; the daemon notices within seconds",
+        )
+
+
+def _taken(seen: Seen) -> Iterator[Finding]:
+    fault = seen.daemon.fault
+    if seen.daemon.silent_s:
+        yield _silent(seen.config, seen.daemon.silent_s)
+        return
+    if isinstance(fault, ExaiError) and fault.retryable:
+        yield Finding(state="warn", what=str(fault), remedy="try again in a moment")
+        return
+    yield Finding(
+        state="fault",
+        what=f"port {seen.config.ws_port} is taken by something that is no EXAI daemon ({fault})",
+        remedy="stop it, or choose another EXAI_WS_PORT for daemon and shim",
+    )
+
+
+def _silent(config: Config, seconds: float) -> Finding:
+    return Finding(
+        state="fault",
+        what=f"something accepts connections at {config.ws_url}, but does not answer within {seconds:g} s",
+        remedy=f"if it is the daemon, it is stopped or overloaded: see its log in {config.logs}, continue or restart it",
+    )
+
+
+def _absent(seen: Seen) -> Finding:
+    if seen.config.ws_autostart and is_loopback(seen.config.ws_host):
+        return Finding(state="ok", what="no daemon runs; the shim starts one when it is needed")
+    return Finding(
+        state="fault",
+        what=f"no daemon answers at {seen.config.ws_url}",
+        remedy="start it with `exai serve`, or set EXAI_WS_AUTOSTART=true for the shim",
+    )
+
+
+def versions(seen: Seen) -> Iterator[Finding]:
+    server = seen.daemon.server
+    if server is None or server.version == __version__:
+        return
+    age = "older" if _numbers(server.version) < _numbers(__version__) else "newer"
+    remedy = (
+        "restart the daemon: stop it with SIGTERM and start `exai serve`"
+        if age == "older"
+        else "upgrade this installation, or restart the editor so that it starts the new shim"
+    )
+    yield Finding(
+        state="warn",
+        what=f"the daemon ({server.version}) is {age} than this package ({__version__})",
+        remedy=remedy,
+    )
+
+
+def clock(seen: Seen) -> Iterator[Finding]:
+    report = seen.daemon.report
+    if report is None:
+        return
+    theirs = _read_time(report.t)
+    if theirs is None:
+        yield Finding(
+            state="warn",
+            what=f"the daemon's time {report.t!r} cannot be read",
+            remedy="upgrade the daemon",
+        )
+        return
+    off = abs((theirs - seen.daemon.answered_at).total_seconds())
+    if off > CLOCK_S:
+        yield Finding(
+            state="warn",
+            what=f"the daemon's clock and ours are {off:.0f} s apart",
+            remedy="set both clocks by a time server; JWTs and log times depend on it",
+        )
+    else:
+        yield Finding(state="ok", what="the daemon's clock and ours agree")
+
+
+def health_port(seen: Seen) -> Iterator[Finding]:
+    port = seen.config.health_check_port
+    if not port or not seen.daemon.reached:
+        return
+    if seen.health is None:
+        yield Finding(
+            state="warn",
+            what=f"nothing answers HTTP on HEALTH_CHECK_PORT {port}",
+            remedy="see the daemon's log; another program may hold the port",
+        )
+    else:
+        yield Finding(
+            state="ok" if seen.health == 200 else "warn",  # noqa: PLR2004  # HTTP OK
+            what=f"/health on port {port} answers {seen.health}",
+            remedy="" if seen.health == 200 else "see `exai status`",  # noqa: PLR2004  # HTTP OK
+        )
+
+
+def _read_time(text: str) -> datetime | None:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    return tuple(int(part) for part in version.split("+", 1)[0].split(".") if part.isdigit())
+
+
+CHECKS: tuple[Check, ...] = (
+    python,
+    settings,
+    home,
+    providers,
+    providers_file,
+    roots,
+    daemon,
+    troubles,
+    versions,
+    clock,
+    health_port,
+)

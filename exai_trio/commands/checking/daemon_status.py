@@ -1,0 +1,80 @@
+"""`exai status`: the health of the daemon as it reports it itself."""
+
+import json
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+import trio
+
+from exai_trio.commands.client import Dial, open_client
+from exai_trio.commands.console import Console
+from exai_trio.commands.invocation import Started
+from exai_trio.config import Config
+from exai_trio.errors import ProtocolError
+from exai_trio.transport.websocket import connect
+from exai_trio.wire.messages import ErrorReply, Health, HealthReport
+
+Shape = TypeVar("Shape")
+
+
+def main(started: Started) -> int:
+    return trio.run(
+        partial(run, as_json=started.arguments.json), started.loaded.config, Console.of_process()
+    )
+
+
+async def run(config: Config, console: Console, *, as_json: bool, dial: Dial = connect) -> int:
+    """The exit code. Raises Unreachable, PeerGone or ExaiError."""
+    report = await health(config, dial=dial)
+    if as_json:
+        console.say(json.dumps({**report.health, "t": report.t}, ensure_ascii=False, indent=2))
+    else:
+        console.say("\n".join([f"daemon at {config.ws_url}", *_lines(report.health)]))
+    return 0 if report.ok else 1
+
+
+async def health(config: Config, *, dial: Dial = connect) -> HealthReport:
+    async with open_client(config, dial=dial) as client:
+        await client.send(Health())
+        while not isinstance(answer := await client.receive(), HealthReport):
+            if isinstance(answer, ErrorReply):
+                raise ProtocolError(f"the daemon does not say how it is: {answer.error.message}")
+    return answer
+
+
+def _lines(facts: Mapping[str, Any], depth: int = 1) -> Iterator[str]:
+    indent = "  " * depth
+    for key, value in facts.items():
+        parts = _parts(value)
+        if parts is None:
+            yield f"{indent}{key}: {_flat(value)}"
+            continue
+        yield f"{indent}{key}:"
+        for part in parts:
+            lines = list(_lines(part, depth + 1))
+            if isinstance(value, list):
+                lines[0] = f"{indent}- {lines[0].strip()}"
+            yield from lines
+
+
+def _parts(value: object) -> list[dict[str, Any]] | None:
+    """The objects that the value consists of, or None if it is no object and no list of such."""
+    one = _as(value, dict[str, Any])
+    parts = _as(value, list[dict[str, Any]]) if one is None else [one]
+    return parts if parts and all(parts) else None
+
+
+def _flat(value: object) -> str:
+    parts = _as(value, list[Any])
+    if parts is not None:
+        return ", ".join(map(_flat, parts)) or "none"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _as(value: object, kind: type[Shape]) -> Shape | None:
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        return None

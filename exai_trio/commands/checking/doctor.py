@@ -1,0 +1,104 @@
+"""`exai doctor`: looks at everything once, then says what is wrong and how to mend it. The judging is in `checks`."""
+
+import json
+from functools import partial
+
+import attrs
+import trio
+
+from exai_trio.commands.checking.checks import CHECKS
+from exai_trio.commands.checking.findings import Daemon, Finding, Seen, State
+from exai_trio.commands.client import Dial, open_client
+from exai_trio.commands.console import Console
+from exai_trio.commands.invocation import Started
+from exai_trio.config import Config, bracketed
+from exai_trio.errors import ExaiError
+from exai_trio.settings.load import Loaded
+from exai_trio.transport.websocket import PeerGone, Unreachable, connect
+from exai_trio.wire.messages import Health, HealthReport
+
+ASK_S = 3.0  # for each thing that is asked over a socket
+_MARK: dict[State, str] = {"ok": "ok   ", "warn": "warn ", "fault": "FAULT"}
+
+
+def main(started: Started) -> int:
+    return trio.run(
+        partial(run, as_json=started.arguments.json), started.loaded, Console.of_process()
+    )
+
+
+async def run(loaded: Loaded, console: Console, *, as_json: bool, dial: Dial = connect) -> int:
+    """The exit code: 1 if there is a fault. Raises nothing but Cancelled."""
+    findings = examine(await look(loaded, dial))
+    if as_json:
+        console.say(
+            json.dumps([attrs.asdict(one) for one in findings], ensure_ascii=False, indent=2)
+        )
+    else:
+        console.say("\n".join(_line(one) for one in findings))
+    return 1 if any(one.state == "fault" for one in findings) else 0
+
+
+def examine(seen: Seen) -> tuple[Finding, ...]:
+    return tuple(finding for check in CHECKS for finding in check(seen))
+
+
+async def look(loaded: Loaded, dial: Dial = connect) -> Seen:
+    """Ask all that must be asked over sockets."""
+    config = loaded.config
+    daemon = await _ask(config, dial)
+    taken = daemon.reached or await _listens(config.client_host, config.ws_port)
+    health = None
+    if daemon.reached and config.health_check_port:
+        health = await _health_status(config.client_host, config.health_check_port)
+    return Seen(loaded=loaded, daemon=daemon, port_taken=taken, health=health)
+
+
+async def _ask(config: Config, dial: Dial) -> Daemon:
+    try:
+        with trio.fail_after(ASK_S):
+            async with open_client(config, dial=dial) as client:
+                await client.send(Health())
+                while not isinstance(answer := await client.receive(), HealthReport):
+                    pass
+                server = client.server
+    except (ExaiError, PeerGone, Unreachable) as fault:
+        return Daemon(reached=False, fault=fault)
+    except trio.TooSlowError:
+        return Daemon(reached=False, silent_s=ASK_S)
+    return Daemon(reached=True, server=server, report=answer)
+
+
+async def _listens(host: str, port: int) -> bool:
+    try:
+        with trio.fail_after(ASK_S):
+            stream = await trio.open_tcp_stream(host, port)
+    except (OSError, trio.TooSlowError):
+        return False
+    await trio.aclose_forcefully(stream)
+    return True
+
+
+async def _health_status(host: str, port: int) -> int | None:
+    """The HTTP status of /health, or None if nothing there speaks HTTP."""
+    answer = b""
+    try:
+        with trio.fail_after(ASK_S):
+            async with await trio.open_tcp_stream(host, port) as stream:
+                await stream.send_all(_request(host, port))
+                while b"\r\n" not in answer and (data := await stream.receive_some()):
+                    answer += data
+    except (OSError, trio.BrokenResourceError, trio.TooSlowError):
+        return None
+    words = answer.split(b"\r\n", 1)[0].split()
+    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
+
+
+def _request(host: str, port: int) -> bytes:
+    where = f"{bracketed(host)}:{port}"
+    return f"GET /health HTTP/1.1\r\nHost: {where}\r\nConnection: close\r\n\r\n".encode()
+
+
+def _line(finding: Finding) -> str:
+    head = f"{_MARK[finding.state]} {finding.what}"
+    return f"{head}\n      → {finding.remedy}" if finding.remedy else head

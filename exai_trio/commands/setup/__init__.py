@@ -1,0 +1,1 @@
+"""`exai config`: the settings in force, and what an editor needs to start the shim."""

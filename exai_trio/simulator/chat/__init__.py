@@ -1,0 +1,1 @@
+"""The simulated model: what it is asked, what it answers, what it caches. Pure."""

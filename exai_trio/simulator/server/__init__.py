@@ -1,0 +1,1 @@
+"""The simulator over HTTP: requests, endpoints, answers step by step."""

@@ -1,0 +1,1 @@
+"""How each simulated service refuses and how it writes its answers. Pure."""

@@ -1,0 +1,1 @@
+"""What has changed in a repository, and how a model is shown it."""
