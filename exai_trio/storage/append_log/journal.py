@@ -46,6 +46,7 @@ class LoggedJournal(EventJournal):
     backing: Backing
     appender: Appender
     _thread: Thread
+    sealed_at: int = SEALED_AT
     _index: Index | None = None
     _sealed: tuple[int, int] = (0, 0)  # what was sealed two looks ago, and at the last one
     _retired: bool = False
@@ -134,7 +135,7 @@ class LoggedJournal(EventJournal):
         async with self._one:
             due, last = self._sealed
             active = self.appender.segments.active
-            newest = await self._thread.write(Segments.roll) if active and active.end > SEALED_AT else last  # fmt: skip
+            newest = await self._thread.write(Segments.roll) if active and active.end > self.sealed_at else last  # fmt: skip
             self._sealed = last, newest
             await self._fold_through(due)
 

@@ -93,6 +93,7 @@ class House:
 
     async def _serve(self, everything: trio.Nursery, task_status) -> None:
         async with trio.open_nursery() as living:
+            self.disk.boot()
             shared = self._shared()
             sessions = Sessions(shared, living, table=shared.services.calls.sessions)
             for _ in range(100):
@@ -108,6 +109,7 @@ class House:
             everything.start_soon(every, 30.0, sessions.note_acks)
             everything.start_soon(every, 15.0, Relief(sessions).look)
             everything.start_soon(every, 300.0, jobs.sweep_journal)
+            everything.start_soon(every, 20.0, jobs.on_disk(self.disk.tidy))
             async with trio.open_nursery() as connections:
                 scope = everything.cancel_scope
                 self.life = Life(self.lives, shared, sessions, server, scope, connections)
