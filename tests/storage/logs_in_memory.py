@@ -23,6 +23,7 @@ class MemoryDisk:
     room: float = float("inf")
     fault: int = 0  # an errno that whatever is written meets
     flushes: int = 0
+    kept_aside: list = attrs.field(factory=list)
 
     def numbers(self):
         return sorted(self.files)
@@ -86,6 +87,8 @@ class MemoryFile:
     def remove(self, *, keep):
         if self.is_there():
             del self.disk.files[self.number]
+        if keep:
+            self.disk.kept_aside.append(self.number)
 
     def lose_power(self, draw):
         for begin in range(self.flushed, len(self.data), _SECTOR):
