@@ -11,6 +11,7 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.journal_events import Accepted, Finished, RunAgain
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.store import open_sqlite
 
@@ -297,6 +298,25 @@ async def test_what_was_written_is_there_after_reopening(tmp_path):
         found = await store.journal().session("s")
 
     assert (call(),) == found.calls
+
+
+@pytest.mark.parametrize("open_backing", [JOURNALS[0], JOURNALS[2]])
+async def test_a_segment_is_folded_once(open_backing, tmp_path):
+    """However often it is offered; what is over is forgotten with it, once as well."""
+    first = [((1, 0), Accepted(call("1"))), ((1, 90), RunAgain("s", "1")), ((1, 180), Accepted(call("2")))]  # fmt: skip
+    second = [*first, ((2, 0), RunAgain("s", "1")), ((2, 90), Finished("s", "nobody", outcome()))]
+    async with open_backing(tmp_path / "exai.db") as journal:
+        before = await journal.folded()
+        await journal.fold(1, [("s", "0")], lambda: first)
+        await journal.fold(2, [("s", "2")], lambda: second)
+        await journal.fold(2, [("s", "1")], lambda: second)
+        found = await journal.session("s")
+        folded = await journal.folded()
+        known = [await journal.has("s", request) for request in "12"]
+
+    assert (0, 2) == (before, folded)
+    assert [call("1", attempts=3)] == list(found.calls)
+    assert [True, False] == known
 
 
 async def test_a_call_that_is_handed_over_goes_on_under_another_name(open_journal):

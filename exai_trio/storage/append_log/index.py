@@ -1,11 +1,12 @@
 """What stands in the log and is not in the database yet: where, and of which calls. Pure: no trio, no clock, no I/O.
 
-A call whose acceptance and outcome are in the log, and whose outcome was acknowledged before they were folded, need never
-reach the database: `over`. Not one of which something was folded, nor one that a handle may ask for: whose client gives
-handles, and had not acknowledged its outcome by the time at which it could have given one.
+A call whose outcome was acknowledged before that was folded need not be in the database: it is `over`, and what is there of it
+goes. Not one that a handle may ask for: whose client gives handles, and had not acknowledged its outcome by the time at which
+it could have given one; nor one whose acceptance is not in the log any more, since nobody remembers whether it gives handles.
 """
 
 from collections.abc import Iterable, Mapping
+from itertools import chain
 from math import inf
 from typing import Final
 
@@ -105,14 +106,9 @@ class Index:
             del self.sessions[session]
 
     def due(self, last: int) -> list[Place]:
-        """Where the records stand that are to be folded, in order, of the segments up to this one. Their calls can no more be
-        left out: what is begun may be done in spite of a fault."""
-        found = {place for place in self._numbers if place[0] <= last}
-        for call in self._calls():
-            places = [place for place in call.places if place[0] <= last]
-            call.over_until = _NEVER if places else call.over_until
-            found.update(places)
-        return sorted(found)
+        """Where the records stand that are to be folded, in order, of the segments up to this one."""
+        places = chain(self._numbers, *(call.places for call in self._calls()))
+        return sorted({place for place in places if place[0] <= last})
 
     def forget(self, last: int, over: int) -> None:
         """The segments up to this one are folded, and so many of those that were over are left out."""

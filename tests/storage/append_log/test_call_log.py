@@ -133,8 +133,10 @@ async def test_what_a_commit_has_is_not_folded_again(path):
         await logged.journal.fold()
     aside.rename(path.with_name("exai.db.calls-1"))
     async with opened(path) as logged:
+        names = logs(path)
         found = await logged.journal.session("s")
 
+    assert ["exai.db.calls-2", "exai.db.calls-3"] == names
     assert [2] == [kept.attempts for kept in found.calls]
 
 
