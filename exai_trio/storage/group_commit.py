@@ -82,7 +82,7 @@ class GroupCommit:
             raise write.fault
         return cast("T", write.result)
 
-    async def run(self, commit: Commit) -> None:
+    async def run(self, commit: Commit, thread_name: str) -> None:
         """Write until closed. What is not written when this ends, or is cancelled, is refused."""
         # The token: with from_thread.run_sync the thread would wait for the loop before it takes the next batch.
         token = trio.lowlevel.current_trio_token()
@@ -96,7 +96,7 @@ class GroupCommit:
 
         try:
             await trio.to_thread.run_sync(
-                write_batches, thread_name="exai storage writer", limiter=trio.CapacityLimiter(1)
+                write_batches, thread_name=thread_name, limiter=trio.CapacityLimiter(1)
             )
         finally:
             self._closed = True
@@ -152,7 +152,9 @@ class GroupCommit:
 
 
 @asynccontextmanager
-async def open_group_commit(commit: Commit) -> AsyncGenerator[GroupCommit]:
+async def open_group_commit(
+    commit: Commit, thread_name: str = "exai storage writer"
+) -> AsyncGenerator[GroupCommit]:
     """Accept writes until the block is left; then flush those that wait, for at most FLUSH_S, and until `flush_by`."""
     group = GroupCommit()
     # Shielded, so that the end of the daemon does not cut the flush; ended by the close, or by the deadline set below.
@@ -160,7 +162,7 @@ async def open_group_commit(commit: Commit) -> AsyncGenerator[GroupCommit]:
 
     async def write_on() -> None:
         with flushing:
-            await group.run(commit)
+            await group.run(commit, thread_name)
 
     async with trio.open_nursery() as writing:
         try:

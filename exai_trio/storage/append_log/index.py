@@ -65,9 +65,9 @@ class Index:
             case NumberedFrom(session):
                 self._number((session,), place)
 
-    def find(self, session: str, request: str) -> Logged | None:
-        """What is in the log of this call."""
-        return self.sessions.get(session, {}).get(request)
+    def knows(self, session: str, request: str) -> bool:
+        """Whether something of this call is in the log."""
+        return request in self.sessions.get(session, {})
 
     def mentions(self, session: str) -> bool:
         """Whether the database does not know yet all that was written of this session."""

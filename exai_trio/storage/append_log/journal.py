@@ -28,7 +28,7 @@ from exai_trio.storage.journal_events import (
 from exai_trio.storage.sqlite.errors import NotKept, Unreadable
 
 from .appender import Appender, Thread
-from .index import Index, Logged
+from .index import Index
 from .segments import Segments
 
 log = logging.getLogger("exai.storage")
@@ -61,23 +61,21 @@ class LoggedJournal(EventJournal):
         await self.note(Accepted(call))
 
     async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
-        logged = await self._found(session, request)
-        if logged is None or not logged.is_finished:  # else the first outcome has counted
-            await self.note(Finished(session, request, outcome))
+        await self._check_kept(session, request)
+        await self.note(Finished(session, request, outcome))
 
     async def hand_over(
         self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
     ) -> None:
-        await self._found(session, request)
+        await self._check_kept(session, request)
         await self.note(HandedOver(session, request, outcome, to))
 
-    async def _found(self, session: str, request: str) -> Logged | None:
-        """What the log knows of a call that is kept. Raises NotKept if none is."""
+    async def _check_kept(self, session: str, request: str) -> None:
+        """Raises NotKept if there is no such call, neither in the log nor in the database."""
         index = self._index or await self.load()
-        found = index.find(session, request)
-        if found is None and not await self.backing.has(session, request):
+        in_log = index.knows(session, request)
+        if not in_log and not await self.backing.has(session, request):
             raise NotKept("The journal does not know this call.")
-        return found
 
     async def note(self, event: AnyEvent) -> None:
         if self._retired:

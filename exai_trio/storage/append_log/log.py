@@ -66,7 +66,7 @@ async def open_call_log(
     files = DiskFiles(path, flushes=over_power_loss)
     appender = Appender(Segments(files, flushes=over_power_loss), store.ballast)
     try:
-        async with open_group_commit(appender.commit) as commits:
+        async with open_group_commit(appender.commit, "exai call log writer") as commits:
             logged = LoggedStore(store, LoggedJournal(store.journal(), appender, commits), commits)
             with suppress(StorageError):
                 await logged.journal.load()

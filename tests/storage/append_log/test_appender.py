@@ -1,6 +1,7 @@
 """When a record is written by the loop, when by the thread, and what becomes of it if it cannot be."""
 
 import errno
+import random
 
 import attrs
 import pytest
@@ -144,3 +145,12 @@ def test_what_the_disk_could_not_flush_is_not_there(appender, disk, monkeypatch,
 
     assert all(told)
     assert [b"before", *([b"1"] if rolled else []), b"after"] == kept(disk)
+
+
+def test_what_is_sealed_was_flushed(appender, disk):
+    """Nobody writes there any more, nor asks for it again."""
+    appender.segments.flushes = True
+    appender.commit([Write(lambda s: s.append(b"1")), Write(Segments.roll)])
+    disk.lose_power(random.Random(1))  # noqa: S311 - no secret
+
+    assert [b"1"] == kept(disk)

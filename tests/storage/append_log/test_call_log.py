@@ -1,5 +1,6 @@
 """The log of calls as real files before a real database: kills, disks that are full or read-only, older files."""
 
+import errno
 import os
 import shutil
 import sqlite3
@@ -8,6 +9,7 @@ import subprocess
 import sys
 import threading
 from contextlib import asynccontextmanager, closing
+from pathlib import Path
 
 import pytest
 import trio
@@ -219,6 +221,43 @@ async def test_another_file_is_no_segment(path):
 
     assert [] == DiskFiles(path).numbers()
     assert [] == DiskFiles(path.parent / "none" / "exai.db").numbers()
+
+
+def test_a_record_that_does_not_fit_leaves_nothing(path, monkeypatch):
+    """A piece of it is cut off again; so is what a failing disk may have written."""
+    write, file = os.pwritev, DiskFiles(path).make(1)
+    file.write(b"head", b"body", 0)
+
+    def half(descriptor, parts, place):
+        return write(descriptor, [b"".join(parts)[:5]], place)
+
+    def fails(*arguments):
+        half(*arguments)
+        raise OSError(errno.EIO, "test")
+
+    left = []
+    for how in (half, fails):
+        monkeypatch.setattr(os, "pwritev", how)
+        with pytest.raises(OSError, match=r"space|test"):
+            file.write(b"head", b"body", 8)
+        left.append(file.length())
+    file.close()
+
+    assert [8, 8] == left
+
+
+async def test_with_flushes_a_new_file_is_in_its_directory(path, monkeypatch):
+    """Its name survives a power cut as well."""
+    flushed, flush = [], os.fsync
+    monkeypatch.setattr(
+        os,
+        "fsync",
+        lambda one: flushed.append(Path(f"/proc/self/fd/{one}").readlink()) or flush(one),
+    )
+    DiskFiles(path, flushes=True).make(1).close()
+    DiskFiles(path).make(2).close()
+
+    assert [path.parent] == flushed
 
 
 CHILD = """

@@ -91,6 +91,43 @@ async def test_how_long_a_call_took_is_not_known_after_a_kill():
     assert [("s", "1")] == list(backing._calls)
 
 
+async def test_what_goes_on_under_a_handle_is_kept():
+    """Whatever is acknowledged: the handle is asked for by name."""
+    journal, _, backing = log_before_memory()
+    await journal.accept(call("1"))
+    await journal.hand_over("s", "1", ended(2), call("1", session="call_1"))
+    await journal.finish("call_1", "1", ended(2))
+    await journal.acknowledge({"s": 9, "call_1": 9})
+    await journal.fold()
+
+    assert [("call_1", "1")] == list(backing._calls)
+
+
+async def test_the_acknowledgement_of_the_first_outcome_counts():
+    """A second one is nothing, also here."""
+    journal, _, backing = log_before_memory()
+    await journal.accept(call("1"))
+    await journal.finish("s", "1", ended(2))
+    await journal.finish("s", "1", ended(9))
+    await journal.acknowledge({"s": 2})
+    await journal.fold()
+
+    assert {} == backing._calls
+
+
+async def test_numbers_are_known_although_their_calls_are_in_the_database():
+    """An acknowledgement, and where a new life begins to count."""
+    journal, _, _ = log_before_memory()
+    await journal.accept(call("1"))
+    await journal.fold()
+    await journal.acknowledge({"s": 5})
+    acked = (await journal.session("s")).acked
+    await journal.number_from("s", 2**32)
+    base = (await journal.session("s")).base
+
+    assert (5, 2**32) == (acked, base)
+
+
 async def test_an_older_call_of_an_id_goes_with_the_newer_one_that_is_over():
     """Else it would be run again."""
     journal, _, backing = log_before_memory()
@@ -333,6 +370,7 @@ async def test_a_retired_log_leaves_all_to_the_next_daemon():
     journal, disk, backing = log_before_memory()
     await journal.accept(call("1"))
     await journal.retire()
+    left = list(backing._calls)
     successor = killed(disk, backing)
     await successor.accept(call("2", session="t"))
     await journal.finish("s", "1", outcome())
@@ -340,6 +378,7 @@ async def test_a_retired_log_leaves_all_to_the_next_daemon():
     with pytest.raises(NotKept):
         await journal.finish("s", "nobody", outcome())
 
+    assert [("s", "1")] == left
     assert [call("1", outcome=outcome()), call("3")] == list((await successor.session("s")).calls)
     assert ["2"] == await requests_in(successor, "t")
 
