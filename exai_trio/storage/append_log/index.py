@@ -5,10 +5,9 @@ goes. Not one that a handle may ask for: whose client gives handles, and had not
 it could have given one; nor one whose acceptance is not in the log any more, since nobody remembers whether it gives handles.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 from math import inf
-from typing import Final
 
 import attrs
 
@@ -25,14 +24,14 @@ from exai_trio.storage.journal_events import (
     RunAgain,
 )
 
-_NEVER: Final = -inf
-
 
 @structs.define(eq=False)
 class Logged:
-    """A call of which something is in the log. Acknowledged before `over_until`, it is over. `seq` is its outcome's."""
+    """A call of which something is in the log. `may_be_over`: its acceptance is. `handle_at`: a handle may be given from then on.
+    `seq` is its outcome's."""
 
-    over_until: float
+    may_be_over: bool
+    handle_at: float
     places: list[Place]
     seq: int = 0
     is_finished: bool = False
@@ -51,16 +50,17 @@ class Index:
         """`now` is when it happened, on whatever clock that runs steadily; of an event that is read again nobody knows."""
         match event:
             case Accepted(call):
-                self._begin(call, place, now + call.handle_after_s if call.lasting else inf)
+                handle_at = now + call.handle_after_s if call.lasting else inf
+                self._begin(call, Logged(may_be_over=True, handle_at=handle_at, places=[place]))
             case Finished(session, request, outcome):
                 self._finish((session, request), outcome.seq, place)
             case RunAgain(session, request):
                 self._known(session, request).places.append(place)
             case HandedOver(session, request, outcome, to):
                 self._finish((session, request), outcome.seq, place)
-                self._begin(to, place, _NEVER)
-            case Acknowledged(acks):
-                self._acknowledge(acks, now)
+                self._begin(to, Logged(may_be_over=False, handle_at=-inf, places=[place]))
+            case Acknowledged(acks, late):
+                self._acknowledge(acks, late)
                 self._number(acks, place)
             case NumberedFrom(session):
                 self._number((session,), place)
@@ -75,11 +75,13 @@ class Index:
 
     def _known(self, session: str, request: str) -> Logged:
         calls = self.sessions.setdefault(session, {})
-        return calls.setdefault(request, Logged(_NEVER, []))
+        return calls.setdefault(
+            request,
+            Logged(False, -inf, []),  # noqa: FBT003
+        )
 
-    def _begin(self, call: KeptCall, place: Place, over_until: float) -> None:
-        calls = self.sessions.setdefault(call.session, {})
-        calls[call.request] = Logged(over_until, [place])
+    def _begin(self, call: KeptCall, logged: Logged) -> None:
+        self.sessions.setdefault(call.session, {})[call.request] = logged
 
     def _finish(self, name: Name, seq: int, place: Place) -> None:
         """The first outcome counts."""
@@ -92,12 +94,24 @@ class Index:
         self._numbers.append(place)
         self._numbered.update(sessions)
 
-    def _acknowledge(self, acks: Mapping[str, int], now: float) -> None:
+    def late(self, acks: Mapping[str, int], now: float) -> list[Name]:
+        """The calls among those that these numbers acknowledge which a handle may have been given for by now."""
+        return [name for name, call in self._acknowledged(acks) if now >= call.handle_at]
+
+    def _acknowledged(self, acks: Mapping[str, int]) -> Iterable[tuple[Name, Logged]]:
         for session, acked in acks.items():
-            calls = self.sessions.get(session, {})
-            for request in [name for name, call in calls.items() if _is_over(call, acked, now)]:
-                self.over.append((session, request))
-                self._drop(session, request)
+            for request, call in self.sessions.get(session, {}).items():
+                if call.may_be_over and 0 < call.seq <= acked:
+                    yield (session, request), call
+
+    def _acknowledge(self, acks: Mapping[str, int], late: Sequence[Name]) -> None:
+        kept = set(late)
+        for name, call in list(self._acknowledged(acks)):
+            if name in kept:
+                call.may_be_over = False
+            else:
+                self.over.append(name)
+                self._drop(*name)
 
     def _drop(self, session: str, request: str) -> None:
         calls = self.sessions[session]
@@ -124,7 +138,3 @@ class Index:
 
     def _calls(self) -> Iterable[Logged]:
         return (call for calls in self.sessions.values() for call in calls.values())
-
-
-def _is_over(call: Logged, acked: int, now: float) -> bool:
-    return now < call.over_until and 0 < call.seq <= acked

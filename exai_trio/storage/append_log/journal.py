@@ -5,7 +5,7 @@ an earlier life is read when the database says what of it is folded already; unt
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -19,6 +19,7 @@ from exai_trio.storage.event_journal import Backing, EventJournal, Place
 from exai_trio.storage.journal import KeptCall, KeptOutcome, KeptSession
 from exai_trio.storage.journal_events import (
     Accepted,
+    Acknowledged,
     AnyEvent,
     Finished,
     HandedOver,
@@ -69,6 +70,10 @@ class LoggedJournal(EventJournal):
     ) -> None:
         await self._check_kept(session, request)
         await self.note(HandedOver(session, request, outcome, to))
+
+    async def acknowledge(self, acks: Mapping[str, int]) -> None:
+        index = self._index or await self.load()
+        await self.note(Acknowledged(dict(acks), index.late(acks, trio.current_time())))
 
     async def _check_kept(self, session: str, request: str) -> None:
         """Raises NotKept if there is no such call, neither in the log nor in the database."""

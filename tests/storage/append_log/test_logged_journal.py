@@ -80,15 +80,20 @@ async def test_a_call_that_gives_handles_is_over_only_before_it_could_give_one(
     assert is_kept == (("s", "1") in backing._calls)
 
 
-async def test_how_long_a_call_took_is_not_known_after_a_kill():
-    """So one that gives handles is kept."""
+async def test_what_was_over_is_over_after_a_kill(autojump_clock):
+    """Also a call that gives handles, if it was acknowledged in time. How long one took that was not is known no more."""
     journal, disk, backing = log_before_memory()
-    await journal.accept(call("1", lasting=True, handle_after_s=50.0))
-    await journal.finish("s", "1", ended(2))
-    await journal.acknowledge({"s": 2})
-    await killed(disk, backing).fold()
+    for request in ("in time", "late", "afterwards"):
+        await journal.accept(call(request, session=request, lasting=True, handle_after_s=50.0))
+        await journal.finish(request, request, ended(2))
+    await journal.acknowledge({"in time": 2})
+    await trio.sleep(51)
+    await journal.acknowledge({"late": 2})
+    journal = killed(disk, backing)
+    await journal.acknowledge({"afterwards": 2})
+    await journal.fold()
 
-    assert [("s", "1")] == list(backing._calls)
+    assert ["late", "afterwards"] == [request for _, request in backing._calls]
 
 
 async def test_what_goes_on_under_a_handle_is_kept():
