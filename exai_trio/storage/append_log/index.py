@@ -75,10 +75,7 @@ class Index:
 
     def _known(self, session: str, request: str) -> Logged:
         calls = self.sessions.setdefault(session, {})
-        return calls.setdefault(
-            request,
-            Logged(False, -inf, []),  # noqa: FBT003
-        )
+        return calls.setdefault(request, Logged(may_be_over=False, handle_at=-inf, places=[]))
 
     def _begin(self, call: KeptCall, logged: Logged) -> None:
         self.sessions.setdefault(call.session, {})[call.request] = logged
