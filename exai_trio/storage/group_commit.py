@@ -15,6 +15,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
+from exai_trio.system.change import Change
 
 T = TypeVar("T")
 
@@ -52,7 +53,7 @@ class GroupCommit:
     _unsettled: int = 0  # given to the thread and not settled yet; at 0 it is idle
     _closed: bool = False
     flush_by: float = inf
-    _room: trio.Event = attrs.field(factory=trio.Event)
+    _room: Change = attrs.field(factory=Change)
 
     @property
     def is_idle(self) -> bool:
@@ -106,7 +107,7 @@ class GroupCommit:
         """Nothing is accepted from now on; what waits is written, and then `run` ends."""
         self._closed = True
         self._waiting.put(None)
-        self._make_room()
+        self._room.tell()
 
     @property
     def last_moment(self) -> float:
@@ -138,11 +139,7 @@ class GroupCommit:
             if write.done is not None and write.fault is None:
                 write.done(write.result)
             write.settled.set()
-        self._make_room()
-
-    def _make_room(self) -> None:
-        self._room.set()
-        self._room = trio.Event()
+        self._room.tell()
 
     def _refuse_rest(self) -> None:
         rest = [*self._batch, *self._at_hand(QUEUE_LENGTH)]

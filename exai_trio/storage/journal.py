@@ -1,7 +1,7 @@
 """What the daemon asks of its journal: calls it has accepted and how they ended, kept over its own death. No SQL here.
 
 A call is kept until its outcome is acknowledged and swept, or for KEPT_S after its outcome and a grace; one that may be asked
-for by a handle is kept so long even if it is acknowledged, unless that was before any handle was given.
+for by a handle is kept so long even if it is acknowledged.
 """
 
 from collections.abc import Mapping
@@ -25,7 +25,7 @@ class KeptOutcome:
 class KeptCall:
     """An accepted call. `request` is its id as JSON, `frame` the call as it came, `seq` the number of its acknowledgement
     (0: none was given), `attempts` the runs that were begun, `timeout` seconds for each. `lasting`: its client gives handles,
-    and may have the outcome without having told anybody; not before `handle_after_s` (0: that is not known)."""
+    and may have the outcome without having told anybody."""
 
     session: str
     request: str
@@ -38,7 +38,6 @@ class KeptCall:
     at: float
     attempts: int = 1
     lasting: bool = False
-    handle_after_s: float = 0.0
     outcome: KeptOutcome | None = None
 
 

@@ -42,11 +42,9 @@ class HandedOver(Event, tag="handed over"):
 
 
 class Acknowledged(Event, tag="acknowledged"):
-    """The clients of sessions that have calls here have all frames up to these numbers. `late`: sessions and requests of calls
-    among them that a handle may have been given for before."""
+    """The clients of sessions that have calls here have all frames up to these numbers."""
 
     acks: dict[str, int]
-    late: list[tuple[str, str]] = []
 
 
 class NumberedFrom(Event, tag="numbered from"):

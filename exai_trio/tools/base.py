@@ -1,4 +1,7 @@
-"""What a tool is: a name, one class for its arguments, and a small async function. No tool is defined here."""
+"""What a tool is: a name, one class for its arguments, and a small async function.
+
+No tool is defined here.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial

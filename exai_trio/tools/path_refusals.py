@@ -1,4 +1,7 @@
-"""What can be refused of the paths that a call names before it is accepted. What the paths are for, each tool says itself."""
+"""What can be refused of the paths that a call names before it is accepted.
+
+What the paths are for, each tool says itself.
+"""
 
 from pathlib import Path
 from typing import Any

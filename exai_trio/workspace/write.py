@@ -1,4 +1,7 @@
-"""A new file inside the allowed roots: nothing is ever overwritten, no link followed. Blocking: for threads only."""
+"""A new file inside the allowed roots: nothing is ever overwritten, no link followed.
+
+Blocking: for threads only.
+"""
 
 import errno
 import os

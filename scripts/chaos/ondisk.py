@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
-from exai_trio.storage.append_log.records import records_in
+from exai_trio.storage.append_log.framing import records_in
 from exai_trio.storage.journal_events import Accepted, AnyEvent, Finished, HandedOver, decode
 
 from .provider import MARK

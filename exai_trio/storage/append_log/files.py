@@ -1,4 +1,4 @@
-"""The files of a log on disk: made, found again, written, read, removed. What stands in them is not known here.
+"""The files of a log on disk: made, found again, written, read, removed.
 
 Everything here blocks on the disk, and raises OSError.
 """

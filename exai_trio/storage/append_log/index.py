@@ -1,13 +1,12 @@
 """What stands in the log and is not in the database yet: where, and of which calls. Pure: no trio, no clock, no I/O.
 
 A call whose outcome was acknowledged before that was folded need not be in the database: it is `over`, and what is there of it
-goes. Not one that a handle may ask for: whose client gives handles, and had not acknowledged its outcome by the time at which
-it could have given one; nor one whose acceptance is not in the log any more, since nobody remembers whether it gives handles.
+goes. Not one that a handle may ask for; nor one whose acceptance is not in the log any more, since nobody remembers whether
+its client gives handles.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from itertools import chain
-from math import inf
 
 import attrs
 
@@ -27,11 +26,9 @@ from exai_trio.storage.journal_events import (
 
 @structs.define(eq=False)
 class Logged:
-    """A call of which something is in the log. `may_be_over`: its acceptance is. `handle_at`: a handle may be given from then on.
-    `seq` is its outcome's."""
+    """A call of which something is in the log. `may_be_over`: its acceptance is, and no handle asks for it. `seq` is its outcome's."""
 
     may_be_over: bool
-    handle_at: float
     places: list[Place]
     seq: int = 0
     is_finished: bool = False
@@ -46,21 +43,19 @@ class Index:
     _numbers: list[Place] = attrs.field(factory=list[Place])  # acknowledgements and beginnings
     _numbered: set[str] = attrs.field(factory=set[str])  # the sessions that those name
 
-    def note(self, event: AnyEvent, place: Place, now: float = -inf) -> None:
-        """`now` is when it happened, on whatever clock that runs steadily; of an event that is read again nobody knows."""
+    def note(self, event: AnyEvent, place: Place) -> None:
         match event:
             case Accepted(call):
-                handle_at = now + call.handle_after_s if call.lasting else inf
-                self._begin(call, Logged(may_be_over=True, handle_at=handle_at, places=[place]))
+                self._begin(call, Logged(may_be_over=not call.lasting, places=[place]))
             case Finished(session, request, outcome):
                 self._finish((session, request), outcome.seq, place)
             case RunAgain(session, request):
                 self._known(session, request).places.append(place)
             case HandedOver(session, request, outcome, to):
                 self._finish((session, request), outcome.seq, place)
-                self._begin(to, Logged(may_be_over=False, handle_at=-inf, places=[place]))
-            case Acknowledged(acks, late):
-                self._acknowledge(acks, late)
+                self._begin(to, Logged(may_be_over=False, places=[place]))
+            case Acknowledged(acks):
+                self._acknowledge(acks)
                 self._number(acks, place)
             case NumberedFrom(session):
                 self._number((session,), place)
@@ -75,7 +70,7 @@ class Index:
 
     def _known(self, session: str, request: str) -> Logged:
         calls = self.sessions.setdefault(session, {})
-        return calls.setdefault(request, Logged(may_be_over=False, handle_at=-inf, places=[]))
+        return calls.setdefault(request, Logged(may_be_over=False, places=[]))
 
     def _begin(self, call: KeptCall, logged: Logged) -> None:
         self.sessions.setdefault(call.session, {})[call.request] = logged
@@ -91,24 +86,12 @@ class Index:
         self._numbers.append(place)
         self._numbered.update(sessions)
 
-    def late(self, acks: Mapping[str, int], now: float) -> list[Name]:
-        """The calls among those that these numbers acknowledge which a handle may have been given for by now."""
-        return [name for name, call in self._acknowledged(acks) if now >= call.handle_at]
-
-    def _acknowledged(self, acks: Mapping[str, int]) -> Iterable[tuple[Name, Logged]]:
+    def _acknowledge(self, acks: Mapping[str, int]) -> None:
         for session, acked in acks.items():
-            for request, call in self.sessions.get(session, {}).items():
-                if call.may_be_over and 0 < call.seq <= acked:
-                    yield (session, request), call
-
-    def _acknowledge(self, acks: Mapping[str, int], late: Sequence[Name]) -> None:
-        kept = set(late)
-        for name, call in list(self._acknowledged(acks)):
-            if name in kept:
-                call.may_be_over = False
-            else:
-                self.over.append(name)
-                self._drop(*name)
+            calls = self.sessions.get(session, {})
+            for request in [name for name, call in calls.items() if _is_over(call, acked)]:
+                self.over.append((session, request))
+                self._drop(session, request)
 
     def _drop(self, session: str, request: str) -> None:
         calls = self.sessions[session]
@@ -135,3 +118,7 @@ class Index:
 
     def _calls(self) -> Iterable[Logged]:
         return (call for calls in self.sessions.values() for call in calls.values())
+
+
+def _is_over(call: Logged, acked: int) -> bool:
+    return call.may_be_over and 0 < call.seq <= acked

@@ -5,7 +5,7 @@ an earlier life is read when the database says what of it is folded already; unt
 """
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Final
 
@@ -19,7 +19,6 @@ from exai_trio.storage.event_journal import Backing, EventJournal, Place
 from exai_trio.storage.journal import KeptCall, KeptOutcome, KeptSession
 from exai_trio.storage.journal_events import (
     Accepted,
-    Acknowledged,
     AnyEvent,
     Finished,
     HandedOver,
@@ -71,10 +70,6 @@ class LoggedJournal(EventJournal):
         await self._check_kept(session, request)
         await self.note(HandedOver(session, request, outcome, to))
 
-    async def acknowledge(self, acks: Mapping[str, int]) -> None:
-        index = self._index or await self.load()
-        await self.note(Acknowledged(dict(acks), index.late(acks, trio.current_time())))
-
     async def _check_kept(self, session: str, request: str) -> None:
         """Raises NotKept if there is no such call, neither in the log nor in the database."""
         index = self._index or await self.load()
@@ -92,11 +87,11 @@ class LoggedJournal(EventJournal):
         body = encode(event)
         place = self.appender.append_at_once(body) if self._thread.is_idle else None
         if place is not None:
-            index.note(event, place, trio.current_time())
+            index.note(event, place)
         else:
             await self._thread.write(
                 lambda segments: segments.append(body),
-                done=lambda there: index.note(event, there, trio.current_time()),
+                done=partial(index.note, event),
             )
 
     async def names(self, principal: str) -> tuple[tuple[str, str], ...]:

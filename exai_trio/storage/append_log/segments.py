@@ -1,4 +1,4 @@
-"""A log in numbered segments: records are appended to the newest, read back, and go with the oldest. No trio here.
+"""A log in numbered segments: records are appended to the newest, read back, and go with the oldest.
 
 A segment that cannot be written any more is left, and a new one begun; a removed one is read through its descriptor.
 """
@@ -14,7 +14,7 @@ from exai_trio.storage.event_journal import Place
 from exai_trio.storage.sqlite.errors import Unreadable
 
 from .files import LogFile, LogFiles
-from .records import HEAD_BYTES, Buffer, body_at, end_of, head_of, length_of, records_in
+from .framing import HEAD_BYTES, Buffer, body_at, end_of, head_of, length_of, records_in
 
 log = logging.getLogger("exai.storage")
 

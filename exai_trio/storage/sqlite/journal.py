@@ -1,4 +1,4 @@
-"""The journal's tables in the SQLite file, as they are read and swept. The file, its writer and its faults are `store`'s."""
+"""The journal's tables in the SQLite file, as they are read and swept."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Protocol, TypeVar

@@ -1,4 +1,4 @@
-"""Rows of the journal's tables: what a call and its outcome are in columns. No statement but their inserts here.
+"""Rows of the journal's tables: what a call and its outcome are in columns.
 
 A call and its outcome are one insert each: a large request is written once. What is long is compressed, in the writer's
 thread: the disk has each byte twice, in SQLite's log and in the file.

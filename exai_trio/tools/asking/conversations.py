@@ -1,4 +1,7 @@
-"""Continuation threads as the tools use them: open one, see what is in it, add an exchange. What is stored where is the store's."""
+"""Continuation threads as the tools use them: open one, see what is in it, add an exchange.
+
+What is stored where is the store's.
+"""
 
 import hashlib
 import uuid

@@ -1,4 +1,7 @@
-"""Lines of EXAI's own logs, chosen by time and pattern. The pattern is a caller's: it runs in a process that can be stopped."""
+"""Lines of EXAI's own logs, chosen by time and pattern.
+
+The pattern is a caller's: it runs in a process that can be stopped.
+"""
 
 import json
 import re

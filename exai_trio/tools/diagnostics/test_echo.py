@@ -1,4 +1,7 @@
-"""test_echo: gives the prompt back, after a delay if asked. For load tests: it does next to nothing, on purpose."""
+"""test_echo: gives the prompt back, after a delay if asked.
+
+For load tests: it does next to nothing, on purpose.
+"""
 
 from typing import Annotated
 

@@ -1,4 +1,7 @@
-"""smart_file_download: what a provider holds under a file id, as a new file on this machine. Nothing is overwritten."""
+"""smart_file_download: what a provider holds under a file id, as a new file on this machine.
+
+Nothing is overwritten.
+"""
 
 import hashlib
 from pathlib import Path

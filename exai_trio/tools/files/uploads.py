@@ -1,6 +1,7 @@
-"""Giving files to a provider, each content once, and asking for them back. What was given stands in the registry.
+"""Giving files to a provider, each content once, and asking for them back.
 
-A file is its principal's alone. What a provider holds and the registry does not know is the home owner's, whose key it is.
+What was given stands in the registry. A file is its principal's alone. What a provider holds and the registry does
+not know is the home owner's, whose key it is.
 """
 
 import re

@@ -1,4 +1,7 @@
-"""challenge: wraps a statement so that the agent examines it again instead of agreeing. Asks no model."""
+"""challenge: wraps a statement so that the agent examines it again instead of agreeing.
+
+Asks no model.
+"""
 
 from typing import Annotated
 

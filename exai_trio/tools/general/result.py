@@ -1,4 +1,7 @@
-"""result: the outcome of a call made earlier, from whichever window, or what it does now. Where calls are kept, the daemon knows."""
+"""result: the outcome of a call made earlier, from whichever window, or what it does now.
+
+Where calls are kept, the daemon knows.
+"""
 
 from typing import Annotated
 

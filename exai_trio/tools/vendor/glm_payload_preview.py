@@ -1,4 +1,7 @@
-"""glm_payload_preview: the body that GLM would be sent for a question. Nothing is sent, no key is needed."""
+"""glm_payload_preview: the body that GLM would be sent for a question.
+
+Nothing is sent, no key is needed.
+"""
 
 from typing import Annotated, Any
 

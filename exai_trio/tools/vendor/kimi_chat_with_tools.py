@@ -1,4 +1,7 @@
-"""kimi_chat_with_tools: Kimi's chat as it is: messages, tools and tool calls in the service's own JSON. Runs no tool itself."""
+"""kimi_chat_with_tools: Kimi's chat as it is: messages, tools and tool calls in the service's own JSON.
+
+Runs no tool itself.
+"""
 
 from typing import TYPE_CHECKING, Annotated, Any
 

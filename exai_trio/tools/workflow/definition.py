@@ -1,4 +1,7 @@
-"""What makes a workflow tool: its data, and the few small functions in which it differs from the others. No tool is here."""
+"""What makes a workflow tool: its data, and the few small functions in which it differs from the others.
+
+No tool is here.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal

@@ -8,8 +8,8 @@ import trio
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.append_log.appender import Appender
+from exai_trio.storage.append_log.framing import records_in
 from exai_trio.storage.append_log.journal import LoggedJournal
-from exai_trio.storage.append_log.records import records_in
 from exai_trio.storage.append_log.segments import Segments
 from exai_trio.storage.event_journal import EventJournal
 from exai_trio.storage.group_commit import Write

@@ -1,6 +1,7 @@
-"""What has changed in a repository. Git is asked through a view of it (`files.git`), so that nothing of the repository runs.
+"""What has changed in a repository.
 
-Reads only. What git prints is bounded; its faults become ours.
+Git is asked through a view of it (`workspace.git`), so that nothing of the repository runs. Reads only. What git prints
+is bounded; its faults become ours.
 """
 
 import os

@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from exai_trio.storage.append_log.records import (
+from exai_trio.storage.append_log.framing import (
     HEAD_BYTES,
     body_at,
     end_of,
