@@ -31,7 +31,7 @@ def parser() -> ArgumentParser:
     top = ArgumentParser(
         prog="exai",
         description="A second opinion for coding agents: GLM and Kimi behind MCP.",
-        epilog="Settings come from the command line, the environment, ENV_FILE (.env) and defaults: see `exai config`.",
+        epilog="Settings come from the command line, the environment, ENV_FILE (.env), your own settings file and defaults: see `exai config`.",
     )
     top.add_argument("--version", action="version", version=f"exai {__version__}")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
@@ -42,6 +42,7 @@ def parser() -> ArgumentParser:
     _threads(commands)
     _simulate(commands)
     _config(commands)
+    _providers(commands)
     return top
 
 
@@ -136,6 +137,12 @@ def _simulate(commands: Commands) -> None:
     command.add_argument(
         "--port", dest="simulator_port", type=_port, default=0, help="0: any free port"
     )
+    command.add_argument(
+        "--as",
+        dest="local",
+        choices=("ollama", "llama-server", "lm-studio", "vllm"),
+        help="stand in for a model server of this machine instead",
+    )
     command.add_argument("--until-eof", action="store_true", help="end when stdin ends")
     command.add_argument("--request-log", metavar="FILE", help="write every request to this file")
 
@@ -152,6 +159,46 @@ def _config(commands: Commands) -> None:
         const=EDITORS[0],
         help="print the configuration of an editor",
     )
+    _config_actions(command)
+
+
+def _config_actions(command: ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION")
+    setting = actions.add_parser(
+        "set",
+        help="write a setting into your own settings file; a secret is asked for, or read from a pipe",
+    )
+    setting.add_argument("name", metavar="NAME", help="`exai config` lists all")
+    setting.add_argument("value", metavar="VALUE", nargs="?", help="none for secrets")
+    unset = actions.add_parser("unset", help="take settings out of your own settings file")
+    unset.add_argument("names", metavar="NAME", nargs="+")
+    actions.add_parser("path", help="print where your own settings file is, or would be")
+
+
+def _providers(commands: Commands) -> None:
+    command = _command(commands, "providers", "find, add, try and remove model servers")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    detect = actions.add_parser(
+        "detect", help="find model servers of this machine; nothing is sent but GET requests"
+    )
+    detect.add_argument("--json", action="store_true", help="print JSON")
+    add = actions.add_parser(
+        "add", help="let EXAI ask a server: one that was found, or one at an address"
+    )
+    add.add_argument(
+        "name", metavar="NAME", nargs="?", help="as `exai providers detect` calls it, or a new name"
+    )
+    add.add_argument("--url", metavar="URL", help="such as http://127.0.0.1:8080/v1")
+    add.add_argument(
+        "--key-variable",
+        metavar="VARIABLE",
+        default="",
+        help="the variable that holds its key; `exai config set VARIABLE` asks for the key",
+    )
+    test = actions.add_parser("test", help="ask each provider, or one, a short question")
+    test.add_argument("name", metavar="NAME", nargs="?", default="")
+    remove = actions.add_parser("remove", help="let EXAI ask a provider of the file no more")
+    remove.add_argument("name", metavar="NAME")
 
 
 def _seconds(text: str) -> float:

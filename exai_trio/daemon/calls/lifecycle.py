@@ -1,4 +1,4 @@
-"""The calls of the daemon: their table, the nursery that their tasks run in, and the way of each from admission to kept outcome.
+"""All calls of the daemon, in a nursery of their own, and the way of each from its admission to its kept outcome.
 
 The nursery outlives sessions and connections: a call answers whoever is its recipient when it ends. With a journal it is on
 disk before its acceptance goes out, and its outcome before that does; these waits are in the call's own task.

@@ -1,4 +1,4 @@
-"""What becomes of a call that an earlier daemon accepted and did not end: another run, a wait for that daemon, or a refusal."""
+"""What becomes of a call that an earlier daemon accepted and did not end."""
 
 from functools import partial
 from typing import Protocol

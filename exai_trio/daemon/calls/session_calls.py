@@ -1,4 +1,4 @@
-"""The calls of one session: how they are accepted or refused, and how their outcomes become frames to its client."""
+"""The calls of one session: accepted or refused, and answered by frames to its client."""
 
 import logging
 from functools import partial

@@ -1,11 +1,11 @@
-"""A session's frames to its client, over whichever connection is there: numbered ones in order, none lost. No calls here."""
+"""A session's frames to its client, over whichever connection is there: numbered ones in order, none lost."""
 
 import attrs
 
 from exai_trio import structs
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye, DaemonMessage, Droppable, RequestId
-from exai_trio.wire.session import SessionRules
+from exai_trio.wire.session_rules import SessionRules
 
 from .hold_queue import Held, HoldQueue
 from .outbox import Farewell, Outbox
