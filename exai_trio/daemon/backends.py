@@ -14,6 +14,7 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import StorageError
 from exai_trio.providers.gateway import Gateway, open_gateway
+from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import Conversations, FileRegistry, Owned, Threads, TokenRatios
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
@@ -68,7 +69,7 @@ async def open_models(config: Config) -> AsyncGenerator[Models]:
 
 @asynccontextmanager
 async def open_backends(config: Config, models: Models | None = None) -> AsyncGenerator[Backends]:
-    """The database of EXAI_HOME and, unless they are there already, the models, until the context ends.
+    """The database of EXAI_HOME, the log of calls before it and, unless they are there already, the models, until the context ends.
 
     Raises StorageError if the file is not ours; whatever else is wrong with it does not keep the daemon from starting.
     """
@@ -78,6 +79,10 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         power = config.durability == "power"
         opening = open_sqlite(database(config), over_power_loss=power, lasting=True)
         store = await stack.enter_async_context(opening)
+        logged = None
+        if config.durability != "off":
+            logging_calls = open_call_log(database(config), store, over_power_loss=power)
+            logged = await stack.enter_async_context(logging_calls)
         ratios = SqliteRatios(store)
         yield Backends(
             models=models,
@@ -86,8 +91,8 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             uploads=SqliteUploads(store),
             ratios=ratios,
             learnt=await _learnt(ratios),
-            journal=store.journal(),
-            store=store,
+            journal=logged.journal if logged else None,
+            store=logged or store,
             known_at=await _known_at(store),
         )
 

@@ -104,3 +104,7 @@ class Journal(Protocol):
         first, and goes SWEEP_GRACE_S later, or `unnumbered_s`. Without a time that is trusted (None) nothing is old.
         """
         ...
+
+    async def retire(self) -> None:
+        """Another process is about to read the journal, and to write it; what is written from here later, it is to find as well."""
+        ...

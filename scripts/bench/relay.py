@@ -1,13 +1,12 @@
 """The shim and the way through shim and daemon, ours and the floor's by turns: start, memory, echoes."""
 
-import sqlite3
 import time
 from collections.abc import Generator, Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 
 from .editor import Editor
 from .pairs import IN_FLIGHT, ROOM, SIDES, Daemon, Side, both, our_daemon
-from .processes import home, settled_weight
+from .processes import settled_weight
 from .report import Goal, Row, median, percentile
 
 _MIB = 1024 * 1024
@@ -133,45 +132,36 @@ def load(*, quick: bool) -> Iterator[Row]:
 
 
 def journal(*, quick: bool) -> Iterator[Row]:
-    """What a call costs more when it and its outcome are on disk: two daemons of ours, by turns. And what SQLite takes for that
-    by itself, when it is asked as seldom as a call comes: the processor has done something else meanwhile."""
-    blocks, calls = (10, 20) if quick else (80, 50)
+    """What it costs that each call and its outcome are on disk: two daemons of ours, by turns."""
     with our_daemon(**ROOM) as kept, our_daemon(EXAI_DURABILITY="off", **ROOM) as not_kept:
         daemons: dict[Side, Daemon] = {"ours": kept, "floor": not_kept}
         with _editors(daemons) as editors:
-            seconds = _none()
-            for side in _by_turns(blocks):
-                seconds[side] += editors[side].timed_calls(calls, _PROMPT)
-    with_it, without = (percentile(seconds[side], 50) * 1000 for side in SIDES)
-    yield Row(
-        what="journal (EXAI_DURABILITY=process): echo p50 with it, and without it as floor",
-        unit="ms",
-        ours=with_it,
-        floor=without,
-    )
-    yield Row(
-        what="journal: added to a call, p50 (floor: two inserts by SQLite alone)",
-        unit="ms",
-        ours=with_it - without,
-        floor=percentile(_bare_inserts(blocks * calls // 4, without / 1000), 50) * 1000,
-        goal=Goal("at most", 0.3),
-    )
+            yield _journalled_echo(editors, *((10, 20) if quick else (80, 50)))
+            for size, prompt, calls, share in (
+                ("1 KiB", _PROMPT, 2000, 0.75),
+                ("64 KiB", _LARGE, 400, 0.85),
+            ):
+                rates = _rates(editors, prompt, 4 if quick else 12, calls // 2 if quick else calls)
+                yield Row(
+                    what=f"journal: echo, {IN_FLIGHT} in flight, {size}: calls per second with it, without it as floor",
+                    unit="/s",
+                    ours=median(rates["ours"]),
+                    floor=median(rates["floor"]),
+                    goal=Goal("at least", share, of_floor=True),
+                )
 
 
-def _bare_inserts(count: int, pause_s: float) -> list[float]:
-    """Seconds that two rows of a prompt's size took each time, in a table with one index."""
-    took: list[float] = []
-    with home() as where, closing(sqlite3.connect(where / "bare.db", isolation_level=None)) as bare:
-        for setting in ("journal_mode = WAL", "synchronous = NORMAL", "wal_autocheckpoint = 0"):
-            bare.execute(f"PRAGMA {setting}")
-        bare.execute("CREATE TABLE rows (session TEXT, request TEXT, frame TEXT, UNIQUE (session, request))")  # fmt: skip
-        for number in range(count):
-            time.sleep(pause_s)
-            began = time.perf_counter()
-            for kind in ("call", "outcome"):
-                bare.execute("INSERT INTO rows VALUES (?, ?, ?)", (kind, str(number), _PROMPT))
-            took.append(time.perf_counter() - began)
-    return took
+def _journalled_echo(editors: dict[Side, Editor], blocks: int, calls: int) -> Row:
+    seconds = _none()
+    for side in _by_turns(blocks):
+        seconds[side] += editors[side].timed_calls(calls, _PROMPT)
+    return Row(
+        what="journal (EXAI_DURABILITY=process): echo p50 with it, without it as floor",
+        unit="ms",
+        ours=percentile(seconds["ours"], 50) * 1000,
+        floor=percentile(seconds["floor"], 50) * 1000,
+        goal=Goal("at most", 1.1, of_floor=True),
+    )
 
 
 @contextmanager

@@ -15,9 +15,9 @@ import pytest
 from kept_calls import call, outcome
 
 from exai_trio.errors import StorageError
+from exai_trio.storage.space_reserve import Ballast
 from exai_trio.storage.sqlite.errors import Damaged, DiskFull, NotKept, NotOurs, Unreadable
 from exai_trio.storage.sqlite.quarantine import marker, note
-from exai_trio.storage.sqlite.space_reserve import Ballast
 from exai_trio.storage.sqlite.store import open_sqlite
 
 pytestmark = pytest.mark.real

@@ -35,7 +35,7 @@ class NotKept(StorageError):
 
 def kind_of(fault: Exception) -> type[StorageError]:
     name = _name_of(fault)
-    if name == "SQLITE_FULL" or getattr(fault, "errno", 0) in {errno.ENOSPC, errno.EDQUOT}:
+    if name == "SQLITE_FULL":
         return DiskFull
     if name == "SQLITE_CONSTRAINT_FOREIGNKEY":
         return NotKept
@@ -60,6 +60,8 @@ def remedy_of(fault: Exception) -> str:
 
 def _name_of(fault: Exception) -> str:
     """SQLite's name of it. A message of SQLite's that is no text quotes what is broken."""
+    if getattr(fault, "errno", 0) in {errno.ENOSPC, errno.EDQUOT}:
+        return "SQLITE_FULL"
     if isinstance(fault, UnicodeDecodeError):
         return "SQLITE_CORRUPT"
     return getattr(fault, "sqlite_errorname", "")

@@ -1,8 +1,7 @@
 """One writer for many tasks: what waits while a batch is written becomes the next batch. No SQL and no database here.
 
-The writer is one thread for the life of its owner: a write wakes it, and the end of a batch wakes the loop once. While it is
-idle, the loop may carry out a brief write itself. The thread outlives its owner's cancellation just long enough to flush what
-was accepted.
+The writer is one thread for the life of its owner: a write wakes it, and the end of a batch wakes the loop once. The thread
+outlives its owner's cancellation just long enough to flush what was accepted.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -31,11 +30,11 @@ LEAST_FLUSH_S = 0.5
 class Write:
     """One piece of work for the writer's thread, and its outcome: `result` or `fault`, valid once `settled` is set.
 
-    `whole`: the work is one statement, which is done or not done without a transaction around it.
+    `done` is called with the result, on the loop, whether or not anybody waits for it still.
     """
 
     work: Callable[[Any], Any]
-    whole: bool = False
+    done: Callable[[Any], None] | None = None
     settled: trio.Event = attrs.field(factory=trio.Event)
     result: Any = None
     fault: Exception | None = None
@@ -44,19 +43,11 @@ class Write:
 Commit = Callable[[Sequence[Write]], None]
 """Runs in a thread: carries out each write, all durable or refused when it returns, and fills in the outcomes."""
 
-AtOnce = Callable[[Callable[[Any], None]], bool]
-"""Runs on the loop while the thread is idle: does the work if that is quick, and returns whether it did."""
-
-
-def never(_: Callable[[Any], None]) -> bool:
-    return False
-
 
 @structs.define(eq=False)
 class GroupCommit:
     """The way in for any task; made by `open_group_commit`, which alone runs and closes it. `flush_by` is on trio's clock."""
 
-    _at_once: AtOnce = never
     _waiting: SimpleQueue[Write | None] = attrs.field(factory=SimpleQueue[Write | None])
     _batch: list[Write] = attrs.field(factory=list[Write])
     _unsettled: int = 0  # given to the thread and not settled yet; at 0 it is idle
@@ -64,8 +55,16 @@ class GroupCommit:
     flush_by: float = inf
     _room: Change = attrs.field(factory=Change)
 
-    async def write(self, work: Callable[[Any], T], *, whole: bool = False) -> T:
-        """Have `work` done in the next batch. Cancelling before it is accepted leaves nothing done; after that it is done whole.
+    @property
+    def is_idle(self) -> bool:
+        """It is open, and the thread has nothing to do."""
+        return not self._closed and not self._unsettled
+
+    async def write(
+        self, work: Callable[[Any], T], *, done: Callable[[T], None] | None = None
+    ) -> T:
+        """Have `work` done in the next batch, and `done` called with what it returns. Cancelling before it is accepted leaves
+        nothing done; after that it is done whole.
 
         Raises: StorageError.
         """
@@ -76,7 +75,7 @@ class GroupCommit:
             await self._room.wait()
         if self._closed:
             raise StorageError("The store is closed.")
-        write = Write(work, whole)
+        write = Write(work, done)
         self._unsettled += 1
         self._waiting.put(write)
         await write.settled.wait()
@@ -84,17 +83,7 @@ class GroupCommit:
             raise write.fault
         return cast("T", write.result)
 
-    async def write_briefly(self, work: Callable[[Any], None]) -> None:
-        """Have `work`, one statement of little data, done at once if that is quick and nothing waits, else as `write` does. In the
-        first case no other task has a turn.
-
-        Raises: StorageError.
-        """
-        await trio.lowlevel.checkpoint_if_cancelled()
-        if self._closed or self._unsettled or not self._at_once(work):
-            await self.write(work, whole=True)
-
-    async def run(self, commit: Commit) -> None:
+    async def run(self, commit: Commit, thread_name: str) -> None:
         """Write until closed. What is not written when this ends, or is cancelled, is refused."""
         # The token: with from_thread.run_sync the thread would wait for the loop before it takes the next batch.
         token = trio.lowlevel.current_trio_token()
@@ -108,7 +97,7 @@ class GroupCommit:
 
         try:
             await trio.to_thread.run_sync(
-                write_batches, thread_name="exai storage writer", limiter=trio.CapacityLimiter(1)
+                write_batches, thread_name=thread_name, limiter=trio.CapacityLimiter(1)
             )
         finally:
             self._closed = True
@@ -147,6 +136,8 @@ class GroupCommit:
     def _settle(self, batch: Sequence[Write]) -> None:
         self._unsettled -= len(batch)
         for write in batch:
+            if write.done is not None and write.fault is None:
+                write.done(write.result)
             write.settled.set()
         self._room.tell()
 
@@ -158,15 +149,17 @@ class GroupCommit:
 
 
 @asynccontextmanager
-async def open_group_commit(commit: Commit, at_once: AtOnce = never) -> AsyncGenerator[GroupCommit]:
+async def open_group_commit(
+    commit: Commit, thread_name: str = "exai storage writer"
+) -> AsyncGenerator[GroupCommit]:
     """Accept writes until the block is left; then flush those that wait, for at most FLUSH_S, and until `flush_by`."""
-    group = GroupCommit(at_once)
+    group = GroupCommit()
     # Shielded, so that the end of the daemon does not cut the flush; ended by the close, or by the deadline set below.
     flushing = trio.CancelScope(shield=True)
 
     async def write_on() -> None:
         with flushing:
-            await group.run(commit)
+            await group.run(commit, thread_name)
 
     async with trio.open_nursery() as writing:
         try:

@@ -1,6 +1,6 @@
 """A file that takes up room on the disk, so that there is some to give back when the disk is full. No database here.
 
-Everything here blocks on the disk: it runs in the store's threads.
+What it does to the disk blocks: that runs in the store's threads.
 """
 
 import errno
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from exai_trio import structs
+from exai_trio.storage.sqlite.errors import DiskFull
 
 BALLAST_BYTES: Final = 4 * 2**20  # the outcomes of the calls that run when the disk fills up
 
@@ -20,6 +21,14 @@ class Ballast:
     path: Path
     size: int = BALLAST_BYTES
     spent: bool = False
+
+    def check_unspent(self) -> None:
+        """Raises DiskFull while what room is left is needed."""
+        if self.spent:
+            raise DiskFull(
+                "The disk is full; what room is left is for the outcomes of the calls that run.",
+                retry_after_s=10.0,
+            )
 
     def spend(self) -> bool:
         """Give the room back. False if it was given back already."""
