@@ -20,7 +20,7 @@ from .supervision import Hindered, Job, JobGaveUp, every, name_of
 
 log = logging.getLogger("exai.jobs")
 
-_SOON, _LATEST = 0.75, 0.95  # of EXAI_PROGRESS_INTERVAL_S: together rather than one by one
+_SOON, _LATEST = 0.75, 0.9  # of EXAI_PROGRESS_INTERVAL_S: together rather than one by one
 
 
 @structs.frozen(kw_only=True)

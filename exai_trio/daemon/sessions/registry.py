@@ -237,6 +237,8 @@ class Sessions:
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
             session.roots = allowed_roots(self.context.config, session.principal, hello.roots)
+        most = self.context.config.ws_max_bytes
+        session.sender.max_frame = min(hello.max_frame_bytes or most, most)
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:

@@ -1,8 +1,47 @@
-"""What the shim and the daemon say to each other on a new connection, and what is acknowledged on it."""
+"""The hello: who we are, which session we come back to, and answers that are none."""
 
 import attrs
 import pytest
 import trio
+
+from exai_trio.daemon.connections.auth import Tokens
+
+SECRET = "a secret that is long enough for its algorithm"
+
+
+async def test_a_wrong_token_is_said_and_tried_again(make_world, autojump_clock):
+    """While the daemon refuses us calls are answered at once, naming the setting; the loop goes on."""
+    async with make_world(hello_error="unauthorized") as world:
+        world.call(1)
+        answer = await world.lines.wait_answer(1, 5)
+        world.daemon.hello_error = None
+        world.call(2)
+        await world.lines.wait_answer(2, 5)
+
+    text = answer["result"]["content"][0]["text"]
+    assert "EXAI_WS_TOKEN" in text
+    assert "UNAUTHORIZED" in text
+
+
+@pytest.mark.parametrize(("token", "signs"), [("", True), ("a shared token", False)])
+async def test_a_shim_with_the_daemons_secret_signs_for_itself(
+    make_world, config, autojump_clock, token, signs
+):
+    """Where there is no shared token the daemon gets a JWT that it can check, and it is the same person every time."""
+    settings = attrs.evolve(
+        config, ws_token=token, jwt_secret_key=SECRET, jwt_issuer="us", jwt_audience="exai"
+    )
+    async with make_world(settings) as world:
+        await world.daemon.wait_for("list_tools")
+        await world.daemon.hang_up()
+        hellos = [await world.daemon.wait_for("hello", visit) for visit in (1, 2)]
+
+    doors = Tokens(attrs.evolve(settings, ws_token="another" if signs else token))
+    expected = "jwt:exai" if signs else "token"
+    assert [doors.principal(hello.get("token"), hello.get("jwt")) for hello in hellos] == [
+        expected
+    ] * 2
+    assert [bool(hello["jwt"]) for hello in hellos] == [signs] * 2
 
 
 @pytest.mark.parametrize("token", ["", "secret"])
@@ -58,32 +97,6 @@ async def test_a_daemon_that_does_not_answer_the_hello_gets_no_calls(make_world,
 
     assert "ToolsChanged" in told[0]["message"]
     assert (2, 1) == (world.daemon.visits, len(world.daemon.ops("call_tool")))
-
-
-async def test_a_connection_is_used_once_a_ping_has_come_back(make_world, autojump_clock):
-    """A door behind which nobody speaks gets no calls."""
-    async with make_world(unproven_visits=1) as world:
-        world.call(1)
-        await world.lines.wait_answer(1)
-
-    assert (2, 1) == (world.daemon.visits, len(world.daemon.ops("call_tool")))
-
-
-async def test_what_came_together_is_acknowledged_in_one_frame(make_world, autojump_clock):
-    """And the list of tools is asked for once for each connection."""
-    async with make_world(silent=True) as world:
-        for id_ in range(5):
-            world.call(id_, key=f"k{id_}")
-        await world.daemon.wait_for("call_tool", 5)
-        for id_ in range(5):
-            await world.daemon.outcome(f"k{id_}")
-        await trio.sleep(1)
-        world.call(9)
-        await world.daemon.wait_for("call_tool", 6)
-        await trio.sleep(1)
-
-    assert [5] == [ack["seq"] for ack in world.daemon.ops("ack")]
-    assert 1 == len(world.daemon.ops("list_tools"))
 
 
 async def test_an_expired_token_is_followed_by_a_new_one_at_once(

@@ -10,14 +10,14 @@ import msgspec
 from exai_trio import structs
 from exai_trio.mcp.versions import Result
 
-log = logging.getLogger("exai.shim")
+log = logging.getLogger("exai.mcp")
 
 MAX_ANSWER: Final = 8 * 2**20  # bytes of one line; some clients stop at 10 MiB
 _HEAD: Final = 4_000  # characters
 
 
 @structs.frozen
-class Shelf:
+class LargeResults:
     """A directory for large answers; made when first needed, readable by nobody else."""
 
     folder: Path
@@ -43,7 +43,7 @@ class Shelf:
             return {"content": [{"type": "text", "text": text}], "isError": True, **kept}
 
     def shortened(self, result: Result, call: str) -> Result:
-        """The same result with its longest texts on the shelf instead. Raises OSError."""
+        """The same result with its longest texts in a file instead. Raises OSError."""
         texts = [str(part["text"]) for part in result["content"]]
         whole = "\n".join(texts)
         path = self.keep(whole, call)

@@ -6,7 +6,7 @@ import attrs
 import msgspec
 
 from exai_trio.mcp.versions import Dialect, Result
-from exai_trio.wire.messages import CallResult, Fault
+from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallResult, Fault
 
 _NOT_RUN: Final = frozenset({
     "INVALID_REQUEST", "VALIDATION_ERROR", "UNAUTHORIZED", "NOT_FOUND", "TOOL_NOT_FOUND", "OVER_CAPACITY",
@@ -53,7 +53,7 @@ def _facts(outcome: CallResult) -> dict[str, Any]:
 
 def failure(name: str, fault: Fault, dialect: Dialect, ran: str | None = None) -> Result:
     """The result of a call that failed: what happened, whether it ran, what to do; the details are for programs."""
-    parts = [_sentence(f"{name} failed ({fault.code}): {fault.message}"), ran or _ran(fault.code)]
+    parts = [_sentence(f"{name} failed ({fault.code}): {fault.message}"), ran or _ran(fault)]
     advice = _advice(fault)
     if advice:
         parts.append(advice)
@@ -71,7 +71,10 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
-def _ran(code: str) -> str:
+def _ran(fault: Fault) -> str:
+    code = fault.code
+    if fault.details and fault.details.get("reason") == ANSWER_TOO_LARGE:
+        return "The call ran."
     if code in _NOT_RUN:
         return "The call did not run."
     if code in _MAY_HAVE_RUN:
