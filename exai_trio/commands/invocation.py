@@ -1,7 +1,9 @@
 """A command on its way, as the command line hands it over."""
 
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+import attrs
 
 from exai_trio import structs
 from exai_trio.settings.load import Loaded
@@ -12,7 +14,7 @@ class Started:
     """`env_file` is the absolute path of the file of settings that was read, if any, and `found` says that nobody named it; `pathsep` separates lists of paths;
     `module_path` is PYTHONPATH as processes of ours get it, where that differs from ours.
 
-    `reread` gives the settings as they are now: the file may have changed. Raises OSError or UnicodeError.
+    `environ` is for what is no setting: how the terminal wants to be treated. `reread` gives the settings as they are now: the file may have changed. Raises OSError or UnicodeError.
     """
 
     arguments: Namespace
@@ -22,3 +24,4 @@ class Started:
     pathsep: str = ":"
     module_path: str | None = None
     reread: Callable[[], Loaded] | None = None
+    environ: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
