@@ -63,6 +63,12 @@ class Console:
         self.out.write((harmless(text) if self.screen else text) + end)
         self.out.flush()
 
+    def tell(self, text: str) -> None:
+        """Write lines to stdout; on a terminal in lines that it holds."""
+        if self.screen:
+            text = "\n".join(wrapped(harmless(text), self.columns(), "  "))
+        self.say(text)
+
     def draw(self, text: str) -> None:
         """Write to stdout what was made for a terminal, of harmless text."""
         self.out.write(text)

@@ -3,7 +3,7 @@
 from argparse import Namespace
 from collections.abc import Callable
 
-from exai_trio.commands.usage import calling_options, looking_options
+from exai_trio.commands.usage import calling_options, daemon_options, looking_options
 from exai_trio.commands.usage.building import (
     Commands,
     command as _command,
@@ -122,12 +122,16 @@ def _config(commands: Commands) -> None:
 BUILDERS: dict[str, Build] = {
     "ask": calling_options.ask,
     "call": calling_options.call,
+    "models": looking_options.models,
     "tools": looking_options.tools,
     "threads": _threads,
     "status": looking_options.status,
     "doctor": looking_options.doctor,
+    "logs": looking_options.logs,
     "config": _config,
     "serve": _serve,
+    "stop": daemon_options.stop,
+    "restart": daemon_options.restart,
     "shim": _shim,
     "simulate": _simulate,
 }

@@ -13,7 +13,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from exai_trio import structs
-from exai_trio.errors import NotFoundError, ServiceUnavailableError
+from exai_trio.errors import NotConfiguredError, NotFoundError
 
 from .catalogue import Catalogue, ModelInfo
 
@@ -46,7 +46,7 @@ class Router:
     def choose(
         self, name: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
     ) -> ModelChoice:
-        """Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set."""
+        """Raises: NotFoundError with the nearest names; NotConfiguredError naming what to set."""
         wanted = name.strip()
         if len(wanted) > _LONGEST:
             raise NotFoundError(f"no model has a name of {len(wanted)} characters")
@@ -130,15 +130,15 @@ class Router:
             details={"model": name, "nearest": nearest},
         )
 
-    def _not_configured(self, provider: str, name: str) -> ServiceUnavailableError:
-        return ServiceUnavailableError(
+    def _not_configured(self, provider: str, name: str) -> NotConfiguredError:
+        return NotConfiguredError(
             f"{name} is served by {provider}, which is not configured: {self.remedies[provider]}",
             details={"model": name, "provider": provider},
         )
 
-    def _nothing_configured(self) -> ServiceUnavailableError:
+    def _nothing_configured(self) -> NotConfiguredError:
         remedies = "; or ".join(self.remedies.values())
-        return ServiceUnavailableError(
+        return NotConfiguredError(
             f"no model provider is configured: {remedies}; or EXAI_SIMULATE=true to try EXAI without a key"
         )
 
