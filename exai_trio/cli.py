@@ -236,15 +236,12 @@ def _unheard() -> int:
 
 
 def _complain(line: str) -> None:
-    _write_aside(f"exai: {line}\n")
+    from exai_trio.commands.console import Console  # noqa: PLC0415  # only when there is something to complain of
+
+    Console.of_process().note(f"exai: {line}")
 
 
 def _suggest(line: str) -> None:
-    _write_aside(f"try: {line}\n")
+    from exai_trio.commands.console import Console  # noqa: PLC0415  # as above
 
-
-def _write_aside(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-    except (OSError, ValueError, AttributeError):  # AttributeError: there is no stderr
-        return
+    Console.of_process().hint(f"try: {line}")

@@ -177,8 +177,9 @@ class _Report:
             self.console.note(f"— written to {self.wanted.output}")
         for line in notices(answer):
             self.console.note(line)
-        going_on = " · go on: exai ask -c '…'" if answer.continuation_id else ""
-        self.console.note(summary(answer, self.seconds) + going_on)
+        self.console.note(
+            summary(answer, self.seconds, self.console.columns(), how="exai ask -c '…'")
+        )
 
     def _say_json(self, value: Mapping[str, Any]) -> None:
         self.console.erase()

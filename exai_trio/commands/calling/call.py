@@ -83,8 +83,8 @@ def _report(
         live.complete(answer.content)
     live.leave()
     if console.live:
-        for line in (*notices(answer), summary(answer, seconds)):
+        for line in notices(answer):
             console.note(line)
-        if answer.continuation_id:
-            console.hint(f"— go on with continuation_id={answer.continuation_id}")
+        how = f"continuation_id={answer.continuation_id}"
+        console.note(summary(answer, seconds, console.columns(), how=how))
     return DONE
