@@ -134,6 +134,8 @@ BUILDERS: dict[str, Build] = {
     "restart": daemon_options.restart,
     "shim": _shim,
     "simulate": _simulate,
+    "completion": daemon_options.completion,
+    "help": daemon_options.manual,
 }
 
 

@@ -26,7 +26,7 @@ def test_every_command_has_its_module():
         action.choices for action in parser()._actions if isinstance(action.choices, dict)
     )
 
-    assert set(cli.MODULES) == set(commands)
+    assert set(cli.MODULES) == set(commands) - {"help"}
     for module in cli.MODULES.values():
         assert callable(import_module(f"exai_trio.commands.{module}").main)
 
@@ -218,7 +218,7 @@ def test_a_failure_is_one_line(fault, code, words, monkeypatch, capfd):
     assert code == main(["config"])
     said = capfd.readouterr().err
     assert words in said
-    assert said.count("\n") <= 1
+    assert len([line for line in said.splitlines() if not line.startswith("try: exai")]) <= 1
 
 
 def test_debug_shows_where(monkeypatch, capfd):
