@@ -7,9 +7,14 @@ from contextlib import contextmanager
 
 import pytest
 import trio
+from hypothesis import settings
 
 Scenario = Callable[[], Awaitable[None]]
 SweepRunner = Callable[..., Awaitable[int]]
+
+# How long an example takes says how busy the machine is, and nothing of the example.
+settings.register_profile("exai", deadline=None)
+settings.load_profile("exai")
 
 
 class CancelAtStep(trio.abc.Instrument):

@@ -1,4 +1,7 @@
-"""The Provider of one OpenAI-compatible service: its dialect spoken over HTTP. No retries, permits or counting here."""
+"""The Provider of one OpenAI-compatible service: its dialect spoken over HTTP.
+
+No retries, permits or counting here.
+"""
 
 import math
 from collections import deque

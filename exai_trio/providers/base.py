@@ -1,4 +1,7 @@
-"""What a model provider is to the rest of EXAI: the Protocol and its records. No HTTP here, no vendor's names."""
+"""What a model provider is to the rest of EXAI: the Protocol and its records.
+
+No HTTP here, no vendor's names.
+"""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager

@@ -1,4 +1,7 @@
-"""All providers behind one door: who answers, under which permits and guard, and what it cost. No HTTP and no vendor here."""
+"""All providers behind one door: who answers, under which permits and guard, and what it cost.
+
+No HTTP and no vendor here.
+"""
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping

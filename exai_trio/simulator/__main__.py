@@ -1,4 +1,7 @@
-"""`python -P -m exai_trio.simulator`: the simulator alone. `exai simulate` is the same with EXAI's own command line."""
+"""`python -P -m exai_trio.simulator`: the simulator alone.
+
+`exai simulate` is the same with EXAI's own command line.
+"""
 
 import argparse
 from functools import partial

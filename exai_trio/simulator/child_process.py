@@ -23,7 +23,8 @@ async def main(
     request_log: Path | None = None,
     names: OurNames | None = None,
 ) -> None:
-    """Print `{"simulator": origin}` once it serves; return at SIGTERM or SIGINT, with `until_eof` also at the end of stdin."""
+    """Print `{"simulator": origin}` once it serves; return at SIGTERM or SIGINT, with `until_eof` also at the end of stdin.
+    Cancelling closes the listener and every connection."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as running:
             running.start_soon(_end_at_signal, signals, running.cancel_scope)

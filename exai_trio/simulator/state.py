@@ -1,6 +1,7 @@
-"""Everything the simulator remembers: the request log, what is open, what tests armed, caches, files. Synchronous; no HTTP here.
+"""Everything the simulator remembers: the request log, what is open, what tests armed, caches, files.
 
-All of it is bounded: the log by LOGGED requests and LOGGED_BYTES, counters of attempts by ATTEMPTS calls, armed faults by ARMED.
+Synchronous; no HTTP here. All of it is bounded: the log by LOGGED requests and LOGGED_BYTES, counters of attempts by
+ATTEMPTS calls, armed faults by ARMED.
 """
 
 from collections import OrderedDict, deque

@@ -1,4 +1,7 @@
-"""What a tool is: a name, one class for its arguments, and a small async function. No tool is defined here."""
+"""What a tool is: a name, one class for its arguments, and a small async function.
+
+No tool is defined here.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -52,7 +55,7 @@ class CallArchive(Protocol):
     async def report(self, call_id: str, principal: str, wait_s: float) -> CallReport:
         """What has become of that call of this principal, once it has ended or `wait_s` have passed.
 
-        Raises: NotFoundError if there is none, or it is another principal's; StorageError.
+        Raises: NotFoundError if there is none, or it is another principal's; StorageError. Cancelling leaves the call as it is.
         """
         ...
 
@@ -170,17 +173,18 @@ class Tool:
     `paths` are the arguments that name files, and what for: what can be refused of them is, before the call is accepted.
     `tolerated` are argument names that old clients send and that are dropped silently. `seldom` are arguments that only the
     full profile lists; they are taken all the same.
+    Cancelling `run` ends its requests and processes; what it has stored by then stays.
     """
 
     name: str
     description: str
     arguments: type
     run: Run
+    repeatable: bool
     kind: Literal["simple", "workflow"] = "simple"
     visibility: Visibility = "full"
     asks_model: bool = False
     read_only: bool = True
-    repeatable: bool = True
     cacheable: bool = False
     reports: bool = False
     punctual: bool = False

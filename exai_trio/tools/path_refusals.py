@@ -1,4 +1,7 @@
-"""What can be refused of the paths that a call names before it is accepted. What the paths are for, each tool says itself."""
+"""What can be refused of the paths that a call names before it is accepted.
+
+What the paths are for, each tool says itself.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -13,7 +16,7 @@ _HERE = frozenset({"", "."})  # the first root, where a tool takes that
 
 
 async def check(tool: Tool, arguments: Any, roots: tuple[Path, ...], files: FileReader) -> None:  # noqa: ANN401 - the tool's own class
-    """Raises: ArgumentError, NotFoundError naming the argument."""
+    """Raises: ArgumentError, NotFoundError naming the argument. Cancelling leaves the look at the disk to its thread."""
     for field, use in tool.paths.items():
         named: str | tuple[str, ...] = getattr(arguments, field)
         each = (named,) if isinstance(named, str) else named

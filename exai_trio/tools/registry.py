@@ -1,6 +1,7 @@
-"""All tools, which of them are offered, and how they are listed. Tools themselves are in modules of their own.
+"""All tools, which of them are offered, and how they are listed.
 
-Light to import: the shim builds its list from here when no daemon answers.
+Tools themselves are in modules of their own. Light to import: the shim builds its list from here when no daemon
+answers.
 """
 
 import logging

@@ -1,6 +1,7 @@
-"""Bytes as text: UTF-8, else what a byte order mark says, else the encoding that they look like. What is no text stays bytes. Pure.
+"""Bytes as text: UTF-8, else what a byte order mark says, else the encoding that they look like. Pure.
 
-Which encoding it was, and how many bytes were no part of it, is kept for whoever reads the text.
+What is no text stays bytes. Which encoding it was, and how many bytes were no part of it, is kept for whoever reads
+the text.
 """
 
 import codecs

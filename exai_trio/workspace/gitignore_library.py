@@ -1,6 +1,6 @@
-"""What .gitignore files leave out, as a library reads them: for where git is missing. A line that it cannot read costs that line.
+"""What .gitignore files leave out, as a library reads them: for where git is missing.
 
-Blocking: for threads only.
+A line that it cannot read costs that line. Blocking: for threads only.
 """
 
 import re

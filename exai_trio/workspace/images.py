@@ -1,4 +1,7 @@
-"""Images for models that see: a path or a data URL becomes a data URL of the type that its bytes show. Blocking: for threads only."""
+"""Images for models that see: a path or a data URL becomes a data URL of the type that its bytes show.
+
+Blocking: for threads only.
+"""
 
 import base64
 import binascii

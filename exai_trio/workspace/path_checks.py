@@ -1,4 +1,7 @@
-"""Whether the paths of a call may be used, found out before anything is sent or written. Blocking: for threads only."""
+"""Whether the paths of a call may be used, found out before anything is sent or written.
+
+Blocking: for threads only.
+"""
 
 from collections.abc import Iterable
 from typing import Literal

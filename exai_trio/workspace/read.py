@@ -60,7 +60,8 @@ Find = Callable[[str, Access], Iterator[tuple[str, ReadOne]]]
 
 @structs.frozen
 class FileReader:
-    """Reads in threads of its own limiter, so that slow disks hold up nothing else."""
+    """Reads in threads of its own limiter, so that slow disks hold up nothing else.
+    Who is cancelled leaves a read to its thread, which finishes alone; `opened` and writing wait for it."""
 
     # Four calls read at once; more would only queue at the disk.
     limiter: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 4))
@@ -120,15 +121,18 @@ class FileReader:
         """Raises what using any of these paths would: ArgumentError, NotFoundError. Of large files the beginning is looked at."""
         await self._in_thread(partial(path_checks.check, tuple(given), use, self.access(roots)))
 
-    async def find_place(self, given: str, roots: tuple[Path, ...]) -> Place:
-        """Where a new file may be written. Raises: ArgumentError."""
-        return await self._in_thread(partial(write.find_place, given, roots))
+    async def find_place(
+        self, given: str, roots: tuple[Path, ...], *, again: bool = False
+    ) -> Place:
+        """Where a new file may be written; `again`: an earlier run may have written it. Raises: ArgumentError."""
+        return await self._in_thread(partial(write.find_place, given, roots, again=again))
 
-    async def write_new(self, place: Place, usual_name: str, content: bytes) -> Path:
+    async def write_new(
+        self, place: Place, usual_name: str, content: bytes, *, again: bool = False
+    ) -> Path:
         """Raises: ArgumentError. Cancelling waits until the file is whole or gone."""
-        return await trio.to_thread.run_sync(
-            write.write_new, place, usual_name, content, limiter=self.limiter
-        )
+        writing = partial(write.write_new, place, usual_name, content, again=again)
+        return await trio.to_thread.run_sync(writing, limiter=self.limiter)
 
     async def _in_thread(self, read: Callable[[], T]) -> T:
         return await trio.to_thread.run_sync(

@@ -1,4 +1,7 @@
-"""A file opened once to be handed on: what is checked, hashed and sent are the same bytes. Blocking: for threads only."""
+"""A file opened once to be handed on: what is checked, hashed and sent are the same bytes.
+
+Blocking: for threads only.
+"""
 
 import hashlib
 import os

@@ -1,8 +1,12 @@
-"""A new file inside the allowed roots: nothing is ever overwritten, no link followed. Blocking: for threads only."""
+"""A new file inside the allowed roots: nothing is ever overwritten, no link followed.
+
+Blocking: for threads only.
+"""
 
 import errno
 import os
 import re
+import secrets as random_names
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,7 +15,11 @@ from exai_trio.errors import ArgumentError
 from exai_trio.workspace import safe_open, secrets
 from exai_trio.workspace.path_policy import shown
 
-_FLAGS = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_NAMELESS = getattr(
+    os, "O_TMPFILE", 0
+)  # Linux: a file without a name, which nobody can leave behind
 _UNSAFE = re.compile(r"[^\w.() -]")
 _LONGEST_NAME = 120
 
@@ -24,8 +32,8 @@ class Place:
     name: str = ""
 
 
-def find_place(given: str, roots: tuple[Path, ...]) -> Place:
-    """A directory, or a new name in one. Raises: ArgumentError."""
+def find_place(given: str, roots: tuple[Path, ...], *, again: bool = False) -> Place:
+    """A directory, or a new name in one; if it is asked for `again`, the name may be there. Raises: ArgumentError."""
     resolved = safe_open.resolve(given, roots)
     if secrets.by_name(str(resolved)) == secrets.STORE_LOOK:
         raise ArgumentError(
@@ -33,7 +41,7 @@ def find_place(given: str, roots: tuple[Path, ...]) -> Place:
         )
     if safe_open.is_directory(resolved):
         return Place(folder=resolved)
-    if resolved.exists():
+    if resolved.exists() and not again:
         raise _taken(resolved)
     folder = safe_open.resolve(str(resolved.parent), roots)
     if not safe_open.is_directory(folder):
@@ -44,12 +52,17 @@ def find_place(given: str, roots: tuple[Path, ...]) -> Place:
     return Place(folder=folder, name=resolved.name)
 
 
-def write_new(place: Place, usual_name: str, content: bytes) -> Path:
-    """The path of the new file, whole or not there. Raises: ArgumentError, also if a link leads to the place by now."""
+def write_new(place: Place, usual_name: str, content: bytes, *, again: bool = False) -> Path:
+    """The path of the new file, whole or not there, also if the process is killed. What an earlier run has written is known
+    by its content, if it is asked for `again`.
+
+    Raises: ArgumentError, also if a link leads to the place by now.
+    """
     path = place.folder / (place.name or safe_name(usual_name))
     try:
         with safe_open.directory(place.folder) as folder:
-            _write(folder, path.name, content)
+            if not (again and _is_there(folder, path.name, content)):
+                _write(folder, path.name, content)
     except FileExistsError as fault:
         raise _taken(path) from fault
     except OSError as fault:
@@ -58,12 +71,38 @@ def write_new(place: Place, usual_name: str, content: bytes) -> Path:
     return path
 
 
+def _is_there(folder: int, name: str, content: bytes) -> bool:
+    try:
+        descriptor = os.open(name, _READ, dir_fd=folder)
+    except OSError:
+        return False
+    with os.fdopen(descriptor, "rb") as file:
+        size = os.fstat(descriptor).st_size
+        return size == len(content) and file.read(size + 1) == content
+
+
 def _write(folder: int, name: str, content: bytes) -> None:
-    descriptor = os.open(name, _FLAGS, 0o600, dir_fd=folder)
+    try:
+        descriptor = os.open(".", os.O_WRONLY | _NAMELESS | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    except OSError:  # not on this file system
+        _write_draft(folder, name, content)
+        return
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.link(f"/proc/self/fd/{descriptor}", name, dst_dir_fd=folder, follow_symlinks=True)
+
+
+def _write_draft(folder: int, name: str, content: bytes) -> None:
+    """By a draft beside it. The name is taken first, so that nothing is overwritten."""
+    draft = f".exai-{random_names.token_hex(8)}.part"
     with ExitStack() as otherwise:
-        otherwise.callback(os.unlink, name, dir_fd=folder)
+        descriptor = os.open(draft, _NEW, 0o600, dir_fd=folder)
+        otherwise.callback(os.unlink, draft, dir_fd=folder)
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)
+        os.close(os.open(name, _NEW, 0o600, dir_fd=folder))
+        os.replace(draft, name, src_dir_fd=folder, dst_dir_fd=folder)
         otherwise.pop_all()
 
 

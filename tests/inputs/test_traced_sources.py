@@ -276,7 +276,7 @@ def test_both_sides_of_a_conflict_are_read():
     assert "line 2 and 2 more cannot be parsed" in found.doubt
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.lists(st.sampled_from(["def f():", "    g(", "    return", "class A:", "try:", "except", "  x = 1", "\tx", "(", ")", "'''", "'", "<<<<<<< x", "=======", "", "else:", "match x:", "case 1:", "@d", "\\", "async", "print 'x'"]), max_size=25))  # fmt: skip
 def test_any_lines_have_an_end(lines):
     """However broken, a file is read or has a fault, and lines are those that it has."""
@@ -288,7 +288,7 @@ def test_any_lines_have_an_end(lines):
 PROGRAM = """
 import sys
 from exai_trio.tools.workflow.tracing import callflow
-from exai_trio.tools.workflow.tracing.reading_process import read
+from exai_trio.tools.workflow.tracing.parse_process import read
 bad = "\\n".join(["function a() { b() }", "class {{{ 3", "foo )", "(( ]", "function x( {"] * 20)
 texts = {"/a.js": bad, "/b.py": "def f(\\n" * 9 + "def g(): h()\\n", "/c.rs": "fn a() { b() } fn fn )( " * 20,
          "/d.hpp": "class API N { void m() { a(); } }; } ) (" * 20, "/e.rb": "def a\\n b\\n end end )(\\n" * 20}

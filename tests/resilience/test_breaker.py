@@ -171,5 +171,5 @@ class AnyHistory(RuleBasedStateMachine):
             self.breaker.settle(ticket, "nothing", self.now)
 
 
-AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=30, deadline=None)
+AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
 TestAnyHistory = AnyHistory.TestCase

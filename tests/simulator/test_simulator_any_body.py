@@ -53,7 +53,7 @@ def answered(vendor, endpoint, raw):
 
 @pytest.mark.parametrize(("vendor", "endpoint"), [("glm", glm_chat), ("kimi", kimi_chat)])
 @given(body=BODIES, messages=st.none() | MESSAGES)
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 def test_any_chat_body_is_answered(vendor, endpoint, body, messages):
     """Odd types and missing fields are refused in order, never by a crash."""
     if messages is not None:
@@ -67,7 +67,7 @@ def test_any_chat_body_is_answered(vendor, endpoint, body, messages):
 
 @pytest.mark.parametrize("offer", [*GLM_OFFERS, *KIMI_OFFERS], ids=lambda offer: offer.path)
 @given(raw=st.binary(max_size=40) | BODIES.map(lambda body: json.dumps(body).encode()))
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=8)
 def test_any_bytes_are_answered(offer, raw):
     """The same for every endpoint, and for bytes that are no JSON."""
     vendor = "glm" if offer in GLM_OFFERS else "kimi"

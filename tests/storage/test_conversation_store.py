@@ -213,7 +213,7 @@ STEPS = st.lists(
 
 
 @pytest.mark.real
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(steps=STEPS)
 def test_sqlite_behaves_as_the_memory_store(steps, tmp_path_factory):
     """Whatever is done, both stores answer alike; so tests on the memory store tell the truth."""

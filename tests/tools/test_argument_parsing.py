@@ -36,7 +36,12 @@ async def run(arguments, caller, services):
 
 
 TOOL = Tool(
-    name="all", description="", arguments=Everything, run=run, tolerated=frozenset({"findings"})
+    name="all",
+    description="",
+    arguments=Everything,
+    run=run,
+    repeatable=True,
+    tolerated=frozenset({"findings"}),
 )
 OPEN = attrs.evolve(TOOL, extra_arguments_allowed=True)
 
@@ -225,7 +230,7 @@ def calls_of(tool):
 def test_any_json_gives_an_instance_or_an_argument_error(tool):
     """Whatever a client sends, it is an instance of the argument class or one refusal that can be sent back."""
 
-    @settings(max_examples=40, deadline=None)
+    @settings(max_examples=40)
     @given(arguments=calls_of(tool))
     def taken_or_refused(arguments):
         made, refusal = None, b""
@@ -268,7 +273,7 @@ def test_what_the_schema_allows_is_taken(tool):
     """Arguments that satisfy the listed schema are never refused but for blanks and half characters."""
     validator = jsonschema.Draft202012Validator(schema(tool))
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=25)
     @given(arguments=allowed(tool))
     def taken_as_allowed(arguments):
         validator.validate(arguments)

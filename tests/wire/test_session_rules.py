@@ -234,4 +234,4 @@ class ManyCalls(RuleBasedStateMachine):
 
 
 TestManyCalls = ManyCalls.TestCase
-TestManyCalls.settings = settings(max_examples=40, deadline=None)
+TestManyCalls.settings = settings(max_examples=40)

@@ -1,4 +1,4 @@
-"""Server-sent events out of bytes, however the network cut them. Pure. What the data means is in `answer`.
+"""Server-sent events out of bytes, however the network cut them. Pure. What the data means is in `chunk`.
 
 Beyond the standard: a line of JSON without a field name is an event, and so is each `data:` line that is JSON in itself,
 since some services leave out `data:`, or the empty line between two events.

@@ -1,4 +1,7 @@
-"""A file on disk as the body of a multipart/form-data request, read piece by piece in a worker thread. No HTTP here."""
+"""A file on disk as the body of a multipart/form-data request, read piece by piece in a worker thread.
+
+No HTTP here.
+"""
 
 import mimetypes
 import os

@@ -1,4 +1,7 @@
-"""POST /chat/completions of both services: checks, cache, answer, stream or not. No waiting here."""
+"""POST /chat/completions of both services: checks, cache, answer, stream or not.
+
+No waiting here.
+"""
 
 from collections.abc import Iterator
 

@@ -19,7 +19,7 @@ _KNOWN = frozenset({"provider", "requests", "path", "fault", "directive", "limit
 
 @structs.frozen
 class Control:
-    """The endpoints over one desk."""
+    """The endpoints over one desk. A request that is cancelled before its body has come changes nothing."""
 
     desk: Desk
     started: float

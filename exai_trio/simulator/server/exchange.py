@@ -130,7 +130,8 @@ def entered(desk: Desk, scope: Scope, vendor: Vendor | None) -> Visit:
 
 
 async def read_body(receive: Receive) -> bytes | None:
-    """Raises: ClientGone. Reads to the end whatever the size, so that the client gets its refusal."""
+    """Raises: ClientGone. Reads to the end whatever the size, so that the client gets its refusal.
+    Cancelling loses what was read."""
     body = bytearray()
     size = 0
     while True:

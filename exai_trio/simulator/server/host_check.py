@@ -1,4 +1,7 @@
-"""ASGI middleware: the simulator shows prompts, so a page of another site must not reach it. The rule is that of all our ports."""
+"""ASGI middleware: the simulator shows prompts, so a page of another site must not reach it.
+
+The rule is that of all our ports.
+"""
 
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send

@@ -1,4 +1,7 @@
-"""One request on its way to an endpoint: what was asked, by whom, and which fault applies. Synchronous: no waiting, no HTTP."""
+"""One request on its way to an endpoint: what was asked, by whom, and which fault applies.
+
+Synchronous: no waiting, no HTTP.
+"""
 
 from collections.abc import Callable, Iterator
 from typing import Any

@@ -1,4 +1,7 @@
-"""Everything the two services offer besides chat: files, models, token counts, balance, search. Synchronous: no waiting, no HTTP."""
+"""Everything the two services offer besides chat: files, models, token counts, balance, search.
+
+Synchronous: no waiting, no HTTP.
+"""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,7 @@
-"""Continuation threads as the tools use them: open one, see what is in it, add an exchange. What is stored where is the store's."""
+"""Continuation threads as the tools use them: open one, see what is in it, add an exchange.
+
+What is stored where is the store's.
+"""
 
 import hashlib
 import uuid
@@ -63,6 +66,7 @@ async def open_thread(
     The workflow tool `going_on` sees its own notes as steps only, not as turns.
 
     Raises: NotFoundError if there is none (any more); ArgumentError if it has had all its exchanges; StorageError.
+    Cancelling stores nothing.
     """
     wanted = continuation_id or await _begun(services, caller)
     if not wanted:
@@ -91,7 +95,7 @@ async def _begun(services: Services, caller: Caller) -> str | None:
 async def stored_thread(
     services: Services, caller: Caller, wanted: str, *, going_on: str = ""
 ) -> Thread:
-    """The caller's thread of that id or name, however long. Raises: NotFoundError, StorageError."""
+    """The caller's thread of that id or name, however long. Raises: NotFoundError, StorageError. Cancelling changes nothing."""
     found = await _load(services, caller.principal, wanted)
     steps = await services.conversations.of(caller.principal).steps(found.id, services.now())
     others = [tool for tool in _investigating(steps) if tool != going_on]

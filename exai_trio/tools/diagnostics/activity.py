@@ -77,6 +77,7 @@ TOOL = Tool(
     description="What EXAI did lately, from its logs.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -31,7 +31,7 @@ class Finding:
 
 
 async def examine(services: Services) -> list[Finding]:
-    """Look at providers, store, allowed roots and the daemon's state; changes nothing."""
+    """Look at providers, store, allowed roots and the daemon's state; changes nothing. Cancelling leaves nothing."""
     return [
         _daemon(services.daemon.health()),
         _providers(services),
@@ -79,7 +79,8 @@ async def _root(root: trio.Path) -> Finding:
 
 
 async def probe(services: Services) -> list[str]:
-    """Connect to the address of each configured provider, all at once; sends nothing, needs no key."""
+    """Connect to the address of each configured provider, all at once; sends nothing, needs no key.
+    Cancelling closes all connections."""
     found: dict[str, str] = {}
     known = [rendering.as_mapping(facts) for facts in services.gateway.providers()]
     targets = [facts for facts in known if facts.get("configured", True) and facts.get("base_url")]

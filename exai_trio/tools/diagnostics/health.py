@@ -36,6 +36,7 @@ TOOL = Tool(
     description="Health of providers, permits and tools.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

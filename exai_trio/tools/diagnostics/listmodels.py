@@ -78,6 +78,7 @@ TOOL = Tool(
     description="The models that can be asked, by provider.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

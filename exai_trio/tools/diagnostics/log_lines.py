@@ -1,4 +1,7 @@
-"""Lines of EXAI's own logs, chosen by time and pattern. The pattern is a caller's: it runs in a process that can be stopped."""
+"""Lines of EXAI's own logs, chosen by time and pattern.
+
+The pattern is a caller's: it runs in a process that can be stopped.
+"""
 
 import json
 import re
@@ -68,7 +71,8 @@ def moment(given: str, now: float, field: str) -> float:
 
 
 async def matching(lines: list[LogLine], pattern: str) -> list[LogLine]:
-    """Lines in which the regular expression is found, whatever the case. Raises: ArgumentError."""
+    """Lines in which the regular expression is found, whatever the case. Raises: ArgumentError.
+    Cancelling kills the process that searches."""
     _check(pattern)
     if re.escape(pattern) == pattern:
         return [line for line in lines if pattern.lower() in line.text.lower()]

@@ -56,6 +56,7 @@ TOOL = Tool(
     description="Which providers are set up, and what they can do.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

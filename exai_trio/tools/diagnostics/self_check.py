@@ -36,6 +36,7 @@ TOOL = Tool(
     description="Looks for faults in EXAI's set-up, each with its remedy.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     extra_arguments_allowed=True,
     output_schema=envelope.OUTPUT_SCHEMA,

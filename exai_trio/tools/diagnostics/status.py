@@ -46,6 +46,7 @@ TOOL = Tool(
     description="How EXAI does: daemon, providers, permits, newest log lines.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     visibility="essential",
     extra_arguments_allowed=True,

@@ -1,4 +1,7 @@
-"""test_echo: gives the prompt back, after a delay if asked. For load tests: it does next to nothing, on purpose."""
+"""test_echo: gives the prompt back, after a delay if asked.
+
+For load tests: it does next to nothing, on purpose.
+"""
 
 from typing import Annotated
 
@@ -38,5 +41,6 @@ TOOL = Tool(
     description="Gives the prompt back, for load tests. Asks no model.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -56,6 +56,7 @@ TOOL = Tool(
     description="The newest tool calls: arguments (redacted), outcome, time taken.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     extra_arguments_allowed=True,
     output_schema=envelope.OUTPUT_SCHEMA,

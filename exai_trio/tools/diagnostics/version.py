@@ -36,6 +36,7 @@ TOOL = Tool(
     description="The version of EXAI and what it runs on.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -39,6 +39,7 @@ TOOL = Tool(
     description="Upload a file to GLM; known content is not sent again.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     read_only=False,
     paths={"file": "file"},
     output_schema=envelope.OUTPUT_SCHEMA,

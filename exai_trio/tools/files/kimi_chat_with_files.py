@@ -54,7 +54,8 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
 
 
 async def extracts(services: Services, caller: Caller, file_ids: tuple[str, ...]) -> list[Message]:
-    """The text of each file once, as Kimi extracted it. Raises: ArgumentError, NotFoundError, ProviderError."""
+    """The text of each file once, as Kimi extracted it. Raises: ArgumentError, NotFoundError, ProviderError.
+    Cancelling ends the request under way."""
     messages: list[Message] = []
     with concerning("file_ids"):
         for file_id in dict.fromkeys(map(uploads.check_id, file_ids)):
@@ -71,6 +72,7 @@ TOOL = Tool(
     description="Ask Kimi about files uploaded before.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     asks_model=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

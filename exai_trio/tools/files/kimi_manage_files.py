@@ -1,4 +1,7 @@
-"""kimi_manage_files: lists and deletes files at Kimi. Clean-ups touch only what EXAI uploaded; one of everything shows it first."""
+"""kimi_manage_files: lists and deletes files at Kimi.
+
+Clean-ups touch only what EXAI uploaded; one of everything shows it first.
+"""
 
 from typing import Annotated, Any, Literal
 

@@ -54,6 +54,7 @@ TOOL = Tool(
     description="Upload files to Kimi; known content is not sent again.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     read_only=False,
     paths={"files": "file"},
     output_schema=envelope.OUTPUT_SCHEMA,

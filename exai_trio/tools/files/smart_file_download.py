@@ -1,4 +1,7 @@
-"""smart_file_download: what a provider holds under a file id, as a new file on this machine. Nothing is overwritten."""
+"""smart_file_download: what a provider holds under a file id, as a new file on this machine.
+
+Nothing is overwritten.
+"""
 
 import hashlib
 from pathlib import Path
@@ -27,10 +30,12 @@ class Arguments:
 
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
-    place = None
+    place, again = None, caller.attempt > 1
     if arguments.destination:
         with concerning("destination"):
-            place = await services.files.find_place(arguments.destination, caller.roots)
+            place = await services.files.find_place(
+                arguments.destination, caller.roots, again=again
+            )
     with concerning("file_id"):
         file_id = uploads.check_id(arguments.file_id.strip())
         provider, name = await _holder(services, caller, file_id)
@@ -39,7 +44,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         path = await _keep(services, f"{file_id}-{safe_name(name)}", content)
     else:
         with concerning("destination"):
-            path = await services.files.write_new(place, name or file_id, content)
+            path = await services.files.write_new(place, name or file_id, content, again=again)
     facts = {
         "path": str(path),
         "file_id": file_id,
@@ -83,6 +88,7 @@ TOOL = Tool(
     arguments=Arguments,
     paths={"destination": "write"},
     run=run,
+    repeatable=True,
     visibility="core",
     read_only=False,
     output_schema=envelope.OUTPUT_SCHEMA,

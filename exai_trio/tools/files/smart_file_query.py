@@ -153,6 +153,7 @@ TOOL = Tool(
     description="Ask about one file: text, image, PDF or office document.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     visibility="core",
     asks_model=True,
     paths={"file_path": "read"},

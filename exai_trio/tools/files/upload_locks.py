@@ -29,7 +29,8 @@ class UploadDesk:
 
     @asynccontextmanager
     async def alone(self, *key: str) -> AsyncGenerator[None]:
-        """One task at a time for each key, so that two windows do not upload one content twice."""
+        """One task at a time for each key, so that two windows do not upload one content twice.
+        Cancelling gives the turn to the next."""
         lock = self._turns.setdefault(key, trio.Lock())
         try:
             async with lock:

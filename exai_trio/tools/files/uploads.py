@@ -1,6 +1,7 @@
-"""Giving files to a provider, each content once, and asking for them back. What was given stands in the registry.
+"""Giving files to a provider, each content once, and asking for them back.
 
-A file is its principal's alone. What a provider holds and the registry does not know is the home owner's, whose key it is.
+What was given stands in the registry. A file is its principal's alone. What a provider holds and the registry does
+not know is the home owner's, whose key it is.
 """
 
 import re
@@ -121,7 +122,7 @@ class _Giving:
 async def held_files(
     services: Services, caller: Caller, provider: str
 ) -> "tuple[ProviderFile, ...]":
-    """All that the provider has under our key, of whoever."""
+    """All that the provider has under our key, of whoever. Cancelling ends the request."""
     return await services.gateway.ask(provider, lambda asked: asked.list_files(), caller)
 
 

@@ -1,4 +1,7 @@
-"""challenge: wraps a statement so that the agent examines it again instead of agreeing. Asks no model."""
+"""challenge: wraps a statement so that the agent examines it again instead of agreeing.
+
+Asks no model.
+"""
 
 from typing import Annotated
 
@@ -36,6 +39,7 @@ TOOL = Tool(
     description="Have a statement examined critically instead of agreed with.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

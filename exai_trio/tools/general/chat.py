@@ -201,6 +201,7 @@ TOOL = Tool(
     description="Ask GLM or Kimi for a second opinion: questions, reviews of ideas, brainstorming. Goes on with continuation_id.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     visibility="essential",
     asks_model=True,
     seldom=frozenset({"stream"}),

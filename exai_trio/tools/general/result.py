@@ -1,4 +1,7 @@
-"""result: the outcome of a call made earlier, from whichever window, or what it does now. Where calls are kept, the daemon knows."""
+"""result: the outcome of a call made earlier, from whichever window, or what it does now.
+
+Where calls are kept, the daemon knows.
+"""
 
 from typing import Annotated
 
@@ -39,6 +42,7 @@ TOOL = Tool(
     description="The outcome of an earlier call by its call_id, or how far it is.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     visibility="core",
     output_schema={  # whichever tool's answer it is

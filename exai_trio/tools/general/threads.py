@@ -1,4 +1,7 @@
-"""threads: conversations as a list and as text, and what a word may be completed to. For the shim, and listed nowhere."""
+"""threads: conversations as a list and as text, and what a word may be completed to.
+
+For the shim, and listed nowhere.
+"""
 
 from typing import Annotated, Literal
 
@@ -98,6 +101,7 @@ TOOL = Tool(
     description="Conversations as a list, as text, and completion; the shim asks it.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     reports=True,
     punctual=True,
 )

@@ -1,4 +1,7 @@
-"""glm_payload_preview: the body that GLM would be sent for a question. Nothing is sent, no key is needed."""
+"""glm_payload_preview: the body that GLM would be sent for a question.
+
+Nothing is sent, no key is needed.
+"""
 
 from typing import Annotated, Any
 
@@ -50,6 +53,7 @@ TOOL = Tool(
     arguments=Arguments,
     seldom=frozenset({"system_prompt", "temperature", "tool_choice", "use_websearch"}),
     run=run,
+    repeatable=True,
     reports=True,
     visibility="advanced",
     output_schema=envelope.OUTPUT_SCHEMA,

@@ -53,5 +53,6 @@ TOOL = Tool(
     description="Search the web with GLM's search service.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

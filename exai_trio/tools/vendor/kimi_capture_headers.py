@@ -61,6 +61,7 @@ TOOL = Tool(
     description="Debug Kimi's prompt cache: answer headers and cached tokens.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     asks_model=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

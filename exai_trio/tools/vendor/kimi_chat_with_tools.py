@@ -1,4 +1,7 @@
-"""kimi_chat_with_tools: Kimi's chat as it is: messages, tools and tool calls in the service's own JSON. Runs no tool itself."""
+"""kimi_chat_with_tools: Kimi's chat as it is: messages, tools and tool calls in the service's own JSON.
+
+Runs no tool itself.
+"""
 
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,6 +81,7 @@ TOOL = Tool(
     description="Kimi's raw chat with function calls; you run the tools.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     visibility="advanced",
     asks_model=True,
     seldom=frozenset({"stream", "temperature"}),

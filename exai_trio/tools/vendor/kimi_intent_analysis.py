@@ -96,6 +96,7 @@ TOOL = Tool(
     description="Classify a request: web search, complexity, domain, model.",
     arguments=Arguments,
     run=run,
+    repeatable=True,
     asks_model=True,
     output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -1,4 +1,7 @@
-"""What makes a workflow tool: its data, and the few small functions in which it differs from the others. No tool is here."""
+"""What makes a workflow tool: its data, and the few small functions in which it differs from the others.
+
+No tool is here.
+"""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Literal
@@ -52,6 +55,7 @@ Facts = Callable[[State], Mapping[str, Any]]
 
 
 async def look_nowhere(_turn: StepCall) -> Findings:  # noqa: ASYNC124 - others read files or run git
+    """Find nothing out. Cancelling leaves nothing."""
     return Findings()
 
 
@@ -70,7 +74,7 @@ class Workflow:
     `asks`: whom it asks at the last step. `needs_files`: step 1 must name relevant_files, and nobody is asked if none of them can
     be shown. `names_deleted`: they may be gone, as the files of a change may. `look` runs at every step, before it is noted; `hold`
     looks at the note. `progress` are facts for <tool>_status, `outcome` for complete_<tool>. `seldom` adds to what only the full
-    list shows.
+    list shows. Cancelling a call ends `look` with its processes and threads, and no step is noted.
     """
 
     name: str

@@ -1,4 +1,7 @@
-"""docgen: leads the agent through documenting file after file, and counts. Asks no model."""
+"""docgen: leads the agent through documenting file after file, and counts.
+
+Asks no model.
+"""
 
 from collections.abc import Mapping
 from typing import Any

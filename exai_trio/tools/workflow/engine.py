@@ -51,6 +51,7 @@ def tool(workflow: Workflow) -> Tool:
         description=workflow.description,
         arguments=workflow.arguments,
         run=partial(run, workflow),
+        repeatable=True,
         kind="workflow",
         visibility=workflow.visibility,
         asks_model=workflow.asks != "nobody",

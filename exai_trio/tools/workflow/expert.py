@@ -41,7 +41,7 @@ class Case:
 
 async def ask(case: Case) -> Outcome | Hold:
     """Ask once, unless there is nothing to show of the files that it is about. Raises: ExaiError for no answer, an empty one or a
-    cut one."""
+    cut one. Cancelling ends the request; nothing is stored."""
     call, services, name = case.call, case.call.services, case.workflow.name
     text = prompts.investigation(name, case.state, sections=case.sections, task=prompts.TASKS[name])
     choice = _choose(case, text, prompts.Material())
@@ -89,7 +89,8 @@ def _choose(case: Case, text: str, material: prompts.Material) -> "ModelChoice":
 
 
 async def gather(case: Case, text: str, *, sees: bool) -> tuple[prompts.Question, prompts.Material]:
-    """The question with the newest content of all files that steps and conversation named, and their images."""
+    """The question with the newest content of all files that steps and conversation named, and their images.
+    Cancelling leaves a read to its thread."""
     state, thread, caller = case.state, case.thread, case.call.caller
     files, roots = case.call.services.files, caller.roots
     named = list(dict.fromkeys([*thread.named("files"), *state.relevant_files]))

@@ -1,5 +1,7 @@
-"""The tools that examine code or a problem step by step and then ask an expert: analyze, debug, codereview, refactor, secaudit,
-testgen, thinkdeep. Data only."""
+"""The tools that examine code or a problem step by step and then ask an expert.
+
+These are analyze, debug, codereview, refactor, secaudit, testgen and thinkdeep. Data only.
+"""
 
 from typing import Literal
 

@@ -1,4 +1,7 @@
-"""planner: a plan in steps, with revisions and branches; merged into one text at the end. Asks no model."""
+"""planner: a plan in steps, with revisions and branches; merged into one text at the end.
+
+Asks no model.
+"""
 
 from exai_trio import structs
 from exai_trio.tools.statuses import Status

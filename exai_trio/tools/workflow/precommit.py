@@ -1,4 +1,7 @@
-"""precommit: validates a change before it is committed. EXAI itself asks git what has changed; an expert judges at the end."""
+"""precommit: validates a change before it is committed.
+
+EXAI itself asks git what has changed; an expert judges at the end.
+"""
 
 import os
 import re

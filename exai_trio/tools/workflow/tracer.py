@@ -1,4 +1,7 @@
-"""tracer: follows a call flow or dependencies. Builds what the syntax trees of the files show; the agent adds the rest. Asks no model."""
+"""tracer: follows a call flow or dependencies.
+
+Builds what the syntax trees of the files show; the agent adds the rest. Asks no model.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Literal

@@ -1,6 +1,6 @@
-"""Where the repository of a directory is, as git looks for it. Nothing found here is trusted: `ownership` judges it.
+"""Where the repository of a directory is, as git looks for it.
 
-Blocking: for threads only.
+Nothing found here is trusted: `ownership` judges it. Blocking: for threads only.
 """
 
 import os

@@ -1,6 +1,7 @@
-"""Whether a repository is its work tree's own, and whether all of it lies where EXAI may read. What is not is refused.
+"""Whether a repository is its work tree's own, and whether all of it lies where EXAI may read.
 
-A `.git`, a link, a file of alternates can lead anywhere, and what is there would be shown as a change. Blocking: for threads only.
+What is not is refused. A `.git`, a link, a file of alternates can lead anywhere, and what is there would be shown as
+a change. Blocking: for threads only.
 """
 
 import os

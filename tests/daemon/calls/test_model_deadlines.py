@@ -38,7 +38,7 @@ async def speak(arguments, caller, _services):
 @pytest.fixture
 def talking(house):
     """A daemon with the tool `speak`."""
-    tool = Tool(name="speak", description="Speak.", arguments=Saying, run=speak)
+    tool = Tool(name="speak", description="Speak.", arguments=Saying, run=speak, repeatable=True)
     return lambda **settings: house(tools=(tool,), **settings)
 
 

@@ -241,7 +241,7 @@ def arguments_of(tool, count):
     found = []
 
     @settings(
-        max_examples=count, database=None, deadline=None, phases=[Phase.generate],
+        max_examples=count, database=None, phases=[Phase.generate],
         suppress_health_check=list(HealthCheck), derandomize=True,
     )  # fmt: skip
     @given(strategy)

@@ -80,9 +80,7 @@ def arguments_of(tool):
 
 
 @pytest.mark.parametrize("tool", WORKFLOWS, ids=lambda tool: tool.name)
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_arguments_give_an_answer_or_a_typed_refusal(bench, tmp_path, tool, data):
     """Two steps with arguments from the tool's own schema: never a crash, always the whole shape or a named fault."""

@@ -1,6 +1,7 @@
-"""What has changed in a repository. Git is asked through a view of it (`files.git`), so that nothing of the repository runs.
+"""What has changed in a repository.
 
-Reads only. What git prints is bounded; its faults become ours.
+Git is asked through a view of it (`workspace.git`), so that nothing of the repository runs. Reads only. What git prints
+is bounded; its faults become ours.
 """
 
 import os
@@ -41,6 +42,7 @@ class Repository:
     """A work tree as seen from a directory in it; nothing outside the directory is shown.
 
     `foreign` are submodules that lead out of the allowed roots: of the work tree then no submodule is looked at.
+    Cancelling any of its methods kills the git that runs for it.
     """
 
     directory: Path
@@ -135,6 +137,7 @@ async def opened(directory: Path, roots: tuple[Path, ...]) -> AsyncGenerator[Rep
     """The repository that the directory lies in, for as long as it is looked at. Leaving removes what was made for that.
 
     Raises: ArgumentError if there is none, or it leads out of the allowed roots; ServiceUnavailableError, ToolFailedError.
+    Cancelling removes it too.
     """
     command.line(directory, ())  # says at once if there is no git
     with view.place() as at:
@@ -148,7 +151,8 @@ async def opened(directory: Path, roots: tuple[Path, ...]) -> AsyncGenerator[Rep
 
 
 async def without_foreign(repository: Repository, status: Status) -> tuple[Repository, Status]:
-    """Both without the submodules whose repositories lead out of the allowed roots."""
+    """Both without the submodules whose repositories lead out of the allowed roots.
+    Cancelling waits for the thread that looks."""
     within = [change.path for change in status.changes if change.is_submodule]
     foreign = await trio.to_thread.run_sync(partial(_foreign, repository.view, within))
     kept = tuple(change for change in status.changes if change.path not in foreign)

@@ -104,7 +104,8 @@ def _refusal(what: str, value: str) -> ArgumentError:
 
 
 async def ask(case: Case) -> Outcome:
-    """Ask all at once, up to the deadline. Raises: ToolFailedError if nobody has answered."""
+    """Ask all at once, up to the deadline. Raises: ToolFailedError if nobody has answered.
+    Cancelling ends all requests; no opinion is kept."""
     panel = [Opinion(seat) for seat in seats(case.state.own("models", ()))]
     if not panel:
         raise _refusal("name the models to ask", "")

@@ -1,4 +1,7 @@
-"""The border to tree-sitter: source text in, the matches of its queries out as plain values. Only the reading process imports it."""
+"""The border to tree-sitter: source text in, the matches of its queries out as plain values.
+
+Only the reading process imports it.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import cache

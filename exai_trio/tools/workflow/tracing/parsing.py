@@ -25,7 +25,7 @@ Text = tuple[str, str]  # path, content
 _CHUNK = 65_536
 _PROGRAM: Final = (
     "import sys; sys.path.append(sys.argv[1]);"
-    "from exai_trio.tools.workflow.tracing.reading_process import main; main(int(sys.argv[2]))"
+    "from exai_trio.tools.workflow.tracing.parse_process import main; main(int(sys.argv[2]))"
 )
 _ENVIRONMENT = {"PATH": os.defpath, "LC_ALL": "C", "PYTHONDONTWRITEBYTECODE": "1"}
 _TOO_LATE = Source(fault="not reached in the time for one trace; name fewer files")

@@ -1,4 +1,7 @@
-"""Python that this Python cannot parse: newer, older, unfinished, with conflict marks. A line that cannot be read costs that line. Pure."""
+"""Python that this Python cannot parse: newer, older, unfinished, with conflict marks. Pure.
+
+A line that cannot be read costs that line.
+"""
 
 import ast
 import re

@@ -1,4 +1,7 @@
-"""What a source file says about itself: its definitions, whom they call, what they use and import. One model for all languages. Pure."""
+"""What a source file says about itself: its definitions, whom they call, what they use and import. Pure.
+
+One model for all languages.
+"""
 
 import attrs
 

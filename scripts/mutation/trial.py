@@ -1,0 +1,86 @@
+"""One mutant tried in a process of its own, forked from this one, which has loaded the libraries already."""
+
+import gc
+import importlib.machinery
+import os
+import resource
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import CodeType
+from typing import Literal
+
+import attrs
+
+from .operators import Mutant, planted
+
+Verdict = Literal["killed", "too slow", "survived"]
+_MEMORY = 4 * 2**30  # bytes; a mutant that never ends its loop may fill a list
+
+
+@attrs.define
+class Trial:
+    """A mutant under test. `until` is in seconds of the monotonic clock."""
+
+    mutant: Mutant
+    pid: int
+    until: float
+    began: float = attrs.field(factory=time.monotonic)
+
+    def verdict(self) -> Verdict | None:
+        """None while it runs. A mutant that takes too long is noticed as one that fails."""
+        done, status = os.waitpid(self.pid, os.WNOHANG)
+        if done:
+            return "survived" if status == 0 else "killed"
+        if time.monotonic() > self.until:
+            self.kill()
+            return "too slow"
+        return None
+
+    def kill(self) -> None:
+        """End it, and every process that it has started."""
+        os.killpg(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
+
+
+def started(mutant: Mutant, judge: Callable[[], int], limit_s: float) -> Trial:
+    """Fork; the child loads the mutant's module changed, judges it, and ends with 0 if nothing was noticed."""
+    gc.collect()
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)  # a group of its own, so that all that it starts ends with it
+        _run(mutant, judge)
+    return Trial(mutant, pid, time.monotonic() + limit_s)
+
+
+def _run(mutant: Mutant, judge: Callable[[], int]) -> None:
+    code = 1
+    try:
+        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        _silence()
+        _load_changed(mutant)
+        code = judge()
+    finally:
+        os._exit(0 if code == 0 else 1)
+
+
+def _silence() -> None:
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nowhere, descriptor)
+
+
+def _load_changed(mutant: Mutant) -> None:
+    """Whoever imports that module gets the changed one, whose compiled form is written nowhere."""
+    target = str(Path(mutant.path).resolve())
+    source = Path(target).read_text(encoding="utf-8")
+    changed = compile(planted(source, mutant), target, "exec", dont_inherit=True)
+    original = importlib.machinery.SourceFileLoader.get_code
+
+    def get_code(self: importlib.machinery.SourceFileLoader, name: str) -> CodeType | None:
+        return changed if self.path == target else original(self, name)
+
+    assert not any(name.startswith("exai_trio") for name in sys.modules)
+    importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
