@@ -244,10 +244,13 @@ def test_a_group_of_the_foreseen_is_foreseen():
 
 @pytest.mark.real
 def test_the_shim_starts_light():
-    """What an editor waits for imports no SDK, no HTTP server, no database, no JWT library."""
+    """What an editor waits for imports no SDK, no HTTP server, no database, no JWT library, and nothing that draws or completes."""
     heavy = ["openai", "starlette", "hypercorn", "sqlite3", "jwt", "pydantic", "httpx2", "anyio"]
+    heavy += ["rich", "rich_argparse", "argcomplete", "markdown_it", "pygments", "difflib"]
     program = (
-        "import sys; import exai_trio.cli; import exai_trio.commands.shim; "
+        "import sys; from exai_trio import cli; import exai_trio.commands.shim; "
+        "import exai_trio.shim.bridge, exai_trio.shim.link, exai_trio.shim.autostart; "
+        "cli.parser('shim').parse_args(['shim', '--port', '1']); "
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     ran = subprocess.run(
