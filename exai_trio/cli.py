@@ -103,6 +103,7 @@ def _answered(
         case VersionWanted():
             sys.stdout.write(f"exai {__version__}\n")
         case HelpWanted():
+            look_seldom()
             from exai_trio.commands.usage.help_text import write_help  # noqa: PLC0415  # only who asks waits for it
 
             try:

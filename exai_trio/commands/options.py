@@ -6,6 +6,7 @@ from collections.abc import Callable
 from exai_trio.commands.usage import calling_options, daemon_options, looking_options
 from exai_trio.commands.usage.building import (
     Commands,
+    Outline,
     command as _command,
     host_name as _host,
     place as _place,
@@ -28,11 +29,13 @@ SETTING_OF = {
 EDITORS = ("claude", "codex", "gemini", "opencode", "cursor", "vscode", "augment")
 
 
+_OF_ALL = frozenset({"-h", "--help"})
 Build = Callable[[Commands], None]
 
 
 def parser(command: str = "") -> Parser:
-    """The parser of all commands; or, if that names one, of this one alone: an editor waits for it."""
+    """The parser of all commands; or, if that names one, of this one alone: an editor waits for it. For the help of all it is
+    an outline."""
     top = Parser(
         prog="exai",
         usage="exai COMMAND …",
@@ -43,8 +46,9 @@ def parser(command: str = "") -> Parser:
     commands = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", prog="exai", parser_class=Parser
     )
+    wanted: Commands = Outline(commands) if command in _OF_ALL else commands
     for build in [BUILDERS[command]] if command in BUILDERS else BUILDERS.values():
-        build(commands)
+        build(wanted)
     return top
 
 
