@@ -21,7 +21,7 @@ from exai_trio.commands.invocation import Started
 from exai_trio.commands.options import SETTING_OF, given, parser
 from exai_trio.commands.usage.parsing import HelpWanted, UsageFault, VersionWanted, command_first
 from exai_trio.interpreter import anchored
-from exai_trio.settings.load import ARGUMENTS, Loaded, load
+from exai_trio.settings.load import ARGUMENTS, Loaded, load, own_file
 from exai_trio.system.garbage_collector import look_seldom
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -44,6 +44,7 @@ MODULES = {
     "threads": "stored_threads",
     "simulate": "simulate",
     "config": "setup.show_config",
+    "providers": "setup.providers_command",
 }
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
 _NEED_NO_SETTINGS = frozenset({"simulate", "completion"})
@@ -79,8 +80,8 @@ def _run(arguments: Namespace, words: list[str], environ: dict[str, str]) -> int
     module_path = _anchor_module_path()
     try:
         started = attrs.evolve(_started(arguments, environ, module_path), words=tuple(words))
-    except (OSError, UnicodeError) as fault:
-        _complain(f"ENV_FILE={environ.get('ENV_FILE') or '.env'} cannot be read: {fault}")
+    except OSError as fault:
+        _complain(str(fault))
         return USAGE
     if not _settings_serve(started, words):
         return USAGE
@@ -139,33 +140,46 @@ def _anchor_module_path() -> str | None:
 def _started(
     arguments: Namespace, environ: dict[str, str], module_path: str | None = None
 ) -> Started:
-    """Raises OSError or UnicodeError if the ENV_FILE cannot be read; only the default one may be missing."""
+    """Raises OSError or UnicodeError if a file of settings cannot be read; the one that ENV_FILE names may not be missing."""
     named = environ.get("ENV_FILE", "")
     path = Path(named or _LIES_THERE).absolute()
     if named:
         os.environ["ENV_FILE"] = str(path)  # noqa: TID251  # for the processes that this one starts elsewhere
     asked = bool(named) or arguments.command in _READ_WHAT_LIES_THERE
     look = partial(_text, path, named=bool(named)) if asked else lambda: None
+    own = own_file(environ, sys.platform, _user_home())
+    look_at_own = partial(_text, own) if own else lambda: None
     read = partial(_read, arguments, environ, found=not named)
     text = look()
     return Started(
         arguments=arguments,
-        loaded=read(text),
+        loaded=read(text, own=look_at_own()),
         env_file=None if text is None else str(path),
+        own_file=own,
+        environ=environ,
         found=text is not None and not named,
         pathsep=os.pathsep,
         module_path=module_path,
-        environ=environ,
-        reread=lambda: read(look()),
+        reread=lambda: read(look(), own=look_at_own()),
     )
 
 
-def _text(path: Path, *, named: bool) -> str | None:
-    return path.read_text(encoding="utf-8") if named or path.is_file() else None
+def _text(path: Path, *, named: bool = False) -> str | None:
+    """Raises OSError, which says which file it is."""
+    try:
+        return path.read_text(encoding="utf-8") if named or path.is_file() else None
+    except (OSError, UnicodeError) as fault:
+        variable = "ENV_FILE=" if named else ""
+        why = f"{variable}{path} cannot be read: {fault}"
+        raise OSError(why) from fault
+
+
+def _user_home() -> str:
+    return os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises where there is none
 
 
 def _read(
-    arguments: Namespace, environ: dict[str, str], text: str | None, *, found: bool
+    arguments: Namespace, environ: dict[str, str], text: str | None, *, found: bool, own: str | None
 ) -> Loaded:
     return load(
         given(arguments),
@@ -173,19 +187,25 @@ def _read(
         text,
         os.pathsep,
         platform=sys.platform,
-        user_home=os.path.expanduser("~"),  # noqa: PTH111  # Path.home() raises where there is none
+        user_home=_user_home(),
         cwd=str(Path.cwd()),
         found=found,
+        own=own,
     )
 
 
 def _settings_serve(started: Started, words: list[str]) -> bool:
+    """Whether the command has what it needs; what is wrong with settings that it does not use is not mentioned."""
     command, loaded = started.arguments.command, started.loaded
-    if command in _SAY_FAULTS_THEMSELVES | _NEED_NO_SETTINGS:
+    nothing_wrong = not (loaded.warnings or loaded.faults)
+    if nothing_wrong or command in _SAY_FAULTS_THEMSELVES | _NEED_NO_SETTINGS:
         return True
-    for line in (*loaded.warnings, *map(str, loaded.faults)):
+    from exai_trio.settings.used import faults_of, warnings_of  # noqa: PLC0415  # only when something is wrong
+
+    faults = faults_of(command, loaded)
+    for line in (*warnings_of(command, loaded), *map(str, faults)):
         _complain(line)
-    typed = {fault.variable for fault in loaded.faults if fault.origin == ARGUMENTS}
+    typed = {fault.variable for fault in faults if fault.origin == ARGUMENTS}
     if typed:
         from exai_trio.commands.usage.repair import with_sample  # noqa: PLC0415  # only when something was mistyped
 
@@ -193,7 +213,7 @@ def _settings_serve(started: Started, words: list[str]) -> bool:
             f"--{name.replace('_', '-')}" for name, its in SETTING_OF.items() if its in typed
         ]
         _suggest(with_sample(words, options, parser))
-    return not loaded.faults
+    return not faults
 
 
 def _guarded(started: Started) -> int:
@@ -238,14 +258,14 @@ def _imported(name: str) -> ModuleType:
 
 
 def _failed(started: Started, fault: Exception) -> int:
-    from exai_trio.commands.exit_codes import NO_DAEMON, explained  # noqa: PLC0415  # only when something failed
+    from exai_trio.commands.exit_codes import NO_DAEMON, explained, first_of  # noqa: PLC0415  # only when something failed
     from exai_trio.commands.usage.remedies import for_exception  # noqa: PLC0415  # as above
     from exai_trio.errors import UnauthorizedError  # noqa: PLC0415  # as above
 
     known = explained(fault)
     if known is not None:
         _complain(known.text)
-        if line := for_exception(_leaf(fault), started.words):
+        if line := for_exception(first_of(fault), started.words):
             _suggest(line)
         if known.code == NO_DAEMON or known.text.startswith(UnauthorizedError.code):
             _mention_unread(started)
@@ -254,12 +274,6 @@ def _failed(started: Started, fault: Exception) -> int:
         sys.excepthook(type(fault), fault, fault.__traceback__)
     _complain(f"unexpected {type(fault).__name__}: {fault}; LOG_LEVEL=DEBUG shows where")
     return FAILED
-
-
-def _leaf(fault: BaseException) -> BaseException:
-    while isinstance(fault, BaseExceptionGroup):
-        fault = cast("BaseExceptionGroup[BaseException]", fault).exceptions[0]
-    return fault
 
 
 def _unheard() -> int:

@@ -1,6 +1,6 @@
 """What may stand on the command line of `exai`. What is done with it is in `cli` and the commands."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
 from exai_trio.commands.usage import calling_options, daemon_options, looking_options
@@ -112,6 +112,12 @@ def _simulate(commands: Commands) -> None:
     command.add_argument(
         "--port", dest="simulator_port", type=_port, default=0, help="0: any free port"
     )
+    command.add_argument(
+        "--as",
+        dest="local",
+        choices=("ollama", "llama-server", "lm-studio", "vllm"),
+        help="stand in for a model server of this machine instead",
+    )
     command.add_argument("--until-eof", action="store_true", help="end when stdin ends")
     command.add_argument("--request-log", metavar="FILE", help="write every request to this file")
 
@@ -129,6 +135,47 @@ def _config(commands: Commands) -> None:
         const=EDITORS[0],
         help="print the configuration of an editor",
     )
+    _config_actions(command)
+
+
+def _config_actions(command: ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION")
+    setting = actions.add_parser(
+        "set",
+        help="write a setting into your own settings file; a secret is asked for, or read from a pipe",
+    )
+    setting.add_argument("name", metavar="NAME", help="`exai config` lists all")
+    setting.add_argument("value", metavar="VALUE", nargs="?", help="none for secrets")
+    unset = actions.add_parser("unset", help="take settings out of your own settings file")
+    unset.add_argument("names", metavar="NAME", nargs="+")
+    actions.add_parser("path", help="print where your own settings file is, or would be")
+
+
+def _providers(commands: Commands) -> None:
+    command = _command(commands, "providers", "find, add, try and remove model servers")
+    command.examples = ("exai providers detect", "exai providers test")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    detect = actions.add_parser(
+        "detect", help="find model servers of this machine; nothing is sent but GET requests"
+    )
+    detect.add_argument("--json", action="store_true", help="print JSON")
+    add = actions.add_parser(
+        "add", help="let EXAI ask a server: one that was found, or one at an address"
+    )
+    add.add_argument(
+        "name", metavar="NAME", nargs="?", help="as `exai providers detect` calls it, or a new name"
+    )
+    add.add_argument("--url", metavar="URL", help="such as http://127.0.0.1:8080/v1")
+    add.add_argument(
+        "--key-variable",
+        metavar="VARIABLE",
+        default="",
+        help="the variable that holds its key; `exai config set VARIABLE` asks for the key",
+    )
+    test = actions.add_parser("test", help="ask each provider, or one, a short question")
+    test.add_argument("name", metavar="NAME", nargs="?", default="")
+    remove = actions.add_parser("remove", help="let EXAI ask a provider of the file no more")
+    remove.add_argument("name", metavar="NAME")
 
 
 # In the order of the help.
@@ -142,6 +189,7 @@ BUILDERS: dict[str, Build] = {
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,
     "config": _config,
+    "providers": _providers,
     "serve": _serve,
     "stop": daemon_options.stop,
     "restart": daemon_options.restart,

@@ -180,7 +180,7 @@ class Starter:
         return True
 
     async def listening(self) -> bool:
-        """Whether a connection to the address succeeds."""
+        """Whether a connection to the address succeeds; nothing is said on it. Cancelling leaves nothing open."""
         try:
             stream = await trio.open_tcp_stream(self.host, self.port)
         except OSError:

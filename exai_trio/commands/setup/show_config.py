@@ -1,16 +1,21 @@
 """`exai config`: the settings in force, and what an editor needs to start the shim."""
 
+import shlex
 import sys
 from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
 
 from exai_trio import structs
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.setup import editor_formats
 from exai_trio.interpreter import MODULE
-from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILES, Loaded
+from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILES, OWN, Loaded
 from exai_trio.settings.printing import example, rows, text_of
 from exai_trio.settings.table import SETTINGS
+
+_OTHERS: Final = 0o077
 
 
 @structs.frozen(kw_only=True)
@@ -20,15 +25,21 @@ class Machine:
 
     interpreter: str
     env_file: str | None = None
+    own_file: str | None = None
     pathsep: str = ":"
     module_path: str | None = None
 
 
 def main(started: Started) -> int:
     """Prints also what is at fault: that is when one looks."""
+    if started.arguments.action:
+        from exai_trio.commands.setup import change_config  # noqa: PLC0415  # for those who change something
+
+        return change_config.main(started)
     machine = Machine(
         interpreter=sys.executable,
         env_file=started.env_file,
+        own_file=None if started.own_file is None else str(started.own_file),
         pathsep=started.pathsep,
         module_path=started.module_path,
     )
@@ -41,9 +52,16 @@ def main(started: Started) -> int:
         note_missing_secrets(loaded, console)
     else:
         console.say(table(loaded, machine))
+        _note_loose(started.own_file, console)
     for line in (*loaded.warnings, *map(str, loaded.faults)):
         console.note(f"exai: {line}")
     return 2 if loaded.faults else 0
+
+
+def _note_loose(own_file: Path | None, console: Console) -> None:
+    """Secrets may stand in it."""
+    if own_file is not None and own_file.is_file() and own_file.stat().st_mode & _OTHERS:
+        console.note(f"exai: others may read {own_file}: chmod 600 {shlex.quote(str(own_file))}")
 
 
 def table(loaded: Loaded, machine: Machine) -> str:
@@ -102,6 +120,5 @@ def _source(origins: Mapping[str, str], field: str) -> str:
 
 def _origin(origin: str, machine: Machine) -> str:
     source, *renamed = origin.split(",", 1)
-    if source in FILES and machine.env_file is not None:
-        return ",".join([machine.env_file, *renamed])
-    return origin
+    file = machine.env_file if source in FILES else machine.own_file if source == OWN else None
+    return origin if file is None else ",".join([file, *renamed])

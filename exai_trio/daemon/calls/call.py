@@ -1,4 +1,4 @@
-"""A call as its tool sees it, and as those do who watch over it: what was asked, how far it is, and whom it answers."""
+"""One call: what was asked, how far it is, whom it answers, and what its tool may ask of it."""
 
 import math
 import random

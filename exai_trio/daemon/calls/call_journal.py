@@ -11,7 +11,7 @@ from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSessio
 from exai_trio.storage.sqlite.errors import NotKept
 from exai_trio.wire.codec import decode_client, encode
 from exai_trio.wire.messages import CallAccepted, CallTool, RequestId
-from exai_trio.wire.session import SessionRules, Survivor
+from exai_trio.wire.session_rules import SessionRules, Survivor
 
 from .call import Call
 

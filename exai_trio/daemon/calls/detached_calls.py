@@ -1,4 +1,4 @@
-"""Long calls that were answered with a handle: they go on without their client, and are asked for by that handle.
+"""Calls that were answered with a handle, and go on without their client.
 
 The handle is the request's one outcome, and frees its place; a client that leaves, or cancels the finished request, ends
 nothing; the journal knows the work under the handle, so that a restart takes it up again.
@@ -96,10 +96,11 @@ class DetachedCall:
     async def keep(self, home: SessionCalls, write: Callable[[], Awaitable[None]]) -> None:
         """Put the handle on disk, then let it go to the client; a disk that refuses it keeps nobody from it, and gets it later.
         Cancelled before that, the handle is not told, and is on disk or not."""
-        with trio.move_on_after(_DISK_PATIENCE_S) as patience:
-            fault = await fault_of(write)
+        kept = False
+        with trio.move_on_after(_DISK_PATIENCE_S):
+            kept = await fault_of(write) is None
         home.sender.release(self.call.wire_id)
-        if patience.cancelled_caught or fault is not None:
+        if not kept:
             await trio.sleep(_DISK_AGAIN_S)
             await until_written(write, "handle")
         self.is_settled = True

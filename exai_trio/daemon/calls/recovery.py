@@ -1,4 +1,4 @@
-"""What becomes of a call that an earlier daemon accepted and did not end: another run, a wait for that daemon, or a refusal."""
+"""What becomes of a call that an earlier daemon accepted and did not end."""
 
 from functools import partial
 from typing import Protocol
@@ -7,7 +7,7 @@ import trio
 
 from exai_trio.errors import CallInterrupted
 from exai_trio.system.disk import until_written
-from exai_trio.wire.messages import Outcome
+from exai_trio.wire.messages import CallAccepted, Outcome
 
 from .call import Call
 from .call_journal import CallJournal, UnfinishedCall, key_of
@@ -64,6 +64,16 @@ async def _run_again(journal: CallJournal, call: Call) -> Outcome:
     await until_written(partial(journal.run_again, call), "run")
     call.started = trio.current_time()
     return await run_tool(call)
+
+
+def acceptance_of(call: Call) -> CallAccepted:
+    """What its client hears first; also whether it may send the call to another daemon, should this one forget it."""
+    return CallAccepted(
+        request_id=call.wire_id,
+        name=call.tool.name,
+        timeout=call.timeout,
+        repeatable=may_run_again(call),
+    )
 
 
 def may_run_again(call: Call) -> bool:

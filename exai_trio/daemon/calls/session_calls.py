@@ -1,4 +1,4 @@
-"""The calls of one session: how they are accepted or refused, and how their outcomes become frames to its client."""
+"""The calls of one session: accepted or refused, and answered by frames to its client."""
 
 import logging
 from functools import partial
@@ -12,7 +12,6 @@ from exai_trio.errors import ExaiError, StorageError
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.system.change import Change
 from exai_trio.wire.messages import (
-    CallAccepted,
     CallFailed,
     CallResult,
     Droppable,
@@ -25,6 +24,7 @@ from ..delivery.sender import Sender
 from . import early_refusals
 from .call import Call, Delivery
 from .call_journal import CallJournal
+from .recovery import acceptance_of
 from .wire_errors import as_fault, not_journalled
 
 log = logging.getLogger("exai.session")
@@ -83,8 +83,7 @@ class SessionCalls:
             self.refuse(call, refusal)
             return
         call.advance("allowed")
-        accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
-        numbered = self.sender.rules.accept(call.wire_id, accepted)
+        numbered = self.sender.rules.accept(call.wire_id, acceptance_of(call))
         self.sender.hold(call.wire_id, numbered.frame)
         fault = await self._record(call, self.journal, numbered.seq) if self.journal else None
         if fault is not None and not call.tool.reports:

@@ -1,11 +1,11 @@
-"""A session's frames to its client, over whichever connection is there: numbered ones in order, none lost. No calls here."""
+"""A session's frames to its client, over whichever connection is there: numbered ones in order, none lost."""
 
 import attrs
 
 from exai_trio import structs
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye, DaemonMessage, Droppable, RequestId
-from exai_trio.wire.session import SessionRules
+from exai_trio.wire.session_rules import SessionRules
 
 from .hold_queue import Held, HoldQueue
 from .outbox import Farewell, Outbox
@@ -15,11 +15,12 @@ _MOST_BEHIND = 1_000  # droppable frames that wait behind a slow disk
 
 @structs.define(eq=False)
 class Sender:
-    """`outbox` is of the connection that is there now. A frame that must first be on disk is held, and what is numbered
+    """`outbox` is of the connection that is there now, whose client takes frames of `max_frame` bytes. A frame that must first be on disk is held, and what is numbered
     after it waits behind it."""
 
     rules: SessionRules
     outbox: Outbox | None = None
+    max_frame: int = 32 * 2**20
     _queue: HoldQueue = attrs.field(factory=HoldQueue)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
 

@@ -15,7 +15,7 @@ from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
-from exai_trio.wire.session import Bounds, SessionRules
+from exai_trio.wire.session_rules import Bounds, SessionRules
 
 from ..calls.call import Call
 from ..calls.call_journal import CallJournal, UnfinishedCall, restore
@@ -235,6 +235,8 @@ class Sessions:
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
             session.roots = allowed_roots(self.context.config, session.principal, hello.roots)
+        most = self.context.config.ws_max_bytes
+        session.sender.max_frame = min(hello.max_frame_bytes or most, most)
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:

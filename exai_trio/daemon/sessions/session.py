@@ -1,4 +1,4 @@
-"""One client across its connections: its calls, its numbered frames, the connection it has now. No sockets here."""
+"""One client across its connections: its calls, its numbered frames, and the connection that it has now."""
 
 import logging
 from collections.abc import Iterable
@@ -12,7 +12,7 @@ from exai_trio.errors import CallCancelled, ExaiError, NotFoundError, ServiceUna
 from exai_trio.resilience.rate import Bucket
 from exai_trio.system.change import Change
 from exai_trio.wire.messages import CallCancelling, CallFailed, CallTool, Cancel, ErrorReply
-from exai_trio.wire.session import Again, Refuse, SessionRules
+from exai_trio.wire.session_rules import Again, Refuse, SessionRules
 
 from ..calls.call import Call
 from ..calls.environment import CallEnvironment

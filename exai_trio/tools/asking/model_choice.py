@@ -1,12 +1,14 @@
 """Which model a tool asks: the one named, else the conversation's, else the default; and what the answer says about it."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from exai_trio import structs
-from exai_trio.errors import ArgumentError, ServiceUnavailableError
+from exai_trio.config import Config
+from exai_trio.errors import ArgumentError, NotFoundError, ServiceUnavailableError
 from exai_trio.tools.base import Services
 from exai_trio.tools.prompts.context_window import ANSWER_SHARE
 
@@ -15,6 +17,9 @@ if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import ChatAnswer, ModelChoice
 
 _MOST_NAMES = 4
+_LONG = 2_000  # estimated tokens; no server has a smaller window unless it is told to
+_SURELY_CUT = 0.5  # of the estimate, which is on the safe side, but not so much
+_OURS = Config().default_model
 
 # Who is asked where a provider is given and no model.
 _USUAL: Mapping[str, str] = {"glm": "glm-4.6", "kimi": "kimi-k2.6"}
@@ -68,25 +73,31 @@ def of_provider(
 
 
 def default(services: Services, need: Need = NOTHING) -> "ModelChoice":
-    """DEFAULT_MODEL; where it cannot be asked, what the router takes for `auto`, and the choice says so."""
+    """DEFAULT_MODEL; where it cannot be asked, what the router takes for `auto`, and the choice says so. Nobody has asked for
+    ours, so to who has a provider of their own instead of a key it is not missed."""
     default = services.config.default_model
     try:
         choice = _chosen(services, default, need)
         fault = _unfit(choice.model, need)
     except ServiceUnavailableError:
         choice, fault = None, f"{default} (DEFAULT_MODEL) is not configured"
+    except NotFoundError:  # others have a DEFAULT_MODEL too
+        choice, fault = None, f"{default} (DEFAULT_MODEL) is no model that EXAI knows"
     if choice is not None and not fault:
         return choice
     other = _chosen(services, "auto", need)
     if choice is not None and other.model == choice.model:
         return choice
-    return attrs.evolve(other, notice=f"{fault}; {other.model.name} was asked instead")
+    if choice is None and default == _OURS and other.provider not in _USUAL:
+        return other
+    instead = f"{fault}; {other.model.name} was asked instead"
+    return attrs.evolve(other, notice="; ".join(filter(None, [instead, other.notice])))
 
 
 def holding(services: Services, need: Need) -> list[str]:
     """The names of a few models that could be asked with that, those with the smallest windows first."""
     fitting = [model for model in services.gateway.models() if not _unfit(model, need)]
-    return [m.name for m in sorted(fitting, key=lambda m: m.context_window or 0)[:_MOST_NAMES]]
+    return [m.name for m in sorted(fitting, key=lambda m: m.context_window or inf)[:_MOST_NAMES]]
 
 
 def _chosen(services: Services, name: str, need: Need) -> "ModelChoice":
@@ -154,6 +165,19 @@ def facts(answer: "ChatAnswer", named: str) -> dict[str, Any]:
     if answer.web_results:
         found["sources"] = [_source(result) for result in answer.web_results]
     return found
+
+
+def cut_unasked(choice: "ModelChoice", estimated: int, counted: int) -> str:
+    """What to say where a server seems to have read a part of the prompt only; "" if it does not. Ollama does so where a prompt
+    is longer than it has loaded the model for; whose window is known is never sent so much."""
+    if choice.model.context_window is not None or estimated < _LONG:
+        return ""
+    if not 0 < counted < estimated * _SURELY_CUT:
+        return ""
+    return (
+        f"{choice.provider} has read {counted:,} tokens of about {estimated:,}: it seems to have cut the prompt without a word."
+        " Load the model with a larger context, such as by OLLAMA_CONTEXT_LENGTH"
+    )
 
 
 def served_by(services: Services, provider: str) -> dict[str, Any]:

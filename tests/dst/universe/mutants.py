@@ -10,8 +10,8 @@ from exai_trio.daemon.calls import detached_calls, execution, session_calls
 from exai_trio.daemon.connections.connection import Connection
 from exai_trio.daemon.sessions.registry import Sessions
 from exai_trio.errors import StorageError
-from exai_trio.mcp.open_calls import Pending
-from exai_trio.wire.session import SessionRules
+from exai_trio.mcp.calls.open_calls import OpenCalls
+from exai_trio.wire.session_rules import SessionRules
 
 
 @contextmanager
@@ -139,15 +139,15 @@ def request_left_behind() -> AbstractContextManager[None]:
     """The shim never forgets a request that its editor has withdrawn."""
 
     def made(original):
-        def withdraw(self, id_):
+        def leave(self, id_):
             call = original(self, id_)
             if call is not None:
-                self._asked[id_] = call
+                self._by_id[id_] = call
             return call
 
-        return withdraw
+        return leave
 
-    return _instead(Pending, "withdraw", made)
+    return _instead(OpenCalls, "leave", made)
 
 
 # Each with what the oracle then complains of.

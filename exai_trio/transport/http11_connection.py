@@ -1,0 +1,125 @@
+"""One HTTP connection as we have hypercorn serve it: HTTP/1.1 alone, and no head that takes for ever."""
+
+import math
+from typing import Any, Final, cast
+
+import h11
+import trio
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.task_group import TaskGroup
+from hypercorn.trio.tcp_server import MAX_RECV, TCPServer
+from hypercorn.typing import ConnectionState
+from hypercorn.utils import (
+    parse_socket_addr,  # pyright: ignore[reportUnknownVariableType]  # hypercorn's
+)
+
+_HEAD_S: Final = 5.0  # for a whole request head, from its first byte
+_VERSIONS: Final = frozenset({b"1.0", b"1.1"})
+_NOT_SUPPORTED: Final = 505  # this version of HTTP
+
+
+class _OtherVersion(Exception):
+    """A request of a version that is not spoken here, such as the preface of HTTP/2."""
+
+
+class _Http11(H11Protocol):
+    """Never becomes another protocol: who asks for an upgrade is answered as if it had not."""
+
+    @property
+    def begun(self) -> bool:
+        """Whether something of a next request is there already."""
+        return bool(self.connection.trailing_data[0])
+
+    async def handle(self, event: Event) -> None:
+        try:
+            await super().handle(event)
+        except _OtherVersion:
+            await self._send_error_response(_NOT_SUPPORTED)
+            await self.send(Closed())
+
+    async def _check_protocol(self, event: h11.Request) -> None:  # noqa: ASYNC124 - hypercorn's shape
+        if event.http_version not in _VERSIONS:
+            raise _OtherVersion
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        await super()._create_stream(_without_upgrade(request))
+
+
+def _without_upgrade(request: h11.Request) -> h11.Request:
+    left = [(name, value) for name, value in request.headers if name != b"upgrade"]
+    if len(left) == len(request.headers):
+        return request
+    return h11.Request(
+        method=request.method,
+        target=request.target,
+        headers=left,
+        http_version=request.http_version,
+    )
+
+
+class Http11Server(TCPServer):
+    """One connection. `at_work` is true while a request is under way: then its peer may be silent, else it has `_HEAD_S` seconds
+    from its first byte, or from the beginning, for a whole head."""
+
+    at_work = False
+    _http: _Http11
+    _until = math.inf
+    _reading: trio.CancelScope | None = None
+
+    async def run(self) -> None:
+        """Serve until the peer has gone or was too slow. Cancelling closes the stream."""
+        socket = cast("trio.SocketStream", self.stream).socket
+        self._until = trio.current_time() + _HEAD_S
+        try:
+            peer, here = socket.getpeername(), socket.getsockname()
+            async with TaskGroup() as self._task_group:
+                self._http = _Http11(
+                    self.app,
+                    self.config,
+                    self.context,
+                    self._task_group,
+                    ConnectionState(self.state),
+                    ssl=False,
+                    client=parse_socket_addr(socket.family, peer),
+                    server=parse_socket_addr(socket.family, here),
+                    send=self.protocol_send,
+                )
+                self.protocol = cast("Any", self._http)
+                await cast("Any", self.idle_task).restart(self._task_group, self._idle_timeout)
+                await self._read_data()
+        except OSError:
+            pass
+        finally:
+            await self._close()  # noqa: ASYNC102 - a shutdown and a close, which wait for nobody
+
+    async def protocol_send(self, event: Event) -> None:
+        if isinstance(event, Updated):
+            self.at_work = not event.idle
+            begun = event.idle and self._http.begun
+            self._wait_until(trio.current_time() + _HEAD_S if begun else math.inf)
+        await super().protocol_send(event)
+
+    def _wait_until(self, deadline: float) -> None:
+        self._until = deadline
+        if self._reading is not None:
+            self._reading.deadline = deadline
+
+    async def _read_data(self) -> None:
+        """Until the peer has hung up, or was too slow to ask. Who has hung up is not kept for as long as who is idle."""
+        while data := await self._received():
+            if not self.at_work and self._until == math.inf:
+                self._until = trio.current_time() + _HEAD_S
+            await self.protocol.handle(RawData(bytes(data)))
+        await self.protocol.handle(RawData(b""))
+        await self.protocol.handle(Closed())
+        await self.idle_task.stop()
+
+    async def _received(self) -> bytes | bytearray:
+        """Nothing if the peer is gone or late."""
+        with trio.CancelScope(deadline=self._until) as self._reading:  # noqa: ASYNC912 - it receives, or the stream is closed
+            try:
+                return await self.stream.receive_some(MAX_RECV)
+            except (trio.ClosedResourceError, trio.BrokenResourceError):
+                pass
+        return b""

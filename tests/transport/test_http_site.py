@@ -1,0 +1,179 @@
+"""HTTP takes few connections, and none for long."""
+
+import socket
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+
+import pytest
+import trio
+
+from exai_trio.transport.http_site import HttpSite
+
+
+async def test_a_connection_too_many_takes_the_place_of_one_that_asks_nothing():
+    """The oldest of those goes; where all are at work the new one does, and when one of them is done there is room again."""
+    at_work, done = [], trio.Event()
+
+    async def slow(scope, receive, send):
+        at_work.append(scope["path"])
+        await done.wait()
+        await _hello(scope, receive, send)
+
+    async with _open_site(slow, most=2) as (_site, connected):
+        silent, first, second = [await connected() for _ in range(3)]
+        with trio.fail_after(10):
+            displaced = await silent.receive_some()
+            for stream in (first, second):
+                await stream.send_all(_REQUEST)
+            while len(at_work) < 2:
+                await trio.lowlevel.checkpoint()
+            refused = await (await connected()).receive_some()
+            done.set()
+            kept = await first.receive_some()
+            await second.aclose()
+            again = await _asked(await connected())
+
+    assert (b"", b"", b"HTTP/1.1 204") == (displaced, refused, kept[:12])
+    assert b"HTTP/1.1 204" == again[:12]
+
+
+async def test_many_that_drip_a_head_do_not_keep_others_out():
+    """However many have a place and send their heads a letter at a time, who asks is answered."""
+    async with _open_site(_hello, most=8) as (site, connected):
+        dripping = [await connected() for _ in range(8)]
+        for stream in dripping:
+            await stream.send_all(b"GET / HT")
+        with trio.fail_after(4):
+            answers = [await _asked(await connected()) for _ in range(20)]
+
+    assert {b"HTTP/1.1 204"} == {answer[:12] for answer in answers}
+    assert 8 >= len(site.open)
+
+
+async def test_other_machines_leave_places_for_this_one(monkeypatch):
+    """They have three of four, and displace none of ours beyond that."""
+    async with _open_site(_hello, most=8) as (site, connected):
+        with monkeypatch.context() as patched:
+            patched.setattr("exai_trio.transport.http_site._is_near", lambda _stream: False)
+            far = [await connected() for _ in range(12)]
+            while len(site.open) < 6:
+                await trio.lowlevel.checkpoint()
+            with trio.fail_after(4):
+                gone = [await stream.receive_some() for stream in far[:6]]
+        near = [await connected() for _ in range(2)]
+        while len(site.open) < 8:
+            await trio.lowlevel.checkpoint()
+        still = await _asked(far[-1])
+
+    assert [b""] * 6 == gone
+    assert b"HTTP/1.1 204" == still[:12]
+    assert 2 == len(near)
+
+
+async def test_a_connection_that_asks_nothing_is_closed(autojump_clock):
+    """After five seconds; after an answer it has the time that it is given."""
+    assert 5 == await _time_of(b"")
+    assert 10 == await _time_of(_REQUEST)
+
+
+async def test_a_head_that_drips_is_cut_off(autojump_clock):
+    """It has five seconds from its beginning, also on a connection that has been answered before."""
+    head = b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"x" * 50
+    first, later = await _time_of(b"", head), await _time_of(_REQUEST, head)
+
+    assert {5, 6} >= {first, later}  # who sends a byte a second may notice a second later
+
+
+async def test_a_request_may_take_its_time_to_be_answered(autojump_clock):
+    """The limit is for heads: an answer that takes a minute arrives."""
+
+    async def slow(scope, receive, send):
+        await trio.sleep(60)
+        await _hello(scope, receive, send)
+
+    ours, theirs = _pair()
+    async with trio.open_nursery() as serving:
+        serving.start_soon(HttpSite(slow)._connection, theirs)
+        answer = await _asked(ours)
+        await ours.aclose()
+
+    assert b"HTTP/1.1 204" == answer[:12]
+
+
+@pytest.mark.parametrize(
+    ("asked", "status"),
+    [
+        (b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\4\0\0\0\0\0", b"505"),
+        (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", b"505"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\n\r\n", b"204"),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n", b"204"),
+        (b"GET / HTTP/1.0\r\nHost: localhost\r\n\r\n", b"204"),
+    ],
+)  # fmt: skip
+async def test_nothing_but_http_1_is_spoken(asked, status):
+    """HTTP/2 by prior knowledge is refused, and an upgrade to anything is not taken up."""
+    ours, theirs = _pair()
+    answer = bytearray()
+    async with trio.open_nursery() as serving:
+        serving.start_soon(HttpSite(_hello)._connection, theirs)
+        await ours.send_all(asked)
+        with trio.fail_after(5):
+            while b"\r\n\r\n" not in answer:
+                answer += await ours.receive_some()
+        await ours.aclose()
+
+    assert answer.startswith(b"HTTP/1.1 " + status)
+    assert 1 == answer.count(b"HTTP/1.1 ")
+
+
+@asynccontextmanager
+async def _open_site(app, most):
+    async with AsyncExitStack() as streams, trio.open_nursery() as serving:
+        listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+        site = HttpSite(app, most=most)
+        await serving.start(site.serve, listeners)
+
+        async def connected():
+            port = listeners[0].socket.getsockname()[1]
+            return await streams.enter_async_context(await trio.open_tcp_stream("127.0.0.1", port))
+
+        yield site, connected
+        serving.cancel_scope.cancel()
+
+
+async def _time_of(first, drips=b""):
+    """Seconds after which a connection is closed that asks `first`, and then sends a byte of `drips` a second."""
+    ours, theirs = _pair()
+    site = HttpSite(_hello, idle_s=10.0)
+    with trio.fail_after(60):
+        async with trio.open_nursery() as serving:
+            serving.start_soon(site._connection, theirs)
+            if first:
+                await _asked(ours, first)
+            began = trio.current_time()
+            with suppress(trio.BrokenResourceError):
+                while site.open and drips:
+                    await ours.send_all(drips[:1])
+                    drips = drips[1:]
+                    await trio.sleep(1)
+                while await ours.receive_some():
+                    pass
+            await ours.aclose()
+    assert set() == site.open
+    return round(trio.current_time() - began)
+
+
+def _pair():
+    return [trio.SocketStream(trio.socket.from_stdlib_socket(one)) for one in socket.socketpair()]
+
+
+_REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+
+
+async def _asked(stream, request=_REQUEST):
+    await stream.send_all(request)
+    return await stream.receive_some()
+
+
+async def _hello(scope, _receive, send):
+    await send({"type": "http.response.start", "status": 204, "headers": []})
+    await send({"type": "http.response.body"})
