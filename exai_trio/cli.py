@@ -259,7 +259,7 @@ def _imported(name: str) -> ModuleType:
 
 def _failed(started: Started, fault: Exception) -> int:
     from exai_trio.commands.exit_codes import NO_DAEMON, explained, first_of  # noqa: PLC0415  # only when something failed
-    from exai_trio.commands.usage.remedies import for_exception  # noqa: PLC0415  # as above
+    from exai_trio.commands.usage.advice import for_exception  # noqa: PLC0415  # as above
     from exai_trio.errors import UnauthorizedError  # noqa: PLC0415  # as above
 
     known = explained(fault)
