@@ -1,4 +1,7 @@
-"""Settings that may change while the daemon runs: which tools it offers. All others need a restart."""
+"""Settings that may change while the daemon runs: which tools it offers.
+
+All others need a restart.
+"""
 
 import logging
 from collections.abc import Callable

@@ -45,7 +45,8 @@ REST_S: Final = 3.0  # for what follows a finished answer
 
 @structs.define(kw_only=True)
 class Adapter:
-    """`describe` gives what the catalogue knows of a model."""
+    """`describe` gives what the catalogue knows of a model.
+    Cancelling a request closes its socket, as the Provider's contract has it."""
 
     service: Service
     describe: Callable[[str], ModelInfo]

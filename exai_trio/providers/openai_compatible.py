@@ -36,7 +36,8 @@ Content = bytes | AsyncIterator[bytes] | None
 
 @structs.define(kw_only=True)
 class Body:
-    """The body of one answer as it comes in."""
+    """The body of one answer as it comes in.
+    Cancelling a read makes what is left unreadable: the body is closed, and the socket with it."""
 
     endpoint: Endpoint
     headers: Mapping[str, str]

@@ -1,4 +1,7 @@
-"""The shim's side towards a daemon, put together. Heavy to import: whoever wants a quick start does so late."""
+"""The shim's side towards a daemon, put together.
+
+Heavy to import: whoever wants a quick start does so late.
+"""
 
 from collections.abc import Awaitable, Callable
 from functools import partial

@@ -1,6 +1,6 @@
-"""A file that takes up room on the disk, so that there is some to give back when the disk is full. No database here.
+"""A file that takes up room on the disk, so that there is some to give back when the disk is full.
 
-What it does to the disk blocks: that runs in the store's threads.
+No database here. What it does to the disk blocks: that runs in the store's threads.
 """
 
 import errno

@@ -36,6 +36,7 @@ async def run(config: Config, console: Console, *, as_json: bool, dial: Dial = c
 
 
 async def health(config: Config, *, dial: Dial = connect) -> HealthReport:
+    """How the daemon says that it is. Raises PeerGone or ProtocolError; cancelling closes the connection."""
     async with open_client(config, dial=dial) as client:
         await client.send(Health())
         while not isinstance(answer := await client.receive(), HealthReport):

@@ -15,7 +15,8 @@ from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
-from exai_trio.wire.session_rules import Bounds, SessionRules
+from exai_trio.wire.session_bounds import Bounds
+from exai_trio.wire.session_rules import SessionRules
 
 from ..calls.call import Call
 from ..calls.call_journal import CallJournal, UnfinishedCall, restore

@@ -32,7 +32,10 @@ class Thread(Protocol):
 
     async def write(
         self, work: Callable[[Segments], T], *, done: Callable[[T], None] | None = None
-    ) -> T: ...
+    ) -> T:
+        """Have `work` done, and `done` called with what it gave, on the loop.
+        Raises StorageError. Cancelling before it is accepted leaves nothing done; after that it is done whole."""
+        ...
 
 
 @structs.define(eq=False)

@@ -1,4 +1,7 @@
-"""The journal in two dicts: for tests and for the simulation, held by the same contract tests. Nothing survives it."""
+"""The journal in two dicts: for tests and for the simulation, held by the same contract tests.
+
+Nothing survives it.
+"""
 
 from collections.abc import Mapping, Sequence
 

@@ -1,4 +1,7 @@
-"""Conversations and their workflow steps in dicts: a store for tests and trials that passes the same contract tests. Nothing survives it."""
+"""Conversations and their workflow steps in dicts: a store for tests and trials that passes the same contract tests.
+
+Nothing survives it.
+"""
 
 from collections.abc import Mapping
 from typing import Any

@@ -155,7 +155,8 @@ class SqliteStore:
             await self._writer.write(probe)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Have statements of another module of this package done in the next batch."""
+        """Have statements of another module of this package done in the next batch.
+        Cancelling before it is accepted leaves nothing done; after that it is done whole."""
         return await self._writer.write(work)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
@@ -185,6 +186,7 @@ async def open_sqlite(
     never overwritten, and a fresh one is made, at any time; a file that cannot be used is no reason to raise, what
     is asked of the store fails until it can be.
     Raises: StorageError if the file is not ours, or was made by a newer EXAI, or (unless `lasting`) cannot be used.
+    Cancelling flushes and closes it too.
     """
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
     ballast = Ballast(path.with_name(f"{path.name}.ballast"))

@@ -1,4 +1,7 @@
-"""Conversations in the SQLite file as a person looks after them. Turns are added elsewhere."""
+"""Conversations in the SQLite file as a person looks after them.
+
+Turns are added elsewhere.
+"""
 
 from typing import TYPE_CHECKING, Final
 

@@ -1,4 +1,7 @@
-"""A file of an older EXAI becomes one of today, or is refused if it is not ours. The tables are `schema`'s."""
+"""A file of an older EXAI becomes one of today, or is refused if it is not ours.
+
+The tables are `schema`'s.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
