@@ -21,9 +21,9 @@ from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import Conversations, FileRegistry, Owned, Threads, TokenRatios
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
-from exai_trio.storage.sqlite.threads import SqliteThreads
+from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
-from exai_trio.storage.sqlite.uploads import SqliteUploads
+from exai_trio.storage.sqlite.upload_registry import SqliteUploads
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN

@@ -33,7 +33,7 @@ from .openai_compatible import Service
 from .provider_facts import facts_of
 from .providers_file import VARIABLE
 from .read_providers import read_further
-from .refusals.errors import bad_answer
+from .refusals.provider_errors import bad_answer
 from .routing import ModelChoice, Router, unlisted
 
 __all__ = ["ChatAnswer", "Gateway", "Listener", "ModelChoice", "Permits", "open_gateway"]

@@ -18,7 +18,7 @@ from exai_trio.errors import ProviderAuthError, ProviderNetworkError, ServiceUna
 
 from .endpoint import Endpoint
 from .refusals.error_responses import broken_off, refusal, unreachable, unsendable
-from .refusals.errors import bad_answer
+from .refusals.provider_errors import bad_answer
 from .timeouts import Patience, late
 
 if TYPE_CHECKING:

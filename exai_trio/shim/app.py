@@ -30,8 +30,8 @@ from .stdio_sink import StdioSink
 from .tool_list_cache import ToolListCache
 
 if TYPE_CHECKING:
+    from .calls.relay import Relay
     from .link import Link
-    from .relay import Relay
 
 log = logging.getLogger("exai.shim")
 

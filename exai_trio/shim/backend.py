@@ -11,8 +11,8 @@ from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.mcp.sink import Sink
 from exai_trio.transport import websocket
 
+from .calls.relay import Relay
 from .link import Link
-from .relay import Relay
 from .tool_list_cache import ToolListCache
 
 

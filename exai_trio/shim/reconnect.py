@@ -17,7 +17,7 @@ from exai_trio.config import Config
 from exai_trio.resilience.breaker import Breaker, Closed, Outcome, Ticket
 from exai_trio.resilience.reconnect_backoff import SHORTEST_S, Pauses
 
-from .relay import Relay
+from .calls.relay import Relay
 from .remedies import ended
 
 LASTING_S: Final = 1.0  # a connection that lived so long is no part of a storm

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from exai_trio import structs
-from exai_trio.storage.sqlite.errors import DiskFull
+from exai_trio.storage.sqlite.error_kinds import DiskFull
 
 BALLAST_BYTES: Final = 4 * 2**20  # the outcomes of the calls that run when the disk fills up
 

@@ -25,7 +25,7 @@ from exai_trio.storage.journal_events import (
     decode,
     encode,
 )
-from exai_trio.storage.sqlite.errors import NotKept, Unreadable
+from exai_trio.storage.sqlite.error_kinds import NotKept, Unreadable
 
 from .appender import Appender, Thread
 from .index import Index

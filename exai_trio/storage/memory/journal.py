@@ -22,7 +22,7 @@ from exai_trio.storage.journal_events import (
     NumberedFrom,
     RunAgain,
 )
-from exai_trio.storage.sqlite.errors import NotKept
+from exai_trio.storage.sqlite.error_kinds import NotKept
 
 
 @structs.define

@@ -14,7 +14,7 @@ from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.principals import OWNER
 from exai_trio.storage.base import SWEEP_GRACE_S, Conversation, Step, Summary, Turn
-from exai_trio.storage.sqlite.conversations import ANOTHERS
+from exai_trio.storage.sqlite.statements import ANOTHERS
 
 
 @structs.define

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exai_trio.storage.sqlite.batches import transaction
-from exai_trio.storage.sqlite.errors import NotOurs
+from exai_trio.storage.sqlite.error_kinds import NotOurs
 from exai_trio.storage.sqlite.schema import APPLICATION_ID, STEPS
 
 if TYPE_CHECKING:  # one module imports it

@@ -28,8 +28,8 @@ from exai_trio.wire.messages import (
     ErrorReply,
 )
 
+from ..daemon_limits import DaemonLimits
 from .availability import Availability
-from .daemon_limits import DaemonLimits
 from .dispatch import Dispatch
 
 MAX_SENDS: Final = 5  # of one call; a call that ends daemon after daemon is given up
