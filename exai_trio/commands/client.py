@@ -47,7 +47,8 @@ class Return:
 
 @structs.define(eq=False)
 class Client:
-    """One connection after its hello. One task receives, one sends. `resumed`: the daemon knows what the session asked."""
+    """One connection after its hello. One task receives, one sends. `resumed`: the daemon knows what the session asked.
+    Cancelling `send` cuts the stream; cancelling `receive` loses nothing."""
 
     _socket: WebSocket
     server: ServerFacts | None

@@ -1,5 +1,6 @@
-"""The shim process: what an editor talks to. It is put together here, and nothing is decided here.
+"""The shim process: what an editor talks to.
 
+It is put together here, and nothing is decided here.
 The MCP server answers before anything that needs a daemon is even imported; the backend (relay and link) follows
 once the opening requests are answered. The process ends when its stdin does, when nobody reads its
 stdout, at a signal, or when its parent is gone, and for no other reason.
@@ -29,8 +30,8 @@ from .stdio_sink import StdioSink
 from .tool_list_cache import ToolListCache
 
 if TYPE_CHECKING:
+    from .calls.relay import Relay
     from .link import Link
-    from .relay import Relay
 
 log = logging.getLogger("exai.shim")
 

@@ -1,4 +1,7 @@
-"""Starting a daemon where none listens, once, however many shims want one. It lives on when we leave."""
+"""Starting a daemon where none listens, once, however many shims want one.
+
+It lives on when we leave.
+"""
 
 import fcntl
 import logging

@@ -1,4 +1,7 @@
-"""The shim's side towards a daemon, put together. Heavy to import: whoever wants a quick start does so late."""
+"""The shim's side towards a daemon, put together.
+
+Heavy to import: whoever wants a quick start does so late.
+"""
 
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -8,8 +11,8 @@ from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.mcp.sink import Sink
 from exai_trio.transport import websocket
 
+from .calls.relay import Relay
 from .link import Link
-from .relay import Relay
 from .tool_list_cache import ToolListCache
 
 

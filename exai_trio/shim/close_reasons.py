@@ -1,4 +1,7 @@
-"""Why a connection to the daemon ended. What follows from it, `link` decides."""
+"""Why a connection to the daemon ended.
+
+What follows from it, `link` decides.
+"""
 
 from typing import Final
 

@@ -1,5 +1,6 @@
-"""The one connection to the daemon: made, proven, kept alive, and made again for ever. What a call is, `relay` knows.
+"""The one connection to the daemon: made, proven, kept alive, and made again for ever.
 
+What a call is, `relay` knows.
 It is used once a ping has come back. When it ends, what waits stays in the relay; when the next is tried, `reconnect` says.
 """
 
@@ -19,13 +20,13 @@ from exai_trio.resilience.reconnect_backoff import SHORTEST_S
 from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable, WebSocket
 from exai_trio.wire.messages import Bye, HelloAck
 
+from .calls.relay import Relay
 from .client_hello import greet
 from .close_reasons import NO_ANSWER, Departing, Refused, bugs_in, plainest
-from .conversation import Conversation
+from .daemon_conversation import Conversation
 from .daemon_limits import DaemonLimits
 from .received_frames import ReceivedFrames
 from .reconnect import Reconnect, Starter
-from .relay import Relay
 from .remedies import remedy
 from .tool_list_cache import ToolListCache
 

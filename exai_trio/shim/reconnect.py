@@ -1,5 +1,6 @@
-"""The time between two connections: how long it takes, what ends it early, and what those who wait are told. Who connects: `link`.
+"""The time between two connections: how long it takes, what ends it early, and what those who wait are told.
 
+Who connects: `link`.
 A new request ends a pause. It does not end the rest of a storm: when connections come to nothing one after the other, a
 breaker lets some seconds pass before the next, whoever asks.
 """
@@ -16,7 +17,7 @@ from exai_trio.config import Config
 from exai_trio.resilience.breaker import Breaker, Closed, Outcome, Ticket
 from exai_trio.resilience.reconnect_backoff import SHORTEST_S, Pauses
 
-from .relay import Relay
+from .calls.relay import Relay
 from .remedies import ended
 
 LASTING_S: Final = 1.0  # a connection that lived so long is no part of a storm

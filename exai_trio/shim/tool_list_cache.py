@@ -1,4 +1,7 @@
-"""The tool list an editor is told: the daemon's, else the copy on disk, else our own declarations. Never empty."""
+"""The tool list an editor is told: the daemon's, else the copy on disk, else our own declarations.
+
+Never empty.
+"""
 
 import logging
 import os

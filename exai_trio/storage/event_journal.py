@@ -58,7 +58,7 @@ class EventJournal(Journal, Protocol):
 
 
 class Backing(EventJournal, Protocol):
-    """A journal that a log of events is folded into."""
+    """A journal that a log of events is folded into. Cancelling a question changes nothing."""
 
     async def has(self, session: str, request: str) -> bool:
         """Whether this call is kept here. Raises StorageError."""

@@ -1,5 +1,6 @@
-"""One writer for many tasks: what waits while a batch is written becomes the next batch. No SQL and no database here.
+"""One writer for many tasks: what waits while a batch is written becomes the next batch.
 
+No SQL and no database here.
 The writer is one thread for the life of its owner: a write wakes it, and the end of a batch wakes the loop once. The thread
 outlives its owner's cancellation just long enough to flush what was accepted.
 """
@@ -152,7 +153,8 @@ class GroupCommit:
 async def open_group_commit(
     commit: Commit, thread_name: str = "exai storage writer"
 ) -> AsyncGenerator[GroupCommit]:
-    """Accept writes until the block is left; then flush those that wait, for at most FLUSH_S, and until `flush_by`."""
+    """Accept writes until the block is left; then flush those that wait, for at most FLUSH_S, and until `flush_by`.
+    Cancelling flushes just so."""
     group = GroupCommit()
     # Shielded, so that the end of the daemon does not cut the flush; ended by the close, or by the deadline set below.
     flushing = trio.CancelScope(shield=True)

@@ -1,6 +1,6 @@
-"""A file that takes up room on the disk, so that there is some to give back when the disk is full. No database here.
+"""A file that takes up room on the disk, so that there is some to give back when the disk is full.
 
-What it does to the disk blocks: that runs in the store's threads.
+No database here. What it does to the disk blocks: that runs in the store's threads.
 """
 
 import errno
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from exai_trio import structs
-from exai_trio.storage.sqlite.errors import DiskFull
+from exai_trio.storage.sqlite.error_kinds import DiskFull
 
 BALLAST_BYTES: Final = 4 * 2**20  # the outcomes of the calls that run when the disk fills up
 

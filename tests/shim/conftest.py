@@ -16,8 +16,8 @@ from exai_trio.mcp.server import Server
 from exai_trio.mcp.tool_list import listing_of
 from exai_trio.mcp.versions import Dialect
 from exai_trio.shim.app import Shim
+from exai_trio.shim.calls.relay import Relay
 from exai_trio.shim.link import Link
-from exai_trio.shim.relay import Relay
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, accept, client_on
 

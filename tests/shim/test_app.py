@@ -11,8 +11,8 @@ import trio
 from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.mcp.tool_list import listing_of, to_file
 from exai_trio.shim.app import Shim
+from exai_trio.shim.calls.relay import Relay
 from exai_trio.shim.link import Link
-from exai_trio.shim.relay import Relay
 from exai_trio.system import malloc
 from exai_trio.tools.registry import BUILT_IN
 from exai_trio.transport.stdio import LineWriter

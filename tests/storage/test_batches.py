@@ -8,7 +8,7 @@ import pytest
 from exai_trio.errors import StorageError
 from exai_trio.storage.group_commit import Write
 from exai_trio.storage.sqlite.batches import carry_out
-from exai_trio.storage.sqlite.errors import Damaged, DiskFull
+from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.sqlite.database_file import Opened, Pair
-from exai_trio.storage.sqlite.errors import Damaged, NotOurs
+from exai_trio.storage.sqlite.error_kinds import Damaged, NotOurs
 from exai_trio.storage.sqlite.quarantine import marker
 
 

@@ -1,4 +1,7 @@
-"""An outcome that no frame to its client holds: it is kept in a file, and the client is told where. All others pass as they are."""
+"""An outcome that no frame to its client holds: it is kept in a file, and the client is told where.
+
+All others pass as they are.
+"""
 
 from pathlib import Path
 

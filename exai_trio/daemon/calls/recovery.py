@@ -22,7 +22,7 @@ class RunsElsewhere(Protocol):
 
     async def outcome(self, call: Call) -> Outcome | None:
         """What becomes of it there, in the name of this call of ours; None if that will never be known. If the call is ended here
-        its run is ended there."""
+        its run is ended there. Cancelling for any other reason leaves it running there."""
         ...
 
 

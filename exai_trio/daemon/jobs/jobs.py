@@ -13,7 +13,7 @@ from exai_trio.system import malloc
 
 from ..health.problems import Problems
 from ..sessions.eviction import Eviction
-from ..sessions.registry import Sessions
+from ..sessions.session_registry import Sessions
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
 from .supervision import Hindered, Job, JobGaveUp, every, name_of

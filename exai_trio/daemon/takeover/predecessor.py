@@ -12,7 +12,7 @@ from exai_trio.wire.messages import CallFailed, CallResult, Cancel, Outcome, Pro
 
 from ..calls.call import Call
 from ..calls.call_journal import key_of
-from .messages import Lines, TransferredCall, Word, calls_of, line, word_of
+from .transfer_messages import Lines, TransferredCall, Word, calls_of, line, word_of
 
 log = logging.getLogger("exai.predecessor")
 

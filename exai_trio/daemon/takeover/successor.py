@@ -25,9 +25,9 @@ from ..calls.lifecycle import Calls
 from ..calls.session_calls import SessionCalls
 from ..calls.states import State
 from ..delivery.outbox import Farewell, Outbox
-from ..sessions.registry import Sessions
 from ..sessions.session import Session
-from .messages import Lines, TransferredCall, Word, line, word_of
+from ..sessions.session_registry import Sessions
+from .transfer_messages import Lines, TransferredCall, Word, line, word_of
 
 log = logging.getLogger("exai.successor")
 

@@ -1,4 +1,7 @@
-"""Answers that are too large for an editor's reader: kept in a file, told by path and beginning. Nothing else writes here."""
+"""Answers that are too large for an editor's reader: kept in a file, told by path and beginning.
+
+Nothing else writes here.
+"""
 
 import logging
 import os

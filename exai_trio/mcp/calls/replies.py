@@ -1,4 +1,7 @@
-"""What those who wait are told: outcomes, faults and progress, each in the requester's own version of MCP. Whom, `bridge` knows."""
+"""What those who wait are told: outcomes, faults and progress, each in the requester's own version of MCP.
+
+Whom, `bridge` knows.
+"""
 
 from typing import Any
 

@@ -14,7 +14,7 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.event_journal import Place
 from exai_trio.storage.group_commit import Write
 from exai_trio.storage.space_reserve import Ballast
-from exai_trio.storage.sqlite.errors import DiskFull, kind_of, remedy_of
+from exai_trio.storage.sqlite.error_kinds import DiskFull, kind_of, remedy_of
 
 from .segments import Segment, Segments
 
@@ -32,7 +32,10 @@ class Thread(Protocol):
 
     async def write(
         self, work: Callable[[Segments], T], *, done: Callable[[T], None] | None = None
-    ) -> T: ...
+    ) -> T:
+        """Have `work` done, and `done` called with what it gave, on the loop.
+        Raises StorageError. Cancelling before it is accepted leaves nothing done; after that it is done whole."""
+        ...
 
 
 @structs.define(eq=False)

@@ -25,7 +25,7 @@ from exai_trio.storage.journal_events import (
     decode,
     encode,
 )
-from exai_trio.storage.sqlite.errors import NotKept, Unreadable
+from exai_trio.storage.sqlite.error_kinds import NotKept, Unreadable
 
 from .appender import Appender, Thread
 from .index import Index
@@ -128,7 +128,8 @@ class LoggedJournal(EventJournal):
             return await self._fold_through(last)
 
     async def tidy(self) -> None:
-        """To be called each second: seal a long segment, fold those that were sealed two calls ago. Raises StorageError."""
+        """To be called each second: seal a long segment, fold those that were sealed two calls ago. Raises StorageError.
+        Cancelling loses nothing; what is not folded yet is at the next call."""
         await self.load()
         async with self._one:
             due, last = self._sealed

@@ -62,6 +62,7 @@ async def open_call_log(
     """The log of calls before `store`, in files whose names begin with `path`; leaving the block flushes and closes it.
 
     A log or a store that cannot be used is no reason to raise: what is asked of the journal fails until it can be.
+    Cancelling does too.
     """
     files = DiskFiles(path, flushes=over_power_loss)
     appender = Appender(Segments(files, flushes=over_power_loss), store.ballast)

@@ -11,7 +11,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.storage.event_journal import Place
-from exai_trio.storage.sqlite.errors import Unreadable
+from exai_trio.storage.sqlite.error_kinds import Unreadable
 
 from .files import LogFile, LogFiles
 from .framing import HEAD_BYTES, Buffer, body_at, end_of, head_of, length_of, records_in

@@ -1,4 +1,7 @@
-"""The journal in two dicts: for tests and for the simulation, held by the same contract tests. Nothing survives it."""
+"""The journal in two dicts: for tests and for the simulation, held by the same contract tests.
+
+Nothing survives it.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,7 +22,7 @@ from exai_trio.storage.journal_events import (
     NumberedFrom,
     RunAgain,
 )
-from exai_trio.storage.sqlite.errors import NotKept
+from exai_trio.storage.sqlite.error_kinds import NotKept
 
 
 @structs.define

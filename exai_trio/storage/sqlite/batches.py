@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.group_commit import Write
-from exai_trio.storage.sqlite.errors import Damaged, DiskFull
+from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull
 
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection

@@ -1,5 +1,6 @@
-"""The two connections to the store's file: opened again when they could not be, on a fresh file when the old one is damaged,
-and on a copy of it when it has lost its name. No SQL here.
+"""The two connections to the store's file, which are opened again when they have failed.
+
+They are opened on a fresh file when the old one is damaged, and on a copy of it when it has lost its name. No SQL here.
 
 The writer's thread opens, closes and writes. Another thread reads, under a lock, so that nothing is renamed while it does.
 """
@@ -15,7 +16,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
-from exai_trio.storage.sqlite.errors import Damaged, NotOurs
+from exai_trio.storage.sqlite.error_kinds import Damaged, NotOurs
 from exai_trio.storage.sqlite.quarantine import note, put_aside
 
 

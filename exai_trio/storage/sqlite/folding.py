@@ -15,7 +15,7 @@ from exai_trio.storage.journal_events import (
     NumberedFrom,
     RunAgain,
 )
-from exai_trio.storage.sqlite.errors import NotKept
+from exai_trio.storage.sqlite.error_kinds import NotKept
 from exai_trio.storage.sqlite.journal_rows import insert_call, insert_outcome
 
 if TYPE_CHECKING:  # one module loads sqlite3

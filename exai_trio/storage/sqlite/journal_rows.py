@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from exai_trio.storage.journal import KeptCall, KeptOutcome
-from exai_trio.storage.sqlite.errors import Unreadable
+from exai_trio.storage.sqlite.error_kinds import Unreadable
 
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection

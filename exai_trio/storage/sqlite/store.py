@@ -22,10 +22,10 @@ from exai_trio.principals import OWNER
 from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.storage.group_commit import GroupCommit, open_group_commit
 from exai_trio.storage.space_reserve import Ballast
-from exai_trio.storage.sqlite import conversations
+from exai_trio.storage.sqlite import statements
 from exai_trio.storage.sqlite.batches import transaction
 from exai_trio.storage.sqlite.database_file import Opened, Pair, make_private
-from exai_trio.storage.sqlite.errors import Damaged, DiskFull, kind_of, remedy_of
+from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, kind_of, remedy_of
 from exai_trio.storage.sqlite.journal import SqliteJournal
 from exai_trio.storage.sqlite.quarantine import marker
 from exai_trio.storage.sqlite.upgrade import schema_version, upgrade
@@ -62,27 +62,27 @@ class SqliteStore:
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
         return await self.read(
-            lambda connection: conversations.load(connection, self._principal, continuation_id, now)
+            lambda connection: statements.load(connection, self._principal, continuation_id, now)
         )
 
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
-        rows = [conversations.row(turn) for turn in turns]
+        rows = [statements.row(turn) for turn in turns]
         return await self._writer.write(
-            lambda connection: conversations.append(
+            lambda connection: statements.append(
                 connection, (self._principal, continuation_id), rows, now, expires_at
             )
         )
 
     async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
         return await self.read(
-            lambda connection: conversations.kept_under(connection, self._principal, keys, now)
+            lambda connection: statements.kept_under(connection, self._principal, keys, now)
         )
 
     async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
         return await self.read(
-            lambda connection: conversations.living_steps(
+            lambda connection: statements.living_steps(
                 connection, self._principal, continuation_id, now
             )
         )
@@ -90,21 +90,21 @@ class SqliteStore:
     async def add_step(
         self, continuation_id: str, step: Step, now: float, expires_at: float
     ) -> tuple[Step, ...]:
-        row = conversations.step_row(step)
+        row = statements.step_row(step)
         return await self._writer.write(
-            lambda connection: conversations.add_step(
+            lambda connection: statements.add_step(
                 connection, (self._principal, continuation_id), row, now, expires_at
             )
         )
 
     async def sweep(self, now: float) -> int:
-        return await self._writer.write(lambda connection: conversations.sweep(connection, now))
+        return await self._writer.write(lambda connection: statements.sweep(connection, now))
 
     async def newest_at(self) -> float | None:
-        return await self.read(conversations.newest_at)
+        return await self.read(statements.newest_at)
 
     async def note_time(self, now: float) -> None:
-        await self._writer.write(lambda connection: conversations.note_time(connection, now))
+        await self._writer.write(lambda connection: statements.note_time(connection, now))
 
     def journal(self) -> SqliteJournal:
         """The journal of calls in the same file, written in the same commits."""
@@ -155,7 +155,8 @@ class SqliteStore:
             await self._writer.write(probe)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Have statements of another module of this package done in the next batch."""
+        """Have statements of another module of this package done in the next batch.
+        Cancelling before it is accepted leaves nothing done; after that it is done whole."""
         return await self._writer.write(work)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
@@ -185,6 +186,7 @@ async def open_sqlite(
     never overwritten, and a fresh one is made, at any time; a file that cannot be used is no reason to raise, what
     is asked of the store fails until it can be.
     Raises: StorageError if the file is not ours, or was made by a newer EXAI, or (unless `lasting`) cannot be used.
+    Cancelling flushes and closes it too.
     """
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
     ballast = Ballast(path.with_name(f"{path.name}.ballast"))

@@ -17,7 +17,7 @@ from exai_trio.storage.group_commit import Write
 from exai_trio.storage.space_reserve import Ballast
 from exai_trio.storage.sqlite.batches import Mapped, carry_out
 from exai_trio.storage.sqlite.database_file import Opened
-from exai_trio.storage.sqlite.errors import Damaged, DiskFull, Locked
+from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, Locked
 from exai_trio.storage.sqlite.schema import APPLICATION_ID
 
 if TYPE_CHECKING:  # one module loads sqlite3

@@ -11,12 +11,12 @@ from exai_trio.daemon.backends import Backends, Models
 from exai_trio.daemon.drain import drain
 from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree
-from exai_trio.daemon.sessions.registry import Sessions
+from exai_trio.daemon.sessions.session_registry import Sessions
 from exai_trio.errors import StorageError
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
-from exai_trio.storage.sqlite.uploads import MemoryUploads
+from exai_trio.storage.sqlite.upload_registry import MemoryUploads
 from exai_trio.system.disk import fault_of
 from exai_trio.tools.base import Tool
 

@@ -8,7 +8,7 @@ import trio
 
 from exai_trio.daemon.calls import detached_calls, execution, session_calls
 from exai_trio.daemon.connections.connection import Connection
-from exai_trio.daemon.sessions.registry import Sessions
+from exai_trio.daemon.sessions.session_registry import Sessions
 from exai_trio.errors import StorageError
 from exai_trio.mcp.calls.open_calls import OpenCalls
 from exai_trio.storage.append_log.journal import LoggedJournal

@@ -15,10 +15,10 @@ from exai_trio.mcp.params import Call
 from exai_trio.mcp.server import Server
 from exai_trio.mcp.tool_list import listing_of
 from exai_trio.mcp.versions import Dialect
-from exai_trio.shim.conversation import Conversation
+from exai_trio.shim.calls.relay import Relay
+from exai_trio.shim.daemon_conversation import Conversation
 from exai_trio.shim.link import Link
 from exai_trio.shim.received_frames import ReceivedFrames
-from exai_trio.shim.relay import Relay
 from exai_trio.shim.stdio_sink import StdioSink
 from exai_trio.shim.tool_list_cache import ToolListCache
 from exai_trio.transport.stdio import LineWriter

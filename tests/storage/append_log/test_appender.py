@@ -11,7 +11,7 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.append_log.appender import SLOW_S, Appender
 from exai_trio.storage.append_log.segments import Segments
 from exai_trio.storage.group_commit import Write
-from exai_trio.storage.sqlite.errors import DiskFull
+from exai_trio.storage.sqlite.error_kinds import DiskFull
 
 
 @attrs.define(eq=False)

@@ -14,7 +14,7 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.append_log import journal as logged_journal
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.storage.sqlite.errors import DiskFull, NotKept
+from exai_trio.storage.sqlite.error_kinds import DiskFull, NotKept
 
 FOLDED_SOON = 1  # byte: each look seals what there is
 

@@ -8,7 +8,7 @@ import pytest
 from exai_trio.storage.base import Step, Turn
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.store import open_sqlite
-from exai_trio.storage.sqlite.threads import SqliteThreads
+from exai_trio.storage.sqlite.thread_store import SqliteThreads
 
 
 @asynccontextmanager

@@ -1,4 +1,7 @@
-"""Conversations in the SQLite file as a person looks after them. Turns are added elsewhere."""
+"""Conversations in the SQLite file as a person looks after them.
+
+Turns are added elsewhere.
+"""
 
 from typing import TYPE_CHECKING, Final
 
@@ -6,7 +9,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.storage.base import Summary
-from exai_trio.storage.sqlite.conversations import LIVING
+from exai_trio.storage.sqlite.statements import LIVING
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3

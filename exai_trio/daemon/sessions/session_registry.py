@@ -10,21 +10,22 @@ from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
 from exai_trio.principals import principal_of
 from exai_trio.storage.journal import Journal, KeptSession
-from exai_trio.storage.sqlite.errors import Unreadable
+from exai_trio.storage.sqlite.error_kinds import Unreadable
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
-from exai_trio.wire.session_rules import Bounds, SessionRules
+from exai_trio.wire.session_bounds import Bounds
+from exai_trio.wire.session_rules import SessionRules
 
 from ..calls.call import Call
 from ..calls.call_journal import CallJournal, UnfinishedCall, restore
+from ..calls.call_plan import impossible, plan
 from ..calls.detached_calls import DetachedCall
 from ..calls.environment import CallEnvironment
 from ..calls.execution import Work
 from ..calls.lifecycle import Calls
 from ..calls.limits import allowed_roots
-from ..calls.plan import impossible, plan
 from ..calls.recovery import OtherDaemon, work_for
 from ..calls.session_calls import SessionCalls
 from ..calls.states import State

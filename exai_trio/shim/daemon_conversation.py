@@ -13,9 +13,9 @@ from exai_trio.transport.websocket import PeerGone, WebSocket
 from exai_trio.wire.codec import WireError, decode_daemon, encode
 from exai_trio.wire.messages import Bye, ClientMessage, ListTools, ToolList, ToolsChanged
 
+from .calls.relay import Relay
 from .close_reasons import NO_ANSWER, Departing
 from .received_frames import ReceivedFrames
-from .relay import Relay
 from .tool_list_cache import ToolListCache
 
 log = logging.getLogger("exai.shim")

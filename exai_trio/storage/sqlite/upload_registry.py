@@ -1,4 +1,7 @@
-"""The registry of uploaded files: one over the SQLite store, one that forgets. Both pass the same contract tests."""
+"""The registry of uploaded files: one over the SQLite store, one that forgets.
+
+Both pass the same contract tests.
+"""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING

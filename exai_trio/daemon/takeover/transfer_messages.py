@@ -73,7 +73,7 @@ class Lines:
 
 @contextlib.asynccontextmanager
 async def closing(stream: trio.abc.AsyncResource | None) -> AsyncGenerator[None]:
-    """Close it at the end, at once."""
+    """Close it at the end, at once. Cancelling closes it too."""
     try:
         yield
     finally:

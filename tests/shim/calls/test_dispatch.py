@@ -8,7 +8,7 @@ import pytest
 from exai_trio.mcp.calls.open_calls import opened
 from exai_trio.mcp.params import Call
 from exai_trio.mcp.versions import Dialect
-from exai_trio.shim.dispatch import AT_DAEMON, NEXT, Dispatch
+from exai_trio.shim.calls.dispatch import AT_DAEMON, NEXT, Dispatch
 
 ARGUMENTS = msgspec.Raw(b"{}")
 EVENTS = [

@@ -7,7 +7,7 @@ import attrs
 from exai_trio import structs
 from exai_trio.mcp.calls.open_calls import OpenCall, Requester
 
-from .daemon_limits import DaemonLimits
+from ..daemon_limits import DaemonLimits
 
 
 @structs.define

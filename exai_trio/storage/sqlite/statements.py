@@ -1,4 +1,7 @@
-"""The statements of the SQLite store: each function is one piece of work inside an open transaction. Their faults are `sqlite`'s."""
+"""The statements of the SQLite store: each function is one piece of work inside an open transaction.
+
+Their faults are `sqlite`'s.
+"""
 
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final

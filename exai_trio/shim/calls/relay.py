@@ -1,5 +1,6 @@
-"""The calls of one client on their way to a daemon and back, whichever connection there is. Who connects: `link`.
+"""The calls of one client on their way to a daemon and back, whichever connection there is.
 
+Who connects: `link`.
 One step for each thing that happens, no I/O and no clock of its own. What a client is told, `mcp.calls.bridge` knows.
 """
 
@@ -27,8 +28,8 @@ from exai_trio.wire.messages import (
     ErrorReply,
 )
 
+from ..daemon_limits import DaemonLimits
 from .availability import Availability
-from .daemon_limits import DaemonLimits
 from .dispatch import Dispatch
 
 MAX_SENDS: Final = 5  # of one call; a call that ends daemon after daemon is given up

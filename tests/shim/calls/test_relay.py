@@ -10,7 +10,7 @@ from exai_trio.mcp import resources
 from exai_trio.mcp.calls.bridge import MAX_OPEN
 from exai_trio.mcp.params import read_wish
 from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
-from exai_trio.shim.relay import MAX_RUNS, MAX_SENDS
+from exai_trio.shim.calls.relay import MAX_RUNS, MAX_SENDS
 from exai_trio.wire.handles import handle_of
 
 
