@@ -17,7 +17,7 @@ from typing import cast
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.options import given, parser
 from exai_trio.interpreter import anchored
-from exai_trio.settings.load import Loaded, load
+from exai_trio.settings.load import Loaded, load, own_file
 from exai_trio.system.garbage_collector import look_seldom
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -34,6 +34,7 @@ MODULES = {
     "threads": "stored_threads",
     "simulate": "simulate",
     "config": "setup.show_config",
+    "providers": "setup.providers_command",
 }
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
 _NEED_NO_SETTINGS = frozenset({"simulate"})
@@ -51,8 +52,8 @@ def main(argv: list[str] | None = None) -> int:
     environ = dict(os.environ)  # noqa: TID251  # the one place that reads the environment
     try:
         started = _started(arguments, environ, module_path)
-    except (OSError, UnicodeError) as fault:
-        _complain(f"ENV_FILE={environ.get('ENV_FILE') or '.env'} cannot be read: {fault}")
+    except OSError as fault:
+        _complain(str(fault))
         return USAGE
     if not _settings_serve(started):
         return USAGE
@@ -79,32 +80,46 @@ def _anchor_module_path() -> str | None:
 def _started(
     arguments: Namespace, environ: dict[str, str], module_path: str | None = None
 ) -> Started:
-    """Raises OSError or UnicodeError if the ENV_FILE cannot be read; only the default one may be missing."""
+    """Raises OSError or UnicodeError if a file of settings cannot be read; the one that ENV_FILE names may not be missing."""
     named = environ.get("ENV_FILE", "")
     path = Path(named or _LIES_THERE).absolute()
     if named:
         os.environ["ENV_FILE"] = str(path)  # noqa: TID251  # for the processes that this one starts elsewhere
     asked = bool(named) or arguments.command in _READ_WHAT_LIES_THERE
     look = partial(_text, path, named=bool(named)) if asked else lambda: None
+    own = own_file(environ, sys.platform, _user_home())
+    look_at_own = partial(_text, own) if own else lambda: None
     read = partial(_read, arguments, environ, found=not named)
     text = look()
     return Started(
         arguments=arguments,
-        loaded=read(text),
+        loaded=read(text, own=look_at_own()),
         env_file=None if text is None else str(path),
+        own_file=own,
+        environ=environ,
         found=text is not None and not named,
         pathsep=os.pathsep,
         module_path=module_path,
-        reread=lambda: read(look()),
+        reread=lambda: read(look(), own=look_at_own()),
     )
 
 
-def _text(path: Path, *, named: bool) -> str | None:
-    return path.read_text(encoding="utf-8") if named or path.is_file() else None
+def _text(path: Path, *, named: bool = False) -> str | None:
+    """Raises OSError, which says which file it is."""
+    try:
+        return path.read_text(encoding="utf-8") if named or path.is_file() else None
+    except (OSError, UnicodeError) as fault:
+        variable = "ENV_FILE=" if named else ""
+        why = f"{variable}{path} cannot be read: {fault}"
+        raise OSError(why) from fault
+
+
+def _user_home() -> str:
+    return os.path.expanduser("~")  # noqa: PTH111  # Path.home() raises where there is none
 
 
 def _read(
-    arguments: Namespace, environ: dict[str, str], text: str | None, *, found: bool
+    arguments: Namespace, environ: dict[str, str], text: str | None, *, found: bool, own: str | None
 ) -> Loaded:
     return load(
         given(arguments),
@@ -112,19 +127,25 @@ def _read(
         text,
         os.pathsep,
         platform=sys.platform,
-        user_home=os.path.expanduser("~"),  # noqa: PTH111  # Path.home() raises where there is none
+        user_home=_user_home(),
         cwd=str(Path.cwd()),
         found=found,
+        own=own,
     )
 
 
 def _settings_serve(started: Started) -> bool:
+    """Whether the command has what it needs; what is wrong with settings that it does not use is not mentioned."""
     command, loaded = started.arguments.command, started.loaded
-    if command in _SAY_FAULTS_THEMSELVES | _NEED_NO_SETTINGS:
+    nothing_wrong = not (loaded.warnings or loaded.faults)
+    if nothing_wrong or command in _SAY_FAULTS_THEMSELVES | _NEED_NO_SETTINGS:
         return True
-    for line in (*loaded.warnings, *map(str, loaded.faults)):
+    from exai_trio.settings.used import faults_of, warnings_of  # noqa: PLC0415  # only when something is wrong
+
+    faults = faults_of(command, loaded)
+    for line in (*warnings_of(command, loaded), *map(str, faults)):
         _complain(line)
-    return not loaded.faults
+    return not faults
 
 
 def _guarded(started: Started) -> int:

@@ -5,6 +5,7 @@ from math import isfinite
 from typing import Protocol
 
 from exai_trio import __version__
+from exai_trio.commands.setup.setup_options import config_actions, provider_actions
 from exai_trio.settings.values import Place, host
 
 # Options that are settings, and the variable that each sets. Secrets are none: other users see command lines.
@@ -42,6 +43,7 @@ def parser() -> ArgumentParser:
     _threads(commands)
     _simulate(commands)
     _config(commands)
+    provider_actions(_command(commands, "providers", "find, add, try and remove model servers"))
     return top
 
 
@@ -152,6 +154,7 @@ def _config(commands: Commands) -> None:
         const=EDITORS[0],
         help="print the configuration of an editor",
     )
+    config_actions(command)
 
 
 def _seconds(text: str) -> float:

@@ -64,7 +64,9 @@ class Adapter:
 
     @asynccontextmanager
     async def chat(self, request: ChatRequest) -> AsyncGenerator[AsyncIterator[Delta]]:
-        content = encoded(self.dialect.chat_body(request, self.describe(request.model)))
+        known = self.describe(request.model)
+        sent = attrs.evolve(request, model=known.served_as) if known.served_as else request
+        content = encoded(self.dialect.chat_body(sent, known))
         headers = {"Accept": "text/event-stream", **_signed(request.idempotency_key)}
         async with self.service.open(
             "POST", "/chat/completions", content=content, headers=headers

@@ -112,10 +112,15 @@ class Round:
         if _was_duplicate(attempt.last_error):
             self.request = attrs.evolve(self.request, renumbered=self.request.renumbered + 1)
         self.answer = Assembly()
+        endpoint = self.lane.endpoint
+        if endpoint.local:  # other calls have the machine, or a model is loaded
+            self.listener.flows(trio.current_time() + endpoint.limits.stream_s)
         async with self.lane.permit(self.listener):
-            until = trio.current_time() + self.lane.endpoint.limits.stream_s
+            until = trio.current_time() + endpoint.limits.stream_s
             self._tell("thinking", f"{self.request.model} has the question")
             with trio.CancelScope() as flow:
+                if endpoint.local:  # it reads for longer than others take altogether
+                    flow.deadline = self.listener.flows(until)
                 async with self.lane.provider.chat(self.request) as deltas:
                     async for delta in deltas:
                         if flow.deadline == math.inf and isinstance(delta, _FLOWING):

@@ -1,5 +1,6 @@
 """The models EXAI knows: records and look-up. Pure but for reading the data file that ships beside it."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
@@ -54,6 +55,7 @@ class ModelInfo:
     price: Price | None = None
     notes: str = ""
     listed: bool = True
+    served_as: str = ""  # what its server calls it, where that is not the name
 
     @property
     def sees(self) -> bool:
@@ -97,6 +99,7 @@ class Catalogue:
         for model in self.models:
             if model.provider == provider and wanted in {
                 model.name.lower(),
+                model.served_as.lower(),
                 *map(str.lower, model.aliases),
             }:
                 return model
@@ -116,6 +119,12 @@ class Catalogue:
         merged = {(model.provider, model.name): model for model in self.models}
         merged.update({(model.provider, model.name): model for model in more})
         return attrs.evolve(self, models=tuple(merged.values()))
+
+
+def last_part(name: str) -> str:
+    """The name; of one that is a file's path, the file's name."""
+    is_path = name.startswith(("/", "~", "\\", ".")) or name.endswith(".gguf") or name[1:3] == ":\\"
+    return re.split(r"[/\\]", name.rstrip("/\\"))[-1] if is_path else name
 
 
 def _index(models: tuple[ModelInfo, ...]) -> dict[str, ModelInfo]:

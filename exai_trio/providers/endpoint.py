@@ -74,6 +74,11 @@ class Endpoint:
         return without_password(self.base_url)
 
     @property
+    def local(self) -> bool:
+        """A model server of this machine: as slow as that is, and to be asked what it has."""
+        return self.on_loopback and self.name not in _BUILT_IN
+
+    @property
     def on_loopback(self) -> bool:
         """On this machine, so that no proxy is asked."""
         return is_loopback(urlsplit(self.base_url).hostname or "")

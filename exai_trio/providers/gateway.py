@@ -16,7 +16,6 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import (
-    ArgumentError,
     ProviderError,
     ProviderRefusedError,
     ServiceUnavailableError,
@@ -33,9 +32,11 @@ from .base import ChatRequest, Provider
 from .catalogue import Catalogue, ModelInfo, described, load_catalogue
 from .dialects.preview import preview
 from .endpoint import Endpoint, built_in
+from .local_servers.known_models import KnownModels
 from .openai_compatible import Service
 from .provider_facts import facts_of
-from .providers_file import VARIABLE, Further, parse_providers
+from .providers_file import VARIABLE
+from .read_providers import read_further
 from .refusals.errors import bad_answer
 from .routing import ModelChoice, Router, unlisted
 
@@ -73,8 +74,11 @@ class Gateway:
     _services: dict[str, Service] = attrs.field(factory=dict[str, Service], init=False)
     _lanes: dict[str, Lane] = attrs.field(factory=dict[str, Lane], init=False)
     _breakers: dict[str, Breaker] = attrs.field(factory=dict[str, Breaker], init=False)
+    _local: KnownModels = attrs.field(init=False)
+    _whole: Catalogue = attrs.field(init=False)  # with what local servers have
 
     def __attrs_post_init__(self) -> None:
+        self._local, self._whole = KnownModels.of(self._endpoints), self._catalogue
         for endpoint in self._endpoints:
             if endpoint.configured:
                 self._add_lane(endpoint)
@@ -95,9 +99,10 @@ class Gateway:
 
     def _router(self) -> Router:
         return Router(
-            catalogue=self._catalogue,
+            catalogue=self._whole,
             configured=tuple(self._lanes),
             remedies={endpoint.name: endpoint.remedy for endpoint in self._endpoints},
+            local=self._local.providers,
         )
 
     async def chat(
@@ -167,14 +172,14 @@ class Gateway:
 
     def preview(self, request: ChatRequest) -> dict[str, Any]:
         """The body that GLM would be sent, configured or not; nothing is sent. Raises: NotFoundError, ArgumentError."""
-        return preview(self._endpoints, self._catalogue, request)
+        return preview(self._endpoints, self._whole, request)
 
     def catalogue(self) -> tuple[ModelInfo, ...]:
-        return self._catalogue.models
+        return self._whole.models
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Those that a configured provider serves."""
-        return tuple(model for model in self._catalogue.models if model.provider in self._lanes)
+        return tuple(model for model in self._whole.models if model.provider in self._lanes)
 
     def permits(self) -> dict[str, Permits]:
         return {name: lane.turnstile.view() for name, lane in self._lanes.items()}
@@ -201,8 +206,14 @@ class Gateway:
             with suppress(ProviderError):
                 await service.wait_ready()
 
+    async def look_again(self) -> None:
+        """Know what local servers have now; at once where there is none, or they were asked seconds ago. Raises nothing."""
+        if await self._local.refresh():
+            self._whole = self._local.added_to(self._catalogue)
+
     async def refresh_models(self) -> None:
-        """Ask Kimi, whose models change every few weeks, for its list; new ones join the catalogue."""
+        """Ask local servers; and Kimi, whose models change every few weeks, for its list: new ones join the catalogue."""
+        await self.look_again()
         lane = self._lanes.get("kimi")
         if lane is None:
             return
@@ -210,6 +221,7 @@ class Gateway:
             with trio.move_on_after(REFRESH_S):
                 offered = await lane.once(lambda kimi: kimi.list_models(), Deaf())
                 self._catalogue = self._catalogue.with_models(described(offered, self._catalogue))
+                self._whole = self._local.added_to(self._catalogue)
         except ProviderError as error:
             log.info("model list not refreshed", extra={"provider": "kimi", "fault": str(error)})
 
@@ -219,7 +231,7 @@ class Gateway:
 
     def _add_lane(self, endpoint: Endpoint) -> None:
         def describe(model: str) -> ModelInfo:
-            return self._catalogue.find_at(endpoint.name, model) or unlisted(endpoint.name, model)
+            return self._whole.find_at(endpoint.name, model) or unlisted(endpoint.name, model)
 
         service = Service(endpoint=endpoint)
         self._services[endpoint.name] = service
@@ -257,7 +269,7 @@ class Gateway:
         return self._breakers.setdefault(name, fresh)
 
     def _facts(self, endpoint: Endpoint) -> dict[str, Any]:
-        served = tuple(m.name for m in self._catalogue.models if m.provider == endpoint.name)
+        served = tuple(m.name for m in self._whole.models if m.provider == endpoint.name)
         return facts_of(endpoint, served, self._breakers, trio.current_time())
 
 
@@ -271,7 +283,7 @@ async def open_gateway(
     Raises: ArgumentError for a providers file that cannot be used. Leaving closes every connection.
     """
     catalogue = load_catalogue()
-    further = await _further(config, catalogue, environ)
+    further = await read_further(config, catalogue, environ)
     gateway = Gateway(
         config=config,
         endpoints=(*built_in(config, simulator_url), *further.endpoints),
@@ -282,17 +294,3 @@ async def open_gateway(
     finally:
         with trio.move_on_after(CLOSE_S, shield=True):
             await gateway.aclose()
-
-
-async def _further(config: Config, catalogue: Catalogue, environ: Mapping[str, str]) -> Further:
-    if config.providers_file is None:
-        return Further()
-    try:
-        text = await trio.Path(config.providers_file).read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ArgumentError(
-            f"{VARIABLE}: {config.providers_file} cannot be read: {error}",
-            details={"field": VARIABLE},
-        ) from error
-    keys = {**environ, **config.provider_keys}
-    return parse_providers(text, catalogue, keys, config.stream_idle_s, config.withheld_keys)

@@ -5,8 +5,8 @@
     base_url = "https://openrouter.ai/api/v1"
     key_variable = "OPENROUTER_API_KEY"       # left out: the endpoint wants no key
     max_inflight = 4                          # requests at once
-    first_byte_s = 30
-    stream_s = 300
+    first_byte_s = 30                         # of an address of this machine: 600
+    stream_s = 300                            # likewise
 
     [[provider.model]]
     name = "some/model"
@@ -34,6 +34,8 @@ from .endpoint import Endpoint, Limits
 
 VARIABLE: Final = "EXAI_PROVIDERS_FILE"
 BUILT_IN: Final = frozenset({"glm", "kimi"})
+_REMOTE: Final = (30.0, 300.0)  # seconds to the first byte, and of a whole stream
+LOCAL_S: Final = 600.0  # of either, and between bytes: a CPU reads some 75 tokens a second
 _NAME: Final = re.compile(r"[a-z][a-z0-9_-]{0,31}")
 
 
@@ -43,8 +45,8 @@ class _Provider:
     base_url: str = ""
     key_variable: str = ""
     max_inflight: int = 4
-    first_byte_s: float = 30.0
-    stream_s: float = 300.0
+    first_byte_s: float | None = None
+    stream_s: float | None = None
     model: tuple[dict[str, Any], ...] = ()
 
 
@@ -94,7 +96,8 @@ def _provider(entry: dict[str, Any]) -> _Provider:
         _refuse_unknown(provider.name, entry, frozenset({"name", "model"}))
     elif not provider.base_url.startswith(("http://", "https://")):
         raise ValueError(f"{provider.name}: base_url must begin with http:// or https://")
-    if min(provider.max_inflight, provider.first_byte_s, provider.stream_s) <= 0:
+    limits = [each for each in (provider.first_byte_s, provider.stream_s) if each is not None]
+    if min([provider.max_inflight, *limits]) <= 0:
         raise ValueError(
             f"{provider.name}: max_inflight, first_byte_s and stream_s must be above 0"
         )
@@ -102,25 +105,35 @@ def _provider(entry: dict[str, Any]) -> _Provider:
 
 
 def _endpoint(provider: _Provider, keys: Mapping[str, str], idle_s: float) -> Endpoint:
-    return Endpoint(
+    endpoint = Endpoint(
         name=provider.name,
         base_url=provider.base_url,
         key=keys.get(provider.key_variable, ""),
         dialect=plain_dialect(provider.name),
-        limits=Limits(
-            first_byte_s=provider.first_byte_s, idle_s=idle_s, stream_s=provider.stream_s
-        ),
+        limits=_limits(provider, _REMOTE, idle_s),
         max_inflight=provider.max_inflight,
         remedy=f"set {provider.key_variable}, which {VARIABLE} names for {provider.name}",
         needs_key=bool(provider.key_variable),
     )
+    if not endpoint.local:
+        return endpoint
+    slow = _limits(provider, (LOCAL_S, LOCAL_S), max(idle_s, LOCAL_S))
+    return attrs.evolve(endpoint, limits=slow)
+
+
+def _limits(provider: _Provider, usual: tuple[float, float], idle_s: float) -> Limits:
+    first_byte_s = usual[0] if provider.first_byte_s is None else provider.first_byte_s
+    stream_s = usual[1] if provider.stream_s is None else provider.stream_s
+    return Limits(first_byte_s=first_byte_s, idle_s=idle_s, stream_s=stream_s)
 
 
 def _models(provider: _Provider, catalogue: Catalogue) -> Iterator[ModelInfo]:
     """Each model of the entry; what it leaves out stays as the catalogue has it, if the catalogue knows the model."""
     for entry in provider.model:
         _refuse_unknown(
-            f"a model of {provider.name}", entry, _fields(ModelInfo) - {"provider", "listed"}
+            f"a model of {provider.name}",
+            entry,
+            _fields(ModelInfo) - {"provider", "listed", "served_as"},
         )
         price = msgspec.convert(entry.get("price", {}), dict[str, Any])
         _refuse_unknown("price", price, _fields(Price))

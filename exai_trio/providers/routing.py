@@ -5,7 +5,9 @@
 2. A name that is gone is answered by its successor, and the choice says so.
 3. A name or alias of the catalogue goes to its provider, if that is configured.
 4. `provider/model` goes to that provider, and a `glm-` or `kimi-` name to GLM or Kimi, even if the catalogue does not know it.
-5. Anything else is not found. A model of one provider is never sent to another.
+5. A part of a name is enough, where just one model of the configured providers has it; behind `provider/` only for servers
+   of this machine, of which all models are known.
+6. Anything else is not found. A model of one provider is never sent to another.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,6 +22,9 @@ from .catalogue import Catalogue, ModelInfo
 PREFIXES: Final[Mapping[str, str]] = {"glm-": "glm", "kimi-": "kimi"}
 USUAL_WINDOW: Final = 128_000  # tokens, of models that nobody has described
 _LONGEST: Final = 256  # characters of a name
+_LEAST_PART: Final = 2  # letters and digits of a part of one
+_MOST_NAMED: Final = 5  # models in a message
+_MOST_COMPARED: Final = 1000  # names, when the nearest is looked for
 ROOM_FOR_THE_ANSWER: Final = (
     0.8  # of the context window is what a prompt may fill when `auto` chooses
 )
@@ -37,11 +42,13 @@ class ModelChoice:
 
 @structs.frozen(kw_only=True)
 class Router:
-    """`remedies` has every provider that could be there, and what to set so that it is; `configured` those that are."""
+    """`remedies` has every provider that could be there, and what to set so that it is; `configured` those that are,
+    `local` those of this machine."""
 
     catalogue: Catalogue
     configured: tuple[str, ...]
     remedies: Mapping[str, str]
+    local: frozenset[str] = frozenset()
 
     def choose(
         self, name: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
@@ -52,23 +59,25 @@ class Router:
             raise NotFoundError(f"no model has a name of {len(wanted)} characters")
         if wanted.lower() in {"", "auto"}:
             need = Need(images=images, tools=tools, prompt_tokens=prompt_tokens)
-            return self._automatic(wanted or "auto", need)
+            return self._chosen(wanted or "auto", self._automatic(need), None)
         model, notice = self._look_up(wanted)
         if model.provider not in self.configured:
             raise self._not_configured(model.provider, wanted)
-        return ModelChoice(requested=wanted, provider=model.provider, model=model, notice=notice)
+        return self._chosen(wanted, model, notice)
 
-    def _automatic(self, requested: str, need: "Need") -> ModelChoice:
+    def _chosen(self, requested: str, model: ModelInfo, notice: str | None) -> ModelChoice:
+        if model.provider in self.local and model.context_window is None:
+            notice = "; ".join(filter(None, [notice, unknown_window(model)]))
+        return ModelChoice(requested=requested, provider=model.provider, model=model, notice=notice)
+
+    def _automatic(self, need: "Need") -> ModelInfo:
         if not self.configured:
             raise self._nothing_configured()
         usable = self._usable()
         if not usable:
-            raise NotFoundError(
-                "no model is listed for the configured providers; name one as provider/model"
-            )
+            raise self._nothing_listed()
         fitting = (model for model in usable if need.is_met_by(model))
-        model = next(fitting, None) or need.nearest(usable)
-        return ModelChoice(requested=requested, provider=model.provider, model=model)
+        return next(fitting, None) or need.nearest(usable)
 
     def _usable(self) -> list[ModelInfo]:
         """In the order in which they are taken."""
@@ -88,9 +97,32 @@ class Router:
         if gone is not None:
             return gone
         owner = owner_by_prefix(name)
-        if owner is None:
+        if owner in self.configured:
+            return unlisted(owner, name), None
+        part = self._by_part(name, self.configured)
+        if part is None and owner is None:
             raise self.not_found(name)
-        return unlisted(owner, name), None
+        return part or unlisted(owner or "", name), None
+
+    def _by_part(self, part: str, providers: Sequence[str]) -> ModelInfo | None:
+        """The one model of these providers in whose name that stands. Raises: NotFoundError if it stands in several."""
+        wanted = part.lower()
+        if sum(letter.isalnum() for letter in wanted) < _LEAST_PART:
+            return None
+        having = [
+            model
+            for model in self.catalogue.models
+            if model.provider in providers and wanted in model.name.lower()
+        ]
+        latest = [model for model in having if model.name.lower() == f"{wanted}:latest"]
+        if len(having) > 1 and len(latest) != 1:
+            names = [f"{model.provider}/{model.name}" for model in having[:_MOST_NAMED]]
+            raise NotFoundError(
+                f'"{part}" is a part of {len(having)} models\' names: {", ".join(names)}'
+                f"{' …' if len(having) > _MOST_NAMED else ''}. Name one of them",
+                details={"model": part, "nearest": names},
+            )
+        return next(iter(latest or having), None)
 
     def _at(self, provider: str, name: str) -> tuple[ModelInfo, str | None]:
         known = self.catalogue.find_at(provider, name)
@@ -100,7 +132,8 @@ class Router:
         if successor is not None:
             return successor
         self._refuse_strangers(provider, name)
-        return unlisted(provider, name), None
+        part = self._by_part(name, (provider,)) if provider in self.local else None
+        return part or unlisted(provider, name), None
 
     def _refuse_strangers(self, provider: str, name: str) -> None:
         """GLM and Kimi serve their own models only; what another endpoint serves is not for us to know."""
@@ -122,7 +155,7 @@ class Router:
 
     def not_found(self, name: str) -> NotFoundError:
         """What to tell who asked for a model that nobody knows."""
-        known = self.catalogue.names(self.configured or self.remedies)
+        known = self.catalogue.names(self.configured or self.remedies)[:_MOST_COMPARED]
         nearest = get_close_matches(name.lower(), known, n=5, cutoff=0.4) or list(known[:5])
         return NotFoundError(
             f'no model is called "{name}"; nearest: {", ".join(nearest) or "none"}. '
@@ -136,11 +169,26 @@ class Router:
             details={"model": name, "provider": provider},
         )
 
+    def _nothing_listed(self) -> NotFoundError:
+        names = ", ".join(self.configured)
+        silent = " Does its server run? `exai providers test` asks it." if self.local else ""
+        return NotFoundError(
+            f"no model is listed for the configured providers ({names}); name one as provider/model.{silent}"
+        )
+
     def _nothing_configured(self) -> ServiceUnavailableError:
         remedies = "; or ".join(self.remedies.values())
         return ServiceUnavailableError(
-            f"no model provider is configured: {remedies}; or EXAI_SIMULATE=true to try EXAI without a key"
+            f"no model provider is configured: {remedies}; or `exai providers add`, for a model server of this machine;"
+            " or EXAI_SIMULATE=true to try EXAI without a key"
         )
+
+
+def unknown_window(model: ModelInfo) -> str:
+    return (
+        f"how many tokens {model.name} holds is not known, and some servers (Ollama) cut a long prompt without a word: give"
+        f" {model.provider} a [[provider.model]] with context_window in the providers file"
+    )
 
 
 def owner_by_prefix(name: str) -> str | None:

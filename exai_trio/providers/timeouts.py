@@ -56,7 +56,8 @@ def late(endpoint: Endpoint, limit: Limit) -> ProviderTimeoutError:
     seconds: float = getattr(endpoint.limits, f"{limit}_s")
     setting = endpoint.setting_of(limit)
     where = f" ({setting})" if setting else ""
+    once = {"max_attempts": 1} if endpoint.local else {}  # this machine will not be faster
     return ProviderTimeoutError(
         f"{endpoint.dialect.title}: {_WHAT_WAS_LATE[limit].format(seconds)}{where}",
-        details={"limit": limit, "seconds": seconds},
+        details={"limit": limit, "seconds": seconds, **once},
     )

@@ -4,7 +4,7 @@
     line     = blank | comment | ["export "] NAME "=" value [comment]
     NAME     = letter or "_", then letters, digits, "_"
     value    = bare | 'single' | "double"
-    bare     = up to the end of the line or " #"; outer blanks are dropped
+    bare     = up to the end of the line, or to a # with a blank before it; outer blanks are dropped
     'single' = as it stands, up to the next '
     "double" = as it stands, but \\n \\t \\" \\\\ \\$ mean newline, tab, quote, backslash and dollar
 
@@ -15,10 +15,10 @@ import re
 
 from exai_trio import structs
 
-_NAME = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=[ \t]*(.*)", re.DOTALL)
+_NAME = re.compile(r"(?:export[ \t]+)?([A-Za-z_][A-Za-z0-9_]*)[ \t]*=(.*)", re.DOTALL)
 _SINGLE = re.compile(r"'([^']*)'[ \t]*(?:#.*)?")
 _DOUBLE = re.compile(r'"((?:[^"\\]|\\.)*)"[ \t]*(?:#.*)?')
-_BARE_END = re.compile(r"[ \t]+#|^#")
+_BARE_END = re.compile(r"[ \t]+#")
 _ESCAPE = re.compile(r"\\(.)")
 _ESCAPED = {"n": "\n", "t": "\t", '"': '"', "\\": "\\", "$": "$"}
 
@@ -68,15 +68,16 @@ def _assignment(line: str) -> tuple[str, str] | None:
     found = _NAME.fullmatch(line)
     if found is None:
         return None
-    value = _value(found[2])
+    value = _value(found[2].lstrip(" \t"), found[2])
     return None if value is None else (found[1], value)
 
 
-def _value(text: str) -> str | None:
+def _value(text: str, whole: str) -> str | None:
+    """`whole` has the blanks before it: a # behind one begins a comment."""
     if text.startswith("'"):
         single = _SINGLE.fullmatch(text)
         return single and single[1]
     if text.startswith('"'):
         double = _DOUBLE.fullmatch(text)
         return double and _ESCAPE.sub(lambda sign: _ESCAPED.get(sign[1], sign[0]), double[1])
-    return _BARE_END.split(text, maxsplit=1)[0].strip()
+    return _BARE_END.split(whole, maxsplit=1)[0].strip()

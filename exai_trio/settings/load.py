@@ -1,10 +1,10 @@
 """From texts to one Config, with every fault named. Pure: the command line hands in arguments, environment and ENV_FILE.
 
-The first of these that has a setting gives it: command line, environment, ENV_FILE, preset of ENVIRONMENT, default.
-An empty text means "the default", so that an empty variable can undo a line of ENV_FILE.
+The first of these that has a setting gives it: command line, environment, ENV_FILE, the user's own settings file, preset of
+ENVIRONMENT, default. An empty text means "the default", so that an empty variable can undo a line of ENV_FILE.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,25 +13,35 @@ import attrs
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings import dotenv, urls
-from exai_trio.settings.rules import contradictions, oddities, with_defaults_within
-from exai_trio.settings.table import NOT_YET, PRESETS, SETTINGS, Setting
+from exai_trio.settings.rules import (
+    Sources,
+    contradictions,
+    oddities,
+    rivals,
+    unknown,
+    with_defaults_within,
+)
+from exai_trio.settings.table import PRESETS, SETTINGS, SHARED, Setting
 from exai_trio.settings.trust import FOUND, is_found, keys, misdirected
 from exai_trio.settings.values import Place
 
 ARGUMENTS, ENVIRON, FILE, DEFAULT = "command line", "environment", "ENV_FILE", "default"
+OWN = "own settings file"
 FILES = (FILE, FOUND)
-_OURS = frozenset(name for setting in SETTINGS for name in (setting.name, *setting.aliases))
+_OURS = {name: each.field for each in SETTINGS for name in (each.name, *each.aliases)}
+_JWT, _LATER = "jwt_", "comes in a later version"
 _SHOWN = 80  # characters of a faulty value that are repeated
 
 
 @structs.frozen(kw_only=True)
 class Fault:
-    """A setting that stops the start. `value` is fit to be shown."""
+    """A value that stops what uses it. `value` is fit to be shown, `field` is the setting's in Config."""
 
     variable: str
     value: str
     allowed: str
     origin: str
+    field: str = ""
 
     def __str__(self) -> str:
         return f"{self.variable}={self.value} ({self.origin}): allowed is {self.allowed}"
@@ -39,12 +49,20 @@ class Fault:
 
 @structs.frozen(kw_only=True)
 class Loaded:
-    """`origins` says for each field where its value came from. With faults, the fields at fault hold their defaults."""
+    """`origins` says for each field where its value came from. With faults, the fields at fault hold their defaults.
+
+    `foreign` are the warnings, by field, about values that seem to be meant for other programs: those count as not set.
+    """
 
     config: Config
     origins: Mapping[str, str]
     faults: tuple[Fault, ...] = ()
-    warnings: tuple[str, ...] = ()
+    general: tuple[str, ...] = ()
+    foreign: Mapping[str, str] = attrs.field(factory=dict[str, str])
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return (*self.general, *self.foreign.values())
 
 
 @structs.frozen(kw_only=True)
@@ -54,9 +72,6 @@ class Given:
     variable: str
     text: str
     origin: str
-
-
-Sources = tuple[tuple[str, Mapping[str, str]], ...]
 
 
 def default_home(environ: Mapping[str, str], platform: str, user_home: str) -> Path:
@@ -70,6 +85,19 @@ def default_home(environ: Mapping[str, str], platform: str, user_home: str) -> P
     return (state if state.is_absolute() else home / ".local" / "state") / "exai"
 
 
+def own_file(environ: Mapping[str, str], platform: str, user_home: str) -> Path | None:
+    """The user's own settings file, in the platform's configuration directory, whether it is there or not; None without a home."""
+    home = Path(user_home)
+    if platform == "win32":
+        folder = Path(environ.get("APPDATA") or home / "AppData" / "Roaming")
+    elif platform == "darwin":
+        folder = home / "Library" / "Application Support"
+    else:
+        configured = Path(environ.get("XDG_CONFIG_HOME") or "")
+        folder = configured if configured.is_absolute() else home / ".config"
+    return folder / "exai" / "settings.env" if folder.is_absolute() else None
+
+
 def load(
     arguments: Mapping[str, str],
     environ: Mapping[str, str],
@@ -80,13 +108,15 @@ def load(
     user_home: str = "/",
     cwd: str = "",
     found: bool = False,
+    own: str | None = None,
 ) -> Loaded:
-    """`cwd` is what relative paths on the command line start from; elsewhere they are refused. `arguments` are texts by variable, `env_file` is the text of the file, `found` says that nobody named it; see the module for their order."""
-    file = dotenv.parse(env_file or "")
+    """`cwd` is what relative paths on the command line start from; elsewhere they are refused. `arguments` are texts by variable, `env_file` is the text of the file, `found` says that nobody named it, `own` is the text of the user's own; see the module for their order."""
+    file, own_settings = dotenv.parse(env_file or ""), dotenv.parse(own or "")
     sources: Sources = (
         (ARGUMENTS, _anchored(arguments, cwd)),
         (ENVIRON, environ),
         (FOUND if found else FILE, file.values),
+        (OWN, own_settings.values),
     )
     given = {setting.field: text for setting in SETTINGS if (text := _given(setting, sources))}
     values, faults = _parsed(given, Place(pathsep=pathsep, user_home=user_home))
@@ -94,24 +124,56 @@ def load(
     base: dict[str, Any] = {"home": default_home(environ, platform, user_home), **preset}
     config = with_defaults_within(Config(**{**base, **values}), given)
     origins = _origins(given, values, preset, config)
-    further = keys(environ, file.values, found=is_found(origins["providers_file"]))
+    known = (environ, own_settings.values)
+    further = keys(known, file.values, found=is_found(origins["providers_file"]))
     config = attrs.evolve(config, provider_keys=further[0], withheld_keys=further[1])
+    faults = (
+        *_unread(file, FILE),
+        *_unread(own_settings, OWN),
+        *faults,
+        *_contradictory(config, given, origins),
+    )
+    foreign = {each.field: each for each in faults if _is_foreign(each, config)}
+    theirs = _theirs(foreign)
     return Loaded(
-        config=config,
-        origins=origins,
-        faults=(*_unread(file), *faults, *_contradictory(config, given, origins)),
-        warnings=(
-            *_skipped(file),
-            *_unknown(environ, file.values),
-            *_rivals(sources),
+        config=attrs.evolve(config, **{field: getattr(Config(), field) for field in theirs}),
+        origins={**origins, **dict.fromkeys(theirs, DEFAULT)},
+        faults=tuple(each for each in faults if each.field not in foreign),
+        general=(
+            *_skipped(file, FILE),
+            *_skipped(own_settings, OWN),
+            *unknown(environ, file.values, own_settings.values),
+            *rivals(sources),
             *oddities(config),
         ),
+        foreign={field: _left_alone(each) for field, each in foreign.items()},
+    )
+
+
+def _is_foreign(fault: Fault, config: Config) -> bool:
+    """Whether another program may mean it. Never what keeps strangers out, nor what was typed for us."""
+    if fault.field not in SHARED or fault.origin == ARGUMENTS:
+        return False
+    guards = fault.field.startswith(_JWT) and (config.wants_no_token or not config.loopback_only)
+    return not guards and not fault.allowed.endswith(_LATER)
+
+
+def _theirs(foreign: Iterable[str]) -> frozenset[str]:
+    """What of the settings that can be read goes with those: JWTs are another program's altogether or not at all."""
+    jwt = any(field.startswith(_JWT) for field in foreign)
+    return frozenset(field for field in SHARED if jwt and field.startswith(_JWT))
+
+
+def _left_alone(fault: Fault) -> str:
+    return (
+        f"{fault.variable}={fault.value} ({fault.origin}) seems to be another program's and counts as not set:"
+        f" EXAI takes {fault.allowed}"
     )
 
 
 def sets_ours(env_file: str) -> bool:
     """Whether a file with this text sets anything of EXAI's."""
-    return not _OURS.isdisjoint(dotenv.parse(env_file).values)
+    return not _OURS.keys().isdisjoint(dotenv.parse(env_file).values)
 
 
 def _anchored(arguments: Mapping[str, str], cwd: str) -> Mapping[str, str]:
@@ -152,6 +214,7 @@ def _fault(setting: Setting, given: Given, allowed: str) -> Fault:
         value="<not shown>" if setting.secret else shown(_harmless(setting, given.text)),
         allowed=_later(given) or allowed,
         origin=given.origin,
+        field=setting.field,
     )
 
 
@@ -162,7 +225,7 @@ def _harmless(setting: Setting, text: str) -> str:
 
 def _later(given: Given) -> str | None:
     if given.variable == "STORAGE_BACKEND" and given.text.lower() == "supabase":
-        return "sqlite; supabase comes in a later version"
+        return f"sqlite; supabase {_LATER}"
     return None
 
 
@@ -208,42 +271,20 @@ def _origins(
     return origins
 
 
-def _unread(file: dotenv.EnvFile) -> Iterator[Fault]:
+def _unread(file: dotenv.EnvFile, origin: str) -> Iterator[Fault]:
     for line, name in file.bad_lines:
         if name in _OURS:
-            value = f"<line {line}>"
             yield Fault(
-                variable=name, value=value, allowed="a value with closed quotes", origin=FILE
+                variable=name,
+                value=f"<line {line}>",
+                allowed="a value with closed quotes",
+                origin=origin,
+                field=_OURS[name],
             )
 
 
-def _skipped(file: dotenv.EnvFile) -> Iterator[str]:
+def _skipped(file: dotenv.EnvFile, origin: str) -> Iterator[str]:
     """Lines that set nothing of ours: the file may be another program's too."""
     for line, name in file.bad_lines:
         if name not in _OURS:
-            yield f"line {line} of ENV_FILE is not NAME=value and is skipped"
-
-
-def _unknown(*texts: Mapping[str, str]) -> Iterator[str]:
-    names = sorted({name for source in texts for name in source if source[name].strip()})
-    known = [setting.name for setting in SETTINGS]
-    for name in names:
-        if name in NOT_YET:
-            yield f"{name} is set, but this version does not use it"
-        elif name.startswith("EXAI_") and name not in known:
-            yield f"{name} is no setting of EXAI{_nearest(name, known)}"
-
-
-def _nearest(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  # needed only when something is misspelt
-
-    near = get_close_matches(name, known, n=1, cutoff=0.6)
-    return f"; did you mean {near[0]}?" if near else ""
-
-
-def _rivals(sources: Sources) -> Iterator[str]:
-    for setting in SETTINGS:
-        for _, texts in sources:
-            names = [name for name in (setting.name, *setting.aliases) if texts.get(name)]
-            if len({texts[name] for name in names}) > 1:
-                yield f"{' and '.join(names)} differ; {names[0]} is used"
+            yield f"line {line} of {origin} is not NAME=value and is skipped"

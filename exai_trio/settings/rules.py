@@ -1,16 +1,18 @@
-"""Settings that contradict each other, as a list of small rules. Pure: each rule looks at a Config and says what is wrong."""
+"""Settings that contradict each other, as a list of small rules, and what is allowed but will surprise. Pure."""
 
-from collections.abc import Callable, Container, Iterator
+from collections.abc import Callable, Container, Iterator, Mapping
 
 import attrs
 
 from exai_trio.config import Config
 from exai_trio.settings import tokens
+from exai_trio.settings.table import NOT_YET, SETTINGS
 
 SECRET_BYTES = 32  # the least for HMAC with SHA-256; PyJWT would take ten
 
 Finding = tuple[str, str]  # the field at fault, and what is allowed
 Rule = Callable[[Config], Iterator[Finding]]
+Sources = tuple[tuple[str, Mapping[str, str]], ...]  # texts by variable, the nearest first
 
 
 # A setting, the one that it may not exceed, and how that is called.
@@ -106,3 +108,30 @@ def oddities(config: Config) -> tuple[str, ...]:
             f"EXAI_WS_TOKEN has fewer than {tokens.LEAST} characters: other users of this machine may guess it"
         )
     return tuple(found)
+
+
+def unknown(*texts: Mapping[str, str]) -> Iterator[str]:
+    """Warnings about variables that have no effect."""
+    names = sorted({name for source in texts for name in source if source[name].strip()})
+    known = [setting.name for setting in SETTINGS]
+    for name in names:
+        if name in NOT_YET:
+            yield f"{name} is set, but this version does not use it"
+        elif name.startswith("EXAI_") and name not in known:
+            yield f"{name} is no setting of EXAI{_nearest(name, known)}"
+
+
+def _nearest(name: str, known: list[str]) -> str:
+    from difflib import get_close_matches  # noqa: PLC0415  # needed only when something is misspelt
+
+    near = get_close_matches(name, known, n=1, cutoff=0.6)
+    return f"; did you mean {near[0]}?" if near else ""
+
+
+def rivals(sources: Sources) -> Iterator[str]:
+    """Warnings about two names of one setting that say different things in one place."""
+    for setting in SETTINGS:
+        for _, texts in sources:
+            names = [name for name in (setting.name, *setting.aliases) if texts.get(name)]
+            if len({texts[name] for name in names}) > 1:
+                yield f"{' and '.join(names)} differ; {names[0]} is used"

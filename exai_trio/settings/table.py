@@ -264,6 +264,14 @@ PRESETS: dict[str, dict[str, object]] = {
     },
 }
 
+# Fields of variables that other programs use too: what is none of ours there is likely theirs, and stops nothing.
+SHARED = frozenset(
+    {
+        *("environment", "log_level", "log_format", "default_model", "storage_backend"),
+        *("jwt_secret_key", "jwt_algorithm", "jwt_issuer", "jwt_audience", "max_connections"),
+    }
+)
+
 # Described for EXAI, but of features that this version does not have.
 NOT_YET = frozenset(
     {

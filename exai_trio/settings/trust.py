@@ -1,7 +1,7 @@
 """Which secret may go to which address: none to an address that came from a less trusted source than itself. Pure.
 
-There are two kinds of sources. What stands on the command line, in the environment or in the file that ENV_FILE names is the
-user's word, and defaults are ours. A `.env` that merely lay in the working directory may be a stranger's: what it says holds
+There are two kinds of sources. What stands on the command line, in the environment, in the file that ENV_FILE names or in the
+user's own settings file is the user's word, and defaults are ours. A `.env` that merely lay in the working directory may be a stranger's: what it says holds
 as long as no secret from elsewhere is sent where it points. A file that holds both key and address sends its own key.
 
 The shared token and JWTs are not sent by the daemon, and nobody else reads such a file.
@@ -39,19 +39,24 @@ def misdirected(config: Config, origins: Mapping[str, str]) -> Iterator[Finding]
 
 
 def keys(
-    environ: Mapping[str, str], file: Mapping[str, str], *, found: bool
+    known: tuple[Mapping[str, str], Mapping[str, str]], file: Mapping[str, str], *, found: bool
 ) -> tuple[dict[str, str], frozenset[str]]:
     """The keys for EXAI_PROVIDERS_FILE among these variables, and the names of those that are withheld from it: `found` says that
-    a `.env` which nobody named gave that file, so that it gets no key but the `.env`'s own."""
-    own = {name: text.strip() for name, text in file.items() if _is_key(name, text)}
-    others = {name: text.strip() for name, text in environ.items() if _is_key(name, text)}
+    a `.env` which nobody named gave that file, so that it gets no key but the `.env`'s own. `known` are the environment, which
+    goes before the file, and the user's own settings file, which comes after it."""
+    environ, own_settings, own = (_keys_in(texts) for texts in (*known, file))
     if found:
-        return own, frozenset(others.keys() - own.keys())
-    return {**own, **others}, frozenset()
+        return own, frozenset((environ.keys() | own_settings.keys()) - own.keys())
+    return {**own_settings, **own, **environ}, frozenset()
 
 
-def _is_key(name: str, text: str) -> bool:
-    return name.endswith(("_KEY", "_TOKEN")) and name not in _NAMES and bool(text.strip())
+def _keys_in(texts: Mapping[str, str]) -> dict[str, str]:
+    return {name: text.strip() for name, text in texts.items() if is_key(name) and text.strip()}
+
+
+def is_key(name: str) -> bool:
+    """Whether a variable of that name may hold the key of a further provider."""
+    return name.endswith(("_KEY", "_TOKEN")) and name not in _NAMES
 
 
 def _default(field: str) -> Any:  # noqa: ANN401  # whatever the field holds

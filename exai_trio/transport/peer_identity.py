@@ -6,6 +6,7 @@
 
 import socket
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -21,6 +22,7 @@ _LOOKS: Final = (
     2  # the kernel gives a table in pieces, and a line may slip by while others come and go
 )
 _ESTABLISHED: Final = b"01"
+_LISTENS: Final = b"0A"
 _USER: Final = 3  # of the words behind the state: queues, timer, retransmits, user
 _EVERYBODY: Final = 4_294_967_295
 _MAPPED: Final = bytes(10) + b"\xff\xff"
@@ -77,6 +79,28 @@ class Ends:
 def says_who(tables: tuple[Path, Path] = TABLES) -> bool:
     """Whether this system says which user has a socket."""
     return tables[0].exists()
+
+
+def listener_uids(port: int) -> frozenset[int]:
+    """The users whose processes listen on that port of this machine; empty where the system does not say, or not for all. Blocks."""
+    found: set[int] = set()
+    for table in TABLES:
+        try:
+            found.update(_listening(table, b":%04X" % port))
+        except (OSError, ValueError, IndexError):
+            return frozenset()
+    return frozenset() if any(map(_is_nobody_in_particular, found)) else frozenset(found)
+
+
+def _listening(table: Path, port: bytes) -> Iterator[int]:
+    if not table.exists():  # a system without IPv6
+        return
+    with table.open("rb") as file:
+        lines = file.read(_MOST_BYTES).splitlines()[1:]
+    for line in lines:
+        _, ours, _, state, *rest = line.split(maxsplit=_USER + 5)
+        if state == _LISTENS and ours.endswith(port):
+            yield int(rest[_USER])
 
 
 def _uid_at(table: Path, line: bytes) -> int | None:

@@ -187,6 +187,7 @@ def bare(tmp_path, monkeypatch) -> None:
         ) or name in {
             "ENVIRONMENT",
             "ENV_FILE",
+            "XDG_CONFIG_HOME",
         }:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))

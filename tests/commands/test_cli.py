@@ -67,7 +67,7 @@ def test_wrong_usage_leaves_with_2(argv, capsys):
 def test_faults_stop_a_command(monkeypatch, capsys):
     """Exit code 2, one line a fault, nothing on stdout, and the command is not run."""
     monkeypatch.setenv("EXAI_WS_PORT", "x")
-    monkeypatch.setenv("EXAI_RECONNECT_MIN_S", "60")
+    monkeypatch.setenv("EXAI_WS_PING_TIMEOUT", "60 s")
     monkeypatch.setenv("EXAI_HOEM", "/x")
     code = main(["status"])
 

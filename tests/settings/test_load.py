@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from exai_trio.config import Config
-from exai_trio.settings.load import default_home, load
+from exai_trio.settings.load import default_home, load, own_file
 from exai_trio.settings.table import SETTINGS
 
 TOKEN = "correct-horse-battery"
@@ -95,9 +95,9 @@ def test_a_faulty_value_cannot_write_on_the_terminal():
 
 def test_bytes_that_are_no_text_are_a_fault():
     """A variable that was not UTF-8 is refused where it would be used."""
-    (fault,) = faults({"JWT_SECRET_KEY": "x" * 40 + "\udcff"})
+    (fault,) = faults({"GLM_API_KEY": "x" * 40 + "\udcff"})
 
-    assert fault.startswith("JWT_SECRET_KEY=<not shown>")
+    assert fault.startswith("GLM_API_KEY=<not shown>")
 
 
 @pytest.mark.parametrize(
@@ -112,9 +112,8 @@ def test_bytes_that_are_no_text_are_a_fault():
         ({"HEALTH_CHECK_PORT": "8079"}, "HEALTH_CHECK_PORT"),
         ({"MONITORING_PORT": "8082"}, "HEALTH_CHECK_PORT"),
         ({"EXAI_WS_HOST": EVERYWHERE}, "EXAI_WS_HOST"),
-        ({"JWT_SECRET_KEY": "x" * 31}, "JWT_SECRET_KEY"),
-        ({"JWT_ISSUER": "me"}, "JWT_ISSUER"),
-        ({"JWT_ALGORITHM": "none"}, "JWT_ALGORITHM"),
+        ({"JWT_SECRET_KEY": "x" * 31, "EXAI_WS_TOKEN": "none"}, "JWT_SECRET_KEY"),
+        ({"JWT_ALGORITHM": "none", "EXAI_WS_TOKEN": "none"}, "JWT_ALGORITHM"),
         ({"ENABLED_TOOLS": "chat", "DISABLED_TOOLS": "chat"}, "ENABLED_TOOLS"),
         ({"STORAGE_BACKEND": "supabase"}, "STORAGE_BACKEND"),
     ],
@@ -184,11 +183,113 @@ def test_a_preset_changes_defaults_only():
     assert "ENVIRONMENT=testing" == loaded.origins["log_level"]
 
 
-def test_a_faulty_environment_is_a_fault_and_nothing_else():
-    """An unknown preset is named like any other fault."""
-    (fault,) = faults({"ENVIRONMENT": "staging"})
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"ENVIRONMENT": "staging"},
+        {"LOG_LEVEL": "warn"},
+        {"LOG_FORMAT": "pretty"},
+        {"JWT_SECRET_KEY": "short"},
+        {"JWT_ALGORITHM": "RS256"},
+        {"JWT_ISSUER": "me"},
+        {"DEFAULT_MODEL": "my model"},
+        {"STORAGE_BACKEND": "s3"},
+        {"MAX_CONNECTIONS": "unlimited"},
+    ],
+)
+def test_what_another_program_means_is_a_warning_and_not_set(environ):
+    """A value that is none of ours, under a name that others use too, stops nothing and changes nothing."""
+    in_environment, in_file = (
+        load({}, environ),
+        load({}, {}, "\n".join("=".join(pair) for pair in environ.items())),
+    )
 
-    assert fault.startswith("ENVIRONMENT=staging")
+    for loaded in (in_environment, in_file):
+        (warning,) = loaded.warnings
+        assert warning.startswith(next(iter(environ)))
+        assert () == loaded.faults
+        assert load({}, {}).config == loaded.config
+        assert {"default"} == set(loaded.origins.values())
+
+
+def test_another_programs_jwts_are_not_ours_in_part():
+    """A secret that could be ours is not, where the algorithm beside it is another's."""
+    loaded = load({}, {"JWT_SECRET_KEY": "x" * 40, "JWT_ALGORITHM": "RS256", "JWT_ISSUER": "i"})
+
+    assert (True, "") == (loaded.config.makes_token, loaded.config.jwt_issuer)
+
+
+@pytest.mark.parametrize("open_to", [{"EXAI_WS_TOKEN": "none"}, {"EXAI_WS_HOST": EVERYWHERE}])
+def test_what_keeps_strangers_out_is_never_anothers(open_to):
+    """Where the JWT is all that guards the daemon, a short secret stops it."""
+    assert any(
+        "JWT_SECRET_KEY" in fault for fault in faults({"JWT_SECRET_KEY": "short", **open_to})
+    )
+
+
+def test_what_was_typed_for_us_is_ours():
+    """A word on our own command line is no other program's."""
+    (fault,) = load({"LOG_LEVEL": "warn"}, {}).faults
+
+    assert "LOG_LEVEL" == fault.variable
+
+
+@pytest.mark.parametrize(
+    ("environ", "file", "port", "origin"),
+    [
+        ({"EXAI_WS_PORT": "2"}, "EXAI_WS_PORT=3", 2, "environment"),
+        ({}, "EXAI_WS_PORT=3", 3, "ENV_FILE"),
+        ({}, "EXAI_WS_PORT=", 8079, "default"),
+        ({}, "", 4, "own settings file"),
+    ],
+)
+def test_the_users_own_file_comes_last(environ, file, port, origin):
+    """What is nearer goes before it; only defaults come after it."""
+    loaded = load({}, environ, file, own="EXAI_WS_PORT=4")
+
+    assert (port, origin) == (loaded.config.ws_port, loaded.origins["ws_port"])
+
+
+def test_keys_of_the_users_own_file_are_not_sent_where_a_found_file_says():
+    """A `.env` that lay there may name addresses, but gets no key from the user's own file."""
+    own = "GLM_API_KEY=mine\nROUTER_API_KEY=mine"
+    moved = load({}, {}, "GLM_API_URL=http://elsewhere.example", found=True, own=own)
+    named = load({}, {}, "EXAI_PROVIDERS_FILE=/there", found=True, own=own)
+
+    assert ["GLM_API_URL"] == [fault.variable for fault in moved.faults]
+    assert ({}, {"ROUTER_API_KEY"}) == (named.config.provider_keys, named.config.withheld_keys)
+
+
+def test_keys_for_further_providers_may_stand_in_the_users_own_file():
+    """After those of the environment and of ENV_FILE."""
+    own = "A_API_KEY=own\nB_API_KEY=own\nC_API_KEY=own"
+    loaded = load({}, {"A_API_KEY": "env"}, "B_API_KEY=file", own=own)
+
+    assert {
+        "A_API_KEY": "env",
+        "B_API_KEY": "file",
+        "C_API_KEY": "own",
+    } == loaded.config.provider_keys
+
+
+@pytest.mark.parametrize(
+    ("environ", "platform", "file"),
+    [
+        ({}, "linux", "/home/ada/.config/exai/settings.env"),
+        ({"XDG_CONFIG_HOME": "/etc/ada"}, "linux", "/etc/ada/exai/settings.env"),
+        ({"XDG_CONFIG_HOME": "not/absolute"}, "linux", "/home/ada/.config/exai/settings.env"),
+        ({}, "darwin", "/home/ada/Library/Application Support/exai/settings.env"),
+        ({"APPDATA": "/roaming"}, "win32", "/roaming/exai/settings.env"),
+    ],
+)
+def test_the_users_own_file_is_where_the_platform_wants_it(environ, platform, file):
+    """Each platform has its own place for configuration."""
+    assert Path(file) == own_file(environ, platform, "/home/ada")
+
+
+def test_without_a_home_there_is_no_own_file():
+    """`~` stands for itself where nobody knows the user's home."""
+    assert own_file({}, "linux", "~") is None
 
 
 def test_simulating_with_keys_is_said():

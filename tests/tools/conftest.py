@@ -85,12 +85,17 @@ class FakeGateway:
     faults: dict[str, Exception] = attrs.field(factory=dict)
     requests: list[Any] = attrs.field(factory=list)
     refreshed: int = 0
+    looked: int = 0
     known: Any = attrs.field(factory=cache(load_catalogue))
     base_url: str = "https://models.example/v1"
 
     @property
     def router(self):
         return Router(catalogue=self.known, configured=self.configured, remedies=REMEDIES)
+
+    async def look_again(self):
+        await trio.lowlevel.checkpoint()
+        self.looked += 1
 
     def choose(self, model, **need):
         return self.router.choose(model, **need)

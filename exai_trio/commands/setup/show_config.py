@@ -8,7 +8,7 @@ from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.setup import editor_formats
 from exai_trio.interpreter import MODULE
-from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILES, Loaded
+from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILES, OWN, Loaded
 from exai_trio.settings.printing import example, rows, text_of
 from exai_trio.settings.table import SETTINGS
 
@@ -20,15 +20,21 @@ class Machine:
 
     interpreter: str
     env_file: str | None = None
+    own_file: str | None = None
     pathsep: str = ":"
     module_path: str | None = None
 
 
 def main(started: Started) -> int:
     """Prints also what is at fault: that is when one looks."""
+    if started.arguments.action:
+        from exai_trio.commands.setup import change_config  # noqa: PLC0415  # for those who change something
+
+        return change_config.main(started)
     machine = Machine(
         interpreter=sys.executable,
         env_file=started.env_file,
+        own_file=None if started.own_file is None else str(started.own_file),
         pathsep=started.pathsep,
         module_path=started.module_path,
     )
@@ -102,6 +108,5 @@ def _source(origins: Mapping[str, str], field: str) -> str:
 
 def _origin(origin: str, machine: Machine) -> str:
     source, *renamed = origin.split(",", 1)
-    if source in FILES and machine.env_file is not None:
-        return ",".join([machine.env_file, *renamed])
-    return origin
+    file = machine.env_file if source in FILES else machine.own_file if source == OWN else None
+    return origin if file is None else ",".join([file, *renamed])

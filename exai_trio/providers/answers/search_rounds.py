@@ -9,7 +9,7 @@ from exai_trio.errors import ArgumentError
 from exai_trio.observability.redaction import KnownSecrets
 
 from ..base import ChatRequest, Message
-from ..catalogue import ModelInfo
+from ..catalogue import ModelInfo, last_part
 from ..endpoint import Endpoint
 from ..routing import ModelChoice
 from .accumulator import Assembly, ChatAnswer, cost, notices, other_model_notice, total
@@ -84,7 +84,7 @@ def without_keys(answer: ChatAnswer, keys: KnownSecrets) -> ChatAnswer:
 def whole_answer(choice: ModelChoice, endpoint: Endpoint, parts: list[Assembly]) -> ChatAnswer:
     last = parts[-1]
     finish = last.finish
-    used = finish.model if finish else choice.model.name
+    used = last_part(finish.model) if finish else choice.model.name
     reason = finish.reason if finish else ""
     usage = total([part.usage for part in parts])
     price = choice.model.price

@@ -25,6 +25,7 @@ _LONG = Verdict(
 
 CODES: Final[Mapping[str, Verdict]] = {
     "context_length_exceeded": _LONG,
+    "exceed_context_size_error": _LONG,  # llama-server's
     "insufficient_quota": Verdict(
         error=ProviderQuotaError, reason="balance", advice="recharge, or use another provider"
     ),

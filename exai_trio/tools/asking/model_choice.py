@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from exai_trio import structs
+from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, ServiceUnavailableError
 from exai_trio.tools.base import Services
 from exai_trio.tools.prompts.context_window import ANSWER_SHARE
@@ -15,6 +16,7 @@ if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import ChatAnswer, ModelChoice
 
 _MOST_NAMES = 4
+_OURS = Config().default_model
 
 # Who is asked where a provider is given and no model.
 _USUAL: Mapping[str, str] = {"glm": "glm-4.6", "kimi": "kimi-k2.6"}
@@ -68,7 +70,8 @@ def of_provider(
 
 
 def default(services: Services, need: Need = NOTHING) -> "ModelChoice":
-    """DEFAULT_MODEL; where it cannot be asked, what the router takes for `auto`, and the choice says so."""
+    """DEFAULT_MODEL; where it cannot be asked, what the router takes for `auto`, and the choice says so. Nobody has asked for
+    ours, so to who has a provider of their own instead of a key it is not missed."""
     default = services.config.default_model
     try:
         choice = _chosen(services, default, need)
@@ -80,7 +83,10 @@ def default(services: Services, need: Need = NOTHING) -> "ModelChoice":
     other = _chosen(services, "auto", need)
     if choice is not None and other.model == choice.model:
         return choice
-    return attrs.evolve(other, notice=f"{fault}; {other.model.name} was asked instead")
+    if choice is None and default == _OURS and other.provider not in _USUAL:
+        return other
+    instead = f"{fault}; {other.model.name} was asked instead"
+    return attrs.evolve(other, notice="; ".join(filter(None, [instead, other.notice])))
 
 
 def holding(services: Services, need: Need) -> list[str]:

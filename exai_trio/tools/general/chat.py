@@ -55,6 +55,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     thread = await conversations.open_thread(services, caller, arguments.continuation_id)
     if thread.own_answer is not None:
         return _told_again(thread, thread.own_answer, services)
+    await services.gateway.look_again()
     choice = _choose(arguments, thread, 0, services)
     question, found = await _gather(arguments, thread, choice, caller, services)
     choice, found = _chosen_again(arguments, thread, found, services)

@@ -77,6 +77,7 @@ async def run(
 ) -> Answer:
     """One step. Raises: ExaiError; from the moment that the step is noted, the fault says that it is kept."""
     check_lengths(arguments)
+    await services.gateway.look_again()
     check_model(getattr(arguments, "model", ""), services)
     thread, state = await _open(workflow, arguments, caller, services)
     known = {*state.relevant_files, *thread.named("files")}
