@@ -7,17 +7,19 @@ A command's module is imported when it is asked for: an editor waits for `exai s
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import cast
 
+from exai_trio import __version__
 from exai_trio.commands.invocation import Started
-from exai_trio.commands.options import given, parser
+from exai_trio.commands.options import SETTING_OF, given, parser
+from exai_trio.commands.usage.parsing import HelpWanted, UsageFault, VersionWanted, command_first
 from exai_trio.interpreter import anchored
-from exai_trio.settings.load import Loaded, load, own_file
+from exai_trio.settings.load import ARGUMENTS, Loaded, load, own_file
 from exai_trio.system.garbage_collector import look_seldom
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -25,11 +27,16 @@ Command = Callable[[Started], int]
 
 # The module in `commands` whose `main` runs the command.
 MODULES = {
+    "ask": "calling.ask",
     "serve": "serve",
     "shim": "shim",
     "call": "calling.call",
     "tools": "offered_tools",
     "status": "checking.daemon_status",
+    "models": "checking.offered_models",
+    "logs": "checking.read_logs",
+    "stop": "running.stop_daemon",
+    "restart": "running.restart_daemon",
     "doctor": "checking.doctor",
     "threads": "stored_threads",
     "simulate": "simulate",
@@ -47,17 +54,44 @@ _MOST_LOOKED_AT = 65_536  # bytes of such a file
 def main(argv: list[str] | None = None) -> int:
     """Run one command and return its exit code. Wrong usage leaves by SystemExit(2), as argparse does it."""
     _fill_standard_descriptors()
-    arguments = parser().parse_args(argv)
-    module_path = _anchor_module_path()
     environ = dict(os.environ)  # noqa: TID251  # the one place that reads the environment
+    words = command_first(sys.argv[1:] if argv is None else argv, MODULES)
+    try:
+        arguments = parser(words[0] if words else "").parse_args(words)
+    except VersionWanted:
+        sys.stdout.write(f"exai {__version__}\n")
+        return 0
+    except HelpWanted as wanted:
+        return _helped(wanted, environ)
+    except UsageFault as fault:
+        return _corrected(fault, words)
+    module_path = _anchor_module_path()
     try:
         started = _started(arguments, environ, module_path)
     except OSError as fault:
         _complain(str(fault))
         return USAGE
-    if not _settings_serve(started):
+    if not _settings_serve(started, words):
         return USAGE
     return _guarded(started)
+
+
+def _helped(wanted: HelpWanted, environ: Mapping[str, str]) -> int:
+    from exai_trio.commands.usage.help_text import write_help  # noqa: PLC0415  # only who asks waits for it
+
+    try:
+        write_help(wanted.parser, environ)
+    except BrokenPipeError:
+        return _unheard()
+    return 0
+
+
+def _corrected(fault: UsageFault, words: list[str]) -> int:
+    from exai_trio.commands.usage.repair import repaired, said  # noqa: PLC0415  # only when something was mistyped
+
+    _complain(said(fault))
+    _suggest(repaired(words, parser))
+    return USAGE
 
 
 def _fill_standard_descriptors() -> None:
@@ -134,7 +168,7 @@ def _read(
     )
 
 
-def _settings_serve(started: Started) -> bool:
+def _settings_serve(started: Started, words: list[str]) -> bool:
     """Whether the command has what it needs; what is wrong with settings that it does not use is not mentioned."""
     command, loaded = started.arguments.command, started.loaded
     nothing_wrong = not (loaded.warnings or loaded.faults)
@@ -145,6 +179,14 @@ def _settings_serve(started: Started) -> bool:
     faults = faults_of(command, loaded)
     for line in (*warnings_of(command, loaded), *map(str, faults)):
         _complain(line)
+    typed = {fault.variable for fault in faults if fault.origin == ARGUMENTS}
+    if typed:
+        from exai_trio.commands.usage.repair import with_sample  # noqa: PLC0415  # only when something was mistyped
+
+        options = [
+            f"--{name.replace('_', '-')}" for name, its in SETTING_OF.items() if its in typed
+        ]
+        _suggest(with_sample(words, options, parser))
     return not faults
 
 
@@ -214,7 +256,15 @@ def _unheard() -> int:
 
 
 def _complain(line: str) -> None:
+    _write_aside(f"exai: {line}\n")
+
+
+def _suggest(line: str) -> None:
+    _write_aside(f"try: {line}\n")
+
+
+def _write_aside(text: str) -> None:
     try:
-        sys.stderr.write(f"exai: {line}\n")
-    except (OSError, ValueError):
+        sys.stderr.write(text)
+    except (OSError, ValueError, AttributeError):  # AttributeError: there is no stderr
         return

@@ -1,12 +1,19 @@
 """What may stand on the command line of `exai`. What is done with it is in `cli` and the commands."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from math import isfinite
-from typing import Protocol
+from argparse import Namespace
+from collections.abc import Callable
 
-from exai_trio import __version__
 from exai_trio.commands.setup.setup_options import config_actions, provider_actions
-from exai_trio.settings.values import Place, host
+from exai_trio.commands.usage import calling_options, daemon_options, looking_options
+from exai_trio.commands.usage.building import (
+    Commands,
+    command as _command,
+    host_name as _host,
+    place as _place,
+    port as _port,
+    text as _text,
+)
+from exai_trio.commands.usage.parsing import Parser, VersionAction
 
 # Options that are settings, and the variable that each sets. Secrets are none: other users see command lines.
 SETTING_OF = {
@@ -22,39 +29,23 @@ SETTING_OF = {
 EDITORS = ("claude", "codex", "gemini", "opencode", "cursor", "vscode", "augment")
 
 
-class Commands(Protocol):
-    """argparse's own name for what `add_subparsers` returns is private."""
-
-    def add_parser(self, name: str, *, help: str, description: str) -> ArgumentParser: ...  # noqa: A002  # argparse's name
+Build = Callable[[Commands], None]
 
 
-def parser() -> ArgumentParser:
-    top = ArgumentParser(
+def parser(command: str = "") -> Parser:
+    """The parser of all commands; or, if that names one, of this one alone: an editor waits for it."""
+    top = Parser(
         prog="exai",
-        description="A second opinion for coding agents: GLM and Kimi behind MCP.",
-        epilog="Settings come from the command line, the environment, ENV_FILE (.env) and defaults: see `exai config`.",
+        usage="exai COMMAND …",
+        description="A second opinion for coding agents: GLM, Kimi and local models behind MCP.",
     )
-    top.add_argument("--version", action="version", version=f"exai {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _serve(commands)
-    _shim(commands)
-    _call(commands)
-    _asking(commands)
-    _threads(commands)
-    _simulate(commands)
-    _config(commands)
-    provider_actions(_command(commands, "providers", "find, add, try and remove model servers"))
+    top.add_argument("--version", action=VersionAction, help="print the version")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", prog="exai", parser_class=Parser
+    )
+    for build in [BUILDERS[command]] if command in BUILDERS else BUILDERS.values():
+        build(commands)
     return top
-
-
-def _command(commands: Commands, name: str, about: str) -> ArgumentParser:
-    return commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
-
-
-def _place(command: ArgumentParser) -> None:
-    command.add_argument("--host", help="the daemon's address")
-    command.add_argument("--port", help="the daemon's port")
-    command.add_argument("--home", metavar="DIR", help="where state, logs and files are")
 
 
 def _serve(commands: Commands) -> None:
@@ -78,34 +69,6 @@ def _serve(commands: Commands) -> None:
 
 def _shim(commands: Commands) -> None:
     _place(_command(commands, "shim", "speak MCP over stdio to an editor, and relay to the daemon"))
-
-
-def _call(commands: Commands) -> None:
-    command = _command(commands, "call", "call one tool")
-    _place(command)
-    command.add_argument("tool", type=_text, metavar="TOOL")
-    command.add_argument(
-        "words",
-        metavar="KEY=VALUE",
-        nargs="*",
-        help="an argument of the tool; @FILE reads the value from a file, @- from stdin, @@ is a literal @",
-    )
-    command.add_argument("--json", action="store_true", help="print the whole outcome as JSON")
-    command.add_argument(
-        "--timeout", type=_seconds, metavar="SECONDS", help="give up after so long"
-    )
-
-
-def _asking(commands: Commands) -> None:
-    tools = _command(commands, "tools", "list the tools")
-    tools.add_argument("--all", action="store_true", help="hidden and disabled ones too")
-    for command in (
-        tools,
-        _command(commands, "status", "say how the daemon does"),
-        _command(commands, "doctor", "say what is wrong, and how to mend it"),
-    ):
-        _place(command)
-        command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _threads(commands: Commands) -> None:
@@ -157,38 +120,28 @@ def _config(commands: Commands) -> None:
     config_actions(command)
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not (isfinite(value) and value > 0):
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
+def _providers(commands: Commands) -> None:
+    provider_actions(_command(commands, "providers", "find, add, try and remove model servers"))
 
 
-def _text(text: str) -> str:
-    """Bytes that are no UTF-8 arrive as half characters (lone surrogates), which cannot be sent or stored."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ArgumentTypeError(f"{text!r} is not UTF-8") from None
-    return text
-
-
-def _host(text: str) -> str:
-    kind = host()
-    try:
-        kind.parse(text, Place())
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not {kind.allowed}") from None
-    return text
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):  # noqa: PLR2004  # TCP's
-        raise ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return int(text)
+# In the order of the help.
+BUILDERS: dict[str, Build] = {
+    "ask": calling_options.ask,
+    "call": calling_options.call,
+    "models": looking_options.models,
+    "tools": looking_options.tools,
+    "threads": _threads,
+    "status": looking_options.status,
+    "doctor": looking_options.doctor,
+    "logs": looking_options.logs,
+    "config": _config,
+    "providers": _providers,
+    "serve": _serve,
+    "stop": daemon_options.stop,
+    "restart": daemon_options.restart,
+    "shim": _shim,
+    "simulate": _simulate,
+}
 
 
 def given(arguments: Namespace) -> dict[str, str]:

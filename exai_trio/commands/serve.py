@@ -4,6 +4,7 @@ from functools import partial
 
 import trio
 
+from exai_trio.commands.checking.port_holder import holder
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
@@ -39,6 +40,27 @@ async def run(
         serving = partial(serve, config, reread, replace=replace)
         addresses: Addresses = await daemon.start(serving)
         _announce(line(addresses), console)
+        for text in await trio.to_thread.run_sync(_warnings, config, addresses):
+            console.note(text)
+
+
+def _warnings(config: Config, addresses: Addresses) -> list[str]:
+    """What whoever has just started a daemon would miss. Blocking."""
+    found: list[str] = []
+    if not (config.simulate or config.glm_api_key or config.kimi_api_key or config.providers_file):
+        found.append(
+            "exai: no provider is configured, so every question will fail: set GLM_API_KEY or KIMI_API_KEY,"
+            " or EXAI_SIMULATE=true to try EXAI without a key"
+        )
+    wanted = (
+        ("MONITORING_PORT", config.monitoring_port, addresses.monitoring, "pages"),
+        ("HEALTH_CHECK_PORT", config.health_check_port, addresses.health, "health"),
+    )
+    for variable, port, address, what in wanted:
+        if port and address is None:
+            who = holder(port) or "somebody else"
+            found.append(f"exai: port {port} is taken by {who}: no {what}; set {variable}")
+    return found
 
 
 def _announce(text: str, console: Console) -> None:

@@ -27,7 +27,9 @@ _SHOWN_ID = 8
 
 
 def main(started: Started) -> int:
-    return trio.run(run, started.loaded.config, Console.of_process(), started.arguments)
+    return trio.run(
+        run, started.loaded.config, Console.of_process(started.environ), started.arguments
+    )
 
 
 async def run(config: Config, console: Console, asked: Namespace) -> int:
@@ -105,7 +107,7 @@ def _list(found: tuple[Summary, ...], console: Console, *, as_json: bool) -> Non
     if as_json:
         console.say(_json([_summary(each) for each in found]))
     elif found:
-        console.say(columns(_row(each) for each in found))
+        console.say(columns((_row(each) for each in found), console.width))
     else:
         console.note("exai: no conversations are stored")
 

@@ -16,9 +16,9 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import (
+    NotConfiguredError,
     ProviderError,
     ProviderRefusedError,
-    ServiceUnavailableError,
 )
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
@@ -248,7 +248,7 @@ class Gateway:
             return lane
         remedies = [endpoint.remedy for endpoint in self._endpoints if endpoint.name == provider]
         what_to_do = remedies[0] if remedies else f"name it in {VARIABLE}"
-        raise ServiceUnavailableError(
+        raise NotConfiguredError(
             f"{provider} is not configured: {what_to_do}", details={"provider": provider}
         )
 
