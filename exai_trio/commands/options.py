@@ -117,6 +117,12 @@ def _config(commands: Commands) -> None:
         const=EDITORS[0],
         help="print the configuration of an editor",
     )
+    shape.add_argument(
+        "--skill", action="store_true", help="print a file by which agents use `exai ask`"
+    )
+    change = command.add_mutually_exclusive_group()
+    change.add_argument("--install", action="store_true", help="with --mcp: register EXAI there")
+    change.add_argument("--remove", action="store_true", help="with --mcp: take it out again")
     config_actions(command)
 
 
