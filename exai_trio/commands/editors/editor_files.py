@@ -53,6 +53,8 @@ class EditorFile:
                 replace_private(self.copy, keep.encode())
             _replace(self.target, text.encode())
         except OSError as fault:
+            if keep is not None:
+                self.drop_copy()
             raise CannotChange(
                 f"{self.target} cannot be written ({_why(fault)}); nothing was changed"
             ) from fault

@@ -14,6 +14,7 @@ from exai_trio.commands.editors.editor_places import COMMANDS, own_folder, setti
 from exai_trio.commands.editors.registration import Registration
 from exai_trio.commands.editors.shim_server import Machine, editor_entry, note_missing_secrets
 from exai_trio.commands.invocation import Started
+from exai_trio.settings.used import faults_of
 
 FAILED, USAGE = 1, 2
 _RESTART: Final = "an editor that runs reads it when it starts anew"
@@ -26,6 +27,10 @@ def main(started: Started, machine: Machine) -> int:
         word = "--install" if arguments.install else "--remove"
         console.note(f"exai: say which editor: `exai config --mcp {next(iter(COMMANDS))} {word}`")
         return USAGE
+    faults = () if arguments.remove else faults_of("shim", started.loaded)
+    if faults:
+        console.note("\n".join(f"exai: {fault}" for fault in faults))
+        return FAILED
     try:
         registration = registration_of(editor, started.environ)
         if arguments.remove:

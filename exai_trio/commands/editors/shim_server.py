@@ -1,7 +1,7 @@
 """How an editor starts the shim: on this machine, or on whichever reaches a daemon of another."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from exai_trio import structs
 from exai_trio.commands.console import Console
@@ -12,6 +12,7 @@ from exai_trio.settings.printing import text_of
 from exai_trio.settings.table import SETTINGS
 
 _PLACE = ("ws_host", "ws_port")
+FOR_OTHERS: Final = "this is for machines where `exai` is on the PATH; there, `exai config set EXAI_WS_TOKEN` asks for the daemon's token"
 
 
 @structs.frozen(kw_only=True)
@@ -48,9 +49,12 @@ def portable_entry(editor: str, loaded: Loaded, machine: Machine) -> dict[str, A
 
 def editor_configuration(editor: str, loaded: Loaded, machine: Machine) -> str:
     """What is to be pasted; for other machines where the command line names the daemon's host."""
-    elsewhere = _source(loaded.origins, "ws_host") == ARGUMENTS
-    make = portable_entry if elsewhere else editor_entry
+    make = portable_entry if is_for_others(loaded) else editor_entry
     return editor_formats.configuration(editor, make(editor, loaded, machine))
+
+
+def is_for_others(loaded: Loaded) -> bool:
+    return _source(loaded.origins, "ws_host") == ARGUMENTS
 
 
 def note_missing_secrets(loaded: Loaded, console: Console) -> None:
@@ -68,7 +72,7 @@ def note_missing_secrets(loaded: Loaded, console: Console) -> None:
 
 
 def _env(loaded: Loaded, machine: Machine) -> dict[str, str]:
-    env = {"EXAI_WS_AUTOSTART": "true"}
+    env = {"EXAI_WS_AUTOSTART": text_of(loaded.config.loopback_only, machine.pathsep)}
     if machine.env_file is not None:
         env["ENV_FILE"] = machine.env_file
     if machine.module_path is not None:

@@ -5,12 +5,14 @@ import sys
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.editors.agent_skill import SKILL
 from exai_trio.commands.editors.shim_server import (
+    FOR_OTHERS,
     Machine,
     editor_configuration,
+    is_for_others,
     note_missing_secrets,
 )
 from exai_trio.commands.invocation import Started
-from exai_trio.settings.load import FILES, OWN, Loaded
+from exai_trio.settings.load import FILES, OWN, Fault, Loaded
 from exai_trio.settings.printing import example, rows
 
 
@@ -35,22 +37,28 @@ def main(started: Started) -> int:
     if arguments.example or arguments.skill:
         console.say(example() if arguments.example else SKILL, end="")
         return 0
+    faults = loaded.faults
     if arguments.mcp:
-        _print_for_editor(started, machine, console)
+        faults = _print_for_editor(started, machine, console)
     else:
         console.say(table(loaded, machine))
-    for line in (*loaded.warnings, *map(str, loaded.faults)):
+    for line in (*loaded.warnings, *map(str, faults)):
         console.note(f"exai: {line}")
-    return 2 if loaded.faults else 0
+    return 2 if faults else 0
 
 
-def _print_for_editor(started: Started, machine: Machine, console: Console) -> None:
+def _print_for_editor(started: Started, machine: Machine, console: Console) -> tuple[Fault, ...]:
+    """The faults that matter where it will be read."""
     from exai_trio.commands.editors.editors_command import where_to_put  # noqa: PLC0415  # for those who ask for it
 
     editor, loaded = started.arguments.mcp, started.loaded
     console.say(editor_configuration(editor, loaded, machine))
+    if is_for_others(loaded):
+        console.note(f"exai: {FOR_OTHERS}")
+        return tuple(fault for fault in loaded.faults if fault.field != "ws_host")
     console.note(f"exai: {where_to_put(editor, started.environ)}")
     note_missing_secrets(loaded, console)
+    return loaded.faults
 
 
 def table(loaded: Loaded, machine: Machine) -> str:
