@@ -1,100 +1,59 @@
-"""What all parts of one daemon share, built once by `app`. Little behaviour here."""
+"""What nearly every part of one daemon uses. What one part alone needs is handed to that part by `app`."""
 
 from collections.abc import Callable
-from typing import TypeVarTuple
 
 import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.observability.metrics import CallLine, CallLog
-from exai_trio.observability.redaction import KnownSecrets
-from exai_trio.observability.toolcalls import ToolCallLine, toolcalls_log
+from exai_trio.observability.counters import Counters
 from exai_trio.storage.journal import Journal
-from exai_trio.tools.base import Services
-
-from .clock_trust import ClockTrust
-from .connections.auth import Tokens
-from .connections.local_peer import LocalPeers
-from .health.counters import Figures
-from .health.report import Facts
-from .home_lock import Home
-from .live_registry import Offered
-from .sessions.memory_budget import Burden
-from .takeover.sockets import Ending
-
-Given = TypeVarTuple("Given")
+from exai_trio.system.clock_trust import ClockTrust
 
 _RETRY_AFTER_S = 1.0
 
 
-@structs.frozen(kw_only=True, eq=False)
-class Shared:
-    """`permits` is the daemon's limit on calls at once; `draining` is set when no new call is taken.
+@structs.define(eq=False)
+class Clock:
+    """The time of day: `now` tells it in unix seconds, `trust` whether that can be right."""
 
-    `quiet` is set once no call runs during the drain. Without a `journal` calls are accepted and nothing is promised.
-    `disk` is the limiter of the threads that write the daemon's files; `keys` are those that leave in no text; `clock` says
-    whether `now` can be right.
+    now: Callable[[], float]
+    trust: ClockTrust
+
+    def is_trusted(self) -> bool:
+        """Whether what is old by `now` may be deleted."""
+        return self.trust.trusts(self.now(), trio.current_time())
+
+
+@structs.define(eq=False)
+class Shutdown:
+    """How far this daemon is on its way out.
+
+    `stop` is set once it is to end; from `draining` on no new call is taken; `successor` is the way to the daemon that has taken its
+    place, if one has.
     """
 
-    config: Config
-    boot_id: str
-    registry: Offered
-    services: Services
-    tokens: Tokens
-    peers: LocalPeers = attrs.field(factory=LocalPeers)
-    call_log: CallLog[CallLine]
-    permits: trio.CapacityLimiter
-    now: Callable[[], float]
-    figures: Figures
-    facts: Facts
-    draining: trio.Event
-    clock: ClockTrust
-    keys: KnownSecrets = attrs.field(factory=KnownSecrets)
-    journal: Journal | None = None
-    home: Home | None = None
-    toolcalls: CallLog[ToolCallLine] = attrs.field(
-        default=attrs.Factory(lambda self: toolcalls_log(self.config), takes_self=True)
-    )
-    burden: Burden = attrs.field(
-        default=attrs.Factory(lambda self: Burden.of(self.config), takes_self=True)
-    )
-    quiet: trio.Event = attrs.field(factory=trio.Event)
-    disk: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(1))
-    ending: Ending = attrs.field(factory=Ending)
+    stop: trio.Event = attrs.field(factory=trio.Event)
+    draining: bool = False
+    successor: trio.SocketStream | None = None
 
-    def is_clock_trusted(self) -> bool:
-        """What is old by `now` may be deleted."""
-        return self.clock.trusts(self.now(), trio.current_time())
+    @property
+    def replaced(self) -> bool:
+        return self.successor is not None
 
     @property
     def retry_after_s(self) -> float:
         """When a client that is sent away may come back: at once, if the next daemon is there already."""
-        return 0.0 if self.ending.replaced else _RETRY_AFTER_S
+        return 0.0 if self.replaced else _RETRY_AFTER_S
 
-    async def in_thread(self, write: Callable[[*Given], object], *given: *Given) -> None:
-        """Write one of the daemon's files. Who cancels waits for no disk that hangs: the thread is left to it, and the
-        next one waits for that."""
-        await trio.to_thread.run_sync(write, *given, abandon_on_cancel=True, limiter=self.disk)
 
-    def flush_logs(self) -> None:
-        """Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""
-        self.call_log.flush()
-        self.toolcalls.flush()
+@structs.frozen(kw_only=True, eq=False)
+class DaemonContext:
+    """`journal` keeps calls over restarts; without one they are accepted and nothing is promised."""
 
-    def call_started(self) -> None:
-        self.figures.running += 1
-
-    def call_ended(self) -> None:
-        self.figures.running -= 1
-        self._note_quiet()
-
-    async def wait_quiet(self) -> None:
-        """Return when no call runs; only during the drain, when none can start."""
-        self._note_quiet()
-        await self.quiet.wait()
-
-    def _note_quiet(self) -> None:
-        if self.draining.is_set() and self.figures.running == 0:
-            self.quiet.set()
+    config: Config
+    clock: Clock
+    journal: Journal | None = None
+    counters: Counters = attrs.field(factory=Counters)
+    shutdown: Shutdown = attrs.field(factory=Shutdown)

@@ -4,6 +4,7 @@ A home that cannot be written keeps no daemon from serving: it is taken as soon 
 """
 
 import fcntl
+import math
 import os
 from collections.abc import Generator
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,7 +23,7 @@ _LOOK_S = 0.005
 
 
 @structs.define(eq=False)
-class Home:
+class HomeLock:
     """`fault` says why it is not ours yet; `token` is the home's, once it is there for its user to read; `tightened`, that
     others could look into what only we may read."""
 
@@ -92,9 +93,9 @@ class Home:
 
 
 @contextmanager
-def own_home(config: Config) -> Generator[Home]:
+def own_home(config: Config) -> Generator[HomeLock]:
     """Hold EXAI_HOME while the daemon runs. Raises ServiceUnavailableError if another daemon holds it."""
-    home = Home(config)
+    home = HomeLock(config)
     try:
         home.take()
         yield home
@@ -104,9 +105,10 @@ def own_home(config: Config) -> Generator[Home]:
 
 async def wait_free(config: Config, within: float) -> None:
     """Return when no daemon holds EXAI_HOME, or after so many seconds: then `own_home` says what is wrong."""
-    with trio.move_on_after(within):  # noqa: ASYNC912 - returns or sleeps
-        while not _is_free(config):  # noqa: ASYNC110 - another process lets go, no event of ours
-            await trio.sleep(_LOOK_S)
+    for _ in range(math.ceil(within / _LOOK_S)):
+        if _is_free(config):
+            return
+        await trio.sleep(_LOOK_S)
 
 
 def _is_free(config: Config) -> bool:

@@ -1,35 +1,42 @@
-"""A running daemon's tree of nurseries, from its signals down to its connections, and the way it ends. What it consists
-of is built by `app`.
-"""
+"""A running daemon's tree of nurseries, from its signals down to its connections, and the way it ends."""
 
 import logging
 import signal
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterable
+from contextlib import asynccontextmanager
+from functools import partial
 from importlib import import_module
 
 import trio
 
 from exai_trio import __version__, structs
 from exai_trio.config import bracketed
-from exai_trio.errors import StorageError
 from exai_trio.providers.gateway import Gateway
 from exai_trio.system import garbage_collector
+from exai_trio.system.disk import fault_of
 from exai_trio.transport.websocket import Limits
 from exai_trio.wire.hosts import OurNames
 
+from .calls.environment import CallEnvironment
+from .calls.lifecycle import Calls
 from .connections.accept import Server
 from .connections.admission import Places
-from .context import Shared
+from .connections.auth import Authentication
+from .connections.requests import Requests
+from .context import DaemonContext
 from .drain import drain
-from .jobs.jobs import Jobs
-from .live_registry import Toolset
-from .reload import Reread, Switching
+from .health.report import Report
+from .jobs.daemon_files import DaemonFiles
+from .jobs.jobs import Jobs, Periods
+from .jobs.store_upkeep import StoreUpkeep
+from .reload import Reload, Reread
+from .sessions.memory_budget import MemoryBudget
 from .sessions.registry import Sessions
 from .sessions.session import Session
 from .takeover.messages import closing
-from .takeover.predecessor import Elsewhere
+from .takeover.predecessor import Predecessor
 from .takeover.sockets import offer
-from .takeover.successor import Heir
+from .takeover.successor import Successor
 
 log = logging.getLogger("exai.daemon")
 
@@ -47,63 +54,112 @@ class Addresses:
     simulator: str | None
 
 
-@structs.frozen(eq=False)
+@structs.frozen(kw_only=True, eq=False)
 class Parts:
-    """What `serve` has opened; `sessions` is their table, by id; `let_go` gives EXAI_HOME to a successor."""
+    """What one daemon consists of before its nurseries are opened; `table` has its sessions, by id."""
 
-    shared: Shared
-    sessions: dict[str, Session]
+    context: DaemonContext
+    environment: CallEnvironment
+    auth: Authentication
+    report: Report
+    files: DaemonFiles
+    budget: MemoryBudget
+    calls: Calls
+    table: dict[str, Session]
+
+
+@structs.frozen(eq=False)
+class Opened:
+    """What `serve` has opened for one daemon; `let_go` gives EXAI_HOME to a successor."""
+
     listeners: list[trio.SocketListener]
     reread: Reread | None
-    elsewhere: Elsewhere | None
+    predecessor: Predecessor | None
     let_go: Callable[[], None]
 
 
+@structs.frozen(kw_only=True, eq=False)
+class Tree:
+    """A daemon whose sessions live; whoever opened it brings connections to `server`, and ends `connections`."""
+
+    sessions: Sessions
+    server: Server
+    jobs: Jobs
+    connections: trio.Nursery
+
+
+@asynccontextmanager
+async def open_tree(
+    parts: Parts,
+    addresses: Iterable[str] = (),
+    predecessor: Predecessor | None = None,
+    periods: Periods | None = None,
+) -> AsyncGenerator[Tree]:
+    """The nurseries of calls, sessions and connections, in which the calls of earlier daemons are taken up already; `addresses`
+    are those that it listens on. At the end connections are waited for, then sessions and calls are cut. Cancelling cuts all."""
+    async with trio.open_nursery() as calls, trio.open_nursery() as sessions:
+        await calls.start(parts.calls.run)
+        registry = Sessions(
+            context=parts.context,
+            environment=parts.environment,
+            problems=parts.report.problems,
+            budget=parts.budget,
+            nursery=sessions,
+            calls=parts.calls,
+            predecessor=predecessor,
+            table=parts.table,
+        )
+        await _restore(registry)
+        async with trio.open_nursery() as connections:
+            yield Tree(
+                sessions=registry,
+                server=_server(parts, registry, addresses),
+                jobs=_jobs(parts, registry, periods or Periods()),
+                connections=connections,
+            )
+        calls.cancel_scope.cancel(reason="the daemon is stopping")
+
+
 async def run(  # noqa: ASYNC128 - hands task_status on
-    parts: Parts, task_status: trio.TaskStatus[Addresses]
+    parts: Parts, opened: Opened, task_status: trio.TaskStatus[Addresses]
 ) -> None:
-    ending = parts.shared.ending
+    """Serve until a signal or a successor ends it, and drain. Cancelling cuts what runs."""
+    shutdown, predecessor = parts.context.shutdown, opened.predecessor
+    addresses = [str(listener.socket.getsockname()[0]) for listener in opened.listeners]
     async with trio.open_nursery() as app:
-        await app.start(_watch_signals, ending.stop, app.cancel_scope)
-        async with trio.open_nursery() as living:
-            sessions = Sessions(parts.shared, living, parts.elsewhere, table=parts.sessions)
-            await _restore(sessions)
-            if parts.elsewhere is not None:
-                app.start_soon(parts.elsewhere.run)
-            async with trio.open_nursery() as connections:
-                await _serve_until_stopped(parts, sessions, connections, task_status)
-                if ending.successor is not None:
-                    async with closing(ending.successor):
-                        await Heir(sessions, ending.successor).take_all(parts.let_go)
-                    connections.cancel_scope.deadline = trio.current_time() + _CLOSE_S
-            living.cancel_scope.cancel(reason="the daemon is stopping")
+        await app.start(_watch_signals, shutdown.stop, app.cancel_scope)
+        async with open_tree(parts, addresses, predecessor) as tree:
+            if predecessor is not None:
+                app.start_soon(predecessor.run)
+            await _serve_until_stopped(parts, opened, tree, task_status)
+            if shutdown.successor is not None:
+                async with closing(shutdown.successor):
+                    await Successor(tree.sessions, shutdown.successor).take_all(opened.let_go)
+                tree.connections.cancel_scope.deadline = trio.current_time() + _CLOSE_S
         app.cancel_scope.cancel(reason="the daemon has drained")
 
 
 async def _serve_until_stopped(
-    parts: Parts,
-    sessions: Sessions,
-    connections: trio.Nursery,
-    task_status: trio.TaskStatus[Addresses],
+    parts: Parts, opened: Opened, tree: Tree, task_status: trio.TaskStatus[Addresses]
 ) -> None:
     """Returns when the daemon has drained; or, if it is replaced, when it holds no port and no file of the home but the
     database."""
-    shared, listeners, ending = parts.shared, parts.listeners, parts.shared.ending
-    async with trio.open_nursery() as tending:
-        if parts.reread is not None:
-            await tending.start(_watch_hangups, sessions, parts.reread)
-        tending.start_soon(Jobs(shared, sessions).run)
+    shutdown, config = parts.context.shutdown, parts.context.config
+    async with trio.open_nursery() as background:
+        if opened.reread is not None:
+            reload = Reload(config, parts.environment.tools, tree.sessions)
+            await background.start(_watch_hangups, reload, opened.reread)
+        background.start_soon(tree.jobs.run)
         async with trio.open_nursery() as listening:
-            server = _server(shared, sessions, listeners)
-            await listening.start(server.listen, listeners, connections)
-            await listening.start(offer, listeners, shared.config, ending)
-            task_status.started(await _open_http(tending, shared, server.names))
-            tending.start_soon(settle, shared.services.gateway)
-            await ending.stop.wait()
+            await listening.start(tree.server.listen, opened.listeners, tree.connections)
+            await listening.start(offer, opened.listeners, config, shutdown)
+            task_status.started(await _open_http(background, parts, tree.server.names))
+            background.start_soon(settle, parts.report.gateway)
+            await shutdown.stop.wait()
             listening.cancel_scope.cancel(reason="the daemon is stopping")
-        if not ending.replaced:
-            await drain(shared, sessions, connections)
-        tending.cancel_scope.cancel(reason="the daemon is stopping")
+        if not shutdown.replaced:
+            await drain(tree.sessions, tree.connections, parts.report.store)
+        background.cancel_scope.cancel(reason="the daemon is stopping")
 
 
 async def settle(gateway: Gateway) -> None:
@@ -117,38 +173,52 @@ async def settle(gateway: Gateway) -> None:
 
 async def _restore(sessions: Sessions) -> None:
     """What earlier daemons left open is taken up before anybody can ask for it."""
-    try:
-        await sessions.restore()
-    except StorageError as fault:
-        log.error("journal not read; it is tried again", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+    fault = await fault_of(sessions.restore)
+    if fault is not None:
+        log.error("journal not read; it is tried again", extra={"fault": fault.message})
 
 
-def _server(shared: Shared, sessions: Sessions, listeners: list[trio.SocketListener]) -> Server:
-    config = shared.config
+def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Server:
+    config = parts.context.config
     limits = Limits(
         max_bytes=config.ws_max_bytes,
         send_s=config.ws_ping_timeout,
         close_s=config.ws_close_timeout,
     )
-    addresses = [str(listener.socket.getsockname()[0]) for listener in listeners]
-    return Server(shared, sessions, OurNames.of(config, *addresses), Places(config), limits)
+    requests = Requests(parts.environment.tools, parts.report, parts.auth.tokens)
+    return Server(
+        context=parts.context,
+        sessions=sessions,
+        auth=parts.auth,
+        requests=requests,
+        names=OurNames.of(config, *addresses),
+        places=Places(config),
+        limits=limits,
+    )
 
 
-async def _open_http(tending: trio.Nursery, shared: Shared, names: OurNames) -> Addresses:
-    """Load the HTTP side beside the event loop, now that the WebSocket listens, and start it in `tending`."""
-    config, facts = shared.config, shared.facts
+def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
+    upkeep = StoreUpkeep(sessions, parts.environment.services.conversations, parts.report)
+    return Jobs(sessions, parts.files, upkeep, parts.report.problems, periods)
+
+
+async def _open_http(background: trio.Nursery, parts: Parts, names: OurNames) -> Addresses:
+    """Load the HTTP side beside the event loop, now that the WebSocket listens, and start it in `background`."""
+    config, report = parts.context.config, parts.report
     health = monitoring = None
     if config.health_check_port or config.monitoring_port:
         http = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http.site")
-        gates = (facts, names, shared.tokens)
+        serve, given = partial(background.start, http.serve), (report, names, parts.auth.tokens)
         if config.health_check_port:
-            health = await tending.start(http.serve_health, *gates, config.health_check_port)
+            app = http.health_app(*given)
+            health = await serve(app, config.ws_host, config.health_check_port)
         if config.monitoring_port:
-            monitoring = await tending.start(http.serve_pages, *gates, config.monitoring_port)
-    websocket = f"ws://{bracketed(config.ws_host)}:{facts.port}/"
+            app = http.pages_app(*given)
+            monitoring = await serve(app, config.ws_host, config.monitoring_port)
+    websocket = f"ws://{bracketed(config.ws_host)}:{report.port}/"
     log.info("serving", extra={"websocket": websocket, "version": __version__})
     return Addresses(
-        websocket=websocket, health=health, monitoring=monitoring, simulator=facts.simulator
+        websocket=websocket, health=health, monitoring=monitoring, simulator=report.simulator
     )
 
 
@@ -169,12 +239,9 @@ async def _watch_signals(
 
 
 async def _watch_hangups(
-    sessions: Sessions, reread: Reread, task_status: trio.TaskStatus[None]
+    reload: Reload, reread: Reread, task_status: trio.TaskStatus[None]
 ) -> None:
-    shared = sessions.shared
-    assert isinstance(shared.registry, Toolset)  # noqa: S101 - built above
-    switching = Switching(shared.config, shared.registry, sessions)
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         task_status.started()
         async for _ in signals:
-            await switching.read_again(reread)
+            await reload.read_again(reread)

@@ -9,10 +9,9 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings.load import Loaded
-from exai_trio.wire.handles import is_handle
+from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.wire.messages import ToolsChanged
 
-from .live_registry import Toolset
 from .sessions.registry import Sessions
 
 log = logging.getLogger("exai.daemon")
@@ -22,11 +21,11 @@ Reread = Callable[[], Loaded]
 
 
 @structs.define(eq=False)
-class Switching:
+class Reload:
     """Reads the settings of the tools again. `config` is what is in force; everything else in it needs a restart."""
 
     config: Config
-    toolset: Toolset
+    tools: LiveRegistry
     sessions: Sessions
 
     async def read_again(self, reread: Reread) -> None:
@@ -34,8 +33,13 @@ class Switching:
         try:
             loaded = await trio.to_thread.run_sync(reread)
         except (OSError, UnicodeError) as fault:
-            log.error("settings not read again", extra={"fault": str(fault)})  # noqa: TRY400 - it says it all
+            unread = str(fault)
+        else:
+            self._take(loaded)
             return
+        log.error("settings not read again", extra={"fault": unread})
+
+    def _take(self, loaded: Loaded) -> None:
         if loaded.faults:
             faults = [fault.variable for fault in loaded.faults]
             log.error("settings not read again", extra={"at_fault": faults})
@@ -53,13 +57,13 @@ class Switching:
         self.config = attrs.evolve(
             self.config, **{name: getattr(wanted, name) for name in SWITCHABLE}
         )
-        if self.toolset.switch(self.config):
+        if self.tools.switch(self.config):
             self._tell()
 
     def _tell(self) -> None:
         for session in self.sessions.table.values():
-            if session.rules.resumable and not is_handle(session.id):
-                session.mail.deliver(session.rules.number(ToolsChanged()))
+            if session.rules.resumable:
+                session.sender.deliver(session.rules.number(ToolsChanged()))
 
 
 _FIELDS = tuple(field.name for field in attrs.fields(Config))

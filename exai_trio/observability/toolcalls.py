@@ -11,7 +11,7 @@ from exai_trio import structs
 from exai_trio.config import Config
 
 from .logs import secrets_of
-from .metrics import CallLog
+from .metrics import CallLine, CallLog
 from .redaction import Redaction
 from .times import rfc3339
 
@@ -82,3 +82,20 @@ def _short(value: object, depth: int) -> object:
             return f"(an object of {len(cast('dict[object, object]', value))} fields)"
         case _:
             return type(value).__name__
+
+
+@structs.frozen(eq=False)
+class CallLogs:
+    """The two files that have a line for each ended call."""
+
+    metrics: CallLog[CallLine]
+    toolcalls: CallLog[ToolCallLine]
+
+    @classmethod
+    def of(cls, config: Config) -> "CallLogs":
+        return cls(CallLog(config.logs / "ws_daemon.metrics.jsonl"), toolcalls_log(config))
+
+    def flush(self) -> None:
+        """Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""
+        self.metrics.flush()
+        self.toolcalls.flush()

@@ -1,10 +1,11 @@
-"""How many files and sockets the process may still open, told by the number of the newest: the system gives the lowest.
+"""How many files and sockets the process may open, and still may: told by the number of the newest, since the system gives the lowest.
 
 The last ones are held back for what calls need: the import of a library, a provider's socket, a file. Connections of clients
 are refused before that, those for HTTP a little later, so that the daemon's health can still be read.
 """
 
 import resource
+from contextlib import suppress
 from typing import Final, Literal
 
 import trio
@@ -12,6 +13,14 @@ import trio
 HELD_BACK: Final = 64  # or a quarter, where the process may have few
 _SHARES: Final = {"client": 1.0, "refusal": 0.75, "http": 0.5}
 Purpose = Literal["client", "refusal", "http"]
+
+
+def raise_limit() -> None:
+    """As many as the system allows without asking: its soft limit is for programs of another kind. A system that refuses is
+    obeyed."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(OSError, ValueError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
 def is_scarce(stream: trio.abc.Stream, purpose: Purpose) -> bool:

@@ -23,12 +23,10 @@ class _Limit:
         self.scope.deadline = trio.current_time() + self.seconds
 
 
-@structs.define(eq=False, weakref_slot=False)  # one for each connection: it is to be small
+@structs.define(eq=False, weakref_slot=False)  # small: one for each connection
 class Life:
-    """The signs of life of one connection. `owed` is the answer to a ping that came during a write; `is_deaf`: a message waits to be taken,
-    and nothing can be heard behind it."""
+    """The signs of life of one connection. While it `is_deaf`, a message waits to be taken, and nothing can be heard behind it."""
 
-    owed: bytes = b""
     is_deaf: bool = False
     _asking: _Limit | None = None
     _writing: _Limit | None = None
@@ -57,10 +55,6 @@ class Life:
                 yield
             finally:
                 self._writing = None
-
-    def take_owed(self) -> bytes:
-        owed, self.owed = self.owed, b""
-        return owed
 
     def heard(self) -> None:
         """Anything at all."""

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.system.change import Change
 
 from .write_nowait import written_at_once
 
@@ -56,21 +57,21 @@ class LineWriter:
     _held: int = 0
     _apart_at: float = -math.inf
     _broken: bool = False
-    _filled: trio.Event = attrs.field(factory=trio.Event)
-    _emptied: trio.Event = attrs.field(factory=trio.Event)
+    _filled: Change = attrs.field(factory=Change)
+    _emptied: Change = attrs.field(factory=Change)
 
     def put(self, line: bytes) -> None:
         if not self._broken:
             self._lines.append(line)
             self._held += len(line)
-            self._filled.set()
+            self._filled.tell()
 
     def offer(self, name: object, line: bytes) -> None:
         """A line that may be dropped, by `withdraw`, as long as it has not gone."""
         if not self._broken:
             self._offered.append((name, line))
             self._held += len(line)
-            self._filled.set()
+            self._filled.tell()
 
     def withdraw(self, name: object) -> None:
         """What was offered under this name, and waits still, does not go."""
@@ -79,7 +80,7 @@ class LineWriter:
             self._held -= sum(len(line) for _, line in self._offered)
             self._held += sum(len(line) for _, line in kept)
             self._offered = kept
-            self._tell_emptied()
+            self._emptied.tell()
 
     @property
     def full(self) -> bool:
@@ -106,12 +107,12 @@ class LineWriter:
         """
         try:
             while True:
-                await self._filled.wait()
-                self._filled = trio.Event()
+                while not (self._lines or self._offered):
+                    await self._filled.wait()
                 await self._write_all()
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._broken, self._held = True, 0
-            self._tell_emptied()
+            self._emptied.tell()
             raise
 
     async def _write_all(self) -> None:
@@ -133,8 +134,4 @@ class LineWriter:
         if rest:
             await self._stream.send_all(rest)
         self._held -= len(batch)
-        self._tell_emptied()
-
-    def _tell_emptied(self) -> None:
-        emptied, self._emptied = self._emptied, trio.Event()
-        emptied.set()
+        self._emptied.tell()

@@ -58,6 +58,15 @@ class Refuse:
     fault: ExaiError
 
 
+@structs.frozen
+class Numbered:
+    """A frame about a call as it goes out, its number (0: none), and its text without that."""
+
+    frame: str
+    seq: int
+    body: str
+
+
 @structs.frozen(kw_only=True)
 class Survivor:
     """A call as it outlived its daemon: the frames without their numbers; a number of 0 was never given."""
@@ -124,13 +133,10 @@ class SessionRules:
         """The highest number that a frame could have."""
         return self._last_seq
 
-    def seq_of(self, request_id: RequestId) -> int:
-        """The number under which the newest frame of this call went out; 0 if it has none."""
-        return self._known[request_id].seq
-
-    def body_of(self, request_id: RequestId) -> str:
-        """The newest frame of this call, without its number."""
-        return self._known[request_id].body or ""
+    def outcome_of(self, request_id: RequestId) -> str | None:
+        """The outcome of this call, without its number; None if it has none yet, or is not known any more."""
+        known = self._known.get(request_id)
+        return known.body if known is not None and known.finished else None
 
     @property
     def held_bytes(self) -> int:
@@ -194,20 +200,20 @@ class SessionRules:
             )
         return None
 
-    def accept(self, request_id: RequestId, message: DaemonMessage) -> str:
-        """The numbered call_tool_ack of a started call; it is what a repeated request hears while the call runs."""
+    def accept(self, request_id: RequestId, message: DaemonMessage) -> Numbered:
+        """The call_tool_ack of a started call; it is what a repeated request hears while the call runs."""
         return self._remember(request_id, message)
 
-    def finish(self, request_id: RequestId, message: DaemonMessage) -> str:
-        """The numbered outcome of a started call; it is what a repeated request hears from now on."""
-        frame = self._remember(request_id, message)
+    def finish(self, request_id: RequestId, message: DaemonMessage) -> Numbered:
+        """The outcome of a started call; it is what a repeated request hears from now on, if it is not too much to keep."""
+        numbered = self._remember(request_id, message)
         known = self._known[request_id]
         known.finished = True
         self._known[request_id] = self._known.pop(request_id)  # the newest outcome stands last
-        self._kept_bytes += len(known.body or "")
+        self._kept_bytes += len(numbered.body)
         self.running -= 1
         self._forget_old()
-        return frame
+        return numbered
 
     def reject(self, request_id: RequestId, message: DaemonMessage) -> str:
         """The refusal that goes out in place of an acceptance, under its number if it had one; the call was never seen."""
@@ -222,12 +228,12 @@ class SessionRules:
             self._unacked[known.seq] = frame
         return frame
 
-    def _remember(self, request_id: RequestId, message: DaemonMessage) -> str:
+    def _remember(self, request_id: RequestId, message: DaemonMessage) -> Numbered:
         known = self._known[request_id]
-        known.body = encode(message)
-        frame = self._number(known.body)
+        body = known.body = encode(message)
+        frame = self._number(body)
         known.seq = self._last_seq if self.resumable else 0
-        return frame
+        return Numbered(frame, known.seq, body)
 
     def number(self, message: DaemonMessage) -> str:
         """The frame of a message that must not be lost."""

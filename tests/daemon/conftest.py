@@ -1,7 +1,7 @@
 """A daemon without sockets, files or providers: real sessions, calls and connections over memory streams."""
 
 import sys
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import attrs
@@ -10,36 +10,35 @@ import trio
 from trio.testing import memory_stream_pair
 
 from exai_trio.config import Config
-from exai_trio.daemon.clock_trust import ClockTrust
-from exai_trio.daemon.connections.accept import Server
-from exai_trio.daemon.connections.admission import Places
-from exai_trio.daemon.connections.auth import Tokens
-from exai_trio.daemon.context import Shared
-from exai_trio.daemon.health.counters import Figures
-from exai_trio.daemon.health.report import Facts
-from exai_trio.daemon.jobs.jobs import Jobs
-from exai_trio.daemon.jobs.supervision import every
-from exai_trio.daemon.live_registry import Toolset
-from exai_trio.daemon.sessions.detached_calls import HandingOver
-from exai_trio.daemon.sessions.eviction import Relief
-from exai_trio.daemon.sessions.lookup import Archive
-from exai_trio.daemon.sessions.registry import Sessions
-from exai_trio.errors import StorageError
-from exai_trio.observability.metrics import CallLog
+from exai_trio.daemon.app import build
+from exai_trio.daemon.backends import Backends, Models
+from exai_trio.daemon.jobs.jobs import Periods
+from exai_trio.daemon.lifetime import Parts, Tree, open_tree
+from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.storage.sqlite.uploads import MemoryUploads
-from exai_trio.tools.base import Answer, Services, Tool
-from exai_trio.tools.files.upload_locks import UploadDesk
-from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.tools.base import Answer, Tool
+from exai_trio.tools.registry import BUILT_IN
 from exai_trio.transport.websocket import Limits, client_on
 from exai_trio.wire.codec import decode_daemon, encode
-from exai_trio.wire.hosts import OurNames
 from exai_trio.wire.messages import Ack, CallTool, Hello
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that these tests share are beside them
 
 START = 1_790_000_000.0
+NEVER = float("inf")
+# What writes files or gives memory back does so in threads, which the tests' clock does not wait for.
+PERIODS = Periods(
+    acks=NEVER,
+    journal=NEVER,
+    conversations=NEVER,
+    store=NEVER,
+    files=NEVER,
+    health_file=NEVER,
+    memory=NEVER,
+)
 
 
 @attrs.frozen(kw_only=True)
@@ -55,6 +54,8 @@ class NapArguments:
 
 class SilentGateway:
     """Stands where no provider is configured."""
+
+    keys = KnownSecrets()
 
     def providers(self):
         return ()
@@ -134,13 +135,47 @@ class Client:
 
 @attrs.define
 class House:
-    """The daemon's parts under test and the nurseries they live in."""
+    """The daemon under test: its parts and the nurseries they live in."""
 
-    shared: Shared
-    sessions: Sessions
-    server: Server
-    connections: trio.Nursery
+    parts: Parts
+    tree: Tree
     naps: Naps
+
+    @property
+    def context(self):
+        return self.parts.context
+
+    @property
+    def counters(self):
+        return self.context.counters
+
+    @property
+    def environment(self):
+        return self.parts.environment
+
+    @property
+    def report(self):
+        return self.parts.report
+
+    @property
+    def jobs(self):
+        return self.tree.jobs
+
+    @property
+    def sessions(self):
+        return self.tree.sessions
+
+    @property
+    def calls(self):
+        return self.parts.calls
+
+    @property
+    def server(self):
+        return self.tree.server
+
+    @property
+    def connections(self):
+        return self.tree.connections
 
     @asynccontextmanager
     async def connect_raw(self, pair=memory_stream_pair):
@@ -160,11 +195,11 @@ class House:
 
     @property
     def free_permits(self):
-        return self.shared.permits.total_tokens - self.shared.permits.borrowed_tokens
+        return self.environment.permits.available_tokens
 
 
 @asynccontextmanager
-async def open_house(journal=None, *, repeatable=True, elsewhere=None, tools=(), **settings):
+async def open_house(journal=None, *, repeatable=True, predecessor=None, tools=(), **settings):
     if journal is None and settings.get("durability") != "off":
         journal = MemoryJournal()
     settings.setdefault("home", Path("/nowhere"))
@@ -178,68 +213,31 @@ async def open_house(journal=None, *, repeatable=True, elsewhere=None, tools=(),
         run=naps.run,
         repeatable=repeatable,
     )
-    registry = Toolset(Registry.from_config(config, (*BUILT_IN, nap, *tools)))
-    async with trio.open_nursery() as living, trio.open_nursery() as connections:
-        shared = _shared(config, registry, journal)
-        sessions = Sessions(shared, living, elsewhere, table=shared.services.calls.sessions)
-        with suppress(StorageError):
-            await sessions.restore()
-        server = Server(shared, sessions, OurNames.of(config), Places(config), Limits(close_s=1.0))
-        living.start_soon(
-            every, config.progress_interval_s / 4, Jobs(shared, sessions).say_progress
-        )
-        living.start_soon(every, 0.25, HandingOver(sessions).look)
-        living.start_soon(every, 0.25, Relief(sessions).look)
+    parts = build(config, _backends(journal, (*BUILT_IN, nap, *tools)), port=8079)
+    async with (
+        open_tree(parts, predecessor=predecessor, periods=PERIODS) as tree,
+        trio.open_nursery() as background,
+    ):
+        background.start_soon(tree.jobs.run)
         try:
-            yield House(shared, sessions, server, connections, naps)
-        finally:  # also when a drain without any time has cut the test along with the connections
-            living.cancel_scope.cancel()
-        connections.cancel_scope.cancel()
+            yield House(parts, tree, naps)
+        finally:
+            background.cancel_scope.cancel()
+            tree.connections.cancel_scope.cancel()
 
 
-def _shared(config, registry, journal):
-    draining, figures = trio.Event(), Figures()
-    permits = trio.CapacityLimiter(config.ws_global_max_inflight)
-    facts = Facts(
-        config=config,
-        boot_id="boot",
-        port=8079,
-        started_at=START,
-        now=lambda: START + trio.current_time(),
-        figures=figures,
-        permits=permits,
-        draining=draining,
-        gateway=SilentGateway(),
-        registry=registry,
-        simulator=None,
-    )
-    journal = None if config.durability == "off" else journal
-    sessions = {}
-    services = Services(
-        calls=Archive(sessions, journal),
-        config=config,
-        gateway=SilentGateway(),
-        conversations=MemoryStore(),
-        threads=MemoryStore(),
-        uploads=UploadDesk(MemoryUploads()),
-        daemon=facts,
-        tool_names=tuple,
-        now=lambda: START + trio.current_time(),
-    )
-    return Shared(
-        config=config,
-        boot_id="boot",
-        registry=registry,
-        services=services,
-        tokens=Tokens(config, now=lambda: START + trio.current_time()),
-        clock=ClockTrust(None, trio.current_time()),
-        call_log=CallLog(config.logs / "metrics"),
-        permits=permits,
-        now=lambda: START + trio.current_time(),
-        figures=figures,
-        facts=facts,
-        draining=draining,
+def _backends(journal, tools):
+    store = MemoryStore()
+    return Backends(
+        models=Models(gateway=SilentGateway()),
+        conversations=store,
+        threads=store,
+        uploads=MemoryUploads(),
+        ratios=MemoryRatios(),
         journal=journal,
+        now=lambda: START + trio.current_time(),
+        boot_id="boot",
+        tools=tools,
     )
 
 

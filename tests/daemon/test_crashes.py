@@ -15,11 +15,13 @@ from exai_trio.wire.messages import (
     CallAccepted,
     CallFailed,
     CallResult,
+    CallTool,
     Cancel,
     Health,
     Ping,
     Pong,
 )
+from exai_trio.wire.session import SessionRules
 
 
 def fail(*_):
@@ -29,35 +31,90 @@ def fail(*_):
 def once_for(session_id):
     """Fails for the first call of this session that has ended."""
     faults = [fail]
-    return lambda _, call, *__: call.session_id == session_id and faults and faults.pop()()
+    return lambda call, *_: call.session_id == session_id and faults and faults.pop()()
 
 
-async def test_a_crash_beside_a_call_costs_its_session_the_connection_and_nobody_else_anything(
+async def test_a_crash_beside_a_call_costs_nobody_else_anything(
     house, autojump_clock, monkeypatch, caplog
 ):
-    """The neighbour's call goes on; whoever comes back to the crashed session hears its calls to their end."""
-    async with house() as daemon, daemon.connect(session_id="other") as (other, _):
-        await other.nap("o1", seconds=20.0)
-        await other.hear_until(CallAccepted)
-        async with daemon.connect(session_id="win") as (client, _):
-            monkeypatch.setattr(lifecycle, "count", once_for("win"))
-            await client.nap("r1", seconds=30.0)
-            await client.nap("r2", seconds=5.0)
-            with pytest.raises(PeerGone) as gone:
-                await client.hear_until(Pong)
-        crashed = "win" not in daemon.sessions.table
-        async with daemon.connect(session_id="win", last_seq=0) as (client, ack):
-            answered = {(await client.hear_until(CallResult)).request_id for _ in range(2)}
-        outcome = await other.hear_until(CallResult)
+    """What has its outcome keeps it; its neighbours in the session, and its connection, go on."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        monkeypatch.setattr(lifecycle, "count", once_for("win"))
+        await client.nap("r1", seconds=30.0)
+        await client.nap("r2", seconds=5.0)
+        answered = [(await client.hear_until(CallResult)).request_id for _ in range(2)]
+        left = dict(daemon.sessions.table["win"].calls.table)
 
-    assert crashed
-    assert 1011 == gone.value.code
-    assert ack.resumed
-    assert {"r1", "r2"} == answered
-    assert "o1" == outcome.request_id
-    assert ["session crashed"] == [r.message for r in caplog.records if r.exc_info]
+    assert ["r2", "r1"] == answered
+    assert {} == left
+    assert ["call crashed"] == [r.message for r in caplog.records if r.exc_info]
     assert 24.0 == daemon.free_permits
-    assert 0 == daemon.shared.figures.running
+    assert 0 == daemon.counters.running
+
+
+async def test_an_answer_that_cannot_be_sent_is_an_internal_error(
+    house, autojump_clock, monkeypatch, caplog
+):
+    """A tool of ours has given what is no JSON: its client hears so, and the neighbour's call goes on."""
+
+    async def run(_naps, arguments, *_):
+        await trio.sleep(arguments.seconds)
+        return Answer(text="ok", metadata={"odd": object()} if arguments.fault else {})
+
+    async with house() as daemon:
+        monkeypatch.setattr(type(daemon.naps), "run", run)
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap("r1", seconds=30.0)
+        await client.nap("r2", seconds=5.0, fault="odd")
+        failed = await client.hear_until(CallFailed)
+        outcome = await client.hear_until(CallResult)
+        calls = (await daemon.context.journal.session("win")).calls
+        kept = {one.request: one.outcome.frame for one in calls}
+
+    assert ("r2", "INTERNAL_ERROR") == (failed.request_id, failed.error.code)
+    assert "r1" == outcome.request_id
+    assert "INTERNAL_ERROR" in kept['"r2"']
+    assert ["call crashed"] == [r.message for r in caplog.records if r.exc_info]
+
+
+async def test_a_crash_before_the_acceptance_is_a_refusal(
+    house, autojump_clock, monkeypatch, caplog
+):
+    """A fault of ours in the journal: the call is not started, and its place is free."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        with monkeypatch.context() as planted:
+            planted.setattr(type(daemon.context.journal), "accept", fail)
+            await client.nap("r1")
+            refused = await client.hear()
+        await client.nap("r1")
+        outcome = await client.hear_until(CallResult)
+
+    assert ("INTERNAL_ERROR", 1) == (refused.error.code, daemon.naps.started)
+    assert "r1" == outcome.request_id
+    assert ["call crashed"] == [r.message for r in caplog.records if r.exc_info]
+
+
+async def test_a_crash_of_a_session_costs_no_call_anything(
+    house, autojump_clock, monkeypatch, caplog
+):
+    """Whoever comes back finds it with its calls, without a restart; what goes on under a handle has not noticed."""
+    async with house() as daemon, daemon.connect() as (other, _):
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.nap("h", seconds=30.0, handle_after_s=1.0)
+            await client.nap("r", seconds=20.0)
+            handle = (await client.hear_until(CallResult)).outputs[0].metadata["handle"]
+            monkeypatch.setattr(SessionRules, "holds_anything", property(fail))
+        await trio.sleep(5)
+        monkeypatch.undo()
+        async with daemon.connect(session_id="win", last_seq=client.last_seq) as (client, ack):
+            outcome = await client.hear_until(CallResult)
+        await other.say(CallTool(request_id="f", name="result", arguments={"call_id": handle}))
+        fetched = await other.hear_until(CallResult)
+
+    assert ack.resumed
+    assert ["slept 20", "slept 30"] == [one.outputs[0].text for one in (outcome, fetched)]
+    assert (2, 0) == (daemon.naps.started, daemon.naps.cancelled)
+    assert {"session crashed"} == {r.message for r in caplog.records if r.exc_info}
 
 
 async def test_a_tool_that_fails_while_it_is_ended_costs_its_own_call_only(
@@ -104,7 +161,7 @@ async def test_a_crash_in_a_connection_ends_that_connection_alone(
             await client.nap("r1", seconds=20.0)
             await client.hear_until(CallAccepted)
             with monkeypatch.context() as planted:
-                planted.setattr(type(daemon.shared.facts), "health", fail)
+                planted.setattr(type(daemon.report), "health", fail)
                 await client.say(Health())
                 with pytest.raises(PeerGone):
                     await client.hear()
@@ -128,8 +185,10 @@ async def test_a_warm_up_that_fails_is_only_logged(house, autojump_clock, monkey
         raise OSError(errno.EMFILE, "Too many open files")
 
     async with house() as daemon, daemon.connect() as (client, _):
-        monkeypatch.setattr(type(daemon.shared.services.gateway), "warm_up", warm_up, raising=False)
-        await settle(daemon.shared.services.gateway)
+        monkeypatch.setattr(
+            type(daemon.environment.services.gateway), "warm_up", warm_up, raising=False
+        )
+        await settle(daemon.environment.services.gateway)
         await client.nap()
         outcome = await client.hear_until(CallResult)
 
@@ -158,7 +217,7 @@ async def test_a_bug_beside_a_known_fault_is_told(
             await trio.sleep(0.5)
             await client.say(Cancel(request_id="r1"))
         heard = await client.hear_until(CallFailed)
-        counted = daemon.shared.facts.health()["calls"]["bugs"]
+        counted = daemon.report.health()["calls"]["bugs"]
     (told,) = [record for record in caplog.records if record.levelname == "ERROR"]
     trace = "".join(format_exception(told.exc_info[1]))
 

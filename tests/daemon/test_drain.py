@@ -1,6 +1,5 @@
 """The orderly end, and the end at any step."""
 
-import attrs
 import pytest
 import trio
 from lives import FullDisk
@@ -18,7 +17,7 @@ async def test_calls_finish_during_the_drain_then_the_connection_closes_with_101
     async with house() as daemon, daemon.connect() as (client, _):
         await client.nap("old", seconds=3.0)
         await client.hear()
-        daemon.connections.start_soon(drain, daemon.shared, daemon.sessions, daemon.connections)
+        daemon.connections.start_soon(drain, daemon.sessions, daemon.connections)
         bye = await client.hear()
         await client.nap("new")
         refused = await client.hear()
@@ -41,7 +40,7 @@ async def test_a_call_that_outlasts_the_drain_is_interrupted_within_the_limit(
         await client.nap(seconds=60.0)
         await client.hear()
         started = trio.current_time()
-        daemon.connections.start_soon(drain, daemon.shared, daemon.sessions, daemon.connections)
+        daemon.connections.start_soon(drain, daemon.sessions, daemon.connections)
         outcome = await client.hear_until(CallFailed)
         with pytest.raises(PeerGone):
             await client.hear()
@@ -61,12 +60,12 @@ async def test_the_store_too_is_told_when_the_time_is_over(house, autojump_clock
         def flush_by(self, deadline):
             self.append(deadline)
 
+    store = Told()
     async with house(drain_s=3.0) as daemon:
-        facts = attrs.evolve(daemon.shared.facts, store=Told())
         start = trio.current_time()
-        await drain(attrs.evolve(daemon.shared, facts=facts), daemon.sessions, daemon.connections)
+        await drain(daemon.sessions, daemon.connections, store)
 
-    assert [start + 3.0] == facts.store
+    assert [start + 3.0] == store
 
 
 @pytest.mark.parametrize(("drain_s", "close_s"), [(8.0, 1.0), (2.0, 1.0), (8.0, 5.0), (0.4, 1.0), (0.0, 1.0)])  # fmt: skip
@@ -83,7 +82,7 @@ async def test_the_drain_keeps_to_its_time_whatever_closing_may_take(
         await client.nap(seconds=0.1)
         await client.hear_until(CallAccepted)
         start = trio.current_time()
-        await drain(daemon.shared, daemon.sessions, daemon.connections)
+        await drain(daemon.sessions, daemon.connections)
         took = trio.current_time() - start
         cut_after = daemon.connections.cancel_scope.deadline - start
 
@@ -99,7 +98,7 @@ async def test_the_drain_gives_the_calls_all_but_what_the_connections_may_need(
         await client.nap(seconds=55.0)
         await client.hear_until(CallAccepted)
         start = trio.current_time()
-        daemon.connections.start_soon(drain, daemon.shared, daemon.sessions, daemon.connections)
+        daemon.connections.start_soon(drain, daemon.sessions, daemon.connections)
         await client.hear_until(CallFailed)
         calls_had = trio.current_time() - start
         await trio.testing.wait_all_tasks_blocked()
@@ -132,7 +131,7 @@ async def test_cancelled_at_any_step_nothing_stays_behind(
         if not houses:  # cut while the daemon was built
             return
         daemon = houses.pop()
-        figures = daemon.shared.figures
+        figures = daemon.counters
         left = (figures.sessions, figures.connections, figures.running, daemon.server.places.total)
         assert (0, 0, 0, 0) == left
         assert 24 == daemon.free_permits
@@ -155,7 +154,7 @@ async def test_a_drain_waits_for_what_is_late(house, autojump_clock):
             await client.hear_until(CallResult)
             await trio.sleep(0.5)
             journal.full = False
-            await drain(daemon.shared, daemon.sessions, daemon.connections)
+            await drain(daemon.sessions, daemon.connections)
         unfinished = await journal.unfinished()
 
     assert () == unfinished

@@ -8,7 +8,6 @@ import pytest
 
 from exai_trio.config import Config
 from exai_trio.daemon.home_lock import own_home
-from exai_trio.daemon.jobs.jobs import Jobs
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.metrics import CallLine, CallLog
 
@@ -18,7 +17,7 @@ LINE = CallLine(t=1.0, op="call_tool", lat=0.5, sess="s", principal="owner", nam
 async def test_the_health_file_has_the_fields_that_monitors_read(house, tmp_path):
     """It is written whole, readable by its owner only."""
     async with house(home=tmp_path) as daemon:
-        await Jobs(daemon.shared, daemon.sessions).write_health()
+        await daemon.parts.files.write_health()
     path = tmp_path / "logs" / "ws_daemon.health.json"
 
     assert {

@@ -4,7 +4,6 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.daemon.jobs.jobs import Jobs
 from exai_trio.storage.base import SWEEP_GRACE_S, Turn
 from exai_trio.wire.messages import CallResult
 
@@ -23,15 +22,15 @@ async def test_nothing_is_old_in_the_first_hour(house, journal, autojump_clock):
         await client.nap()
         await client.hear_until(CallResult)
     async with house(journal) as daemon:
-        object.__setattr__(daemon.shared, "now", lambda: three_days_ahead() + trio.current_time())
-        daemon.shared.clock.known_at = START
-        jobs = Jobs(daemon.shared, daemon.sessions)
-        await jobs.sweep_journal()
-        daemon.shared.is_clock_trusted()  # as the other sweep asks
+        daemon.context.clock.now = lambda: three_days_ahead() + trio.current_time()
+        daemon.context.clock.trust.known_at = START
+        upkeep = daemon.jobs.upkeep
+        await upkeep.sweep_journal()
+        daemon.context.clock.is_trusted()  # as the other sweep asks
         at_once = list(journal._marks)
         await trio.sleep(3601)
-        await jobs.sweep_journal()
-        gone = await journal.sweep_calls(daemon.shared.now() + SWEEP_GRACE_S, 300.0)
+        await upkeep.sweep_journal()
+        gone = await journal.sweep_calls(daemon.context.clock.now() + SWEEP_GRACE_S, 300.0)
 
     assert ([], 1) == (at_once, gone)
 
@@ -41,22 +40,22 @@ async def test_a_clock_that_jumps_takes_nothing(house, autojump_clock, there):
     """Two days ahead, no conversation is marked for an hour; a clock that is set right meanwhile is trusted at once, and
     everything is there."""
     async with house() as daemon:
-        store, jobs, clock = _conversations(daemon), Jobs(daemon.shared, daemon.sessions), _Clock()
-        object.__setattr__(daemon.shared, "now", clock)
+        store, upkeep, clock = _conversations(daemon), daemon.jobs.upkeep, _Clock()
+        daemon.context.clock.now = clock
         turn = Turn(role="user", text="kept", tool="chat", at=START)
         await store.append("c", (turn,), START, START + 2 * DAY_S)
         if there == "later":
-            await jobs.sweep_conversations()
+            await upkeep.sweep_conversations()
             await trio.sleep(300)
         else:
-            daemon.shared.clock.known_at = START
+            daemon.context.clock.trust.known_at = START
         clock.ahead = 3 * DAY_S
         for _ in range(11):
-            await jobs.sweep_conversations()
+            await upkeep.sweep_conversations()
             await trio.sleep(300)
-        doubted = (dict(store._marked), daemon.shared.is_clock_trusted())
+        doubted = (dict(store._marked), daemon.context.clock.is_trusted())
         clock.ahead = 0.0
-        right = daemon.shared.is_clock_trusted()
+        right = daemon.context.clock.is_trusted()
         found = await store.load("c", clock())
 
     assert ({}, False) == doubted
@@ -67,18 +66,18 @@ async def test_a_clock_that_jumps_takes_nothing(house, autojump_clock, there):
 async def test_a_clock_that_stays_ahead_is_believed_after_an_hour(house, autojump_clock):
     """Then what is old is marked, and is there again for who sets the clock right within the grace."""
     async with house() as daemon:
-        store, jobs, clock = _conversations(daemon), Jobs(daemon.shared, daemon.sessions), _Clock()
-        object.__setattr__(daemon.shared, "now", clock)
+        store, upkeep, clock = _conversations(daemon), daemon.jobs.upkeep, _Clock()
+        daemon.context.clock.now = clock
         turn = Turn(role="user", text="kept", tool="chat", at=START)
         await store.append("c", (turn,), START, START + 2 * DAY_S)
-        daemon.shared.clock.known_at = START
+        daemon.context.clock.trust.known_at = START
         clock.ahead = 3 * DAY_S
         for _ in range(14):
-            await jobs.sweep_conversations()
+            await upkeep.sweep_conversations()
             await trio.sleep(300)
         marked = list(store._marked)
         clock.ahead = 0.0
-        await jobs.sweep_conversations()
+        await upkeep.sweep_conversations()
         found = await store.load("c", clock())
 
     assert ["c"] == marked
@@ -86,7 +85,7 @@ async def test_a_clock_that_stays_ahead_is_believed_after_an_hour(house, autojum
 
 
 def _conversations(daemon):
-    return daemon.shared.services.conversations
+    return daemon.environment.services.conversations
 
 
 @attrs.define
@@ -103,7 +102,7 @@ async def test_the_uptime_is_not_of_a_clock_that_is_set(house, autojump_clock):
     """A wall clock that jumps three days ahead makes no daemon older."""
     async with house() as daemon:
         await trio.sleep(90)
-        object.__setattr__(daemon.shared.facts, "now", three_days_ahead)
-        told = daemon.shared.facts.identity()
+        daemon.context.clock.now = three_days_ahead
+        told = daemon.report.identity()
 
     assert (90.0, "2026") == (told["uptime_s"], told["t"][:4])

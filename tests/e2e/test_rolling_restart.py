@@ -43,6 +43,24 @@ async def test_replacing_nobody_is_starting(new_place):
     assert (0, b"") == await trio.to_thread.run_sync(_ended, second)
 
 
+async def test_a_successor_waits_for_one_that_is_leaving(new_place, start):
+    """A daemon that drains gives nothing to anybody: it is waited for, and one daemon serves in the end."""
+    place = new_place(EXAI_DRAIN_S="20")
+    first = start(place)
+    async with place.client(protocol=2, session_id="leaving-1") as one:
+        await one.call("r1", prompt="to its end", delay_ms=3000)
+        await one.hear_until("call_tool_ack")
+        first.signal()
+        await one.hear_until("bye")
+        second = await trio.to_thread.run_sync(_replaced, place)
+        outcome = await one.hear_until("call_tool_res", request_id="r1")
+        left = await first.wait()
+
+    assert outcome["ok"]
+    assert (0, "") == left
+    assert (0, b"") == await trio.to_thread.run_sync(_ended, second)
+
+
 async def test_a_successor_for_another_port_changes_nothing(new_place, start):
     """It is refused in one line that says what to do, and the first daemon serves on."""
     place = new_place()

@@ -86,7 +86,7 @@ def serve(tell):
                 )
                 accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()  # noqa: S324
                 stream.sendall(
-                    "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+                    "HTTP/1.1 101 Reload Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                     f"Sec-WebSocket-Accept: {accept}\r\n\r\n".encode()
                 )
                 tell(json.loads(read_frame(stream)[1]))

@@ -4,7 +4,7 @@ import resource
 
 import pytest
 
-from exai_trio.system.open_files_limit import raise_limit
+from exai_trio.system.open_files import raise_limit
 
 
 @pytest.fixture

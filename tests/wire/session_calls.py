@@ -32,7 +32,7 @@ def ended(rules, *request_ids):
     for request_id in request_ids:
         rules.submit(call(request_id))
         rules.accept(request_id, accepted(request_id))
-        frames.append(rules.finish(request_id, result(request_id)))
+        frames.append(rules.finish(request_id, result(request_id)).frame)
     return frames
 
 

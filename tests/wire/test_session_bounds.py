@@ -93,3 +93,15 @@ def test_a_client_has_something_to_come_back_to_while_an_outcome_or_a_frame_is_k
     an_outcome = rules.holds_anything
 
     assert [False, True, False, True] == [nothing, a_frame, acknowledged, an_outcome]
+
+
+def test_an_outcome_too_large_to_keep_is_given_all_the_same():
+    """A client of protocol 1 never acknowledges: what would be too much to keep for it is forgotten once it was given."""
+    rules = SessionRules(bounds=Bounds(kept_bytes=10))
+    rules.submit(call("r1"))
+    rules.accept("r1", accepted("r1"))
+    numbered = rules.finish("r1", result("r1"))
+
+    assert (0, numbered.body) == (numbered.seq, numbered.frame)
+    assert rules.outcome_of("r1") is None
+    assert (0, ()) == (rules.running, rules.known())

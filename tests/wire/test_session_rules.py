@@ -32,7 +32,7 @@ def test_arguments_that_cannot_be_compared_are_refused(rules, is_known):
 def test_a_running_call_is_joined(rules):
     """The same id again hears the acceptance again, and nothing is started."""
     rules.submit(call())
-    frame = rules.accept("r1", accepted())
+    frame = rules.accept("r1", accepted()).frame
 
     assert Again(frame) == rules.submit(call())
     assert 1 == rules.running
@@ -42,7 +42,7 @@ def test_a_finished_call_repeats_its_outcome_under_its_number(rules):
     """Before the acknowledgement the very same frame is sent again, so that the client can drop it."""
     rules.submit(call())
     rules.accept("r1", accepted())
-    frame = rules.finish("r1", result())
+    frame = rules.finish("r1", result()).frame
 
     assert Again(frame) == rules.submit(call())
 
@@ -51,7 +51,7 @@ def test_an_acknowledged_outcome_is_repeated_under_a_new_number(rules):
     """A client that asks again after its ack wants to hear it: the frame is new to it."""
     rules.submit(call())
     rules.accept("r1", accepted())
-    frame = rules.finish("r1", result())
+    frame = rules.finish("r1", result()).frame
     rules.acknowledge(seq(frame))
     again = rules.submit(call())
 
@@ -173,8 +173,7 @@ def test_a_refusal_of_a_call_of_protocol_1_has_no_number():
     """Nor has the call itself one in the journal."""
     rules = SessionRules()
     rules.submit(call())
-    rules.accept("r1", accepted())
-    number = rules.seq_of("r1")
+    number = rules.accept("r1", accepted()).seq
 
     assert 0 == number
     assert encode(refusal()) == rules.reject("r1", refusal())
@@ -206,7 +205,7 @@ class ManyCalls(RuleBasedStateMachine):
         if verdict == Start():
             assert request_id not in self.running
             self.running.append(request_id)
-            self.sent.append(self.rules.accept(request_id, accepted(request_id)))
+            self.sent.append(self.rules.accept(request_id, accepted(request_id)).frame)
         elif isinstance(verdict, Again) and verdict.frame not in self.sent:
             self.sent.append(verdict.frame)
 
@@ -215,7 +214,7 @@ class ManyCalls(RuleBasedStateMachine):
     def finish(self, data):
         request_id = data.draw(st.sampled_from(self.running))
         self.running.remove(request_id)
-        self.sent.append(self.rules.finish(request_id, result(request_id)))
+        self.sent.append(self.rules.finish(request_id, result(request_id)).frame)
 
     @rule(last=st.integers(0, 30))
     def resume(self, last):

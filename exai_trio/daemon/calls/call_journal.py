@@ -1,16 +1,48 @@
 """The journal as sessions write it and read it back: calls and outcomes as records, records as session rules."""
 
+import logging
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+import attrs
 import msgspec
+import trio
 
 from exai_trio import structs
+from exai_trio.errors import StorageError
 from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.sqlite.errors import NotKept
 from exai_trio.wire.codec import decode_client, encode
 from exai_trio.wire.messages import CallAccepted, CallTool, RequestId
 from exai_trio.wire.session import SessionRules, Survivor
 
-from .execution import Call
+from .call import Call
+
+log = logging.getLogger("exai.session")
+
+_DISK_AGAIN_S = 1.0
+
+
+async def is_written(write: Callable[[], Awaitable[None]], what: str) -> bool:
+    """Whether the disk has taken it, or there is no call on disk that it could be added to: that is in a file that was set
+    aside. False if the disk refuses, which the log tells. Cancelled, it may be written or not."""
+    try:
+        await write()
+    except NotKept:
+        return True
+    except StorageError as fault:
+        log.error(f"{what} not journalled", extra={"fault": fault.message})  # noqa: G004, TRY400 - a few fixed phrases; the fault says it all
+        return False
+    return True
+
+
+async def until_written(write: Callable[[], Awaitable[None]] | None, what: str) -> None:
+    """Return once the disk has taken it, tried each second; at once if there is nothing to write. Cancelled, it may be written
+    or not."""
+    while write is not None:
+        if await is_written(write, what):
+            return
+        await trio.sleep(_DISK_AGAIN_S)
 
 
 def id_of(key: str) -> RequestId:
@@ -24,12 +56,16 @@ def key_of(request_id: RequestId) -> str:
 
 
 @structs.frozen(eq=False)
-class Ledger:
+class CallJournal:
     """The pages of one session. Its methods raise StorageError."""
 
     journal: Journal
     session: str
     principal: str
+
+    def under(self, name: str) -> "CallJournal":
+        """The pages of the same principal under another name."""
+        return attrs.evolve(self, session=name)
 
     async def accept(self, call: Call, *, seq: int, resumable: bool) -> None:
         """The call is on disk when this returns."""
@@ -53,14 +89,21 @@ class Ledger:
     async def run_again(self, call: Call) -> None:
         await self.journal.run_again(self.session, key_of(call.wire_id))
 
-    async def finish(self, request_id: RequestId, *, seq: int, body: str, at: float) -> None:
+    async def finish(self, call: Call, outcome: KeptOutcome) -> None:
         """The outcome is on disk when this returns."""
-        outcome = KeptOutcome(seq=seq, frame=body, at=at)
-        await self.journal.finish(self.session, key_of(request_id), outcome)
+        await self.journal.finish(self.session, key_of(call.wire_id), outcome)
+
+    async def hand_over(self, call: Call, outcome: KeptOutcome, begun: KeptCall) -> None:
+        """In one step the handle is the call's outcome, and the work is on disk under the handle. If the call is in a file that
+        was set aside, what goes on is in this one."""
+        try:
+            await self.journal.hand_over(self.session, key_of(call.wire_id), outcome, begun)
+        except NotKept:
+            await self.journal.accept(begun)
 
 
 @structs.frozen(eq=False)
-class Unfinished:
+class UnfinishedCall:
     """A call that an earlier daemon accepted and did not end."""
 
     request: CallTool
@@ -83,10 +126,10 @@ def _base_at(now: float) -> int:
     return int(now * 1000) << 10
 
 
-def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[Unfinished]:
+def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[UnfinishedCall]:
     """Give the rules back what they knew. Returns the calls that have no outcome yet. `now` is the wall clock's."""
     survivors: list[Survivor] = []
-    unfinished: list[Unfinished] = []
+    unfinished: list[UnfinishedCall] = []
     for call in kept.calls:
         request = request_of(call)
         name = request.name
@@ -103,7 +146,7 @@ def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[Unfinish
         )
         if outcome is None:
             roots = tuple(Path(root) for root in call.roots)
-            unfinished.append(Unfinished(request, roots, call.timeout, call.attempts, call.at))
+            unfinished.append(UnfinishedCall(request, roots, call.timeout, call.attempts, call.at))
     rules.resumable = any(call.resumable for call in kept.calls)
     rules.restore(survivors, kept.acked, max(kept.base, _base_at(now)))
     return unfinished

@@ -1,23 +1,23 @@
 """What is noted of a call: in the figures, in toolcalls.jsonl and the metrics file when it has ended, and in each line of the log."""
 
-from exai_trio.observability import logs
+from exai_trio.observability import logs as signature
 from exai_trio.observability.metrics import CallLine
 from exai_trio.observability.owned_lines import written
 from exai_trio.observability.toolcalls import ToolCallLine, shortened
 from exai_trio.principals import OWNER
 from exai_trio.wire.messages import CallFailed
 
-from ..context import Shared
-from .execution import Call, Outcome
+from .call import Call, Outcome
 
 
-def count(shared: Shared, call: Call, outcome: Outcome) -> None:
+def count(call: Call, outcome: Outcome) -> None:
     code = outcome.error.code if isinstance(outcome, CallFailed) else ""
-    shared.figures.count(code)
-    shared.toolcalls.add_made(lambda: line_of(call, outcome))
-    shared.call_log.add(
+    logs, now = call.environment.logs, call.context.clock.now()
+    call.context.counters.count(code)
+    logs.toolcalls.add_made(lambda: line_of(call, outcome, now))
+    logs.metrics.add(
         CallLine(
-            t=round(shared.now(), 3),
+            t=round(now, 3),
             op="call_tool",
             lat=round(call.elapsed, 6),
             sess=call.session_id,
@@ -30,10 +30,10 @@ def count(shared: Shared, call: Call, outcome: Outcome) -> None:
     )
 
 
-def line_of(call: Call, outcome: Outcome) -> ToolCallLine:
+def line_of(call: Call, outcome: Outcome, at: float) -> ToolCallLine:
     error = outcome.error if isinstance(outcome, CallFailed) else None
     return ToolCallLine(
-        at=call.shared.now(),
+        at=at,
         tool=call.tool.name,
         ok=error is None,
         code=error.code if error else "",
@@ -49,7 +49,7 @@ def line_of(call: Call, outcome: Outcome) -> ToolCallLine:
 
 def sign_logs(call: Call) -> None:
     """What this task logs from now on says whose it is."""
-    logs.principal.set("" if call.principal == OWNER else written(call.principal))
-    logs.session_id.set(call.session_id)
-    logs.request_id.set(call.request_id)
-    logs.correlation_id.set(call.correlation_id)
+    signature.principal.set("" if call.principal == OWNER else written(call.principal))
+    signature.session_id.set(call.session_id)
+    signature.request_id.set(call.request_id)
+    signature.correlation_id.set(call.correlation_id)

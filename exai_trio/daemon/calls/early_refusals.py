@@ -7,7 +7,7 @@ import trio
 from exai_trio.errors import ExaiError
 from exai_trio.tools import path_refusals
 
-from .execution import Call
+from .call import Call
 
 _PATHS_S: Final = 0.5
 
@@ -17,7 +17,7 @@ async def paths_refused(call: Call) -> ExaiError | None:
     that is being ended to its end."""
     if not call.tool.paths:
         return None
-    files = call.shared.services.files
+    files = call.environment.services.files
     try:
         with trio.move_on_after(_PATHS_S):
             await path_refusals.check(call.tool, call.arguments, call.roots, files)

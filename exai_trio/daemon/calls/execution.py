@@ -1,10 +1,7 @@
-"""One running call: its scopes, its permit, its tool, and the one outcome that comes of it."""
+"""One run of a call: its permit, its tool, its time, and the one outcome that comes of it."""
 
 import logging
-import math
-import random
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
 import attrs
@@ -13,205 +10,50 @@ from msgspec import UNSET, UnsetType
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
-from exai_trio.observability.times import rfc3339
-from exai_trio.tools.asking.ask_model import give_time
-from exai_trio.tools.base import Answer, Tool
-from exai_trio.wire.handles import handle_of, is_handle
-from exai_trio.wire.messages import (
-    CallFailed,
-    CallResult,
-    CallTool,
-    Output,
-    Progress,
-    RequestId,
-    StreamChunk,
-)
+from exai_trio.tools.base import Answer
+from exai_trio.wire.messages import CallFailed, CallResult, Output
 
-from ..context import Shared
-from .limits import longest_stream
+from .call import Call, Outcome
 from .wire_errors import as_fault, bugs_in, known_error
 
 log = logging.getLogger("exai.calls")
 
-_LEAST_PROGRESS_GAP_S = 0.25
-_ANY_CLIENT_S = (
-    10.9  # no client waits less; a tool that waits takes a second of it for the way back
-)
-
-Emit = Callable[[Progress | StreamChunk], None]
-Outcome = CallResult | CallFailed
+Work = Callable[[Call], Awaitable[Outcome]]
 
 
-def _new_correlation_id() -> str:
-    return f"{random.getrandbits(64):016x}"
-
-
-@structs.define
-class Waits:
-    """Seconds that a call spent waiting for permits, and the provider whose permit it was."""
-
-    permit: float = 0.0
-    provider: float = 0.0
-    provider_name: str = ""
-
-
-@structs.define(eq=False, kw_only=True)
-class Call:
-    """An accepted call; to its tool it is the Caller.
-
-    `timeout` and `handle_after` are seconds from `started`; `size` is the request's frame in bytes; `accepted_at` is unix seconds, and stays over restarts; `attempt` counts runs over restarts; `left` says that the next daemon runs it; `bequeathed` takes its outcome to the daemon that answers it. `scope` is what the client's cancel and the daemon's cut end; `ending` says why. `deadline` ends it in time; `limited_by` is where that time is set.
-    """
-
-    request: CallTool
-    session_id: str
-    principal: str
-    tool: Tool
-    arguments: Any
-    timeout: float
-    roots: tuple[Path, ...]
-    emit: Emit
-    shared: Shared
-    accepted_at: float
-    handle_after: float = math.inf
-    size: int = 0
-    started: float = attrs.field(factory=trio.current_time)
-    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    deadline: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    limited_by: str = ""
-    ending: ExaiError | None = None
-    attempt: int = 1
-    left: bool = False
-    bequeathed: Callable[[Outcome], None] | None = None
-    waits: Waits = attrs.field(factory=Waits)
-    correlation_id: str = attrs.field(factory=_new_correlation_id)
-    doing: str = "running"
-    detail: str = ""
-    _said_at: float = 0.0
-    _chunks: int = 0
-
-    @property
-    def wire_id(self) -> RequestId:
-        return self.request.request_id
-
-    @property
-    def request_id(self) -> str:
-        return str(self.request.request_id)
-
-    @property
-    def call_id(self) -> str:
-        """The handle under which `result` finds it; the session of a call that was handed over has that name."""
-        own = is_handle(self.session_id)
-        return self.session_id if own else handle_of(self.session_id, self.wire_id)
-
-    @property
-    def idempotency_key(self) -> str:
-        """A client may use its session and request ids again, when the daemon has forgotten the call."""
-        return f"{self.call_id}-{self.accepted_at * 1000:.0f}"
-
-    @property
-    def elapsed(self) -> float:
-        return trio.current_time() - self.started
-
-    @property
-    def answer_within_s(self) -> float:
-        """What the client said, if anything. Else EXAI_HANDLE_AFTER_S tells how long it waits; but who wants handles sooner than
-        any client gives up only wants them soon."""
-        told = self.request.handle_after_s or max(self.handle_after, _ANY_CLIENT_S)
-        return min(self.timeout, told) - self.elapsed
-
-    @property
-    def is_due_for_handle(self) -> bool:
-        return self.elapsed >= self.handle_after and not self.tool.punctual and not self.ending
-
-    def stage(self, stage: str, message: str) -> None:
-        changed = stage != self.doing
-        self.doing, self.detail = stage, message
-        gap = trio.current_time() - self._said_at
-        if changed or gap >= _LEAST_PROGRESS_GAP_S:
-            self.say_progress()
-
-    def say_progress(self) -> None:
-        """Tell the client the stage as it is now."""
-        self._said_at = trio.current_time()
-        now = rfc3339(self.shared.now())
-        self.emit(
-            Progress(
-                request_id=self.wire_id,
-                name=self.tool.name,
-                t=now,
-                stage=self.doing,
-                message=self.shared.keys.masked(self.detail) or f"{self.tool.name}: {self.doing}",
-                elapsed_s=round(self.elapsed, 3),
-            )
-        )
-
-    def is_silent_since(self, moment: float) -> bool:
-        return max(self._said_at, self.started) <= moment
-
-    def chunk(self, text: str) -> None:
-        if text and self.wants_chunks:
-            chunk = self.shared.keys.masked(text)
-            self.emit(StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=chunk))
-            self._chunks += 1
-
-    @property
-    def wants_chunks(self) -> bool:
-        """The frame asks for a stream, or the tool's own argument does."""
-        return self.request.stream or getattr(self.arguments, "stream", False) is True
-
-    def waited_for_provider(self, provider: str, seconds: float) -> None:
-        self.waits.provider += seconds
-        self.waits.provider_name = provider
-
-    def flows(self, until: float) -> float:
-        """No deadline but the stream's holds from now on; and the client's own, if it gave one."""
-        cut_at = min(until, self.started + self._allowed)
-        give_time(self.deadline, cut_at)
-        return cut_at
-
-    def go_on_alone(self) -> None:
-        """Its client has a handle and does not wait: it may take as long as a model's stream may, unless the client said less."""
-        stream_s = longest_stream(self.shared.config)
-        if self.timeout < min(stream_s, self._allowed):
-            self.timeout = min(stream_s, self._allowed)
-            self.limited_by = "GLM_STREAM_TIMEOUT, KIMI_STREAM_TIMEOUT"
-        self.deadline.deadline = max(self.deadline.deadline, self.started + self.timeout)
-
-    @property
-    def _allowed(self) -> float:
-        """Seconds that its client gives it, whatever it does."""
-        return self.request.timeout_s or math.inf
-
-    def end(self, why: ExaiError) -> None:
-        """Stop the call; its outcome is `why`, unless it has finished already."""
-        self.ending = self.ending or why
-        self.scope.cancel(reason=str(why))
-
-
-async def outcome_of(call: Call) -> Outcome:
-    """Run the call to its one outcome. Raises nothing but Cancelled, which means that the session ended.
+async def outcome_of(call: Call, work: Work) -> Outcome:
+    """What comes of `work`, if the call is not ended before. Raises nothing but Cancelled, which means that the daemon is cut.
 
     Whatever happens, its permits are free and its provider's socket is closed when this returns. A call that was ended before
     does not enter its tool.
     """
-    answer: Answer | None = None
+    outcome: Outcome | None = None
     error: ExaiError | None = None
-    call.deadline = trio.CancelScope(deadline=call.started + call.timeout)
     try:
-        with call.scope, call.deadline:
+        with call.scope:
             try:
                 await trio.lowlevel.checkpoint_if_cancelled()  # ended while the disk wrote
-                async with _Permit(call):
-                    answer = await call.tool.run(call.arguments, call, call.shared.services)
-            except Exception as raised:  # noqa: BLE001 - the border of a call; logged in _note
-                error = _note(call, raised)
+                outcome = await work(call)
+            except Exception as raised:  # noqa: BLE001 - the border of a call; logged in note_fault
+                error = note_fault(call, raised)
     except Exception as raised:  # noqa: BLE001 - what came of ending the tool, beside its Cancelled
-        _note(call, raised)
-    if answer is not None:
-        return _result(call, answer)
-    if call.deadline.cancelled_caught:
-        error = _too_late(call)
-    return failure_of(call, error)
+        note_fault(call, raised)
+    return outcome or failure_of(call, error)
+
+
+async def run_tool(call: Call) -> Outcome:
+    """What the tool answers, or that it took too long. Raises what the tool raises."""
+    answer: Answer | None = None
+    call.deadline = trio.CancelScope(deadline=call.started + call.timeout)
+    try:
+        with call.deadline:
+            async with _Permit(call):
+                answer = await call.tool.run(call.arguments, call, call.environment.services)
+    except Exception as raised:
+        if not call.deadline.cancelled_caught:
+            raise
+        note_fault(call, raised)
+    return failure_of(call, _too_late(call)) if answer is None else _result(call, answer)
 
 
 @structs.frozen(eq=False)
@@ -221,7 +63,7 @@ class _Permit:
     call: Call
 
     async def __aenter__(self) -> None:
-        permits = self.call.shared.permits
+        permits = self.call.environment.permits
         try:
             permits.acquire_nowait()
         except trio.WouldBlock:
@@ -235,14 +77,14 @@ class _Permit:
         call.stage("running", "")
 
     async def __aexit__(self, *_raised: object) -> None:  # noqa: ASYNC124 - giving back never waits
-        self.call.shared.permits.release()
+        self.call.environment.permits.release()
 
 
-def _note(call: Call, raised: Exception) -> ExaiError:
+def note_fault(call: Call, raised: Exception) -> ExaiError:
     error = known_error(raised, call.correlation_id)
     keys = {"tool": call.tool.name, "correlation_id": call.correlation_id, "code": error.code}
     bugs = sum(1 for _ in bugs_in(raised))
-    call.shared.figures.bugs += bugs
+    call.context.counters.bugs += bugs
     if isinstance(error, InternalError):
         log.error("call crashed", exc_info=raised, extra=keys)
         return error
@@ -266,7 +108,7 @@ def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
     """The outcome of a call that failed with `error`, or was ended."""
     why = error or call.ending or CallCancelled("the call was cancelled")
     fault = as_fault(why, call.correlation_id)
-    keys = call.shared.keys
+    keys = call.environment.keys
     masked = attrs.evolve(
         fault,
         message=keys.masked(fault.message),
@@ -278,7 +120,7 @@ def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
 def _result(call: Call, answer: Answer) -> CallResult:
     text, told = answer.text, answer.metadata
     if call.waits.provider_name:  # no other tool is told anything by who was sent our keys
-        keys = call.shared.keys
+        keys = call.environment.keys
         text, told = keys.masked(text), cast("dict[str, Any]", keys.masked_within(told))
     metadata = {**told, "latency_metrics": latency_metrics(call)}
     return CallResult(

@@ -1,11 +1,15 @@
-"""How long a call of a tool may take, and which directories it may read: what the settings say, before what clients say."""
+"""What calls are allowed before their clients say anything: how long, which directories, how many a second."""
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from exai_trio.config import Config
 from exai_trio.principals import OWNER, principal_of
+from exai_trio.resilience.rate import Rate
 from exai_trio.tools.base import Tool
+
+REQUESTS: Final = Rate(per_s=5_000, burst=20_000)  # of one session: what the daemon can do at all
 
 
 def longest(config: Config, tool: Tool) -> float:

@@ -1,61 +1,71 @@
 """What becomes of a call that an earlier daemon accepted and did not end: another run, a wait for that daemon, or a refusal."""
 
-import logging
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import Protocol
 
 import trio
 
-from exai_trio.errors import CallInterrupted, StorageError
+from exai_trio.errors import CallInterrupted
 
-from .call_journal import Ledger
-from .execution import Call, Outcome, failure_of, outcome_of
-
-if TYPE_CHECKING:
-    from ..takeover.predecessor import Remote
-
-log = logging.getLogger("exai.session")
-
-_DISK_AGAIN_S = 1.0
+from .call import Call, Outcome
+from .call_journal import CallJournal, UnfinishedCall, key_of, until_written
+from .execution import Work, run_tool
+from .states import State
 
 
-async def outcome_of_a_rerun(ledger: Ledger, call: Call) -> Outcome:
-    """Run it once more, counted on disk before it begins."""
-    await _note_run(call, ledger)
-    call.started = trio.current_time()
-    return await outcome_of(call)
+class RunsElsewhere(Protocol):
+    """A call that still runs in another daemon."""
+
+    elapsed_s: float
+
+    async def outcome(self, call: Call) -> Outcome | None:
+        """What becomes of it there, in the name of this call of ours; None if that will never be known. If the call is ended here
+        its run is ended there."""
+        ...
 
 
-async def outcome_from(there: "Remote", ledger: Ledger, call: Call) -> Outcome:
-    """What the daemon before us says of the call that runs there; if it is gone, what a rerun gives."""
-    return await there.outcome_of(call) or await _outcome_here(ledger, call)
+class OtherDaemon(Protocol):
+    """Where calls may run that the journal has as unfinished."""
+
+    def find(self, session: str, request: str) -> RunsElsewhere | None: ...
 
 
-async def _outcome_here(ledger: Ledger, call: Call) -> Outcome:
-    nobody_waits = call.shared.draining.is_set() and call.bequeathed is None
-    call.left = call.left or nobody_waits  # then it is the next daemon's
-    if call.ending is not None or call.left:
-        return failure_of(call)
-    if not may_run_again(call, call.attempt):
-        return failure_of(call, broken_off(call.attempt))
+def work_for(
+    call: Call, left: UnfinishedCall, journal: CallJournal | None, predecessor: OtherDaemon | None
+) -> Work:
+    """What is to be done to have the outcome of such a call, which takes up what is left of it."""
+    assert journal is not None  # noqa: S101 - it has told of this call
+    call.timeout, call.attempt, call.accepted_at = left.timeout, left.attempts, left.at
+    there = predecessor.find(journal.session, key_of(call.wire_id)) if predecessor else None
+    if there is not None:
+        call.started -= there.elapsed_s
+        return partial(_outcome_there, there, journal)
+    return partial(_run_again, journal)
+
+
+async def _outcome_there(there: RunsElsewhere, journal: CallJournal, call: Call) -> Outcome:
+    """What that daemon says; if it is gone, what a rerun gives. If nobody would hear that, it is left to the next daemon."""
+    outcome = await there.outcome(call)
+    if outcome is not None:
+        return outcome
+    if call.context.shutdown.draining and call.state is not State.TRANSFERRED:
+        call.end(broken_off(call.attempt), leave=True)
+    await trio.lowlevel.checkpoint_if_cancelled()  # a call that was ended does not run
+    return await _run_again(journal, call)
+
+
+async def _run_again(journal: CallJournal, call: Call) -> Outcome:
+    """Run it once more, counted on disk before it begins, however long that takes. Raises CallInterrupted if it may not run."""
+    if not may_run_again(call):
+        raise broken_off(call.attempt)
     call.attempt += 1
-    call.scope = trio.CancelScope()  # one run has one: the other was of the wait
-    return await outcome_of_a_rerun(ledger, call)
+    await until_written(partial(journal.run_again, call), "run")
+    call.started = trio.current_time()
+    return await run_tool(call)
 
 
-async def _note_run(call: Call, ledger: Ledger) -> None:
-    """However long the disk takes; a call that is ended meanwhile does not run."""
-    while call.ending is None:
-        try:
-            await ledger.run_again(call)
-        except StorageError as fault:
-            log.error("run not journalled", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
-        else:
-            return
-        await trio.sleep(_DISK_AGAIN_S)
-
-
-def may_run_again(call: Call, attempts: int) -> bool:
-    return call.tool.repeatable and attempts < call.shared.config.call_max_attempts
+def may_run_again(call: Call) -> bool:
+    return call.tool.repeatable and call.attempt < call.context.config.call_max_attempts
 
 
 def broken_off(attempts: int) -> CallInterrupted:

@@ -22,16 +22,18 @@ from exai_trio.transport.websocket import (
 )
 from exai_trio.wire.codec import encode
 from exai_trio.wire.hosts import OurNames, Refusal
-from exai_trio.wire.messages import Bye
+from exai_trio.wire.messages import Bye, Hello
 
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.registry import Sessions
 from .admission import Places
+from .auth import Authentication, Identity
 from .connection import Connection
 from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
 from .local_peer import Peer
 from .rate_limits import Pace
+from .requests import Requests
 
 log = logging.getLogger("exai.server")
 
@@ -56,12 +58,14 @@ async def bind(config: Config) -> list[trio.SocketListener]:
         ) from fault
 
 
-@structs.frozen(eq=False)
+@structs.frozen(kw_only=True, eq=False)
 class Server:
     """Takes connections in. `names` are the hosts that are ours."""
 
-    shared: Shared
+    context: DaemonContext
     sessions: Sessions
+    auth: Authentication
+    requests: Requests
     names: OurNames
     places: Places
     limits: Limits
@@ -101,7 +105,7 @@ class Server:
                 self.places.give_back(address)
 
     async def _shake_hands(self, stream: trio.abc.Stream, address: str) -> None:
-        patience = min(_HEAD_S, self.shared.config.ws_hello_timeout)
+        patience = min(_HEAD_S, self.context.config.ws_hello_timeout)
         opening = trio.CancelScope(deadline=trio.current_time() + patience)
         peer = Peer(stream)
         with opening:
@@ -126,36 +130,49 @@ class Server:
         return self.names.refusal(handshake.raw, _arrived_at(stream))
 
     async def _welcome(self, socket: WebSocket, address: str, peer: Peer) -> None:
-        if self.shared.draining.is_set():
-            await refuse_for_now(socket, "draining", self.shared.retry_after_s)
+        """Hear the hello, and serve the client in its session or tell it why not. Raises PeerGone."""
+        config, shutdown = self.context.config, self.context.shutdown
+        if shutdown.draining:
+            await refuse_for_now(socket, "draining", shutdown.retry_after_s)
             return
         try:
-            hello, identity = await receive_hello(socket, self.shared, peer)
+            said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer)
         except HelloRefused as refusal:
             refused = refusal
         else:
-            outbox = Outbox()
-            try:
-                session, resumed = await self.sessions.join(hello, identity.principal, outbox)
-            except StorageError:
+            connection = await self._join(socket, address, *said)
+            if connection is None:
                 await refuse_for_now(socket, "the journal cannot be read", _READ_AGAIN_S)
-                return
-            outbox.put_first(hello_ack(self.shared, session.id, hello, resumed=resumed))
-            pace = Pace(session.requests, self.places.origin(address), trio.current_time)
-            if self.shared.draining.is_set():  # too late for the goodbye that all others were told
-                outbox.put(encode(Bye(reason="draining", retry_after_s=self.shared.retry_after_s)))
-                outbox.close(Farewell(SERVICE_RESTART, "draining"))
-            await self._converse(Connection(socket, session, outbox, self.shared, pace, identity))
+            else:
+                await self._converse(connection)
             return
         log.info("hello refused", extra={"error": refused.error})
         await refuse(socket, refused)
 
+    async def _join(
+        self, socket: WebSocket, address: str, hello: Hello, identity: Identity
+    ) -> Connection | None:
+        """The connection of this client to its session; None while that cannot be looked up."""
+        outbox, context = Outbox(), self.context
+        try:
+            session, resumed = await self.sessions.join(hello, identity.principal, outbox)
+        except StorageError:
+            return None
+        boot_id, protocol = self.requests.report.boot_id, hello.protocol
+        outbox.put_first(hello_ack(context.config, boot_id, session.id, protocol, resumed=resumed))
+        pace = Pace(session.requests, self.places.origin(address), trio.current_time)
+        if context.shutdown.draining:  # too late for the goodbye that all others were told
+            retry_after_s = context.shutdown.retry_after_s
+            outbox.put(encode(Bye(reason="draining", retry_after_s=retry_after_s)))
+            outbox.close(Farewell(SERVICE_RESTART, "draining"))
+        return Connection(socket, session, outbox, context, self.requests, pace, identity)
+
     async def _converse(self, connection: Connection) -> None:
-        self.shared.figures.connections += 1
+        self.context.counters.connections += 1
         try:
             await connection.converse()
         finally:
-            self.shared.figures.connections -= 1
+            self.context.counters.connections -= 1
 
 
 def _arrived_at(stream: trio.abc.Stream) -> str:

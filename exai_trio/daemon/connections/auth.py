@@ -1,5 +1,7 @@
-"""Who may connect: the shared token, which can be rotated; JWTs; and where neither is set, the daemon's own user. Nothing
-here is ever logged."""
+"""Who may connect: whoever shows the token or a good JWT, or the daemon's own user where neither is set.
+
+The token can be rotated. Nothing here is ever logged.
+"""
 
 import hmac
 import math
@@ -15,6 +17,9 @@ from exai_trio.errors import ArgumentError, UnauthorizedError
 from exai_trio.settings import tokens as rule
 from exai_trio.system.clock import unix_now
 from exai_trio.transport.token_file import named_token
+from exai_trio.wire.messages import Hello
+
+from .local_peer import LocalPeers, Peer
 
 _ANYONE: Final = "anyone"
 _LONGEST: Final = 8192  # characters of a token or JWT that are looked at
@@ -70,6 +75,14 @@ class Tokens:
     def admits_owner(self) -> bool:
         """Whether the daemon's own user needs to show nothing, and others the token of the home."""
         return self._config.makes_token
+
+    @property
+    def advice(self) -> str | None:
+        """Where a token is to be had, for who is not the daemon's own user."""
+        if not self.admits_owner:
+            return None
+        path = self._config.token_file
+        return f"only the daemon's own user needs no token; it is in {path} (EXAI_WS_TOKEN_FILE)"
 
     def identify(self, token: str | None, jwt: str | None) -> Identity:
         """Who shows these. Raises UnauthorizedError."""
@@ -130,6 +143,23 @@ class Tokens:
         if by.revoked is revoked:
             by.revoked = self._revoked
         revoked.set()
+
+
+@structs.frozen(eq=False)
+class Authentication:
+    """Whom a hello speaks for, by what it shows or, where that is enough, by whose process sent it."""
+
+    tokens: Tokens
+    peers: LocalPeers = attrs.field(factory=LocalPeers)
+
+    async def identify(self, hello: Hello, peer: Peer) -> Identity | None:
+        """None if it may not come in. Cancelling leaves a look at the peer to its thread, which ends by itself."""
+        try:
+            return self.tokens.identify(hello.token, hello.jwt)
+        except UnauthorizedError:
+            if not self.tokens.admits_owner:
+                return None
+        return OWNER if await self.peers.is_owner(peer) else None
 
 
 def _is_it(given: str | None, expected: str) -> bool:

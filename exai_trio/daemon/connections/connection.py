@@ -2,49 +2,40 @@
 
 from typing import Final
 
-import attrs
 import trio
-from msgspec import UNSET
 
 from exai_trio import structs
-from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
-from exai_trio.observability.times import rfc3339
+from exai_trio.errors import InvalidRequestError
 from exai_trio.transport.websocket import INTERNAL, PeerGone, WebSocket
-from exai_trio.wire.beginning import MOST_VALUES
-from exai_trio.wire.codec import WireError, decode_client, encode
+from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import (
     Ack,
     Bye,
     CallFailed,
     CallTool,
     Cancel,
-    ClientMessage,
     ErrorReply,
     Health,
-    HealthReport,
     Hello,
     ListTools,
-    MaybeId,
     Ping,
     Pong,
     RotateToken,
-    TokenRotated,
-    ToolList,
 )
 
 from ..calls.wire_errors import as_fault
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.session import Session
 from .auth import OWNER, Identity
-from .frame_limits import Unread, objection
+from .frames import Read, is_short, read, read_long, size_of
 from .handshake import UNAUTHORIZED
 from .rate_limits import Pace
+from .requests import Requests
 
-_LONG: Final = (
-    262_144  # bytes: what is done with so many takes milliseconds, and others have a turn between
+_SAID_BEFORE: Final = ErrorReply(
+    error=as_fault(InvalidRequestError("hello was already said on this connection"), "hello")
 )
-_NO_ID: Final = "no request_id was found that this answer could carry: text of 1 to 512 characters, or an integer"
 
 
 @structs.define(eq=False)
@@ -61,7 +52,8 @@ class Connection:
     socket: WebSocket
     session: Session
     outbox: Outbox
-    shared: Shared
+    context: DaemonContext
+    requests: Requests
     pace: Pace
     identity: Identity = OWNER
 
@@ -89,14 +81,12 @@ class Connection:
         await self.socket.relay(self._receive)
 
     async def _receive(self, frame: str | bytes) -> None:
-        if self.outbox.farewell is not None and self._is_over:
+        if self._is_over:
             return
-        size, most = _size(frame), self.shared.config.tool_call_max_size
-        is_short = size <= MOST_VALUES and size <= most
-        message = self._read_frame(frame) if is_short else await self._read_long(frame, size)
-        if message is not None:
-            self._dispatch(message, size)
-        if not isinstance(message, Ack):  # which brings no answer
+        size, most = size_of(frame), self.context.config.tool_call_max_size
+        found = read(frame) if is_short(size, most) else await read_long(frame, size, most)
+        self._take(found, size)
+        if not isinstance(found, Ack):  # which brings no answer
             await self.outbox.wait_room()
         pause = self.pace.pause_s()
         if pause is not None:
@@ -104,6 +94,7 @@ class Connection:
 
     @property
     def _is_over(self) -> bool:
+        """Nothing is heard any more of a client whose token is not good any more."""
         farewell = self.outbox.farewell
         return farewell is not None and farewell.code == UNAUTHORIZED
 
@@ -116,7 +107,7 @@ class Connection:
                 raise _Left(self.outbox.farewell)
 
     async def _beat(self) -> None:
-        config = self.shared.config
+        config = self.context.config
         while True:
             await trio.sleep(config.ws_ping_interval)
             if not await self.socket.answers_ping(config.ws_ping_timeout):
@@ -124,100 +115,32 @@ class Connection:
 
     async def _watch_identity(self, connection: trio.CancelScope) -> None:
         """Once the token is not good any more nothing is heard that comes, and the peer has EXAI_WS_CLOSE_TIMEOUT to hear why."""
-        why = await self.identity.wait_over(self.shared.now)
+        why = await self.identity.wait_over(self.context.clock.now)
         self.outbox.put(encode(Bye(reason=why, retry_after_s=0.0)))
         self.outbox.close(Farewell(UNAUTHORIZED, why))
-        connection.deadline = trio.current_time() + self.shared.config.ws_close_timeout
+        connection.deadline = trio.current_time() + self.context.config.ws_close_timeout
 
-    async def _read_long(self, frame: str | bytes, size: int) -> ClientMessage | None:
-        """One that is looked through first, and with a turn for others behind the reading."""
-        unread = await objection(frame, size, self.shared.config.tool_call_max_size)
-        if unread is not None:
-            self._answer_unreadable(unread)
-            return None
-        message = self._read_frame(frame)
-        if size > _LONG:
-            await trio.lowlevel.checkpoint()
-        return message
-
-    def _read_frame(self, frame: str | bytes) -> ClientMessage | None:
-        try:
-            return decode_client(frame)
-        except WireError as wrong:
-            fault = InvalidRequestError(wrong.reason)
-            self._answer_unreadable(Unread(fault, wrong.op, wrong.request_id))
-            return None
-
-    def _answer_unreadable(self, unread: Unread) -> None:
-        """What has no id, or none that can be said again, is told so: its sender would wait for an answer under that id."""
-        request_id: MaybeId = UNSET if unread.request_id is None else unread.request_id
-        error = as_fault(unread.fault, "unreadable")
-        if unread.request_id is None:
-            error = attrs.evolve(error, message=f"{error.message}; {_NO_ID}")
-        if unread.op in {"call_tool", "tool_call"}:
-            failed = CallFailed(request_id=request_id, error=error)
-            self.session.mail.deliver(self.session.rules.number(failed))
-        else:
-            self.session.mail.send(ErrorReply(request_id=request_id, error=error))
-
-    def _dispatch(self, message: ClientMessage, size: int) -> None:
-        session = self.session
+    def _take(self, found: Read, size: int) -> None:
+        """Pass it on. What only notes or ends something is never refused: a client that may not would only burden us longer."""
+        session, sender = self.session, self.session.sender
         session.spoken_to = True
-        if isinstance(message, CallTool):
-            session.call_tool(message, size, self.pace.objection())
-        elif isinstance(message, ListTools | Health | RotateToken):
-            self._answer(message, self.pace.objection())
-        else:
-            self._note(message)
-
-    def _note(self, message: Ack | Ping | Cancel | Hello) -> None:
-        """What is never refused: a client that may not cancel or acknowledge would only burden us longer."""
-        session = self.session
-        match message:
+        match found:
+            case CallTool():
+                session.call_tool(found, size, self.pace.objection())
             case Ack(seq=seq):
                 session.rules.acknowledge(seq)
             case Ping(request_id=request_id):
-                session.mail.send(Pong(request_id=request_id))
+                sender.send(Pong(request_id=request_id))
             case Cancel():
-                session.cancel(message)
+                session.cancel(found)
+            case ListTools() | Health() | RotateToken():
+                sender.send(self.requests.answer(found, self.identity, self.pace.objection()))
             case Hello():
-                fault = InvalidRequestError("hello was already said on this connection")
-                session.mail.send(ErrorReply(error=as_fault(fault, "hello")))
-
-    def _answer(
-        self, message: ListTools | Health | RotateToken, objection: OverCapacityError | None
-    ) -> None:
-        mail, request_id = self.session.mail, message.request_id
-        if objection is not None:
-            mail.send(ErrorReply(request_id=request_id, error=as_fault(objection, "refused")))
-            return
-        match message:
-            case ListTools():
-                tools = self.shared.registry.listing()
-                mail.send(ToolList(tools=tools, request_id=request_id))
-            case Health():
-                mail.send(self._health(request_id))
-            case RotateToken():
-                mail.send(self._rotate(message))
-
-    def _health(self, request_id: MaybeId) -> HealthReport:
-        now = rfc3339(self.shared.now())
-        return HealthReport(health=self.shared.facts.health(), t=now, request_id=request_id)
-
-    def _rotate(self, message: RotateToken) -> TokenRotated:
-        try:
-            self.shared.tokens.rotate(message.old, message.new, self.identity)
-        except ExaiError as fault:
-            error = as_fault(fault, "rotate_token")
-            return TokenRotated(ok=False, error=error, request_id=message.request_id)
-        return TokenRotated(ok=True, request_id=message.request_id)
-
-
-def _size(frame: str | bytes) -> int:
-    """In bytes, as it travelled."""
-    if isinstance(frame, bytes) or frame.isascii():
-        return len(frame)
-    return len(frame.encode())
+                sender.send(_SAID_BEFORE)
+            case CallFailed():
+                sender.deliver(session.rules.number(found))
+            case ErrorReply():
+                sender.send(found)
 
 
 def _first(group: BaseExceptionGroup[_Left]) -> Farewell:

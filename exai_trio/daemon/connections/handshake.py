@@ -5,14 +5,12 @@ from msgspec import UNSET
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config
-from exai_trio.errors import UnauthorizedError
 from exai_trio.transport.websocket import SERVICE_RESTART, WebSocket
 from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import Bye, Hello, HelloAck, ServerFacts
 
 from ..calls.limits import longest_stream
-from ..context import Shared
-from .auth import OWNER, Identity
+from .auth import Authentication, Identity
 from .local_peer import Peer
 
 BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
@@ -29,11 +27,13 @@ class HelloRefused(Exception):
     message: str | None = None
 
 
-async def receive_hello(socket: WebSocket, shared: Shared, peer: Peer) -> tuple[Hello, Identity]:
-    """The client's hello and whom it speaks for. Raises HelloRefused or PeerGone."""
-    with trio.move_on_after(shared.config.ws_hello_timeout):
+async def receive_hello(
+    socket: WebSocket, within_s: float, auth: Authentication, peer: Peer
+) -> tuple[Hello, Identity]:
+    """The client's hello and whom it speaks for. Raises HelloRefused or PeerGone. Cancelling leaves the socket open."""
+    with trio.move_on_after(within_s):
         hello = _read(await socket.receive())
-        return hello, await _identify(hello, shared, peer)
+        return hello, await _identify(hello, auth, peer)
     raise HelloRefused(NO_HELLO, "hello timeout")
 
 
@@ -50,20 +50,13 @@ def _read(frame: str | bytes) -> Hello:
     return hello
 
 
-async def _identify(hello: Hello, shared: Shared, peer: Peer) -> Identity:
+async def _identify(hello: Hello, auth: Authentication, peer: Peer) -> Identity:
     if max(len(hello.token or ""), len(hello.jwt or "")) > LONGEST_TOKEN:
         raise HelloRefused(UNAUTHORIZED, "unauthorized")
-    tokens = shared.tokens
-    try:
-        return tokens.identify(hello.token, hello.jwt)
-    except UnauthorizedError as fault:
-        if not tokens.admits_owner:
-            raise HelloRefused(UNAUTHORIZED, "unauthorized") from fault
-    if await shared.peers.is_owner(peer):
-        return OWNER
-    path = shared.config.token_file
-    advice = f"only the daemon's own user needs no token; it is in {path} (EXAI_WS_TOKEN_FILE)"
-    raise HelloRefused(UNAUTHORIZED, "unauthorized", advice)
+    identity = await auth.identify(hello, peer)
+    if identity is None:
+        raise HelloRefused(UNAUTHORIZED, "unauthorized", auth.tokens.advice)
+    return identity
 
 
 def _is_hello(fault: WireError) -> bool:
@@ -84,15 +77,18 @@ async def refuse_for_now(socket: WebSocket, why: str, retry_after_s: float) -> N
     await socket.close(SERVICE_RESTART, why)
 
 
-def hello_ack(shared: Shared, session_id: str, hello: Hello, *, resumed: bool) -> str:
+def hello_ack(
+    config: Config, boot_id: str, session_id: str, protocol: int, *, resumed: bool
+) -> str:
+    """The answer to a hello of this protocol, as it is sent."""
     return encode(
         HelloAck(
             ok=True,
             session_id=session_id,
-            protocol=min(max(hello.protocol, 1), PROTOCOL),
+            protocol=min(max(protocol, 1), PROTOCOL),
             resumed=resumed,
-            server=ServerFacts(name="exai-trio", version=__version__, boot_id=shared.boot_id),
-            limits=limits(shared.config),
+            server=ServerFacts(name="exai-trio", version=__version__, boot_id=boot_id),
+            limits=limits(config),
         )
     )
 

@@ -15,7 +15,6 @@ from exai_trio.config import Config
 from exai_trio.errors import OverCapacityError
 from exai_trio.resilience.rate import Bucket, Buckets, Rate
 
-REQUESTS: Final = Rate(per_s=5_000, burst=20_000)  # of one session: what the daemon can do at all
 FRAMES: Final = Rate(per_s=10_000, burst=20_000)  # of one connection: a call and its ack each
 CONNECTION_COST: Final = 10.0  # requests: a handshake is dearer than a call
 _PER_CONNECTION_S: Final = 100.0

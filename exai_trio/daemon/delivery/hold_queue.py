@@ -20,7 +20,7 @@ class Held:
 
 
 @structs.define(eq=False)
-class Gate:
+class HoldQueue:
     """At most one frame waits for each call, and what was put behind it while the disk wrote."""
 
     kept: int = 0

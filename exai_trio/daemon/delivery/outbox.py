@@ -7,6 +7,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.system.change import Change
 from exai_trio.transport.websocket import NORMAL, TRY_AGAIN_LATER
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye
@@ -44,21 +45,21 @@ class Outbox:
     _taken_at: float = math.inf
     _frames: list[str] = attrs.field(factory=list[str])
     _bytes: int = 0
-    _filled: trio.Event = attrs.field(factory=trio.Event)
-    _emptied: trio.Event | None = None
+    _filled: Change = attrs.field(factory=Change)
+    _emptied: Change = attrs.field(factory=Change)
 
     def put(self, frame: str) -> None:
         if self._is_expelled:
             return
         self._frames.append(frame)
         self._bytes += len(frame)
-        self._filled.set()
+        self._filled.tell()
 
     def put_first(self, frame: str) -> None:
         """Put a frame before all others; only until the writer has taken any."""
         self._frames.insert(0, frame)
         self._bytes += len(frame)
-        self._filled.set()
+        self._filled.tell()
 
     def offer(self, frame: str) -> None:
         """Put a frame that may be dropped."""
@@ -70,7 +71,7 @@ class Outbox:
     def close(self, farewell: Farewell) -> None:
         """End the connection after what was put so far; the first farewell counts."""
         self.farewell = self.farewell or farewell
-        self._filled.set()
+        self._filled.tell()
 
     def expel(self, last_words_s: float) -> bool:
         """Throw away what waits and what is put later, and end the connection: when the peer has heard why, or after
@@ -101,25 +102,18 @@ class Outbox:
         """All frames that wait, as soon as there is one; nothing at all once the box is empty and closed. Those that were
         taken before are written."""
         self._taken_bytes, self._taken_at = 0, math.inf
-        await self._filled.wait()
+        while not self._frames and self.farewell is None:
+            await self._filled.wait()
         await (
             trio.lowlevel.checkpoint()
         )  # lets calls that end in this very step join the same write
         frames, self._frames = self._frames, []
         self._taken_bytes, self._bytes = self._bytes, 0
         self._taken_at = trio.current_time()
-        if self.farewell is None or frames:
-            self._filled = trio.Event()
-        if self.farewell is not None:
-            self._filled.set()
-        if self._emptied is not None:
-            self._emptied.set()
-            self._emptied = None
+        self._emptied.tell()
         return frames
 
     async def wait_room(self) -> None:
         """Return when the box is not full."""
         while self._bytes > _FULL_BYTES:
-            if self._emptied is None:
-                self._emptied = trio.Event()
             await self._emptied.wait()

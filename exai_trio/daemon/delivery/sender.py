@@ -1,29 +1,29 @@
 """A session's frames to its client, over whichever connection is there: numbered ones in order, none lost. No calls here."""
 
 import attrs
-import trio
 
 from exai_trio import structs
+from exai_trio.system.change import Change
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye, DaemonMessage, Progress, RequestId, StreamChunk
 from exai_trio.wire.session import SessionRules
 
-from .hold_queue import Gate, Held
+from .hold_queue import Held, HoldQueue
 from .outbox import Farewell, Outbox
 
 _MOST_BEHIND = 1_000  # droppable frames that wait behind a slow disk
 
 
 @structs.define(eq=False)
-class Mail:
+class Sender:
     """`outbox` is of the connection that is there now. A frame that must first be on disk waits at the gate, and what is
     numbered after it waits behind it."""
 
     rules: SessionRules
     outbox: Outbox | None = None
-    _gate: Gate = attrs.field(factory=Gate)
+    _queue: HoldQueue = attrs.field(factory=HoldQueue)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
-    _let_go: trio.Event | None = None
+    _let_go: Change = attrs.field(factory=Change)
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
@@ -33,7 +33,7 @@ class Mail:
         self.outbox = outbox
         self.rules.resumable = protocol > 1
         missed = self.rules.resume(last_seq)
-        for frame in missed[: max(0, len(missed) - self._gate.kept)]:  # the rest comes by the gate
+        for frame in missed[: max(0, len(missed) - self._queue.kept)]:  # the rest comes by the gate
             outbox.put(frame)
 
     def send(self, message: DaemonMessage) -> None:
@@ -43,18 +43,18 @@ class Mail:
 
     def offer(self, message: Progress | StreamChunk) -> None:
         """A message that may be dropped; it does not overtake what waits for the disk."""
-        if self.outbox is None or len(self._gate) > _MOST_BEHIND:
+        if self.outbox is None or len(self._queue) > _MOST_BEHIND:
             return
-        for frame in self._gate.put(encode(message), kept=False):
+        for frame in self._queue.put(encode(message), kept=False):
             self.outbox.offer(frame)
 
     def deliver(self, frame: str, *, kept: bool = True) -> None:
         """A numbered frame; a client that is away gets it when it comes back. Not `kept`: one that was numbered before."""
-        self._put(self._gate.put(frame, kept=kept and self.rules.resumable))
+        self._put(self._queue.put(frame, kept=kept and self.rules.resumable))
 
     def hold(self, request_id: RequestId, frame: str) -> None:
         """A frame about this call takes its place, and goes out in its turn once it is let go."""
-        self._held[request_id] = self._gate.hold(frame, kept=self.rules.resumable)
+        self._held[request_id] = self._queue.hold(frame, kept=self.rules.resumable)
 
     def holds(self, request_id: RequestId) -> bool:
         return request_id in self._held
@@ -65,18 +65,14 @@ class Mail:
 
     async def wait_let_go(self) -> None:
         """Return when the next held frame has gone."""
-        if self._let_go is None:
-            self._let_go = trio.Event()
         await self._let_go.wait()
 
-    def let_go(self, request_id: RequestId, instead: str | None = None) -> None:
+    def release(self, request_id: RequestId, instead: str | None = None) -> None:
         """The held frame may go, or another one in its place."""
         held = self._held.pop(request_id)
         held.frame = instead or held.frame
-        self._put(self._gate.free(held))
-        if self._let_go is not None:
-            self._let_go.set()
-            self._let_go = None
+        self._put(self._queue.free(held))
+        self._let_go.tell()
 
     def _put(self, frames: list[str]) -> None:
         if self.outbox is not None:

@@ -1,1 +1,1 @@
-"""What the daemon knows and counts of itself."""
+"""What the daemon knows of itself."""

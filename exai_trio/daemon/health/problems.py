@@ -10,7 +10,7 @@ log = logging.getLogger("exai.trouble")
 
 
 @structs.define(eq=False)
-class Troubles:
+class Problems:
     """Each by the name of what has it."""
 
     _known: dict[str, str] = attrs.field(factory=dict[str, str])

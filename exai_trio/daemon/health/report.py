@@ -2,7 +2,6 @@
 
 import os
 from collections import deque
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,14 +11,15 @@ import trio
 from exai_trio import __version__, structs
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
+from exai_trio.observability.counters import Counters
 from exai_trio.observability.owned_lines import of_principal
 from exai_trio.observability.times import human, rfc3339
 from exai_trio.providers.gateway import Gateway
 from exai_trio.system.private_files import open_at_once
+from exai_trio.tools.live_registry import LiveRegistry
 
-from ..live_registry import Offered
-from .counters import Figures
-from .problems import Troubles
+from ..context import DaemonContext
+from .problems import Problems
 
 _TAIL_BYTES = 1_000_000
 
@@ -44,39 +44,50 @@ class StoreState(Protocol):
 
 
 @structs.frozen(kw_only=True, eq=False)
-class Facts:
-    """`started_at` and `now` are unix seconds, `began` is of trio's clock, which nobody sets; `port` is the one that the
-    WebSocket truly listens on."""
+class Report:
+    """`started_at` is in unix seconds, `began` of trio's clock, which nobody sets; `port` is the one that the WebSocket truly
+    listens on; `simulator` is the origin of ours, if there is one."""
 
-    config: Config
+    context: DaemonContext
     boot_id: str
     port: int
-    started_at: float
-    now: Callable[[], float]
-    figures: Figures
     permits: trio.CapacityLimiter
-    draining: trio.Event
     gateway: Gateway
-    registry: Offered
-    simulator: str | None
+    tools: LiveRegistry
+    simulator: str | None = None
     store: StoreState | None = None
-    troubles: Troubles = attrs.field(factory=Troubles)
+    problems: Problems = attrs.field(factory=Problems)
+    started_at: float = attrs.field(
+        default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
+    )
     began: float = attrs.field(factory=trio.current_time)
 
     @property
+    def config(self) -> Config:
+        return self.context.config
+
+    @property
+    def counters(self) -> Counters:
+        return self.context.counters
+
+    @property
+    def draining(self) -> bool:
+        return self.context.shutdown.draining
+
+    @property
     def status(self) -> str:
-        """ "degraded": it answers, and something is wrong that `troubles` names."""
-        if self.draining.is_set():
+        """ "degraded": it answers, and something is wrong that `problems` names."""
+        if self.draining:
             return "draining"
-        return "degraded" if self.troubles or self._store_trouble() else "healthy"
+        return "degraded" if self.problems or self._store_trouble() else "healthy"
 
     def note_store(self) -> None:
         """Say what is wrong with the store, if that is news."""
         aside = self.store.set_aside if self.store else None
-        self.troubles.note("storage", self._store_trouble())
+        self.problems.note("storage", self._store_trouble())
         if aside is not None:
             text = f"the database was damaged; it is kept as {aside}, and a fresh one is used"
-            self.troubles.note("damaged database", text)
+            self.problems.note("damaged database", text)
 
     def _store_trouble(self) -> str | None:
         if self.store is None:
@@ -91,15 +102,15 @@ class Facts:
 
     def health(self) -> dict[str, Any]:
         return self.identity() | {
-            "sessions": self.figures.sessions,
-            "connections": self.figures.connections,
+            "sessions": self.counters.sessions,
+            "connections": self.counters.connections,
             "calls": self.calls(),
             "permits": self.semaphores(),
             "providers": list(self.gateway.providers()),
-            "tool_count": len(self.registry.visible()),
+            "tool_count": len(self.tools.visible()),
             "simulator": self.simulator,
             "storage": self.storage(),
-            "troubles": self.troubles.told(),
+            "troubles": self.problems.told(),
         }
 
     def storage(self) -> dict[str, Any]:
@@ -125,15 +136,14 @@ class Facts:
             "pid": os.getpid(),
             "host": self.config.ws_host,
             "port": self.port,
-            "t": rfc3339(self.now()),
+            "t": rfc3339(self.context.clock.now()),
             "started_at": rfc3339(self.started_at),
             "uptime_s": round(uptime_s, 3),
             "uptime_human": human(uptime_s),
         }
 
     def calls(self) -> dict[str, int]:
-        counted = attrs.asdict(self.figures)
-        return {name: counted[name] for name in counted if name not in {"sessions", "connections"}}
+        return self.counters.of_calls()
 
     def semaphores(self) -> dict[str, Any]:
         """`current` counts free permits: equal to `expected` when nothing runs."""
@@ -154,11 +164,11 @@ class Facts:
     def websocket(self) -> dict[str, Any]:
         return {
             "status": self.status,
-            "listening": not self.draining.is_set(),
+            "listening": not self.draining,
             "host": self.config.ws_host,
             "port": self.port,
-            "connections": self.figures.connections,
-            "sessions": self.figures.sessions,
+            "connections": self.counters.connections,
+            "sessions": self.counters.sessions,
             "max_connections": self.config.max_connections,
         }
 
@@ -168,10 +178,10 @@ class Facts:
         kept = ("t", "pid", "host", "port", "started_at", "uptime_human", "status", "version")
         semaphores = self.semaphores()["global"]
         return {name: identity[name] for name in kept} | {
-            "sessions": self.figures.sessions,
+            "sessions": self.counters.sessions,
             "global_capacity": semaphores["expected"],
             "global_inflight": semaphores["inflight"],
-            "tool_count": len(self.registry.visible()),
+            "tool_count": len(self.tools.visible()),
         }
 
     def log_tail(self, lines: int, principal: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import trio
@@ -18,7 +19,7 @@ from exai_trio.transport.http import HttpSite
 from exai_trio.wire.hosts import OurNames
 
 from ..connections.auth import Tokens
-from ..health.report import Facts
+from ..health.report import Report
 from .pages import PAGES
 
 log = logging.getLogger("exai.http")
@@ -26,66 +27,53 @@ log = logging.getLogger("exai.http")
 _MOST_CONNECTIONS = 64  # each has a descriptor, and calls need them
 _IDLE_S = 10.0
 
-Started = trio.TaskStatus[str | None]
 
-
-async def serve_health(  # noqa: ASYNC128 - hands task_status on
-    facts: Facts, names: OurNames, tokens: Tokens, port: int, task_status: Started
-) -> None:
-    """GET /health, /health/live, /health/ready, /health/semaphores, /health/websocket until cancelled.
-
-    Starts with the URL, or with None if the port cannot be had, which is logged and no more.
-    """
+def health_app(report: Report, names: OurNames, tokens: Tokens) -> Starlette:
+    """GET /health, /health/live, /health/ready, /health/semaphores, /health/websocket."""
     reads: dict[str, Callable[[], dict[str, Any]]] = {
-        "/health": facts.health,
-        "/health/live": facts.identity,
-        "/health/semaphores": facts.semaphores,
-        "/health/websocket": facts.websocket,
+        "/health": report.health,
+        "/health/live": report.identity,
+        "/health/semaphores": report.semaphores,
+        "/health/websocket": report.websocket,
     }
-    routes = [_json_route(path, read) for path, read in reads.items()]
-    app = _app([*routes, _ready_route(facts)], names, tokens)
-    await _serve(app, facts.config.ws_host, port, task_status)
+    routes = [_route(path, partial(_json, read)) for path, read in reads.items()]
+    return _app([*routes, _route("/health/ready", partial(_ready, report))], names, tokens)
 
 
-async def serve_pages(  # noqa: ASYNC128 - hands task_status on
-    facts: Facts, names: OurNames, tokens: Tokens, port: int, task_status: Started
-) -> None:
-    """The monitoring pages, and the facts they show at /api/health, until cancelled. Starts as `serve_health` does."""
-    routes = [_page_route(path, page) for path, page in PAGES.items()]
-    app = _app([*routes, _json_route("/api/health", facts.health)], names, tokens)
-    await _serve(app, facts.config.ws_host, port, task_status)
+def pages_app(report: Report, names: OurNames, tokens: Tokens) -> Starlette:
+    """The monitoring pages, and the facts they show at /api/health."""
+    routes = [_route(path, partial(_page, page)) for path, page in PAGES.items()]
+    return _app([*routes, _route("/api/health", partial(_json, report.health))], names, tokens)
 
 
 def _app(routes: list[Route], names: OurNames, tokens: Tokens) -> Starlette:
-    return Starlette(routes=routes, middleware=[Middleware(Gate, names=names, tokens=tokens)])
+    rule = Middleware(AccessRule, names=names, tokens=tokens)
+    return Starlette(routes=routes, middleware=[rule])
 
 
-def _json_route(path: str, read: Callable[[], dict[str, Any]]) -> Route:
-    async def answer(_request: Request) -> Response:  # noqa: ASYNC124 - starlette's shape
-        return JSONResponse(read())
-
-    return Route(path, answer)
-
-
-def _ready_route(facts: Facts) -> Route:
-    async def answer(_request: Request) -> Response:  # noqa: ASYNC124 - starlette's shape
-        ready = not facts.draining.is_set()
-        status = {"status": "ready" if ready else "draining"}
-        return JSONResponse(status, status_code=200 if ready else 503)
-
-    return Route("/health/ready", answer)
-
-
-def _page_route(path: str, page: str) -> Route:
-    async def answer(_request: Request) -> Response:  # noqa: ASYNC124 - starlette's shape
-        return HTMLResponse(
-            page, headers={"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"}
-        )
+def _route(path: str, respond: Callable[[], Response]) -> Route:
+    async def answer(_request: Request) -> Response:  # noqa: ASYNC124 - starlette runs what is not async in a thread
+        return respond()
 
     return Route(path, answer)
 
 
-class Gate:
+def _json(read: Callable[[], dict[str, Any]]) -> Response:
+    return JSONResponse(read())
+
+
+def _ready(report: Report) -> Response:
+    if report.draining:
+        return JSONResponse({"status": "draining"}, status_code=503)
+    return JSONResponse({"status": "ready"})
+
+
+def _page(page: str) -> Response:
+    policy = {"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"}
+    return HTMLResponse(page, headers=policy)
+
+
+class AccessRule:
     """ASGI middleware: the rule for Host and Origin as on the WebSocket; readers from other machines need the token."""
 
     def __init__(self, app: ASGIApp, names: OurNames, tokens: Tokens) -> None:
@@ -115,7 +103,13 @@ class Gate:
         return None
 
 
-async def _serve(app: Starlette, host: str, port: int, task_status: Started) -> None:
+async def serve(
+    app: Starlette, host: str, port: int, task_status: trio.TaskStatus[str | None]
+) -> None:
+    """Serve until cancelled, which cuts the answers that are on their way.
+
+    Starts with the URL, or with None if the port cannot be had, which is logged and no more.
+    """
     try:
         listeners = await trio.open_tcp_listeners(port, host=host)
     except OSError as fault:

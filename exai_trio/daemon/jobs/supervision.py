@@ -4,16 +4,24 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 
+import attrs
 import trio
+
+from exai_trio import structs
 
 log = logging.getLogger("exai.jobs")
 
-_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.5, 30.0
+_FIRST_WAIT_S, _LONGEST_WAIT_S, _MOST_DOUBLINGS = 0.5, 30.0, 6
+_HINDERED_WAIT_S = 1.0
 _MOST_FAULTS, _WINDOW_S = 10, 600.0
 _TOLD_FROM = 3  # faults in a row
 
 Job = Callable[[], Awaitable[None]]
 Tell = Callable[[str | None], None]
+
+
+class Hindered(Exception):
+    """What a job needs is not there, as the text says; that is no fault of the job's own."""
 
 
 class JobGaveUp(Exception):
@@ -26,39 +34,53 @@ def _to_nobody(_trouble: str | None) -> None:
 
 async def every(period: float, job: Job, tell: Tell = _to_nobody) -> None:
     """Run `job` now and then each `period` seconds, for ever. A fault is logged once and the job waits longer before its
-    next run. After each run `tell` hears what is wrong, from the third fault in a row on, or None.
+    next run; a hindrance is looked at again soon. After each run `tell` hears what is wrong, from the third fault in a row
+    on, or None.
 
-    Raises JobGaveUp after 10 faults within 10 minutes.
+    Raises JobGaveUp after 10 faults within 10 minutes. Cancelling cuts the job where it is.
     """
-    faults = deque[float](maxlen=_MOST_FAULTS)
-    wait, in_a_row = _FIRST_WAIT_S, 0
+    record = _Record(name_of(job))
     while True:
-        fault = await _fault_of(job)
-        in_a_row = in_a_row + 1 if fault else 0
-        tell(f"failed {in_a_row} times in a row: {fault!r}" if in_a_row >= _TOLD_FROM else None)
-        if fault is None:
-            wait = _FIRST_WAIT_S
-        else:
-            _note_fault(faults, job)
-            await trio.sleep(wait)
-            wait = min(2 * wait, _LONGEST_WAIT_S)
-        await trio.sleep(period)
+        trouble = await _run(job, record)
+        tell(trouble)
+        if record.in_a_row:
+            await trio.sleep(record.pause_s())
+        hindered = trouble is not None and not record.in_a_row
+        await trio.sleep(min(period, _HINDERED_WAIT_S) if hindered else period)
 
 
-async def _fault_of(job: Job) -> Exception | None:
+async def _run(job: Job, record: "_Record") -> str | None:
+    """What is to be told of this run."""
     try:
         await job()
+    except Hindered as hindrance:
+        record.in_a_row = 0
+        return str(hindrance)
     except Exception as fault:
-        log.exception("job failed", extra={"job": name_of(job)})
-        return fault
+        log.exception("job failed", extra={"job": record.job})
+        record.in_a_row += 1
+        often = record.in_a_row >= _TOLD_FROM
+        return f"failed {record.in_a_row} times in a row: {fault!r}" if often else None
+    record.in_a_row = 0
     return None
 
 
-def _note_fault(faults: deque[float], job: Job) -> None:
-    now = trio.current_time()
-    faults.append(now)
-    if len(faults) == _MOST_FAULTS and now - faults[0] < _WINDOW_S:
-        raise JobGaveUp(f"{name_of(job)} failed {_MOST_FAULTS} times within {_WINDOW_S:.0f} s")
+@structs.define
+class _Record:
+    """Of one job's faults; `in_a_row` are those since it last succeeded."""
+
+    job: str
+    in_a_row: int = 0
+    _lately: deque[float] = attrs.field(factory=lambda: deque[float](maxlen=_MOST_FAULTS))
+
+    def pause_s(self) -> float:
+        """How long to wait after a fault. Raises JobGaveUp."""
+        now = trio.current_time()
+        self._lately.append(now)
+        if len(self._lately) == _MOST_FAULTS and now - self._lately[0] < _WINDOW_S:
+            raise JobGaveUp(f"{self.job} failed {_MOST_FAULTS} times within {_WINDOW_S:.0f} s")
+        doublings = min(self.in_a_row - 1, _MOST_DOUBLINGS)
+        return min(_FIRST_WAIT_S * 2.0**doublings, _LONGEST_WAIT_S)
 
 
 def name_of(job: Job) -> str:

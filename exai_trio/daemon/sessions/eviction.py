@@ -1,4 +1,4 @@
-"""Lets go of what is held for clients that do not read, when it is too much. What is too much is `burden`'s."""
+"""Lets go of what is held for clients that do not read, when it is too much. What is too much is said by `memory_budget`."""
 
 import logging
 
@@ -15,18 +15,18 @@ _STUCK_S = 1.0
 
 
 @structs.frozen(eq=False)
-class Relief:
+class Eviction:
     """Looks at every session, as a job."""
 
     sessions: Sessions
 
     async def look(self) -> None:
-        """Cut off, and forget, whom the burden names. Their outcomes stay in the journal for whoever comes back."""
+        """Cut off, and forget, whom the budget names. Their outcomes stay in the journal for whoever comes back."""
         await trio.lowlevel.checkpoint()
         stuck_since = trio.current_time() - _STUCK_S
         sessions = list(self.sessions.table.values())
         weights = [Weight(one, one.held_bytes, one.is_idle(stuck_since)) for one in sessions]
-        too_heavy = self.sessions.shared.burden.look(weights)
+        too_heavy = self.sessions.budget.look(weights)
         overdrawn = [one for one in sessions if one.rules.is_overdrawn]
         for session in dict.fromkeys([*too_heavy, *overdrawn]):
             held = session.held_bytes

@@ -1,4 +1,4 @@
-"""What has become of a call, for its principal alone: looked for among the living sessions, then in the journal."""
+"""What has become of a call, for its principal alone: looked for among what is in memory, then in the journal."""
 
 from collections.abc import Mapping
 
@@ -13,31 +13,42 @@ from exai_trio.wire.codec import decode_daemon
 from exai_trio.wire.handles import handle_of, is_handle
 from exai_trio.wire.messages import CallFailed, CallResult, RequestId
 
+from ..calls.call import Call
 from ..calls.call_journal import id_of, request_of
+from ..calls.detached_calls import DetachedCall
 from ..calls.wire_errors import as_error
 from .session import Session
 
 
 @structs.frozen(eq=False)
-class Archive:
-    """To the tools it is the CallArchive. `sessions` is the daemon's table, by id."""
+class CallLookup:
+    """To the tools it is the CallArchive. `sessions` and `detached` are the daemon's tables, by id and by handle."""
 
     sessions: Mapping[str, Session]
+    detached: Mapping[str, DetachedCall]
     journal: Journal | None
 
     async def report(self, call_id: str, principal: str, wait_s: float) -> CallReport:
         """Raises: NotFoundError, StorageError."""
-        if is_handle(call_id):
-            living = self._living(call_id, principal)
-            kept = None if living else await self._handed_over(call_id, principal)
-            living = living or (None if kept else self._of_a_client(call_id, principal))
-            if living is not None:
-                return await _watched(call_id, *living, wait_s)
-            kept = kept or await self._kept(call_id, principal)
-            if kept is not None:
-                frame = kept.outcome.frame if kept.outcome else None
-                return _told(call_id, request_of(kept).name, frame)
-        raise NotFoundError(
+        if not is_handle(call_id):
+            raise self._unknown()
+        detached = self.detached.get(call_id)
+        if detached is not None and detached.call.principal == principal:
+            with trio.move_on_after(wait_s):
+                await detached.wait_told()
+            name, outcome = detached.call.tool.name, detached.outcome
+            return _told(call_id, name, outcome) if outcome else _doing(call_id, detached.call)
+        kept = await self._handed_over(call_id, principal)
+        living = None if kept else self._of_a_client(call_id, principal)
+        if living is not None:
+            return await _watched(call_id, *living, wait_s)
+        kept = kept or await self._kept(call_id, principal)
+        if kept is None:
+            raise self._unknown()
+        return _told(call_id, request_of(kept).name, kept.outcome.frame if kept.outcome else None)
+
+    def _unknown(self) -> NotFoundError:
+        return NotFoundError(
             f"No call has this call_id; outcomes are kept {self._how_long()}. Send the call again.",
             details={"field": "call_id"},
         )
@@ -47,15 +58,8 @@ class Archive:
             return "for EXAI_SESSION_GRACE_S after the call, since EXAI_DURABILITY is off"
         return "for 48 h, or until their client has them if it gives no handles"
 
-    def _living(self, call_id: str, principal: str) -> tuple[Session, RequestId] | None:
-        """A call that was handed over: its session has that name."""
-        session = self.sessions.get(call_id)
-        if session is None or session.principal != principal:
-            return None
-        return next(((session, request_id) for request_id in session.rules.known()), None)
-
     async def _handed_over(self, call_id: str, principal: str) -> KeptCall | None:
-        """The same in the journal."""
+        """What the journal has under a handle."""
         kept = await self.journal.session(call_id) if self.journal else None
         call = kept.calls[0] if kept else None
         return call if call and principal_of(call.principal) == principal else None
@@ -85,13 +89,17 @@ async def _watched(
 ) -> CallReport:
     """What a living session says of its call, once it has ended or the time is over."""
     with trio.move_on_after(wait_s):
-        await session.running.wait_ended(request_id)
-    call = session.running.calls.get(request_id)
-    if call is not None:
-        doing = f"{call.doing}: {call.detail}" if call.detail else call.doing
-        return CallReport(call_id=call_id, tool=call.tool.name, elapsed_s=call.elapsed, doing=doing)
-    over = not session.rules.is_running(request_id)
-    return _told(call_id, "the call", session.rules.body_of(request_id) if over else None)
+        await session.calls.wait_told(request_id)
+    outcome = session.rules.outcome_of(request_id)
+    call = session.calls.table.get(request_id)
+    if call is not None and call.is_cancellable:
+        return _doing(call_id, call)
+    return _told(call_id, "the call", outcome)
+
+
+def _doing(call_id: str, call: Call) -> CallReport:
+    doing = f"{call.doing}: {call.detail}" if call.detail else call.doing
+    return CallReport(call_id=call_id, tool=call.tool.name, elapsed_s=call.elapsed, doing=doing)
 
 
 def _told(call_id: str, tool: str, frame: str | None) -> CallReport:

@@ -30,7 +30,7 @@ class Weight(Generic[Whose]):
 
 
 @structs.define
-class Burden:
+class MemoryBudget:
     """`held` is what the last look found, in bytes."""
 
     most: int
@@ -38,7 +38,7 @@ class Burden:
     held: int = 0
 
     @classmethod
-    def of(cls, config: Config) -> "Burden":
+    def of(cls, config: Config) -> "MemoryBudget":
         """As much as the calls that may run at once may bring along."""
         return cls(max(2 * _IDLE_BYTES, config.ws_global_max_inflight * config.tool_call_max_size))
 

@@ -13,38 +13,72 @@ from exai_trio.storage.journal import Journal, KeptSession
 from exai_trio.storage.sqlite.errors import Unreadable
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
+from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
+from exai_trio.wire.session import Bounds, SessionRules
 
-from ..calls.call_journal import restore
+from ..calls.call import Call
+from ..calls.call_journal import CallJournal, UnfinishedCall, restore
+from ..calls.detached_calls import DetachedCall
+from ..calls.environment import CallEnvironment
+from ..calls.execution import Work, run_tool
+from ..calls.lifecycle import Calls
 from ..calls.limits import allowed_roots
-from ..context import Shared
+from ..calls.plan import impossible, plan
+from ..calls.recovery import OtherDaemon, work_for
+from ..calls.session_calls import SessionCalls
+from ..calls.states import State
+from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
-from ..takeover.predecessor import Elsewhere
-from .session import Session, open_session
+from ..delivery.sender import Sender
+from ..health.problems import Problems
+from .memory_budget import MemoryBudget
+from .session import Session
 from .session_names import may_be_named, session_name
 
 log = logging.getLogger("exai.session")
 
+_CRASHED_S = 1.0
 _PATIENCE_S = 15.0  # so long clients are sent away for a journal that cannot be read
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
-@structs.define(eq=False)
+@structs.define(kw_only=True, eq=False)
 class Sessions:
-    """`living` is the nursery of the sessions; whoever opened it ends them; `table` has them by id. `elsewhere` is the daemon that we replaced."""
+    """`living` is the nursery of the sessions; whoever opened it ends them; `table` has them by id. `calls` has their calls.
+    `predecessor` is the daemon that we replaced."""
 
-    shared: Shared
-    living: trio.Nursery
-    elsewhere: Elsewhere | None = None
+    context: DaemonContext
+    environment: CallEnvironment
+    problems: Problems
+    budget: MemoryBudget
+    nursery: trio.Nursery
+    calls: Calls
+    predecessor: OtherDaemon | None = None
     restored: bool = False
     table: dict[str, Session] = attrs.field(factory=dict[str, Session])
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
     _unread_since: dict[str, float] = attrs.field(factory=dict[str, float])
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
 
-    async def adopt(self, session: Session) -> None:
-        """A session that no client has, for a call that was handed over."""
-        await self.living.start(self._live, session)
+    def open(self, session_id: str, principal: str) -> Session:
+        """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
+        principal, context = principal_of(principal), self.context
+        rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
+        journal = CallJournal(context.journal, session_id, principal) if context.journal else None
+        sender = Sender(rules)
+        return Session(
+            id=session_id,
+            principal=principal,
+            context=context,
+            environment=self.environment,
+            budget=self.budget,
+            rules=rules,
+            sender=sender,
+            calls=SessionCalls(session_id, sender, context, journal),
+            all_calls=self.calls,
+            roots=allowed_roots(context.config, principal),
+        )
 
     async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
         """The session that this client continues, or a new one; attached to `outbox`. True if it was continued.
@@ -64,11 +98,11 @@ class Sessions:
             continued = known.is_continued_by(hello.last_seq)
             self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
-        session = open_session(self._new_id(wanted), principal, self.shared)
+        session = self.open(self._new_id(wanted), principal)
         self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
-        await self.living.start(self._live, session)
+        await self.nursery.start(self._live, session)
         return session, False
 
     async def _wanted(
@@ -86,7 +120,7 @@ class Sessions:
 
     async def _known(self, session_id: str) -> Session | None:
         """The session of this id, brought back from the journal if it is not among the living."""
-        journal = self.shared.journal
+        journal = self.context.journal
         known = session_id in self.table or session_id in self._unusable
         if known or journal is None:
             return self.table.get(session_id)
@@ -104,7 +138,7 @@ class Sessions:
     async def restore(self) -> None:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
         is broken costs no other anything. Raises StorageError."""
-        journal = self.shared.journal
+        journal = self.context.journal
         if journal is None:
             return
         for session_id in await journal.unfinished():
@@ -130,40 +164,67 @@ class Sessions:
             f"calls of {len(self._unusable)} of them cannot be read, and are not answered; the log names them, and what is"
             " wrong. Send the calls again"
         )
-        self.shared.facts.troubles.note("sessions", text)
+        self.problems.note("sessions", text)
 
     async def _bring_back(self, session_id: str, kept: KeptSession) -> None:
-        session = open_session(session_id, kept.calls[0].principal, self.shared)
+        session = self.open(session_id, kept.calls[0].principal)
         try:
-            unfinished = restore(session.rules, kept, self.shared.now())
+            unfinished = restore(session.rules, kept, self.context.clock.now())
         except (WireError, TypeError) as fault:
             self._leave_lying(session_id, fault)
+            return
+        if is_handle(session_id):  # work that goes on for no client
+            self._take_up_detached(session, unfinished)
             return
         session.acked_on_disk, session.spoken_to = kept.acked, True
         await self._note_base(session)
         if session_id in self.table:  # another connection was faster
             return
         self.table[session_id] = session
-        await self.living.start(self._live, session)
-        if session.running.ledger is not None:
-            for left in unfinished:
-                session.take_up(left, session.running.ledger, self.elsewhere)
+        await self.nursery.start(self._live, session)
+        for left in unfinished:
+            call, work = self._taken_up(session, left, State.RUNNING)
+            session.calls.add(call)
+            self.calls.begin(call, work)
         log.info(
             "session restored",
             extra={"session": session_id, "calls": len(kept.calls), "unfinished": len(unfinished)},
         )
 
+    def _take_up_detached(self, named: Session, unfinished: list[UnfinishedCall]) -> None:
+        """Work that goes on under a handle, of which it is all that the journal has under that name."""
+        for left in unfinished:
+            if named.id not in self.calls.detached:
+                call, work = self._taken_up(named, left, State.DETACHED)
+                call.handle = named.id
+                call.answer_to(DetachedCall(call, self.calls.detached, named.calls.journal))
+                self.calls.begin(call, work)
+
+    def _taken_up(self, session: Session, left: UnfinishedCall, state: State) -> tuple[Call, Work]:
+        """The call of an earlier daemon, and what has its outcome; that is a refusal if it could not be a call of this one."""
+        try:
+            planned = plan(left.request, self.context.config, self.environment.tools)
+        except ExaiError as why:
+            call = session.call_of(left.request, impossible(left.request, why), left.roots)
+            call.state = state
+            return call, run_tool
+        call = session.call_of(left.request, planned, session.allowed(map(str, left.roots)))
+        call.state = state
+        if state is State.DETACHED:
+            call.go_on_alone()
+        return call, work_for(call, left, session.calls.journal, self.predecessor)
+
     async def _note_base(self, session: Session) -> None:
         """The next daemon must give other numbers than this one, also if nothing else of this one's is written down."""
-        if self.shared.journal is not None:
+        if self.context.journal is not None:
             try:
-                await self.shared.journal.number_from(session.id, session.rules.last_seq)
+                await self.context.journal.number_from(session.id, session.rules.last_seq)
             except StorageError as fault:
                 log.error("numbers not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
 
     async def note_acks(self) -> None:
         """Tell the journal what the clients have acknowledged since the last time. Raises StorageError."""
-        journal = self.shared.journal
+        journal = self.context.journal
         due = [s for s in self.table.values() if s.rules.acked > s.acked_on_disk]
         acked = self._last_acks | {session.id: session.rules.acked for session in due}
         if journal is None or not acked:
@@ -177,7 +238,7 @@ class Sessions:
 
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
-            session.roots = allowed_roots(self.shared.config, session.principal, hello.roots)
+            session.roots = allowed_roots(self.context.config, session.principal, hello.roots)
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:
@@ -185,44 +246,35 @@ class Sessions:
         if wanted is not None and not taken:
             return wanted
         letters = "".join(secrets.choice(_BASE36) for _ in range(25))
-        return f"session_{self.shared.now() * 1000:.0f}_{letters}"
+        return f"session_{self.context.clock.now() * 1000:.0f}_{letters}"
 
     async def _live(  # noqa: ASYNC128 - hands task_status on
         self, session: Session, task_status: trio.TaskStatus[None]
     ) -> None:
-        """Run the session's calls until it is abandoned; then nobody can join it, and its calls are cancelled.
-
-        Raises nothing but Cancelled: a fault of ours costs this session its connection and its runs, and no other anything.
-        What the journal has of it is there for the client that comes back.
-        """
-        self.shared.figures.sessions += 1
+        """Keep the session until it is abandoned; then nobody can join it. Raises nothing but Cancelled."""
+        self.context.counters.sessions += 1
+        task_status.started()
         try:
-            await self._run(session, task_status)
-        except* Exception:
-            log.exception("session crashed", extra={"session": session.id})
-            if session.outbox is not None:
-                session.outbox.close(Farewell(INTERNAL, "the session crashed"))
+            await _until_abandoned(session)
         finally:
-            self.shared.figures.sessions -= 1
-
-    async def _run(self, session: Session, task_status: trio.TaskStatus[None]) -> None:
-        async with trio.open_nursery() as running:
-            session.begin(running)
-            task_status.started()
-            try:
-                await session.wait_abandoned()
-            finally:
-                session.end()  # before the nursery closes: nothing can be started in a closed one
-                del self.table[session.id]
-                if self.shared.journal is not None:
-                    self._last_acks[session.id] = session.rules.acked
-            running.cancel_scope.cancel(reason="the session's client did not come back")
+            session.end()
+            del self.table[session.id]
+            if self.context.journal is not None:
+                self._last_acks[session.id] = session.rules.acked
+            self.context.counters.sessions -= 1
 
     def outboxes(self) -> list[Outbox]:
         """Of all clients that are connected now."""
         return [session.outbox for session in self.table.values() if session.outbox is not None]
 
-    def leave_calls(self, why: ExaiError) -> None:
-        """Stop every call: what the next daemon may run again stays open, the rest ends with `why`."""
-        for session in self.table.values():
-            session.running.leave_all(why)
+
+async def _until_abandoned(session: Session) -> None:
+    """A fault of ours costs the session its connection, and no call anything."""
+    while True:
+        try:
+            return await session.wait_abandoned()
+        except Exception:
+            log.exception("session crashed", extra={"session": session.id})
+            if session.outbox is not None:
+                session.outbox.close(Farewell(INTERNAL, "the session crashed"))
+        await trio.sleep(_CRASHED_S)

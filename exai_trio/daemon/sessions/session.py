@@ -1,9 +1,7 @@
 """One client across its connections: its calls, its numbered frames, the connection it has now. No sockets here."""
 
 import logging
-import math
 from collections.abc import Iterable
-from functools import partial
 from pathlib import Path
 
 import attrs
@@ -16,148 +14,118 @@ from exai_trio.errors import (
     NotFoundError,
     ServiceUnavailableError,
 )
-from exai_trio.principals import principal_of
 from exai_trio.resilience.rate import Bucket
-from exai_trio.tools.arguments import parse
-from exai_trio.wire.handles import is_handle
+from exai_trio.system.change import Change
 from exai_trio.wire.messages import (
     CallCancelling,
     CallFailed,
     CallTool,
     Cancel,
     ErrorReply,
-    RequestId,
 )
-from exai_trio.wire.session import Again, Bounds, Refuse, SessionRules
+from exai_trio.wire.session import Again, Refuse, SessionRules
 
-from ..calls.call_journal import Ledger, Unfinished, key_of
-from ..calls.execution import Call
-from ..calls.lifecycle import Running
-from ..calls.limits import allowed_roots, longest, setting_of
-from ..calls.recovery import broken_off, may_run_again, outcome_from, outcome_of_a_rerun
+from ..calls.call import Call
+from ..calls.environment import CallEnvironment
+from ..calls.lifecycle import Calls
+from ..calls.limits import REQUESTS, allowed_roots
+from ..calls.plan import Plan, plan
+from ..calls.session_calls import SessionCalls
 from ..calls.wire_errors import as_fault
-from ..connections.rate_limits import REQUESTS
-from ..context import Shared
+from ..context import DaemonContext
 from ..delivery.outbox import Outbox
-from ..delivery.sender import Mail
-from ..takeover.predecessor import Elsewhere
-from .memory_budget import SESSION_BYTES
+from ..delivery.sender import Sender
+from .memory_budget import SESSION_BYTES, MemoryBudget
 
 log = logging.getLogger("exai.session")
-
-_LEAST_IDLE_S = 1.0
-_ENDING_S = 10.0  # for the last outcomes of a session whose client did not come back
 
 
 @structs.define(eq=False)
 class Session:
-    """Made by `open_session`, run by `Sessions`. All but the waits is one synchronous step.
+    """Made and run by `Sessions`. All but the waits is one synchronous step.
 
     `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
     """
 
     id: str
     principal: str
-    shared: Shared
+    context: DaemonContext
+    environment: CallEnvironment
+    budget: MemoryBudget
     rules: SessionRules
-    mail: Mail
-    running: Running
+    sender: Sender
+    calls: SessionCalls
+    all_calls: Calls
     requests: Bucket = attrs.field(factory=lambda: Bucket(REQUESTS))
     roots: tuple[Path, ...] = ()
     acked_on_disk: int = 0
     spoken_to: bool = False
+    _has_ended: bool = False
     _shed: bool = False
     _visits: int = 0
-    _nursery: trio.Nursery | None = None
-    _changed: trio.Event = attrs.field(factory=trio.Event)
+    _change: Change = attrs.field(factory=Change)
 
-    @property
-    def calls(self) -> dict[RequestId, Call]:
-        return self.running.calls
+    def __repr__(self) -> str:
+        state = "ended" if self._has_ended else "connected" if self.outbox else "away"
+        calls, held = len(self.calls.table), self.rules.held_bytes
+        return f"<Session {self.id} {state} calls={calls} held={held}>"
 
     @property
     def outbox(self) -> Outbox | None:
-        return self.mail.outbox
+        return self.sender.outbox
 
     def is_continued_by(self, last_seq: int) -> bool:
         """Whether a client that has numbers up to `last_seq` has them from this session, and not from one of the same id
         that is no more: the word that it was a new one may have been lost on its way."""
         return self.spoken_to and last_seq <= self.rules.last_seq
 
-    def begin(self, running: trio.Nursery) -> None:
-        """Calls run in this nursery from now on; whoever opened it ends them, and then calls `end`."""
-        self._nursery = running
-
     def end(self) -> None:
-        """No call can run any more; a connection that is still there hears so."""
-        self._nursery = None
+        """No call can be begun any more; a connection that is still there hears so."""
+        self._has_ended = True
 
     async def wait_abandoned(self) -> None:
-        """Return when no client has been there for EXAI_SESSION_GRACE_S, or when one left nothing to come back to.
-
-        A call that was handed over is not the client's to lose: its task is waited for.
-        """
-        if is_handle(self.id):
-            await self._wait_done()
-            return
+        """Return when no client has been there for EXAI_SESSION_GRACE_S, or when one left nothing to come back to. No call is open
+        here then. Cancelling leaves everything as it is."""
         while True:
             while self.outbox is not None:
-                await self._wait_change()
+                await self._change.wait()
             if not self.rules.holds_anything:
                 return
-            with trio.move_on_after(self.shared.config.session_grace_s) as grace:
-                await self._wait_change()
+            with trio.move_on_after(self.context.config.session_grace_s) as grace:
+                await self._change.wait()
             if self._may_go:
                 return
             # A daemon that was replaced lets its calls end: their clients have gone over.
-            abandoned = grace.cancelled_caught and not self.shared.draining.is_set()
+            abandoned = grace.cancelled_caught and not self.context.shutdown.draining
             if abandoned and self.outbox is None:
                 visits = self._visits
-                await self._end_calls()
-                await self.running.wait_dispensable()
+                self.calls.end_all(CallCancelled("the session ended: its client did not come back"))
+                await self.calls.wait_none()
                 if visits == self._visits:
                     return
 
     @property
     def _may_go(self) -> bool:
-        return self._shed and self.outbox is None and not self.running.holds_back
-
-    async def _wait_done(self) -> None:
-        """Return when no call has run here for a while: after a restart the session is there before its call."""
-        busy = True
-        while busy:
-            await self.running.wait_none()
-            await trio.sleep(max(_LEAST_IDLE_S, self.shared.config.session_grace_s))
-            busy = bool(self.running.busy)
-
-    async def _end_calls(self) -> None:
-        """Cancel every call and let the outcomes be kept; a client that comes back just now hears them."""
-        with trio.move_on_after(_ENDING_S):
-            self.running.end_all(CallCancelled("the session ended: its client did not come back"))
-            await self.running.wait_none()
-
-    async def _wait_change(self) -> None:
-        self._changed = trio.Event()
-        await self._changed.wait()
+        return self._shed and self.outbox is None and not self.calls.table
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
         self._shed = False
         self._visits += 1
-        self.mail.attach(outbox, protocol=protocol, last_seq=last_seq)
-        self._changed.set()
+        self.sender.attach(outbox, protocol=protocol, last_seq=last_seq)
+        self._change.tell()
 
     def detach(self, outbox: Outbox) -> None:
         """The connection is gone; calls go on."""
-        if self.mail.outbox is outbox:
-            self.mail.outbox = None
-            self._changed.set()
+        if self.sender.outbox is outbox:
+            self.sender.outbox = None
+            self._change.tell()
 
     @property
     def held_bytes(self) -> int:
         """Memory that the session takes, about."""
         box = self.outbox.held_bytes if self.outbox else 0
-        asked = sum(call.size for call in self.calls.values())
+        asked = sum(call.size for call in self.calls.table.values())
         return SESSION_BYTES + self.rules.held_bytes + box + asked
 
     def is_idle(self, since: float) -> bool:
@@ -167,11 +135,11 @@ class Session:
     def shed(self) -> bool:
         """Be rid of a client that does not read; once it is gone and no call runs, end. False if nothing could be done now."""
         if self.outbox is not None:
-            return self.outbox.expel(self.shared.config.ws_close_timeout)
-        if self._shed or self.running.holds_back or is_handle(self.id):
+            return self.outbox.expel(self.context.config.ws_close_timeout)
+        if self._shed or self.calls.table:
             return False
         self._shed = True
-        self._changed.set()
+        self._change.tell()
         return True
 
     def call_tool(self, request: CallTool, size: int, objection: ExaiError | None = None) -> None:
@@ -184,115 +152,63 @@ class Session:
             case Refuse(fault):
                 self._refuse(request, fault)
             case Again(frame, anew):
-                self.shared.figures.repeated += 1
-                if frame is not None and not self.mail.holds(request.request_id):
-                    self.mail.deliver(frame, kept=anew)
+                self.context.counters.repeated += 1
+                if frame is not None and not self.sender.holds(request.request_id):
+                    self.sender.deliver(frame, kept=anew)
             case _:
-                if isinstance(planned, Call) and self._nursery is not None:
-                    self.running.begin(planned)
-                    name = f"call {planned.tool.name}"
-                    self._nursery.start_soon(self.running.run, planned, name=name)
-
-    def take_up(self, left: Unfinished, ledger: Ledger, elsewhere: Elsewhere | None = None) -> None:
-        """A call that an earlier daemon accepted and did not end: wait for it where it still runs; or run it once more if
-        that is allowed; or say that it broke off. Only between `begin` and `end`."""
-        call = self._call_of(left.request, self._allowed(map(str, left.roots)))
-        running, nursery = self.running, self._nursery
-        if nursery is None:
-            return
-        there = elsewhere.find(self.id, key_of(left.request.request_id)) if elsewhere else None
-        if isinstance(call, Call) and there is not None:
-            call.timeout, call.attempt, call.accepted_at = left.timeout, left.attempts, left.at
-            call.started -= there.elapsed_s
-            running.begin(call)
-            work = partial(outcome_from, there, ledger)
-            nursery.start_soon(running.go_on, call, work, name=f"call {call.tool.name}")
-        elif isinstance(call, Call) and may_run_again(call, left.attempts):
-            call.timeout, call.attempt, call.accepted_at = left.timeout, left.attempts + 1, left.at
-            running.begin(call)
-            work = partial(outcome_of_a_rerun, ledger)
-            nursery.start_soon(running.go_on, call, work, name=f"call {call.tool.name}")
-        else:
-            why = broken_off(left.attempts) if isinstance(call, Call) else call
-            nursery.start_soon(running.break_off, left.request.request_id, why)
+                if isinstance(planned, Call):
+                    self.calls.add(planned)
+                    self.all_calls.begin(planned)
 
     def _refuse(self, request: CallTool, fault: ExaiError) -> None:
-        self.shared.figures.refused += 1
-        correlation_id = f"refused-{self.shared.figures.refused}"
+        self.context.counters.refused += 1
+        correlation_id = f"refused-{self.context.counters.refused}"
         failed = CallFailed(request_id=request.request_id, error=as_fault(fault, correlation_id))
         log.debug("call refused", extra={"code": fault.code, "correlation_id": correlation_id})
-        self.mail.deliver(self.rules.number(failed))
+        self.sender.deliver(self.rules.number(failed))
 
     def _plan(self, request: CallTool, size: int) -> Call | ExaiError:
         """The call that this request would be, or why it cannot be one."""
         try:
             self._check_room(size)
+            planned = plan(request, self.context.config, self.environment.tools)
         except ExaiError as objection:
             return objection
-        roots = self.roots if request.roots is None else self._allowed(request.roots)
-        return self._call_of(request, roots, size)
+        roots = self.roots if request.roots is None else self.allowed(request.roots)
+        return self.call_of(request, planned, roots, size)
 
-    def _allowed(self, named: Iterable[str]) -> tuple[Path, ...]:
-        return allowed_roots(self.shared.config, self.principal, named)
+    def allowed(self, named: Iterable[str]) -> tuple[Path, ...]:
+        return allowed_roots(self.context.config, self.principal, named)
 
-    def _call_of(
-        self, request: CallTool, roots: tuple[Path, ...], size: int = 0
-    ) -> Call | ExaiError:
-        try:
-            tool = self.shared.registry.get(request.name)
-            arguments = parse(tool, request.arguments)
-        except ExaiError as objection:
-            return objection
-        most = longest(self.shared.config, tool)
-        is_theirs = (request.timeout_s or most) < most
-        call = Call(
+    def call_of(
+        self, request: CallTool, planned: Plan, roots: tuple[Path, ...], size: int = 0
+    ) -> Call:
+        return Call(
             request=request,
+            plan=planned,
             session_id=self.id,
             principal=self.principal,
-            accepted_at=self.shared.now(),
-            tool=tool,
-            arguments=arguments,
-            timeout=min(most, request.timeout_s or most),
-            limited_by="timeout_s, which its client gave" if is_theirs else setting_of(tool),
             roots=roots,
-            emit=self.mail.offer,
-            shared=self.shared,
-            handle_after=self._handle_after(request),
+            recipient=self.calls,
+            context=self.context,
+            environment=self.environment,
+            changed=self.all_calls.changed,
+            accepted_at=self.context.clock.now(),
             size=size,
         )
-        if is_handle(self.id):
-            call.go_on_alone()
-        return call
-
-    def _handle_after(self, request: CallTool) -> float:
-        """Seconds after which a call is answered with a handle. A call that was handed over has nobody to answer."""
-        if is_handle(self.id):
-            return math.inf
-        asked = (self.shared.config.handle_after_s, request.handle_after_s)
-        return min((seconds for seconds in asked if seconds), default=math.inf)
 
     def _check_room(self, size: int) -> None:
-        if self.shared.draining.is_set() or self._nursery is None:
+        if self.context.shutdown.draining or self._has_ended:
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
-        self.shared.burden.check(self.held_bytes, size)
+        self.budget.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel) -> None:
         """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND."""
-        call = self.calls.get(request.request_id)
-        if call is None:
+        call = self.calls.table.get(request.request_id)
+        if call is None or not call.is_cancellable:
             fault = NotFoundError("no call with this request_id is running")
             error = as_fault(fault, "cancel")
-            self.mail.send(ErrorReply(request_id=request.request_id, error=error))
+            self.sender.send(ErrorReply(request_id=request.request_id, error=error))
             return
-        self.mail.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
+        self.sender.deliver(self.rules.number(CallCancelling(request_id=request.request_id)))
         call.end(CallCancelled("the client cancelled the call"))
-
-
-def open_session(session_id: str, principal: str, shared: Shared) -> Session:
-    """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
-    principal = principal_of(principal)
-    rules = SessionRules(bounds=Bounds(running=shared.config.ws_session_max_inflight))
-    ledger = Ledger(shared.journal, session_id, principal) if shared.journal else None
-    mail = Mail(rules)
-    running, roots = Running(mail, shared, ledger), allowed_roots(shared.config, principal)
-    return Session(session_id, principal, shared, rules, mail, running, roots=roots)

@@ -18,7 +18,7 @@ _MOST_READ: Final = 65_536  # bytes
 
 
 @structs.frozen(kw_only=True)
-class Bequeathed:
+class TransferredCall:
     """A call that runs in the old daemon; `request` is its id as the journal writes it."""
 
     session: str
@@ -34,13 +34,13 @@ class Word:
     frame: str
 
 
-def line(said: list[Bequeathed] | Word) -> str:
+def line(said: list[TransferredCall] | Word) -> str:
     return msgspec.json.encode(said).decode() + "\n"
 
 
-def calls_of(said: bytes) -> list[Bequeathed]:
+def calls_of(said: bytes) -> list[TransferredCall]:
     """Raises msgspec.MsgspecError."""
-    return msgspec.json.decode(said, type=list[Bequeathed])
+    return msgspec.json.decode(said, type=list[TransferredCall])
 
 
 def word_of(said: bytes) -> Word:

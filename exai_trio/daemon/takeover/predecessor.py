@@ -1,7 +1,6 @@
 """Calls that run in the daemon that we replaced: what it says of them, and what becomes of them when it is gone."""
 
 import logging
-from typing import Final
 
 import attrs
 import msgspec
@@ -11,74 +10,74 @@ from exai_trio import structs
 from exai_trio.wire.codec import WireError, decode_daemon, encode
 from exai_trio.wire.messages import CallFailed, CallResult, Cancel, Progress, StreamChunk
 
+from ..calls.call import Call, Outcome
 from ..calls.call_journal import key_of
-from ..calls.execution import Call, Outcome, failure_of
-from .messages import Bequeathed, Lines, Word, calls_of, line, word_of
+from .messages import Lines, TransferredCall, Word, calls_of, line, word_of
 
-log = logging.getLogger("exai.elsewhere")
-
-_LIST_S: Final = 10.0  # an old daemon's disk may take its last writes for so long
+log = logging.getLogger("exai.predecessor")
 
 
 @structs.define(eq=False)
-class Remote:
+class RemoteCall:
     """One call there. `call` is what clients see of it here; `ended` is set with its outcome, or without one when the
     old daemon is gone."""
 
     elapsed_s: float
     session: str
-    elsewhere: "Elsewhere"
+    predecessor: "Predecessor"
     call: Call | None = None
-    outcome: Outcome | None = None
+    heard: Outcome | None = None
     ended: trio.Event = attrs.field(factory=trio.Event)
 
-    async def outcome_of(self, call: Call) -> Outcome | None:
-        """What becomes of it there; None if that will never be known. A client's cancel ends it in both places."""
+    async def outcome(self, call: Call) -> Outcome | None:
+        """What becomes of it there; None if that will never be known. Cancelled because a client withdrew the call, it has it ended
+        there too."""
         self.call = call
-        with call.scope:
+        try:
             await self.ended.wait()
-        if call.scope.cancelled_caught:
-            if not call.left:
-                self.elsewhere.cancel(self.session, call)
-            return failure_of(call)
-        return self.outcome
+        except trio.Cancelled:
+            if call.ending is not None and not call.is_left:
+                self.predecessor.cancel(self.session, call)
+            raise
+        return self.heard
 
     def hear(self, message: object) -> None:
         match message:
             case CallResult() | CallFailed():
-                self.outcome = message
+                self.heard = message
                 self.ended.set()
             case Progress() if self.call is not None:
                 self.call.stage(message.stage, message.message)
             case StreamChunk() if self.call is not None:
-                self.call.emit(message)
+                self.call.recipient.offer(message)
             case _:
                 pass
 
 
 @structs.define(eq=False)
-class Elsewhere:
+class Predecessor:
     """The daemon that we replaced, until its last call has ended. `run` hears it; without that nothing ends."""
 
     stream: trio.abc.Stream
     _lines: Lines = attrs.field(default=attrs.Factory(lambda s: Lines(s.stream), takes_self=True))
-    _calls: dict[tuple[str, str], Remote] = attrs.field(factory=dict[tuple[str, str], Remote])
+    _calls: dict[tuple[str, str], RemoteCall] = attrs.field(
+        factory=dict[tuple[str, str], RemoteCall]
+    )
     _say: trio.MemorySendChannel[str] | None = None
 
     async def wait_left(self) -> None:
         """Return when it has said which calls run there, or is gone: in either case it leaves the home now."""
-        with trio.move_on_after(_LIST_S):
-            said = await self._lines.next()
-            try:
-                for one in calls_of(said or b"[]"):
-                    self._note(one)
-            except msgspec.MsgspecError:
-                log.exception("calls of the old daemon not understood")
+        said = await self._lines.next()
+        try:
+            for one in calls_of(said or b"[]"):
+                self._note(one)
+        except msgspec.MsgspecError:
+            log.exception("calls of the old daemon not understood")
 
-    def _note(self, one: Bequeathed) -> None:
-        self._calls[one.session, one.request] = Remote(one.elapsed_s, one.session, self)
+    def _note(self, one: TransferredCall) -> None:
+        self._calls[one.session, one.request] = RemoteCall(one.elapsed_s, one.session, self)
 
-    def find(self, session: str, request: str) -> Remote | None:
+    def find(self, session: str, request: str) -> RemoteCall | None:
         """The call there, if it can still be heard of."""
         return self._calls.get((session, request))
 
@@ -92,7 +91,7 @@ class Elsewhere:
                 log.warning("call not cancelled in the old daemon")
 
     async def run(self) -> None:
-        """Until the old daemon is gone; then no call there has an outcome that is not here."""
+        """Until the old daemon is gone; then no call there has an outcome that is not here, and what has none will never have one."""
         # Cancellations: one for each call at most.
         self._say, saying = trio.open_memory_channel[str](max(1, len(self._calls)))
         try:
@@ -102,10 +101,9 @@ class Elsewhere:
                     self._take(said)
                 legs.cancel_scope.cancel(reason="the old daemon is gone")
         finally:
-            gone = [one for one in self._calls.values() if not one.ended.is_set()]
-            self._calls.clear()
-            for one in gone:
-                one.ended.set()
+            gone = [key for key, one in self._calls.items() if one.heard is None]
+            for key in gone:
+                self._calls.pop(key).ended.set()
             log.info("the old daemon is gone", extra={"unanswered": len(gone)})
 
     async def _speak(self, saying: trio.MemoryReceiveChannel[str]) -> None:

@@ -13,14 +13,15 @@ from collections.abc import Generator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
 
-log = logging.getLogger("exai.handover")
+from ..context import Shutdown
+
+log = logging.getLogger("exai.takeover")
 
 _NAME = "handover.sock"
 _SOCKETS, _TAKEN = b"s", b"t"
@@ -28,18 +29,6 @@ _MOST_SOCKETS = 16
 _ANSWER_S = 5.0  # for each side's next word
 _AGAIN_S = 0.1
 _INT = array.array("i").itemsize
-
-
-@structs.define(eq=False)
-class Ending:
-    """That this daemon is to end, and the way to the one that has taken its place."""
-
-    stop: trio.Event = attrs.field(factory=trio.Event)
-    successor: trio.SocketStream | None = None
-
-    @property
-    def replaced(self) -> bool:
-        return self.successor is not None
 
 
 @structs.frozen(kw_only=True)
@@ -53,7 +42,7 @@ class Taken:
 async def offer(
     listeners: Sequence[trio.SocketListener],
     config: Config,
-    ending: Ending,
+    shutdown: Shutdown,
     task_status: trio.TaskStatus[None],
 ) -> None:
     """Wait for a successor in the home that we own; give it the sockets and note that we end.
@@ -68,15 +57,15 @@ async def offer(
             task_status.started()
             return
         task_status.started()
-        while not ending.replaced:
+        while not shutdown.replaced:
             try:
                 successor, _ = await door.accept()
             except OSError as fault:  # no descriptors left, as a rule: a successor has patience
                 log.warning("successor not heard", extra={"fault": str(fault)})
                 await trio.sleep(_AGAIN_S)
             else:
-                ending.successor = await _given(successor, listeners)
-        ending.stop.set()
+                shutdown.successor = await _given(successor, listeners)
+        shutdown.stop.set()
 
 
 async def _given(

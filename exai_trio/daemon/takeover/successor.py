@@ -18,104 +18,150 @@ from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import Bye, Cancel, Progress, StreamChunk
 
+from ..calls.call import Call, Delivery, Outcome
 from ..calls.call_journal import key_of
-from ..calls.execution import Call, Outcome
-from ..context import Shared
+from ..calls.lifecycle import Calls
+from ..calls.session_calls import SessionCalls
+from ..calls.states import State
+from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.registry import Sessions
 from ..sessions.session import Session
-from .messages import Bequeathed, Lines, Word, line, word_of
+from .messages import Lines, TransferredCall, Word, line, word_of
 
-log = logging.getLogger("exai.heir")
+log = logging.getLogger("exai.successor")
 
-_SETTLE_S = 4.0  # for what is on its way to the disk; a call that it does not take by then is not bequeathed
+_SETTLE_S = 30.0  # for what is on its way to the disk; a disk that takes longer is taken for one that is gone
+_ACKS_S = 4.0
 _LAST_WORDS_S = 5.0
 
 
 @structs.frozen(eq=False)
-class Heir:
-    """The successor, as the daemon knows it that leaves. What it is told waits in `box`."""
+class Transferred:
+    """The Recipient of a call whose outcome the successor keeps. `here` hears it too: a client of protocol 1 does not go over."""
+
+    box: Outbox
+    name: str
+    here: SessionCalls | None
+    is_journalled: bool = True
+    is_kept: bool = True
+    is_settled: bool = True
+
+    def offer(self, message: Progress | StreamChunk) -> None:
+        self.box.offer(line(Word(session=self.name, frame=encode(message))))
+        if self.here is not None:
+            self.here.offer(message)
+
+    def take(self, call: Call, outcome: Outcome) -> Delivery:
+        tell = partial(self.box.put, line(Word(session=self.name, frame=encode(outcome))))
+        if self.here is not None:
+            self.here.number(call, outcome)
+            self.here.sender.release(call.wire_id)
+        return Delivery(None, tell)
+
+    def forget(self, call: Call) -> None:
+        if self.here is not None:
+            self.here.forget(call)
+
+
+@structs.define(eq=False)
+class Successor:
+    """The successor, as the daemon knows it that leaves. What it is told waits in `box`; `transferred` has the calls whose
+    outcomes it waits for, by session and request."""
 
     sessions: Sessions
     stream: trio.abc.Stream
     box: Outbox = attrs.field(factory=Outbox)
-    handed_on: list[Bequeathed] = attrs.field(factory=list[Bequeathed])
+    transferred: dict[tuple[str, str], Call] = attrs.field(factory=dict[tuple[str, str], Call])
 
     @property
-    def shared(self) -> Shared:
-        return self.sessions.shared
+    def context(self) -> DaemonContext:
+        return self.sessions.context
+
+    @property
+    def calls(self) -> Calls:
+        return self.sessions.calls
 
     async def take_all(self, let_go: Callable[[], None]) -> None:
         """Send the clients away, leave the home by `let_go`, and return when no call runs here any more.
 
         Cancelled, it leaves the calls open in the journal.
         """
-        self.shared.draining.set()
+        self.context.shutdown.draining = True
         for outbox in self.sessions.outboxes():
             outbox.put(encode(Bye(reason="draining", retry_after_s=0.0)))
         await self._settle()
-        bequeathed = self._bequeath()
+        staying = self._send_away()
         let_go()
-        log.info("replaced", extra={"running": self.shared.figures.running})
+        log.info("replaced", extra={"running": self.context.counters.running})
         async with trio.open_nursery() as leaving:
             leaving.start_soon(self._hear, leaving.cancel_scope)
             leaving.start_soon(self._tell, leaving.cancel_scope)
-            async with trio.open_nursery() as staying:
-                for session in list(self.sessions.table.values()):
-                    if session.id not in bequeathed:
-                        staying.start_soon(see_out, session)
-            await self.shared.wait_quiet()
+            leaving.start_soon(self._end_what_stays)
+            async with trio.open_nursery() as seen_out:
+                for session in staying:
+                    seen_out.start_soon(_see_out, session)
+            await self.context.counters.wait_no_call()
             self.box.close(Farewell())
 
     async def _settle(self) -> None:
-        """What was accepted or has ended just now is on disk, and so is what the clients have."""
-        with trio.move_on_after(_SETTLE_S):
+        """Return when every call in the journal is transferred, so that nothing of them can be written here any more: what is
+        on its way to the disk is waited for. A disk that takes too long ends all calls here, as if we had been killed: the
+        successor finds them open."""
+        with trio.move_on_after(_SETTLE_S) as patience:
             await trio.lowlevel.checkpoint()
-            for session in list(self.sessions.table.values()):
-                if session.running.is_kept:
-                    await self._settle_one(session)
-            try:
+            while self._transfer_settled():
+                await self.calls.changed.wait()
+        if patience.cancelled_caught:
+            log.error("calls are cut, since the disk does not take them")
+            self.calls.cut()
+            self.transferred.clear()
+        try:
+            with trio.move_on_after(_ACKS_S):
                 await self.sessions.note_acks()
-            except StorageError as fault:
-                log.warning("acknowledgements not journalled", extra={"fault": fault.message})
+        except StorageError as fault:
+            log.warning("acknowledgements not journalled", extra={"fault": fault.message})
 
-    async def _settle_one(self, session: Session) -> None:
-        """Calls that end meanwhile must not go to the disk any more, or this would not end under load."""
-        self._hand_on_all(session)
-        while not session.running.is_settled:
-            await session.mail.wait_let_go()
-            self._hand_on_all(session)
-        await session.running.wait_kept()
+    def _transfer_settled(self) -> bool:
+        """Calls that end from now on must not go to the disk any more, or there were no end of it under load. True if something
+        is still on its way there."""
+        journalled = [call for call in self.calls.open if call.is_journalled]
+        for call in journalled:
+            if call.is_settled:
+                self._transfer(call)
+        return any(call.state is not State.TRANSFERRED for call in journalled)
 
-    def _bequeath(self) -> set[str]:
-        """Calls that the successor finds in the journal are its own from this step on. Returns the sessions that go over."""
-        gone: set[str] = set()
+    def _transfer(self, call: Call) -> None:
+        home = call.recipient
+        self.transferred[home.name, key_of(call.wire_id)] = call
+        here = home if isinstance(home, SessionCalls) and not home.is_kept else None
+        call.advance("transferred")
+        call.answer_to(Transferred(self.box, home.name, here))
+        if here is not None:
+            here.add(call)
+
+    def _send_away(self) -> list[Session]:
+        """The successor is told what runs here, and clients that can go there are sent. Returns the sessions of those that cannot."""
+        calls = self.transferred.items()
+        told = [
+            TransferredCall(session=name, request=request, elapsed_s=call.elapsed)
+            for (name, request), call in calls
+        ]
+        self.box.put_first(line(told))
+        staying: list[Session] = []
         for session in self.sessions.table.values():
-            if session.running.is_settled and session.running.is_kept:
-                gone.add(session.id)
-                self._hand_on_all(session)
-                if session.outbox is not None:
-                    session.outbox.close(Farewell(SERVICE_RESTART, "draining"))
-        self.box.put_first(line(self.handed_on))
-        return gone
+            if not session.calls.is_kept:
+                staying.append(session)
+            elif session.outbox is not None:
+                session.outbox.close(Farewell(SERVICE_RESTART, "draining"))
+        return staying
 
-    def _hand_on_all(self, session: Session) -> None:
-        """The outcomes of all calls that are on disk by now go to the successor."""
-        for call in session.calls.values():
-            if call.bequeathed is None and session.running.is_accepted(call.wire_id):
-                self.handed_on.append(self._hand_on(session.id, call))
-
-    def _hand_on(self, session_id: str, call: Call) -> Bequeathed:
-        call.emit = partial(self._offer, session_id)
-        call.bequeathed = partial(self._conclude, session_id)
-        request = key_of(call.wire_id)
-        return Bequeathed(session=session_id, request=request, elapsed_s=call.elapsed)
-
-    def _offer(self, session_id: str, message: Progress | StreamChunk) -> None:
-        self.box.offer(line(Word(session=session_id, frame=encode(message))))
-
-    def _conclude(self, session_id: str, outcome: Outcome) -> None:
-        self.box.put(line(Word(session=session_id, frame=encode(outcome))))
+    async def _end_what_stays(self) -> None:
+        """What no successor can answer has EXAI_DRAIN_S."""
+        await trio.sleep(self.context.config.drain_s)
+        for call in self.calls.open:
+            if not isinstance(call.recipient, Transferred) or call.recipient.here is not None:
+                call.end(interrupted(0.0))
 
     async def _tell(self, leaving: trio.CancelScope) -> None:
         """Until the last outcome is on its way, or the successor is gone."""
@@ -131,10 +177,10 @@ class Heir:
         lines = Lines(self.stream)
         while (said := await lines.next()) is not None:
             self._take(said)
-        log.warning("the successor is gone", extra={"running": self.shared.figures.running})
-        self.sessions.leave_calls(interrupted(None))
+        log.warning("the successor is gone", extra={"running": self.context.counters.running})
+        self.calls.leave_all(interrupted(None))
         with trio.move_on_after(_LAST_WORDS_S):
-            await self.shared.wait_quiet()
+            await self.context.counters.wait_no_call()
         leaving.cancel(reason="the successor is gone")
 
     def _take(self, said: bytes) -> None:
@@ -144,20 +190,16 @@ class Heir:
         except (msgspec.MsgspecError, WireError):
             log.exception("successor not understood")
             return
-        session = self.sessions.table.get(word.session)
-        if session is not None and isinstance(frame, Cancel):
-            call = session.calls.get(frame.request_id)
+        if isinstance(frame, Cancel):
+            call = self.transferred.get((word.session, key_of(frame.request_id)))
             if call is not None:
                 call.end(CallCancelled("the client cancelled the call"))
 
 
-async def see_out(session: Session) -> None:
-    """A client that cannot go over (of protocol 1, or without a journal) hears its outcomes here, for EXAI_DRAIN_S."""
-    with trio.move_on_after(session.shared.config.drain_s):
-        await session.running.wait_none()
-    session.running.leave_all(interrupted(0.0), but_handed_on=True)
-    with trio.move_on_after(_LAST_WORDS_S):
-        await session.running.wait_none()
+async def _see_out(session: Session) -> None:
+    """A client that cannot go over (of protocol 1, or without a journal) hears its outcomes here."""
+    with trio.move_on_after(session.context.config.drain_s + _LAST_WORDS_S):
+        await session.calls.wait_none()
     if session.outbox is not None:
         session.outbox.close(Farewell(SERVICE_RESTART, "draining"))
 

@@ -16,6 +16,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
+from exai_trio.system.change import Change
 
 T = TypeVar("T")
 
@@ -61,7 +62,7 @@ class GroupCommit:
     _unsettled: int = 0  # given to the thread and not settled yet; at 0 it is idle
     _closed: bool = False
     flush_by: float = inf
-    _room: trio.Event = attrs.field(factory=trio.Event)
+    _room: Change = attrs.field(factory=Change)
 
     async def write(self, work: Callable[[Any], T], *, whole: bool = False) -> T:
         """Have `work` done in the next batch. Cancelling before it is accepted leaves nothing done; after that it is done whole.
@@ -117,7 +118,7 @@ class GroupCommit:
         """Nothing is accepted from now on; what waits is written, and then `run` ends."""
         self._closed = True
         self._waiting.put(None)
-        self._make_room()
+        self._room.tell()
 
     @property
     def last_moment(self) -> float:
@@ -147,11 +148,7 @@ class GroupCommit:
         self._unsettled -= len(batch)
         for write in batch:
             write.settled.set()
-        self._make_room()
-
-    def _make_room(self) -> None:
-        self._room.set()
-        self._room = trio.Event()
+        self._room.tell()
 
     def _refuse_rest(self) -> None:
         rest = [*self._batch, *self._at_hand(QUEUE_LENGTH)]

@@ -300,7 +300,7 @@ async def test_a_cancel_that_was_taken_is_not_undone_by_the_drain(house, autojum
             await client.say(Cancel(request_id="r1"))
             await client.hear_until(CallCancelling)
             last = client.last_seq
-        daemon.sessions.leave_calls(interrupted(0.0))
+        daemon.calls.leave_all(interrupted(0.0))
         await trio.sleep(2)
     async with (
         house(journal) as second,

@@ -238,7 +238,7 @@ async def test_more_calls_than_the_session_allows_are_refused_the_accepted_ones_
     refused = [o for o in outcomes.values() if isinstance(o, CallFailed)]
     assert {"OVER_CAPACITY"} == {o.error.code for o in refused}
     assert all(o.error.retry_after_s for o in refused)
-    assert daemon.naps.finished == many - len(refused) == daemon.shared.figures.accepted >= 8
+    assert daemon.naps.finished == many - len(refused) == daemon.counters.accepted >= 8
 
 
 async def test_calls_over_the_daemons_limit_wait_and_say_so(house, autojump_clock):
@@ -273,7 +273,7 @@ async def test_the_wait_for_a_provider_is_told_apart_from_the_work(house, autoju
         await client.nap(seconds=5.0)
         await client.hear_until(CallAccepted)
         for _ in range(2):
-            daemon.sessions.table["win"].calls["r1"].waited_for_provider("glm", 1.5)
+            daemon.sessions.table["win"].calls.table["r1"].waited_for_provider("glm", 1.5)
         outcome = await client.hear_until(CallResult)
 
     metrics = outcome.outputs[0].metadata["latency_metrics"]
@@ -286,7 +286,7 @@ async def test_the_first_reason_for_which_a_call_is_ended_counts(house, autojump
     async with house(durability="off") as daemon, daemon.connect(session_id="win") as (client, _):
         await client.nap(seconds=5.0)
         await client.hear_until(CallAccepted)
-        call = daemon.sessions.table["win"].calls["r1"]
+        call = daemon.sessions.table["win"].calls.table["r1"]
         call.end(CallCancelled("the client"))
         call.end(CallInterrupted("the daemon"))
         outcome = await client.hear_until(CallFailed)
@@ -350,7 +350,7 @@ async def test_each_call_leaves_one_line_in_the_call_log(house, autojump_clock):
         await client.hear_until(CallResult)
         await client.nap("r2", fault="x")
         await client.hear_until(CallFailed)
-        lines = daemon.shared.call_log.waiting
+        lines = daemon.environment.logs.metrics.waiting
 
     assert [("nap", True, ""), ("nap", False, "INTERNAL_ERROR")] == [
         (line.name, line.ok, line.code) for line in lines
@@ -358,5 +358,5 @@ async def test_each_call_leaves_one_line_in_the_call_log(house, autojump_clock):
     assert 1.5 <= lines[0].lat < 1.6
     assert ("call_tool", "window", "") == (lines[0].op, lines[0].sess, lines[0].prov)
     assert [(True, {"seconds": 1.5}), (False, {"fault": "x"})] == [
-        (line.ok, line.arguments) for line in daemon.shared.toolcalls.waiting
+        (line.ok, line.arguments) for line in daemon.environment.logs.toolcalls.waiting
     ]

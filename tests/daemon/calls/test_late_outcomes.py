@@ -31,12 +31,12 @@ async def test_an_outcome_that_was_given_is_written_as_soon_as_the_disk_takes_it
         journal.full = True
         await client.hear_until((CallResult, CallFailed))
         unwritten = await journal.unfinished()
-        running = daemon.sessions.table["win"].running
-        held_back = [running.holds_back]
+        open_calls = daemon.sessions.table["win"].calls.table
+        held_back = [bool(open_calls)]
         journal.full = False
         await trio.sleep(2)
         written = await journal.unfinished()
-        held_back.append(running.holds_back)
+        held_back.append(bool(open_calls))
 
     assert (("win",), ()) == (unwritten, written)
     assert [True, False] == held_back
@@ -52,7 +52,7 @@ async def test_an_outcome_whose_call_no_file_has_is_given_at_once(house, autojum
         begin = trio.current_time()
         await client.hear_until(CallResult)
         took = trio.current_time() - begin
-        held_back = daemon.sessions.table["win"].running.holds_back
+        held_back = daemon.sessions.table["win"].calls.table
 
     assert took < 2
     assert not held_back
@@ -91,7 +91,7 @@ async def test_a_call_that_was_refused_for_the_disk_is_not_running(house, autoju
         refused = await client.hear_until(CallFailed)
         await client.say(Cancel(request_id="r1"))
         answer = await client.hear()
-        figures = daemon.shared.figures
+        figures = daemon.counters
 
     assert refused.error.retry_after_s > 0
     assert "NOT_FOUND" == answer.error.code

@@ -8,7 +8,7 @@ import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon.calls.execution import Call
+from exai_trio.daemon.calls.call import Call
 from exai_trio.daemon.calls.limits import setting_of
 from exai_trio.settings.table import SETTINGS
 from exai_trio.tools.base import Answer, Tool
@@ -129,7 +129,7 @@ async def test_a_restart_leaves_it_that_time(talking, autojump_clock, journal):
     async with talking(journal=journal) as first, first.connect() as (client, _):
         handle = json.loads((await said(client, silent=90.0, handle_after_s=1.0)).outputs[0].text)
     async with talking(journal=journal) as second:
-        (again,) = second.sessions.table[handle["call_id"]].calls.values()
+        again = second.calls.detached[handle["call_id"]].call
 
         assert isinstance(again, Call)
         assert max(config.glm_stream_timeout, config.kimi_stream_timeout) == again.timeout

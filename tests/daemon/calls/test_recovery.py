@@ -201,7 +201,7 @@ async def test_the_drain_leaves_long_calls_to_the_next_daemon(house, journal, au
         await client.nap(seconds=20.0)
         await client.hear_until(CallAccepted)
         last = client.last_seq
-        first.connections.start_soon(drain, first.shared, first.sessions, first.connections)
+        first.connections.start_soon(drain, first.sessions, first.connections)
         with pytest.raises(PeerGone) as gone:
             await client.hear_until(CallFailed)
     async with house(journal) as second, second.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
@@ -433,7 +433,7 @@ async def test_a_session_that_cannot_be_read_costs_no_other_anything(house, auto
     journal.broken = "bbb"
     async with house(journal) as second:
         restored = second.sessions.restored
-        troubles = second.shared.facts.troubles.told()
+        troubles = second.report.problems.told()
         await trio.sleep(11)
 
     assert restored
@@ -461,7 +461,7 @@ async def test_a_restart_cut_at_any_step_loses_nothing(house, cancel_at_every_st
         journal, daemon = state.pop("journal"), state.pop("daemon", None)
         (call,) = journal._calls.values()
         if daemon is not None:
-            assert (0, 24) == (daemon.shared.figures.running, daemon.free_permits)
+            assert (0, 24) == (daemon.counters.running, daemon.free_permits)
             assert daemon.naps.started <= call.attempts - 1
             assert call.outcome is None or daemon.naps.finished == 1
 

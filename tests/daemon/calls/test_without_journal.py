@@ -47,15 +47,15 @@ async def test_without_a_disk_reports_are_given(house, autojump_clock):
         status, work = await asked(client, "status"), await asked(client, "nap")
         again = await asked(client, "status")
         took = trio.current_time()
-        held_back = daemon.sessions.table["win"].running.holds_back
-        refused = daemon.shared.figures.refused
+        held_back = daemon.sessions.table["win"].calls.table
+        refused = daemon.counters.refused
 
     assert isinstance(accepted, CallAccepted)
     assert "r" == answered.request_id
     assert (True, True, False, True) == (answered.ok, status.ok, work.ok, again.ok)
     assert "not_journalled" == work.error.details["reason"]
     assert took < 1
-    assert (False, 1) == (held_back, refused)
+    assert ({}, 1) == (held_back, refused)
 
 
 async def test_a_report_does_not_wait_for_a_disk_that_hangs(house, autojump_clock):

@@ -6,7 +6,7 @@ from trio.testing import lockstep_stream_pair
 
 from exai_trio.config import Config
 from exai_trio.daemon.delivery.outbox import Outbox
-from exai_trio.daemon.sessions.memory_budget import SHARE_BYTES, Burden, Weight
+from exai_trio.daemon.sessions.memory_budget import SHARE_BYTES, MemoryBudget, Weight
 from exai_trio.errors import OverCapacityError
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
@@ -40,17 +40,17 @@ def echo(request_id, prompt=LARGE):
 )
 def test_the_heaviest_of_those_that_do_not_read_go_first(weights, gone):
     """Idle ones hold 100 at most, all together 200; who goes makes room down to three quarters."""
-    burden = Burden(200, idle=100)
+    budget = MemoryBudget(200, idle=100)
 
-    assert gone == burden.look([Weight(*one) for one in weights])
+    assert gone == budget.look([Weight(*one) for one in weights])
 
 
 def test_when_memory_is_short_only_what_is_large_is_refused():
     """A client that holds little may go on; a large request, or one of a client that holds much, waits."""
-    short = Burden(10 * SHARE_BYTES, held=10 * SHARE_BYTES)
+    short = MemoryBudget(10 * SHARE_BYTES, held=10 * SHARE_BYTES)
 
     short.check(1000, 1000)
-    Burden(10 * SHARE_BYTES).check(SHARE_BYTES, SHARE_BYTES)
+    MemoryBudget(10 * SHARE_BYTES).check(SHARE_BYTES, SHARE_BYTES)
     for held, size in ((1000, SHARE_BYTES), (SHARE_BYTES, 1000)):
         with pytest.raises(OverCapacityError):
             short.check(held, size)
@@ -61,13 +61,13 @@ def test_all_calls_that_may_run_at_once_find_room(calls, most):
     """As much as they may bring, and never less than 128 MiB."""
     config = Config(ws_global_max_inflight=calls, tool_call_max_size=10_000_000)
 
-    assert most == Burden.of(config).most
+    assert most == MemoryBudget.of(config).most
 
 
 async def test_a_client_that_takes_its_time_is_not_idle_yet(house, autojump_clock):
     """Only one that has had the same frames in hand for a second is cut off."""
     async with house() as daemon, daemon.connect(session_id="win"):
-        daemon.shared.burden.idle = 100_000
+        daemon.sessions.budget.idle = 100_000
         box = Outbox()
         daemon.sessions.table["win"].attach(box, protocol=2, last_seq=0)
         box.put(LARGE)
@@ -97,7 +97,7 @@ async def test_an_expelled_box_gives_its_last_words_and_nothing_after(autojump_c
 async def test_a_session_weighs_what_waits_for_its_client_and_what_its_calls_brought(
     house, autojump_clock
 ):
-    """Both count for the burden, as long as they are there."""
+    """Both count for the budget, as long as they are there."""
     async with house() as daemon, daemon.connect(session_id="win") as (client, _):
         session = daemon.sessions.table["win"]
         await client.nap(seconds=5.0, fault=LARGE)
@@ -116,7 +116,7 @@ async def test_a_session_weighs_what_waits_for_its_client_and_what_its_calls_bro
 async def test_a_client_that_reads_nothing_is_cut_off_and_loses_nothing(house, autojump_clock):
     """Within seconds; its session leaves the memory, a neighbour does not notice, and all comes when it is back, once."""
     async with house(ws_ping_timeout=60.0) as daemon:
-        daemon.shared.burden.idle = 1_000_000
+        daemon.sessions.budget.idle = 1_000_000
         asked = [f"r{number}" for number in range(8)]
         async with daemon.connect() as (other, _):
             async with daemon.connect(lockstep_stream_pair, session_id="deaf") as (deaf, _):
@@ -130,7 +130,7 @@ async def test_a_client_that_reads_nothing_is_cut_off_and_loses_nothing(house, a
                     assert isinstance(await other.hear(), Pong)
                 took = trio.current_time() - start
             await trio.sleep(0.3)
-            held = daemon.shared.burden.held
+            held = daemon.sessions.budget.held
             async with daemon.connect(session_id="deaf", last_seq=0) as (back, ack):
                 heard = [await back.hear() for _ in range(16)]
                 await back.say(Ping())
@@ -214,7 +214,7 @@ async def test_a_client_may_cancel_though_it_has_much_to_read(house, autojump_cl
 async def test_what_a_client_that_is_away_has_missed_leaves_the_memory(house, autojump_clock):
     """Long before its grace is over; it is there again when the client is."""
     async with house() as daemon:
-        daemon.shared.burden.idle = 1_000_000
+        daemon.sessions.budget.idle = 1_000_000
         async with daemon.connect(session_id="win") as (client, _):
             await client.say(*(echo(f"r{number}") for number in range(4)))
             for _ in range(8):
@@ -232,7 +232,7 @@ async def test_what_a_client_that_is_away_has_missed_leaves_the_memory(house, au
 async def test_a_running_call_keeps_its_session(house, autojump_clock):
     """It is not thrown away for memory: the session ends once its outcome is kept."""
     async with house() as daemon:
-        daemon.shared.burden.idle = 1_000_000
+        daemon.sessions.budget.idle = 1_000_000
         async with daemon.connect(session_id="win") as (client, _):
             await client.say(*(echo(f"r{number}") for number in range(4)))
             await client.nap("long", seconds=30.0)
@@ -267,7 +267,7 @@ async def test_a_client_that_reads_and_never_acknowledges_is_told_goodbye(house,
 async def test_large_requests_wait_while_memory_is_short(house, autojump_clock):
     """They are told when to try again; small ones of others pass."""
     async with house() as daemon, daemon.connect() as (client, _):
-        daemon.shared.burden.most = 100_000
+        daemon.sessions.budget.most = 100_000
         await trio.sleep(1)
         await client.say(echo("large"))
         refused = await client.hear()

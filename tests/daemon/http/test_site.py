@@ -5,7 +5,7 @@ from starlette.requests import Request
 
 from exai_trio.config import Config
 from exai_trio.daemon.connections.auth import Tokens
-from exai_trio.daemon.http.site import Gate
+from exai_trio.daemon.http.site import AccessRule
 from exai_trio.wire.hosts import OurNames
 
 
@@ -30,6 +30,6 @@ def request(client, **headers):
 def test_loopback_reads_freely_others_need_the_token(asked, status):
     """Foreign hosts and origins are refused whoever asks."""
     config = Config(ws_token="a-token-of-ours")
-    refusal = Gate(None, OurNames.of(config), Tokens(config)).refusal(asked)
+    refusal = AccessRule(None, OurNames.of(config), Tokens(config)).refusal(asked)
 
     assert status == (refusal.status_code if refusal else None)

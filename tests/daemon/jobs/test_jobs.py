@@ -7,7 +7,7 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.daemon.jobs.jobs import Jobs
+from exai_trio.daemon.jobs.jobs import Periods, on_disk
 from exai_trio.errors import StorageError
 from exai_trio.observability.metrics import CallLine, CallLog
 from exai_trio.system import malloc
@@ -34,8 +34,8 @@ class Shelf:
 
 
 def with_store(daemon, shelf):
-    object.__setattr__(daemon.shared.facts, "store", shelf)
-    return Jobs(daemon.shared, daemon.sessions)
+    object.__setattr__(daemon.report, "store", shelf)
+    return attrs.evolve(daemon.jobs, periods=Periods())
 
 
 async def test_a_disk_that_fails_for_long_ends_nothing(house, autojump_clock, caplog):
@@ -48,9 +48,9 @@ async def test_a_disk_that_fails_for_long_ends_nothing(house, autojump_clock, ca
             raise OSError("Read-only file system")
 
     async with house() as daemon:
-        jobs, facts = Jobs(daemon.shared, daemon.sessions), daemon.shared.facts
+        jobs, facts = daemon.jobs, daemon.report
         async with trio.open_nursery() as running:
-            running.start_soon(jobs.supervise, 1.0, jobs.on_disk(write_files))
+            running.start_soon(jobs.supervise, 1.0, on_disk(write_files))
             await trio.sleep(900)
             during = facts.status, facts.health()["troubles"]
             broken = False
@@ -72,8 +72,8 @@ async def test_a_job_that_gives_up_takes_nobody_along(house, autojump_clock, cap
         raise ValueError("a bug")
 
     async with house() as daemon, daemon.connect() as (client, _):
-        jobs = Jobs(daemon.shared, daemon.sessions)
-        daemon.sessions.living.start_soon(jobs.supervise, 1.0, doomed)
+        jobs = daemon.jobs
+        daemon.sessions.nursery.start_soon(jobs.supervise, 1.0, doomed)
         await trio.sleep(600)
         await client.nap()
         outcome = await client.hear_until(CallResult)
@@ -96,8 +96,8 @@ async def test_a_rare_job_that_fails_again_and_again_is_told(house, autojump_clo
             raise ValueError("a bug")
 
     async with house() as daemon:
-        jobs, facts = Jobs(daemon.shared, daemon.sessions), daemon.shared.facts
-        daemon.sessions.living.start_soon(jobs.supervise, 300.0, sweep)
+        jobs, facts = daemon.jobs, daemon.report
+        daemon.sessions.nursery.start_soon(jobs.supervise, 300.0, sweep)
         await trio.sleep(400)
         twice = facts.health()["troubles"]
         await trio.sleep(300)
@@ -134,8 +134,8 @@ async def test_the_log_is_looked_at_each_second(house, autojump_clock, caplog):
 async def test_the_store_in_trouble_is_told(house, autojump_clock, shelf, told):
     """By the health answer, and by the state that monitors read."""
     async with house() as daemon:
-        await with_store(daemon, shelf).look_for_room()
-        facts = daemon.shared.facts
+        await with_store(daemon, shelf).upkeep.look_for_room()
+        facts = daemon.report
 
     assert "degraded" == facts.status == facts.health_file()["status"]
     assert facts.health()["troubles"][0].startswith(told)
@@ -165,15 +165,15 @@ async def test_what_could_not_be_read_at_the_start_is_taken_up_later(house, auto
         async with first.connect(session_id="win") as (client, _):
             await client.nap(seconds=50.0)
             await client.hear()
-        journal = first.shared.journal
+        journal = first.context.journal
     blocked = Blocked(journal)
     async with house(blocked) as daemon:
         shelf = Shelf(fault=StorageError("cannot be read"))
         jobs = with_store(daemon, shelf)
-        await jobs.look_for_room()
+        await jobs.upkeep.look_for_room()
         before = daemon.naps.started
         shelf.fault, blocked.journal_blocked = None, False
-        await jobs.look_for_room()
+        await jobs.upkeep.look_for_room()
         await trio.sleep(60)
         async with daemon.connect(session_id="win") as (client, ack):
             outcome = await client.hear_until(CallResult)
@@ -206,13 +206,13 @@ async def test_a_write_that_hangs_ends_with_who_waits_for_it(
     answers = threading.Event()
     monkeypatch.setattr(CallLog, "flush", lambda _log: answers.wait(30))
     async with house(home=tmp_path) as daemon:
-        jobs = Jobs(daemon.shared, daemon.sessions)
+        files = daemon.parts.files
         with trio.move_on_after(5) as hanging:
-            await jobs.flush_call_log()
+            await files.flush_call_log()
         with trio.move_on_after(5) as waiting:
-            await jobs.write_health()
+            await files.write_health()
         answers.set()
-        await jobs.write_health()
+        await files.write_health()
 
     assert (True, True) == (hanging.cancelled_caught, waiting.cancelled_caught)
 
@@ -228,7 +228,7 @@ async def test_the_daemon_gives_memory_back(house, monkeypatch):
     given = []
     monkeypatch.setattr(malloc, "trim", lambda: given.append(True))
     async with house(home=Path("/proc/nowhere")) as daemon, trio.open_nursery() as running:
-        running.start_soon(Jobs(daemon.shared, daemon.sessions).run)
+        running.start_soon(attrs.evolve(daemon.jobs, periods=Periods()).run)
         with trio.fail_after(20):
             while not given:  # noqa: ASYNC110  # it comes from a thread
                 await trio.sleep(0.01)

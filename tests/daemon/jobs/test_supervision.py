@@ -74,7 +74,7 @@ async def test_rare_faults_never_add_up(autojump_clock):
         runs += 1
         raise OSError("disk full")
 
-    with trio.move_on_after(30 * 3600) as limit:
+    with trio.move_on_after(300 * 3600) as limit:
         await every(600.0, job)
 
     assert limit.cancelled_caught

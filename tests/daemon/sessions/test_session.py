@@ -10,6 +10,7 @@ from wsproto import ConnectionType, WSConnection
 from wsproto.events import Request, TextMessage
 
 from exai_trio.daemon.delivery.outbox import Outbox
+from exai_trio.tools.base import Answer
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import (
@@ -96,7 +97,7 @@ async def test_a_session_nobody_comes_back_to_ends_with_its_calls(house, autojum
         assert {"win"} == alive
         assert {} == daemon.sessions.table
         assert (1, 24.0) == (daemon.naps.cancelled, daemon.free_permits)
-        assert 0 == daemon.shared.figures.running
+        assert 0 == daemon.counters.running
 
 
 async def test_a_client_that_comes_back_in_time_keeps_its_session(house, autojump_clock):
@@ -163,7 +164,7 @@ async def test_a_call_may_read_what_it_names_itself_or_else_its_clients_roots(
     async with house(allowed_roots=allowed) as daemon, daemon.connect(session_id="win", roots=["/hello", "here"]) as (client, _):  # fmt: skip
         await client.say(request)
         await client.hear_until(CallAccepted)
-        call = daemon.sessions.table["win"].calls["r1"]
+        call = daemon.sessions.table["win"].calls.table["r1"]
 
     assert tuple(map(Path, roots)) == call.roots
 
@@ -175,8 +176,8 @@ async def test_a_session_that_has_ended_starts_nothing(house, autojump_clock):
         await client.nap()
         refused = await client.hear()
 
-    assert (True, 1) == (refused.error.retryable, daemon.shared.figures.refused)
-    assert (0, 0) == (daemon.naps.started, daemon.shared.figures.accepted)
+    assert (True, 1) == (refused.error.retryable, daemon.counters.refused)
+    assert (0, 0) == (daemon.naps.started, daemon.counters.accepted)
 
 
 async def test_the_same_request_twice_in_one_write_is_one_call(house, autojump_clock):
@@ -186,7 +187,7 @@ async def test_the_same_request_twice_in_one_write_is_one_call(house, autojump_c
         heard = [await client.hear(), await client.hear()]
 
     assert [CallAccepted, CallResult] == [type(message) for message in heard]
-    assert (1, 1) == (daemon.naps.started, daemon.shared.figures.repeated)
+    assert (1, 1) == (daemon.naps.started, daemon.counters.repeated)
 
 
 async def test_a_session_that_holds_nothing_ends_with_its_connection(house, autojump_clock):
@@ -217,7 +218,7 @@ async def test_a_peer_that_does_not_answer_pings_is_closed(house, autojump_clock
 
         assert before is not None
         assert session.outbox is None
-        assert ["r1"] == list(session.calls)
+        assert ["r1"] == list(session.calls.table)
 
 
 async def test_a_cancel_works_from_a_later_connection(house, autojump_clock):
@@ -266,7 +267,7 @@ async def test_what_a_session_said_to_a_client_that_never_spoke_is_said_again(
         async with daemon.connect(session_id="win", last_seq=1):
             session = daemon.sessions.table["win"]
             for _ in range(2):
-                session.mail.deliver(session.rules.number(ToolsChanged()))
+                session.sender.deliver(session.rules.number(ToolsChanged()))
         async with daemon.connect(session_id="win", last_seq=1) as (client, ack):
             heard = [await client.hear(), await client.hear()]
 
@@ -286,3 +287,23 @@ async def test_a_session_whose_client_never_heard_of_it_is_new_to_it_again(house
             pass
 
     assert [False, False, True] == [before.resumed, after.resumed, later.resumed]
+
+
+async def test_an_outcome_too_large_to_keep_costs_an_old_clients_other_calls_nothing(
+    house, autojump_clock, monkeypatch
+):
+    """A client of protocol 1 gets nine megabytes, and its neighbour's call goes on."""
+
+    async def run(_naps, arguments, *_):
+        await trio.sleep(arguments.seconds)
+        return Answer(text="x" * (9 * 2**20) if arguments.fault else "small")
+
+    async with house() as daemon:
+        monkeypatch.setattr(type(daemon.naps), "run", run)
+    async with house() as daemon, daemon.connect(session_id="win", protocol=1) as (client, _):
+        await client.nap("large", seconds=1.0, fault="large")
+        await client.nap("small", seconds=10.0)
+        answers = [await client.hear_until(CallResult) for _ in range(2)]
+
+    assert ["large", "small"] == [answer.request_id for answer in answers]
+    assert 9 * 2**20 == len(answers[0].text)

@@ -14,10 +14,10 @@ async def test_a_call_that_is_broken_off_leaves_nothing_running(house, journal, 
     last = await killed_mid_call(house, journal, repeatable=False)
     async with house(journal, repeatable=False) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
         await client.hear()
-        figures, running = daemon.shared.figures, daemon.sessions.table["win"].running
+        figures, calls = daemon.counters, daemon.sessions.table["win"].calls
 
         assert (1, 1, 0) == (figures.accepted, figures.failed, figures.running)
-        assert not running.holds_back
+        assert {} == calls.table
 
 
 async def test_two_connections_that_come_back_at_once_find_one_session(house, journal, autojump_clock):  # fmt: skip
@@ -38,7 +38,7 @@ async def test_two_connections_that_come_back_at_once_find_one_session(house, jo
             clients.start_soon(come_back)
 
         assert [True, True] == resumed
-        assert 1 == daemon.shared.figures.sessions == len(daemon.sessions.table)
+        assert 1 == daemon.counters.sessions == len(daemon.sessions.table)
 
 
 async def test_a_session_that_cannot_be_read_keeps_no_other_from_coming_back(house, journal, autojump_clock):  # fmt: skip
@@ -59,7 +59,7 @@ async def test_the_drain_interrupts_long_calls_that_must_not_run_again(house, jo
     async with house(journal, repeatable=False) as daemon, daemon.connect(session_id="win") as (client, _):  # fmt: skip
         await client.nap(seconds=50.0)
         await client.hear_until(CallAccepted)
-        daemon.connections.start_soon(drain, daemon.shared, daemon.sessions, daemon.connections)
+        daemon.connections.start_soon(drain, daemon.sessions, daemon.connections)
         outcome = await client.hear_until(CallFailed)
 
     assert "INTERRUPTED" == outcome.error.code
@@ -72,7 +72,7 @@ async def test_the_drain_leaves_a_rerun_to_the_next_daemon_if_that_may_run_it(ho
     for _ in range(2):
         async with house(journal, call_max_attempts=4) as daemon:
             await trio.sleep(1)
-            await drain(daemon.shared, daemon.sessions, daemon.connections)
+            await drain(daemon.sessions, daemon.connections)
     async with house(journal, call_max_attempts=4) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
         outcome = await client.hear_until((CallResult, CallFailed))
 

@@ -4,12 +4,16 @@ import errno
 import signal
 import sqlite3
 from contextlib import closing, nullcontext
+from functools import partial
 
 import pytest
 import trio
+import trio.testing
 
 from exai_trio.config import Config
 from exai_trio.daemon import app, lifetime
+from exai_trio.daemon.context import Shutdown
+from exai_trio.daemon.home_lock import own_home
 from exai_trio.daemon.takeover import sockets
 from exai_trio.providers.gateway import Gateway
 from exai_trio.storage.sqlite.errors import NotOurs
@@ -86,6 +90,31 @@ async def _asked(_config):
     raise Asked
 
 
+async def test_a_daemon_that_is_leaving_already_is_waited_for(tmp_path, monkeypatch):
+    """It gives its sockets to nobody any more; who comes to replace it starts once it has left, and does not give up."""
+    happened = []
+
+    async def models(*_given):
+        await trio.lowlevel.checkpoint()
+
+    async def bind(_config):
+        await trio.lowlevel.checkpoint()
+        happened.append("bound")
+        raise Asked
+
+    monkeypatch.setattr(app, "_models_to_replace_with", models)
+    monkeypatch.setattr(app, "bind", bind)
+    config = Config(home=tmp_path, ws_port=0)
+    with pytest.RaisesGroup(Asked):
+        async with trio.open_nursery() as successor:
+            with own_home(config):
+                successor.start_soon(partial(app.serve, config, replace=True))
+                await trio.testing.wait_all_tasks_blocked()
+                happened.append("left")
+
+    assert ["left", "bound"] == happened
+
+
 async def test_a_daemon_without_descriptors_goes_on(tmp_path, monkeypatch, autojump_clock, caplog):
     """Who wants to replace it just then is heard a little later."""
 
@@ -100,7 +129,7 @@ async def test_a_daemon_without_descriptors_goes_on(tmp_path, monkeypatch, autoj
 
     door = Door()
     monkeypatch.setattr(sockets, "_door", lambda _: nullcontext(door))
-    ending = sockets.Ending()
+    ending = Shutdown()
     async with trio.open_nursery() as listening:
         await listening.start(sockets.offer, [], Config(home=tmp_path), ending)
         await trio.sleep(1)

@@ -1,54 +1,14 @@
 """One daemon takes another's place while calls run: they end where they run, once, and are answered by the successor."""
 
-from contextlib import asynccontextmanager, suppress
-
 import attrs
 import pytest
 import trio
-from lives import FullDisk
-from trio.testing import memory_stream_pair
+from lives import FullDisk, changed, outcomes
 
 from exai_trio.daemon.calls.call_journal import key_of
-from exai_trio.daemon.takeover.predecessor import Elsewhere
-from exai_trio.daemon.takeover.successor import Heir
 from exai_trio.errors import CallCancelled
 from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, CallTool, Cancel
-
-
-@attrs.define
-class Change:
-    """An old daemon that leaves and its successor, with what passes between them; `cut` kills the old one."""
-
-    new: object
-    kill: object
-    left: trio.Event
-
-
-@asynccontextmanager
-async def changed(house, old, journal, **settings):
-    """A successor of `old` on its journal; `old` has let go of the home."""
-    here, there = memory_stream_pair()
-    elsewhere, home_free, left = Elsewhere(there), trio.Event(), trio.Event()
-    async with trio.open_nursery() as both:
-
-        async def leave():
-            await Heir(old.sessions, here).take_all(home_free.set)
-            left.set()
-            await here.aclose()
-
-        def kill():
-            here.send_stream.close()
-            here.receive_stream.close()
-
-        both.start_soon(leave)
-        await elsewhere.wait_left()
-        await home_free.wait()
-        both.start_soon(elsewhere.run)
-        async with house(journal, elsewhere=elsewhere, **settings) as new:
-            yield Change(new, kill, left)
-        both.cancel_scope.cancel()
 
 
 async def test_a_call_ends_where_it_runs_and_is_answered_by_the_successor(house, autojump_clock):
@@ -100,18 +60,43 @@ async def test_a_call_that_is_just_being_written_goes_over_once_it_is_on_disk(
     assert took < 0.6
 
 
-async def test_a_call_that_is_not_on_disk_in_time_is_answered_here(house, autojump_clock):
-    """The successor cannot know it: the old daemon stays until its client has the outcome."""
+async def test_a_call_that_the_disk_takes_late_goes_over(house, autojump_clock):
+    """The home is kept until it is known whether the call is on disk: the successor could not know it before."""
     journal = FullDisk(slow_s=6.0)
     async with house(journal) as old, old.connect(session_id="win") as (client, _):
         await client.nap(seconds=2.0)
         await trio.sleep(1)
         async with changed(house, old, journal) as change:
-            outcome = await client.hear_until(CallResult)
+            async with change.new.connect(session_id="win") as (again, _):
+                outcome = await again.hear_until(CallResult)
             await change.left.wait()
 
     assert "slept 2" == outcome.outputs[0].text
     assert (1, 0) == (old.naps.started, change.new.naps.started)
+
+
+async def test_a_disk_that_is_gone_ends_the_calls_here_as_a_kill_does(house, autojump_clock):
+    """After half a minute the home is given up with everything open: no call runs in both, and each is answered."""
+    journal = FullDisk()
+    async with house(journal) as old, old.connect(session_id="win") as (client, _):
+        await client.nap("r1", seconds=50.0)
+        await client.hear_until(CallAccepted)
+        journal.slow_s = 300.0
+        await client.nap("r2", seconds=50.0)
+        await trio.sleep(1)
+        begin, last = trio.current_time(), client.last_seq
+        async with changed(house, old, journal) as change:
+            took = trio.current_time() - begin
+            journal.slow_s = 0.0
+            await change.left.wait()
+            running_there = old.counters.running
+            async with change.new.connect(session_id="win", last_seq=last) as (again, ack):
+                outcome = await again.hear_until(CallResult)
+
+    assert 30 <= took < 40
+    assert ack.resumed
+    assert "r1" == outcome.request_id
+    assert (0, 1, 1) == (running_there, old.naps.cancelled, change.new.naps.started)
 
 
 async def test_the_home_is_free_at_once_if_nothing_is_on_its_way(house, autojump_clock):
@@ -197,8 +182,8 @@ async def test_a_call_that_was_cancelled_is_not_run_again_when_its_daemon_dies(
             last = client.last_seq
         async with changed(house, old, journal) as change, change.new.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
             await trio.sleep(1.0)
-            call = change.new.sessions.table["win"].calls["r1"]
-            change.new.sessions.elsewhere.find("win", key_of("r1")).ended.set()
+            call = change.new.sessions.table["win"].calls.table["r1"]
+            change.new.sessions.predecessor.find("win", key_of("r1")).ended.set()
             call.end(CallCancelled("the client cancelled the call"))
             outcome = await client.hear_until((CallResult, CallFailed))
 
@@ -311,12 +296,12 @@ async def test_cancelled_at_any_step_the_change_loses_no_call(
                 await change.left.wait()
 
     def nothing_lost():
-        houses = [one for one in cut if hasattr(one, "shared")]
+        houses = [one for one in cut if hasattr(one, "context")]
         if cut:
             old, journal = cut[0]
             houses.append(old)
             assert ("accepted" not in cut) or ("win", '"r1"') in journal._calls
-        assert all(one.shared.figures.running == 0 for one in houses)
+        assert all(one.counters.running == 0 for one in houses)
         assert all(one.free_permits == 24 for one in houses)
         cut.clear()
 
@@ -361,16 +346,6 @@ async def test_a_slow_disk_is_waited_for(house, autojump_clock, slow):
     assert (len(called), 0) == (old.naps.started, change.new.naps.started)
 
 
-async def outcomes(client, seconds):
-    """The outcomes that come in that time, while the connection lasts, as (kind, request_id)."""
-    heard = []
-    with trio.move_on_after(seconds), suppress(PeerGone):
-        while True:
-            message = await client.hear_until((CallResult, CallFailed))
-            heard.append((type(message).__name__, message.request_id))
-    return heard
-
-
 async def test_a_call_whose_daemon_ends_during_the_drain_is_left_to_the_next(house, autojump_clock):
     """Both daemons are told to stop: the successor does not spend the last attempt on what it could not finish."""
     journal = MemoryJournal()
@@ -380,9 +355,9 @@ async def test_a_call_whose_daemon_ends_during_the_drain_is_left_to_the_next(hou
             await client.hear_until(CallAccepted)
             last = client.last_seq
         async with changed(house, old, journal) as change:
-            change.new.shared.draining.set()
+            change.new.context.shutdown.draining = True
             change.kill()
-            await change.new.shared.wait_quiet()
+            await change.new.counters.wait_no_call()
         async with (
             house(journal) as third,
             third.connect(session_id="win", last_seq=last) as (client, _),

@@ -14,11 +14,11 @@ def tasks() -> int:
 
 async def check_given_back(life: Life, window: Window, disk: Disk, oracle: Oracle) -> None:
     """Nothing runs, waits or stands in a table that nobody waits for."""
-    figures, permits = life.shared.figures, life.shared.permits
-    if figures.running or permits.borrowed_tokens:
-        oracle.fail(f"{figures.running} calls run at the end, {permits.borrowed_tokens} permits")
-    if figures.connections > 1 or figures.sessions > 1:
-        oracle.fail(f"{figures.sessions} sessions at the end, {figures.connections} connections")
+    counters, permits = life.parts.context.counters, life.parts.environment.permits
+    if counters.running or permits.borrowed_tokens:
+        oracle.fail(f"{counters.running} calls run at the end, {permits.borrowed_tokens} permits")
+    if counters.connections > 1 or counters.sessions > 1:
+        oracle.fail(f"{counters.sessions} sessions at the end, {counters.connections} connections")
     unfinished = await disk.unfinished()
     if unfinished:
         oracle.fail(f"the journal has open calls of {unfinished}")
@@ -32,8 +32,8 @@ def _held(life: Life, window: Window) -> dict[str, object]:
     held = {"requests of the shim": window.bridge.waiting}
     for name, session in life.sessions.table.items():
         box, rules = session.outbox, session.rules
-        held[f"calls of {name}"] = session.calls or session.running.holds_back
-        held[f"frames of {name} for the disk"] = session.mail.is_holding
+        held[f"calls of {name}"] = session.calls.table
+        held[f"frames of {name} for the disk"] = session.sender.is_holding
         held[f"frames of {name} for the client"] = box and box.held_bytes
         held[f"frames of {name} without acknowledgement"] = rules.last_seq - rules.acked
     return held

@@ -1,42 +1,35 @@
 """The daemon of the simulation: the real sessions, calls and connections; only its tools, its gateway and its disk are ours."""
 
+from collections.abc import Callable
+
 import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon.clock_trust import ClockTrust
-from exai_trio.daemon.connections.accept import Server
-from exai_trio.daemon.connections.admission import Places
-from exai_trio.daemon.connections.auth import Tokens
-from exai_trio.daemon.context import Shared
+from exai_trio.daemon.app import build
+from exai_trio.daemon.backends import Backends, Models
 from exai_trio.daemon.drain import drain
-from exai_trio.daemon.health.counters import Figures
-from exai_trio.daemon.health.report import Facts
-from exai_trio.daemon.jobs.jobs import Jobs
-from exai_trio.daemon.jobs.supervision import every
-from exai_trio.daemon.sessions.detached_calls import HandingOver
-from exai_trio.daemon.sessions.eviction import Relief
-from exai_trio.daemon.sessions.lookup import Archive
-from exai_trio.daemon.sessions.memory_budget import Burden
+from exai_trio.daemon.jobs.jobs import Periods
+from exai_trio.daemon.lifetime import Parts, Tree, open_tree
 from exai_trio.daemon.sessions.registry import Sessions
 from exai_trio.errors import StorageError
-from exai_trio.observability.metrics import CallLog
+from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.storage.sqlite.uploads import MemoryUploads
-from exai_trio.tools.base import Services
-from exai_trio.tools.files.upload_locks import UploadDesk
-from exai_trio.tools.registry import Registry
-from exai_trio.wire.hosts import OurNames
+from exai_trio.tools.base import Tool
 
-from .network import LIMITS, Network
+from .network import Network
 
-LOOK_S = 10.0  # how often running calls are looked at for handles
 _IDLE_BYTES = 100_000  # three sessions at once that do not read are too many
 START = 1_790_000_000.0
+NEVER = float("inf")
 
 
 class NoGateway:
     """Stands where no provider is configured."""
+
+    keys = KnownSecrets()
 
     def providers(self):
         return ()
@@ -54,12 +47,14 @@ class Life:
     """One daemon from its start to its end."""
 
     number: int
-    shared: Shared
-    sessions: Sessions
-    server: Server
+    parts: Parts
+    tree: Tree
     everything: trio.CancelScope
-    connections: trio.Nursery
     ended: trio.Event = attrs.field(factory=trio.Event)
+
+    @property
+    def sessions(self) -> Sessions:
+        return self.tree.sessions
 
 
 @attrs.define(eq=False)
@@ -67,10 +62,10 @@ class House:
     """Where daemons live, one after the other. `life` is the one that serves now."""
 
     config: Config
-    registry: Registry
+    tools: tuple[Tool, ...]
     disk: object
     network: Network
-    note: object
+    note: Callable[[str], None]
     life: Life | None = None
     lives: int = 0
 
@@ -92,28 +87,15 @@ class House:
                 life.ended.set()
 
     async def _serve(self, everything: trio.Nursery, task_status) -> None:
-        async with trio.open_nursery() as living:
-            shared = self._shared()
-            sessions = Sessions(shared, living, table=shared.services.calls.sessions)
-            for _ in range(100):
-                try:
-                    await sessions.restore()
-                    break
-                except StorageError:
-                    await trio.sleep(1)
-            server = Server(shared, sessions, OurNames.of(self.config), Places(self.config), LIMITS)
-            jobs = Jobs(shared, sessions)
-            everything.start_soon(every, 5.0, jobs.say_progress)
-            everything.start_soon(every, LOOK_S, HandingOver(sessions).look)
-            everything.start_soon(every, 30.0, sessions.note_acks)
-            everything.start_soon(every, 15.0, Relief(sessions).look)
-            everything.start_soon(every, 300.0, jobs.sweep_journal)
-            async with trio.open_nursery() as connections:
-                scope = everything.cancel_scope
-                self.life = Life(self.lives, shared, sessions, server, scope, connections)
-                self.network.listener = lambda end: connections.start_soon(server.serve, end)
-                task_status.started()
-                await trio.sleep_forever()
+        parts = build(self.config, self._backends(), port=8079)
+        parts.budget.most, parts.budget.idle = 2**20, _IDLE_BYTES
+        async with open_tree(parts, periods=self._periods()) as tree:
+            await _restored(tree.sessions)
+            everything.start_soon(tree.jobs.run)
+            self.life = Life(self.lives, parts, tree, everything.cancel_scope)
+            self.network.listener = lambda end: tree.connections.start_soon(tree.server.serve, end)
+            task_status.started()
+            await trio.sleep_forever()
 
     def crash(self) -> None:
         """The process is gone between two steps."""
@@ -130,43 +112,43 @@ class House:
             return
         self.note(f"daemon {life.number} drains")
         self.network.listener = None
-        await drain(life.shared, life.sessions, life.connections)
+        await drain(life.sessions, life.tree.connections)
         await trio.sleep(self.config.ws_close_timeout + 1)
         life.everything.cancel(reason="drained")
 
-    def _shared(self) -> Shared:
-        figures, draining = Figures(), trio.Event()
-        permits = trio.CapacityLimiter(self.config.ws_global_max_inflight)
-        common = {"config": self.config, "boot_id": f"boot{self.lives}", "now": now}
-        common |= {"figures": figures, "permits": permits, "draining": draining}
-        facts = Facts(
-            **common,
-            port=8079,
-            started_at=now(),
-            gateway=NoGateway(),
-            registry=self.registry,
-            simulator=None,
-        )
-        sessions = {}
-        services = Services(
-            config=self.config,
-            calls=Archive(sessions, self.disk),
-            gateway=NoGateway(),
-            conversations=MemoryStore(),
-            threads=MemoryStore(),
-            uploads=UploadDesk(MemoryUploads()),
-            daemon=facts,
-            tool_names=tuple,
-            now=now,
-        )
-        return Shared(
-            **common,
-            registry=self.registry,
-            services=services,
-            tokens=Tokens(self.config),
-            clock=ClockTrust(None, trio.current_time()),
-            call_log=CallLog(self.config.logs / "metrics"),
-            facts=facts,
+    def _backends(self) -> Backends:
+        store = MemoryStore()
+        return Backends(
+            models=Models(gateway=NoGateway()),
+            conversations=store,
+            threads=store,
+            uploads=MemoryUploads(),
+            ratios=MemoryRatios(),
             journal=self.disk,
-            burden=Burden(2**20, idle=_IDLE_BYTES),
+            now=now,
+            boot_id=f"boot{self.lives}",
+            tools=self.tools,
         )
+
+    def _periods(self) -> Periods:
+        """Nothing that writes files or gives memory back: that is done in threads."""
+        return Periods(
+            acks=30.0,
+            eviction=15.0,
+            conversations=NEVER,
+            store=NEVER,
+            files=NEVER,
+            health_file=NEVER,
+            memory=NEVER,
+        )
+
+
+async def _restored(sessions: Sessions) -> None:
+    for _ in range(100):
+        if sessions.restored:
+            return
+        await trio.sleep(1)
+        try:
+            await sessions.restore()
+        except StorageError:
+            continue

@@ -6,9 +6,8 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 import attrs
 import trio
 
-from exai_trio.daemon.calls import execution, lifecycle
+from exai_trio.daemon.calls import detached_calls, execution, session_calls
 from exai_trio.daemon.connections.connection import Connection
-from exai_trio.daemon.sessions import detached_calls
 from exai_trio.daemon.sessions.registry import Sessions
 from exai_trio.errors import StorageError
 from exai_trio.mcp.open_calls import Pending
@@ -30,16 +29,15 @@ def ack_before_the_journal() -> AbstractContextManager[None]:
     """The acceptance is let go before the call is on disk."""
 
     def made(_original):
-        async def record(self, call, ledger):
-            seq = self.mail.rules.seq_of(call.wire_id)
-            self.mail.let_go(call.wire_id)
+        async def record(self, call, journal, seq):
+            held = self.sender._held[call.wire_id]
+            self.sender._put(self.sender._queue.free(held))
             with suppress(StorageError):
-                await ledger.accept(call, seq=seq, resumable=True)
-            return True
+                await journal.accept(call, seq=seq, resumable=True)
 
         return record
 
-    return _instead(lifecycle.Running, "_record", made)
+    return _instead(session_calls.SessionCalls, "_record", made)
 
 
 def lost_wake_up() -> AbstractContextManager[None]:
@@ -66,8 +64,8 @@ class _Forgetful:
 
     async def send(self, *frames):
         await self._socket.send(*frames)
-        if self._outbox.farewell is None:
-            self._outbox._filled = trio.Event()
+        if self._outbox._frames and self._outbox.farewell is None:
+            await self._outbox._filled.wait()
 
 
 def permit_released_twice() -> AbstractContextManager[None]:
@@ -76,7 +74,7 @@ def permit_released_twice() -> AbstractContextManager[None]:
     def made(original):
         async def leave(self, *raised):
             await original(self, *raised)
-            self.call.shared.permits.total_tokens += 1
+            self.call.environment.permits.total_tokens += 1
 
         return leave
 
@@ -104,7 +102,7 @@ def reader_that_awaits_a_call() -> AbstractContextManager[None]:
     def made(original):
         async def receive(self, frame):
             await original(self, frame)
-            while self.session.calls:  # noqa: ASYNC110 - a bug anyway
+            while self.session.calls.table:  # noqa: ASYNC110 - a bug anyway
                 await trio.sleep(0.1)
 
         return receive
@@ -115,17 +113,13 @@ def reader_that_awaits_a_call() -> AbstractContextManager[None]:
 def handle_without_the_journal() -> AbstractContextManager[None]:
     """A call is handed over in memory only."""
 
-    def made(_original):
-        async def hand_over(self, session, call):
-            frame, _ = detached_calls.handle_frame(session, call)
-            away = detached_calls._moved(session, call)
-            self.sessions.table[away.id] = away
-            session.mail.deliver(frame)
-            await self.sessions.adopt(away)
+    def made(original):
+        async def keep(self, home, _write):
+            await original(self, home, trio.lowlevel.checkpoint)
 
-        return hand_over
+        return keep
 
-    return _instead(detached_calls.HandingOver, "_hand_over", made)
+    return _instead(detached_calls.DetachedCall, "keep", made)
 
 
 def task_left_behind() -> AbstractContextManager[None]:
@@ -133,7 +127,7 @@ def task_left_behind() -> AbstractContextManager[None]:
 
     def made(original):
         async def join(self, hello, principal, outbox):
-            self.living.start_soon(trio.sleep_forever)
+            self.nursery.start_soon(trio.sleep_forever)
             return await original(self, hello, principal, outbox)
 
         return join

@@ -76,8 +76,7 @@ class Universe(trio.abc.Instrument):
             self._tool("once", repeatable=False),
             attrs.evolve(self._tool("long", repeatable=True), kind="workflow"),
         )
-        registry = Registry.from_config(CONFIG, tools)
-        self.house = House(CONFIG, registry, self.disk, self.network, self.note)
+        self.house = House(CONFIG, tools, self.disk, self.network, self.note)
 
     def note(self, text: str) -> None:
         self.trace.append(f"{trio.current_time():.6f} {text}")
@@ -105,11 +104,11 @@ class Universe(trio.abc.Instrument):
         life = self.house.life
         if life is None:
             return
-        permits, figures = life.shared.permits, life.shared.figures
-        if permits.total_tokens != CONFIG.ws_global_max_inflight or figures.running < 0:
-            self.oracle.fail(f"permits are {permits.total_tokens}, running {figures.running}")
+        permits, counters = life.parts.environment.permits, life.parts.context.counters
+        if permits.total_tokens != CONFIG.ws_global_max_inflight or counters.running < 0:
+            self.oracle.fail(f"permits are {permits.total_tokens}, running {counters.running}")
             permits.total_tokens = CONFIG.ws_global_max_inflight
-        if self.crash_in and figures.running:
+        if self.crash_in and counters.running:
             self.crash_in -= 1
             if not self.crash_in:
                 self.house.crash()
@@ -151,7 +150,7 @@ class Universe(trio.abc.Instrument):
     def _open_window(self, everything: trio.Nursery) -> None:
         self.windows += 1
         self.window_scope = trio.CancelScope()
-        listing = self.house.registry.listing()
+        listing = Registry.from_config(CONFIG, self.house.tools).listing()
         name = f"w{self.windows}"
         self.window = Window(name, CONFIG, self.network, self.draw, self.oracle, listing)
         everything.start_soon(self._run_window, self.window, self.window_scope)
@@ -244,8 +243,9 @@ class Universe(trio.abc.Instrument):
         self.crash_in, self.disk.full_until, self.network.parted_until = 0, 0.0, 0.0
         self.network.fair = True
         await trio.sleep(10)  # a daemon that is being cut has gone then
-        if self.house.life is not None and self.house.life.shared.draining.is_set():
-            life = self.house.life  # whoever drained it has left with the others
+        life = self.house.life
+        if life is not None and life.parts.context.shutdown.draining:
+            # whoever drained it has left with the others
             self.house.crash()
             await life.ended.wait()
         if self.house.life is None:

@@ -52,7 +52,7 @@ async def _listening(name, config):
 
 
 async def _websocket(daemon, serving):
-    listeners = await trio.open_tcp_listeners(0, host=daemon.shared.config.ws_host)
+    listeners = await trio.open_tcp_listeners(0, host=daemon.context.config.ws_host)
     serving.start_soon(partial(trio.serve_listeners, handler_nursery=daemon.connections), daemon.server.serve, listeners)  # fmt: skip
     return Door(listeners[0].socket.getsockname()[1], b"/", _UPGRADE, daemon)
 
@@ -60,9 +60,8 @@ async def _websocket(daemon, serving):
 async def _http(name, path, daemon, serving):
     from exai_trio.daemon.http import site  # noqa: PLC0415 - not for the tests without HTTP
 
-    shared = daemon.shared
-    serve = partial(getattr(site, name), shared.facts, daemon.server.names, shared.tokens, 0)
-    origin = await serving.start(serve)
+    app = getattr(site, name)(daemon.report, daemon.server.names, daemon.parts.auth.tokens)
+    origin = await serving.start(site.serve, app, daemon.context.config.ws_host, 0)
     return Door(int(origin.rpartition(":")[2]), path)
 
 
@@ -75,8 +74,8 @@ async def _simulator(daemon, serving):
 
 _OPENED = {
     "websocket": _websocket,
-    "health": partial(_http, "serve_health", b"/health"),
-    "pages": partial(_http, "serve_pages", b"/semaphore_monitor.html"),
+    "health": partial(_http, "health_app", b"/health"),
+    "pages": partial(_http, "pages_app", b"/semaphore_monitor.html"),
     "simulator": _simulator,
 }
 

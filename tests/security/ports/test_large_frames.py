@@ -6,7 +6,7 @@ import json
 import pytest
 import trio
 
-from exai_trio.daemon.connections import frame_limits
+from exai_trio.daemon.connections import frames
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.beginning import MOST_VALUES, values_of
 from exai_trio.wire.messages import CallFailed
@@ -88,20 +88,20 @@ async def test_others_have_their_turn_while_a_large_frame_is_looked_through(auto
 
     async with trio.open_nursery() as nursery:
         nursery.start_soon(others)
-        found = await frame_limits.objection(text, len(text), 10**9)
+        found = await frames.objection(text, len(text), 10**9)
         nursery.cancel_scope.cancel()
     many = "[" * 10_000_000
 
     assert found is None
     assert turns >= 40  # of 46 pieces
-    assert (await frame_limits.objection(many, len(many), 10**9)).fault.code == "INVALID_REQUEST"
+    assert (await frames.objection(many, len(many), 10**9)).fault.code == "INVALID_REQUEST"
     assert 65_536 == next(values_of(many))
 
 
 async def test_nothing_too_intricate_is_read(house, autojump_clock, monkeypatch):
     """The parser sees no frame with more values than are taken."""
     read = []
-    monkeypatch.setattr("exai_trio.daemon.connections.connection.decode_client", read.append)  # fmt: skip
+    monkeypatch.setattr("exai_trio.daemon.connections.frames.decode_client", read.append)  # fmt: skip
     async with house() as daemon, daemon.connect() as (client, _):
         for mark in (",", "[", "{"):
             await client.say('{"op":"call_tool","request_id":"r","x":' + mark * (MOST_VALUES + 9))
@@ -147,7 +147,7 @@ async def test_a_large_frame_right_behind_the_hello_is_taken(house, autojump_clo
 @pytest.mark.parametrize("field", ["token", "jwt"])
 async def test_a_token_over_8_kib_is_not_looked_at(house, autojump_clock, monkeypatch, field):
     """It is refused as a wrong one is."""
-    monkeypatch.setattr("exai_trio.daemon.connections.auth.Tokens.principal", None)
+    monkeypatch.setattr("exai_trio.daemon.connections.auth.Tokens.identify", None)
     async with house(ws_token="16 letters of ours") as daemon, daemon.connect_raw() as client:
         await client.say(json.dumps({"op": "hello", field: "x" * 8193}))
         heard = await client.hear()

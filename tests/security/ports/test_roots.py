@@ -37,7 +37,7 @@ async def test_the_setting_bounds_every_client(house, autojump_clock, who, setti
                 await client.hear_until(CallAccepted)
                 named = call if call is not None else hello or []
                 own = () if who == "jwt" else tuple(Path(one) for one in named if one[0] == "/")
-                roots = daemon.sessions.table[ack.session_id].calls["r"].roots
+                roots = daemon.sessions.table[ack.session_id].calls.table["r"].roots
                 found[str(hello), str(call)] = (setting or own) == roots
 
     assert {True} == set(found.values()), [row for row, fine in found.items() if not fine]

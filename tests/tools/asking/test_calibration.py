@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from exai_trio.config import Config
-from exai_trio.daemon import app
-from exai_trio.daemon.home_lock import own_home
+from exai_trio.daemon.app import build
+from exai_trio.daemon.backends import open_backends
 from exai_trio.errors import StorageError
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.providers.dialects.generic import plain_dialect
@@ -278,10 +278,11 @@ async def test_a_restart_keeps_what_was_learnt(tmp_path):
 async def test_the_daemon_starts_with_what_an_earlier_one_learnt(tmp_path):
     """And keeps what it learns in the same file."""
     config = attrs.evolve(Config(), home=tmp_path)
-    with own_home(config) as home:
-        async with app._build(config, 0, home, None) as (first, _):
-            await first.services.ratios.keep("glm/glm-4.6", 1.5, 1.0)
-        async with app._build(config, 0, home, None) as (second, _):
-            factor = second.services.calibration.factor("glm/glm-4.6")
+    async with open_backends(config) as backends:
+        first = build(config, backends, port=0)
+        await first.environment.services.ratios.keep("glm/glm-4.6", 1.5, 1.0)
+    async with open_backends(config) as backends:
+        second = build(config, backends, port=0)
+        factor = second.environment.services.calibration.factor("glm/glm-4.6")
 
     assert 1.5 == factor

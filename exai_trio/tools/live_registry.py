@@ -1,27 +1,16 @@
-"""The tools in force, which may change while clients are connected. What changes them is `switching`."""
+"""The tools in force, which may change while clients are connected."""
 
-from typing import Any, Protocol
+from typing import Any
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.tools.base import Tool
-from exai_trio.tools.registry import Registry
 
-
-class Offered(Protocol):
-    """What a Toolset and a Registry have in common."""
-
-    def get(self, name: str) -> Tool: ...
-
-    def names(self) -> tuple[str, ...]: ...
-
-    def visible(self) -> tuple[Tool, ...]: ...
-
-    def listing(self) -> list[dict[str, Any]]: ...
+from .base import Tool
+from .registry import Registry
 
 
 @structs.define(eq=False)
-class Toolset:
+class LiveRegistry:
     """Stands where a Registry is wanted. A call that runs keeps its tool, whatever is switched meanwhile."""
 
     registry: Registry

@@ -2,7 +2,7 @@
 
 from hypothesis import given, strategies as st
 
-from exai_trio.daemon.clock_trust import FAR_S, PROBATION_S, ClockTrust
+from exai_trio.system.clock_trust import FAR_S, PROBATION_S, ClockTrust
 
 NOW = 1_790_000_000.0
 DAY_S = 86_400.0

@@ -1,0 +1,119 @@
+"""What a daemon stands on: the way to the models, and the database. Tests and the simulation hand in their own."""
+
+import logging
+import math
+import secrets
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from functools import partial
+from pathlib import Path
+
+import attrs
+
+from exai_trio import structs
+from exai_trio.config import Config
+from exai_trio.errors import StorageError
+from exai_trio.providers.gateway import Gateway, open_gateway
+from exai_trio.storage.base import Conversations, FileRegistry, Owned, Threads, TokenRatios
+from exai_trio.storage.journal import Journal
+from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
+from exai_trio.storage.sqlite.threads import SqliteThreads
+from exai_trio.storage.sqlite.token_ratios import SqliteRatios
+from exai_trio.storage.sqlite.uploads import SqliteUploads
+from exai_trio.system.clock import unix_now
+from exai_trio.tools.base import Tool
+from exai_trio.tools.registry import BUILT_IN
+
+from .health.report import StoreState
+from .simulator_process import simulator
+
+log = logging.getLogger("exai.daemon")
+
+
+@structs.frozen(kw_only=True, eq=False)
+class Models:
+    """The way to the models; the origin is of the simulator, a child process of ours, if there is one."""
+
+    gateway: Gateway
+    simulator: str | None = None
+
+
+@structs.frozen(kw_only=True, eq=False)
+class Backends:
+    """`known_at` is when the clock was last known to be right (None: never noted), `learnt` what was noted of token counts. A
+    `store` is what `conversations` and the others are kept in, if that is a file."""
+
+    models: Models
+    conversations: Conversations
+    threads: Owned[Threads]
+    uploads: Owned[FileRegistry]
+    ratios: TokenRatios
+    learnt: dict[str, float] = attrs.field(factory=dict[str, float])
+    journal: Journal | None = None
+    store: StoreState | None = None
+    known_at: float | None = None
+    now: Callable[[], float] = unix_now
+    boot_id: str = attrs.field(factory=partial(secrets.token_hex, 8))
+    tools: tuple[Tool, ...] = BUILT_IN
+
+
+@asynccontextmanager
+async def open_models(config: Config) -> AsyncGenerator[Models]:
+    """The gateway, and the simulator if it is asked for, until the context ends."""
+    async with AsyncExitStack() as stack:
+        origin = await stack.enter_async_context(simulator()) if config.simulate else None
+        gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
+        yield Models(gateway=gateway, simulator=origin)
+
+
+@asynccontextmanager
+async def open_backends(config: Config, models: Models | None = None) -> AsyncGenerator[Backends]:
+    """The database of EXAI_HOME and, unless they are there already, the models, until the context ends.
+
+    Raises StorageError if the file is not ours; whatever else is wrong with it does not keep the daemon from starting.
+    """
+    async with AsyncExitStack() as stack:
+        if models is None:
+            models = await stack.enter_async_context(open_models(config))
+        power = config.durability == "power"
+        opening = open_sqlite(database(config), over_power_loss=power, lasting=True)
+        store = await stack.enter_async_context(opening)
+        ratios = SqliteRatios(store)
+        yield Backends(
+            models=models,
+            conversations=store,
+            threads=SqliteThreads(store),
+            uploads=SqliteUploads(store),
+            ratios=ratios,
+            learnt=await _learnt(ratios),
+            journal=store.journal(),
+            store=store,
+            known_at=await _known_at(store),
+        )
+
+
+def database(config: Config) -> Path:
+    return config.state / "exai.db"
+
+
+async def _learnt(ratios: SqliteRatios) -> dict[str, float]:
+    try:
+        return dict(await ratios.all())
+    except StorageError as fault:
+        log.warning("token counts not read", extra={"fault": fault.message})
+        return {}
+
+
+async def _known_at(store: SqliteStore) -> float | None:
+    """When the clock was last known to be right; of a store that cannot be read, never.
+
+    It is noted, so that what is stored by a wrong clock from now on makes that no less wrong for the next daemon.
+    """
+    try:
+        known_at = await store.newest_at()
+    except StorageError:
+        return -math.inf
+    if known_at is not None:
+        with suppress(StorageError):
+            await store.note_time(known_at)
+    return known_at

@@ -1,0 +1,280 @@
+"""A call as its tool sees it, and as those do who watch over it: what was asked, how far it is, and whom it answers."""
+
+import math
+import random
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Protocol
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.errors import ExaiError
+from exai_trio.observability.times import rfc3339
+from exai_trio.system.change import Change
+from exai_trio.tools.asking.ask_model import give_time
+from exai_trio.tools.base import Tool
+from exai_trio.wire.handles import handle_of
+from exai_trio.wire.messages import (
+    CallFailed,
+    CallResult,
+    CallTool,
+    Progress,
+    RequestId,
+    StreamChunk,
+)
+
+from ..context import DaemonContext
+from .environment import CallEnvironment
+from .limits import longest_stream
+from .plan import Plan
+from .states import CANCELLABLE, NEXT, SETTLED, Event, State
+
+_LEAST_PROGRESS_GAP_S = 0.25
+_ANY_CLIENT_S = (
+    10.9  # no client waits less; a tool that waits takes a second of it for the way back
+)
+
+Outcome = CallResult | CallFailed
+
+
+def _new_correlation_id() -> str:
+    return f"{random.getrandbits(64):016x}"
+
+
+@structs.frozen(eq=False)
+class Delivery:
+    """An outcome on its way: what writes it (None: nothing does), and what tells it."""
+
+    write: Callable[[], Awaitable[None]] | None
+    tell: Callable[[], None]
+
+
+class Recipient(Protocol):
+    """Whom a call answers: its session, its handle, or a successor."""
+
+    @property
+    def name(self) -> str:
+        """The session under which the journal has the call."""
+        ...
+
+    @property
+    def is_journalled(self) -> bool:
+        """Whether its calls are written down."""
+        ...
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether another daemon, which reads that, can answer them."""
+        ...
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing of its own is on its way to the disk."""
+        ...
+
+    def offer(self, message: Progress | StreamChunk) -> None:
+        """A message that may be dropped."""
+        ...
+
+    def take(self, call: "Call", outcome: Outcome) -> Delivery:
+        """The outcome takes its place among what is told, and is to be written, then told."""
+        ...
+
+    def forget(self, call: "Call") -> None:
+        """It answers another from now on, or is over."""
+        ...
+
+
+@structs.define
+class Waits:
+    """Seconds that a call spent waiting for permits, and the provider whose permit it was."""
+
+    permit: float = 0.0
+    provider: float = 0.0
+    provider_name: str = ""
+
+
+@structs.define(eq=False, kw_only=True)
+class Call:
+    """A call from its admission to its end; to its tool it is the Caller. `states` tells how its state goes on.
+
+    `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix
+    seconds, and stays over restarts; `attempt` counts runs over restarts; `handle` is the call_id of one that was detached by an
+    earlier daemon. `scope` is what the client's cancel and the daemon's cut end, `ending` says why, and `is_left` that the next
+    daemon is to run it. `deadline` ends its run in time. `is_recorded`: the disk has taken it. `changed` is told of each new state.
+    """
+
+    request: CallTool
+    plan: Plan
+    session_id: str
+    principal: str
+    roots: tuple[Path, ...]
+    recipient: Recipient
+    context: DaemonContext
+    environment: CallEnvironment
+    accepted_at: float
+    handle: str = ""
+    size: int = 0
+    state: State = State.ADMITTED
+    timeout: float = attrs.field(default=attrs.Factory(lambda s: s.plan.timeout, takes_self=True))
+    limited_by: str = attrs.field(
+        default=attrs.Factory(lambda s: s.plan.limited_by, takes_self=True)
+    )
+    started: float = attrs.field(factory=trio.current_time)
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    deadline: trio.CancelScope = attrs.field(factory=trio.CancelScope)
+    ending: ExaiError | None = None
+    is_left: bool = False
+    is_recorded: bool = True
+    attempt: int = 1
+    changed: Change
+    waits: Waits = attrs.field(factory=Waits)
+    correlation_id: str = attrs.field(factory=_new_correlation_id)
+    doing: str = "running"
+    detail: str = ""
+    _said_at: float = 0.0
+    _chunks: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Call {self.tool.name} {self.session_id}/{self.request_id} {self.state.name} attempt={self.attempt}>"
+
+    @property
+    def tool(self) -> Tool:
+        return self.plan.tool
+
+    @property
+    def arguments(self) -> object:
+        return self.plan.arguments
+
+    def advance(self, event: Event) -> None:
+        """Raises KeyError if that cannot happen in this state."""
+        self.state = NEXT[self.state][event]
+        self.changed.tell()
+
+    def answer_to(self, recipient: Recipient) -> None:
+        """What comes of it from now on, and is said of it, is this one's."""
+        self.recipient.forget(self)
+        self.recipient = recipient
+
+    @property
+    def is_settled(self) -> bool:
+        """Nothing of it is on its way to the disk, and it still works."""
+        return self.state in SETTLED and self.recipient.is_settled
+
+    @property
+    def is_journalled(self) -> bool:
+        """Something of it is on disk, or on its way there."""
+        return self.recipient.is_journalled and self.is_recorded
+
+    @property
+    def wire_id(self) -> RequestId:
+        return self.request.request_id
+
+    @property
+    def request_id(self) -> str:
+        return str(self.request.request_id)
+
+    @property
+    def call_id(self) -> str:
+        """The handle under which `result` finds it, in whichever daemon it runs."""
+        return self.handle or handle_of(self.session_id, self.wire_id)
+
+    @property
+    def idempotency_key(self) -> str:
+        """A client may use its session and request ids again, when the daemon has forgotten the call."""
+        return f"{self.call_id}-{self.accepted_at * 1000:.0f}"
+
+    @property
+    def elapsed(self) -> float:
+        return trio.current_time() - self.started
+
+    @property
+    def answer_within_s(self) -> float:
+        """What the client said, if anything. Else EXAI_HANDLE_AFTER_S tells how long it waits; but who wants handles sooner than
+        any client gives up only wants them soon."""
+        told = self.request.handle_after_s or max(self.plan.handle_after, _ANY_CLIENT_S)
+        return min(self.timeout, told) - self.elapsed
+
+    @property
+    def handle_at(self) -> float:
+        """When it is to be answered with a handle, as it stands now; never, if it answers no client, keeps to the time or ends."""
+        stays = self.state is not State.RUNNING or self.tool.punctual or self.ending
+        return math.inf if stays else self.started + self.plan.handle_after
+
+    def stage(self, stage: str, message: str) -> None:
+        changed = stage != self.doing
+        self.doing, self.detail = stage, message
+        gap = trio.current_time() - self._said_at
+        if changed or gap >= _LEAST_PROGRESS_GAP_S:
+            self.say_progress()
+
+    def say_progress(self) -> None:
+        """Tell the client the stage as it is now."""
+        self._said_at = trio.current_time()
+        now = rfc3339(self.context.clock.now())
+        self.recipient.offer(
+            Progress(
+                request_id=self.wire_id,
+                name=self.tool.name,
+                t=now,
+                stage=self.doing,
+                message=self.environment.keys.masked(self.detail)
+                or f"{self.tool.name}: {self.doing}",
+                elapsed_s=round(self.elapsed, 3),
+            )
+        )
+
+    @property
+    def silent_since(self) -> float:
+        """When it last said something, by trio's clock."""
+        return max(self._said_at, self.started)
+
+    def chunk(self, text: str) -> None:
+        if text and self.wants_chunks:
+            chunk = self.environment.keys.masked(text)
+            self.recipient.offer(
+                StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=chunk)
+            )
+            self._chunks += 1
+
+    @property
+    def wants_chunks(self) -> bool:
+        """The frame asks for a stream, or the tool's own argument does."""
+        return self.request.stream or getattr(self.arguments, "stream", False) is True
+
+    def waited_for_provider(self, provider: str, seconds: float) -> None:
+        self.waits.provider += seconds
+        self.waits.provider_name = provider
+
+    def flows(self, until: float) -> float:
+        """No deadline but the stream's holds from now on; and the client's own, if it gave one."""
+        cut_at = min(until, self.started + self._allowed)
+        give_time(self.deadline, cut_at)
+        return cut_at
+
+    def go_on_alone(self) -> None:
+        """Its client has a handle and does not wait: it may take as long as a model's stream may, unless the client said less."""
+        stream_s = longest_stream(self.context.config)
+        if self.timeout < min(stream_s, self._allowed):
+            self.timeout = min(stream_s, self._allowed)
+            self.limited_by = "GLM_STREAM_TIMEOUT, KIMI_STREAM_TIMEOUT"
+        self.deadline.deadline = max(self.deadline.deadline, self.started + self.timeout)
+
+    @property
+    def _allowed(self) -> float:
+        """Seconds that its client gives it, whatever it does."""
+        return self.request.timeout_s or math.inf
+
+    def end(self, why: ExaiError, *, leave: bool = False) -> None:
+        """Stop the call; its outcome is `why`, unless it has finished already or is being ended. With `leave` a failure is no
+        outcome: the next daemon finds it open."""
+        if self.ending is None:
+            self.ending, self.is_left = why, leave
+        self.scope.cancel(reason=str(why))
+
+    @property
+    def is_cancellable(self) -> bool:
+        """Its outcome is not on its way yet."""
+        return self.state in CANCELLABLE

@@ -1,0 +1,20 @@
+"""What calls are made of and run with, the same for all calls of one daemon."""
+
+import trio
+
+from exai_trio import structs
+from exai_trio.observability.redaction import KnownSecrets
+from exai_trio.observability.toolcalls import CallLogs
+from exai_trio.tools.base import Services
+from exai_trio.tools.live_registry import LiveRegistry
+
+
+@structs.frozen(kw_only=True, eq=False)
+class CallEnvironment:
+    """`permits` bounds how many calls run at once; what is in `keys` leaves in no text; `logs` have a line for each ended call."""
+
+    tools: LiveRegistry
+    services: Services
+    permits: trio.CapacityLimiter
+    keys: KnownSecrets
+    logs: CallLogs

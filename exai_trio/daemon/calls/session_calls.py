@@ -1,0 +1,138 @@
+"""The calls of one session: how they are accepted or refused, and how their outcomes become frames to its client."""
+
+import logging
+from functools import partial
+from typing import Final
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.errors import ExaiError, StorageError
+from exai_trio.storage.journal import KeptOutcome
+from exai_trio.system.change import Change
+from exai_trio.wire.messages import (
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    Progress,
+    RequestId,
+    StreamChunk,
+)
+
+from ..context import DaemonContext
+from ..delivery.sender import Sender
+from . import early_refusals
+from .call import Call, Delivery, Outcome
+from .call_journal import CallJournal
+from .wire_errors import as_fault, not_journalled
+
+log = logging.getLogger("exai.session")
+
+_REPORT_PATIENCE_S: Final = 1.0  # so long a call that only reports waits for the disk
+
+
+@structs.define(eq=False)
+class SessionCalls:
+    """The Recipient of what its session's client asked for. `table` has the calls that are not over and answer it."""
+
+    name: str
+    sender: Sender
+    context: DaemonContext
+    journal: CallJournal | None = None
+    table: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
+    is_settled: bool = attrs.field(default=True, init=False)
+    _change: Change = attrs.field(factory=Change)
+
+    @property
+    def is_journalled(self) -> bool:
+        return self.journal is not None
+
+    @property
+    def is_kept(self) -> bool:
+        """A client of protocol 1 would not come to another daemon for it."""
+        return self.is_journalled and self.sender.rules.resumable
+
+    async def wait_none(self) -> None:
+        """Return when no call is open, and every outcome is kept."""
+        while self.table:
+            await self._change.wait()
+
+    async def wait_told(self, request_id: RequestId) -> None:
+        """Return when this call does not run, and its outcome is kept or was told."""
+        while request_id in self.table or self.sender.holds(request_id):
+            await self._change.wait()
+
+    def end_all(self, why: ExaiError) -> None:
+        """Stop every call; each has `why` as its outcome."""
+        for call in self.table.values():
+            call.end(why)
+
+    def add(self, call: Call) -> None:
+        self.table[call.wire_id] = call
+
+    def forget(self, call: Call) -> None:
+        if self.table.get(call.wire_id) is call:
+            del self.table[call.wire_id]
+        self._change.tell()
+
+    def offer(self, message: Progress | StreamChunk) -> None:
+        self.sender.offer(message)
+
+    async def accept(self, call: Call) -> None:
+        """Return when the call is accepted and on disk, and its acceptance may go; or when it is refused. Cancelled, nothing was
+        told of it, and it may be on disk."""
+        refusal = await early_refusals.paths_refused(call)
+        if refusal is not None:
+            self.refuse(call, refusal)
+            return
+        call.advance("allowed")
+        accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
+        numbered = self.sender.rules.accept(call.wire_id, accepted)
+        self.sender.hold(call.wire_id, numbered.frame)
+        fault = await self._record(call, self.journal, numbered.seq) if self.journal else None
+        if fault is not None and not call.tool.reports:
+            log.error("call not journalled", extra={"fault": fault.message})
+            self.refuse(call, not_journalled(fault))
+            return
+        call.is_recorded = fault is None  # reports go on without a disk
+        self.sender.release(call.wire_id)
+        call.advance("accepted")
+
+    async def _record(self, call: Call, journal: CallJournal, seq: int) -> StorageError | None:
+        """None once the call is on disk, or why it is not. Where a call only reports, a disk that takes long does not take it."""
+        patience_s = _REPORT_PATIENCE_S if call.tool.reports else float("inf")
+        try:
+            with trio.move_on_after(patience_s):
+                await journal.accept(call, seq=seq, resumable=self.sender.rules.resumable)
+                return None
+        except StorageError as fault:
+            return fault
+        return StorageError("The disk is slow.")
+
+    def refuse(self, call: Call, fault: ExaiError) -> None:
+        """The call ends before its acceptance, in the place of that if it has a number already."""
+        call.advance("refused")
+        self.context.counters.refused += 1
+        log.debug("call refused", extra={"code": fault.code})
+        failed = CallFailed(request_id=call.wire_id, error=as_fault(fault, call.correlation_id))
+        frame = self.sender.rules.reject(call.wire_id, failed)
+        if self.sender.holds(call.wire_id):
+            self.sender.release(call.wire_id, instead=frame)
+        else:
+            self.sender.deliver(frame)
+
+    def number(self, call: Call, outcome: Outcome) -> KeptOutcome:
+        """The outcome takes its number, and waits until it is let go. Raises what encoding raises; then nothing has changed."""
+        rules = self.sender.rules
+        if isinstance(outcome, CallResult) and not rules.resumable:
+            outcome = attrs.evolve(outcome, text="\n".join(one.text for one in outcome.outputs))
+        numbered = rules.finish(call.wire_id, outcome)
+        self.sender.hold(call.wire_id, numbered.frame)
+        return KeptOutcome(seq=numbered.seq, frame=numbered.body, at=self.context.clock.now())
+
+    def take(self, call: Call, outcome: Outcome) -> Delivery:
+        kept = self.number(call, outcome)
+        journal = self.journal if call.is_recorded else None
+        write = partial(journal.finish, call, kept) if journal else None
+        return Delivery(write, partial(self.sender.release, call.wire_id))

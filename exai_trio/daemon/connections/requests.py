@@ -1,0 +1,58 @@
+"""Requests that are answered at once and by nobody's work: the tool list, the daemon's health, another token."""
+
+from exai_trio import structs
+from exai_trio.errors import ExaiError, OverCapacityError
+from exai_trio.observability.times import rfc3339
+from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.wire.messages import (
+    DaemonMessage,
+    ErrorReply,
+    Health,
+    HealthReport,
+    ListTools,
+    RotateToken,
+    TokenRotated,
+    ToolList,
+)
+
+from ..calls.wire_errors import as_fault
+from ..health.report import Report
+from .auth import Identity, Tokens
+
+Request = ListTools | Health | RotateToken
+
+
+@structs.frozen(eq=False)
+class Requests:
+    """Answers them, the same for all connections."""
+
+    tools: LiveRegistry
+    report: Report
+    tokens: Tokens
+
+    def answer(
+        self, request: Request, by: Identity, objection: OverCapacityError | None
+    ) -> DaemonMessage:
+        """The answer; a refusal if there is an objection."""
+        if objection is not None:
+            error = as_fault(objection, "refused")
+            return ErrorReply(request_id=request.request_id, error=error)
+        match request:
+            case ListTools():
+                return ToolList(tools=self.tools.listing(), request_id=request.request_id)
+            case Health():
+                return self._health(request)
+            case RotateToken():
+                return self._rotate(request, by)
+
+    def _health(self, request: Health) -> HealthReport:
+        now = rfc3339(self.report.context.clock.now())
+        return HealthReport(health=self.report.health(), t=now, request_id=request.request_id)
+
+    def _rotate(self, request: RotateToken, by: Identity) -> TokenRotated:
+        try:
+            self.tokens.rotate(request.old, request.new, by)
+        except ExaiError as fault:
+            error = as_fault(fault, "rotate_token")
+            return TokenRotated(ok=False, error=error, request_id=request.request_id)
+        return TokenRotated(ok=True, request_id=request.request_id)

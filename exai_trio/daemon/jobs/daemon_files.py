@@ -1,0 +1,35 @@
+"""The files that the daemon keeps in EXAI_HOME beside its database: the lock, the token, its health, the logs of calls."""
+
+import msgspec
+
+from exai_trio import structs
+from exai_trio.observability.toolcalls import CallLogs
+from exai_trio.system.disk import DiskThread
+from exai_trio.system.private_files import replace_private
+
+from ..health.report import Report
+from ..home_lock import HomeLock
+
+
+@structs.frozen(eq=False)
+class DaemonFiles:
+    """Each method raises OSError if the disk refuses; cancelling leaves the write to its thread, and the next one waits for
+    that. Without a `home` there is none to be locked."""
+
+    report: Report
+    logs: CallLogs
+    home: HomeLock | None
+    thread: DiskThread
+
+    async def write_health(self) -> None:
+        path = self.report.context.config.logs / "ws_daemon.health.json"
+        facts = msgspec.json.encode(self.report.health_file())
+        await self.thread.run(replace_private, path, facts)
+
+    async def flush_call_log(self) -> None:
+        await self.thread.run(self.logs.flush)
+
+    async def look_for_home(self) -> None:
+        """Take EXAI_HOME as soon as it can be written."""
+        if self.home is not None:
+            await self.thread.run(self.home.look)
