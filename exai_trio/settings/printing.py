@@ -10,7 +10,8 @@ from exai_trio.settings.table import GROUPS, SETTINGS, Setting
 
 _HEAD = """\
 # Settings of exai_trio. Copy this file to .env and uncomment what you change; what is shown is the default.
-# The command line goes before the environment, the environment before this file.
+# The command line goes before the environment, the environment before this file, this file before your own settings file
+# (`exai config path` says where that is).
 # Written by `exai config --example`; a test holds it to the settings that exist.
 """
 

@@ -1,4 +1,7 @@
-"""One GET to a server of this machine, for the answer's status and body. No proxy, no redirect is followed, no cookie; nothing is kept open."""
+"""One GET to a server of this machine, for its status and body.
+
+There is no proxy and no cookie, no redirect is followed, and nothing is kept open.
+"""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager

@@ -18,6 +18,9 @@ from stage.fetching import fetch
 from stage.place import free_ports
 from stage.waiting import until
 
+from exai_trio.providers.local_servers.addresses import Address
+from exai_trio.providers.local_servers.detect import detect_at
+
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 SLOTS = 2
@@ -205,3 +208,56 @@ async def test_a_prompt_over_the_known_window_is_refused_before_it_is_sent(runni
 
     assert not ended["ok"]
     assert "local/small" in ended["error"]["message"]
+
+
+@pytest.fixture(scope="module")
+def bare(llama, new_place, start_for_module):
+    """A daemon without any key, whose providers file names the server's address and no more."""
+    place = new_place(http=True)
+    file = place.home / "providers.toml"
+    file.write_text(f'[[provider]]\nname = "mine"\nbase_url = "http://127.0.0.1:{llama}/v1"\n')
+    return start_for_module(place, EXAI_PROVIDERS_FILE=str(file))
+
+
+async def test_the_server_is_found_with_what_a_slot_holds(llama):
+    """By its port alone: what it is, its model, and the window of one slot."""
+    (found,) = await detect_at([Address("127.0.0.1", llama)])
+
+    assert ("llama-server", True, False) == (found.server.kind, found.ours, found.server.wants_key)
+    (model,) = found.server.models
+    assert (MODEL, CONTEXT) == (model.name, model.context_window)
+
+
+@pytest.mark.parametrize("model", ["", Path(MODEL).stem.lower()])
+async def test_it_answers_without_a_model_being_named(bare, model):
+    """Or by a part of its name; the answer calls it by the last part of its path, and has nothing to remark."""
+    named = {"model": model} if model else {}
+    async with bare.place.client() as one:
+        await one.call("r1", name="chat", prompt="Say hello.", use_websearch=False, **named)
+        metadata = json.loads((await _hear(one, "r1"))["text"])["metadata"]
+
+    assert (Path(MODEL).name, "mine") == (metadata["model_used"], metadata["provider_used"])
+    assert "notice" not in metadata
+
+
+async def test_its_models_are_listed(bare):
+    """With what they hold, and which of them is asked."""
+    async with bare.place.client() as one:
+        await one.call("r1", name="listmodels")
+        text = json.loads((await _hear(one, "r1"))["text"])["content"]
+
+    assert f"Asked when none is named: {Path(MODEL).name}" in text
+    assert f"{Path(MODEL).name}: {CONTEXT // 1000} K context" in text
+
+
+async def test_a_prompt_over_the_window_that_the_server_told_is_refused(bare, llama):
+    """Nobody has written the window down; the prompt is not sent."""
+    before = (await fetch(llama, "/slots")).json
+    async with bare.place.client() as one:
+        await one.call("r1", name="chat", prompt="word " * 4 * CONTEXT, use_websearch=False)
+        ended = await _hear(one, "r1")
+    after = (await fetch(llama, "/slots")).json
+
+    assert not ended["ok"]
+    assert f"mine/{Path(MODEL).name} holds {CONTEXT:,} tokens" in ended["error"]["message"]
+    assert [slot.get("id_task") for slot in before] == [slot.get("id_task") for slot in after]

@@ -135,3 +135,87 @@ def test_no_provider_at_all_names_every_way_out(catalogue):
     assert all(
         remedy in caught.value.message for remedy in (*REMEDIES.values(), "EXAI_SIMULATE=true")
     )
+
+
+LOCALS = [
+    ModelInfo(name="qwen2.5-coder:7b", provider="mine", context_window=8192),
+    ModelInfo(name="llama3.2:latest", provider="mine"),
+    ModelInfo(name="llama3.2:1b", provider="mine", context_window=8192),
+    ModelInfo(name="THUDM/glm-4-9b", provider="mine", context_window=8192),
+]
+
+
+def local_router(*configured):
+    return Router(
+        catalogue=load_catalogue().with_models([*OTHERS, *LOCALS]),
+        configured=configured,
+        remedies={**REMEDIES, "mine": ""},
+        local=frozenset({"mine"}),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("coder", "qwen2.5-coder:7b"),
+        ("QWEN", "qwen2.5-coder:7b"),
+        ("mine/coder", "qwen2.5-coder:7b"),
+        ("llama3.2", "llama3.2:latest"),
+        ("glm-4-9b", "THUDM/glm-4-9b"),
+        ("mine/glm-4-9b", "THUDM/glm-4-9b"),
+        ("mine/unheard-of", "unheard-of"),
+        ("auto", "qwen2.5-coder:7b"),
+    ],
+)
+def test_a_unique_part_of_a_local_models_name_is_enough(name, model):
+    """In any case of letters, behind the provider's name too; what no name has goes to the server as it is."""
+    choice = local_router("mine").choose(name)
+
+    assert ("mine", model, name) == (choice.provider, choice.model.name, choice.requested)
+
+
+def test_a_vendors_name_is_the_vendors_where_it_is_configured():
+    """What begins with glm- goes to GLM, whoever else has a model of that name in part."""
+    assert "glm" == local_router("glm", "mine").choose("glm-4-9b").provider
+
+
+@pytest.mark.parametrize("name", ["llama", "mine/llama", "3.2:"])
+def test_a_part_that_several_names_have_is_not_guessed(name):
+    """They are named, in full."""
+    with pytest.raises(NotFoundError, match=r"mine/llama3\.2:latest, mine/llama3\.2:1b"):
+        local_router("mine").choose(name)
+
+
+def test_behind_the_name_of_an_endpoint_elsewhere_a_name_is_whole():
+    """Not all of its models are known, so a part of one may be another's name."""
+    assert "big" == local_router("other", "mine").choose("other/big").model.name
+
+
+@pytest.mark.parametrize("name", ["q", "/", ":", "--"])
+def test_one_letter_is_no_part(name):
+    """Nor are signs."""
+    with pytest.raises(NotFoundError, match="no model is called"):
+        local_router("mine").choose(name)
+
+
+def test_an_unknown_window_of_a_local_model_is_noticed():
+    """Of one elsewhere it is not: that says itself what is too long."""
+    router = local_router("mine", "other")
+
+    assert "llama3.2:latest holds is not known" in router.choose("llama3.2:latest").notice
+    assert "is not known" in router.choose("mine/unheard-of").notice
+    assert router.choose("coder").notice is None
+    assert router.choose("other/glm-4.6").notice is None
+
+
+def test_a_server_that_told_no_model_is_said_with_what_to_do():
+    """It may not be running."""
+    router = Router(
+        catalogue=load_catalogue(),
+        configured=("mine",),
+        remedies={"mine": ""},
+        local=frozenset({"mine"}),
+    )
+
+    with pytest.raises(NotFoundError, match="`exai providers test`"):
+        router.choose("auto")

@@ -1,6 +1,9 @@
 """`exai config`: the settings in force, and what an editor needs to start the shim."""
 
+import shlex
 import sys
+from pathlib import Path
+from typing import Final
 
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.editors.agent_skill import SKILL
@@ -14,6 +17,8 @@ from exai_trio.commands.editors.shim_server import (
 from exai_trio.commands.invocation import Started
 from exai_trio.settings.load import FILES, OWN, Fault, Loaded
 from exai_trio.settings.printing import example, rows
+
+_OTHERS: Final = 0o077
 
 
 def main(started: Started) -> int:
@@ -42,6 +47,7 @@ def main(started: Started) -> int:
         faults = _print_for_editor(started, machine, console)
     else:
         console.say(table(loaded, machine))
+        _note_loose(started.own_file, console)
     for line in (*loaded.warnings, *map(str, faults)):
         console.note(f"exai: {line}")
     return 2 if faults else 0
@@ -59,6 +65,12 @@ def _print_for_editor(started: Started, machine: Machine, console: Console) -> t
     console.note(f"exai: {where_to_put(editor, started.environ)}")
     note_missing_secrets(loaded, console)
     return loaded.faults
+
+
+def _note_loose(own_file: Path | None, console: Console) -> None:
+    """Secrets may stand in it."""
+    if own_file is not None and own_file.is_file() and own_file.stat().st_mode & _OTHERS:
+        console.note(f"exai: others may read {own_file}: chmod 600 {shlex.quote(str(own_file))}")
 
 
 def table(loaded: Loaded, machine: Machine) -> str:

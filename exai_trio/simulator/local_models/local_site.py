@@ -1,4 +1,7 @@
-"""One of the four model servers on a loopback port. What it answers is decided in `server_bodies` and `local_chat`."""
+"""One of the four model servers on a loopback port.
+
+What it answers is decided in `server_bodies` and `local_chat`.
+"""
 
 import json
 from collections.abc import Callable

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import attrs
 import trio
 
 from exai_trio import structs
@@ -107,6 +108,10 @@ async def ask(
     with _naming_larger(services, images=any(message.images for message in request.messages)):
         room(services, choice).check_possible(request.messages, model_choice.address(choice))
     answer = await services.gateway.chat(choice, request, listener)
+    if choice.model.context_window is None and _is_comparable(request, answer):
+        estimated = room(services, choice).estimate(request.messages)
+        if cut := model_choice.cut_unasked(choice, estimated, answer.usage.input_tokens):
+            return attrs.evolve(answer, notice="; ".join(filter(None, [cut, answer.notice])))
     if _is_comparable(request, answer):
         await _learn(services, choice, request, answer)
     return answer

@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.gateway import ChatAnswer, ModelChoice
 
 _MOST_NAMES = 4
+_LONG = 2_000  # estimated tokens; no server has a smaller window unless it is told to
+_SURELY_CUT = 0.5  # of the estimate, which is on the safe side, but not so much
 _OURS = Config().default_model
 
 # Who is asked where a provider is given and no model.
@@ -160,6 +162,19 @@ def facts(answer: "ChatAnswer", named: str) -> dict[str, Any]:
     if answer.web_results:
         found["sources"] = [_source(result) for result in answer.web_results]
     return found
+
+
+def cut_unasked(choice: "ModelChoice", estimated: int, counted: int) -> str:
+    """What to say where a server seems to have read a part of the prompt only; "" if it does not. Ollama does so where a prompt
+    is longer than it has loaded the model for; whose window is known is never sent so much."""
+    if choice.model.context_window is not None or estimated < _LONG:
+        return ""
+    if not 0 < counted < estimated * _SURELY_CUT:
+        return ""
+    return (
+        f"{choice.provider} has read {counted:,} tokens of about {estimated:,}: it seems to have cut the prompt without a word."
+        " Load the model with a larger context, such as by OLLAMA_CONTEXT_LENGTH"
+    )
 
 
 def served_by(services: Services, provider: str) -> dict[str, Any]:

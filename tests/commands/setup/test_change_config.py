@@ -164,6 +164,19 @@ def test_a_file_that_others_may_read_is_closed_to_them(own):
     assert (True, 0o600) == (own.is_symlink(), stat.S_IMODE(real.stat().st_mode))
 
 
+def test_a_file_that_others_may_read_is_said(own, capsys):
+    """With the command that closes it; a closed one is not mentioned."""
+    own.parent.mkdir(parents=True)
+    own.write_text("EXAI_DRAIN_S=5\n")
+    own.chmod(0o640)
+
+    assert 0 == main(["config"])
+    assert f"chmod 600 {own}" in capsys.readouterr().err
+    own.chmod(0o600)
+    assert 0 == main(["config"])
+    assert "chmod" not in capsys.readouterr().err
+
+
 def test_a_file_that_is_no_text_is_left_alone(own, capsys):
     """It is not overwritten, and the line says so."""
     own.parent.mkdir(parents=True)
@@ -206,6 +219,7 @@ def test_two_who_write_at_once_lose_nothing(own):
     first.start()
     inside.wait(10)
     second.start()
+    second.join(0.3)  # it cannot end before the first one has
     go_on.set()
     first.join(10)
     second.join(10)

@@ -105,7 +105,7 @@ async def test_what_is_no_model_server_is_none(raw, answer):
 
 async def test_an_answer_without_end_is_none(raw):
     """More than any list has is not read on."""
-    address, _ = await raw(OK + b"\r\n" + b"x" * (MOST_BYTES + 1))
+    address, _ = await raw(body(models("m", x="y" * MOST_BYTES)))
 
     assert () == await detect_at([address])
 

@@ -111,6 +111,20 @@ async def test_it_is_asked_by_any_part_of_its_name(served, gateway_at, question,
 
 
 @real
+async def test_a_server_is_asked_by_the_name_that_it_has_given(
+    served, gateway_at, question, hearing
+):
+    """vLLM knows a model by its whole path and by nothing else."""
+    model = LocalModel(name="/data/models/qwen")
+    address, _ = await served(attrs.evolve(USUAL["vllm"], models=(model,)))
+    async with gateway_at(vllm=address) as gateway:
+        await gateway.look_again()
+        answer = await gateway.chat(gateway.choose("vllm/qwen"), question("hello"), hearing)
+
+    assert ("qwen", None) == (answer.model_used, answer.notice)
+
+
+@real
 async def test_a_part_that_several_have_is_refused_with_their_names(served, gateway_at):
     """Nothing is guessed; Ollama's own latest goes before other tags."""
     ollama = attrs.evolve(

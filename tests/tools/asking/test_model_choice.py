@@ -2,6 +2,7 @@
 
 from base64 import b64encode
 
+import attrs
 import pytest
 
 from exai_trio.errors import ArgumentError, PromptTooLongError
@@ -171,3 +172,69 @@ async def test_an_expert_for_auto(bench, tmp_path):
 
     assert window(bench.gateway.requests[0].model) >= 300_000
     assert "some words" in bench.gateway.requests[0].messages[-1].text
+
+
+@pytest.fixture
+def local_bench(bench):
+    """Where a model server of this machine is all there is."""
+    small = ModelInfo(name="small", provider="mine", context_window=32_000, capabilities=("tools",))
+    bench.gateway.configured = ("mine",)
+    bench.gateway.known = load_catalogue().with_models([small])
+    return bench
+
+
+async def test_without_a_key_the_local_model_is_asked(local_bench):
+    """Nobody asked for ours, so nothing is remarked; what the server has now was looked at."""
+    said = await local_bench.say("why?")
+
+    assert ("small", "mine") == (said["metadata"]["model_used"], said["metadata"]["provider_used"])
+    assert "notice" not in said["metadata"]
+    assert local_bench.gateway.looked
+
+
+async def test_a_default_that_was_set_is_missed(local_bench):
+    """Whoever has set DEFAULT_MODEL learns that another was asked."""
+    local_bench.config = attrs.evolve(local_bench.config, default_model="kimi-k3")
+    said = await local_bench.say("why?")
+
+    assert (
+        "kimi-k3 (DEFAULT_MODEL) is not configured; small was asked instead"
+        == said["metadata"]["notice"]
+    )
+
+
+@pytest.mark.parametrize("named", [{}, {"model": "sma"}])
+async def test_workflows_ask_the_local_model_too(local_bench, named):
+    """At their end, with or without a part of its name."""
+    last = await local_bench.step("debug", 1, 1, **named)
+
+    assert ("small", "mine") == (last["metadata"]["model_used"], last["metadata"]["provider_used"])
+
+
+@pytest.mark.parametrize(("counts", "said"), [(0.3, True), (0.9, False)])
+async def test_a_prompt_that_was_cut_unasked_is_said(local_bench, counts, said):
+    """A server that has counted far fewer tokens than it was sent has not read them, and nothing is learnt from its count."""
+    unknown = ModelInfo(name="small", provider="mine", capabilities=("tools",))
+    local_bench.gateway.known = load_catalogue().with_models([unknown])
+    local_bench.gateway.counting["small"] = counts
+    answer = await local_bench.say("word " * 8_000)
+
+    assert said == ("seems to have cut the prompt" in answer["metadata"].get("notice", ""))
+    assert said == ("mine/small" not in local_bench.calibration._seen)
+
+
+async def test_a_short_prompt_is_not_said_to_be_cut(local_bench):
+    """Templates and counts differ; nobody cuts so little."""
+    unknown = ModelInfo(name="small", provider="mine")
+    local_bench.gateway.known = load_catalogue().with_models([unknown])
+    local_bench.gateway.counting["small"] = 0.1
+
+    assert "cut the prompt" not in (await local_bench.say("why?"))["metadata"].get("notice", "")
+
+
+async def test_with_a_key_the_vendors_model_is_the_default(local_bench):
+    """Keys go before local models."""
+    local_bench.gateway.configured = ("glm", "mine")
+    said = await local_bench.say("why?")
+
+    assert "glm-4.5-flash" == said["metadata"]["model_used"]

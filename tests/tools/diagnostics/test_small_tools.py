@@ -9,6 +9,7 @@ import trio
 
 from exai_trio import __version__
 from exai_trio.errors import NotFoundError, StorageError
+from exai_trio.providers.catalogue import ModelInfo, load_catalogue
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.tools.envelope import OUTPUT_SCHEMA
 from exai_trio.tools.registry import BUILT_IN
@@ -249,3 +250,31 @@ async def test_echo_stops_when_cancelled(bench, autojump_clock):
 
     assert scope.cancelled_caught
     assert trio.current_time() < 2
+
+
+async def test_listmodels_names_a_local_model_as_the_default(bench):
+    """Ten thousand models of a server are counted, not listed."""
+    many = [
+        ModelInfo(name=f"m{number}", provider="mine", context_window=512)
+        for number in range(10_000)
+    ]
+    bench.gateway.configured = ("mine",)
+    bench.gateway.known = load_catalogue().with_models(many)
+    lines = (await content(bench, "listmodels")).splitlines()
+
+    assert "Asked when none is named: m0" == lines[0]
+    assert any("m1: 512 tokens of context" in line for line in lines)
+    assert "… and 9,900 more" in lines[-1]
+    assert len(lines) < 110
+
+
+async def test_listmodels_names_a_server_of_which_no_model_is_known(bench, monkeypatch):
+    """It is configured, so "no provider is configured" would be wrong."""
+    silent = {"name": "mine", "configured": True, "base_url": "http://127.0.0.1:1/v1"}
+    bench.gateway.configured = ()
+    monkeypatch.setattr(type(bench.gateway), "providers", lambda _self: (silent,))
+    said = await content(bench, "listmodels")
+
+    assert "No provider is configured" not in said
+    assert "mine (http://127.0.0.1:1/v1): no model is known" in said
+    assert "`exai providers test mine`" in said
