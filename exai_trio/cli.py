@@ -7,12 +7,14 @@ A command's module is imported when it is asked for: an editor waits for `exai s
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import cast
+
+import attrs
 
 from exai_trio import __version__
 from exai_trio.commands.invocation import Started
@@ -37,6 +39,7 @@ MODULES = {
     "logs": "checking.read_logs",
     "stop": "running.stop_daemon",
     "restart": "running.restart_daemon",
+    "completion": "completion.shell_script",
     "doctor": "checking.doctor",
     "threads": "stored_threads",
     "simulate": "simulate",
@@ -44,7 +47,7 @@ MODULES = {
     "providers": "setup.providers_command",
 }
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
-_NEED_NO_SETTINGS = frozenset({"simulate"})
+_NEED_NO_SETTINGS = frozenset({"simulate", "completion"})
 # Everything else is started in whatever project is open, and that project's .env is not ours to obey.
 _READ_WHAT_LIES_THERE = frozenset({"serve"})
 _LIES_THERE = Path(".env")
@@ -52,22 +55,31 @@ _MOST_LOOKED_AT = 65_536  # bytes of such a file
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code. Wrong usage leaves by SystemExit(2), as argparse does it."""
+    """Run one command and return its exit code: 2 for what cannot be understood, with a line that is right."""
     _fill_standard_descriptors()
     environ = dict(os.environ)  # noqa: TID251  # the one place that reads the environment
-    words = command_first(sys.argv[1:] if argv is None else argv, MODULES)
+    if "_ARGCOMPLETE" in environ:
+        return _completed(environ)
+    words = _words(sys.argv[1:] if argv is None else argv)
     try:
-        arguments = parser(words[0] if words else "").parse_args(words)
-    except VersionWanted:
-        sys.stdout.write(f"exai {__version__}\n")
-        return 0
-    except HelpWanted as wanted:
-        return _helped(wanted, environ)
-    except UsageFault as fault:
-        return _corrected(fault, words)
+        arguments = parser(words[0]).parse_args(words)
+    except (HelpWanted, UsageFault, VersionWanted) as asked:
+        return _answered(asked, words, environ)
+    return _run(arguments, words, environ)
+
+
+def _words(argv: list[str]) -> list[str]:
+    """What was typed, the command first. No words, and `help`, ask for help."""
+    words = command_first(argv, MODULES)
+    if words[:1] == ["help"]:
+        return [*words[1:], "--help"]
+    return words or ["--help"]
+
+
+def _run(arguments: Namespace, words: list[str], environ: dict[str, str]) -> int:
     module_path = _anchor_module_path()
     try:
-        started = _started(arguments, environ, module_path)
+        started = attrs.evolve(_started(arguments, environ, module_path), words=tuple(words))
     except OSError as fault:
         _complain(str(fault))
         return USAGE
@@ -76,22 +88,35 @@ def main(argv: list[str] | None = None) -> int:
     return _guarded(started)
 
 
-def _helped(wanted: HelpWanted, environ: Mapping[str, str]) -> int:
-    from exai_trio.commands.usage.help_text import write_help  # noqa: PLC0415  # only who asks waits for it
+def _completed(environ: dict[str, str]) -> int:
+    """A shell asks what could stand on the command line."""
+    from exai_trio.commands.completion.on_tab import complete  # noqa: PLC0415  # for shells alone
 
-    try:
-        write_help(wanted.parser, environ)
-    except BrokenPipeError:
-        return _unheard()
+    complete(parser(), lambda: _started(Namespace(command=""), environ).loaded.config)
     return 0
 
 
-def _corrected(fault: UsageFault, words: list[str]) -> int:
-    from exai_trio.commands.usage.repair import repaired, said  # noqa: PLC0415  # only when something was mistyped
+def _answered(
+    asked: HelpWanted | UsageFault | VersionWanted, words: list[str], environ: dict[str, str]
+) -> int:
+    """What the command line says itself, without running a command."""
+    match asked:
+        case VersionWanted():
+            sys.stdout.write(f"exai {__version__}\n")
+        case HelpWanted():
+            from exai_trio.commands.usage.help_text import write_help  # noqa: PLC0415  # only who asks waits for it
 
-    _complain(said(fault))
-    _suggest(repaired(words, parser))
-    return USAGE
+            try:
+                write_help(asked.parser, environ)
+            except BrokenPipeError:
+                return _unheard()
+        case UsageFault():
+            from exai_trio.commands.usage.repair import repaired, said  # noqa: PLC0415  # only for what was mistyped
+
+            _complain(said(asked))
+            _suggest(repaired(words, parser))
+            return USAGE
+    return 0
 
 
 def _fill_standard_descriptors() -> None:
@@ -233,11 +258,14 @@ def _imported(name: str) -> ModuleType:
 
 def _failed(started: Started, fault: Exception) -> int:
     from exai_trio.commands.exit_codes import NO_DAEMON, explained  # noqa: PLC0415  # only when something failed
+    from exai_trio.commands.usage.remedies import for_exception  # noqa: PLC0415  # as above
     from exai_trio.errors import UnauthorizedError  # noqa: PLC0415  # as above
 
     known = explained(fault)
     if known is not None:
         _complain(known.text)
+        if line := for_exception(_leaf(fault), started.words):
+            _suggest(line)
         if known.code == NO_DAEMON or known.text.startswith(UnauthorizedError.code):
             _mention_unread(started)
         return known.code
@@ -245,6 +273,12 @@ def _failed(started: Started, fault: Exception) -> int:
         sys.excepthook(type(fault), fault, fault.__traceback__)
     _complain(f"unexpected {type(fault).__name__}: {fault}; LOG_LEVEL=DEBUG shows where")
     return FAILED
+
+
+def _leaf(fault: BaseException) -> BaseException:
+    while isinstance(fault, BaseExceptionGroup):
+        fault = cast("BaseExceptionGroup[BaseException]", fault).exceptions[0]
+    return fault
 
 
 def _unheard() -> int:
@@ -256,15 +290,12 @@ def _unheard() -> int:
 
 
 def _complain(line: str) -> None:
-    _write_aside(f"exai: {line}\n")
+    from exai_trio.commands.console import Console  # noqa: PLC0415  # only when there is something to complain of
+
+    Console.of_process().note(f"exai: {line}")
 
 
 def _suggest(line: str) -> None:
-    _write_aside(f"try: {line}\n")
+    from exai_trio.commands.console import Console  # noqa: PLC0415  # as above
 
-
-def _write_aside(text: str) -> None:
-    try:
-        sys.stderr.write(text)
-    except (OSError, ValueError, AttributeError):  # AttributeError: there is no stderr
-        return
+    Console.of_process().hint(f"try: {line}")

@@ -3,7 +3,7 @@
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from typing import TextIO
 
 import attrs
@@ -40,13 +40,14 @@ class Console:
     def of_process(
         cls, environ: Mapping[str, str] | None = None, *, plain: bool = False
     ) -> "Console":
-        for stream in (sys.stdout, sys.stderr):
+        out, err = (stream or StringIO() for stream in (sys.stdout, sys.stderr))  # None: closed
+        for stream in (out, err):
             if isinstance(stream, TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")  # rather a strange letter than none
-        live, screen = sys.stderr.isatty(), sys.stdout.isatty()
+        live, screen = err.isatty(), out.isatty()
         return cls(
-            out=sys.stdout,
-            err=sys.stderr,
+            out=out,
+            err=err,
             live=live,
             screen=screen,
             look=appearance(environ or {}, screen=screen, live=live, plain=plain),
@@ -110,7 +111,7 @@ def _columns_of(told: str) -> Callable[[], int]:
         for stream in (sys.stdout, sys.stderr):
             try:
                 found = os.get_terminal_size(stream.fileno()).columns
-            except (OSError, ValueError):
+            except (AttributeError, OSError, ValueError):  # AttributeError: closed
                 continue
             return max(found or _USUAL_COLUMNS, _FEWEST_COLUMNS)
         is_number = told.isascii() and told.isdigit() and len(told) < 5  # noqa: PLR2004  # digits

@@ -40,6 +40,7 @@ def parser(command: str = "") -> Parser:
         description="A second opinion for coding agents: GLM, Kimi and local models behind MCP.",
     )
     top.add_argument("--version", action=VersionAction, help="print the version")
+    top.examples = ("exai ask 'what does this do?' -f src", "exai help ask")
     commands = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", prog="exai", parser_class=Parser
     )
@@ -50,6 +51,7 @@ def parser(command: str = "") -> Parser:
 
 def _serve(commands: Commands) -> None:
     command = _command(commands, "serve", "run the daemon")
+    command.examples = ("exai serve", "exai serve --simulate")
     _place(command)
     command.add_argument("--health-port", metavar="PORT", help="HTTP health; 0: off")
     command.add_argument("--monitoring-port", metavar="PORT", help="HTTP pages; 0: off")
@@ -68,11 +70,16 @@ def _serve(commands: Commands) -> None:
 
 
 def _shim(commands: Commands) -> None:
-    _place(_command(commands, "shim", "speak MCP over stdio to an editor, and relay to the daemon"))
+    command = _command(
+        commands, "shim", "speak MCP over stdio to an editor, and relay to the daemon"
+    )
+    command.examples = ("exai shim",)
+    _place(command)
 
 
 def _threads(commands: Commands) -> None:
     command = _command(commands, "threads", "look after the stored conversations")
+    command.examples = ("exai threads list", "exai threads show 3f2a9c01")
     command.add_argument("--home", metavar="DIR", help="where state, logs and files are")
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, about in (
@@ -96,6 +103,7 @@ def _threads(commands: Commands) -> None:
 
 def _simulate(commands: Commands) -> None:
     command = _command(commands, "simulate", "stand in for the GLM and Kimi services")
+    command.examples = ("exai simulate --port 9090",)
     # Not the settings of the same name: these are the simulator's own.
     command.add_argument("--host", dest="simulator_host", type=_host, default="127.0.0.1")
     command.add_argument(
@@ -107,6 +115,7 @@ def _simulate(commands: Commands) -> None:
 
 def _config(commands: Commands) -> None:
     command = _command(commands, "config", "print the settings")
+    command.examples = ("exai config", "exai config --mcp claude")
     _place(command)
     shape = command.add_mutually_exclusive_group()
     shape.add_argument("--example", action="store_true", help="print .env.example")
@@ -147,6 +156,8 @@ BUILDERS: dict[str, Build] = {
     "restart": daemon_options.restart,
     "shim": _shim,
     "simulate": _simulate,
+    "completion": daemon_options.completion,
+    "help": daemon_options.manual,
 }
 
 

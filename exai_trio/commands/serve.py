@@ -16,7 +16,7 @@ from exai_trio.system.open_files import raise_limit
 
 def main(started: Started) -> int:
     raise_limit()
-    console = Console.of_process()
+    console = Console.of_process(started.environ)
     if (text := sources(started)) is not None:
         console.note(text)
     replace = bool(started.arguments.replace)
@@ -66,7 +66,7 @@ def _warnings(config: Config, addresses: Addresses) -> list[str]:
 def _announce(text: str, console: Console) -> None:
     """Whoever started us may not read; that is no reason to end."""
     try:
-        console.say(text)
+        console.tell(text)
     except (OSError, ValueError):
         return
 

@@ -65,7 +65,7 @@ async def _act(store: SqliteStore, asked: Namespace, console: Console, config: C
     continuation_id = await _the_one(threads, asked.thread, now)
     match asked.action:
         case "show":
-            console.say("\n".join(_lines(await _loaded(store, continuation_id, now))))
+            console.tell("\n".join(_lines(await _loaded(store, continuation_id, now))))
         case "export":
             console.say(_json(exported(await _loaded(store, continuation_id, now))))
         case "name":

@@ -26,7 +26,7 @@ def test_every_command_has_its_module():
         action.choices for action in parser()._actions if isinstance(action.choices, dict)
     )
 
-    assert set(cli.MODULES) == set(commands)
+    assert set(cli.MODULES) == set(commands) - {"help"}
     for module in cli.MODULES.values():
         assert callable(import_module(f"exai_trio.commands.{module}").main)
 
@@ -218,7 +218,7 @@ def test_a_failure_is_one_line(fault, code, words, monkeypatch, capfd):
     assert code == main(["config"])
     said = capfd.readouterr().err
     assert words in said
-    assert said.count("\n") <= 1
+    assert len([line for line in said.splitlines() if not line.startswith("try: exai")]) <= 1
 
 
 def test_debug_shows_where(monkeypatch, capfd):
@@ -244,10 +244,13 @@ def test_a_group_of_the_foreseen_is_foreseen():
 
 @pytest.mark.real
 def test_the_shim_starts_light():
-    """What an editor waits for imports no SDK, no HTTP server, no database, no JWT library."""
+    """What an editor waits for imports no SDK, no HTTP server, no database, no JWT library, and nothing that draws or completes."""
     heavy = ["openai", "starlette", "hypercorn", "sqlite3", "jwt", "pydantic", "httpx2", "anyio"]
+    heavy += ["rich", "rich_argparse", "argcomplete", "markdown_it", "pygments", "difflib"]
     program = (
-        "import sys; import exai_trio.cli; import exai_trio.commands.shim; "
+        "import sys; from exai_trio import cli; import exai_trio.commands.shim; "
+        "import exai_trio.shim.bridge, exai_trio.shim.link, exai_trio.shim.autostart; "
+        "cli.parser('shim').parse_args(['shim', '--port', '1']); "
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     ran = subprocess.run(

@@ -18,11 +18,11 @@ from exai_trio.commands.calling import (
     shell_paths,
     started_daemon,
 )
+from exai_trio.commands.calling.failure_advice import Advise, advice, silent, tell_failure
 from exai_trio.commands.calling.follow_call import Asked
 from exai_trio.commands.calling.live_answer import LiveAnswer, sheet_for
 from exai_trio.commands.calling.outcome_text import (
     Told,
-    failure,
     flat,
     flat_failure,
     notices,
@@ -50,6 +50,7 @@ class Wanted:
     as_json: bool = False
     output: Path | None = None
     starts: bool = False
+    advise: Advise = silent
 
 
 def main(started: Started) -> int:
@@ -60,9 +61,10 @@ def main(started: Started) -> int:
         as_json=arguments.json,
         output=None if arguments.output is None else Path(arguments.output).expanduser().absolute(),
         starts=started_daemon.may_start(started.loaded),
+        advise=partial(advice, words=started.words),
     )
     if wanted.output is not None:
-        output_file.check(wanted.output)
+        output_file.check(wanted.output, arguments.output)
     return trio.run(run, config, asked, wanted, console)
 
 
@@ -140,7 +142,7 @@ class _Report:
         if self.wanted.as_json:
             self._say_json(flat_failure(outcome.error, self.seconds))
         else:
-            self.console.note(failure("ask", outcome.error))
+            tell_failure(self.console, "ask", outcome.error, self.wanted.advise)
         return FAILED
 
     def done(self, answer: Told, state: Path) -> int:
@@ -177,8 +179,9 @@ class _Report:
             self.console.note(f"— written to {self.wanted.output}")
         for line in notices(answer):
             self.console.note(line)
-        going_on = " · go on: exai ask -c '…'" if answer.continuation_id else ""
-        self.console.note(summary(answer, self.seconds) + going_on)
+        self.console.note(
+            summary(answer, self.seconds, self.console.columns(), how="exai ask -c '…'")
+        )
 
     def _say_json(self, value: Mapping[str, Any]) -> None:
         self.console.erase()

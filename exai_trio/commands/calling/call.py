@@ -2,15 +2,17 @@
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 
 import msgspec
 import trio
 
 from exai_trio.commands.calling import key_value, shell_paths
+from exai_trio.commands.calling.failure_advice import Advise, advice, silent, tell_failure
 from exai_trio.commands.calling.follow_call import Asked, Outcome
 from exai_trio.commands.calling.live_answer import LiveAnswer, PlainSheet, sheet_for
-from exai_trio.commands.calling.outcome_text import failure, notices, summary, told
+from exai_trio.commands.calling.outcome_text import notices, summary, told
 from exai_trio.commands.calling.run_call import run_call
 from exai_trio.commands.client import Dial
 from exai_trio.commands.console import Console
@@ -40,7 +42,8 @@ def main(started: Started) -> int:
         roots=shell_paths.roots(folder, named),
     )
     console = Console.of_process(started.environ, plain=arguments.plain)
-    return trio.run(run, started.loaded.config, asked, console)
+    running = partial(run, advise=partial(advice, words=started.words))
+    return trio.run(running, started.loaded.config, asked, console)
 
 
 def _read(path: str) -> str:
@@ -48,7 +51,14 @@ def _read(path: str) -> str:
     return data.decode()
 
 
-async def run(config: Config, asked: Asked, console: Console, *, dial: Dial = connect) -> int:
+async def run(
+    config: Config,
+    asked: Asked,
+    console: Console,
+    *,
+    advise: Advise = silent,
+    dial: Dial = connect,
+) -> int:
     """The exit code. Raises Unreachable, PeerGone, ExaiError or OSError. Cancelling drops the connection."""
     began = trio.current_time()
     is_flowing = asked.tool in _FLOWING
@@ -63,6 +73,10 @@ async def run(config: Config, asked: Asked, console: Console, *, dial: Dial = co
         live.leave()
         console.note(f"exai: stopped waiting; {ended.left_behind}")
         return INTERRUPTED
+    if isinstance(ended.outcome, CallFailed) and not asked.as_json:
+        live.leave()
+        tell_failure(console, asked.tool, ended.outcome.error, advise)
+        return INTERRUPTED if ended.interrupted else FAILED
     code = _report(ended.outcome, asked, console, live, trio.current_time() - began)
     return INTERRUPTED if ended.interrupted and code else code
 
@@ -70,21 +84,17 @@ async def run(config: Config, asked: Asked, console: Console, *, dial: Dial = co
 def _report(
     outcome: Outcome, asked: Asked, console: Console, live: LiveAnswer, seconds: float
 ) -> int:
-    if asked.as_json:
+    if asked.as_json or isinstance(outcome, CallFailed):
         console.erase()
         console.say(json.dumps(msgspec.to_builtins(outcome), ensure_ascii=False, indent=2))
         return DONE if isinstance(outcome, CallResult) else FAILED
-    if isinstance(outcome, CallFailed):
-        live.leave()
-        console.note(failure(asked.tool, outcome.error))
-        return FAILED
     answer = told(outcome)
     if answer.envelope or not live.has_begun:
         live.complete(answer.content)
     live.leave()
     if console.live:
-        for line in (*notices(answer), summary(answer, seconds)):
+        for line in notices(answer):
             console.note(line)
-        if answer.continuation_id:
-            console.hint(f"— go on with continuation_id={answer.continuation_id}")
+        how = f"continuation_id={answer.continuation_id}"
+        console.note(summary(answer, seconds, console.columns(), how=how))
     return DONE

@@ -25,5 +25,7 @@ def last(state: Path) -> str:
     except (OSError, UnicodeError):
         found = ""
     if not 0 < len(found) <= _LONGEST:
-        raise WordError("nothing was asked yet that could go on; leave -c out")
+        raise WordError(
+            "nothing was asked yet that could go on; leave -c out", details={"typed": "-c"}
+        )
     return found

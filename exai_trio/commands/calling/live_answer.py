@@ -74,7 +74,10 @@ class LiveAnswer:
     def complete(self, content: str) -> None:
         """End with the whole answer: of what was shown in pieces nothing is shown twice, unless pieces were lost."""
         shown = "".join(self._pieces)
-        if content.startswith(shown):
+        if not shown and isinstance(self._sheet, PlainSheet) and self._console.look.passing:
+            self._console.erase()
+            self._console.tell(content.rstrip("\n"))
+        elif content.startswith(shown):
             self.piece(content[len(shown) :])
         elif content.strip() != shown.strip():
             self.leave()

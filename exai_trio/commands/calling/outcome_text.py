@@ -62,8 +62,8 @@ def notices(answer: Told) -> Iterator[str]:
         yield f"— {notice}"
 
 
-def summary(answer: Told, seconds: float) -> str:
-    """Model, tokens, cost and seconds, as far as they are known."""
+def summary(answer: Told, seconds: float, width: int, *, how: str) -> str:
+    """Model, tokens, cost and seconds, as far as they are known, and how to go on: on one line, if that holds it."""
     usage = answer.usage
     cost = usage.get("cost_usd")
     parts = [
@@ -74,7 +74,11 @@ def summary(answer: Told, seconds: float) -> str:
         "" if cost is None else f"{cost:.4f} USD",
         f"{seconds:.1f} s",
     ]
-    return "— " + " · ".join(part for part in parts if part)
+    facts = "— " + " · ".join(part for part in parts if part)
+    if not answer.continuation_id:
+        return facts
+    line = f"{facts} · go on: {how}"
+    return line if len(line) <= width else f"{facts}\n— go on: {how}"
 
 
 def flat(answer: Told, seconds: float) -> dict[str, Any]:

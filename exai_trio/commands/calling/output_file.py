@@ -7,16 +7,22 @@ from exai_trio.commands.calling.key_value import WordError
 from exai_trio.errors import StorageError
 
 
-def check(path: Path) -> None:
+def check(path: Path, typed: str) -> None:
     """Raises WordError if an answer could not be written there: it would have been paid for."""
+    if fault := _fault(path):
+        raise WordError(f"-o {typed}: {fault}", details={"typed": typed, "instead": "answer.md"})
+
+
+def _fault(path: Path) -> str:
     if path.is_dir():
-        raise WordError(f"-o {path}: is a directory; name a file in it")
+        return "is a directory; name a file in it"
     if path.is_file() and not os.access(path, os.W_OK):
-        raise WordError(f"-o {path}: may not be written; name another file")
+        return "may not be written; name another file"
     if not path.parent.is_dir():
-        raise WordError(f"-o {path}: there is no directory {path.parent}; make it first")
+        return f"there is no directory {path.parent}; make it first"
     if not os.access(path.parent, os.W_OK | os.X_OK):
-        raise WordError(f"-o {path}: nothing may be written in {path.parent}; name another place")
+        return f"nothing may be written in {path.parent}; name another place"
+    return ""
 
 
 def write(path: Path, text: str) -> None:

@@ -19,7 +19,10 @@ def joined(words: Iterable[str], piped: str | None) -> str:
     parts = [part for part in (asked, text) if part.strip()]
     if not parts:
         empty = " (stdin is empty)" if piped is not None else ""
-        raise WordError(f"there is no question{empty}; write it behind ask, or pipe it in")
+        raise WordError(
+            f"there is no question{empty}; write it behind ask, or pipe it in",
+            details={"missing": "what does this do?"},
+        )
     return "\n\n".join(parts)
 
 
@@ -30,19 +33,22 @@ def found(paths: Iterable[str], folder: str) -> tuple[list[str], list[str]]:
     for given in paths:
         path = shell_paths.whole_path(whole(given, "the name of a file"), folder)
         if not os.path.exists(path):  # noqa: PTH110  # ValueError for none
-            raise WordError(_missing(given, Path(path)))
+            raise _missing(given, Path(path))
         (pictures if Path(path).suffix.lower() in _PICTURES else files).append(path)
     return files, pictures
 
 
-def _missing(given: str, path: Path) -> str:
+def _missing(given: str, path: Path) -> WordError:
     try:
         names = os.listdir(path.parent)  # noqa: PTH208  # names
     except OSError:
-        return f"-f {given}: there is no {path.parent}"
+        names = []
     near = get_close_matches(path.name, names, n=1)
-    hint = f"; did you mean {path.with_name(near[0])}?" if near else ""
-    return f"-f {given}: there is no such file{hint}"
+    instead = given[: len(given) - len(path.name)] + near[0] if near else ""
+    hint = f"; did you mean {instead}?" if near else ""
+    return WordError(
+        f"-f {given}: there is no such file{hint}", details={"typed": given, "instead": instead}
+    )
 
 
 def arguments(

@@ -39,7 +39,7 @@ async def run(
     if as_json:
         console.say(json.dumps({**report.health, "t": report.t}, ensure_ascii=False, indent=2))
     elif everything:
-        console.say("\n".join([f"daemon at {config.ws_url}", *_lines(report.health)]))
+        console.tell("\n".join([f"daemon at {config.ws_url}", *_lines(report.health)]))
     else:
         console.say(columns(summary(config.ws_url, report.health), console.width))
     return 0 if report.ok else 1

@@ -12,9 +12,10 @@ from exai_trio.commands.checking import log_search
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
+from exai_trio.errors import NotFoundError
 from exai_trio.system.private_files import open_at_once
 
-DONE, FAILED = 0, 1
+DONE = 0
 _LOOK_S: Final = 0.2
 
 
@@ -24,7 +25,7 @@ def main(started: Started) -> int:
 
 
 async def run(config: Config, asked: Namespace, console: Console) -> int:
-    """The exit code; with -f only when cancelled. Raises BrokenPipeError when nobody reads any more."""
+    """The exit code; with -f only when cancelled. Raises NotFoundError, or BrokenPipeError when nobody reads any more."""
     folder = config.logs
     if asked.id:
         lines = await trio.to_thread.run_sync(log_search.about, folder, asked.id)
@@ -32,8 +33,7 @@ async def run(config: Config, asked: Namespace, console: Console) -> int:
         lines = await trio.to_thread.run_sync(log_search.newest, folder, asked.lines)
     if not lines and not asked.follow:
         what = f"no line names {asked.id}" if asked.id else "there are no lines"
-        console.note(f"exai: {what} in the logs of {folder}")
-        return FAILED
+        raise NotFoundError(f"{what} in the logs of {folder}", details={"typed": asked.id})
     for line in lines:
         _say(line, console)
     if asked.follow:

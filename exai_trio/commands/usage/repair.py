@@ -35,17 +35,18 @@ _SAMPLES: Final[Mapping[str, str]] = {
     "--file": "README.md",
     "--health-port": "8082",
     "--home": "exai-home",
-    "--host": "127.0.0.1",
     "--lines": "30",
     "--log-level": "INFO",
     "--model": "auto",
     "--monitoring-port": "8080",
     "--output": "answer.md",
-    "--port": "8079",
     "--request-log": "requests.jsonl",
     "--thread": "ID",
     "--timeout": "60",
 }
+
+# Without these, the settings say where the daemon is.
+_LEFT_OUT: Final = frozenset({"--host", "--port"})
 
 Build = Callable[[str], Parser]
 
@@ -179,8 +180,10 @@ def _given(words: list[str], options: list[str], why: str) -> list[str] | None:
         return [*words[:at], *words[at + 1 :]]
     if why.startswith(_SURPLUS_VALUE):
         return [*words[:at], name, *words[at + 1 :]]
+    has_value = not why.startswith("expected") and "=" not in words[at]
+    if name in _LEFT_OUT:
+        return [*words[:at], *words[at + 1 + has_value :]]
     sample = next((_SAMPLES[option] for option in options if option in _SAMPLES), None)
     if sample is None:
         return None
-    has_value = not why.startswith("expected") and "=" not in words[at]
     return [*words[:at], name, sample, *words[at + 1 + has_value :]]

@@ -135,10 +135,10 @@ def test_who_waits_is_told_for_what():
 def test_where_no_answer_could_be_written_none_is_asked_for(tmp_path):
     """A directory, or one that is missing."""
     with pytest.raises(WordError, match="is a directory"):
-        output_file.check(tmp_path)
+        output_file.check(tmp_path, ".")
     with pytest.raises(WordError, match="make it first"):
-        output_file.check(tmp_path / "gone" / "x.md")
-    output_file.check(tmp_path / "x.md")
+        output_file.check(tmp_path / "gone" / "x.md", "gone/x.md")
+    output_file.check(tmp_path / "x.md", "x.md")
 
 
 def test_a_link_is_followed_and_permissions_stay(tmp_path):

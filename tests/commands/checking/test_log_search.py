@@ -8,6 +8,7 @@ import trio
 
 from exai_trio.commands.checking import log_search, read_logs
 from exai_trio.config import Config
+from exai_trio.errors import NotFoundError
 
 
 @pytest.fixture
@@ -58,10 +59,8 @@ def test_a_line_is_made_readable():
 
 async def test_an_id_that_nobody_knows_is_a_failure(folder, tmp_path, said):
     """And it is said where was looked."""
-    code = await read_logs.run(Config(home=tmp_path), asked("nobody-has-this"), said.console())
-
-    assert (1, "") == (code, said.out.getvalue())
-    assert str(folder) in said.err.getvalue()
+    with pytest.raises(NotFoundError, match=str(folder)):
+        await read_logs.run(Config(home=tmp_path), asked("nobody-has-this"), said.console())
 
 
 @pytest.mark.real
