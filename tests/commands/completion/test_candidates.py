@@ -77,7 +77,10 @@ async def test_conversations_are_offered(tmp_path):
                 (f"id-{number}", number, OWNER),
             )
             if name:
-                store.execute("INSERT INTO thread_names (conversation, name) VALUES (?, ?)", (f"id-{number}", name))
+                store.execute(
+                    "INSERT INTO thread_names (conversation, name) VALUES (?, ?)",
+                    (f"id-{number}", name),
+                )
     store.close()
 
     assert ["plan", "id-1"] == thread_ids.newest(file, 50.0)
