@@ -29,6 +29,7 @@ Command = Callable[[Started], int]
 
 # The module in `commands` whose `main` runs the command.
 MODULES = {
+    "init": "initial.init_command",
     "ask": "calling.ask",
     "serve": "serve",
     "shim": "shim",

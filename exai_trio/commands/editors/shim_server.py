@@ -1,11 +1,13 @@
 """How an editor starts the shim: on this machine, or on whichever reaches a daemon of another."""
 
+import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
 from exai_trio import structs
 from exai_trio.commands.console import Console
 from exai_trio.commands.editors import editor_formats
+from exai_trio.commands.invocation import Started
 from exai_trio.interpreter import MODULE
 from exai_trio.settings.load import ARGUMENTS, ENVIRON, Loaded
 from exai_trio.settings.printing import text_of
@@ -27,10 +29,20 @@ class Machine:
     module_path: str | None = None
 
 
+def machine_of(started: Started) -> Machine:
+    return Machine(
+        interpreter=sys.executable,
+        env_file=started.env_file,
+        own_file=None if started.own_file is None else str(started.own_file),
+        pathsep=started.pathsep,
+        module_path=started.module_path,
+    )
+
+
 def editor_entry(editor: str, loaded: Loaded, machine: Machine) -> dict[str, Any]:
     """The editor's own value for the shim of this machine. It holds no secrets: those belong into a file of settings."""
     server = editor_formats.Server(
-        command=machine.interpreter, args=[*MODULE, "shim"], env=_env(loaded, machine)
+        command=machine.interpreter, args=[*MODULE, "shim"], env=shim_env(loaded, machine)
     )
     return editor_formats.entry(editor, server, loaded.config.client_timeout_s)
 
@@ -71,7 +83,8 @@ def note_missing_secrets(loaded: Loaded, console: Console) -> None:
         )
 
 
-def _env(loaded: Loaded, machine: Machine) -> dict[str, str]:
+def shim_env(loaded: Loaded, machine: Machine) -> dict[str, str]:
+    """What must be in the environment of a shim that is to be told what we were told; no secrets."""
     env = {"EXAI_WS_AUTOSTART": text_of(loaded.config.loopback_only, machine.pathsep)}
     if machine.env_file is not None:
         env["ENV_FILE"] = machine.env_file

@@ -1,7 +1,6 @@
 """`exai config`: the settings in force, and what an editor needs to start the shim."""
 
 import shlex
-import sys
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +11,7 @@ from exai_trio.commands.editors.shim_server import (
     Machine,
     editor_configuration,
     is_for_others,
+    machine_of,
     note_missing_secrets,
 )
 from exai_trio.commands.invocation import Started
@@ -27,13 +27,7 @@ def main(started: Started) -> int:
         from exai_trio.commands.setup import change_config  # noqa: PLC0415  # for those who change something
 
         return change_config.main(started)
-    machine = Machine(
-        interpreter=sys.executable,
-        env_file=started.env_file,
-        own_file=None if started.own_file is None else str(started.own_file),
-        pathsep=started.pathsep,
-        module_path=started.module_path,
-    )
+    machine = machine_of(started)
     console, loaded, arguments = Console.of_process(), started.loaded, started.arguments
     if arguments.install or arguments.remove:
         from exai_trio.commands.editors import editors_command  # noqa: PLC0415  # as above
