@@ -27,7 +27,6 @@ class Choice:
     ask_for: str = ""
     known: tuple[str, ...] = ()
     real: bool = True
-    doubtful: bool = False  # never taken unasked
 
 
 @structs.frozen(kw_only=True)
@@ -80,7 +79,7 @@ def _choices(found: Found) -> Iterator[Choice]:
     yield simulator
     for server in found.strangers:
         text = f"{_title(server)}, which another user runs"
-        yield Choice(text=text, server=server, doubtful=True)
+        yield Choice(text=text, server=server)
     for name in _TYPED:
         yield Choice(text=f"a key for {TITLES[name]}, to be typed", ask_for=name, known=(name,))
 

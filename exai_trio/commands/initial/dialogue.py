@@ -7,7 +7,6 @@ from typing import Final, TypeVar
 
 from exai_trio import structs
 from exai_trio.commands.console import Console
-from exai_trio.commands.editors.editor_formats import SHAPES
 from exai_trio.commands.editors.editor_places import COMMANDS
 from exai_trio.commands.initial import choices
 from exai_trio.commands.initial.choices import Choice, Found
@@ -88,7 +87,3 @@ def named(text: str, there: Sequence[str]) -> tuple[str, ...] | None:
         return tuple(there) if text == ALL else ()
     names = tuple(dict.fromkeys(text.replace(",", " ").split()))
     return names if names and set(names) <= set(COMMANDS) else None
-
-
-def described(editors: Sequence[str]) -> str:
-    return ", ".join(SHAPES[editor].title for editor in editors)

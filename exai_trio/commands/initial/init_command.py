@@ -1,7 +1,6 @@
 """`exai init`: finds keys, model servers and editors, asks, shows, writes, tries, registers, and makes one call through the shim."""
 
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Final, cast
@@ -11,11 +10,13 @@ import trio
 
 from exai_trio.commands.console import Console
 from exai_trio.commands.editors.editor_files import CannotChange
+from exai_trio.commands.editors.editor_places import COMMANDS
 from exai_trio.commands.editors.shim_server import Machine, machine_of, shim_env
 from exai_trio.commands.initial import change_record, shim_call
+from exai_trio.commands.initial.announcements import announced, farewell
 from exai_trio.commands.initial.carry_out import Changing, undo
 from exai_trio.commands.initial.choices import Found, Plan, choices, planned
-from exai_trio.commands.initial.dialogue import ALL, Declined, Dialogue, described, named
+from exai_trio.commands.initial.dialogue import ALL, Declined, Dialogue, named
 from exai_trio.commands.initial.key_advice import URLS, advice
 from exai_trio.commands.initial.surroundings import surroundings
 from exai_trio.commands.invocation import Started
@@ -64,7 +65,7 @@ def _init(started: Started, own_file: Path, console: Console) -> int:
     found = trio.run(surroundings, started)
     console.erase()
     plan = _decided(started, found, Dialogue(console=console))
-    for line in _lines(plan, own_file, started.loaded.config):
+    for line in announced(plan, own_file, daemon=home_daemon.is_running(started.loaded.config)):
         console.tell(line)
     if started.arguments.dry_run:
         console.note("exai: nothing was changed; `exai init` does it")
@@ -101,22 +102,6 @@ def _decided(started: Started, found: Found, dialogue: Dialogue) -> Plan:
             f"--editors {wanted}: names of {', '.join(COMMANDS)} with commas; all; or none"
         )
     return planned(way, editors, found)
-
-
-def _lines(plan: Plan, own_file: Path, config: Config) -> Iterator[str]:
-    """What is going to be done."""
-    yield f"Answers come from {plan.choice.text}."
-    for name, _ in plan.choice.settings:
-        yield f"- {name} is written into {own_file}, for your eyes alone"
-    if plan.choice.server is not None:
-        yield f"- {plan.choice.server.base_url} is written into the file of providers beside {own_file}"
-    if plan.choice.known:
-        yield "- the key is tried with one short question"
-    if plan.editors:
-        yield f"- {described(plan.editors)}: EXAI is registered, for all projects"
-    if plan.changes_settings and home_daemon.is_running(config):
-        yield "- the daemon that runs is started anew; its calls go on"
-    yield "- one short question is asked through the shim, as an editor does"
 
 
 def _written(started: Started, changing: Changing, plan: Plan) -> Loaded:
@@ -186,7 +171,7 @@ def _answered(started: Started, loaded: Loaded, plan: Plan, console: Console, *,
         )
         return FAILED
     console.tell(f"\nAnswered through the shim:\n{spoken.text.strip()}\n")
-    for line in _farewell(plan):
+    for line in farewell(plan):
         console.tell(line)
     return DONE if well else FAILED
 
@@ -210,18 +195,6 @@ async def _asked(
 
 def _progress(console: Console, text: str) -> None:
     console.status(f"asking through the shim … {text}")
-
-
-def _farewell(plan: Plan) -> Iterator[str]:
-    if plan.editors:
-        yield f"Start {described(plan.editors)} anew, and say to your agent:"
-        yield "  Ask exai for a second opinion on my last change."
-    else:
-        yield "No editor was told. `exai config --mcp EDITOR --install` tells one; here, try:"
-        yield '  exai ask "Is this a good plan?" -f README.md'
-    if not plan.choice.real:
-        yield "The answers are made up until `exai config set GLM_API_KEY` (or KIMI_API_KEY) and `exai init` again."
-    yield "`exai init --undo` takes everything back."
 
 
 def _undo(started: Started, own_file: Path, console: Console) -> int:
