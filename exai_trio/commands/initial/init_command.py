@@ -167,7 +167,7 @@ def _answered(started: Started, loaded: Loaded, plan: Plan, console: Console, *,
     console.erase()
     if spoken.fault:
         console.note(
-            f"exai: everything is written, and no answer came: {spoken.fault}. `exai doctor` says more"
+            f"exai: everything is written, and no answer came: {spoken.fault.rstrip('.')}. `exai doctor` says more"
         )
         return FAILED
     console.tell(f"\nAnswered through the shim:\n{spoken.text.strip()}\n")

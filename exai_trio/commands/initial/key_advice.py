@@ -11,7 +11,6 @@ _CHINA: Final = {
 }
 _WORLD: Final = {GLM: "https://api.z.ai/api/paas/v4", KIMI: "https://api.moonshot.ai/v1"}
 _KIMI_CODING: Final = "https://api.kimi.com/coding/v1"
-_REFUSED: Final = "check the key"
 _EMPTY: Final = "recharge"
 
 
@@ -30,7 +29,7 @@ def fault_of(name: str, key: str) -> str:
 
 def advice(name: str, key: str, url: str, fault: str) -> str:
     """What to do after the provider has refused the key with that fault; "" where the fault says it all."""
-    if _REFUSED in fault:
+    if f"check {name}" in fault:
         return _after_refusal(name, key, url)
     if _EMPTY in fault and name == GLM and "/coding/" not in url:
         coding = url.replace("/api/paas/", "/api/coding/paas/")

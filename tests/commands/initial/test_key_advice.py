@@ -9,7 +9,9 @@ from exai_trio.commands.options import parser
 
 KEY = "c4nary.0123456789"
 WORLD = {GLM: "https://api.z.ai/api/paas/v4", KIMI: "https://api.moonshot.ai/v1"}
-REFUSED = "glm refused the request: token invalid; check the key"
+REFUSED = {
+    name: f"refused the request: token invalid; check {name}, and more" for name in (GLM, KIMI)
+}
 EMPTY = "glm: Insufficient balance or no resource package; recharge, or use another provider"
 
 
@@ -58,7 +60,7 @@ def test_what_can_be_a_key_is_taken(name, key):
 )
 def test_the_other_address_is_named(name, key, url, fault, address):
     """As commands that can be typed; the key is not repeated."""
-    said = advice(name, key, url, fault)
+    said = advice(name, key, url, fault[name] if fault is REFUSED else fault)
 
     assert f"_API_URL {address}`" in said
     assert key not in said
