@@ -109,6 +109,12 @@ def _simulate(commands: Commands) -> None:
     command.add_argument(
         "--port", dest="simulator_port", type=_port, default=0, help="0: any free port"
     )
+    command.add_argument(
+        "--as",
+        dest="local",
+        choices=("ollama", "llama-server", "lm-studio", "vllm"),
+        help="stand in for a model server of this machine instead",
+    )
     command.add_argument("--until-eof", action="store_true", help="end when stdin ends")
     command.add_argument("--request-log", metavar="FILE", help="write every request to this file")
 

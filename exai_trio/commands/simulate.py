@@ -18,7 +18,11 @@ def main(started: Started) -> int:
     log = None if arguments.request_log is None else Path(arguments.request_log)
     names = OurNames.of(started.loaded.config)
     simulator = partial(
-        child_process.main, until_eof=arguments.until_eof, request_log=log, names=names
+        child_process.main,
+        until_eof=arguments.until_eof,
+        request_log=log,
+        names=names,
+        local=arguments.local,
     )
     host, port = arguments.simulator_host, arguments.simulator_port
     try:

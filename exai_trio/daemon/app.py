@@ -1,7 +1,6 @@
 """The daemon's composition root: builds everything once and hands it to the tree of nurseries that runs it (`lifetime`)."""
 
 import logging
-import math
 from contextlib import AsyncExitStack, suppress
 
 import trio
@@ -99,7 +98,7 @@ async def _wait_left(taken: Taken, config: Config, stack: AsyncExitStack) -> Pre
     await stack.enter_async_context(closing(predecessor.stream))
     with trio.move_on_after(config.drain_s + _LEAVE_S):  # it waits for what its disk has to take
         await predecessor.wait_left()
-        await wait_free(config, math.inf)
+        await wait_free(config, config.drain_s + _LEAVE_S)
     return predecessor
 
 

@@ -38,6 +38,10 @@ class Shutdown:
     draining: bool = False
     successor: trio.SocketStream | None = None
 
+    def __repr__(self) -> str:
+        state = "replaced" if self.replaced else "draining" if self.draining else "serving"
+        return f"<Shutdown {state}{' told to stop' if self.stop.is_set() else ''}>"
+
     @property
     def replaced(self) -> bool:
         return self.successor is not None

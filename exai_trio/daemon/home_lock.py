@@ -34,6 +34,10 @@ class HomeLock:
     _lock: int | None = None
     _noted: bool = False
 
+    def __repr__(self) -> str:
+        state = "not ours" if self._lock is None else "held"
+        return f"<HomeLock {self.config.home} {state}>"
+
     @property
     def _pid_file(self) -> Path:
         return self.config.logs / "ws_daemon.pid"
@@ -104,7 +108,8 @@ def own_home(config: Config) -> Generator[HomeLock]:
 
 
 async def wait_free(config: Config, within: float) -> None:
-    """Return when no daemon holds EXAI_HOME, or after so many seconds: then `own_home` says what is wrong."""
+    """Return when no daemon holds EXAI_HOME, or after so many seconds: then `own_home` says what is wrong. Cancelling leaves nothing
+    behind."""
     for _ in range(math.ceil(within / _LOOK_S)):
         if _is_free(config):
             return

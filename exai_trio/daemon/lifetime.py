@@ -20,7 +20,7 @@ from exai_trio.wire.hosts import OurNames
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
 from .connections.accept import Server
-from .connections.admission import Places
+from .connections.admission import Admission
 from .connections.auth import Authentication
 from .connections.requests import Requests
 from .context import DaemonContext
@@ -123,7 +123,8 @@ async def open_tree(
 async def run(  # noqa: ASYNC128 - hands task_status on
     parts: Parts, opened: Opened, task_status: trio.TaskStatus[Addresses]
 ) -> None:
-    """Serve until a signal or a successor ends it, and drain. Cancelling cuts what runs."""
+    """Serve until a signal or a successor ends it, and drain. Cancelling cuts what runs; calls that are kept stay open in the
+    journal."""
     shutdown, predecessor = parts.context.shutdown, opened.predecessor
     addresses = [str(listener.socket.getsockname()[0]) for listener in opened.listeners]
     async with trio.open_nursery() as app:
@@ -163,7 +164,7 @@ async def _serve_until_stopped(
 
 
 async def settle(gateway: Gateway) -> None:
-    """What the first calls would otherwise pay for, now that the daemon serves. Without it they pay."""
+    """What the first calls would otherwise pay for, now that the daemon serves. Without it, or if it is cancelled, they pay."""
     try:
         await gateway.warm_up()
         garbage_collector.settle()
@@ -192,7 +193,7 @@ def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Serve
         auth=parts.auth,
         requests=requests,
         names=OurNames.of(config, *addresses),
-        places=Places(config),
+        admission=Admission(config),
         limits=limits,
     )
 

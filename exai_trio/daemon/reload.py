@@ -29,7 +29,7 @@ class Reload:
     sessions: Sessions
 
     async def read_again(self, reread: Reread) -> None:
-        """Blocks nothing: the file is read in a thread. Settings that cannot be read change nothing."""
+        """Blocks nothing: the file is read in a thread. Settings that cannot be read change nothing; cancelling neither."""
         try:
             loaded = await trio.to_thread.run_sync(reread)
         except (OSError, UnicodeError) as fault:

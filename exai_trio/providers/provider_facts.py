@@ -1,11 +1,13 @@
 """Plain facts about one provider there could be, for health answers and the diagnostic tools. Pure."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from exai_trio.resilience.breaker import Breaker
 
 from .endpoint import Endpoint
+
+_MOST_MODELS: Final = 200  # a health answer is written every few seconds
 
 
 def facts_of(
@@ -20,7 +22,7 @@ def facts_of(
         "simulated": endpoint.simulated,
         "base_url": endpoint.shown_url,
         "capabilities": sorted(endpoint.dialect.capabilities),
-        "models": list(models),
+        "models": list(models[:_MOST_MODELS]),
         "max_inflight": endpoint.max_inflight,
         "breakers": {
             name: breaker.state(now)

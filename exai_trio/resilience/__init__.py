@@ -1,1 +1,1 @@
-"""Back-off, breaker, guard: when to try again, when not to try at all."""
+"""When a failed request is tried again, when none is made at all, and how often anything may be done."""

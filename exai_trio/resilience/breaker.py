@@ -30,7 +30,7 @@ class Closed:
     retry_after_s: float
 
 
-@structs.define(kw_only=True)
+@structs.define(kw_only=True, repr=False)
 class Breaker:
     """`threshold` 0 switches it off: everybody always passes."""
 
@@ -40,6 +40,10 @@ class Breaker:
     _open_until: float | None = attrs.field(default=None, init=False)
     _probing: bool = attrs.field(default=False, init=False)
     _epoch: int = attrs.field(default=0, init=False)
+
+    def __repr__(self) -> str:
+        state = "closed" if self._open_until is None else f"open until {self._open_until:.1f}"
+        return f"<Breaker {state} failures={self.failures} of {self.threshold}>"
 
     def state(self, now: float) -> State:
         if self._open_until is None:

@@ -1,4 +1,4 @@
-"""One awaited request under breaker, retry budget and the surrounding deadline. What is asked is not known here.
+"""One request under a breaker, a number of attempts and the deadline of its caller.
 
 The only retry loop in EXAI. A wait that the deadline of the caller would cut short is not begun: the failure is
 reported at once. Nothing is tried again once its answer has begun to reach the caller.
@@ -42,9 +42,8 @@ class Guard:
     backoff: Backoff = attrs.field(factory=Backoff)
 
     async def run(self, make: Callable[[Attempt], Awaitable[T]]) -> T:
-        """The first answer that succeeds. Cancelling counts as nothing and leaves the breaker as it was.
-
-        Raises: ProviderError, the last one met.
+        """The first answer that succeeds. Raises ProviderError, the last one met. Cancelling counts as nothing and leaves the breaker
+        as it was.
         """
         attempt = Attempt(number=1)
         while True:

@@ -38,7 +38,7 @@ class Bucket:
         return self._full_at <= now
 
 
-@structs.define
+@structs.define(repr=False)
 class Buckets:
     """One for each name. Full ones are forgotten; where `most` names are not enough, those that come later share one."""
 
@@ -49,6 +49,9 @@ class Buckets:
         default=attrs.Factory(lambda self: Bucket(self.rate), takes_self=True)
     )
     _swept_to: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Buckets names={len(self)} of {self.most} per_s={self.rate.per_s}>"
 
     def __len__(self) -> int:
         return len(self._table)

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 
 from exai_trio.config import Config
-from exai_trio.transport.http import HttpSite
+from exai_trio.transport.http_site import HttpSite
 from exai_trio.wire.hosts import OurNames
 
 from .server.control_endpoints import Control, shown

@@ -13,6 +13,8 @@ import trio
 from exai_trio.wire.hosts import OurNames
 
 from .app import serve
+from .local_models.local_site import serve_local
+from .local_models.server_bodies import USUAL, Kind
 
 
 async def main(
@@ -22,8 +24,9 @@ async def main(
     until_eof: bool,
     request_log: Path | None = None,
     names: OurNames | None = None,
+    local: Kind | None = None,
 ) -> None:
-    """Print `{"simulator": origin}` once it serves; return at SIGTERM or SIGINT, with `until_eof` also at the end of stdin.
+    """Print `{"simulator": origin}` once it serves, GLM and Kimi or one of the `local` model servers; return at SIGTERM or SIGINT, with `until_eof` also at the end of stdin.
     Cancelling closes the listener and every connection."""
     with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
         async with trio.open_nursery() as running:
@@ -31,6 +34,8 @@ async def main(
             if until_eof:
                 running.start_soon(_end_at_eof, running.cancel_scope)
             serving = partial(serve, host, port, request_log=request_log, names=names)
+            if local is not None:
+                serving = partial(serve_local, USUAL[local], host, port)
             origin: str = await running.start(serving)
             sys.stdout.write(json.dumps({"simulator": origin}) + "\n")
             sys.stdout.flush()

@@ -29,17 +29,12 @@ class DiskThread:
         await trio.to_thread.run_sync(write, *given, abandon_on_cancel=True, limiter=self._turn)
 
 
-async def until_written(
-    write: Callable[[], Awaitable[None]],
-    what: str,
-    *,
-    is_wanted: Callable[[], bool] = lambda: True,
-) -> None:
-    """Write, again each second while a StorageError says that it was not done, as long as it `is_wanted`. `what` names it in the log.
+async def until_written(write: Callable[[], Awaitable[None]], what: str) -> None:
+    """Write, again each second while a StorageError says that it was not done. `what` names it in the log.
 
     Cancelling leaves it unwritten, or written without our knowing.
     """
-    while is_wanted():
+    while True:
         fault = await fault_of(write)
         if fault is None:
             return

@@ -1,4 +1,4 @@
-"""What a client shows a daemon that admits nobody else: the shared token, a JWT of its own signing, or the token of its home."""
+"""What a client shows a daemon so that it is let in: the shared token, a JWT that it signs, or the token of its home."""
 
 import os
 from datetime import UTC, datetime, timedelta

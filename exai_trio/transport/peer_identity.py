@@ -1,6 +1,6 @@
-"""Who is at the other end of a TCP connection: which address, and, on this machine, which user. Linux alone says the latter.
+"""Who is at the other end of a TCP connection: which address, and, on this machine, which user.
 
-/proc/net/tcp and tcp6 have a line for each end of a connection, with the user who opened that socket. Reading one takes 2 to
+Linux alone says the latter: /proc/net/tcp and tcp6 have a line for each end of a connection, with the user who opened that socket. Reading one takes 2 to
 4 ms, mostly for walking the kernel's table, and 1 ms for each 2000 sockets.
 """
 

@@ -1,4 +1,4 @@
-"""Standard input and output as trio streams of our own, and a writer that sends many lines at once. No protocol here."""
+"""Standard input and output as streams of our own, and a writer of lines that sends many at once."""
 
 import math
 import os
@@ -42,7 +42,7 @@ def private_stdio() -> Generator[tuple[trio.abc.ReceiveStream, trio.abc.SendStre
         outgoing.close()
 
 
-@structs.define(eq=False)
+@structs.define(eq=False, repr=False)
 class LineWriter:
     """Lines on their way out. `put` never waits; whoever reads on the other side waits for room before it reads more.
 
@@ -92,11 +92,12 @@ class LineWriter:
         return self._held > self.room // 64
 
     async def wait_room(self) -> None:
+        """Return when there is room for more, or nobody reads any more. Cancelling leaves nothing behind."""
         while self.full:
             await self._emptied.wait()
 
     async def wait_empty(self) -> None:
-        """Return when everything that was put has been written."""
+        """Return when everything that was put has been written, or nobody reads any more. Cancelling leaves nothing behind."""
         while self._held:
             await self._emptied.wait()
 
@@ -135,3 +136,7 @@ class LineWriter:
             await self._stream.send_all(rest)
         self._held -= len(batch)
         self._emptied.tell()
+
+    def __repr__(self) -> str:
+        state = "broken" if self._broken else "full" if self.full else "open"
+        return f"<LineWriter {state} bytes={self._held}>"

@@ -1,4 +1,4 @@
-"""Tokens in files: the one that a home's daemon makes for its own user, and one that EXAI_WS_TOKEN_FILE names.
+"""Tokens in files: the one that a daemon makes for its own user, and the one that EXAI_WS_TOKEN_FILE names.
 
 All of it blocks on the disk, for a file of one line.
 """

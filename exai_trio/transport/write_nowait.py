@@ -1,4 +1,7 @@
-"""Writing what a descriptor takes without waiting: trio's own streams give up a turn of the scheduler before and after."""
+"""Writing what a descriptor takes at once.
+
+trio's own streams give up a turn of the scheduler before and after.
+"""
 
 import os
 

@@ -1,1 +1,1 @@
-"""What travels: messages, codecs and session rules. Pure."""
+"""What travels between client and daemon: messages, their codec, and the rules of a session. Pure."""

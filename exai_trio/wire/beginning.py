@@ -1,4 +1,4 @@
-"""What can be said of a JSON text without reading it: its first and last members, and how much there is to read. Pure: no I/O.
+"""What can be said of a JSON text without parsing it: its first and last members, and how many values it has. Pure: no I/O.
 
 Reading costs time for every value, and nobody else has a turn meanwhile; strings cost little however long they are.
 """

@@ -1,4 +1,4 @@
-"""Handles: how a call that takes long is named and told, so that its outcome can be fetched later. Pure: no I/O.
+"""The handle of a call that takes long: how it is named, so that its outcome can be fetched later. Pure: no I/O.
 
 The name follows from the session and the request id, so that both ends of a connection know it without asking.
 """

@@ -1,4 +1,4 @@
-"""Which requests may talk to our ports: the one rule for Host and Origin. Pure: no trio, no clock, no I/O.
+"""The rule for Host and Origin: which requests may talk to our ports. Pure: no trio, no clock, no I/O.
 
 A page of another site can make a browser connect to us, by its own name (Origin) or under a name of its own that points here
 (Host); neither may talk to us.

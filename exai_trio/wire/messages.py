@@ -185,6 +185,10 @@ class CallFailed:
     op: Literal["call_tool_res"] = "call_tool_res"
 
 
+Outcome = CallResult | CallFailed
+Droppable = Progress | StreamChunk
+
+
 @structs.frozen(kw_only=True)
 class CallCancelling:
     """The cancel was accepted; the call's one outcome follows."""

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from exai_trio.transport.http import HttpSite
+from exai_trio.transport.http_site import HttpSite
 
 from .dialects import DIALECTS, Heard, Reply, as_stream
 

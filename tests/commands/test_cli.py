@@ -76,6 +76,23 @@ def test_faults_stop_a_command(monkeypatch, capsys):
     assert all(line.startswith("exai: EXAI_") for line in said.err.splitlines())
 
 
+@pytest.mark.parametrize("argv", [["status"], ["tools"], ["call", "chat"], ["threads", "list"]])
+def test_a_projects_own_variables_stop_nothing(argv, monkeypatch, capsys):
+    """What other programs mean by such names, and settings of the daemon's, end no command that does not use them."""
+    for name, value in {
+        "ENVIRONMENT": "staging",
+        "LOG_LEVEL": "warn",
+        "JWT_SECRET_KEY": "short",
+        "MONITORING_PORT": "prometheus",
+        "EXAI_DURABILITY": "high",
+        "EXAI_WS_PORT": "1",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    assert main(argv) in {0, 75}
+    assert "MONITORING_PORT" not in capsys.readouterr().err
+
+
 def test_config_shows_faults_beside_the_table(monkeypatch, capsys):
     """Whoever looks for the fault sees the settings too."""
     monkeypatch.setenv("EXAI_WS_PORT", "x")

@@ -152,3 +152,19 @@ def _wait_until(condition) -> None:
             return
         time.sleep(0.05)
     raise AssertionError("the condition did not come true")
+
+
+def test_the_shim_loads_nothing_that_changes_settings(tmp_path):
+    """An editor waits for it: what finds, checks and writes settings and servers is not there."""
+    words = [sys.executable, "-X", "importtime", "-P", "-m", "exai_trio", "shim"]
+    environ = {"HOME": str(tmp_path), "EXAI_WS_PORT": "1", "PATH": os.defpath}
+    done = subprocess.run(words, input="", capture_output=True, text=True, env=environ, check=False)
+    loaded = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+
+    assert "exai_trio.settings.load" in loaded
+    assert not [
+        name
+        for name in loaded
+        if name.startswith(("exai_trio.commands.setup", "exai_trio.providers.local", "getpass"))
+        or name in {"exai_trio.settings.used", "exai_trio.settings.env_text", "tomllib"}
+    ]

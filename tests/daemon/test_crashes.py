@@ -21,7 +21,7 @@ from exai_trio.wire.messages import (
     Ping,
     Pong,
 )
-from exai_trio.wire.session import SessionRules
+from exai_trio.wire.session_rules import SessionRules
 
 
 def fail(*_):

@@ -132,7 +132,12 @@ async def test_cancelled_at_any_step_nothing_stays_behind(
             return
         daemon = houses.pop()
         figures = daemon.counters
-        left = (figures.sessions, figures.connections, figures.running, daemon.server.places.total)
+        left = (
+            figures.sessions,
+            figures.connections,
+            figures.running,
+            daemon.server.admission.total,
+        )
         assert (0, 0, 0, 0) == left
         assert 24 == daemon.free_permits
         naps = daemon.naps

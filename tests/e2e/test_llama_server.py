@@ -19,7 +19,8 @@ from stage.place import free_ports
 from stage.waiting import until
 
 from exai_trio.providers.local_servers.addresses import Address
-from exai_trio.providers.local_servers.detect import detect_at
+from exai_trio.providers.local_servers.detect import is_ours
+from exai_trio.providers.local_servers.look import look
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
@@ -221,10 +222,12 @@ def bare(llama, new_place, start_for_module):
 
 async def test_the_server_is_found_with_what_a_slot_holds(llama):
     """By its port alone: what it is, its model, and the window of one slot."""
-    (found,) = await detect_at([Address("127.0.0.1", llama)])
+    address = Address("127.0.0.1", llama)
+    found = await look(address, list_s=30)
 
-    assert ("llama-server", True, False) == (found.server.kind, found.ours, found.server.wants_key)
-    (model,) = found.server.models
+    assert ("llama-server", False) == (found.kind, found.wants_key)
+    assert await is_ours(address)
+    (model,) = found.models
     assert (MODEL, CONTEXT) == (model.name, model.context_window)
 
 

@@ -72,7 +72,9 @@ def test_worn_out_fault_keeps_its_shape():
 
 def test_every_word_is_documented():
     """The page on the simulator names every word and every row of Kimi's errors."""
-    page = (Path(__file__).parents[2] / "docs" / "simulator.md").read_text(encoding="utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "explanation" / "simulator.md").read_text(
+        encoding="utf-8"
+    )
     words = [*(field.name for field in attrs.fields(Fault)), "code", "type", *KIMI_ROWS]
 
     assert [word for word in words if f"`{word}" not in page] == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exai_trio.wire.session import SessionRules
+from exai_trio.wire.session_rules import SessionRules
 
 sys.path.insert(0, str(Path(__file__).parent))
 

@@ -4,7 +4,7 @@ import msgspec
 
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, CallTool, Fault, Output
-from exai_trio.wire.session import Survivor
+from exai_trio.wire.session_rules import Survivor
 
 
 def call(request_id="r1", **arguments):

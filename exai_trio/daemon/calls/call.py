@@ -1,4 +1,4 @@
-"""A call as its tool sees it, and as those do who watch over it: what was asked, how far it is, and whom it answers."""
+"""One call: what was asked, how far it is, whom it answers, and what its tool may ask of it."""
 
 import math
 import random
@@ -16,14 +16,7 @@ from exai_trio.system.change import Change
 from exai_trio.tools.asking.ask_model import give_time
 from exai_trio.tools.base import Tool
 from exai_trio.wire.handles import handle_of
-from exai_trio.wire.messages import (
-    CallFailed,
-    CallResult,
-    CallTool,
-    Progress,
-    RequestId,
-    StreamChunk,
-)
+from exai_trio.wire.messages import CallTool, Droppable, Outcome, Progress, RequestId, StreamChunk
 
 from ..context import DaemonContext
 from .environment import CallEnvironment
@@ -32,41 +25,28 @@ from .plan import Plan
 from .states import CANCELLABLE, NEXT, SETTLED, Event, State
 
 _LEAST_PROGRESS_GAP_S = 0.25
-_ANY_CLIENT_S = (
-    10.9  # no client waits less; a tool that waits takes a second of it for the way back
-)
-
-Outcome = CallResult | CallFailed
+_ANY_CLIENT_S = 10.9  # no client waits less; a tool that waits takes a second of it
 
 
 def _new_correlation_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
-@structs.frozen(eq=False)
-class Delivery:
-    """An outcome on its way: what writes it (None: nothing does), and what tells it."""
-
-    write: Callable[[], Awaitable[None]] | None
-    tell: Callable[[], None]
+# An outcome on its way: what writes it, if anything does, and what tells it.
+Delivery = tuple[Callable[[], Awaitable[None]] | None, Callable[[], None]]
 
 
 class Recipient(Protocol):
     """Whom a call answers: its session, its handle, or a successor."""
 
     @property
-    def name(self) -> str:
-        """The session under which the journal has the call."""
-        ...
-
-    @property
-    def is_journalled(self) -> bool:
-        """Whether its calls are written down."""
+    def journalled_as(self) -> str | None:
+        """The session under which the journal has its calls; None if it has not."""
         ...
 
     @property
     def is_kept(self) -> bool:
-        """Whether another daemon, which reads that, can answer them."""
+        """Whether another daemon can answer them from there."""
         ...
 
     @property
@@ -74,7 +54,7 @@ class Recipient(Protocol):
         """Nothing of its own is on its way to the disk."""
         ...
 
-    def offer(self, message: Progress | StreamChunk) -> None:
+    def offer(self, message: Droppable) -> None:
         """A message that may be dropped."""
         ...
 
@@ -118,10 +98,8 @@ class Call:
     handle: str = ""
     size: int = 0
     state: State = State.ADMITTED
-    timeout: float = attrs.field(default=attrs.Factory(lambda s: s.plan.timeout, takes_self=True))
-    limited_by: str = attrs.field(
-        default=attrs.Factory(lambda s: s.plan.limited_by, takes_self=True)
-    )
+    timeout: float
+    limited_by: str
     started: float = attrs.field(factory=trio.current_time)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     deadline: trio.CancelScope = attrs.field(factory=trio.CancelScope)
@@ -162,11 +140,6 @@ class Call:
     def is_settled(self) -> bool:
         """Nothing of it is on its way to the disk, and it still works."""
         return self.state in SETTLED and self.recipient.is_settled
-
-    @property
-    def is_journalled(self) -> bool:
-        """Something of it is on disk, or on its way there."""
-        return self.recipient.is_journalled and self.is_recorded
 
     @property
     def wire_id(self) -> RequestId:
@@ -213,18 +186,21 @@ class Call:
     def say_progress(self) -> None:
         """Tell the client the stage as it is now."""
         self._said_at = trio.current_time()
-        now = rfc3339(self.context.clock.now())
-        self.recipient.offer(
-            Progress(
-                request_id=self.wire_id,
-                name=self.tool.name,
-                t=now,
-                stage=self.doing,
-                message=self.environment.keys.masked(self.detail)
-                or f"{self.tool.name}: {self.doing}",
-                elapsed_s=round(self.elapsed, 3),
-            )
+        told = self.environment.keys.masked(self.detail)
+        progress = Progress(
+            request_id=self.wire_id,
+            name=self.tool.name,
+            t=rfc3339(self.context.clock.now()),
+            stage=self.doing,
+            message=told or f"{self.tool.name}: {self.doing}",
+            elapsed_s=round(self.elapsed, 3),
         )
+        self.recipient.offer(progress)
+
+    @property
+    def told_so_far(self) -> str:
+        """What it does, for whoever asks for it meanwhile."""
+        return f"{self.doing}: {self.detail}" if self.detail else self.doing
 
     @property
     def silent_since(self) -> float:
@@ -233,10 +209,9 @@ class Call:
 
     def chunk(self, text: str) -> None:
         if text and self.wants_chunks:
-            chunk = self.environment.keys.masked(text)
-            self.recipient.offer(
-                StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=chunk)
-            )
+            masked = self.environment.keys.masked(text)
+            chunk = StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=masked)
+            self.recipient.offer(chunk)
             self._chunks += 1
 
     @property

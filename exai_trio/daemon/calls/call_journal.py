@@ -1,48 +1,19 @@
 """The journal as sessions write it and read it back: calls and outcomes as records, records as session rules."""
 
-import logging
-from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
 import msgspec
-import trio
 
 from exai_trio import structs
-from exai_trio.errors import StorageError
 from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSession
 from exai_trio.storage.sqlite.errors import NotKept
 from exai_trio.wire.codec import decode_client, encode
 from exai_trio.wire.messages import CallAccepted, CallTool, RequestId
-from exai_trio.wire.session import SessionRules, Survivor
+from exai_trio.wire.session_rules import SessionRules, Survivor
 
 from .call import Call
-
-log = logging.getLogger("exai.session")
-
-_DISK_AGAIN_S = 1.0
-
-
-async def is_written(write: Callable[[], Awaitable[None]], what: str) -> bool:
-    """Whether the disk has taken it, or there is no call on disk that it could be added to: that is in a file that was set
-    aside. False if the disk refuses, which the log tells. Cancelled, it may be written or not."""
-    try:
-        await write()
-    except NotKept:
-        return True
-    except StorageError as fault:
-        log.error(f"{what} not journalled", extra={"fault": fault.message})  # noqa: G004, TRY400 - a few fixed phrases; the fault says it all
-        return False
-    return True
-
-
-async def until_written(write: Callable[[], Awaitable[None]] | None, what: str) -> None:
-    """Return once the disk has taken it, tried each second; at once if there is nothing to write. Cancelled, it may be written
-    or not."""
-    while write is not None:
-        if await is_written(write, what):
-            return
-        await trio.sleep(_DISK_AGAIN_S)
 
 
 def id_of(key: str) -> RequestId:
@@ -57,7 +28,8 @@ def key_of(request_id: RequestId) -> str:
 
 @structs.frozen(eq=False)
 class CallJournal:
-    """The pages of one session. Its methods raise StorageError."""
+    """The pages of one session. Its methods raise StorageError. What is to be added to a call that is in a file which was set aside
+    is written nowhere: there is nothing on disk that it could change."""
 
     journal: Journal
     session: str
@@ -87,11 +59,13 @@ class CallJournal:
         )
 
     async def run_again(self, call: Call) -> None:
-        await self.journal.run_again(self.session, key_of(call.wire_id))
+        with suppress(NotKept):
+            await self.journal.run_again(self.session, key_of(call.wire_id))
 
     async def finish(self, call: Call, outcome: KeptOutcome) -> None:
         """The outcome is on disk when this returns."""
-        await self.journal.finish(self.session, key_of(call.wire_id), outcome)
+        with suppress(NotKept):
+            await self.journal.finish(self.session, key_of(call.wire_id), outcome)
 
     async def hand_over(self, call: Call, outcome: KeptOutcome, begun: KeptCall) -> None:
         """In one step the handle is the call's outcome, and the work is on disk under the handle. If the call is in a file that

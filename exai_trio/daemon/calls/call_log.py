@@ -5,9 +5,9 @@ from exai_trio.observability.metrics import CallLine
 from exai_trio.observability.owned_lines import written
 from exai_trio.observability.toolcalls import ToolCallLine, shortened
 from exai_trio.principals import OWNER
-from exai_trio.wire.messages import CallFailed
+from exai_trio.wire.messages import CallFailed, Outcome
 
-from .call import Call, Outcome
+from .call import Call
 
 
 def count(call: Call, outcome: Outcome) -> None:

@@ -1,4 +1,4 @@
-"""Long calls that were answered with a handle: they go on without their client, and are asked for by that handle.
+"""Calls that were answered with a handle, and go on without their client.
 
 The handle is the request's one outcome, and frees its place; a client that leaves, or cancels the finished request, ends
 nothing; the journal knows the work under the handle, so that a restart takes it up again.
@@ -15,12 +15,13 @@ import trio
 from exai_trio import structs
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.system.change import Change
+from exai_trio.system.disk import fault_of, until_written
 from exai_trio.wire.codec import encode
 from exai_trio.wire.handles import handle_text
-from exai_trio.wire.messages import CallResult, Output, Progress, StreamChunk
+from exai_trio.wire.messages import CallResult, Droppable, Outcome, Output
 
-from .call import Call, Delivery, Outcome
-from .call_journal import CallJournal, is_written, until_written
+from .call import Call, Delivery
+from .call_journal import CallJournal
 from .session_calls import SessionCalls
 
 log = logging.getLogger("exai.session")
@@ -37,26 +38,28 @@ class DetachedCall:
     under the handle; `outcome` is the frame, once it is told. `is_settled`: the handle is on disk."""
 
     call: Call
+    name: str
     table: "dict[str, DetachedCall]"
     journal: CallJournal | None
     is_settled: bool = True
     outcome: str | None = None
     _change: Change = attrs.field(factory=Change)
 
-    def __attrs_post_init__(self) -> None:
-        self.table[self.name] = self
+    @property
+    def journalled_as(self) -> str | None:
+        return self.name if self.journal else None
 
     @property
-    def name(self) -> str:
-        return self.call.call_id
-
-    @property
-    def is_journalled(self) -> bool:
+    def is_kept(self) -> bool:
         return self.journal is not None
 
-    is_kept = is_journalled
+    def take_over(self) -> None:
+        """The call answers to this from now on."""
+        self.table[self.name] = self
+        self.call.answer_to(self)
+        self.call.go_on_alone()
 
-    def offer(self, message: Progress | StreamChunk) -> None:
+    def offer(self, message: Droppable) -> None:
         """Nobody is told: progress after an answer has broken clients."""
 
     async def wait_told(self) -> None:
@@ -68,7 +71,7 @@ class DetachedCall:
         frame = encode(outcome)
         kept = KeptOutcome(seq=_OUTCOME, frame=frame, at=call.context.clock.now())
         write = partial(self._write, self.journal, kept) if self.journal else None
-        return Delivery(write, partial(self._tell, frame))
+        return write, partial(self._tell, frame)
 
     async def _write(self, journal: CallJournal, kept: KeptOutcome) -> None:
         while not self.is_settled:
@@ -93,11 +96,11 @@ class DetachedCall:
     async def keep(self, home: SessionCalls, write: Callable[[], Awaitable[None]]) -> None:
         """Put the handle on disk, then let it go to the client; a disk that refuses it keeps nobody from it, and gets it later.
         Cancelled before that, the handle is not told, and is on disk or not."""
-        written = False
+        kept = False
         with trio.move_on_after(_DISK_PATIENCE_S):
-            written = await is_written(write, "handle")
+            kept = await fault_of(write) is None
         home.sender.release(self.call.wire_id)
-        if not written:
+        if not kept:
             await trio.sleep(_DISK_AGAIN_S)
             await until_written(write, "handle")
         self.is_settled = True
@@ -112,9 +115,8 @@ def detach(
     handle = home.number(call, handle_of(call))
     call.advance("due")
     journal = home.journal.under(call.call_id) if home.journal and call.is_recorded else None
-    detached = DetachedCall(call, table, journal, is_settled=journal is None)
-    call.answer_to(detached)
-    call.go_on_alone()
+    detached = DetachedCall(call, call.call_id, table, journal, is_settled=journal is None)
+    detached.take_over()
     extra = {"call_id": detached.name, "tool": call.tool.name}
     log.info("call goes on without its client", extra=extra)
     if journal is None or home.journal is None:
@@ -125,7 +127,6 @@ def detach(
 
 def handle_of(call: Call) -> CallResult:
     """The handle as the outcome of the request."""
-    doing = f"{call.doing}: {call.detail}" if call.detail else call.doing
-    text = handle_text(call.call_id, call.tool.name, call.elapsed, doing)
+    text = handle_text(call.call_id, call.tool.name, call.elapsed, call.told_so_far)
     output = Output(text=text, metadata={"handle": call.call_id})
     return CallResult(request_id=call.wire_id, outputs=[output])

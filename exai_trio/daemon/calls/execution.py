@@ -11,9 +11,9 @@ from msgspec import UNSET, UnsetType
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
 from exai_trio.tools.base import Answer
-from exai_trio.wire.messages import CallFailed, CallResult, Output
+from exai_trio.wire.messages import CallFailed, CallResult, Outcome, Output
 
-from .call import Call, Outcome
+from .call import Call
 from .wire_errors import as_fault, bugs_in, known_error
 
 log = logging.getLogger("exai.calls")

@@ -1,4 +1,4 @@
-"""The calls of the daemon: their table, the nursery that their tasks run in, and the way of each from admission to kept outcome.
+"""All calls of the daemon, in a nursery of their own, and the way of each from its admission to its kept outcome.
 
 The nursery outlives sessions and connections: a call answers whoever is its recipient when it ends. With a journal it is on
 disk before its acceptance goes out, and its outcome before that does; these waits are in the call's own task.
@@ -14,11 +14,11 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ExaiError
 from exai_trio.system.change import Change
-from exai_trio.wire.messages import CallFailed
+from exai_trio.system.disk import until_written
+from exai_trio.wire.messages import CallFailed, Outcome
 
 from ..context import DaemonContext
-from .call import Call, Delivery, Outcome
-from .call_journal import until_written
+from .call import Call, Delivery
 from .call_log import count, sign_logs
 from .detached_calls import DetachedCall, detach
 from .execution import Work, failure_of, note_fault, outcome_of, run_tool
@@ -136,21 +136,23 @@ async def _conclude(call: Call, outcome: Outcome) -> None:
     """Put the outcome on disk, then tell it. A disk that does not take it for long keeps nobody from hearing it, and gets it
     later. Cancelled before it is told, the call stays open in the journal, or ended there."""
     call.advance("ended")
-    telling = _telling(call, outcome)
-    with trio.move_on_after(_DISK_PATIENCE_S) as patience:
-        await until_written(telling.write, "outcome")
-    telling.tell()
+    write, tell = _delivery(call, outcome)
+    late = False
+    if write is not None:
+        with trio.move_on_after(_DISK_PATIENCE_S) as patience:
+            await until_written(write, "outcome")
+        late = patience.cancelled_caught
+    tell()
     if call.state is State.PASSED_ON:
         return
-    late = patience.cancelled_caught
     call.advance("told late" if late else "kept")
     count(call, outcome)
-    if late:
-        await until_written(telling.write, "late outcome")
+    if write is not None and late:
+        await until_written(write, "late outcome")
         call.advance("kept")
 
 
-def _telling(call: Call, outcome: Outcome) -> Delivery:
+def _delivery(call: Call, outcome: Outcome) -> Delivery:
     try:
         return call.recipient.take(call, outcome)
     except Exception as bug:  # noqa: BLE001 - an answer that cannot be sent; logged in note_fault

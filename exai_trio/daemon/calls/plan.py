@@ -16,13 +16,15 @@ from .limits import longest, setting_of
 
 @structs.frozen(kw_only=True)
 class Plan:
-    """`timeout` and `handle_after` are seconds from the call's beginning; `limited_by` says where the timeout is set."""
+    """`timeout` and `handle_after` are seconds from the call's beginning; `limited_by` says where the timeout is set. With a
+    `why_not` it cannot run here, and that is its outcome."""
 
     tool: Tool
     arguments: Any = None
     timeout: float = math.inf
     limited_by: str = ""
     handle_after: float = math.inf
+    why_not: ExaiError | None = None
 
 
 def plan(request: CallTool, config: Config, offered: LiveRegistry) -> Plan:
@@ -40,12 +42,11 @@ def plan(request: CallTool, config: Config, offered: LiveRegistry) -> Plan:
     )
 
 
-def impossible(request: CallTool, why: ExaiError) -> Plan:
-    """A call that an earlier daemon accepted, and that is none for this one: its outcome is `why`."""
+def impossible(request: CallTool, why_not: ExaiError) -> Plan:
+    """A call that an earlier daemon accepted, and that is none for this one."""
+    tool = Tool(name=request.name, description="", arguments=object, run=_never, repeatable=False)
+    return Plan(tool=tool, why_not=why_not)
 
-    async def run(_arguments: object, _caller: Caller, _services: Services) -> Answer:  # noqa: ASYNC124 - a tool's form
-        raise why
 
-    return Plan(
-        tool=Tool(name=request.name, description="", arguments=object, run=run, repeatable=False)
-    )
+async def _never(_arguments: object, _caller: Caller, _services: Services) -> Answer:  # noqa: ASYNC124 - a tool's form
+    raise NotImplementedError

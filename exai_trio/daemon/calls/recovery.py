@@ -1,4 +1,4 @@
-"""What becomes of a call that an earlier daemon accepted and did not end: another run, a wait for that daemon, or a refusal."""
+"""What becomes of a call that an earlier daemon accepted and did not end."""
 
 from functools import partial
 from typing import Protocol
@@ -6,9 +6,11 @@ from typing import Protocol
 import trio
 
 from exai_trio.errors import CallInterrupted
+from exai_trio.system.disk import until_written
+from exai_trio.wire.messages import Outcome
 
-from .call import Call, Outcome
-from .call_journal import CallJournal, UnfinishedCall, key_of, until_written
+from .call import Call
+from .call_journal import CallJournal, UnfinishedCall, key_of
 from .execution import Work, run_tool
 from .states import State
 
@@ -57,7 +59,7 @@ async def _outcome_there(there: RunsElsewhere, journal: CallJournal, call: Call)
 async def _run_again(journal: CallJournal, call: Call) -> Outcome:
     """Run it once more, counted on disk before it begins, however long that takes. Raises CallInterrupted if it may not run."""
     if not may_run_again(call):
-        raise broken_off(call.attempt)
+        raise call.plan.why_not or broken_off(call.attempt)
     call.attempt += 1
     await until_written(partial(journal.run_again, call), "run")
     call.started = trio.current_time()

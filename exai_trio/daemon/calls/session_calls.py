@@ -1,4 +1,4 @@
-"""The calls of one session: how they are accepted or refused, and how their outcomes become frames to its client."""
+"""The calls of one session: accepted or refused, and answered by frames to its client."""
 
 import logging
 from functools import partial
@@ -15,15 +15,15 @@ from exai_trio.wire.messages import (
     CallAccepted,
     CallFailed,
     CallResult,
-    Progress,
+    Droppable,
+    Outcome,
     RequestId,
-    StreamChunk,
 )
 
 from ..context import DaemonContext
 from ..delivery.sender import Sender
 from . import early_refusals
-from .call import Call, Delivery, Outcome
+from .call import Call, Delivery
 from .call_journal import CallJournal
 from .wire_errors import as_fault, not_journalled
 
@@ -36,7 +36,6 @@ _REPORT_PATIENCE_S: Final = 1.0  # so long a call that only reports waits for th
 class SessionCalls:
     """The Recipient of what its session's client asked for. `table` has the calls that are not over and answer it."""
 
-    name: str
     sender: Sender
     context: DaemonContext
     journal: CallJournal | None = None
@@ -45,13 +44,13 @@ class SessionCalls:
     _change: Change = attrs.field(factory=Change)
 
     @property
-    def is_journalled(self) -> bool:
-        return self.journal is not None
+    def journalled_as(self) -> str | None:
+        return self.journal.session if self.journal else None
 
     @property
     def is_kept(self) -> bool:
         """A client of protocol 1 would not come to another daemon for it."""
-        return self.is_journalled and self.sender.rules.resumable
+        return self.journal is not None and self.sender.rules.resumable
 
     async def wait_none(self) -> None:
         """Return when no call is open, and every outcome is kept."""
@@ -68,15 +67,12 @@ class SessionCalls:
         for call in self.table.values():
             call.end(why)
 
-    def add(self, call: Call) -> None:
-        self.table[call.wire_id] = call
-
     def forget(self, call: Call) -> None:
         if self.table.get(call.wire_id) is call:
             del self.table[call.wire_id]
         self._change.tell()
 
-    def offer(self, message: Progress | StreamChunk) -> None:
+    def offer(self, message: Droppable) -> None:
         self.sender.offer(message)
 
     async def accept(self, call: Call) -> None:
@@ -135,4 +131,4 @@ class SessionCalls:
         kept = self.number(call, outcome)
         journal = self.journal if call.is_recorded else None
         write = partial(journal.finish, call, kept) if journal else None
-        return Delivery(write, partial(self.sender.release, call.wire_id))
+        return write, partial(self.sender.release, call.wire_id)

@@ -1,4 +1,4 @@
-"""The states of a call: what each of them means, who changes them, and which follows which. Pure: no trio, no clock, no I/O.
+"""The states of a call, and which follows which. Pure: no trio, no clock, no I/O.
 
 A call begins as ADMITTED when its session takes it, as RUNNING or DETACHED when an earlier daemon had accepted it. Its own task
 (`lifecycle`) takes it from state to state; beside that the daemon's clock for handles detaches it, and a successor that

@@ -27,12 +27,12 @@ from exai_trio.wire.messages import Bye, Hello
 from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.registry import Sessions
-from .admission import Places
+from .admission import Admission
 from .auth import Authentication, Identity
 from .connection import Connection
 from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
 from .local_peer import Peer
-from .rate_limits import Pace
+from .rate_limits import RateLimits
 from .requests import Requests
 
 log = logging.getLogger("exai.server")
@@ -45,7 +45,8 @@ _MOST_REFUSALS = 32  # connections without a place that are told so at once
 
 
 async def bind(config: Config) -> list[trio.SocketListener]:
-    """Listen on EXAI_WS_HOST and EXAI_WS_PORT. Raises ServiceUnavailableError saying what to do."""
+    """Listen on EXAI_WS_HOST and EXAI_WS_PORT; the caller closes. Raises ServiceUnavailableError saying what to do. Cancelling
+    leaves nothing open."""
     try:
         return await trio.open_tcp_listeners(config.ws_port, host=config.ws_host, backlog=_BACKLOG)
     except OSError as fault:
@@ -67,11 +68,15 @@ class Server:
     auth: Authentication
     requests: Requests
     names: OurNames
-    places: Places
+    admission: Admission
     limits: Limits
     refusals: trio.CapacityLimiter = attrs.field(
         factory=lambda: trio.CapacityLimiter(_MOST_REFUSALS)
     )
+
+    def __repr__(self) -> str:
+        state = "draining" if self.context.shutdown.draining else "open"
+        return f"<Server {state} connections={self.admission.total} refusing={self.refusals.borrowed_tokens}>"
 
     async def listen(
         self,
@@ -79,18 +84,18 @@ class Server:
         connections: trio.Nursery,
         task_status: trio.TaskStatus[None],
     ) -> None:
-        """Accept until cancelled. Connections live on in `connections`, which its owner ends."""
-
+        """Accept until cancelled, which leaves the listeners open. Connections live on in `connections`, which its owner ends."""
         serving = partial(trio.serve_listeners, handler_nursery=connections)
         async with trio.open_nursery() as accepting:
             await accepting.start(serving, self.serve, listeners)
             task_status.started()
 
     async def serve(self, stream: trio.abc.Stream) -> None:
-        """One connection. Raises nothing but Cancelled: a connection never takes a neighbour down."""
+        """One connection, to its end. Raises nothing but Cancelled: a connection never takes a neighbour down. Cancelling cuts it; its
+        place is free then, and its session goes on."""
         address = _peer(stream)
         scarce = is_scarce(stream, "client")
-        limit = _NO_FILES if scarce else self.places.take(address, trio.current_time())
+        limit = _NO_FILES if scarce else self.admission.take(address, trio.current_time())
         try:
             if limit is None:
                 await self._shake_hands(stream, address)
@@ -102,7 +107,7 @@ class Server:
             log.exception("connection crashed")
         finally:
             if limit is None:
-                self.places.give_back(address)
+                self.admission.give_back(address)
 
     async def _shake_hands(self, stream: trio.abc.Stream, address: str) -> None:
         patience = min(_HEAD_S, self.context.config.ws_hello_timeout)
@@ -160,15 +165,16 @@ class Server:
             return None
         boot_id, protocol = self.requests.report.boot_id, hello.protocol
         outbox.put_first(hello_ack(context.config, boot_id, session.id, protocol, resumed=resumed))
-        pace = Pace(session.requests, self.places.origin(address), trio.current_time)
+        rates = RateLimits(session.requests, self.admission.origin(address), trio.current_time)
         if context.shutdown.draining:  # too late for the goodbye that all others were told
             retry_after_s = context.shutdown.retry_after_s
             outbox.put(encode(Bye(reason="draining", retry_after_s=retry_after_s)))
             outbox.close(Farewell(SERVICE_RESTART, "draining"))
-        return Connection(socket, session, outbox, context, self.requests, pace, identity)
+        return Connection(socket, session, outbox, context, self.requests, rates, identity)
 
     async def _converse(self, connection: Connection) -> None:
         self.context.counters.connections += 1
+        log.debug("connected", extra={"connection": repr(connection)})
         try:
             await connection.converse()
         finally:

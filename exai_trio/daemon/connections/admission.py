@@ -13,7 +13,7 @@ from .rate_limits import CONNECTION_COST, Origin, rate_of_address
 
 
 @structs.define
-class Places:
+class Admission:
     """How many connections there are, in all and by address, and how often an address comes and asks.
 
     The IPv6 addresses of one /64 count as one address: a single machine can have them all.

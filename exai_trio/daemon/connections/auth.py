@@ -40,7 +40,7 @@ class Identity:
         return self.revoked is None and self.ends == math.inf
 
     async def wait_over(self, now: Callable[[], float]) -> str:
-        """Why it is over, once it is."""
+        """Why it is over, once it is. Cancelling leaves nothing behind."""
         while (seen := self.revoked) is not None:
             await seen.wait()
             if self.revoked is seen:

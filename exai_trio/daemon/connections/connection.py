@@ -30,7 +30,7 @@ from ..sessions.session import Session
 from .auth import OWNER, Identity
 from .frames import Read, is_short, read, read_long, size_of
 from .handshake import UNAUTHORIZED
-from .rate_limits import Pace
+from .rate_limits import RateLimits
 from .requests import Requests
 
 _SAID_BEFORE: Final = ErrorReply(
@@ -39,7 +39,7 @@ _SAID_BEFORE: Final = ErrorReply(
 
 
 @structs.define(eq=False)
-class _Left(Exception):
+class _Closing(Exception):
     """A leg ended the connection on purpose."""
 
     farewell: Farewell
@@ -54,11 +54,16 @@ class Connection:
     outbox: Outbox
     context: DaemonContext
     requests: Requests
-    pace: Pace
+    rates: RateLimits
     identity: Identity = OWNER
 
+    def __repr__(self) -> str:
+        state = "closing" if self.outbox.farewell else "open"
+        return f"<Connection of {self.session.id} {state} waiting={self.outbox.held_bytes}>"
+
     async def converse(self) -> None:
-        """Serve until the peer is gone or the outbox is closed; then detach from the session. Calls go on."""
+        """Serve until the peer is gone or the outbox is closed; then detach from the session. Calls go on. Cancelling does the
+        same, and leaves the socket for its owner to close."""
         farewell: Farewell | None = None
         try:
             async with trio.open_nursery() as legs:
@@ -68,8 +73,8 @@ class Connection:
                 legs.start_soon(self._beat, name="heartbeat")
                 if not self.identity.is_lasting:
                     legs.start_soon(self._watch_identity, legs.cancel_scope, name="identity")
-        except* _Left as left:
-            farewell = _first(left)
+        except* _Closing as closing:
+            farewell = _first(closing)
         except* PeerGone:
             pass
         finally:
@@ -88,7 +93,7 @@ class Connection:
         self._take(found, size)
         if not isinstance(found, Ack):  # which brings no answer
             await self.outbox.wait_room()
-        pause = self.pace.pause_s()
+        pause = self.rates.pause_s()
         if pause is not None:
             await trio.sleep(pause)
 
@@ -104,14 +109,14 @@ class Connection:
             if frames:
                 await self.socket.send(*frames)
             elif self.outbox.farewell is not None:
-                raise _Left(self.outbox.farewell)
+                raise _Closing(self.outbox.farewell)
 
     async def _beat(self) -> None:
         config = self.context.config
         while True:
             await trio.sleep(config.ws_ping_interval)
             if not await self.socket.answers_ping(config.ws_ping_timeout):
-                raise _Left(Farewell(INTERNAL, "missed heartbeats"))
+                raise _Closing(Farewell(INTERNAL, "missed heartbeats"))
 
     async def _watch_identity(self, connection: trio.CancelScope) -> None:
         """Once the token is not good any more nothing is heard that comes, and the peer has EXAI_WS_CLOSE_TIMEOUT to hear why."""
@@ -126,7 +131,7 @@ class Connection:
         session.spoken_to = True
         match found:
             case CallTool():
-                session.call_tool(found, size, self.pace.objection())
+                session.call_tool(found, size, self.rates.objection())
             case Ack(seq=seq):
                 session.rules.acknowledge(seq)
             case Ping(request_id=request_id):
@@ -134,7 +139,7 @@ class Connection:
             case Cancel():
                 session.cancel(found)
             case ListTools() | Health() | RotateToken():
-                sender.send(self.requests.answer(found, self.identity, self.pace.objection()))
+                sender.send(self.requests.answer(found, self.identity, self.rates.objection()))
             case Hello():
                 sender.send(_SAID_BEFORE)
             case CallFailed():
@@ -143,6 +148,6 @@ class Connection:
                 sender.send(found)
 
 
-def _first(group: BaseExceptionGroup[_Left]) -> Farewell:
+def _first(group: BaseExceptionGroup[_Closing]) -> Farewell:
     inner = group.exceptions[0]
-    return inner.farewell if isinstance(inner, _Left) else _first(inner)
+    return inner.farewell if isinstance(inner, _Closing) else _first(inner)

@@ -64,7 +64,7 @@ def _is_hello(fault: WireError) -> bool:
 
 
 async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
-    """Say why and close. Raises PeerGone."""
+    """Say why and close. Raises PeerGone. Cancelling leaves the socket open."""
     if refusal.code != NO_HELLO:
         message = UNSET if refusal.message is None else refusal.message
         await socket.send(encode(HelloAck(ok=False, error=refusal.error, message=message)))
@@ -72,7 +72,7 @@ async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
 
 
 async def refuse_for_now(socket: WebSocket, why: str, retry_after_s: float) -> None:
-    """Tell a client that it is to come back. Raises PeerGone."""
+    """Tell a client that it is to come back, and close. Raises PeerGone. Cancelling leaves the socket open."""
     await socket.send(encode(Bye(reason=why, retry_after_s=retry_after_s)))
     await socket.close(SERVICE_RESTART, why)
 

@@ -48,7 +48,7 @@ class Origin:
 
 
 @structs.define(eq=False)
-class Pace:
+class RateLimits:
     """Of one connection. `requests` is its session's, which outlives it; `origin` is None on this machine."""
 
     requests: Bucket

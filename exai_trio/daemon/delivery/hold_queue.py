@@ -31,26 +31,21 @@ class HoldQueue:
 
     def hold(self, frame: str, *, kept: bool = True) -> Held:
         """The frame takes its place in the order, and waits."""
-        return self._append(Held(frame, kept=kept))
-
-    def _append(self, held: Held) -> Held:
+        held = Held(frame, kept=kept)
         self._waiting.append(held)
-        self.kept += held.kept
+        self.kept += kept
         return held
-
-    def free(self, held: Held) -> list[str]:
-        """This frame need not wait any longer. Returns what may go now."""
-        held.free = True
-        return self._due()
 
     def put(self, frame: str, *, kept: bool = True) -> list[str]:
         """A frame that need not wait but for those before it. Returns what may go now."""
         if not self._waiting:
             return [frame]
-        self._append(Held(frame, free=True, kept=kept))
+        self.hold(frame, kept=kept).free = True
         return []
 
-    def _due(self) -> list[str]:
+    def free(self, held: Held) -> list[str]:
+        """This frame need not wait any longer. Returns what may go now."""
+        held.free = True
         due = list(takewhile(lambda held: held.free, self._waiting))
         del self._waiting[: len(due)]
         self.kept -= sum(held.kept for held in due)

@@ -1,4 +1,4 @@
-"""What waits to be written on one connection. Putting never blocks; one writer takes."""
+"""What waits to be written on one connection: putting never blocks, and one writer takes."""
 
 import math
 from typing import Final

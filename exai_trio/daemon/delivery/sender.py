@@ -1,12 +1,11 @@
-"""A session's frames to its client, over whichever connection is there: numbered ones in order, none lost. No calls here."""
+"""A session's frames to its client, over whichever connection is there: numbered ones in order, none lost."""
 
 import attrs
 
 from exai_trio import structs
-from exai_trio.system.change import Change
 from exai_trio.wire.codec import encode
-from exai_trio.wire.messages import Bye, DaemonMessage, Progress, RequestId, StreamChunk
-from exai_trio.wire.session import SessionRules
+from exai_trio.wire.messages import Bye, DaemonMessage, Droppable, RequestId
+from exai_trio.wire.session_rules import SessionRules
 
 from .hold_queue import Held, HoldQueue
 from .outbox import Farewell, Outbox
@@ -16,14 +15,13 @@ _MOST_BEHIND = 1_000  # droppable frames that wait behind a slow disk
 
 @structs.define(eq=False)
 class Sender:
-    """`outbox` is of the connection that is there now. A frame that must first be on disk waits at the gate, and what is
-    numbered after it waits behind it."""
+    """`outbox` is of the connection that is there now. A frame that must first be on disk is held, and what is numbered
+    after it waits behind it."""
 
     rules: SessionRules
     outbox: Outbox | None = None
     _queue: HoldQueue = attrs.field(factory=HoldQueue)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
-    _let_go: Change = attrs.field(factory=Change)
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
@@ -33,7 +31,7 @@ class Sender:
         self.outbox = outbox
         self.rules.resumable = protocol > 1
         missed = self.rules.resume(last_seq)
-        for frame in missed[: max(0, len(missed) - self._queue.kept)]:  # the rest comes by the gate
+        for frame in missed[: max(0, len(missed) - self._queue.kept)]:  # the rest is held
             outbox.put(frame)
 
     def send(self, message: DaemonMessage) -> None:
@@ -41,7 +39,7 @@ class Sender:
         if self.outbox is not None:
             self.outbox.put(encode(message))
 
-    def offer(self, message: Progress | StreamChunk) -> None:
+    def offer(self, message: Droppable) -> None:
         """A message that may be dropped; it does not overtake what waits for the disk."""
         if self.outbox is None or len(self._queue) > _MOST_BEHIND:
             return
@@ -53,7 +51,7 @@ class Sender:
         self._put(self._queue.put(frame, kept=kept and self.rules.resumable))
 
     def hold(self, request_id: RequestId, frame: str) -> None:
-        """A frame about this call takes its place, and goes out in its turn once it is let go."""
+        """A frame about this call takes its place, and goes out in its turn once it is released."""
         self._held[request_id] = self._queue.hold(frame, kept=self.rules.resumable)
 
     def holds(self, request_id: RequestId) -> bool:
@@ -63,16 +61,11 @@ class Sender:
     def is_holding(self) -> bool:
         return bool(self._held)
 
-    async def wait_let_go(self) -> None:
-        """Return when the next held frame has gone."""
-        await self._let_go.wait()
-
     def release(self, request_id: RequestId, instead: str | None = None) -> None:
         """The held frame may go, or another one in its place."""
         held = self._held.pop(request_id)
         held.frame = instead or held.frame
         self._put(self._queue.free(held))
-        self._let_go.tell()
 
     def _put(self, frames: list[str]) -> None:
         if self.outbox is not None:

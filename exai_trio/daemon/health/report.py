@@ -62,6 +62,10 @@ class Report:
     )
     began: float = attrs.field(factory=trio.current_time)
 
+    def __repr__(self) -> str:
+        running, sessions = self.counters.running, self.counters.sessions
+        return f"<Report {self.status} port={self.port} calls={running} sessions={sessions}>"
+
     @property
     def config(self) -> Config:
         return self.context.config

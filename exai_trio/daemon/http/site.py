@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from exai_trio.config import is_loopback
 from exai_trio.errors import UnauthorizedError
-from exai_trio.transport.http import HttpSite
+from exai_trio.transport.http_site import HttpSite
 from exai_trio.wire.hosts import OurNames
 
 from ..connections.auth import Tokens

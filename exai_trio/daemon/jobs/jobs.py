@@ -48,7 +48,8 @@ class Jobs:
     periods: Periods = Periods()
 
     async def run(self) -> None:
-        """Run all jobs until cancelled. One that gives up is named among the problems, and takes none of the others down."""
+        """Run all jobs until cancelled, which cuts each where it is. One that gives up is named among the problems, and takes none of the
+        others down."""
         async with trio.open_nursery() as jobs:
             for period, job in self._all():
                 if period < math.inf:
@@ -72,7 +73,8 @@ class Jobs:
             yield period, on_disk(job)
 
     async def supervise(self, period: float, job: Job) -> None:
-        """Run it until it gives up. What fails again and again is named among the problems until it succeeds."""
+        """Run it until it gives up. What fails again and again is named among the problems until it succeeds. Cancelling cuts the job
+        where it is."""
         tell = partial(self.problems.note, name_of(job))
         try:
             await every(period, job, tell)
@@ -94,7 +96,7 @@ class Jobs:
                 call.say_progress()
 
     async def give_memory_back(self) -> None:
-        """What large messages took is the system's again soon after them."""
+        """What large messages took is the system's again soon after them. Cancelling leaves that to its thread."""
         await trio.to_thread.run_sync(malloc.trim, abandon_on_cancel=True)
 
 

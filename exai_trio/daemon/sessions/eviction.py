@@ -1,4 +1,4 @@
-"""Lets go of what is held for clients that do not read, when it is too much. What is too much is said by `memory_budget`."""
+"""Clients that do not read are let go of when too much is held for them."""
 
 import logging
 

@@ -77,10 +77,9 @@ class CallLookup:
     def _of_a_client(self, call_id: str, principal: str) -> tuple[Session, RequestId] | None:
         """A call that was not handed over, of a client that is there or may come back."""
         for session in self.sessions.values():
-            if session.principal == principal:
-                for request_id in session.rules.known():
-                    if handle_of(session.id, request_id) == call_id:
-                        return session, request_id
+            for request_id in session.rules.known() if session.principal == principal else ():
+                if handle_of(session.id, request_id) == call_id:
+                    return session, request_id
         return None
 
 
@@ -90,16 +89,15 @@ async def _watched(
     """What a living session says of its call, once it has ended or the time is over."""
     with trio.move_on_after(wait_s):
         await session.calls.wait_told(request_id)
-    outcome = session.rules.outcome_of(request_id)
     call = session.calls.table.get(request_id)
     if call is not None and call.is_cancellable:
         return _doing(call_id, call)
-    return _told(call_id, "the call", outcome)
+    return _told(call_id, "the call", session.rules.outcome_of(request_id))
 
 
 def _doing(call_id: str, call: Call) -> CallReport:
-    doing = f"{call.doing}: {call.detail}" if call.detail else call.doing
-    return CallReport(call_id=call_id, tool=call.tool.name, elapsed_s=call.elapsed, doing=doing)
+    name, doing = call.tool.name, call.told_so_far
+    return CallReport(call_id=call_id, tool=name, elapsed_s=call.elapsed, doing=doing)
 
 
 def _told(call_id: str, tool: str, frame: str | None) -> CallReport:

@@ -15,13 +15,13 @@ from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
 from exai_trio.wire.messages import Hello
-from exai_trio.wire.session import Bounds, SessionRules
+from exai_trio.wire.session_rules import Bounds, SessionRules
 
 from ..calls.call import Call
 from ..calls.call_journal import CallJournal, UnfinishedCall, restore
 from ..calls.detached_calls import DetachedCall
 from ..calls.environment import CallEnvironment
-from ..calls.execution import Work, run_tool
+from ..calls.execution import Work
 from ..calls.lifecycle import Calls
 from ..calls.limits import allowed_roots
 from ..calls.plan import impossible, plan
@@ -45,7 +45,7 @@ _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 @structs.define(kw_only=True, eq=False)
 class Sessions:
-    """`living` is the nursery of the sessions; whoever opened it ends them; `table` has them by id. `calls` has their calls.
+    """`nursery` is that of the sessions; whoever opened it ends them; `table` has them by id. `calls` has their calls.
     `predecessor` is the daemon that we replaced."""
 
     context: DaemonContext
@@ -75,7 +75,7 @@ class Sessions:
             budget=self.budget,
             rules=rules,
             sender=sender,
-            calls=SessionCalls(session_id, sender, context, journal),
+            calls=SessionCalls(sender, context, journal),
             all_calls=self.calls,
             roots=allowed_roots(context.config, principal),
         )
@@ -142,7 +142,8 @@ class Sessions:
         if journal is None:
             return
         for session_id in await journal.unfinished():
-            if session_id not in self.table and session_id not in self._unusable:
+            known = session_id in self.table or session_id in self.calls.detached
+            if not known and session_id not in self._unusable:
                 await self._revive(session_id, journal)
         self.restored = True
 
@@ -184,7 +185,7 @@ class Sessions:
         await self.nursery.start(self._live, session)
         for left in unfinished:
             call, work = self._taken_up(session, left, State.RUNNING)
-            session.calls.add(call)
+            session.calls.table[call.wire_id] = call
             self.calls.begin(call, work)
         log.info(
             "session restored",
@@ -192,26 +193,21 @@ class Sessions:
         )
 
     def _take_up_detached(self, named: Session, unfinished: list[UnfinishedCall]) -> None:
-        """Work that goes on under a handle, of which it is all that the journal has under that name."""
+        """Work that goes on under a handle, which is all that the journal has under that name."""
         for left in unfinished:
-            if named.id not in self.calls.detached:
-                call, work = self._taken_up(named, left, State.DETACHED)
-                call.handle = named.id
-                call.answer_to(DetachedCall(call, self.calls.detached, named.calls.journal))
-                self.calls.begin(call, work)
+            call, work = self._taken_up(named, left, State.DETACHED)
+            call.handle = named.id
+            DetachedCall(call, named.id, self.calls.detached, named.calls.journal).take_over()
+            self.calls.begin(call, work)
 
     def _taken_up(self, session: Session, left: UnfinishedCall, state: State) -> tuple[Call, Work]:
         """The call of an earlier daemon, and what has its outcome; that is a refusal if it could not be a call of this one."""
         try:
             planned = plan(left.request, self.context.config, self.environment.tools)
         except ExaiError as why:
-            call = session.call_of(left.request, impossible(left.request, why), left.roots)
-            call.state = state
-            return call, run_tool
+            planned = impossible(left.request, why)
         call = session.call_of(left.request, planned, session.allowed(map(str, left.roots)))
         call.state = state
-        if state is State.DETACHED:
-            call.go_on_alone()
         return call, work_for(call, left, session.calls.journal, self.predecessor)
 
     async def _note_base(self, session: Session) -> None:

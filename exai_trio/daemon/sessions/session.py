@@ -1,4 +1,4 @@
-"""One client across its connections: its calls, its numbered frames, the connection it has now. No sockets here."""
+"""One client across its connections: its calls, its numbered frames, and the connection that it has now."""
 
 import logging
 from collections.abc import Iterable
@@ -8,22 +8,11 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import (
-    CallCancelled,
-    ExaiError,
-    NotFoundError,
-    ServiceUnavailableError,
-)
+from exai_trio.errors import CallCancelled, ExaiError, NotFoundError, ServiceUnavailableError
 from exai_trio.resilience.rate import Bucket
 from exai_trio.system.change import Change
-from exai_trio.wire.messages import (
-    CallCancelling,
-    CallFailed,
-    CallTool,
-    Cancel,
-    ErrorReply,
-)
-from exai_trio.wire.session import Again, Refuse, SessionRules
+from exai_trio.wire.messages import CallCancelling, CallFailed, CallTool, Cancel, ErrorReply
+from exai_trio.wire.session_rules import Again, Refuse, SessionRules
 
 from ..calls.call import Call
 from ..calls.environment import CallEnvironment
@@ -157,7 +146,7 @@ class Session:
                     self.sender.deliver(frame, kept=anew)
             case _:
                 if isinstance(planned, Call):
-                    self.calls.add(planned)
+                    self.calls.table[request.request_id] = planned
                     self.all_calls.begin(planned)
 
     def _refuse(self, request: CallTool, fault: ExaiError) -> None:
@@ -195,6 +184,8 @@ class Session:
             changed=self.all_calls.changed,
             accepted_at=self.context.clock.now(),
             size=size,
+            timeout=planned.timeout,
+            limited_by=planned.limited_by,
         )
 
     def _check_room(self, size: int) -> None:

@@ -8,9 +8,9 @@ import trio
 
 from exai_trio import structs
 from exai_trio.wire.codec import WireError, decode_daemon, encode
-from exai_trio.wire.messages import CallFailed, CallResult, Cancel, Progress, StreamChunk
+from exai_trio.wire.messages import CallFailed, CallResult, Cancel, Outcome, Progress, StreamChunk
 
-from ..calls.call import Call, Outcome
+from ..calls.call import Call
 from ..calls.call_journal import key_of
 from .messages import Lines, TransferredCall, Word, calls_of, line, word_of
 
@@ -54,15 +54,16 @@ class RemoteCall:
                 pass
 
 
+_ByRequest = dict[tuple[str, str], RemoteCall]
+
+
 @structs.define(eq=False)
 class Predecessor:
     """The daemon that we replaced, until its last call has ended. `run` hears it; without that nothing ends."""
 
     stream: trio.abc.Stream
     _lines: Lines = attrs.field(default=attrs.Factory(lambda s: Lines(s.stream), takes_self=True))
-    _calls: dict[tuple[str, str], RemoteCall] = attrs.field(
-        factory=dict[tuple[str, str], RemoteCall]
-    )
+    _calls: _ByRequest = attrs.field(factory=_ByRequest)
     _say: trio.MemorySendChannel[str] | None = None
 
     async def wait_left(self) -> None:

@@ -13,17 +13,17 @@ import msgspec
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import CallCancelled, CallInterrupted, StorageError
+from exai_trio.errors import CallCancelled, CallInterrupted
+from exai_trio.system.disk import fault_of
 from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, decode_client, encode
-from exai_trio.wire.messages import Bye, Cancel, Progress, StreamChunk
+from exai_trio.wire.messages import Bye, Cancel, Droppable, Outcome
 
-from ..calls.call import Call, Delivery, Outcome
+from ..calls.call import Call, Delivery
 from ..calls.call_journal import key_of
 from ..calls.lifecycle import Calls
 from ..calls.session_calls import SessionCalls
 from ..calls.states import State
-from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.registry import Sessions
 from ..sessions.session import Session
@@ -41,23 +41,22 @@ class Transferred:
     """The Recipient of a call whose outcome the successor keeps. `here` hears it too: a client of protocol 1 does not go over."""
 
     box: Outbox
-    name: str
+    journalled_as: str
     here: SessionCalls | None
-    is_journalled: bool = True
     is_kept: bool = True
     is_settled: bool = True
 
-    def offer(self, message: Progress | StreamChunk) -> None:
-        self.box.offer(line(Word(session=self.name, frame=encode(message))))
+    def offer(self, message: Droppable) -> None:
+        self.box.offer(line(Word(session=self.journalled_as, frame=encode(message))))
         if self.here is not None:
             self.here.offer(message)
 
     def take(self, call: Call, outcome: Outcome) -> Delivery:
-        tell = partial(self.box.put, line(Word(session=self.name, frame=encode(outcome))))
+        tell = partial(self.box.put, line(Word(session=self.journalled_as, frame=encode(outcome))))
         if self.here is not None:
             self.here.number(call, outcome)
             self.here.sender.release(call.wire_id)
-        return Delivery(None, tell)
+        return None, tell
 
     def forget(self, call: Call) -> None:
         if self.here is not None:
@@ -75,10 +74,6 @@ class Successor:
     transferred: dict[tuple[str, str], Call] = attrs.field(factory=dict[tuple[str, str], Call])
 
     @property
-    def context(self) -> DaemonContext:
-        return self.sessions.context
-
-    @property
     def calls(self) -> Calls:
         return self.sessions.calls
 
@@ -87,13 +82,13 @@ class Successor:
 
         Cancelled, it leaves the calls open in the journal.
         """
-        self.context.shutdown.draining = True
+        self.calls.context.shutdown.draining = True
         for outbox in self.sessions.outboxes():
             outbox.put(encode(Bye(reason="draining", retry_after_s=0.0)))
         await self._settle()
         staying = self._send_away()
         let_go()
-        log.info("replaced", extra={"running": self.context.counters.running})
+        log.info("replaced", extra={"running": self.calls.context.counters.running})
         async with trio.open_nursery() as leaving:
             leaving.start_soon(self._hear, leaving.cancel_scope)
             leaving.start_soon(self._tell, leaving.cancel_scope)
@@ -101,7 +96,7 @@ class Successor:
             async with trio.open_nursery() as seen_out:
                 for session in staying:
                     seen_out.start_soon(_see_out, session)
-            await self.context.counters.wait_no_call()
+            await self.calls.context.counters.wait_no_call()
             self.box.close(Farewell())
 
     async def _settle(self) -> None:
@@ -116,36 +111,36 @@ class Successor:
             log.error("calls are cut, since the disk does not take them")
             self.calls.cut()
             self.transferred.clear()
-        try:
-            with trio.move_on_after(_ACKS_S):
-                await self.sessions.note_acks()
-        except StorageError as fault:
-            log.warning("acknowledgements not journalled", extra={"fault": fault.message})
+        with trio.move_on_after(_ACKS_S):
+            fault = await fault_of(self.sessions.note_acks)
+            if fault is not None:
+                log.warning("acknowledgements not journalled", extra={"fault": fault.message})
 
     def _transfer_settled(self) -> bool:
         """Calls that end from now on must not go to the disk any more, or there were no end of it under load. True if something
         is still on its way there."""
-        journalled = [call for call in self.calls.open if call.is_journalled]
-        for call in journalled:
-            if call.is_settled:
-                self._transfer(call)
-        return any(call.state is not State.TRANSFERRED for call in journalled)
+        unsettled = False
+        for call in self.calls.open:
+            name = call.recipient.journalled_as if call.is_recorded else None
+            if name is not None and call.is_settled:
+                self._transfer(call, name)
+            unsettled |= name is not None and call.state is not State.TRANSFERRED
+        return unsettled
 
-    def _transfer(self, call: Call) -> None:
+    def _transfer(self, call: Call, name: str) -> None:
+        self.transferred[name, key_of(call.wire_id)] = call
         home = call.recipient
-        self.transferred[home.name, key_of(call.wire_id)] = call
         here = home if isinstance(home, SessionCalls) and not home.is_kept else None
         call.advance("transferred")
-        call.answer_to(Transferred(self.box, home.name, here))
+        call.answer_to(Transferred(self.box, name, here))
         if here is not None:
-            here.add(call)
+            here.table[call.wire_id] = call
 
     def _send_away(self) -> list[Session]:
         """The successor is told what runs here, and clients that can go there are sent. Returns the sessions of those that cannot."""
-        calls = self.transferred.items()
         told = [
             TransferredCall(session=name, request=request, elapsed_s=call.elapsed)
-            for (name, request), call in calls
+            for (name, request), call in self.transferred.items()
         ]
         self.box.put_first(line(told))
         staying: list[Session] = []
@@ -158,7 +153,7 @@ class Successor:
 
     async def _end_what_stays(self) -> None:
         """What no successor can answer has EXAI_DRAIN_S."""
-        await trio.sleep(self.context.config.drain_s)
+        await trio.sleep(self.calls.context.config.drain_s)
         for call in self.calls.open:
             if not isinstance(call.recipient, Transferred) or call.recipient.here is not None:
                 call.end(interrupted(0.0))
@@ -177,10 +172,10 @@ class Successor:
         lines = Lines(self.stream)
         while (said := await lines.next()) is not None:
             self._take(said)
-        log.warning("the successor is gone", extra={"running": self.context.counters.running})
+        log.warning("the successor is gone", extra={"running": self.calls.context.counters.running})
         self.calls.leave_all(interrupted(None))
         with trio.move_on_after(_LAST_WORDS_S):
-            await self.context.counters.wait_no_call()
+            await self.calls.context.counters.wait_no_call()
         leaving.cancel(reason="the successor is gone")
 
     def _take(self, said: bytes) -> None:

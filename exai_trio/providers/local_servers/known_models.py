@@ -15,9 +15,10 @@ from exai_trio.providers.catalogue import Catalogue, ModelInfo, last_part
 from exai_trio.providers.endpoint import Endpoint
 
 from .addresses import address_of
-from .look import look
+from .look import LIST_S, look
 
 FRESH_S: Final = 5.0
+FIRST_S: Final = 3.0  # the machine may be busy, and without an answer there is no model to be asked
 
 
 @structs.define(kw_only=True)
@@ -40,8 +41,8 @@ class KnownModels:
         return frozenset(endpoint.name for endpoint in self._endpoints)
 
     async def refresh(self) -> bool:
-        """Ask those that were not asked in the last FRESH_S, all at once; whether they were asked. Takes less than a second, whoever
-        hangs; raises nothing. Cancelling leaves what was known."""
+        """Ask those that were not asked in the last FRESH_S, all at once; whether they were asked. Takes less than a second for
+        whoever hangs, and FIRST_S for who has never answered; raises nothing. Cancelling leaves what was known."""
         if not self._endpoints:
             return False
         async with self._asking:
@@ -55,7 +56,8 @@ class KnownModels:
 
     async def _ask(self, endpoint: Endpoint) -> None:
         address = address_of(endpoint.base_url)
-        server = None if address is None else await look(address, endpoint.key)
+        list_s = LIST_S if endpoint.name in self._offered else FIRST_S
+        server = None if address is None else await look(address, endpoint.key, list_s=list_s)
         if server is not None and (server.models or not server.wants_key):
             self._offered[endpoint.name] = server.models
 

@@ -38,11 +38,11 @@ class Server:
         return self.kind or "a model server"
 
 
-async def look(address: Address, key: str = "") -> Server | None:
-    """The server at that address; None where nobody listens, or who answers is no model server, or nobody does in LIST_S. The
+async def look(address: Address, key: str = "", *, list_s: float = LIST_S) -> Server | None:
+    """The server at that address; None where nobody listens, or who answers is no model server, or nobody does in `list_s`. The
     key, if any, is sent there. Raises nothing; cancelling closes the connections."""
     answer: Got | None = None
-    with trio.move_on_after(LIST_S):
+    with trio.move_on_after(list_s):
         answer = await _fetch(address, f"{address.path}/models", key)
     server = None if answer is None else _server(address, answer)
     return server if server is None or server.wants_key else await _with_details(server, key)

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from exai_trio.config import Config
-from exai_trio.transport.http import HttpSite
+from exai_trio.transport.http_site import HttpSite
 from exai_trio.wire.hosts import OurNames
 
 from ..json_fields import an_object

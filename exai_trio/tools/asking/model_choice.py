@@ -1,13 +1,14 @@
 """Which model a tool asks: the one named, else the conversation's, else the default; and what the answer says about it."""
 
 from collections.abc import Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.errors import ArgumentError, ServiceUnavailableError
+from exai_trio.errors import ArgumentError, NotFoundError, ServiceUnavailableError
 from exai_trio.tools.base import Services
 from exai_trio.tools.prompts.context_window import ANSWER_SHARE
 
@@ -80,6 +81,8 @@ def default(services: Services, need: Need = NOTHING) -> "ModelChoice":
         fault = _unfit(choice.model, need)
     except ServiceUnavailableError:
         choice, fault = None, f"{default} (DEFAULT_MODEL) is not configured"
+    except NotFoundError:  # others have a DEFAULT_MODEL too
+        choice, fault = None, f"{default} (DEFAULT_MODEL) is no model that EXAI knows"
     if choice is not None and not fault:
         return choice
     other = _chosen(services, "auto", need)
@@ -94,7 +97,7 @@ def default(services: Services, need: Need = NOTHING) -> "ModelChoice":
 def holding(services: Services, need: Need) -> list[str]:
     """The names of a few models that could be asked with that, those with the smallest windows first."""
     fitting = [model for model in services.gateway.models() if not _unfit(model, need)]
-    return [m.name for m in sorted(fitting, key=lambda m: m.context_window or 0)[:_MOST_NAMES]]
+    return [m.name for m in sorted(fitting, key=lambda m: m.context_window or inf)[:_MOST_NAMES]]
 
 
 def _chosen(services: Services, name: str, need: Need) -> "ModelChoice":

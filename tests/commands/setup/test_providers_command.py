@@ -12,13 +12,26 @@ import trio
 from exai_trio.cli import main
 from exai_trio.commands.setup.providers_on_disk import add_server
 from exai_trio.config import Config
-from exai_trio.providers.local_servers import detect as detect_module
+from exai_trio.providers.local_servers import (
+    detect as detect_module,
+    known_models,
+    look as look_module,
+)
 from exai_trio.providers.local_servers.addresses import Address
 from exai_trio.providers.local_servers.look import Server
 from exai_trio.simulator.local_models.local_site import serve_local
 from exai_trio.simulator.local_models.server_bodies import USUAL
 
 pytestmark = [pytest.mark.usefixtures("bare"), pytest.mark.real]
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch):
+    """The machine may be busy."""
+    monkeypatch.setattr(look_module.look, "__kwdefaults__", {"list_s": 30.0})
+    monkeypatch.setattr(look_module, "DETAILS_S", 30.0)
+    monkeypatch.setattr(known_models, "FIRST_S", 30.0)
+    monkeypatch.setattr(detect_module, "MOST_S", 60.0)
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import trio
 
 from exai_trio.config import Config
 from exai_trio.daemon.connections import accept, rate_limits
-from exai_trio.daemon.connections.admission import Places
-from exai_trio.daemon.connections.rate_limits import Pace
+from exai_trio.daemon.connections.admission import Admission
+from exai_trio.daemon.connections.rate_limits import RateLimits
 from exai_trio.resilience.rate import Bucket, Rate
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
@@ -114,7 +114,7 @@ async def test_a_flood_of_pings_is_read_slowly(house, autojump_clock, monkeypatc
 
 def test_others_have_their_turn_between_many_frames():
     """The reader gives the event loop back each ten frames, whatever its buffer holds."""
-    here = Pace(Bucket(SLOW), None, lambda: 0.0)
+    here = RateLimits(Bucket(SLOW), None, lambda: 0.0)
     pauses = [here.pause_s() for _ in range(30)]
 
     assert [9, 19, 29] == [number for number, pause in enumerate(pauses) if pause is not None]
@@ -125,7 +125,7 @@ async def test_an_address_is_limited_over_all_its_sessions(house, autojump_clock
     addresses = iter(["192.0.2.1", "192.0.2.1", "192.0.2.2"])
     monkeypatch.setattr(accept, "_peer", lambda _: next(addresses))
     async with house() as daemon:
-        buckets = daemon.server.places.addresses
+        buckets = daemon.server.admission.addresses
         async with daemon.connect() as (one, _), daemon.connect() as (two, _):
             buckets.rate = Rate(per_s=0.1, burst=12.1)  # a connection and two requests
             buckets.of("192.0.2.1", 0.0).rate = Rate(per_s=0.1, burst=2.1)
@@ -149,7 +149,7 @@ async def test_an_address_that_comes_again_and_again_is_sent_away(
     """Connections cost, also those that end at once."""
     monkeypatch.setattr(accept, "_peer", lambda _: "192.0.2.1")
     async with house(max_connections_per_ip=1) as daemon:
-        daemon.server.places.addresses.rate = Rate(per_s=1.0, burst=25.0)
+        daemon.server.admission.addresses.rate = Rate(per_s=1.0, burst=25.0)
         for _ in range(2):
             async with daemon.connect():
                 pass
@@ -162,7 +162,7 @@ async def test_an_address_that_comes_again_and_again_is_sent_away(
 
 def test_this_machine_is_not_limited_by_address():
     """Editors come back all at once after a restart."""
-    places = Places(Config(max_connections=100_000))
+    admission = Admission(Config(max_connections=100_000))
 
-    assert {None} == {places.take("127.0.0.1", 0.0) for _ in range(10_000)}
-    assert 0 == len(places.addresses)
+    assert {None} == {admission.take("127.0.0.1", 0.0) for _ in range(10_000)}
+    assert 0 == len(admission.addresses)

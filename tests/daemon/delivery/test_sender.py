@@ -6,7 +6,7 @@ from exai_trio.daemon.delivery.outbox import Outbox
 from exai_trio.daemon.delivery.sender import Sender
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Progress, ToolsChanged
-from exai_trio.wire.session import SessionRules
+from exai_trio.wire.session_rules import SessionRules
 
 PROGRESS = Progress(request_id="r1", name="nap", t="", stage="running", message="", elapsed_s=1.0)
 

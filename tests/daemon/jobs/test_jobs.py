@@ -11,7 +11,7 @@ from exai_trio.daemon.jobs.jobs import Periods, on_disk
 from exai_trio.errors import StorageError
 from exai_trio.observability.metrics import CallLine, CallLog
 from exai_trio.system import malloc
-from exai_trio.wire.messages import CallResult, Health
+from exai_trio.wire.messages import CallResult, Health, Progress
 
 
 @attrs.define
@@ -233,3 +233,25 @@ async def test_the_daemon_gives_memory_back(house, monkeypatch):
             while not given:  # noqa: ASYNC110  # it comes from a thread
                 await trio.sleep(0.01)
         running.cancel_scope.cancel()
+
+
+async def test_silent_calls_speak_in_time_and_together(house, autojump_clock):
+    """None is silent for longer than the interval, however they began; and those that are nearly due speak with the first."""
+    interval, last, gaps, moments = 8.0, {}, [], set()
+    async with house(progress_interval_s=interval) as daemon, daemon.connect() as (client, _):
+        for number in range(8):
+            await client.nap(f"r{number}", seconds=200.0)
+            await trio.sleep(1.0)
+        await trio.sleep(20)
+        start = trio.current_time()
+        with trio.move_on_after(60):
+            while True:
+                heard, now = await client.hear_until(Progress), trio.current_time()
+                if now > start:
+                    gaps.append(now - last.get(heard.request_id, now))
+                    moments.add(round(now, 1))
+                last[heard.request_id] = now
+
+    assert 8 == len(last)
+    assert max(gaps) <= interval
+    assert len(moments) <= 3 * 60 / interval

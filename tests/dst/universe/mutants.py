@@ -11,7 +11,7 @@ from exai_trio.daemon.connections.connection import Connection
 from exai_trio.daemon.sessions.registry import Sessions
 from exai_trio.errors import StorageError
 from exai_trio.mcp.open_calls import Pending
-from exai_trio.wire.session import SessionRules
+from exai_trio.wire.session_rules import SessionRules
 
 
 @contextmanager

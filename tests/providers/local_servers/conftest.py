@@ -5,9 +5,25 @@ from functools import partial
 import pytest
 import trio
 
+from exai_trio.providers.local_servers import (
+    detect as detect_module,
+    known_models,
+    look as look_module,
+)
 from exai_trio.providers.local_servers.addresses import Address
 from exai_trio.simulator.local_models.local_site import Seen, serve_local
 from exai_trio.simulator.local_models.server_bodies import USUAL
+
+
+@pytest.fixture(autouse=True)
+def patience(request, monkeypatch):
+    """Real servers may take their time, on a machine that is busy; limits are tried on a clock that jumps."""
+    if "autojump_clock" not in request.fixturenames:
+        monkeypatch.setattr(look_module.look, "__kwdefaults__", {"list_s": 30.0})
+        monkeypatch.setattr(look_module, "DETAILS_S", 30.0)
+        monkeypatch.setattr(known_models, "FIRST_S", 30.0)
+        monkeypatch.setattr(known_models, "LIST_S", 30.0)
+        monkeypatch.setattr(detect_module, "MOST_S", 60.0)
 
 
 @pytest.fixture

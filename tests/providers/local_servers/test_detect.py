@@ -140,8 +140,9 @@ async def test_odd_entries_are_left_out(raw):
     ]
 
 
-async def test_a_server_that_hangs_later_is_found_all_the_same(nursery):
+async def test_a_server_that_hangs_later_is_found_all_the_same(nursery, monkeypatch):
     """It told its models, and never says more: they are there, without what they hold."""
+    monkeypatch.setattr(look_module, "DETAILS_S", 0.2)
 
     async def talk(stream):
         async with stream:

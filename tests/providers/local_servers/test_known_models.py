@@ -13,6 +13,7 @@ from exai_trio.providers.catalogue import last_part, load_catalogue
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.providers.local_servers import known_models
 from exai_trio.providers.local_servers.known_models import KnownModels, described
+from exai_trio.providers.local_servers.look import Server
 from exai_trio.providers.providers_file import LOCAL_S, parse_providers
 from exai_trio.simulator.local_models.server_bodies import USUAL, LocalModel
 
@@ -180,8 +181,8 @@ async def test_a_server_that_comes_later_is_found(served, gateway_at, monkeypatc
     )
     silent = trio.Event()
 
-    async def look(place, key):
-        return None if silent.is_set() else await real_look(place, key)
+    async def look(place, key, **more):
+        return None if silent.is_set() else await real_look(place, key, **more)
 
     real_look = known_models.look
     monkeypatch.setattr(known_models, "look", look)
@@ -201,9 +202,10 @@ async def test_a_server_is_not_asked_for_every_call(autojump_clock, monkeypatch)
     """What is a few seconds old is good enough; many at once ask once."""
     asked = []
 
-    async def look(address, _key):
-        asked.append(address.port)
+    async def look(address, _key, *, list_s):
+        asked.append((address.port, list_s))
         await trio.sleep(0.5)
+        return Server(address=address)
 
     monkeypatch.setattr(known_models, "look", look)
     text = '[[provider]]\nname="v"\nbase_url="http://127.0.0.1:7/v1"'
@@ -214,7 +216,8 @@ async def test_a_server_is_not_asked_for_every_call(autojump_clock, monkeypatch)
     await trio.sleep(known_models.FRESH_S + 1)
     await known.refresh()
 
-    assert [7, 7] == asked
+    assert [(7, known_models.FIRST_S), (7, known_models.LIST_S)] == asked  # it is known by then
+    assert known_models.LIST_S < 1
 
 
 async def test_who_has_no_local_server_waits_for_nothing():

@@ -19,10 +19,10 @@ async def test_a_head_that_drips_loses_its_place_after_five_seconds(house, autoj
         began = trio.current_time()
         daemon.connections.start_soon(daemon.server.serve, theirs)
         await trio.testing.wait_all_tasks_blocked()
-        taken = daemon.server.places.total
+        taken = daemon.server.admission.total
         with suppress(trio.BrokenResourceError):
             await ours.send_all(b"GET / HTTP/1.1\r\nX: ")
-            while daemon.server.places.total:
+            while daemon.server.admission.total:
                 await ours.send_all(b"x")
                 await trio.sleep(0.5)
         took = trio.current_time() - began

@@ -203,6 +203,17 @@ async def test_a_default_that_was_set_is_missed(local_bench):
     )
 
 
+async def test_a_default_of_another_program_stops_nothing(bench):
+    """DEFAULT_MODEL is a name that others use too: the answer says that it is unknown, and who was asked."""
+    bench.config = attrs.evolve(bench.config, default_model="gpt-4o")
+    said = await bench.say("why?")
+
+    assert (
+        "gpt-4o (DEFAULT_MODEL) is no model that EXAI knows; glm-4.6 was asked instead"
+        == said["metadata"]["notice"]
+    )
+
+
 @pytest.mark.parametrize("named", [{}, {"model": "sma"}])
 async def test_workflows_ask_the_local_model_too(local_bench, named):
     """At their end, with or without a part of its name."""

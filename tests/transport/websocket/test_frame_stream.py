@@ -1,6 +1,6 @@
 """Frames by hand against our reader and writer: what is refused, put together, answered, and said at the end."""
 
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 import trio
@@ -8,8 +8,8 @@ from trio.testing import memory_stream_pair, wait_all_tasks_blocked
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
-from exai_trio.transport.frame_stream import FrameStream, Limits, Side
-from exai_trio.transport.websocket_errors import PeerGone
+from exai_trio.transport.websocket.connection_errors import PeerGone
+from exai_trio.transport.websocket.frame_stream import FrameStream, Limits, Side
 
 FIRST, OTHERS = 1000, 4000
 
@@ -268,3 +268,33 @@ async def test_its_state_can_be_read(autojump_clock):
 
     assert "<FrameStream open <Inbox open waiting=1>>" == before
     assert "<FrameStream closed <Inbox over waiting=1>>" == after
+
+
+@pytest.mark.parametrize("how", ["cancelled", "a fault"])
+async def test_after_a_relay_the_connection_is_read_on(how, autojump_clock):
+    """No message is lost, pings are answered, and the peer's goodbye is heard at once."""
+    taken = []
+
+    async def take(message):
+        taken.append(message)
+        if how == "a fault":
+            raise ValueError(message)
+        scope.cancel()
+        await trio.lowlevel.checkpoint()
+
+    async with opened() as (frames, peer, nursery):
+        await peer.say(*[TextMessage(data=name) for name in "abc"])
+        with trio.CancelScope() as scope, suppress(ValueError):
+            await frames.relay(take)
+        heard = [await frames.receive() for _ in "bc"]
+        await peer.say(Ping(payload=b"?"))
+        [pong] = await peer.hear()
+        nursery.start_soon(frames.close, 1001, "")
+        [said] = await peer.hear()
+        await peer.say(said.response())
+        await wait_all_tasks_blocked()
+        after = repr(frames)
+
+    assert (["a"], ["b", "c"]) == (taken, heard)
+    assert b"?" == pong.payload
+    assert after.startswith("<FrameStream closed ")

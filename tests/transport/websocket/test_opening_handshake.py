@@ -9,8 +9,8 @@ from trio.testing import memory_stream_pair
 from wsproto.connection import Connection, ConnectionType
 from wsproto.events import TextMessage
 
-from exai_trio.transport.opening_handshake import accept_upgrade, request_upgrade
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, accept, client_on
+from exai_trio.transport.websocket.opening_handshake import accept_upgrade, request_upgrade
 from exai_trio.wire.hosts import Refusal
 
 LIMITS = Limits(max_bytes=1000, send_s=2.0, close_s=1.0)

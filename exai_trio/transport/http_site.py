@@ -1,4 +1,4 @@
-"""HTTP with our own accept loop and hypercorn for the protocol; the application is any ASGI one. No routes here.
+"""An ASGI application over HTTP: our own accept loop, and hypercorn for the protocol.
 
 Only an accept loop of our own can close every connection at once at the end, even where a client has stopped reading, and
 cut one on purpose.
@@ -19,7 +19,7 @@ from exai_trio import structs
 from exai_trio.config import is_loopback
 from exai_trio.system.open_files import is_scarce
 
-from .http11 import Http11Server
+from .http11_connection import Http11Server
 
 log = logging.getLogger("exai.http")
 
@@ -37,7 +37,7 @@ def _config(site: "HttpSite") -> Config:
     return config
 
 
-@structs.define(eq=False)
+@structs.define(eq=False, repr=False)
 class HttpSite:
     """One application and its open connections. The application finds its connection's stream in scope["state"]["transport"].
 
@@ -83,6 +83,10 @@ class HttpSite:
             log.exception("an HTTP connection failed")
         finally:
             self._forget(stream)
+
+    def __repr__(self) -> str:
+        at_work = sum(server.at_work for server in self._servers.values())
+        return f"<HttpSite open={len(self.open)} of {self.most} at_work={at_work}>"
 
     def _make_room(self, stream: trio.SocketStream) -> bool:
         """Whether there is a place for it now."""

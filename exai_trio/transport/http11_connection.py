@@ -1,4 +1,4 @@
-"""hypercorn's HTTP on one connection, as we serve it: HTTP/1.1 and nothing else, and no head that takes for ever. No routes here."""
+"""One HTTP connection as we have hypercorn serve it: HTTP/1.1 alone, and no head that takes for ever."""
 
 import math
 from typing import Any, Final, cast

@@ -1,6 +1,6 @@
-"""WebSocket connections as EXAI uses them: open, receive, send, ping, close. No protocol of ours here.
+"""Both ends of a WebSocket as EXAI uses them: open, receive, send, ping, close.
 
-Rules kept here: whoever loses the peer gets PeerGone; many frames go out in one write; a stream whose write was cut is
+Whoever loses the peer gets PeerGone; many frames go out in one write; a stream whose write was cut is
 never written again; a connection says goodbye within `close_s` and its socket is closed when its context is left.
 """
 
@@ -14,29 +14,10 @@ import trio
 from exai_trio import structs
 from exai_trio.wire.hosts import Refusal
 
-from .frame_stream import NORMAL, TOO_LARGE, FrameStream, Limits, Side
+from ..peer_identity import Ends
+from .connection_errors import NotListening, PeerGone, Unreachable, all_refused
+from .frame_stream import NORMAL, FrameStream, Limits, Side
 from .opening_handshake import Handshake, accept_upgrade, request_upgrade
-from .peer_identity import Ends
-from .websocket_errors import NotListening, PeerGone, Unreachable, all_refused
-
-__all__ = [
-    "GOING_AWAY",
-    "INTERNAL",
-    "NORMAL",
-    "POLICY",
-    "SERVICE_RESTART",
-    "TOO_LARGE",
-    "TRY_AGAIN_LATER",
-    "Handshake",
-    "Limits",
-    "NotListening",
-    "PeerGone",
-    "Unreachable",
-    "WebSocket",
-    "accept",
-    "client_on",
-    "connect",
-]
 
 GOING_AWAY, POLICY = 1001, 1008
 INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATER = 1011, 1012, 1013

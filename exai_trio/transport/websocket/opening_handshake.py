@@ -1,4 +1,4 @@
-"""The opening handshake of a WebSocket, by trio-websocket. Only what it offers in public is used, and nothing of it stays.
+"""The opening handshake of a WebSocket, by what trio-websocket offers in public.
 
 trio-websocket is given a stream that shows it the other side's head and nothing behind that, so that it can be left as
 soon as the connection is open: the frames are `frame_stream`'s. Which requests are allowed is not decided here.
@@ -18,7 +18,7 @@ from wsproto.utilities import ProtocolError
 from exai_trio import structs
 from exai_trio.wire.hosts import Refusal
 
-from .websocket_errors import PeerGone, Unreachable
+from .connection_errors import PeerGone, Unreachable
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 

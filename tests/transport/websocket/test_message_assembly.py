@@ -3,7 +3,7 @@
 import pytest
 from hypothesis import given, strategies as st
 
-from exai_trio.transport.message_assembly import Assembly, TooLargeError
+from exai_trio.transport.websocket.message_assembly import Assembly, TooLargeError
 
 PARTS = st.lists(st.text(), min_size=1) | st.lists(st.binary(), min_size=1)
 

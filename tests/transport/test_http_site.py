@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import pytest
 import trio
 
-from exai_trio.transport.http import HttpSite
+from exai_trio.transport.http_site import HttpSite
 
 
 async def test_a_connection_too_many_takes_the_place_of_one_that_asks_nothing():
@@ -53,7 +53,7 @@ async def test_other_machines_leave_places_for_this_one(monkeypatch):
     """They have three of four, and displace none of ours beyond that."""
     async with _open_site(_hello, most=8) as (site, connected):
         with monkeypatch.context() as patched:
-            patched.setattr("exai_trio.transport.http._is_near", lambda _stream: False)
+            patched.setattr("exai_trio.transport.http_site._is_near", lambda _stream: False)
             far = [await connected() for _ in range(12)]
             while len(site.open) < 6:
                 await trio.lowlevel.checkpoint()

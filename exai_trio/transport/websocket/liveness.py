@@ -1,4 +1,4 @@
-"""What tells a slow peer from a dead one: limits that begin anew with every sign of life."""
+"""What tells a slow peer from a dead one: limits that begin again with every sign of life."""
 
 import math
 from collections.abc import Generator

@@ -3,9 +3,9 @@
 import ast
 from pathlib import Path
 
-import exai_trio.transport
+import exai_trio
 
-TRANSPORT = Path(exai_trio.transport.__file__).parent
+PACKAGE = Path(exai_trio.__file__).parent
 LIBRARIES = {"trio_websocket", "wsproto"}
 
 
@@ -40,7 +40,7 @@ def test_the_border_uses_no_private_name_of_the_libraries():
     """And no subclass of theirs, in which each underscore could be."""
     found = {
         path.name: uses
-        for path in TRANSPORT.glob("*.py")
+        for path in PACKAGE.rglob("*.py")
         if (uses := list(private_uses(path.read_text(encoding="utf-8"))))
     }
 

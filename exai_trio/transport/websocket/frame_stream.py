@@ -18,11 +18,11 @@ from wsproto.events import BytesMessage, CloseConnection, Event, Ping, Pong, Tex
 from exai_trio import structs
 from exai_trio.system.change import Change
 
+from .connection_errors import PeerGone
 from .frame_writer import GONE, FrameWriter
 from .inbox import Inbox
 from .liveness import Life
 from .message_assembly import Assembly, Message, TooLargeError
-from .websocket_errors import PeerGone
 
 Side = ConnectionType
 Take = Callable[[Message], Awaitable[None]]

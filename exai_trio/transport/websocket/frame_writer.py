@@ -1,4 +1,4 @@
-"""Writing frames to a stream: one write at a time, none behind one that was cut, and answers beside for whoever must not wait."""
+"""Frames on their way into a stream: one write at a time, and none behind one that was cut."""
 
 import math
 from contextlib import suppress
@@ -9,8 +9,8 @@ import trio
 
 from exai_trio import structs
 
+from ..write_nowait import written_at_once
 from .liveness import Life
-from .write_nowait import written_at_once
 from .write_turn import WriteTurn
 
 GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)

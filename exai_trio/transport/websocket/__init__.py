@@ -1,0 +1,35 @@
+"""WebSocket connections: what the rest of EXAI uses of them."""
+
+from .connection_errors import NotListening, PeerGone, Unreachable
+from .endpoints import (
+    GOING_AWAY,
+    INTERNAL,
+    POLICY,
+    SERVICE_RESTART,
+    TRY_AGAIN_LATER,
+    WebSocket,
+    accept,
+    client_on,
+    connect,
+)
+from .frame_stream import NORMAL, TOO_LARGE, Limits
+from .opening_handshake import Handshake
+
+__all__ = [
+    "GOING_AWAY",
+    "INTERNAL",
+    "NORMAL",
+    "POLICY",
+    "SERVICE_RESTART",
+    "TOO_LARGE",
+    "TRY_AGAIN_LATER",
+    "Handshake",
+    "Limits",
+    "NotListening",
+    "PeerGone",
+    "Unreachable",
+    "WebSocket",
+    "accept",
+    "client_on",
+    "connect",
+]
