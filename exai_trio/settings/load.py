@@ -127,25 +127,30 @@ def load(
     known = (environ, own_settings.values)
     further = keys(known, file.values, found=is_found(origins["providers_file"]))
     config = attrs.evolve(config, provider_keys=further[0], withheld_keys=further[1])
-    faults = (
-        *_unread(file, FILE),
-        *_unread(own_settings, OWN),
-        *faults,
-        *_contradictory(config, given, origins),
+    files = ((file, FILE), (own_settings, OWN))
+    unread = (fault for each in files for fault in _unread(*each))
+    skipped = (line for each in files for line in _skipped(*each))
+    named = (environ, file.values, own_settings.values)
+    return _without_foreign(
+        Loaded(
+            config=config,
+            origins=origins,
+            faults=(*unread, *faults, *_contradictory(config, given, origins)),
+            general=(*skipped, *unknown(*named), *rivals(sources), *oddities(config)),
+        )
     )
-    foreign = {each.field: each for each in faults if _is_foreign(each, config)}
+
+
+def _without_foreign(loaded: Loaded) -> Loaded:
+    """The same, with what seems to be meant for other programs as warnings."""
+    foreign = {each.field: each for each in loaded.faults if _is_foreign(each, loaded.config)}
     theirs = _theirs(foreign)
+    defaults = {field: getattr(Config(), field) for field in theirs}
     return Loaded(
-        config=attrs.evolve(config, **{field: getattr(Config(), field) for field in theirs}),
-        origins={**origins, **dict.fromkeys(theirs, DEFAULT)},
-        faults=tuple(each for each in faults if each.field not in foreign),
-        general=(
-            *_skipped(file, FILE),
-            *_skipped(own_settings, OWN),
-            *unknown(environ, file.values, own_settings.values),
-            *rivals(sources),
-            *oddities(config),
-        ),
+        config=attrs.evolve(loaded.config, **defaults) if defaults else loaded.config,
+        origins={**loaded.origins, **dict.fromkeys(theirs, DEFAULT)},
+        faults=tuple(each for each in loaded.faults if each.field not in foreign),
+        general=loaded.general,
         foreign={field: _left_alone(each) for field, each in foreign.items()},
     )
 
