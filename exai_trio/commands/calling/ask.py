@@ -64,7 +64,7 @@ def main(started: Started) -> int:
         advise=partial(advice, words=started.words),
     )
     if wanted.output is not None:
-        output_file.check(wanted.output, arguments.output)
+        output_file.check(wanted.output, str(arguments.output))
     return trio.run(run, config, asked, wanted, console)
 
 

@@ -2,7 +2,7 @@
 
 from argparse import Action, Namespace
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, cast
 
 import argcomplete
 
@@ -40,12 +40,10 @@ def attach(parser: Parser, settings: Settings) -> None:
 
 
 def _actions(parser: Parser, command: str = "") -> Iterator[tuple[str, Action]]:
+    for name, below in parser.below.items():
+        yield from _actions(below, command or name)
     for action in (*parser.shown_options, *parser.positionals):
-        if isinstance(action.choices, dict):
-            for name, below in action.choices.items():
-                yield from _actions(below, command or name)
-        else:
-            yield command, action
+        yield command, action
 
 
 @structs.frozen
@@ -71,5 +69,5 @@ class _Completers:
         key, equals, text = prefix.partition("=")
         if equals and key in shell_paths.PATHS:
             return [f"{key}={path}" for path in candidates.paths(text)]
-        given = getattr(parsed_args, "words", None) or []
+        given = cast("list[str]", getattr(parsed_args, "words", None) or [])
         return candidates.arguments(parsed_args.tool, prefix, given, self.models())

@@ -26,8 +26,9 @@ def is_running(config: Config) -> bool:
 async def pid(config: Config) -> int:
     """Raises ServiceUnavailableError if it is not known, or some other process has it by now."""
     file = config.logs / "ws_daemon.pid"
+    found: int | None = None
     with trio.move_on_after(_BEGIN_S):  # noqa: ASYNC912 - returns or sleeps
-        while (found := _written(file)) is None and is_running(config):
+        while (found := _written(file)) is None and is_running(config):  # noqa: ASYNC110  # a file
             await trio.sleep(_LOOK_S)
     if found is None:
         raise ServiceUnavailableError(f"{file} does not say which process the daemon is")
@@ -75,7 +76,7 @@ async def end(config: Config) -> bool:
         raise ServiceUnavailableError(
             f"the daemon (process {process}) is another user's"
         ) from fault
-    with trio.move_on_after(config.drain_s + _LATE_S):
+    with trio.move_on_after(config.drain_s + _LATE_S):  # noqa: ASYNC912  # returns or sleeps
         while is_running(config):  # noqa: ASYNC110  # a lock of the file system tells nobody
             await trio.sleep(_LOOK_S)
         return True

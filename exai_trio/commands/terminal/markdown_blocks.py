@@ -52,7 +52,7 @@ class Splitter:
         """Parsing at each line would be slow for long blocks."""
         fence = _FENCE.match(self._rest)
         if fence is not None and self._seen > 0:
-            return fence[1] in lines
+            return fence[1] in self._rest[len(fence[0]) :]  # closed, as far as one sees
         return any(_MAY_BEGIN.match(line) for line in lines.splitlines())
 
     def _taken(self, length: int, is_item: bool) -> Block:  # noqa: FBT001  # of a pair

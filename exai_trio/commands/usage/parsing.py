@@ -5,7 +5,7 @@ What is right instead of a mistake is said by `repair`; help on a terminal is dr
 
 from argparse import SUPPRESS, Action, ArgumentParser, Namespace
 from collections.abc import Iterable, Sequence
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 UNKNOWN: Final = "unrecognized arguments: "
 _OPTIONAL_VALUE: Final = "?"
@@ -57,6 +57,15 @@ class Parser(ArgumentParser):
     def has_actions(self) -> bool:
         """Whether commands of its own stand below it."""
         return self._subparsers is not None
+
+    @property
+    def below(self) -> dict[str, "Parser"]:
+        """The commands below it."""
+        for action in self.positionals:
+            choices: object = action.choices
+            if isinstance(choices, dict):
+                return cast("dict[str, Parser]", choices)
+        return {}
 
     @property
     def positionals(self) -> list[Action]:
