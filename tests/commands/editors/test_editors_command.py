@@ -1,6 +1,8 @@
 """`exai config --mcp EDITOR --install | --remove`, and what is said beside what is printed."""
 
 import json
+import re
+import shlex
 import tomllib
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from exai_trio.cli import main
 from exai_trio.commands.editors.editor_places import COMMANDS, settings_files
 from exai_trio.commands.editors.editors_command import editors_there
-from exai_trio.commands.options import EDITORS
+from exai_trio.commands.options import EDITORS, parser
 
 pytestmark = pytest.mark.usefixtures("bare")
 KEY = "glm-canary-7f3a"
@@ -161,6 +163,8 @@ def test_the_skill_is_a_file_for_agents(capsys):
     assert printed.startswith("---\nname: exai\ndescription: ")
     assert "inputSchema" not in printed
     assert len(printed) < 2000
+    for typed in re.findall(r"exai (ask [^#\n|]+)", printed.partition("\n# ")[2]):
+        assert parser().parse_args(shlex.split(typed.partition("  ")[0]))
 
 
 def test_a_shim_that_would_not_start_is_not_registered(tmp_path, monkeypatch, capsys):

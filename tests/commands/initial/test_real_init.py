@@ -9,12 +9,17 @@ import stat
 import subprocess
 import sys
 import termios
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import attrs
 import pexpect
 import pytest
+import trio
+
+from exai_trio.simulator.local_models.local_site import serve_local
+from exai_trio.simulator.local_models.server_bodies import USUAL
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
@@ -22,6 +27,7 @@ EXAI = [sys.executable, "-P", "-m", "exai_trio"]
 KEY = "c4nary0123456789.abcdef"
 WRONG = "wrong-c4nary.abcdef"
 ENOUGH_S = 60
+TYPED_KEY = "a key for GLM"
 QUESTIONS = ["number [1]: ", "GLM_API_KEY: ", "editors [all]: ", "Do it? [yes]: "]
 
 
@@ -68,6 +74,29 @@ class Home:
 
 
 @pytest.fixture
+def ollama() -> Iterator[str]:
+    """A model server of this user, in a thread."""
+    ready, scope = threading.Event(), trio.CancelScope()
+    started = {}
+
+    async def serve() -> None:
+        started["token"] = trio.lowlevel.current_trio_token()
+        async with trio.open_nursery() as nursery:
+            with scope:
+                started["origin"] = await nursery.start(serve_local, USUAL["ollama"])
+                ready.set()
+                await trio.sleep_forever()
+            nursery.cancel_scope.cancel()
+
+    thread = threading.Thread(target=trio.run, args=(serve,))
+    thread.start()
+    assert ready.wait(ENOUGH_S)
+    yield started["origin"].removeprefix("http://")
+    trio.from_thread.run_sync(scope.cancel, trio_token=started["token"])
+    thread.join(ENOUGH_S)
+
+
+@pytest.fixture
 def home(tmp_path, provider, unused_tcp_port) -> Iterator[Home]:
     (tmp_path / ".codex").mkdir()
     env = {
@@ -98,15 +127,21 @@ def answered(child: pexpect.spawn, *answers: str) -> str:
         said += child.before + question
         if question == QUESTIONS[1]:
             child.waitnoecho()
-        child.sendline(answer)
+        child.sendline(numbered(answer, said))
     return said
+
+
+def numbered(answer: str, said: str) -> str:
+    """The number of a choice that is named: others stand before it where this machine has model servers."""
+    found = re.search(rf"(\d+)  {re.escape(answer)}", said)
+    return found[1] if answer and found else answer
 
 
 @pytest.mark.parametrize("columns", [40, 60, 80, 200])
 def test_from_nothing_to_an_answer(home, columns):
-    """Four questions; no line is wider than the terminal, the key is not shown, and echo is back."""
+    """Four questions; no line is wider than the terminal, and the key is not shown."""
     child = home.type("init", columns=columns)
-    said = answered(child, "2", KEY, "", "")
+    said = answered(child, TYPED_KEY, KEY, "", "")
     child.expect(pexpect.EOF)
     said += child.before
     child.close()
@@ -126,7 +161,7 @@ def test_from_nothing_to_an_answer(home, columns):
 def test_ctrl_c_at_a_question_changes_nothing(home, place):
     """And leaves the terminal as it was."""
     child = home.type("init")
-    answered(child, *["2", KEY, ""][:place])
+    answered(child, *[TYPED_KEY, KEY, ""][:place])
     child.expect_exact(QUESTIONS[place])
     if place == 1:
         child.waitnoecho()
@@ -202,6 +237,18 @@ def test_it_can_be_run_again(home):
     assert 0 == code
     assert "what is configured: GLM" in said
     assert before == home.files
+
+
+def test_without_a_key_a_server_of_this_machine_answers(home, ollama):
+    """It is the default, is written into the file of providers, and taken back."""
+    code, said = home.run("init", "--yes", OLLAMA_HOST=ollama)
+
+    assert 0 == code, said
+    assert f"Ollama at http://{ollama}" in said
+    assert ollama in home.files[".config/exai/providers.toml"]
+    assert "Answered through the shim" in said
+    assert 0 == home.run("init", "--undo")[0]
+    assert {} == home.files
 
 
 def test_a_dry_run_shows_everything_and_writes_nothing(home):
