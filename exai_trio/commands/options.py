@@ -142,7 +142,9 @@ def _config(commands: Commands) -> None:
 
 
 def _providers(commands: Commands) -> None:
-    provider_actions(_command(commands, "providers", "find, add, try and remove model servers"))
+    command = _command(commands, "providers", "find, add, try and remove model servers")
+    command.examples = ("exai providers detect", "exai providers add")
+    provider_actions(command)
 
 
 def _init(commands: Commands) -> None:
