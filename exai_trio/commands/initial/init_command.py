@@ -1,9 +1,10 @@
 """`exai init`: finds keys, model servers and editors, asks, shows, writes, tries, registers, and makes one call through the shim."""
 
 import sys
+from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
-from typing import Final, cast
+from typing import Final, TypeVar
 
 import attrs
 import trio
@@ -26,6 +27,7 @@ from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, ExaiError
 from exai_trio.settings.load import Loaded
 
+T = TypeVar("T")
 DONE, FAILED, USAGE, INTERRUPTED = 0, 1, 2, 130
 _ANSWER_S: Final = 660.0  # a model of this machine may take ten minutes
 _PROVIDERS: Final = {"GLM_API_KEY": "glm", "KIMI_API_KEY": "kimi"}
@@ -62,7 +64,7 @@ def _is_typed() -> bool:
 def _init(started: Started, own_file: Path, console: Console) -> int:
     """Raises Declined, ArgumentError, OSError; then nothing was changed."""
     console.status("looking for keys, model servers and editors …")
-    found = trio.run(surroundings, started)
+    found = _run(surroundings, started)
     console.erase()
     plan = _decided(started, found, Dialogue(console=console))
     for line in announced(plan, own_file, daemon=home_daemon.is_running(started.loaded.config)):
@@ -80,13 +82,14 @@ def _init(started: Started, own_file: Path, console: Console) -> int:
             console.note("exai: nothing was changed")
             return FAILED
         well = _registered(plan, changing, loaded, machine_of(started), console)
-    except BaseException as fault:
+    except KeyboardInterrupt:
         console.erase()
         changing.take_back(lambda _: None)
-        if not _is_interrupt(fault):
-            raise
         console.note("exai: interrupted; nothing was changed")
         return INTERRUPTED
+    except Exception:
+        changing.take_back(lambda _: None)
+        raise
     return _answered(started, loaded, plan, console, well=well)
 
 
@@ -121,7 +124,7 @@ def _tried(plan: Plan, loaded: Loaded, console: Console) -> bool:
     for name in plan.choice.known:
         if provider := _PROVIDERS.get(name):
             console.status(f"trying {provider} …")
-            trio.run(try_all, loaded.config, provider, trials.append)
+            _run(try_all, loaded.config, provider, trials.append)
     console.erase()
     refused = [trial for trial in trials if not _is_good(trial, loaded.config, console)]
     return not refused
@@ -155,11 +158,9 @@ def _registered(
 def _answered(started: Started, loaded: Loaded, plan: Plan, console: Console, *, well: bool) -> int:
     """The exit code: one call through the shim, then what to say to the agent."""
     try:
-        spoken = trio.run(_asked, started, loaded, plan, console)
-    except BaseException as fault:
+        spoken = _run(_asked, started, loaded, plan, console)
+    except KeyboardInterrupt:
         console.erase()
-        if not _is_interrupt(fault):
-            raise
         console.note(
             "exai: the question was interrupted; everything before it is done. `exai init --undo` takes it back"
         )
@@ -212,9 +213,14 @@ def _undo(started: Started, own_file: Path, console: Console) -> int:
     return DONE if well else FAILED
 
 
-def _is_interrupt(fault: BaseException) -> bool:
-    """A nursery wraps it."""
-    if isinstance(fault, BaseExceptionGroup):
-        parts = cast("BaseExceptionGroup[BaseException]", fault).exceptions
-        return any(_is_interrupt(part) for part in parts)
-    return isinstance(fault, KeyboardInterrupt)
+def _run(act: Callable[..., Awaitable[T]], *given: object) -> T:
+    """What that returns. Raises KeyboardInterrupt bare, which a nursery wraps."""
+    found: list[T] = []
+    interrupted = False
+    try:
+        found.append(trio.run(act, *given))
+    except* KeyboardInterrupt:
+        interrupted = True
+    if interrupted:
+        raise KeyboardInterrupt
+    return found[0]

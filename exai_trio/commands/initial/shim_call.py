@@ -3,9 +3,10 @@
 import json
 import subprocess
 from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import asynccontextmanager
 from typing import Any, Final, cast
 
+import attrs
 import trio
 
 from exai_trio import __version__, structs
@@ -13,7 +14,6 @@ from exai_trio.interpreter import EXAI
 
 _VERSION: Final = "2025-11-25"
 _QUESTION: Final = "In one sentence: what do you look at first in a review of code?"
-_PIECE: Final = 65_536
 _END_S: Final = 5.0
 
 Message = dict[str, Any]
@@ -29,7 +29,8 @@ class Spoken:
 
 async def ask(environ: Mapping[str, str], progress: Callable[[str], None]) -> Spoken:
     """What a model answers to a short question. Cancelling ends the shim; a daemon that it has started stays."""
-    async with _shim(environ) as shim, aclosing(_messages(shim)) as messages:
+    async with _shim(environ) as shim:
+        messages = _Messages(cast("trio.abc.ReceiveStream", shim.stdout))
         client = {"name": "exai init", "version": __version__}
         opening = {"protocolVersion": _VERSION, "capabilities": {}, "clientInfo": client}
         await _say(shim, {"id": 1, "method": "initialize", "params": opening})
@@ -62,12 +63,22 @@ async def _shim(environ: Mapping[str, str]) -> AsyncGenerator[trio.Process]:
         await cast("trio.abc.ReceiveStream", process.stdout).aclose()
 
 
-async def _messages(shim: trio.Process) -> AsyncGenerator[Message]:
-    buffer = b""
-    async for piece in cast("trio.abc.ReceiveStream", shim.stdout):
-        *lines, buffer = (buffer + piece).split(b"\n")
-        for line in lines:
-            yield json.loads(line)
+@structs.define(eq=False)
+class _Messages:
+    """What the shim says, message by message."""
+
+    _stream: trio.abc.ReceiveStream
+    _lines: list[bytes] = attrs.field(factory=list[bytes], init=False)
+    _rest: bytes = attrs.field(default=b"", init=False)
+
+    async def receive(self) -> Message | None:
+        """None once the shim has ended."""
+        while not self._lines:
+            if not (piece := await self._stream.receive_some()):
+                return None
+            *self._lines, self._rest = (self._rest + piece).split(b"\n")
+        found: Message = json.loads(self._lines.pop(0))
+        return found
 
 
 async def _say(shim: trio.Process, message: Message) -> None:
@@ -75,11 +86,9 @@ async def _say(shim: trio.Process, message: Message) -> None:
     await cast("trio.abc.SendStream", shim.stdin).send_all(line.encode())
 
 
-async def _hear(
-    messages: AsyncGenerator[Message], number: int, progress: Callable[[str], None]
-) -> Message:
+async def _hear(messages: _Messages, number: int, progress: Callable[[str], None]) -> Message:
     """The answer to that request; one that says so if the shim ends before."""
-    async for message in messages:
+    while (message := await messages.receive()) is not None:
         if message.get("method") == "notifications/progress":
             progress(str(message["params"].get("message", "")))
         elif message.get("id") == number:
