@@ -1,5 +1,6 @@
-"""The command line: arguments and environment to settings, then to one command. What commands do is in `commands`.
+"""The command line: arguments and environment to settings, then to one command.
 
+What commands do is in `commands`.
 A command's module is imported when it is asked for: an editor waits for `exai shim`. Exit codes: 0 done, 1 failed,
 2 wrong usage or settings, 75 no daemon, 130 interrupted.
 """
@@ -105,6 +106,7 @@ def _answered(
         case VersionWanted():
             sys.stdout.write(f"exai {__version__}\n")
         case HelpWanted():
+            look_seldom()
             from exai_trio.commands.usage.help_text import write_help  # noqa: PLC0415  # only who asks waits for it
 
             try:
@@ -258,14 +260,14 @@ def _imported(name: str) -> ModuleType:
 
 
 def _failed(started: Started, fault: Exception) -> int:
-    from exai_trio.commands.exit_codes import NO_DAEMON, explained  # noqa: PLC0415  # only when something failed
-    from exai_trio.commands.usage.remedies import for_exception  # noqa: PLC0415  # as above
+    from exai_trio.commands.exit_codes import NO_DAEMON, explained, first_of  # noqa: PLC0415  # only when something failed
+    from exai_trio.commands.usage.advice import for_exception  # noqa: PLC0415  # as above
     from exai_trio.errors import UnauthorizedError  # noqa: PLC0415  # as above
 
     known = explained(fault)
     if known is not None:
         _complain(known.text)
-        if line := for_exception(_leaf(fault), started.words):
+        if line := for_exception(first_of(fault), started.words):
             _suggest(line)
         if known.code == NO_DAEMON or known.text.startswith(UnauthorizedError.code):
             _mention_unread(started)
@@ -274,12 +276,6 @@ def _failed(started: Started, fault: Exception) -> int:
         sys.excepthook(type(fault), fault, fault.__traceback__)
     _complain(f"unexpected {type(fault).__name__}: {fault}; LOG_LEVEL=DEBUG shows where")
     return FAILED
-
-
-def _leaf(fault: BaseException) -> BaseException:
-    while isinstance(fault, BaseExceptionGroup):
-        fault = cast("BaseExceptionGroup[BaseException]", fault).exceptions[0]
-    return fault
 
 
 def _unheard() -> int:

@@ -16,16 +16,17 @@ class Started:
     `own_file` is where the user's own settings are or would be, None without a home; `environ` are the variables; `pathsep` separates lists of paths;
     `module_path` is PYTHONPATH as processes of ours get it, where that differs from ours.
 
-    `words` are what was typed, the command first. `environ` is for what is no setting: how the terminal wants to be treated. `reread` gives the settings as they are now: the file may have changed. Raises OSError or UnicodeError.
+    `words` are what was typed, the command first. `reread` gives the settings as they are now: the file may have changed.
+    Raises OSError or UnicodeError.
     """
 
     arguments: Namespace
     loaded: Loaded
     env_file: str | None = None
     own_file: Path | None = None
+    environ: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)
     found: bool = False
     pathsep: str = ":"
     module_path: str | None = None
     reread: Callable[[], Loaded] | None = None
     words: tuple[str, ...] = ()
-    environ: Mapping[str, str] = attrs.field(factory=dict[str, str], repr=False)

@@ -1,12 +1,12 @@
 """What may stand on the command line of `exai`. What is done with it is in `cli` and the commands."""
 
-from argparse import Namespace
+from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
-from exai_trio.commands.setup.setup_options import config_actions, provider_actions
 from exai_trio.commands.usage import calling_options, daemon_options, looking_options
 from exai_trio.commands.usage.building import (
     Commands,
+    Outline,
     command as _command,
     host_name as _host,
     place as _place,
@@ -29,11 +29,13 @@ SETTING_OF = {
 EDITORS = ("claude", "codex", "gemini", "opencode", "cursor", "vscode", "augment")
 
 
+_OF_ALL = frozenset({"-h", "--help"})
 Build = Callable[[Commands], None]
 
 
 def parser(command: str = "") -> Parser:
-    """The parser of all commands; or, if that names one, of this one alone: an editor waits for it."""
+    """The parser of all commands; or, if that names one, of this one alone: an editor waits for it. For the help of all it is
+    an outline."""
     top = Parser(
         prog="exai",
         usage="exai COMMAND …",
@@ -44,8 +46,9 @@ def parser(command: str = "") -> Parser:
     commands = top.add_subparsers(
         dest="command", required=True, metavar="COMMAND", prog="exai", parser_class=Parser
     )
+    wanted: Commands = Outline(commands) if command in _OF_ALL else commands
     for build in [BUILDERS[command]] if command in BUILDERS else BUILDERS.values():
-        build(commands)
+        build(wanted)
     return top
 
 
@@ -138,13 +141,47 @@ def _config(commands: Commands) -> None:
     change = command.add_mutually_exclusive_group()
     change.add_argument("--install", action="store_true", help="with --mcp: register EXAI there")
     change.add_argument("--remove", action="store_true", help="with --mcp: take it out again")
-    config_actions(command)
+    _config_actions(command)
+
+
+def _config_actions(command: ArgumentParser) -> None:
+    actions = command.add_subparsers(dest="action", metavar="ACTION")
+    setting = actions.add_parser(
+        "set",
+        help="write a setting into your own settings file; a secret is asked for, or read from a pipe",
+    )
+    setting.add_argument("name", metavar="NAME", help="`exai config` lists all")
+    setting.add_argument("value", metavar="VALUE", nargs="?", help="none for secrets")
+    unset = actions.add_parser("unset", help="take settings out of your own settings file")
+    unset.add_argument("names", metavar="NAME", nargs="+")
+    actions.add_parser("path", help="print where your own settings file is, or would be")
 
 
 def _providers(commands: Commands) -> None:
     command = _command(commands, "providers", "find, add, try and remove model servers")
-    command.examples = ("exai providers detect", "exai providers add")
-    provider_actions(command)
+    command.examples = ("exai providers detect", "exai providers test")
+    actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
+    detect = actions.add_parser(
+        "detect", help="find model servers of this machine; nothing is sent but GET requests"
+    )
+    detect.add_argument("--json", action="store_true", help="print JSON")
+    add = actions.add_parser(
+        "add", help="let EXAI ask a server: one that was found, or one at an address"
+    )
+    add.add_argument(
+        "name", metavar="NAME", nargs="?", help="as `exai providers detect` calls it, or a new name"
+    )
+    add.add_argument("--url", metavar="URL", help="such as http://127.0.0.1:8080/v1")
+    add.add_argument(
+        "--key-variable",
+        metavar="VARIABLE",
+        default="",
+        help="the variable that holds its key; `exai config set VARIABLE` asks for the key",
+    )
+    test = actions.add_parser("test", help="ask each provider, or one, a short question")
+    test.add_argument("name", metavar="NAME", nargs="?", default="")
+    remove = actions.add_parser("remove", help="let EXAI ask a provider of the file no more")
+    remove.add_argument("name", metavar="NAME")
 
 
 def _init(commands: Commands) -> None:

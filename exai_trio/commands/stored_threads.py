@@ -18,7 +18,7 @@ from exai_trio.errors import ArgumentError, ExaiError, NotFoundError
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.base import Conversation, Summary, Threads, Turn
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
-from exai_trio.storage.sqlite.threads import SqliteThreads
+from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.system.clock import unix_now
 
 _HOUR_S = 3600

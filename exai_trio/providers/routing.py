@@ -42,7 +42,7 @@ class ModelChoice:
 
 @structs.frozen(kw_only=True)
 class Router:
-    """`remedies` has every provider that could be there, and what to set so that it is; `configured` those that are,
+    """`advice` has every provider that could be there, and what to set so that it is; `configured` those that are,
     `local` those of this machine."""
 
     catalogue: Catalogue

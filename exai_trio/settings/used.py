@@ -28,12 +28,14 @@ _MODELS: Final = _fields(
     " kimi_timeout_secs kimi_stream_timeout stream_idle_s providers_file default_model ws_glm_max_inflight"
     " ws_kimi_max_inflight"
 )
-_CALLING: Final = CLIENT | _fields("ws_autostart drain_s tool_call_max_size")
 USED: Final[Mapping[str, frozenset[str]]] = {
+    "init": _SHIM | _MODELS | {"simulate"},
+    "ask": CLIENT | {"ws_autostart", "drain_s", "tool_call_max_size"},
+    "models": CLIENT | {"ws_autostart", "drain_s"},
+    "logs": frozenset({"home", "log_level"}),
+    "stop": frozenset({"home", "log_level", "drain_s"}),
+    "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,
-    "init": _SHIM | _MODELS,
-    "ask": _CALLING,
-    "call": _CALLING,
     "threads": frozenset({"home", "conversation_timeout_hours", "storage_backend", "log_level"}),
     "tools": CLIENT | {"disabled_tools"},
     "providers": _MODELS,

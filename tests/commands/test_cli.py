@@ -266,7 +266,7 @@ def test_the_shim_starts_light():
     heavy += ["rich", "rich_argparse", "argcomplete", "markdown_it", "pygments", "difflib"]
     program = (
         "import sys; from exai_trio import cli; import exai_trio.commands.shim; "
-        "import exai_trio.shim.bridge, exai_trio.shim.link, exai_trio.shim.autostart; "
+        "import exai_trio.shim.backend, exai_trio.shim.link, exai_trio.shim.autostart; "
         "cli.parser('shim').parse_args(['shim', '--port', '1']); "
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )

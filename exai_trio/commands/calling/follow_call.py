@@ -29,6 +29,7 @@ from exai_trio.errors import (
 )
 from exai_trio.transport.websocket import TOO_LARGE, PeerGone, Unreachable
 from exai_trio.wire.messages import (
+    CallAccepted,
     CallFailed,
     CallResult,
     CallTool,
@@ -109,13 +110,15 @@ class Pursuit:
     _call: CallTool | None = None
     _back: Return | None = None
     _boot_id: str = ""
+    _sent: bool = False  # as a whole: of one that was cut on its way no daemon has enough to run it
+    _accepted: bool = False
     _asked_to_cancel: bool = False
     _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
     @property
     def left_behind(self) -> str:
         """What becomes of a call that is not waited for any more."""
-        if self._call is None:
+        if not self._sent:
             return "the call was not sent"
         if self._asked_to_cancel:
             return "the daemon was asked to cancel the call, and has not said that it did"
@@ -165,10 +168,8 @@ class Pursuit:
             self._boot_id = boot_id
             longest = trio.current_time() + client.promise.patience_s
             self._patience.deadline = min(self._patience.deadline, longest)
-        elif boot_id != self._boot_id and not client.resumed:
-            raise CallInterrupted(
-                "the daemon was started anew while the call ran; the provider may already have done the work. Call again"
-            )
+        elif self._sent and boot_id != self._boot_id and not client.resumed:
+            raise CallInterrupted(_forgotten(accepted=self._accepted))
         return self._call
 
     async def _composed(self, client: Client) -> CallTool:
@@ -188,6 +189,7 @@ class Pursuit:
     async def _wait(self, client: Client, call: CallTool) -> None:
         with self.interrupts.waiting() as waiting:
             await client.send(call)
+            self._sent = True
             self.outcome = await self._received(client, call)
         if waiting.cancelled_caught:
             with trio.move_on_after(CANCEL_S):
@@ -203,8 +205,23 @@ class Pursuit:
                     return message
                 case ErrorReply():
                     return CallFailed(request_id=call.request_id, error=message.error)
+                case CallAccepted():
+                    self._accepted = True
+                    self.show(message)
                 case _:
                     self.show(message)
+
+
+def _forgotten(*, accepted: bool) -> str:
+    if accepted:
+        return (
+            "the daemon was started anew while the call ran, and has forgotten it; the provider may already have done the"
+            " work. Call again"
+        )
+    return (
+        "the daemon was started anew before it had said that it took the call; it is not known whether the call ran. Call"
+        " again"
+    )
 
 
 def _too_large(left_behind: str) -> OverCapacityError:

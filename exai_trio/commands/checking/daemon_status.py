@@ -46,6 +46,7 @@ async def run(
 
 
 async def health(config: Config, *, dial: Dial = connect) -> HealthReport:
+    """How the daemon says that it is. Raises PeerGone or ProtocolError; cancelling closes the connection."""
     async with open_client(config, dial=dial) as client:
         await client.send(Health())
         while not isinstance(answer := await client.receive(), HealthReport):

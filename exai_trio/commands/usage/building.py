@@ -1,8 +1,9 @@
 """The parts that commands' options are built of: the parser of one command, options that many have, and kinds of values."""
 
 from argparse import ArgumentTypeError
+from collections.abc import Callable
 from math import isfinite
-from typing import Protocol
+from typing import Protocol, cast
 
 from exai_trio.commands.usage.parsing import Parser
 from exai_trio.settings.values import Place, host
@@ -12,6 +13,29 @@ class Commands(Protocol):
     """argparse's own name for what `add_subparsers` returns is private."""
 
     def add_parser(self, name: str, *, help: str, description: str) -> Parser: ...  # noqa: A002  # argparse's name
+
+
+class Outline:
+    """Commands of which only the names and what they are for are wanted: who asks for help on all of them waits for it."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    def add_parser(self, name: str, *, help: str, description: str) -> Parser:  # noqa: A002  # argparse's name
+        self._commands.add_parser(name, help=help, description=description)
+        return cast("Parser", _Blank())
+
+
+class _Blank:
+    """Takes whatever is added, and keeps nothing."""
+
+    examples: tuple[str, ...] = ()
+
+    def __getattr__(self, _name: str) -> Callable[..., "_Blank"]:
+        return self._take
+
+    def _take(self, *_given: object, **_named: object) -> "_Blank":
+        return self
 
 
 def command(commands: Commands, name: str, about: str) -> Parser:

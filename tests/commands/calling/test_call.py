@@ -11,6 +11,7 @@ import trio
 from exai_trio.commands.calling import call, follow_call
 from exai_trio.commands.calling.call import Asked
 from exai_trio.commands.calling.key_value import WordError
+from exai_trio.commands.client import Client
 from exai_trio.config import Config
 from exai_trio.errors import (
     ArgumentError,
@@ -303,17 +304,47 @@ async def test_a_lost_connection_is_opened_again(daemon, said, autojump_clock):
     assert 1 == len({one.request_id for one in daemon.heard_of(CallTool)})
 
 
-async def test_a_restarted_daemon_is_not_asked_twice(daemon, said, autojump_clock):
-    """A daemon that has forgotten the call may not run it again unasked."""
+async def test_a_call_that_was_never_sent_is_sent_to_the_next_daemon(daemon, said, autojump_clock):
+    """The first one ended after it had listed its tools: nothing has run, and nothing is said to have been interrupted."""
+    send = Client.send
+
+    async def lost(client, message):
+        if isinstance(message, CallTool) and not daemon.heard_of(CallTool) and not losses:
+            losses.append(message.request_id)
+            server = attrs.evolve(daemon.greeting.server, boot_id="another")
+            daemon.greeting = attrs.evolve(daemon.greeting, server=server)
+            await daemon.hang_up(1012)
+            raise PeerGone
+        await send(client, message)
 
     async def on_call(daemon, message):
+        await daemon.answer(message, "x")
+
+    losses = []
+    daemon.on_call = on_call
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "send", lost)
+        code = await run(daemon, said)
+
+    assert (0, "x\n") == (code, said.out.getvalue())
+    assert losses == [call.request_id for call in daemon.heard_of(CallTool)]
+
+
+@pytest.mark.parametrize(("accepts", "known"), [(True, "may already"), (False, "not known")])
+async def test_a_restarted_daemon_is_not_asked_twice(daemon, said, autojump_clock, accepts, known):
+    """A daemon that has forgotten the call may not run it again unasked; we say what we know of the one before."""
+
+    async def on_call(daemon, message):
+        if accepts:
+            accepted = CallAccepted(request_id=message.request_id, name="chat", timeout=60.0)
+            await daemon.say(accepted, sequenced=True)
         server = attrs.evolve(daemon.greeting.server, boot_id="another")
         daemon.greeting = attrs.evolve(daemon.greeting, server=server)
         await daemon.hang_up(1012)
 
     daemon.on_call = on_call
 
-    with pytest.raises(CallInterrupted, match="started anew"):
+    with pytest.raises(CallInterrupted, match=f"started anew.*{known}"):
         await run(daemon, said)
     assert 1 == len(daemon.heard_of(CallTool))
 

@@ -82,3 +82,8 @@ def test_a_command_alone_is_what_it_is_among_all(name):
 def test_any_words_are_repaired_to_something(words):
     """Whatever is typed, there is a line to try."""
     assert repaired(words, parser).startswith("exai ")
+
+
+def test_the_outline_names_every_command():
+    """Help on all of them is drawn from it."""
+    assert list(BUILDERS) == list(parser("--help").below)
