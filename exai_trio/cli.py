@@ -30,6 +30,7 @@ Command = Callable[[Started], int]
 
 # The module in `commands` whose `main` runs the command.
 MODULES = {
+    "init": "initial.init_command",
     "ask": "calling.ask",
     "serve": "serve",
     "shim": "shim",
@@ -148,7 +149,7 @@ def _started(
         os.environ["ENV_FILE"] = str(path)  # noqa: TID251  # for the processes that this one starts elsewhere
     asked = bool(named) or arguments.command in _READ_WHAT_LIES_THERE
     look = partial(_text, path, named=bool(named)) if asked else lambda: None
-    own = own_file(environ, sys.platform, _user_home())
+    own = own_file(environ, sys.platform, environ.get("HOME", _user_home()))
     look_at_own = partial(_text, own) if own else lambda: None
     read = partial(_read, arguments, environ, found=not named)
     text = look()

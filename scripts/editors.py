@@ -6,9 +6,7 @@ with nothing but loopback. Exit codes: 0 every step held, or no npm (said as ski
 """
 
 import argparse
-import os
 import shutil
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -21,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from chaos.children import EXAI
 from chaos.world import World, open_world
 from editors.agents import Place, Start, running
+from editors.alone import alone
 from editors.claude_code import ClaudeCode
 from editors.codex import Codex
 from editors.install import install, versions
@@ -29,7 +28,6 @@ from editors.opencode import OpenCode
 from editors.steps import STEPS, Broken, Desk, daemon_ended
 
 _ROOT = Path(__file__).parent.parent
-_ALONE = "EXAI_EDITORS_ALONE"
 AGENTS: dict[str, Start] = {
     "claude-code": ClaudeCode.start,
     "codex": Codex.start,
@@ -83,16 +81,6 @@ async def drive_all(names: list[str], installed: Path, report: Report) -> None:
     async with trio.open_nursery() as editors:
         for name in names:
             editors.start_soon(drive, name, installed, report)
-
-
-def alone() -> None:
-    """Go on in a network of our own that has loopback only, where this user may make one."""
-    if _ALONE in os.environ or not shutil.which("unshare") or not shutil.which("ip"):
-        return
-    again = ("sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, "-P", *sys.argv)
-    command = ("unshare", "--net", "--", *again)
-    if subprocess.run((*command[:3], "true"), check=False, capture_output=True).returncode == 0:
-        os.execvpe(command[0], command, {**os.environ, _ALONE: "1"})  # noqa: S606  # this program again
 
 
 def main() -> int:

@@ -135,6 +135,12 @@ def _config(commands: Commands) -> None:
         const=EDITORS[0],
         help="print the configuration of an editor",
     )
+    shape.add_argument(
+        "--skill", action="store_true", help="print a file by which agents use `exai ask`"
+    )
+    change = command.add_mutually_exclusive_group()
+    change.add_argument("--install", action="store_true", help="with --mcp: register EXAI there")
+    change.add_argument("--remove", action="store_true", help="with --mcp: take it out again")
     _config_actions(command)
 
 
@@ -178,8 +184,24 @@ def _providers(commands: Commands) -> None:
     remove.add_argument("name", metavar="NAME")
 
 
+def _init(commands: Commands) -> None:
+    command = _command(commands, "init", "find keys, models and editors, and set everything up")
+    command.examples = ("exai init", "exai init --yes", "exai init --undo")
+    _place(command)
+    way = command.add_mutually_exclusive_group()
+    way.add_argument("--yes", action="store_true", help="take the defaults, ask nothing")
+    way.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and do nothing"
+    )
+    way.add_argument("--undo", action="store_true", help="take back what `exai init` has done")
+    command.add_argument(
+        "--editors", metavar="NAMES", help="which ones to tell, with commas; all; none"
+    )
+
+
 # In the order of the help.
 BUILDERS: dict[str, Build] = {
+    "init": _init,
     "ask": calling_options.ask,
     "call": calling_options.call,
     "models": looking_options.models,

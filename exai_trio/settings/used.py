@@ -29,6 +29,7 @@ _MODELS: Final = _fields(
     " ws_kimi_max_inflight"
 )
 USED: Final[Mapping[str, frozenset[str]]] = {
+    "init": _SHIM | _MODELS | {"simulate"},
     "ask": CLIENT | {"ws_autostart", "drain_s", "tool_call_max_size"},
     "models": CLIENT | {"ws_autostart", "drain_s"},
     "logs": frozenset({"home", "log_level"}),

@@ -63,12 +63,16 @@ def append_whole(descriptor: int, data: bytes) -> None:
 
 
 def replace_private(path: Path, data: bytes) -> None:
-    """Write the whole file so that a reader sees the old or the new one. Raises OSError."""
+    """Write the whole file so that a reader sees the old or the new one. Raises OSError; then nothing of it is left lying."""
     private_directory(path.parent)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    with open(fresh, "wb", opener=_private) as file:
-        file.write(data)
-    fresh.replace(path)
+    try:
+        with open(fresh, "wb", opener=_private) as file:
+            file.write(data)
+        fresh.replace(path)
+    except BaseException:
+        fresh.unlink(missing_ok=True)
+        raise
 
 
 def open_at_once(path: Path) -> BinaryIO:

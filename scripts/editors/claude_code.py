@@ -9,6 +9,7 @@ import trio
 from chaos.children import Child, start_child
 
 from .agents import Place
+from .install import programs
 from .json_lines import Lines
 
 
@@ -28,7 +29,7 @@ class ClaudeCode:
         config = {"mcpServers": {"exai": {**server, "env": place.settings}}}
         file = place.home / "mcp.json"
         file.write_text(json.dumps(config), encoding="utf-8")
-        program = place.installed / "@anthropic-ai/claude-code-linux-x64/claude"
+        program = programs(place.installed)["claude"]
         words = ("-p", "--input-format", "stream-json", "--output-format", "stream-json")
         tools = "mcp__exai__chat,mcp__exai__result"
         more = ("--verbose", "--model", "claude-sonnet-4-5", "--allowedTools", tools)

@@ -9,6 +9,7 @@ import trio
 from chaos.children import Child, start_child
 
 from .agents import Place
+from .install import programs
 from .json_lines import Lines
 
 
@@ -31,9 +32,7 @@ class Codex:
         home.mkdir()
         text = codex_config(place)
         (home / "config.toml").write_text(text, encoding="utf-8")
-        program = (
-            place.installed / "@openai/codex-linux-x64/vendor/x86_64-unknown-linux-musl/bin/codex"
-        )
+        program = programs(place.installed)["codex"]
         env = {**place.env, "CODEX_HOME": str(home), "SCRIPTED_KEY": "scripted"}
         child = await start_child(nursery, (str(program), "app-server"), env, place.project)
         agent = cls(child, Lines(child))

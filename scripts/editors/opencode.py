@@ -10,6 +10,7 @@ import trio
 from chaos.children import Child, start_child
 
 from .agents import Place
+from .install import programs
 from .json_lines import PATIENCE_S
 
 
@@ -42,7 +43,7 @@ class OpenCode:
             "permission": "allow",
         }
         (place.project / "opencode.json").write_text(json.dumps(config), encoding="utf-8")
-        program = place.installed / "opencode-linux-x64/bin/opencode"
+        program = programs(place.installed)["opencode"]
         env = {
             **place.env,
             "OPENCODE_DISABLE_MODELS_FETCH": "1",

@@ -113,7 +113,7 @@ def test_config_prints_an_editor_s_configuration(tmp_path, capsys):
     """Options are settings too, and a relative home becomes absolute."""
     main(["config", "--mcp", "--home", "state"])
 
-    server = json.loads(capsys.readouterr().out)["mcpServers"]["exai"]
+    server = json.loads(capsys.readouterr().out)
     assert sys.executable == server["command"]
     assert str(tmp_path / "state") == server["env"]["EXAI_HOME"]
 

@@ -4,8 +4,9 @@ import itertools
 
 import pytest
 
+from exai_trio.commands.editors.shim_server import Machine, editor_configuration
 from exai_trio.commands.options import EDITORS
-from exai_trio.commands.setup.show_config import Machine, editor_configuration, table
+from exai_trio.commands.setup.show_config import table
 from exai_trio.errors import ArgumentError
 from exai_trio.observability.redaction import Redaction
 from exai_trio.providers.catalogue import load_catalogue

@@ -14,8 +14,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+from exai_trio.commands.editors.shim_server import Machine, editor_configuration
 from exai_trio.commands.options import EDITORS
-from exai_trio.commands.setup.show_config import Machine, editor_configuration
 from exai_trio.interpreter import anchored
 from exai_trio.settings.load import load
 
@@ -109,8 +109,7 @@ def _printed(editor: str, strange: Strange) -> dict:
     exai = str(Path(sys.executable).with_name("exai"))
     code, out, err = strange.run([exai, "config", "--mcp", editor])
     assert code == 0, err
-    (servers,) = json.loads(out).values()
-    return servers["exai"]
+    return json.loads(out)
 
 
 @pytest.mark.real

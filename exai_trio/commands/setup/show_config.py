@@ -1,33 +1,24 @@
 """`exai config`: the settings in force, and what an editor needs to start the shim."""
 
 import shlex
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
-from exai_trio import structs
 from exai_trio.commands.console import Console, columns
+from exai_trio.commands.editors.agent_skill import SKILL
+from exai_trio.commands.editors.shim_server import (
+    FOR_OTHERS,
+    Machine,
+    editor_configuration,
+    is_for_others,
+    machine_of,
+    note_missing_secrets,
+)
 from exai_trio.commands.invocation import Started
-from exai_trio.commands.setup import editor_formats
-from exai_trio.interpreter import MODULE
-from exai_trio.settings.load import ARGUMENTS, ENVIRON, FILES, OWN, Loaded
-from exai_trio.settings.printing import example, rows, text_of
-from exai_trio.settings.table import SETTINGS
+from exai_trio.settings.load import FILES, OWN, Fault, Loaded
+from exai_trio.settings.printing import example, rows
 
 _OTHERS: Final = 0o077
-
-
-@structs.frozen(kw_only=True)
-class Machine:
-    """Where this program runs: the absolute path of its interpreter, of the ENV_FILE that was read, if any, and what
-    PYTHONPATH must be instead, if it names the working directory."""
-
-    interpreter: str
-    env_file: str | None = None
-    own_file: str | None = None
-    pathsep: str = ":"
-    module_path: str | None = None
 
 
 def main(started: Started) -> int:
@@ -36,26 +27,38 @@ def main(started: Started) -> int:
         from exai_trio.commands.setup import change_config  # noqa: PLC0415  # for those who change something
 
         return change_config.main(started)
-    machine = Machine(
-        interpreter=sys.executable,
-        env_file=started.env_file,
-        own_file=None if started.own_file is None else str(started.own_file),
-        pathsep=started.pathsep,
-        module_path=started.module_path,
-    )
-    console, loaded = Console.of_process(), started.loaded
-    if started.arguments.example:
-        console.say(example(), end="")
+    machine = machine_of(started)
+    console, loaded, arguments = Console.of_process(), started.loaded, started.arguments
+    if arguments.install or arguments.remove:
+        from exai_trio.commands.editors import editors_command  # noqa: PLC0415  # as above
+
+        return editors_command.main(started, machine)
+    if arguments.example or arguments.skill:
+        console.say(example() if arguments.example else SKILL, end="")
         return 0
-    if started.arguments.mcp:
-        console.say(editor_configuration(started.arguments.mcp, loaded, machine))
-        note_missing_secrets(loaded, console)
+    faults = loaded.faults
+    if arguments.mcp:
+        faults = _print_for_editor(started, machine, console)
     else:
         console.say(table(loaded, machine))
         _note_loose(started.own_file, console)
-    for line in (*loaded.warnings, *map(str, loaded.faults)):
+    for line in (*loaded.warnings, *map(str, faults)):
         console.note(f"exai: {line}")
-    return 2 if loaded.faults else 0
+    return 2 if faults else 0
+
+
+def _print_for_editor(started: Started, machine: Machine, console: Console) -> tuple[Fault, ...]:
+    """The faults that matter where it will be read."""
+    from exai_trio.commands.editors.editors_command import where_to_put  # noqa: PLC0415  # for those who ask for it
+
+    editor, loaded = started.arguments.mcp, started.loaded
+    console.say(editor_configuration(editor, loaded, machine))
+    if is_for_others(loaded):
+        console.note(f"exai: {FOR_OTHERS}")
+        return tuple(fault for fault in loaded.faults if fault.field != "ws_host")
+    console.note(f"exai: {where_to_put(editor, started.environ)}")
+    note_missing_secrets(loaded, console)
+    return loaded.faults
 
 
 def _note_loose(own_file: Path | None, console: Console) -> None:
@@ -75,47 +78,6 @@ def table(loaded: Loaded, machine: Machine) -> str:
             ),
         ]
     )
-
-
-def editor_configuration(editor: str, loaded: Loaded, machine: Machine) -> str:
-    """What the editor reads, in its own shape. It holds no secrets: those belong into ENV_FILE."""
-    server = editor_formats.Server(
-        command=machine.interpreter,
-        args=[*MODULE, "shim"],
-        env=_env(loaded, machine),
-    )
-    return editor_formats.configuration(editor, server, loaded.config.client_timeout_s)
-
-
-def note_missing_secrets(loaded: Loaded, console: Console) -> None:
-    """Editors hand few variables on: say which of ours would be missing there."""
-    lost = [
-        setting.name
-        for setting in SETTINGS
-        if setting.secret and _source(loaded.origins, setting.field) in {ARGUMENTS, ENVIRON}
-    ]
-    if lost:
-        console.note(
-            f"exai: {', '.join(lost)} {'is' if len(lost) == 1 else 'are'} set in this shell only, and editors do not "
-            "hand it on: write it into a file and name that file in ENV_FILE"
-        )
-
-
-def _env(loaded: Loaded, machine: Machine) -> dict[str, str]:
-    env = {"EXAI_WS_AUTOSTART": "true"}
-    if machine.env_file is not None:
-        env["ENV_FILE"] = machine.env_file
-    if machine.module_path is not None:
-        env["PYTHONPATH"] = machine.module_path
-    for setting in SETTINGS:
-        given = _source(loaded.origins, setting.field) in {ARGUMENTS, ENVIRON}
-        if given and not setting.secret:
-            env[setting.name] = text_of(getattr(loaded.config, setting.field), machine.pathsep)
-    return env
-
-
-def _source(origins: Mapping[str, str], field: str) -> str:
-    return origins[field].split(",", 1)[0]
 
 
 def _origin(origin: str, machine: Machine) -> str:

@@ -5,14 +5,14 @@ import tomllib
 
 import pytest
 
-from exai_trio.commands.options import EDITORS
-from exai_trio.commands.setup.editor_formats import SHAPES
-from exai_trio.commands.setup.show_config import (
+from exai_trio.commands.editors.editor_formats import SHAPES
+from exai_trio.commands.editors.shim_server import (
     Machine,
     editor_configuration,
     note_missing_secrets,
-    table,
 )
+from exai_trio.commands.options import EDITORS
+from exai_trio.commands.setup.show_config import table
 from exai_trio.settings.load import load
 
 MACHINE = Machine(interpreter="/venv/bin/python")
@@ -26,7 +26,7 @@ def printed(editor: str, *, machine: Machine = MACHINE, file: str = "", **enviro
 
 def server(editor: str, *, machine: Machine = MACHINE, file: str = "", **environ: str) -> dict:
     found = printed(editor, machine=machine, file=file, **environ)
-    return found[KEYS[editor]]["exai"]
+    return found if editor == "claude" else found[KEYS[editor]]["exai"]
 
 
 KEYS = {

@@ -1,0 +1,1 @@
+"""`exai init`: from nothing to an answer in the editor, and back."""
