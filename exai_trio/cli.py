@@ -141,7 +141,7 @@ def _settings_serve(started: Started) -> bool:
     nothing_wrong = not (loaded.warnings or loaded.faults)
     if nothing_wrong or command in _SAY_FAULTS_THEMSELVES | _NEED_NO_SETTINGS:
         return True
-    from exai_trio.settings.used import faults_of, warnings_of  # noqa: PLC0415  # only when something is wrong
+    from exai_trio.settings.used import faults_of, warnings_of  # only when something is wrong
 
     faults = faults_of(command, loaded)
     for line in (*warnings_of(command, loaded), *map(str, faults)):
@@ -170,7 +170,7 @@ def _mention_unread(started: Started) -> None:
     answered = started.env_file is not None or started.arguments.command in _READ_WHAT_LIES_THERE
     if answered or not _LIES_THERE.is_file():
         return
-    from exai_trio.settings.load import sets_ours  # noqa: PLC0415  # only when something is amiss
+    from exai_trio.settings.load import sets_ours  # only when something is amiss
 
     try:
         with _LIES_THERE.open(encoding="utf-8") as file:
@@ -191,8 +191,8 @@ def _imported(name: str) -> ModuleType:
 
 
 def _failed(started: Started, fault: Exception) -> int:
-    from exai_trio.commands.exit_codes import NO_DAEMON, explained  # noqa: PLC0415  # only when something failed
-    from exai_trio.errors import UnauthorizedError  # noqa: PLC0415  # as above
+    from exai_trio.commands.exit_codes import NO_DAEMON, explained  # only when something failed
+    from exai_trio.errors import UnauthorizedError
 
     known = explained(fault)
     if known is not None:

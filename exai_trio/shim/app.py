@@ -266,7 +266,7 @@ def daemon_backend(shim: Shim) -> tuple["Relay", "Link"]:
     return made
 
 
-def _imported(name: str) -> Any:  # noqa: ANN401  # a module
+def _imported(name: str) -> Any:
     return import_module(f"exai_trio.{name}")
 
 
