@@ -15,7 +15,11 @@ import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.errors import ProviderError, ProviderRefusedError, ServiceUnavailableError
+from exai_trio.errors import (
+    NotConfiguredError,
+    ProviderError,
+    ProviderRefusedError,
+)
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
 
@@ -248,7 +252,7 @@ class Gateway:
             return lane
         remedies = [endpoint.remedy for endpoint in self._endpoints if endpoint.name == provider]
         what_to_do = remedies[0] if remedies else f"name it in {VARIABLE}"
-        raise ServiceUnavailableError(
+        raise NotConfiguredError(
             f"{provider} is not configured: {what_to_do}", details={"provider": provider}
         )
 
@@ -280,8 +284,7 @@ async def open_gateway(
     """The providers that the settings name; with `simulator_url` GLM and Kimi are that simulator.
 
     `environ` is looked at for the keys that EXAI_PROVIDERS_FILE names, besides `config.provider_keys`.
-    Raises: ArgumentError for a providers file that cannot be used. Leaving closes every connection;
-    cancelling does too, in CLOSE_S at most.
+    Raises: ArgumentError for a providers file that cannot be used. Leaving (cancelled too) closes all.
     """
     catalogue = load_catalogue()
     further = await read_further(config, catalogue, environ)

@@ -7,16 +7,16 @@ without one has forgotten the call; whether to run it again is then for whoever 
 
 import math
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.commands.calling import key_value
+from exai_trio.commands.calling import key_value, shell_paths
 from exai_trio.commands.client import Client, Dial, Return, open_client
 from exai_trio.config import Config
 from exai_trio.errors import (
@@ -49,10 +49,13 @@ RETURN_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # waits before coming back; about 16
 
 @structs.frozen(kw_only=True)
 class Asked:
-    """What the command line asks for. `pairs` are keys and texts; `timeout_s` is seconds."""
+    """What the command line asks for. `pairs` are keys and texts, typed by the tool's schema; `arguments` are typed already.
+    `folder` is where relative paths begin; `timeout_s` is seconds."""
 
     tool: str
     pairs: tuple[tuple[str, str], ...] = ()
+    arguments: Mapping[str, Any] | None = None
+    folder: str = ""
     as_json: bool = False
     timeout_s: float | None = None
     roots: tuple[str, ...] = ()
@@ -66,6 +69,13 @@ class Interrupts:
     seen: int = 0
     everything: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _waiting: trio.CancelScope | None = None
+
+    def stop_waiting(self) -> None:
+        """As the first signal does, and the second."""
+        self.seen += 1
+        scope = self.everything if self._waiting is None else self._waiting
+        self._waiting = None
+        scope.cancel(reason="nobody waits any more")
 
     @contextmanager
     def waiting(self) -> Generator[trio.CancelScope]:
@@ -82,10 +92,7 @@ class Interrupts:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             task_status.started()
             async for _ in signals:
-                self.seen += 1
-                scope = self.everything if self._waiting is None else self._waiting
-                self._waiting = None
-                scope.cancel(reason="a signal")
+                self.stop_waiting()
 
 
 @structs.define(kw_only=True)
@@ -167,10 +174,14 @@ class Pursuit:
 
     async def _composed(self, client: Client) -> CallTool:
         asked = self.asked
+        arguments = asked.arguments
+        if arguments is None:
+            given = key_value.arguments(asked.pairs, await _schema(client, asked.tool))
+            arguments = shell_paths.anchored(given, asked.folder)
         return CallTool(
             request_id=f"cli-{uuid4().hex}",
             name=asked.tool,
-            arguments=key_value.arguments(asked.pairs, await _schema(client, asked.tool)),
+            arguments=dict(arguments),
             timeout_s=asked.timeout_s,
             stream=self.stream,
         )

@@ -90,10 +90,8 @@ class SessionCalls:
             log.error("call not journalled", extra={"fault": fault.message})
             self.refuse(call, not_journalled(fault))
             return
-        call.is_recorded = (
-            fault is None
-        )  # a report goes on without a disk, and is accepted when it is answered
-        if call.is_recorded:
+        call.is_recorded = fault is None
+        if call.is_recorded:  # a report goes on without a disk, and is accepted when it is answered
             self.sender.release(call.wire_id)
         call.advance("accepted")
 

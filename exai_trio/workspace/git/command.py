@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Timer
 from typing import IO
 
-from exai_trio.errors import ServiceUnavailableError, ToolFailedError
+from exai_trio.errors import NotConfiguredError, ToolFailedError
 
 MOST_S = 20.0  # that one command may take
 
@@ -96,10 +96,10 @@ def _handed_in(settings: Sequence[Setting]) -> dict[str, str]:
 
 
 def line(directory: Path, words: Sequence[str]) -> list[str]:
-    """Raises: ServiceUnavailableError without git."""
+    """Raises: NotConfiguredError without git."""
     found = program()
     if found is None:
-        raise ServiceUnavailableError("git is not installed where EXAI runs; precommit needs it.")
+        raise NotConfiguredError("git is not installed where EXAI runs; precommit needs it.")
     return [found, "--no-pager", "-C", str(directory), *words]
 
 
@@ -119,7 +119,7 @@ def said(
         tempfile.TemporaryFile() as complaints,
         running(directory, words, environ, complaints) as process,
     ):
-        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        assert process.stdout is not None
         printed = process.stdout.read(most + 1)
         if len(printed) > most and beginning:
             return printed[:most]
@@ -136,7 +136,7 @@ def said(
 def running(
     directory: Path, words: Sequence[str], environ: Mapping[str, str], complaints: IO[bytes] | int
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A git to talk with; it is killed after `MOST_S`, and on leaving. Raises: OSError, ServiceUnavailableError."""
+    """A git to talk with; it is killed after `MOST_S`, and on leaving. Raises: OSError, NotConfiguredError."""
     with subprocess.Popen(  # noqa: S603 - git, with arguments of our own
         line(directory, words),
         env=dict(environ),

@@ -67,7 +67,7 @@ async def test_the_answer_goes_to_stdout(daemon, said, autojump_clock):
 
     assert (0, "the answer\n", "") == (code, said.out.getvalue(), said.err.getvalue())
     (asked,) = daemon.heard_of(CallTool)
-    assert ("chat", {"prompt": "hello"}, False) == (asked.name, asked.arguments, asked.stream)
+    assert ("chat", {"prompt": "hello"}, True) == (asked.name, asked.arguments, asked.stream)
 
 
 async def test_the_daemon_hears_who_asks_and_that_we_have_it(daemon, said, autojump_clock):
@@ -100,7 +100,8 @@ async def test_on_a_terminal_the_answer_is_streamed(daemon, said, autojump_clock
         await daemon.say(progress)
         await daemon.say(StreamChunk(request_id=rid, index=0, chunk="the \x1b[2J"))
         await daemon.say(StreamChunk(request_id=rid, index=1, chunk="answer"))
-        await daemon.answer(message, envelope("the answer"), metadata={"simulated": True})
+        whole = envelope("the \x1b[2Janswer")
+        await daemon.answer(message, whole, metadata={"simulated": True})
 
     daemon.on_call = on_call
     code = await run(daemon, said, live=True, screen=True)
@@ -139,7 +140,7 @@ async def test_a_failure_says_what_to_do(daemon, said, autojump_clock):
     assert (
         "exai: chat: PROVIDER_ERROR: no balance\n"
         "      trying again in 3 s may help\n"
-        "      the daemon's log knows it as c-1\n"
+        "      more of it: exai logs c-1\n"
     ) == said.err.getvalue()
 
 
@@ -292,7 +293,7 @@ async def test_a_lost_connection_is_opened_again(daemon, said, autojump_clock):
     daemon.on_call = on_call
     code = await run(daemon, said, screen=True)
 
-    assert (0, "the \nthe answer\n") == (code, said.out.getvalue())
+    assert (0, "the answer\n") == (code, said.out.getvalue())
     first, second = daemon.heard_of(Hello)
     assert (None, 0, "session_1", 1) == (
         first.session_id,
@@ -583,3 +584,60 @@ async def test_cancelled_anywhere_nothing_is_left(daemon, said, cancel_at_every_
 def test_word_errors_are_faults_of_ours():
     """They pass the connection's border like every other fault of the tree."""
     assert "VALIDATION_ERROR" == WordError("x").code
+
+
+async def test_pieces_that_were_lost_are_made_up_for(daemon, said, autojump_clock):
+    """Where what came in pieces is no beginning of the answer, the whole answer follows, and stderr says so."""
+
+    async def on_call(daemon, message):
+        await daemon.say(StreamChunk(request_id=message.request_id, index=7, chunk="swer"))
+        await daemon.answer(message, envelope("the answer"))
+
+    daemon.on_call = on_call
+    code = await run(daemon, said)
+
+    assert (0, "swer\nthe answer\n") == (code, said.out.getvalue())
+    assert "pieces of the answer were lost" in said.err.getvalue()
+
+
+async def test_relative_paths_are_the_shells(daemon, said, autojump_clock):
+    """Arguments that are paths begin in the working directory; others stay as they were typed."""
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, "x")
+
+    daemon.on_call = on_call
+    pairs = (("files", "src/a.py"), ("files", "/b.py"), ("prompt", "src/a.py"))
+    await run(daemon, said, Asked(tool="chat", pairs=pairs, folder="/project"))
+
+    (asked,) = daemon.heard_of(CallTool)
+    assert {"files": ["/project/src/a.py", "/b.py"], "prompt": "src/a.py"} == asked.arguments
+
+
+async def test_a_reader_that_leaves_cancels_the_call(daemon, said, autojump_clock):
+    """Nobody reads stdout any more: the daemon hears a cancel, and the fault leaves as it is."""
+
+    async def on_call(daemon, message):
+        await daemon.say(StreamChunk(request_id=message.request_id, index=0, chunk="the "))
+
+    async def on_cancel(daemon, message):
+        cancelled = attrs.evolve(FAULT, code="CANCELLED")
+        failed = CallFailed(request_id=message.request_id, error=cancelled)
+        await daemon.say(failed, sequenced=True)
+
+    daemon.on_call, daemon.on_cancel = on_call, on_cancel
+    console = attrs.evolve(said.console(), out=Unread())
+    with pytest.raises(BrokenPipeError):
+        await call.run(Config(), CHAT, console, dial=daemon.dial)
+
+    assert 1 == len(daemon.heard_of(Cancel))
+
+
+class Unread:
+    """A pipe that nobody reads."""
+
+    def write(self, text):
+        raise BrokenPipeError
+
+    def flush(self):
+        raise BrokenPipeError
