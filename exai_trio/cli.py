@@ -19,7 +19,7 @@ import attrs
 from exai_trio import __version__
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.options import SETTING_OF, given, parser
-from exai_trio.commands.usage.parsing import HelpWanted, UsageFault, VersionWanted, command_first
+from exai_trio.commands.usage.parser import HelpWanted, UsageFault, VersionWanted, command_first
 from exai_trio.interpreter import anchored
 from exai_trio.settings.load import ARGUMENTS, Loaded, load, own_file
 from exai_trio.system.garbage_collector import look_seldom
@@ -32,7 +32,7 @@ MODULES = {
     "ask": "calling.ask",
     "serve": "serve",
     "shim": "shim",
-    "call": "calling.call",
+    "call": "calling.call_tool",
     "tools": "offered_tools",
     "status": "checking.daemon_status",
     "models": "checking.offered_models",

@@ -16,7 +16,7 @@ from exai_trio.commands.usage.building import (
     port as _port,
     text as _text,
 )
-from exai_trio.commands.usage.parsing import Parser, VersionAction
+from exai_trio.commands.usage.parser import Parser, VersionAction
 
 # Options that are settings, and the variable that each sets. Secrets are none: other users see command lines.
 SETTING_OF = {

@@ -1,7 +1,4 @@
-"""All providers behind one door: who answers, under which permits and guard, and what it cost.
-
-No HTTP and no vendor here.
-"""
+"""The gateway to all providers: who answers, under which permits and guard, and what it cost."""
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -83,6 +80,11 @@ class Gateway:
             if endpoint.configured:
                 self._add_lane(endpoint)
 
+    def __repr__(self) -> str:
+        return (
+            f"<Gateway providers={','.join(self._lanes) or 'none'} breakers={len(self._breakers)}>"
+        )
+
     def choose(
         self, model: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
     ) -> ModelChoice:
@@ -158,8 +160,7 @@ class Gateway:
         """Anything but chat: `await gateway.ask("kimi", lambda kimi: kimi.list_files(), caller)`.
 
         Under the provider's permits; tried again like a chat if it is `repeatable` (an upload is not). Cancelling closes the
-        request's socket; whether the provider acted on it stays unknown.
-        """
+        request's socket; whether the provider acted on it stays unknown."""
         lane = self._lane(provider)
         if not repeatable:
             return await lane.once(request, listener)
@@ -282,7 +283,6 @@ async def open_gateway(
     config: Config, *, simulator_url: str | None = None, environ: Mapping[str, str] = NO_KEYS
 ) -> AsyncGenerator[Gateway]:
     """The providers that the settings name; with `simulator_url` GLM and Kimi are that simulator.
-
     `environ` is looked at for the keys that EXAI_PROVIDERS_FILE names, besides `config.provider_keys`.
     Raises: ArgumentError for a providers file that cannot be used. Leaving (cancelled too) closes all.
     """

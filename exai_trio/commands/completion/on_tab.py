@@ -12,7 +12,7 @@ import argcomplete
 from exai_trio import structs
 from exai_trio.commands.calling import shell_paths
 from exai_trio.commands.completion import candidates
-from exai_trio.commands.usage.parsing import Parser
+from exai_trio.commands.usage.parser import Parser
 from exai_trio.config import Config
 
 Settings = Callable[[], Config]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from exai_trio.commands.console import Console
-from exai_trio.commands.usage.parsing import Parser
+from exai_trio.commands.usage.parser import Parser
 
 _WIDEST: Final = 100  # longer lines are hard to read
 _NARROWEST: Final = 30
