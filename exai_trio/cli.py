@@ -1,8 +1,7 @@
 """The command line: arguments and environment to settings, then to one command.
 
-What commands do is in `commands`.
-A command's module is imported when it is asked for: an editor waits for `exai shim`. Exit codes: 0 done, 1 failed,
-2 wrong usage or settings, 75 no daemon, 130 interrupted.
+What commands do is in `commands`. A command's module is imported when it is asked for: an editor waits for `exai shim`. Exit
+codes: 0 done, 1 failed, 2 wrong usage or settings, 75 no daemon, 130 interrupted.
 """
 
 import os
@@ -20,7 +19,7 @@ import attrs
 from exai_trio import __version__
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.options import SETTING_OF, given, parser
-from exai_trio.commands.usage.parsing import HelpWanted, UsageFault, VersionWanted, command_first
+from exai_trio.commands.usage.parser import HelpWanted, UsageFault, VersionWanted, command_first
 from exai_trio.interpreter import anchored
 from exai_trio.settings.load import ARGUMENTS, Loaded, load, own_file
 from exai_trio.system.garbage_collector import look_seldom
@@ -34,7 +33,7 @@ MODULES = {
     "ask": "calling.ask",
     "serve": "serve",
     "shim": "shim",
-    "call": "calling.call",
+    "call": "calling.call_tool",
     "tools": "offered_tools",
     "status": "checking.daemon_status",
     "models": "checking.offered_models",
@@ -92,7 +91,7 @@ def _run(arguments: Namespace, words: list[str], environ: dict[str, str]) -> int
 
 def _completed(environ: dict[str, str]) -> int:
     """A shell asks what could stand on the command line."""
-    from exai_trio.commands.completion.on_tab import complete  # noqa: PLC0415  # for shells alone
+    from exai_trio.commands.completion.on_tab import complete  # for shells alone
 
     complete(parser(), lambda: _started(Namespace(command=""), environ).loaded.config)
     return 0
@@ -107,14 +106,14 @@ def _answered(
             sys.stdout.write(f"exai {__version__}\n")
         case HelpWanted():
             look_seldom()
-            from exai_trio.commands.usage.help_text import write_help  # noqa: PLC0415  # only who asks waits for it
+            from exai_trio.commands.usage.help_text import write_help  # only who asks waits for it
 
             try:
                 write_help(asked.parser, environ)
             except BrokenPipeError:
                 return _unheard()
         case UsageFault():
-            from exai_trio.commands.usage.repair import repaired, said  # noqa: PLC0415  # only for what was mistyped
+            from exai_trio.commands.usage.repair import repaired, said  # only for what was mistyped
 
             _complain(said(asked))
             _suggest(repaired(words, parser))
@@ -202,14 +201,14 @@ def _settings_serve(started: Started, words: list[str]) -> bool:
     nothing_wrong = not (loaded.warnings or loaded.faults)
     if nothing_wrong or command in _SAY_FAULTS_THEMSELVES | _NEED_NO_SETTINGS:
         return True
-    from exai_trio.settings.used import faults_of, warnings_of  # noqa: PLC0415  # only when something is wrong
+    from exai_trio.settings.used import faults_of, warnings_of  # only when something is wrong
 
     faults = faults_of(command, loaded)
     for line in (*warnings_of(command, loaded), *map(str, faults)):
         _complain(line)
     typed = {fault.variable for fault in faults if fault.origin == ARGUMENTS}
     if typed:
-        from exai_trio.commands.usage.repair import with_sample  # noqa: PLC0415  # only when something was mistyped
+        from exai_trio.commands.usage.repair import with_sample  # only when something was mistyped
 
         options = [
             f"--{name.replace('_', '-')}" for name, its in SETTING_OF.items() if its in typed
@@ -239,7 +238,7 @@ def _mention_unread(started: Started) -> None:
     answered = started.env_file is not None or started.arguments.command in _READ_WHAT_LIES_THERE
     if answered or not _LIES_THERE.is_file():
         return
-    from exai_trio.settings.load import sets_ours  # noqa: PLC0415  # only when something is amiss
+    from exai_trio.settings.load import sets_ours  # only when something is amiss
 
     try:
         with _LIES_THERE.open(encoding="utf-8") as file:
@@ -260,9 +259,13 @@ def _imported(name: str) -> ModuleType:
 
 
 def _failed(started: Started, fault: Exception) -> int:
-    from exai_trio.commands.exit_codes import NO_DAEMON, explained, first_of  # noqa: PLC0415  # only when something failed
-    from exai_trio.commands.usage.advice import for_exception  # noqa: PLC0415  # as above
-    from exai_trio.errors import UnauthorizedError  # noqa: PLC0415  # as above
+    from exai_trio.commands.exit_codes import (  # only when something failed
+        NO_DAEMON,
+        explained,
+        first_of,
+    )
+    from exai_trio.commands.usage.advice import for_exception
+    from exai_trio.errors import UnauthorizedError
 
     known = explained(fault)
     if known is not None:
@@ -287,12 +290,12 @@ def _unheard() -> int:
 
 
 def _complain(line: str) -> None:
-    from exai_trio.commands.console import Console  # noqa: PLC0415  # only when there is something to complain of
+    from exai_trio.commands.console import Console  # only when there is something to complain of
 
     Console.of_process().note(f"exai: {line}")
 
 
 def _suggest(line: str) -> None:
-    from exai_trio.commands.console import Console  # noqa: PLC0415  # as above
+    from exai_trio.commands.console import Console
 
     Console.of_process().hint(f"try: {line}")

@@ -166,7 +166,7 @@ def is_loopback(host: str) -> bool:
     """True for names and addresses that no other machine can reach."""
     if host.lower() in LOOPBACK_NAMES:
         return True
-    from ipaddress import ip_address  # noqa: PLC0415  # 3 ms that most starts do not need
+    from ipaddress import ip_address  # 3 ms that most starts do not need
 
     try:
         return ip_address(host).is_loopback

@@ -1,4 +1,7 @@
-"""A short-lived client of the daemon, for the commands: connect, hello, then typed messages. The shim has its own link."""
+"""A short-lived client of the daemon, for the commands: connect, hello, then typed messages.
+
+The shim has its own link.
+"""
 
 import math
 from collections.abc import AsyncGenerator, Callable

@@ -1,4 +1,7 @@
-"""What may stand on the command line of `exai`. What is done with it is in `cli` and the commands."""
+"""What may stand on the command line of `exai`.
+
+What is done with it is in `cli` and the commands.
+"""
 
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
@@ -13,7 +16,7 @@ from exai_trio.commands.usage.building import (
     port as _port,
     text as _text,
 )
-from exai_trio.commands.usage.parsing import Parser, VersionAction
+from exai_trio.commands.usage.parser import Parser, VersionAction
 
 # Options that are settings, and the variable that each sets. Secrets are none: other users see command lines.
 SETTING_OF = {

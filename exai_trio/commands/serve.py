@@ -1,4 +1,7 @@
-"""`exai serve`: the daemon; says where it is once it truly serves. Signals and logs are the daemon's own."""
+"""`exai serve`: the daemon; says where it is once it truly serves.
+
+Signals and logs are the daemon's own.
+"""
 
 from functools import partial
 

@@ -1,4 +1,7 @@
-"""`exai shim`: the shim under the process's logs. An editor waits for it: nothing is imported here that it does not need."""
+"""`exai shim`: the shim under the process's logs.
+
+An editor waits for it: nothing is imported here that it does not need.
+"""
 
 import trio
 

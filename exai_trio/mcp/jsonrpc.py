@@ -218,7 +218,7 @@ def line_of(message: dict[str, Any]) -> bytes:
         return _whole_pairs(json.dumps(_plain(message), ensure_ascii=False)) + b"\n"
 
 
-def _plain(value: object) -> Any:  # noqa: ANN401  # JSON in, JSON out
+def _plain(value: object) -> Any:
     """The value without raw JSON in it."""
     if isinstance(value, msgspec.Raw):
         return msgspec.json.decode(value)

@@ -28,7 +28,7 @@ class Permits:
 
 
 @structs.define(kw_only=True)
-class Turnstile:
+class AdaptiveLimit:
     """The permits of one provider. A permit is held exactly as long as the block it was taken for."""
 
     configured: int

@@ -14,7 +14,7 @@ from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
 from exai_trio.resilience.guard import Attempt, Guard
 
-from .adaptive_limit import Turnstile
+from .adaptive_limit import AdaptiveLimit
 from .answers.accumulator import Assembly
 from .base import ChatRequest, Delta, Provider, ReasoningDelta, TextDelta
 from .endpoint import Endpoint
@@ -46,35 +46,35 @@ class Listener(Protocol):
 
 
 @structs.define(kw_only=True)
-class Lane:
+class LimitedProvider:
     """One configured provider with its permits. `keys` are those that no text of its may give away."""
 
     endpoint: Endpoint
     provider: Provider
-    turnstile: Turnstile
+    adaptive_limit: AdaptiveLimit
     keys: KnownSecrets = attrs.field(factory=KnownSecrets)
 
     @asynccontextmanager
     async def permit(self, listener: Listener) -> AsyncGenerator[None]:
-        """Leave to make one request, which teaches the turnstile by how it ends.
+        """Leave to make one request, which teaches the adaptive_limit by how it ends.
         Cancelling gives it back, and teaches nothing."""
         name = self.endpoint.name
 
         def waiting() -> None:
-            allowed = self.turnstile.allowed
+            allowed = self.adaptive_limit.allowed
             listener.stage("waiting for provider", f"{name} already has {allowed} requests at once")
 
-        async with self.turnstile.permit(waiting) as waited_s:
+        async with self.adaptive_limit.permit(waiting) as waited_s:
             listener.waited_for_provider(name, waited_s)
             asked_at = trio.current_time()
             try:
                 yield
             except ProviderError as error:
-                self.turnstile.learn(error, asked_at)
+                self.adaptive_limit.learn(error, asked_at)
                 error.message = self.keys.masked(error.message)
                 error.details = cast("dict[str, Any]", self.keys.masked_within(error.details))
                 raise
-            self.turnstile.learn(None, asked_at)
+            self.adaptive_limit.learn(None, asked_at)
 
     def guard(
         self, name: str, breaker: Breaker, random: Callable[[], float], listener: Listener
@@ -94,7 +94,7 @@ class Lane:
 class Round:
     """One question and its answer, however many attempts that takes."""
 
-    lane: Lane
+    limited: LimitedProvider
     request: ChatRequest
     listener: Listener
     answer: Assembly = attrs.field(factory=Assembly, init=False)
@@ -114,16 +114,16 @@ class Round:
         if _was_duplicate(attempt.last_error):
             self.request = attrs.evolve(self.request, renumbered=self.request.renumbered + 1)
         self.answer = Assembly()
-        endpoint = self.lane.endpoint
+        endpoint = self.limited.endpoint
         if endpoint.local:  # other calls have the machine, or a model is loaded
             self.listener.flows(trio.current_time() + endpoint.limits.stream_s)
-        async with self.lane.permit(self.listener):
+        async with self.limited.permit(self.listener):
             until = trio.current_time() + endpoint.limits.stream_s
             self._tell("thinking", f"{self.request.model} has the question")
             with trio.CancelScope() as flow:
                 if endpoint.local:  # it reads for longer than others take altogether
                     flow.deadline = self.listener.flows(until)
-                async with self.lane.provider.chat(self.request) as deltas:
+                async with self.limited.provider.chat(self.request) as deltas:
                     async for delta in deltas:
                         if flow.deadline == math.inf and isinstance(delta, _FLOWING):
                             flow.deadline = self.listener.flows(until)
@@ -142,9 +142,9 @@ class Round:
     def _overdue(self, until: float, cut_at: float) -> ProviderTimeoutError:
         """That the time was over while the model thought or spoke: its stream's, or what the listener allows."""
         if cut_at >= until:
-            fault = late(self.lane.endpoint, "stream")
+            fault = late(self.limited.endpoint, "stream")
         else:
-            title = self.lane.endpoint.dialect.title
+            title = self.limited.endpoint.dialect.title
             fault = ProviderTimeoutError(
                 f"{title}: the answer was not complete within the time that the client gave",
                 details={"limit": "call"},
@@ -157,7 +157,7 @@ class Round:
         answer.add(delta)
         if isinstance(delta, TextDelta):
             attempt.spoke = True
-            self.listener.chunk(self.lane.keys.masked(delta.text))
+            self.listener.chunk(self.limited.keys.masked(delta.text))
             self._tell_size("streaming", answer.text_size)
         elif isinstance(delta, ReasoningDelta):
             self._tell_size("thinking", answer.reasoning_size)

@@ -1,7 +1,4 @@
-"""All providers behind one door: who answers, under which permits and guard, and what it cost.
-
-No HTTP and no vendor here.
-"""
+"""The gateway to all providers: who answers, under which permits and guard, and what it cost."""
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
@@ -24,10 +21,10 @@ from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
 
 from .adapter import Adapter
-from .adaptive_limit import Permits, Turnstile
+from .adaptive_limit import AdaptiveLimit, Permits
 from .answers import search_rounds
 from .answers.accumulator import Assembly, ChatAnswer
-from .attempts import Deaf, Lane, Listener, Round
+from .attempts import Deaf, LimitedProvider, Listener, Round
 from .base import ChatRequest, Provider
 from .catalogue import Catalogue, ModelInfo, described, load_catalogue
 from .dialects.preview import preview
@@ -72,7 +69,9 @@ class Gateway:
         alias="random", factory=lambda: SystemRandom().random
     )
     _services: dict[str, Service] = attrs.field(factory=dict[str, Service], init=False)
-    _lanes: dict[str, Lane] = attrs.field(factory=dict[str, Lane], init=False)
+    _limited: dict[str, LimitedProvider] = attrs.field(
+        factory=dict[str, LimitedProvider], init=False
+    )
     _breakers: dict[str, Breaker] = attrs.field(factory=dict[str, Breaker], init=False)
     _local: KnownModels = attrs.field(init=False)
     _whole: Catalogue = attrs.field(init=False)  # with what local servers have
@@ -81,7 +80,10 @@ class Gateway:
         self._local, self._whole = KnownModels.of(self._endpoints), self._catalogue
         for endpoint in self._endpoints:
             if endpoint.configured:
-                self._add_lane(endpoint)
+                self._add_limited(endpoint)
+
+    def __repr__(self) -> str:
+        return f"<Gateway providers={','.join(self._limited) or 'none'} breakers={len(self._breakers)}>"
 
     def choose(
         self, model: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
@@ -100,7 +102,7 @@ class Gateway:
     def _router(self) -> Router:
         return Router(
             catalogue=self._whole,
-            configured=tuple(self._lanes),
+            configured=tuple(self._limited),
             remedies={endpoint.name: endpoint.remedy for endpoint in self._endpoints},
             local=self._local.providers,
         )
@@ -124,23 +126,23 @@ class Gateway:
     async def _rounds(
         self, choice: ModelChoice, request: ChatRequest, listener: Listener
     ) -> ChatAnswer:
-        lane = self._lane(choice.provider)
+        limited = self._limited_provider(choice.provider)
         request = attrs.evolve(request, model=choice.model.name)
         parts: list[Assembly] = []
         for number in range(MOST_SEARCHES):
             part = await self._round(
-                lane,
+                limited,
                 attrs.evolve(request, idempotency_key=search_rounds.key_of_round(request, number)),
                 listener,
             )
             parts.append(part)
-            if not search_rounds.asks_for_own_search(part, lane.endpoint):
+            if not search_rounds.asks_for_own_search(part, limited.endpoint):
                 return search_rounds.without_keys(
-                    search_rounds.whole_answer(choice, lane.endpoint, parts), lane.keys
+                    search_rounds.whole_answer(choice, limited.endpoint, parts), limited.keys
                 )
             listener.stage("thinking", f"{request.model} searches the web")
             request = search_rounds.continued(request, part)
-        title = lane.endpoint.dialect.title
+        title = limited.endpoint.dialect.title
         raise bad_answer(
             title,
             f"{request.model} asked for more than {MOST_SEARCHES} web searches",
@@ -158,18 +160,17 @@ class Gateway:
         """Anything but chat: `await gateway.ask("kimi", lambda kimi: kimi.list_files(), caller)`.
 
         Under the provider's permits; tried again like a chat if it is `repeatable` (an upload is not). Cancelling closes the
-        request's socket; whether the provider acted on it stays unknown.
-        """
-        lane = self._lane(provider)
+        request's socket; whether the provider acted on it stays unknown."""
+        limited = self._limited_provider(provider)
         if not repeatable:
-            return await lane.once(request, listener)
+            return await limited.once(request, listener)
         breaker = self._breaker(provider)
-        guard = lane.guard(provider, breaker, self._random, listener)
-        return await guard.run(lambda _: lane.once(request, listener))
+        guard = limited.guard(provider, breaker, self._random, listener)
+        return await guard.run(lambda _: limited.once(request, listener))
 
     def account(self, provider: str) -> str:
         """What tells the provider's key from another; files belong to it. Raises: ServiceUnavailableError."""
-        return self._lane(provider).endpoint.account
+        return self._limited_provider(provider).endpoint.account
 
     def preview(self, request: ChatRequest) -> dict[str, Any]:
         """The body that GLM would be sent, configured or not; nothing is sent. Raises: NotFoundError, ArgumentError."""
@@ -180,18 +181,17 @@ class Gateway:
 
     def models(self) -> tuple[ModelInfo, ...]:
         """Those that a configured provider serves."""
-        return tuple(model for model in self._whole.models if model.provider in self._lanes)
+        return tuple(model for model in self._whole.models if model.provider in self._limited)
 
     def permits(self) -> dict[str, Permits]:
-        return {name: lane.turnstile.view() for name, lane in self._lanes.items()}
+        return {name: limited.adaptive_limit.view() for name, limited in self._limited.items()}
 
     def providers(self) -> tuple[dict[str, Any], ...]:
         """Plain facts about every provider there could be; what is wrong with it stands in `breakers` and `remedy`."""
         return tuple(self._facts(endpoint) for endpoint in self._endpoints)
 
     async def warm_up(self) -> None:
-        """Imports openai, builds the clients and refreshes Kimi's list of models. Failures are only logged. Cancelling leaves the
-        clients that are built; one that is being built is left to its thread."""
+        """Build the clients and refresh the models; failures are only logged. Cancelling leaves the clients that are built."""
         for service in self._services.values():
             try:
                 await service.wait_ready()
@@ -214,15 +214,14 @@ class Gateway:
             self._whole = self._local.added_to(self._catalogue)
 
     async def refresh_models(self) -> None:
-        """Ask local servers; and Kimi, whose models change every few weeks, for its list: new ones join the catalogue.
-        Cancelling leaves Kimi's as they were."""
+        """Ask local servers and Kimi for their lists: new models join the catalogue. Cancelling leaves Kimi's as they were."""
         await self.look_again()
-        lane = self._lanes.get("kimi")
-        if lane is None:
+        limited = self._limited.get("kimi")
+        if limited is None:
             return
         try:
             with trio.move_on_after(REFRESH_S):
-                offered = await lane.once(lambda kimi: kimi.list_models(), Deaf())
+                offered = await limited.once(lambda kimi: kimi.list_models(), Deaf())
                 self._catalogue = self._catalogue.with_models(described(offered, self._catalogue))
                 self._whole = self._local.added_to(self._catalogue)
         except ProviderError as error:
@@ -233,33 +232,35 @@ class Gateway:
         for service in self._services.values():
             await service.aclose()
 
-    def _add_lane(self, endpoint: Endpoint) -> None:
+    def _add_limited(self, endpoint: Endpoint) -> None:
         def describe(model: str) -> ModelInfo:
             return self._whole.find_at(endpoint.name, model) or unlisted(endpoint.name, model)
 
         service = Service(endpoint=endpoint)
         self._services[endpoint.name] = service
-        self._lanes[endpoint.name] = Lane(
+        self._limited[endpoint.name] = LimitedProvider(
             endpoint=endpoint,
             provider=self._connect(service, describe),
-            turnstile=Turnstile(configured=endpoint.max_inflight),
+            adaptive_limit=AdaptiveLimit(configured=endpoint.max_inflight),
             keys=self.keys,
         )
 
-    def _lane(self, provider: str) -> Lane:
-        lane = self._lanes.get(provider)
-        if lane is not None:
-            return lane
+    def _limited_provider(self, provider: str) -> LimitedProvider:
+        limited = self._limited.get(provider)
+        if limited is not None:
+            return limited
         remedies = [endpoint.remedy for endpoint in self._endpoints if endpoint.name == provider]
         what_to_do = remedies[0] if remedies else f"name it in {VARIABLE}"
         raise NotConfiguredError(
             f"{provider} is not configured: {what_to_do}", details={"provider": provider}
         )
 
-    async def _round(self, lane: Lane, request: ChatRequest, listener: Listener) -> Assembly:
-        name = f"{lane.endpoint.name}/{request.model}"
-        guard = lane.guard(name, self._breaker(name), self._random, listener)
-        return await Round(lane=lane, request=request, listener=listener).under(guard)
+    async def _round(
+        self, limited: LimitedProvider, request: ChatRequest, listener: Listener
+    ) -> Assembly:
+        name = f"{limited.endpoint.name}/{request.model}"
+        guard = limited.guard(name, self._breaker(name), self._random, listener)
+        return await Round(limited=limited, request=request, listener=listener).under(guard)
 
     def _breaker(self, name: str) -> Breaker:
         if len(self._breakers) >= MOST_BREAKERS and name not in self._breakers:
@@ -282,10 +283,8 @@ async def open_gateway(
     config: Config, *, simulator_url: str | None = None, environ: Mapping[str, str] = NO_KEYS
 ) -> AsyncGenerator[Gateway]:
     """The providers that the settings name; with `simulator_url` GLM and Kimi are that simulator.
-
     `environ` is looked at for the keys that EXAI_PROVIDERS_FILE names, besides `config.provider_keys`.
-    Raises: ArgumentError for a providers file that cannot be used. Leaving closes every connection;
-    cancelling does too, in CLOSE_S at most.
+    Raises: ArgumentError for a providers file that cannot be used. Leaving (cancelled too) closes all.
     """
     catalogue = load_catalogue()
     further = await read_further(config, catalogue, environ)

@@ -72,7 +72,7 @@ class Body:
 
         Going on reading in a cancelled scope is what unwinds the generators of three libraries in the right order.
         """
-        import httpx2  # noqa: PLC0415  # see the module's first lines
+        import httpx2
 
         with trio.CancelScope() as leaving, suppress(httpx2.HTTPError, httpx2.StreamError):
             if self._complete:
@@ -170,8 +170,8 @@ async def _send(
     clients: Clients, method: Method, path: str, content: Content, headers: Mapping[str, str]
 ) -> "httpx2.Response":
     """To `httpx2.Response` openai casts by handing over the very answer, unread."""
-    import httpx2  # noqa: PLC0415  # see the module's first lines
-    import openai  # noqa: PLC0415
+    import httpx2
+    import openai
 
     if isinstance(content, AsyncIterator):
         return await _send_form(clients, path, content, headers)
@@ -193,7 +193,7 @@ async def _send_form(
     clients: Clients, path: str, content: AsyncIterator[bytes], headers: Mapping[str, str]
 ) -> "httpx2.Response":
     """Past openai, which takes multipart bodies only as files that it reads in the event loop."""
-    import openai  # noqa: PLC0415  # see the module's first lines
+    import openai
 
     sdk, http = clients.sdk, clients.http
     signed = {**sdk.auth_headers, "Accept": "application/json", **headers}
@@ -209,7 +209,7 @@ async def _send_form(
 
 def _build_clients(endpoint: Endpoint) -> Clients:
     """Runs in a worker thread: 0.5 s of imports, and certificates to load."""
-    import httpx2  # noqa: PLC0415  # see the module's first lines
+    import httpx2
 
     try:
         timeout = httpx2.Timeout(None, connect=endpoint.limits.connect_s)  # the others are ours
@@ -239,7 +239,7 @@ def _certificates(endpoint: Endpoint) -> ssl.SSLContext | Literal[True]:
 def _build_sdk(
     endpoint: Endpoint, http: "httpx2.AsyncClient", timeout: "httpx2.Timeout"
 ) -> "openai.AsyncOpenAI":
-    import openai  # noqa: PLC0415  # see the module's first lines
+    import openai
 
     class Client(openai.AsyncOpenAI):
         """Sends these headers only, whatever OPENAI_… variables are about: they are not for this service."""
@@ -265,8 +265,8 @@ def _build_sdk(
 @contextmanager
 def _foreign_errors(endpoint: Endpoint) -> Generator[None]:
     """What openai and httpx2 raise, as ours. Their texts are not repeated where they could quote a header."""
-    import httpx2  # noqa: PLC0415  # see the module's first lines
-    import openai  # noqa: PLC0415
+    import httpx2
+    import openai
 
     try:
         yield
@@ -293,7 +293,7 @@ def _foreign_errors(endpoint: Endpoint) -> Generator[None]:
 
 
 def _broken(endpoint: Endpoint, cause: BaseException) -> ProviderNetworkError:
-    import httpx2  # noqa: PLC0415  # see the module's first lines
+    import httpx2
 
     if isinstance(cause, httpx2.ConnectError):
         return unreachable(endpoint, str(cause))

@@ -122,7 +122,7 @@ def unknown(*texts: Mapping[str, str]) -> Iterator[str]:
 
 
 def _nearest(name: str, known: list[str]) -> str:
-    from difflib import get_close_matches  # noqa: PLC0415  # needed only when something is misspelt
+    from difflib import get_close_matches  # needed only when something is misspelt
 
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""

@@ -59,7 +59,7 @@ def is_key(name: str) -> bool:
     return name.endswith(("_KEY", "_TOKEN")) and name not in _NAMES
 
 
-def _default(field: str) -> Any:  # noqa: ANN401  # whatever the field holds
+def _default(field: str) -> Any:
     return getattr(Config(), field)
 
 

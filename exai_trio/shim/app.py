@@ -1,9 +1,8 @@
 """The shim process: what an editor talks to.
 
-It is put together here, and nothing is decided here.
-The MCP server answers before anything that needs a daemon is even imported; the backend (relay and link) follows
-once the opening requests are answered. The process ends when its stdin does, when nobody reads its
-stdout, at a signal, or when its parent is gone, and for no other reason.
+It is put together here, and nothing is decided here. The MCP server answers before anything that needs a daemon is even
+imported; the backend (relay and link) follows once the opening requests are answered. The process ends when its stdin does,
+when nobody reads its stdout, at a signal, or when its parent is gone, and for no other reason.
 """
 
 import logging
@@ -164,7 +163,7 @@ class Shim:
         if self.relay is None:
             self._greeted.set()
             await self._ready.wait()
-        assert self.relay is not None  # noqa: S101  # that is what the event says
+        assert self.relay is not None
         return self.relay
 
     async def _build_tool_list(self) -> None:
@@ -266,7 +265,7 @@ def daemon_backend(shim: Shim) -> tuple["Relay", "Link"]:
     return made
 
 
-def _imported(name: str) -> Any:  # noqa: ANN401  # a module
+def _imported(name: str) -> Any:
     return import_module(f"exai_trio.{name}")
 
 

@@ -30,7 +30,7 @@ def to_daemon(
     dial = partial(websocket.connect, config.client_host, config.ws_port, limits)
     link = Link(config, relay, tool_list, dial, wait_room)
     if config.ws_autostart and config.loopback_only:
-        from .autostart import Starter, daemon_command  # noqa: PLC0415  # not needed by who starts no daemon
+        from .autostart import Starter, daemon_command  # not needed by who starts no daemon
 
         command = daemon_command(config)
         link.starter = starter = Starter(

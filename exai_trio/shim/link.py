@@ -1,7 +1,7 @@
 """The one connection to the daemon: made, proven, kept alive, and made again for ever.
 
-What a call is, `relay` knows.
-It is used once a ping has come back. When it ends, what waits stays in the relay; when the next is tried, `reconnect` says.
+What a call is, `relay` knows. It is used once a ping has come back. When it ends, what waits stays in the relay; when the next
+is tried, `reconnect` says.
 """
 
 import logging

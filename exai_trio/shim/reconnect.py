@@ -1,8 +1,7 @@
 """The time between two connections: how long it takes, what ends it early, and what those who wait are told.
 
-Who connects: `link`.
-A new request ends a pause. It does not end the rest of a storm: when connections come to nothing one after the other, a
-breaker lets some seconds pass before the next, whoever asks.
+Who connects: `link`. A new request ends a pause. It does not end the rest of a storm: when connections come to nothing one
+after the other, a breaker lets some seconds pass before the next, whoever asks.
 """
 
 import math

@@ -47,12 +47,12 @@ class ToolListCache:
         Where the settings leave no tool at all it is the whole profile: no editor is told of an empty list.
         """
         if not self.declares_at_once:
-            from exai_trio.tools.registry import Registry  # noqa: PLC0415  # heavy, and seldom needed
+            from exai_trio.tools.registry import Registry  # heavy, and seldom needed
 
             chosen = listing_of(Registry.from_config(self.config).listing())
             if chosen is not None:
                 return chosen
-        from exai_trio.tools.listing_cache import shipped  # noqa: PLC0415  # only needed without any other list
+        from exai_trio.tools.listing_cache import shipped  # only needed without any other list
 
         return listing_of(shipped(self.config.tool_profile))
 

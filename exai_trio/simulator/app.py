@@ -16,7 +16,7 @@ from exai_trio.wire.hosts import OurNames
 
 from .server.control_endpoints import Control, shown
 from .server.exchange import Exchange
-from .server.host_check import Gate
+from .server.host_check import HostCheck
 from .server.received_request import Endpoint
 from .server.side_endpoints import (
     GLM_BASE,
@@ -27,7 +27,7 @@ from .server.side_endpoints import (
     glm_nothing,
     kimi_nothing,
 )
-from .state import Desk, Visit
+from .state import SimulatorState, Visit
 
 DEFAULT_HOST = "127.0.0.1"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -49,19 +49,23 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     started = trio.current_time()
     with _writing(request_log, started) as write:
         listeners = await trio.open_tcp_listeners(port, host=host)
-        desk = Desk()
-        gate = Gate(_application(desk, started, write), names or OurNames.of(Config()))
-        site = HttpSite(gate)
-        desk.connections = site.open
+        simulator_state = SimulatorState()
+        checked = HostCheck(
+            _application(simulator_state, started, write), names or OurNames.of(Config())
+        )
+        site = HttpSite(checked)
+        simulator_state.connections = site.open
         await site.serve(listeners, task_status)
 
 
-def _application(desk: Desk, started: float, write: Callable[[Visit], None]) -> Starlette:
-    exchange = partial(Exchange, desk=desk, ended=write)
+def _application(
+    simulator_state: SimulatorState, started: float, write: Callable[[Visit], None]
+) -> Starlette:
+    exchange = partial(Exchange, simulator_state=simulator_state, ended=write)
     glm, kimi = partial(exchange, vendor="glm"), partial(exchange, vendor="kimi")
     return Starlette(
         routes=[
-            *Control(desk, started).routes(),
+            *Control(simulator_state, started).routes(),
             Mount(GLM_BASE, routes=_service(glm, GLM_OFFERS, glm_nothing)),
             Mount(KIMI_BASE, routes=_service(kimi, KIMI_OFFERS, kimi_nothing)),
         ]

@@ -59,16 +59,16 @@ def _usage_place(text: str) -> str:
 
 def _word(
     read: Callable[[str], object], default: object, bare: str = "", *, wrong: bool = True
-) -> Any:  # noqa: ANN401 - stands where attrs.field stands
+) -> Any:
     """A field of Fault. `bare` is what the word alone means; `wrong` marks what `times` ends."""
     return attrs.field(default=default, metadata={"read": read, "bare": bare, "wrong": wrong})
 
 
-def _shaping_flag() -> Any:  # noqa: ANN401 - stands where attrs.field stands
+def _shaping_flag() -> Any:
     return _word(_flag, default=False, bare="true", wrong=False)
 
 
-def _spoiling_flag() -> Any:  # noqa: ANN401 - stands where attrs.field stands
+def _spoiling_flag() -> Any:
     return _word(_flag, default=False, bare="true")
 
 

@@ -85,7 +85,7 @@ def _services() -> dict[str, Service]:
 
 
 @structs.define
-class Desk:
+class SimulatorState:
     """The whole state of one simulator."""
 
     log: deque[Visit] = attrs.field(factory=deque[Visit])
@@ -132,7 +132,7 @@ class Desk:
         self.forgotten += 1
 
     def forget_all(self) -> None:
-        """A clean desk; open requests stay open, numbers go on rising."""
+        """A clean simulator_state; open requests stay open, numbers go on rising."""
         self.log.clear()
         self.logged_bytes = 0
         self.forgotten = 0

@@ -1,8 +1,7 @@
 """One writer for many tasks: what waits while a batch is written becomes the next batch.
 
-No SQL and no database here.
-The writer is one thread for the life of its owner: a write wakes it, and the end of a batch wakes the loop once. The thread
-outlives its owner's cancellation just long enough to flush what was accepted.
+No SQL and no database here. The writer is one thread for the life of its owner: a write wakes it, and the end of a batch wakes
+the loop once. The thread outlives its owner's cancellation just long enough to flush what was accepted.
 """
 
 from collections.abc import AsyncGenerator, Callable, Sequence

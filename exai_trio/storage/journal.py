@@ -1,8 +1,7 @@
 """What the daemon asks of its journal: calls it has accepted and how they ended, kept over its own death.
 
-No SQL here.
-A call is kept until its outcome is acknowledged and swept, or for KEPT_S after its outcome and a grace; one that may be asked
-for by a handle is kept so long even if it is acknowledged.
+No SQL here. A call is kept until its outcome is acknowledged and swept, or for KEPT_S after its outcome and a grace; one that
+may be asked for by a handle is kept so long even if it is acknowledged.
 """
 
 from collections.abc import Mapping

@@ -15,7 +15,7 @@ BALLAST_BYTES: Final = 4 * 2**20  # the outcomes of the calls that run when the 
 
 
 @structs.define(eq=False)
-class Ballast:
+class SpaceReserve:
     """`spent` from the moment that its room was needed until there is room again for it and as much besides."""
 
     path: Path
@@ -46,7 +46,7 @@ class Ballast:
             self.spent = not self._is_there() and not self._take()
         except OSError as fault:
             if fault.errno not in {errno.ENOSPC, errno.EDQUOT}:
-                self.spent = False  # no ballast can be kept here at all; that alone refuses nobody
+                self.spent = False  # no reserve can be kept here at all; that alone refuses nobody
                 return False
             self.path.unlink(missing_ok=True)
             self.spent = True

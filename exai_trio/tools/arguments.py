@@ -45,7 +45,7 @@ def schema(tool: Tool) -> dict[str, Any]:
     return dict(schemas.of_class(tool.arguments, closed=not tool.extra_arguments_allowed))
 
 
-def parse(tool: Tool, arguments: Mapping[str, Any]) -> Any:  # noqa: ANN401 - an instance of the tool's own class
+def parse(tool: Tool, arguments: Mapping[str, Any]) -> Any:
     """An instance of `tool.arguments`.
 
     Raises: ArgumentError naming the field, the value and what is allowed.

@@ -15,7 +15,7 @@ from exai_trio.workspace.read import FileReader
 _HERE = frozenset({"", "."})  # the first root, where a tool takes that
 
 
-async def check(tool: Tool, arguments: Any, roots: tuple[Path, ...], files: FileReader) -> None:  # noqa: ANN401 - the tool's own class
+async def check(tool: Tool, arguments: Any, roots: tuple[Path, ...], files: FileReader) -> None:
     """Raises: ArgumentError, NotFoundError naming the argument. Cancelling leaves the look at the disk to its thread."""
     for field, use in tool.paths.items():
         named: str | tuple[str, ...] = getattr(arguments, field)
@@ -26,7 +26,7 @@ async def check(tool: Tool, arguments: Any, roots: tuple[Path, ...], files: File
                 await files.check(given, _use(tool, arguments, use), roots)
 
 
-def _use(tool: Tool, arguments: Any, use: PathUse) -> PathUse:  # noqa: ANN401 - the tool's own class
+def _use(tool: Tool, arguments: Any, use: PathUse) -> PathUse:
     """What an earlier step of an investigation named may be gone by now; the tool knows which that is."""
     is_continued = tool.kind == "workflow" and bool(arguments.continuation_id)
     return "inside" if is_continued else use

@@ -38,7 +38,7 @@ class _Http11(H11Protocol):
             await self._send_error_response(_NOT_SUPPORTED)
             await self.send(Closed())
 
-    async def _check_protocol(self, event: h11.Request) -> None:  # noqa: ASYNC124 - hypercorn's shape
+    async def _check_protocol(self, event: h11.Request) -> None:
         if event.http_version not in _VERSIONS:
             raise _OtherVersion
 

@@ -51,7 +51,7 @@ def made_token(path: Path, wanted: str = "") -> str:
         kept, text = False, ""
     if kept and (not wanted or text == wanted):
         return text
-    import secrets  # noqa: PLC0415  # clients make none
+    import secrets  # clients make none
 
     token = wanted or secrets.token_urlsafe(32)
     replace_private(path, f"{token}\n".encode())

@@ -163,7 +163,7 @@ def _read_leniently(frame: str | bytes) -> tuple[bool, dict[str, Any]]:
     """Whether it is JSON of a kind, as far as is looked; and its fields, or those at its beginning."""
     if len(frame) > _LENIENT:
         return True, dict[str, Any](outer_members(frame))
-    import json  # noqa: PLC0415 - 0.2 MiB that a shim without such frames need not hold
+    import json  # 0.2 MiB that a shim without such frames need not hold
 
     try:
         value: object = json.loads(frame)

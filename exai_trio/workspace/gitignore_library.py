@@ -87,8 +87,8 @@ def lines_of(content: bytes) -> list[str]:
 
 
 def _spec(content: bytes) -> _Spec:
-    from pathspec import GitIgnoreSpec  # noqa: PLC0415  # 25 ms that the shim need not wait for
-    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern  # noqa: PLC0415
+    from pathspec import GitIgnoreSpec  # 25 ms that the shim need not wait for
+    from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
     patterns: list[GitIgnoreSpecPattern] = []
     for line in lines_of(content):

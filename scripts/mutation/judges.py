@@ -60,9 +60,9 @@ def _test(tests: list[str]) -> int:
 def _simulate() -> int:
     """1 if a universe breaks a promise, or nothing is answered in it."""
     sys.path.insert(0, "tests/dst")
-    import logging  # noqa: PLC0415 - in the child, after the mutant is planted
+    import logging
 
-    from universe.run import simulate  # noqa: PLC0415 - as above
+    from universe.run import simulate
 
     logging.disable(logging.CRITICAL)
     for seed in range(_UNIVERSES):

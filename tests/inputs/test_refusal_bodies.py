@@ -176,7 +176,7 @@ def test_an_error_that_is_none(read, streams, provider, nothing):
 )
 def test_an_answer_that_was_stopped(read, streams, provider, reason):
     """Text that came is kept, with a notice; without text it is a refusal."""
-    from exai_trio.providers.answers.finish_reasons import notice_of  # noqa: PLC0415
+    from exai_trio.providers.answers.finish_reasons import notice_of
 
     found = read(
         streams.chunk({"content": "half an"}),

@@ -103,7 +103,7 @@ def test_any_mixture(read, streams, cuts, end, frames):
 
 def test_text_flows_with_single_line_ends(streams):
     """An event need not wait for the end of the stream where the empty lines are missing."""
-    from exai_trio.providers.answers.sse import EventReader  # noqa: PLC0415
+    from exai_trio.providers.answers.sse import EventReader
 
     reader = EventReader()
     body, datas = events(streams, FRAMES["one line end"])

@@ -12,7 +12,7 @@ KEY = {"Authorization": "Bearer simulated"}
 @pytest.fixture
 async def origin(nursery):
     """Where the simulator serves; it ends with the test."""
-    from exai_trio.simulator.app import serve  # noqa: PLC0415 - not for the tests without sockets
+    from exai_trio.simulator.app import serve
 
     return await nursery.start(partial(serve, "127.0.0.1", 0))
 

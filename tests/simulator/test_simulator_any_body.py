@@ -9,7 +9,7 @@ from exai_trio.simulator.chat.completions import glm_chat, kimi_chat
 from exai_trio.simulator.server.exchange import reply
 from exai_trio.simulator.server.response_script import End, Start
 from exai_trio.simulator.server.side_endpoints import GLM_OFFERS, KIMI_OFFERS
-from exai_trio.simulator.state import Desk, Visit
+from exai_trio.simulator.state import SimulatorState, Visit
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8)
 NAMES = st.sampled_from([
@@ -41,14 +41,14 @@ MESSAGES = st.lists(
 
 
 def answered(vendor, endpoint, raw):
-    desk = Desk()
+    simulator_state = SimulatorState()
     visit = Visit(
         number=1, vendor=vendor, method="POST", path="/x", query="", headers={}, at=0.0
     )  # fmt: skip
-    desk.enter(visit)
+    simulator_state.enter(visit)
     scope = {"headers": [(b"authorization", b"Bearer k")], "path_params": {"file_id": "x", "formula": "x"}}  # fmt: skip
-    steps = list(reply(desk, visit, endpoint, scope, raw))
-    return desk.crashes, steps
+    steps = list(reply(simulator_state, visit, endpoint, scope, raw))
+    return simulator_state.crashes, steps
 
 
 @pytest.mark.parametrize(("vendor", "endpoint"), [("glm", glm_chat), ("kimi", kimi_chat)])

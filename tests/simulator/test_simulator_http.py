@@ -149,7 +149,7 @@ async def test_bad_control_is_refused(http, asked):
 
 
 async def test_reset_forgets_everything(http):
-    """A reset gives a clean desk."""
+    """A reset gives a clean simulator_state."""
     await http.post("/_control", json={"fault": {"status": 500}, "limit": 1, "requests": 9})
     await http.get(f"{KIMI}/models")
     await http.request("DELETE", "/_control")

@@ -10,7 +10,7 @@ from exai_trio.storage.append_log.journal import LoggedJournal
 from exai_trio.storage.append_log.segments import Segments
 from exai_trio.storage.group_commit import Write
 from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.space_reserve import SpaceReserve
 
 _SECTOR = 512
 
@@ -117,7 +117,7 @@ class AtOnce:
 
 
 @attrs.define(eq=False)
-class NoRoom(Ballast):
+class NoRoom(SpaceReserve):
     """Nothing is held back."""
 
     def spend(self):

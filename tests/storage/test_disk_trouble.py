@@ -15,7 +15,7 @@ import pytest
 from kept_calls import call, outcome
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, NotKept, NotOurs, Unreadable
 from exai_trio.storage.sqlite.quarantine import marker, note
 from exai_trio.storage.sqlite.store import open_sqlite
@@ -23,25 +23,25 @@ from exai_trio.storage.sqlite.store import open_sqlite
 pytestmark = pytest.mark.real
 
 
-def test_the_ballast_takes_its_room_once(tmp_path):
+def test_the_reserve_takes_its_room_once(tmp_path):
     """It is there, private, and of its size; a second time changes nothing."""
-    ballast = Ballast(tmp_path / "ballast", size=100_000)
+    reserve = SpaceReserve(tmp_path / "ballast", size=100_000)
 
-    assert ballast.restore()
-    assert ballast.restore()
-    assert (100_000, 0o600) == (ballast.path.stat().st_size, ballast.path.stat().st_mode & 0o777)
-    assert not ballast.spent
+    assert reserve.restore()
+    assert reserve.restore()
+    assert (100_000, 0o600) == (reserve.path.stat().st_size, reserve.path.stat().st_mode & 0o777)
+    assert not reserve.spent
 
 
-def test_the_ballast_can_be_spent_once(tmp_path):
+def test_the_reserve_can_be_spent_once(tmp_path):
     """The second time there is nothing to give back; then it is restored."""
-    ballast = Ballast(tmp_path / "ballast", size=100_000)
-    ballast.restore()
+    reserve = SpaceReserve(tmp_path / "ballast", size=100_000)
+    reserve.restore()
 
-    assert [True, False] == [ballast.spend(), ballast.spend()]
-    assert ballast.spent
-    assert ballast.restore()
-    assert not ballast.spent
+    assert [True, False] == [reserve.spend(), reserve.spend()]
+    assert reserve.spent
+    assert reserve.restore()
+    assert not reserve.spent
 
 
 @attrs.frozen
@@ -52,69 +52,69 @@ class Room:
     f_frsize: int = 1000
 
 
-def test_a_ballast_that_does_not_fit_is_not_taken(tmp_path, monkeypatch):
+def test_a_reserve_that_does_not_fit_is_not_taken(tmp_path, monkeypatch):
     """There must be room for twice as much, or the next write would be the one that fails."""
-    ballast = Ballast(tmp_path / "ballast", size=100_000)
+    reserve = SpaceReserve(tmp_path / "ballast", size=100_000)
 
     monkeypatch.setattr(os, "statvfs", lambda _: Room(199))
-    assert not ballast.restore()
-    assert ballast.spent
-    assert not ballast.path.exists()
+    assert not reserve.restore()
+    assert reserve.spent
+    assert not reserve.path.exists()
 
     monkeypatch.setattr(os, "statvfs", lambda _: Room(200))
-    assert ballast.restore()
-    assert not ballast.spent
+    assert reserve.restore()
+    assert not reserve.spent
 
 
-def test_a_ballast_of_another_size_is_taken_again(tmp_path):
+def test_a_reserve_of_another_size_is_taken_again(tmp_path):
     """An older version's, or one that a full disk cut short."""
-    ballast = Ballast(tmp_path / "ballast", size=10_000)
-    ballast.path.write_bytes(b"short")
+    reserve = SpaceReserve(tmp_path / "ballast", size=10_000)
+    reserve.path.write_bytes(b"short")
 
-    assert ballast.restore()
-    assert 10_000 == ballast.path.stat().st_size
+    assert reserve.restore()
+    assert 10_000 == reserve.path.stat().st_size
 
 
-def test_a_ballast_that_is_there_needs_no_more_room(tmp_path, monkeypatch):
+def test_a_reserve_that_is_there_needs_no_more_room(tmp_path, monkeypatch):
     """A disk that has filled up since does not take it away."""
-    ballast = Ballast(tmp_path / "ballast", size=10_000)
-    ballast.restore()
+    reserve = SpaceReserve(tmp_path / "ballast", size=10_000)
+    reserve.restore()
     full = SimpleNamespace(f_bavail=0, f_frsize=4096)
     monkeypatch.setattr(os, "statvfs", lambda _: full)
 
-    assert ballast.restore()
-    assert not ballast.spent
+    assert reserve.restore()
+    assert not reserve.spent
 
 
-def test_a_ballast_that_did_not_fit_leaves_nothing_behind(tmp_path, monkeypatch):
+def test_a_reserve_that_did_not_fit_leaves_nothing_behind(tmp_path, monkeypatch):
     """The room that it got until then is for others."""
 
     def no_room(*_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(os, "posix_fallocate", no_room)
-    ballast = Ballast(tmp_path / "ballast", size=10_000)
+    reserve = SpaceReserve(tmp_path / "ballast", size=10_000)
 
-    assert not ballast.restore()
-    assert ballast.spent
+    assert not reserve.restore()
+    assert reserve.spent
     assert [] == list(tmp_path.iterdir())
 
 
-def test_where_no_ballast_can_be_kept_nobody_is_refused(tmp_path):
-    """A directory that is gone is another trouble than a full disk, also if the ballast was spent on one before."""
-    ballast = Ballast(tmp_path / "gone" / "ballast", spent=True)
+def test_where_no_reserve_can_be_kept_nobody_is_refused(tmp_path):
+    """A directory that is gone is another trouble than a full disk, also if the reserve was spent on one before."""
+    reserve = SpaceReserve(tmp_path / "gone" / "ballast", spent=True)
 
-    assert not ballast.restore()
-    assert not ballast.spent
+    assert not reserve.restore()
+    assert not reserve.spent
 
 
-async def test_on_a_full_disk_the_ballast_makes_room_for_outcomes(tmp_path, monkeypatch):
+async def test_on_a_full_disk_the_reserve_makes_room_for_outcomes(tmp_path, monkeypatch):
     """The write that met the full disk succeeds; new calls are refused until there is room again, outcomes are kept."""
     async with open_sqlite(tmp_path / "exai.db") as store:
         journal = store.journal()
         await journal.accept(call())
         writer = await store._writer.write(lambda connection: connection)
-        monkeypatch.setattr(store._writing.ballast.__class__, "spend", _lifting(writer))
+        monkeypatch.setattr(store._writing.reserve.__class__, "spend", _lifting(writer))
         await store._writer.write(_no_more_pages)
         await journal.finish("s", "1", outcome(200_000))
         full = store.is_full
@@ -135,16 +135,16 @@ def _no_more_pages(connection):
 
 
 def _lifting(connection):
-    def spend(ballast):
+    def spend(reserve):
         connection.execute("PRAGMA max_page_count = 1000000").fetchone()
-        first = not ballast.spent
-        ballast.spent = True
+        first = not reserve.spent
+        reserve.spent = True
         return first
 
     return spend
 
 
-async def test_when_even_the_ballast_is_spent_the_write_fails(tmp_path):
+async def test_when_even_the_reserve_is_spent_the_write_fails(tmp_path):
     """As a StorageError that says so; what was kept before can still be read."""
     async with open_sqlite(tmp_path / "exai.db") as store:
         journal = store.journal()

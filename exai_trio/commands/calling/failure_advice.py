@@ -17,7 +17,7 @@ def silent(_fault: Fault) -> str:
 
 def advice(fault: Fault, *, words: tuple[str, ...]) -> str:
     """What to type instead of these words; "" if nothing helps."""
-    from exai_trio.commands.usage.advice import for_failure  # noqa: PLC0415  # only when something failed
+    from exai_trio.commands.usage.advice import for_failure  # only when something failed
 
     details = {} if fault.details is UNSET else fault.details
     return for_failure(fault.code, details, words)

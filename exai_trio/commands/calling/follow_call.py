@@ -243,7 +243,7 @@ async def _schema(client: Client, tool: str) -> key_value.Schema | None:
 
 def _unlisted(name: str) -> key_value.Schema | None:
     """The schema of a tool that the profile hides, or that is called by the name that an editor gives it."""
-    from exai_trio.tools import arguments, registry  # noqa: PLC0415  # 0.1 s, for those who call such a tool
+    from exai_trio.tools import arguments, registry  # 0.1 s, for those who call such a tool
 
     try:
         return arguments.schema(registry.Registry(tools=registry.BUILT_IN).get(name))

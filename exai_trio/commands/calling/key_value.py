@@ -70,7 +70,7 @@ def _content(key: str, path: str, read: Read) -> str:
         ) from fault
 
 
-def _typed(key: str, text: str, schema: Schema) -> Any:  # noqa: ANN401  # JSON
+def _typed(key: str, text: str, schema: Schema) -> Any:
     kinds = _kinds(schema)
     if "boolean" in kinds and text.lower() in _SWITCH:
         return _SWITCH[text.lower()]
@@ -113,12 +113,12 @@ def _kind(value: object) -> str:
     return _KIND_OF[type(value)]
 
 
-def _guessed(text: str) -> Any:  # noqa: ANN401  # JSON
+def _guessed(text: str) -> Any:
     value, is_json = _json(text)
     return value if is_json else text
 
 
-def _joined(before: Any, value: Any) -> list[Any]:  # noqa: ANN401  # JSON
+def _joined(before: Any, value: Any) -> list[Any]:
     return [
         *(before if isinstance(before, list) else [before]),
         *(value if isinstance(value, list) else [value]),

@@ -39,7 +39,7 @@ def sheet_for(console: Console) -> Sheet:
     """What fits the terminal, or the pipe."""
     if not console.look.drawn:
         return PlainSheet(console)
-    from exai_trio.commands.terminal.markdown_screen import MarkdownScreen  # noqa: PLC0415  # rich takes its time
+    from exai_trio.commands.terminal.markdown_screen import MarkdownScreen  # rich takes its time
 
     return MarkdownScreen(console.draw, console.columns, console.look)
 

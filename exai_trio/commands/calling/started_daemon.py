@@ -19,7 +19,7 @@ async def ensure(config: Config, console: Console) -> None:
 
     Cancelling leaves a daemon that was started running.
     """
-    from exai_trio.shim.autostart import Starter, daemon_command  # noqa: PLC0415  # where none runs, which is seldom
+    from exai_trio.shim.autostart import Starter, daemon_command  # where none runs, which is seldom
 
     starter = Starter(
         config.client_host, config.ws_port, config.state, daemon_command(config), config.drain_s

@@ -1,4 +1,7 @@
-"""What `exai doctor` looks at: small functions, each giving what it found and what to do. Printing is `doctor`."""
+"""What `exai doctor` looks at: small functions, each giving what it found and what to do.
+
+Printing is `doctor`.
+"""
 
 import os
 import shutil

@@ -1,4 +1,7 @@
-"""`exai doctor`: looks at everything once, then says what is wrong and how to mend it. The judging is in `checks`."""
+"""`exai doctor`: looks at everything once, then says what is wrong and how to mend it.
+
+The judging is in `checks`.
+"""
 
 import json
 from contextlib import suppress

@@ -1,4 +1,7 @@
-"""What `exai doctor` has seen, and what it found there. Looking is `doctor`, judging is `checks`."""
+"""What `exai doctor` has seen, and what it found there.
+
+Looking is `doctor`, judging is `checks`.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime

@@ -1,4 +1,7 @@
-"""Lines of the logs: the newest ones, and those about an id that an error names, in older files too. Blocking."""
+"""Lines of the logs: the newest ones, and those about an id that an error names, in older files too.
+
+Blocking.
+"""
 
 import json
 import re

@@ -1,4 +1,7 @@
-"""Who listens on a port of this machine: by the system's tables where they tell, else by what answers there. Blocking."""
+"""Who listens on a port of this machine: by the system's tables where they tell, else by what answers there.
+
+Blocking.
+"""
 
 import http.client
 import os

@@ -70,7 +70,7 @@ class _Tail:
     def skip(self) -> None:
         """What is there now is known."""
         if self._opened():
-            assert self._file is not None  # noqa: S101  # it was opened
+            assert self._file is not None
             self._file.seek(0, os.SEEK_END)
 
     def lines(self) -> list[str]:

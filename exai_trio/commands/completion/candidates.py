@@ -1,5 +1,7 @@
-"""What could stand at a place of the command line: tools, their arguments, models, conversations. Read from files: no daemon
-is asked, since whoever presses TAB waits."""
+"""What could stand at a place of the command line: tools, their arguments, models, conversations.
+
+Read from files: no daemon is asked, since whoever presses TAB waits.
+"""
 
 import json
 import tomllib

@@ -1,4 +1,7 @@
-"""Answers a shell that asks what could stand where TAB was pressed. argcomplete speaks with the shells."""
+"""Answers a shell that asks what could stand where TAB was pressed.
+
+argcomplete speaks with the shells.
+"""
 
 from argparse import Action, Namespace
 from collections.abc import Callable, Iterator
@@ -9,7 +12,7 @@ import argcomplete
 from exai_trio import structs
 from exai_trio.commands.calling import shell_paths
 from exai_trio.commands.completion import candidates
-from exai_trio.commands.usage.parsing import Parser
+from exai_trio.commands.usage.parser import Parser
 from exai_trio.config import Config
 
 Settings = Callable[[], Config]
@@ -50,22 +53,22 @@ def _actions(parser: Parser, command: str = "") -> Iterator[tuple[str, Action]]:
 class _Completers:
     _settings: Settings
 
-    def tools(self, **_: Any) -> list[str]:  # noqa: ANN401  # argcomplete's
+    def tools(self, **_: Any) -> list[str]:
         return candidates.tools()
 
-    def models(self, **_: Any) -> list[str]:  # noqa: ANN401  # as above
+    def models(self, **_: Any) -> list[str]:
         return candidates.models(self._settings().providers_file)
 
-    def threads(self, **_: Any) -> list[str]:  # noqa: ANN401  # as above
-        from exai_trio.storage.sqlite import thread_ids  # noqa: PLC0415  # only for these
-        from exai_trio.system.clock import unix_now  # noqa: PLC0415  # as above
+    def threads(self, **_: Any) -> list[str]:
+        from exai_trio.storage.sqlite import thread_ids  # only for these
+        from exai_trio.system.clock import unix_now
 
         return thread_ids.newest(self._settings().state / "exai.db", unix_now())
 
-    def paths(self, prefix: str, **_: Any) -> list[str]:  # noqa: ANN401  # as above
+    def paths(self, prefix: str, **_: Any) -> list[str]:
         return candidates.paths(prefix)
 
-    def arguments(self, prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:  # noqa: ANN401  # as above
+    def arguments(self, prefix: str, parsed_args: Namespace, **_: Any) -> list[str]:
         key, equals, text = prefix.partition("=")
         if equals and key in shell_paths.PATHS:
             return [f"{key}={path}" for path in candidates.paths(text)]

@@ -24,7 +24,7 @@ def is_running(config: Config) -> bool:
 
 
 async def pid(config: Config) -> int:
-    """Raises ServiceUnavailableError if it is not known, or some other process has it by now."""
+    """Raises ServiceUnavailableError if it is not known, or some other process has it by now. Cancelling changes nothing."""
     file = config.logs / "ws_daemon.pid"
     found: int | None = None
     with trio.move_on_after(_BEGIN_S):  # noqa: ASYNC912 - returns or sleeps

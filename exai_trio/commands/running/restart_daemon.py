@@ -43,7 +43,7 @@ async def run(config: Config, console: Console, *, dial: Dial = connect) -> int:
     return DONE
 
 
-def _check(report: Any, config: Config) -> None:  # noqa: ANN401  # HealthReport
+def _check(report: Any, config: Config) -> None:
     lacking = list(_lacking(report.health, config))
     if lacking:
         raise ServiceUnavailableError(

@@ -24,7 +24,7 @@ _OTHERS: Final = 0o077
 def main(started: Started) -> int:
     """Prints also what is at fault: that is when one looks."""
     if started.arguments.action:
-        from exai_trio.commands.setup import change_config  # noqa: PLC0415  # for those who change something
+        from exai_trio.commands.setup import change_config  # for those who change something
 
         return change_config.main(started)
     machine = machine_of(started)

@@ -1,4 +1,7 @@
-"""Draws Markdown on a terminal, block by block, as it arrives. What a block is, `markdown_blocks` says."""
+"""Draws Markdown on a terminal, block by block, as it arrives.
+
+What a block is, `markdown_blocks` says.
+"""
 
 import io
 import re

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 def cells(text: str) -> int:
     if text.isascii():
         return len(text)
-    from rich.cells import cell_len  # noqa: PLC0415  # only for who writes more than ASCII
+    from rich.cells import cell_len  # only for who writes more than ASCII
 
     return cell_len(text)
 

@@ -1,4 +1,7 @@
-"""The command line that is right where one that could be understood has failed. What cannot even be understood is `repair`'s."""
+"""The command line that is right where one that could be understood has failed.
+
+What cannot even be understood is `repair`'s.
+"""
 
 import shlex
 from collections.abc import Mapping, Sequence

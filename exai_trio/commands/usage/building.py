@@ -5,7 +5,7 @@ from collections.abc import Callable
 from math import isfinite
 from typing import Protocol, cast
 
-from exai_trio.commands.usage.parsing import Parser
+from exai_trio.commands.usage.parser import Parser
 from exai_trio.settings.values import Place, host
 
 

@@ -1,7 +1,7 @@
 """What `exai ask` and `exai call` take."""
 
 from exai_trio.commands.usage.building import Commands, command, place, seconds, text
-from exai_trio.commands.usage.parsing import Parser
+from exai_trio.commands.usage.parser import Parser
 
 
 def ask(commands: Commands) -> None:

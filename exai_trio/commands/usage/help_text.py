@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from exai_trio.commands.console import Console
-from exai_trio.commands.usage.parsing import Parser
+from exai_trio.commands.usage.parser import Parser
 
 _WIDEST: Final = 100  # longer lines are hard to read
 _NARROWEST: Final = 30
@@ -31,8 +31,8 @@ def plain(parser: Parser, width: int) -> str:
 
 
 def _coloured(parser: Parser, width: int) -> str:
-    from rich.console import Console as Screen  # noqa: PLC0415  # for a terminal alone
-    from rich_argparse import RichHelpFormatter  # noqa: PLC0415  # as above
+    from rich.console import Console as Screen  # for a terminal alone
+    from rich_argparse import RichHelpFormatter
 
     screen = Screen(width=width, force_terminal=True, color_system="standard", _environ={})
 

@@ -1,7 +1,7 @@
 """What the commands take that say what is there and how it does."""
 
 from exai_trio.commands.usage.building import Commands, command, count, place, text
-from exai_trio.commands.usage.parsing import Parser
+from exai_trio.commands.usage.parser import Parser
 
 
 def tools(commands: Commands) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-from exai_trio.commands.usage.parsing import UNKNOWN, HelpWanted, Parser, UsageFault, VersionWanted
+from exai_trio.commands.usage.parser import UNKNOWN, HelpWanted, Parser, UsageFault, VersionWanted
 
 _MOST_MISTAKES: Final = 6
 _NEAR: Final = 0.5

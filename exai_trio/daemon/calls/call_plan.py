@@ -48,5 +48,5 @@ def impossible(request: CallTool, why_not: ExaiError) -> Plan:
     return Plan(tool=tool, why_not=why_not)
 
 
-async def _never(_arguments: object, _caller: Caller, _services: Services) -> Answer:  # noqa: ASYNC124 - a tool's form
+async def _never(_arguments: object, _caller: Caller, _services: Services) -> Answer:
     raise NotImplementedError

@@ -76,7 +76,7 @@ class _Permit:
         call.waits.permit = call.elapsed
         call.stage("running", "")
 
-    async def __aexit__(self, *_raised: object) -> None:  # noqa: ASYNC124 - giving back never waits
+    async def __aexit__(self, *_raised: object) -> None:
         self.call.environment.permits.release()
 
 

@@ -130,7 +130,7 @@ class Calls:
                     self._detach(call)
 
     def _detach(self, call: Call) -> None:
-        assert self._nursery is not None and isinstance(call.recipient, SessionCalls)  # noqa: S101, PT018 - it is RUNNING
+        assert self._nursery is not None and isinstance(call.recipient, SessionCalls)  # noqa: PT018 - it is RUNNING
         self._nursery.start_soon(detach(call, call.recipient, self.detached))
 
 

@@ -36,7 +36,7 @@ def work_for(
     call: Call, left: UnfinishedCall, journal: CallJournal | None, predecessor: OtherDaemon | None
 ) -> Work:
     """What is to be done to have the outcome of such a call, which takes up what is left of it."""
-    assert journal is not None  # noqa: S101 - it has told of this call
+    assert journal is not None
     call.timeout, call.attempt, call.accepted_at = left.timeout, left.attempts, left.at
     there = predecessor.find(journal.session, key_of(call.wire_id)) if predecessor else None
     if there is not None:

@@ -43,6 +43,9 @@ class SessionCalls:
     is_settled: bool = attrs.field(default=True, init=False)
     _change: Change = attrs.field(factory=Change)
 
+    def __repr__(self) -> str:
+        return f"<SessionCalls {'kept' if self.is_kept else 'not kept'} calls={len(self.table)}>"
+
     @property
     def journalled_as(self) -> str | None:
         return self.journal.session if self.journal else None

@@ -112,7 +112,7 @@ class Tokens:
         return Identity(f"jwt:{subject}", ends=float(min(ends, _END_OF_TIME)))
 
     def _claims(self, encoded: str) -> dict[str, Any]:
-        import jwt  # noqa: PLC0415 - 60 ms that a daemon without JWT need not spend
+        import jwt  # 60 ms that a daemon without JWT need not spend
 
         try:
             return jwt.decode(

@@ -26,6 +26,9 @@ class HoldQueue:
     kept: int = 0
     _waiting: list[Held] = attrs.field(factory=list[Held])  # an empty deque has 600 bytes
 
+    def __repr__(self) -> str:
+        return f"<HoldQueue waiting={len(self._waiting)} kept={self.kept}>"
+
     def __len__(self) -> int:
         return len(self._waiting)
 

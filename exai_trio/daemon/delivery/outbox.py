@@ -48,6 +48,10 @@ class Outbox:
     _filled: Change = attrs.field(factory=Change)
     _emptied: Change = attrs.field(factory=Change)
 
+    def __repr__(self) -> str:
+        state = "expelled" if self._is_expelled else "closed" if self.farewell else "open"
+        return f"<Outbox {state} frames={len(self._frames)} bytes={self._bytes}>"
+
     def put(self, frame: str) -> None:
         if self._is_expelled:
             return

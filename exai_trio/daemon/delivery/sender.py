@@ -15,14 +15,18 @@ _MOST_BEHIND = 1_000  # droppable frames that wait behind a slow disk
 
 @structs.define(eq=False)
 class Sender:
-    """`outbox` is of the connection that is there now, whose client takes frames of `max_frame` bytes. A frame that must first be on disk is held, and what is numbered
-    after it waits behind it."""
+    """`outbox` is of the connection that is there now, whose client takes frames of `max_frame` bytes. A frame that must first be
+    on disk is held, and what is numbered after it waits behind it."""
 
     rules: SessionRules
     outbox: Outbox | None = None
     max_frame: int = 32 * 2**20
     _queue: HoldQueue = attrs.field(factory=HoldQueue)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
+
+    def __repr__(self) -> str:
+        state = "connected" if self.outbox else "away"
+        return f"<Sender {state} last_seq={self.rules.last_seq} waiting={len(self._queue)}>"
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""

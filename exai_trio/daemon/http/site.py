@@ -55,7 +55,7 @@ def _app(routes: list[Route], names: OurNames, tokens: Tokens) -> Starlette:
 
 
 def _route(path: str, respond: Callable[[], Response]) -> Route:
-    async def answer(_request: Request) -> Response:  # noqa: ASYNC124 - starlette runs what is not async in a thread
+    async def answer(_request: Request) -> Response:
         return respond()
 
     return Route(path, answer)

@@ -92,7 +92,7 @@ class Sessions:
         try:
             known, wanted = await self._wanted(principal, wanted)
         except StorageError as fault:
-            log.error("session not read", extra={"fault": fault.message})  # noqa: TRY400 - the fault says it all
+            log.error("session not read", extra={"fault": fault.message})
             if hello.last_seq and self._is_patient(wanted or ""):
                 raise
             known = wanted = None  # under its own name it would be taken for what is there
@@ -218,7 +218,7 @@ class Sessions:
             try:
                 await self.context.journal.number_from(session.id, session.rules.last_seq)
             except StorageError as fault:
-                log.error("numbers not journalled", extra={"fault": fault.message})  # noqa: TRY400 - as above
+                log.error("numbers not journalled", extra={"fault": fault.message})
 
     async def note_acks(self) -> None:
         """Tell the journal what the clients have acknowledged since the last time. Raises StorageError. Cancelled, it tells

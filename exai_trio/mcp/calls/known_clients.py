@@ -1,7 +1,7 @@
 """How long clients wait for a tool before they give it up, as far as it is known.
 
-Data; what follows from it, `client_timeouts` says.
-A row that is out of date costs its users answers: look at the newest source before changing one, and write down when and where.
+Data; what follows from it, `client_timeouts` says. A row that is out of date costs its users answers: look at the newest
+source before changing one, and write down when and where.
 """
 
 import math

@@ -74,7 +74,7 @@ class LargeResults:
         return cut
 
 
-def _cut(value: object, note: str) -> Any:  # noqa: ANN401  # JSON in, JSON out
+def _cut(value: object, note: str) -> Any:
     if isinstance(value, str) and len(value) > _HEAD:
         return f"{note}\n{value[:_HEAD]}"
     if isinstance(value, dict):

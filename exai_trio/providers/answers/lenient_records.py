@@ -25,7 +25,7 @@ class Unreadable(ValueError):
     """A field that is needed is not what it should be; the text is its name."""
 
 
-def needed() -> Any:  # noqa: ANN401 - as attrs.field, which stands for a value of any type
+def needed() -> Any:
     """A field that may be missing or null, but of no other type than it should be."""
     return attrs.field(default=None, metadata=NEEDED)
 
@@ -92,7 +92,7 @@ def _read_field(
             lost.append(field.name)
 
 
-def _as(kind: Any, given: object, lost: list[str]) -> object:  # noqa: ANN401 - any annotation
+def _as(kind: Any, given: object, lost: list[str]) -> object:
     origin = get_origin(kind)
     if kind is Any:
         return given
@@ -118,7 +118,7 @@ def _as_one_of(kinds: tuple[Any, ...], given: object, lost: list[str]) -> object
     raise Unreadable(str(kinds))
 
 
-def _as_list(kind: Any, given: object, lost: list[str]) -> list[object]:  # noqa: ANN401
+def _as_list(kind: Any, given: object, lost: list[str]) -> list[object]:
     """Those that can be read; if there are some and none can, it is no such list."""
     if not given:
         return []

@@ -112,7 +112,7 @@ class AnswerReader:
         return begun
 
     def _gather(self, piece: bytes) -> None:
-        assert self._whole is not None  # noqa: S101  # for the type checkers: only called when it is there
+        assert self._whole is not None
         self._whole += piece
         if len(self._whole) > LARGEST_BODY:
             raise self._bad("the answer does not end", "too_large")

@@ -1,7 +1,7 @@
 """The calls of one client on their way to a daemon and back, whichever connection there is.
 
-Who connects: `link`.
-One step for each thing that happens, no I/O and no clock of its own. What a client is told, `mcp.calls.bridge` knows.
+Who connects: `link`. One step for each thing that happens, no I/O and no clock of its own. What a client is told,
+`mcp.calls.bridge` knows.
 """
 
 import os

@@ -23,7 +23,7 @@ def glm_chat(ask: Ask) -> Iterator[Step]:
     prompt = _prompt(ask, GLM_UNKNOWN)
     check_glm(prompt)
     _check_limit(ask)
-    twin = ask.desk.twin(ask.visit, str(ask.body.get("request_id") or ""))
+    twin = ask.simulator_state.twin(ask.visit, str(ask.body.get("request_id") or ""))
     if twin is not None:
         raise Refused(glm_refusal("1231", what=str(ask.body["request_id"])))
     around = Circumstances(
@@ -79,6 +79,6 @@ def _error(ask: Ask, vendor: Vendor) -> dict[str, object]:
 def _check_limit(ask: Ask) -> None:
     """A test can set how many chats run at once; one more is refused at once, not queued."""
     limit = ask.service.limit
-    if limit is None or ask.desk.open_chats(ask.vendor) <= limit:
+    if limit is None or ask.simulator_state.open_chats(ask.vendor) <= limit:
         return
     raise Refused(glm_refusal("1302") if ask.vendor == "glm" else kimi_refusal("concurrency"))

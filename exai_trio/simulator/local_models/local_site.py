@@ -18,7 +18,7 @@ from exai_trio.transport.http_site import HttpSite
 from exai_trio.wire.hosts import OurNames
 
 from ..json_fields import an_object
-from ..server.host_check import Gate
+from ..server.host_check import HostCheck
 from .local_chat import reply
 from .server_bodies import LocalServer, no_key, nothing_there, openai_list, own_answers
 
@@ -46,7 +46,7 @@ async def serve_local(  # noqa: ASYNC128 - hands task_status on
     app = Starlette(
         routes=[Route("/{path:path}", _endpoint(server, seen or Seen()), methods=METHODS)]
     )
-    await HttpSite(Gate(app, OurNames.of(Config()))).serve(listeners, task_status)
+    await HttpSite(HostCheck(app, OurNames.of(Config()))).serve(listeners, task_status)
 
 
 def _endpoint(server: LocalServer, seen: Seen) -> Callable[[Request], object]:

@@ -12,16 +12,16 @@ from exai_trio import structs
 
 from ..faults import BadDirectiveError, fault_from, words_of
 from ..json_fields import a_number, a_text, an_object
-from ..state import Armed, Desk, Visit
+from ..state import Armed, SimulatorState, Visit
 
 _KNOWN = frozenset({"provider", "requests", "path", "fault", "directive", "limit"})
 
 
 @structs.frozen
 class Control:
-    """The endpoints over one desk. A request that is cancelled before its body has come changes nothing."""
+    """The endpoints over one simulator_state. A request that is cancelled before its body has come changes nothing."""
 
-    desk: Desk
+    simulator_state: SimulatorState
     started: float
 
     def routes(self) -> list[Route]:
@@ -41,7 +41,7 @@ class Control:
             return JSONResponse({"error": str(error)}, status_code=400)
         if not armed:
             return JSONResponse({"error": "too many faults are armed"}, status_code=409)
-        return JSONResponse({"armed": len(self.desk.armed)})
+        return JSONResponse({"armed": len(self.simulator_state.armed)})
 
     def _obey(self, asked: dict[str, Any]) -> bool:
         unknown = sorted(asked.keys() - _KNOWN)
@@ -51,7 +51,7 @@ class Control:
         if "limit" in asked:
             limit = a_number(asked["limit"])
             for name in (provider,) if provider else ("glm", "kimi"):
-                self.desk.services[name].limit = None if limit is None else int(limit)
+                self.simulator_state.services[name].limit = None if limit is None else int(limit)
         if "fault" not in asked and "directive" not in asked:
             return True
         words = an_object(asked.get("fault")) | words_of(a_text(asked.get("directive")))
@@ -60,11 +60,13 @@ class Control:
             raise BadDirectiveError("requests must be 1 or more")
         path = a_text(asked.get("path"))
         fault = fault_from(words)
-        return self.desk.arm(Armed(fault=fault, requests=requests, vendor=provider, path=path))
+        return self.simulator_state.arm(
+            Armed(fault=fault, requests=requests, vendor=provider, path=path)
+        )
 
     async def reset(self, _request: Request) -> JSONResponse:
         """Forget everything: log, armed faults, attempts, files, caches, limits."""
-        self.desk.forget_all()
+        self.simulator_state.forget_all()
         return JSONResponse({"armed": 0})
 
     async def requests(self, request: Request) -> JSONResponse:
@@ -74,10 +76,10 @@ class Control:
         after = int(since) if since.isdecimal() else 0
         visits = [
             shown(visit, self.started)
-            for visit in self.desk.log
+            for visit in self.simulator_state.log
             if visit.number > after and visit.path.endswith(path)
         ]
-        return JSONResponse({"requests": visits, "forgotten": self.desk.forgotten})
+        return JSONResponse({"requests": visits, "forgotten": self.simulator_state.forgotten})
 
     async def state(self, _request: Request) -> JSONResponse:
         now = trio.current_time()
@@ -89,16 +91,19 @@ class Control:
                         "path": visit.path,
                         "seconds": round(now - visit.at, 3),
                     }
-                    for visit in self.desk.open.values()
+                    for visit in self.simulator_state.open.values()
                 ],
-                "connections": len(self.desk.connections),
-                "served": self.desk.served,
-                "crashes": self.desk.crashes,
-                "armed": sum(armed.requests for armed in self.desk.armed),
+                "connections": len(self.simulator_state.connections),
+                "served": self.simulator_state.served,
+                "crashes": self.simulator_state.crashes,
+                "armed": sum(armed.requests for armed in self.simulator_state.armed),
                 "files": {
-                    name: len(service.shelf.held) for name, service in self.desk.services.items()
+                    name: len(service.shelf.held)
+                    for name, service in self.simulator_state.services.items()
                 },
-                "limits": {name: service.limit for name, service in self.desk.services.items()},
+                "limits": {
+                    name: service.limit for name, service in self.simulator_state.services.items()
+                },
                 "uptime": round(now - self.started, 3),
             }
         )

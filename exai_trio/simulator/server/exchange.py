@@ -20,7 +20,7 @@ from ..chat.model_answer import Vendor
 from ..chat.prompt import sha
 from ..faults import BadDirectiveError, Fault
 from ..json_fields import an_object, dumped
-from ..state import BIG, Desk, Visit
+from ..state import BIG, SimulatorState, Visit
 from ..vendors.error_bodies import Refused, glm_refusal, kimi_refusal
 from .multipart import form_from
 from .received_request import (
@@ -61,23 +61,23 @@ class ClientGone(Exception):
 class Exchange:
     """An endpoint of one service."""
 
-    desk: Desk
+    simulator_state: SimulatorState
     vendor: Vendor
     endpoint: Endpoint
     ended: Callable[[Visit], None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: ToClient) -> None:
-        visit = entered(self.desk, scope, self.vendor)
+        visit = entered(self.simulator_state, scope, self.vendor)
         try:
             raw = await self._heard(visit, receive)
             await self._wait_twin_gone(visit)
-            steps = reply(self.desk, visit, self.endpoint, scope, raw)
+            steps = reply(self.simulator_state, visit, self.endpoint, scope, raw)
             del raw
             await self._answer(visit, steps, scope, receive, send)
         except ClientGone:
             visit.disconnected = True
         finally:
-            self.desk.leave(visit, trio.current_time())
+            self.simulator_state.leave(visit, trio.current_time())
             self.ended(visit)
 
     async def _heard(self, visit: Visit, receive: Receive) -> bytes | None:
@@ -86,14 +86,16 @@ class Exchange:
         if size.isdecimal() and int(size) <= BIG:
             raw = await read_body(receive)
         else:
-            async with self.desk.big_bodies:
+            async with self.simulator_state.big_bodies:
                 raw = await read_body(receive)
         content_type = visit.headers.get("content-type", "")
-        self.desk.heard(visit, summary(content_type, raw), min(len(raw or b""), LOGGED_BODY))
+        self.simulator_state.heard(
+            visit, summary(content_type, raw), min(len(raw or b""), LOGGED_BODY)
+        )
         return raw
 
     async def _wait_twin_gone(self, visit: Visit) -> None:
-        twin = self.desk.twin(visit, str(an_object(visit.body).get("request_id") or ""))
+        twin = self.simulator_state.twin(visit, str(an_object(visit.body).get("request_id") or ""))
         if twin is not None:
             with trio.move_on_after(TWIN_S):
                 await twin.ended.wait()
@@ -108,16 +110,16 @@ class Exchange:
                 await play(visit, steps, send, transport)
                 legs.cancel_scope.cancel(reason="the answer is complete")
         except* Exception:
-            self.desk.crashes += 1
+            self.simulator_state.crashes += 1
             log.exception("the simulator itself failed")
 
 
-def entered(desk: Desk, scope: Scope, vendor: Vendor | None) -> Visit:
+def entered(simulator_state: SimulatorState, scope: Scope, vendor: Vendor | None) -> Visit:
     headers = dict(Headers(scope=scope).items())
     if "authorization" in headers:
         headers["authorization"] = masked(headers["authorization"])
     visit = Visit(
-        number=desk.next_number(),
+        number=simulator_state.next_number(),
         vendor=vendor,
         method=scope["method"],
         path=scope["path"],
@@ -125,7 +127,7 @@ def entered(desk: Desk, scope: Scope, vendor: Vendor | None) -> Visit:
         headers=headers,
         at=trio.current_time(),
     )
-    desk.enter(visit)
+    simulator_state.enter(visit)
     return visit
 
 
@@ -174,7 +176,11 @@ def parsed_object(raw: bytes) -> dict[str, Any] | None:
 
 
 def reply(
-    desk: Desk, visit: Visit, endpoint: Endpoint, scope: Scope, raw: bytes | None
+    simulator_state: SimulatorState,
+    visit: Visit,
+    endpoint: Endpoint,
+    scope: Scope,
+    raw: bytes | None,
 ) -> Iterator[Step]:
     """The steps of the answer, whatever was asked."""
     vendor = visit.vendor or "glm"
@@ -183,7 +189,7 @@ def reply(
         refusal = unauthorised(vendor, Headers(scope=scope).get("authorization", ""))
         if refusal is not None:
             return refused(refusal, fault)
-        ask = _asked(desk, visit, scope, raw)
+        ask = _asked(simulator_state, visit, scope, raw)
         fault = ask.fault
         return asked_wrong(vendor, fault) if fault.refuses() else endpoint(ask)
     except Refused as refusal_raised:
@@ -192,13 +198,13 @@ def reply(
         body = {"error": {"code": "simulator", "type": "simulator", "message": str(error)}}
         return body_steps(400, JSON, dumped(body), Fault())
     except Exception:
-        desk.crashes += 1
+        simulator_state.crashes += 1
         log.exception("the simulator itself failed")
         body = {"error": {"code": "simulator", "type": "simulator", "message": "crashed"}}
         return body_steps(500, JSON, dumped(body), Fault())
 
 
-def _asked(desk: Desk, visit: Visit, scope: Scope, raw: bytes | None) -> Ask:
+def _asked(simulator_state: SimulatorState, visit: Visit, scope: Scope, raw: bytes | None) -> Ask:
     """Raises: Refused, BadDirectiveError."""
     vendor = visit.vendor or "glm"
     if raw is None:
@@ -208,7 +214,7 @@ def _asked(desk: Desk, visit: Visit, scope: Scope, raw: bytes | None) -> Ask:
     parsed = None if form else parsed_object(raw)
     body = parsed or {}
     key = visit.headers.get("idempotency-key") or sha(raw.decode("latin-1"))
-    fault = fault_for(desk, visit, body, key)
+    fault = fault_for(simulator_state, visit, body, key)
     if raw and form is None and parsed is None:
         bad = "the body is not a JSON object"
         raise Refused(
@@ -217,7 +223,13 @@ def _asked(desk: Desk, visit: Visit, scope: Scope, raw: bytes | None) -> Ask:
     query = dict(parse_qsl(visit.query))
     params = query | {name: str(value) for name, value in scope.get("path_params", {}).items()}
     return Ask(
-        desk=desk, visit=visit, vendor=vendor, params=params, body=body, form=form, fault=fault
+        simulator_state=simulator_state,
+        visit=visit,
+        vendor=vendor,
+        params=params,
+        body=body,
+        form=form,
+        fault=fault,
     )
 
 

@@ -9,7 +9,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from exai_trio.wire.hosts import OurNames
 
 
-class Gate:
+class HostCheck:
     """`names` are those under which we may be asked, beside the address that a request came in on."""
 
     def __init__(self, app: ASGIApp, names: OurNames) -> None:

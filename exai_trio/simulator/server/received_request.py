@@ -14,7 +14,7 @@ from ..chat.model_answer import Vendor
 from ..chat.prompt import prompt_from, sha
 from ..faults import Fault, fault_in
 from ..json_fields import dumped
-from ..state import Desk, Service, Visit
+from ..state import Service, SimulatorState, Visit
 from ..vendors.error_bodies import KIMI_ROWS, Refusal, glm_refusal, kimi_refusal, kimi_row_of_type
 from .multipart import Form
 from .response_script import HTML, Step, body_steps
@@ -29,7 +29,7 @@ TEXT = (("content-type", "text/plain; charset=utf-8"),)
 class Ask:
     """A request as an endpoint sees it. `params` are the parts of the path, then of the query."""
 
-    desk: Desk
+    simulator_state: SimulatorState
     visit: Visit
     vendor: Vendor
     params: dict[str, str]
@@ -39,7 +39,7 @@ class Ask:
 
     @property
     def service(self) -> Service:
-        return self.desk.services[self.vendor]
+        return self.simulator_state.services[self.vendor]
 
 
 Endpoint = Callable[[Ask], Iterator[Step]]
@@ -77,14 +77,16 @@ def masked(header: str) -> str:
     return f"{scheme} ***{sha(key)}" if key else "***"
 
 
-def fault_for(desk: Desk, visit: Visit, body: dict[str, Any], key: str) -> Fault:
+def fault_for(
+    simulator_state: SimulatorState, visit: Visit, body: dict[str, Any], key: str
+) -> Fault:
     """What applies to this request: what a test armed, else what the prompt asks for, as long as `times` lasts.
 
     Raises: BadDirectiveError.
     """
-    visit.attempt = desk.attempt(f"{visit.vendor} {visit.path} {key}")
+    visit.attempt = simulator_state.attempt(f"{visit.vendor} {visit.path} {key}")
     asked = fault_in(prompt_from(body).last_user) if "messages" in body else None
-    fault = desk.armed_for(visit) or asked or Fault()
+    fault = simulator_state.armed_for(visit) or asked or Fault()
     worn_out = fault.times is not None and visit.attempt > fault.times
     return fault.without_wrong() if worn_out else fault
 

@@ -13,7 +13,7 @@ from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.event_journal import Place
 from exai_trio.storage.group_commit import Write
-from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.storage.sqlite.error_kinds import DiskFull, kind_of, remedy_of
 
 from .segments import Segment, Segments
@@ -43,7 +43,7 @@ class Appender:
     """The way into an open log. `fault`: why the last record was not written."""
 
     segments: Segments
-    ballast: Ballast
+    reserve: SpaceReserve
     fault: StorageError | None = None
     clock: Callable[[], float] = time.perf_counter
     _is_slow: bool = False
@@ -75,12 +75,12 @@ class Appender:
         self.fault = next((w.fault for w in batch if isinstance(w.fault, StorageError)), None)
 
     def _fault_of(self, write: Write) -> Exception | None:
-        """Do it. On a full disk the ballast makes room for a second try."""
+        """Do it. On a full disk the reserve makes room for a second try."""
         try:
             try:
                 write.result = write.work(self.segments)
             except OSError as fault:
-                if kind_of(fault) is not DiskFull or not self.ballast.spend():
+                if kind_of(fault) is not DiskFull or not self.reserve.spend():
                     raise
                 write.result = write.work(self.segments)
         except OSError as fault:

@@ -53,7 +53,7 @@ class LoggedJournal(EventJournal):
     _one: trio.Lock = attrs.field(factory=trio.Lock)  # reads the log, or folds it
 
     async def accept(self, call: KeptCall) -> None:
-        self.appender.ballast.check_unspent()
+        self.appender.reserve.check_unspent()
         if self.appender.segments.length > LONGEST_LOG:
             raise StorageError(
                 "The disk does not keep up with the log of calls; try again.", retry_after_s=10.0

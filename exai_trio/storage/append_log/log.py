@@ -65,7 +65,7 @@ async def open_call_log(
     Cancelling does too.
     """
     files = DiskFiles(path, flushes=over_power_loss)
-    appender = Appender(Segments(files, flushes=over_power_loss), store.ballast)
+    appender = Appender(Segments(files, flushes=over_power_loss), store.reserve)
     try:
         async with open_group_commit(appender.commit, "exai call log writer") as commits:
             logged = LoggedStore(store, LoggedJournal(store.journal(), appender, commits), commits)

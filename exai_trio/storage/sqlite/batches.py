@@ -31,7 +31,7 @@ def _carry_out_one(connection: "Connection", write: Write, mapped: Mapped) -> No
             write.result = write.work(connection)
     except StorageError as fault:
         if isinstance(fault, DiskFull | Damaged) or not connection.in_transaction:
-            raise  # the whole batch: it may be tried again in the ballast's room, or in a fresh file
+            raise  # the whole batch: it may be tried again in the reserve's room, or in a fresh file
         write.fault = fault
     if write.fault is not None:
         connection.execute("ROLLBACK TO one")

@@ -10,7 +10,7 @@ from exai_trio.storage.event_journal import EventJournal, Events, Name
 from exai_trio.storage.group_commit import GroupCommit
 from exai_trio.storage.journal import KEPT_S, KeptSession
 from exai_trio.storage.journal_events import Accepted, AnyEvent
-from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.storage.sqlite import folding
 from exai_trio.storage.sqlite.journal_rows import call_in
 
@@ -45,11 +45,11 @@ class SqliteJournal(EventJournal):
 
     _writer: GroupCommit
     _read: Reading
-    _ballast: Ballast
+    _reserve: SpaceReserve
 
     async def note(self, event: AnyEvent) -> None:
         if isinstance(event, Accepted):
-            self._ballast.check_unspent()
+            self._reserve.check_unspent()
         await self._writer.write(lambda connection: folding.apply(connection, event))
 
     async def has(self, session: str, request: str) -> bool:

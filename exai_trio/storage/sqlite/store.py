@@ -21,7 +21,7 @@ from exai_trio.errors import StorageError
 from exai_trio.principals import OWNER
 from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.storage.group_commit import GroupCommit, open_group_commit
-from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.storage.sqlite import statements
 from exai_trio.storage.sqlite.batches import transaction
 from exai_trio.storage.sqlite.database_file import Opened, Pair, make_private
@@ -108,17 +108,17 @@ class SqliteStore:
 
     def journal(self) -> SqliteJournal:
         """The journal of calls in the same file, written in the same commits."""
-        return SqliteJournal(self._writer, self.read, self.ballast)
+        return SqliteJournal(self._writer, self.read, self.reserve)
 
     @property
-    def ballast(self) -> Ballast:
+    def reserve(self) -> SpaceReserve:
         """The room on this disk that is held back."""
-        return self._writing.ballast
+        return self._writing.reserve
 
     @property
     def is_full(self) -> bool:
         """The disk was full and still is: what can wait is refused."""
-        return self._writing.ballast.spent
+        return self._writing.reserve.spent
 
     @property
     def fault(self) -> StorageError | None:
@@ -136,8 +136,8 @@ class SqliteStore:
 
     async def recover(self) -> None:
         """See whether a disk that was full has room again, what could not be written can be, and the file is still there."""
-        if self._writing.ballast.spent:
-            await trio.to_thread.run_sync(self._writing.ballast.restore, limiter=self._reading)
+        if self._writing.reserve.spent:
+            await trio.to_thread.run_sync(self._writing.reserve.restore, limiter=self._reading)
         removed = await trio.to_thread.run_sync(self._opened.look, limiter=self._reading)
         if removed or self._opened.fault is not None or self._opened.damaged:
             with suppress(StorageError):
@@ -189,12 +189,12 @@ async def open_sqlite(
     Cancelling flushes and closes it too.
     """
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
-    ballast = Ballast(path.with_name(f"{path.name}.ballast"))
-    connect = partial(_open, ballast=ballast, over_power_loss=over_power_loss)
+    reserve = SpaceReserve(path.with_name(f"{path.name}.ballast"))
+    connect = partial(_open, reserve=reserve, over_power_loss=over_power_loss)
     opened = Opened(path, connect, _copy, lasting=lasting)
     await trio.to_thread.run_sync(_open_first, opened, limiter=limiter)
     try:
-        writing = Writing(opened, ballast, _sqlite_faults)
+        writing = Writing(opened, reserve, _sqlite_faults)
         async with open_group_commit(writing.commit) as commits:
             copying = trio.CapacityLimiter(1)
             copy_back = partial(_copy_back, opened)
@@ -216,12 +216,12 @@ def _open_first(opened: Opened[sqlite3.Connection]) -> None:
     opened.open()
 
 
-def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite3.Connection]:
-    """In spite of a full disk, if the ballast makes room."""
+def _open(path: Path, *, reserve: SpaceReserve, over_power_loss: bool) -> Pair[sqlite3.Connection]:
+    """In spite of a full disk, if the reserve makes room."""
     try:
         pair = _connect_both(path)
     except DiskFull:
-        if not ballast.spend():
+        if not reserve.spend():
             raise
         pair = _connect_both(path)
     pair.writer.execute(f"PRAGMA synchronous = {'FULL' if over_power_loss else 'NORMAL'}")
@@ -229,7 +229,7 @@ def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite
     pair.writer.execute("PRAGMA busy_timeout = 0")
     pair.writer.execute("PRAGMA wal_autocheckpoint = 0")
     pair.writer.execute(f"PRAGMA journal_size_limit = {LOG_LENGTH // 2}")  # of one begun anew
-    ballast.restore()
+    reserve.restore()
     return pair
 
 

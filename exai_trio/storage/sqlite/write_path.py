@@ -14,7 +14,7 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.group_commit import Write
-from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.storage.sqlite.batches import Mapped, carry_out
 from exai_trio.storage.sqlite.database_file import Opened
 from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, Locked
@@ -39,14 +39,14 @@ class Writing:
     """The writer's side of an open file."""
 
     opened: "Opened[Connection]"
-    ballast: Ballast
+    reserve: SpaceReserve
     mapped: Mapped
     _is_copied: bool = False
 
     def commit(self, batch: Sequence[Write]) -> None:
         """In the thread: carry out a batch in one transaction. A write that fails alone is undone alone; a failed commit fails them all.
 
-        On a full disk the ballast makes room for a second try, and damage is left behind for one.
+        On a full disk the reserve makes room for a second try, and damage is left behind for one.
         """
         try:
             self._carry_out_in_spite(batch)
@@ -63,7 +63,7 @@ class Writing:
             self._carry_out(batch)
         except (DiskFull, Damaged) as fault:
             helped = (
-                self.ballast.spend() if isinstance(fault, DiskFull) else self.opened.note_damage()
+                self.reserve.spend() if isinstance(fault, DiskFull) else self.opened.note_damage()
             )
             if not helped:
                 raise

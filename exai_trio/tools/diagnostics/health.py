@@ -17,7 +17,7 @@ class Arguments:
     tail_lines: Annotated[int, Meta(ge=0, le=1000, description="Log lines to show")] = 50
 
 
-async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:  # noqa: ASYNC124 - every tool is async
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     health = services.daemon.health()
     known = health.get("providers") or services.gateway.providers()
     lines = [rendering.headline(health), *rendering.overview(health)]

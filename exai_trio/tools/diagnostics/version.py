@@ -19,7 +19,7 @@ class Arguments:
     model: Annotated[str, Meta(description="Also say which model this name stands for")] = ""
 
 
-async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answer:  # noqa: ASYNC124 - every tool is async
+async def run(arguments: Arguments, _caller: Caller, services: Services) -> Answer:
     lines = [
         rendering.headline(services.daemon.health() | {"version": __version__}),
         f"Python {platform.python_version()} on {platform.system()} {platform.machine()}",

@@ -29,7 +29,7 @@ class Arguments:
     prompt: Annotated[str, Meta(min_length=1, description="The statement to examine")]
 
 
-async def run(arguments: Arguments, _caller: Caller, _services: Services) -> Answer:  # noqa: ASYNC124 - every tool is async
+async def run(arguments: Arguments, _caller: Caller, _services: Services) -> Answer:
     statement = arguments.prompt.strip().replace("\n", "\n> ")
     return envelope.simple("challenge", WRAPPED.format(statement=statement))
 

@@ -28,7 +28,7 @@ class Arguments:
     tool_choice: str = ""
 
 
-async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:  # noqa: ASYNC124 - every tool is async
+async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     system = [Message(role="system", text=arguments.system_prompt)]
     request = ChatRequest(
         model=arguments.model,

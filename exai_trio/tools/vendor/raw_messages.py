@@ -28,14 +28,14 @@ def messages(given: Sequence[Any]) -> tuple[Message, ...]:
     return tuple(_message(each, number) for number, each in enumerate(given, start=1))
 
 
-def tool_choice(given: str) -> Any:  # noqa: ANN401 - the services' JSON
+def tool_choice(given: str) -> Any:
     """One of the words, or the name of a function. None for nothing."""
     if not given or given in _CHOICES:
         return given or None
     return {"type": "function", "function": {"name": given}}
 
 
-def _message(given: Any, number: int) -> Message:  # noqa: ANN401 - the services' JSON
+def _message(given: Any, number: int) -> Message:
     if isinstance(given, str):
         given = {"role": "user", "content": given}
     if not isinstance(given, dict):

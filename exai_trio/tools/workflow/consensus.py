@@ -34,7 +34,7 @@ class Arguments(Stepwise):
     images: Names = ()
 
 
-async def look(call: StepCall) -> Findings:  # noqa: ASYNC124 - others read files or run git
+async def look(call: StepCall) -> Findings:
     """Refuse a panel that cannot be asked before the step is noted. Raises: ArgumentError, NotFoundError."""
     named = call.arguments.models or call.state.own("models", ())
     if not named:

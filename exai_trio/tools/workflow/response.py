@@ -239,7 +239,7 @@ def _encoded(envelope: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         return msgspec.json.encode(whole).decode(), whole
 
 
-def _whole(value: object) -> Any:  # noqa: ANN401 - plain JSON
+def _whole(value: object) -> Any:
     match value:
         case str():
             return whole_characters(value)

@@ -161,7 +161,7 @@ class _Opening(trio.abc.Stream):
             while await self._stream.receive_some():
                 pass
 
-    async def aclose(self) -> None:  # noqa: ASYNC124 - the shape of a stream
+    async def aclose(self) -> None:
         """trio-websocket has told the peer that this is no handshake of a WebSocket."""
         self.give_up("it sent no WebSocket handshake")
 

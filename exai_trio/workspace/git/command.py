@@ -119,7 +119,7 @@ def said(
         tempfile.TemporaryFile() as complaints,
         running(directory, words, environ, complaints) as process,
     ):
-        assert process.stdout is not None  # noqa: S101
+        assert process.stdout is not None
         printed = process.stdout.read(most + 1)
         if len(printed) > most and beginning:
             return printed[:most]
@@ -137,7 +137,7 @@ def running(
     directory: Path, words: Sequence[str], environ: Mapping[str, str], complaints: IO[bytes] | int
 ) -> Generator[subprocess.Popen[bytes]]:
     """A git to talk with; it is killed after `MOST_S`, and on leaving. Raises: OSError, NotConfiguredError."""
-    with subprocess.Popen(  # noqa: S603
+    with subprocess.Popen(  # noqa: S603 - git, with arguments of our own
         line(directory, words),
         env=dict(environ),
         stdin=subprocess.PIPE if "--stdin" in words else subprocess.DEVNULL,

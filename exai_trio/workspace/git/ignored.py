@@ -37,7 +37,7 @@ class Git:
     def _matched(self, paths: Sequence[str]) -> list[str]:
         top = str(self.view.top).rstrip("/")
         asked = b"".join(b"." + os.fsencode(path[len(top) :]) + b"\0" for path in paths)
-        assert self._process.stdin is not None  # noqa: S101
+        assert self._process.stdin is not None
         try:
             os.write(self._process.stdin.fileno(), asked)
         except OSError as fault:
@@ -46,7 +46,7 @@ class Git:
 
     def _rules(self, count: int) -> list[bool]:
         """For each path asked about, whether a rule leaves it out. Of a rule only the first byte is kept: it may be long."""
-        assert self._process.stdout is not None  # noqa: S101
+        assert self._process.stdout is not None
         verdicts: list[bool] = []
         field, begun = 0, b""
         while field < count * _FIELDS:

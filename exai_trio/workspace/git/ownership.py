@@ -106,7 +106,7 @@ def _check_links(parts: Iterable[Path], places: tuple[Path, ...]) -> None:
             raise _outside(f"its {Path(path).name} leads to", Path(real))
         if os.path.isdir(real):  # noqa: PTH112  # strings: there can be many
             waiting += _worth_a_look(real)
-        elif not os.path.isfile(real) and os.path.exists(real):  # noqa: PTH110, PTH113
+        elif not os.path.isfile(real) and os.path.exists(real):  # noqa: PTH110, PTH113 - as above
             raise ArgumentError(f"its {Path(path).name} is no regular file")
 
 

@@ -15,7 +15,7 @@ from exai_trio.storage.event_journal import EventJournal
 from exai_trio.storage.group_commit import Write
 from exai_trio.storage.journal_events import Accepted, Finished, HandedOver, decode
 from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.space_reserve import SpaceReserve
 
 _SEALED_AT = 4_000  # bytes: segments come and go all the time
 
@@ -54,7 +54,7 @@ class File:
         del self.disk.files[self.number]
 
 
-class NoRoom(Ballast):
+class NoRoom(SpaceReserve):
     """Nothing is held back for a full disk."""
 
     def spend(self):

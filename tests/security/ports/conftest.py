@@ -58,7 +58,7 @@ async def _websocket(daemon, serving):
 
 
 async def _http(name, path, daemon, serving):
-    from exai_trio.daemon.http import site  # noqa: PLC0415 - not for the tests without HTTP
+    from exai_trio.daemon.http import site
 
     app = getattr(site, name)(daemon.report, daemon.server.names, daemon.parts.auth.tokens)
     origin = await serving.start(site.serve, app, daemon.context.config.ws_host, 0)
@@ -66,7 +66,7 @@ async def _http(name, path, daemon, serving):
 
 
 async def _simulator(daemon, serving):
-    from exai_trio.simulator.app import serve  # noqa: PLC0415 - as above
+    from exai_trio.simulator.app import serve
 
     origin = await serving.start(partial(serve, "127.0.0.1", 0, names=daemon.server.names))
     return Door(int(origin.rpartition(":")[2]), b"/_requests")

@@ -95,7 +95,7 @@ def test_the_ballast_makes_room_for_a_second_try(appender, disk):
             self.spent = True
             return first
 
-    appender.ballast = Some(None)
+    appender.reserve = Some(None)
     disk.room = 0
     faults = by_thread(appender, b"x" * 60, b"x" * 60, b"y")
 

@@ -308,7 +308,7 @@ async def test_a_full_disk_refuses_calls_and_keeps_what_it_has():
     with pytest.raises(DiskFull, match="full"):
         await journal.accept(call("2"))
     disk.room = float("inf")
-    journal.appender.ballast.spent = False
+    journal.appender.reserve.spent = False
     await journal.accept(call("3"))
 
     assert ["1", "3"] == await requests_in(killed(disk, backing))

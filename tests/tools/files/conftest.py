@@ -120,7 +120,7 @@ def root(tmp_path):
 
 @pytest.fixture
 async def origin(nursery):
-    from exai_trio.simulator.app import serve  # noqa: PLC0415 - not for the tests without sockets
+    from exai_trio.simulator.app import serve
 
     return await nursery.start(partial(serve, "127.0.0.1", 0))
 

@@ -26,7 +26,7 @@ def check_lengths(arguments: Stepwise) -> None:
 def note_of(arguments: Stepwise, files: Iterable[str], facts: Mapping[str, Any]) -> Note:
     """The note of this step. A number above the total raises the total; `files` are its relevant files, resolved."""
 
-    def said(name: str, default: Any) -> Any:  # noqa: ANN401 - tools differ in what they take
+    def said(name: str, default: Any) -> Any:
         return getattr(arguments, name, default)
 
     return Note(

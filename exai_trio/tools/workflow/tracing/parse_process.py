@@ -18,7 +18,7 @@ def read(suffix: str, text: str) -> Source:
     """What the text is, by its suffix."""
     if suffix in PYTHON:
         return python_source.read(text)
-    from exai_trio.tools.workflow.tracing import grammars  # noqa: PLC0415 - Python needs none
+    from exai_trio.tools.workflow.tracing import grammars  # Python needs none
 
     return grammar_source.read(grammars.matches(LANGUAGES[suffix], text))
 
@@ -36,7 +36,7 @@ def main(most_bytes: int) -> None:
 def _bound_memory(most_bytes: int) -> None:
     """Where the system can: a parser that wants more ends this process."""
     with suppress(ImportError, OSError, ValueError):
-        import resource  # noqa: PLC0415 - not everywhere
+        import resource  # not everywhere
 
         _, hard = resource.getrlimit(resource.RLIMIT_AS)
         most = most_bytes if hard == resource.RLIM_INFINITY else min(most_bytes, hard)

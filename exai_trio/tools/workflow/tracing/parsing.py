@@ -101,7 +101,7 @@ async def _hear(
     return ""
 
 
-async def _kill(process: trio.Process) -> None:  # noqa: ASYNC124 - as trio calls it
+async def _kill(process: trio.Process) -> None:
     process.kill()
 
 

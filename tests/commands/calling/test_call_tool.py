@@ -8,8 +8,8 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.commands.calling import call, follow_call
-from exai_trio.commands.calling.call import Asked
+from exai_trio.commands.calling import call_tool, follow_call
+from exai_trio.commands.calling.call_tool import Asked
 from exai_trio.commands.calling.key_value import WordError
 from exai_trio.commands.client import Client
 from exai_trio.config import Config
@@ -53,7 +53,7 @@ def envelope(content: str) -> str:
 
 
 async def run(daemon, said, asked=CHAT, config=None, **console) -> int:
-    return await call.run(config or Config(), asked, said.console(**console), dial=daemon.dial)
+    return await call_tool.run(config or Config(), asked, said.console(**console), dial=daemon.dial)
 
 
 async def test_the_answer_goes_to_stdout(daemon, said, autojump_clock):
@@ -327,7 +327,7 @@ async def test_a_call_that_was_never_sent_is_sent_to_the_next_daemon(daemon, sai
         code = await run(daemon, said)
 
     assert (0, "x\n") == (code, said.out.getvalue())
-    assert losses == [call.request_id for call in daemon.heard_of(CallTool)]
+    assert losses == [call_tool.request_id for call_tool in daemon.heard_of(CallTool)]
 
 
 @pytest.mark.parametrize(("accepts", "known"), [(True, "may already"), (False, "not known")])
@@ -474,7 +474,7 @@ async def test_a_signal_before_the_call_is_sent_ends_all(said, autojump_clock):
         await trio.sleep_forever()
         yield
 
-    code = await call.run(Config(), CHAT, said.console(), dial=dial)
+    code = await call_tool.run(Config(), CHAT, said.console(), dial=dial)
 
     assert (130, "exai: stopped waiting; the call was not sent\n") == (code, said.err.getvalue())
 
@@ -560,7 +560,7 @@ async def test_a_mute_listener_is_unreachable(said, autojump_clock):
         yield
 
     with pytest.raises(Unreachable, match="did not answer"):
-        await call.run(Config(), CHAT, said.console(), dial=dial)
+        await call_tool.run(Config(), CHAT, said.console(), dial=dial)
 
 
 async def test_cancelled_anywhere_nothing_is_left(daemon, said, cancel_at_every_step):
@@ -628,7 +628,7 @@ async def test_a_reader_that_leaves_cancels_the_call(daemon, said, autojump_cloc
     daemon.on_call, daemon.on_cancel = on_call, on_cancel
     console = attrs.evolve(said.console(), out=Unread())
     with pytest.raises(BrokenPipeError):
-        await call.run(Config(), CHAT, console, dial=daemon.dial)
+        await call_tool.run(Config(), CHAT, console, dial=daemon.dial)
 
     assert 1 == len(daemon.heard_of(Cancel))
 

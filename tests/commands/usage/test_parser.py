@@ -4,7 +4,7 @@ import pytest
 
 from exai_trio.cli import MODULES
 from exai_trio.commands.options import BUILDERS, parser
-from exai_trio.commands.usage.parsing import UsageFault, command_first
+from exai_trio.commands.usage.parser import UsageFault, command_first
 from exai_trio.commands.usage.repair import repaired
 
 

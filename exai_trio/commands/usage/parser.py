@@ -38,7 +38,7 @@ class VersionWanted(Exception):
 class VersionAction(Action):
     """An option that asks for it."""
 
-    def __init__(self, option_strings: Sequence[str], dest: str, **named: Any) -> None:  # noqa: ANN401  # argparse's
+    def __init__(self, option_strings: Sequence[str], dest: str, **named: Any) -> None:
         super().__init__(option_strings, dest, nargs=0, **named)
 
     def __call__(self, *_given: object, **_named: object) -> NoReturn:
@@ -48,7 +48,7 @@ class VersionAction(Action):
 class Parser(ArgumentParser):
     """A command's parser. `options` are its own option strings, and what each does with the next word."""
 
-    def __init__(self, *given: Any, **named: Any) -> None:  # noqa: ANN401  # argparse's own
+    def __init__(self, *given: Any, **named: Any) -> None:
         self.options: dict[str, Action] = {}
         self.examples: tuple[str, ...] = ()
         super().__init__(*given, **{**named, "allow_abbrev": False})
@@ -78,7 +78,7 @@ class Parser(ArgumentParser):
     def parse_known_args(  # type: ignore[override]  # argparse's has overloads
         self,
         args: Iterable[str] | None = None,
-        namespace: Any = None,  # noqa: ANN401  # argparse's
+        namespace: Any = None,
     ) -> tuple[Namespace, list[str]]:
         words = options_first(list(args or ()), self)
         found, surplus = super().parse_known_args(words, namespace)
