@@ -1,6 +1,5 @@
 """A thousand calls that end in every way there is leave nothing behind in a real daemon."""
 
-import os
 import random
 import re
 from functools import partial
@@ -115,7 +114,7 @@ class Held:
 
 def _descriptors(process):
     """What each is of, and its number."""
-    return {(os.readlink(each), each.name) for each in (process / "fd").iterdir()}
+    return {(str(each.readlink()), each.name) for each in (process / "fd").iterdir()}
 
 
 def _to_provider(process, port):

@@ -130,10 +130,10 @@ def entry(editor: str, server: Server, chosen_s: float) -> dict[str, Any]:
 def language(shape: Editor) -> ModuleType:
     """The module that reads and changes the editor's file: both have the same functions."""
     if shape.toml:
-        from exai_trio.commands.editors import toml_text  # noqa: PLC0415  # its library is loaded where it is used
+        from exai_trio.commands.editors import toml_text  # its library is loaded where it is used
 
         return toml_text
-    from exai_trio.commands.editors import jsonc_text  # noqa: PLC0415  # as above
+    from exai_trio.commands.editors import jsonc_text  # as above
 
     return jsonc_text
 

@@ -32,7 +32,7 @@ class Node:
         """The last of that name, which is the one that counts."""
         return next((each for each in reversed(self.members or ()) if each.key == key), None)
 
-    def value(self, text: str) -> Any:  # noqa: ANN401  # JSON
+    def value(self, text: str) -> Any:  # JSON
         if self.members is not None:
             return {each.key: each.value.value(text) for each in self.members}
         if self.items is not None:

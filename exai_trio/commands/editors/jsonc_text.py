@@ -13,7 +13,7 @@ _UNIT: Final = "  "
 Path = Sequence[str]
 
 
-def value_at(text: str, path: Path) -> Any:  # noqa: ANN401  # JSON
+def value_at(text: str, path: Path) -> Any:  # JSON
     """What stands there; None if nothing does. Raises Unreadable."""
     value: Any = as_value(text)
     for key in path:
@@ -21,7 +21,7 @@ def value_at(text: str, path: Path) -> Any:  # noqa: ANN401  # JSON
     return value
 
 
-def as_value(text: str) -> Any:  # noqa: ANN401  # JSON
+def as_value(text: str) -> Any:  # JSON
     """Raises Unreadable."""
     return spans(text).value(text) if skipped(text, 0) < len(text) else {}
 

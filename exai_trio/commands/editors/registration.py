@@ -22,7 +22,7 @@ class Registration:
     file: EditorFile
     own: ClaudeCommand | None = None
 
-    def current(self) -> Any:  # noqa: ANN401  # the editor's
+    def current(self) -> Any:  # the editor's
         """The entry that is there; None if there is none. Raises CannotChange."""
         return self._value(self.file.text() or "")
 
@@ -113,7 +113,7 @@ class Registration:
             f"{self.file.path} is written in a way that it cannot be changed safely; nothing was changed. {self._paste}"
         )
 
-    def _value(self, text: str) -> Any:  # noqa: ANN401  # the editor's
+    def _value(self, text: str) -> Any:  # the editor's
         try:
             return language(self.shape).value_at(text, self.shape.path)
         except Unreadable as fault:

@@ -12,7 +12,7 @@ from exai_trio.commands.editors.json_spans import Unreadable
 Path = Sequence[str]
 
 
-def value_at(text: str, path: Path) -> Any:  # noqa: ANN401  # TOML
+def value_at(text: str, path: Path) -> Any:  # TOML
     """What stands there; None if nothing does. Raises Unreadable."""
     value: Any = as_value(text)
     for key in path:
@@ -20,7 +20,7 @@ def value_at(text: str, path: Path) -> Any:  # noqa: ANN401  # TOML
     return value
 
 
-def as_value(text: str) -> Any:  # noqa: ANN401  # TOML
+def as_value(text: str) -> Any:  # TOML
     """Raises Unreadable."""
     try:
         return tomllib.loads(text)

@@ -30,7 +30,7 @@ def main(started: Started) -> int:
     machine = machine_of(started)
     console, loaded, arguments = Console.of_process(), started.loaded, started.arguments
     if arguments.install or arguments.remove:
-        from exai_trio.commands.editors import editors_command  # noqa: PLC0415  # as above
+        from exai_trio.commands.editors import editors_command  # as above
 
         return editors_command.main(started, machine)
     if arguments.example or arguments.skill:
@@ -49,7 +49,7 @@ def main(started: Started) -> int:
 
 def _print_for_editor(started: Started, machine: Machine, console: Console) -> tuple[Fault, ...]:
     """The faults that matter where it will be read."""
-    from exai_trio.commands.editors.editors_command import where_to_put  # noqa: PLC0415  # for those who ask for it
+    from exai_trio.commands.editors.editors_command import where_to_put  # for those who ask for it
 
     editor, loaded = started.arguments.mcp, started.loaded
     console.say(editor_configuration(editor, loaded, machine))
