@@ -469,3 +469,28 @@ async def test_a_run_is_counted_for_a_call_that_was_detached_meanwhile(house, au
 
     assert 1 == started
     assert 2 == kept.attempts
+
+
+async def test_a_daemon_that_is_being_replaced_takes_no_new_call(house, autojump_clock):
+    """While it waits for the disk, too: its client is told to try again, which it does elsewhere."""
+    journal = FullDisk(slow_s=6.0)
+    async with (
+        house(journal) as old,
+        old.connect(session_id="win") as (client, _),
+        trio.open_nursery() as replacing,
+    ):
+
+        async def replace():
+            async with changed(house, old, journal):
+                await trio.sleep_forever()
+
+        await client.nap("r1", seconds=20.0)
+        await trio.sleep(1)
+        replacing.start_soon(replace)
+        await trio.sleep(1)
+        await client.nap("r2", seconds=1.0)
+        with trio.fail_after(30):
+            failed = await client.hear_until(CallFailed)
+        replacing.cancel_scope.cancel()
+
+    assert ("r2", "SERVICE_UNAVAILABLE") == (failed.request_id, failed.error.code)
