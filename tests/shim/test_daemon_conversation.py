@@ -5,6 +5,7 @@ import json
 import trio
 
 from exai_trio.mcp.tool_list import from_file
+from exai_trio.transport.websocket import WebSocket
 
 more_tools = {"inputSchema": {"type": "object"}}
 
@@ -32,6 +33,26 @@ async def test_nonsense_from_the_daemon_is_survived(make_world, autojump_clock):
         await world.lines.wait_answer(1)
 
     assert world.daemon.visits == 1
+
+
+async def test_what_comes_while_it_sends_is_sent_next(make_world, autojump_clock, monkeypatch):
+    """A call that is taken while another is on its way waits for nothing that follows."""
+    send = WebSocket.send
+
+    async def send_and_call(self, *frames):
+        await send(self, *frames)
+        if any('"request_id":"a"' in frame for frame in frames):
+            world.call(2, key="b")
+            await trio.lowlevel.checkpoint()
+
+    monkeypatch.setattr(WebSocket, "send", send_and_call)
+    async with make_world(silent=True) as world:
+        await world.daemon.wait_for("list_tools")
+        world.call(1, key="a")
+        with trio.fail_after(10):
+            await world.daemon.wait_for("call_tool", 2)
+
+    assert ["a", "b"] == [call["request_id"] for call in world.daemon.ops("call_tool")]
 
 
 async def test_the_tool_list_is_taken_kept_and_taken_again(make_world, until):

@@ -62,9 +62,16 @@ async def _run_again(journal: CallJournal, call: Call) -> Outcome:
     if not may_run_again(call):
         raise call.plan.why_not or broken_off(call.attempt)
     call.attempt += 1
-    await until_written(partial(journal.run_again, call), "run")
+    await until_written(partial(_count_run, journal, call), "run")
     call.started = trio.current_time()
     return await run_tool(call)
+
+
+async def _count_run(journal: CallJournal, call: Call) -> None:
+    """Under the name that the journal has the call by now: it may have been detached since it was taken up. Raises StorageError."""
+    while not call.recipient.is_settled:
+        await call.changed.wait()
+    await journal.under(call.recipient.journalled_as or journal.session).run_again(call)
 
 
 def acceptance_of(call: Call) -> CallAccepted:

@@ -75,11 +75,13 @@ class CallLookup:
         return None
 
     def _of_a_client(self, call_id: str, principal: str) -> tuple[Session, RequestId] | None:
-        """A call that was not handed over, of a client that is there or may come back."""
+        """A call that was not handed over, of a client that is there or may come back. One that was, and is not among the detached
+        ones any more, is forgotten."""
         for session in self.sessions.values():
             for request_id in session.rules.known() if session.principal == principal else ():
                 if handle_of(session.id, request_id) == call_id:
-                    return session, request_id
+                    was_detached = _is_its_handle(session.rules.outcome_of(request_id), call_id)
+                    return None if was_detached else (session, request_id)
         return None
 
 
@@ -93,6 +95,13 @@ async def _watched(
     if call is not None and call.is_cancellable:
         return _doing(call_id, call)
     return _told(call_id, "the call", session.rules.outcome_of(request_id))
+
+
+def _is_its_handle(frame: str | None, call_id: str) -> bool:
+    outcome = decode_daemon(frame).message if frame else None
+    if not isinstance(outcome, CallResult):
+        return False
+    return (outcome.outputs[0].metadata or {}).get("handle") == call_id
 
 
 def _doing(call_id: str, call: Call) -> CallReport:

@@ -67,7 +67,7 @@ class Sessions:
         principal, context = principal_of(principal), self.context
         rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
         journal = CallJournal(context.journal, session_id, principal) if context.journal else None
-        sender = Sender(rules)
+        sender = Sender(rules, max_frame=context.config.ws_max_bytes)
         return Session(
             id=session_id,
             principal=principal,

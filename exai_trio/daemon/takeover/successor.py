@@ -83,8 +83,10 @@ class Successor:
         Cancelled, it leaves the calls open in the journal.
         """
         self.calls.context.shutdown.draining = True
-        for outbox in self.sessions.outboxes():
-            outbox.put(encode(Bye(reason="draining", retry_after_s=0.0)))
+        for session in self.sessions.table.values():
+            if session.outbox is not None:  # one that cannot go over is heard out
+                retry_after_s = 0.0 if session.calls.is_kept else self.calls.context.config.drain_s
+                session.outbox.put(encode(Bye(reason="draining", retry_after_s=retry_after_s)))
         await self._settle()
         staying = self._send_away()
         let_go()

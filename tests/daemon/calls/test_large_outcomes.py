@@ -1,8 +1,11 @@
 """Answers that no message to their client holds."""
 
 import pytest
+import trio
 
 from exai_trio.daemon.calls.large_outcomes import FRAME_BYTES, is_too_large
+from exai_trio.principals import OWNER
+from exai_trio.storage.journal import KeptCall
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallFailed, CallResult, CallTool, Output
 
@@ -41,6 +44,31 @@ async def test_an_answer_that_no_frame_holds_is_kept_in_a_file(house, tmp_path, 
     assert kept.read_text().count('\\"') >= len(QUOTES)
     assert 0o600 == kept.stat().st_mode & 0o777
     assert "next" == result.request_id
+
+
+async def test_a_call_of_an_earlier_daemon_answers_within_the_limit(
+    house, journal, tmp_path, autojump_clock
+):
+    """Also before its client has come back: else no connection could ever bring it the answer."""
+    begun = KeptCall(
+        session="win",
+        request='"r"',
+        principal=OWNER,
+        resumable=True,
+        seq=1,
+        frame=encode(echo(QUOTES)),
+        roots=(),
+        timeout=60.0,
+        at=0.0,
+    )
+    await journal.accept(begun)
+    async with house(journal, home=tmp_path, ws_max_bytes=MOST) as daemon:
+        await daemon.counters.wait_no_call()
+        async with daemon.connect(session_id="win", last_seq=1) as (client, _):
+            with trio.fail_after(30):
+                failed = await client.hear_until(CallFailed)
+
+    assert ("r", ANSWER_TOO_LARGE) == (failed.request_id, failed.error.details["reason"])
 
 
 @pytest.mark.parametrize("text", ["x" * MOST, "é" * MOST, "\x00" * MOST, "😀" * MOST])

@@ -198,6 +198,16 @@ async def test_without_a_journal_the_outcome_lives_for_the_grace(house, autojump
     assert "EXAI_DURABILITY" in refused.error.message
 
 
+async def test_what_is_forgotten_does_not_run_for_ever(house, autojump_clock):
+    """Its session, which lives on, has told the handle, and nothing that could be fetched: that does not say "running"."""
+    async with house(durability="off", session_grace_s=50.0) as daemon, daemon.connect() as (client, _):  # fmt: skip
+        handle = await given_handle(client, seconds=10.0, handle_after_s=2.0)
+        await trio.sleep(100)
+        refused = await fetched(client, handle["call_id"])
+
+    assert "NOT_FOUND" == refused.error.code
+
+
 async def test_cancelling_the_wait_ends_only_the_wait(house, autojump_clock):
     """A client that gives up `result` can ask again; the work has not noticed."""
     async with house() as daemon, daemon.connect() as (client, _):

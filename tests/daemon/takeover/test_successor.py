@@ -6,9 +6,20 @@ import trio
 from lives import FullDisk, changed, outcomes
 
 from exai_trio.daemon.calls.call_journal import key_of
+from exai_trio.daemon.delivery.outbox import Outbox
+from exai_trio.daemon.takeover.successor import Transferred
 from exai_trio.errors import CallCancelled
 from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, CallTool, Cancel
+from exai_trio.wire.messages import (
+    Bye,
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    CallTool,
+    Cancel,
+    Output,
+    Progress,
+)
 
 
 async def test_a_call_ends_where_it_runs_and_is_answered_by_the_successor(house, autojump_clock):
@@ -406,3 +417,80 @@ async def test_a_late_outcome_is_on_disk_before_the_successor_looks(house, autoj
             heard = await outcomes(again, 20)
 
     assert ([], 0) == (heard, change.new.naps.started)
+
+
+async def test_an_outcome_for_the_successor_is_never_dropped():
+    """What a call says may be, when much waits; how it ended may not."""
+    box, much = Outbox(), "x" * 300_000
+    recipient = Transferred(box, "win", None)
+    box.put(much)
+    recipient.offer(
+        Progress(request_id="r1", name="nap", t="", stage="running", message="", elapsed_s=1.0)
+    )
+    _, tell = recipient.take(None, CallResult(request_id="r1", outputs=[Output(text="done")]))
+    tell()
+    waiting = await box.take()
+
+    assert [much, True] == [waiting[0], "done" in waiting[1]]
+    assert 2 == len(waiting)
+
+
+async def test_clients_that_cannot_go_over_are_told_to_stay(house, autojump_clock):
+    """Without a journal the successor knows nothing of their calls: they hear how these end, and lose nothing."""
+    off = {"durability": "off", "drain_s": 20.0}
+    async with house(**off) as old, old.connect(session_id="win") as (client, _):
+        await client.nap(seconds=5.0)
+        await client.hear_until(CallAccepted)
+        async with changed(house, old, None, **off):
+            bye = await client.hear_until(Bye)
+            outcome = await client.hear_until(CallResult)
+
+    assert bye.retry_after_s > 0
+    assert "slept 5" == outcome.outputs[0].text
+
+
+async def test_a_run_is_counted_for_a_call_that_was_detached_meanwhile(house, autojump_clock):
+    """It is begun again because the old daemon is gone: no third daemon begins it once more."""
+    journal = MemoryJournal()
+    async with house(journal) as old:
+        async with old.connect(session_id="win") as (client, _):
+            await client.nap(seconds=90.0, handle_after_s=5.0)
+            await client.hear_until(CallAccepted)
+        async with changed(house, old, journal) as change:
+            await trio.sleep(10)
+            change.kill()
+            await trio.sleep(10)
+            started = change.new.naps.started
+            (kept,) = [
+                page
+                for name in await journal.unfinished()
+                for page in (await journal.session(name)).calls
+            ]
+
+    assert 1 == started
+    assert 2 == kept.attempts
+
+
+async def test_a_daemon_that_is_being_replaced_takes_no_new_call(house, autojump_clock):
+    """While it waits for the disk, too: its client is told to try again, which it does elsewhere."""
+    journal = FullDisk(slow_s=6.0)
+    async with (
+        house(journal) as old,
+        old.connect(session_id="win") as (client, _),
+        trio.open_nursery() as replacing,
+    ):
+
+        async def replace():
+            async with changed(house, old, journal):
+                await trio.sleep_forever()
+
+        await client.nap("r1", seconds=20.0)
+        await trio.sleep(1)
+        replacing.start_soon(replace)
+        await trio.sleep(1)
+        await client.nap("r2", seconds=1.0)
+        with trio.fail_after(30):
+            failed = await client.hear_until(CallFailed)
+        replacing.cancel_scope.cancel()
+
+    assert ("r2", "SERVICE_UNAVAILABLE") == (failed.request_id, failed.error.code)

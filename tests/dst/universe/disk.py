@@ -1,34 +1,33 @@
-"""The disk of the simulation: the real log of calls on files that stall, refuse and tear, and a database in memory behind it."""
+"""The disk of the simulation: files that stall, refuse and tear, and a database in memory; daemons come and go on it."""
 
 import errno
 import random
+from collections.abc import Callable
 
 import attrs
 import trio
 
-from exai_trio.errors import StorageError
-from exai_trio.storage.append_log.appender import Appender
 from exai_trio.storage.append_log.framing import records_in
-from exai_trio.storage.append_log.journal import LoggedJournal
-from exai_trio.storage.append_log.segments import Segments
-from exai_trio.storage.event_journal import EventJournal
-from exai_trio.storage.group_commit import Write
 from exai_trio.storage.journal_events import Accepted, Finished, HandedOver, decode
 from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.storage.space_reserve import SpaceReserve
 
-_SEALED_AT = 4_000  # bytes: segments come and go all the time
+from .commits import Commits, LifesJournal
+
+_STALL_STEP_S = 1.0  # what a write on the loop seems to take while the disk stalls
 
 
 @attrs.define(eq=False)
 class File:
-    """One file of the log, in memory. A write that is refused leaves a piece of it, which cannot be cut off."""
+    """One file of the log as one daemon has it open. A write that is refused leaves a piece of it, which cannot be cut off."""
 
     disk: "Disk"
+    commits: Commits
     number: int
-    data: bytearray = attrs.field(factory=bytearray)
+    data: bytearray
 
     def write(self, head, body, place):
+        if self.commits.is_writing:
+            self.disk.fail("the loop wrote into the log while its thread did")
         content = head + body
         if self.disk.is_full:
             self.data[place:] = content[: self.disk.draw.randrange(len(content))]
@@ -45,147 +44,98 @@ class File:
         del self.data[length:]
 
     def is_there(self):
-        return self.disk.files.get(self.number) is self
+        return self.disk.files.get(self.number) is self.data
 
     def close(self):
         pass
 
     def remove(self, *, keep):
-        del self.disk.files[self.number]
-
-
-class NoRoom(SpaceReserve):
-    """Nothing is held back for a full disk."""
-
-    def spend(self):
-        return False
+        if self.is_there():
+            del self.disk.files[self.number]
 
 
 @attrs.define(eq=False)
-class Thread:
-    """Stands where the log's thread is, and is the loop's only way: it takes its time."""
+class Files:
+    """The log's files to one daemon."""
 
     disk: "Disk"
-    appender: Appender
-    is_idle: bool = False
+    commits: Commits
 
-    async def write(self, work, *, done=None):
-        await self.disk.take_time(self, work, done)
-        return self.carry_out(work, done)
+    def numbers(self):
+        return sorted(self.disk.files)
 
-    def carry_out(self, work, done):
-        write = Write(work, done)
-        self.appender.commit([write])
-        if write.fault is not None:
-            raise write.fault
-        if done is not None:
-            done(write.result)
-        return write.result
+    def make(self, number):
+        self.disk.files.setdefault(number, bytearray())
+        return self.open(number)
+
+    def open(self, number):
+        return File(self.disk, self.commits, number, self.disk.files[number])
 
 
 @attrs.define(eq=False)
-class Disk(EventJournal):
-    """What is in it outlives the daemon: each life of one begins with `boot`."""
+class Disk:
+    """What is on it outlives every daemon: each life of one begins with `boot`. `late` are calls whose outcome it has refused, or
+    not taken in time."""
 
-    draw: random.Random = attrs.field(factory=random.Random, kw_only=True)
-    full_until: float = attrs.field(default=0.0, kw_only=True)
-    refused: set = attrs.field(factory=set, kw_only=True)  # calls whose outcome it has once refused
-    slowest: float = attrs.field(default=0.5, kw_only=True)
-    files: dict = attrs.field(factory=dict, kw_only=True)
-    database: MemoryJournal = attrs.field(factory=MemoryJournal, kw_only=True)
-    journal: LoggedJournal = attrs.field(init=False)
+    draw: random.Random
+    fail: Callable[[str], None]
+    full_until: float = 0.0
+    stalled_until: float = 0.0
+    slowest: float = 0.5
+    late: set = attrs.field(factory=set)
+    files: dict = attrs.field(factory=dict)
+    database: MemoryJournal = attrs.field(factory=MemoryJournal)
+    _watched: float = 0.0
 
-    def __attrs_post_init__(self) -> None:
-        self.boot()
+    def boot(self, *, alone: bool) -> LifesJournal:
+        """A daemon starts on what the last one has left. Its last record may have been cut short, unless that one still runs."""
+        if alone and self.files and self.draw.random() < 0.3:
+            self.files[max(self.files)] += self.draw.randbytes(self.draw.randrange(1, 40))
+        return LifesJournal(self)
 
-    def boot(self) -> None:
-        """A daemon starts on what the last one has left. Its last record may have been cut short."""
-        if self.files and self.draw.random() < 0.3:
-            last = self.files[max(self.files)]
-            last.data += self.draw.randbytes(self.draw.randrange(1, 40))
-        appender = Appender(Segments(self), NoRoom(None))
-        self.journal = LoggedJournal(
-            self.database, appender, Thread(self, appender), sealed_at=_SEALED_AT
-        )
+    def files_for(self, commits: Commits) -> Files:
+        return Files(self, commits)
+
+    def stopwatch(self) -> float:
+        """The appender's clock: what is written while the disk stalls, or is slow just now, is not written on the loop again."""
+        slow = self.stalled_until > trio.current_time() or self.draw.random() < 0.2
+        self._watched += _STALL_STEP_S if slow else 0.0
+        return self._watched
 
     @property
     def is_full(self) -> bool:
         return self.full_until > trio.current_time()
 
-    def numbers(self):
-        return sorted(self.files)
+    async def take_time(self) -> None:
+        await trio.sleep(self.draw.choice((0.0, 0.0, 0.001, 0.005, self.slowest)))
+        await trio.sleep_until(self.stalled_until)
 
-    def make(self, number):
-        self.files[number] = File(self, number)
-        return self.files[number]
-
-    def open(self, number):
-        return self.files[number]
-
-    async def take_time(self, thread, work, done) -> None:
-        try:
-            await trio.sleep(self.draw.choice((0.0, 0.0, 0.001, 0.005, self.slowest)))
-        except trio.Cancelled:
-            if self.draw.random() < 0.5:  # the crash came after the write, before its word of it
-                try:
-                    thread.carry_out(work, done)
-                except StorageError:
-                    pass
-            raise
+    def calm(self) -> None:
+        """From now on it takes everything, quickly."""
+        self.full_until = self.stalled_until = 0.0
+        self.slowest = 0.01
 
     def kept(self, key: str):
         """What there is of the call that its editor knows as "window:id", in the database and in the log."""
-        name = (f"shim_{key.partition(':')[0]}", f'"{key}"')
+        return self.kept_as(f"shim_{key.partition(':')[0]}", key)
+
+    def kept_as(self, session: str, key: str):
+        """The same of a call that is kept under a name of its own: its handle."""
+        name = (session, f'"{key}"')
         found = self.database._calls.get(name)
-        for number in self.numbers():
+        for number in sorted(self.files):
             if number > self.database._folded:
-                for _, body in records_in(number, bytes(self.files[number].data)):
+                for _, body in records_in(number, bytes(self.files[number])):
                     found = _after(decode(body), name, found)
         return found
-
-    async def note(self, event) -> None:
-        await self.journal.note(event)
-
-    async def accept(self, call) -> None:
-        await self.journal.accept(call)
-
-    async def finish(self, session, request, outcome) -> None:
-        try:
-            await self.journal.finish(session, request, outcome)
-        except StorageError:
-            self.refused.add(request.strip('"'))
-            raise
-
-    async def hand_over(self, session, request, outcome, begun) -> None:
-        try:
-            await self.journal.hand_over(session, request, outcome, begun)
-        except StorageError:
-            self.refused.add(request.strip('"'))
-            raise
-
-    async def names(self, principal):
-        return await self.journal.names(principal)
-
-    async def unfinished(self):
-        return await self.journal.unfinished()
-
-    async def session(self, session):
-        return await self.journal.session(session)
-
-    async def sweep_calls(self, now, unnumbered_s):
-        return await self.journal.sweep_calls(now, unnumbered_s)
-
-    async def tidy(self) -> None:
-        await self.journal.tidy()
-
-    async def retire(self) -> None:
-        await self.journal.retire()
 
 
 def _after(event, name, found):
     match event:
         case Accepted(call) if (call.session, call.request) == name:
             return attrs.evolve(call, outcome=None)
+        case HandedOver(_, _, _, to) if (to.session, to.request) == name:
+            return attrs.evolve(to, outcome=None)
         case Finished(session, request, outcome) | HandedOver(session, request, outcome) if (
             found and (session, request) == name
         ):

@@ -2,7 +2,6 @@
 
 import trio
 
-from .disk import Disk
 from .house import Life
 from .oracle import Oracle
 from .window import Window
@@ -12,14 +11,15 @@ def tasks() -> int:
     return trio.lowlevel.current_statistics().tasks_living
 
 
-async def check_given_back(life: Life, window: Window, disk: Disk, oracle: Oracle) -> None:
+async def check_given_back(life: Life, window: Window, oracle: Oracle) -> None:
     """Nothing runs, waits or stands in a table that nobody waits for."""
     counters, permits = life.parts.context.counters, life.parts.environment.permits
     if counters.running or permits.borrowed_tokens:
         oracle.fail(f"{counters.running} calls run at the end, {permits.borrowed_tokens} permits")
     if counters.connections > 1 or counters.sessions > 1:
         oracle.fail(f"{counters.sessions} sessions at the end, {counters.connections} connections")
-    unfinished = await disk.unfinished()
+    journal = life.parts.context.journal
+    unfinished = await journal.unfinished() if journal else ()
     if unfinished:
         oracle.fail(f"the journal has open calls of {unfinished}")
     for what, is_held in _held(life, window).items():

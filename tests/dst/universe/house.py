@@ -1,6 +1,7 @@
-"""The daemon of the simulation: the real sessions, calls and connections; only its tools, its gateway and its disk are ours."""
+"""The daemons of the simulation: the real sessions, calls and takeover; only their tools, gateway and disk are ours."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 import attrs
 import trio
@@ -12,6 +13,9 @@ from exai_trio.daemon.drain import drain
 from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree
 from exai_trio.daemon.sessions.session_registry import Sessions
+from exai_trio.daemon.takeover.predecessor import Predecessor
+from exai_trio.daemon.takeover.successor import Successor
+from exai_trio.daemon.takeover.transfer_messages import closing
 from exai_trio.errors import StorageError
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.store import MemoryStore
@@ -20,9 +24,13 @@ from exai_trio.storage.sqlite.upload_registry import MemoryUploads
 from exai_trio.system.disk import fault_of
 from exai_trio.tools.base import Tool
 
-from .network import Network
+from .commits import LifesJournal
+from .disk import Disk
+from .network import End, Network
 
 _IDLE_BYTES = 100_000  # three sessions at once that do not read are too many
+_LEAVE_S = 40.0  # for a daemon that is replaced, as in `app`
+_CLOSE_S = 0.5  # for its last goodbyes, as in `lifetime`
 START = 1_790_000_000.0
 NEVER = float("inf")
 
@@ -45,86 +53,191 @@ def now() -> float:
 
 @attrs.define(eq=False)
 class Life:
-    """One daemon from its start to its end."""
+    """One daemon from its start to its end. `serving` once clients can come, `replaced` once a successor has its listener; `home`
+    once the next may take the home."""
 
     number: int
-    parts: Parts
-    tree: Tree
     everything: trio.CancelScope
+    parts: Parts | None = None
+    tree: Tree | None = None
+    journal: LifesJournal | None = None
+    crashed: bool = False
+    ends: list = attrs.field(factory=list)
+    waiting: list = attrs.field(factory=list)  # connections that nobody has accepted yet
+    serving: trio.Event = attrs.field(factory=trio.Event)
+    replaced: trio.Event = attrs.field(factory=trio.Event)
+    home: trio.Event = attrs.field(factory=trio.Event)
     ended: trio.Event = attrs.field(factory=trio.Event)
 
     @property
     def sessions(self) -> Sessions:
         return self.tree.sessions
 
+    @property
+    def draining(self) -> bool:
+        return self.parts is not None and self.parts.context.shutdown.draining
+
+    def reach(self, end: End) -> None:
+        """A client connects."""
+        self.ends = [one for one in self.ends if not one.closed]
+        self.ends.append(end)
+        if self.serving.is_set() and not self.replaced.is_set():
+            self.tree.connections.start_soon(self.tree.server.serve, end)
+        else:
+            self.waiting.append(end)
+
+    def accept(self) -> None:
+        self.serving.set()
+        for end in self.waiting:
+            self.tree.connections.start_soon(self.tree.server.serve, end)
+
 
 @attrs.define(eq=False)
 class House:
-    """Where daemons live, one after the other. `life` is the one that serves now."""
+    """Where daemons live, one after the other, or a successor beside the one that it replaces. `living` has them, the newest last;
+    `life` is the one that serves, `crashed` is told the number of each that is killed, and `cut` has those
+    that may leave calls behind."""
 
     config: Config
     tools: tuple[Tool, ...]
-    disk: object
+    disk: Disk
     network: Network
     note: Callable[[str], None]
-    life: Life | None = None
+    crashed: Callable[[int], None]
+    cut: set[int]
+    living: list[Life] = attrs.field(factory=list)
     lives: int = 0
 
-    async def live(  # noqa: ASYNC114, ASYNC128 - hands task_status on
-        self, *, task_status=trio.TASK_STATUS_IGNORED
-    ) -> None:
-        """One life, until it is cut or drained. What of its connections is left is cut with it."""
+    @property
+    def life(self) -> Life | None:
+        newest = self.living[-1] if self.living else None
+        return newest if newest is not None and newest.serving.is_set() else None
+
+    def number_of(self, context) -> int:
+        """Of the daemon whose context this is."""
+        of = {id(life.parts.context): life.number for life in self.living if life.parts}
+        return of.get(id(context), 0)
+
+    def begin(self, everything: trio.Nursery, old: Life | None = None) -> Life:
+        """A daemon starts, to replace `old` if that is given."""
         self.lives += 1
-        self.note(f"daemon {self.lives} starts")
+        life = Life(self.lives, trio.CancelScope())
+        self.note(f"daemon {life.number} starts" + (f" for {old.number}" if old else ""))
+        self.living.append(life)
+        everything.start_soon(self._live, life, old)
+        return life
+
+    async def wait_free(self) -> None:
+        """Return when no daemon has the home."""
+        while having := [one for one in self.living if not one.home.is_set()]:
+            await having[-1].home.wait()
+
+    async def _live(self, life: Life, old: Life | None) -> None:
+        """Until it is cut, drained or replaced. What of its connections is left is cut with it."""
         try:
-            async with trio.open_nursery() as everything:
-                await self._serve(everything, task_status)
+            with life.everything:
+                async with trio.open_nursery() as background:
+                    await self._serve(life, old, background)
+                    background.cancel_scope.cancel(reason="the daemon has ended")
         finally:
-            self.network.listener = None
-            life, self.life = self.life, None
-            self.network.cut_all()
-            if life is not None:
-                self.note(f"daemon {life.number} ends")
-                life.ended.set()
+            self.living.remove(life)
+            if self.network.listener == life.reach:
+                self.network.listener = None
+            self._cut(life)
+            self.note(f"daemon {life.number} ends")
+            life.home.set()
+            life.ended.set()
 
-    async def _serve(self, everything: trio.Nursery, task_status) -> None:
-        self.disk.boot()
-        parts = build(self.config, self._backends(), port=8079)
-        parts.budget.most, parts.budget.idle = 2**20, _IDLE_BYTES
-        async with open_tree(parts, periods=self._periods()) as tree:
-            await _restored(tree.sessions)
-            everything.start_soon(tree.jobs.run)
-            everything.start_soon(self._tidy)
-            self.life = Life(self.lives, parts, tree, everything.cancel_scope)
-            self.network.listener = lambda end: tree.connections.start_soon(tree.server.serve, end)
-            task_status.started()
-            await trio.sleep_forever()
+    async def _serve(self, life: Life, old: Life | None, background: trio.Nursery) -> None:
+        stream = self._take_over(old, life) if old else None
+        async with closing(stream):
+            predecessor = await self._wait_left(old, stream) if old else None
+            await self._wait_home(life)
+            life.journal = self.disk.boot(alone=len(self.living) == 1)
+            background.start_soon(life.journal.commits.write_batches)
+            life.parts = build(self.config, self._backends(life), port=8079)
+            life.parts.budget.most, life.parts.budget.idle = 2**20, _IDLE_BYTES
+            async with open_tree(life.parts, (), predecessor, self._periods()) as life.tree:
+                await _restored(life.sessions)
+                if predecessor is not None:
+                    background.start_soon(predecessor.run)
+                await self._until_replaced(life)
+                successor = life.parts.context.shutdown.successor
+                async with closing(successor):
+                    await Successor(life.sessions, successor).take_all(life.home.set)
+                life.tree.connections.cancel_scope.deadline = trio.current_time() + _CLOSE_S
 
-    async def _tidy(self) -> None:
+    async def _until_replaced(self, life: Life) -> None:
+        async with trio.open_nursery() as jobs:
+            jobs.start_soon(life.tree.jobs.run)
+            jobs.start_soon(self._tidy, life)
+            life.accept()
+            self.network.listener = life.reach
+            await life.replaced.wait()
+            jobs.cancel_scope.cancel(reason="replaced")
+
+    def _take_over(self, old: Life, life: Life) -> End:
+        """The listener is the new one's from now on; whoever connects waits."""
+        here, there = self.network.between_daemons()
+        old.ends.append(here)
+        life.ends.append(there)
+        old.parts.context.shutdown.successor = here
+        self.network.listener = life.reach
+        old.replaced.set()
+        return there
+
+    async def _wait_left(self, old: Life, stream: End) -> Predecessor:
+        predecessor = Predecessor(stream)
+        with trio.move_on_after(self.config.drain_s + _LEAVE_S):
+            await predecessor.wait_left()
+            await old.home.wait()
+        return predecessor
+
+    async def _wait_home(self, life: Life) -> None:
+        """A start that finds the home taken fails, and is tried again."""
+        while any(not one.home.is_set() for one in self.living if one is not life):
+            await trio.sleep(1.0)
+
+    async def _tidy(self, life: Life) -> None:
         while True:
             await trio.sleep(20.0)
-            await fault_of(self.disk.tidy)
+            await fault_of(life.journal.tidy)
 
-    def crash(self) -> None:
+    def _cut(self, life: Life) -> None:
+        for end in life.ends:
+            end.cut()
+
+    def crash(self, life: Life | None) -> None:
         """The process is gone between two steps."""
-        if self.life is not None:
-            self.note(f"daemon {self.life.number} crashes")
+        if life is None or life.crashed:
+            return
+        self.note(f"daemon {life.number} crashes")
+        life.crashed = True
+        self.crashed(life.number)
+        self._cut_off()
+        if self.network.listener == life.reach:
             self.network.listener = None
-            self.network.cut_all()
-            self.life.everything.cancel(reason="crash")
+        self._cut(life)
+        life.everything.cancel(reason="crash")
+
+    def _cut_off(self) -> None:
+        """Who was replaced has nobody to tell any more, if its successor goes, or that one's."""
+        self.cut.update(one.number for one in self.living if one.replaced.is_set())
 
     async def drain(self) -> None:
         """The orderly end."""
         life = self.life
-        if life is None:
+        if life is None or life.replaced.is_set():
             return
         self.note(f"daemon {life.number} drains")
+        self.cut.add(life.number)
+        self._cut_off()
         self.network.listener = None
         await drain(life.sessions, life.tree.connections)
         await trio.sleep(self.config.ws_close_timeout + 1)
         life.everything.cancel(reason="drained")
 
-    def _backends(self) -> Backends:
+    def _backends(self, life: Life) -> Backends:
         store = MemoryStore()
         return Backends(
             models=Models(gateway=NoGateway()),
@@ -132,9 +245,9 @@ class House:
             threads=store,
             uploads=MemoryUploads(),
             ratios=MemoryRatios(),
-            journal=self.disk,
+            journal=life.journal,
             now=now,
-            boot_id=f"boot{self.lives}",
+            boot_id=f"boot{life.number}",
             tools=self.tools,
         )
 
@@ -153,10 +266,8 @@ class House:
 
 async def _restored(sessions: Sessions) -> None:
     for _ in range(100):
-        if sessions.restored:
+        if sessions.restored or sessions.context.journal is None:
             return
         await trio.sleep(1)
-        try:
+        with suppress(StorageError):
             await sessions.restore()
-        except StorageError:
-            continue

@@ -6,18 +6,28 @@ from contextlib import AbstractContextManager, contextmanager, suppress
 import attrs
 import trio
 
-from exai_trio.daemon.calls import detached_calls, execution, session_calls
+from exai_trio.daemon.calls import (
+    detached_calls,
+    execution,
+    large_outcomes,
+    recovery,
+    session_calls,
+)
 from exai_trio.daemon.connections.connection import Connection
+from exai_trio.daemon.sessions.session import Session
 from exai_trio.daemon.sessions.session_registry import Sessions
+from exai_trio.daemon.takeover.successor import Successor, interrupted
 from exai_trio.errors import StorageError
 from exai_trio.mcp.calls.open_calls import OpenCalls
 from exai_trio.storage.append_log.journal import LoggedJournal
+from exai_trio.storage.group_commit import GroupCommit
 from exai_trio.storage.memory.journal import MemoryJournal
+from exai_trio.wire.messages import CallCancelling
 from exai_trio.wire.session_rules import SessionRules
 
 
 @contextmanager
-def _instead(owner: type, name: str, made: Callable) -> Generator[None]:
+def _instead(owner: object, name: str, made: Callable) -> Generator[None]:
     """`owner.name` is what `made` makes of it."""
     original = getattr(owner, name)
     setattr(owner, name, made(original))
@@ -152,6 +162,77 @@ def request_left_behind() -> AbstractContextManager[None]:
     return _instead(OpenCalls, "leave", made)
 
 
+def replaced_before_the_disk_has_it() -> AbstractContextManager[None]:
+    """A successor is let in while acceptances, handles and outcomes are on their way to the disk."""
+
+    def made(original):
+        def transfer_settled(self):
+            original(self)
+            return False
+
+        return transfer_settled
+
+    return _instead(Successor, "_transfer_settled", made)
+
+
+def withdrawn_goes_on() -> AbstractContextManager[None]:
+    """A client's cancel is confirmed, and nothing is ended."""
+
+    def made(original):
+        def cancel(self, request):
+            call = self.calls.table.get(request.request_id)
+            if call is not None and call.is_cancellable:
+                self.sender.deliver(
+                    self.rules.number(CallCancelling(request_id=request.request_id))
+                )
+            else:
+                original(self, request)
+
+        return cancel
+
+    return _instead(Session, "cancel", made)
+
+
+def cancelled_write_is_settled() -> AbstractContextManager[None]:
+    """A write that nobody waits for any more does not count as the thread's."""
+
+    def made(original):
+        async def write(self, work, *, done=None):
+            try:
+                return await original(self, work, done=done)
+            except trio.Cancelled:
+                self._unsettled -= 1
+                raise
+
+        return write
+
+    return _instead(GroupCommit, "write", made)
+
+
+def replaced_daemon_cuts() -> AbstractContextManager[None]:
+    """After EXAI_DRAIN_S a replaced daemon ends also the calls that its successor answers."""
+
+    def made(_original):
+        async def end_what_stays(self):
+            await trio.sleep(self.calls.context.config.drain_s)
+            for call in self.calls.open:
+                call.end(interrupted(0.0))
+
+        return end_what_stays
+
+    return _instead(Successor, "_end_what_stays", made)
+
+
+def frame_over_the_limit() -> AbstractContextManager[None]:
+    """An answer is sent whatever its size."""
+    return _instead(large_outcomes, "is_too_large", lambda _original: lambda _outcome, _most: False)
+
+
+def acceptance_says_nothing() -> AbstractContextManager[None]:
+    """A client without a journal behind it may send everything again."""
+    return _instead(recovery, "may_run_again", lambda _original: lambda _call: True)
+
+
 def segment_removed_before_it_is_folded() -> AbstractContextManager[None]:
     """What stood in it is nowhere."""
 
@@ -187,6 +268,12 @@ MUTANTS = {
     reader_that_awaits_a_call: "a ping was not answered",
     task_left_behind: "tasks at the end",
     request_left_behind: "left at the end",
+    replaced_before_the_disk_has_it: "at once",
+    withdrawn_goes_on: "runs on",
+    cancelled_write_is_settled: "while its thread did",
+    replaced_daemon_cuts: "no daemon that ran it was cut",
+    frame_over_the_limit: "is never answered",
+    acceptance_says_nothing: "times",
     segment_removed_before_it_is_folded: "was accepted before it was on disk",
     record_that_is_not_written: "was accepted before it was on disk",
 }

@@ -12,7 +12,6 @@ from exai_trio.transport.websocket import Limits, Unreachable, WebSocket, client
 
 ROOM = 65_536  # bytes on their way in one direction
 DIAL_S = 3.0
-LIMITS = Limits(close_s=1.0)
 
 
 @attrs.define(eq=False)
@@ -129,6 +128,7 @@ class Network:
 
     draw: random.Random
     note: Callable[[str], None]
+    limits: Limits
     listener: Callable[[End], None] | None = None
     fair: bool = False
     parted_until: float = 0.0
@@ -144,13 +144,13 @@ class Network:
     @asynccontextmanager
     async def dial(self) -> AsyncGenerator[WebSocket]:
         """A client's connection to whatever daemon there is."""
-        async with client_on(await self._reach(), "localhost", LIMITS) as socket:
+        async with client_on(await self._reach(), "localhost", self.limits) as socket:
             yield socket
 
     @asynccontextmanager
     async def dial_fair(self) -> AsyncGenerator[WebSocket]:
         """A connection that nothing happens to, but what happens to the daemon."""
-        async with client_on(await self._reach(fair=True), "localhost", LIMITS) as socket:
+        async with client_on(await self._reach(fair=True), "localhost", self.limits) as socket:
             yield socket
 
     async def _reach(self, *, fair: bool = False) -> End:
@@ -170,8 +170,8 @@ class Network:
         here, there = End(up, down), End(down, up)
         if not fair:
             self._draw_fate(here, there)
-        self.ends = [pair for pair in self.ends if not pair[0].closed][-20:]
-        self.ends.append((here, there))
+            self.ends = [pair for pair in self.ends if not pair[0].closed][-20:]
+            self.ends.append((here, there))
         return here, there
 
     def _draw_fate(self, here: End, there: End) -> None:
@@ -184,6 +184,11 @@ class Network:
                 there.outgoing.cut_after = self.draw.randrange(8_000)
             case "slow":
                 here.incoming.drip_s = self.draw.uniform(0.01, 2.0)
+
+    def between_daemons(self) -> tuple[End, End]:
+        """A way from one process of the machine to another."""
+        there, back = (Pipe(self.draw, 0.001, lambda: 0.0) for _ in range(2))
+        return End(there, back), End(back, there)
 
     def cut_all(self) -> None:
         for here, _ in self.ends:

@@ -1,13 +1,20 @@
-"""What must hold in every universe, checked as things happen. It knows no clock and draws no lots."""
+"""What must hold in every universe, checked as things happen. It draws no lots."""
 
 import json
 from collections.abc import Callable
 
 import attrs
 
+from exai_trio.wire.codec import decode_daemon
+from exai_trio.wire.messages import CallFailed, CallResult
+
+from .kinds import Kind
+from .runs import Runs
+
 FAIR_CODES = {"ok", "INTERRUPTED", "SERVICE_UNAVAILABLE", "OVER_CAPACITY", "CANCELLED", "TIMEOUT"}
 REFUSALS = {"SERVICE_UNAVAILABLE", "OVER_CAPACITY"}
 REPORTS = {"result"}  # tools that answer also where nothing can be written down
+SENDS = 5  # of one call, by a shim whose daemons forget what they accept
 
 
 @attrs.define(eq=False)
@@ -22,6 +29,8 @@ class Asked:
     withdrawn: bool = False
     given_up: bool = False
     runs: list = attrs.field(factory=list)  # numbers of the daemons that ran it
+    goes_on: bool = False  # its outcome was a handle
+    told: bool = False  # how it ended, to whoever asked by its handle
 
     @property
     def is_open(self) -> bool:
@@ -38,17 +47,21 @@ class Handed:
 
 @attrs.define(eq=False)
 class Oracle:
-    """`attempts` is EXAI_CALL_MAX_ATTEMPTS. Calls are known as "window:id", which is also their request id."""
+    """Calls are known as "window:number", which is also their request id."""
 
     note: Callable[[str], None]
-    attempts: int
+    kind: Kind
     unkept: set  # calls whose outcome the disk refused for long: their client may hear two, their editor one
     on_disk: Callable[[str], object | None]  # what the journal has of a call
+    runs: Runs = attrs.field(init=False)
     calls: dict = attrs.field(factory=dict)
     handles: dict = attrs.field(factory=dict)
     by_mark: dict = attrs.field(factory=dict)
     faults: list = attrs.field(factory=list)
     tally: dict = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.runs = Runs(self.fail)
 
     def fail(self, what: str) -> None:
         self.note(f"BROKEN {what}")
@@ -61,7 +74,7 @@ class Oracle:
         self.note(f"asked {key} {tool}")
         self.calls[key] = call = Asked(tool, mark)
         if tool != "result":
-            self.by_mark[mark] = call
+            self.by_mark[mark] = key, call
         self.count("asked")
 
     def withdrawn(self, key: str) -> None:
@@ -73,29 +86,40 @@ class Oracle:
         self.note(f"accepted {key}")
         call = self.calls[key]
         call.accepted = True
-        if call.tool not in REPORTS and not call.outcome and self.on_disk(key) is None:
+        is_kept = self.kind.is_durable and call.tool not in REPORTS
+        if is_kept and not call.outcome and self.on_disk(key) is None:
             self.fail(f"{key} was accepted before it was on disk")
 
-    def outcome(self, key: str, code: str) -> None:
+    def outcome(self, key: str, code: str, *, is_handle: bool = False) -> None:
         self.note(f"outcome {key} {code}")
         call = self.calls[key]
         turned_away = call.outcome in REFUSALS and not call.answers  # its shim asks the next daemon
         again = {call.outcome, code} <= REFUSALS or turned_away
-        if call.outcome and not again and key not in self.unkept:
+        reports = call.tool in REPORTS  # one that a slow disk takes late is said again
+        if call.outcome and not again and not reports and key not in self.unkept:
             self.fail(f"{key} has two outcomes: {call.outcome} and {code}")
         if (
             code not in FAIR_CODES and call.tool != "result"
         ):  # what that says is looked at when it is told
             self.fail(f"{key} ended with {code}")
-        if code == "CANCELLED" and not (call.withdrawn or call.given_up):
+        abandoned = self.kind.short_grace  # its session ended while nobody was there
+        if code == "INTERRUPTED" and not self._was_cut(call):
+            self.fail(f"{key} was interrupted, and no daemon that ran it was cut: {call.runs}")
+        if code == "CANCELLED" and not (call.withdrawn or call.given_up or abandoned):
             self.fail(f"{key} was cancelled by nobody")
-        is_kept = call.tool not in REPORTS and key not in self.unkept
+        is_kept = self.kind.is_durable and call.tool not in REPORTS and key not in self.unkept
         if not call.outcome and code not in REFUSALS and is_kept:
-            kept = self.on_disk(key)
-            if kept is None or kept.outcome is None:
-                self.fail(f"{key} heard {code} before that was on disk")
+            kept = _code_of(self.on_disk(key))
+            if kept != code:
+                self.fail(f"{key} heard {code} before that was on disk, which has {kept}")
         call.outcome = code
+        call.goes_on = is_handle
         self.count(code)
+
+    def _was_cut(self, call: Asked) -> bool:
+        """A daemon in which it ran, or was to run, has ended before it."""
+        lives = call.runs or self.runs.cut
+        return not self.kind.is_durable or any(life in self.runs.cut for life in lives)
 
     def repeated(self, key: str) -> None:
         """An outcome that the client drops, because its number is an old one."""
@@ -108,10 +132,11 @@ class Oracle:
         call.answers += 1
         if call.answers > 1:
             self.fail(f"{key} was answered {call.answers} times")
+        self.runs.answered(call.mark)
         handle = _handle(result)
         if call.withdrawn and not call.outcome:
             self.fail(f"{key} was answered after it was withdrawn")
-        elif not call.outcome and not _may_stand_alone(call, result, handle):
+        elif not call.outcome and not _may_stand_alone(self.kind, call, result, handle):
             self.fail(
                 f"{key} was given up: no outcome came (accepted: {call.accepted}, runs: {call.runs})"
             )
@@ -126,7 +151,7 @@ class Oracle:
         elif not call.outcome:
             call.given_up = True  # and cancelled in the daemon, which may have it
             self.count("given up")
-        elif result is None or (not result.get("isError") and call.mark not in str(result)):
+        elif result is None or (not result.get("isError") and call.mark not in str(result)[:200]):
             self.fail(f"{key} got another answer than its own: {str(result)[:80]}")
 
     def _fetched(self, key: str, call_id: str, result, *, is_running: bool) -> None:
@@ -140,23 +165,50 @@ class Oracle:
         self.count("fetched running" if is_running else f"fetched {code or 'ok'}")
         if not is_running and not code and text != f"done {handed.call.mark}":
             self.fail(f"{call_id} of {handed.call.mark} gave {text!r}")
-        if code and code not in {"INTERRUPTED", "TIMEOUT"}:
+        if code and code not in self._fair_ends:
             self.fail(f"{call_id} of {handed.call.mark} cannot be fetched: {code}")
         if handed.told and text != handed.told and code not in {"INTERRUPTED", "NOT_FOUND"}:
             self.fail(f"{call_id} had ended with {handed.told!r} and is now {text!r}")
         if not is_running:
             handed.told = handed.told or text
+            handed.call.told = True
+
+    @property
+    def _fair_ends(self) -> set:
+        """How a call may be said to have ended that has a handle; without a journal nobody may know of it any more."""
+        gone = set() if self.kind.is_durable else {"NOT_FOUND"}
+        left = {"CANCELLED"} if self.kind.short_grace else set()
+        return {"INTERRUPTED", "TIMEOUT"} | gone | left
 
     def ran(self, mark: str, life: int) -> None:
-        call = self.by_mark[mark]
-        call.runs.append(life)
+        """Its tool begins."""
+        key, call = self.by_mark[mark]
         self.note(f"runs {mark} in {life}")
-        self.count("reruns" if call.runs[1:] else "runs")
-        most = 1 if call.tool == "once" else self.attempts
-        if len(call.runs) > most:
+        self.count("reruns" if call.runs else "runs")
+        is_over = call.told if call.goes_on else call.outcome not in {"", *REFUSALS}
+        if is_over and key not in self.unkept:
+            self.fail(f"{mark} runs after its outcome was told: {call.outcome or 'by its handle'}")
+        call.runs.append(life)
+        if len(call.runs) > self._most_runs(call):
             self.fail(f"{mark} ran {len(call.runs)} times, in {call.runs}")
         if len(set(call.runs)) < len(call.runs):
             self.fail(f"{mark} ran twice in one daemon")
+        self.runs.begin(mark, life, alone=self.kind.is_durable)
+
+    def _most_runs(self, call: Asked) -> int:
+        """What no daemon remembers, and no client heard the acceptance of, is sent again."""
+        if not self.kind.is_durable:
+            return 1 if call.tool == "once" and call.accepted else SENDS
+        return 1 if call.tool == "once" else self.kind.config.call_max_attempts
+
+    def check_remembered(self) -> None:
+        """A daemon starts: whatever was accepted, and has no answer yet, is in the journal."""
+        for key, call in self.calls.items():
+            forgotten = (
+                call.accepted and call.is_open and not call.outcome and key not in self.unkept
+            )
+            if forgotten and call.tool not in REPORTS and self.on_disk(key) is None:
+                self.fail(f"{key} was accepted, and no journal has it")
 
     def lost(self, window: str) -> None:
         """The window was killed: nobody waits for its answers any more."""
@@ -175,15 +227,29 @@ class Oracle:
                 self.fail(f"{call_id} of {handed.call.mark} never ends")
 
 
+def _code_of(kept) -> str:
+    """How the journal says that this call ended."""
+    if kept is None or kept.outcome is None:
+        return "nothing"
+    match decode_daemon(kept.outcome.frame).message:
+        case CallResult():
+            return "ok"
+        case CallFailed() as failed:
+            return failed.error.code
+    return "what is no outcome"
+
+
 def _code(result) -> str:
     return (result or {}).get("_meta", {}).get("exai/error", {}).get("code", "")
 
 
-def _may_stand_alone(call: Asked, result, handle: str) -> bool:
+def _may_stand_alone(kind: Kind, call: Asked, result, handle: str) -> bool:
     """An answer of the shim's own: at its client's limit, or since there was no daemon for as long as the call could have taken."""
     if handle:
         return call.accepted
     code = _code(result)
+    if code == "INTERRUPTED" and not kind.is_durable:
+        return call.accepted
     return code == "SERVICE_UNAVAILABLE" or (call.tool == "long" and code == "TIMEOUT")
 
 

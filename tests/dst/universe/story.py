@@ -1,43 +1,29 @@
 """One universe from its beginning to its end: who acts, what goes wrong, and what is looked at after every step."""
 
 import random
-from contextlib import suppress
-from pathlib import Path
 
 import attrs
 import trio
 
-from exai_trio.config import Config
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.tools.general.result import TOOL as RESULT
 from exai_trio.tools.registry import Registry
-from exai_trio.transport.websocket import PeerGone, Unreachable
-from exai_trio.wire.codec import decode_daemon, encode
-from exai_trio.wire.messages import CallTool, Hello, Ping, Pong
+from exai_trio.transport.websocket import Limits
 
 from .disk import Disk
 from .ending import check_given_back, tasks
 from .house import House, Life
+from .kinds import Kind, kind_of
+from .misfortune import Misfortune
 from .network import Network
 from .oracle import Oracle
+from .probe import probe
 from .window import Window
 
 HOUR_S = 3600.0
 PATIENCE_S = 1_000.0  # longer than any editor waits
-PONG_S = 8.0
 PEACEFUL_CALLS = 20
 _REST_S = 720.0  # whatever waits for a client has ended then
-
-CONFIG = Config(
-    home=Path("/nowhere"),
-    ws_ping_interval=60.0,
-    ws_ping_timeout=20.0,
-    session_grace_s=300.0,
-    progress_interval_s=20.0,
-    ws_global_max_inflight=6,
-    ws_session_max_inflight=4,
-    reconnect_max_s=20.0,
-)
 
 
 @attrs.frozen(kw_only=True)
@@ -46,6 +32,7 @@ class WorkArguments:
 
     seconds: float = 0.0
     mark: str = ""
+    size: int = 0
 
 
 @attrs.define(eq=False)
@@ -55,6 +42,7 @@ class Universe(trio.abc.Instrument):
     seed: int
     hours: float
     trace: list = attrs.field(factory=list)
+    kind: Kind = attrs.field(init=False)
     draw: random.Random = attrs.field(init=False)
     network: Network = attrs.field(init=False)
     disk: Disk = attrs.field(init=False)
@@ -67,16 +55,26 @@ class Universe(trio.abc.Instrument):
 
     def __attrs_post_init__(self) -> None:
         self.draw = random.Random(self.seed)
-        self.network = Network(self.draw, self.note)
-        self.disk = Disk(draw=self.draw)
-        self.oracle = Oracle(self.note, CONFIG.call_max_attempts, self.disk.refused, self.disk.kept)
+        self.kind = kind_of(self.seed)
+        limits = Limits(max_bytes=self.kind.config.ws_max_bytes, close_s=1.0)
+        self.network = Network(self.draw, self.note, limits)
+        self.disk = Disk(self.draw, lambda what: self.oracle.fail(what))  # noqa: PLW0108 - it is made later
+        self.oracle = Oracle(self.note, self.kind, self.disk.late, self.disk.kept)
         tools = (
             RESULT,
             self._tool("work", repeatable=True),
             self._tool("once", repeatable=False),
             attrs.evolve(self._tool("long", repeatable=True), kind="workflow"),
         )
-        self.house = House(CONFIG, tools, self.disk, self.network, self.note)
+        self.house = House(
+            self.kind.config,
+            tools,
+            self.disk,
+            self.network,
+            self.note,
+            self.oracle.runs.killed,
+            self.oracle.runs.cut,
+        )
 
     def note(self, text: str) -> None:
         self.trace.append(f"{trio.current_time():.6f} {text}")
@@ -92,26 +90,33 @@ class Universe(trio.abc.Instrument):
         )
 
     async def _work(self, arguments, caller, _services) -> Answer:
-        if arguments.mark:
-            self.oracle.ran(arguments.mark, self.house.life.number if self.house.life else 0)
-        caller.stage("thinking", "hard")
-        await trio.sleep(arguments.seconds)
-        return Answer(text=f"done {arguments.mark}")
+        number, mark = self.house.number_of(caller.context), arguments.mark
+        if number and mark:
+            self.oracle.ran(mark, number)
+        try:
+            caller.stage("thinking", "hard")
+            await trio.sleep(arguments.seconds)
+        finally:
+            self.oracle.runs.end(mark, number)
+        return Answer(
+            text=f"done {mark} " + "x" * arguments.size if arguments.size else f"done {mark}"
+        )
 
     # Every step
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        life = self.house.life
-        if life is None:
-            return
-        permits, counters = life.parts.environment.permits, life.parts.context.counters
-        if permits.total_tokens != CONFIG.ws_global_max_inflight or counters.running < 0:
-            self.oracle.fail(f"permits are {permits.total_tokens}, running {counters.running}")
-            permits.total_tokens = CONFIG.ws_global_max_inflight
-        if self.crash_in and counters.running:
-            self.crash_in -= 1
-            if not self.crash_in:
-                self.house.crash()
+        most = self.kind.config.ws_global_max_inflight
+        for life in self.house.living:
+            if life.parts is None:
+                continue
+            permits, counters = life.parts.environment.permits, life.parts.context.counters
+            if permits.total_tokens != most or counters.running < 0:
+                self.oracle.fail(f"permits are {permits.total_tokens}, running {counters.running}")
+                permits.total_tokens = most
+            if self.crash_in and counters.running:
+                self.crash_in -= 1
+                if not self.crash_in:
+                    self.house.crash(life)
 
     async def run(self) -> None:
         trio.lowlevel.add_instrument(self)
@@ -122,19 +127,30 @@ class Universe(trio.abc.Instrument):
                     actors.start_soon(self._windows, everything)
                     actors.start_soon(self._editor)
                     actors.start_soon(self._impatient)
-                    actors.start_soon(self._misfortune)
-                    actors.start_soon(self._probe)
+                    actors.start_soon(self._misfortune, everything)
+                    actors.start_soon(probe, self)
             await self._calm_down(everything)
             everything.cancel_scope.cancel(reason="the end")
         trio.lowlevel.remove_instrument(self)
 
     async def _daemons(self, everything: trio.Nursery) -> None:
         while True:
-            await everything.start(self.house.live)
-            life = self.house.life
-            if life is not None:
-                await life.ended.wait()
+            await self.begin(everything)
+            await self.house.wait_free()
             await trio.sleep(self.draw.choice((0.0, 0.3, 5.0, 40.0)))
+
+    async def begin(self, everything: trio.Nursery, old: Life | None = None) -> None:
+        """Return when a new daemon serves, or has ended before."""
+        if self.kind.is_durable:
+            self.oracle.check_remembered()
+        life = self.house.begin(everything, old)
+        async with trio.open_nursery() as either:
+            either.start_soon(self._until, life.serving, either.cancel_scope)
+            either.start_soon(self._until, life.ended, either.cancel_scope)
+
+    async def _until(self, event: trio.Event, waiting: trio.CancelScope) -> None:
+        await event.wait()
+        waiting.cancel(reason="it is so")
 
     async def _windows(self, everything: trio.Nursery) -> None:
         while True:
@@ -150,9 +166,11 @@ class Universe(trio.abc.Instrument):
     def _open_window(self, everything: trio.Nursery) -> None:
         self.windows += 1
         self.window_scope = trio.CancelScope()
-        listing = Registry.from_config(CONFIG, self.house.tools).listing()
+        listing = Registry.from_config(self.kind.config, self.house.tools).listing()
         name = f"w{self.windows}"
-        self.window = Window(name, CONFIG, self.network, self.draw, self.oracle, listing)
+        self.window = Window(
+            name, self.kind.config, self.network, self.draw, self.oracle, listing, everything
+        )
         everything.start_soon(self._run_window, self.window, self.window_scope)
 
     async def _run_window(self, window: Window, scope: trio.CancelScope) -> None:
@@ -167,10 +185,16 @@ class Universe(trio.abc.Instrument):
                 tool = draw.choice(("work", "work", "work", "once"))
                 seconds = draw.choice((0.0, 0.01, 1.0, draw.uniform(0.0, 50.0)))
                 window = self.window
-                id_ = window.ask(tool, seconds)
+                id_ = window.ask(tool, seconds, size=self._size())
                 if draw.random() < 0.1:
                     await trio.sleep(draw.uniform(0.0, 3.0))
                     window.withdraw(id_)
+
+    def _size(self) -> int:
+        """Of an answer, beside its words: about as much as a frame holds, where frames are narrow."""
+        most = self.kind.config.ws_max_bytes
+        near = most < 2**20 and self.draw.random() < 0.3
+        return self.draw.randrange(most - 2_000, most + 200) if near else 0
 
     async def _impatient(self) -> None:
         """An editor that gives up after a minute, and fetches later what it was given handles for, from whichever window there is."""
@@ -189,67 +213,28 @@ class Universe(trio.abc.Instrument):
             await trio.sleep(self.draw.uniform(0.0, 3.0))
             window.withdraw(id_)
 
-    async def _misfortune(self) -> None:
-        draw = self.draw
+    async def _misfortune(self, everything: trio.Nursery) -> None:
+        misfortune = Misfortune(self, everything)
         while True:
-            await trio.sleep(draw.expovariate(1 / 200.0))
-            match draw.choice(
-                ("crash", "step", "step", "drain", "partition", "silence", "cut", "full")
-            ):
-                case "crash":
-                    self.house.crash()
-                case "step":
-                    self.crash_in = draw.randrange(1, 150)
-                case "drain":
-                    await self.house.drain()
-                case "partition":
-                    self.network.part(draw.uniform(1.0, 200.0))
-                case "silence":
-                    self.network.silence()
-                case "cut":
-                    self.network.cut_all()
-                case _:
-                    self.note("disk full")
-                    self.disk.full_until = trio.current_time() + draw.uniform(1.0, 60.0)
-
-    async def _probe(self) -> None:
-        """A client of its own asks for a pong while its call runs: the reader must be free."""
-        while True:
-            await trio.sleep(self.draw.expovariate(1 / 600.0))
-            life = self.house.life
-            with suppress(PeerGone, Unreachable, trio.BrokenResourceError):
-                if await self._ask_pong(f"probe{self.draw.randrange(10**9)}"):
-                    continue
-                parted = self.network.parted_until > trio.current_time() - PONG_S
-                if life is self.house.life and life is not None and not parted:
-                    self.oracle.fail("a ping was not answered while a call ran")
-
-    async def _ask_pong(self, session: str) -> bool:
-        call = CallTool(request_id=1, name="work", arguments={"seconds": 30.0})
-        async with self.network.dial_fair() as socket:
-            await socket.send(encode(Hello(protocol=2, session_id=session)), encode(call))
-            with trio.move_on_after(PONG_S):
-                await socket.send(encode(Ping(request_id="p")))
-                while not isinstance(decode_daemon(await socket.receive()).message, Pong):
-                    pass
-                return True
-        return False
+            await trio.sleep(self.draw.expovariate(1 / 150.0))
+            await misfortune.strike()
 
     # The end
 
     async def _calm_down(self, everything: trio.Nursery) -> None:
         """No more misfortune: everybody who waits must be answered, and everything given back."""
         self.note("calm")
-        self.crash_in, self.disk.full_until, self.network.parted_until = 0, 0.0, 0.0
+        self.crash_in = 0
+        self.network.parted_until = 0.0
+        self.disk.calm()
         self.network.fair = True
-        await trio.sleep(10)  # a daemon that is being cut has gone then
+        await trio.sleep(30)  # a daemon that is being cut or replaced has gone then
         life = self.house.life
-        if life is not None and life.parts.context.shutdown.draining:
+        if life is not None and life.draining and not life.replaced.is_set():
             # whoever drained it has left with the others
-            self.house.crash()
+            self.house.crash(life)
             await life.ended.wait()
-        if self.house.life is None:
-            await everything.start(self.house.live)
+        await self._until_served(everything)
         for _ in range(int(PATIENCE_S / 10)):
             if not any(call.is_open for call in self.oracle.calls.values()):
                 break
@@ -261,8 +246,17 @@ class Universe(trio.abc.Instrument):
         if self.house.life is None:
             self.oracle.fail("there is no daemon at the end")
             return
-        await check_given_back(self.house.life, self.window, self.disk, self.oracle)
+        await check_given_back(self.house.life, self.window, self.oracle)
         await self._compare_with_new(everything, self.house.life)
+
+    async def _until_served(self, everything: trio.Nursery) -> None:
+        """There is one daemon, and none beside it."""
+        for _ in range(int(PATIENCE_S / 10)):
+            if len(self.house.living) == 1 and self.house.life is not None:
+                return
+            if not self.house.living:
+                await self.begin(everything)
+            await trio.sleep(10)
 
     async def _fetch_all(self) -> None:
         """Nobody's work is lost that has a handle: it ends, and can be fetched."""
@@ -277,10 +271,11 @@ class Universe(trio.abc.Instrument):
 
     async def _ask_in_peace(self) -> None:
         """With nothing in its way an answer comes at once, also when nothing follows that would push it along."""
-        await trio.sleep(30)
+        self.network.cut_all()  # what comes now is fair
+        await trio.sleep(60)
         for _ in range(PEACEFUL_CALLS):
             for _ in range(self.draw.choice((1, 2, 3))):
-                self.window.ask("work", 0.0)
+                self.window.ask_in_peace()
                 for _ in range(self.draw.randrange(16)):
                     await trio.lowlevel.checkpoint()
             await trio.sleep(60)
@@ -290,9 +285,9 @@ class Universe(trio.abc.Instrument):
         """A daemon and a shim that have lived through all that have no more tasks than new ones."""
         before = tasks()
         self._kill_window()
-        self.house.crash()
+        self.house.crash(old)
         await old.ended.wait()
-        await everything.start(self.house.live)
+        await self.begin(everything)
         self._open_window(everything)
         await trio.sleep(_REST_S)
         if before > tasks():

@@ -2,6 +2,7 @@
 
 import json
 import random
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from exai_trio.shim.received_frames import ReceivedFrames
 from exai_trio.shim.stdio_sink import StdioSink
 from exai_trio.shim.tool_list_cache import ToolListCache
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult
+from exai_trio.wire.messages import CallAccepted, CallCancelling, CallFailed, CallResult
 
 from .network import Network
 from .oracle import Oracle
@@ -35,10 +36,11 @@ class WatchedRelay(Relay):
 
     oracle: Oracle
     draw: random.Random
+    must_stop: Callable[[str], None]
 
     def connected(self, *, resumed, **facts) -> None:
-        """Some clients send again whatever has no outcome yet, accepted or not."""
-        if self.draw.random() < 0.5:
+        """Some clients send again whatever has no outcome yet, accepted or not: a journal knows it."""
+        if self.oracle.kind.is_durable and self.draw.random() < 0.5:
             for call in self.dispatch.accepted():
                 self.dispatch.note(call.key, "forgotten")
                 call.runs = 0
@@ -48,8 +50,11 @@ class WatchedRelay(Relay):
         match message:
             case CallAccepted():
                 self.oracle.accepted(message.request_id)
+            case CallCancelling():
+                self.must_stop(message.request_id)
             case CallResult():
-                self.oracle.outcome(message.request_id, "ok")
+                handle = bool((message.outputs[0].metadata or {}).get("handle"))
+                self.oracle.outcome(message.request_id, "ok", is_handle=handle)
             case CallFailed() if isinstance(message.request_id, str):
                 self.oracle.outcome(message.request_id, message.error.code)
             case _:
@@ -107,12 +112,15 @@ class Window:
     draw: random.Random
     oracle: Oracle
     tools: list
+    later: trio.Nursery
     relay: WatchedRelay = attrs.field(init=False)
     link: WatchedLink = attrs.field(init=False)
     _lines: trio.testing.MemorySendStream = attrs.field(factory=trio.testing.MemorySendStream)
     _writer: LineWriter = attrs.field(init=False)
     _rest: bytes = b""
     _asked: int = 0
+    _keys: dict[int, str] = attrs.field(factory=dict[int, str])  # of the newest call with this id
+    _free: list[int] = attrs.field(factory=list[int])  # ids whose calls have their answer
 
     def __attrs_post_init__(self) -> None:
         self._writer = LineWriter(self._lines)
@@ -120,6 +128,7 @@ class Window:
         server = Server(sink, listing_of(self.tools))
         self.relay = WatchedRelay(sink, LargeResults(Path("/nowhere")), name=self.name)
         self.relay.oracle, self.relay.draw = self.oracle, self.draw
+        self.relay.must_stop = self._must_stop
         received = WatchedFrames()
         received.oracle, received.seen = self.oracle, set()
         self.link = WatchedLink(
@@ -153,12 +162,25 @@ class Window:
             for line in lines:
                 with suppress(KeyError):
                     message = json.loads(line)
-                    self.oracle.answered(f"{self.name}:{message['id']}", message.get("result"))
+                    id_ = message["id"]
+                    self.oracle.answered(self._keys[id_], message.get("result"))
+                    self._free.append(id_)
 
-    def ask(self, tool: str, seconds: float, client: str = "") -> int:
+    def _must_stop(self, key: str) -> None:
+        call = self.oracle.calls.get(key)
+        if call is not None:
+            self.later.start_soon(self.oracle.runs.must_stop, call.mark)
+
+    def ask(self, tool: str, seconds: float, client: str = "", size: int = 0) -> int:
         """A call of the editor's. Returns its id."""
         mark = f"{self.name}/{self._asked + 1}"
-        return self._call(tool, {"seconds": seconds, "mark": mark}, mark, client)
+        arguments = {"seconds": seconds, "mark": mark, "size": size}
+        return self._call(tool, arguments, mark, client)
+
+    def ask_in_peace(self) -> None:
+        """A call that takes no time, and that nothing keeps from its answer."""
+        id_ = self.ask("work", 0.0)
+        self.oracle.runs.wait_in_peace(self.oracle.calls[self._keys[id_]].mark)
 
     def fetch(self, call_id: str, wait_s: float) -> int:
         """Ask what became of a call that was answered with a handle."""
@@ -167,19 +189,27 @@ class Window:
     def _call(self, tool: str, arguments: dict, mark: str, client: str = "") -> int:
         self._asked += 1
         key = f"{self.name}:{self._asked}"
+        id_ = self._new_id()
+        self._keys[id_] = key
         self.oracle.asked(key, tool, mark)
         call = Call(
-            id=self._asked,
+            id=id_,
             key=key,
             name=tool,
             arguments=msgspec.Raw(json.dumps(arguments).encode()),
             dialect=Dialect("2025-06-18"),
-            token=self._asked,
+            token=id_,
             client=client,
         )
         self.relay.bridge.start(call, trio.current_time())
+        return id_
+
+    def _new_id(self) -> int:
+        """Some clients use the ids again of what was answered."""
+        if self._free and self.draw.random() < 0.5:
+            return self._free.pop(self.draw.randrange(len(self._free)))
         return self._asked
 
     def withdraw(self, id_: int) -> None:
-        self.oracle.withdrawn(f"{self.name}:{id_}")
+        self.oracle.withdrawn(self._keys[id_])
         self.relay.bridge.withdraw(id_)
