@@ -39,6 +39,7 @@ class Console:
             self.err.write(harmless(text) + end)
             self.err.flush()
         except (OSError, ValueError):
+            # audit: empty-handler, because stderr is closed and there is nowhere else to say it
             return
 
     def status(self, text: str) -> None:
@@ -53,6 +54,7 @@ class Console:
                 self.err.write("\r\x1b[K")
                 self.err.flush()
             except (OSError, ValueError):
+                # audit: empty-handler, because stderr is closed and there is nothing to erase
                 return
 
 

@@ -204,6 +204,7 @@ class Gateway:
         """The import and the clients alone. What is wrong with a provider is said by `warm_up`, and by calls."""
         for service in self._services.values():
             with suppress(ProviderError):
+                # audit: suppress, because what is wrong with it is said by `warm_up` and by calls
                 await service.wait_ready()
 
     async def look_again(self) -> None:

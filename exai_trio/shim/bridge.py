@@ -59,6 +59,7 @@ class Bridge:
 
     lines: LineWriter
     shelf: Shelf
+    # replaced by the setting wherever a daemon is built
     max_frame: int = 32 * 2**20
     client_s: float = 0.0
     roots: tuple[str, ...] = ()

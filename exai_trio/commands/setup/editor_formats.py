@@ -66,6 +66,7 @@ def _opencode(server: Server, waits_s: float) -> str:
         "environment": dict(server.env),
         "timeout": _ms(waits_s),
     }
+    # audit: url, because it is that editor's own schema
     return _as_json({"$schema": "https://opencode.ai/config.json", "mcp": {"exai": entry}})
 
 

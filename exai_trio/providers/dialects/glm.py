@@ -26,6 +26,7 @@ from ..refusals.errors import Complaint, Verdict
 from .dialect import Asked, Dialect, Json
 from .messages import messages_json, output_limit, request_id
 
+# where the vendor's Chinese service is
 CHINA: Final = "bigmodel.cn"
 FILE_LIMIT: Final = 100 * 1024 * 1024
 

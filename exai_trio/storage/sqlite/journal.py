@@ -57,7 +57,7 @@ class SqliteJournal:
         if self._ballast.spent:
             raise DiskFull(
                 "The disk is full; what room is left is for the outcomes of the calls that run.",
-                retry_after_s=10.0,
+                retry_after_s=10.0,  # audit: duration, because it is a hint to the client, who decides
             )
         row = _row(call)
         await self._insert(lambda connection: _insert_call(connection, row, call.frame), call.frame)
@@ -207,6 +207,7 @@ def _text(name: bytes | None) -> str:
     try:
         return (name or b"").decode()
     except UnicodeDecodeError:
+        # audit: empty-handler, because a broken name is "" and keeps nobody from the others
         return ""
 
 
