@@ -36,7 +36,6 @@ class Promise:
     progress_s: float = 0.0
     # replaced by the settings where a shim is built
     simple_call_s: float = 60.0
-    # replaced by the settings where a shim is built
     workflow_call_s: float = 300.0
 
     @classmethod

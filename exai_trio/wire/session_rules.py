@@ -36,7 +36,6 @@ class Bounds:
     unacked_bytes: int = 16 * 2**20
     unacked_frames: int = 20_000
     kept_outcomes: int = 256
-    # what a session may hold, also in tests without settings
     kept_bytes: int = 8 * 2**20
 
 

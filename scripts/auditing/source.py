@@ -73,7 +73,7 @@ class Source:
             line = self.lines[number - 1].lstrip()
             if line.startswith("#"):
                 return True
-            if not re.match(r"_?[A-Z][A-Z0-9_]*\b.*=", line):
+            if not re.match(r"\w+(: [^=]+)? = ", line):
                 return False
             number -= 1
         return False

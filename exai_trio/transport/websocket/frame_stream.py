@@ -39,11 +39,8 @@ class Limits:
 
     # replaced by the settings where a connection is made
     max_bytes: int = 33_554_432
-    # replaced by the settings where a connection is made
     first_bytes: int = 65_536
-    # replaced by the settings where a connection is made
     send_s: float = 10.0
-    # replaced by the settings where a connection is made
     close_s: float = 1.0
     queue: int = 16
 
