@@ -154,8 +154,7 @@ class FrameStream:
         if self._protocol.state is ConnectionState.OPEN:
             goodbye = self._protocol.send(CloseConnection(code=code, reason=reason))
             self._inbox.discard()
-            with suppress(PeerGone):
-                # audit: suppress, because a peer that is gone needs no goodbye
+            with suppress(PeerGone):  # audit: suppress, because who is gone needs no goodbye
                 await self._write(goodbye)
         while not self._has_ended:
             await self._change.wait()
