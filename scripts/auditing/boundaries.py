@@ -47,7 +47,7 @@ def full(name):
 
 
 def violations(declared, modules, packages):
-    """Module, line and what is wrong, for each import and effect that is not declared; and what is declared for nothing."""
+    """Module, line and what is wrong, for each import and effect that is not declared."""
     entries = {full(package["name"]): package for package in declared["package"]}
     for name, tree in sorted(modules.items()):
         home = next((entry for entry in entries if is_below(name, entry)), None)
@@ -62,7 +62,6 @@ def violations(declared, modules, packages):
             may = declared["effects"].get(effect, {}).get("may", [])
             if not any(is_below(name, full(allowed)) for allowed in may):
                 yield name, line, f"{ABOUT[effect]}: effect {effect} is not declared"
-    yield from _idle(declared, modules)
 
 
 def _import(declared, entries, name, home, target):
@@ -88,7 +87,7 @@ def _import(declared, entries, name, home, target):
             yield f"imports {only['library']}: {only['name']}"
 
 
-def _idle(declared, modules):
+def idle(declared, modules):
     """Permissions that nobody uses any more."""
     having = {}
     for name, tree in modules.items():

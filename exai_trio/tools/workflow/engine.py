@@ -132,7 +132,7 @@ def check_model(named: str, services: Services) -> None:
     if named:
         try:
             services.gateway.choose(named)
-        except ServiceUnavailableError:  # audit: empty-handler, because it may be there by the last step
+        except ServiceUnavailableError:  # audit: empty-handler, because it may be there by then
             return
 
 
