@@ -1,5 +1,6 @@
-"""The command line: arguments and environment to settings, then to one command. What commands do is in `commands`.
+"""The command line: arguments and environment to settings, then to one command.
 
+What commands do is in `commands`.
 A command's module is imported when it is asked for: an editor waits for `exai shim`. Exit codes: 0 done, 1 failed,
 2 wrong usage or settings, 75 no daemon, 130 interrupted.
 """
@@ -14,10 +15,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import cast
 
+import attrs
+
+from exai_trio import __version__
 from exai_trio.commands.invocation import Started
-from exai_trio.commands.options import given, parser
+from exai_trio.commands.options import SETTING_OF, given, parser
+from exai_trio.commands.usage.parsing import HelpWanted, UsageFault, VersionWanted, command_first
 from exai_trio.interpreter import anchored
-from exai_trio.settings.load import Loaded, load, own_file
+from exai_trio.settings.load import ARGUMENTS, Loaded, load, own_file
 from exai_trio.system.garbage_collector import look_seldom
 
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
@@ -25,11 +30,17 @@ Command = Callable[[Started], int]
 
 # The module in `commands` whose `main` runs the command.
 MODULES = {
+    "ask": "calling.ask",
     "serve": "serve",
     "shim": "shim",
     "call": "calling.call",
     "tools": "offered_tools",
     "status": "checking.daemon_status",
+    "models": "checking.offered_models",
+    "logs": "checking.read_logs",
+    "stop": "running.stop_daemon",
+    "restart": "running.restart_daemon",
+    "completion": "completion.shell_script",
     "doctor": "checking.doctor",
     "threads": "stored_threads",
     "simulate": "simulate",
@@ -37,7 +48,7 @@ MODULES = {
     "providers": "setup.providers_command",
 }
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
-_NEED_NO_SETTINGS = frozenset({"simulate"})
+_NEED_NO_SETTINGS = frozenset({"simulate", "completion"})
 # Everything else is started in whatever project is open, and that project's .env is not ours to obey.
 _READ_WHAT_LIES_THERE = frozenset({"serve"})
 _LIES_THERE = Path(".env")
@@ -45,19 +56,69 @@ _MOST_LOOKED_AT = 65_536  # bytes of such a file
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command and return its exit code. Wrong usage leaves by SystemExit(2), as argparse does it."""
+    """Run one command and return its exit code: 2 for what cannot be understood, with a line that is right."""
     _fill_standard_descriptors()
-    arguments = parser().parse_args(argv)
-    module_path = _anchor_module_path()
     environ = dict(os.environ)  # noqa: TID251  # the one place that reads the environment
+    if "_ARGCOMPLETE" in environ:
+        return _completed(environ)
+    words = _words(sys.argv[1:] if argv is None else argv)
     try:
-        started = _started(arguments, environ, module_path)
+        arguments = parser(words[0]).parse_args(words)
+    except (HelpWanted, UsageFault, VersionWanted) as asked:
+        return _answered(asked, words, environ)
+    return _run(arguments, words, environ)
+
+
+def _words(argv: list[str]) -> list[str]:
+    """What was typed, the command first. No words, and `help`, ask for help."""
+    words = command_first(argv, MODULES)
+    if words[:1] == ["help"]:
+        return [*words[1:], "--help"]
+    return words or ["--help"]
+
+
+def _run(arguments: Namespace, words: list[str], environ: dict[str, str]) -> int:
+    module_path = _anchor_module_path()
+    try:
+        started = attrs.evolve(_started(arguments, environ, module_path), words=tuple(words))
     except OSError as fault:
         _complain(str(fault))
         return USAGE
-    if not _settings_serve(started):
+    if not _settings_serve(started, words):
         return USAGE
     return _guarded(started)
+
+
+def _completed(environ: dict[str, str]) -> int:
+    """A shell asks what could stand on the command line."""
+    from exai_trio.commands.completion.on_tab import complete  # noqa: PLC0415  # for shells alone
+
+    complete(parser(), lambda: _started(Namespace(command=""), environ).loaded.config)
+    return 0
+
+
+def _answered(
+    asked: HelpWanted | UsageFault | VersionWanted, words: list[str], environ: dict[str, str]
+) -> int:
+    """What the command line says itself, without running a command."""
+    match asked:
+        case VersionWanted():
+            sys.stdout.write(f"exai {__version__}\n")
+        case HelpWanted():
+            look_seldom()
+            from exai_trio.commands.usage.help_text import write_help  # noqa: PLC0415  # only who asks waits for it
+
+            try:
+                write_help(asked.parser, environ)
+            except BrokenPipeError:
+                return _unheard()
+        case UsageFault():
+            from exai_trio.commands.usage.repair import repaired, said  # noqa: PLC0415  # only for what was mistyped
+
+            _complain(said(asked))
+            _suggest(repaired(words, parser))
+            return USAGE
+    return 0
 
 
 def _fill_standard_descriptors() -> None:
@@ -134,7 +195,7 @@ def _read(
     )
 
 
-def _settings_serve(started: Started) -> bool:
+def _settings_serve(started: Started, words: list[str]) -> bool:
     """Whether the command has what it needs; what is wrong with settings that it does not use is not mentioned."""
     command, loaded = started.arguments.command, started.loaded
     nothing_wrong = not (loaded.warnings or loaded.faults)
@@ -145,6 +206,14 @@ def _settings_serve(started: Started) -> bool:
     faults = faults_of(command, loaded)
     for line in (*warnings_of(command, loaded), *map(str, faults)):
         _complain(line)
+    typed = {fault.variable for fault in faults if fault.origin == ARGUMENTS}
+    if typed:
+        from exai_trio.commands.usage.repair import with_sample  # noqa: PLC0415  # only when something was mistyped
+
+        options = [
+            f"--{name.replace('_', '-')}" for name, its in SETTING_OF.items() if its in typed
+        ]
+        _suggest(with_sample(words, options, parser))
     return not faults
 
 
@@ -190,12 +259,15 @@ def _imported(name: str) -> ModuleType:
 
 
 def _failed(started: Started, fault: Exception) -> int:
-    from exai_trio.commands.exit_codes import NO_DAEMON, explained  # noqa: PLC0415  # only when something failed
+    from exai_trio.commands.exit_codes import NO_DAEMON, explained, first_of  # noqa: PLC0415  # only when something failed
+    from exai_trio.commands.usage.advice import for_exception  # noqa: PLC0415  # as above
     from exai_trio.errors import UnauthorizedError  # noqa: PLC0415  # as above
 
     known = explained(fault)
     if known is not None:
         _complain(known.text)
+        if line := for_exception(first_of(fault), started.words):
+            _suggest(line)
         if known.code == NO_DAEMON or known.text.startswith(UnauthorizedError.code):
             _mention_unread(started)
         return known.code
@@ -214,8 +286,12 @@ def _unheard() -> int:
 
 
 def _complain(line: str) -> None:
-    try:
-        sys.stderr.write(f"exai: {line}\n")
-    except (OSError, ValueError):
-        # audit: empty-handler, because stderr is closed and there is nowhere else to say it
-        return
+    from exai_trio.commands.console import Console  # noqa: PLC0415  # only when there is something to complain of
+
+    Console.of_process().note(f"exai: {line}")
+
+
+def _suggest(line: str) -> None:
+    from exai_trio.commands.console import Console  # noqa: PLC0415  # as above
+
+    Console.of_process().hint(f"try: {line}")

@@ -3,7 +3,7 @@
 ExaiError
 ├─ the caller's: InvalidRequestError · ArgumentError · UnauthorizedError · NotFoundError · ToolNotFoundError · ProtocolError
 ├─ ours:         ToolFailedError · OverCapacityError (TooLargeError) · CallTimeoutError · CallCancelled · CallInterrupted
-│                ServiceUnavailableError · StorageError · InternalError
+│                ServiceUnavailableError (NotConfiguredError) · StorageError · InternalError
 └─ the world's:  ProviderError ─ ProviderAuthError · ProviderQuotaError · ProviderBusyError · ProviderTimeoutError
                                  ProviderRefusedError · PromptTooLongError · BadAnswerError · ProviderNetworkError
 
@@ -128,6 +128,12 @@ class ServiceUnavailableError(ExaiError):
     code = "SERVICE_UNAVAILABLE"
     category = "server"
     retryable = True
+
+
+class NotConfiguredError(ServiceUnavailableError):
+    """Something is missing that somebody must set up: trying again does not help."""
+
+    retryable = False
 
 
 class StorageError(ExaiError):

@@ -1,5 +1,6 @@
-"""How programs of ours are started, whatever folder that happens in: by this interpreter, which is told to import nothing from
-the working directory (`-P`). Pure: no trio, no clock, no I/O.
+"""How programs of ours are started, whatever folder that happens in. Pure: no trio, no clock, no I/O.
+
+By this interpreter, which is told to import nothing from the working directory (`-P`).
 """
 
 import sys

@@ -18,7 +18,7 @@ from exai_trio.errors import (
     ServiceUnavailableError,
     UnauthorizedError,
 )
-from exai_trio.shim.client_timeouts import Promise
+from exai_trio.shim.daemon_limits import DaemonLimits
 from exai_trio.transport.client_auth import Credentials, credentials
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
 from exai_trio.wire.codec import Sequenced, WireError, decode_daemon, encode
@@ -47,14 +47,15 @@ class Return:
 
 @structs.define(eq=False)
 class Client:
-    """One connection after its hello. One task receives, one sends. `resumed`: the daemon knows what the session asked."""
+    """One connection after its hello. One task receives, one sends. `resumed`: the daemon knows what the session asked.
+    Cancelling `send` cuts the stream; cancelling `receive` loses nothing."""
 
     _socket: WebSocket
     server: ServerFacts | None
     session_id: str
     _seen: int = 0
     resumed: bool = False
-    promise: Promise = attrs.field(factory=Promise)
+    promise: DaemonLimits = attrs.field(factory=DaemonLimits)
     max_bytes: float = math.inf  # of one message to the daemon
 
     @property
@@ -111,7 +112,7 @@ async def open_client(
     with trio.CancelScope(relative_deadline=CONNECT_S) as connecting:
         async with dial(config.client_host, config.ws_port, limits) as socket:
             try:
-                hello = _hello(credentials(config, socket.ends), roots, back)
+                hello = _hello(config, credentials(config, socket.ends), roots, back)
                 client = await _introduce(socket, hello, config)
                 connecting.deadline = float("inf")
                 async with _while_it_answers(socket, config):
@@ -155,7 +156,9 @@ async def _watch_answers(socket: WebSocket, config: Config, body: trio.CancelSco
         body.cancel(reason="the daemon does not answer")
 
 
-def _hello(shown: Credentials, roots: tuple[str, ...], back: Return | None) -> Hello:
+def _hello(
+    config: Config, shown: Credentials, roots: tuple[str, ...], back: Return | None
+) -> Hello:
     return Hello(
         token=shown.token,
         jwt=shown.jwt,
@@ -165,6 +168,7 @@ def _hello(shown: Credentials, roots: tuple[str, ...], back: Return | None) -> H
         client_version=__version__,
         protocol=2,
         roots=list(roots) or None,
+        max_frame_bytes=config.ws_max_bytes,
     )
 
 
@@ -187,7 +191,7 @@ def _let_in(socket: WebSocket, answer: HelloAck, hello: Hello) -> Client:
         resumed = answer.resumed is True
         seen = hello.last_seq if resumed else 0
         limits = {} if answer.limits is UNSET else answer.limits
-        promise = Promise.of(limits, Promise())
+        promise = DaemonLimits.of(limits, DaemonLimits())
         most = limits.get("max_frame_bytes", math.inf)
         return Client(socket, server, answer.session_id or "", seen, resumed, promise, most)
     if answer.error == "unauthorized":

@@ -27,6 +27,11 @@ def explained(fault: BaseException) -> Explained | None:
     return known[0]
 
 
+def first_of(fault: BaseException) -> BaseException:
+    """The fault, or the first one of a group."""
+    return next(_leaves(fault))
+
+
 def _line(fault: BaseException) -> Explained | None:
     match fault:
         case (

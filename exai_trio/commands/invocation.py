@@ -16,7 +16,8 @@ class Started:
     `own_file` is where the user's own settings are or would be, None without a home; `environ` are the variables; `pathsep` separates lists of paths;
     `module_path` is PYTHONPATH as processes of ours get it, where that differs from ours.
 
-    `reread` gives the settings as they are now: the file may have changed. Raises OSError or UnicodeError.
+    `words` are what was typed, the command first. `reread` gives the settings as they are now: the file may have changed.
+    Raises OSError or UnicodeError.
     """
 
     arguments: Namespace
@@ -28,3 +29,4 @@ class Started:
     pathsep: str = ":"
     module_path: str | None = None
     reread: Callable[[], Loaded] | None = None
+    words: tuple[str, ...] = ()

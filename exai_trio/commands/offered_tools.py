@@ -22,7 +22,7 @@ def main(started: Started) -> int:
     return trio.run(
         partial(run, as_json=started.arguments.json, everything=started.arguments.all),
         started.loaded.config,
-        Console.of_process(),
+        Console.of_process(started.environ),
     )
 
 
@@ -38,7 +38,7 @@ async def run(
     except Unreachable as absent:
         console.note(f"exai: {absent}; this is what the daemon would offer")
         tools = Registry.from_config(config).listing()
-    console.say(_json(tools) if as_json else _table(tools))
+    console.say(_json(tools) if as_json else _table(tools, console.width))
     return 0
 
 
@@ -66,7 +66,10 @@ def _print_all(config: Config, console: Console, *, as_json: bool) -> None:
         console.say(_json(rows))
         return
     console.say(
-        columns((_mark(row), str(row["name"]), str(row["visibility"]), _first(row)) for row in rows)
+        columns(
+            ((_mark(row), str(row["name"]), str(row["visibility"]), _first(row)) for row in rows),
+            console.width,
+        )
     )
 
 
@@ -74,8 +77,8 @@ def _mark(row: Mapping[str, Any]) -> str:
     return "off" if row["disabled"] else "listed" if row["listed"] else "hidden"
 
 
-def _table(tools: Iterable[Mapping[str, Any]]) -> str:
-    return columns((str(tool["name"]), _first(tool)) for tool in tools)
+def _table(tools: Iterable[Mapping[str, Any]], width: int | None) -> str:
+    return columns(((str(tool["name"]), _first(tool)) for tool in tools), width)
 
 
 def _first(tool: Mapping[str, Any]) -> str:

@@ -1,11 +1,19 @@
 """What may stand on the command line of `exai`. What is done with it is in `cli` and the commands."""
 
-from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from math import isfinite
-from typing import Protocol
+from argparse import ArgumentParser, Namespace
+from collections.abc import Callable
 
-from exai_trio import __version__
-from exai_trio.settings.values import Place, host
+from exai_trio.commands.usage import calling_options, daemon_options, looking_options
+from exai_trio.commands.usage.building import (
+    Commands,
+    Outline,
+    command as _command,
+    host_name as _host,
+    place as _place,
+    port as _port,
+    text as _text,
+)
+from exai_trio.commands.usage.parsing import Parser, VersionAction
 
 # Options that are settings, and the variable that each sets. Secrets are none: other users see command lines.
 SETTING_OF = {
@@ -21,43 +29,32 @@ SETTING_OF = {
 EDITORS = ("claude", "codex", "gemini", "opencode", "cursor", "vscode", "augment")
 
 
-class Commands(Protocol):
-    """argparse's own name for what `add_subparsers` returns is private."""
-
-    def add_parser(self, name: str, *, help: str, description: str) -> ArgumentParser: ...  # noqa: A002  # argparse's name
+_OF_ALL = frozenset({"-h", "--help"})
+Build = Callable[[Commands], None]
 
 
-def parser() -> ArgumentParser:
-    top = ArgumentParser(
+def parser(command: str = "") -> Parser:
+    """The parser of all commands; or, if that names one, of this one alone: an editor waits for it. For the help of all it is
+    an outline."""
+    top = Parser(
         prog="exai",
-        description="A second opinion for coding agents: GLM and Kimi behind MCP.",
-        epilog="Settings come from the command line, the environment, ENV_FILE (.env), your own settings file and defaults: see `exai config`.",
+        usage="exai COMMAND …",
+        description="A second opinion for coding agents: GLM, Kimi and local models behind MCP.",
     )
-    top.add_argument("--version", action="version", version=f"exai {__version__}")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    _serve(commands)
-    _shim(commands)
-    _call(commands)
-    _asking(commands)
-    _threads(commands)
-    _simulate(commands)
-    _config(commands)
-    _providers(commands)
+    top.add_argument("--version", action=VersionAction, help="print the version")
+    top.examples = ("exai ask 'what does this do?' -f src", "exai help ask")
+    commands = top.add_subparsers(
+        dest="command", required=True, metavar="COMMAND", prog="exai", parser_class=Parser
+    )
+    wanted: Commands = Outline(commands) if command in _OF_ALL else commands
+    for build in [BUILDERS[command]] if command in BUILDERS else BUILDERS.values():
+        build(wanted)
     return top
-
-
-def _command(commands: Commands, name: str, about: str) -> ArgumentParser:
-    return commands.add_parser(name, help=about, description=about[0].upper() + about[1:] + ".")
-
-
-def _place(command: ArgumentParser) -> None:
-    command.add_argument("--host", help="the daemon's address")
-    command.add_argument("--port", help="the daemon's port")
-    command.add_argument("--home", metavar="DIR", help="where state, logs and files are")
 
 
 def _serve(commands: Commands) -> None:
     command = _command(commands, "serve", "run the daemon")
+    command.examples = ("exai serve", "exai serve --simulate")
     _place(command)
     command.add_argument("--health-port", metavar="PORT", help="HTTP health; 0: off")
     command.add_argument("--monitoring-port", metavar="PORT", help="HTTP pages; 0: off")
@@ -76,39 +73,16 @@ def _serve(commands: Commands) -> None:
 
 
 def _shim(commands: Commands) -> None:
-    _place(_command(commands, "shim", "speak MCP over stdio to an editor, and relay to the daemon"))
-
-
-def _call(commands: Commands) -> None:
-    command = _command(commands, "call", "call one tool")
+    command = _command(
+        commands, "shim", "speak MCP over stdio to an editor, and relay to the daemon"
+    )
+    command.examples = ("exai shim",)
     _place(command)
-    command.add_argument("tool", type=_text, metavar="TOOL")
-    command.add_argument(
-        "words",
-        metavar="KEY=VALUE",
-        nargs="*",
-        help="an argument of the tool; @FILE reads the value from a file, @- from stdin, @@ is a literal @",
-    )
-    command.add_argument("--json", action="store_true", help="print the whole outcome as JSON")
-    command.add_argument(
-        "--timeout", type=_seconds, metavar="SECONDS", help="give up after so long"
-    )
-
-
-def _asking(commands: Commands) -> None:
-    tools = _command(commands, "tools", "list the tools")
-    tools.add_argument("--all", action="store_true", help="hidden and disabled ones too")
-    for command in (
-        tools,
-        _command(commands, "status", "say how the daemon does"),
-        _command(commands, "doctor", "say what is wrong, and how to mend it"),
-    ):
-        _place(command)
-        command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _threads(commands: Commands) -> None:
     command = _command(commands, "threads", "look after the stored conversations")
+    command.examples = ("exai threads list", "exai threads show 3f2a9c01")
     command.add_argument("--home", metavar="DIR", help="where state, logs and files are")
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     for name, about in (
@@ -132,6 +106,7 @@ def _threads(commands: Commands) -> None:
 
 def _simulate(commands: Commands) -> None:
     command = _command(commands, "simulate", "stand in for the GLM and Kimi services")
+    command.examples = ("exai simulate --port 9090",)
     # Not the settings of the same name: these are the simulator's own.
     # audit: host, because the simulator is for this machine
     command.add_argument("--host", dest="simulator_host", type=_host, default="127.0.0.1")
@@ -150,6 +125,7 @@ def _simulate(commands: Commands) -> None:
 
 def _config(commands: Commands) -> None:
     command = _command(commands, "config", "print the settings")
+    command.examples = ("exai config", "exai config --mcp claude")
     _place(command)
     shape = command.add_mutually_exclusive_group()
     shape.add_argument("--example", action="store_true", help="print .env.example")
@@ -178,6 +154,7 @@ def _config_actions(command: ArgumentParser) -> None:
 
 def _providers(commands: Commands) -> None:
     command = _command(commands, "providers", "find, add, try and remove model servers")
+    command.examples = ("exai providers detect", "exai providers test")
     actions = command.add_subparsers(dest="action", required=True, metavar="ACTION")
     detect = actions.add_parser(
         "detect", help="find model servers of this machine; nothing is sent but GET requests"
@@ -202,38 +179,26 @@ def _providers(commands: Commands) -> None:
     remove.add_argument("name", metavar="NAME")
 
 
-def _seconds(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
-    if not (isfinite(value) and value > 0):
-        raise ArgumentTypeError(f"{text!r} is not a number of seconds above 0")
-    return value
-
-
-def _text(text: str) -> str:
-    """Bytes that are no UTF-8 arrive as half characters (lone surrogates), which cannot be sent or stored."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise ArgumentTypeError(f"{text!r} is not UTF-8") from None
-    return text
-
-
-def _host(text: str) -> str:
-    kind = host()
-    try:
-        kind.parse(text, Place())
-    except ValueError:
-        raise ArgumentTypeError(f"{text!r} is not {kind.allowed}") from None
-    return text
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):  # noqa: PLR2004  # TCP's
-        raise ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
-    return int(text)
+# In the order of the help.
+BUILDERS: dict[str, Build] = {
+    "ask": calling_options.ask,
+    "call": calling_options.call,
+    "models": looking_options.models,
+    "tools": looking_options.tools,
+    "threads": _threads,
+    "status": looking_options.status,
+    "doctor": looking_options.doctor,
+    "logs": looking_options.logs,
+    "config": _config,
+    "providers": _providers,
+    "serve": _serve,
+    "stop": daemon_options.stop,
+    "restart": daemon_options.restart,
+    "shim": _shim,
+    "simulate": _simulate,
+    "completion": daemon_options.completion,
+    "help": daemon_options.manual,
+}
 
 
 def given(arguments: Namespace) -> dict[str, str]:

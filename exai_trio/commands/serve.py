@@ -4,6 +4,7 @@ from functools import partial
 
 import trio
 
+from exai_trio.commands.checking.port_holder import holder
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
@@ -15,7 +16,7 @@ from exai_trio.system.open_files import raise_limit
 
 def main(started: Started) -> int:
     raise_limit()
-    console = Console.of_process()
+    console = Console.of_process(started.environ)
     if (text := sources(started)) is not None:
         console.note(text)
     replace = bool(started.arguments.replace)
@@ -39,12 +40,33 @@ async def run(
         serving = partial(serve, config, reread, replace=replace)
         addresses: Addresses = await daemon.start(serving)
         _announce(line(addresses), console)
+        for text in await trio.to_thread.run_sync(_warnings, config, addresses):
+            console.note(text)
+
+
+def _warnings(config: Config, addresses: Addresses) -> list[str]:
+    """What whoever has just started a daemon would miss. Blocking."""
+    found: list[str] = []
+    if not (config.simulate or config.glm_api_key or config.kimi_api_key or config.providers_file):
+        found.append(
+            "exai: no provider is configured, so every question will fail: set GLM_API_KEY or KIMI_API_KEY,"
+            " or EXAI_SIMULATE=true to try EXAI without a key"
+        )
+    wanted = (
+        ("MONITORING_PORT", config.monitoring_port, addresses.monitoring, "pages"),
+        ("HEALTH_CHECK_PORT", config.health_check_port, addresses.health, "health"),
+    )
+    for variable, port, address, what in wanted:
+        if port and address is None:
+            who = holder(port) or "somebody else"
+            found.append(f"exai: port {port} is taken by {who}: no {what}; set {variable}")
+    return found
 
 
 def _announce(text: str, console: Console) -> None:
     """Whoever started us may not read; that is no reason to end."""
     try:
-        console.say(text)
+        console.tell(text)
     except (OSError, ValueError):
         # audit: empty-handler, because who started us may not read, and that ends nothing
         return

@@ -18,7 +18,7 @@ from exai_trio.errors import ArgumentError, ExaiError, NotFoundError
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.base import Conversation, Summary, Threads, Turn
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
-from exai_trio.storage.sqlite.threads import SqliteThreads
+from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.system.clock import unix_now
 
 _HOUR_S = 3600
@@ -27,7 +27,9 @@ _SHOWN_ID = 8
 
 
 def main(started: Started) -> int:
-    return trio.run(run, started.loaded.config, Console.of_process(), started.arguments)
+    return trio.run(
+        run, started.loaded.config, Console.of_process(started.environ), started.arguments
+    )
 
 
 async def run(config: Config, console: Console, asked: Namespace) -> int:
@@ -63,7 +65,7 @@ async def _act(store: SqliteStore, asked: Namespace, console: Console, config: C
     continuation_id = await _the_one(threads, asked.thread, now)
     match asked.action:
         case "show":
-            console.say("\n".join(_lines(await _loaded(store, continuation_id, now))))
+            console.tell("\n".join(_lines(await _loaded(store, continuation_id, now))))
         case "export":
             console.say(_json(exported(await _loaded(store, continuation_id, now))))
         case "name":
@@ -105,7 +107,7 @@ def _list(found: tuple[Summary, ...], console: Console, *, as_json: bool) -> Non
     if as_json:
         console.say(_json([_summary(each) for each in found]))
     elif found:
-        console.say(columns(_row(each) for each in found))
+        console.say(columns((_row(each) for each in found), console.width))
     else:
         console.note("exai: no conversations are stored")
 

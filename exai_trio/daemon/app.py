@@ -34,9 +34,9 @@ from .reload import Reread
 from .sessions.lookup import CallLookup
 from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session
-from .takeover.messages import closing
 from .takeover.predecessor import Predecessor
 from .takeover.sockets import Taken, take_over
+from .takeover.transfer_messages import closing
 
 log = logging.getLogger("exai.daemon")
 

@@ -1,4 +1,7 @@
-"""What a daemon stands on: the way to the models, and the database. Tests and the simulation hand in their own."""
+"""What a daemon stands on: the way to the models, and the database.
+
+Tests and the simulation hand in their own.
+"""
 
 import logging
 import math
@@ -14,12 +17,13 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import StorageError
 from exai_trio.providers.gateway import Gateway, open_gateway
+from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import Conversations, FileRegistry, Owned, Threads, TokenRatios
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
-from exai_trio.storage.sqlite.threads import SqliteThreads
+from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
-from exai_trio.storage.sqlite.uploads import SqliteUploads
+from exai_trio.storage.sqlite.upload_registry import SqliteUploads
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN
@@ -59,7 +63,7 @@ class Backends:
 
 @asynccontextmanager
 async def open_models(config: Config) -> AsyncGenerator[Models]:
-    """The gateway, and the simulator if it is asked for, until the context ends."""
+    """The gateway, and the simulator if it is asked for, until the context ends. Cancelling closes them, as leaving does."""
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
         gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
@@ -68,9 +72,10 @@ async def open_models(config: Config) -> AsyncGenerator[Models]:
 
 @asynccontextmanager
 async def open_backends(config: Config, models: Models | None = None) -> AsyncGenerator[Backends]:
-    """The database of EXAI_HOME and, unless they are there already, the models, until the context ends.
+    """The database of EXAI_HOME, the log of calls before it and, unless they are there already, the models, until the context ends.
 
     Raises StorageError if the file is not ours; whatever else is wrong with it does not keep the daemon from starting.
+    Cancelling closes both, as leaving does; what the store accepted before is flushed.
     """
     async with AsyncExitStack() as stack:
         if models is None:
@@ -78,6 +83,10 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         power = config.durability == "power"
         opening = open_sqlite(database(config), over_power_loss=power, lasting=True)
         store = await stack.enter_async_context(opening)
+        logged = None
+        if config.durability != "off":
+            logging_calls = open_call_log(database(config), store, over_power_loss=power)
+            logged = await stack.enter_async_context(logging_calls)
         ratios = SqliteRatios(store)
         yield Backends(
             models=models,
@@ -86,8 +95,8 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             uploads=SqliteUploads(store),
             ratios=ratios,
             learnt=await _learnt(ratios),
-            journal=store.journal(),
-            store=store,
+            journal=logged.journal if logged else None,
+            store=logged or store,
             known_at=await _known_at(store),
         )
 

@@ -1,4 +1,7 @@
-"""What nearly every part of one daemon uses. What one part alone needs is handed to that part by `app`."""
+"""What nearly every part of one daemon uses.
+
+What one part alone needs is handed to that part by `app`.
+"""
 
 from collections.abc import Callable
 

@@ -11,7 +11,7 @@ from exai_trio.wire.messages import Bye
 
 from .delivery.outbox import Farewell
 from .health.report import StoreState
-from .sessions.registry import Sessions
+from .sessions.session_registry import Sessions
 from .takeover.successor import interrupted
 
 log = logging.getLogger("exai.drain")

@@ -31,12 +31,12 @@ from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
 from .reload import Reload, Reread
 from .sessions.memory_budget import MemoryBudget
-from .sessions.registry import Sessions
 from .sessions.session import Session
-from .takeover.messages import closing
+from .sessions.session_registry import Sessions
 from .takeover.predecessor import Predecessor
 from .takeover.sockets import offer
 from .takeover.successor import Successor
+from .takeover.transfer_messages import closing
 
 log = logging.getLogger("exai.daemon")
 

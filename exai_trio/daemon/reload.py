@@ -1,4 +1,7 @@
-"""Settings that may change while the daemon runs: which tools it offers. All others need a restart."""
+"""Settings that may change while the daemon runs: which tools it offers.
+
+All others need a restart.
+"""
 
 import logging
 from collections.abc import Callable
@@ -12,7 +15,7 @@ from exai_trio.settings.load import Loaded
 from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.wire.messages import ToolsChanged
 
-from .sessions.registry import Sessions
+from .sessions.session_registry import Sessions
 
 log = logging.getLogger("exai.daemon")
 

@@ -20,7 +20,7 @@ _COMMAND = (*EXAI, "simulate", "--port", "0", "--until-eof")
 @asynccontextmanager
 async def simulator() -> AsyncGenerator[str]:
     """The origin of a running simulator. It ends with the context, however that ends, and also when this process dies: its stdin
-    closes. Raises ServiceUnavailableError if it does not start."""
+    closes. Raises ServiceUnavailableError if it does not start. Cancelling ends it too."""
     async with trio.open_nursery() as child:
         process: trio.Process = await child.start(_run)
         try:

@@ -224,7 +224,8 @@ def client_of(meta: dict[str, Any]) -> str:
 
 
 def paths_of(result: msgspec.Raw) -> list[str] | None:
-    """The directories in an answer to roots/list; None if it is none. Roots that are no local files are left out."""
+    """The directories in an answer to roots/list; None if it is none. Roots that are no local files are left out; bytes of a
+    name that are not UTF-8 are lone surrogates, as Python has them everywhere."""
     try:
         found = _roots.decode(result)
     except _FAULTS:  # audit: empty-handler, because None is the answer: no list of roots
@@ -242,4 +243,4 @@ def _path(uri: object) -> str:
         return ""
     # audit: host, because a file URL names this machine so
     local = parts.scheme == "file" and parts.netloc in {"", "localhost"}
-    return unquote(parts.path) if local else ""
+    return unquote(parts.path, errors="surrogateescape") if local else ""

@@ -1,6 +1,6 @@
-"""The front desk: what an MCP client is told without asking any daemon. Pure: a line in, effects out; no I/O.
+"""The MCP server: what a client is told at once, and what of its messages others have to see to. Pure: no trio, no clock, no I/O.
 
-It knows both eras, decides per message which one is spoken, answers all but tools/call itself, and hands calls on.
+It knows both eras, decides per message which one is spoken, answers all but calls itself, and hands those on.
 """
 
 from typing import Any, Final
@@ -26,7 +26,8 @@ from .params import (
     token_of,
     trace_of,
 )
-from .subscriptions import Changes
+from .sink import Sink
+from .subscriptions import Subscriptions
 from .tool_list import Listing
 from .versions import (
     CAPABILITIES_KEY,
@@ -47,49 +48,48 @@ _ROOTS_ID: Final = "exai-roots-"
 
 
 @structs.frozen
-class Say:
-    """Write this line."""
-
-    line: bytes
-
-
-@structs.frozen
-class Withdraw:
+class CancelCall:
     """The client does not want the answer to this call any more."""
 
     id: Id
 
 
 @structs.frozen
-class WantListing:
+class ToolListWanted:
     """Somebody waits for the tool list and there is none yet: `offer` one."""
 
 
 @structs.frozen
-class RootsGiven:
+class RootsChanged:
     """The client's directories, as absolute paths."""
 
     paths: tuple[str, ...]
 
 
-Effect = Say | Call | Withdraw | WantListing | RootsGiven
+Effect = Call | CancelCall | ToolListWanted | RootsChanged
 
 
-@structs.define
-class FrontDesk:
-    """One client's conversation, from its first line to its last."""
+@structs.define(eq=False)
+class Server:
+    """One client's conversation, from its first line to its last. What it can answer by itself goes to `sink`."""
 
+    sink: Sink
     listing: Listing | None = None
     client: str = ""
     _spoken: Dialect | None = None
     _waiting: dict[Id, tuple[Request, Dialect]] = attrs.field(
         factory=dict[Id, tuple[Request, Dialect]]
     )
-    _changes: Changes = attrs.field(factory=Changes)
+    _subscriptions: Subscriptions = attrs.field(factory=Subscriptions)
     _has_roots: bool = False
     _roots_asked: int = 0
 
+    def __repr__(self) -> str:
+        version = "unspoken" if self._spoken is None else self._spoken.version
+        return f"<Server {self.client or 'nobody'} {version} waiting={len(self._waiting)}>"
+
     def hear(self, message: Message) -> list[Effect]:
+        """Take a message. Returns what others have to see to; every other answer is on its way."""
         match message:
             case Request():
                 return self._request(message)
@@ -98,20 +98,28 @@ class FrontDesk:
             case Response():
                 return self._response(message)
             case Fault():
-                return [Say(jsonrpc.error(message.id, message.code, message.message))]
+                return self._say(
+                    jsonrpc.error(message.id, message.code, message.message), message.id
+                )
 
-    def offer(self, listing: Listing) -> list[bytes]:
-        """Take a tool list. Returns the answers that waited for one and, if the list changed, who is to be told."""
+    def offer(self, listing: Listing) -> None:
+        """Take a tool list: answer who waited for one and, if the list changed, tell who is to be told."""
         self.listing = listing
-        lines = self._changes.offer(listing, self._spoken)
+        for line in self._subscriptions.offer(listing, self._spoken):
+            self.sink.put(line)
         for request, dialect in self._waiting.values():
-            lines.append(self._listed(request, dialect, listing))
+            self.sink.put(self._listed(request, dialect, listing), request.id)
         self._waiting.clear()
-        return lines
 
-    def farewell(self) -> list[bytes]:
+    def farewell(self) -> None:
         """End the open subscriptions politely."""
-        return self._changes.farewell()
+        for id_, line in self._subscriptions.farewell():
+            self.sink.put(line, id_)
+
+    def _say(self, line: bytes, request: Id | None = None) -> list[Effect]:
+        """Answer the request, or say something of our own; there is nothing left for others."""
+        self.sink.put(line, request)
+        return []
 
     # Requests
 
@@ -125,13 +133,13 @@ class FrontDesk:
             dialect = self._dialect(params.meta)
             return self._answer(request, params, dialect)
         except BadParams as fault:
-            return [
-                Say(jsonrpc.error(request.id, jsonrpc.INVALID_PARAMS, f"{request.method}: {fault}"))
-            ]
+            text = f"{request.method}: {fault}"
+            return self._say(jsonrpc.error(request.id, jsonrpc.INVALID_PARAMS, text), request.id)
         except _WrongVersion as wrong:
             text = f"protocol version {wrong.wanted!r} is not spoken here"
             data = unsupported(wrong.wanted)
-            return [Say(jsonrpc.error(request.id, UNSUPPORTED_VERSION, text, data))]
+            line = jsonrpc.error(request.id, UNSUPPORTED_VERSION, text, data)
+            return self._say(line, request.id)
 
     def _dialect(self, meta: dict[str, Any]) -> Dialect:
         """The version this request is made in; the first one that needs no handshake opens the stateless era."""
@@ -166,7 +174,7 @@ class FrontDesk:
             case method, _ if method in resources.METHODS:
                 return [resources.asked(method, request.id, read_wish(request.params), dialect)]
             case _:
-                return [Say(static_answers.constant(request, dialect))]
+                return self._say(static_answers.constant(request, dialect), request.id)
 
     def _initialize(self, request: Request, params: Params) -> list[Effect]:
         if not isinstance(params.version, str):
@@ -174,26 +182,28 @@ class FrontDesk:
         self._spoken = negotiated(params.version)
         self.client = client_name(params.client)
         self._has_roots = "roots" in (params.capabilities or {})
-        return [Say(jsonrpc.answer(request.id, initialized(self._spoken)))]
+        return self._say(jsonrpc.answer(request.id, initialized(self._spoken)), request.id)
 
     def _list(self, request: Request, dialect: Dialect) -> list[Effect]:
         """Tools, or the prompts that are made from them."""
         if self.listing is None:
             self._waiting[request.id] = (request, dialect)
-            return [WantListing()]
-        return [Say(self._listed(request, dialect, self.listing))]
+            return [ToolListWanted()]
+        return self._say(self._listed(request, dialect, self.listing), request.id)
 
     def _listed(self, request: Request, dialect: Dialect, listing: Listing) -> bytes:
-        self._changes.note_listed(request.method, listing)
+        self._subscriptions.note_listed(request.method, listing)
         return static_answers.from_listing(request, dialect, listing)
 
     def _listen(self, id_: Id, params: Params) -> list[Effect]:
         if params.notifications is None:
             raise BadParams("notifications must be an object")
-        if self._changes.is_full:
-            return [Say(jsonrpc.error(id_, TOO_MANY_LISTENS, "too many open subscriptions"))]
-        lines = self._changes.listen(id_, params.notifications, self.listing)
-        return [Say(line) for line in lines]
+        if self._subscriptions.is_full:
+            error = jsonrpc.error(id_, TOO_MANY_LISTENS, "too many open subscriptions")
+            return self._say(error, id_)
+        for line in self._subscriptions.listen(id_, params.notifications, self.listing):
+            self.sink.put(line)
+        return []
 
     def _call(self, request: Request) -> list[Effect]:
         name, arguments, meta = read_call(request.params)
@@ -230,22 +240,22 @@ class FrontDesk:
             return []
         if id_ is None:
             return []
-        if not self._changes.cancel(id_) and self._waiting.pop(id_, None) is None:
-            return [Withdraw(id_)]
+        if not self._subscriptions.cancel(id_) and self._waiting.pop(id_, None) is None:
+            return [CancelCall(id_)]
         return []
 
     def _ask_roots(self) -> list[Effect]:
         if not self._has_roots or self._spoken is None or self._spoken.stateless:
             return []
         self._roots_asked += 1
-        return [Say(jsonrpc.request(f"{_ROOTS_ID}{self._roots_asked}", "roots/list"))]
+        return self._say(jsonrpc.request(f"{_ROOTS_ID}{self._roots_asked}", "roots/list"))
 
     def _response(self, response: Response) -> list[Effect]:
         """Only the answer to the newest question counts."""
         if response.id != f"{_ROOTS_ID}{self._roots_asked}" or response.result is None:
             return []
         paths = paths_of(response.result)
-        return [] if not paths else [RootsGiven(tuple(paths))]
+        return [] if not paths else [RootsChanged(tuple(paths))]
 
 
 class _WrongVersion(Exception):

@@ -25,7 +25,7 @@ _WISHES: Final[Mapping[str, str]] = {
 
 
 @structs.define
-class Changes:
+class Subscriptions:
     """One client's open subscriptions, and what it was told last of each list."""
 
     _listens: dict[Id, tuple[str, ...]] = attrs.field(factory=dict[Id, tuple[str, ...]])
@@ -78,11 +78,11 @@ class Changes:
         ]
         return [*lines, jsonrpc.notice(method)] if by_handshake and kind in self._told else lines
 
-    def farewell(self) -> list[bytes]:
-        """End the open subscriptions politely."""
+    def farewell(self) -> list[tuple[Id, bytes]]:
+        """End the open subscriptions politely. Returns for each the id of its request, and its answer."""
         dialect = Dialect(STATELESS_VERSIONS[0])
         lines = [
-            jsonrpc.answer(id_, dialect.result({"_meta": {SUBSCRIPTION_KEY: id_}}))
+            (id_, jsonrpc.answer(id_, dialect.result({"_meta": {SUBSCRIPTION_KEY: id_}})))
             for id_ in self._listens
         ]
         self._listens.clear()

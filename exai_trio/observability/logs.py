@@ -1,5 +1,6 @@
-"""The one place that sets logging up: files, levels, redaction, ids. What is logged stands where it happens.
+"""The one place that sets logging up: files, levels, redaction, ids.
 
+What is logged stands where it happens.
 Use elsewhere: `log = logging.getLogger("exai.<area>")`, then `log.info("fixed phrase", extra={"key": value})`.
 Nothing here fails the program: without a place to write, records go to stderr, and to the file once it can be written.
 """

@@ -1,4 +1,7 @@
-"""A log file that is renamed when it is full. Several processes may write one; none fails because the disk does."""
+"""A log file that is renamed when it is full.
+
+Several processes may write one; none fails because the disk does.
+"""
 
 import logging
 import os

@@ -1,4 +1,7 @@
-"""The newest lines of a log that is rotated. Blocking: for threads only."""
+"""The newest lines of a log that is rotated.
+
+Blocking: for threads only.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""An instrument that notices when one task keeps the event loop from all others. It only logs."""
+"""An instrument that notices when one task keeps the event loop from all others.
+
+It only logs.
+"""
 
 import logging
 import time

@@ -34,10 +34,10 @@ from .base import (
 )
 from .catalogue import ModelInfo
 from .dialects.dialect import Asked, Dialect
-from .dialects.messages import encoded, safe_id
+from .dialects.request_body import encoded, safe_id
 from .dialects.upload import open_form
 from .openai_compatible import Body, Method, Service
-from .refusals.errors import Complaint, bad_answer, complaint_in, fault, verdict_by_status
+from .refusals.provider_errors import Complaint, bad_answer, complaint_in, fault, verdict_by_status
 
 T = TypeVar("T")
 REST_S: Final = 3.0  # for what follows a finished answer
@@ -45,7 +45,8 @@ REST_S: Final = 3.0  # for what follows a finished answer
 
 @structs.define(kw_only=True)
 class Adapter:
-    """`describe` gives what the catalogue knows of a model."""
+    """`describe` gives what the catalogue knows of a model.
+    Cancelling a request closes its socket, as the Provider's contract has it."""
 
     service: Service
     describe: Callable[[str], ModelInfo]

@@ -56,7 +56,8 @@ class Lane:
 
     @asynccontextmanager
     async def permit(self, listener: Listener) -> AsyncGenerator[None]:
-        """Leave to make one request, which teaches the turnstile by how it ends."""
+        """Leave to make one request, which teaches the turnstile by how it ends.
+        Cancelling gives it back, and teaches nothing."""
         name = self.endpoint.name
 
         def waiting() -> None:
@@ -84,7 +85,7 @@ class Lane:
         return Guard(name=name, breaker=breaker, random=random, retrying=retrying)
 
     async def once(self, request: Callable[[Provider], Awaitable[T]], listener: Listener) -> T:
-        """Any request but chat, one attempt of it."""
+        """Any request but chat, one attempt of it. Cancelling closes the request's socket and gives the permit back."""
         async with self.permit(listener):
             return await request(self.provider)
 
@@ -101,7 +102,8 @@ class Round:
     _told: str = attrs.field(default="", init=False)
 
     async def under(self, guard: Guard) -> Assembly:
-        """The answer, or what came of it before a limit of the provider passed. Raises: ProviderError."""
+        """The answer, or what came of it before a limit of the provider passed. Raises: ProviderError.
+        Cancelling closes the attempt's socket; what came of the answer is lost."""
         try:
             return await guard.run(self.attempt)
         except ProviderTimeoutError as fault:

@@ -16,9 +16,9 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import (
+    NotConfiguredError,
     ProviderError,
     ProviderRefusedError,
-    ServiceUnavailableError,
 )
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.breaker import Breaker
@@ -37,7 +37,7 @@ from .openai_compatible import Service
 from .provider_facts import facts_of
 from .providers_file import VARIABLE
 from .read_providers import read_further
-from .refusals.errors import bad_answer
+from .refusals.provider_errors import bad_answer
 from .routing import ModelChoice, Router, unlisted
 
 __all__ = ["ChatAnswer", "Gateway", "Listener", "ModelChoice", "Permits", "open_gateway"]
@@ -157,7 +157,8 @@ class Gateway:
     ) -> T:
         """Anything but chat: `await gateway.ask("kimi", lambda kimi: kimi.list_files(), caller)`.
 
-        Under the provider's permits; tried again like a chat if it is `repeatable` (an upload is not).
+        Under the provider's permits; tried again like a chat if it is `repeatable` (an upload is not). Cancelling closes the
+        request's socket; whether the provider acted on it stays unknown.
         """
         lane = self._lane(provider)
         if not repeatable:
@@ -189,7 +190,8 @@ class Gateway:
         return tuple(self._facts(endpoint) for endpoint in self._endpoints)
 
     async def warm_up(self) -> None:
-        """Imports openai, builds the clients and refreshes Kimi's list of models. Failures are only logged."""
+        """Imports openai, builds the clients and refreshes Kimi's list of models. Failures are only logged. Cancelling leaves the
+        clients that are built; one that is being built is left to its thread."""
         for service in self._services.values():
             try:
                 await service.wait_ready()
@@ -203,17 +205,17 @@ class Gateway:
     async def load(self) -> None:
         """The import and the clients alone. What is wrong with a provider is said by `warm_up`, and by calls."""
         for service in self._services.values():
-            with suppress(ProviderError):
-                # audit: suppress, because what is wrong with it is said by `warm_up` and by calls
+            with suppress(ProviderError):  # audit: suppress, because `warm_up` and calls say it
                 await service.wait_ready()
 
     async def look_again(self) -> None:
-        """Know what local servers have now; at once where there is none, or they were asked seconds ago. Raises nothing."""
+        """Know what local servers have now; at once where there is none, or asked lately. Raises nothing; cancelling changes nothing."""
         if await self._local.refresh():
             self._whole = self._local.added_to(self._catalogue)
 
     async def refresh_models(self) -> None:
-        """Ask local servers; and Kimi, whose models change every few weeks, for its list: new ones join the catalogue."""
+        """Ask local servers; and Kimi, whose models change every few weeks, for its list: new ones join the catalogue.
+        Cancelling leaves Kimi's as they were."""
         await self.look_again()
         lane = self._lanes.get("kimi")
         if lane is None:
@@ -227,6 +229,7 @@ class Gateway:
             log.info("model list not refreshed", extra={"provider": "kimi", "fault": str(error)})
 
     async def aclose(self) -> None:
+        """Closes every connection. Cancelling closes the one at hand at once and leaves the others open."""
         for service in self._services.values():
             await service.aclose()
 
@@ -249,7 +252,7 @@ class Gateway:
             return lane
         remedies = [endpoint.remedy for endpoint in self._endpoints if endpoint.name == provider]
         what_to_do = remedies[0] if remedies else f"name it in {VARIABLE}"
-        raise ServiceUnavailableError(
+        raise NotConfiguredError(
             f"{provider} is not configured: {what_to_do}", details={"provider": provider}
         )
 
@@ -281,7 +284,8 @@ async def open_gateway(
     """The providers that the settings name; with `simulator_url` GLM and Kimi are that simulator.
 
     `environ` is looked at for the keys that EXAI_PROVIDERS_FILE names, besides `config.provider_keys`.
-    Raises: ArgumentError for a providers file that cannot be used. Leaving closes every connection.
+    Raises: ArgumentError for a providers file that cannot be used. Leaving closes every connection;
+    cancelling does too, in CLOSE_S at most.
     """
     catalogue = load_catalogue()
     further = await read_further(config, catalogue, environ)

@@ -18,7 +18,7 @@ from exai_trio.errors import ProviderAuthError, ProviderNetworkError, ServiceUna
 
 from .endpoint import Endpoint
 from .refusals.error_responses import broken_off, refusal, unreachable, unsendable
-from .refusals.errors import bad_answer
+from .refusals.provider_errors import bad_answer
 from .timeouts import Patience, late
 
 if TYPE_CHECKING:
@@ -36,7 +36,8 @@ Content = bytes | AsyncIterator[bytes] | None
 
 @structs.define(kw_only=True)
 class Body:
-    """The body of one answer as it comes in."""
+    """The body of one answer as it comes in.
+    Cancelling a read makes what is left unreadable: the body is closed, and the socket with it."""
 
     endpoint: Endpoint
     headers: Mapping[str, str]
@@ -74,7 +75,7 @@ class Body:
         import httpx2  # noqa: PLC0415  # see the module's first lines
 
         with trio.CancelScope() as leaving, suppress(httpx2.HTTPError, httpx2.StreamError):
-            # audit: suppress, because the answer is whole, and the rest is cut off
+            # audit: suppress, because the answer is whole
             if self._complete:
                 leaving.deadline = trio.current_time() + LEAVE_S
             else:

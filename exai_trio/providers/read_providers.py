@@ -12,7 +12,8 @@ from .providers_file import VARIABLE, Further, parse_providers
 
 
 async def read_further(config: Config, catalogue: Catalogue, environ: Mapping[str, str]) -> Further:
-    """What the file adds, nothing if none is named; `environ` has further keys. Raises ArgumentError, naming the setting."""
+    """What the file adds, nothing if none is named; `environ` has further keys. Raises ArgumentError, naming the setting.
+    Cancelling takes effect when the file is read; nothing stays."""
     if config.providers_file is None:
         return Further()
     try:

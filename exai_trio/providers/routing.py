@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from typing import Final
 
 from exai_trio import structs
-from exai_trio.errors import NotFoundError, ServiceUnavailableError
+from exai_trio.errors import NotConfiguredError, NotFoundError
 
 from .catalogue import Catalogue, ModelInfo
 
@@ -42,7 +42,7 @@ class ModelChoice:
 
 @structs.frozen(kw_only=True)
 class Router:
-    """`remedies` has every provider that could be there, and what to set so that it is; `configured` those that are,
+    """`advice` has every provider that could be there, and what to set so that it is; `configured` those that are,
     `local` those of this machine."""
 
     catalogue: Catalogue
@@ -53,7 +53,7 @@ class Router:
     def choose(
         self, name: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
     ) -> ModelChoice:
-        """Raises: NotFoundError with the nearest names; ServiceUnavailableError naming what to set."""
+        """Raises: NotFoundError with the nearest names; NotConfiguredError naming what to set."""
         wanted = name.strip()
         if len(wanted) > _LONGEST:
             raise NotFoundError(f"no model has a name of {len(wanted)} characters")
@@ -163,8 +163,8 @@ class Router:
             details={"model": name, "nearest": nearest},
         )
 
-    def _not_configured(self, provider: str, name: str) -> ServiceUnavailableError:
-        return ServiceUnavailableError(
+    def _not_configured(self, provider: str, name: str) -> NotConfiguredError:
+        return NotConfiguredError(
             f"{name} is served by {provider}, which is not configured: {self.remedies[provider]}",
             details={"model": name, "provider": provider},
         )
@@ -176,9 +176,9 @@ class Router:
             f"no model is listed for the configured providers ({names}); name one as provider/model.{silent}"
         )
 
-    def _nothing_configured(self) -> ServiceUnavailableError:
+    def _nothing_configured(self) -> NotConfiguredError:
         remedies = "; or ".join(self.remedies.values())
-        return ServiceUnavailableError(
+        return NotConfiguredError(
             f"no model provider is configured: {remedies}; or `exai providers add`, for a model server of this machine;"
             " or EXAI_SIMULATE=true to try EXAI without a key"
         )

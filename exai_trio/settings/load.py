@@ -110,7 +110,9 @@ def load(
     found: bool = False,
     own: str | None = None,
 ) -> Loaded:
-    """`cwd` is what relative paths on the command line start from; elsewhere they are refused. `arguments` are texts by variable, `env_file` is the text of the file, `found` says that nobody named it, `own` is the text of the user's own; see the module for their order."""
+    """`cwd` is what relative paths on the command line start from; elsewhere they are refused. `arguments` are texts by variable,
+    `env_file` is the text of the file, `found` says that nobody named it, `own` is the text of the user's own; see the module for
+    their order."""
     file, own_settings = dotenv.parse(env_file or ""), dotenv.parse(own or "")
     sources: Sources = (
         (ARGUMENTS, _anchored(arguments, cwd)),
@@ -118,34 +120,36 @@ def load(
         (FOUND if found else FILE, file.values),
         (OWN, own_settings.values),
     )
-    given = {setting.field: text for setting in SETTINGS if (text := _given(setting, sources))}
+    given = {each.field: text for each in SETTINGS if (text := _given(each, sources))}
     values, faults = _parsed(given, Place(pathsep=pathsep, user_home=user_home))
     preset = PRESETS[str(values.get("environment", Config().environment))]
     base: dict[str, Any] = {"home": default_home(environ, platform, user_home), **preset}
     config = with_defaults_within(Config(**{**base, **values}), given)
     origins = _origins(given, values, preset, config)
-    known = (environ, own_settings.values)
-    further = keys(known, file.values, found=is_found(origins["providers_file"]))
-    config = attrs.evolve(config, provider_keys=further[0], withheld_keys=further[1])
-    faults = (
-        *_unread(file, FILE),
-        *_unread(own_settings, OWN),
-        *faults,
-        *_contradictory(config, given, origins),
+    theirs = (environ, own_settings.values)
+    further = keys(theirs, file.values, found=is_found(origins["providers_file"]))
+    files = ((file, FILE), (own_settings, OWN))
+    unread = (fault for each in files for fault in _unread(*each))
+    skipped = (line for each in files for line in _skipped(*each))
+    loaded = Loaded(
+        config=attrs.evolve(config, provider_keys=further[0], withheld_keys=further[1]),
+        origins=origins,
+        faults=(*unread, *faults, *_contradictory(config, given, origins)),
+        general=(*skipped, *unknown(*theirs, file.values), *rivals(sources), *oddities(config)),
     )
-    foreign = {each.field: each for each in faults if _is_foreign(each, config)}
+    return _without_foreign(loaded)
+
+
+def _without_foreign(loaded: Loaded) -> Loaded:
+    """The same, with what seems to be meant for other programs as warnings."""
+    foreign = {each.field: each for each in loaded.faults if _is_foreign(each, loaded.config)}
     theirs = _theirs(foreign)
+    defaults = {field: getattr(Config(), field) for field in theirs}
     return Loaded(
-        config=attrs.evolve(config, **{field: getattr(Config(), field) for field in theirs}),
-        origins={**origins, **dict.fromkeys(theirs, DEFAULT)},
-        faults=tuple(each for each in faults if each.field not in foreign),
-        general=(
-            *_skipped(file, FILE),
-            *_skipped(own_settings, OWN),
-            *unknown(environ, file.values, own_settings.values),
-            *rivals(sources),
-            *oddities(config),
-        ),
+        config=attrs.evolve(loaded.config, **defaults) if defaults else loaded.config,
+        origins={**loaded.origins, **dict.fromkeys(theirs, DEFAULT)},
+        faults=tuple(each for each in loaded.faults if each.field not in foreign),
+        general=loaded.general,
         foreign={field: _left_alone(each) for field, each in foreign.items()},
     )
 

@@ -29,6 +29,11 @@ _MODELS: Final = _fields(
     " ws_kimi_max_inflight"
 )
 USED: Final[Mapping[str, frozenset[str]]] = {
+    "ask": CLIENT | {"ws_autostart", "drain_s", "tool_call_max_size"},
+    "models": CLIENT | {"ws_autostart", "drain_s"},
+    "logs": frozenset({"home", "log_level"}),
+    "stop": frozenset({"home", "log_level", "drain_s"}),
+    "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,
     "threads": frozenset({"home", "conversation_timeout_hours", "storage_backend", "log_level"}),
     "tools": CLIENT | {"disabled_tools"},

@@ -1,6 +1,7 @@
-"""The shim process: what an editor talks to. It is put together here, and nothing is decided here.
+"""The shim process: what an editor talks to.
 
-The front desk answers before anything that needs a daemon is even imported; the back office (bridge and link) follows
+It is put together here, and nothing is decided here.
+The MCP server answers before anything that needs a daemon is even imported; the backend (relay and link) follows
 once the opening requests are answered. The process ends when its stdin does, when nobody reads its
 stdout, at a signal, or when its parent is gone, and for no other reason.
 """
@@ -9,7 +10,6 @@ import logging
 import os
 import signal
 from collections.abc import Callable
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -21,14 +21,16 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.mcp import jsonrpc
 from exai_trio.mcp.params import Call
-from exai_trio.mcp.server import Effect, FrontDesk, RootsGiven, Say, WantListing, Withdraw
+from exai_trio.mcp.server import CancelCall, Effect, RootsChanged, Server, ToolListWanted
 from exai_trio.system.import_memory import give_back, versions_without_metadata
 from exai_trio.transport.stdio import LineWriter, private_stdio
 
-from .tool_list_cache import Catalogue
+from .client_roots import sendable
+from .stdio_sink import StdioSink
+from .tool_list_cache import ToolListCache
 
 if TYPE_CHECKING:
-    from .bridge import Bridge
+    from .calls.relay import Relay
     from .link import Link
 
 log = logging.getLogger("exai.shim")
@@ -37,52 +39,63 @@ _SIGNAL_DRAIN_S: Final = 1.0  # editors kill what is still there two seconds aft
 _FLUSH_S: Final = 0.5
 _CANCEL_S: Final = 0.5
 _TICK_S: Final = 1.0
+_WORTH_GIVING_BACK: Final = 2**20  # bytes that were written
 _SETTLE_S: Final = (
     0.25  # the opening requests are answered before the processor is spent on imports
 )
 
-BackOffice = Callable[["Shim"], tuple["Bridge", "Link"]]
+MakeBackend = Callable[["Shim"], tuple["Relay", "Link"]]
 
 
 @structs.define(eq=False)
 class Shim:
-    """One run. `back_office` builds bridge and link, and imports them: that takes 40 ms, once."""
+    """One run. `make_backend` builds relay and link, and imports them: that takes 40 ms, once."""
 
     config: Config
     stdin: trio.abc.ReceiveStream
     lines: LineWriter
-    back_office: BackOffice
+    make_backend: MakeBackend
     roots: tuple[str, ...] = ()
-    desk: FrontDesk = attrs.field(factory=FrontDesk)
-    bridge: "Bridge | None" = None
-    catalogue: Catalogue = attrs.field(init=False)
+    relay: "Relay | None" = None
+    sink: StdioSink = attrs.field(init=False)
+    server: Server = attrs.field(init=False)
+    tool_list: ToolListCache = attrs.field(init=False)
     _greeted: trio.Event = attrs.field(factory=trio.Event)
-    _staffed: trio.Event = attrs.field(factory=trio.Event)
+    _ready: trio.Event = attrs.field(factory=trio.Event)
     _ending: trio.Event = attrs.field(factory=trio.Event)
     _draining: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _drain_s: float = attrs.field(init=False)
     _signalled: bool = False
 
     def __attrs_post_init__(self) -> None:
-        self.catalogue = Catalogue(self.config, self.desk, self.lines)
+        self.roots = sendable(self.roots)
+        self.sink = StdioSink(self.lines)
+        self.server = Server(self.sink)
+        self.tool_list = ToolListCache(self.config, self.server)
         self._drain_s = self.config.drain_s
+
+    def __repr__(self) -> str:
+        state = "ending" if self._ending.is_set() else "serving"
+        return f"<Shim {state} {self.relay or 'no relay yet'}>"
 
     async def run(self, *, watch_process: bool = False) -> None:
         """Serve until stdin ends and what is in flight is delivered, or nobody reads our lines any more.
 
-        The editor is heard until the end: what it does not want any more is not waited for.
+        The editor is heard until the end: what it does not want any more is not waited for. Cancelling cuts the line that is being
+        written, and leaves what runs to the daemon, which hears of no cancel.
         """
-        self.catalogue.recall()
+        self.tool_list.recall()
         async with trio.open_nursery() as legs:
             legs.start_soon(self._write)
-            legs.start_soon(self._work)
+            legs.start_soon(self._connect)
             if watch_process:
                 legs.start_soon(self._watch_signals)
             legs.start_soon(self._tick, os.getppid() if watch_process else None)
             legs.start_soon(self._expire)
-            async with trio.open_nursery() as asides, trio.open_nursery() as hearing:
-                hearing.start_soon(self._read, asides)
+            async with trio.open_nursery() as background, trio.open_nursery() as hearing:
+                hearing.start_soon(self._read, background)
                 await self._ending.wait()
+                log.info("ending", extra={"state": repr(self)})
                 await self._deliver()
                 hearing.cancel_scope.cancel(reason="the editor has gone")
             await self._say_farewell()
@@ -102,13 +115,13 @@ class Shim:
 
     # The editor's side
 
-    async def _read(self, asides: trio.Nursery) -> None:
+    async def _read(self, background: trio.Nursery) -> None:
         splitter = jsonrpc.LineSplitter()
         while data := await self._receive():
             for line in splitter.feed(data):
-                await self._hear(line, asides)
+                await self._hear(line, background)
             await self.lines.wait_room()
-        await self._hear(splitter.end(), asides)
+        await self._hear(splitter.end(), background)
         self._ending.set()
 
     async def _receive(self) -> bytes:
@@ -118,69 +131,66 @@ class Shim:
             # audit: empty-handler, because an empty piece is the end of the input
             return b""
 
-    async def _hear(self, line: bytes | jsonrpc.TooLong, asides: trio.Nursery) -> None:
+    async def _hear(self, line: bytes | jsonrpc.TooLong, background: trio.Nursery) -> None:
         message = jsonrpc.parse(line)
         if message is None:
             return
         try:
-            for effect in self.desk.hear(message):
-                await self._do(effect, asides)
+            for effect in self.server.hear(message):
+                await self._do(effect, background)
         except Exception:
             log.exception("a message was not handled")
             if isinstance(message, jsonrpc.Request):
-                self.lines.put(
-                    jsonrpc.error(message.id, -32603, "the request could not be handled")
-                )
-        if isinstance(message, jsonrpc.Request) and message.method == "tools/list":
+                line = jsonrpc.error(message.id, -32603, "the request could not be handled")
+                self.sink.put(line, message.id)
+        is_list = isinstance(message, jsonrpc.Request) and message.method == "tools/list"
+        if is_list and self.server.listing is not None:
             self._greeted.set()
 
-    async def _do(self, effect: Effect, asides: trio.Nursery) -> None:
+    async def _do(self, effect: Effect, background: trio.Nursery) -> None:
         match effect:
-            case Say():
-                self.lines.put(effect.line)
             case Call():
-                (await self._staff()).start(effect, trio.current_time())
-            case Withdraw():
-                (await self._staff()).withdraw(effect.id)
-            case RootsGiven():
-                self.roots = effect.paths
-                if self.bridge is not None:
-                    self.bridge.roots = effect.paths
-            case WantListing():
-                asides.start_soon(self._declare)
+                (await self._backend()).bridge.start(effect, trio.current_time())
+            case CancelCall():
+                (await self._backend()).bridge.withdraw(effect.id)
+            case RootsChanged():
+                self.roots = sendable(effect.paths)
+                if self.relay is not None:
+                    self.relay.roots = self.roots
+            case ToolListWanted():
+                background.start_soon(self._build_tool_list)
 
-    async def _staff(self) -> "Bridge":
-        """The bridge, as soon as it is there."""
-        if self.bridge is None:
+    async def _backend(self) -> "Relay":
+        """The relay, as soon as it is there."""
+        if self.relay is None:
             self._greeted.set()
-            await self._staffed.wait()
-        assert self.bridge is not None  # noqa: S101  # that is what the event says
-        return self.bridge
+            await self._ready.wait()
+        assert self.relay is not None  # noqa: S101  # that is what the event says
+        return self.relay
 
-    async def _declare(self) -> None:
-        catalogue = self.catalogue
+    async def _build_tool_list(self) -> None:
         try:
-            if catalogue.declares_at_once:
-                listing = catalogue.declare()
+            if self.tool_list.declares_at_once:
+                listing = self.tool_list.declare()
             else:
-                listing = await trio.to_thread.run_sync(catalogue.declare)
+                listing = await trio.to_thread.run_sync(self.tool_list.declare)
+            if self.server.listing is None:
+                self.tool_list.offer(listing)
         except Exception:
             log.exception("own tool list not built")
-            return
-        if self.desk.listing is None:
-            self.catalogue.offer(listing)
+        self._greeted.set()
 
     # The daemon's side
 
-    async def _work(self) -> None:
-        """Fetch the back office and keep the link going, whatever happens in it."""
+    async def _connect(self) -> None:
+        """Fetch the backend and keep the link going, whatever happens in it."""
         with trio.move_on_after(_SETTLE_S):
             await self._greeted.wait()
             await self.lines.wait_empty()
-        bridge, link = self.back_office(self)  # not in a thread: its memory arena alone is 0.4 MiB
-        bridge.roots = self.roots
-        self.bridge = bridge
-        self._staffed.set()
+        relay, link = self.make_backend(self)  # not in a thread: its memory arena alone is 0.4 MiB
+        relay.roots = self.roots
+        self.relay = relay
+        self._ready.set()
         _imported("system.garbage_collector").settle()
         while True:
             try:
@@ -194,16 +204,23 @@ class Shim:
     async def _tick(self, parent: int | None) -> None:
         while True:
             await trio.sleep(_TICK_S)
-            if self.bridge is not None:
-                self.bridge.break_silence()
+            if self.relay is not None:
+                self.relay.break_silence()
+                self._give_back_memory(self.relay)
             if parent is not None and os.getppid() != parent:
                 self._leave("the parent process is gone")
                 return
 
+    def _give_back_memory(self, relay: "Relay") -> None:
+        """What large answers took, once nobody waits for any. Blocks for some milliseconds."""
+        if self.sink.written >= _WORTH_GIVING_BACK and not len(relay.bridge.calls):
+            self.sink.written = 0
+            _imported("system.malloc").trim()
+
     async def _expire(self) -> None:
         """Answer what is late, when it is; of a call that comes meanwhile a tick later at most."""
-        await self._staffed.wait()
-        bridge = await self._staff()
+        await self._ready.wait()
+        bridge = (await self._backend()).bridge
         while True:
             left_s = bridge.soonest_deadline() - trio.current_time()
             await trio.sleep(max(0.0, min(_TICK_S, left_s)))
@@ -225,47 +242,29 @@ class Shim:
         """Wait for the answers in flight; then say that no more will come, and have cancelled what runs for them."""
         self._draining.deadline = trio.current_time() + self._drain_s
         with self._draining:
-            if self.bridge is not None:
-                await self.bridge.wait_idle()
+            if self.relay is not None:
+                await self.relay.bridge.wait_idle()
             await self.lines.wait_empty()
-        if self.bridge is not None:
-            self.bridge.give_up_all("the editor closed the connection before an answer came")
+        if self.relay is not None:
+            self.relay.bridge.give_up_all("the editor closed the connection before an answer came")
             with trio.move_on_after(_CANCEL_S):
-                await self.bridge.wait_cancelled()
+                await self.relay.wait_cancelled()
 
     async def _say_farewell(self) -> None:
-        for line in self.desk.farewell():
-            self.lines.put(line)
+        self.server.farewell()
         with trio.move_on_after(_FLUSH_S):
             await self.lines.wait_empty()
 
 
-def daemon_back_office(shim: Shim) -> tuple["Bridge", "Link"]:
-    """Bridge and link to the daemon of the configuration."""
+def daemon_backend(shim: Shim) -> tuple["Relay", "Link"]:
+    """Relay and link to the daemon of the configuration."""
     with versions_without_metadata():
-        websocket = _imported("transport.websocket")
-    bridge_module, link_module, large = map(
-        _imported, ("shim.bridge", "shim.link", "mcp.large_results")
+        backend = _imported("shim.backend")
+    made: tuple[Relay, Link] = backend.to_daemon(
+        shim.config, shim.sink, shim.tool_list, shim.lines.wait_room
     )
-    config = shim.config
-    bridge = bridge_module.Bridge(
-        shim.lines,
-        large.Shelf(config.home / "files"),
-        max_frame=config.ws_max_bytes,
-        client_s=config.client_timeout_s,
-    )
-    limits = websocket.Limits(max_bytes=config.ws_max_bytes, close_s=config.ws_close_timeout)
-    dial = partial(websocket.connect, config.client_host, config.ws_port, limits)
-    starter = None
-    if config.ws_autostart and config.loopback_only:
-        autostart = _imported("shim.autostart")
-        command = autostart.daemon_command(config)
-        starter = autostart.Starter(
-            config.client_host, config.ws_port, config.state, command, config.drain_s
-        )
     give_back()
-    ensure = starter.ensure if starter else None
-    return bridge, link_module.Link(config, bridge, shim.catalogue, dial, ensure, starter)
+    return made
 
 
 def _imported(name: str) -> Any:  # noqa: ANN401  # a module
@@ -279,7 +278,7 @@ def working_directory() -> tuple[str, ...]:
 
 
 async def run(config: Config) -> None:
-    """Be the shim on this process's stdin and stdout until the editor is gone."""
+    """Be the shim on this process's stdin and stdout until the editor is gone. Cancelling gives descriptors 0 and 1 back."""
     with private_stdio() as (stdin, stdout):
-        shim = Shim(config, stdin, LineWriter(stdout), daemon_back_office, working_directory())
+        shim = Shim(config, stdin, LineWriter(stdout), daemon_backend, working_directory())
         await shim.run(watch_process=True)

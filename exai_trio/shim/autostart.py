@@ -1,4 +1,7 @@
-"""Starting a daemon where none listens, once, however many shims want one. It lives on when we leave."""
+"""Starting a daemon where none listens, once, however many shims want one.
+
+It lives on when we leave.
+"""
 
 import fcntl
 import logging
@@ -83,7 +86,7 @@ class Starter:
         """Return when no daemon holds the home any more: one that leaves does until its last call has ended. Or when it is too
         long: then the one that is started says who holds it. True if one listens meanwhile."""
         with trio.move_on_after(self.drain_s + _LEAVE_S):  # noqa: ASYNC912 - returns or sleeps
-            while self._child is None and _is_held(self.folder / _HOME_LOCK):
+            while self._child is None and is_held(self.folder / _HOME_LOCK):
                 await trio.sleep(_LOOK_S)
                 if await self.listening():
                     return True
@@ -180,7 +183,7 @@ class Starter:
         return True
 
     async def listening(self) -> bool:
-        """Whether a connection to the address succeeds."""
+        """Whether a connection to the address succeeds; nothing is said on it. Cancelling leaves nothing open."""
         try:
             stream = await trio.open_tcp_stream(self.host, self.port)
         except OSError:  # audit: empty-handler, because that nobody listens is the answer
@@ -189,7 +192,7 @@ class Starter:
         return True
 
 
-def _is_held(lock: Path) -> bool:
+def is_held(lock: Path) -> bool:
     """Whether a daemon has it. Looked at without taking it from anybody."""
     try:
         descriptor = os.open(lock, os.O_RDONLY)

@@ -1,9 +1,16 @@
-"""Why a connection to the daemon ended. What follows from it, `link` decides."""
+"""Why a connection to the daemon ended.
+
+What follows from it, `link` decides.
+"""
+
+from typing import Final
 
 import trio
 
 from exai_trio.transport.websocket import PeerGone, Unreachable
 from exai_trio.wire.messages import Bye
+
+NO_ANSWER: Final = "no answer in time"
 
 
 class Refused(Exception):

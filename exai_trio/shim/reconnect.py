@@ -1,5 +1,6 @@
-"""The time between two connections: how long it takes, what ends it early, and what those who wait are told. Who connects: `link`.
+"""The time between two connections: how long it takes, what ends it early, and what those who wait are told.
 
+Who connects: `link`.
 A new request ends a pause. It does not end the rest of a storm: when connections come to nothing one after the other, a
 breaker lets some seconds pass before the next, whoever asks.
 """
@@ -16,7 +17,7 @@ from exai_trio.config import Config
 from exai_trio.resilience.breaker import Breaker, Closed, Outcome, Ticket
 from exai_trio.resilience.reconnect_backoff import SHORTEST_S, Pauses
 
-from .bridge import Bridge
+from .calls.relay import Relay
 from .remedies import ended
 
 LASTING_S: Final = 1.0  # a connection that lived so long is no part of a storm
@@ -43,17 +44,19 @@ def _storm() -> Breaker:
 
 
 @structs.define(eq=False)
-class Absence:
-    """The daemon's, as one link sees it. Every connection begins with `wait`, but the first, and ends with `begin`."""
+class Reconnect:
+    """Of one link. Every connection begins with `wait`, but the first, and ends with `begin`."""
 
     config: Config
-    bridge: Bridge
+    relay: Relay
     _breaker: Breaker = attrs.field(factory=_storm)
     _ticket: Ticket = Ticket(epoch=0, probe=False)  # what a new breaker gives
     _connected_at: float = math.inf
-    _brought: bool = False
     _failures: int = 0
     _since: float | None = None
+
+    def __repr__(self) -> str:
+        return f"<Reconnect failures={self._failures} since={self._since}>"
 
     def end(self) -> tuple[int, float]:
         """The daemon is there. Returns the attempts that it took, and the seconds for which it was away."""
@@ -62,18 +65,14 @@ class Absence:
         self._failures, self._since = 0, None
         return took
 
-    def note_brought(self) -> None:
-        """The connection brought something that was waited for: whatever ends it, it was worth making."""
-        self._brought = True
-
-    def begin(self, *, in_peace: bool) -> None:
+    def begin(self, *, in_peace: bool, brought: bool) -> None:
         """A connection, or the attempt at one, has come to its end. `in_peace`: nobody was there, or the daemon gave its word for
-        why."""
+        why. `brought`: something came that was waited for; whatever has ended it, it was worth making."""
         now = trio.current_time()
-        worth_it = self._brought or now - self._connected_at >= LASTING_S
+        worth_it = brought or now - self._connected_at >= LASTING_S
         outcome: Outcome = "success" if worth_it else "nothing" if in_peace else "failure"
         self._breaker.settle(self._ticket, outcome, now)
-        self._connected_at, self._brought = math.inf, False
+        self._connected_at = math.inf
         self._failures += 1
         if self._since is None:
             self._since = now
@@ -82,7 +81,7 @@ class Absence:
         """If the daemon has said why it ended, that is the answer to all that waits."""
         if starter is not None and starter.last_words:
             said = ended(starter.last_words)
-            self.bridge.refuse_all("SERVICE_UNAVAILABLE", said, "server")
+            self.relay.refuse_all("SERVICE_UNAVAILABLE", said, "server")
 
     def pause_s(self, *, closed_door: bool = False) -> float:
         """How long to wait before the next attempt; it grows with the absence."""
@@ -92,15 +91,16 @@ class Absence:
         return pauses.next_s(away_s, closed_door=closed_door, random=random.random())  # noqa: S311  # spreads load, hides nothing
 
     async def wait(self, seconds: float, why: str) -> None:
-        """Return when it is time for the next attempt; those who wait for an answer are told meanwhile."""
+        """Return when it is time for the next attempt; those who wait for an answer are told meanwhile. Cancelling leaves the pause
+        as if it had not begun."""
         await trio.sleep(min(SHORTEST_S, seconds))
-        await self._pass(seconds - SHORTEST_S, why, self.bridge.asked)
+        await self._pass(seconds - SHORTEST_S, why, self.relay.asked)
         while isinstance(leave := self._breaker.admit(trio.current_time()), Closed):
             rest_s = leave.retry_after_s * (1 + _SPREAD * random.random())  # noqa: S311  # as above
             await self._pass(rest_s, why, trio.Event())
         self._ticket = leave
         self._tell(0.0, why)
-        self.bridge.asked = trio.Event()
+        self.relay.asked = trio.Event()
 
     async def _pass(self, seconds: float, why: str, asked: trio.Event) -> None:
         """Let so much time pass, or until somebody asks."""
@@ -111,7 +111,7 @@ class Absence:
                 await asked.wait()
 
     def _tell(self, left: float, why: str) -> None:
-        remedy = self.bridge.presence.remedy
+        remedy = self.relay.daemon.remedy
         text = f"daemon away ({why}), attempt {self._failures + 1}, next in {left:.0f} s"
         text = f"{text}; {remedy}" if remedy else text
-        self.bridge.away(text, trio.current_time())
+        self.relay.away(text, trio.current_time())

@@ -1,4 +1,7 @@
-"""The tool list an editor is told: the daemon's, else the copy on disk, else our own declarations. Never empty."""
+"""The tool list an editor is told: the daemon's, else the copy on disk, else our own declarations.
+
+Never empty.
+"""
 
 import logging
 import os
@@ -7,9 +10,8 @@ from typing import Any, Final
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.mcp.server import FrontDesk
+from exai_trio.mcp.server import Server
 from exai_trio.mcp.tool_list import Listing, from_file, listing_of, to_file
-from exai_trio.transport.stdio import LineWriter
 
 log = logging.getLogger("exai.shim")
 
@@ -17,12 +19,11 @@ _FILE: Final = "tools.json"
 
 
 @structs.define(eq=False)
-class Catalogue:
-    """What the front desk tells, and the copy of it for the next start."""
+class ToolListCache:
+    """What the MCP server tells, and the copy of it for the next start."""
 
     config: Config
-    desk: FrontDesk
-    lines: LineWriter
+    server: Server
 
     @property
     def path(self) -> Path:
@@ -31,9 +32,9 @@ class Catalogue:
     def recall(self) -> None:
         """Take the copy on disk, if there is a sound one. Blocks for less than a millisecond."""
         try:
-            self.desk.listing = from_file(self.path.read_bytes())
+            self.server.listing = from_file(self.path.read_bytes())
         except OSError:
-            self.desk.listing = None
+            self.server.listing = None
 
     @property
     def declares_at_once(self) -> bool:
@@ -58,8 +59,7 @@ class Catalogue:
     def offer(self, listing: Listing | None) -> None:
         """Tell this list from now on; who has another one is told that it changed."""
         if listing is not None:
-            for line in self.desk.offer(listing):
-                self.lines.put(line)
+            self.server.offer(listing)
 
     def from_daemon(self, tools: list[dict[str, Any]]) -> Listing | None:
         """Take the daemon's list. Returns it if it differs from what was known and is to be kept."""
@@ -67,7 +67,7 @@ class Catalogue:
         if listing is None:
             log.warning("the daemon lists no tools")
             return None
-        before = self.desk.listing
+        before = self.server.listing
         self.offer(listing)
         return None if before is not None and before.hash == listing.hash else listing
 

@@ -1,6 +1,6 @@
-"""What the rest of EXAI asks of a store: conversations and workflow steps, kept across restarts. No SQL here.
+"""What the rest of EXAI asks of a store: conversations and workflow steps, kept across restarts.
 
-What is kept belongs to a principal, and is asked for in its name: another's is as if it were not there.
+No SQL here. What is kept belongs to a principal, and is asked for in its name: another's is as if it were not there.
 """
 
 from collections.abc import Mapping
@@ -130,15 +130,17 @@ class Conversations(Owned[Store], Protocol):
         conversations are gone for good.
 
         Only a clock that is trusted may be given: marks that it set too early are taken back by a sweep at the right time.
+        Cancelling leaves it done whole, or not at all.
         """
         ...
 
     async def newest_at(self) -> float | None:
-        """The time of the newest thing that is kept, of whatever kind, or of the last `note_time`; None in an empty store."""
+        """The time of the newest thing that is kept, of whatever kind, or of the last `note_time`; None in an empty store.
+        Cancelling changes nothing."""
         ...
 
     async def note_time(self, now: float) -> None:
-        """This clock was right."""
+        """This clock was right. Cancelling leaves open whether it is noted."""
         ...
 
 

@@ -1,5 +1,6 @@
-"""What the daemon asks of its journal: calls it has accepted and how they ended, kept over its own death. No SQL here.
+"""What the daemon asks of its journal: calls it has accepted and how they ended, kept over its own death.
 
+No SQL here.
 A call is kept until its outcome is acknowledged and swept, or for KEPT_S after its outcome and a grace; one that may be asked
 for by a handle is kept so long even if it is acknowledged.
 """
@@ -103,4 +104,8 @@ class Journal(Protocol):
         Old is an outcome after KEPT_S; one without a number, which nobody can acknowledge, after `unnumbered_s`. It is marked
         first, and goes SWEEP_GRACE_S later, or `unnumbered_s`. Without a time that is trusted (None) nothing is old.
         """
+        ...
+
+    async def retire(self) -> None:
+        """Another process is about to read the journal, and to write it; what is written from here later, it is to find as well."""
         ...

@@ -1,4 +1,7 @@
-"""The wall clock: what the processes pass to whoever needs the time of day. Durations come from trio's clock, not from here."""
+"""The wall clock: what the processes pass to whoever needs the time of day.
+
+Durations come from trio's clock, not from here.
+"""
 
 import time
 

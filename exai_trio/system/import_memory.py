@@ -1,4 +1,7 @@
-"""Memory that imports take: not taken where it serves nothing, given back afterwards. One process per editor window counts."""
+"""Memory that imports take: not taken where it serves nothing, given back afterwards.
+
+One process per editor window counts.
+"""
 
 import gc
 import linecache

@@ -1,4 +1,7 @@
-"""Files that only their owner may read: made with mode 0600 in directories of mode 0700. None of them may hold up who opens it."""
+"""Files that only their owner may read: made with mode 0600 in directories of mode 0700.
+
+None of them may hold up who opens it.
+"""
 
 import errno
 import os

@@ -94,6 +94,7 @@ class Http11Server(TCPServer):
             await self._close()  # noqa: ASYNC102 - a shutdown and a close, which wait for nobody
 
     async def protocol_send(self, event: Event) -> None:
+        """What the protocol says to its connection. Cancelling may leave an answer half sent; then only closing is of use."""
         if isinstance(event, Updated):
             self.at_work = not event.idle
             begun = event.idle and self._http.begun

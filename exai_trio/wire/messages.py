@@ -4,7 +4,7 @@ Field names are the wire's. A field that is UNSET does not travel; unknown field
 `seq` is not a field here: the codec adds it to a frame when the session has numbered it.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Final, Literal
 
 import attrs
 from msgspec import UNSET, Meta, UnsetType
@@ -16,11 +16,14 @@ Seconds = Annotated[float, Meta(gt=0)]
 MaybeId = RequestId | None | UnsetType
 Roots = Annotated[list[Annotated[str, Meta(max_length=4096)]], Meta(max_length=256)]
 Trace = Annotated[str, Meta(max_length=512)]
+ANSWER_TOO_LARGE: Final = (
+    "answer_too_large"  # a fault's details.reason: the call has run all the same
+)
 
 
 @structs.frozen(kw_only=True)
 class Hello:
-    """The first frame of a client. `roots` are directories that its tools may read."""
+    """The first frame of a client. `roots` are directories that its tools may read, `max_frame_bytes` the largest frame that it takes."""
 
     token: str | None = None
     jwt: str | None = None
@@ -30,6 +33,7 @@ class Hello:
     protocol: int = 1
     last_seq: Annotated[int, Meta(ge=0)] = 0
     roots: Roots | None = None
+    max_frame_bytes: Annotated[int, Meta(ge=65_536)] | UnsetType = UNSET
 
 
 @structs.frozen(kw_only=True)
@@ -135,10 +139,13 @@ class ToolList:
 
 @structs.frozen(kw_only=True)
 class CallAccepted:
+    """`repeatable`: the client may send the call to another daemon if this one forgets it; an older daemon does not say."""
+
     request_id: RequestId
     name: str
     timeout: float
     accepted: bool = True
+    repeatable: bool | UnsetType = UNSET
     op: Literal["call_tool_ack"] = "call_tool_ack"
 
 

@@ -11,10 +11,11 @@ import msgspec
 import xxhash
 
 from exai_trio import structs
-from exai_trio.errors import ExaiError, InvalidRequestError, OverCapacityError
+from exai_trio.errors import ExaiError, InvalidRequestError
 
 from .codec import encode, numbered
 from .messages import CallTool, DaemonMessage, RequestId
+from .session_bounds import Bounds, over_capacity
 
 # Numbers after a restart begin so far above those that are known: frames that are not written down (refusals) had some
 # of the numbers between, and a client counts what is below its last number as received.
@@ -22,21 +23,6 @@ RESTART_GAP = 2**20
 
 _FRAME_BYTES = 300  # beside its text: its entries in the tables
 _sorted = msgspec.json.Encoder(order="sorted")
-
-
-@structs.frozen(kw_only=True)
-class Bounds:
-    """How much one session may hold: calls at once; unacknowledged frames; outcomes kept after their acknowledgement.
-
-    Together at most `unacked_bytes` + `kept_bytes` and the calls that run.
-    """
-
-    running: int = 8
-    # what a session may hold, also in tests without settings
-    unacked_bytes: int = 16 * 2**20
-    unacked_frames: int = 20_000
-    kept_outcomes: int = 256
-    kept_bytes: int = 8 * 2**20
 
 
 @structs.frozen
@@ -185,21 +171,7 @@ class SessionRules:
 
     def over_capacity(self) -> ExaiError | None:
         """Why no new call can be started, whatever it is."""
-        if self.running >= self.bounds.running:
-            return OverCapacityError(
-                f"this session already runs {self.running} calls, the most allowed"
-                " (EXAI_WS_SESSION_MAX_INFLIGHT); wait for one to finish",
-                retry_after_s=1.0,  # audit: duration, because it is a hint to the client, who decides
-                details={"limit": "session_max_inflight", "max": self.bounds.running},
-            )
-        frames = len(self._unacked)
-        if self._unacked_bytes > self.bounds.unacked_bytes or frames > self.bounds.unacked_frames:
-            return OverCapacityError(
-                "too many answers wait to be acknowledged; send ack for what has arrived",
-                retry_after_s=1.0,  # audit: duration, because it is a hint to the client, who decides
-                details={"limit": "unacknowledged", "frames": frames},
-            )
-        return None
+        return over_capacity(self.bounds, self.running, len(self._unacked), self._unacked_bytes)
 
     def accept(self, request_id: RequestId, message: DaemonMessage) -> Numbered:
         """The call_tool_ack of a started call; it is what a repeated request hears while the call runs."""

@@ -80,15 +80,15 @@ def _now(path):
 def _meaning(path, text):
     """What a change of this file is measured by: no comments, and of pyproject.toml the dependencies alone."""
     if path.endswith(".py"):
-        return _without_docstrings(text)
+        return _without_docstrings(path, text)
     read = tomllib.loads(text)
     if path == "pyproject.toml":
         return read.get("project", {}).get("dependencies"), read.get("dependency-groups")
     return read
 
 
-def _without_docstrings(text):
-    tree = ast.parse(text)
+def _without_docstrings(path, text):
+    tree = ast.parse(text, filename=path)
     for node in ast.walk(tree):
         if isinstance(getattr(node, "body", None), list):
             node.body = [

@@ -4,11 +4,11 @@ import ast
 
 
 def modules(files):
-    """The tree of each module by its dotted name."""
+    """The tree of each module by its dotted name. Raises SyntaxError, with the file, for a text that is no Python."""
     found = {}
     for shown, text in files:
         name = shown.removesuffix(".py").replace("/", ".").removesuffix(".__init__")
-        found[name] = ast.parse(text)
+        found[name] = ast.parse(text, filename=shown)
     return found
 
 

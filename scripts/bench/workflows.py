@@ -20,8 +20,8 @@ from exai_trio.providers.gateway import Gateway, Listener, ModelChoice
 from exai_trio.providers.routing import Router
 from exai_trio.storage.base import Turn
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
-from exai_trio.storage.sqlite.threads import SqliteThreads
-from exai_trio.storage.sqlite.uploads import SqliteUploads
+from exai_trio.storage.sqlite.thread_store import SqliteThreads
+from exai_trio.storage.sqlite.upload_registry import SqliteUploads
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Caller, DaemonView, Services

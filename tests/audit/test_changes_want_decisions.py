@@ -125,3 +125,10 @@ def test_an_area_that_does_not_exist_is_told(repository):
     _write(repository, "docs/adr/0001-new.md", "# 1. New\n\nChanges: colours\n")
     code, said = _adr(repository, "changes")
     assert (1, True) == (code, "'colours' is none of dependencies, settings" in said)
+
+
+def test_a_file_that_cannot_be_read_is_one_line_and_exit_two(repository):
+    _write(repository, "exai_trio/config.py", "def f(:\n")
+    code, said = _adr(repository, "changes")
+    assert (2, 1) == (code, said.count("\n"))
+    assert "config.py" in said

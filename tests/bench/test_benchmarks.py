@@ -16,6 +16,7 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
     [
         ("bench_relay.py", "echo", ["p50", "p99"]),
         ("bench_tools.py", "history", ["assembled, p50", "window, p50"]),
+        ("bench_shell.py", "help", ["a pipe, p50", "a terminal, p50"]),
     ],
 )
 def test_a_quick_run_prints_ratios_against_the_floor(

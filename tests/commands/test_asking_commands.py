@@ -54,7 +54,7 @@ async def test_all_tools_are_marked(daemon, said, autojump_clock):
 
 
 async def test_status_shows_the_daemon_s_health(daemon, said, autojump_clock):
-    """Facts as an indented list; nested ones below their name."""
+    """--all: facts as an indented list; nested ones below their name."""
     daemon.health = {
         "status": "healthy",
         "global": {"current": 24},
@@ -62,7 +62,10 @@ async def test_status_shows_the_daemon_s_health(daemon, said, autojump_clock):
         "providers": [{"name": "glm", "models": {"n": 1}}, {"name": "kimi"}],
         "jobs": [],
     }
-    code = await daemon_status.run(Config(), said.console(), as_json=False, dial=daemon.dial)
+    shown = said.console()
+    code = await daemon_status.run(
+        Config(), shown, as_json=False, everything=True, dial=daemon.dial
+    )
 
     assert 0 == code
     assert [

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import attrs
@@ -114,6 +115,120 @@ def test_ctrl_c_cancels_the_call_at_the_daemon(daemon: Place):
     assert 130 == running.returncode
     assert "CANCELLED" in err
     assert 0 == _health(daemon)["calls"]["running"]
+
+
+def test_an_answer_flows_through_a_pipe(daemon: Place):
+    """Its beginning is there while its end is still being written."""
+    slow = "[[simulate: say='begin and end' piece=6 drip=0.5]]"
+    with daemon.start("ask", slow) as running:
+        running.stdin.close()
+        first = running.stdout.read(5)
+        still_running = running.poll() is None
+        rest = running.stdout.read()
+        running.stdin = None
+        running.communicate(timeout=40)
+
+    assert ("begin", " and end\n", True) == (first, rest, still_running)
+
+
+def test_what_is_piped_in_is_asked_about(daemon: Place):
+    """The words above it; -c goes on in another directory's shell too."""
+    with daemon.start("ask", "review this", "--json") as running:
+        out, _ = running.communicate("a diff\n", timeout=40)
+    with daemon.start("ask", "-c", "and?", "--json") as running:
+        further, _ = running.communicate("", timeout=40)
+
+    told = json.loads(out)
+    assert told["answer"].endswith("review this\n\na diff")
+    assert told["continuation_id"] == json.loads(further)["continuation_id"]
+
+
+def test_what_does_not_end_is_refused(daemon: Place):
+    """`yes | exai ask`: said in one line, and nothing is sent."""
+    with daemon.start("ask", "what is it?") as running:
+        try:
+            while True:
+                running.stdin.write("y\n" * 50_000)
+        except BrokenPipeError:
+            pass
+        with suppress(BrokenPipeError):
+            running.stdin.close()
+        running.stdin = None
+        out, err = running.communicate(timeout=40)
+
+    assert (2, "") == (running.returncode, out)
+    assert "MiB are piped in" in err
+
+
+def test_descriptors_that_are_closed_are_borne(daemon: Place):
+    """Nothing is piped in, and nobody hears what is complained of."""
+    command = ["sh", "-c", 'exec "$0" "$@" <&- 2>&-', *EXAI, "ask", "hello"]
+    ran = subprocess.run(
+        command, cwd=daemon.home, env=daemon.environ, stdout=subprocess.PIPE, text=True, check=False
+    )
+
+    assert 0 == ran.returncode
+    assert "hello" in ran.stdout
+
+
+def test_files_are_named_as_in_a_shell(daemon: Place):
+    """Relative to the working directory, and outside of it by ~."""
+    outside = daemon.home / "elsewhere"
+    outside.mkdir()
+    (outside / "far.txt").write_text("the far one")
+    folder = daemon.home / "project"
+    folder.mkdir()
+    (folder / "near.txt").write_text("the near one")
+    command = [*EXAI, "ask", "which?", "-f", "near.txt", "-f", "~/elsewhere/far.txt"]
+    ran = subprocess.run(
+        command,
+        cwd=folder,
+        env=daemon.environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert (0, "") == (ran.returncode, ran.stderr)
+    assert "the near one" in ran.stdout
+    assert "the far one" in ran.stdout
+
+
+def test_a_daemon_is_started_stopped_and_started_anew(tmp_path, unused_tcp_port):
+    """`exai ask` starts one, `restart` has another in its place, `stop` ends it; none is left."""
+    place = Place(tmp_path, unused_tcp_port)
+    simulated = {"EXAI_SIMULATE": "true"}
+    try:
+        asked = place.run("ask", "hello", **simulated)
+        first = json.loads(place.run("status", "--json")[1])["pid"]
+        restarted = place.run("restart", **simulated)
+        second = json.loads(place.run("status", "--json")[1])["pid"]
+    finally:
+        stopped = place.run("stop")
+
+    assert 0 == asked[0]
+    assert (0, 0) == (restarted[0], stopped[0])
+    assert first != second
+    assert 75 == place.run("status")[0]
+
+
+def test_autostart_can_be_refused(tmp_path, unused_tcp_port):
+    """EXAI_WS_AUTOSTART=false, said by somebody, is obeyed."""
+    code, _, err = Place(tmp_path, unused_tcp_port).run("ask", "hello", EXAI_WS_AUTOSTART="false")
+
+    assert 75 == code
+    assert "try: exai serve" in err
+
+
+def test_a_daemon_without_a_provider_says_so(tmp_path, unused_tcp_port):
+    """Before the first question fails."""
+    with Place(tmp_path, unused_tcp_port).start("serve") as running:
+        said = running.stderr.readline()
+        running.send_signal(signal.SIGTERM)
+        running.communicate(timeout=40)
+
+    assert "no provider is configured" in said
 
 
 @pytest.mark.parametrize("how", ["signal", "eof"])

@@ -18,7 +18,7 @@ from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
-from exai_trio.storage.sqlite.uploads import MemoryUploads
+from exai_trio.storage.sqlite.upload_registry import MemoryUploads
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.tools.registry import BUILT_IN
 from exai_trio.transport.websocket import Limits, client_on

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from exai_trio.mcp import jsonrpc
-from exai_trio.mcp.server import FrontDesk
+from exai_trio.mcp.server import Server
 from exai_trio.mcp.tool_list import listing_of
 from exai_trio.mcp.versions import STATELESS_VERSIONS
 
@@ -20,10 +20,19 @@ METHODS = [
 ]  # fmt: skip
 
 
+class Lines(list):
+    """Where a server's lines go."""
+
+    def put(self, line, request=None, *, progress=False):
+        self.append(line)
+
+
 def told(method, **params):
-    desk = FrontDesk(listing=listing_of([TOOL]))
+    """The lines that are written, and what is left for others."""
+    lines = Lines()
     line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method} | params).encode()
-    return desk.hear(jsonrpc.parse(line))
+    effects = Server(lines, listing_of([TOOL])).hear(jsonrpc.parse(line))
+    return [*lines, *effects]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -39,7 +48,7 @@ def test_methods_without_params_answer_null(method):
     """A client that writes null gets its answer."""
     (say,) = told(method, params=None)
 
-    assert "result" in json.loads(say.line)
+    assert "result" in json.loads(say)
 
 
 @pytest.mark.parametrize("method", ["notifications/initialized", "notifications/cancelled"])
@@ -47,7 +56,10 @@ def test_notifications_take_null(method):
     """A notification with null params is no fault."""
     line = json.dumps({"jsonrpc": "2.0", "method": method, "params": None}).encode()
 
-    assert [] == FrontDesk().hear(jsonrpc.parse(line))
+    lines = Lines()
+
+    assert [] == Server(lines).hear(jsonrpc.parse(line))
+    assert [] == lines
 
 
 @pytest.mark.parametrize("params", [[], 1, "x", True])
@@ -55,7 +67,7 @@ def test_other_params_are_refused(params):
     """What is neither an object nor nothing is refused by name."""
     (say,) = told("tools/list", params=params)
 
-    assert jsonrpc.INVALID_PARAMS == json.loads(say.line)["error"]["code"]
+    assert jsonrpc.INVALID_PARAMS == json.loads(say)["error"]["code"]
 
 
 @pytest.mark.parametrize("wanted", ["2025-11-25", "2027-01-01", "", "x"])
@@ -64,10 +76,10 @@ def test_the_version_error_lists_what_discovery_lists(wanted):
     meta = META | {"io.modelcontextprotocol/protocolVersion": wanted}
     (refused,) = told("tools/list", params={"_meta": meta})
     (found,) = told("server/discover", params={"_meta": META})
-    supported = json.loads(refused.line)["error"]["data"]["supported"]
+    supported = json.loads(refused)["error"]["data"]["supported"]
 
-    assert json.loads(found.line)["result"]["supportedVersions"] == supported
+    assert json.loads(found)["result"]["supportedVersions"] == supported
     for version in supported:
         again = META | {"io.modelcontextprotocol/protocolVersion": version}
         (say,) = told("tools/list", params={"_meta": again})
-        assert "result" in json.loads(say.line)
+        assert "result" in json.loads(say)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 
 from exai_trio.errors import BadAnswerError, ProviderBusyError, ProviderError, ProviderRefusedError
-from exai_trio.providers.refusals.errors import complaint_in, fault, verdict_by_status
+from exai_trio.providers.refusals.provider_errors import complaint_in, fault, verdict_by_status
 
 WORDS = "Model glm-9 is not served here"
 SHAPES = {

@@ -10,7 +10,7 @@ from exai_trio.errors import (
     ProviderError,
     ProviderRefusedError,
 )
-from exai_trio.providers.refusals.errors import (
+from exai_trio.providers.refusals.provider_errors import (
     LONGEST_MESSAGE,
     Complaint,
     complaint_in,

@@ -22,7 +22,7 @@ from exai_trio.providers.dialects.glm import (
     thinking,
     web_search,
 )
-from exai_trio.providers.refusals.errors import complaint_in
+from exai_trio.providers.refusals.provider_errors import complaint_in
 
 DIALECT = glm_dialect("https://api.z.ai/api/paas/v4")
 GLM_46 = load_catalogue().find("glm-4.6")

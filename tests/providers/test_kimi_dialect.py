@@ -12,7 +12,7 @@ from exai_trio.errors import (
 from exai_trio.providers.base import Balance, ChatRequest, Image, Message, ToolCall
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.dialects.kimi import counted_tokens, judge, kimi_dialect
-from exai_trio.providers.refusals.errors import complaint_in, fault
+from exai_trio.providers.refusals.provider_errors import complaint_in, fault
 
 DIALECT = kimi_dialect("https://api.moonshot.ai/v1")
 CATALOGUE = load_catalogue()

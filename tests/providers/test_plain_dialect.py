@@ -6,7 +6,7 @@ from exai_trio.errors import PromptTooLongError, ProviderQuotaError
 from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.providers.catalogue import ModelInfo
 from exai_trio.providers.dialects.generic import plain_dialect
-from exai_trio.providers.refusals.errors import Complaint
+from exai_trio.providers.refusals.provider_errors import Complaint
 
 DIALECT = plain_dialect("router")
 

@@ -118,11 +118,12 @@ def test_auto_sees_with_glm_alone(catalogue):
 
 
 def test_a_provider_without_a_key_names_what_to_set(catalogue):
-    """The name is known, only its provider is missing."""
+    """The name is known, only its provider is missing: trying again does not help."""
     router = Router(catalogue=catalogue, configured=("kimi",), remedies=REMEDIES)
 
-    with pytest.raises(ServiceUnavailableError, match="set GLM_API_KEY"):
+    with pytest.raises(ServiceUnavailableError, match="set GLM_API_KEY") as caught:
         router.choose("glm-4.6")
+    assert not caught.value.retryable
 
 
 def test_no_provider_at_all_names_every_way_out(catalogue):

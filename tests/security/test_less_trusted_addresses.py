@@ -206,7 +206,7 @@ def test_serve_refuses_to_send_the_shells_key_to_a_strangers_address(tmp_path, l
 def test_serve_says_which_file_it_read(tmp_path):
     """One that lay there, by its path; who named one knows it. It is no reason to stop."""
     (tmp_path / ".env").write_text("EXAI_HOME=/dev/null/none\nEXAI_WS_PORT=0\nGLM_API_KEY=k\nGLM_API_URL=http://127.0.0.1:9\n")  # fmt: skip
-    (tmp_path / "named").write_text("LOG_LEVEL=nonsense\n")
+    (tmp_path / "named").write_text("EXAI_WS_PORT=nonsense\n")
     with subprocess.Popen(
         [EXAI, "serve", "--health-port", "0", "--monitoring-port", "0"],
         cwd=tmp_path, env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "EXAI_HOME": str(tmp_path / "h")},
@@ -219,4 +219,4 @@ def test_serve_says_which_file_it_read(tmp_path):
 
     assert served.startswith("exai serves")
     assert f"settings from {tmp_path}/.env (found in the working directory)" in said
-    assert (2, True) == (code, "LOG_LEVEL=nonsense (ENV_FILE)" in refused)
+    assert (2, True) == (code, "EXAI_WS_PORT=nonsense (ENV_FILE)" in refused)

@@ -53,7 +53,17 @@ CLIENT = ("transport/client_auth.py", "commands/client.py", "cli.py")
             {"glm_api_key", "kimi_api_key"},
         ),
         ("status", ("commands/checking/daemon_status.py", *CLIENT), set()),
-        ("call", ("commands/calling", *CLIENT), set()),
+        ("ask", ("commands/calling", *CLIENT), set()),
+        (
+            "call",
+            (
+                *(f"commands/calling/{name}.py" for name in ("call", "run_call", "follow_call")),
+                *CLIENT,
+            ),
+            set(),
+        ),
+        ("stop", ("commands/running/stop_daemon.py", "commands/running/home_daemon.py"), set()),
+        ("logs", ("commands/checking/read_logs.py",), set()),
         ("tools", ("commands/offered_tools.py", *CLIENT), set()),
         ("threads", ("commands/stored_threads.py",), set()),
     ],

@@ -9,13 +9,14 @@ import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.mcp.large_results import Shelf
+from exai_trio.mcp.calls.bridge import Bridge
+from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.mcp.params import Call
-from exai_trio.mcp.server import FrontDesk
+from exai_trio.mcp.server import Server
 from exai_trio.mcp.tool_list import listing_of
 from exai_trio.mcp.versions import Dialect
 from exai_trio.shim.app import Shim
-from exai_trio.shim.bridge import Bridge
+from exai_trio.shim.calls.relay import Relay
 from exai_trio.shim.link import Link
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, accept, client_on
@@ -151,9 +152,11 @@ class FakeDaemon:
         frame = {"op": "call_tool_res", "request_id": request_id, "ok": False, "error": fault}
         await self.send(frame, numbered=True)
 
-    async def accept(self, request_id, name="chat"):
+    async def accept(self, request_id, name="chat", **more):
         frame = {"op": "call_tool_ack", "request_id": request_id, "name": name, "timeout": 9}
-        await self.send({**frame, "accepted": True}, numbered=True)
+        frame |= {"repeatable": True, **more}
+        said = {key: value for key, value in frame.items() if value is not None}
+        await self.send({**said, "accepted": True}, numbered=True)
 
     async def progress(self, request_id, elapsed=1.0, stage="thinking"):
         frame = {
@@ -201,11 +204,13 @@ class Lines:
 
 @attrs.define(eq=False)
 class World:
-    """A shim without its editor: bridge, link and what they write."""
+    """A shim without its editor: relay, bridge, link and what they write."""
 
     daemon: FakeDaemon
-    desk: FrontDesk
+    server: Server
+    relay: Relay
     bridge: Bridge
+    writer: LineWriter
     link: Link
     lines: Lines
     config: Config
@@ -238,16 +243,18 @@ def make_world(config):
         daemon = FakeDaemon(**daemon_facts)
         output = trio.testing.MemorySendStream()
         writer = LineWriter(output)
-        desk = FrontDesk(listing=listing_of(TOOLS))  # known: no thread has to keep it
-        shim = Shim(settings, trio.testing.MemoryReceiveStream(), writer, None, desk=desk)
-        bridge = Bridge(writer, Shelf(settings.home / "files"), roots=("/work",))
-        link = Link(settings, bridge, shim.catalogue, daemon.dial)
+        shim = Shim(settings, trio.testing.MemoryReceiveStream(), writer, None)
+        shim.server.listing = listing_of(TOOLS)  # known: no thread has to keep it
+        relay = Relay(shim.sink, LargeResults(settings.home / "files"), roots=("/work",))
+        link = Link(settings, relay, shim.tool_list, daemon.dial, writer.wait_room)
         async with trio.open_nursery() as peers:
             daemon.nursery = peers
             async with trio.open_nursery() as legs:
                 legs.start_soon(writer.run)  # noqa: ASYNC113  # lines wait
                 legs.start_soon(link.run)  # noqa: ASYNC113  # calls wait
-                yield World(daemon, desk, bridge, link, Lines(output), settings)
+                yield World(
+                    daemon, shim.server, relay, relay.bridge, writer, link, Lines(output), settings
+                )
                 legs.cancel_scope.cancel()
             peers.cancel_scope.cancel()
 

@@ -200,3 +200,104 @@ def test_the_daemon_is_told_our_address(tmp_path):
     assert command[1:] == [
         "-P", "-m", "exai_trio", "serve", "--host", "127.0.0.1", "--port", "1234", "--home", str(tmp_path),
     ]  # fmt: skip
+
+
+class Killed:
+    """A daemon that is killed after so many seconds."""
+
+    pid, returncode = 1, -9
+
+    def __init__(self, starts, lives_s):
+        starts.append(trio.current_time())
+        self.ends = starts[-1] + lives_s
+
+    def poll(self):
+        return None if trio.current_time() < self.ends else self.returncode
+
+
+async def test_a_daemon_that_served_is_no_failure(tmp_path, monkeypatch, autojump_clock):
+    """However soon it is killed, and however often, the next one is started at once."""
+    starts = []
+    monkeypatch.setattr(autostart.subprocess, "Popen", lambda *_, **__: Killed(starts, 4.0))
+    starter = Starter("127.0.0.1", 1, tmp_path, ["daemon"])
+
+    async def listening(_):
+        return starter._child is not None and starter._child.poll() is None
+
+    monkeypatch.setattr(Starter, "listening", listening)
+    while len(starts) < 8:
+        if await starter.ensure():
+            starter.note_served()
+        await trio.sleep(0.1)
+
+    assert all(4.0 <= later - former < 4.5 for former, later in pairwise(starts))
+
+
+@pytest.fixture
+def held_home(tmp_path):
+    """EXAI_HOME's state directory, held as by a daemon until `close`."""
+    from exai_trio.daemon.home_lock import own_home  # noqa: PLC0415
+
+    return own_home(Config(home=tmp_path))
+
+
+@pytest.mark.parametrize("held_s", [0.0, 3.0, 12.0])
+async def test_a_home_that_is_held_is_waited_for(
+    tmp_path, monkeypatch, autojump_clock, held_home, held_s
+):
+    """A daemon that drains holds it; the next one is started when it lets go, and counts as no failure before."""
+    starts = []
+    monkeypatch.setattr(autostart.subprocess, "Popen", lambda *_, **__: Killed(starts, 1e9))
+    starter = Starter("127.0.0.1", 1, tmp_path / "state", ["daemon"], drain_s=8.0)
+
+    async def listening(_):
+        return starter._child is not None
+
+    monkeypatch.setattr(Starter, "listening", listening)
+    async with trio.open_nursery() as nursery:
+        with held_home:
+            nursery.start_soon(starter.ensure)
+            await trio.sleep(held_s)
+        let_go_at = trio.current_time()
+
+    assert 1 == len(starts)
+    assert let_go_at <= starts[0] <= let_go_at + 0.2
+
+
+async def test_a_home_that_stays_held_is_not_waited_for_for_ever(
+    tmp_path, monkeypatch, autojump_clock, held_home
+):
+    """Then the daemon that is started says who has it."""
+    starts = []
+    monkeypatch.setattr(autostart.subprocess, "Popen", lambda *_, **__: Killed(starts, 1e9))
+    starter = Starter("127.0.0.1", 1, tmp_path / "state", ["daemon"], drain_s=8.0)
+
+    async def listening(_):
+        return starter._child is not None
+
+    monkeypatch.setattr(Starter, "listening", listening)
+    with held_home:
+        await starter.ensure()
+
+    assert 8 <= starts[0] <= 20
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(
+    ("program", "words"),
+    [
+        ("import sys; sys.exit('exai: GLM_API_URL=x: an address. Say where GLM is.')", "GLM_API_URL=x: an address. Say where GLM is."),
+        ("print('noise'); raise ModuleNotFoundError('no msgspec')", "ModuleNotFoundError: no msgspec"),
+        ("import os; os.kill(os.getpid(), 9)", ""),
+        ("raise SystemExit(0)", ""),
+    ],
+)  # fmt: skip
+async def test_last_words_are_of_a_daemon_that_ended_by_itself(
+    tmp_path, unused_tcp_port, program, words
+):
+    """Its own lines, else its last one; a kill and a leave say nothing."""
+    starter = Starter("127.0.0.1", unused_tcp_port, tmp_path, [sys.executable, "-c", program])
+    with trio.fail_after(20):
+        found = await starter.ensure()
+
+    assert (False, words) == (found, starter.last_words)

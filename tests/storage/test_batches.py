@@ -6,9 +6,9 @@ from contextlib import closing, nullcontext
 import pytest
 
 from exai_trio.errors import StorageError
+from exai_trio.storage.group_commit import Write
 from exai_trio.storage.sqlite.batches import carry_out
-from exai_trio.storage.sqlite.errors import Damaged, DiskFull
-from exai_trio.storage.sqlite.group_commit import Write
+from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull
 
 
 @pytest.fixture
@@ -47,8 +47,8 @@ def test_a_write_that_fails_alone_is_undone_alone(connection, fault):
     assert [1, None, 3] == [write.result for write in batch]
 
 
-def test_a_lone_write_of_several_statements_is_undone_whole(connection):
-    """Only one that says that it is a single statement goes without a transaction."""
+def test_a_lone_write_is_undone_whole(connection):
+    """Also where nothing else is in its batch."""
     write = Write(adds(1, ZeroDivisionError("x")))
     carry_out(connection, [write], nullcontext)
 

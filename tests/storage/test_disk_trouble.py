@@ -15,9 +15,9 @@ import pytest
 from kept_calls import call, outcome
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.sqlite.errors import Damaged, DiskFull, NotKept, NotOurs, Unreadable
+from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, NotKept, NotOurs, Unreadable
 from exai_trio.storage.sqlite.quarantine import marker, note
-from exai_trio.storage.sqlite.space_reserve import Ballast
 from exai_trio.storage.sqlite.store import open_sqlite
 
 pytestmark = pytest.mark.real
@@ -444,7 +444,7 @@ import sys, trio
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from kept_calls import call, outcome
-from exai_trio.storage.sqlite.errors import DiskFull
+from exai_trio.storage.sqlite.error_kinds import DiskFull
 from exai_trio.storage.sqlite.store import open_sqlite
 
 async def main(home):

@@ -7,7 +7,7 @@ import pytest
 
 from exai_trio.storage.base import Upload
 from exai_trio.storage.sqlite.store import open_sqlite
-from exai_trio.storage.sqlite.uploads import MemoryUploads, SqliteUploads
+from exai_trio.storage.sqlite.upload_registry import MemoryUploads, SqliteUploads
 
 
 @asynccontextmanager

@@ -5,10 +5,13 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 import trio
+from logs_in_memory import log_before_memory
 
 from exai_trio.errors import StorageError
+from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.journal_events import Accepted, Finished, RunAgain
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.store import open_sqlite
 
@@ -24,10 +27,41 @@ async def in_sqlite(path):
         yield store.journal()
 
 
+@asynccontextmanager
+async def in_a_log(path):
+    async with open_sqlite(path) as store, open_call_log(path, store) as logged:
+        yield logged.journal
+
+
+@asynccontextmanager
+async def in_a_log_over_power_loss(path):
+    async with (
+        open_sqlite(path, over_power_loss=True) as store,
+        open_call_log(path, store, over_power_loss=True) as logged,
+    ):
+        yield logged.journal
+
+
+@asynccontextmanager
+async def in_a_retired_log(path):
+    async with open_sqlite(path) as store, open_call_log(path, store) as logged:
+        await logged.journal.retire()
+        yield logged.journal
+
+
+@asynccontextmanager
+async def in_a_log_before_memory(path):
+    yield log_before_memory()[0]
+
+
 # real: the SQLite store works in threads.
 JOURNALS = [
     pytest.param(in_memory, id="memory"),
+    pytest.param(in_a_log_before_memory, id="log before memory"),
     pytest.param(in_sqlite, id="sqlite", marks=pytest.mark.real),
+    pytest.param(in_a_log, id="log", marks=pytest.mark.real),
+    pytest.param(in_a_log_over_power_loss, id="log over power loss", marks=pytest.mark.real),
+    pytest.param(in_a_retired_log, id="retired log", marks=pytest.mark.real),
 ]
 
 
@@ -264,6 +298,25 @@ async def test_what_was_written_is_there_after_reopening(tmp_path):
         found = await store.journal().session("s")
 
     assert (call(),) == found.calls
+
+
+@pytest.mark.parametrize("open_backing", [JOURNALS[0], JOURNALS[2]])
+async def test_a_segment_is_folded_once(open_backing, tmp_path):
+    """However often it is offered; what is over is forgotten with it, once as well."""
+    first = [((1, 0), Accepted(call("1"))), ((1, 90), RunAgain("s", "1")), ((1, 180), Accepted(call("2")))]  # fmt: skip
+    second = [*first, ((2, 0), RunAgain("s", "1")), ((2, 90), Finished("s", "nobody", outcome()))]
+    async with open_backing(tmp_path / "exai.db") as journal:
+        before = await journal.folded()
+        await journal.fold(1, [("s", "0")], lambda: first)
+        await journal.fold(2, [("s", "2")], lambda: second)
+        await journal.fold(2, [("s", "1")], lambda: second)
+        found = await journal.session("s")
+        folded = await journal.folded()
+        known = [await journal.has("s", request) for request in "12"]
+
+    assert (0, 2) == (before, folded)
+    assert [call("1", attempts=3)] == list(found.calls)
+    assert [True, False] == known
 
 
 async def test_a_call_that_is_handed_over_goes_on_under_another_name(open_journal):

@@ -5,7 +5,7 @@ import pytest
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.sqlite.database_file import Opened, Pair
-from exai_trio.storage.sqlite.errors import Damaged, NotOurs
+from exai_trio.storage.sqlite.error_kinds import Damaged, NotOurs
 from exai_trio.storage.sqlite.quarantine import marker
 
 
@@ -58,7 +58,6 @@ def test_a_lasting_store_is_without_its_file_until_that_can_be_opened(file):
     with pytest.raises(StorageError, match="the disk sleeps"), opened.reader():
         pass
 
-    assert opened.healthy() is None
     assert opened.writer() is file.pairs[0].writer
 
 
@@ -82,7 +81,7 @@ def test_a_file_that_is_damaged_when_it_is_opened_is_set_aside(file):
     opened = file.opened()
     opened.open()
 
-    assert opened.healthy() is file.pairs[0].writer
+    assert opened.writer() is file.pairs[0].writer
     assert b"broken" == opened.set_aside.read_bytes()
     assert not marker(file.path).exists()
 
@@ -124,7 +123,7 @@ def test_a_file_that_was_removed_is_written_anew_once(file):
     assert [file.pairs[0].writer] == file.copied
     assert [file.pairs[1].writer] * 2 == writers
     assert [(1, 1), (0, 0)] == file.closed
-    assert opened.healthy() is file.pairs[1].writer
+    assert opened.writer() is file.pairs[1].writer
 
 
 def test_only_an_open_file_of_a_lasting_store_can_be_missed(file):

@@ -1,4 +1,4 @@
-"""Short writes on the loop, and when they are the thread's."""
+"""How writes reach the file: in batches, by one thread, beside which the log is copied back."""
 
 import sqlite3
 import threading
@@ -15,111 +15,37 @@ from kept_calls import call
 from killed import killed_midway
 
 from exai_trio.errors import StorageError
+from exai_trio.storage import group_commit
 from exai_trio.storage.base import Turn
+from exai_trio.storage.group_commit import FLUSH_S, LEAST_FLUSH_S, Write, open_group_commit
 from exai_trio.storage.journal import KeptOutcome
-from exai_trio.storage.sqlite import group_commit
-from exai_trio.storage.sqlite.database_file import Opened, Pair
-from exai_trio.storage.sqlite.group_commit import FLUSH_S, LEAST_FLUSH_S, Write, open_group_commit
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.write_path import (
     LOG_LENGTH,
     LONGEST_LOG,
-    MOST_WAITING,
     QUICK_S,
-    SLOW_S,
-    TURNS,
     Writing,
 )
-
-
-class Places:
-    """Work that notes where it is done."""
-
-    def __init__(self):
-        self.seen = []
-
-    def note(self, _=None):
-        on_loop = threading.current_thread() is threading.main_thread()
-        self.seen.append("loop" if on_loop else "thread")
 
 
 class Open:
     """An open file as the writer sees it."""
 
-    def __init__(self, log, trouble=False):
-        self.log, self.trouble, self.fault = log, trouble, None
-
-    def healthy(self):
-        return None if self.trouble else self
+    def __init__(self, log):
+        self.log, self.fault, self.in_transaction = log, None, False
 
     def writer(self):
         return self
+
+    def execute(self, statement):
+        pass
 
 
 @pytest.fixture
 def writing(tmp_path):
     log = tmp_path / "log"
     log.touch()
-    return Writing(Open(log), None, nullcontext, flushes=False)
-
-
-def nothing(_):
-    pass
-
-
-def refused(_):
-    raise StorageError("test")
-
-
-@pytest.mark.real
-async def test_a_brief_write_is_done_on_the_loop(tmp_path, mock_clock):
-    """All others are the thread's."""
-    places = Places()
-    async with open_sqlite(tmp_path / "exai.db") as store:
-        await store._writer.write_briefly(places.note)
-        await store._writer.write(places.note, whole=True)
-        await store._writer.write_briefly(places.note)
-
-    assert ["loop", "thread", "loop"] == places.seen
-
-
-async def test_beside_the_thread_nothing_is_done_on_the_loop():
-    """It is written after what was asked for before."""
-    hold, done = threading.Event(), []
-
-    def commit(batch):
-        hold.wait(5)
-        done.extend(write.work for write in batch)
-
-    def at_once(work):
-        done.append("at once")
-        return True
-
-    async with open_group_commit(commit, at_once) as writer, trio.open_nursery() as asking:
-        asking.start_soon(writer.write, "first")
-        await trio.testing.wait_all_tasks_blocked()
-        asking.start_soon(writer.write_briefly, "second")
-        await trio.testing.wait_all_tasks_blocked()
-        hold.set()
-    async with open_group_commit(commit, at_once) as writer:
-        await writer.write("third")
-        await writer.write_briefly("fourth")
-
-    assert ["first", "second", "third", "at once"] == done
-
-
-async def test_a_cancelled_brief_write_is_not_done():
-    """A closed store refuses one."""
-    done = []
-    async with open_group_commit(done.extend, lambda work: not done.append(work)) as writer:
-        with trio.CancelScope() as scope:
-            scope.cancel(reason="test")
-            await writer.write_briefly("cancelled")
-    with pytest.raises(StorageError, match="closed"):
-        await writer.write_briefly("closed")
-
-    assert [] == done
-    assert scope.cancelled_caught
+    return Writing(Open(log), None, nullcontext)
 
 
 async def test_a_cancelled_write_that_was_not_accepted_is_not_done():
@@ -167,37 +93,12 @@ async def test_who_finds_the_queue_full_is_not_accepted_until_there_is_room(
     assert 2 == max(map(len, batches))
 
 
-async def test_a_slow_disk_has_the_loop_for_a_hundredth_of_its_time(writing, mock_clock):
-    """After a slow write the thread writes for a hundred times as long."""
-
-    def taking(seconds):
-        return writing.at_once(lambda _: mock_clock.jump(seconds))
-
-    asked = [taking(seconds) for seconds in (SLOW_S * 0.9, SLOW_S * 2, 0, 0.2)]
-    mock_clock.jump(SLOW_S * 2 / MOST_WAITING)
-    asked.append(writing.at_once(nothing))
-
-    assert [True, True, False, False, True] == asked
-
-
-async def test_now_and_then_a_write_is_the_threads(writing, mock_clock):
-    """It looks after the log; and what fails on the loop, or cannot be done there, the thread is to do."""
-    asked = [writing.at_once(nothing) for _ in range(TURNS + 1)]
-    writing.commit([Write(nothing, whole=True)])
-    failed = writing.at_once(refused)
-    after = writing.at_once(nothing)
-    troubled = Writing(Open(writing.opened.log, trouble=True), None, nullcontext, flushes=False)
-    flushing = Writing(writing.opened, None, nullcontext, flushes=True)
-
-    assert [True] * TURNS + [False] == asked
-    assert (False, True) == (failed, after)
-    assert (False, False) == (troubled.at_once(nothing), flushing.at_once(nothing))
+def nothing(_):
+    pass
 
 
 class NoCommit(Open):
     """An open file of which no transaction comes to its end."""
-
-    in_transaction = False
 
     def execute(self, statement):
         if statement == "COMMIT":
@@ -211,7 +112,7 @@ def test_a_failed_commit_fails_each_write_that_has_no_fault_of_its_own(writing):
     writing.commit(batch)
     well.fault = trouble = writing.opened.fault
     writing.opened = well
-    writing.commit([Write(nothing, whole=True)])
+    writing.commit([Write(nothing)])
 
     assert [ZeroDivisionError, StorageError] == [type(write.fault) for write in batch]
     assert trouble is batch[1].fault
@@ -230,44 +131,20 @@ def test_a_log_that_cannot_be_looked_at_fails_no_write(writing):
     """What was asked for is written; there is nothing to shorten."""
     writing.mapped = mapped
     writing.opened.log.unlink()
-    write = Write(nothing, whole=True)
+    write = Write(nothing)
     writing.commit([write])
 
     assert (None, None) == (write.fault, writing.opened.fault)
 
 
-def test_a_troubled_connection_is_not_for_the_loop(tmp_path):
-    """It opens nothing, and repairs nothing."""
-    path = tmp_path / "exai.db"
-    path.touch()
-
-    def opened(**trouble):
-        pair = Pair(writer=closing(None), reader=closing(None))
-        return Opened(path, lambda _: pair, None, lasting=True, **trouble)
-
-    closed, well, damaged, removed = (opened() for _ in range(4))
-    faulty = opened(fault=StorageError("x"))
-    for one in (well, faulty, damaged, removed):
-        one.open()
-    damaged.note_damage()
-    path.unlink()
-    removed.look()
-
-    assert well.healthy() is well.writer()
-    assert [None] * 4 == [one.healthy() for one in (closed, faulty, damaged, removed)]
-
-
 @pytest.mark.real
-async def test_a_long_frame_is_the_threads_and_is_compressed(tmp_path, monkeypatch):
+async def test_a_long_frame_is_compressed(tmp_path):
     """It comes back as it was, also after a hand-over; the file is much shorter than it."""
-    brief, path = [], tmp_path / "exai.db"
+    path = tmp_path / "exai.db"
     long, longer = "long ü " * 100_000, "longer ö " * 100_000
     ended = KeptOutcome(seq=2, frame=longer, at=1.0)
     async with open_sqlite(path) as store:
-        journal, at_once = store.journal(), store._writer._at_once
-        monkeypatch.setattr(
-            store._writer, "_at_once", lambda work: brief.append(1) or at_once(work)
-        )
+        journal = store.journal()
         await journal.accept(call("1", frame="x" * 60_000))
         await journal.accept(call("2", frame=long))
         await journal.finish("s", "2", ended)
@@ -276,7 +153,6 @@ async def test_a_long_frame_is_the_threads_and_is_compressed(tmp_path, monkeypat
 
     assert ["x" * 60_000, long, long] == [kept.frame for kept in found.calls]
     assert [ended, ended, None] == [kept.outcome for kept in found.calls]
-    assert [1] == brief
     assert path.stat().st_size < 400_000
 
 
@@ -310,8 +186,8 @@ async def test_a_log_that_is_far_too_long_is_copied_back_by_the_writer(tmp_path,
 
 @pytest.mark.real
 async def test_a_long_log_is_copied_back_beside_the_writer(tmp_path, mock_clock):
-    """Others write meanwhile, in the thread; then the log is begun anew, and short writes are the loop's again."""
-    path, places, hold = tmp_path / "exai.db", Places(), threading.Event()
+    """Others write meanwhile; then the log is begun anew."""
+    path, hold = tmp_path / "exai.db", threading.Event()
     async with open_sqlite(path) as store:
         await lengthen(store, LOG_LENGTH)
 
@@ -322,12 +198,11 @@ async def test_a_long_log_is_copied_back_beside_the_writer(tmp_path, mock_clock)
         async with trio.open_nursery() as copying:
             copying.start_soon(attrs.evolve(store, copy_back=slowly).keep_log_short)
             await trio.testing.wait_all_tasks_blocked()
-            await store._writer.write_briefly(places.note)
+            meanwhile = await store._writer.write(lambda _: "written")
             hold.set()
-        await store._writer.write_briefly(places.note)
         length = log_of(path)
 
-    assert ["thread", "loop"] == places.seen
+    assert "written" == meanwhile
     assert length < LOG_LENGTH
 
 
@@ -404,8 +279,8 @@ async def test_a_short_log_is_left_alone(tmp_path):
 
 
 @pytest.mark.real
-async def test_the_loop_does_not_wait_for_another_processs_lock(tmp_path):
-    """The thread does, and the write is done once the lock is gone."""
+async def test_a_write_waits_for_another_processs_lock(tmp_path):
+    """It is done once the lock is gone; SQLite itself, which could not be cut, does not wait."""
     path, seen = tmp_path / "exai.db", []
     async with open_sqlite(path) as store:
         (patience,) = await store._writer.write(
@@ -484,7 +359,6 @@ import sys, trio
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from kept_calls import call
-from exai_trio.storage.sqlite.database_file import Opened, Pair
 from exai_trio.storage.sqlite.store import open_sqlite
 
 async def main():
@@ -500,7 +374,7 @@ trio.run(main)
 
 
 @pytest.mark.real
-async def test_a_kill_loses_nothing_that_the_loop_wrote(tmp_path):
+async def test_a_kill_loses_nothing_that_was_written(tmp_path):
     """After kill -9 every call that was accepted is there."""
     path = tmp_path / "exai.db"
     accepted = await killed_midway(CHILD, path)

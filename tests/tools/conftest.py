@@ -14,7 +14,7 @@ from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
-from exai_trio.storage.sqlite.uploads import MemoryUploads
+from exai_trio.storage.sqlite.upload_registry import MemoryUploads
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.asking.calibration import Calibration
 from exai_trio.tools.base import Services

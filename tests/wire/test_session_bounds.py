@@ -5,7 +5,8 @@ from session_calls import accepted, call, ended, refusal, result
 
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import ToolsChanged
-from exai_trio.wire.session_rules import Bounds, SessionRules
+from exai_trio.wire.session_bounds import Bounds
+from exai_trio.wire.session_rules import SessionRules
 
 FRAME = len(SessionRules(resumable=True).number(ToolsChanged()))
 

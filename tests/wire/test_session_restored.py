@@ -4,7 +4,8 @@ import pytest
 from session_calls import call, result, seq, survivor
 
 from exai_trio.wire.messages import ToolsChanged
-from exai_trio.wire.session_rules import Bounds, Refuse, SessionRules, Start
+from exai_trio.wire.session_bounds import Bounds
+from exai_trio.wire.session_rules import Refuse, SessionRules, Start
 
 
 def test_a_call_without_outcome_counts_as_running_after_a_restart():

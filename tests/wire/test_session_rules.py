@@ -8,7 +8,8 @@ from session_calls import accepted, call, ended, refusal, result, seq
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import ToolsChanged
-from exai_trio.wire.session_rules import Again, Bounds, Refuse, SessionRules, Start
+from exai_trio.wire.session_bounds import Bounds
+from exai_trio.wire.session_rules import Again, Refuse, SessionRules, Start
 
 
 def test_a_new_call_starts(rules):

@@ -7,16 +7,16 @@ without one has forgotten the call; whether to run it again is then for whoever 
 
 import math
 import signal
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
-from typing import cast
+from typing import Any, cast
 from uuid import uuid4
 
 import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.commands.calling import key_value
+from exai_trio.commands.calling import key_value, shell_paths
 from exai_trio.commands.client import Client, Dial, Return, open_client
 from exai_trio.config import Config
 from exai_trio.errors import (
@@ -29,6 +29,7 @@ from exai_trio.errors import (
 )
 from exai_trio.transport.websocket import TOO_LARGE, PeerGone, Unreachable
 from exai_trio.wire.messages import (
+    CallAccepted,
     CallFailed,
     CallResult,
     CallTool,
@@ -48,10 +49,13 @@ RETURN_S = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)  # waits before coming back; about 16
 
 @structs.frozen(kw_only=True)
 class Asked:
-    """What the command line asks for. `pairs` are keys and texts; `timeout_s` is seconds."""
+    """What the command line asks for. `pairs` are keys and texts, typed by the tool's schema; `arguments` are typed already.
+    `folder` is where relative paths begin; `timeout_s` is seconds."""
 
     tool: str
     pairs: tuple[tuple[str, str], ...] = ()
+    arguments: Mapping[str, Any] | None = None
+    folder: str = ""
     as_json: bool = False
     timeout_s: float | None = None
     roots: tuple[str, ...] = ()
@@ -65,6 +69,13 @@ class Interrupts:
     seen: int = 0
     everything: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     _waiting: trio.CancelScope | None = None
+
+    def stop_waiting(self) -> None:
+        """As the first signal does, and the second."""
+        self.seen += 1
+        scope = self.everything if self._waiting is None else self._waiting
+        self._waiting = None
+        scope.cancel(reason="nobody waits any more")
 
     @contextmanager
     def waiting(self) -> Generator[trio.CancelScope]:
@@ -81,10 +92,7 @@ class Interrupts:
         with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
             task_status.started()
             async for _ in signals:
-                self.seen += 1
-                scope = self.everything if self._waiting is None else self._waiting
-                self._waiting = None
-                scope.cancel(reason="a signal")
+                self.stop_waiting()
 
 
 @structs.define(kw_only=True)
@@ -102,13 +110,15 @@ class Pursuit:
     _call: CallTool | None = None
     _back: Return | None = None
     _boot_id: str = ""
+    _sent: bool = False  # as a whole: of one that was cut on its way no daemon has enough to run it
+    _accepted: bool = False
     _asked_to_cancel: bool = False
     _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
     @property
     def left_behind(self) -> str:
         """What becomes of a call that is not waited for any more."""
-        if self._call is None:
+        if not self._sent:
             return "the call was not sent"
         if self._asked_to_cancel:
             return "the daemon was asked to cancel the call, and has not said that it did"
@@ -158,18 +168,20 @@ class Pursuit:
             self._boot_id = boot_id
             longest = trio.current_time() + client.promise.patience_s
             self._patience.deadline = min(self._patience.deadline, longest)
-        elif boot_id != self._boot_id and not client.resumed:
-            raise CallInterrupted(
-                "the daemon was started anew while the call ran; the provider may already have done the work. Call again"
-            )
+        elif self._sent and boot_id != self._boot_id and not client.resumed:
+            raise CallInterrupted(_forgotten(accepted=self._accepted))
         return self._call
 
     async def _composed(self, client: Client) -> CallTool:
         asked = self.asked
+        arguments = asked.arguments
+        if arguments is None:
+            given = key_value.arguments(asked.pairs, await _schema(client, asked.tool))
+            arguments = shell_paths.anchored(given, asked.folder)
         return CallTool(
             request_id=f"cli-{uuid4().hex}",
             name=asked.tool,
-            arguments=key_value.arguments(asked.pairs, await _schema(client, asked.tool)),
+            arguments=dict(arguments),
             timeout_s=asked.timeout_s,
             stream=self.stream,
         )
@@ -177,6 +189,7 @@ class Pursuit:
     async def _wait(self, client: Client, call: CallTool) -> None:
         with self.interrupts.waiting() as waiting:
             await client.send(call)
+            self._sent = True
             self.outcome = await self._received(client, call)
         if waiting.cancelled_caught:
             with trio.move_on_after(CANCEL_S):
@@ -192,8 +205,23 @@ class Pursuit:
                     return message
                 case ErrorReply():
                     return CallFailed(request_id=call.request_id, error=message.error)
+                case CallAccepted():
+                    self._accepted = True
+                    self.show(message)
                 case _:
                     self.show(message)
+
+
+def _forgotten(*, accepted: bool) -> str:
+    if accepted:
+        return (
+            "the daemon was started anew while the call ran, and has forgotten it; the provider may already have done the"
+            " work. Call again"
+        )
+    return (
+        "the daemon was started anew before it had said that it took the call; it is not known whether the call ran. Call"
+        " again"
+    )
 
 
 def _too_large(left_behind: str) -> OverCapacityError:

@@ -9,11 +9,11 @@ from typing import cast
 
 from exai_trio import __version__
 from exai_trio.commands.checking.findings import Check, Finding, Seen
+from exai_trio.commands.checking.port_checks import health_port, holders
+from exai_trio.commands.checking.provider_checks import online, providers, providers_file
 from exai_trio.config import Config, is_loopback
-from exai_trio.errors import ArgumentError, ExaiError, UnauthorizedError
+from exai_trio.errors import ExaiError, UnauthorizedError
 from exai_trio.observability.logs import OTHERS
-from exai_trio.providers.catalogue import load_catalogue
-from exai_trio.providers.providers_file import parse_providers
 from exai_trio.system.private_files import loose
 
 OLDEST_PYTHON, NEWEST_PYTHON = (3, 11), (3, 13)
@@ -40,6 +40,8 @@ def settings(seen: Seen) -> Iterator[Finding]:
 
 
 def home(seen: Seen) -> Iterator[Finding]:
+    if seen.is_client_only:
+        return
     place = seen.config.home
     existing = next((folder for folder in (place, *place.parents) if folder.exists()), place)
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
@@ -84,62 +86,9 @@ def _pipes(config: Config) -> Iterator[Finding]:
             yield Finding(state="fault", what=f"{path} is a pipe, no file", remedy=f"rm {path}")
 
 
-def providers(seen: Seen) -> Iterator[Finding]:
-    config = seen.config
-    if config.simulate:
-        yield Finding(
-            state="warn",
-            what="EXAI_SIMULATE is true: answers are simulated",
-            remedy="set GLM_API_KEY or KIMI_API_KEY, and unset EXAI_SIMULATE, for real ones",
-        )
-    elif not (config.glm_api_key or config.kimi_api_key or config.providers_file):
-        yield Finding(
-            state="fault",
-            what="no provider has a key",
-            remedy="set GLM_API_KEY or KIMI_API_KEY, or EXAI_SIMULATE=true to try EXAI without one",
-        )
-    else:
-        names = [
-            name
-            for name, key in (("GLM", config.glm_api_key), ("Kimi", config.kimi_api_key))
-            if key
-        ]
-        yield Finding(
-            state="ok", what=f"keys: {', '.join(names) or 'those of EXAI_PROVIDERS_FILE'}"
-        )
-
-
-def providers_file(seen: Seen) -> Iterator[Finding]:
-    config = seen.config
-    if config.providers_file is None:
-        return
-    try:
-        text = config.providers_file.read_text(encoding="utf-8")
-        further = parse_providers(
-            text,
-            load_catalogue(),
-            config.provider_keys,
-            config.stream_idle_s,
-            config.withheld_keys,
-        )
-    except (OSError, UnicodeError) as fault:
-        yield Finding(
-            state="fault",
-            what=f"EXAI_PROVIDERS_FILE cannot be read: {fault}",
-            remedy="correct the path, or unset it",
-        )
-    except ArgumentError as fault:
-        yield Finding(state="fault", what=str(fault), remedy=f"correct {config.providers_file}")
-    else:
-        yield Finding(state="ok", what=f"EXAI_PROVIDERS_FILE {config.providers_file} can be used")
-        for endpoint in further.endpoints:
-            if not endpoint.configured:
-                what = f"{endpoint.name} of EXAI_PROVIDERS_FILE has no key"
-                remedy = f"{endpoint.remedy} (its name must end in _KEY or _TOKEN)"
-                yield Finding(state="warn", what=what, remedy=remedy)
-
-
 def roots(seen: Seen) -> Iterator[Finding]:
+    if seen.is_client_only:
+        return
     for root in seen.config.allowed_roots:
         if not root.is_dir():
             yield Finding(
@@ -185,9 +134,10 @@ def _taken(seen: Seen) -> Iterator[Finding]:
     if isinstance(fault, ExaiError) and fault.retryable:
         yield Finding(state="warn", what=str(fault), remedy="try again in a moment")
         return
+    who = seen.holders.get(seen.config.ws_port) or "something that is no EXAI daemon"
     yield Finding(
         state="fault",
-        what=f"port {seen.config.ws_port} is taken by something that is no EXAI daemon ({fault})",
+        what=f"port {seen.config.ws_port} is taken by {who} ({fault})",
         remedy="stop it, or choose another EXAI_WS_PORT for daemon and shim",
     )
 
@@ -203,11 +153,11 @@ def _silent(config: Config, seconds: float) -> Finding:
 def _absent(seen: Seen) -> Finding:
     if seen.config.ws_autostart and is_loopback(seen.config.ws_host):
         return Finding(state="ok", what="no daemon runs; the shim starts one when it is needed")
-    return Finding(
-        state="fault",
-        what=f"no daemon answers at {seen.config.ws_url}",
-        remedy="start it with `exai serve`, or set EXAI_WS_AUTOSTART=true for the shim",
-    )
+    if seen.is_client_only:
+        remedy = "start it there, or correct EXAI_WS_HOST and EXAI_WS_PORT"
+    else:
+        remedy = "start it with `exai serve`, or set EXAI_WS_AUTOSTART=true for the shim"
+    return Finding(state="fault", what=f"no daemon answers at {seen.config.ws_url}", remedy=remedy)
 
 
 def versions(seen: Seen) -> Iterator[Finding]:
@@ -216,7 +166,7 @@ def versions(seen: Seen) -> Iterator[Finding]:
         return
     age = "older" if _numbers(server.version) < _numbers(__version__) else "newer"
     remedy = (
-        "restart the daemon: stop it with SIGTERM and start `exai serve`"
+        "restart it: `exai restart`"
         if age == "older"
         else "upgrade this installation, or restart the editor so that it starts the new shim"
     )
@@ -250,24 +200,6 @@ def clock(seen: Seen) -> Iterator[Finding]:
         yield Finding(state="ok", what="the daemon's clock and ours agree")
 
 
-def health_port(seen: Seen) -> Iterator[Finding]:
-    port = seen.config.health_check_port
-    if not port or not seen.daemon.reached:
-        return
-    if seen.health is None:
-        yield Finding(
-            state="warn",
-            what=f"nothing answers HTTP on HEALTH_CHECK_PORT {port}",
-            remedy="see the daemon's log; another program may hold the port",
-        )
-    else:
-        yield Finding(
-            state="ok" if seen.health == 200 else "warn",  # noqa: PLR2004  # HTTP OK
-            what=f"/health on port {port} answers {seen.health}",
-            remedy="" if seen.health == 200 else "see `exai status`",  # noqa: PLR2004  # HTTP OK
-        )
-
-
 def _read_time(text: str) -> datetime | None:
     try:
         found = datetime.fromisoformat(text)
@@ -292,4 +224,6 @@ CHECKS: tuple[Check, ...] = (
     versions,
     clock,
     health_port,
+    holders,
+    online,
 )

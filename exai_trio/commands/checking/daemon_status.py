@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
+from exai_trio.commands.checking.status_summary import summary
 from exai_trio.commands.client import Dial, open_client
-from exai_trio.commands.console import Console
+from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
 from exai_trio.errors import ProtocolError
@@ -20,22 +21,32 @@ Shape = TypeVar("Shape")
 
 
 def main(started: Started) -> int:
-    return trio.run(
-        partial(run, as_json=started.arguments.json), started.loaded.config, Console.of_process()
-    )
+    arguments = started.arguments
+    running = partial(run, as_json=arguments.json, everything=arguments.all)
+    return trio.run(running, started.loaded.config, Console.of_process(started.environ))
 
 
-async def run(config: Config, console: Console, *, as_json: bool, dial: Dial = connect) -> int:
+async def run(
+    config: Config,
+    console: Console,
+    *,
+    as_json: bool,
+    everything: bool = False,
+    dial: Dial = connect,
+) -> int:
     """The exit code. Raises Unreachable, PeerGone or ExaiError."""
     report = await health(config, dial=dial)
     if as_json:
         console.say(json.dumps({**report.health, "t": report.t}, ensure_ascii=False, indent=2))
+    elif everything:
+        console.tell("\n".join([f"daemon at {config.ws_url}", *_lines(report.health)]))
     else:
-        console.say("\n".join([f"daemon at {config.ws_url}", *_lines(report.health)]))
+        console.say(columns(summary(config.ws_url, report.health), console.width))
     return 0 if report.ok else 1
 
 
 async def health(config: Config, *, dial: Dial = connect) -> HealthReport:
+    """How the daemon says that it is. Raises PeerGone or ProtocolError; cancelling closes the connection."""
     async with open_client(config, dial=dial) as client:
         await client.send(Health())
         while not isinstance(answer := await client.receive(), HealthReport):

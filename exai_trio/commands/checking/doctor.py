@@ -1,18 +1,21 @@
 """`exai doctor`: looks at everything once, then says what is wrong and how to mend it. The judging is in `checks`."""
 
 import json
+from contextlib import suppress
 from functools import partial
 
 import attrs
 import trio
 
+from exai_trio.commands.calling import started_daemon
+from exai_trio.commands.checking import online_trials, port_holder
 from exai_trio.commands.checking.checks import CHECKS
 from exai_trio.commands.checking.findings import Daemon, Finding, Seen, State
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config, bracketed
-from exai_trio.errors import ExaiError
+from exai_trio.errors import ExaiError, ServiceUnavailableError
 from exai_trio.settings.load import Loaded
 from exai_trio.transport.websocket import PeerGone, Unreachable, connect
 from exai_trio.wire.messages import Health, HealthReport
@@ -22,20 +25,38 @@ _MARK: dict[State, str] = {"ok": "ok   ", "warn": "warn ", "fault": "FAULT"}
 
 
 def main(started: Started) -> int:
-    return trio.run(
-        partial(run, as_json=started.arguments.json), started.loaded, Console.of_process()
-    )
+    arguments = started.arguments
+    running = partial(run, as_json=arguments.json, online=arguments.online)
+    return trio.run(running, started.loaded, Console.of_process(started.environ))
 
 
-async def run(loaded: Loaded, console: Console, *, as_json: bool, dial: Dial = connect) -> int:
+async def run(
+    loaded: Loaded,
+    console: Console,
+    *,
+    as_json: bool,
+    online: bool = False,
+    dial: Dial = connect,
+) -> int:
     """The exit code: 1 if there is a fault. Raises nothing but Cancelled."""
-    findings = examine(await look(loaded, dial))
+    seen = await look(loaded, dial)
+    if online and not seen.daemon.reached and started_daemon.may_start(loaded):
+        with suppress(ServiceUnavailableError):  # what is wrong then, the checks say
+            # audit: suppress, because what is wrong then, the checks say
+            await started_daemon.ensure(loaded.config, console)
+        seen = await look(loaded, dial)
+    if online:
+        console.status("asking each provider")
+        trials = await online_trials.try_all(loaded.config, seen.daemon, dial)
+        seen = attrs.evolve(seen, trials=trials)
+        console.erase()
+    findings = examine(seen)
     if as_json:
         console.say(
             json.dumps([attrs.asdict(one) for one in findings], ensure_ascii=False, indent=2)
         )
     else:
-        console.say("\n".join(_line(one) for one in findings))
+        console.tell("\n".join(_line(one) for one in findings))
     return 1 if any(one.state == "fault" for one in findings) else 0
 
 
@@ -51,7 +72,26 @@ async def look(loaded: Loaded, dial: Dial = connect) -> Seen:
     health = None
     if daemon.reached and config.health_check_port:
         health = await _health_status(config.client_host, config.health_check_port)
-    return Seen(loaded=loaded, daemon=daemon, port_taken=taken, health=health)
+    seen = Seen(loaded=loaded, daemon=daemon, port_taken=taken, health=health)
+    holders = await trio.to_thread.run_sync(_holders, seen, abandon_on_cancel=True)
+    return attrs.evolve(seen, holders=holders)
+
+
+def _holders(seen: Seen) -> dict[int, str]:
+    """Of our ports, by those that are not our daemon. Blocking."""
+    if not seen.config.loopback_only:
+        return {}
+    own = _own_process(seen.daemon)
+    ports = [port for _, port in seen.http_ports]
+    if seen.port_taken and not seen.daemon.reached:
+        ports.append(seen.config.ws_port)
+    found = {port: port_holder.holder(port) for port in ports if port}
+    return {port: who for port, who in found.items() if who and not (own and own in who)}
+
+
+def _own_process(daemon: Daemon) -> str:
+    pid = daemon.report.health.get("pid") if daemon.report else None
+    return f"(process {pid})" if pid else ""
 
 
 async def _ask(config: Config, dial: Dial) -> Daemon:

@@ -19,9 +19,9 @@ from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import CallTool, Droppable, Outcome, Progress, RequestId, StreamChunk
 
 from ..context import DaemonContext
+from .call_plan import Plan
 from .environment import CallEnvironment
 from .limits import longest_stream
-from .plan import Plan
 from .states import CANCELLABLE, NEXT, SETTLED, Event, State
 
 _LEAST_PROGRESS_GAP_S = 0.25

@@ -8,7 +8,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSession
-from exai_trio.storage.sqlite.errors import NotKept
+from exai_trio.storage.sqlite.error_kinds import NotKept
 from exai_trio.wire.codec import decode_client, encode
 from exai_trio.wire.messages import CallAccepted, CallTool, RequestId
 from exai_trio.wire.session_rules import SessionRules, Survivor

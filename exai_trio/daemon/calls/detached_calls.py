@@ -63,7 +63,7 @@ class DetachedCall:
         """Nobody is told: progress after an answer has broken clients."""
 
     async def wait_told(self) -> None:
-        """Return when the outcome may be told."""
+        """Return when the outcome may be told. Cancelling leaves nothing behind."""
         while self.outcome is None:
             await self._change.wait()
 
@@ -88,7 +88,8 @@ class DetachedCall:
             self.table.pop(self.name, None)
 
     async def outlive(self, grace_s: float) -> None:
-        """Without a journal the outcome can be asked for as long as a session's. Return when it is forgotten."""
+        """Without a journal the outcome can be asked for as long as a session's. Return when it is forgotten.
+        Cancelled, it is kept as long as the daemon."""
         if not self.is_kept:
             await trio.sleep(max(_LEAST_S, grace_s))
             self.table.pop(self.name, None)

@@ -14,7 +14,7 @@ _PATHS_S: Final = 0.5
 
 async def paths_refused(call: Call) -> ExaiError | None:
     """Why the paths of the call are refused, if that is known soon; a disk that is slow to say it is left to the tool, and a call
-    that is being ended to its end."""
+    that is being ended to its end. Cancelling leaves the look at the disk to its thread."""
     if not call.tool.paths:
         return None
     files = call.environment.services.files

@@ -42,7 +42,7 @@ async def outcome_of(call: Call, work: Work) -> Outcome:
 
 
 async def run_tool(call: Call) -> Outcome:
-    """What the tool answers, or that it took too long. Raises what the tool raises."""
+    """What the tool answers, or that it took too long. Raises what the tool raises. Cancelled, its permit is free."""
     answer: Answer | None = None
     call.deadline = trio.CancelScope(deadline=call.started + call.timeout)
     try:

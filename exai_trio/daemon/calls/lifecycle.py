@@ -6,6 +6,7 @@ disk before its acceptance goes out, and its outcome before that does; these wai
 
 import logging
 import math
+from functools import partial
 from typing import Final
 
 import attrs
@@ -22,6 +23,7 @@ from .call import Call, Delivery
 from .call_log import count, sign_logs
 from .detached_calls import DetachedCall, detach
 from .execution import Work, failure_of, note_fault, outcome_of, run_tool
+from .large_outcomes import fitting
 from .recovery import may_run_again
 from .session_calls import SessionCalls
 from .states import OVER, WORKING, State
@@ -96,7 +98,7 @@ class Calls:
             return
         self.context.counters.accepted += 1
         self._expect_handle(call)
-        outcome = await outcome_of(call, work)
+        outcome = await outcome_of(call, partial(fitting, work))
         if call.is_left and isinstance(outcome, CallFailed) and call.state is not State.TRANSFERRED:
             call.advance("left")
         else:

@@ -7,7 +7,7 @@ import trio
 
 from exai_trio.errors import CallInterrupted
 from exai_trio.system.disk import until_written
-from exai_trio.wire.messages import Outcome
+from exai_trio.wire.messages import CallAccepted, Outcome
 
 from .call import Call
 from .call_journal import CallJournal, UnfinishedCall, key_of
@@ -22,7 +22,7 @@ class RunsElsewhere(Protocol):
 
     async def outcome(self, call: Call) -> Outcome | None:
         """What becomes of it there, in the name of this call of ours; None if that will never be known. If the call is ended here
-        its run is ended there."""
+        its run is ended there. Cancelling for any other reason leaves it running there."""
         ...
 
 
@@ -46,7 +46,7 @@ def work_for(
 
 
 async def _outcome_there(there: RunsElsewhere, journal: CallJournal, call: Call) -> Outcome:
-    """What that daemon says; if it is gone, what a rerun gives. If nobody would hear that, it is left to the next daemon."""
+    """What that daemon says; if it is gone, what a rerun gives. Cancelled, the call stays open in the journal. If nobody would hear that, it is left to the next daemon."""
     outcome = await there.outcome(call)
     if outcome is not None:
         return outcome
@@ -57,13 +57,24 @@ async def _outcome_there(there: RunsElsewhere, journal: CallJournal, call: Call)
 
 
 async def _run_again(journal: CallJournal, call: Call) -> Outcome:
-    """Run it once more, counted on disk before it begins, however long that takes. Raises CallInterrupted if it may not run."""
+    """Run it once more, counted on disk before it begins, however long that takes. Raises CallInterrupted if it may not run.
+    Cancelled, it stays open there, with this run counted or not."""
     if not may_run_again(call):
         raise call.plan.why_not or broken_off(call.attempt)
     call.attempt += 1
     await until_written(partial(journal.run_again, call), "run")
     call.started = trio.current_time()
     return await run_tool(call)
+
+
+def acceptance_of(call: Call) -> CallAccepted:
+    """What its client hears first; also whether it may send the call to another daemon, should this one forget it."""
+    return CallAccepted(
+        request_id=call.wire_id,
+        name=call.tool.name,
+        timeout=call.timeout,
+        repeatable=may_run_again(call),
+    )
 
 
 def may_run_again(call: Call) -> bool:

@@ -12,7 +12,6 @@ from exai_trio.errors import ExaiError, StorageError
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.system.change import Change
 from exai_trio.wire.messages import (
-    CallAccepted,
     CallFailed,
     CallResult,
     Droppable,
@@ -25,6 +24,7 @@ from ..delivery.sender import Sender
 from . import early_refusals
 from .call import Call, Delivery
 from .call_journal import CallJournal
+from .recovery import acceptance_of
 from .wire_errors import as_fault, not_journalled
 
 log = logging.getLogger("exai.session")
@@ -53,12 +53,12 @@ class SessionCalls:
         return self.journal is not None and self.sender.rules.resumable
 
     async def wait_none(self) -> None:
-        """Return when no call is open, and every outcome is kept."""
+        """Return when no call is open, and every outcome is kept. Cancelling leaves nothing behind."""
         while self.table:
             await self._change.wait()
 
     async def wait_told(self, request_id: RequestId) -> None:
-        """Return when this call does not run, and its outcome is kept or was told."""
+        """Return when this call does not run, and its outcome is kept or was told. Cancelling leaves nothing behind."""
         while request_id in self.table or self.sender.holds(request_id):
             await self._change.wait()
 
@@ -83,16 +83,16 @@ class SessionCalls:
             self.refuse(call, refusal)
             return
         call.advance("allowed")
-        accepted = CallAccepted(request_id=call.wire_id, name=call.tool.name, timeout=call.timeout)
-        numbered = self.sender.rules.accept(call.wire_id, accepted)
+        numbered = self.sender.rules.accept(call.wire_id, acceptance_of(call))
         self.sender.hold(call.wire_id, numbered.frame)
         fault = await self._record(call, self.journal, numbered.seq) if self.journal else None
         if fault is not None and not call.tool.reports:
             log.error("call not journalled", extra={"fault": fault.message})
             self.refuse(call, not_journalled(fault))
             return
-        call.is_recorded = fault is None  # reports go on without a disk
-        self.sender.release(call.wire_id)
+        call.is_recorded = fault is None
+        if call.is_recorded:  # a report goes on without a disk, and is accepted when it is answered
+            self.sender.release(call.wire_id)
         call.advance("accepted")
 
     async def _record(self, call: Call, journal: CallJournal, seq: int) -> StorageError | None:
@@ -124,6 +124,8 @@ class SessionCalls:
         if isinstance(outcome, CallResult) and not rules.resumable:
             outcome = attrs.evolve(outcome, text="\n".join(one.text for one in outcome.outputs))
         numbered = rules.finish(call.wire_id, outcome)
+        if not call.is_recorded:
+            self.sender.release(call.wire_id)
         self.sender.hold(call.wire_id, numbered.frame)
         return KeptOutcome(seq=numbered.seq, frame=numbered.body, at=self.context.clock.now())
 

@@ -26,7 +26,7 @@ from exai_trio.wire.messages import Bye, Hello
 
 from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
-from ..sessions.registry import Sessions
+from ..sessions.session_registry import Sessions
 from .admission import Admission
 from .auth import Authentication, Identity
 from .connection import Connection

@@ -1,4 +1,7 @@
-"""One connection of one session: three legs that end together. The reader only reads, the writer alone sends."""
+"""One connection of one session: three legs that end together.
+
+The reader only reads, the writer alone sends.
+"""
 
 from typing import Final
 

@@ -1,4 +1,7 @@
-"""A client's frame becomes a message, or the answer that says why not. What is too large or too intricate is left unread."""
+"""A client's frame becomes a message, or the answer that says why not.
+
+What is too large or too intricate is left unread.
+"""
 
 from typing import Final
 

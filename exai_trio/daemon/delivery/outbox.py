@@ -100,7 +100,7 @@ class Outbox:
 
     async def take(self) -> list[str]:
         """All frames that wait, as soon as there is one; nothing at all once the box is empty and closed. Those that were
-        taken before are written."""
+        taken before are written. Cancelling takes nothing."""
         self._taken_bytes, self._taken_at = 0, math.inf
         while not self._frames and self.farewell is None:
             await self._filled.wait()
@@ -114,6 +114,6 @@ class Outbox:
         return frames
 
     async def wait_room(self) -> None:
-        """Return when the box is not full."""
+        """Return when the box is not full. Cancelling leaves nothing behind."""
         while self._bytes > _FULL_BYTES:
             await self._emptied.wait()

@@ -1,4 +1,7 @@
-"""What is wrong around the daemon while it goes on: said once when it begins and once when it is over. No I/O but the log."""
+"""What is wrong around the daemon while it goes on: said once when it begins and once when it is over.
+
+No I/O but the log.
+"""
 
 import logging
 

@@ -1,4 +1,7 @@
-"""What the daemon knows of itself, for health answers, pages, files and the diagnostic tools. Every answer is a plain read."""
+"""What the daemon knows of itself, for health answers, pages, files and the diagnostic tools.
+
+Every answer is a plain read.
+"""
 
 import os
 from collections import deque
@@ -25,7 +28,8 @@ _TAIL_BYTES = 1_000_000
 
 
 class StoreState(Protocol):
-    """How the store's file fares."""
+    """How the store's file fares.
+    Cancelling either function takes effect when the thread at hand is done; a write that was accepted is done."""
 
     @property
     def is_full(self) -> bool: ...

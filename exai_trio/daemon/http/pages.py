@@ -1,4 +1,7 @@
-"""The two monitoring pages: plain HTML that reads /api/health every two seconds. No server-side state."""
+"""The two monitoring pages: plain HTML that reads /api/health every two seconds.
+
+No server-side state.
+"""
 
 _FRAME = """<!doctype html>
 <html lang="en">

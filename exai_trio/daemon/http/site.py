@@ -1,4 +1,7 @@
-"""HTTP beside the WebSocket: health answers on one port, the monitoring pages on another. Loaded after the daemon serves."""
+"""HTTP beside the WebSocket: health answers on one port, the monitoring pages on another.
+
+Loaded after the daemon serves.
+"""
 
 import logging
 from collections.abc import Callable

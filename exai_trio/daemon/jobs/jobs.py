@@ -13,14 +13,14 @@ from exai_trio.system import malloc
 
 from ..health.problems import Problems
 from ..sessions.eviction import Eviction
-from ..sessions.registry import Sessions
+from ..sessions.session_registry import Sessions
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
 from .supervision import Hindered, Job, JobGaveUp, every, name_of
 
 log = logging.getLogger("exai.jobs")
 
-_SOON, _LATEST = 0.75, 0.95  # of EXAI_PROGRESS_INTERVAL_S: together rather than one by one
+_SOON, _LATEST = 0.75, 0.9  # of EXAI_PROGRESS_INTERVAL_S: together rather than one by one
 
 
 @structs.frozen(kw_only=True)

@@ -7,7 +7,7 @@ from exai_trio import structs
 from exai_trio.storage.base import Conversations
 
 from ..health.report import Report
-from ..sessions.registry import Sessions
+from ..sessions.session_registry import Sessions
 
 log = logging.getLogger("exai.jobs")
 

@@ -7,7 +7,7 @@ import trio
 from exai_trio import structs
 
 from .memory_budget import Weight
-from .registry import Sessions
+from .session_registry import Sessions
 
 log = logging.getLogger("exai.session")
 

@@ -15,10 +15,10 @@ from exai_trio.wire.messages import CallCancelling, CallFailed, CallTool, Cancel
 from exai_trio.wire.session_rules import Again, Refuse, SessionRules
 
 from ..calls.call import Call
+from ..calls.call_plan import Plan, plan
 from ..calls.environment import CallEnvironment
 from ..calls.lifecycle import Calls
 from ..calls.limits import REQUESTS, allowed_roots
-from ..calls.plan import Plan, plan
 from ..calls.session_calls import SessionCalls
 from ..calls.wire_errors import as_fault
 from ..context import DaemonContext

@@ -12,7 +12,7 @@ from exai_trio.wire.messages import CallFailed, CallResult, Cancel, Outcome, Pro
 
 from ..calls.call import Call
 from ..calls.call_journal import key_of
-from .messages import Lines, TransferredCall, Word, calls_of, line, word_of
+from .transfer_messages import Lines, TransferredCall, Word, calls_of, line, word_of
 
 log = logging.getLogger("exai.predecessor")
 
@@ -39,6 +39,7 @@ class RemoteCall:
             if call.ending is not None and not call.is_left:
                 self.predecessor.cancel(self.session, call)
             raise
+        self.predecessor.forget(self.session, call)
         return self.heard
 
     def hear(self, message: object) -> None:
@@ -67,7 +68,8 @@ class Predecessor:
     _say: trio.MemorySendChannel[str] | None = None
 
     async def wait_left(self) -> None:
-        """Return when it has said which calls run there, or is gone: in either case it leaves the home now."""
+        """Return when it has said which calls run there, or is gone: in either case it leaves the home now. Cancelling loses
+        nothing that it says later."""
         said = await self._lines.next()
         try:
             for one in calls_of(said or b"[]"):
@@ -82,6 +84,10 @@ class Predecessor:
         """The call there, if it can still be heard of."""
         return self._calls.get((session, request))
 
+    def forget(self, session: str, call: Call) -> None:
+        """What comes of the call is kept here from now on."""
+        self._calls.pop((session, key_of(call.wire_id)), None)
+
     def cancel(self, session: str, call: Call) -> None:
         """Have it ended there; one that the old daemon does not hear of ends without us."""
         word = Word(session=session, frame=encode(Cancel(request_id=call.wire_id)))
@@ -92,7 +98,8 @@ class Predecessor:
                 log.warning("call not cancelled in the old daemon")
 
     async def run(self) -> None:
-        """Until the old daemon is gone; then no call there has an outcome that is not here, and what has none will never have one."""
+        """Until the old daemon is gone; then no call there has an outcome that is not here, and what has none will never have one.
+        Cancelled, it is as if that daemon were gone."""
         # Cancellations: one for each call at most.
         self._say, saying = trio.open_memory_channel[str](max(1, len(self._calls)))
         try:

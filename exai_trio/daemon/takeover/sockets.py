@@ -48,6 +48,7 @@ async def offer(
     """Wait for a successor in the home that we own; give it the sockets and note that we end.
 
     Where socket files cannot be used, there is only no successor.
+    Cancelling removes the socket file; a successor that has not said by then that it has the sockets is left without them.
     """
     with ExitStack() as stack:
         try:
@@ -97,6 +98,7 @@ async def take_over(config: Config) -> Taken | None:
     """The sockets of the daemon that serves EXAI_HOME, which leaves now; None if there is no such daemon. The caller closes.
 
     Raises ServiceUnavailableError if it listens elsewhere than we are to, or does not give its sockets; then it serves on.
+    Cancelling closes what was received; the other daemon serves on if it has not heard by then that we have its sockets.
     """
     asking = trio.socket.socket(socket.AF_UNIX)
     taken: Taken | None = None

@@ -25,9 +25,9 @@ from ..calls.lifecycle import Calls
 from ..calls.session_calls import SessionCalls
 from ..calls.states import State
 from ..delivery.outbox import Farewell, Outbox
-from ..sessions.registry import Sessions
 from ..sessions.session import Session
-from .messages import Lines, TransferredCall, Word, line, word_of
+from ..sessions.session_registry import Sessions
+from .transfer_messages import Lines, TransferredCall, Word, line, word_of
 
 log = logging.getLogger("exai.successor")
 
@@ -115,6 +115,14 @@ class Successor:
             fault = await fault_of(self.sessions.note_acks)
             if fault is not None:
                 log.warning("acknowledgements not journalled", extra={"fault": fault.message})
+            await self._leave_journal()
+
+    async def _leave_journal(self) -> None:
+        """The successor reads the journal; what is still written from here, it finds as well."""
+        journal = self.calls.context.journal
+        fault = await fault_of(journal.retire) if journal is not None else None
+        if fault is not None:
+            log.error("journal not left in order", extra={"fault": fault.message})
 
     def _transfer_settled(self) -> bool:
         """Calls that end from now on must not go to the disk any more, or there were no end of it under load. True if something

@@ -16,7 +16,7 @@ from exai_trio.errors import BadAnswerError
 
 from ..base import Delta, Finish, UsageDelta
 from ..dialects.dialect import Dialect
-from ..refusals.errors import (
+from ..refusals.provider_errors import (
     Complaint,
     bad_answer,
     complaint_in,

@@ -7,7 +7,7 @@ from exai_trio import structs
 
 from ..base import Balance, Capability, ChatRequest, Message
 from ..catalogue import ModelInfo
-from ..refusals.errors import Complaint, Verdict
+from ..refusals.provider_errors import Complaint, Verdict
 
 Json = Mapping[str, Any]
 

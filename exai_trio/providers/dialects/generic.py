@@ -13,9 +13,9 @@ from exai_trio.errors import (
 from ..answers.finish_reasons import POLICY
 from ..base import ChatRequest, ThinkingLevel
 from ..catalogue import ModelInfo
-from ..refusals.errors import Complaint, Verdict
+from ..refusals.provider_errors import Complaint, Verdict
 from .dialect import Dialect
-from .messages import messages_json, output_limit
+from .request_body import messages_json, output_limit
 
 _LONG = Verdict(
     error=PromptTooLongError,

@@ -22,9 +22,9 @@ from ..answers.lenient_records import Unreadable
 from ..answers.records import reader
 from ..base import ChatRequest, Message, ThinkingLevel
 from ..catalogue import ModelInfo, ThinkingStyle
-from ..refusals.errors import Complaint, Verdict
+from ..refusals.provider_errors import Complaint, Verdict
 from .dialect import Asked, Dialect, Json
-from .messages import messages_json, output_limit, request_id
+from .request_body import messages_json, output_limit, request_id
 
 # where the vendor's Chinese service is
 CHINA: Final = "bigmodel.cn"

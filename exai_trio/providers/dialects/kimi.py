@@ -21,9 +21,9 @@ from ..answers.finish_reasons import POLICY
 from ..answers.records import reader
 from ..base import Balance, ChatRequest, Message, ThinkingLevel
 from ..catalogue import ModelInfo, ThinkingStyle
-from ..refusals.errors import Complaint, Verdict
+from ..refusals.provider_errors import Complaint, Verdict
 from .dialect import Asked, Dialect, Json
-from .messages import messages_json, output_limit, safe_id
+from .request_body import messages_json, output_limit, safe_id
 
 # where the vendor's Chinese service is
 CHINA: Final = "moonshot.cn"

@@ -60,7 +60,7 @@ class Form:
 async def open_form(
     path: Path, purpose: str, opened: BufferedReader | None = None
 ) -> AsyncGenerator[Form]:
-    """The fields `purpose` and `file`. Raises: OSError. Leaving closes what was opened here."""
+    """The fields `purpose` and `file`. Raises: OSError. Leaving closes what was opened here. Cancelling does too."""
     boundary = secrets.token_hex(16)
     head = _head(boundary, path.name, purpose)
     tail = f"\r\n--{boundary}--\r\n".encode()

@@ -33,7 +33,7 @@ async def detect(environ: Mapping[str, str]) -> tuple[Found, ...]:
 
 
 async def detect_at(addresses: Iterable[Address]) -> tuple[Found, ...]:
-    """The same for these addresses, in their order."""
+    """The same for these addresses, in their order. Cancelling closes the sockets."""
     found: dict[Address, Server] = {}
     places = tuple(addresses)
     with trio.move_on_after(MOST_S):
@@ -45,7 +45,8 @@ async def detect_at(addresses: Iterable[Address]) -> tuple[Found, ...]:
 
 
 async def is_ours(address: Address) -> bool:
-    """Whether everybody who listens on that port is this user or root. Not known is no."""
+    """Whether everybody who listens on that port is this user or root. Not known is no.
+    Cancelling takes effect when the thread that looks is done."""
     uids = await trio.to_thread.run_sync(listener_uids, address.port)
     return bool(uids) and uids <= {os.geteuid(), _ROOT}
 

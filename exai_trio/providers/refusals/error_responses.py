@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from exai_trio.errors import ProviderError, ProviderNetworkError
 
 from ..endpoint import Endpoint
-from .errors import complaint_in, fault, retry_after, verdict_by_status
+from .provider_errors import complaint_in, fault, retry_after, verdict_by_status
 
 
 def refusal(

@@ -1,6 +1,9 @@
-"""The journal in two dicts: for tests and for the simulation, held by the same contract tests. Nothing survives it."""
+"""The journal in two dicts: for tests and for the simulation, held by the same contract tests.
 
-from collections.abc import Mapping
+Nothing survives it.
+"""
+
+from collections.abc import Mapping, Sequence
 
 import attrs
 import trio
@@ -8,12 +11,22 @@ import trio
 from exai_trio import structs
 from exai_trio.principals import names_of
 from exai_trio.storage.base import SWEEP_GRACE_S
+from exai_trio.storage.event_journal import EventJournal, Events, Name
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
-from exai_trio.storage.sqlite.errors import NotKept
+from exai_trio.storage.journal_events import (
+    Accepted,
+    Acknowledged,
+    AnyEvent,
+    Finished,
+    HandedOver,
+    NumberedFrom,
+    RunAgain,
+)
+from exai_trio.storage.sqlite.error_kinds import NotKept
 
 
 @structs.define
-class MemoryJournal:
+class MemoryJournal(EventJournal):
     """A Journal that lives as long as its owner keeps it."""
 
     _calls: dict[tuple[str, str], KeptCall] = attrs.field(factory=dict[tuple[str, str], KeptCall])
@@ -21,35 +34,42 @@ class MemoryJournal:
     _bases: dict[str, int] = attrs.field(factory=dict[str, int])
     _marks: dict[tuple[str, str], float] = attrs.field(factory=dict[tuple[str, str], float])
 
-    async def accept(self, call: KeptCall) -> None:
+    _folded: int = 0
+
+    async def note(self, event: AnyEvent) -> None:
+        self._apply(event)  # no checkpoint before: what follows finds the new call
         await trio.lowlevel.checkpoint()
+
+    def _apply(self, event: AnyEvent) -> None:
+        match event:
+            case Accepted(call):
+                self._begin(call)
+            case RunAgain(session, request):
+                call = self._kept(session, request)
+                self._calls[session, request] = attrs.evolve(call, attempts=call.attempts + 1)
+            case Finished(session, request, outcome):
+                self._finish(session, request, outcome)
+            case HandedOver(session, request, outcome, to):
+                self._finish(session, request, outcome)
+                self._begin(to)
+            case Acknowledged(acks):
+                self._acknowledge(acks)
+            case NumberedFrom(session, base):
+                self._bases[session] = base
+
+    def _begin(self, call: KeptCall) -> None:
         self._calls.pop((call.session, call.request), None)  # a new call is the newest
         self._calls[call.session, call.request] = attrs.evolve(call, outcome=None)
 
-    async def run_again(self, session: str, request: str) -> None:
-        await trio.lowlevel.checkpoint()
-        call = self._kept(session, request)
-        self._calls[session, request] = attrs.evolve(call, attempts=call.attempts + 1)
-
-    async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
-        await trio.lowlevel.checkpoint()
+    def _finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
         call = self._kept(session, request)
         if call.outcome is None:
             self._calls[session, request] = attrs.evolve(call, outcome=outcome)
 
-    async def hand_over(
-        self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
-    ) -> None:
-        call = self._kept(session, request)  # no checkpoint before: what follows finds the new call
-        if call.outcome is None:
-            self._calls[session, request] = attrs.evolve(call, outcome=outcome)
-        self._calls[to.session, to.request] = attrs.evolve(to, outcome=None)
-        await trio.lowlevel.checkpoint()
-
-    async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
-        await trio.lowlevel.checkpoint()
-        names = names_of(principal)
-        return tuple(name for name, call in self._calls.items() if call.principal in names)
+    def _acknowledge(self, acks: Mapping[str, int]) -> None:
+        known = {session for session, _ in self._calls}
+        for session, seq in ((one, seq) for one, seq in acks.items() if one in known):
+            self._acks[session] = max(seq, self._acks.get(session, 0))
 
     def _kept(self, session: str, request: str) -> KeptCall:
         call = self._calls.get((session, request))
@@ -57,15 +77,38 @@ class MemoryJournal:
             raise NotKept("The journal does not know this call.")
         return call
 
-    async def acknowledge(self, acks: Mapping[str, int]) -> None:
+    async def has(self, session: str, request: str) -> bool:
         await trio.lowlevel.checkpoint()
-        known = {session for session, _ in self._calls}
-        for session, seq in ((one, seq) for one, seq in acks.items() if one in known):
-            self._acks[session] = max(seq, self._acks.get(session, 0))
+        return (session, request) in self._calls
 
-    async def number_from(self, session: str, base: int) -> None:
+    async def folded(self) -> int:
         await trio.lowlevel.checkpoint()
-        self._bases[session] = base
+        return self._folded
+
+    async def fold(self, last: int, over: Sequence[Name], events: Events) -> None:
+        for name in over if last > self._folded else ():
+            self._calls.pop(name, None)
+        for (segment, _), event in events():
+            if segment > self._folded:
+                self._apply_late(event)
+        self._folded = max(last, self._folded)
+        await trio.lowlevel.checkpoint()
+
+    def _apply_late(self, event: AnyEvent) -> None:
+        """A call that is not there was over."""
+        try:
+            self._apply(event)
+        except NotKept:
+            if isinstance(event, HandedOver):
+                self._begin(event.to)
+
+    async def retire(self) -> None:
+        await trio.lowlevel.checkpoint()
+
+    async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
+        await trio.lowlevel.checkpoint()
+        names = names_of(principal)
+        return tuple(name for name, call in self._calls.items() if call.principal in names)
 
     async def unfinished(self) -> tuple[str, ...]:
         await trio.lowlevel.checkpoint()

@@ -1,4 +1,7 @@
-"""Conversations and their workflow steps in dicts: a store for tests and trials that passes the same contract tests. Nothing survives it."""
+"""Conversations and their workflow steps in dicts: a store for tests and trials that passes the same contract tests.
+
+Nothing survives it.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,7 +14,7 @@ from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.principals import OWNER
 from exai_trio.storage.base import SWEEP_GRACE_S, Conversation, Step, Summary, Turn
-from exai_trio.storage.sqlite.conversations import ANOTHERS
+from exai_trio.storage.sqlite.statements import ANOTHERS
 
 
 @structs.define

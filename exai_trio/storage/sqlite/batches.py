@@ -5,8 +5,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.sqlite.errors import Damaged, DiskFull
-from exai_trio.storage.sqlite.group_commit import Write
+from exai_trio.storage.group_commit import Write
+from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull
 
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
@@ -19,11 +19,6 @@ def carry_out(connection: "Connection", batch: Sequence[Write], mapped: Mapped) 
     """Raises StorageError if the batch as a whole was not kept; a write that failed alone has its fault."""
     for write in batch:
         write.fault = None
-    if len(batch) == 1 and batch[0].whole:
-        with _faulty(batch[0]), mapped():
-            # Its own transaction: no other statements, each of which would give up the interpreter and wait for it.
-            batch[0].result = batch[0].work(connection)
-        return
     with mapped(), transaction(connection, "IMMEDIATE"):
         for write in batch:
             _carry_out_one(connection, write, mapped)

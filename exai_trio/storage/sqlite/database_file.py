@@ -1,8 +1,8 @@
-"""The two connections to the store's file: opened again when they could not be, on a fresh file when the old one is damaged,
-and on a copy of it when it has lost its name. No SQL here.
+"""The two connections to the store's file, which are opened again when they have failed.
 
-The writer's thread opens, closes and writes; while it is idle the loop may write. Another thread reads, under a lock, so that
-nothing is renamed while it does.
+They are opened on a fresh file when the old one is damaged, and on a copy of it when it has lost its name. No SQL here.
+
+The writer's thread opens, closes and writes. Another thread reads, under a lock, so that nothing is renamed while it does.
 """
 
 import os
@@ -16,7 +16,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
-from exai_trio.storage.sqlite.errors import Damaged, NotOurs
+from exai_trio.storage.sqlite.error_kinds import Damaged, NotOurs
 from exai_trio.storage.sqlite.quarantine import note, put_aside
 
 
@@ -95,11 +95,6 @@ class Opened(Generic[C]):
         along. The next write goes to a copy."""
         self._removed = self.lasting and self._pair is not None and not self.path.exists()
         return self._removed
-
-    def healthy(self) -> C | None:
-        """The writing connection, if all is well with it."""
-        trouble = self.fault is not None or self._damaged or self._removed
-        return None if trouble or self._pair is None else self._pair.writer
 
     def writer(self) -> C:
         """In the writer's thread only. Raises StorageError."""

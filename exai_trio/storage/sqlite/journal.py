@@ -1,29 +1,23 @@
-"""The journal's tables in the SQLite file. The file, its writer and its faults are `sqlite`'s.
+"""The journal's tables in the SQLite file, as they are read and swept."""
 
-A call and its outcome are one insert each: a large request is written once. What is long is compressed, in the writer's
-thread: the disk has each byte twice, in the log and in the file.
-"""
-
-import zlib
-from collections.abc import Awaitable, Callable, Mapping
-from typing import TYPE_CHECKING, Any, Final, Protocol, TypeVar
-
-import msgspec
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, Protocol, TypeVar
 
 from exai_trio import structs
 from exai_trio.principals import names_of
 from exai_trio.storage.base import SWEEP_GRACE_S
-from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
-from exai_trio.storage.sqlite.errors import DiskFull, Unreadable
-from exai_trio.storage.sqlite.group_commit import GroupCommit
-from exai_trio.storage.sqlite.space_reserve import Ballast
+from exai_trio.storage.event_journal import EventJournal, Events, Name
+from exai_trio.storage.group_commit import GroupCommit
+from exai_trio.storage.journal import KEPT_S, KeptSession
+from exai_trio.storage.journal_events import Accepted, AnyEvent
+from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.sqlite import folding
+from exai_trio.storage.sqlite.journal_rows import call_in
 
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
 
 T = TypeVar("T")
-_BRIEF: Final = 64 * 1024  # characters; what is longer is the thread's, and compressed
-_QUICKLY: Final = 1  # the level of compression: text shrinks to a third or less
 _SWEPT_AT_ONCE: Final = 500  # rows: the writer's other customers wait a few milliseconds for them
 _ACKNOWLEDGED: Final = "o.seq > 0 AND o.seq <= coalesce(n.acked, 0) AND NOT c.lasting"
 _OLD: Final = "o.at <= CASE WHEN o.seq > 0 THEN :kept ELSE :unnumbered END"
@@ -46,70 +40,39 @@ class Reading(Protocol):
 
 
 @structs.frozen
-class SqliteJournal:
+class SqliteJournal(EventJournal):
     """A Journal over an open file; unusable after the file's block."""
 
     _writer: GroupCommit
     _read: Reading
     _ballast: Ballast
 
-    async def accept(self, call: KeptCall) -> None:
-        if self._ballast.spent:
-            raise DiskFull(
-                "The disk is full; what room is left is for the outcomes of the calls that run.",
-                retry_after_s=10.0,  # audit: duration, because it is a hint to the client, who decides
-            )
-        row = _row(call)
-        await self._insert(lambda connection: _insert_call(connection, row, call.frame), call.frame)
+    async def note(self, event: AnyEvent) -> None:
+        if isinstance(event, Accepted):
+            self._ballast.check_unspent()
+        await self._writer.write(lambda connection: folding.apply(connection, event))
 
-    async def run_again(self, session: str, request: str) -> None:
-        await self._writer.write(
-            lambda connection: _execute(
-                connection,
-                "UPDATE journal_calls SET attempts = attempts + 1 WHERE session = ? AND request = ?",
-                (session, request),
-            )
+    async def has(self, session: str, request: str) -> bool:
+        """Whether this call is kept here. Asked of the writer, who leaves a damaged file behind for a fresh one."""
+        return await self._writer.write(
+            lambda connection: folding.has(connection, session, request)
         )
 
-    async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
-        row = (session, request, outcome.seq, outcome.at)
-        frame = outcome.frame
-        await self._insert(lambda connection: _insert_outcome(connection, row, frame), frame)
+    async def folded(self) -> int:
+        """The segments of the log up to this number are here. Asked of the writer as well."""
+        return await self._writer.write(folding.folded)
 
-    async def _insert(self, insert: "Callable[[Connection], None]", frame: str) -> None:
-        if len(frame) <= _BRIEF:
-            await self._writer.write_briefly(insert)
-        else:
-            await self._writer.write(insert, whole=True)
+    async def fold(self, last: int, over: Sequence[Name], events: Events) -> None:
+        """In one step: the events of the log's segments up to `last`, but of those that are here; and nothing is kept of the
+        calls that are over."""
+        names = list(over)
+        await self._writer.write(lambda connection: folding.fold(connection, last, names, events))
 
-    async def hand_over(
-        self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
-    ) -> None:
-        ended = (session, request, outcome.seq, outcome.at)
-        row = _row(to)
-
-        def hand_over(connection: "Connection") -> None:
-            _insert_outcome(connection, ended, outcome.frame)
-            _insert_call(connection, row, to.frame)
-
-        await self._writer.write(hand_over)
+    async def retire(self) -> None:
+        """Two processes may write to the file at any time."""
 
     async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
         return await self._read(lambda connection: _names(connection, principal))
-
-    async def acknowledge(self, acks: Mapping[str, int]) -> None:
-        rows = list(acks.items())
-        await self._writer.write(lambda connection: _note_acks(connection, rows))
-
-    async def number_from(self, session: str, base: int) -> None:
-        await self._writer.write(
-            lambda connection: _execute(
-                connection,
-                "INSERT INTO journal_numbers (session, base) VALUES (?, ?)"
-                " ON CONFLICT (session) DO UPDATE SET base = excluded.base",
-                (session, base),
-            )
-        )
 
     async def unfinished(self) -> tuple[str, ...]:
         return await self._read(_unfinished)
@@ -127,48 +90,6 @@ class SqliteJournal:
         return gone
 
 
-def _row(call: KeptCall) -> tuple[Any, ...]:
-    return (
-        call.session,
-        call.request,
-        call.principal,
-        int(call.resumable),
-        call.seq,
-        msgspec.json.encode(call.roots).decode(),
-        call.timeout,
-        call.at,
-        call.attempts,
-        int(call.lasting),
-    )
-
-
-def _packed(frame: str) -> tuple[str, bytes | None]:
-    """The columns `frame` and `packed`."""
-    return (frame, None) if len(frame) <= _BRIEF else ("", zlib.compress(frame.encode(), _QUICKLY))
-
-
-def _unpacked(frame: bytes, packed: bytes | None) -> str:
-    return (frame if packed is None else zlib.decompress(packed)).decode()
-
-
-def _insert_call(connection: "Connection", row: tuple[Any, ...], frame: str) -> None:
-    # REPLACE takes the older call's outcome with it: the foreign key cascades.
-    connection.execute(
-        "INSERT OR REPLACE INTO journal_calls"
-        " (session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*row, *_packed(frame)),
-    )
-
-
-def _insert_outcome(connection: "Connection", row: tuple[Any, ...], frame: str) -> None:
-    connection.execute(
-        "INSERT INTO journal_outcomes (session, request, seq, at, frame, packed) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (*row, *_packed(frame)),
-    )
-
-
 def _names(connection: "Connection", principal: str) -> tuple[tuple[str, str], ...]:
     names = names_of(principal)
     places = ", ".join("?" * len(names))
@@ -178,19 +99,6 @@ def _names(connection: "Connection", principal: str) -> tuple[tuple[str, str], .
     )
     found = ((_text(session), _text(request)) for session, request in rows)
     return tuple((session, request) for session, request in found if session and request)
-
-
-def _execute(connection: "Connection", statement: str, row: tuple[Any, ...]) -> None:
-    connection.execute(statement, row)
-
-
-def _note_acks(connection: "Connection", rows: list[tuple[str, int]]) -> None:
-    connection.executemany(
-        "INSERT INTO journal_numbers (session, acked) SELECT ?1, ?2"
-        " WHERE EXISTS (SELECT 1 FROM journal_calls WHERE session = ?1)"
-        " ON CONFLICT (session) DO UPDATE SET acked = max(acked, excluded.acked)",
-        rows,
-    )
 
 
 def _unfinished(connection: "Connection") -> tuple[str, ...]:
@@ -226,43 +134,7 @@ def _session(connection: "Connection", session: str) -> KeptSession | None:
         "SELECT acked, base FROM journal_numbers WHERE session = ?", (session,)
     ).fetchone()
     acked, base = numbers or (0, 0)
-    return KeptSession(calls=tuple(_call(session, row) for row in rows), acked=acked, base=base)
-
-
-def _call(session: str, row: tuple[Any, ...]) -> KeptCall:
-    """Text comes as bytes: sqlite3 would quote what it cannot decode. Raises Unreadable."""
-    try:
-        return _decoded(session, row)
-    except (
-        zlib.error,
-        UnicodeDecodeError,
-        msgspec.DecodeError,
-        AttributeError,
-        TypeError,
-    ) as fault:
-        raise Unreadable(f"A call in the journal cannot be decoded: {fault}") from fault
-
-
-def _decoded(session: str, row: tuple[Any, ...]) -> KeptCall:
-    request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed = row[:11]  # fmt: skip
-    return KeptCall(
-        session=session,
-        request=request.decode(),
-        principal=principal.decode(),
-        resumable=bool(resumable),
-        seq=seq,
-        frame=_unpacked(frame, packed),
-        roots=msgspec.json.decode(roots, type=tuple[str, ...]),
-        timeout=timeout,
-        at=at,
-        attempts=attempts,
-        lasting=bool(lasting),
-        outcome=_outcome(*row[11:]),
-    )
-
-
-def _outcome(seq: int | None, at: float, frame: bytes, packed: bytes | None) -> KeptOutcome | None:
-    return None if seq is None else KeptOutcome(seq=seq, at=at, frame=_unpacked(frame, packed))
+    return KeptSession(calls=tuple(call_in(session, row) for row in rows), acked=acked, base=base)
 
 
 def _sweep(connection: "Connection", now: float | None, unnumbered_s: float) -> int:

@@ -1,4 +1,7 @@
-"""What becomes of a damaged file: it is kept beside its successor for whoever can read it. No database here."""
+"""What becomes of a damaged file: it is kept beside its successor for whoever can read it.
+
+No database here.
+"""
 
 from contextlib import suppress
 from itertools import count

@@ -170,4 +170,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         """,
         "CREATE TABLE clock (id INTEGER PRIMARY KEY CHECK (id = 1), trusted_at REAL NOT NULL) STRICT",
     ),
+    (  # the segments of the log of calls up to this number are in the tables above
+        "CREATE TABLE journal_folded (id INTEGER PRIMARY KEY CHECK (id = 1), segment INTEGER NOT NULL) STRICT",
+    ),
 )

@@ -2,8 +2,8 @@
 
 WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes
 (not with synchronous FULL, which costs a disk flush for each commit).
-One connection writes (group commits in a thread, short writes on the loop's own), another reads, a third copies the log back
-into the file; each is used by one thread at a time.
+One connection writes (group commits in a thread), another reads, a third copies the log back into the file; each is used by
+one thread at a time.
 """
 
 import sqlite3
@@ -20,15 +20,14 @@ from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.principals import OWNER
 from exai_trio.storage.base import Conversation, Step, Turn
-from exai_trio.storage.journal import Journal
-from exai_trio.storage.sqlite import conversations
+from exai_trio.storage.group_commit import GroupCommit, open_group_commit
+from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.sqlite import statements
 from exai_trio.storage.sqlite.batches import transaction
 from exai_trio.storage.sqlite.database_file import Opened, Pair, make_private
-from exai_trio.storage.sqlite.errors import Damaged, DiskFull, kind_of, remedy_of
-from exai_trio.storage.sqlite.group_commit import GroupCommit, open_group_commit
+from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, kind_of, remedy_of
 from exai_trio.storage.sqlite.journal import SqliteJournal
 from exai_trio.storage.sqlite.quarantine import marker
-from exai_trio.storage.sqlite.space_reserve import Ballast
 from exai_trio.storage.sqlite.upgrade import schema_version, upgrade
 from exai_trio.storage.sqlite.write_path import LOG_LENGTH, Writing, probe
 
@@ -63,27 +62,27 @@ class SqliteStore:
 
     async def load(self, continuation_id: str, now: float) -> Conversation | None:
         return await self.read(
-            lambda connection: conversations.load(connection, self._principal, continuation_id, now)
+            lambda connection: statements.load(connection, self._principal, continuation_id, now)
         )
 
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
-        rows = [conversations.row(turn) for turn in turns]
+        rows = [statements.row(turn) for turn in turns]
         return await self._writer.write(
-            lambda connection: conversations.append(
+            lambda connection: statements.append(
                 connection, (self._principal, continuation_id), rows, now, expires_at
             )
         )
 
     async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
         return await self.read(
-            lambda connection: conversations.kept_under(connection, self._principal, keys, now)
+            lambda connection: statements.kept_under(connection, self._principal, keys, now)
         )
 
     async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
         return await self.read(
-            lambda connection: conversations.living_steps(
+            lambda connection: statements.living_steps(
                 connection, self._principal, continuation_id, now
             )
         )
@@ -91,25 +90,30 @@ class SqliteStore:
     async def add_step(
         self, continuation_id: str, step: Step, now: float, expires_at: float
     ) -> tuple[Step, ...]:
-        row = conversations.step_row(step)
+        row = statements.step_row(step)
         return await self._writer.write(
-            lambda connection: conversations.add_step(
+            lambda connection: statements.add_step(
                 connection, (self._principal, continuation_id), row, now, expires_at
             )
         )
 
     async def sweep(self, now: float) -> int:
-        return await self._writer.write(lambda connection: conversations.sweep(connection, now))
+        return await self._writer.write(lambda connection: statements.sweep(connection, now))
 
     async def newest_at(self) -> float | None:
-        return await self.read(conversations.newest_at)
+        return await self.read(statements.newest_at)
 
     async def note_time(self, now: float) -> None:
-        await self._writer.write(lambda connection: conversations.note_time(connection, now))
+        await self._writer.write(lambda connection: statements.note_time(connection, now))
 
-    def journal(self) -> Journal:
+    def journal(self) -> SqliteJournal:
         """The journal of calls in the same file, written in the same commits."""
-        return SqliteJournal(self._writer, self.read, self._writing.ballast)
+        return SqliteJournal(self._writer, self.read, self.ballast)
+
+    @property
+    def ballast(self) -> Ballast:
+        """The room on this disk that is held back."""
+        return self._writing.ballast
 
     @property
     def is_full(self) -> bool:
@@ -136,8 +140,7 @@ class SqliteStore:
             await trio.to_thread.run_sync(self._writing.ballast.restore, limiter=self._reading)
         removed = await trio.to_thread.run_sync(self._opened.look, limiter=self._reading)
         if removed or self._opened.fault is not None or self._opened.damaged:
-            with suppress(StorageError):
-                # audit: suppress, because the writer notes it, and this is asked again
+            with suppress(StorageError):  # audit: suppress, because the writer notes it
                 await self._writer.write(probe)
 
     async def keep_log_short(self) -> None:
@@ -146,14 +149,14 @@ class SqliteStore:
         Cancelling waits for the disk. Raises StorageError.
         """
         if self._writing.is_log_over(LOG_LENGTH):
-            with self._writing.beside_copying():
-                began = trio.current_time()
-                await trio.to_thread.run_sync(self._copy_back, limiter=self._copying)
-                self._writing.note_copied(trio.current_time() - began)
-                await self._writer.write(probe)
+            began = trio.current_time()
+            await trio.to_thread.run_sync(self._copy_back, limiter=self._copying)
+            self._writing.note_copied(trio.current_time() - began)
+            await self._writer.write(probe)
 
     async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Have statements of another module of this package done in the next batch."""
+        """Have statements of another module of this package done in the next batch.
+        Cancelling before it is accepted leaves nothing done; after that it is done whole."""
         return await self._writer.write(work)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
@@ -183,6 +186,7 @@ async def open_sqlite(
     never overwritten, and a fresh one is made, at any time; a file that cannot be used is no reason to raise, what
     is asked of the store fails until it can be.
     Raises: StorageError if the file is not ours, or was made by a newer EXAI, or (unless `lasting`) cannot be used.
+    Cancelling flushes and closes it too.
     """
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
     ballast = Ballast(path.with_name(f"{path.name}.ballast"))
@@ -190,8 +194,8 @@ async def open_sqlite(
     opened = Opened(path, connect, _copy, lasting=lasting)
     await trio.to_thread.run_sync(_open_first, opened, limiter=limiter)
     try:
-        writing = Writing(opened, ballast, _sqlite_faults, flushes=over_power_loss)
-        async with open_group_commit(writing.commit, writing.at_once) as commits:
+        writing = Writing(opened, ballast, _sqlite_faults)
+        async with open_group_commit(writing.commit) as commits:
             copying = trio.CapacityLimiter(1)
             copy_back = partial(_copy_back, opened)
             yield SqliteStore(commits, opened, limiter, copying, writing, copy_back)
@@ -222,7 +226,7 @@ def _open(path: Path, *, ballast: Ballast, over_power_loss: bool) -> Pair[sqlite
             raise
         pair = _connect_both(path)
     pair.writer.execute(f"PRAGMA synchronous = {'FULL' if over_power_loss else 'NORMAL'}")
-    # The loop uses it as well as the thread: it neither waits for a lock nor copies the log back by itself.
+    # The thread asks for a lock again by itself, and the log is copied back beside it.
     pair.writer.execute("PRAGMA busy_timeout = 0")
     pair.writer.execute("PRAGMA wal_autocheckpoint = 0")
     pair.writer.execute(f"PRAGMA journal_size_limit = {LOG_LENGTH // 2}")  # of one begun anew

@@ -1,4 +1,7 @@
-"""How models count tokens, kept for the next daemon: one over the SQLite store, one that forgets. Both pass the same contract tests."""
+"""How models count tokens, kept for the next daemon: one over the SQLite store, one that forgets.
+
+Both pass the same contract tests.
+"""
 
 from typing import TYPE_CHECKING, Final
 

@@ -1,10 +1,13 @@
-"""A file of an older EXAI becomes one of today, or is refused if it is not ours. The tables are `schema`'s."""
+"""A file of an older EXAI becomes one of today, or is refused if it is not ours.
+
+The tables are `schema`'s.
+"""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from exai_trio.storage.sqlite.batches import transaction
-from exai_trio.storage.sqlite.errors import NotOurs
+from exai_trio.storage.sqlite.error_kinds import NotOurs
 from exai_trio.storage.sqlite.schema import APPLICATION_ID, STEPS
 
 if TYPE_CHECKING:  # one module imports it

@@ -18,7 +18,7 @@ from exai_trio.storage.base import FileRegistry, Upload
 from exai_trio.tools.base import Caller, Services
 
 if TYPE_CHECKING:
-    from exai_trio.providers.base import ProviderFile
+    from exai_trio.providers.base import Provider, ProviderFile
     from exai_trio.workspace.upload_source import Opened
 
 MOST_BYTES: Final = 100 * 1024 * 1024  # both services' own limit
@@ -172,17 +172,31 @@ async def delete_file(services: Services, caller: Caller, provider: str, file_id
     Raises: ArgumentError, NotFoundError, ProviderError.
     """
     others = await _check_seen(services, caller, provider, file_id)
-    missing = None
+    missing = None if others else await _delete(services, caller, provider, file_id)
+    await _forget(services, caller, provider, file_id)
+    if missing is not None:
+        raise missing
+
+
+async def _delete(
+    services: Services, caller: Caller, provider: str, file_id: str
+) -> NotFoundError | None:
+    """Why there was nothing to delete. On a repeat that is no fault: the answer to an earlier request was lost, and the file is gone."""
+    requests = caller.attempt - 1
+
+    async def delete(asked: "Provider") -> None:
+        nonlocal requests
+        requests += 1
+        await asked.delete_file(file_id)
+
     try:
-        if not others:
-            await services.gateway.ask(provider, lambda asked: asked.delete_file(file_id), caller)
+        await services.gateway.ask(provider, delete, caller)
     except ProviderRefusedError as fault:
         missing = _missing(fault, provider, file_id)
         if not isinstance(missing, NotFoundError):
             raise
-    await _forget(services, caller, provider, file_id)
-    if missing is not None:
-        raise missing
+        return missing if requests == 1 else None
+    return None
 
 
 async def _forget(services: Services, caller: Caller, provider: str, file_id: str) -> None:

@@ -1,7 +1,7 @@
 """Prompt assembly: the only package that puts a prompt together. Pure."""
 
+from .assembly import Material, Question, assemble
 from .context_window import Room, whole_size
-from .conversation import Material, Question, assemble
 from .experts import SYSTEM, TASKS, for_panel
 from .investigation import Section, investigation, issue_line, question_only
 

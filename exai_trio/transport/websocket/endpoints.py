@@ -84,7 +84,7 @@ def accept(
 async def connect(host: str, port: int, limits: Limits) -> AsyncGenerator[WebSocket]:
     """Open a WebSocket to ws://host:port/. Raises Unreachable (NotListening if refused); the caller bounds the time.
 
-    The socket is closed when the context is left; without an earlier close the peer hears 1000.
+    The socket is closed when the context is left; without an earlier close the peer hears 1000. Cancelling closes it too.
     """
     try:
         stream = await trio.open_tcp_stream(host, port)

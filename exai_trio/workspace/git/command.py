@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Timer
 from typing import IO
 
-from exai_trio.errors import ServiceUnavailableError, ToolFailedError
+from exai_trio.errors import NotConfiguredError, ToolFailedError
 
 MOST_S = 20.0  # that one command may take
 
@@ -97,10 +97,10 @@ def _handed_in(settings: Sequence[Setting]) -> dict[str, str]:
 
 
 def line(directory: Path, words: Sequence[str]) -> list[str]:
-    """Raises: ServiceUnavailableError without git."""
+    """Raises: NotConfiguredError without git."""
     found = program()
     if found is None:
-        raise ServiceUnavailableError("git is not installed where EXAI runs; precommit needs it.")
+        raise NotConfiguredError("git is not installed where EXAI runs; precommit needs it.")
     return [found, "--no-pager", "-C", str(directory), *words]
 
 
@@ -137,7 +137,7 @@ def said(
 def running(
     directory: Path, words: Sequence[str], environ: Mapping[str, str], complaints: IO[bytes] | int
 ) -> Generator[subprocess.Popen[bytes]]:
-    """A git to talk with; it is killed after `MOST_S`, and on leaving. Raises: OSError, ServiceUnavailableError."""
+    """A git to talk with; it is killed after `MOST_S`, and on leaving. Raises: OSError, NotConfiguredError."""
     with subprocess.Popen(  # noqa: S603
         line(directory, words),
         env=dict(environ),

@@ -11,6 +11,7 @@ import trio
 from exai_trio.commands.calling import call, follow_call
 from exai_trio.commands.calling.call import Asked
 from exai_trio.commands.calling.key_value import WordError
+from exai_trio.commands.client import Client
 from exai_trio.config import Config
 from exai_trio.errors import (
     ArgumentError,
@@ -66,7 +67,7 @@ async def test_the_answer_goes_to_stdout(daemon, said, autojump_clock):
 
     assert (0, "the answer\n", "") == (code, said.out.getvalue(), said.err.getvalue())
     (asked,) = daemon.heard_of(CallTool)
-    assert ("chat", {"prompt": "hello"}, False) == (asked.name, asked.arguments, asked.stream)
+    assert ("chat", {"prompt": "hello"}, True) == (asked.name, asked.arguments, asked.stream)
 
 
 async def test_the_daemon_hears_who_asks_and_that_we_have_it(daemon, said, autojump_clock):
@@ -99,7 +100,8 @@ async def test_on_a_terminal_the_answer_is_streamed(daemon, said, autojump_clock
         await daemon.say(progress)
         await daemon.say(StreamChunk(request_id=rid, index=0, chunk="the \x1b[2J"))
         await daemon.say(StreamChunk(request_id=rid, index=1, chunk="answer"))
-        await daemon.answer(message, envelope("the answer"), metadata={"simulated": True})
+        whole = envelope("the \x1b[2Janswer")
+        await daemon.answer(message, whole, metadata={"simulated": True})
 
     daemon.on_call = on_call
     code = await run(daemon, said, live=True, screen=True)
@@ -138,7 +140,7 @@ async def test_a_failure_says_what_to_do(daemon, said, autojump_clock):
     assert (
         "exai: chat: PROVIDER_ERROR: no balance\n"
         "      trying again in 3 s may help\n"
-        "      the daemon's log knows it as c-1\n"
+        "      more of it: exai logs c-1\n"
     ) == said.err.getvalue()
 
 
@@ -291,7 +293,7 @@ async def test_a_lost_connection_is_opened_again(daemon, said, autojump_clock):
     daemon.on_call = on_call
     code = await run(daemon, said, screen=True)
 
-    assert (0, "the \nthe answer\n") == (code, said.out.getvalue())
+    assert (0, "the answer\n") == (code, said.out.getvalue())
     first, second = daemon.heard_of(Hello)
     assert (None, 0, "session_1", 1) == (
         first.session_id,
@@ -302,17 +304,47 @@ async def test_a_lost_connection_is_opened_again(daemon, said, autojump_clock):
     assert 1 == len({one.request_id for one in daemon.heard_of(CallTool)})
 
 
-async def test_a_restarted_daemon_is_not_asked_twice(daemon, said, autojump_clock):
-    """A daemon that has forgotten the call may not run it again unasked."""
+async def test_a_call_that_was_never_sent_is_sent_to_the_next_daemon(daemon, said, autojump_clock):
+    """The first one ended after it had listed its tools: nothing has run, and nothing is said to have been interrupted."""
+    send = Client.send
+
+    async def lost(client, message):
+        if isinstance(message, CallTool) and not daemon.heard_of(CallTool) and not losses:
+            losses.append(message.request_id)
+            server = attrs.evolve(daemon.greeting.server, boot_id="another")
+            daemon.greeting = attrs.evolve(daemon.greeting, server=server)
+            await daemon.hang_up(1012)
+            raise PeerGone
+        await send(client, message)
 
     async def on_call(daemon, message):
+        await daemon.answer(message, "x")
+
+    losses = []
+    daemon.on_call = on_call
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Client, "send", lost)
+        code = await run(daemon, said)
+
+    assert (0, "x\n") == (code, said.out.getvalue())
+    assert losses == [call.request_id for call in daemon.heard_of(CallTool)]
+
+
+@pytest.mark.parametrize(("accepts", "known"), [(True, "may already"), (False, "not known")])
+async def test_a_restarted_daemon_is_not_asked_twice(daemon, said, autojump_clock, accepts, known):
+    """A daemon that has forgotten the call may not run it again unasked; we say what we know of the one before."""
+
+    async def on_call(daemon, message):
+        if accepts:
+            accepted = CallAccepted(request_id=message.request_id, name="chat", timeout=60.0)
+            await daemon.say(accepted, sequenced=True)
         server = attrs.evolve(daemon.greeting.server, boot_id="another")
         daemon.greeting = attrs.evolve(daemon.greeting, server=server)
         await daemon.hang_up(1012)
 
     daemon.on_call = on_call
 
-    with pytest.raises(CallInterrupted, match="started anew"):
+    with pytest.raises(CallInterrupted, match=f"started anew.*{known}"):
         await run(daemon, said)
     assert 1 == len(daemon.heard_of(CallTool))
 
@@ -552,3 +584,60 @@ async def test_cancelled_anywhere_nothing_is_left(daemon, said, cancel_at_every_
 def test_word_errors_are_faults_of_ours():
     """They pass the connection's border like every other fault of the tree."""
     assert "VALIDATION_ERROR" == WordError("x").code
+
+
+async def test_pieces_that_were_lost_are_made_up_for(daemon, said, autojump_clock):
+    """Where what came in pieces is no beginning of the answer, the whole answer follows, and stderr says so."""
+
+    async def on_call(daemon, message):
+        await daemon.say(StreamChunk(request_id=message.request_id, index=7, chunk="swer"))
+        await daemon.answer(message, envelope("the answer"))
+
+    daemon.on_call = on_call
+    code = await run(daemon, said)
+
+    assert (0, "swer\nthe answer\n") == (code, said.out.getvalue())
+    assert "pieces of the answer were lost" in said.err.getvalue()
+
+
+async def test_relative_paths_are_the_shells(daemon, said, autojump_clock):
+    """Arguments that are paths begin in the working directory; others stay as they were typed."""
+
+    async def on_call(daemon, message):
+        await daemon.answer(message, "x")
+
+    daemon.on_call = on_call
+    pairs = (("files", "src/a.py"), ("files", "/b.py"), ("prompt", "src/a.py"))
+    await run(daemon, said, Asked(tool="chat", pairs=pairs, folder="/project"))
+
+    (asked,) = daemon.heard_of(CallTool)
+    assert {"files": ["/project/src/a.py", "/b.py"], "prompt": "src/a.py"} == asked.arguments
+
+
+async def test_a_reader_that_leaves_cancels_the_call(daemon, said, autojump_clock):
+    """Nobody reads stdout any more: the daemon hears a cancel, and the fault leaves as it is."""
+
+    async def on_call(daemon, message):
+        await daemon.say(StreamChunk(request_id=message.request_id, index=0, chunk="the "))
+
+    async def on_cancel(daemon, message):
+        cancelled = attrs.evolve(FAULT, code="CANCELLED")
+        failed = CallFailed(request_id=message.request_id, error=cancelled)
+        await daemon.say(failed, sequenced=True)
+
+    daemon.on_call, daemon.on_cancel = on_call, on_cancel
+    console = attrs.evolve(said.console(), out=Unread())
+    with pytest.raises(BrokenPipeError):
+        await call.run(Config(), CHAT, console, dial=daemon.dial)
+
+    assert 1 == len(daemon.heard_of(Cancel))
+
+
+class Unread:
+    """A pipe that nobody reads."""
+
+    def write(self, text):
+        raise BrokenPipeError
+
+    def flush(self):
+        raise BrokenPipeError

@@ -5,16 +5,17 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import attrs
 import pytest
 import trio
 
 from exai_trio import __version__
-from exai_trio.commands.checking import checks, doctor
+from exai_trio.commands.checking import checks, doctor, online_trials
 from exai_trio.commands.checking.findings import Daemon, Finding, Seen
 from exai_trio.commands.client import PeerGone, Unreachable
 from exai_trio.errors import ProtocolError, ServiceUnavailableError, UnauthorizedError
 from exai_trio.settings.load import Loaded, load
-from exai_trio.wire.messages import HealthReport, HelloAck, ServerFacts
+from exai_trio.wire.messages import CallFailed, Fault, HealthReport, HelloAck, ServerFacts
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 SERVER = ServerFacts(name="exai", version=__version__, boot_id="b")
@@ -216,3 +217,98 @@ async def test_a_fault_makes_the_doctor_fail(tmp_path, daemon, said):
     assert 1 == code
     assert "FAULT" in said.out.getvalue()
     assert "→ give EXAI_WS_TOKEN" in said.out.getvalue()
+
+
+def with_providers(*providers: dict) -> Daemon:
+    health = {"providers": list(providers)}
+    return Daemon(
+        reached=True, server=SERVER, report=HealthReport(health=health, t=NOW.isoformat())
+    )
+
+
+def test_a_daemon_that_runs_is_believed(tmp_path):
+    """It may have a key that this shell has not."""
+    ready = with_providers({"name": "glm", "title": "GLM", "configured": True})
+
+    assert worst(checks.providers, seen(tmp_path, ready)) is None
+
+
+def test_a_daemon_without_providers_is_a_fault(tmp_path):
+    """Though this shell may have a key: the daemon was started without."""
+    bare = with_providers({"name": "glm", "configured": False})
+
+    assert "fault" == worst(checks.providers, seen(tmp_path, bare, GLM_API_KEY="k")).state
+
+
+def test_a_client_is_judged_as_a_client(tmp_path):
+    """What a daemon needs is not looked for where none is to run."""
+    (tmp_path / "file").write_text("")
+    home = tmp_path / "file" / "home"
+    client = seen(
+        home, EXAI_WS_HOST="10.0.0.9", EXAI_WS_TOKEN="t" * 32, EXAI_ALLOWED_ROOTS="/no/such/place"
+    )
+
+    assert ["no daemon answers at ws://10.0.0.9:8079/"] == [
+        one.what for one in doctor.examine(client) if one.state != "ok"
+    ]
+
+
+def test_who_has_a_port_of_ours_is_named(tmp_path):
+    """With the variable that chooses another one."""
+    settings = loaded(tmp_path)
+    found = Seen(
+        loaded=settings,
+        daemon=answering(),
+        port_taken=True,
+        holders={8080: "llama-server (process 812)"},
+    )
+    finding = worst(checks.holders, found)
+
+    assert "llama-server (process 812)" in finding.what
+    assert "MONITORING_PORT" in finding.remedy
+
+
+async def test_each_provider_is_tried(tmp_path, daemon, said, autojump_clock):
+    """--online: one that refuses is a fault, though it has a key; one that answers is well."""
+    daemon.t = datetime.now(UTC).isoformat()
+    daemon.health = {
+        "providers": [
+            {"name": "glm", "configured": True, "models": ["glm-4.6", "glm-4.5-flash"]},
+            {"name": "kimi", "configured": True, "models": ["kimi-k3"]},
+            {"name": "other", "configured": False, "models": ["x"]},
+        ]
+    }
+
+    async def on_call(daemon, message):
+        if message.arguments["model"] == "glm/glm-4.5-flash":
+            fault = Fault(
+                code="PROVIDER_ERROR",
+                message="the key is wrong",
+                category="provider",
+                retryable=False,
+                correlation_id="c",
+            )
+            await daemon.say(CallFailed(request_id=message.request_id, error=fault), sequenced=True)
+        else:
+            await daemon.answer(message, "ok")
+
+    daemon.on_call = on_call
+    settings = loaded(tmp_path, HEALTH_CHECK_PORT="0", MONITORING_PORT="0")
+    asked = await doctor._ask(settings.config, daemon.dial)
+    trials = [
+        await online_trials.try_all(
+            settings.config,
+            attrs.evolve(asked, report=HealthReport(health={"providers": [one]}, t=daemon.t)),
+            daemon.dial,
+        )
+        for one in daemon.health["providers"]
+    ]
+    found = [
+        finding
+        for (trial,) in trials[:2]
+        for finding in checks.online(attrs.evolve(seen(tmp_path), trials=(trial,)))
+    ]
+
+    assert ["fault", "ok"] == [one.state for one in found]
+    assert "GLM_API_KEY" in found[0].remedy
+    assert () == trials[2]

@@ -9,7 +9,7 @@ import trio
 from exai_trio.daemon.takeover.successor import interrupted
 from exai_trio.errors import StorageError
 from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.storage.sqlite.errors import NotKept
+from exai_trio.storage.sqlite.error_kinds import NotKept
 from exai_trio.wire.messages import (
     Bye,
     CallAccepted,

@@ -34,7 +34,7 @@ async def test_a_call_is_accepted_then_answered(house, autojump_clock):
         await client.nap(seconds=2.0)
         accepted, outcome = await client.hear(), await client.hear_until(CallResult)
 
-    assert CallAccepted(request_id="r1", name="nap", timeout=60.0) == accepted
+    assert CallAccepted(request_id="r1", name="nap", timeout=60.0, repeatable=True) == accepted
     assert "slept 2" == outcome.outputs[0].text
     metrics = outcome.outputs[0].metadata["latency_metrics"]
     assert 2000 <= metrics["latency_ms"] < 2100

@@ -7,7 +7,7 @@ from lives import FullDisk, killed_mid_call
 
 from exai_trio.daemon.drain import drain
 from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.storage.sqlite.errors import Unreadable
+from exai_trio.storage.sqlite.error_kinds import Unreadable
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
     Ack,
@@ -468,3 +468,20 @@ async def test_a_restart_cut_at_any_step_loses_nothing(house, cancel_at_every_st
     steps = await cancel_at_every_step(restart, kept)
 
     assert steps > 20
+
+
+@pytest.mark.parametrize(
+    ("repeatable", "attempts", "said"), [(True, 2, True), (True, 1, False), (False, 2, False)]
+)
+async def test_the_acceptance_says_whether_another_daemon_may_run_the_call(
+    house, autojump_clock, repeatable, attempts, said
+):
+    """For a client whose daemon has forgotten it, as one without a journal does."""
+    async with (
+        house(repeatable=repeatable, durability="off", call_max_attempts=attempts) as daemon,
+        daemon.connect() as (client, _),
+    ):
+        await client.nap(seconds=1.0)
+        accepted = await client.hear_until(CallAccepted)
+
+    assert said == accepted.repeatable

@@ -6,6 +6,7 @@ from lives import FullDisk
 
 from exai_trio.tools.general.threads import TOOL as THREADS
 from exai_trio.tools.registry import BUILT_IN
+from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, CallTool
 
 REPORTS = {
@@ -78,3 +79,27 @@ async def test_a_report_that_could_be_written_down_is_kept(house, journal, autoj
         kept = await journal.session("win")
 
     assert ['"version"'] == [call.request for call in kept.calls if call.outcome]
+
+
+async def test_a_report_that_no_disk_has_is_accepted_with_its_answer(house, autojump_clock):
+    """The next daemon would not know it: a client that has heard of no acceptance sends it again."""
+    journal = FullDisk()
+    wait = {"call_id": handle_of("win", "r1"), "wait_s": 60}
+    ask = CallTool(request_id="f", name="result", arguments=wait)
+    async with house(journal) as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap("r1", seconds=30.0)
+        await client.hear_until(CallAccepted)
+        journal.full = True
+        await client.say(ask)
+        with trio.move_on_after(5):
+            await client.hear_until((CallAccepted, CallResult))
+        last = client.last_seq
+    journal.full = False
+    async with house(journal) as second, second.connect(session_id="win", last_seq=last) as (client, ack):  # fmt: skip
+        await client.say(ask)
+        accepted = await client.hear_until(CallAccepted)
+        heard = {(await client.hear_until(CallResult)).request_id for _ in range(2)}
+
+    assert (1, True) == (last, ack.resumed)
+    assert "f" == accepted.request_id
+    assert {"f", "r1"} == heard

@@ -16,7 +16,7 @@ from exai_trio.daemon.context import Shutdown
 from exai_trio.daemon.home_lock import own_home
 from exai_trio.daemon.takeover import sockets
 from exai_trio.providers.gateway import Gateway
-from exai_trio.storage.sqlite.errors import NotOurs
+from exai_trio.storage.sqlite.error_kinds import NotOurs
 from exai_trio.storage.sqlite.store import open_sqlite
 
 

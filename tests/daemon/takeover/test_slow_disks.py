@@ -144,6 +144,27 @@ async def test_an_outcome_that_was_heard_is_kept_until_the_journal_can_be_read(
             await change.new.sessions.restore()
             async with change.new.connect(session_id="win", last_seq=last) as (again, _):
                 heard = await outcomes(again, 100)
+            left = change.new.sessions.predecessor._calls
 
     assert [("CallResult", "r1"), ("CallResult", "r2")] == sorted(heard)
+    assert {} == left
     assert (2, 1) == (old.naps.started, change.new.naps.started)
+
+
+async def test_what_runs_here_under_a_handle_is_not_taken_up_from_the_journal(
+    house, autojump_clock
+):
+    """The journal could not be read at the start, and has by now what this daemon has detached itself."""
+    journal = LocksOnce(until=10.0)
+    async with house(journal) as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap("r1", seconds=NAP_S, handle_after_s=2.0)
+        handle = (await client.hear_until(CallResult)).outputs[0].metadata["handle"]
+        await trio.sleep(10)
+        await daemon.sessions.restore()
+        asked = {"call_id": handle, "wait_s": 60}
+        await client.say(CallTool(request_id="f", name="result", arguments=asked))
+        fetched = await client.hear_until(CallResult)
+
+    assert daemon.sessions.restored
+    assert "slept 40" == fetched.outputs[0].text
+    assert 1 == daemon.naps.started

@@ -255,11 +255,14 @@ async def test_a_cancel_reaches_the_daemon_in_which_the_call_runs(house, autojum
             last = client.last_seq
         async with changed(house, old, journal) as change:
             async with change.new.connect(session_id="win", last_seq=last) as (client, _):
+                begin = trio.current_time()
                 await client.say(Cancel(request_id="r1"))
                 outcome = await client.hear_until(CallFailed)
             await change.left.wait()
+            took = trio.current_time() - begin
 
     assert "CANCELLED" == outcome.error.code
+    assert took < 1
     assert (1, 0) == (old.naps.cancelled, change.new.naps.started)
 
 

@@ -29,7 +29,7 @@ async def check_given_back(life: Life, window: Window, disk: Disk, oracle: Oracl
 
 def _held(life: Life, window: Window) -> dict[str, object]:
     """Whatever is in a table, by its name."""
-    held = {"requests of the shim": window.bridge.waiting}
+    held = {"requests of the shim": len(window.relay.bridge.calls)}
     for name, session in life.sessions.table.items():
         box, rules = session.outbox, session.rules
         held[f"calls of {name}"] = session.calls.table

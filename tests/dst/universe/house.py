@@ -11,12 +11,13 @@ from exai_trio.daemon.backends import Backends, Models
 from exai_trio.daemon.drain import drain
 from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree
-from exai_trio.daemon.sessions.registry import Sessions
+from exai_trio.daemon.sessions.session_registry import Sessions
 from exai_trio.errors import StorageError
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
-from exai_trio.storage.sqlite.uploads import MemoryUploads
+from exai_trio.storage.sqlite.upload_registry import MemoryUploads
+from exai_trio.system.disk import fault_of
 from exai_trio.tools.base import Tool
 
 from .network import Network
@@ -87,15 +88,22 @@ class House:
                 life.ended.set()
 
     async def _serve(self, everything: trio.Nursery, task_status) -> None:
+        self.disk.boot()
         parts = build(self.config, self._backends(), port=8079)
         parts.budget.most, parts.budget.idle = 2**20, _IDLE_BYTES
         async with open_tree(parts, periods=self._periods()) as tree:
             await _restored(tree.sessions)
             everything.start_soon(tree.jobs.run)
+            everything.start_soon(self._tidy)
             self.life = Life(self.lives, parts, tree, everything.cancel_scope)
             self.network.listener = lambda end: tree.connections.start_soon(tree.server.serve, end)
             task_status.started()
             await trio.sleep_forever()
+
+    async def _tidy(self) -> None:
+        while True:
+            await trio.sleep(20.0)
+            await fault_of(self.disk.tidy)
 
     def crash(self) -> None:
         """The process is gone between two steps."""

@@ -8,9 +8,11 @@ import trio
 
 from exai_trio.daemon.calls import detached_calls, execution, session_calls
 from exai_trio.daemon.connections.connection import Connection
-from exai_trio.daemon.sessions.registry import Sessions
+from exai_trio.daemon.sessions.session_registry import Sessions
 from exai_trio.errors import StorageError
-from exai_trio.mcp.open_calls import Pending
+from exai_trio.mcp.calls.open_calls import OpenCalls
+from exai_trio.storage.append_log.journal import LoggedJournal
+from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.wire.session_rules import SessionRules
 
 
@@ -139,15 +141,40 @@ def request_left_behind() -> AbstractContextManager[None]:
     """The shim never forgets a request that its editor has withdrawn."""
 
     def made(original):
-        def withdraw(self, id_):
+        def leave(self, id_):
             call = original(self, id_)
             if call is not None:
-                self._asked[id_] = call
+                self._by_id[id_] = call
             return call
 
-        return withdraw
+        return leave
 
-    return _instead(Pending, "withdraw", made)
+    return _instead(OpenCalls, "leave", made)
+
+
+def segment_removed_before_it_is_folded() -> AbstractContextManager[None]:
+    """What stood in it is nowhere."""
+
+    def made(_original):
+        async def fold(self, last, _over, _events):
+            self._folded = max(last, self._folded)
+
+        return fold
+
+    return _instead(MemoryJournal, "fold", made)
+
+
+def record_that_is_not_written() -> AbstractContextManager[None]:
+    """The log takes what it has noted for written."""
+
+    def made(_original):
+        async def note(self, event):
+            index = self._index or await self.load()
+            index.note(event, (self.appender.segments.newest, 0))
+
+        return note
+
+    return _instead(LoggedJournal, "note", made)
 
 
 # Each with what the oracle then complains of.
@@ -160,4 +187,6 @@ MUTANTS = {
     reader_that_awaits_a_call: "a ping was not answered",
     task_left_behind: "tasks at the end",
     request_left_behind: "left at the end",
+    segment_removed_before_it_is_folded: "was accepted before it was on disk",
+    record_that_is_not_written: "was accepted before it was on disk",
 }

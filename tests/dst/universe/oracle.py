@@ -115,7 +115,9 @@ class Oracle:
             self.fail(
                 f"{key} was given up: no outcome came (accepted: {call.accepted}, runs: {call.runs})"
             )
-        if call.tool == "result":
+        if call.tool == "result" and handle and not call.outcome:
+            self.count("given up")  # the shim's own word: what it asked for was in no journal
+        elif call.tool == "result":
             self._fetched(key, call.mark, result, is_running=bool(handle))
         elif handle:
             self.note(f"handle {handle} for {key}")

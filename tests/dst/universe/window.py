@@ -1,4 +1,4 @@
-"""An editor's window in the simulation: the real link and bridge of a shim, and what its editor hears, watched."""
+"""An editor's window in the simulation: the real link and relay of a shim, and what its editor hears, watched."""
 
 import json
 import random
@@ -10,14 +10,17 @@ import msgspec
 import trio
 
 from exai_trio.config import Config
-from exai_trio.mcp.large_results import Shelf
+from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.mcp.params import Call
-from exai_trio.mcp.server import FrontDesk
+from exai_trio.mcp.server import Server
 from exai_trio.mcp.tool_list import listing_of
 from exai_trio.mcp.versions import Dialect
-from exai_trio.shim.bridge import Bridge
+from exai_trio.shim.calls.relay import Relay
+from exai_trio.shim.daemon_conversation import Conversation
 from exai_trio.shim.link import Link
-from exai_trio.shim.tool_list_cache import Catalogue
+from exai_trio.shim.received_frames import ReceivedFrames
+from exai_trio.shim.stdio_sink import StdioSink
+from exai_trio.shim.tool_list_cache import ToolListCache
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult
 
@@ -27,7 +30,7 @@ from .oracle import Oracle
 TICK_S = 5.0
 
 
-class WatchedBridge(Bridge):
+class WatchedRelay(Relay):
     """Tells the oracle what the daemon said of each call, after the link has dropped what it knows."""
 
     oracle: Oracle
@@ -36,8 +39,9 @@ class WatchedBridge(Bridge):
     def connected(self, *, resumed, **facts) -> None:
         """Some clients send again whatever has no outcome yet, accepted or not."""
         if self.draw.random() < 0.5:
-            for call in self._pending.calls():
-                call.accepted = False
+            for call in self.dispatch.accepted():
+                self.dispatch.note(call.key, "forgotten")
+                call.runs = 0
         super().connected(resumed=resumed, **facts)
 
     def deliver(self, message) -> None:
@@ -53,25 +57,44 @@ class WatchedBridge(Bridge):
         super().deliver(message)
 
 
-class WatchedLink(Link):
-    """Tells the oracle every number that comes over the wire."""
+class WatchedConversation(Conversation):
+    """Tells the oracle every outcome that comes over the wire a second time."""
+
+    oracle: Oracle
+
+    async def _hear(self, frame) -> None:
+        heard = json.loads(frame)
+        if heard["op"] == "call_tool_res" and heard.get("seq", 0) in range(
+            1, self.received.last + 1
+        ):
+            self.oracle.repeated(heard["request_id"])
+        await super()._hear(frame)
+
+
+class WatchedFrames(ReceivedFrames):
+    """Tells the oracle every number that was overtaken."""
 
     oracle: Oracle
     seen: set
 
-    async def _hear(self, frame) -> None:
-        heard = json.loads(frame)
-        if heard["op"] == "call_tool_res" and heard.get("seq", 0) in range(1, self._last_seq + 1):
-            self.oracle.repeated(heard["request_id"])
-        await super()._hear(frame)
-
-    def _is_new(self, seq: int) -> bool:
-        if self._last_seq == 0:
+    def note(self, seq: int) -> bool:
+        if self.last == 0:
             self.seen = set()
-        if seq <= self._last_seq and seq not in self.seen:
-            self.oracle.fail(f"frame {seq} of {self.session_id} was overtaken by {self._last_seq}")
+        if seq <= self.last and seq not in self.seen:
+            self.oracle.fail(f"frame {seq} was overtaken by {self.last}")
         self.seen.add(seq)
-        return super()._is_new(seq)
+        return super().note(seq)
+
+
+class WatchedLink(Link):
+    oracle: Oracle
+
+    def _conversation(self, ws) -> Conversation:
+        talk = WatchedConversation(
+            ws, self.config, self.relay, self.tool_list, self.received, self.wait_room
+        )
+        talk.oracle = self.oracle
+        return talk
 
 
 @attrs.define(eq=False)
@@ -84,7 +107,7 @@ class Window:
     draw: random.Random
     oracle: Oracle
     tools: list
-    bridge: WatchedBridge = attrs.field(init=False)
+    relay: WatchedRelay = attrs.field(init=False)
     link: WatchedLink = attrs.field(init=False)
     _lines: trio.testing.MemorySendStream = attrs.field(factory=trio.testing.MemorySendStream)
     _writer: LineWriter = attrs.field(init=False)
@@ -93,16 +116,22 @@ class Window:
 
     def __attrs_post_init__(self) -> None:
         self._writer = LineWriter(self._lines)
-        desk = FrontDesk(listing=listing_of(self.tools))
-        shelf = Shelf(Path("/nowhere"))
-        self.bridge = WatchedBridge(self._writer, shelf, name=self.name)
-        self.bridge.oracle, self.bridge.draw = self.oracle, self.draw
-        catalogue = Catalogue(self.config, desk, self._writer)
-        session = f"shim_{self.name}"
+        sink = StdioSink(self._writer)
+        server = Server(sink, listing_of(self.tools))
+        self.relay = WatchedRelay(sink, LargeResults(Path("/nowhere")), name=self.name)
+        self.relay.oracle, self.relay.draw = self.oracle, self.draw
+        received = WatchedFrames()
+        received.oracle, received.seen = self.oracle, set()
         self.link = WatchedLink(
-            self.config, self.bridge, catalogue, self.network.dial, session_id=session
+            self.config,
+            self.relay,
+            ToolListCache(self.config, server),
+            self.network.dial,
+            self._writer.wait_room,
+            session_id=f"shim_{self.name}",
+            received=received,
         )
-        self.link.oracle, self.link.seen = self.oracle, set()
+        self.link.oracle = self.oracle
 
     async def run(self) -> None:
         """Until cancelled: that is the shim's kill."""
@@ -115,7 +144,7 @@ class Window:
     async def _tick(self) -> None:
         while True:
             await trio.sleep(TICK_S)
-            self.bridge.expire(trio.current_time())
+            self.relay.bridge.expire(trio.current_time())
 
     async def _listen(self) -> None:
         while True:
@@ -148,9 +177,9 @@ class Window:
             token=self._asked,
             client=client,
         )
-        self.bridge.start(call, trio.current_time())
+        self.relay.bridge.start(call, trio.current_time())
         return self._asked
 
     def withdraw(self, id_: int) -> None:
         self.oracle.withdrawn(f"{self.name}:{id_}")
-        self.bridge.withdraw(id_)
+        self.relay.bridge.withdraw(id_)

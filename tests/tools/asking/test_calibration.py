@@ -14,7 +14,7 @@ from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.providers.dialects.generic import plain_dialect
 from exai_trio.providers.dialects.glm import glm_dialect
 from exai_trio.providers.dialects.kimi import kimi_dialect
-from exai_trio.providers.dialects.messages import encoded
+from exai_trio.providers.dialects.request_body import encoded
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.token_ratios import MOST, MemoryRatios, SqliteRatios
 from exai_trio.tools.asking.ask_model import TAKING_THINKING

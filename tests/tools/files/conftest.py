@@ -11,7 +11,7 @@ import pytest
 from exai_trio.config import Config
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.storage.memory.store import MemoryStore
-from exai_trio.storage.sqlite.uploads import MemoryUploads
+from exai_trio.storage.sqlite.upload_registry import MemoryUploads
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Services
 from exai_trio.tools.files.upload_locks import UploadDesk

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 
 from exai_trio.errors import ArgumentError, CallTimeoutError, ExaiError, InternalError
-from exai_trio.providers.dialects.messages import safe_id
+from exai_trio.providers.dialects.request_body import safe_id
 from exai_trio.tools.arguments import schema
 from exai_trio.tools.envelope import OUTPUT_SCHEMA
 from exai_trio.tools.files import kimi_chat_with_files

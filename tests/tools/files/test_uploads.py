@@ -8,7 +8,13 @@ import attrs
 import pytest
 import trio
 
-from exai_trio.errors import ArgumentError, ExaiError, NotFoundError, ServiceUnavailableError
+from exai_trio.errors import (
+    ArgumentError,
+    ExaiError,
+    NotFoundError,
+    ProviderNetworkError,
+    ServiceUnavailableError,
+)
 from exai_trio.tools.files import uploads
 
 pytestmark = pytest.mark.real
@@ -237,6 +243,46 @@ async def test_deleting_needs_an_id_that_exists(works, root):
     await works.call("kimi_manage_files", operation="delete", file_id=ours)
 
     assert ({ours}, set()) == (there, await held(works))
+
+
+class LosesAnswers:
+    """A provider whose first answer to a deletion is lost on its way."""
+
+    def __init__(self, provider):
+        self.provider = provider
+        self.asked = 0
+
+    def __getattr__(self, name):
+        return getattr(self.provider, name)
+
+    async def delete_file(self, file_id):
+        self.asked += 1
+        await self.provider.delete_file(file_id)
+        if self.asked == 1:
+            raise ProviderNetworkError("the connection broke")
+
+
+async def test_a_deletion_whose_answer_was_lost_is_done(works, root):
+    """It is asked for again, and the file is gone by then; the next call is told that there is none."""
+    (ours,) = await upload(works, root / "a.txt")
+    lane = works.services.gateway._lanes["kimi"]
+    lane.provider = provider = LosesAnswers(lane.provider)
+    done = await content(works, "kimi_manage_files", operation="delete", file_id=ours)
+    with pytest.raises(NotFoundError):
+        await works.call("kimi_manage_files", operation="delete", file_id=ours)
+
+    assert ([ours], 3) == (done["deleted"], provider.asked)
+    assert set() == await held(works)
+
+
+async def test_a_call_that_runs_again_finds_its_deletion_done(works, root):
+    """The daemon was killed after it."""
+    (ours,) = await upload(works, root / "a.txt")
+    await works.services.gateway.ask("kimi", lambda kimi: kimi.delete_file(ours), works.caller)
+    works.caller = attrs.evolve(works.caller, attempt=2)
+    done = await content(works, "kimi_manage_files", operation="delete", file_id=ours)
+
+    assert [ours] == done["deleted"]
 
 
 async def test_orphans_are_forgotten_and_the_unused_deleted(works, root):

@@ -6,7 +6,7 @@ import pytest
 
 from exai_trio.providers.dialects.glm import glm_dialect
 from exai_trio.providers.dialects.kimi import kimi_dialect
-from exai_trio.providers.dialects.messages import encoded, messages_json
+from exai_trio.providers.dialects.request_body import encoded, messages_json
 
 TURNS = 20
 

@@ -9,7 +9,7 @@ import pytest
 
 from exai_trio.providers.dialects.glm import glm_dialect
 from exai_trio.providers.dialects.kimi import kimi_dialect
-from exai_trio.providers.dialects.messages import encoded
+from exai_trio.providers.dialects.request_body import encoded
 
 pytestmark = pytest.mark.real
 

@@ -1,0 +1,1 @@
+"""`exai stop` and `exai restart`: the daemon of a home, ended and begun."""

@@ -1,0 +1,52 @@
+"""What the commands take that say what is there and how it does."""
+
+from exai_trio.commands.usage.building import Commands, command, count, place, text
+from exai_trio.commands.usage.parsing import Parser
+
+
+def tools(commands: Commands) -> None:
+    parser = command(commands, "tools", "list the tools")
+    parser.examples = ("exai tools", "exai tools --all")
+    parser.add_argument("--all", action="store_true", help="hidden and disabled ones too")
+    _asking(parser)
+
+
+def models(commands: Commands) -> None:
+    parser = command(commands, "models", "list the models that can be asked now")
+    parser.examples = ("exai models", "exai models glm-4.6")
+    parser.add_argument("model", type=text, metavar="MODEL", nargs="?", help="this one in detail")
+    _asking(parser)
+
+
+def status(commands: Commands) -> None:
+    parser = command(commands, "status", "say how the daemon does")
+    parser.examples = ("exai status", "exai status --all")
+    parser.add_argument("--all", action="store_true", help="everything that the daemon reports")
+    _asking(parser)
+
+
+def doctor(commands: Commands) -> None:
+    parser = command(commands, "doctor", "say what is wrong, and how to mend it")
+    parser.examples = ("exai doctor", "exai doctor --online")
+    parser.add_argument(
+        "--online", action="store_true", help="ask each provider too whether it takes our key"
+    )
+    _asking(parser)
+
+
+def logs(commands: Commands) -> None:
+    parser = command(commands, "logs", "print the newest lines of the logs")
+    parser.examples = ("exai logs", "exai logs -f", "exai logs 3f2a9c01")
+    parser.add_argument(
+        "id", type=text, metavar="ID", nargs="?", help="only lines about this; errors name one"
+    )
+    parser.add_argument("-f", "--follow", action="store_true", help="go on with what comes")
+    parser.add_argument(
+        "-n", "--lines", type=count, default=30, metavar="N", help="30 if not given"
+    )
+    parser.add_argument("--home", metavar="DIR", help="where state, logs and files are")
+
+
+def _asking(parser: Parser) -> None:
+    place(parser)
+    parser.add_argument("--json", action="store_true", help="print JSON")

@@ -1,0 +1,190 @@
+"""The journal as a log of events before a database: noted in one write, folded behind it, read in the database alone.
+
+Whoever asks for what is in the log has it folded first. What is over by the time of folding is left out (`index`). The log of
+an earlier life is read when the database says what of it is folded already; until then nothing is noted.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from functools import partial
+from typing import Final
+
+import attrs
+import msgspec
+import trio
+
+from exai_trio import structs
+from exai_trio.errors import StorageError
+from exai_trio.storage.event_journal import Backing, EventJournal, Place
+from exai_trio.storage.journal import KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.journal_events import (
+    Accepted,
+    AnyEvent,
+    Finished,
+    HandedOver,
+    decode,
+    encode,
+)
+from exai_trio.storage.sqlite.error_kinds import NotKept, Unreadable
+
+from .appender import Appender, Thread
+from .index import Index
+from .segments import Segments
+
+log = logging.getLogger("exai.storage")
+
+# A segment is sealed when it is so long, in bytes, and folded two looks later: by then most of its calls are acknowledged.
+SEALED_AT: Final = 4 * 2**20
+# Over so many bytes, which a successor reads in a second, no new call is taken: the database does not keep up.
+LONGEST_LOG: Final = 256 * 2**20
+
+
+@structs.define(eq=False)
+class LoggedJournal(EventJournal):
+    """A Journal over an open log; unusable after the log's block."""
+
+    backing: Backing
+    appender: Appender
+    _thread: Thread
+    sealed_at: int = SEALED_AT
+    _index: Index | None = None
+    _sealed: tuple[int, int] = (0, 0)  # what was sealed two looks ago, and at the last one
+    _retired: bool = False
+    _one: trio.Lock = attrs.field(factory=trio.Lock)  # reads the log, or folds it
+
+    async def accept(self, call: KeptCall) -> None:
+        self.appender.ballast.check_unspent()
+        if self.appender.segments.length > LONGEST_LOG:
+            raise StorageError(
+                "The disk does not keep up with the log of calls; try again.",
+                # audit: duration, because it is a hint to the client, who decides
+                retry_after_s=10.0,
+            )
+        await self.note(Accepted(call))
+
+    async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
+        await self._check_kept(session, request)
+        await self.note(Finished(session, request, outcome))
+
+    async def hand_over(
+        self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
+    ) -> None:
+        await self._check_kept(session, request)
+        await self.note(HandedOver(session, request, outcome, to))
+
+    async def _check_kept(self, session: str, request: str) -> None:
+        """Raises NotKept if there is no such call, neither in the log nor in the database."""
+        index = self._index or await self.load()
+        in_log = index.knows(session, request)
+        if not in_log and not await self.backing.has(session, request):
+            raise NotKept("The journal does not know this call.")
+
+    async def note(self, event: AnyEvent) -> None:
+        if self._retired:
+            await self.fold()
+            await self.backing.note(event)
+            return
+        index = self._index or await self.load()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        body = encode(event)
+        place = self.appender.append_at_once(body) if self._thread.is_idle else None
+        if place is not None:
+            index.note(event, place)
+        else:
+            await self._thread.write(
+                lambda segments: segments.append(body),
+                done=partial(index.note, event),
+            )
+
+    async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
+        await self.fold()
+        return await self.backing.names(principal)
+
+    async def unfinished(self) -> tuple[str, ...]:
+        await self.fold()
+        return await self.backing.unfinished()
+
+    async def session(self, session: str) -> KeptSession | None:
+        index = self._index or await self.load()
+        if index.mentions(session):
+            await self.fold()
+        return await self.backing.session(session)
+
+    async def sweep_calls(self, now: float | None, unnumbered_s: float) -> int:
+        return await self.fold() + await self.backing.sweep_calls(now, unnumbered_s)
+
+    async def load(self) -> Index:
+        """Read the log of an earlier life, once. Raises StorageError."""
+        async with self._one:
+            if self._index is None:
+                folded = await self.backing.folded()
+                self._index = await self._thread.write(partial(_read, folded=folded))
+            return self._index
+
+    async def fold(self) -> int:
+        """Have all that was noted in the database. Returns how many calls were over, and are nowhere any more. Raises StorageError;
+        cancelling loses nothing."""
+        await self.load()
+        async with self._one:
+            last = await self._thread.write(Segments.roll)
+            return await self._fold_through(last)
+
+    async def tidy(self) -> None:
+        """To be called each second: seal a long segment, fold those that were sealed two calls ago. Raises StorageError.
+        Cancelling loses nothing; what is not folded yet is at the next call."""
+        await self.load()
+        async with self._one:
+            due, last = self._sealed
+            active = self.appender.segments.active
+            newest = await self._thread.write(Segments.roll) if active and active.end > self.sealed_at else last  # fmt: skip
+            self._sealed = last, newest
+            await self._fold_through(due)
+
+    async def _fold_through(self, last: int) -> int:
+        index, segments = self._index or Index(), self.appender.segments
+        if not any(number <= last for number in segments.sealed):
+            return 0
+        places, over = index.due(last), len(index.over)
+        events = partial(_events, segments, places)
+        await self.backing.fold(last, index.over[:over], events)
+        index.forget(last, over)
+        await self._thread.write(lambda segments: segments.remove(last))
+        return over
+
+    async def recover(self) -> None:
+        """See whether a log that could not be written can be, and is still there; what stood in a removed one is saved. Raises
+        StorageError."""
+        active = self.appender.segments.active
+        removed = active is not None and not active.file.is_there()
+        if self._index is None or removed or self.appender.fault is not None:
+            await self.load()
+            await self._thread.write(Segments.writable)
+        if removed:
+            await self.fold()
+
+    async def retire(self) -> None:
+        """Another daemon is about to take over the log: all is in the database, and what is noted from now on is written there.
+        Raises StorageError; then it is so with the next event."""
+        self._retired = True
+        await self.fold()
+
+
+def _read(segments: Segments, folded: int) -> Index:
+    segments.find(folded)
+    index = Index()
+    for place, body in segments.records():
+        try:
+            index.note(decode(body), place)
+        except msgspec.MsgspecError:
+            log.exception("record of the call log not understood", extra={"segment": place[0]})
+    segments.writable()
+    return index
+
+
+def _events(segments: Segments, places: Sequence[Place]) -> Iterable[tuple[Place, AnyEvent]]:
+    """A record that the disk gives back broken costs its call only."""
+    for place in places:
+        try:
+            yield place, decode(segments.body(place))
+        except (Unreadable, msgspec.MsgspecError):
+            log.exception("record of the call log lost", extra={"segment": place[0]})

@@ -1,0 +1,100 @@
+"""Rows of the journal's tables: what a call and its outcome are in columns.
+
+A call and its outcome are one insert each: a large request is written once. What is long is compressed, in the writer's
+thread: the disk has each byte twice, in SQLite's log and in the file.
+"""
+
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from exai_trio.storage.journal import KeptCall, KeptOutcome
+from exai_trio.storage.sqlite.error_kinds import Unreadable
+
+if TYPE_CHECKING:  # one module loads sqlite3
+    from sqlite3 import Connection
+
+_BRIEF: Final = 64 * 1024  # characters; what is longer is compressed
+_QUICKLY: Final = 1  # the level of compression: text shrinks to a third or less
+
+
+def insert_call(connection: "Connection", call: KeptCall) -> None:
+    """In the place of one of its id, whose outcome goes with it: the foreign key cascades."""
+    connection.execute(
+        "INSERT OR REPLACE INTO journal_calls"
+        " (session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        (*_row(call), *_packed(call.frame)),
+    )
+
+
+def insert_outcome(
+    connection: "Connection", session: str, request: str, outcome: KeptOutcome
+) -> None:
+    """The first one counts."""
+    connection.execute(
+        "INSERT INTO journal_outcomes (session, request, seq, at, frame, packed) VALUES (?, ?, ?, ?, ?, ?)"
+        " ON CONFLICT DO NOTHING",
+        (session, request, outcome.seq, outcome.at, *_packed(outcome.frame)),
+    )
+
+
+def _row(call: KeptCall) -> tuple[Any, ...]:
+    return (
+        call.session,
+        call.request,
+        call.principal,
+        int(call.resumable),
+        call.seq,
+        msgspec.json.encode(call.roots).decode(),
+        call.timeout,
+        call.at,
+        call.attempts,
+        int(call.lasting),
+    )
+
+
+def _packed(frame: str) -> tuple[str, bytes | None]:
+    """The columns `frame` and `packed`."""
+    return (frame, None) if len(frame) <= _BRIEF else ("", zlib.compress(frame.encode(), _QUICKLY))
+
+
+def _unpacked(frame: bytes, packed: bytes | None) -> str:
+    return (frame if packed is None else zlib.decompress(packed)).decode()
+
+
+def call_in(session: str, row: tuple[Any, ...]) -> KeptCall:
+    """Text comes as bytes: sqlite3 would quote what it cannot decode. Raises Unreadable."""
+    try:
+        return _decoded(session, row)
+    except (
+        zlib.error,
+        UnicodeDecodeError,
+        msgspec.DecodeError,
+        AttributeError,
+        TypeError,
+    ) as fault:
+        raise Unreadable(f"A call in the journal cannot be decoded: {fault}") from fault
+
+
+def _decoded(session: str, row: tuple[Any, ...]) -> KeptCall:
+    request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed = row[:11]  # fmt: skip
+    return KeptCall(
+        session=session,
+        request=request.decode(),
+        principal=principal.decode(),
+        resumable=bool(resumable),
+        seq=seq,
+        frame=_unpacked(frame, packed),
+        roots=msgspec.json.decode(roots, type=tuple[str, ...]),
+        timeout=timeout,
+        at=at,
+        attempts=attempts,
+        lasting=bool(lasting),
+        outcome=_outcome(*row[11:]),
+    )
+
+
+def _outcome(seq: int | None, at: float, frame: bytes, packed: bytes | None) -> KeptOutcome | None:
+    return None if seq is None else KeptOutcome(seq=seq, at=at, frame=_unpacked(frame, packed))

@@ -1,0 +1,78 @@
+"""Answers that no message to their client holds."""
+
+import pytest
+
+from exai_trio.daemon.calls.large_outcomes import FRAME_BYTES, is_too_large
+from exai_trio.wire.codec import encode
+from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallFailed, CallResult, CallTool, Output
+
+MOST = 100_000
+QUOTES = (
+    '"' * 40_000
+)  # two bytes each in the request, four in the answer, which is JSON within JSON
+CLIENTS = {"setting": ({"ws_max_bytes": MOST}, {}), "hello": ({}, {"max_frame_bytes": MOST})}
+
+
+def echo(text, request_id="r"):
+    return CallTool(request_id=request_id, name="test_echo", arguments={"prompt": text})
+
+
+@pytest.mark.parametrize("limited_by", CLIENTS)
+async def test_an_answer_that_no_frame_holds_is_kept_in_a_file(house, tmp_path, limited_by):
+    """Its client is told where it is, and that the call has run; the connection lives, and the next answer comes."""
+    settings, hello = CLIENTS[limited_by]
+    async with house(home=tmp_path, **settings) as daemon, daemon.connect(**hello) as (client, _):
+        await client.say(echo(QUOTES))
+        failed = await client.hear_until(CallFailed)
+        await client.say(echo("short", "next"))
+        result = await client.hear_until(CallResult)
+    (kept,) = (tmp_path / "files").iterdir()
+
+    assert ("r", "OVER_CAPACITY", False) == (
+        failed.request_id,
+        failed.error.code,
+        failed.error.retryable,
+    )
+    assert (ANSWER_TOO_LARGE, str(kept)) == (
+        failed.error.details["reason"],
+        failed.error.details["path"],
+    )
+    assert str(kept) in failed.error.message
+    assert kept.read_text().count('\\"') >= len(QUOTES)
+    assert 0o600 == kept.stat().st_mode & 0o777
+    assert "next" == result.request_id
+
+
+@pytest.mark.parametrize("text", ["x" * MOST, "é" * MOST, "\x00" * MOST, "😀" * MOST])
+def test_the_last_byte_counts(text):
+    """Whatever the characters are."""
+    outcome = CallResult(request_id="r", outputs=[Output(text=text)])
+    size = len(encode(outcome).encode())
+
+    assert not is_too_large(outcome, size + FRAME_BYTES)
+    assert is_too_large(outcome, size + FRAME_BYTES - 1)
+
+
+async def test_an_answer_that_cannot_be_kept_is_told_too(house, tmp_path):
+    """The call ends, and says why its answer is nowhere."""
+    (tmp_path / "files").write_text("in the way")
+    async with (
+        house(home=tmp_path, ws_max_bytes=MOST) as daemon,
+        daemon.connect() as (client, _),
+    ):
+        await client.say(echo(QUOTES))
+        failed = await client.hear_until(CallFailed)
+
+    assert "could not be kept" in failed.error.message
+
+
+async def test_a_client_of_protocol_1_is_told_every_text_twice(house, tmp_path):
+    """So half as much fits into its frames."""
+    async with (
+        house(home=tmp_path, ws_max_bytes=MOST) as daemon,
+        daemon.connect(protocol=1) as (client, _),
+    ):
+        await client.say(echo("x" * (MOST * 6 // 10)))
+        failed = await client.hear_until(CallFailed)
+
+    assert "OVER_CAPACITY" == failed.error.code
