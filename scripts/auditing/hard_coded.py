@@ -9,7 +9,7 @@ HOMES = re.compile(r"(^|/)(settings/|config\.py$|catalogue\.py$)")
 CONSTANT = re.compile(r"_?[A-Z][A-Z0-9_]*")
 PORT = re.compile(r"(^|_)ports?$", re.IGNORECASE)
 DURATION = re.compile(
-    r"(^|_)(time_?outs?|deadline|delays?|interval|grace|ttl|expir\w*|duration|seconds|secs|sec|wait|backoff|period|keepalive"
+    r"(^|_)(time_?outs?|deadline|delays?|interval|grace|ttl|expir\w*|duration|hours|minutes|seconds|secs|sec|wait|backoff|period|keepalive"
     r"|heartbeat|sleep|max_age|s|ms)$|^(timeout|delay|interval|wait|grace|ttl)_",
     re.IGNORECASE,
 )
@@ -23,15 +23,31 @@ WAITS = {
     "move_on_after",
     "fail_after",
     "wait_for",
+    "join",
     "settimeout",
+    "Timeout",
+    "wait",
     "setdefaulttimeout",
     "alarm",
+}
+LEAST_PORT = 20  # what is less is a backlog, or a count
+CLOCKS = {"current_time", "monotonic", "perf_counter", "time"}
+PEERS = {
+    "serve_tcp",
+    "open_tcp_stream",
+    "open_tcp_listeners",
+    "listen",
+    "connect",
+    "start_server",
+    "open_connection",
 }
 HOLDS = {
     "CapacityLimiter",
     "Semaphore",
     "BoundedSemaphore",
     "open_memory_channel",
+    "receive_some",
+    "recv",
     "Queue",
     "LifoQueue",
     "ThreadPoolExecutor",
@@ -44,11 +60,11 @@ HOST = re.compile(
     r"(\d{1,3}\.){3}\d{1,3}(:\d+)?|::1?|(localhost|([\w-]+\.)+(com|org|net|io|ai|cn|dev|co|app|cloud|internal|local|example))(:\d+)?"
 )
 PATH = re.compile(
-    r"/(etc|var|tmp|usr|home|opt|root|mnt|srv|data|proc|sys|run)(/\S*)?|~/\S*|[A-Z]:[\\/]\S*"
+    r"/(etc|var|tmp|usr|home|opt|root|mnt|srv|data|proc|sys|run|bin|app|Users|Library)(/\S*)?|~/\S*|[A-Z]:[\\/]\S*"
 )
 MODEL = re.compile(
     r"(\w+/)?(glm|kimi|gpt|chatgpt|claude|gemini|gemma|moonshot|deepseek|qwen\d?|llama|mistral|mixtral|grok|codestral|command|phi"
-    r"|text-embedding|o[134])[-:.]?[\w.:-]*\d[\w.:-]*",
+    r"|text-embedding|o[134])([-:.]?[\w.:-]*\d[\w.:-]*|-latest)",
     re.IGNORECASE,
 )
 VERSION = re.compile(r"\d+(\.\d+){3}")
@@ -69,6 +85,8 @@ def find(source):
             yield from _assigned(source, node)
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             yield from _defaults(node.args)
+        elif isinstance(node, ast.BinOp):
+            yield from _from_now(node)
         elif isinstance(node, ast.Tuple):
             yield from _unless_named(source, node, _address(node))
         elif isinstance(node, ast.Dict):
@@ -168,6 +186,9 @@ def _call(call):
         )
     elif called in {"getattr", "get", "pop", "setdefault"}:
         yield from _with_default(call)
+    for port in map(number, call.args if called in PEERS else ()):
+        if port and port >= LEAST_PORT:
+            yield call.lineno, "port", f"{called}: the port {port} belongs into settings"
     for word in call.keywords:
         if word.arg and (rule := _named_number(word.arg, word.value)):
             yield (
@@ -175,6 +196,13 @@ def _call(call):
                 rule,
                 f"{ast.unparse(word)} belongs into settings or a constant",
             )
+
+
+def _from_now(node):
+    """`trio.current_time() + 5`."""
+    asked = isinstance(node.left, ast.Call) and last_name(node.left) in CLOCKS
+    if asked and number(node.right) and isinstance(node.op, ast.Add):
+        yield node.lineno, "duration", f"{ast.unparse(node)}: the duration belongs into settings"
 
 
 def _with_default(call):

@@ -99,7 +99,8 @@ def _goes_on(source, attempt, handler):
             ends_after = not any(isinstance(last, ast.Continue) for last in handler.body) and (
                 above.body[-1] is not attempt and leaves_loop(above.body[-1])
             )
-            return stays and not ends_after and all(map(is_quiet, handler.body))
+            silent = isinstance(above, ast.While) or all(map(is_quiet, handler.body))
+            return stays and not ends_after and silent
     return False
 
 

@@ -87,12 +87,17 @@ def _says(name, value):
         return _is_good(value)
     if name in CODES:
         return plain == 200 or (plain == 0 and plain is not False)
-    return (name in YES and plain is True) or (name in NO and plain is False)
+    return (name in YES and plain is True) or (
+        name in NO and plain is False and isinstance(value, ast.Constant)
+    )
 
 
 def _inside(node):
     if isinstance(node, ast.Dict):
         pairs = zip(node.keys, node.values, strict=True)
         return next((ast.unparse(k) for k, v in pairs if k is not None and _pair(k, v)), "")
+    answers = last_name(node.func).lower().endswith(("response", "reply", "answer"))
+    if answers and any(getattr(given, "value", 0) == 200 for given in node.args):
+        return ast.unparse(node)
     words = (word for word in node.keywords if word.arg)
     return next((ast.unparse(w) for w in words if _says(w.arg.lower(), w.value)), "")
