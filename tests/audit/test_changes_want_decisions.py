@@ -132,3 +132,11 @@ def test_a_file_that_cannot_be_read_is_one_line_and_exit_two(repository):
     code, said = _adr(repository, "changes")
     assert (2, 1) == (code, said.count("\n"))
     assert "config.py" in said
+
+
+def test_a_file_that_is_new_wants_a_decision_before_it_is_added(repository):
+    (repository / "docs" / "boundaries.toml").unlink()
+    _commit(repository, "gone")
+    _adr(repository, "baseline")
+    _write(repository, "docs/boundaries.toml", FILES["docs/boundaries.toml"])
+    assert _adr(repository, "changes")[0] == 1

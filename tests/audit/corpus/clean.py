@@ -48,6 +48,15 @@ async def cleaned(work, tidy):
         raise
 
 
+async def after_cancelled(work):
+    try:
+        await work()
+    except trio.Cancelled:
+        raise
+    except BaseException:
+        log.exception("work failed")
+
+
 async def both(work, debug):
     try:
         await work()
