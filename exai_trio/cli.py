@@ -243,7 +243,7 @@ def _mention_unread(started: Started) -> None:
     try:
         with _LIES_THERE.open(encoding="utf-8") as file:
             ours = sets_ours(file.read(_MOST_LOOKED_AT))
-    except (OSError, ValueError):
+    except (OSError, ValueError):  # audit: empty-handler, because it is only a hint
         return
     if ours:
         where = _LIES_THERE.absolute()

@@ -98,6 +98,7 @@ class Config:
     disabled_tools: frozenset[str] = frozenset()
     conversation_timeout_hours: float = 24.0
     max_conversation_turns: int = 20
+    # audit: unread-setting, because there is one so far, and naming it is checked
     storage_backend: Literal["sqlite"] = "sqlite"
     durability: Durability = "process"
     call_max_attempts: int = 2
@@ -170,5 +171,5 @@ def is_loopback(host: str) -> bool:
 
     try:
         return ip_address(host).is_loopback
-    except ValueError:
+    except ValueError:  # audit: empty-handler, because a name is no address
         return False

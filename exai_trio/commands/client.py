@@ -92,6 +92,7 @@ class Client:
             try:
                 await self.send(Ack(seq=self._seen))
             except PeerGone:
+                # audit: empty-handler, because a daemon that is gone has forgotten anyway
                 return
 
 
@@ -150,6 +151,7 @@ async def _while_it_answers(socket: WebSocket, config: Config) -> AsyncGenerator
 async def _watch_answers(socket: WebSocket, config: Config, body: trio.CancelScope) -> None:
     """Cancel the body when a ping is not answered. Of a connection that ends, the body hears itself."""
     with suppress(PeerGone):
+        # audit: suppress, because the body hears itself of a connection that ends
         answers = True
         while answers:
             await trio.sleep(config.ws_ping_interval)

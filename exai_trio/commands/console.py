@@ -101,6 +101,7 @@ class Console:
             self.err.write(text)
             self.err.flush()
         except (OSError, ValueError):
+            # audit: empty-handler, because stderr is closed and there is nowhere else to say it
             return
 
 
@@ -112,6 +113,7 @@ def _columns_of(told: str) -> Callable[[], int]:
             try:
                 found = os.get_terminal_size(stream.fileno()).columns
             except (AttributeError, OSError, ValueError):  # AttributeError: closed
+                # audit: silent-loop, because the next stream is asked
                 continue
             return max(found or _USUAL_COLUMNS, _FEWEST_COLUMNS)
         is_number = told.isascii() and told.isdigit() and len(told) < 5  # noqa: PLR2004  # digits

@@ -111,6 +111,7 @@ def _simulate(commands: Commands) -> None:
     command = _command(commands, "simulate", "stand in for the GLM and Kimi services")
     command.examples = ("exai simulate --port 9090",)
     # Not the settings of the same name: these are the simulator's own.
+    # audit: host, because the simulator is for this machine
     command.add_argument("--host", dest="simulator_host", type=_host, default="127.0.0.1")
     command.add_argument(
         "--port", dest="simulator_port", type=_port, default=0, help="0: any free port"

@@ -75,10 +75,12 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         backends = await stack.enter_async_context(open_backends(config, models))
         parts = build(config, backends, port=_port(listeners), home=home)
         with suppress(OSError):  # a job tries again
+            # audit: suppress, because a job tries again and says so
             home.note_pid()
         stack.enter_context(watching(Watchdog()))
         await run(parts, Opened(listeners, reread, predecessor, home.let_go), task_status)
         with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError):  # a job has said so
+            # audit: suppress, because a job has said so
             await parts.files.flush_call_log()
         log.info("stopped")
 
@@ -106,6 +108,7 @@ def _enter_home(config: Config, stack: AsyncExitStack) -> HomeLock:
     """The home, and the daemon's log in it, until `stack` ends; what taking the home has shown is said first."""
     home = stack.enter_context(own_home(config))
     with suppress(OSError):  # a job tries again
+        # audit: suppress, because a job tries again and says so
         home.keep_token()
     stack.enter_context(open_logs(config, "ws_daemon"))
     if home.tightened:

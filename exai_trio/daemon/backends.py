@@ -124,5 +124,6 @@ async def _known_at(store: SqliteStore) -> float | None:
         return -math.inf
     if known_at is not None:
         with suppress(StorageError):
+            # audit: suppress, because a store that cannot be read knows no time
             await store.note_time(known_at)
     return known_at

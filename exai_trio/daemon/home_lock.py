@@ -57,7 +57,7 @@ class HomeLock:
             _hold(lock, self.config)
             otherwise.pop_all()
         self._lock, self.fault = lock, None
-        with suppress(OSError):
+        with suppress(OSError):  # audit: suppress, because a job tries again and says so
             self.tightened = tighten(self.config.state)
 
     def note_pid(self) -> None:
@@ -90,6 +90,7 @@ class HomeLock:
     def leave(self) -> None:
         if self._noted:
             with suppress(OSError):
+                # audit: suppress, because a file that is left names a process that has ended
                 if self._pid_file.read_bytes() == _pid_line():  # not a successor's
                     self._pid_file.unlink()
         if self._lock is not None:
@@ -121,6 +122,7 @@ def _is_free(config: Config) -> bool:
         with own_home(config):
             return True
     except ServiceUnavailableError:
+        # audit: empty-handler, because that another daemon holds it is the answer
         return False
 
 

@@ -32,7 +32,7 @@ async def simulator() -> AsyncGenerator[str]:
 async def _run(  # noqa: ASYNC128 - hands task_status on
     task_status: trio.TaskStatus[trio.Process],
 ) -> None:
-    await trio.run_process(
+    await trio.run_process(  # audit: lost-outcome, because its end is what the caller waits for
         _COMMAND,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

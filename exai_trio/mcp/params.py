@@ -161,7 +161,7 @@ def _object_of(arguments: bytes) -> msgspec.Raw:
 def _is_json(text: bytes) -> bool:
     try:
         _any.decode(text)
-    except _FAULTS:
+    except _FAULTS:  # audit: empty-handler, because that it is no JSON is the answer
         return False
     return True
 
@@ -198,6 +198,7 @@ def _thread(meta: dict[str, Any]) -> str | None:
         try:
             turn = msgspec.json.decode(turn)
         except _FAULTS:
+            # audit: empty-handler, because metadata of another kind name no conversation
             return None
     named = cast("dict[str, object]", turn) if isinstance(turn, dict) else {}
     for name in ("thread_id", "threadId", "thread", "session_id", "sessionId", "session"):
@@ -227,7 +228,7 @@ def paths_of(result: msgspec.Raw) -> list[str] | None:
     name that are not UTF-8 are lone surrogates, as Python has them everywhere."""
     try:
         found = _roots.decode(result)
-    except _FAULTS:
+    except _FAULTS:  # audit: empty-handler, because None is the answer: no list of roots
         return None
     paths = [_path(root.get("uri")) for root in found.roots]
     return [path for path in paths if path]
@@ -238,7 +239,8 @@ def _path(uri: object) -> str:
         return ""
     try:
         parts = urlsplit(uri)
-    except ValueError:
+    except ValueError:  # audit: empty-handler, because what is no address is no path
         return ""
+    # audit: host, because a file URL names this machine so
     local = parts.scheme == "file" and parts.netloc in {"", "localhost"}
     return unquote(parts.path, errors="surrogateescape") if local else ""

@@ -17,7 +17,7 @@ _tools = msgspec.json.Decoder(list[dict[str, Any]])
 Entry = dict[str, Any]
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=2)  # audit: limit, because there is one for each of two lists
 def _prompts(tools: bytes) -> dict[str, Entry]:
     return {tool["name"]: _prompt(tool) for tool in _tools.decode(tools)}
 

@@ -236,6 +236,7 @@ class Server:
         try:
             id_ = as_id(read(notification.params).request_id)
         except BadParams:
+            # audit: empty-handler, because a notification has no answer, and this one names no call
             return []
         if id_ is None:
             return []

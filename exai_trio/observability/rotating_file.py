@@ -60,7 +60,7 @@ class RotatedFile(logging.Handler):
     def _moved(self, descriptor: int) -> bool:
         try:
             there = self._path.stat()
-        except FileNotFoundError:
+        except FileNotFoundError:  # audit: fault-as-success, because a file that is gone has moved
             return True
         return not os.path.samestat(there, os.fstat(descriptor))
 

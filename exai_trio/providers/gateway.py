@@ -205,7 +205,7 @@ class Gateway:
     async def load(self) -> None:
         """The import and the clients alone. What is wrong with a provider is said by `warm_up`, and by calls."""
         for service in self._services.values():
-            with suppress(ProviderError):
+            with suppress(ProviderError):  # audit: suppress, because `warm_up` and calls say it
                 await service.wait_ready()
 
     async def look_again(self) -> None:

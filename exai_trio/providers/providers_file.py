@@ -44,7 +44,7 @@ class _Provider:
     name: str
     base_url: str = ""
     key_variable: str = ""
-    max_inflight: int = 4
+    max_inflight: int = 4  # the default of a field of the providers file
     first_byte_s: float | None = None
     stream_s: float | None = None
     model: tuple[dict[str, Any], ...] = ()

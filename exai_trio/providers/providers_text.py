@@ -100,6 +100,7 @@ def _name_in(part: list[str]) -> str:
     try:
         (entry,) = entries_of("".join(part))
     except (ArgumentError, ValueError):
+        # audit: empty-handler, because an entry that cannot be read has no name
         return ""
     return str(entry.get("name"))
 

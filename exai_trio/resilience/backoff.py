@@ -12,8 +12,8 @@ class Backoff:
     """Exponential with full jitter; all durations in seconds."""
 
     attempts: int = ATTEMPTS
-    first_s: float = 0.5
-    longest_s: float = 20.0
+    first_s: float = 0.5  # what callers get who say nothing else
+    longest_s: float = 20.0  # what callers get who say nothing else
 
     def ceiling_s(self, failures: int) -> float:
         """The longest wait after so many failures (at least one)."""

@@ -19,6 +19,7 @@ class DaemonLimits:
     window: int = UNLIMITED
     longest_call_s: float = 0.0
     progress_s: float = 0.0
+    # replaced by the settings where a shim is built
     simple_call_s: float = 60.0
     workflow_call_s: float = 300.0
 

@@ -29,6 +29,7 @@ from .server.side_endpoints import (
 )
 from .state import SimulatorState, Visit
 
+# the simulator is for this machine
 DEFAULT_HOST = "127.0.0.1"
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 

@@ -31,6 +31,7 @@ def a_number(value: object) -> float | None:
     try:
         number = float(value)
     except OverflowError:
+        # audit: empty-handler, because None is the answer: no number that a float holds
         return None
     return number if math.isfinite(number) else None
 

@@ -124,7 +124,7 @@ class GroupCommit:
 
     def _at_hand(self, most: int) -> list[Write]:
         found: list[Write] = []
-        with suppress(Empty):
+        with suppress(Empty):  # audit: suppress, because an empty queue is the end of a batch
             while len(found) < most:
                 write = self._waiting.get_nowait()
                 if write is None:  # seen again as the first of the next batch

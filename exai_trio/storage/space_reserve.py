@@ -27,6 +27,7 @@ class SpaceReserve:
         if self.spent:
             raise DiskFull(
                 "The disk is full; what room is left is for the outcomes of the calls that run.",
+                # audit: duration, because it is a hint to the client, who decides
                 retry_after_s=10.0,
             )
 
@@ -34,7 +35,7 @@ class SpaceReserve:
         """Give the room back. False if it was given back already."""
         try:
             self.path.unlink()
-        except OSError:
+        except OSError:  # audit: empty-handler, because False is the answer: given back already
             return False
         finally:
             self.spent = True

@@ -20,6 +20,7 @@ def raise_limit() -> None:
     obeyed."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with suppress(OSError, ValueError):
+        # audit: suppress, because a system that does not allow it goes on with fewer
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 

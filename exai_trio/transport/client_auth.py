@@ -59,6 +59,7 @@ def _home_says_so(config: Config) -> bool:
         )
         os.kill(facts.pid, 0)
     except (OSError, OverflowError, msgspec.DecodeError):
+        # audit: empty-handler, because False is the answer: not shown to be ours
         return False
     return facts.pid > 0 and facts.port == config.ws_port
 

@@ -88,7 +88,7 @@ class Http11Server(TCPServer):
                 self.protocol = cast("Any", self._http)
                 await cast("Any", self.idle_task).restart(self._task_group, self._idle_timeout)
                 await self._read_data()
-        except OSError:
+        except OSError:  # audit: empty-handler, because a peer that is gone ends the connection
             pass
         finally:
             await self._close()  # noqa: ASYNC102 - a shutdown and a close, which wait for nobody
@@ -122,5 +122,6 @@ class Http11Server(TCPServer):
             try:
                 return await self.stream.receive_some(MAX_RECV)
             except (trio.ClosedResourceError, trio.BrokenResourceError):
+                # audit: empty-handler, because nothing received is the end of the connection
                 pass
         return b""

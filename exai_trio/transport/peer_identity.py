@@ -14,6 +14,7 @@ import trio
 
 from exai_trio import structs
 
+# The kernel's own paths.
 TABLES: Final = (Path("/proc/net/tcp"), Path("/proc/net/tcp6"))
 _MOST_BYTES: Final = (
     8 * 2**20
@@ -61,6 +62,7 @@ class Ends:
                 try:
                     found = _uid_at(table, line)
                 except OSError:
+                    # audit: silent-loop, because None says that the system does not tell
                     continue
                 if found is not None:
                     return None if _is_nobody_in_particular(found) else found
@@ -88,6 +90,7 @@ def listener_uids(port: int) -> frozenset[int]:
         try:
             found.update(_listening(table, b":%04X" % port))
         except (OSError, ValueError, IndexError):
+            # audit: empty-handler, because nobody is the answer where the system does not tell
             return frozenset()
     return frozenset() if any(map(_is_nobody_in_particular, found)) else frozenset(found)
 
@@ -113,9 +116,12 @@ def _uid_at(table: Path, line: bytes) -> int | None:
 def _is_nobody_in_particular(uid: int) -> bool:
     """In a user namespace all users from outside it look like one; that need not be one person."""
     try:
+        # audit: path, because it is the kernel's own path
         overflow = int(Path("/proc/sys/kernel/overflowuid").read_text(encoding="ascii"))
+        # audit: path, because it is the kernel's own path
         known = Path("/proc/self/uid_map").read_text(encoding="ascii").split()
     except (OSError, ValueError):
+        # audit: empty-handler, because a system without these tables has no such user
         return False
     return uid == overflow and known != ["0", "0", str(_EVERYBODY)]
 

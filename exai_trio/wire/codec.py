@@ -194,6 +194,7 @@ def _sendable(text: str) -> str | None:
     try:
         text.encode()
     except UnicodeEncodeError:
+        # audit: empty-handler, because None is the answer: it cannot be sent as it is
         return None
     return text
 

@@ -15,6 +15,7 @@ from exai_trio.config import Config, bracketed
 Headers = Sequence[tuple[bytes, bytes]]
 
 BAD_REQUEST, FORBIDDEN = 400, 403
+# The names of this machine, by the standards.
 _HERE: Final = ("localhost", "127.0.0.1", "::1")
 _SHOWN: Final = 80  # characters of a refused name in a message
 _AUTHORITY = re.compile(
@@ -22,6 +23,7 @@ _AUTHORITY = re.compile(
     r"(?::(?P<port>[0-9]{1,5}))?"
 )
 _WITH_DEFAULT_PORT = re.compile(r"(http://[^/]+):80|(https://[^/]+):443")
+# The last that TCP has.
 _LAST_PORT = 65535
 
 
@@ -48,6 +50,7 @@ class OurNames:
         origins = frozenset(map(_plain_origin, config.allowed_origins))
         named = {host_of(origin.partition("://")[2]) for origin in origins}
         given = {plain_host(name) for name in (config.ws_host, *config.allowed_hosts, *addresses)}
+        # audit: host, because it is compared, not bound
         names = frozenset((named | given | set(_HERE)) - {"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
         ports = (config.monitoring_port, config.health_check_port)
         return cls(names, origins, tuple(port for port in ports if port))

@@ -12,9 +12,11 @@ class Bounds:
     """
 
     running: int = 8
+    # what a session may hold, also in tests without settings
     unacked_bytes: int = 16 * 2**20
     unacked_frames: int = 20_000
     kept_outcomes: int = 256
+    # what a session may hold, also in tests without settings
     kept_bytes: int = 8 * 2**20
 
 
@@ -26,13 +28,13 @@ def over_capacity(
         return OverCapacityError(
             f"this session already runs {running} calls, the most allowed"
             " (EXAI_WS_SESSION_MAX_INFLIGHT); wait for one to finish",
-            retry_after_s=1.0,
+            retry_after_s=1.0,  # audit: duration, because it is a hint to the client, who decides
             details={"limit": "session_max_inflight", "max": bounds.running},
         )
     if unacked_bytes > bounds.unacked_bytes or unacked_frames > bounds.unacked_frames:
         return OverCapacityError(
             "too many answers wait to be acknowledged; send ack for what has arrived",
-            retry_after_s=1.0,
+            retry_after_s=1.0,  # audit: duration, because it is a hint to the client, who decides
             details={"limit": "unacknowledged", "frames": unacked_frames},
         )
     return None

@@ -120,6 +120,7 @@ def _western(content: bytes) -> Decoded | None:
     try:
         text = content.decode("cp1252")
     except UnicodeDecodeError:
+        # audit: empty-handler, because None is the answer: not of that code page
         return None
     plausible = _WESTERN.sub("", text).isascii()
     return _if_text(Decoded(text=text, encoding="Windows-1252")) if plausible else None

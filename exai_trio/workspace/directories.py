@@ -95,4 +95,5 @@ def _entries(folder: str) -> list[tuple[str, bool]]:
                 if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False)
             )
     except OSError:
+        # audit: empty-handler, because a folder that cannot be read has no entries to show
         return []

@@ -76,6 +76,7 @@ class Library:
                 safe_open.resolve(f"{folder}/{name}", self.roots), _MOST_BYTES
             )
         except (ArgumentError, NotFoundError):
+            # audit: empty-handler, because None is the answer: no rules to read
             return None
         return _Rules(folder, _spec(content))
 
@@ -93,5 +94,6 @@ def _spec(content: bytes) -> _Spec:
     patterns: list[GitIgnoreSpecPattern] = []
     for line in lines_of(content):
         with suppress(ValueError, re.error):  # it names nothing, for git too
+            # audit: suppress, because it names nothing, for git too
             patterns.append(GitIgnoreSpecPattern(line))
     return GitIgnoreSpec(patterns)

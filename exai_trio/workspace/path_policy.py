@@ -22,6 +22,7 @@ _FILE_URL = re.compile(
     r"file:(?://(?P<host>[^/]*)(?=/)|(?!//))(?P<path>/.*)", re.IGNORECASE | re.DOTALL
 )
 _LINES = re.compile(r"#L\d[\dLC:-]*$")  # as editors point at lines
+# What names this machine in a file URL.
 _OWN_HOST = frozenset({"", "localhost"})
 # Forms that are no absolute path here, though their writer means one.
 _FORMS = (

@@ -51,6 +51,7 @@ def resolved_roots(roots: Iterable[Path]) -> tuple[Path, ...]:
     found: list[Path] = []
     for root in roots:
         with suppress(OSError, ValueError):
+            # audit: suppress, because what can be no path is no root
             found.append(Path(os.path.realpath(root)))
     return tuple(found)
 
@@ -58,7 +59,7 @@ def resolved_roots(roots: Iterable[Path]) -> tuple[Path, ...]:
 def is_directory(resolved: Path) -> bool:
     try:
         return stat.S_ISDIR(os.lstat(resolved).st_mode)
-    except OSError:
+    except OSError:  # audit: empty-handler, because what is not there is no directory
         return False
 
 

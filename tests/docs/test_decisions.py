@@ -107,6 +107,43 @@ def test_a_gap_is_told_and_a_number_given_twice_changes_nothing(repository):
     assert before == _texts(repository)
 
 
+def _superseded(repository, old, new):
+    for name, line in ((f"{3:04}-first.md", old), (f"{40:04}-second.md", new)):
+        path = repository / "docs" / "adr" / name
+        title, _, rest = path.read_text("utf-8").partition("\n")
+        _write(path, f"{title}\n\n{line}\n{rest}")
+
+
+def test_a_decision_that_is_superseded_and_the_one_that_does_it_name_each_other(repository):
+    _superseded(repository, f"Status: superseded by {ADR} {40}.", f"Supersedes: {ADR} {3}.")
+    assert (0, "") == _adr(repository)
+    assert f"superseded by {ADR} {2} |" in _texts(repository)["README.md"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (f"Status: superseded by {ADR} {40}.", "", f"which does not say `Supersedes: {ADR} 1`"),
+        ("", f"Supersedes: {ADR} {3}.", f"not say `Status: superseded by {ADR} 2`"),
+    ],
+)
+def test_one_that_is_not_named_back_is_told(repository, old, new, said):
+    _superseded(repository, old, new)
+    code, complained = _adr(repository, "check")
+    assert code == 1
+    assert said in complained
+
+
+def test_the_index_alone_is_written_with_the_numbers_as_they_are(repository):
+    before = _texts(repository)
+    assert (0, "") == _adr(repository, "index")
+    after = _texts(repository)
+    assert f"| 40 | [The second]({40:04}-second.md) |" in after.pop("README.md").replace(
+        f"{40:04}. The second", "The second"
+    )
+    assert before == after
+
+
 def test_every_decision_has_the_form_and_every_reference_is_to_one():
     """What `scripts/adr` can mend may wait for its next run; what it cannot is wrong now."""
     _, said = _adr(ROOT, "--check")

@@ -98,6 +98,7 @@ def _json(text: str) -> tuple[Any, bool]:
     try:
         return json.loads(text, parse_float=_finite, parse_constant=_finite), True
     except (ValueError, RecursionError):
+        # audit: empty-handler, because the second value says that it was no JSON
         return None, False
 
 

@@ -49,6 +49,7 @@ def _envelope(text: str) -> dict[str, Any]:
     try:
         found: object = json.loads(text)
     except (ValueError, RecursionError):
+        # audit: empty-handler, because text that is no JSON has no envelope
         return {}
     fields = cast("dict[str, Any]", found) if isinstance(found, dict) else {}
     return fields if isinstance(fields.get("content"), str) and "status" in fields else {}

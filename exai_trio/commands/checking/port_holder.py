@@ -13,6 +13,7 @@ from typing import Final
 _LISTENING: Final = "0A"
 _WAIT_S: Final = 0.5
 _MOST: Final = 60  # characters of what somebody says of themselves
+# The kernel's own path.
 _PROC: Final = Path("/proc")
 # The header by which a server that often holds one of our ports is known.
 _KNOWN: Final = {"llama.cpp": "llama-server"}
@@ -29,6 +30,7 @@ def _sockets(port: int, proc: Path) -> set[str]:
     found: set[str] = set()
     for table in ("net/tcp", "net/tcp6"):
         with suppress(OSError):
+            # audit: suppress, because a table that is not there names no sockets
             for line in (proc / table).read_text().splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == _LISTENING and int(fields[1].rpartition(":")[2], 16) == port:
@@ -44,6 +46,7 @@ def _processes(sockets: set[str], proc: Path) -> Iterator[str]:
         if not process.name.isdigit():
             continue
         with suppress(OSError):
+            # audit: suppress, because a process of others cannot be looked into
             if any(os.readlink(each) in sockets for each in (process / "fd").iterdir()):  # noqa: PTH115  # no path
                 yield f"{_name(process)} (process {process.name})"
 
@@ -56,11 +59,13 @@ def _name(process: Path) -> str:
 
 
 def _by_answer(port: int) -> str:
+    # audit: host, because only this machine's holder of a port is asked
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=_WAIT_S)
     try:
         connection.request("GET", "/")
         said = connection.getresponse().getheader("Server", "")
     except (OSError, http.client.HTTPException):
+        # audit: empty-handler, because no answer is no name
         return ""
     finally:
         connection.close()

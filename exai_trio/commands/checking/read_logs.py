@@ -91,6 +91,7 @@ class _Tail:
             try:
                 self._file = open_at_once(self._path)
             except OSError:
+                # audit: empty-handler, because a log that is not there yet is looked for again
                 return False
         return True
 
@@ -105,6 +106,6 @@ class _Tail:
             return False
         try:
             there = self._path.stat()
-        except OSError:
+        except OSError:  # audit: fault-as-success, because a file that is gone is replaced
             return True
         return there.st_ino != os.fstat(self._file.fileno()).st_ino

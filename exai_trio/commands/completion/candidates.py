@@ -41,6 +41,7 @@ def models(providers_file: Path | None) -> list[str]:
         try:
             data = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
+            # audit: silent-loop, because TAB says nothing of files that cannot be read
             continue
         found += [str(one.get("name", "")) for one in _model_tables(data)]
     return found
@@ -80,6 +81,7 @@ def paths(prefix: str) -> list[str]:
     try:
         entries = sorted(place.iterdir())
     except (OSError, RuntimeError):
+        # audit: empty-handler, because TAB says nothing of folders that cannot be read
         return []
     return [
         f"{folder}{slash}{entry.name}{'/' if entry.is_dir() else ''}"

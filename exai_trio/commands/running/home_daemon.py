@@ -16,6 +16,7 @@ from exai_trio.shim.autostart import is_held
 _LOOK_S: Final = 0.05
 _BEGIN_S: Final = 3.0  # for a daemon that has just begun to write its id
 _LATE_S: Final = 10.0  # beyond its drain
+# Where the standard has it.
 _PS: Final = ("/bin/ps", "/usr/bin/ps")
 
 
@@ -43,13 +44,14 @@ def _written(file: Path) -> int | None:
     try:
         return int(file.read_text(encoding="utf-8").split()[0])
     except (OSError, ValueError, IndexError):
+        # audit: empty-handler, because None is the answer: no process is named
         return None
 
 
 def _command(found: int) -> Iterator[str]:
     try:
         yield (
-            Path(f"/proc/{found}/cmdline")
+            Path(f"/proc/{found}/cmdline")  # audit: path, because it is the kernel's own path
             .read_bytes()
             .replace(b"\0", b" ")
             .decode(errors="replace")
@@ -70,7 +72,7 @@ async def end(config: Config) -> bool:
     process = await pid(config)
     try:
         os.kill(process, signal.SIGTERM)
-    except ProcessLookupError:
+    except ProcessLookupError:  # audit: empty-handler, because that it is gone is what was wanted
         pass
     except PermissionError as fault:
         raise ServiceUnavailableError(

@@ -20,6 +20,7 @@ class Sender:
 
     rules: SessionRules
     outbox: Outbox | None = None
+    # replaced by the setting wherever a daemon is built
     max_frame: int = 32 * 2**20
     _queue: HoldQueue = attrs.field(factory=HoldQueue)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])

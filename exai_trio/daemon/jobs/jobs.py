@@ -109,6 +109,7 @@ def on_disk(job: Job) -> Job:
         try:
             await job()
         except StorageError:
+            # audit: empty-handler, because the store has logged it, and the job runs again
             return
         except (OSError, ServiceUnavailableError) as fault:
             raise Hindered(str(fault)) from fault

@@ -48,7 +48,7 @@ class MemoryBudget:
             raise OverCapacityError(
                 "the daemon holds too much for its clients at the moment; large requests, and those of clients that"
                 " leave much unread, must wait",
-                retry_after_s=1.0,
+                retry_after_s=1.0,  # audit: duration, because it is a hint to the client, who decides
                 details={"limit": "memory", "held": self.held},
             )
 

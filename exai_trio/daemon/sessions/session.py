@@ -190,6 +190,7 @@ class Session:
 
     def _check_room(self, size: int) -> None:
         if self.context.shutdown.draining or self._has_ended:
+            # audit: duration, because it is a hint to the client, who decides
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
         self.budget.check(self.held_bytes, size)
 

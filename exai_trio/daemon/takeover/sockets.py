@@ -76,6 +76,7 @@ async def _given(
     taken = False
     try:
         with suppress(OSError), trio.move_on_after(_ANSWER_S):
+            # audit: suppress, because None says that the successor has them not
             taken = await _give(successor, listeners)
     finally:
         if not taken:
@@ -113,7 +114,7 @@ async def _take(asking: trio.socket.SocketType, config: Config) -> Taken | None:
     try:
         with _short_path(config.state) as folder:
             await asking.connect(str(folder / _NAME))
-    except OSError:
+    except OSError:  # audit: empty-handler, because None says that no daemon is there
         return None
     with trio.move_on_after(_ANSWER_S):
         taken = await _receive(asking)
@@ -133,7 +134,7 @@ async def _receive(asking: trio.socket.SocketType) -> list[socket.socket]:
     room = socket.CMSG_SPACE(_MOST_SOCKETS * _INT)
     try:
         said, rights, _, _ = await asking.recvmsg(len(_SOCKETS), room)
-    except OSError:
+    except OSError:  # audit: empty-handler, because no sockets came, and the caller listens itself
         return []
     numbers = array.array("i")
     for level, kind, data in rights:
@@ -176,6 +177,7 @@ def _short_path(folder: Path) -> Generator[Path]:
     """Another name of the directory: the name of a socket file may have about a hundred bytes only. Raises OSError."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
+        # audit: path, because it is the kernel's own path
         short = Path(f"/proc/self/fd/{descriptor}")
         yield short if short.exists() else folder
     finally:
@@ -184,4 +186,5 @@ def _short_path(folder: Path) -> Generator[Path]:
 
 def _remove(path: Path) -> None:
     with suppress(OSError):
+        # audit: suppress, because a socket file that is left is replaced by the next daemon
         path.unlink()

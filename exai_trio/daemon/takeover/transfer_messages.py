@@ -62,6 +62,7 @@ class Lines:
             searched = len(self._buffer)
             more: bytes | bytearray = b""
             with contextlib.suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                # audit: suppress, because None says that the other side is gone
                 more = await self.stream.receive_some(_MOST_READ)
             if not more:
                 return None

@@ -78,6 +78,7 @@ class Bridge:
     runner: Runner
     large: LargeResults
     name: str
+    # replaced by the setting wherever a shim is built
     max_frame: int = 32 * 2**20
     client_s: float = 0.0
     calls: OpenCalls = attrs.field(factory=OpenCalls)

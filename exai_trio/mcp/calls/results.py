@@ -38,6 +38,7 @@ def _object(text: str) -> msgspec.Raw | None:
     try:
         _fields.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        # audit: empty-handler, because None is the answer: no object
         return None
     return msgspec.Raw(text)
 
@@ -119,4 +120,5 @@ def too_many(waiting: int, most: int) -> Fault:
     """More calls than this client may have open, or more of their arguments than are held."""
     why = f"{waiting} calls of this client wait for an answer; wait for some of them"
     fault = local_fault("OVER_CAPACITY", why, "capacity", retryable=True, max_open=most)
+    # audit: duration, because it is a hint to the client, who decides
     return attrs.evolve(fault, retry_after_s=1.0)

@@ -114,6 +114,7 @@ def _as_one_of(kinds: tuple[Any, ...], given: object, lost: list[str]) -> object
         try:
             return _as(kind, given, lost)
         except Unreadable:
+            # audit: silent-loop, because the next kind is tried; a value of none of them is noted
             continue
     raise Unreadable(str(kinds))
 

@@ -86,7 +86,7 @@ def error_in(said: bytes) -> Complaint | None:
         return None
     try:
         found = json_value(said)
-    except NotJson:
+    except NotJson:  # audit: empty-handler, because a body that is no JSON holds no complaint
         return None
     error = cast("dict[str, object]", found).get("error") if isinstance(found, dict) else None
     return complaint_of(200, {"error": error}) if error else None

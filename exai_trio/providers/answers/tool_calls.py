@@ -223,7 +223,7 @@ def _is_cumulative(pieces: list[str]) -> bool:
 def _spans(text: str) -> list[tuple[object, str]]:
     try:
         return spans(text.strip())
-    except NotJson:
+    except NotJson:  # audit: empty-handler, because a text that is no JSON holds no calls
         return []
 
 

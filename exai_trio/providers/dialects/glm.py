@@ -26,6 +26,7 @@ from ..refusals.provider_errors import Complaint, Verdict
 from .dialect import Asked, Dialect, Json
 from .request_body import messages_json, output_limit, request_id
 
+# where the vendor's Chinese service is
 CHINA: Final = "bigmodel.cn"
 FILE_LIMIT: Final = 100 * 1024 * 1024
 

@@ -49,6 +49,7 @@ def address_of(base_url: str) -> Address | None:
         parts = urlsplit(base_url)
         host, port = parts.hostname or "", parts.port or 80
     except ValueError:
+        # audit: empty-handler, because None is the answer: no address of this machine
         return None
     if parts.scheme != "http" or not is_loopback(host):
         return None
@@ -83,6 +84,6 @@ def _ollama(text: str) -> Address | None:
         port = parts.port or {"http": _OLLAMA_PORT if "://" not in text else 80}.get(
             parts.scheme, 0
         )
-    except ValueError:
+    except ValueError:  # audit: empty-handler, because None is the answer: no address
         return None
     return Address(host, port) if is_loopback(host) and 0 < port <= _LAST_PORT else None

@@ -29,6 +29,7 @@ def parsed(body: bytes) -> Json | None:
     try:
         found: object = msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        # audit: empty-handler, because None is the answer: no JSON object
         return None
     return cast("Json", found) if isinstance(found, dict) else None
 

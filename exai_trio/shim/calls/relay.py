@@ -45,6 +45,7 @@ class Relay:
 
     sink: Sink
     large: LargeResults
+    # replaced by the setting wherever a shim is built
     max_frame: int = 32 * 2**20
     client_s: float = 0.0
     roots: tuple[str, ...] = ()

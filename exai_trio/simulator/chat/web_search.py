@@ -26,8 +26,10 @@ def _results(query: str, count: int, size: str = "medium") -> list[dict[str, Any
         {
             "title": f"[simulated] result {number} for {query}",
             "content": f"Simulated content {number} about {query}. " * repeats,
+            # audit: url, because it is a name that never leads anywhere
             "link": f"https://simulated.invalid/{sha(query)}/{number}",
             "media": "Simulated Press",
+            # audit: url, because it is a name that never leads anywhere
             "icon": "https://simulated.invalid/icon.png",
             "refer": f"ref_{number}",
             "publish_date": f"2026-11-{number % 28 + 1:02d}",
@@ -144,4 +146,5 @@ def _parsed(arguments: object) -> dict[str, Any]:
     try:
         return an_object(json.loads(a_text(arguments)))
     except ValueError:
+        # audit: empty-handler, because models write such arguments, and the vendors go on without them
         return {}

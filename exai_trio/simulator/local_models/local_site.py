@@ -35,7 +35,7 @@ class Seen:
 
 async def serve_local(  # noqa: ASYNC128 - hands task_status on
     server: LocalServer,
-    host: str = "127.0.0.1",
+    host: str = "127.0.0.1",  # audit: host, because the simulator is for this machine
     port: int = 0,
     *,
     seen: Seen | None = None,

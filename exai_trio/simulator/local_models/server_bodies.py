@@ -38,6 +38,7 @@ class LocalServer:
         return next((each for each in self.models if name in {each.name, ""}), None)
 
 
+# What such servers usually have loaded.
 USUAL: Mapping[Kind, LocalServer] = {
     "ollama": LocalServer(
         kind="ollama",
@@ -117,6 +118,7 @@ def _lm_studio(model: LocalModel) -> Json:
     kind = "vlm" if model.sees else "llm"
     shown = {"id": model.name, "object": "model", "type": kind, "state": state}
     window = {"loaded_context_length": model.window} if model.loaded else {}
+    # audit: limit, because the imitated server says so
     return {**shown, "max_context_length": 131_072, **window}
 
 

@@ -54,6 +54,7 @@ def _glm(
     )
 
 
+# The vendor's own list.
 _GLM = (
     _glm("glm-5.3", M, thinking="always", effort=_GLM_EFFORT),
     _glm("glm-5.3-flash", M, thinking="always", effort=_GLM_EFFORT, sees=True),
@@ -98,6 +99,7 @@ def _kimi(
     )
 
 
+# The vendor's own list.
 _KIMI = (
     _kimi("kimi-k3", M, "always", _K3_EFFORT, 131_072),
     _kimi("kimi-k3.1-pro", M, "always", _K3_EFFORT, 131_072),

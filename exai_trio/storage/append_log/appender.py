@@ -57,6 +57,7 @@ class Appender:
         try:
             place = active.append(body)
         except OSError:
+            # audit: empty-handler, because the thread does it again and says what is wrong
             return None
         self._is_slow = self.clock() - begun > SLOW_S
         return place
@@ -97,7 +98,7 @@ class Appender:
         try:
             active.file.flush()
         except OSError as fault:
-            with suppress(OSError):
+            with suppress(OSError):  # audit: suppress, because the fault before it is told
                 active.cut_back(end if active is before else 0)
             return _explained(fault)
         return None

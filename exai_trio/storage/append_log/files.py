@@ -75,6 +75,7 @@ class DiskFile:
 
     def _take_back(self, place: int) -> None:
         with suppress(OSError):  # else the next record is written over it
+            # audit: suppress, because else the next record is written over it
             self.cut(place)
 
     def read(self, place: int, length: int) -> bytes:
@@ -92,7 +93,7 @@ class DiskFile:
     def is_there(self) -> bool:
         try:
             return os.path.samestat(self.path.stat(), os.fstat(self.descriptor))
-        except OSError:
+        except OSError:  # audit: empty-handler, because a file that is gone is not there
             return False
 
     def close(self) -> None:
@@ -117,6 +118,7 @@ class DiskFiles:
     def numbers(self) -> list[int]:
         name = re.compile(re.escape(self.path.name) + r"\.calls-(\d+)")
         with suppress(FileNotFoundError):
+            # audit: suppress, because a folder that is not there holds no files
             found = map(name.fullmatch, os.listdir(self.path.parent))  # noqa: PTH208 - names will do
             return sorted(int(one[1]) for one in found if one)
         return []

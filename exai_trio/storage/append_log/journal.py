@@ -56,7 +56,9 @@ class LoggedJournal(EventJournal):
         self.appender.reserve.check_unspent()
         if self.appender.segments.length > LONGEST_LOG:
             raise StorageError(
-                "The disk does not keep up with the log of calls; try again.", retry_after_s=10.0
+                "The disk does not keep up with the log of calls; try again.",
+                # audit: duration, because it is a hint to the client, who decides
+                retry_after_s=10.0,
             )
         await self.note(Accepted(call))
 

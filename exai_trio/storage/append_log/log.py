@@ -47,6 +47,7 @@ class LoggedStore:
         """See whether a disk that was full has room again, what could not be written can be, and the files are still there."""
         await self.store.recover()
         with suppress(StorageError):
+            # audit: suppress, because the journal notes it, and this is asked again
             await self.journal.recover()
 
     async def keep_log_short(self) -> None:
@@ -70,6 +71,7 @@ async def open_call_log(
         async with open_group_commit(appender.commit, "exai call log writer") as commits:
             logged = LoggedStore(store, LoggedJournal(store.journal(), appender, commits), commits)
             with suppress(StorageError):
+                # audit: suppress, because the journal notes it, and calls are told
                 await logged.journal.load()
             yield logged
     finally:

@@ -115,6 +115,7 @@ def _text(name: bytes | None) -> str:
     try:
         return (name or b"").decode()
     except UnicodeDecodeError:
+        # audit: empty-handler, because a broken name is "" and keeps nobody from the others
         return ""
 
 

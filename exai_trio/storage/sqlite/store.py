@@ -140,7 +140,7 @@ class SqliteStore:
             await trio.to_thread.run_sync(self._writing.reserve.restore, limiter=self._reading)
         removed = await trio.to_thread.run_sync(self._opened.look, limiter=self._reading)
         if removed or self._opened.fault is not None or self._opened.damaged:
-            with suppress(StorageError):
+            with suppress(StorageError):  # audit: suppress, because the writer notes it
                 await self._writer.write(probe)
 
     async def keep_log_short(self) -> None:
@@ -207,6 +207,7 @@ async def open_sqlite(
 def check_ours(path: Path) -> None:
     """Raises NotOurs where `open_sqlite` would, and changes nothing; whatever else is wrong with the file is not looked for."""
     with suppress(sqlite3.Error, UnicodeDecodeError), closing(_existing(path, "ro")) as reader:
+        # audit: suppress, because what else is wrong is said when it is opened
         schema_version(reader, path)
 
 

@@ -91,6 +91,7 @@ class Writing:
     def _keep_log_short(self) -> None:
         """The first write to a log that is begun anew is made here. A reader that is in the way delays it all."""
         with suppress(StorageError), self.mapped():
+            # audit: suppress, because the log is made short at another write
             if self._is_copied or self.is_log_over(LONGEST_LOG):
                 self._is_copied = False
                 self.opened.writer().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()

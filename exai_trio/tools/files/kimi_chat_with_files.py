@@ -23,7 +23,7 @@ class Arguments:
 
     prompt: Annotated[str, Meta(min_length=1)]
     file_ids: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
-    model: str = "kimi-k2-0905-preview"
+    model: str = "kimi-k2-0905-preview"  # audit: model, because it is the tool's published default
     temperature: Annotated[float, Meta(ge=0, le=1)] = 0.3
 
 

@@ -27,6 +27,7 @@ class Arguments:
 
     operation: Operation
     file_id: str = ""
+    # the tool's published default
     limit: Annotated[int, Meta(ge=1, le=1000)] = 100
     dry_run: Annotated[bool | None, Meta(description="Show first what would be deleted")] = None
 
@@ -106,7 +107,7 @@ async def _cleanup_expired(arguments: Arguments, caller: Caller, services: Servi
         raise ServiceUnavailableError(
             "The clock has been set far ahead, or EXAI was off for long: what is old is known once it has been right"
             " for an hour. cleanup_expired deletes nothing until then.",
-            retry_after_s=600.0,
+            retry_after_s=600.0,  # audit: duration, because it is a hint to the client, who decides
         )
     before = services.now() - _EXPIRED_S
     expired = [file for file in await _known(services, caller) if file.used_at < before]
@@ -120,7 +121,7 @@ async def _deleted(files: list[Upload], caller: Caller, services: Services) -> A
     for file in files:
         try:
             await uploads.delete_file(services, caller, "kimi", file.file_id)
-        except NotFoundError:
+        except NotFoundError:  # audit: silent-loop, because a file that is gone is deleted
             continue
         deleted.append(_shown(file))
     return _answer({"deleted": deleted}, services)

@@ -21,6 +21,7 @@ class Arguments:
     """What result takes."""
 
     call_id: Annotated[str, Meta(min_length=1)]
+    # the tool's published default
     wait_s: Annotated[float, Meta(ge=0, le=3600)] = 30.0
 
 

@@ -20,7 +20,7 @@ class Arguments:
     """What glm_payload_preview takes."""
 
     prompt: Annotated[str, Meta(min_length=1)]
-    model: str = "glm-4.5-flash"
+    model: str = "glm-4.5-flash"  # audit: model, because it is the tool's published default
     temperature: Annotated[float, Meta(ge=0, le=1)] = 0.3
     system_prompt: str = ""
     use_websearch: bool = False

@@ -20,7 +20,7 @@ class Arguments:
     """What kimi_capture_headers takes."""
 
     messages: Annotated[tuple[raw_messages.RawMessage, ...], Meta(min_length=1)]
-    model: str = "kimi-k2-0711-preview"
+    model: str = "kimi-k2-0711-preview"  # audit: model, because it is the tool's published default
     temperature: Annotated[float, Meta(ge=0, le=1)] = 0.6
     session_id: str = ""
     call_key: str = ""

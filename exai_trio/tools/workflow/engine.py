@@ -132,7 +132,7 @@ def check_model(named: str, services: Services) -> None:
     if named:
         try:
             services.gateway.choose(named)
-        except ServiceUnavailableError:
+        except ServiceUnavailableError:  # audit: empty-handler, because it may be there by then
             return
 
 
@@ -175,6 +175,7 @@ def _found(
             folder = directories.expand(resolved, access.roots)
         else:
             with suppress(NotFoundError):  # gone by now, or the check above would have said so
+                # audit: suppress, because gone by now, or the check above would have said so
                 upload_source.check(name, access)
             folder = Folder(files=())
         found += folder.files

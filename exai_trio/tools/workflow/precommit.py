@@ -108,6 +108,7 @@ def _looks_now(path: Path, access: Access) -> str:
     try:
         content = safe_open.content(access.resolve(str(path)), _MOST_LOOKED_AT)
     except (ArgumentError, NotFoundError):
+        # audit: empty-handler, because what cannot be read is told as changed
         return ""
     return access.why_not_content(path, content)
 

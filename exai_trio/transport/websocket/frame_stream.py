@@ -37,6 +37,7 @@ class Limits:
     At most `queue` messages wait unread, so a connection holds at most `queue` × `max_bytes`.
     """
 
+    # replaced by the settings where a connection is made
     max_bytes: int = 33_554_432
     first_bytes: int = 65_536
     send_s: float = 10.0
@@ -153,7 +154,7 @@ class FrameStream:
         if self._protocol.state is ConnectionState.OPEN:
             goodbye = self._protocol.send(CloseConnection(code=code, reason=reason))
             self._inbox.discard()
-            with suppress(PeerGone):
+            with suppress(PeerGone):  # audit: suppress, because who is gone needs no goodbye
                 await self._write(goodbye)
         while not self._has_ended:
             await self._change.wait()
@@ -190,6 +191,7 @@ class FrameStream:
             try:
                 data = await self._stream.receive_some(_RECEIVE_BYTES)
             except GONE:
+                # audit: silent-loop, because no data is the end, and the loop ends with it
                 data = b""
             self._protocol.receive_data(bytes(data) or None)  # None: hung up without a goodbye
         if self._is_over:
@@ -251,7 +253,7 @@ class FrameStream:
         self._end(int(event.code), event.reason or "")
         self._is_over = True
         if self._protocol.state in (ConnectionState.REMOTE_CLOSING, ConnectionState.OPEN):
-            with suppress(PeerGone):
+            with suppress(PeerGone):  # audit: suppress, because a peer that is gone needs no answer
                 await self._write(self._protocol.send(event.response()))
 
     def _refuse(self, why: str) -> None:

@@ -72,7 +72,7 @@ class FrameWriter:
     async def _pay(self) -> None:
         await self._turn.take()
         try:
-            with suppress(*GONE):
+            with suppress(*GONE):  # audit: suppress, because the reader finds out
                 await self._write(self._take_owed(), math.inf)
         finally:
             self._turn.give_back()

@@ -137,7 +137,7 @@ class _Opening(trio.abc.Stream):
         return await trio.sleep_forever()
 
     async def _received(self, max_bytes: int | None) -> bytes:
-        with suppress(*_GONE):
+        with suppress(*_GONE):  # audit: suppress, because no data is the end of the handshake
             data = await self._stream.receive_some(max_bytes)
             if data:
                 return bytes(data)
@@ -158,6 +158,7 @@ class _Opening(trio.abc.Stream):
     async def drain(self) -> None:
         """Read and drop until the peer has hung up. Cancelling leaves the rest unread."""
         with suppress(*_GONE):
+            # audit: suppress, because that the peer hangs up is what is waited for
             while await self._stream.receive_some():
                 pass
 

@@ -59,7 +59,7 @@ def of_repository(found: Found) -> list[Setting]:
 def _listed(file: Path) -> list[Setting]:
     try:
         looked = file.stat()
-    except OSError:
+    except OSError:  # audit: empty-handler, because a file that is not there has no settings
         return []
     if not stat.S_ISREG(looked.st_mode):
         raise ArgumentError(f"its {file.name} is no regular file")
@@ -120,6 +120,7 @@ def _files(newest: Mapping[str, str], users: Mapping[str, str], top: Path) -> li
 
 
 def _usual(name: str) -> str:
+    # audit: path, because git itself looks there
     directory = command.users_environment("XDG_CONFIG_HOME").get("XDG_CONFIG_HOME") or "~/.config"
     return f"{directory}/git/{name}"
 
@@ -130,6 +131,7 @@ def _regular(path: str, top: Path) -> Path | None:
         file = top / os.path.expanduser(path)  # noqa: PTH111  # keeps a "~" that leads nowhere
         return file if path and stat.S_ISREG(file.stat().st_mode) else None
     except (OSError, ValueError):
+        # audit: empty-handler, because None is the answer: no regular file
         return None
 
 

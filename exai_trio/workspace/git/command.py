@@ -72,6 +72,7 @@ def program() -> str | None:
 
 def users_environment(*names: str) -> dict[str, str]:
     """Variables of the daemon's own environment, as git would be given them."""
+    # audit: environment, because git needs what a user's own git would get
     environ = os.environ  # noqa: TID251  # git's variables, not settings of ours
     return {name: environ[name] for name in names or _USERS if name in environ}
 

@@ -86,6 +86,7 @@ def _alternates(objects: Path) -> list[Path]:
         with (objects / "info" / "alternates").open("rb") as opened:
             text = opened.read(_MOST_BYTES + 1)
     except (FileNotFoundError, NotADirectoryError):
+        # audit: empty-handler, because most repositories have no such file
         return []
     lines = [line for line in text.split(b"\n") if line and not line.startswith(b"#")]
     if len(text) > _MOST_BYTES or any(line.startswith(b'"') or b"\0" in line for line in lines):

@@ -56,6 +56,7 @@ class View:
                 ownership.allowed_places(found, self.places, owned=False)
                 ownership.check_parts(found, self.places, objects=False)
         except (ArgumentError, OSError, ValueError):
+            # audit: fault-as-success, because what cannot be checked counts as outside
             return True
         return False
 
@@ -229,6 +230,7 @@ def _knows_tree(found: Found, own: list[Setting], roots: tuple[Path, ...], at: P
     try:
         listed = command.said(found.top, words, environ, _MOST_ENTRIES_BYTES, beginning=True)
     except ToolFailedError:
+        # audit: empty-handler, because what git cannot list is not known to be its own
         return False
     return any(_is_file_of(found.top, *entry.groups()) for entry in _ENTRY.finditer(listed))
 
@@ -240,6 +242,7 @@ def _is_file_of(top: Path, name: bytes, *facts: bytes) -> bool:
     try:
         looked = os.lstat(path)
     except OSError:
+        # audit: empty-handler, because a file that is gone is not the one that was seen
         return False
     same = device == looked.st_dev & _INDEX_BITS or (
         seconds * 1_000_000_000 + part == looked.st_mtime_ns

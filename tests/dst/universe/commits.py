@@ -9,14 +9,14 @@ from exai_trio.storage.append_log.journal import LoggedJournal
 from exai_trio.storage.append_log.segments import Segments
 from exai_trio.storage.event_journal import EventJournal
 from exai_trio.storage.group_commit import GroupCommit
-from exai_trio.storage.space_reserve import Ballast
+from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.system.change import Change
 
 _SEALED_AT = 4_000  # bytes: segments come and go all the time
 _PATIENCE_S = 10.0  # after so long an outcome is told before it is kept
 
 
-class NoRoom(Ballast):
+class NoRoom(SpaceReserve):
     """Nothing is held back for a full disk."""
 
     def spend(self):

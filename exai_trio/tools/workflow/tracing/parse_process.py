@@ -36,6 +36,7 @@ def main(most_bytes: int) -> None:
 def _bound_memory(most_bytes: int) -> None:
     """Where the system can: a parser that wants more ends this process."""
     with suppress(ImportError, OSError, ValueError):
+        # audit: suppress, because where the system cannot, the caller's limits of time hold
         import resource  # not everywhere
 
         _, hard = resource.getrlimit(resource.RLIMIT_AS)

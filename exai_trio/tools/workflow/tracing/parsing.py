@@ -35,8 +35,8 @@ _TOO_LATE = Source(fault="not reached in the time for one trace; name fewer file
 class Limits:
     """Seconds for one file and for all; bytes that the process may use."""
 
-    file_s: float = 10.0
-    all_s: float = 30.0
+    file_s: float = 10.0  # a bound on hostile sources, nobody's choice
+    all_s: float = 30.0  # a bound on hostile sources, nobody's choice
     memory: int = 768 * 1024 * 1024
 
 

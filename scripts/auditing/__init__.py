@@ -1,0 +1,1 @@
+"""What `scripts/audit` and the other guards of the repository are made of."""
