@@ -67,6 +67,7 @@ class EditorFile:
             raise CannotChange(f"{self.target} cannot be deleted ({_why(fault)})") from fault
 
     def drop_copy(self) -> None:
+        # audit: suppress, because a copy that stays does no harm
         with suppress(OSError):
             self.copy.unlink(missing_ok=True)
 

@@ -74,6 +74,7 @@ class Registration:
         try:
             return self._changed(before, there) == text
         except CannotChange:
+            # audit: empty-handler, because False is the answer: it does not fit
             return False
 
     def _without(self, text: str, before: str | None) -> str:
@@ -108,6 +109,7 @@ class Registration:
             if language(self.shape).as_value(changed) == expected:
                 return
         except Unreadable:
+            # audit: empty-handler, because it is raised below, with what to do
             pass
         raise CannotChange(
             f"{self.file.path} is written in a way that it cannot be changed safely; nothing was changed. {self._paste}"

@@ -5,11 +5,14 @@ from typing import Final
 GLM, KIMI = "GLM_API_KEY", "KIMI_API_KEY"
 TITLES: Final = {GLM: "GLM (Z.ai)", KIMI: "Kimi (Moonshot)"}
 URLS: Final = {GLM: "GLM_API_URL", KIMI: "KIMI_API_URL"}
+# The services' own addresses for each region, which a key of the other region is refused at.
 _CHINA: Final = {
     GLM: ("bigmodel.cn", "https://open.bigmodel.cn/api/paas/v4"),
     KIMI: ("moonshot.cn", "https://api.moonshot.cn/v1"),
 }
+# The same for the rest of the world.
 _WORLD: Final = {GLM: "https://api.z.ai/api/paas/v4", KIMI: "https://api.moonshot.ai/v1"}
+# Keys of the coding plan are taken here alone.
 _KIMI_CODING: Final = "https://api.kimi.com/coding/v1"
 _EMPTY: Final = "recharge"
 
