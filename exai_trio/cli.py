@@ -1,8 +1,6 @@
 """The command line: arguments and environment to settings, then to one command.
 
-What commands do is in `commands`. A command's module is imported when it is asked for: an editor waits for `exai shim`. Exit
-codes: 0 done, 1 failed, 2 wrong usage or settings, 75 no daemon, 130 interrupted.
-"""
+A command's module is imported when it is asked for. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 75 no daemon, 130 interrupted."""
 
 import os
 import sys

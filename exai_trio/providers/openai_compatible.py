@@ -75,8 +75,7 @@ class Body:
         import httpx2
 
         with trio.CancelScope() as leaving, suppress(httpx2.HTTPError, httpx2.StreamError):
-            # audit: suppress, because the answer is whole
-            if self._complete:
+            if self._complete:  # audit: suppress, because the answer is whole
                 leaving.deadline = trio.current_time() + LEAVE_S
             else:
                 leaving.cancel(reason="the rest of the answer is not wanted")

@@ -57,7 +57,10 @@ CLIENT = ("transport/client_auth.py", "commands/client.py", "cli.py")
         (
             "call",
             (
-                *(f"commands/calling/{name}.py" for name in ("call", "run_call", "follow_call")),
+                *(
+                    f"commands/calling/{name}.py"
+                    for name in ("call_tool", "run_call", "follow_call")
+                ),
                 *CLIENT,
             ),
             set(),

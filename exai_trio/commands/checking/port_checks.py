@@ -1,6 +1,7 @@
 """What `exai doctor` looks at of the ports for HTTP: whether they answer, and who else has them."""
 
 from collections.abc import Iterator
+from http import HTTPStatus
 
 from exai_trio.commands.checking.findings import Finding, Seen
 
@@ -17,9 +18,9 @@ def health_port(seen: Seen) -> Iterator[Finding]:
         )
     else:
         yield Finding(
-            state="ok" if seen.health == 200 else "warn",  # noqa: PLR2004  # HTTP OK
+            state="ok" if seen.health == HTTPStatus.OK else "warn",
             what=f"/health on port {port} answers {seen.health}",
-            remedy="" if seen.health == 200 else "see `exai status`",  # noqa: PLR2004  # HTTP OK
+            remedy="" if seen.health == HTTPStatus.OK else "see `exai status`",
         )
 
 
