@@ -1,7 +1,6 @@
 """HTTP to one OpenAI-compatible endpoint, and the only importer of openai: bytes out, bytes in, every limit kept.
 
-openai signs and sends; bodies are encoded and read by us, since its own models cost more time than the network does.
-It is imported when first needed, in a worker thread. Nothing here retries, and foreign errors end here as ours.
+openai, imported when first needed in a worker thread, signs and sends; bodies are encoded and read by us, which costs less time.
 """
 
 import re
@@ -75,7 +74,8 @@ class Body:
         import httpx2
 
         with trio.CancelScope() as leaving, suppress(httpx2.HTTPError, httpx2.StreamError):
-            if self._complete:  # audit: suppress, because the answer is whole
+            # audit: suppress, because the answer is whole
+            if self._complete:
                 leaving.deadline = trio.current_time() + LEAVE_S
             else:
                 leaving.cancel(reason="the rest of the answer is not wanted")
