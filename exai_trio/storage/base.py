@@ -192,6 +192,19 @@ class Upload:
     principal: str = OWNER
 
 
+@structs.frozen(kw_only=True)
+class UploadIntent:
+    """A file that is on its way to a provider since `at`, in unix seconds. If the answer is lost, the provider has it under that name."""
+
+    provider: str
+    account: str
+    sha256: str
+    purpose: str
+    filename: str
+    size: int
+    at: float
+
+
 class FileRegistry(Protocol):
     """Which files EXAI gave to providers for one principal, across turns, tools, windows and restarts. Raises and cancels as a
     ConversationStore does."""
@@ -202,8 +215,18 @@ class FileRegistry(Protocol):
         """The newest upload of that content."""
         ...
 
+    async def begin_upload(self, intent: UploadIntent) -> None:
+        """Note that its content is being uploaded, in the place of an earlier intent for the same content and purpose."""
+        ...
+
+    async def begun_upload(
+        self, provider: str, account: str, sha256: str, purpose: str
+    ) -> UploadIntent | None:
+        """The upload of that content that was begun and not noted."""
+        ...
+
     async def note_upload(self, upload: Upload) -> None:
-        """Add it, or put it in the place of the one with its id."""
+        """Add it, or put it in the place of the one with its id; its content is no longer on its way."""
         ...
 
     async def uploads(self, provider: str, account: str) -> tuple[Upload, ...]:

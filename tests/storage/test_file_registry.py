@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 
-from exai_trio.storage.base import Upload
+from exai_trio.storage.base import Upload, UploadIntent
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.upload_registry import MemoryUploads, SqliteUploads
 
@@ -109,3 +109,21 @@ async def test_an_upload_is_its_principals_alone(registry):
     assert {"f1": {"owner", "jwt:b"}} == await other.holders("kimi", "a1")
     assert ["owner"] == [upload.principal for upload in await registry.uploads("kimi", "a1")]
     assert ["jwt:b"] == [upload.principal for upload in await other.uploads("kimi", "a1")]
+
+
+INTENT = UploadIntent(
+    provider="kimi", account="a1", sha256="5a", purpose="file-extract", filename="ä.py", size=3, at=1.0
+)  # fmt: skip
+
+
+async def test_an_upload_that_was_begun_is_known_until_it_is_noted(registry):
+    """By its content, for its principal alone; a later intent stands in the place of the first."""
+    key = ("kimi", "a1", "5a", "file-extract")
+    for at in (1.0, 2.0):
+        await registry.begin_upload(attrs.evolve(INTENT, at=at))
+
+    assert attrs.evolve(INTENT, at=2.0) == await registry.begun_upload(*key)
+    assert await registry.of("ann").begun_upload(*key) is None
+    assert await registry.begun_upload("kimi", "a1", "5b", "file-extract") is None
+    await registry.note_upload(UPLOAD)
+    assert await registry.begun_upload(*key) is None

@@ -173,4 +173,19 @@ STEPS: tuple[tuple[str, ...], ...] = (
     (  # the segments of the log of calls up to this number are in the tables above
         "CREATE TABLE journal_folded (id INTEGER PRIMARY KEY CHECK (id = 1), segment INTEGER NOT NULL) STRICT",
     ),
+    (  # a file that may be at its provider although no answer came
+        """
+        CREATE TABLE upload_intents (
+            provider TEXT NOT NULL,
+            account TEXT NOT NULL,
+            sha256 TEXT NOT NULL,
+            purpose TEXT NOT NULL,
+            filename TEXT NOT NULL,
+            size INTEGER NOT NULL,
+            at REAL NOT NULL,
+            principal TEXT NOT NULL,
+            PRIMARY KEY (provider, account, sha256, purpose, principal)
+        ) STRICT
+        """,
+    ),
 )

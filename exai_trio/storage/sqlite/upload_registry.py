@@ -11,7 +11,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.principals import OWNER
-from exai_trio.storage.base import Upload
+from exai_trio.storage.base import Upload, UploadIntent
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # one module imports sqlite3
 _FIELDS = tuple(field.name for field in attrs.fields(Upload))
 _COLUMNS = ", ".join(_FIELDS)
 _VALUES = ", ".join("?" for _ in _FIELDS)
+_INTENT = "provider, account, sha256, purpose, filename, size, at"
+_CONTENT = "provider = ? AND account = ? AND sha256 = ? AND purpose = ? AND principal = ?"
 
 
 @structs.frozen
@@ -42,11 +44,32 @@ class SqliteUploads:
         found = await self._store.read(
             lambda connection: _select(
                 connection,
-                "provider = ? AND account = ? AND sha256 = ? AND purpose = ? AND principal = ?",
+                _CONTENT,
                 (provider, account, sha256, purpose, self._principal),
             )
         )
         return found[-1] if found else None
+
+    async def begin_upload(self, intent: UploadIntent) -> None:
+        values = (*attrs.astuple(intent), self._principal)
+        await self._store.write(
+            lambda connection: connection.execute(
+                f"INSERT OR REPLACE INTO upload_intents ({_INTENT}, principal) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own words
+                values,
+            )
+        )
+
+    async def begun_upload(
+        self, provider: str, account: str, sha256: str, purpose: str
+    ) -> UploadIntent | None:
+        key = (provider, account, sha256, purpose, self._principal)
+        row = await self._store.read(
+            lambda connection: connection.execute(
+                f"SELECT {_INTENT} FROM upload_intents WHERE {_CONTENT}",  # noqa: S608 - our own words
+                key,
+            ).fetchone()
+        )
+        return UploadIntent(**dict(zip(_INTENT.split(", "), row, strict=True))) if row else None
 
     async def note_upload(self, upload: Upload) -> None:
         own = attrs.evolve(upload, principal=self._principal)
@@ -84,6 +107,8 @@ def _note(connection: "sqlite3.Connection", upload: Upload) -> None:
         f"INSERT OR REPLACE INTO uploads ({_COLUMNS}) VALUES ({_VALUES})",  # noqa: S608 - our own words
         attrs.astuple(upload),
     )
+    content = (upload.provider, upload.account, upload.sha256, upload.purpose, upload.principal)
+    connection.execute(f"DELETE FROM upload_intents WHERE {_CONTENT}", content)  # noqa: S608 - our own words
 
 
 def _forget(connection: "sqlite3.Connection", key: tuple[str, str, str, str]) -> None:
@@ -109,6 +134,8 @@ def _by_file(pairs: Iterable[tuple[str, str]]) -> dict[str, frozenset[str]]:
 
 Key = tuple[str, str, str, str]
 """Provider, account, id of the file and principal."""
+Content = tuple[str, str, str, str, str]
+"""Provider, account, hash of the content, purpose and principal."""
 
 
 @structs.define
@@ -116,6 +143,7 @@ class MemoryUploads:
     """A FileRegistry that forgets."""
 
     _uploads: dict[Key, Upload] = attrs.field(factory=dict[Key, Upload])
+    _begun: dict[Content, UploadIntent] = attrs.field(factory=dict[Content, UploadIntent])
     _principal: str = OWNER
 
     def of(self, principal: str) -> "MemoryUploads":
@@ -131,8 +159,22 @@ class MemoryUploads:
         ]
         return found[-1] if found else None
 
+    async def begin_upload(self, intent: UploadIntent) -> None:
+        await trio.lowlevel.checkpoint()
+        self._begun[self._content(intent)] = intent
+
+    async def begun_upload(
+        self, provider: str, account: str, sha256: str, purpose: str
+    ) -> UploadIntent | None:
+        await trio.lowlevel.checkpoint()
+        return self._begun.get((provider, account, sha256, purpose, self._principal))
+
+    def _content(self, of: Upload | UploadIntent) -> Content:
+        return (of.provider, of.account, of.sha256, of.purpose, self._principal)
+
     async def note_upload(self, upload: Upload) -> None:
         await trio.lowlevel.checkpoint()
+        self._begun.pop(self._content(upload), None)
         key = (upload.provider, upload.account, upload.file_id, self._principal)
         self._uploads.pop(key, None)
         self._uploads[key] = attrs.evolve(upload, principal=self._principal)

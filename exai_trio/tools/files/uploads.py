@@ -6,6 +6,7 @@ not know is the home owner's, whose key it is.
 
 import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import attrs
@@ -14,7 +15,7 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError, ProviderRefusedError
 from exai_trio.principals import OWNER
-from exai_trio.storage.base import FileRegistry, Upload
+from exai_trio.storage.base import FileRegistry, Upload, UploadIntent
 from exai_trio.tools.base import Caller, Services
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 MOST_BYTES: Final = 100 * 1024 * 1024  # both services' own limit
 _NOTE_S = 2.0
+_CLOCKS_DIFFER_S = 600.0  # the provider's from ours, at most
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
 _NOT_FOUND = 404
 
@@ -67,7 +69,7 @@ class _Giving:
     provider: str
     account: str
     purpose: str
-    _held: frozenset[str] | None = None
+    _held: "tuple[ProviderFile, ...] | None" = None
 
     async def one(self, path: str) -> Given:
         services, key = self.services, (self.provider, self.account)
@@ -77,17 +79,34 @@ class _Giving:
         ):
             registry = services.uploads.registry.of(self.caller.principal)
             known = await registry.find_upload(*key, opened.sha256, self.purpose)
+            if known is None:
+                known = await self._arrived(opened)
             if known is None or not await self._is_held(known):
                 return Given(upload=await self._upload(opened), reused=False)
             known = attrs.evolve(known, used_at=services.now())
             await registry.note_upload(known)
             return Given(upload=known, reused=True)
 
-    async def _is_held(self, known: Upload) -> bool:
+    async def _arrived(self, opened: "Opened") -> Upload | None:
+        """What an upload that was begun has left at the provider, though its answer was lost: a file of that name, size and time
+        that nobody knows, if there is exactly one."""
+        registry = self.services.uploads.registry.of(self.caller.principal)
+        begun = await registry.begun_upload(
+            self.provider, self.account, opened.sha256, self.purpose
+        )
+        if begun is None:
+            return None
+        known = await registry.holders(self.provider, self.account)
+        found = [file for file in await self._files() if _is_of(file, begun, known)]
+        return self._as_upload(found[0], opened) if len(found) == 1 else None
+
+    async def _files(self) -> "tuple[ProviderFile, ...]":
         if self._held is None:
-            held = await held_files(self.services, self.caller, self.provider)
-            self._held = frozenset(file.id for file in held)
-        if known.file_id in self._held:
+            self._held = await held_files(self.services, self.caller, self.provider)
+        return self._held
+
+    async def _is_held(self, known: Upload) -> bool:
+        if any(file.id == known.file_id for file in await self._files()):
             return True
         registry = self.services.uploads.registry.of(self.caller.principal)
         await registry.forget_upload(self.provider, self.account, known.file_id)
@@ -96,27 +115,53 @@ class _Giving:
     async def _upload(self, opened: "Opened") -> Upload:
         name = opened.path.name
         self.caller.stage("uploading", f"{name}, {opened.size:,} bytes, to {self.provider}")
+        registry = self.services.uploads.registry.of(self.caller.principal)
+        await registry.begin_upload(self._intent(opened))
         held = await self.services.gateway.ask(
             self.provider,
             lambda provider: provider.upload_file(opened.path, self.purpose, opened.file),
             self.caller,
             repeatable=False,
         )
-        upload = Upload(
+        upload = self._as_upload(held, opened)
+        # The file is there: a call that is cancelled now must not make us forget it.
+        with trio.move_on_after(_NOTE_S, shield=True):
+            await registry.note_upload(upload)
+        return upload
+
+    def _intent(self, opened: "Opened") -> UploadIntent:
+        return UploadIntent(
+            provider=self.provider,
+            account=self.account,
+            sha256=opened.sha256,
+            purpose=self.purpose,
+            filename=opened.path.name,
+            size=opened.size,
+            at=self.services.now(),
+        )
+
+    def _as_upload(self, held: "ProviderFile", opened: "Opened") -> Upload:
+        return Upload(
             provider=self.provider,
             account=self.account,
             file_id=held.id,
             sha256=opened.sha256,
             purpose=self.purpose,
-            filename=held.filename or name,
+            filename=held.filename or opened.path.name,
             size=opened.size,
             uploaded_at=float(held.created_at or self.services.now()),
             used_at=self.services.now(),
         )
-        # The file is there: a call that is cancelled now must not make us forget it.
-        with trio.move_on_after(_NOTE_S, shield=True):
-            await self.services.uploads.registry.of(self.caller.principal).note_upload(upload)
-        return upload
+
+
+def _is_called(name: str, ours: Path) -> bool:
+    """Kimi calls a second a.txt a(1).txt."""
+    return name == ours.name or (name.startswith(f"{ours.stem}(") and name.endswith(ours.suffix))
+
+
+def _is_of(file: "ProviderFile", begun: UploadIntent, known: Mapping[str, object]) -> bool:
+    alike = file.size == begun.size and _is_called(file.filename, Path(begun.filename))
+    return alike and file.created_at >= begun.at - _CLOCKS_DIFFER_S and file.id not in known
 
 
 async def held_files(

@@ -265,8 +265,8 @@ class LosesAnswers:
 async def test_a_deletion_whose_answer_was_lost_is_done(works, root):
     """It is asked for again, and the file is gone by then; the next call is told that there is none."""
     (ours,) = await upload(works, root / "a.txt")
-    lane = works.services.gateway._lanes["kimi"]
-    lane.provider = provider = LosesAnswers(lane.provider)
+    limited = works.services.gateway._limited["kimi"]
+    limited.provider = provider = LosesAnswers(limited.provider)
     done = await content(works, "kimi_manage_files", operation="delete", file_id=ours)
     with pytest.raises(NotFoundError):
         await works.call("kimi_manage_files", operation="delete", file_id=ours)
