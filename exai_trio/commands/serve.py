@@ -52,7 +52,7 @@ def _warnings(config: Config, addresses: Addresses) -> list[str]:
     found: list[str] = []
     if not (config.simulate or config.glm_api_key or config.kimi_api_key or config.providers_file):
         found.append(
-            "exai: no provider is configured, so every question will fail: set GLM_API_KEY or KIMI_API_KEY,"
+            "exai: no provider is configured, so every question will fail: `exai init` finds one; or set GLM_API_KEY or KIMI_API_KEY,"
             " or EXAI_SIMULATE=true to try EXAI without a key"
         )
     wanted = (

@@ -2,6 +2,7 @@
 
 import pytest
 import trio
+from stage.said import unexpected
 
 pytestmark = pytest.mark.real
 
@@ -26,7 +27,7 @@ async def test_a_successor_takes_over_with_the_calls_that_run(new_place, start, 
     assert ("draining", 0) == (bye["reason"], bye["retry_after_s"])
     assert outcome["ok"]
     assert second.pid == pid
-    assert (0, b"") == (code, said)
+    assert (0, "") == (code, said)
     assert not (place.exai / "state" / "handover.sock").exists()
 
 
@@ -40,7 +41,7 @@ async def test_replacing_nobody_is_starting(new_place):
     second = await trio.to_thread.run_sync(_replaced, place)
 
     assert left
-    assert (0, b"") == await trio.to_thread.run_sync(_ended, second)
+    assert (0, "") == await trio.to_thread.run_sync(_ended, second)
 
 
 async def test_a_successor_waits_for_one_that_is_leaving(new_place, start):
@@ -58,7 +59,7 @@ async def test_a_successor_waits_for_one_that_is_leaving(new_place, start):
 
     assert outcome["ok"]
     assert (0, "") == left
-    assert (0, b"") == await trio.to_thread.run_sync(_ended, second)
+    assert (0, "") == await trio.to_thread.run_sync(_ended, second)
 
 
 async def test_a_successor_for_another_port_changes_nothing(new_place, start):
@@ -87,4 +88,4 @@ def _replaced(place):
 def _ended(process):
     process.terminate()
     _, said = process.communicate(timeout=20)
-    return process.returncode, said
+    return process.returncode, unexpected(said)

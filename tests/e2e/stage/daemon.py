@@ -10,6 +10,7 @@ import attrs
 from stage.fetching import fetch
 from stage.old_client import Frame
 from stage.place import Place
+from stage.said import unexpected
 from stage.waiting import PATIENCE_S, until
 
 
@@ -52,7 +53,7 @@ class Daemon:
     async def wait(self) -> tuple[int, str]:
         """Exit code and stderr, once it has ended."""
         await until(lambda: self.process.poll() is not None)
-        return self.process.returncode, self.process.stderr.read().decode()
+        return self.process.returncode, unexpected(self.process.stderr.read())
 
     def offspring(self) -> list[int]:
         """Its child processes."""
@@ -65,7 +66,7 @@ class Daemon:
         if self.process.poll() is None:
             self.process.terminate()
             _, err = self.process.communicate(timeout=PATIENCE_S)
-            assert (0, b"") == (self.process.returncode, err)
+            assert (0, "") == (self.process.returncode, unexpected(err))
         for pipe in (self.process.stdin, self.process.stdout, self.process.stderr):
             pipe.close()
 
