@@ -21,7 +21,19 @@ if TYPE_CHECKING:  # one module imports sqlite3
 _FIELDS = tuple(field.name for field in attrs.fields(Upload))
 _COLUMNS = ", ".join(_FIELDS)
 _VALUES = ", ".join("?" for _ in _FIELDS)
-_INTENT = "provider, account, sha256, purpose, filename, size, at"
+_BEGIN = """
+    INSERT OR REPLACE INTO upload_intents (provider, account, sha256, purpose, filename, size, at, principal)
+    VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_BEGUN = """
+    SELECT provider, account, sha256, purpose, filename, size, at FROM upload_intents
+    WHERE provider = ? AND account = ? AND sha256 = ? AND purpose = ? AND principal = ?
+"""
+_ARRIVED = """
+    DELETE FROM upload_intents
+    WHERE provider = ? AND account = ? AND sha256 = ? AND purpose = ? AND principal = ?
+"""
+_INTENT_FIELDS = tuple(field.name for field in attrs.fields(UploadIntent))
 _CONTENT = "provider = ? AND account = ? AND sha256 = ? AND purpose = ? AND principal = ?"
 
 
@@ -52,24 +64,14 @@ class SqliteUploads:
 
     async def begin_upload(self, intent: UploadIntent) -> None:
         values = (*attrs.astuple(intent), self._principal)
-        await self._store.write(
-            lambda connection: connection.execute(
-                f"INSERT OR REPLACE INTO upload_intents ({_INTENT}, principal) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608 - our own words
-                values,
-            )
-        )
+        await self._store.write(lambda connection: connection.execute(_BEGIN, values))
 
     async def begun_upload(
         self, provider: str, account: str, sha256: str, purpose: str
     ) -> UploadIntent | None:
         key = (provider, account, sha256, purpose, self._principal)
-        row = await self._store.read(
-            lambda connection: connection.execute(
-                f"SELECT {_INTENT} FROM upload_intents WHERE {_CONTENT}",  # noqa: S608 - our own words
-                key,
-            ).fetchone()
-        )
-        return UploadIntent(**dict(zip(_INTENT.split(", "), row, strict=True))) if row else None
+        row = await self._store.read(lambda connection: connection.execute(_BEGUN, key).fetchone())
+        return UploadIntent(**dict(zip(_INTENT_FIELDS, row, strict=True))) if row else None
 
     async def note_upload(self, upload: Upload) -> None:
         own = attrs.evolve(upload, principal=self._principal)
@@ -108,7 +110,7 @@ def _note(connection: "sqlite3.Connection", upload: Upload) -> None:
         attrs.astuple(upload),
     )
     content = (upload.provider, upload.account, upload.sha256, upload.purpose, upload.principal)
-    connection.execute(f"DELETE FROM upload_intents WHERE {_CONTENT}", content)  # noqa: S608 - our own words
+    connection.execute(_ARRIVED, content)
 
 
 def _forget(connection: "sqlite3.Connection", key: tuple[str, str, str, str]) -> None:
