@@ -37,6 +37,7 @@ log = logging.getLogger("exai.storage")
 SEALED_AT: Final = 4 * 2**20
 # Over so many bytes, which a successor reads in a second, no new call is taken: the database does not keep up.
 LONGEST_LOG: Final = 256 * 2**20
+_ROOM_S: Final = 8.0  # a call waits so long for the database to take what the log holds
 
 
 @structs.define(eq=False)
@@ -55,12 +56,22 @@ class LoggedJournal(EventJournal):
     async def accept(self, call: KeptCall) -> None:
         self.appender.reserve.check_unspent()
         if self.appender.segments.length > LONGEST_LOG:
+            await self._make_room()
+        if self.appender.segments.length > LONGEST_LOG:
             raise StorageError(
                 "The disk does not keep up with the log of calls; try again.",
                 # audit: duration, because it is a hint to the client, who decides
                 retry_after_s=10.0,
             )
         await self.note(Accepted(call))
+
+    async def _make_room(self) -> None:
+        """Whoever comes while the log is too long waits until it is folded, or for so long as that may take."""
+        await self.load()
+        with trio.move_on_after(_ROOM_S):
+            async with self._one:
+                if self.appender.segments.length > LONGEST_LOG:
+                    await self._fold_through(await self._thread.write(Segments.roll))
 
     async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
         await self._check_kept(session, request)

@@ -272,15 +272,30 @@ async def test_a_long_segment_is_folded_two_looks_after_it_was_sealed():
     assert ([2], [("s", "0")]) == looks[2] == looks[3]
 
 
-async def test_the_log_is_bounded(monkeypatch):
-    """A database that does not keep up: no new calls, but their outcomes; then calls again."""
+async def test_a_call_waits_until_a_log_that_is_too_long_is_folded(monkeypatch):
     journal, _, _ = log_before_memory()
     await journal.accept(call("1"))
     monkeypatch.setattr(logged_journal, "LONGEST_LOG", 100)
-    with pytest.raises(StorageError, match="keep up") as refused:
-        await journal.accept(call("2"))
-    await journal.finish("s", "1", outcome())
-    await journal.fold()
+    await journal.accept(call("2"))
+
+    assert 1 not in journal.appender.segments.sealed
+    assert ["1", "2"] == await requests_in(journal)
+
+
+async def test_the_log_is_bounded(monkeypatch, autojump_clock):
+    """A database that hangs: no new calls, but their outcomes; then calls again."""
+    journal, _, _ = log_before_memory()
+    await journal.accept(call("1"))
+
+    async def hang(*_given):
+        await trio.sleep_forever()
+
+    with monkeypatch.context() as stuck:
+        stuck.setattr(logged_journal, "LONGEST_LOG", 100)
+        stuck.setattr(type(journal.backing), "fold", hang)
+        with pytest.raises(StorageError, match="keep up") as refused:
+            await journal.accept(call("2"))
+        await journal.finish("s", "1", outcome())
     await journal.accept(call("2"))
 
     assert refused.value.retry_after_s
