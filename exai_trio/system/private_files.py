@@ -6,6 +6,7 @@ None of them may hold up who opens it.
 import errno
 import os
 import stat
+from contextlib import ExitStack
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,13 +67,12 @@ def replace_private(path: Path, data: bytes) -> None:
     """Write the whole file so that a reader sees the old or the new one. Raises OSError; then nothing of it is left lying."""
     private_directory(path.parent)
     fresh = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
+    with ExitStack() as otherwise:
+        otherwise.callback(fresh.unlink, missing_ok=True)
         with open(fresh, "wb", opener=_private) as file:
             file.write(data)
         fresh.replace(path)
-    except BaseException:
-        fresh.unlink(missing_ok=True)
-        raise
+        otherwise.pop_all()
 
 
 def open_at_once(path: Path) -> BinaryIO:

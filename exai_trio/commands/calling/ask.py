@@ -3,6 +3,7 @@
 import json
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -97,13 +98,12 @@ async def run(
     live = LiveAnswer(console, sheet_for(console))
     shows = not wanted.as_json and wanted.output is None
     running = partial(run_call, config, asked, live.show, stream=shows, dial=dial)
-    try:
+    with ExitStack() as otherwise:
+        otherwise.callback(live.leave)
         ended = await _with_daemon(running, config, wanted, console)
-    except BaseException:
-        live.leave()
-        raise
+        if ended.outcome is not None:
+            otherwise.pop_all()
     if ended.outcome is None:
-        live.leave()
         console.note(f"exai: stopped waiting; {ended.left_behind}")
         return INTERRUPTED
     told_in = _Report(wanted, console, live, trio.current_time() - began)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 
@@ -64,17 +65,15 @@ async def run(
     is_flowing = asked.tool in _FLOWING
     live = LiveAnswer(console, sheet_for(console) if is_flowing else PlainSheet(console))
     stream = not asked.as_json and (console.screen or is_flowing)
-    try:
+    with ExitStack() as otherwise:
+        otherwise.callback(live.leave)
         ended = await run_call(config, asked, live.show, stream=stream, dial=dial)
-    except BaseException:
-        live.leave()
-        raise
+        if isinstance(ended.outcome, CallResult) or (ended.outcome and asked.as_json):
+            otherwise.pop_all()
     if ended.outcome is None:
-        live.leave()
         console.note(f"exai: stopped waiting; {ended.left_behind}")
         return INTERRUPTED
     if isinstance(ended.outcome, CallFailed) and not asked.as_json:
-        live.leave()
         tell_failure(console, asked.tool, ended.outcome.error, advise)
         return INTERRUPTED if ended.interrupted else FAILED
     code = _report(ended.outcome, asked, console, live, trio.current_time() - began)

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -76,21 +77,31 @@ def _init(started: Started, own_file: Path, console: Console) -> int:
         Dialogue(console=console).agreed()
     changing = Changing(own_file, started.loaded.config, started.environ)
     try:
-        loaded = _written(started, changing, plan)
-        if not _tried(plan, loaded, console):
-            changing.take_back(lambda _: None)
-            console.note("exai: nothing was changed")
-            return FAILED
-        well = _registered(plan, changing, loaded, machine_of(started), console)
+        changed = _changed(started, changing, plan, console)
     except KeyboardInterrupt:
         console.erase()
-        changing.take_back(lambda _: None)
         console.note("exai: interrupted; nothing was changed")
         return INTERRUPTED
-    except Exception:
-        changing.take_back(lambda _: None)
-        raise
+    if changed is None:
+        console.note("exai: nothing was changed")
+        return FAILED
+    loaded, well = changed
     return _answered(started, loaded, plan, console, well=well)
+
+
+def _changed(
+    started: Started, changing: Changing, plan: Plan, console: Console
+) -> tuple[Loaded, bool] | None:
+    """The settings as they are now, and whether every editor was told. A key that is refused, a fault or Ctrl-C takes everything
+    back; None for the first."""
+    with ExitStack() as otherwise:
+        otherwise.callback(changing.take_back, lambda _: None)
+        loaded = _written(started, changing, plan)
+        if not _tried(plan, loaded, console):
+            return None
+        well = _registered(plan, changing, loaded, machine_of(started), console)
+        otherwise.pop_all()
+        return loaded, well
 
 
 def _decided(started: Started, found: Found, dialogue: Dialogue) -> Plan:
