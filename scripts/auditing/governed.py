@@ -11,7 +11,7 @@ AREAS = {
     "dependencies": ["pyproject.toml"],
     "settings": ["exai_trio/config.py", "exai_trio/settings/table.py"],
     "messages": ["exai_trio/wire/messages.py"],
-    "schema": ["exai_trio/storage/sqlite/schema.py"],
+    "schema": ["exai_trio/storage/sqlite/file/schema.py"],
     "boundaries": ["docs/boundaries.toml"],
 }
 NONE = re.compile(r"^ADR: none, because \S", re.MULTILINE)

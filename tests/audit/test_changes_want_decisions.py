@@ -12,7 +12,7 @@ FILES = {
     "exai_trio/config.py": '"""Settings."""\nPORT = 1\n',
     "exai_trio/settings/table.py": "TABLE = 1\n",
     "exai_trio/wire/messages.py": "MESSAGES = 1\n",
-    "exai_trio/storage/sqlite/schema.py": "SCHEMA = 1\n",
+    "exai_trio/storage/sqlite/file/schema.py": "SCHEMA = 1\n",
     "docs/boundaries.toml": 'layers = ["wire"]\n',
 }
 CHANGED = {
@@ -20,7 +20,7 @@ CHANGED = {
     "exai_trio/config.py": ("settings", "PORT = 2\n"),
     "exai_trio/settings/table.py": ("settings", "TABLE = 2\n"),
     "exai_trio/wire/messages.py": ("messages", "MESSAGES = 2\n"),
-    "exai_trio/storage/sqlite/schema.py": ("schema", "SCHEMA = 2\n"),
+    "exai_trio/storage/sqlite/file/schema.py": ("schema", "SCHEMA = 2\n"),
     "docs/boundaries.toml": ("boundaries", 'layers = ["mcp"]\n'),
 }
 

@@ -17,7 +17,7 @@ from kept_calls import call, outcome
 from exai_trio.errors import StorageError
 from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, NotKept, NotOurs, Unreadable
-from exai_trio.storage.sqlite.quarantine import marker, note
+from exai_trio.storage.sqlite.file.quarantine import marker, note
 from exai_trio.storage.sqlite.store import open_sqlite
 
 pytestmark = pytest.mark.real

@@ -4,9 +4,9 @@ import attrs
 import pytest
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.sqlite.database_file import Opened, Pair
 from exai_trio.storage.sqlite.error_kinds import Damaged, NotOurs
-from exai_trio.storage.sqlite.quarantine import marker
+from exai_trio.storage.sqlite.file.database_file import Opened, Pair
+from exai_trio.storage.sqlite.file.quarantine import marker
 
 
 @attrs.define(eq=False)

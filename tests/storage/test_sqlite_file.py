@@ -15,7 +15,7 @@ from killed import killed_midway
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Turn
 from exai_trio.storage.group_commit import open_group_commit
-from exai_trio.storage.sqlite import schema
+from exai_trio.storage.sqlite.file import schema
 from exai_trio.storage.sqlite.store import open_sqlite
 
 pytestmark = pytest.mark.real
@@ -126,7 +126,7 @@ async def test_older_schema_is_upgraded(tmp_path, monkeypatch):
     async with open_sqlite(path) as store:
         await store.append("c", said("kept"), now=0, expires_at=FOR_EVER)
     later = (*schema.STEPS, ("CREATE TABLE journal (x)",))
-    monkeypatch.setattr("exai_trio.storage.sqlite.upgrade.STEPS", later)
+    monkeypatch.setattr("exai_trio.storage.sqlite.file.upgrade.STEPS", later)
     for _ in range(2):
         async with open_sqlite(path) as store:
             found = await store.load("c", now=1)
@@ -141,12 +141,13 @@ async def test_a_failed_upgrade_leaves_the_file_as_it_was(tmp_path, monkeypatch)
         pass
     with monkeypatch.context() as patch:
         patch.setattr(
-            "exai_trio.storage.sqlite.upgrade.STEPS",
+            "exai_trio.storage.sqlite.file.upgrade.STEPS",
             (*schema.STEPS, ("CREATE TABLE half (x)", "NONSENSE")),
         )
         message = await refusal(path)
         patch.setattr(
-            "exai_trio.storage.sqlite.upgrade.STEPS", (*schema.STEPS, ("CREATE TABLE half (x)",))
+            "exai_trio.storage.sqlite.file.upgrade.STEPS",
+            (*schema.STEPS, ("CREATE TABLE half (x)",)),
         )
         async with open_sqlite(path) as store:
             found = await store.load("c", now=1)

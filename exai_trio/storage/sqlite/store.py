@@ -24,11 +24,11 @@ from exai_trio.storage.group_commit import GroupCommit, open_group_commit
 from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.storage.sqlite import statements
 from exai_trio.storage.sqlite.batches import transaction
-from exai_trio.storage.sqlite.database_file import Opened, Pair, make_private
 from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, kind_of, remedy_of
+from exai_trio.storage.sqlite.file.database_file import Opened, Pair, make_private
+from exai_trio.storage.sqlite.file.quarantine import marker
+from exai_trio.storage.sqlite.file.upgrade import schema_version, upgrade
 from exai_trio.storage.sqlite.journal import SqliteJournal
-from exai_trio.storage.sqlite.quarantine import marker
-from exai_trio.storage.sqlite.upgrade import schema_version, upgrade
 from exai_trio.storage.sqlite.write_path import LOG_LENGTH, Writing, probe
 
 T = TypeVar("T")

@@ -16,9 +16,9 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.group_commit import Write
 from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.storage.sqlite.batches import Mapped, carry_out
-from exai_trio.storage.sqlite.database_file import Opened
 from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, Locked
-from exai_trio.storage.sqlite.schema import APPLICATION_ID
+from exai_trio.storage.sqlite.file.database_file import Opened
+from exai_trio.storage.sqlite.file.schema import APPLICATION_ID
 
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection

@@ -20,9 +20,9 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.append_log.files import DiskFiles
 from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.append_log.segments import Segment
-from exai_trio.storage.sqlite import upgrade
 from exai_trio.storage.sqlite.error_kinds import NotOurs
-from exai_trio.storage.sqlite.schema import STEPS
+from exai_trio.storage.sqlite.file import upgrade
+from exai_trio.storage.sqlite.file.schema import STEPS
 from exai_trio.storage.sqlite.store import check_ours, open_sqlite
 
 pytestmark = pytest.mark.real

@@ -17,7 +17,7 @@ import attrs
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.sqlite.error_kinds import Damaged, NotOurs
-from exai_trio.storage.sqlite.quarantine import note, put_aside
+from exai_trio.storage.sqlite.file.quarantine import note, put_aside
 
 
 class Closeable(Protocol):

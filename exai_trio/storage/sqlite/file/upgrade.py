@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from exai_trio.storage.sqlite.batches import transaction
 from exai_trio.storage.sqlite.error_kinds import NotOurs
-from exai_trio.storage.sqlite.schema import APPLICATION_ID, STEPS
+from exai_trio.storage.sqlite.file.schema import APPLICATION_ID, STEPS
 
 if TYPE_CHECKING:  # one module imports it
     import sqlite3
