@@ -58,12 +58,14 @@ class HomeLock:
             otherwise.callback(os.close, lock)
             _hold(lock, self.config)
             otherwise.pop_all()
-        self._lock, self.fault, self.id = lock, None, kept_id(lock)
+        self._lock, self.fault = lock, None
         with suppress(OSError):  # audit: suppress, because a job tries again and says so
             self.tightened = tighten(self.config.state)
 
     def note_pid(self) -> None:
-        """`logs/ws_daemon.pid`, until `leave`. Raises OSError."""
+        """`logs/ws_daemon.pid`, until `leave`; and which home this is. Raises OSError."""
+        if self._lock is not None and not self.id:
+            self.id = kept_id(self._lock)
         if not self._noted:
             replace_private(self._pid_file, _pid_line())
             self._noted = True

@@ -12,6 +12,7 @@ def test_a_home_keeps_its_id(tmp_path):
     ids = []
     for name in ("a", "a", "b"):
         with own_home(Config(home=tmp_path / name)) as home:
+            home.note_pid()
             ids.append(home.id)
 
     assert ids[0] == ids[1] == read_id(tmp_path / "a" / "state" / HOME_LOCK)
