@@ -22,7 +22,7 @@ from exai_trio.workspace.path_checks import PathUse
 from exai_trio.workspace.read import FileReader
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
-    from exai_trio.providers.gateway import Gateway
+    from exai_trio.providers.gateway import ChatAnswer, Gateway
 
 Visibility = Literal["essential", "core", "advanced", "full"]
 
@@ -150,6 +150,14 @@ class Caller(Protocol):
 
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         """Note how long the call waited for a provider's permit."""
+        ...
+
+    def exchanged(self, began: float, ended: float) -> None:
+        """Note that a request of it was with a provider between these times of trio's clock."""
+        ...
+
+    def answered(self, answer: "ChatAnswer") -> None:
+        """Note a model's answer, and what it cost."""
         ...
 
     def flows(self, until: float) -> float:
