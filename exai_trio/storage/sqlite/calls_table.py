@@ -1,6 +1,7 @@
 """The ended calls in the SQLite file: a row each."""
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
@@ -15,17 +16,15 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from exai_trio.storage.sqlite.store import SqliteStore
 
 _HOUR_S: Final = 3600
+_COLUMNS: Final = tuple(field.name for field in attrs.fields(CallEnded))
+_values: Final = attrgetter(*_COLUMNS)
 _ADD: Final = """
     INSERT INTO calls (
-        id, correlation_id, session, tool, principal, project, provider, model, code, category, attempt, started_at, hour,
+        id, correlation_id, session, tool, principal, project, provider, model, code, category, attempt, started_at,
         duration_ms, permit_wait_ms, provider_wait_ms, with_provider_ms, first_chunk_ms, requests,
-        input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency
-    ) VALUES (
-        :id, :correlation_id, :session, :tool, :principal, :project, :provider, :model, :code, :category, :attempt, :started_at, :hour,
-        :duration_ms, :permit_wait_ms, :provider_wait_ms, :with_provider_ms, :first_chunk_ms, :requests,
-        :input_tokens, :cached_tokens, :output_tokens, :reasoning_tokens, :cost, :currency
-    )
-"""
+        input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency, hour
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""  # in the order of the fields
 _NOT_OF_THE_CALL: Final = frozenset({"number", "hour"})
 
 
@@ -47,11 +46,11 @@ class SqliteCalls:
         return await self._store.write(lambda connection: _sweep(connection, before, self._most))
 
 
-def _row(call: CallEnded) -> dict[str, Any]:
-    return attrs.asdict(call) | {"hour": int(call.started_at // _HOUR_S) * _HOUR_S}
+def _row(call: CallEnded) -> tuple[Any, ...]:
+    return (*_values(call), int(call.started_at // _HOUR_S) * _HOUR_S)
 
 
-def _add(connection: "sqlite3.Connection", rows: list[dict[str, Any]]) -> None:
+def _add(connection: "sqlite3.Connection", rows: list[tuple[Any, ...]]) -> None:
     connection.executemany(_ADD, rows)
 
 
