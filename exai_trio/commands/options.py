@@ -219,6 +219,7 @@ BUILDERS: dict[str, Build] = {
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,
+    "usage": looking_options.usage,
     "config": _config,
     "providers": _providers,
     "serve": _serve,
