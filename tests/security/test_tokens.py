@@ -38,7 +38,15 @@ def _tokens() -> list[str]:
         for place in (length // 2, length - 1)
     ]
     blank = [" " * length for length in (1, 16, 20, 256)]
-    return [*good, *endless, *spoilt, *blank, "none-of-your-business", "NONESUCH", '"quoted-and-long"']
+    return [
+        *good,
+        *endless,
+        *spoilt,
+        *blank,
+        "none-of-your-business",
+        "NONESUCH",
+        '"quoted-and-long"',
+    ]
 
 
 TOKENS = _tokens()
