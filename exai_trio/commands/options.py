@@ -137,7 +137,8 @@ def _config(commands: Commands) -> None:
         nargs="?",
         choices=EDITORS,
         const=EDITORS[0],
-        help="print the configuration of an editor",
+        metavar="EDITOR",
+        help=f"print the configuration of an editor: {', '.join(EDITORS)}",
     )
     shape.add_argument(
         "--skill", action="store_true", help="print a file by which agents use `exai ask`"
