@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from typing import Any, Final
+from weakref import WeakSet
 
 import attrs
 import trio
@@ -25,7 +26,11 @@ log = logging.getLogger("exai.http")
 
 _LOOK_S: Final = 5.0
 _CLIENT: Final = "mcp-http"
-_SHARED: Final = "http_stateless"  # the session of all requests that have none of their own, one for each principal
+# The session of all requests that have none of their own, for each principal: of those that a client can ask for again, by a key
+# of theirs, and of those that end with the daemon.
+_LASTING: Final = "http_stateless_lasting"
+_FLEETING: Final = "http_stateless_fleeting"
+_MOST_ENDED: Final = 10_000
 
 
 @structs.define(eq=False)
@@ -39,7 +44,11 @@ class Desks:
     nursery: trio.Nursery
     large: LargeResults
     _desks: dict[str, FrontDesk] = attrs.field(factory=dict[str, FrontDesk])
-    _shared: dict[str, SessionRunner] = attrs.field(factory=dict[str, SessionRunner])
+    _shared: dict[tuple[str, str], SessionRunner] = attrs.field(
+        factory=dict[tuple[str, str], SessionRunner]
+    )
+    _ended: dict[str, None] = attrs.field(factory=dict[str, None])  # by their clients, oldest first
+    _passing: WeakSet[FrontDesk] = attrs.field(factory=WeakSet)
     _joining: dict[str, trio.Lock] = attrs.field(factory=dict[str, trio.Lock])
     _listing: Listing | None = None
     _is_listed: bool = False
@@ -59,7 +68,7 @@ class Desks:
     async def find(self, session_id: str, principal: str) -> FrontDesk | None:
         """The session of this id, also of one that an earlier daemon gave; None if it is not this principal's. Raises as
         `open` does."""
-        if not self.ids.is_ours(session_id, principal):
+        if session_id in self._ended or not self.ids.is_ours(session_id, principal):
             return None
         async with self._joining.setdefault(session_id, trio.Lock()):
             known = self._desks.get(session_id)
@@ -67,16 +76,24 @@ class Desks:
                 return known
             return await self._desk(session_id, principal)
 
-    async def passing(self, principal: str) -> FrontDesk:
-        """For one request without a session. Raises as `open` does."""
-        async with self._joining.setdefault(principal, trio.Lock()):
-            runner = self._shared.get(principal)
+    async def passing(self, principal: str, *, lasting: bool) -> FrontDesk:
+        """For one request without a session; `lasting`: it can be asked for again, at a later daemon too. Raises as `open`
+        does."""
+        name = _LASTING if lasting else _FLEETING
+        async with self._joining.setdefault(f"{name} {principal}", trio.Lock()):
+            runner = self._shared.get((name, principal))
             if runner is None or runner.is_over:
-                runner = self._shared[principal] = await self._join(_SHARED, principal)
-        return self._made(os.urandom(8).hex(), runner)
+                runner = await self._join(name, principal, lasting=lasting)
+                self._shared[name, principal] = runner
+        desk = self._made(os.urandom(8).hex(), runner)
+        self._passing.add(desk)
+        return desk
 
     def end(self, session_id: str) -> None:
         """Its client wants it no more: what runs for it is cancelled."""
+        self._ended[session_id] = None
+        if len(self._ended) > _MOST_ENDED:
+            del self._ended[next(iter(self._ended))]
         desk = self._desks.pop(session_id, None)
         self._joining.pop(session_id, None)
         if desk is not None:
@@ -93,10 +110,12 @@ class Desks:
         limit = self.context.config.tool_call_max_size
         return FrontDesk(name, runner, self.large, self.listing, limit)
 
-    async def _join(self, session_id: str, principal: str) -> SessionRunner:
+    async def _join(
+        self, session_id: str, principal: str, *, lasting: bool = True
+    ) -> SessionRunner:
         outbox = Outbox()
         hello = Hello(session_id=session_id, client_name=_CLIENT, protocol=2)
-        session, _ = await self.sessions.join(hello, principal, outbox)
+        session, _ = await self.sessions.join(hello, principal, outbox, lasting=lasting)
         rates = RateLimits(session.requests, None, trio.current_time)
         runner = SessionRunner(session, outbox, rates.objection, self._tools_changed)
         self.nursery.start_soon(runner.run)
@@ -110,7 +129,7 @@ class Desks:
 
     def _tools_changed(self) -> None:
         self._is_listed = False
-        for desk in self._desks.values():
+        for desk in [*self._desks.values(), *self._passing]:
             desk.offer_tools()
 
     async def run(self) -> None:

@@ -81,7 +81,8 @@ class Endpoint:
         head = rules.read_head(body)
         if rules.is_stateless(headers, head):
             rules.check_stateless(headers, head)
-            await self._stateless(await self.desks.passing(principal), body, respond)
+            desk = await self.desks.passing(principal, lasting=head.has_key)
+            await self._stateless(desk, body, respond)
         elif head.method == "initialize":
             await self._initialize(principal, body, respond)
         else:
@@ -114,31 +115,30 @@ class Endpoint:
 
     async def _stateless(self, desk: FrontDesk, body: bytes, respond: Responder) -> None:
         """A client that leaves is a client that cancels."""
-        exchange = self._heard(desk, body)
+        exchange = _heard(desk, body, alone=True)
         if exchange is None:
             await respond.whole(_ACCEPTED, b"")
-            return
-        if exchange.key:
+        elif exchange.is_over:
+            status = rules.status_of(exchange.error_code())
+            await respond.whole(status, exchange.lines[0])
+        else:
             try:
-                await self._while_there(exchange, respond, primed=False)
-            finally:
+                await self._while_there(exchange, respond)
+            except Gone:
                 desk.withdraw(exchange)
-            return
-        if not exchange.is_over:  # a subscription: everything that this desk says is for it
-            desk.own = exchange
-            await respond.events(exchange, 0, mark_of(exchange), primed=False)
-            return
-        status = rules.status_of(exchange.error_code())
-        await respond.whole(status, exchange.lines[0])
+                raise
+            desk.forget(exchange)
 
-    async def _while_there(self, exchange: Exchange, respond: Responder, *, primed: bool) -> None:
+    async def _while_there(self, exchange: Exchange, respond: Responder) -> None:
+        """Raises Gone as soon as its client is."""
         async with trio.open_nursery() as legs:
-            legs.start_soon(_raise_when_gone, respond)
-            with trio.move_on_after(SOON_S):
-                while not exchange.is_over and exchange.is_silent:
-                    await exchange.changed.wait()
-            legs.cancel_scope.cancel(reason="it is told now")
-        await self._tell(exchange, respond, primed=primed)
+            there = legs.cancel_scope
+            legs.start_soon(_cancel_when_gone, respond, there)
+            await _wait_soon(exchange)
+            there.cancel(reason="it is told now")
+        if respond.has_gone:
+            raise Gone
+        await self._tell(exchange, respond, primed=False)
 
     async def _tell(self, exchange: Exchange, respond: Responder, *, primed: bool) -> None:
         if exchange.is_over and len(exchange.lines) == 1:
@@ -152,7 +152,7 @@ class Endpoint:
         if self.desks.is_full:
             raise BadRequest(_UNAVAILABLE, -32000, "too many sessions; try again later")
         session_id, desk = await self.desks.open(principal)
-        exchange = self._heard(desk, body)
+        exchange = _heard(desk, body)
         if exchange is None or not exchange.is_over or exchange.error_code():
             self.desks.end(session_id)
             text = exchange.lines[0] if exchange and exchange.lines else b""
@@ -168,13 +168,11 @@ class Endpoint:
         """A client that leaves comes back to it, or does not: the call goes on."""
         dialect = Dialect(rules.version_of(headers))
         desk.server.continue_in(dialect)
-        exchange = self._heard(desk, body)
+        exchange = _heard(desk, body)
         if exchange is None:
             await respond.whole(_ACCEPTED, b"")
             return
-        with trio.move_on_after(SOON_S):
-            while not exchange.is_over and exchange.is_silent:
-                await exchange.changed.wait()
+        await _wait_soon(exchange)
         primed = dialect.version >= rules.RESUMABLE_FROM and bool(exchange.key)
         await self._tell(exchange, respond, primed=primed)
         desk.told(exchange)
@@ -229,26 +227,31 @@ class Endpoint:
             )
         return desk
 
-    def _heard(self, desk: FrontDesk, body: bytes) -> Exchange | None:
-        message = jsonrpc.parse(body)
-        if message is None or isinstance(message, jsonrpc.Fault):
-            code = message.code if message else jsonrpc.PARSE_ERROR
-            text = message.message if message else "the body is empty"
-            raise BadRequest(rules.BAD_REQUEST, code, text, message.id if message else None)
-        exchange = desk.hear(message)
-        if exchange is None and isinstance(message, jsonrpc.Request):
-            raise BadRequest(
-                rules.BAD_REQUEST,
-                jsonrpc.INVALID_REQUEST,
-                "this id belongs to an open request",
-                message.id,
-            )
-        return exchange
+
+def _heard(desk: FrontDesk, body: bytes, *, alone: bool = False) -> Exchange | None:
+    """Where the answer will stand; None if none is wanted. Raises BadRequest."""
+    message = jsonrpc.parse(body)
+    if message is None:
+        raise BadRequest(rules.BAD_REQUEST, jsonrpc.PARSE_ERROR, "the body is empty")
+    if isinstance(message, jsonrpc.Fault):
+        raise BadRequest(rules.BAD_REQUEST, message.code, message.message, message.id)
+    exchange = desk.hear(message, alone=alone)
+    if exchange is None and isinstance(message, jsonrpc.Request):
+        text = "this id belongs to an open request"
+        raise BadRequest(rules.BAD_REQUEST, jsonrpc.INVALID_REQUEST, text, message.id)
+    return exchange
 
 
-async def _raise_when_gone(respond: Responder) -> None:
+async def _wait_soon(exchange: Exchange) -> None:
+    """Return when something is to be told, or when it is time to say that it will be."""
+    with trio.move_on_after(SOON_S):
+        while not exchange.is_over and exchange.is_silent:
+            await exchange.changed.wait()
+
+
+async def _cancel_when_gone(respond: Responder, there: trio.CancelScope) -> None:
     await respond.wait_gone()
-    raise Gone
+    there.cancel(reason="the client has gone")
 
 
 def _not_allowed(allowed: str) -> Denied:

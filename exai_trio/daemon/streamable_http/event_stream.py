@@ -39,6 +39,7 @@ class Responder:
     receive: Receive
     _send: Send
     headers: Headers
+    has_gone: bool = False
     _begun: float = attrs.field(default=float("inf"))
 
     async def whole(self, status: int, body: bytes, headers: Headers | None = None) -> None:
@@ -52,6 +53,7 @@ class Responder:
         """Return when the client has closed its connection."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
+        self.has_gone = True
 
     async def events(
         self, exchange: Exchange, after: int, event_id: Callable[[int], str], *, primed: bool
@@ -62,17 +64,17 @@ class Responder:
         exchange.readers += 1
         try:
             async with trio.open_nursery() as legs:
-                legs.start_soon(self._watch)
+                legs.start_soon(self._watch, legs.cancel_scope)
                 await self._start()
                 if primed:
                     await self._write(f"id: {event_id(after)}\ndata: \n\n".encode())
                 await self._follow(exchange, after, event_id, me)
                 await self._end()
                 legs.cancel_scope.cancel(reason="the answer is told")
-        except* Gone:
-            raise Gone from None
         finally:
             exchange.readers -= 1
+        if self.has_gone:
+            raise Gone
 
     async def _follow(
         self, exchange: Exchange, after: int, event_id: Callable[[int], str], me: object
@@ -106,22 +108,23 @@ class Responder:
     async def _end(self) -> None:
         await self._send({"type": "http.response.body", "body": b""})
 
-    async def _watch(self) -> None:
-        """Raises Gone when the client leaves, or takes nothing of what is written."""
+    async def _watch(self, telling: trio.CancelScope) -> None:
+        """Cancel `telling` when the client leaves, or takes nothing of what is written."""
         async with trio.open_nursery() as watching:
-            watching.start_soon(self._watch_writes)
+            watching.start_soon(self._watch_writes, watching.cancel_scope)
             await self.wait_gone()
-            raise Gone
+            watching.cancel_scope.cancel(reason="the client has gone")
+        self.has_gone = True
+        telling.cancel(reason="the client has gone")
 
-    async def _watch_writes(self) -> None:
+    async def _watch_writes(self, watching: trio.CancelScope) -> None:
         """A write to who does not read is shielded from our scopes: its socket is closed under it."""
-        while True:
+        while trio.current_time() - self._begun <= _UNREAD_S:
             await trio.sleep(_UNREAD_S / 4)
-            if trio.current_time() - self._begun > _UNREAD_S:
-                with suppress(OSError, KeyError):
-                    # audit: suppress, because a socket that is gone is what is wanted
-                    self.scope["state"]["transport"].socket.close()
-                raise Gone
+        with suppress(OSError, KeyError):
+            # audit: suppress, because a socket that is gone is what is wanted
+            self.scope["state"]["transport"].socket.close()
+        watching.cancel(reason="the client reads nothing")
 
 
 def mark_of(exchange: Exchange) -> Callable[[int], str]:

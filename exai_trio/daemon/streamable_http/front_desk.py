@@ -64,21 +64,24 @@ class FrontDesk:
 
     def _put_unasked(self, line: bytes) -> None:
         """Nobody hears it who has no stream for that."""
-        if self.own.readers:
+        if self.own.readers or self.own.id is not None:
             self.own.put(line)
 
     # What the client says
 
-    def hear(self, message: Message) -> Exchange | None:
+    def hear(self, message: Message, *, alone: bool = False) -> Exchange | None:
         """Take a message. Returns where the answer to a request will stand; None for all else, and for a request whose id is in
-        use."""
+        use. `alone`: it is all that this client says, and what is said unasked is for it."""
         self.used_at = trio.current_time()
         self._forget_old()
         exchange = None
+        if alone:
+            self.server.listing = self.listing()
         if isinstance(message, Request):
             if message.id in self.exchanges:
                 return None
             exchange = self.exchanges[message.id] = Exchange(message.id)
+            self.own = exchange if alone else self.own
         for effect in self.server.hear(message):
             self._do(effect)
         if exchange is not None:

@@ -10,6 +10,7 @@ import msgspec
 from exai_trio import structs
 from exai_trio.mcp import jsonrpc
 from exai_trio.mcp.jsonrpc import Id
+from exai_trio.mcp.params import own_key
 from exai_trio.mcp.versions import (
     HANDSHAKE_VERSIONS,
     STATELESS_VERSIONS,
@@ -69,13 +70,15 @@ _FAULTS: Final = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 @structs.frozen
 class Head:
-    """`version` is in the body's `_meta`, "" if it is not; `name` is what the request is about, of those that are about something."""
+    """`version` is in the body's `_meta`, "" if it is not; `name` is what the request is about, of those that are about something;
+    `has_key`: it is a call that its client can ask for again."""
 
     id: Id | None
     method: str
     version: str
     name: str | None
     has_meta_version: bool
+    has_key: bool
 
 
 def read_head(body: bytes) -> Head:
@@ -87,8 +90,9 @@ def read_head(body: bytes) -> Head:
             BAD_REQUEST, _code_of(body), f"the body is not one message: {fault}"
         ) from None
     params = found.params if isinstance(found.params, dict) else {}
-    meta = params.get("_meta")
-    version = meta.get(VERSION_KEY) if isinstance(meta, dict) else None
+    given = params.get("_meta")
+    meta: dict[str, Any] = given if isinstance(given, dict) else {}
+    version = meta.get(VERSION_KEY)
     method = found.method if isinstance(found.method, str) else ""
     about = params.get(_NAMED.get(method, ""))
     id_ = found.id if isinstance(found.id, str | int) and not isinstance(found.id, bool) else None
@@ -98,6 +102,7 @@ def read_head(body: bytes) -> Head:
         version=version if isinstance(version, str) else "",
         name=about if isinstance(about, str) else None,
         has_meta_version=version is not None,
+        has_key=own_key(meta) is not None,
     )
 
 
