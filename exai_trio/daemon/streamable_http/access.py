@@ -79,48 +79,40 @@ class Access:
     async def principal(self, scope: Scope, headers: Headers) -> str:
         """Whom the request is for. Raises Denied."""
         given = headers.get("authorization")
-        if given is None:
-            identity = await self._by_peer(scope, headers)
-        else:
-            identity = await self._by_token(given)
-        if identity is None:
-            raise self._unauthorized("invalid_token" if given else "")
+        try:
+            if given is None:
+                identity = await self._by_peer(scope, headers)
+            else:
+                identity = await self._by_token(given)
+        except InsufficientScope as fault:
+            challenge = self._challenge("insufficient_scope")
+            raise Denied(_FORBIDDEN, _said(str(fault)), challenge) from None
+        except UnauthorizedError:
+            raise self._unauthorized("invalid_token" if given else "") from None
         return principal_of(identity.principal)
 
-    async def _by_token(self, given: str) -> Identity | None:
+    async def _by_token(self, given: str) -> Identity:
+        """Raises UnauthorizedError."""
         kind, _, token = given.partition(" ")
-        if kind.lower() != "bearer" or not token:
-            return None
+        if kind.lower() != "bearer":
+            raise UnauthorizedError("Authorization must be Bearer")
         try:
             return self.auth.tokens.identify(token, token)
         except UnauthorizedError:
             if self.issued is None:
-                # audit: empty-handler, because None is the answer: nobody of ours
-                return None
-        try:
-            return await self.issued.identify(token)
-        except InsufficientScope as fault:
-            raise Denied(
-                _FORBIDDEN, _said(str(fault)), self._challenge("insufficient_scope")
-            ) from None
-        except UnauthorizedError:
-            # audit: empty-handler, because None is the answer: nobody of ours
-            return None
+                raise
+        return await self.issued.identify(token)
 
-    async def _by_peer(self, scope: Scope, headers: Headers) -> Identity | None:
-        """The daemon's own user needs to show nothing, where that is so on the WebSocket; looked at once a connection."""
-        try:
-            return self.auth.tokens.identify(None, None)
-        except UnauthorizedError:
-            if not self.auth.tokens.admits_owner:
-                return None
+    async def _by_peer(self, scope: Scope, headers: Headers) -> Identity:
+        """The daemon's own user needs to show nothing, where that is so on the WebSocket; looked at once a connection. Raises
+        UnauthorizedError."""
+        tokens = self.auth.tokens
+        if not tokens.admits_owner or is_forwarded(headers.keys()):
+            return tokens.identify(None, None)
         stream: trio.SocketStream = scope["state"]["transport"]
-        forwarded = is_forwarded(headers.keys())
-        if forwarded:
-            return None
         if stream not in self._owners:
             self._owners[stream] = await self.auth.peers.is_owner(Peer(stream))
-        return OWNER if self._owners[stream] else None
+        return OWNER if self._owners[stream] else tokens.identify(None, None)
 
     def _unauthorized(self, error: str) -> Denied:
         text = self.auth.tokens.advice or "show the daemon's token as Authorization: Bearer"

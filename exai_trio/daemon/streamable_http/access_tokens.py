@@ -22,7 +22,6 @@ _LONGEST: Final = 8192  # characters of a token that are looked at
 _LEEWAY_S: Final = 10.0
 _AGAIN_S: Final = 60.0  # from one look at the keys to the next, for a key that is not known
 _FETCH_S: Final = 5.0
-_MOST_BYTES: Final = 256 * 1024
 
 Fetch = Callable[[str], Awaitable[dict[str, Any]]]
 
@@ -78,7 +77,7 @@ class AccessTokens:
                 token,
                 key,
                 algorithms=list(_ALGORITHMS),
-                issuer=self.issuer,
+                issuer=[self.issuer, f"{self.issuer}/"],  # settings have no slash at the end
                 audience=self.resource,
                 options={"require": ["exp", "sub", "iss", "aud"], "verify_exp": False},
             )
@@ -127,22 +126,3 @@ def _scopes(claims: dict[str, Any]) -> set[str]:
     if isinstance(told, str):
         return set(told.split())
     return set(map(str, cast("list[object]", told))) if isinstance(told, list) else set()
-
-
-async def fetch_json(url: str) -> dict[str, Any]:
-    """A JSON object by HTTP. Raises OSError or ValueError. Cancelling closes the connection."""
-    import httpx2
-
-    if not url.startswith(("https://", "http://127.0.0.1", "http://localhost", "http://[::1]")):
-        raise ValueError("keys are fetched over https alone")
-    try:
-        async with httpx2.AsyncClient(follow_redirects=False, trust_env=True) as client:
-            answer = await client.get(url)
-    except httpx2.HTTPError as fault:
-        raise OSError(str(fault)) from fault
-    if answer.status_code != httpx2.codes.OK or len(answer.content) > _MOST_BYTES:
-        raise ValueError(f"status {answer.status_code}, {len(answer.content)} bytes")
-    found: object = answer.json()
-    if not isinstance(found, dict):
-        raise ValueError("no JSON object")  # noqa: TRY004 - what the other end has sent
-    return cast("dict[str, Any]", found)

@@ -53,8 +53,7 @@ class Endpoint:
             body = jsonrpc.error(None, -32000, fault.message)
             await respond.whole(_UNAVAILABLE, body, [(b"retry-after", b"1")])
         except Gone:
-            # audit: empty-handler, because a client that has gone is answered nothing
-            return
+            log.debug("an MCP client has gone", extra={"method": scope["method"]})
         except Exception:
             log.exception("an MCP request failed")
             raise
@@ -187,13 +186,10 @@ class Endpoint:
             desk.own = Exchange(None)
             await respond.events(desk.own, 0, mark_of(desk.own), primed=False)
             return
-        place = event_ids.read(told)
-        dialect = Dialect(rules.version_of(headers))
-        exchange = desk.resumed(place, dialect) if place is not None else None
-        if place is None or exchange is None:
-            raise BadRequest(
-                rules.BAD_REQUEST, jsonrpc.INVALID_REQUEST, "this Last-Event-ID is not known here"
-            )
+        place = _place(told)
+        exchange = desk.resumed(place, Dialect(rules.version_of(headers)))
+        if exchange is None:
+            raise _unknown_event()
         await respond.events(exchange, place.number, mark_of(exchange), primed=False)
 
     async def _delete(self, principal: str, headers: Headers, respond: Responder) -> None:
@@ -252,6 +248,18 @@ async def _wait_soon(exchange: Exchange) -> None:
 async def _cancel_when_gone(respond: Responder, there: trio.CancelScope) -> None:
     await respond.wait_gone()
     there.cancel(reason="the client has gone")
+
+
+def _place(told: str) -> event_ids.Place:
+    try:
+        return event_ids.read(told)
+    except ValueError:
+        raise _unknown_event() from None
+
+
+def _unknown_event() -> BadRequest:
+    text = "this Last-Event-ID is not known here"
+    return BadRequest(rules.BAD_REQUEST, jsonrpc.INVALID_REQUEST, text)
 
 
 def _not_allowed(allowed: str) -> Denied:

@@ -36,13 +36,14 @@ def written(place: Place) -> str:
     return base64.urlsafe_b64encode(told).decode().rstrip("=")
 
 
-def read(text: str) -> Place | None:
-    """None if it is no event id of ours."""
+def read(text: str) -> Place:
+    """Raises ValueError if it is no event id of ours."""
     if len(text) > _LONGEST or not text.isascii():
-        return None
+        raise ValueError("no event id")
     try:
         found = _decoder.decode(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
-    except (ValueError, msgspec.MsgspecError):
-        # audit: empty-handler, because None is the answer: no event id of ours
-        return None
-    return Place(found.key, found.id, found.tool, found.number) if found.number >= 0 else None
+    except msgspec.MsgspecError as fault:
+        raise ValueError("no event id") from fault
+    if found.number < 0:
+        raise ValueError("no event id")
+    return Place(found.key, found.id, found.tool, found.number)

@@ -1,7 +1,6 @@
 """An answer over HTTP: as one JSON text if it is there soon, else as events while it comes."""
 
 from collections.abc import Callable
-from contextlib import suppress
 from typing import Final
 
 import attrs
@@ -121,9 +120,9 @@ class Responder:
         """A write to who does not read is shielded from our scopes: its socket is closed under it."""
         while trio.current_time() - self._begun <= _UNREAD_S:
             await trio.sleep(_UNREAD_S / 4)
-        with suppress(OSError, KeyError):
-            # audit: suppress, because a socket that is gone is what is wanted
-            self.scope["state"]["transport"].socket.close()
+        transport = self.scope["state"]["transport"]
+        if transport is not None:
+            transport.socket.close()
         watching.cancel(reason="the client reads nothing")
 
 

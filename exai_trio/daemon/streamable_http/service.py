@@ -9,13 +9,14 @@ import trio
 from exai_trio import structs
 from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.transport.http_site import HttpSite
+from exai_trio.transport.json_document import fetch_json
 from exai_trio.wire.hosts import OurNames
 
 from ..connections.auth import Authentication
 from ..context import DaemonContext
 from ..sessions.session_registry import Sessions
 from .access import Access
-from .access_tokens import AccessTokens, fetch_json
+from .access_tokens import AccessTokens
 from .desks import Desks
 from .endpoint import PATH, Endpoint
 from .session_ids import SessionIds, kept_key
