@@ -88,10 +88,10 @@ async def test_a_body_that_never_ends(web, autojump_clock):
         sent = []
 
         async def receive():
-            if not sent:
-                sent.append(1)
-                return {"type": "http.request", "body": b"{", "more_body": True}
-            await never.wait()
+            if sent:
+                await never.wait()
+            sent.append(1)
+            return {"type": "http.request", "body": b"{", "more_body": True}
 
         scope = {
             "type": "http", "method": "POST", "path": "/mcp", "query_string": b"",

@@ -151,28 +151,26 @@ async def test_headers_must_say_what_the_body_says(web, autojump_clock, change, 
 
 
 @pytest.mark.parametrize(
-    ("method", "params", "headers", "status", "code"),
+    ("method", "params", "headers", "expected"),
     [
-        ("no/such", {}, {}, 404, -32601),
-        ("tools/call", {}, {}, 400, -32602),
-        ("tools/list", {"_meta": {}}, {"mcp_protocol_version": MODERN}, 400, -32602),
+        ("no/such", {}, {}, (404, -32601)),
+        ("tools/call", {}, {}, (400, -32602)),
+        ("tools/list", {"_meta": {}}, {"mcp_protocol_version": MODERN}, (400, -32602)),
         (
             "tools/list",
             {"_meta": {"io.modelcontextprotocol/protocolVersion": MODERN}},
             {"mcp_protocol_version": MODERN},
-            400,
-            -32602,
+            (400, -32602),
         ),
         (
             "tools/list",
             {"_meta": {"io.modelcontextprotocol/protocolVersion": "2099-01-01"}},
             {"mcp_protocol_version": "2099-01-01"},
-            400,
-            -32022,
+            (400, -32022),
         ),
     ],
 )
-async def test_faults_have_a_status(web, autojump_clock, method, params, headers, status, code):
+async def test_faults_have_a_status(web, autojump_clock, method, params, headers, expected):
     """By the rules of the era."""
     body = message(method, params)
     if not headers:
@@ -181,7 +179,7 @@ async def test_faults_have_a_status(web, autojump_clock, method, params, headers
     async with web() as site:
         response = await site.ask(body=body, **headers)
 
-    assert (status, code) == (response.status, response.json["error"]["code"])
+    assert expected == (response.status, response.json["error"]["code"])
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
