@@ -3,7 +3,9 @@
 import attrs
 import pytest
 import trio
-from web import MODERN, message, modern, nap
+from web import META, MODERN, message, modern, nap
+
+from exai_trio.mcp.versions import VERSION_KEY
 
 KEY = {"claudecode/toolUseId": "toolu_1"}
 
@@ -151,33 +153,21 @@ async def test_headers_must_say_what_the_body_says(web, autojump_clock, change, 
 
 
 @pytest.mark.parametrize(
-    ("method", "params", "headers", "expected"),
+    "case",
     [
-        ("no/such", {}, {}, (404, -32601)),
-        ("tools/call", {}, {}, (400, -32602)),
-        ("tools/list", {"_meta": {}}, {"mcp_protocol_version": MODERN}, (400, -32602)),
-        (
-            "tools/list",
-            {"_meta": {"io.modelcontextprotocol/protocolVersion": MODERN}},
-            {"mcp_protocol_version": MODERN},
-            (400, -32602),
-        ),
-        (
-            "tools/list",
-            {"_meta": {"io.modelcontextprotocol/protocolVersion": "2099-01-01"}},
-            {"mcp_protocol_version": "2099-01-01"},
-            (400, -32022),
-        ),
+        ("no/such", META, MODERN, (404, -32601)),
+        ("tools/call", META, MODERN, (400, -32602)),
+        ("tools/list", {}, MODERN, (400, -32602)),
+        ("tools/list", {VERSION_KEY: MODERN}, MODERN, (400, -32602)),
+        ("tools/list", META | {VERSION_KEY: "2099-01-01"}, "2099-01-01", (400, -32022)),
     ],
 )
-async def test_faults_have_a_status(web, autojump_clock, method, params, headers, expected):
+async def test_faults_have_a_status(web, autojump_clock, case):
     """By the rules of the era."""
-    body = message(method, params)
-    if not headers:
-        body, headers = modern(body)
-    headers |= {"mcp_method": method}
+    method, meta, version, expected = case
+    headers = {"mcp_protocol_version": version, "mcp_method": method}
     async with web() as site:
-        response = await site.ask(body=body, **headers)
+        response = await site.ask(body=message(method, {"_meta": meta}), **headers)
 
     assert expected == (response.status, response.json["error"]["code"])
 
