@@ -152,6 +152,9 @@ def check_stateless(headers: Mapping[str, str], head: Head) -> None:
         raise _mismatch(head, "Mcp-Name is not the name in the body")
     if head.version not in STATELESS_VERSIONS:
         raise _unspoken(head.version[:_SHOWN], head)
+    if head.method == "initialize":
+        text = "there is no initialize in this version"
+        raise BadRequest(NOT_FOUND, jsonrpc.METHOD_NOT_FOUND, text, head.id)
 
 
 def _says(value: str, name: str) -> bool:

@@ -156,6 +156,7 @@ async def test_headers_must_say_what_the_body_says(web, autojump_clock, change, 
     "case",
     [
         ("no/such", META, MODERN, (404, -32601)),
+        ("initialize", META, MODERN, (404, -32601)),
         ("tools/call", META, MODERN, (400, -32602)),
         ("tools/list", {}, MODERN, (400, -32602)),
         ("tools/list", {VERSION_KEY: MODERN}, MODERN, (400, -32602)),
