@@ -78,7 +78,8 @@ class FrontDesk:
         if alone:
             self.server.listing = self.listing()
         if isinstance(message, Request):
-            if message.id in self.exchanges:
+            known = self.exchanges.get(message.id)
+            if known is not None and not known.is_over:
                 return None
             exchange = self.exchanges[message.id] = Exchange(message.id)
             self.own = exchange if alone else self.own

@@ -196,8 +196,11 @@ async def test_an_id_is_used_once_at_a_time(web, autojump_clock):
         second = await site.ask(body=nap(5), **session)
         await response.wait(lambda r: r.is_whole)
 
+        third = await site.ask(body=nap(0.1), **session)
+
     assert 400 == second.status
     assert 1 == response.answer["id"]
+    assert "slept 0.1" in third.answer["result"]["content"][0]["text"]
 
 
 async def test_the_stream_of_the_server_hears_of_another_tool_list(web, autojump_clock):
