@@ -116,8 +116,10 @@ class MemoryJournal(EventJournal):
 
     async def unfinished(self) -> tuple[str, ...]:
         await trio.lowlevel.checkpoint()
-        found = {call.session: None for call in self._calls.values() if call.outcome is None}
-        return tuple(sorted(found))
+        return tuple(sorted({session for session, _ in await self.open_calls()}))
+
+    async def open_calls(self) -> tuple[Name, ...]:
+        return tuple(name for name, call in self._calls.items() if call.outcome is None)
 
     async def session(self, session: str) -> KeptSession | None:
         await trio.lowlevel.checkpoint()
