@@ -8,7 +8,7 @@ not be measured, or with --check a goal is missed.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bench import daemon, gateway, relay, streaming
+from bench import daemon, gateway, relay, restart, streaming
 from bench.command import main
 from bench.report import Row
 
@@ -20,6 +20,7 @@ MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "journal": relay.journal,
     "ping": streaming.ping,
     "cold": daemon.cold,
+    "restart": restart.restart,
     "idle": daemon.idle,
     "chat": gateway.chat,
 }

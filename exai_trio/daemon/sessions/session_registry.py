@@ -58,6 +58,7 @@ class Sessions:
     predecessor: OtherDaemon | None = None
     restored: bool = False
     table: dict[str, Session] = attrs.field(factory=dict[str, Session])
+    _restoring: trio.Lock = attrs.field(factory=trio.Lock)
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
     _unread_since: dict[str, float] = attrs.field(factory=dict[str, float])
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
@@ -141,13 +142,14 @@ class Sessions:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
         is broken costs no other anything. Raises StorageError. Cancelled, it may be called again for the rest."""
         journal = self.context.journal
-        if journal is None:
-            return
-        for session_id in await journal.unfinished():
-            known = session_id in self.table or session_id in self.calls.detached
-            if not known and session_id not in self._unusable:
-                await self._revive(session_id, journal)
-        self.restored = True
+        async with self._restoring:  # else what goes on under a handle might be taken up twice
+            if journal is None or self.restored:
+                return
+            for session_id in await journal.unfinished():
+                known = session_id in self.table or session_id in self.calls.detached
+                if not known and session_id not in self._unusable:
+                    await self._revive(session_id, journal)
+            self.restored = True
 
     async def _revive(self, session_id: str, journal: Journal) -> None:
         """Bring back what the journal has of this session. Raises StorageError."""
