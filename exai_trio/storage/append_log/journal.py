@@ -20,7 +20,6 @@ from exai_trio.storage.journal import KeptCall, KeptOutcome, KeptSession
 from exai_trio.storage.journal_events import (
     Accepted,
     AnyEvent,
-    Finished,
     HandedOver,
     decode,
     encode,
@@ -72,10 +71,6 @@ class LoggedJournal(EventJournal):
             last = await self._thread.write(Segments.roll)
             while self.appender.segments.length > LONGEST_LOG and await self._fold_one(last):
                 pass
-
-    async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
-        await self._check_kept(session, request)
-        await self.note(Finished(session, request, outcome))
 
     async def hand_over(
         self, session: str, request: str, outcome: KeptOutcome, to: KeptCall

@@ -47,7 +47,7 @@ class MemoryJournal(EventJournal):
             case RunAgain(session, request):
                 call = self._kept(session, request)
                 self._calls[session, request] = attrs.evolve(call, attempts=call.attempts + 1)
-            case Finished(session, request, outcome):
+            case Finished(session, request, outcome) if (session, request) in self._calls:
                 self._finish(session, request, outcome)
             case HandedOver(session, request, outcome, to):
                 self._finish(session, request, outcome)
@@ -56,6 +56,8 @@ class MemoryJournal(EventJournal):
                 self._acknowledge(acks, sure)
             case NumberedFrom(session, base):
                 self._bases[session] = base
+            case Finished():
+                pass
 
     def _begin(self, call: KeptCall) -> None:
         self._calls.pop((call.session, call.request), None)  # a new call is the newest

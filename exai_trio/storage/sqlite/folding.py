@@ -61,8 +61,7 @@ def apply(connection: "Connection", event: AnyEvent) -> None:
                 "UPDATE journal_calls SET attempts = attempts + 1 WHERE session = ? AND request = ?",
                 (session, request),
             )
-        case Finished(session, request, outcome):
-            _check_kept(connection, session, request)
+        case Finished(session, request, outcome) if has(connection, session, request):
             insert_outcome(connection, session, request, outcome)
         case HandedOver(session, request, outcome, to):
             _check_kept(connection, session, request)
@@ -77,6 +76,8 @@ def apply(connection: "Connection", event: AnyEvent) -> None:
                 " ON CONFLICT (session) DO UPDATE SET base = excluded.base",
                 (session, base),
             )
+        case Finished():
+            pass
 
 
 def _sure_rows(acks: Mapping[str, int], sure: Mapping[str, NoHandles]) -> list[tuple[Any, ...]]:
