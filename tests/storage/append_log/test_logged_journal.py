@@ -413,7 +413,7 @@ async def test_a_retired_log_leaves_all_to_the_next_daemon():
     await journal.finish("s", "1", outcome())
     await journal.accept(call("3"))
     with pytest.raises(NotKept):
-        await journal.finish("s", "nobody", outcome())
+        await journal.hand_over("s", "nobody", outcome(), call("4"))
 
     assert [("s", "1")] == left
     assert [call("1", outcome=outcome()), call("3")] == list((await successor.session("s")).calls)
