@@ -34,6 +34,7 @@ from ..delivery.outbox import Farewell, Outbox
 from ..delivery.sender import Sender
 from ..health.problems import Problems
 from .memory_budget import MemoryBudget
+from .oversized_frames import fit_frames
 from .session import Session
 from .session_names import may_be_named, session_name
 
@@ -98,6 +99,7 @@ class Sessions:
                 raise
             known = wanted = None  # under its own name it would be taken for what is there
         if known is not None:
+            await fit_frames(known, self._max_frame(hello))
             continued = known.is_continued_by(hello.last_seq)
             self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
@@ -242,9 +244,12 @@ class Sessions:
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
             session.roots = allowed_roots(self.context.config, session.principal, hello.roots)
-        most = self.context.config.ws_max_bytes
-        session.sender.max_frame = min(hello.max_frame_bytes or most, most)
+        session.sender.max_frame = self._max_frame(hello)
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
+
+    def _max_frame(self, hello: Hello) -> int:
+        most = self.context.config.ws_max_bytes
+        return min(hello.max_frame_bytes or most, most)
 
     def _new_id(self, wanted: str | None) -> str:
         taken = wanted is None or wanted in self.table or wanted in self._unusable
