@@ -35,7 +35,8 @@ _DISK_PATIENCE_S: Final = 10.0  # so long an outcome waits for a disk that does 
 
 @structs.define(eq=False)
 class Calls:
-    """All calls that are not over, and those that go on under a handle, by that; `changed` tells of each new state of any."""
+    """All calls that are not over, and those that go on under a handle, by that; `changed` tells of each new state of any, and of what
+    else their clients are sent."""
 
     context: DaemonContext
     open: dict[Call, None] = attrs.field(factory=dict[Call, None])

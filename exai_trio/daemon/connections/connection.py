@@ -129,7 +129,7 @@ class Connection:
         connection.deadline = trio.current_time() + self.context.config.ws_close_timeout
 
     def _take(self, found: Read, size: int) -> None:
-        """Pass it on. What only notes or ends something is never refused: a client that may not would only burden us longer."""
+        """Pass it on. What only notes or ends something is never refused: else the client would hold memory for longer."""
         session, sender = self.session, self.session.sender
         session.spoken_to = True
         match found:

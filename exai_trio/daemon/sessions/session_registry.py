@@ -124,7 +124,7 @@ class Sessions:
         return known, name
 
     async def _known(self, session_id: str) -> Session | None:
-        """The session of this id, brought back from the journal if it is not among the living."""
+        """The session of this id, brought back from the journal if it is not in memory."""
         journal = self.context.journal
         known = session_id in self.table or session_id in self._unusable
         if known or journal is None:
@@ -272,6 +272,7 @@ class Sessions:
             if self.context.journal is not None:
                 self._last_acks[session.id] = session.rules.acked
             self.context.counters.sessions -= 1
+            self.calls.changed.tell()
 
     def outboxes(self) -> list[Outbox]:
         """Of all clients that are connected now."""
