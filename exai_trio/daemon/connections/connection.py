@@ -31,7 +31,7 @@ from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.session import Session
 from .auth import OWNER, Identity
-from .frames import Read, is_short, read, read_long, size_of
+from .frames import Read, is_long, is_short, objection, read, size_of
 from .handshake import UNAUTHORIZED
 from .rate_limits import RateLimits
 from .requests import Requests
@@ -92,7 +92,10 @@ class Connection:
         if self._is_over:
             return
         size, most = size_of(frame), self.context.config.tool_call_max_size
-        found = read(frame) if is_short(size, most) else await read_long(frame, size, most)
+        unread = None if is_short(size, most) else await objection(frame, size, most)
+        found = unread or read(frame)
+        if is_long(size):
+            await trio.lowlevel.checkpoint()
         self._take(found, size)
         if not isinstance(found, Ack):  # which brings no answer
             await self.outbox.wait_room()
