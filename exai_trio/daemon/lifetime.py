@@ -98,8 +98,7 @@ async def open_tree(
     predecessor: Predecessor | None = None,
     periods: Periods | None = None,
 ) -> AsyncGenerator[Tree]:
-    """The nurseries of calls, sessions and connections, in which the calls of earlier daemons are taken up already; `addresses`
-    are those that it listens on. At the end connections are waited for, then sessions and calls are cut. Cancelling cuts all."""
+    """The nurseries of calls, sessions and connections; `addresses` are those that it listens on. At the end connections are waited for, then sessions and calls are cut. Cancelling cuts all."""
     async with trio.open_nursery() as calls, trio.open_nursery() as sessions:
         await calls.start(parts.calls.run)
         registry = Sessions(
@@ -112,7 +111,6 @@ async def open_tree(
             predecessor=predecessor,
             table=parts.table,
         )
-        await _restore(registry)
         async with trio.open_nursery() as connections:
             yield Tree(
                 sessions=registry,
@@ -157,6 +155,7 @@ async def _serve_until_stopped(
         async with trio.open_nursery() as listening:
             await listening.start(tree.server.listen, opened.listeners, tree.connections)
             await listening.start(offer, opened.listeners, config, shutdown)
+            background.start_soon(restore, tree.sessions)
             task_status.started(await _open_http(background, parts, tree))
             background.start_soon(settle, parts.report.gateway)
             await shutdown.stop.wait()
@@ -175,8 +174,9 @@ async def settle(gateway: Gateway) -> None:
         log.exception("not warmed up")
 
 
-async def _restore(sessions: Sessions) -> None:
-    """What earlier daemons left open is taken up before anybody can ask for it."""
+async def restore(sessions: Sessions) -> None:
+    """Take up what earlier daemons left open, beside the clients: who comes back meanwhile is restored first. If the journal cannot be
+    read, that is left to the upkeep. Cancelled, what is not taken up stays open in the journal."""
     fault = await fault_of(sessions.restore)
     if fault is not None:
         log.error("journal not read; it is tried again", extra={"fault": fault.message})
