@@ -34,6 +34,20 @@ def doctor(commands: Commands) -> None:
     _asking(parser)
 
 
+def usage(commands: Commands) -> None:
+    parser = command(commands, "usage", "say what is used, and how it fares")
+    parser.examples = ("exai usage tools", "exai usage tools --days 14 --json")
+    parser.add_argument("--home", metavar="DIR", help="where state, logs and files are")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    tools = command(
+        actions, "tools", "each tool: calls, sessions, failures, times, cost, a verdict"
+    )
+    tools.add_argument(
+        "--days", type=count, default=30, metavar="N", help="looks back so far; 30 if not given"
+    )
+    tools.add_argument("--json", action="store_true", help="print JSON")
+
+
 def logs(commands: Commands) -> None:
     parser = command(commands, "logs", "print the newest lines of the logs")
     parser.examples = ("exai logs", "exai logs -f", "exai logs 3f2a9c01")
