@@ -105,7 +105,9 @@ def daemon(home: Path) -> Iterator[dict[str, str]]:
     programs = home / "bin"
     programs.mkdir()
     script(programs / "exai", f'exec {" ".join(EXAI)} "$@"')
-    script(programs / "git", f"cat {home / 'change.diff'}")  # `git diff`, of a change that nobody must make
+    script(
+        programs / "git", f"cat {home / 'change.diff'}"
+    )  # `git diff`, of a change that nobody must make
     environ = {
         "PATH": f"{programs}:{os.environ['PATH']}",
         "HOME": str(home),
