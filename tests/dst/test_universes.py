@@ -26,7 +26,11 @@ STORM = {  # what is to be survived does happen
     "fetched ok",
     "fetched running",
 }
-_UNIVERSES = 10  # at most, until a planted bug is found
+_SOUGHT = (
+    1,
+    0,
+    *range(2, 10),
+)  # at most these universes, until a planted bug is found: most are in the first
 universe_of = functools.cache(simulate)
 
 
@@ -58,11 +62,11 @@ def test_a_planted_bug_is_found(plant, complaint):
     """Within a few universes, by the promise that it breaks: all else goes on, and calls are answered."""
     answered, found = 0, False
     with plant():
-        for seed in range(_UNIVERSES):
+        for seed in _SOUGHT:
             report = simulate(seed, 1.0)
             answered += report.tally.get("ok", 0)
-            found = any(complaint in fault for fault in report.faults)
-            if found:
+            found = found or any(complaint in fault for fault in report.faults)
+            if found and answered > 100:
                 break
 
     assert found
