@@ -278,6 +278,22 @@ def test_the_shim_starts_light():
 
 
 @pytest.mark.real
+def test_a_question_from_a_shell_starts_light():
+    """Until an answer has to be drawn: what somebody waits for in a pipe imports no more than the shim does."""
+    heavy = ["importlib.metadata", "email.parser", "tomllib", "rich", "argcomplete", "markdown_it"]
+    program = (
+        "import sys; from exai_trio import cli; import exai_trio.commands.calling.ask; "
+        "cli.parser('ask').parse_args(['ask', 'x', '--port', '1']); "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert "[]\n" == ran.stdout
+
+
+@pytest.mark.real
 def test_a_reader_that_leaves_is_borne(tmp_path):
     """`exai config | head -0` ends without a traceback."""
     running = subprocess.Popen(
