@@ -10,6 +10,7 @@ import pytest
 from universe.kinds import KINDS, kind_of
 from universe.mutants import MUTANTS
 from universe.run import simulate
+from universe.story import PEACEFUL_CALLS
 
 HERE = Path(__file__).parent
 HOURS = 1.5
@@ -63,14 +64,14 @@ def test_a_planted_bug_is_found(plant, complaint):
     answered, found = 0, False
     with plant():
         for seed in _SOUGHT:
-            report = simulate(seed, 1.0)
+            report = simulate(seed, 1.0, complaint)
             answered += report.tally.get("ok", 0)
             found = found or any(complaint in fault for fault in report.faults)
-            if found and answered > 100:
+            if found and answered > PEACEFUL_CALLS:
                 break
 
     assert found
-    assert answered > 100
+    assert answered > PEACEFUL_CALLS
 
 
 @pytest.mark.real
