@@ -86,6 +86,7 @@ def test_a_projects_own_variables_stop_nothing(argv, monkeypatch, capsys):
         "MONITORING_PORT": "prometheus",
         "EXAI_DURABILITY": "high",
         "EXAI_WS_PORT": "1",
+        "EXAI_WS_AUTOSTART": "false",  # the administrator may listen on that port
     }.items():
         monkeypatch.setenv(name, value)
 
