@@ -136,6 +136,13 @@ def _versus(actions):
         help="what the simulator is to do wrong: delay and spread in seconds, faults and cached as shares",
     )  # fmt: skip
     command.add_argument(
+        "--cached",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of the prompts that begin as others did",
+    )
+    command.add_argument(
         "--seed", type=int, default=None, metavar="N", help="of the order and of what is planted"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
