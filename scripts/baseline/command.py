@@ -40,10 +40,7 @@ def _collect(actions):
     command.add_argument(
         "--json", type=Path, metavar="FILE", help="write the baseline to this file"
     )
-    command.add_argument("--live", action="store_true", help="ask real models: costs money")
-    command.add_argument(
-        "--budget", type=float, metavar="MONEY", help="what a live run may cost at most"
-    )
+    _money(command)
     command.add_argument(
         "--delay", type=float, default=0.0, metavar="S", help="of each answer of the simulator"
     )
@@ -146,10 +143,7 @@ def _versus(actions):
         "--seed", type=int, default=None, metavar="N", help="of the order and of what is planted"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
-    command.add_argument("--live", action="store_true", help="ask real models: costs money")
-    command.add_argument(
-        "--budget", type=float, metavar="MONEY", help="what a live run may cost at most"
-    )
+    _money(command)
     command.set_defaults(act=_act_versus)
 
 
@@ -179,6 +173,16 @@ def _act_sql(asked):
     from .sql import queried
 
     return queried(asked)
+
+
+def _money(command):
+    command.add_argument("--live", action="store_true", help="ask real models: costs money")
+    command.add_argument(
+        "--budget", type=float, metavar="MONEY", help="what a live run may cost at most"
+    )
+    command.add_argument(
+        "--unpriced", action="store_true", help="ask models too whose price is not known"
+    )
 
 
 def _daemon(command):

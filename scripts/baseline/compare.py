@@ -48,7 +48,7 @@ def compared(asked):
     slow = [
         name
         for name, ratio in found.ratios.items()
-        if asked.check and ratio.low > 1 and ratio.value > asked.check
+        if asked.check and ratio.verdict == "slower" and ratio.value > asked.check
     ]
     return 1 if slow or not found.ratios else 0
 
@@ -183,7 +183,7 @@ async def _milliseconds(bench, definition):
 
 def _told(found):
     width = max(map(len, [*found.ratios, *found.lost]), default=4)
-    lines = [f"{'tool'.ljust(width)}  B / A   {SURE:.1%} interval   pairs"]
+    lines = [f"{'tool'.ljust(width)}  B / A   {SURE:.0%} interval   pairs"]
     for name, ratio in found.ratios.items():
         lines.append(
             f"{name.ljust(width)}  {ratio.value:5.3f}   {ratio.low:5.3f} … {ratio.high:5.3f}   {ratio.pairs:5}   {ratio.verdict}"

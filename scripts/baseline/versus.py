@@ -16,7 +16,7 @@ from .client import Lost, connected
 from .contest import Answer, Figures, told
 from .definitions import Definition
 from .judge import Seen, judged
-from .prices import estimate
+from .prices import check_budget
 from .served import ProviderLog, known_calls, log_of, own_daemon
 from .wrong import Wrong
 
@@ -24,7 +24,7 @@ SCHEMA = "exai-versus/1"
 USUAL = {"glm": "glm-4.6", "kimi": "kimi-k2.6"}
 _WARM_UP = 2
 _LIMIT_S = 120
-_PREFIX = "What was said before, at some length, so that a provider may keep it. " * 40
+_PREFIX = "What was said before, at some length, so that a provider may keep it. " * 80
 _ROOM = (
     "EXAI_WS_SESSION_MAX_INFLIGHT", "EXAI_WS_GLOBAL_MAX_INFLIGHT", "EXAI_WS_GLM_MAX_INFLIGHT", "EXAI_WS_KIMI_MAX_INFLIGHT",
 )  # fmt: skip
@@ -122,7 +122,8 @@ def contest(asked):
         raise Wrong(f"--prompts: {asked.prompts} is not allowed; allowed: 2 or more")
     at_once = _numbers(asked.at_once)
     if asked.live:
-        _check_budget(asked, sides, len(at_once))
+        runs = asked.prompts * len(at_once)
+        check_budget([_definition(side, "") for side in sides], runs, asked)
     room = dict.fromkeys(_ROOM, 64)
     try:
         with own_daemon(live=asked.live, **room, CIRCUIT_BREAKER_ENABLED="false") as served:
@@ -189,20 +190,6 @@ def _numbers(text):
             f"--at-once: {text!r} is not understood; allowed: numbers from 1 with commas, as 1,8"
         )
     return found
-
-
-def _check_budget(asked, sides, times):
-    definitions = [
-        attrs.evolve(_definition(side, ""), runs=asked.prompts * times) for side in sides
-    ]
-    cost = estimate(definitions, None)
-    print(cost.told(), flush=True)
-    if asked.budget is None:
-        raise Wrong("--live: needs --budget MONEY, in the currency of the catalogue")
-    if cost.cost > asked.budget:
-        raise Wrong(
-            f"--budget: {asked.budget:g} is less than this would cost; allowed: {cost.cost:.4f} or more"
-        )
 
 
 async def _measured(sides, served, asked, width):
