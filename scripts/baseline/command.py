@@ -26,7 +26,7 @@ def main(words=None):
 def parser():
     top = argparse.ArgumentParser(prog="scripts/baseline.py", description=ABOUT)
     actions = top.add_subparsers(required=True, metavar="ACTION")
-    for add in (_collect, _compare, _watch, _versus, _sql):
+    for add in (_collect, _compare, _since, _watch, _versus, _sql):
         add(actions)
     return top
 
@@ -88,6 +88,20 @@ def _act_compare(asked):
     from .compare import compared
 
     return compared(asked)
+
+
+def _since(actions):
+    command = actions.add_parser(
+        "since", help="this tree beside the commit of .ci/baseline, as CI does it"
+    )
+    command.add_argument("commit", metavar="COMMIT", nargs="?", help="in place of that")
+    command.set_defaults(act=_act_since)
+
+
+def _act_since(asked):
+    from .since import checked
+
+    return checked(asked.commit)
 
 
 def _watch(actions):

@@ -41,7 +41,7 @@ def compared(asked):
         raise Wrong(
             f"{asked.a} {asked.b}: a file and a commit were not measured by turns; allowed: two files, or two commits"
         )
-    found = _of_files(*files, asked.tools) if files else _by_turns(asked)
+    found = _of_files(*files, asked.tools) if files else _of_commits(asked)
     print(_told(found))
     if asked.json is not None:
         _write(asked.json, found)
@@ -95,10 +95,15 @@ def _totals(runs):
     return [run.total_ms for run in runs if run.ok and run.total_ms is not None]
 
 
-def _by_turns(asked):
+def _of_commits(asked):
+    with ExitStack() as stack:
+        return by_turns(asked, [stack.enter_context(tree_of(name)) for name in (asked.a, asked.b)])
+
+
+def by_turns(asked, trees):
+    """Raises Wrong."""
     chosen = definitions.chosen(definitions.read(), asked.tools)
     with ExitStack() as stack:
-        trees = [stack.enter_context(tree_of(name)) for name in (asked.a, asked.b)]
         try:
             daemons = [stack.enter_context(own_daemon(tree=tree)) for tree in trees]
         except Lost as fault:
