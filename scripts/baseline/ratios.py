@@ -48,7 +48,9 @@ def ratio_of(a, b, *, confidence=SURE, seed=0, of=median):
     if len(pairs) < 2:
         return None
     found = interval(pairs, lambda drawn: _ratio(drawn, of), confidence=confidence, seed=seed)
-    return found and attrs.evolve(found, chance=signed_rank([other - one for one, other in pairs]))
+    return found and attrs.evolve(
+        found, chance=signed_rank([math.log(other / one) for one, other in pairs if one and other])
+    )
 
 
 def interval(items, statistic, *, confidence, seed=0):

@@ -53,6 +53,7 @@ because = "it is planted for this test"
 def tree(tmp_path):
     """A package of one module, of which a test uses a part."""
     (tmp_path / "exai_trio").mkdir()
+    (tmp_path / "exai_trio" / "__init__.py").touch()
     (tmp_path / "exai_trio" / "module.py").write_text(MODULE, encoding="utf-8")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_it.py").write_text(
@@ -131,6 +132,7 @@ def test_an_exception_without_a_reason_is_refused(tmp_path, before, after, why):
 
 
 @pytest.mark.real
+@pytest.mark.timeout(300)
 def test_the_tree_has_no_name_that_nobody_uses():
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "dead_code", "names"],
