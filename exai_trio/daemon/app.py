@@ -1,6 +1,7 @@
 """The daemon's composition root: builds everything once and hands it to the tree of nurseries that runs it (`lifetime`)."""
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
 import trio
@@ -135,7 +136,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
-    report = _report(context, backends, port)
+    report = _report(context, backends, port, lambda: home.id if home else "")
     lookup = CallLookup(table, calls.detached, context.journal)
     keeping = CallKeeping(backends.ended_calls, context.clock)
     environment = _environment(context, backends, report, lookup, keeping)
@@ -153,10 +154,13 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
 
 
-def _report(context: DaemonContext, backends: Backends, port: int) -> Report:
+def _report(
+    context: DaemonContext, backends: Backends, port: int, home_id: Callable[[], str]
+) -> Report:
     return Report(
         context=context,
         boot_id=backends.boot_id,
+        home_id=home_id,
         port=port,
         permits=trio.CapacityLimiter(context.config.ws_global_max_inflight),
         gateway=backends.models.gateway,

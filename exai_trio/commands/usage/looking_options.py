@@ -27,9 +27,14 @@ def status(commands: Commands) -> None:
 
 def doctor(commands: Commands) -> None:
     parser = command(commands, "doctor", "say what is wrong, and how to mend it")
-    parser.examples = ("exai doctor", "exai doctor --online")
+    parser.examples = ("exai doctor", "exai doctor --online", "exai doctor --production")
     parser.add_argument(
         "--online", action="store_true", help="ask each provider too whether it takes our key"
+    )
+    parser.add_argument(
+        "--production",
+        action="store_true",
+        help="look at what must not be left open where others depend on the daemon",
     )
     _asking(parser)
 
