@@ -58,7 +58,8 @@ class Access:
         ]
 
     async def answers_itself(self, scope: Scope, headers: Headers, respond: Responder) -> bool:
-        """Whether the request was a preflight, or for what anybody may know. Raises Denied for another's Host or Origin."""
+        """Whether the request was a preflight, or for what anybody may know. Raises Denied for another's Host or Origin. Cancelling
+        cuts the connection."""
         here = scope.get("server")
         refused = self.names.refusal(scope["headers"], here[0] if here else "")
         if refused is not None:
@@ -77,7 +78,7 @@ class Access:
         return False
 
     async def principal(self, scope: Scope, headers: Headers) -> str:
-        """Whom the request is for. Raises Denied."""
+        """Whom the request is for. Raises Denied. Cancelling leaves a look at the peer to its thread, which ends by itself."""
         given = headers.get("authorization")
         try:
             if given is None:

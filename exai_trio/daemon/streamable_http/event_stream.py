@@ -49,7 +49,7 @@ class Responder:
         await self._send({"type": "http.response.body", "body": body})
 
     async def wait_gone(self) -> None:
-        """Return when the client has closed its connection."""
+        """Return when the client has closed its connection. Cancelling changes nothing."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
         self.has_gone = True
@@ -68,6 +68,8 @@ class Responder:
                 if primed:
                     await self._write(f"id: {event_id(after)}\ndata: \n\n".encode())
                 await self._follow(exchange, after, event_id, me)
+                if exchange.was_closed:
+                    await self._write(f"retry: {_RETRY_MS}\n\n".encode())
                 await self._end()
                 legs.cancel_scope.cancel(reason="the answer is told")
         finally:
@@ -94,10 +96,6 @@ class Responder:
     async def _start(self) -> None:
         head = [*_EVENTS, *self.headers]
         await self._send({"type": "http.response.start", "status": 200, "headers": head})
-
-    async def retry(self) -> None:
-        """Say when to come again, of a stream that is closed without its answer."""
-        await self._write(f"retry: {_RETRY_MS}\n\n".encode())
 
     async def _write(self, data: bytes) -> None:
         self._begun = trio.current_time()

@@ -37,6 +37,7 @@ class Exchange:
     base: int = 0
     lines: list[bytes] = attrs.field(factory=list[bytes])
     is_over: bool = False
+    was_closed: bool = False
     ended_at: float = 0.0
     readers: int = 0
     changed: Change = attrs.field(factory=Change)
@@ -72,6 +73,7 @@ class Exchange:
 
     def close(self, now: float) -> None:
         """Nothing more is said here; who reads may come again elsewhere."""
+        self.was_closed = not self.is_over
         self.end(b"", now)
 
     def after(self, number: int) -> list[tuple[int, bytes]]:

@@ -128,13 +128,14 @@ class FrontDesk:
         come."""
         self.used_at = trio.current_time()
         exchange = self.exchanges.get(place.id)
-        if exchange is not None and exchange.key == place.key:
+        if exchange is not None and exchange.key == place.key and not exchange.was_closed:
             return exchange if place.number <= exchange.last else None
         return self._rejoined(place, dialect)
 
     def _rejoined(self, place: Place, dialect: Dialect) -> Exchange | None:
         exchange = Exchange(place.id, place.key, place.tool, base=place.number)
         self.exchanges[place.id] = exchange
+        self.bridge.calls.leave(place.id)
         now = trio.current_time()
         call = opened(_asked(place, dialect), place.key, None)
         call.accepted = True

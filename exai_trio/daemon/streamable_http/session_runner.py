@@ -14,7 +14,6 @@ from exai_trio.wire.codec import decode_client, decode_daemon, encode
 from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import (
     Ack,
-    Bye,
     CallAccepted,
     CallFailed,
     CallResult,
@@ -95,8 +94,6 @@ class SessionRunner:
                     bridge.deliver(message)
             case ToolsChanged():
                 self.tools_changed()
-            case Bye():
-                self.is_over = True
             case _:
                 pass
 
@@ -126,7 +123,8 @@ class SessionRunner:
         if outcome is None and not self.session.rules.is_running(key):
             return False
         if outcome is None:
-            self._waiting.setdefault(key, []).append(bridge)
+            bridges = self._waiting.setdefault(key, [])
+            bridges += [] if bridge in bridges else [bridge]
         else:
             bridge.deliver(decode_daemon(outcome).message)
         return True

@@ -6,6 +6,7 @@ import trio
 from web import message, nap
 
 from exai_trio.daemon.streamable_http import event_ids
+from exai_trio.principals import OWNER
 
 VERSIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
 
@@ -99,6 +100,24 @@ async def test_an_answer_can_be_asked_for_again(web, autojump_clock):
 
     assert told.events[1:] == again.events
     assert [] == nothing.events
+
+
+async def test_a_stream_that_is_closed_without_its_answer_says_when_to_come_again(
+    web, autojump_clock
+):
+    """The call goes on, and so does its stream elsewhere."""
+    async with web() as site:
+        session = await site.initialize()
+        response = site.begin(body=nap(20), **session)
+        await response.wait(lambda r: r.events)
+        desk = await site.desks.find(session["mcp_session_id"], OWNER)
+        desk.close()
+        await response.wait(lambda r: r.is_whole)
+        (first,) = response.events
+        answered = await site.ask("GET", last_event_id=first[0], **session)
+
+    assert response.body.endswith(b"retry: 1000\n\n")
+    assert "slept 20" in answered.answer["result"]["content"][0]["text"]
 
 
 @pytest.mark.parametrize("told", ["", "junk", "WyJrIiwxLCJ0Iiw5XQ"])
