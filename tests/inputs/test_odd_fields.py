@@ -28,6 +28,7 @@ PLACES = {
     chunk.Said: lambda said: said["choices"][0]["delta"],
     chunk.Counted: lambda said: said["usage"],
     chunk.CachedPart: lambda said: said["usage"]["prompt_tokens_details"],
+    chunk.ReasoningPart: lambda said: said["usage"]["completion_tokens_details"],
     chunk.CallPiece: lambda said: said["choices"][0]["delta"]["tool_calls"][0],
     chunk.Function: lambda said: said["choices"][0]["delta"]["tool_calls"][0]["function"],
 }
@@ -50,6 +51,7 @@ def whole_chunk():
         "prompt_tokens": 3,
         "completion_tokens": 2,
         "prompt_tokens_details": {"cached_tokens": 1},
+        "completion_tokens_details": {"reasoning_tokens": 1},
     }
     return {
         "id": "1",

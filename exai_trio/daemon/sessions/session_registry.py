@@ -64,11 +64,12 @@ class Sessions:
     _unread_since: dict[str, float] = attrs.field(factory=dict[str, float])
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
 
-    def open(self, session_id: str, principal: str) -> Session:
-        """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
+    def open(self, session_id: str, principal: str, *, lasting: bool = True) -> Session:
+        """A session that knows nothing yet; it journals its calls if the daemon has a journal, unless they are to end with it."""
         principal, context = principal_of(principal), self.context
         rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
-        journal = CallJournal(context.journal, session_id, principal) if context.journal else None
+        kept = context.journal if lasting else None
+        journal = CallJournal(kept, session_id, principal) if kept else None
         sender = Sender(rules, max_frame=context.config.ws_max_bytes)
         return Session(
             id=session_id,
@@ -83,8 +84,11 @@ class Sessions:
             roots=allowed_roots(context.config, principal),
         )
 
-    async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
-        """The session that this client continues, or a new one; attached to `outbox`. True if it was continued.
+    async def join(
+        self, hello: Hello, principal: str, outbox: Outbox, *, lasting: bool = True
+    ) -> tuple[Session, bool]:
+        """The session that this client continues, or a new one; attached to `outbox`. True if it was continued. What is not `lasting`
+        ends with this daemon.
 
         Raises StorageError while it may have one in a journal that cannot be read. Cancelled, the session is there or not; one that no
         client takes ends of itself.
@@ -103,7 +107,7 @@ class Sessions:
             continued = known.is_continued_by(hello.last_seq)
             self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
-        session = self.open(self._new_id(wanted), principal)
+        session = self.open(self._new_id(wanted), principal, lasting=lasting)
         self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
