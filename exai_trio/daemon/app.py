@@ -5,6 +5,7 @@ from contextlib import AsyncExitStack, suppress
 
 import trio
 
+from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.throttled_logs import sparse
@@ -20,7 +21,7 @@ from exai_trio.tools.files.upload_locks import UploadDesk
 from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.tools.registry import Registry
 
-from .backends import Backends, Models, database, open_backends, open_models
+from .backends import Backends, Models, bus_of, database, open_backends, open_models
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
 from .connections.accept import bind
@@ -127,7 +128,8 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
-    report = _report(context, backends, port)
+    bus = bus_of(config, backends.payloads, context.clock.now)
+    report = _report(context, backends, port, bus)
     lookup = CallLookup(table, calls.detached, context.journal)
     environment = _environment(context, backends, report, lookup)
     made = (lambda: home.token) if home else str
@@ -143,7 +145,9 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
 
 
-def _report(context: DaemonContext, backends: Backends, port: int) -> Report:
+def _report(
+    context: DaemonContext, backends: Backends, port: int, bus: MessageBus | None
+) -> Report:
     return Report(
         context=context,
         boot_id=backends.boot_id,
@@ -153,6 +157,7 @@ def _report(context: DaemonContext, backends: Backends, port: int) -> Report:
         tools=LiveRegistry(Registry.from_config(context.config, backends.tools)),
         simulator=backends.models.simulator,
         store=backends.store,
+        bus=bus,
     )
 
 
@@ -179,6 +184,7 @@ def _environment(
         permits=report.permits,
         keys=report.gateway.keys,
         logs=CallLogs.of(context.config),
+        bus=report.bus,
     )
 
 

@@ -1,43 +1,8 @@
 """Every setting that exists: its variable, what it may be, and what it is for. Pure; defaults stand in `Config`."""
 
-from exai_trio import structs
 from exai_trio.settings import values as v
-from exai_trio.settings.values import Kind
-
-
-@structs.frozen(kw_only=True)
-class Setting:
-    """One variable. `about` is one line for people, `aliases` are further names that are read for it; a secret is sent to the
-    address in the setting `sent_to`, by whoever reads both.
-    """
-
-    name: str
-    kind: Kind
-    about: str
-    aliases: tuple[str, ...] = ()
-    secret: bool = False
-    sent_to: str = ""
-
-    @property
-    def field(self) -> str:
-        return self.name.removeprefix("EXAI_").lower()
-
-
-@structs.frozen(kw_only=True)
-class Group:
-    """Settings that belong together, under a heading."""
-
-    title: str
-    settings: tuple[Setting, ...]
-
-
-def _setting(name: str, kind: Kind, about: str, *aliases: str) -> Setting:
-    return Setting(name=name, kind=kind, about=about, aliases=aliases)
-
-
-def _secret(name: str, kind: Kind, about: str, *aliases: str, sent_to: str = "") -> Setting:
-    return Setting(name=name, kind=kind, about=about, aliases=aliases, secret=True, sent_to=sent_to)
-
+from exai_trio.settings.bus_settings import BUS
+from exai_trio.settings.setting import Group, secret as _secret, setting as _setting
 
 _DAY = 86400
 
@@ -245,7 +210,7 @@ _SHIM = Group(
     ),
 )
 
-GROUPS = (_GENERAL, _MODELS, _TOOLS, _WEBSOCKET, _LIMITS, _SHIM)
+GROUPS = (_GENERAL, _MODELS, _TOOLS, BUS, _WEBSOCKET, _LIMITS, _SHIM)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -278,11 +243,5 @@ NOT_YET = frozenset(
         "SUPABASE_URL",
         "SUPABASE_KEY",
         "SUPABASE_PROJECT_ID",
-        "MESSAGE_BUS_ENABLED",
-        "MESSAGE_BUS_TTL_HOURS",
-        "MESSAGE_BUS_MAX_PAYLOAD_MB",
-        "MESSAGE_BUS_COMPRESSION",
-        "MESSAGE_BUS_CHECKSUM_ENABLED",
-        "FALLBACK_TO_WEBSOCKET",
     }
 )

@@ -3,6 +3,7 @@
 import trio
 
 from exai_trio import structs
+from exai_trio.bus.message_bus import MessageBus
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.observability.toolcalls import CallLogs
 from exai_trio.tools.base import Services
@@ -11,10 +12,12 @@ from exai_trio.tools.live_registry import LiveRegistry
 
 @structs.frozen(kw_only=True, eq=False)
 class CallEnvironment:
-    """`permits` bounds how many calls run at once; what is in `keys` leaves in no text; `logs` have a line for each ended call."""
+    """`permits` bounds how many calls run at once; what is in `keys` leaves in no text; `logs` have a line for each ended call;
+    `bus` keeps large results, unless there is nothing to keep them in."""
 
     tools: LiveRegistry
     services: Services
     permits: trio.CapacityLimiter
     keys: KnownSecrets
     logs: CallLogs
+    bus: MessageBus | None = None

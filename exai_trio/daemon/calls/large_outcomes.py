@@ -14,6 +14,7 @@ from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallFailed, CallResult, Ou
 
 from .call import Call
 from .execution import Work, failure_of
+from .payload_references import by_reference
 from .session_calls import SessionCalls
 
 _LONGEST_CHARACTER = 6  # bytes: \u0000
@@ -21,9 +22,11 @@ FRAME_BYTES = 1_024  # beside texts and metadata
 
 
 async def fitting(work: Work, call: Call) -> Outcome:
-    """What comes of the work if a frame holds it; else OVER_CAPACITY with the file that has its text. Raises what `work` raises.
-    Cancelling waits for the file's write."""
+    """What comes of the work, by reference where that can be, if a frame holds it; else OVER_CAPACITY with the file that has its text.
+    Raises what `work` raises. Cancelling waits for the file's write."""
     outcome = await work(call)
+    if isinstance(outcome, CallResult):
+        outcome = await by_reference(call, outcome)
     most = most_for(call)
     if isinstance(outcome, CallFailed) or not is_too_large(outcome, most):
         return outcome

@@ -31,6 +31,7 @@ class Periods:
     acks: float = 1.0
     journal: float = 300.0
     conversations: float = 300.0
+    bus: float = 300.0
     store: float = 1.0
     files: float = 1.0
     health_file: float = 10.0
@@ -66,6 +67,7 @@ class Jobs:
             (periods.files, files.look_for_home),
             (periods.acks, self.sessions.note_acks),
             (periods.conversations, upkeep.sweep_conversations),
+            (periods.bus, upkeep.tidy_bus),
             (periods.journal, upkeep.sweep_journal),
             (periods.store, upkeep.look_for_room),
             (periods.store, upkeep.keep_log_short),

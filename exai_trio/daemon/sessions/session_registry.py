@@ -14,7 +14,7 @@ from exai_trio.storage.sqlite.error_kinds import Unreadable
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
-from exai_trio.wire.messages import Hello
+from exai_trio.wire.messages import PAYLOAD_REF, Hello
 from exai_trio.wire.session_bounds import Bounds
 from exai_trio.wire.session_rules import SessionRules
 
@@ -240,6 +240,8 @@ class Sessions:
             session.roots = allowed_roots(self.context.config, session.principal, hello.roots)
         most = self.context.config.ws_max_bytes
         session.sender.max_frame = min(hello.max_frame_bytes or most, most)
+        accepted = hello.accepts or ()
+        session.sender.takes_references = hello.protocol > 1 and PAYLOAD_REF in accepted
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _new_id(self, wanted: str | None) -> str:
