@@ -71,6 +71,9 @@ class Conversation:
         await self.wait_room()
 
     async def _hear(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            self.relay.take_piece(frame)
+            return
         try:
             heard = decode_daemon(frame)
         except WireError as fault:
@@ -133,4 +136,5 @@ class Conversation:
             due.append(ListTools(request_id="tools"))
         due += self.received.take()
         due += self.relay.take()
+        due += self.relay.fetches.due()
         return due
