@@ -1,7 +1,11 @@
-"""What a setting is: a variable, what it may be, and what it is for. Pure."""
+"""What a setting is: its variable, what it may be, and what it is for."""
+
+from typing import Final
 
 from exai_trio import structs
 from exai_trio.settings.values import Kind
+
+DAY_S: Final = 86400
 
 
 @structs.frozen(kw_only=True)

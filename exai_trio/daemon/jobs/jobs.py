@@ -14,6 +14,7 @@ from exai_trio.system import malloc
 from ..health.problems import Problems
 from ..sessions.eviction import Eviction
 from ..sessions.session_registry import Sessions
+from .call_keeping import CallKeeping
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
 from .supervision import Hindered, Job, JobGaveUp, every, name_of
@@ -34,6 +35,7 @@ class Periods:
     bus: float = 300.0
     store: float = 1.0
     files: float = 1.0
+    calls: float = 1.0
     health_file: float = 10.0
     memory: float = 10.0
 
@@ -44,6 +46,7 @@ class Jobs:
 
     sessions: Sessions
     files: DaemonFiles
+    keeping: CallKeeping
     upkeep: StoreUpkeep
     problems: Problems
     periods: Periods = Periods()
@@ -69,6 +72,8 @@ class Jobs:
             (periods.conversations, upkeep.sweep_conversations),
             (periods.bus, upkeep.tidy_bus),
             (periods.journal, upkeep.sweep_journal),
+            (periods.calls, self.keeping.flush_calls),
+            (periods.journal, self.keeping.sweep_calls),
             (periods.store, upkeep.look_for_room),
             (periods.store, upkeep.keep_log_short),
         ):

@@ -14,6 +14,7 @@ from exai_trio.resilience.rate import Bucket
 from exai_trio.system.change import Change
 from exai_trio.wire.messages import (
     PAYLOAD_REF,
+    Ack,
     CallCancelling,
     CallFailed,
     CallTool,
@@ -23,6 +24,7 @@ from exai_trio.wire.messages import (
 from exai_trio.wire.session_rules import Again, Refuse, SessionRules
 
 from ..calls.call import Call
+from ..calls.call_journal import key_of
 from ..calls.call_plan import Plan, plan
 from ..calls.environment import CallEnvironment
 from ..calls.lifecycle import Calls
@@ -32,6 +34,7 @@ from ..calls.wire_errors import as_fault
 from ..context import DaemonContext
 from ..delivery.outbox import Outbox
 from ..delivery.sender import Sender
+from .handles_told import HandlesTold
 from .memory_budget import SESSION_BYTES, MemoryBudget
 
 log = logging.getLogger("exai.session")
@@ -56,6 +59,7 @@ class Session:
     requests: Bucket = attrs.field(factory=lambda: Bucket(REQUESTS))
     roots: tuple[Path, ...] = ()
     acked_on_disk: int = 0
+    handles: HandlesTold = attrs.field(factory=HandlesTold)
     spoken_to: bool = False
     _has_ended: bool = False
     _shed: bool = False
@@ -109,6 +113,7 @@ class Session:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
         self._shed = False
         self._visits += 1
+        self.handles.in_doubt |= self.outbox is not None
         self.sender.attach(outbox, protocol=protocol, last_seq=last_seq)
         self._change.tell()
 
@@ -117,6 +122,15 @@ class Session:
         if self.sender.outbox is outbox:
             self.sender.outbox = None
             self._change.tell()
+
+    def acknowledge(self, ack: Ack) -> None:
+        before = self.rules.acked
+        self.rules.acknowledge(ack.seq)
+        acked = self.rules.acked
+        if ack.handles is not UNSET:
+            told = map(key_of, ack.handles)
+            is_any_open = bool(self.calls.table) or acked < self.rules.last_seq
+            self.handles.note(before, acked, told, is_any_open=is_any_open)
 
     @property
     def held_bytes(self) -> int:
