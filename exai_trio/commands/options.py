@@ -223,6 +223,7 @@ BUILDERS: dict[str, Build] = {
     "tools": looking_options.tools,
     "threads": _threads,
     "bus": storage_options.bus,
+    "storage": storage_options.storage,
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,

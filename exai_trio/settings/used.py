@@ -39,6 +39,7 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "shim": _SHIM,
     "threads": frozenset({"home", "conversation_timeout_hours", "storage_backend", "log_level"}),
     "bus": frozenset({"home", "storage_backend", "log_level"}),
+    "storage": frozenset({"home", "storage_backend", "log_level"}),
     "tools": CLIENT | {"disabled_tools"},
     "providers": _MODELS,
 }

@@ -91,6 +91,12 @@ class SqlitePayloads:
         )
 
 
+def payloads_in(connection: "Connection") -> tuple[StoredPayload, ...]:
+    """All rows; none of a file of an older schema."""
+    found = connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'message_bus'").fetchone()
+    return tuple(map(_payload_in, connection.execute(_IN_ORDER))) if found else ()
+
+
 def _payload_in(row: tuple[Any, ...]) -> StoredPayload:
     fields = dict(zip(_FIELDS, row, strict=True))
     pieces = msgspec.json.decode(fields["pieces"], type=list[tuple[int, str]])
