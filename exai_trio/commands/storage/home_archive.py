@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from io import BytesIO
 from pathlib import Path
-from typing import IO, BinaryIO, Final, cast
+from typing import IO, Any, BinaryIO, Final, cast
 
 import attrs
 import msgspec
@@ -52,7 +52,7 @@ class Hashed:
 
     file: BinaryIO
     left: int
-    digest: "hashlib._Hash" = attrs.field(factory=hashlib.sha256)
+    digest: Any = attrs.field(factory=hashlib.sha256)
 
     def read(self, size: int = -1) -> bytes:
         data = self.file.read(self.left if size < 0 else min(size, self.left))

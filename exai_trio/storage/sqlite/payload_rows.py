@@ -98,9 +98,10 @@ def payloads_in(connection: "Connection") -> tuple[StoredPayload, ...]:
 
 
 def _payload_in(row: tuple[Any, ...]) -> StoredPayload:
-    fields = dict(zip(_FIELDS, row, strict=True))
+    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
     pieces = msgspec.json.decode(fields["pieces"], type=list[tuple[int, str]])
-    return StoredPayload(**fields | {"pieces": tuple(StoredPiece(*piece) for piece in pieces)})
+    fields["pieces"] = tuple(StoredPiece(*piece) for piece in pieces)
+    return StoredPayload(**fields)
 
 
 def _written(pieces: tuple[StoredPiece, ...]) -> str:

@@ -28,7 +28,7 @@ Side = ConnectionType
 Take = Callable[[Message], Awaitable[None]]
 NORMAL, TOO_LARGE = 1000, 1009
 _RECEIVE_BYTES: Final = 65_536
-_KINDS: Final = {str: TextMessage, bytes: BytesMessage}
+_KINDS: Final[dict[type, Callable[..., Event]]] = {str: TextMessage, bytes: BytesMessage}
 
 
 @structs.frozen(kw_only=True)

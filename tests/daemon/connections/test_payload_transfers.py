@@ -122,16 +122,17 @@ async def test_who_does_not_read_costs_little(house, tmp_path):
         lockstep = trio.testing.lockstep_stream_pair
         async with daemon.connect(lockstep) as (deaf, _), daemon.connect() as (other, _):
             tracemalloc.start()
-            for number in range(4):
-                get = PayloadGet(
-                    request_id=number,
-                    transaction_id=stored.transaction_id,
-                    offset=number * PIECE_BYTES,
-                )
-                await deaf.say(get)
-            for number in range(200):
-                await other.say(Ping(request_id=number))
-                await other.hear_until(Pong)
+            with trio.move_on_after(5):
+                for number in range(400):
+                    await deaf.say(
+                        PayloadGet(
+                            request_id=number,
+                            transaction_id=stored.transaction_id,
+                            offset=number * PIECE_BYTES,
+                        )
+                    )
+                    await other.say(Ping(request_id=number))
+                    await other.hear_until(Pong)
             _, most = tracemalloc.get_traced_memory()
             tracemalloc.stop()
 
