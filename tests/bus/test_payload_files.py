@@ -79,6 +79,15 @@ def test_who_is_stopped_leaves_nothing(tmp_path, at):
     assert () == stored_names(tmp_path)
 
 
+def test_it_has_its_name_once_it_is_whole(tmp_path):
+    path = path_of(tmp_path, ID)
+    seen = []
+    write(path, TEXT, Format(), lambda: seen.append(path.exists()))
+
+    assert {False} == set(seen)
+    assert path.exists()
+
+
 def test_a_disk_that_refuses_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setattr(payload_files, "_write_all", _full)
     with pytest.raises(OSError, match="No space"):
