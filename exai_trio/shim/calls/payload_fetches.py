@@ -161,8 +161,8 @@ class PayloadFetches:
         self._acknowledged.append(fetch.download.acknowledgement())
         try:
             return fetch.text.outcome(fetch.result)
-        except UnicodeError as wrong:
-            log.warning("large answer is no text", extra={"fault": str(wrong)})
+        except (UnicodeError, OSError) as wrong:
+            log.warning("large answer not told", extra={"fault": str(wrong)})
             return _failure(request_id, str(wrong))
 
     def drop(self, request_id: object) -> bool:

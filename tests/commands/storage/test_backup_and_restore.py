@@ -190,7 +190,9 @@ def _without_database(members):
 
 
 @pytest.mark.parametrize(
-    "change", [_bit, _outside, _other_place, _without_list, _without_database], ids=str
+    "change",
+    [_bit, _outside, _other_place, _without_list, _without_database],
+    ids=lambda change: change.__name__,
 )
 async def test_what_is_no_whole_backup_changes_nothing(place, change):
     backup(place.config, place.archive)
