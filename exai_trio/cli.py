@@ -15,6 +15,7 @@ from typing import cast
 import attrs
 
 from exai_trio import __version__
+from exai_trio.commands.command_modules import MODULES
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.options import SETTING_OF, given, parser
 from exai_trio.commands.usage.parser import HelpWanted, UsageFault, VersionWanted, command_first
@@ -25,27 +26,6 @@ from exai_trio.system.garbage_collector import look_seldom
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 Command = Callable[[Started], int]
 
-# The module in `commands` whose `main` runs the command.
-MODULES = {
-    "init": "initial.init_command",
-    "ask": "calling.ask",
-    "serve": "serve",
-    "shim": "shim",
-    "call": "calling.call_tool",
-    "tools": "offered_tools",
-    "status": "checking.daemon_status",
-    "models": "checking.offered_models",
-    "logs": "checking.read_logs",
-    "usage": "checking.usage_command",
-    "stop": "running.stop_daemon",
-    "restart": "running.restart_daemon",
-    "completion": "completion.shell_script",
-    "doctor": "checking.doctor",
-    "threads": "stored_threads",
-    "simulate": "simulate",
-    "config": "setup.show_config",
-    "providers": "setup.providers_command",
-}
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
 _NEED_NO_SETTINGS = frozenset({"simulate", "completion"})
 # Everything else is started in whatever project is open, and that project's .env is not ours to obey.

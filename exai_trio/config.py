@@ -104,6 +104,13 @@ class Config:
     call_max_attempts: int = 2
     handle_after_s: float = 0.0
 
+    message_bus_enabled: bool = True
+    message_bus_ttl_hours: float = 48.0
+    message_bus_max_payload_mb: int = 100
+    message_bus_compression: Literal["gzip", "none"] = "gzip"
+    message_bus_checksum_enabled: bool = True
+    fallback_to_websocket: bool = True
+
     circuit_breaker_enabled: bool = True
     circuit_breaker_threshold: int = 5
     circuit_breaker_timeout_secs: float = 60.0

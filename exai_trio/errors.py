@@ -3,7 +3,7 @@
 ExaiError
 ├─ the caller's: InvalidRequestError · ArgumentError · UnauthorizedError · NotFoundError · ToolNotFoundError · ProtocolError
 ├─ ours:         ToolFailedError · OverCapacityError (TooLargeError) · CallTimeoutError · CallCancelled · CallInterrupted
-│                ServiceUnavailableError (NotConfiguredError) · StorageError · InternalError
+│                ServiceUnavailableError (NotConfiguredError) · StorageError · PayloadDamagedError · InternalError
 └─ the world's:  ProviderError ─ ProviderAuthError · ProviderQuotaError · ProviderBusyError · ProviderTimeoutError
                                  ProviderRefusedError · PromptTooLongError · BadAnswerError · ProviderNetworkError
 
@@ -142,6 +142,13 @@ class StorageError(ExaiError):
     code = "SERVICE_UNAVAILABLE"
     category = "storage"
     retryable = True
+
+
+class PayloadDamagedError(ExaiError):
+    """What is stored of a large result is not what was put there; the call has run."""
+
+    code = "PAYLOAD_DAMAGED"
+    category = "storage"
 
 
 class InternalError(ExaiError):

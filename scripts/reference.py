@@ -18,7 +18,7 @@ from exai_trio.settings.older_names import ROWS
 from exai_trio.settings.printing import text_of
 from exai_trio.settings.table import GROUPS
 from exai_trio.tools.registry import Registry
-from exai_trio.wire import messages
+from exai_trio.wire import messages, payload_frames
 from exai_trio.wire.codec import CLIENT_MESSAGES, DAEMON_MESSAGES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
@@ -168,10 +168,16 @@ def messages_():
     parts.extend(_message(op, kind) for op, kind in DAEMON_MESSAGES.items())
     parts.append(_message("call_tool_res, ok true", messages.CallResult))
     parts.append(_message("call_tool_res, ok false", messages.CallFailed))
+    parts.append(_message("payload (a binary frame)", payload_frames.Payload))
     parts.append("\n## Parts\n")
     parts.extend(
         _message(kind.__name__, kind)
-        for kind in (messages.Fault, messages.Output, messages.ServerFacts)
+        for kind in (
+            messages.Fault,
+            messages.Output,
+            messages.ServerFacts,
+            payload_frames.PayloadRef,
+        )
     )
     return "".join(parts)
 

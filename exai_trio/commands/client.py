@@ -26,6 +26,7 @@ from exai_trio.transport.client_auth import Credentials, credentials
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, WebSocket, connect
 from exai_trio.wire.codec import Sequenced, WireError, decode_daemon, encode
 from exai_trio.wire.messages import (
+    PAYLOAD_REF,
     Ack,
     Bye,
     ClientMessage,
@@ -34,6 +35,7 @@ from exai_trio.wire.messages import (
     HelloAck,
     ServerFacts,
 )
+from exai_trio.wire.payload_frames import Piece, decode_piece
 
 CONNECT_S = 10.0  # address look-up, connect and handshake together
 
@@ -78,8 +80,17 @@ class Client:
 
     async def receive(self) -> DaemonMessage:
         """The next message; what was seen before a return is not repeated. Raises PeerGone or ProtocolError."""
+        while isinstance(heard := await self.receive_any(), Piece):
+            pass  # of a result that nobody fetches any more
+        return heard
+
+    async def receive_any(self) -> DaemonMessage | Piece:
+        """The same, or the next piece of a large result."""
         while True:
-            sequenced = _decoded(await self._socket.receive())
+            frame = await self._socket.receive()
+            if isinstance(frame, bytes):
+                return _piece(frame)
+            sequenced = _decoded(frame)
             if sequenced.seq is None:
                 return sequenced.message
             if sequenced.seq > self._seen:
@@ -172,6 +183,7 @@ def _hello(
         protocol=2,
         roots=list(roots) or None,
         max_frame_bytes=config.ws_max_bytes,
+        accepts=[PAYLOAD_REF],
     )
 
 
@@ -221,5 +233,12 @@ def _encoded(message: ClientMessage) -> str:
 def _decoded(frame: str | bytes) -> Sequenced:
     try:
         return decode_daemon(frame)
+    except WireError as fault:
+        raise ProtocolError(f"the daemon sent a frame that cannot be read: {fault}") from fault
+
+
+def _piece(frame: bytes) -> Piece:
+    try:
+        return decode_piece(frame)
     except WireError as fault:
         raise ProtocolError(f"the daemon sent a frame that cannot be read: {fault}") from fault

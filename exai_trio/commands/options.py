@@ -7,7 +7,12 @@ from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable
 from typing import cast
 
-from exai_trio.commands.usage import calling_options, daemon_options, looking_options
+from exai_trio.commands.usage import (
+    calling_options,
+    daemon_options,
+    looking_options,
+    storage_options,
+)
 from exai_trio.commands.usage.building import (
     Commands,
     Outline,
@@ -238,6 +243,8 @@ BUILDERS: dict[str, Build] = {
     "models": looking_options.models,
     "tools": looking_options.tools,
     "threads": _threads,
+    "bus": storage_options.bus,
+    "storage": storage_options.storage,
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, suppress
 
 import trio
 
+from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import StorageError
 from exai_trio.observability.logs import LOOSE, open_logs
@@ -22,7 +23,7 @@ from exai_trio.tools.files.upload_locks import UploadDesk
 from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.tools.registry import Registry
 
-from .backends import Backends, Models, database, open_backends, open_models
+from .backends import Backends, Models, bus_of, database, open_backends, open_models
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
 from .connections.accept import bind
@@ -136,7 +137,8 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
-    report = _report(context, backends, port, lambda: home.id if home else "")
+    bus = bus_of(config, backends.payloads, context.clock.now)
+    report = _report(context, backends, port, bus, lambda: home.id if home else "")
     lookup = CallLookup(table, calls.detached, context.journal)
     keeping = CallKeeping(backends.ended_calls, context.clock)
     environment = _environment(context, backends, report, lookup, keeping)
@@ -155,7 +157,11 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
 
 
 def _report(
-    context: DaemonContext, backends: Backends, port: int, home_id: Callable[[], str]
+    context: DaemonContext,
+    backends: Backends,
+    port: int,
+    bus: MessageBus | None,
+    home_id: Callable[[], str],
 ) -> Report:
     return Report(
         context=context,
@@ -167,6 +173,7 @@ def _report(
         tools=LiveRegistry(Registry.from_config(context.config, backends.tools)),
         simulator=backends.models.simulator,
         store=backends.store,
+        bus=bus,
     )
 
 
@@ -197,6 +204,7 @@ def _environment(
         permits=report.permits,
         keys=report.gateway.keys,
         logs=CallLogs.of(context.config),
+        bus=report.bus,
         ended=keeping.note,
     )
 

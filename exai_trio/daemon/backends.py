@@ -14,14 +14,18 @@ from pathlib import Path
 import attrs
 
 from exai_trio import structs
-from exai_trio.config import Config
+from exai_trio.bus.message_bus import BusRules, MessageBus
+from exai_trio.bus.payload_files import Format
+from exai_trio.config import MIB, Config
 from exai_trio.errors import StorageError
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import Conversations, FileRegistry, Owned, Threads, TokenRatios
+from exai_trio.storage.contracts.stored_payloads import StoredPayloads
 from exai_trio.storage.ended_calls import EndedCalls, ForgottenCalls
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
+from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
@@ -35,6 +39,8 @@ from .simulator_process import simulator
 
 log = logging.getLogger("exai.daemon")
 
+_HOUR_S = 3600.0
+
 
 @structs.frozen(kw_only=True, eq=False)
 class Models:
@@ -46,7 +52,8 @@ class Models:
 
 @structs.frozen(kw_only=True, eq=False)
 class Backends:
-    """`known_at` is when the clock was last known to be right (None: never noted), `learnt` what was noted of token counts. A
+    """`known_at` is when the clock was last known to be right (None: never noted), `learnt` what was noted of token counts. Without
+    `payloads` no result goes by reference. A
     `store` is what `conversations` and the others are kept in, if that is a file."""
 
     models: Models
@@ -56,6 +63,7 @@ class Backends:
     ratios: TokenRatios
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
+    payloads: StoredPayloads | None = None
     journal: Journal | None = None
     store: StoreState | None = None
     known_at: float | None = None
@@ -97,12 +105,32 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             threads=SqliteThreads(store),
             uploads=SqliteUploads(store),
             ratios=ratios,
+            payloads=SqlitePayloads(store),
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
             journal=logged.journal if logged else None,
             store=logged or store,
             known_at=await _known_at(store),
         )
+
+
+def bus_of(
+    config: Config, rows: StoredPayloads | None, now: Callable[[], float]
+) -> MessageBus | None:
+    """The bus as the settings have it, if there is a store for its rows. One that is switched off still gives what it has."""
+    if rows is None:
+        return None
+    how = Format(
+        compression=config.message_bus_compression,
+        checksums=config.message_bus_checksum_enabled,
+        flushes=config.durability == "power",
+    )
+    rules = BusRules(
+        payload_bytes=config.message_bus_max_payload_mb * MIB,
+        lasts_s=config.message_bus_ttl_hours * _HOUR_S,
+        format=how,
+    )
+    return MessageBus(rows, config.home / "bus", now, rules)
 
 
 def database(config: Config) -> Path:

@@ -198,6 +198,7 @@ def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Serve
         names=OurNames.of(config, *addresses),
         admission=Admission(config),
         limits=limits,
+        bus=parts.environment.bus,
     )
 
 

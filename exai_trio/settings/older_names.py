@@ -126,7 +126,7 @@ ROWS: Final = (
         "`STORAGE_BACKEND`: SQLite, which survives restarts",
     ),
     (
-        "`SUPABASE_*`, `MESSAGE_BUS_*`, `FALLBACK_TO_WEBSOCKET`",
+        "`SUPABASE_*`",
         "not in this version",
     ),
 )

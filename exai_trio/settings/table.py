@@ -1,9 +1,10 @@
 """Every setting that exists. Pure; defaults stand in `Config`."""
 
+from exai_trio.settings.bus_settings import BUS
 from exai_trio.settings.network_settings import LIMITS, SHIM, WEBSOCKET
 from exai_trio.settings.work_settings import GENERAL, MODELS, STORAGE, TOOLS
 
-GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, WEBSOCKET, LIMITS, SHIM)
+GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, BUS, WEBSOCKET, LIMITS, SHIM)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -36,11 +37,5 @@ NOT_YET = frozenset(
         "SUPABASE_URL",
         "SUPABASE_KEY",
         "SUPABASE_PROJECT_ID",
-        "MESSAGE_BUS_ENABLED",
-        "MESSAGE_BUS_TTL_HOURS",
-        "MESSAGE_BUS_MAX_PAYLOAD_MB",
-        "MESSAGE_BUS_COMPRESSION",
-        "MESSAGE_BUS_CHECKSUM_ENABLED",
-        "FALLBACK_TO_WEBSOCKET",
     }
 )

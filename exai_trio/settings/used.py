@@ -38,6 +38,8 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,
     "threads": frozenset({"home", "conversation_timeout_hours", "storage_backend", "log_level"}),
+    "bus": frozenset({"home", "storage_backend", "log_level"}),
+    "storage": frozenset({"home", "storage_backend", "log_level"}),
     "tools": CLIENT | {"disabled_tools"},
     "providers": _MODELS,
 }

@@ -6,7 +6,7 @@ from exai_trio.errors import ArgumentError
 from exai_trio.transport.client_auth import Credentials, credentials
 from exai_trio.transport.websocket import PeerGone, WebSocket
 from exai_trio.wire.codec import decode_daemon, encode
-from exai_trio.wire.messages import Bye, Hello, HelloAck
+from exai_trio.wire.messages import PAYLOAD_REF, Bye, Hello, HelloAck
 
 from .close_reasons import Departing, Refused
 
@@ -30,6 +30,7 @@ async def greet(
         last_seq=last_seq,
         roots=list(roots),
         max_frame_bytes=config.ws_max_bytes,
+        accepts=[PAYLOAD_REF],
     )
     await ws.send(encode(hello))
     answer = decode_daemon(await ws.receive()).message

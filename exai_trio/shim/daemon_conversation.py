@@ -71,6 +71,9 @@ class Conversation:
         await self.wait_room()
 
     async def _hear(self, frame: str | bytes) -> None:
+        if isinstance(frame, bytes):
+            self.relay.take_piece(frame)
+            return
         try:
             heard = decode_daemon(frame)
         except WireError as fault:
@@ -135,4 +138,5 @@ class Conversation:
         if acked:
             due.append(Ack(seq=acked, handles=self.relay.take_handles()))
         due += self.relay.take()
+        due += self.relay.fetches.due()
         return due

@@ -28,6 +28,8 @@ from .messages import (
     Hello,
     HelloAck,
     ListTools,
+    PayloadAck,
+    PayloadGet,
     Ping,
     Pong,
     Progress,
@@ -49,6 +51,8 @@ CLIENT_MESSAGES: dict[str, type[ClientMessage]] = {
     "ping": Ping,
     "health": Health,
     "rotate_token": RotateToken,
+    "payload_get": PayloadGet,
+    "payload_ack": PayloadAck,
 }
 
 DAEMON_MESSAGES: dict[str, type[DaemonMessage]] = {

@@ -16,6 +16,10 @@ Seconds = Annotated[float, Meta(gt=0)]
 MaybeId = RequestId | None | UnsetType
 Roots = Annotated[list[Annotated[str, Meta(max_length=4096)]], Meta(max_length=256)]
 Trace = Annotated[str, Meta(max_length=512)]
+Accepts = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=16)]
+TransactionId = Annotated[str, Meta(min_length=1, max_length=128)]
+ANSWER_NOT_KEPT: Final = "answer_not_kept"  # the same: it has run, and its result is lost
+PAYLOAD_REF: Final = "payload_ref"
 ANSWER_TOO_LARGE: Final = (
     "answer_too_large"  # a fault's details.reason: the call has run all the same
 )
@@ -23,7 +27,10 @@ ANSWER_TOO_LARGE: Final = (
 
 @structs.frozen(kw_only=True)
 class Hello:
-    """The first frame of a client. `roots` are directories that its tools may read, `max_frame_bytes` the largest frame that it takes."""
+    """The first frame of a client. `roots` are directories that its tools may read, `max_frame_bytes` the largest frame that it takes.
+
+    `accepts` names what it understands beyond the protocol: "payload_ref" is a large result by reference.
+    """
 
     token: str | None = None
     jwt: str | None = None
@@ -34,6 +41,7 @@ class Hello:
     last_seq: Annotated[int, Meta(ge=0)] = 0
     roots: Roots | None = None
     max_frame_bytes: Annotated[int, Meta(ge=65_536)] | UnsetType = UNSET
+    accepts: Accepts | UnsetType = UNSET
 
 
 @structs.frozen(kw_only=True)
@@ -45,7 +53,8 @@ class ListTools:
 class CallTool:
     """`trace` is a W3C traceparent; `roots` replace those of the hello for this call.
 
-    A call that still runs after `handle_after_s` is answered with a handle, and its work goes on.
+    A call that still runs after `handle_after_s` is answered with a handle, and its work goes on. `accepts` is the hello's, which
+    the daemon notes.
     """
 
     request_id: RequestId
@@ -56,6 +65,7 @@ class CallTool:
     trace: Trace | None = None
     roots: Roots | None = None
     handle_after_s: Seconds | None = None
+    accepts: Accepts | UnsetType = UNSET
 
 
 @structs.frozen(kw_only=True)
@@ -89,7 +99,26 @@ class RotateToken:
     request_id: MaybeId = UNSET
 
 
-ClientMessage = Hello | ListTools | CallTool | Cancel | Ack | Ping | Health | RotateToken
+@structs.frozen(kw_only=True)
+class PayloadGet:
+    """Asks for a piece of a large result, from this byte of its text on; at most four may be unanswered."""
+
+    request_id: RequestId
+    transaction_id: TransactionId
+    offset: Annotated[int, Meta(ge=0)] = 0
+
+
+@structs.frozen(kw_only=True)
+class PayloadAck:
+    """The whole of a large result is in the client's hands. It is answered only if there is no such result."""
+
+    request_id: RequestId
+    transaction_id: TransactionId
+
+
+ClientMessage = (
+    Hello | ListTools | CallTool | Cancel | Ack | Ping | Health | RotateToken | PayloadGet | PayloadAck
+)  # fmt: skip
 
 
 @structs.frozen(kw_only=True)

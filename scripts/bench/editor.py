@@ -50,15 +50,15 @@ class Editor:
     def greet(self) -> None:
         """initialize, up to its answer."""
         facts = {"protocolVersion": VERSION, "capabilities": {}, "clientInfo": _CLIENT}
-        self._ask("initialize", facts)
+        self.ask("initialize", facts)
 
     def list_tools(self) -> list[Any]:
         os.write(self._in, b'{"jsonrpc":"2.0","method":"notifications/initialized"}\n')
-        return list(msgspec.json.decode(self._ask("tools/list", {}))["tools"])
+        return list(msgspec.json.decode(self.ask("tools/list", {}))["tools"])
 
     def call(self, prompt: str) -> bytes:
         """test_echo; the raw result."""
-        return self._ask("tools/call", {"name": "test_echo", "arguments": {"prompt": prompt}})
+        return self.ask("tools/call", {"name": "test_echo", "arguments": {"prompt": prompt}})
 
     def check_echo(self, prompt: str) -> None:
         """Raises NotMeasured unless the prompt comes back as it is."""
@@ -105,7 +105,8 @@ class Editor:
         if ready:
             yield from self._read_some()
 
-    def _ask(self, method: str, params: dict[str, Any]) -> bytes:
+    def ask(self, method: str, params: dict[str, Any]) -> bytes:
+        """The raw result of any request."""
         os.write(self._in, request(self._take_id(), method, params))
         return bytes(self._answer().result)
 

@@ -16,6 +16,16 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
     [
         ("bench_relay.py", "echo", ["p50", "p99"]),
         ("bench_tools.py", "history", ["assembled, p50", "window, p50"]),
+        (
+            "bench_storage.py",
+            "results",
+            [
+                f"{size} MiB, {way}: whole, median (floor: in one message)" if end is None else end
+                for size in (4, 16)
+                for way in ("none", "gzip")
+                for end in (None, "worst ping of another session", "its p99")
+            ],
+        ),
         ("bench_shell.py", "help", ["a pipe, p50", "a terminal, p50"]),
     ],
 )

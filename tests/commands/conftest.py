@@ -36,6 +36,8 @@ from exai_trio.wire.messages import (
     HelloAck,
     ListTools,
     Output,
+    PayloadAck,
+    PayloadGet,
     ServerFacts,
     ToolList,
 )
@@ -62,6 +64,7 @@ class FakeDaemon:
 
     on_call: Callable[["FakeDaemon", CallTool], Awaitable[None]] | None = None
     on_cancel: Callable[["FakeDaemon", Cancel], Awaitable[None]] | None = None
+    on_get: Callable[["FakeDaemon", PayloadGet], Awaitable[None]] | None = None
     greeting: DaemonMessage | None = attrs.field(
         factory=lambda: HelloAck(
             ok=True,
@@ -86,6 +89,10 @@ class FakeDaemon:
     async def answer(self, call: CallTool, text: str, **more: Any) -> None:
         output = Output(text=text, **more)
         await self.say(CallResult(request_id=call.request_id, outputs=[output]), sequenced=True)
+
+    async def say_piece(self, piece: bytes) -> None:
+        assert self._socket is not None
+        await self._socket.send(piece)
 
     async def hang_up(self, code: int) -> None:
         assert self._socket is not None
@@ -142,10 +149,12 @@ class FakeDaemon:
                 await self.say(HealthReport(health=self.health, t=self.t))
             case CallTool() if self.on_call is not None:
                 await self.on_call(self, message)
+            case PayloadGet() if self.on_get is not None:
+                await self.on_get(self, message)
             case Cancel() if self.on_cancel is not None:
                 await self.on_cancel(self, message)
             case _:
-                assert isinstance(message, Ack | Cancel)
+                assert isinstance(message, Ack | Cancel | PayloadAck)
 
 
 @attrs.define

@@ -16,6 +16,7 @@ from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree, restore
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.journal import MemoryJournal
+from exai_trio.storage.memory.payload_table import MemoryPayloads
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.storage.sqlite.upload_registry import MemoryUploads
@@ -34,6 +35,7 @@ PERIODS = Periods(
     acks=NEVER,
     journal=NEVER,
     conversations=NEVER,
+    bus=NEVER,
     store=NEVER,
     files=NEVER,
     health_file=NEVER,
@@ -199,7 +201,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(journal=None, *, repeatable=True, predecessor=None, tools=(), **settings):
+async def open_house(
+    journal=None, *, repeatable=True, predecessor=None, tools=(), payloads=None, **settings
+):
     if journal is None and settings.get("durability") != "off":
         journal = MemoryJournal()
     settings.setdefault("home", Path("/nowhere"))
@@ -213,7 +217,7 @@ async def open_house(journal=None, *, repeatable=True, predecessor=None, tools=(
         run=naps.run,
         repeatable=repeatable,
     )
-    parts = build(config, _backends(journal, (*BUILT_IN, nap, *tools)), port=8079)
+    parts = build(config, _backends(journal, (*BUILT_IN, nap, *tools), payloads), port=8079)
     async with (
         open_tree(parts, predecessor=predecessor, periods=PERIODS) as tree,
         trio.open_nursery() as background,
@@ -227,7 +231,7 @@ async def open_house(journal=None, *, repeatable=True, predecessor=None, tools=(
             tree.connections.cancel_scope.cancel()
 
 
-def _backends(journal, tools):
+def _backends(journal, tools, payloads):
     store = MemoryStore()
     return Backends(
         models=Models(gateway=SilentGateway()),
@@ -235,6 +239,7 @@ def _backends(journal, tools):
         threads=store,
         uploads=MemoryUploads(),
         ratios=MemoryRatios(),
+        payloads=payloads or MemoryPayloads(),
         journal=journal,
         now=lambda: START + trio.current_time(),
         boot_id="boot",

@@ -1,5 +1,6 @@
 """A daemon to talk to and an editor to talk as, both on memory streams."""
 
+import hashlib
 import json
 from contextlib import asynccontextmanager, suppress
 
@@ -20,6 +21,7 @@ from exai_trio.shim.calls.relay import Relay
 from exai_trio.shim.link import Link
 from exai_trio.transport.stdio import LineWriter
 from exai_trio.transport.websocket import Limits, PeerGone, Unreachable, accept, client_on
+from exai_trio.wire.payload_frames import PIECE_BYTES, Payload, encode_piece
 
 LIMITS = Limits(close_s=0.5)
 TOOLS = [
@@ -59,6 +61,9 @@ class FakeDaemon:
     server: dict = attrs.field(factory=dict)
     mute_visits: int = 0
     silent: bool = False
+    payloads: dict = attrs.field(factory=dict)
+    pieces_a_visit: int = 1_000
+    pieces: int = 0
     unproven_visits: int = 0
     dropped_visits: int = 0
     heard: list = attrs.field(factory=list)
@@ -114,12 +119,15 @@ class FakeDaemon:
             self.note(frame)
             if self.visits <= self.dropped_visits:
                 return
-            if frame["op"] == "list_tools":
-                await self.send(
-                    {"op": "list_tools_res", "tools": self.tools, "request_id": "tools"}
-                )
-            elif frame["op"] == "call_tool" and not self.silent:
-                await self.outcome(frame["request_id"])
+            await self.reply(frame)
+
+    async def reply(self, frame):
+        if frame["op"] == "list_tools":
+            await self.send({"op": "list_tools_res", "tools": self.tools, "request_id": "tools"})
+        elif frame["op"] == "payload_get" and frame["transaction_id"] in self.payloads:
+            await self.piece(frame)
+        elif frame["op"] == "call_tool" and not self.silent:
+            await self.outcome(frame["request_id"])
 
     def note(self, frame):
         self.heard.append(frame)
@@ -147,6 +155,26 @@ class FakeDaemon:
         frame = {"op": "call_tool_res", "request_id": request_id, "ok": True}
         frame |= {"outputs": [{"type": "text", "text": text, **more}]}
         await self.send(frame, numbered=True)
+
+    async def piece(self, asked):
+        """What was asked for; after `pieces_a_visit` of them the connection breaks."""
+        text, offset = self.payloads[asked["transaction_id"]], asked["offset"]
+        data = text[offset : offset + PIECE_BYTES]
+        last = offset + len(data) == len(text)
+        about = Payload(request_id=asked["request_id"], offset=offset, last=last)
+        await self.socket.send(encode_piece(about, data))
+        self.pieces += 1
+        if self.pieces % self.pieces_a_visit == 0 and not last:
+            await self.socket.close(1012, "restart")
+
+    async def refer(self, request_id, name, **more):
+        """The outcome of a call whose text is among `payloads`."""
+        text = self.payloads[name]
+        ref = {"transaction_id": name, "size": len(text), "stored_size": 1}
+        ref |= {"compression": "gzip", "sha256": hashlib.sha256(text).hexdigest()}
+        ref |= {"expires_at": "2026-12-01T00:00:00Z", **more}
+        head = text.decode()[:4_000]
+        await self.outcome(request_id, head, metadata={"payload_ref": ref})
 
     async def fail(self, request_id, code, **more):
         fault = {"code": code, "message": "it broke", "category": "tool", "retryable": False}

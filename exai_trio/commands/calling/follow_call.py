@@ -17,6 +17,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.commands.calling import key_value, shell_paths
+from exai_trio.commands.calling.fetch_payload import FetchedPayload
 from exai_trio.commands.client import Client, Dial, Return, open_client
 from exai_trio.config import Config
 from exai_trio.errors import (
@@ -28,6 +29,7 @@ from exai_trio.errors import (
     ToolNotFoundError,
 )
 from exai_trio.transport.websocket import TOO_LARGE, PeerGone, Unreachable
+from exai_trio.wire.codec import WireError
 from exai_trio.wire.messages import (
     CallAccepted,
     CallFailed,
@@ -39,6 +41,8 @@ from exai_trio.wire.messages import (
     ListTools,
     ToolList,
 )
+from exai_trio.wire.payload_download import PayloadDownload
+from exai_trio.wire.payload_frames import PayloadRef, reference_in
 
 Outcome = CallResult | CallFailed
 
@@ -113,6 +117,7 @@ class CallFollower:
     _sent: bool = False  # as a whole: of one that was cut on its way no daemon has enough to run it
     _accepted: bool = False
     _asked_to_cancel: bool = False
+    _fetched: FetchedPayload | None = None
     _patience: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
     @property
@@ -201,8 +206,10 @@ class CallFollower:
         while True:
             message = await client.receive()
             match message:
-                case CallResult() | CallFailed() if message.request_id == call.request_id:
+                case CallFailed() if message.request_id == call.request_id:
                     return message
+                case CallResult() if message.request_id == call.request_id:
+                    return await self._whole(client, message)
                 case ErrorReply():
                     return CallFailed(request_id=call.request_id, error=message.error)
                 case CallAccepted():
@@ -210,6 +217,22 @@ class CallFollower:
                     self.show(message)
                 case _:
                     self.show(message)
+
+    async def _whole(self, client: Client, result: CallResult) -> Outcome:
+        """With the text that it refers to, if it does: what came of that on an earlier connection is not fetched again."""
+        ref = _reference_in(result)
+        if ref is None:
+            return result
+        if self._fetched is None or self._fetched.download.ref != ref:
+            self._fetched = FetchedPayload(result, PayloadDownload(result.request_id, ref))
+        return await self._fetched.rest(client)
+
+
+def _reference_in(result: CallResult) -> PayloadRef | None:
+    try:
+        return reference_in(result)
+    except WireError as fault:
+        raise ProtocolError(f"the daemon sent a reference that cannot be read: {fault}") from fault
 
 
 def _forgotten(*, accepted: bool) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import trio
 
 from exai_trio import structs
+from exai_trio.bus.message_bus import MessageBus
 from exai_trio.observability.events import CallEnded
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.observability.toolcalls import CallLogs
@@ -15,7 +16,7 @@ from exai_trio.tools.live_registry import LiveRegistry
 @structs.frozen(kw_only=True, eq=False)
 class CallEnvironment:
     """`permits` bounds how many calls run at once; what is in `keys` leaves in no text; `logs` have a line for each ended call,
-    and `ended` is told of it."""
+    and `ended` is told of it; `bus` keeps large results, unless there is nothing to keep them in."""
 
     tools: LiveRegistry
     services: Services
@@ -23,3 +24,4 @@ class CallEnvironment:
     keys: KnownSecrets
     logs: CallLogs
     ended: Callable[[CallEnded], None]
+    bus: MessageBus | None = None

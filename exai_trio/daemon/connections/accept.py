@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.system.open_files import is_scarce
@@ -32,6 +33,7 @@ from .auth import Authentication, Identity
 from .connection import Connection
 from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
 from .local_peer import Peer
+from .payload_transfers import PayloadTransfers
 from .rate_limits import RateLimits
 from .requests import Requests
 
@@ -70,6 +72,7 @@ class Server:
     names: OurNames
     admission: Admission
     limits: Limits
+    bus: MessageBus | None = None
     refusals: trio.CapacityLimiter = attrs.field(
         factory=lambda: trio.CapacityLimiter(_MOST_REFUSALS)
     )
@@ -171,7 +174,10 @@ class Server:
             retry_after_s = context.shutdown.retry_after_s
             outbox.put(encode(Bye(reason="draining", retry_after_s=retry_after_s)))
             outbox.close(Farewell(SERVICE_RESTART, "draining"))
-        return Connection(socket, session, outbox, context, self.requests, rates, identity)
+        transfers = PayloadTransfers(self.bus, session.principal, outbox)
+        return Connection(
+            socket, session, outbox, context, self.requests, rates, transfers, identity
+        )
 
     async def _converse(self, connection: Connection) -> None:
         self.context.counters.connections += 1

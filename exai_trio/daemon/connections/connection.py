@@ -21,6 +21,8 @@ from exai_trio.wire.messages import (
     Health,
     Hello,
     ListTools,
+    PayloadAck,
+    PayloadGet,
     Ping,
     Pong,
     RotateToken,
@@ -33,6 +35,7 @@ from ..sessions.session import Session
 from .auth import OWNER, Identity
 from .frames import Read, is_long, is_short, objection, read, size_of
 from .handshake import UNAUTHORIZED
+from .payload_transfers import PayloadTransfers
 from .rate_limits import RateLimits
 from .requests import Requests
 
@@ -58,6 +61,7 @@ class Connection:
     context: DaemonContext
     requests: Requests
     rates: RateLimits
+    transfers: PayloadTransfers
     identity: Identity = OWNER
 
     def __repr__(self) -> str:
@@ -71,6 +75,7 @@ class Connection:
         try:
             async with trio.open_nursery() as legs:
                 self.outbox.connection = legs.cancel_scope
+                self.transfers.legs = legs
                 legs.start_soon(self._read, name="reader")
                 legs.start_soon(self._write, name="writer")
                 legs.start_soon(self._beat, name="heartbeat")
@@ -146,6 +151,8 @@ class Connection:
                 session.cancel(found)
             case ListTools() | Health() | RotateToken():
                 sender.send(self.requests.answer(found, self.identity, self.rates.objection()))
+            case PayloadGet() | PayloadAck():
+                self.transfers.ask(found)
             case Hello():
                 sender.send(_SAID_BEFORE)
             case CallFailed():

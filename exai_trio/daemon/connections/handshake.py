@@ -4,10 +4,11 @@ import trio
 from msgspec import UNSET
 
 from exai_trio import structs
-from exai_trio.config import Config
+from exai_trio.config import MIB, Config
 from exai_trio.transport.websocket import SERVICE_RESTART, WebSocket
 from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import Bye, Hello, HelloAck, ServerFacts
+from exai_trio.wire.payload_frames import INLINE_BYTES
 
 from ..calls.limits import longest_stream
 from .auth import Authentication, Identity
@@ -96,7 +97,7 @@ def hello_ack(
 def limits(config: Config) -> dict[str, float]:
     """What a client must keep to; sizes in bytes, times in seconds."""
     simple, workflow = config.simple_tool_timeout_secs, config.workflow_tool_timeout_secs
-    return {
+    return _of_payloads(config) | {
         "max_frame_bytes": config.ws_max_bytes,
         "max_message_bytes": config.tool_call_max_size,
         "session_max_inflight": config.ws_session_max_inflight,
@@ -110,3 +111,11 @@ def limits(config: Config) -> dict[str, float]:
         "stream_timeout_s": longest_stream(config),
         "progress_interval_s": config.progress_interval_s,
     }
+
+
+def _of_payloads(config: Config) -> dict[str, float]:
+    """From where on a result goes by reference, and how large one may be."""
+    if not config.message_bus_enabled:
+        return {}
+    most = config.message_bus_max_payload_mb * MIB
+    return {"payload_inline": INLINE_BYTES, "payload_max": most}

@@ -43,7 +43,7 @@ class Outbox:
     _is_expelled: bool = False
     _taken_bytes: int = 0
     _taken_at: float = math.inf
-    _frames: list[str] = attrs.field(factory=list[str])
+    _frames: list[str | bytes] = attrs.field(factory=list[str | bytes])
     _bytes: int = 0
     _filled: Change = attrs.field(factory=Change)
     _emptied: Change = attrs.field(factory=Change)
@@ -52,7 +52,7 @@ class Outbox:
         state = "expelled" if self._is_expelled else "closed" if self.farewell else "open"
         return f"<Outbox {state} frames={len(self._frames)} bytes={self._bytes}>"
 
-    def put(self, frame: str) -> None:
+    def put(self, frame: str | bytes) -> None:
         if self._is_expelled:
             return
         self._frames.append(frame)
@@ -102,7 +102,7 @@ class Outbox:
         """Whether the writer has had the same frames in hand since that moment."""
         return self._taken_at <= since
 
-    async def take(self) -> list[str]:
+    async def take(self) -> list[str | bytes]:
         """All frames that wait, as soon as there is one; nothing at all once the box is empty and closed. Those that were
         taken before are written. Cancelling takes nothing."""
         self._taken_bytes, self._taken_at = 0, math.inf
@@ -119,5 +119,9 @@ class Outbox:
 
     async def wait_room(self) -> None:
         """Return when the box is not full. Cancelling leaves nothing behind."""
-        while self._bytes > _FULL_BYTES:
+        await self.wait_below(_FULL_BYTES)
+
+    async def wait_below(self, most: int) -> None:
+        """Return when no more bytes than that wait to be written. Cancelling leaves nothing behind."""
+        while self._bytes > most:
             await self._emptied.wait()

@@ -15,13 +15,14 @@ _MOST_BEHIND = 1_000  # droppable frames that wait behind a slow disk
 
 @structs.define(eq=False)
 class Sender:
-    """`outbox` is of the connection that is there now, whose client takes frames of `max_frame` bytes. A frame that must first be
-    on disk is held, and what is numbered after it waits behind it."""
+    """`outbox` is of the connection that is there now, whose client takes frames of `max_frame` bytes, and long results by
+    reference if it `takes_references`. A frame that must first be on disk is held, and what is numbered after it waits behind it."""
 
     rules: SessionRules
     outbox: Outbox | None = None
     # replaced by the setting wherever a daemon is built
     max_frame: int = 32 * 2**20
+    takes_references: bool = False
     _queue: HoldQueue = attrs.field(factory=HoldQueue)
     _held: dict[RequestId, Held] = attrs.field(factory=dict[RequestId, Held])
 

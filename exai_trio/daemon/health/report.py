@@ -14,6 +14,7 @@ import trio
 from msgspec import UNSET
 
 from exai_trio import __version__, structs
+from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
 from exai_trio.observability.counters import Counters
@@ -64,6 +65,7 @@ class Report:
     tools: LiveRegistry
     simulator: str | None = None
     store: StoreState | None = None
+    bus: MessageBus | None = None
     problems: Problems = attrs.field(factory=Problems)
     started_at: float = attrs.field(
         default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
@@ -138,6 +140,7 @@ class Report:
             "disk_full": self.store is not None and self.store.is_full,
             "damaged_file": aside.name if aside else None,
             "fault": self.store.fault.message if self.store and self.store.fault else None,
+            "bus_bytes": self.bus.held_bytes if self.bus else 0,
         }
 
     def uptime_s(self) -> float:

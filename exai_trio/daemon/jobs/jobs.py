@@ -32,6 +32,7 @@ class Periods:
     acks: float = 1.0
     journal: float = 300.0
     conversations: float = 300.0
+    bus: float = 300.0
     store: float = 1.0
     files: float = 1.0
     calls: float = 1.0
@@ -69,6 +70,7 @@ class Jobs:
             (periods.files, files.look_for_home),
             (periods.acks, self.sessions.note_acks),
             (periods.conversations, upkeep.sweep_conversations),
+            (periods.bus, upkeep.tidy_bus),
             (periods.journal, upkeep.sweep_journal),
             (periods.calls, self.keeping.flush_calls),
             (periods.journal, self.keeping.sweep_calls),

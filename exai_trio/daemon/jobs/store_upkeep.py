@@ -32,6 +32,12 @@ class StoreUpkeep:
         await self.conversations.sweep(now)
         await self.conversations.note_time(now)
 
+    async def tidy_bus(self) -> None:
+        """Large results whose time is over go, and what an earlier daemon left unfinished. Nothing expires by a clock that may be wrong."""
+        clock, bus = self.sessions.context.clock, self.report.bus
+        if bus is not None:
+            await bus.upkeep(clock.now() if clock.is_trusted() else None)
+
     async def sweep_journal(self) -> None:
         """What is acknowledged goes at once. Nothing counts as old by a clock that may be wrong, nor in the daemon's first hour:
         its client may be about to come back."""

@@ -12,7 +12,15 @@ from exai_trio import structs
 from exai_trio.errors import CallCancelled, ExaiError, NotFoundError, ServiceUnavailableError
 from exai_trio.resilience.rate import Bucket
 from exai_trio.system.change import Change
-from exai_trio.wire.messages import Ack, CallCancelling, CallFailed, CallTool, Cancel, ErrorReply
+from exai_trio.wire.messages import (
+    PAYLOAD_REF,
+    Ack,
+    CallCancelling,
+    CallFailed,
+    CallTool,
+    Cancel,
+    ErrorReply,
+)
 from exai_trio.wire.session_rules import Again, Refuse, SessionRules
 
 from ..calls.call import Call
@@ -149,6 +157,7 @@ class Session:
     def call_tool(self, request: CallTool, size: int, objection: ExaiError | None = None) -> None:
         """Start the call, or repeat what is known of it, or refuse it. `size` is the frame's, in bytes; `objection` says why
         a new call is not wanted now."""
+        request = self._noted(request)
         # Most of many calls at once are refused, and the accepted ones wait for that: first what costs little.
         planned = objection or self.rules.over_capacity() or self._plan(request, size)
         refusal = planned if isinstance(planned, ExaiError) else None
@@ -165,6 +174,11 @@ class Session:
                 if isinstance(planned, Call):
                     self.calls.table[request.request_id] = planned
                     self.all_calls.begin(planned)
+
+    def _noted(self, request: CallTool) -> CallTool:
+        """With what its client's hello accepts: another daemon, which answers it before that client is there, must know."""
+        accepts = [PAYLOAD_REF] if self.sender.takes_references else UNSET
+        return request if request.accepts == accepts else attrs.evolve(request, accepts=accepts)
 
     def _refuse(self, request: CallTool, fault: ExaiError) -> None:
         self.context.counters.refused += 1

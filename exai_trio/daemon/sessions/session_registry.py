@@ -14,7 +14,7 @@ from exai_trio.storage.sqlite.error_kinds import Unreadable
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
-from exai_trio.wire.messages import Hello
+from exai_trio.wire.messages import PAYLOAD_REF, Hello
 from exai_trio.wire.session_bounds import Bounds
 from exai_trio.wire.session_rules import SessionRules
 
@@ -249,6 +249,8 @@ class Sessions:
         if hello.roots is not None:
             session.roots = allowed_roots(self.context.config, session.principal, hello.roots)
         session.sender.max_frame = self._max_frame(hello)
+        accepted = hello.accepts or ()
+        session.sender.takes_references = hello.protocol > 1 and PAYLOAD_REF in accepted
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
 
     def _max_frame(self, hello: Hello) -> int:

@@ -69,7 +69,7 @@ class SessionRunner:
         """Have `run` return; the session is left."""
         self.outbox.close(Farewell())
 
-    def _hear(self, frame: str) -> None:
+    def _hear(self, frame: str | bytes) -> None:
         heard = decode_daemon(frame)
         if heard.seq is not None:
             if heard.seq <= self._last_seq:

@@ -173,7 +173,8 @@ class Successor:
         """Until the last outcome is on its way, or the successor is gone."""
         try:
             while words := await self.box.take():
-                await self.stream.send_all("".join(words).encode())
+                lines = [word for word in words if isinstance(word, str)]
+                await self.stream.send_all("".join(lines).encode())
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             # audit: empty-handler, because the other leg finds out
             pass  # the other leg finds out

@@ -6,7 +6,7 @@ Nothing else writes here.
 import logging
 import os
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import msgspec
 
@@ -28,13 +28,27 @@ class LargeResults:
 
     def keep(self, text: str, call: str) -> Path:
         """Write the text. Blocks for tens of milliseconds at most: it goes to memory, not to the disk. Raises OSError."""
+        path, file = self.open_new(call)
+        left = memoryview(text.encode())
+        with file:
+            while left:
+                left = left[file.write(left) :]
+        return path
+
+    def open_new(self, call: str) -> tuple[Path, BinaryIO]:
+        """A file for an answer that comes in pieces, for the caller to close. Raises OSError."""
         private_directory(self.folder)
         name = "".join(letter if letter.isalnum() else "_" for letter in call[-40:])
         path = self.folder / f"answer-{name}-{os.urandom(4).hex()}.txt"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(text)
-        return path
+        return path, os.fdopen(descriptor, "wb", buffering=0)
+
+    def told(self, path: Path, size: int, head: str, fields: dict[str, Any] | None) -> str:
+        """The answer in the place of one that is in a file: its fields, if it is an object, with every long text cut, or its
+        beginning."""
+        note = f"[{size} bytes; the whole answer is in {path}, this is its beginning]"
+        shaped = None if fields is None else _shaped(fields, note, path)
+        return f"{note}\n{head}" if shaped is None else msgspec.json.encode(shaped).decode()
 
     def fitting(self, result: Result, call: str) -> Result:
         """The same result short enough for a line, whatever the disk does."""
@@ -53,7 +67,9 @@ class LargeResults:
         path = self.keep(whole, call)
         note = f"[{len(whole)} characters; the whole answer is in {path}, this is its beginning]"
         short = {key: value for key, value in result.items() if key != "structuredContent"}
-        structured = self._structured(result, note, path)
+        raw = result.get("structuredContent")
+        fields = None if raw is None else msgspec.json.decode(raw, type=dict[str, Any])
+        structured = None if fields is None else _shaped(fields, note, path)
         if structured is None:
             short["content"] = [{"type": "text", "text": f"{note}\n{whole[:_HEAD]}"}]
         else:
@@ -61,18 +77,15 @@ class LargeResults:
             short |= {"content": [{"type": "text", "text": text}], "structuredContent": structured}
         return short
 
-    def _structured(self, result: Result, note: str, path: Path) -> dict[str, Any] | None:
-        """The structured answer with every long text cut, so that it still has the shape its schema promises."""
-        raw = result.get("structuredContent")
-        if raw is None:
-            return None
-        fields: dict[str, Any] = msgspec.json.decode(raw, type=dict[str, Any])
-        cut = {key: _cut(value, note) for key, value in fields.items()}
-        if len(msgspec.json.encode(cut)) > MAX_ANSWER // 4:
-            return None
-        if isinstance(cut.get("metadata"), dict):
-            cut["metadata"]["full_answer"] = str(path)
-        return cut
+
+def _shaped(fields: dict[str, Any], note: str, path: Path) -> dict[str, Any] | None:
+    """A structured answer with every long text cut, so that it still has the shape its schema promises; None if it is too long even so."""
+    cut = {key: _cut(value, note) for key, value in fields.items()}
+    if len(msgspec.json.encode(cut)) > MAX_ANSWER // 4:
+        return None
+    if isinstance(cut.get("metadata"), dict):
+        cut["metadata"]["full_answer"] = str(path)
+    return cut
 
 
 def _cut(value: object, note: str) -> Any:

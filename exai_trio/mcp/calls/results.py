@@ -6,7 +6,7 @@ import attrs
 import msgspec
 
 from exai_trio.mcp.versions import Dialect, Result
-from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallResult, Fault
+from exai_trio.wire.messages import ANSWER_NOT_KEPT, ANSWER_TOO_LARGE, CallResult, Fault
 
 _NOT_RUN: Final = frozenset({
     "INVALID_REQUEST", "VALIDATION_ERROR", "UNAUTHORIZED", "NOT_FOUND", "TOOL_NOT_FOUND", "OVER_CAPACITY",
@@ -74,7 +74,7 @@ def _sentence(text: str) -> str:
 
 def _ran(fault: Fault) -> str:
     code = fault.code
-    if fault.details and fault.details.get("reason") == ANSWER_TOO_LARGE:
+    if fault.details and fault.details.get("reason") in {ANSWER_TOO_LARGE, ANSWER_NOT_KEPT}:
         return "The call ran."
     if code in _NOT_RUN:
         return "The call did not run."

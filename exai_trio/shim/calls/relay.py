@@ -32,6 +32,7 @@ from exai_trio.wire.messages import (
 from ..daemon_limits import DaemonLimits
 from .availability import Availability
 from .dispatch import Dispatch
+from .payload_fetches import NOT_FETCHED, PayloadFetches
 
 MAX_SENDS: Final = 5  # of one call; a call that ends daemon after daemon is given up
 MAX_RUNS: Final = 2  # of one call, by daemons that forget what they have accepted
@@ -57,11 +58,13 @@ class Relay:
     daemon: Availability = attrs.field(factory=Availability)
     dispatch: Dispatch = attrs.field(factory=Dispatch)
     bridge: Bridge = attrs.field(init=False)
+    fetches: PayloadFetches = attrs.field(init=False)
     _greeted_roots: tuple[str, ...] = ()
     _handles: set[str] = attrs.field(factory=set[str])  # which this client was told, of these calls
     _change: Change = attrs.field(factory=Change)
 
     def __attrs_post_init__(self) -> None:
+        self.fetches = PayloadFetches(self.large)
         self.bridge = Bridge(self.sink, self, self.large, self.name, self.max_frame, self.client_s)
 
     def __repr__(self) -> str:
@@ -75,6 +78,7 @@ class Relay:
         self.asked.set()
 
     def cancel(self, call: OpenCall) -> None:
+        self.fetches.drop(call.key)
         self.dispatch.note(call.key, "withdrawn")
         self.work.set()
 
@@ -132,6 +136,7 @@ class Relay:
     ) -> None:
         """A connection is proven; what is to be sent again will be."""
         self.daemon.arrived(limits)
+        self.fetches.reconnect()
         self.session_id = session_id
         self._greeted_roots = greeted_roots
         for call in self.dispatch.reconnect(resumed=resumed):
@@ -183,11 +188,34 @@ class Relay:
                 return
             case CallFailed() | ErrorReply() if self._is_turned_away(message):
                 return
-            case CallResult() | CallFailed() | ErrorReply():
+            case CallResult():
+                self._take_result(message)
+                return
+            case ErrorReply() if self.fetches.drop(message.request_id):
+                self.bridge.fail(message.request_id, message.error, NOT_FETCHED)
+                return
+            case CallFailed() | ErrorReply():
                 self._end(message.request_id)
             case _:
                 pass
         self.bridge.deliver(message)
+
+    def _take_result(self, result: CallResult) -> None:
+        """The daemon is done with the call. The text of a reference follows in pieces, if anybody still waits for it."""
+        self._end(result.request_id)
+        if self.bridge.calls.get(result.request_id) is not None:
+            outcome = self.fetches.begin(result)
+            if outcome is None:
+                self.work.set()
+            else:
+                self.bridge.deliver(outcome)
+
+    def take_piece(self, frame: bytes) -> None:
+        """A piece of a result. What belongs to none that is fetched is dropped."""
+        outcome = self.fetches.take(frame)
+        if outcome is not None:
+            self.bridge.deliver(outcome)
+        self.work.set()
 
     def _accept(self, message: CallAccepted) -> None:
         call = self.bridge.calls.get(message.request_id)

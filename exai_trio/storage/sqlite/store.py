@@ -194,7 +194,7 @@ async def open_sqlite(
     opened = Opened(path, connect, _copy, lasting=lasting)
     await trio.to_thread.run_sync(_open_first, opened, limiter=limiter)
     try:
-        writing = Writing(opened, reserve, _sqlite_faults)
+        writing = Writing(opened, reserve, sqlite_faults)
         async with open_group_commit(writing.commit) as commits:
             copying = trio.CapacityLimiter(1)
             copy_back = partial(_copy_back, opened)
@@ -235,7 +235,7 @@ def _open(path: Path, *, reserve: SpaceReserve, over_power_loss: bool) -> Pair[s
 
 
 def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
-    with _sqlite_faults(path):
+    with sqlite_faults(path):
         make_private(path)
         with ExitStack() as otherwise:
             writer = otherwise.enter_context(closing(_connect(path)))
@@ -259,7 +259,7 @@ def _existing(path: Path, mode: str) -> sqlite3.Connection:
 def _copy(connection: sqlite3.Connection, path: Path) -> None:
     """The file has its name only once it is whole: one that exists is taken for the store's."""
     new = path.with_name(f"{path.name}.new")
-    with _sqlite_faults(path):
+    with sqlite_faults(path):
         make_private(new)
         with closing(sqlite3.connect(new)) as fresh:
             connection.backup(fresh)
@@ -282,7 +282,7 @@ def _connect(path: Path) -> sqlite3.Connection:
 @contextmanager
 def _noting_damage(opened: Opened[sqlite3.Connection]) -> Generator[None]:
     try:
-        with _sqlite_faults():
+        with sqlite_faults():
             yield
     except Damaged:
         opened.note_damage()
@@ -290,7 +290,7 @@ def _noting_damage(opened: Opened[sqlite3.Connection]) -> Generator[None]:
 
 
 @contextmanager
-def _sqlite_faults(path: Path | None = None) -> Generator[None]:
+def sqlite_faults(path: Path | None = None) -> Generator[None]:
     """sqlite3's errors, and the system's while opening, leave as StorageError with a remedy."""
     try:
         yield

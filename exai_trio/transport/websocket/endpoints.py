@@ -45,7 +45,7 @@ class WebSocket:
         """
         return self._frames.relay(take)  # idle for long, so without a frame of its own
 
-    async def send(self, *frames: str) -> None:
+    async def send(self, *frames: str | bytes) -> None:
         """Send the frames in order, in one write. Raises PeerGone, also if the peer takes nothing of it for `send_s`.
 
         Cancelling cuts the stream: nothing can be sent after it, not even a goodbye.

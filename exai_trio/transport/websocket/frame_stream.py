@@ -28,6 +28,7 @@ Side = ConnectionType
 Take = Callable[[Message], Awaitable[None]]
 NORMAL, TOO_LARGE = 1000, 1009
 _RECEIVE_BYTES: Final = 65_536
+_KINDS: Final[dict[type, Callable[..., Event]]] = {str: TextMessage, bytes: BytesMessage}
 
 
 @structs.frozen(kw_only=True)
@@ -117,11 +118,10 @@ class FrameStream:
                 self.start_reader()
         raise self._gone()
 
-    async def send(self, frames: Iterable[str], limit_s: float) -> None:
-        """Send the texts in order, in one write. Raises PeerGone, also if for `limit_s` the peer took nothing of it. Cancelling
-        cuts the stream."""
+    async def send(self, frames: Iterable[Message], limit_s: float) -> None:
+        """Send the texts and bytes in order, in one write. Raises PeerGone, also if for `limit_s` the peer took nothing of it. Cancelling cuts the stream."""
         self._check_open()
-        data = b"".join([self._protocol.send(TextMessage(data=frame)) for frame in frames])
+        data = b"".join([self._protocol.send(_KINDS[type(one)](data=one)) for one in frames])
         await self._write(data, limit_s)
 
     async def answers_ping(self, within_s: float) -> bool:

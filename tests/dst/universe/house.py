@@ -257,6 +257,7 @@ class House:
             acks=30.0,
             eviction=15.0,
             conversations=NEVER,
+            bus=NEVER,
             store=NEVER,
             files=NEVER,
             health_file=NEVER,

@@ -1,0 +1,116 @@
+"""`exai bus`: the large results that are kept, listed and read from a shell, whether or not a daemon runs."""
+
+import json
+import os
+import sys
+from argparse import Namespace
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import trio
+
+from exai_trio.bus.payload_files import read_all
+from exai_trio.commands.console import Console, columns
+from exai_trio.commands.invocation import Started
+from exai_trio.config import Config
+from exai_trio.errors import ArgumentError, ExaiError, NotFoundError, StorageError
+from exai_trio.observability.times import rfc3339
+from exai_trio.storage.contracts.stored_payloads import KEPT, StoredPayload
+from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
+from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.system.clock import unix_now
+
+
+def main(started: Started) -> int:
+    config, asked = started.loaded.config, started.arguments
+    kept = trio.run(kept_in, config)
+    console = Console.of_process(started.environ)
+    if asked.action == "list":
+        tell(kept, console, as_json=asked.json)
+        return 0
+    return give(config, the_one(kept, asked.transaction), asked, sys.stdout.buffer)
+
+
+async def kept_in(config: Config) -> tuple[StoredPayload, ...]:
+    """Of all principals, those that can be asked for. Raises ExaiError. Cancelling changes nothing."""
+    path = config.state / "exai.db"
+    if not await trio.Path(path).exists():
+        return ()
+    rows: tuple[StoredPayload, ...] = ()
+    fault: ExaiError | None = None
+    async with open_sqlite(path) as store:
+        try:
+            rows = await SqlitePayloads(store).all()
+        except ExaiError as raised:
+            fault = raised  # the store's own nursery would wrap it
+    if fault is not None:
+        raise fault
+    now = unix_now()
+    return tuple(row for row in rows if row.status in KEPT and row.expires_at > now)
+
+
+def tell(kept: tuple[StoredPayload, ...], console: Console, *, as_json: bool) -> None:
+    if as_json:
+        console.say(json.dumps([_facts(row) for row in kept], ensure_ascii=False, indent=2))
+    elif kept:
+        console.say(columns((_row(row) for row in kept), console.width))
+    else:
+        console.note("exai: no large results are kept")
+
+
+def _row(row: StoredPayload) -> tuple[str, ...]:
+    return (
+        row.transaction_id,
+        row.status,
+        f"{row.size_bytes:,} bytes",
+        f"{row.stored_bytes:,} stored",
+        row.principal,
+        f"until {rfc3339(row.expires_at)[:16]}",
+    )
+
+
+def _facts(row: StoredPayload) -> dict[str, Any]:
+    return {
+        "transaction_id": row.transaction_id,
+        "status": row.status,
+        "principal": row.principal,
+        "session_id": row.session_id,
+        "request_id": row.request_id,
+        "size": row.size_bytes,
+        "stored_size": row.stored_bytes,
+        "compression": row.compression,
+        "sha256": row.sha256,
+        "created_at": rfc3339(row.created_at),
+        "expires_at": rfc3339(row.expires_at),
+    }
+
+
+def the_one(kept: tuple[StoredPayload, ...], wanted: str) -> StoredPayload:
+    """Raises: NotFoundError, ArgumentError if it could be several."""
+    found = [row for row in kept if row.transaction_id.startswith(wanted)]
+    if not found:
+        raise NotFoundError(f"no large result that is kept has the id {wanted!r}; `exai bus list`")
+    if len(found) > 1:
+        raise ArgumentError(f"{wanted!r} begins {len(found)} ids; give more of it")
+    return found[0]
+
+
+def give(config: Config, row: StoredPayload, asked: Namespace, out: BinaryIO) -> int:
+    """Raises StorageError; PayloadDamagedError, when what came before has been written."""
+    with ExitStack() as stack:
+        try:
+            if asked.output:
+                out = stack.enter_context(os.fdopen(_new(Path(asked.output)), "wb"))
+            for piece in read_all(config.home / "bus", row):
+                out.write(piece)
+            out.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as fault:
+            raise StorageError(f"{row.transaction_id} cannot be given: {fault}") from fault
+    return 0
+
+
+def _new(path: Path) -> int:
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)

@@ -1,0 +1,78 @@
+"""What one client fetches of large results: its requests answered one after the other, as fast as it reads."""
+
+from typing import Final
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.bus.message_bus import MessageBus
+from exai_trio.errors import ExaiError, NotFoundError, OverCapacityError
+from exai_trio.storage.contracts.stored_payloads import StoredPayload
+from exai_trio.wire.codec import encode
+from exai_trio.wire.messages import ErrorReply, PayloadAck, PayloadGet
+from exai_trio.wire.payload_frames import MOST_UNANSWERED, Payload, encode_piece
+
+from ..calls.wire_errors import as_fault
+from ..delivery.outbox import Outbox
+
+_AHEAD_BYTES: Final = 524_288  # that wait to be written, with one piece more at most
+
+Request = PayloadGet | PayloadAck
+
+
+@structs.define(eq=False)
+class PayloadTransfers:
+    """Of one connection, in whose nursery `legs` it works while there is something to answer."""
+
+    bus: MessageBus | None
+    principal: str
+    outbox: Outbox
+    legs: trio.Nursery | None = None
+    _waiting: list[Request] = attrs.field(factory=list[Request])
+    _known: StoredPayload | None = None
+
+    def __repr__(self) -> str:
+        return f"<PayloadTransfers waiting={len(self._waiting)}>"
+
+    def ask(self, request: Request) -> None:
+        """It is answered in its turn, or at once if more wait than may."""
+        if len(self._waiting) > MOST_UNANSWERED:
+            why = f"at most {MOST_UNANSWERED} requests for pieces may be unanswered"
+            self._refuse(request, OverCapacityError(why))
+            return
+        self._waiting.append(request)
+        if len(self._waiting) == 1 and self.legs is not None:
+            self.legs.start_soon(self._answer_all, name="payloads")
+
+    async def _answer_all(self) -> None:
+        while self._waiting:
+            await self.outbox.wait_below(_AHEAD_BYTES)
+            try:
+                await self._answer(self._waiting[0])
+            except ExaiError as fault:
+                self._refuse(self._waiting[0], fault)
+            del self._waiting[0]
+
+    def _refuse(self, request: Request, fault: ExaiError) -> None:
+        reply = ErrorReply(request_id=request.request_id, error=as_fault(fault, "payload"))
+        self.outbox.put(encode(reply))
+
+    async def _answer(self, request: Request) -> None:
+        if self.bus is None:
+            raise NotFoundError("this daemon keeps no large results")
+        payload = await self._payload(self.bus, request.transaction_id)
+        match request:
+            case PayloadGet(offset=offset):
+                data = await self.bus.piece(payload, offset)
+                last = offset + len(data) >= payload.size_bytes
+                about = Payload(request_id=request.request_id, offset=offset, last=last)
+                self.outbox.put(encode_piece(about, data))
+            case PayloadAck():
+                await self.bus.deliver(payload)
+
+    async def _payload(self, bus: MessageBus, transaction_id: str) -> StoredPayload:
+        known = self._known
+        if known is None or known.transaction_id != transaction_id or known.expires_at <= bus.now():
+            known = self._known = await bus.find(transaction_id, self.principal)
+        return known
