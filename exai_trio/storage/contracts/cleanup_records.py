@@ -5,8 +5,6 @@ No SQL here. Times are unix seconds by the database's clock; durations are secon
 
 from typing import Final, Literal, Protocol
 
-import attrs
-
 from exai_trio import structs
 
 Stage = Literal["expire", "release", "condemn", "delete", "reconcile"]
@@ -86,7 +84,9 @@ class DeletionJob:
 class DeletionJobs(Protocol):
     """Raises StorageError; cancelling leaves it done or not done."""
 
-    async def claim_jobs(self, accounts: tuple[tuple[str, str], ...], most: int) -> tuple[DeletionJob, ...]:
+    async def claim_jobs(
+        self, accounts: tuple["Account", ...], most: int
+    ) -> tuple[DeletionJob, ...]:
         """Those that are due at these providers and accounts, for a minute each; nobody else gets them meanwhile."""
         ...
 
@@ -96,36 +96,6 @@ class DeletionJobs(Protocol):
 
     async def fail_job(self, job: DeletionJob, error: str) -> bool:
         """It is due again later. Returns whether this was the last try: then it is reported, and not due again."""
-        ...
-
-
-@structs.frozen(kw_only=True)
-class Bounds:
-    """What is old: `now` is the clock by which conversations expire, unix seconds; the rest is seconds."""
-
-    now: float
-    grace_s: float
-    history_s: float = attrs.field(default=30 * 86400.0)
-
-
-class CleanupSteps(Protocol):
-    """Each method is one transaction over at most MOST_ROWS rows, which are noted in the audit in it. Doing it again changes nothing.
-    Raises StorageError; cancelling leaves it done or not done."""
-
-    async def step(self, name: str, bounds: Bounds) -> tuple[Change, ...]:
-        """What was changed; nothing if all is done. The names are STEPS' keys."""
-        ...
-
-    async def would(self, name: str, bounds: Bounds, most: int) -> tuple[Change, ...]:
-        """What steps of that name would change now, at most so many rows."""
-        ...
-
-    async def known_contents(self) -> frozenset[str]:
-        """The hashes of all uploads that may need their stored object."""
-        ...
-
-    async def completed_before(self, at: float, account: tuple[str, str]) -> tuple[tuple[str, str], ...]:
-        """Id of the row and id at the provider, of uploads that were completed before then."""
         ...
 
 
@@ -139,10 +109,72 @@ STEPS: Final[dict[str, Stage]] = {
 }
 
 
-class ObjectDisposal(Protocol):
-    """Deletes stored objects that no upload may need, so that none is taken from a claim."""
+@structs.frozen(kw_only=True)
+class Bounds:
+    """What is old: `now` is the clock by which conversations expire, in unix seconds; the rest is seconds."""
 
-    async def dispose(self, sha256: str) -> int:
-        """Delete the object unless an upload of its content is known; nobody claims the content meanwhile. Returns the bytes freed.
-        Raises StorageError."""
+    now: float
+    grace_s: float
+    history_s: float
+
+
+@structs.frozen(kw_only=True)
+class StepResult:
+    """What a step changed, or would change. `next` is where the following one begins; None if all rows have been looked at."""
+
+    changes: tuple[Change, ...] = ()
+    next: int | None = None
+
+
+@structs.frozen(kw_only=True)
+class Account:
+    """One key of one provider."""
+
+    provider: str
+    account: str
+
+
+class CleanupSteps(Protocol):
+    """Raises StorageError; cancelling leaves a step done or not done."""
+
+    async def step(
+        self, name: str, bounds: Bounds, after: int = 0, *, dry_run: bool = False
+    ) -> StepResult:
+        """Look at some rows, and change at most MOST_ROWS of them in one transaction that notes each in the audit. The names are STEPS'
+        keys. What is looked at outside of the transaction is looked at again in it. Doing it again changes nothing."""
+        ...
+
+    async def disposable(self, most: int) -> tuple[str, ...]:
+        """Hashes of stored objects whose uploads have been deleted everywhere, and that nobody refers to."""
+        ...
+
+    async def unreferenced(self, most: int) -> tuple[str, ...]:
+        """Hashes of stored objects that nobody refers to, the one that was used least lately first."""
+        ...
+
+    async def is_known(self, sha256: str) -> bool:
+        """Whether an upload has, or is about to have, a stored object of that content."""
+        ...
+
+    async def completed_before(
+        self, at: float, account: Account
+    ) -> tuple[tuple[str, str], ...]:
+        """Id of the row and id at the provider, of uploads that were completed before then."""
+        ...
+
+    async def owed(self, account: Account) -> frozenset[str]:
+        """Ids at the provider that are to be deleted there."""
+        ...
+
+    async def time(self) -> float:
+        """The database's."""
+        ...
+
+
+class ObjectDisposal(Protocol):
+    """Deletes stored objects so that none is taken from a claim."""
+
+    async def dispose(self, sha256: str, *, even_known: bool = False) -> int:
+        """Delete the object unless an upload of its content is known, or with `even_known`, referred to or on its way. Nobody claims the
+        content meanwhile. Returns the bytes freed. Raises StorageError."""
         ...

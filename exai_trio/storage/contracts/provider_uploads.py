@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from typing import Literal, Protocol
 
 from exai_trio import structs
+from exai_trio.storage.contracts.cleanup_records import DeletionJob
 
 UploadStatus = Literal["pending", "completed", "failed", "deleted"]
 UploadMethod = Literal["embed", "direct", "gateway", "storage"]
@@ -146,9 +147,11 @@ class UploadRegistry(Protocol):
         """End all references of an owner. Returns how many there were."""
         ...
 
-    async def abandon_file(self, provider: str, account: str, provider_file_id: str) -> bool:
+    async def abandon_file(
+        self, provider: str, account: str, provider_file_id: str
+    ) -> DeletionJob | None:
         """The principal wants it no more: all its references end. Unless another principal has some, the id is moved to the deletions,
-        to be deleted at once by whoever asks. Returns whether it was moved."""
+        and the job is the asker's."""
         ...
 
     async def uploads(self, provider: str, account: str) -> tuple[ProviderUpload, ...]:

@@ -3,6 +3,8 @@
 A step is never edited once released; a change is a new step at the end. The database's `user_version` counts the steps taken.
 """
 
+from exai_trio.storage.sqlite.file.uploads_step import UPLOADS_STEP
+
 APPLICATION_ID = 0x45584149  # "EXAI": tells our file from another program's
 
 STEPS: tuple[tuple[str, ...], ...] = (
@@ -188,4 +190,5 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    UPLOADS_STEP,
 )
