@@ -24,7 +24,8 @@ class Objects(Protocol):
     """Raises StorageError. Cancelling leaves an object whole, or not there."""
 
     async def put(self, sha256: str, size: int, pieces: AsyncIterable[bytes]) -> ObjectFacts:
-        """Store it, unless it is there already; then the pieces are not read. Raises ContentChangedError if they are not that content."""
+        """Store it, unless it is there already; then the pieces are not read. Raises ArgumentError if they are not
+        that content, OverCapacityError if there is no room."""
         ...
 
     def open(

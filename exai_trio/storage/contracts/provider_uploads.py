@@ -131,7 +131,7 @@ class UploadRegistry(Protocol):
         the grace."""
         ...
 
-    async def note_gone(self, upload: ProviderUpload) -> None:
+    async def note_gone(self, upload_id: str, provider_file_id: str) -> None:
         """The provider has no file of that id: the row is emptied, unless it has another id by now."""
         ...
 

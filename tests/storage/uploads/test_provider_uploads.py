@@ -175,9 +175,9 @@ async def test_a_failure_ends_the_claim_and_the_calls_reference(registry):
 async def test_what_is_gone_is_uploaded_again_into_its_row(registry):
     """The references stay; noting it of an id that the row has no more changes nothing."""
     upload = await given(registry.uploads)
-    await registry.uploads.note_gone(upload)
+    await registry.uploads.note_gone(upload.id, upload.provider_file_id)
     again = await given(registry.uploads, file_id="f2")
-    await registry.uploads.note_gone(upload)
+    await registry.uploads.note_gone(upload.id, upload.provider_file_id)
 
     assert (upload.id, "f2", 1) == (again.id, again.provider_file_id, again.reference_count)
     assert [again] == list(await registry.uploads.uploads("kimi", "a1"))

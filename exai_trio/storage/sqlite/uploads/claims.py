@@ -134,9 +134,9 @@ def fail(connection: "Connection", now: float, held: Claim, error: str) -> None:
     connection.execute(_FAIL, asked)
 
 
-def note_gone(connection: "Connection", upload: ProviderUpload) -> None:
+def note_gone(connection: "Connection", upload_id: str, provider_file_id: str) -> None:
     connection.execute(
         "UPDATE provider_file_uploads SET upload_status = 'deleted', provider_file_id = ''"
         " WHERE id = ? AND provider_file_id = ?",
-        (upload.id, upload.provider_file_id),
+        (upload_id, provider_file_id),
     )

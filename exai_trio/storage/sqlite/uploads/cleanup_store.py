@@ -65,7 +65,9 @@ class SqliteCleanup:
 
     async def dispose(self, sha256: str, *, even_known: bool = False) -> int:
         return await self._database.write(
-            lambda c: object_rows.dispose(c, sha256, self._unlink, even_known=even_known)
+            lambda c: object_rows.dispose(
+                c, self._time_of(c), sha256, self._unlink, even_known=even_known
+            )
         )
 
     async def completed_before(self, at: float, account: Account) -> tuple[tuple[str, str], ...]:

@@ -60,8 +60,10 @@ class SqliteUploads:
 
         await self._write(fail)
 
-    async def note_gone(self, upload: ProviderUpload) -> None:
-        await self._database.write(lambda connection: claims.note_gone(connection, upload))
+    async def note_gone(self, upload_id: str, provider_file_id: str) -> None:
+        await self._database.write(
+            lambda connection: claims.note_gone(connection, upload_id, provider_file_id)
+        )
 
     async def increment_file_reference(self, upload_id: str, owner: str) -> bool:
         return await self._write(file_references.add_to_completed, upload_id, self._who(owner))
