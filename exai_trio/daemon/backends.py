@@ -16,14 +16,14 @@ import attrs
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import StorageError
+from exai_trio.filestore.kept_files import KeptFiles, in_database
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.append_log.log import open_call_log
-from exai_trio.storage.base import Conversations, FileRegistry, Owned, Threads, TokenRatios
+from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.journal import Journal
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
-from exai_trio.storage.sqlite.upload_registry import SqliteUploads
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN
@@ -50,7 +50,7 @@ class Backends:
     models: Models
     conversations: Conversations
     threads: Owned[Threads]
-    uploads: Owned[FileRegistry]
+    files: KeptFiles
     ratios: TokenRatios
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     journal: Journal | None = None
@@ -92,7 +92,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             models=models,
             conversations=store,
             threads=SqliteThreads(store),
-            uploads=SqliteUploads(store),
+            files=in_database(store, config.objects, config.files_max_gb),
             ratios=ratios,
             learnt=await _learnt(ratios),
             journal=logged.journal if logged else None,

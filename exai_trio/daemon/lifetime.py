@@ -26,6 +26,7 @@ from .connections.requests import Requests
 from .context import DaemonContext
 from .drain import drain
 from .health.report import Report
+from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
@@ -66,6 +67,7 @@ class Parts:
     budget: MemoryBudget
     calls: Calls
     table: dict[str, Session]
+    cleaning: Cleaning | None = None
 
 
 @structs.frozen(eq=False)
@@ -200,7 +202,7 @@ def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Serve
 
 def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
     upkeep = StoreUpkeep(sessions, parts.environment.services.conversations, parts.report)
-    return Jobs(sessions, parts.files, upkeep, parts.report.problems, periods)
+    return Jobs(sessions, parts.files, upkeep, parts.report.problems, periods, parts.cleaning)
 
 
 async def _open_http(background: trio.Nursery, parts: Parts, names: OurNames) -> Addresses:

@@ -86,19 +86,20 @@ class CleanupCoordinator:
         keep = partial(self._keep, lease)
         if stage == "delete":
             await delete_files(self.store, self.shelves(), report, keep)
-            await dispose_objects(
-                self.store, self.objects, self.limits.files_bytes, report, keep
-            )
+            await dispose_objects(self.store, self.objects, self.limits.files_bytes, report, keep)
         if stage == "reconcile" and (not daily or await self._is_due(report)):
             await reconcile(
-                self.store, self.registry, self.objects, self.shelves(), report, keep
+                self.store,
+                self.registry,
+                self.objects,
+                self.shelves(),
+                report=report,
+                keep=keep,
             )
         for name in (name for name, of in STEPS.items() if of == stage):
             await self._steps(name, stage, report, lease)
 
-    async def _steps(
-        self, name: str, stage: Stage, report: CleanupReport, lease: Lease
-    ) -> None:
+    async def _steps(self, name: str, stage: Stage, report: CleanupReport, lease: Lease) -> None:
         bounds = Bounds(
             now=self.now(), grace_s=self.limits.grace_s, history_s=self.limits.history_s
         )

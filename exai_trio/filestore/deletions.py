@@ -48,7 +48,9 @@ async def delete_files(
     await keep()
     while jobs := await store.claim_jobs(tuple(shelves), _AT_ONCE):
         for job in jobs:
-            await _delete(store, shelves[Account(provider=job.provider, account=job.account)], job, report)
+            await _delete(
+                store, shelves[Account(provider=job.provider, account=job.account)], job, report
+            )
             await keep()
 
 
@@ -80,7 +82,8 @@ async def _would_delete(
     for account in shelves:
         owed = sorted(await store.owed(account))
         report.note(
-            "delete", [Change(subject=f"{account.provider}:{each}", why="condemned") for each in owed]
+            "delete",
+            [Change(subject=f"{account.provider}:{each}", why="condemned") for each in owed],
         )
 
 
@@ -91,7 +94,10 @@ async def dispose_objects(
     Raises StorageError. Cancelling leaves the rest to the next run."""
     while found := await store.disposable(MOST_ROWS):
         if report.dry_run:
-            report.note("delete", [Change(subject=f"object:{each}", why="deleted everywhere") for each in found])
+            report.note(
+                "delete",
+                [Change(subject=f"object:{each}", why="deleted everywhere") for each in found],
+            )
             return
         freed = [await _dispose(store, each, "deleted everywhere", report) for each in found]
         await keep()

@@ -4,7 +4,7 @@ id of nothing.
 No trio here: whoever is handed in waits and shields, so that tests can stop it between any two steps.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final, Protocol
 
 from exai_trio import structs
@@ -16,7 +16,6 @@ from exai_trio.storage.contracts.provider_uploads import (
     Known,
     Offer,
     ProviderUpload,
-    UploadRegistry,
 )
 
 LONGEST_WAIT_S: Final = 1.0
@@ -35,6 +34,24 @@ class Recipient(Protocol):
         ...
 
 
+class Claims(Protocol):
+    """What giving asks of the registry, as that has it. Cancelling does not cut `finish_upload` and `fail_upload`."""
+
+    async def claim_upload(self, offer: Offer, owner: str, by: str) -> Known | Claim | Busy: ...
+
+    async def note_object(self, claim: Claim, file_id: str) -> bool: ...
+
+    async def finish_upload(
+        self, claim: Claim, provider_file_id: str, filename: str
+    ) -> ProviderUpload | None: ...
+
+    async def fail_upload(self, claim: Claim, error: str, owner: str) -> None: ...
+
+    async def note_gone(self, upload_id: str, provider_file_id: str) -> None: ...
+
+    async def holders(self, provider: str, account: str) -> Mapping[str, frozenset[str]]: ...
+
+
 @structs.frozen(kw_only=True)
 class Given:
     """A content that the provider has now; `reused` if this principal had given it before. `unclear`: how many files were found that
@@ -46,18 +63,15 @@ class Given:
 
 
 Store = Callable[[], Awaitable[str]]
-"""Keep the content, if it is not kept yet. The object's id, "" where there was no room for it. Raises ExaiError."""
+"""Keep the content, if it is not kept yet. The object's id. Raises ExaiError."""
 Wait = Callable[[float], Awaitable[None]]
 
 
 @structs.frozen(kw_only=True)
 class FileGateway:
-    """One content on its way to one provider. `registry.fail_upload` and `registry.finish_upload` are not to be cut by cancelling.
+    """One content on its way to one provider. Without a `store` the content is read from where it is."""
 
-    Without a `store` the content is read from where it is.
-    """
-
-    registry: UploadRegistry
+    registry: Claims
     recipient: Recipient
     offer: Offer
     owner: str

@@ -3,12 +3,12 @@
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from io import BufferedReader
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar, TypeVarTuple
 
 import attrs
 import trio
@@ -17,6 +17,9 @@ from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError, OverCapacityError, StorageError
 from exai_trio.storage.contracts.file_objects import ObjectFacts
 from exai_trio.system.private_files import open_at_once, private_directory
+
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
 
 PIECE: Final = 1024 * 1024
 _UNFINISHED: Final = ".part"
@@ -56,9 +59,7 @@ class LocalObjects:
         return facts
 
     @asynccontextmanager
-    async def open(
-        self, sha256: str, offset: int = 0
-    ) -> AsyncGenerator[AsyncIterator[bytes]]:
+    async def open(self, sha256: str, offset: int = 0) -> AsyncGenerator[AsyncIterator[bytes]]:
         file = await self.open_file(sha256)
         with file:
             file.seek(offset)
@@ -128,7 +129,7 @@ class LocalObjects:
                 f"The store of files holds {used:,} of {self.most:,} bytes (EXAI_FILES_MAX_GB)."
             )
 
-    async def _in_thread(self, work: Any, *given: object) -> Any:
+    async def _in_thread(self, work: Callable[[*Ts], T], *given: *Ts) -> T:
         return await trio.to_thread.run_sync(work, *given, limiter=self.limiter)
 
 
@@ -143,9 +144,7 @@ class Pieces:
         return self
 
     async def __anext__(self) -> bytes:
-        piece: bytes = await trio.to_thread.run_sync(
-            self._file.read, PIECE, limiter=self._limiter
-        )
+        piece: bytes = await trio.to_thread.run_sync(self._file.read, PIECE, limiter=self._limiter)
         if not piece:
             raise StopAsyncIteration
         return piece
@@ -153,7 +152,7 @@ class Pieces:
 
 def _opened(path: Path) -> BufferedReader:
     file = open_at_once(path)
-    assert isinstance(file, BufferedReader)  # noqa: S101 - what open gives for "rb"
+    assert isinstance(file, BufferedReader)
     return file
 
 

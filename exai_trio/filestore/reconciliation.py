@@ -42,6 +42,7 @@ async def reconcile(
     registry: UploadRegistry,
     objects: StoredObjects,
     shelves: Mapping[Account, ListedShelf],
+    *,
     report: CleanupReport,
     keep: Callable[[], Awaitable[None]],
 ) -> None:

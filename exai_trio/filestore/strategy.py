@@ -25,6 +25,7 @@ class Wanted:
 
     size: int
     provider: str
+    name: str = "The file"
     asked: bool = False
     is_text: bool = False
     fits: bool = False
@@ -60,5 +61,6 @@ def _is_embedded(wanted: Wanted) -> bool:
 
 def _refused(wanted: Wanted, why: str) -> ArgumentError:
     return ArgumentError(
-        f"The file has {wanted.size:,} bytes: {why}.", details={"value": wanted.size}
+        f"{wanted.name} has {wanted.size:,} bytes: {why}.",
+        details={"path": wanted.name, "value": wanted.size},
     )

@@ -172,6 +172,10 @@ class Gateway:
         """What tells the provider's key from another; files belong to it. Raises: ServiceUnavailableError."""
         return self._limited_provider(provider).endpoint.account
 
+    def file_limit(self, provider: str) -> int | None:
+        """The largest file that it takes, in bytes, if that is known."""
+        return self._catalogue.file_limits.get(provider)
+
     def preview(self, request: ChatRequest) -> dict[str, Any]:
         """The body that GLM would be sent, configured or not; nothing is sent. Raises: NotFoundError, ArgumentError."""
         return preview(self._endpoints, self._whole, request)

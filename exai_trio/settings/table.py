@@ -135,6 +135,21 @@ _TOOLS = Group(
             "how long a conversation is kept",
         ),
         _setting("MAX_CONVERSATION_TURNS", v.whole(1, 1000), "exchanges in one conversation"),
+        _setting(
+            "EXAI_CLEANUP_GRACE_HOURS",
+            v.number(0, 8760, "hours"),
+            "what nobody refers to any more is deleted after so long without use",
+        ),
+        _setting(
+            "EXAI_FILES_MAX_GB",
+            v.number(0.001, 100_000, "GB"),
+            "contents of uploaded files that EXAI keeps; what nobody refers to goes first",
+        ),
+        _setting(
+            "EXAI_HISTORY_DAYS",
+            v.number(1, 36_500, "days"),
+            "how long the record of what was cleaned up is kept",
+        ),
         _setting("STORAGE_BACKEND", v.choice("sqlite"), "where conversations are kept"),
         _setting(
             "EXAI_DURABILITY",

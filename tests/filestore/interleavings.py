@@ -123,7 +123,7 @@ class _Run:
         """Where everybody is, and what the world is."""
         world = self.world
         ids = {row[0]: row[1] for row in world.rows("SELECT id, sha256 FROM provider_file_uploads")}
-        tables = [world.rows(f"SELECT * FROM {table}") for table in _TABLES]
+        tables = [world.rows(f"SELECT * FROM {table}") for table in _TABLES]  # noqa: S608 - our own words
         where = {name: _frames(coroutine) for name, coroutine in self.going.items()}
         text = repr((
             tables, sorted(world.shelf.items()), sorted(world.objects), where,
@@ -150,7 +150,25 @@ def _frames(coroutine):
         held = {
             name: repr(value)
             for name, value in frame.f_locals.items()
-            if name in {"claim", "sent", "file", "file_id", "jobs", "job", "found", "lease", "error", "after", "listed", "known", "tries", "stage", "name", "upload"}
+            if name
+            in {
+                "claim",
+                "sent",
+                "file",
+                "file_id",
+                "jobs",
+                "job",
+                "found",
+                "lease",
+                "error",
+                "after",
+                "listed",
+                "known",
+                "tries",
+                "stage",
+                "name",
+                "upload",
+            }
         }
         places.append((frame.f_code.co_name, frame.f_lasti, tuple(sorted(held.items()))))
         coroutine = coroutine.cr_await

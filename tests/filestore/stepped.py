@@ -39,8 +39,15 @@ def _shared():
 def _opened():
     """The same each time, since what it has compiled stays; emptied."""
     connection = _shared()
-    for table in ("file_deletion_jobs", "file_references", "provider_file_uploads", "leases", "audit_log", "sqlite_sequence"):
-        connection.execute(f"DELETE FROM {table}")
+    for table in (
+        "file_deletion_jobs",
+        "file_references",
+        "provider_file_uploads",
+        "leases",
+        "audit_log",
+        "sqlite_sequence",
+    ):
+        connection.execute(f"DELETE FROM {table}")  # noqa: S608 - our own words
     return connection
 
 

@@ -30,9 +30,7 @@ def check(world):
 
 def check_end(world, killed):
     """After all have ended, and one cleaning up: what EXAI has left is known or told of."""
-    held = {
-        sha256: count for sha256, _, _, _, count, _ in world.rows(ROWS) if count
-    }
+    held = {sha256: count for sha256, _, _, _, count, _ in world.rows(ROWS) if count}
     before = len(world.shelf)
     recovered(world)
     wrong = check(world)
@@ -113,4 +111,3 @@ def test_nothing_is_lost_and_no_id_is_of_nothing(name):
 
     assert [] == found.faults
     assert found.ends
-    print(f"{name}: {found.states} states, {found.ends} ends, depth {found.deepest}")

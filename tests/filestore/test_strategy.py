@@ -46,7 +46,9 @@ def test_glm_takes_no_more_than_its_limit(size, kimi, glm):
         (100 * MB, "gateway", "gateway"), (100 * MB + 1, "storage", "storage"),
     ],
 )  # fmt: skip
-def test_text_that_kimi_is_asked_about_goes_into_the_prompt_while_it_is_short(size, fitting, too_long):
+def test_text_that_kimi_is_asked_about_goes_into_the_prompt_while_it_is_short(
+    size, fitting, too_long
+):
     asked = {"asked": True, "is_text": True}
 
     assert (fitting, too_long) == (_way(size, fits=True, **asked), _way(size, fits=False, **asked))

@@ -14,6 +14,7 @@ from exai_trio.system import malloc
 from ..health.problems import Problems
 from ..sessions.eviction import Eviction
 from ..sessions.session_registry import Sessions
+from .cleaning import Cleaning
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
 from .supervision import Hindered, Job, JobGaveUp, every, name_of
@@ -31,6 +32,7 @@ class Periods:
     acks: float = 1.0
     journal: float = 300.0
     conversations: float = 300.0
+    cleanup: float = 300.0
     store: float = 1.0
     files: float = 1.0
     health_file: float = 10.0
@@ -46,6 +48,7 @@ class Jobs:
     upkeep: StoreUpkeep
     problems: Problems
     periods: Periods = Periods()
+    cleaning: Cleaning | None = None
 
     async def run(self) -> None:
         """Run all jobs until cancelled, which cuts each where it is. One that gives up is named among the problems, and takes none of the
@@ -65,7 +68,9 @@ class Jobs:
             (periods.files, files.flush_call_log),
             (periods.files, files.look_for_home),
             (periods.acks, self.sessions.note_acks),
-            (periods.conversations, upkeep.sweep_conversations),
+            (periods.cleanup, self.cleaning.clean_up)
+            if self.cleaning
+            else (periods.conversations, upkeep.sweep_conversations),
             (periods.journal, upkeep.sweep_journal),
             (periods.store, upkeep.look_for_room),
             (periods.store, upkeep.keep_log_short),

@@ -156,9 +156,7 @@ class CleanupSteps(Protocol):
         """Whether an upload has, or is about to have, a stored object of that content."""
         ...
 
-    async def completed_before(
-        self, at: float, account: Account
-    ) -> tuple[tuple[str, str], ...]:
+    async def completed_before(self, at: float, account: Account) -> tuple[tuple[str, str], ...]:
         """Id of the row and id at the provider, of uploads that were completed before then."""
         ...
 

@@ -51,21 +51,31 @@ class Registry:
         return changes
 
 
+def _noting(unlinked):
+    def unlink(sha256):
+        unlinked.append(sha256)
+        return 10
+
+    return unlink
+
+
 @asynccontextmanager
 async def in_memory(_path):
     clock, unlinked = Clock(), []
     database = MemoryDatabase(clock)
-    unlink = lambda sha256: unlinked.append(sha256) or 10
-    yield Registry(database, database.uploads(), database.cleanup(unlink), clock, unlinked)
+    yield Registry(
+        database, database.uploads(), database.cleanup(_noting(unlinked)), clock, unlinked
+    )
 
 
 @asynccontextmanager
 async def in_sqlite(path):
     clock, unlinked = Clock(), []
-    unlink = lambda sha256: unlinked.append(sha256) or 10
     async with open_sqlite(path) as store:
         uploads = SqliteUploads(store, clock)
-        yield Registry(store, uploads, SqliteCleanup(store, unlink, clock), clock, unlinked)
+        yield Registry(
+            store, uploads, SqliteCleanup(store, _noting(unlinked), clock), clock, unlinked
+        )
 
 
 CONTENT = Content(provider="kimi", account="a1", purpose="file-extract", sha256="5a")

@@ -16,7 +16,10 @@ async def _counts(registry):
 async def _conversation(registry, name, expires_in=3600.0):
     at = registry.clock.at
     await registry.do(
-        "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, ?, ?)", name, at, at + expires_in
+        "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, ?, ?)",
+        name,
+        at,
+        at + expires_in,
     )
 
 
@@ -35,7 +38,9 @@ async def test_conversations_are_marked_then_deleted_after_the_grace(registry):
 
     assert ["conversation:gone", "conversation:back"] == [each.subject for each in marked]
     assert ([], ["conversation:gone"]) == (early, [each.subject for each in purged])
-    assert [("back", None)] == await registry.all("SELECT id, marked_at FROM conversations WHERE id = 'back'")
+    assert [("back", None)] == await registry.all(
+        "SELECT id, marked_at FROM conversations WHERE id = 'back'"
+    )
 
 
 async def test_references_go_with_their_owners(registry):
@@ -81,7 +86,9 @@ async def test_only_what_is_unused_for_the_grace_is_condemned(registry):
 
     assert ([], would) == (early, condemned)
     assert [Change(subject="kimi:f1", why="unused, and nobody refers to it", bytes=3)] == condemned
-    assert [("", "deleted")] == await registry.all("SELECT provider_file_id, upload_status FROM provider_file_uploads")
+    assert [("", "deleted")] == await registry.all(
+        "SELECT provider_file_id, upload_status FROM provider_file_uploads"
+    )
     again = await given(registry.uploads, file_id="f2")
     (job,) = await registry.cleanup.claim_jobs((KIMI,), 10)
     assert ("f2", "f1", "unused") == (again.provider_file_id, job.provider_file_id, job.reason)
@@ -106,7 +113,9 @@ async def test_a_reference_that_comes_after_the_look_saves_it(registry):
     at = cleanup_steps.times(registry.clock.at, registry.clock.bounds(0.0))
     found = await registry.database.read(lambda c: cleanup_steps.look(c, "condemn_uploads", at, 0))
     await registry.uploads.increment_file_reference(upload.id, "conversation:c")
-    done = await registry.database.write(lambda c: cleanup_steps.change(c, "condemn_uploads", at, found))
+    done = await registry.database.write(
+        lambda c: cleanup_steps.change(c, "condemn_uploads", at, found)
+    )
 
     assert (1, ()) == (len(found.keys), done)
 
@@ -161,16 +170,24 @@ async def test_an_object_is_never_taken_from_a_claim(registry):
     """Nor from an upload that the provider has, but for its room; nor from one that is referred to."""
     claim = await registry.uploads.claim_upload(OFFER, "call:1", "one")
     await registry.uploads.note_object(claim, "5a")
-    pending = [await registry.cleanup.dispose("5a"), await registry.cleanup.dispose("5a", even_known=True)]
+    pending = [
+        await registry.cleanup.dispose("5a"),
+        await registry.cleanup.dispose("5a", even_known=True),
+    ]
     await registry.uploads.finish_upload(claim, "f1", "a.py")
-    assert ((), ()) == (await registry.cleanup.unreferenced(10), await registry.cleanup.disposable(10))
+    assert ((), ()) == (
+        await registry.cleanup.unreferenced(10),
+        await registry.cleanup.disposable(10),
+    )
     referred = await registry.cleanup.dispose("5a", even_known=True)
     await registry.uploads.end_owner("call:1")
 
     assert ([0, 0], 0, 0) == (pending, referred, await registry.cleanup.dispose("5a"))
     assert ("5a",) == await registry.cleanup.unreferenced(10)
     assert 10 == await registry.cleanup.dispose("5a", even_known=True)
-    assert [("", "f1")] == await registry.all("SELECT file_id, provider_file_id FROM provider_file_uploads")
+    assert [("", "f1")] == await registry.all(
+        "SELECT file_id, provider_file_id FROM provider_file_uploads"
+    )
 
 
 async def test_each_change_is_noted_and_the_audit_is_kept_for_its_time(registry):

@@ -32,7 +32,9 @@ async def test_what_the_provider_has_is_known_by_its_content(registry):
     assert (2,) == tuple(u.reference_count for u in await registry.uploads.uploads("kimi", "a1"))
 
 
-@pytest.mark.parametrize("other", [{"provider": "glm"}, {"account": "a2"}, {"purpose": "image"}, {"sha256": "5b"}])
+@pytest.mark.parametrize(
+    "other", [{"provider": "glm"}, {"account": "a2"}, {"purpose": "image"}, {"sha256": "5b"}]
+)
 async def test_another_account_content_or_purpose_is_another_upload(registry, other):
     """An id is good only for the account, content and purpose it was made for."""
     await given(registry.uploads)
@@ -79,7 +81,10 @@ async def test_an_owner_ends_with_all_its_references(registry):
     other = attrs.evolve(OFFER, content=attrs.evolve(CONTENT, sha256="5b"))
     await given(registry.uploads, other, owner="call:1", file_id="f2")
 
-    assert (2, 0) == (await registry.uploads.end_owner("call:1"), await registry.uploads.end_owner("call:1"))
+    assert (2, 0) == (
+        await registry.uploads.end_owner("call:1"),
+        await registry.uploads.end_owner("call:1"),
+    )
     assert [(0,), (0,)] == await registry.all("SELECT reference_count FROM provider_file_uploads")
 
 

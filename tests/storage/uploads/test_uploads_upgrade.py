@@ -45,7 +45,9 @@ async def test_uploads_are_taken_over(tmp_path):
             lambda c: c.execute("SELECT provider_file_id, due FROM file_deletion_jobs").fetchall()
         )
         counts = await store.read(
-            lambda c: c.execute("SELECT sha256, reference_count FROM provider_file_uploads ORDER BY 1").fetchall()
+            lambda c: c.execute(
+                "SELECT sha256, reference_count FROM provider_file_uploads ORDER BY 1"
+            ).fetchall()
         )
         holders = await uploads.holders("kimi", "a")
         owners = [u.provider_file_id for u in await uploads.uploads("kimi", "a")]

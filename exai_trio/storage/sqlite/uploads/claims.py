@@ -2,6 +2,8 @@
 
 from typing import TYPE_CHECKING, Final
 
+import attrs
+
 from exai_trio.storage.contracts.provider_uploads import (
     Busy,
     Claim,
@@ -54,11 +56,10 @@ def claim(
     content = offer.content
     connection.execute(
         _ADD,
-        (content.provider, content.account, content.purpose, content.sha256)
-        + (offer.filename, offer.size, offer.method, now, now),
+        (*attrs.astuple(content), offer.filename, offer.size, offer.method, now, now),
     )
     upload = by_content(connection, content)
-    assert upload is not None  # noqa: S101 - it was added above
+    assert upload is not None
     held_before = file_references.has_held(connection, upload.id, who.principal)
     file_references.add(connection, now, upload.id, who)
     if upload.upload_status == "completed":

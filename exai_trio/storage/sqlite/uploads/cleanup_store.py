@@ -79,9 +79,7 @@ class SqliteCleanup:
     async def time(self) -> float:
         return await self._database.read(self._time_of)
 
-    async def claim_jobs(
-        self, accounts: tuple[Account, ...], most: int
-    ) -> tuple[DeletionJob, ...]:
+    async def claim_jobs(self, accounts: tuple[Account, ...], most: int) -> tuple[DeletionJob, ...]:
         return await self._write(deletion_queue.claim_jobs, accounts, most)
 
     async def finish_job(self, job: DeletionJob) -> bool:

@@ -34,11 +34,8 @@ _MINE: Final = "provider = ? AND account = ? AND provider_file_id = ?"
 def add(
     connection: "Connection", now: float, upload: ProviderUpload, file_id: str, reason: str
 ) -> None:
-    connection.execute(
-        _ADD,
-        (upload.id, upload.provider, upload.account, file_id, upload.sha256)
-        + (upload.file_size_bytes, reason, now),
-    )
+    named = (upload.id, upload.provider, upload.account, file_id)
+    connection.execute(_ADD, (*named, upload.sha256, upload.file_size_bytes, reason, now))
 
 
 def is_being_deleted(connection: "Connection", upload: ProviderUpload, file_id: str) -> bool:

@@ -108,9 +108,7 @@ def uploads(
     return tuple(map(upload_of, rows))
 
 
-def holders(
-    connection: "Connection", provider: str, account: str
-) -> dict[str, frozenset[str]]:
+def holders(connection: "Connection", provider: str, account: str) -> dict[str, frozenset[str]]:
     held: dict[str, frozenset[str]] = {}
     for file_id, principal in connection.execute(_HOLDERS, (provider, account)):
         one = frozenset({principal} if principal else ())
