@@ -21,7 +21,7 @@ _AT_ONCE: Final = 10  # jobs claimed together: a minute is enough for so many re
 
 
 class Shelf(Protocol):
-    """A provider's files under one key. Raises ProviderError."""
+    """A provider's files under one key. Raises ProviderError; cancelling leaves open whether one was deleted."""
 
     async def delete(self, file_id: str) -> None:
         """One that is not there is deleted already."""

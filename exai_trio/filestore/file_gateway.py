@@ -23,7 +23,7 @@ _TRIES: Final = 5  # each ends with a file that is of no use, which others have 
 
 
 class Recipient(Protocol):
-    """A provider's shelf. Raises ProviderError."""
+    """A provider's shelf. Raises ProviderError; cancelling leaves open whether it has what was sent."""
 
     async def send(self, claim: Claim) -> Shelved:
         """Give it the content, once; the claim is renewed meanwhile."""
@@ -96,8 +96,7 @@ class FileGateway:
                     if given is not None:
                         return given
         raise ServiceUnavailableError(
-            f"{self.offer.filename} is being uploaded and deleted at the same time; try again later.",
-            retry_after_s=10.0,  # audit: duration, because it is a hint to the client, who decides
+            f"{self.offer.filename} is being uploaded and deleted at the same time; try again later."
         )
 
     async def _is_there(self, upload: ProviderUpload) -> bool:

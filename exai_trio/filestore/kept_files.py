@@ -1,6 +1,5 @@
 """All of the files that one EXAI keeps: the registry of uploads, what cleans it up, and the stored contents."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from exai_trio import structs
@@ -31,15 +30,4 @@ def in_database(database: Database, root: Path, most_gb: float) -> KeptFiles:
         registry=SqliteUploads(database),
         cleanup=SqliteCleanup(database, objects.unlink),
         objects=objects,
-    )
-
-
-def in_memory(now: Callable[[], float], root: Path = Path("/nonexistent")) -> KeptFiles:
-    """For tests and the simulation: a registry that forgets, with a clock of its own."""
-    from exai_trio.storage.memory.memory_database import MemoryDatabase  # not in a daemon
-
-    database = MemoryDatabase(now)
-    objects = LocalObjects(root=root, most=_GB)
-    return KeptFiles(
-        registry=database.uploads(), cleanup=database.cleanup(objects.unlink), objects=objects
     )

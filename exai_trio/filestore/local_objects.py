@@ -16,7 +16,7 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError, OverCapacityError, StorageError
 from exai_trio.storage.contracts.file_objects import ObjectFacts
-from exai_trio.system.private_files import open_at_once, private_directory
+from exai_trio.system.private_files import AT_ONCE, private_directory
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -28,7 +28,8 @@ _ABANDONED_S: Final = 86_400.0  # longest that a content is on its way to the st
 
 @structs.frozen(kw_only=True)
 class LocalObjects:
-    """Objects in a directory of at most `most` bytes. All that touches the disk is done in threads."""
+    """Objects in a directory of at most `most` bytes. All that touches the disk is done in threads, for which cancelling waits; an object is
+    whole or not there."""
 
     root: Path
     most: int
@@ -75,32 +76,30 @@ class LocalObjects:
             raise StorageError(f"The object {sha256} cannot be read: {fault}.") from fault
 
     async def stat(self, sha256: str) -> ObjectFacts | None:
-        return await self._in_thread(_facts, self.path(sha256))
+        with _faults("looked at"):
+            return await self._in_thread(_facts, self.path(sha256))
 
     async def delete(self, sha256: str) -> int:
         return await self._in_thread(self.unlink, sha256)
 
     async def listed(self) -> tuple[ObjectFacts, ...]:
-        return await self._in_thread(self._listed)
+        with _faults("listed"):
+            return await self._in_thread(self._listed)
 
     def unlink(self, sha256: str) -> int:
         """`delete`, in a thread of the caller's."""
-        path = self.path(sha256)
-        try:
-            size = path.stat().st_size
-            path.unlink()
-        except FileNotFoundError:  # audit: empty-handler, because one that is not there is deleted
-            return 0
-        except OSError as fault:
-            raise StorageError(f"The object {sha256} cannot be deleted: {fault}.") from fault
-        return size
+        with _faults("deleted"):
+            found = _facts(self.path(sha256))
+            self.path(sha256).unlink(missing_ok=True)
+        return found.size if found else 0
 
     def path(self, sha256: str) -> Path:
         return self.root / sha256[:2] / sha256
 
     async def remove_unfinished(self, now: float) -> int:
         """What killed daemons have begun to store, a day after. Returns how many bytes that freed."""
-        return await self._in_thread(self._remove_unfinished, now)
+        with _faults("deleted"):
+            return await self._in_thread(self._remove_unfinished, now)
 
     def _remove_unfinished(self, now: float) -> int:
         freed = 0
@@ -151,9 +150,7 @@ class Pieces:
 
 
 def _opened(path: Path) -> BufferedReader:
-    file = open_at_once(path)
-    assert isinstance(file, BufferedReader)
-    return file
+    return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | AT_ONCE), "rb")
 
 
 def _create(path: Path) -> BinaryIO:
@@ -174,10 +171,9 @@ def _name(file: BinaryIO, fresh: Path, path: Path) -> None:
 
 
 def _facts(path: Path) -> ObjectFacts | None:
-    try:
-        found = path.stat()
-    except OSError:  # audit: empty-handler, because one that is not there has no facts
+    if not path.is_file():
         return None
+    found = path.stat()
     return ObjectFacts(
         sha256=path.name, file_id=path.name, size=found.st_size, stored_at=found.st_mtime
     )

@@ -20,7 +20,7 @@ OLD_S: Final = 48 * 3600.0  # an object that nobody knows may be on its way for 
 
 
 class StoredObjects(Protocol):
-    """What cleaning up asks of the store of contents. Raises StorageError."""
+    """What cleaning up asks of the store of contents. Raises StorageError; cancelling leaves files that are there whole."""
 
     async def listed(self) -> tuple[ObjectFacts, ...]: ...
 
@@ -28,7 +28,7 @@ class StoredObjects(Protocol):
 
 
 class ListedShelf(Protocol):
-    """A provider's files under one key. Raises ProviderError."""
+    """A provider's files under one key. Raises ProviderError; cancelling ends the request."""
 
     async def listed(self) -> tuple[Shelved, ...]: ...
 

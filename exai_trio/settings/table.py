@@ -140,16 +140,8 @@ _TOOLS = Group(
             v.number(0, 8760, "hours"),
             "what nobody refers to any more is deleted after so long without use",
         ),
-        _setting(
-            "EXAI_FILES_MAX_GB",
-            v.number(0.001, 100_000, "GB"),
-            "contents of uploaded files that EXAI keeps; what nobody refers to goes first",
-        ),
-        _setting(
-            "EXAI_HISTORY_DAYS",
-            v.number(1, 36_500, "days"),
-            "how long the record of what was cleaned up is kept",
-        ),
+        _setting("EXAI_FILES_MAX_GB", v.number(0.001, 10**5, "GB"), "contents of uploaded files"),
+        _setting("EXAI_HISTORY_DAYS", v.number(1, 36_500, "days"), "how long audits are kept"),
         _setting("STORAGE_BACKEND", v.choice("sqlite"), "where conversations are kept"),
         _setting(
             "EXAI_DURABILITY",

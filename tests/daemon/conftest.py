@@ -14,7 +14,7 @@ from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
 from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree
-from exai_trio.filestore.kept_files import in_memory
+from exai_trio.filestore.memory_files import in_memory
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.memory.store import MemoryStore

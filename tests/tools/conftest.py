@@ -9,7 +9,7 @@ import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.filestore.kept_files import in_memory
+from exai_trio.filestore.memory_files import in_memory
 from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router

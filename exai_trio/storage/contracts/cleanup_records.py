@@ -174,5 +174,6 @@ class ObjectDisposal(Protocol):
 
     async def dispose(self, sha256: str, *, even_known: bool = False) -> int:
         """Delete the object unless an upload of its content is known, or with `even_known`, referred to or on its way. Nobody claims the
-        content meanwhile. Returns the bytes freed. Raises StorageError."""
+        content meanwhile. Returns the bytes freed. Raises StorageError;
+        cancelling leaves it done or not done."""
         ...

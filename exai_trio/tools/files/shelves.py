@@ -1,15 +1,17 @@
 """A provider's files, reached through the gateway: listed, deleted, given."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from io import BufferedReader
 from typing import TYPE_CHECKING, Final
 
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import ProviderError, ProviderRefusedError, StorageError
+from exai_trio.errors import ProviderError, ProviderRefusedError
 from exai_trio.filestore.adoption import Shelved
 from exai_trio.storage.contracts.provider_uploads import Claim
+from exai_trio.system.disk import fault_of
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.providers.attempts import Listener
@@ -115,8 +117,4 @@ class UploadRecipient:
         """Whoever cannot, or has lost it, learns so when it finishes."""
         while True:
             await trio.sleep(_RENEWED_S)
-            try:
-                if not await self.renew(claim):
-                    return
-            except StorageError:  # audit: silent-loop, because finishing says so
-                continue
+            await fault_of(partial(self.renew, claim))

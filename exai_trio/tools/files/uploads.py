@@ -38,7 +38,8 @@ def check_id(file_id: str) -> str:
 
 @asynccontextmanager
 async def referring(services: Services, caller: Caller) -> AsyncGenerator[None]:
-    """What the call gives and reads in this block is kept while it lasts, and after it only for others who refer to it."""
+    """What the call gives and reads in this block is kept while it lasts, and after it only for others who refer to it.
+    Cancelling ends its references too."""
     try:
         yield
     finally:
@@ -62,7 +63,7 @@ async def give(
 async def give_to_keep(
     services: Services, caller: Caller, provider: str, files: Sequence[str], purpose: str
 ) -> list[Given]:
-    """`give`; the principal holds each from then on, until it is unused for 30 days."""
+    """`give`; the principal holds each from then on, until it is unused for 30 days. Cancelling leaves what was uploaded noted."""
     async with referring(services, caller):
         given = await give(services, caller, provider, files, purpose)
         for each in given:
@@ -76,7 +77,7 @@ async def refer(services: Services, caller: Caller, upload: ProviderUpload, owne
 
 
 async def check_conversation(services: Services, caller: Caller, continuation_id: str) -> None:
-    """Raises NotFoundError if one is named that is not there."""
+    """Raises NotFoundError if one is named that is not there. Cancelling changes nothing."""
     conversations = services.conversations.of(caller.principal)
     if continuation_id and await conversations.load(continuation_id, services.now()) is None:
         raise NotFoundError(
@@ -88,7 +89,8 @@ async def check_conversation(services: Services, caller: Caller, continuation_id
 async def refer_known(
     services: Services, caller: Caller, provider: str, file_ids: Sequence[str], continuation_id: str
 ) -> list[ProviderUpload]:
-    """The call, and its conversation if it has one, refer to those that EXAI uploaded for this principal."""
+    """The call, and its conversation if it has one, refer to those that EXAI uploaded for this principal.
+    Cancelling leaves some without."""
     known = await _registry(services, caller).uploads(provider, services.gateway.account(provider))
     named = [upload for upload in known if upload.provider_file_id in file_ids]
     for upload in named:

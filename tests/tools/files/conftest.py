@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.filestore.kept_files import in_memory
+from exai_trio.filestore.memory_files import in_memory
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.tools.arguments import parse

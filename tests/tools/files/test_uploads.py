@@ -42,7 +42,8 @@ async def test_an_upload_tells_what_clients_read(works, root):
     assert ["a.txt", "b.pdf"] == [each["filename"] for each in found]
     assert [11, 20] == [each["size_bytes"] for each in found]
     assert all(
-        set(each) == {"filename", "file_id", "size_bytes", "upload_timestamp", *FACTS} for each in found
+        set(each) == {"filename", "file_id", "size_bytes", "upload_timestamp", *FACTS}
+        for each in found
     )
 
 
@@ -232,7 +233,9 @@ async def test_listed_files_have_the_known_fields(works, root):
     found = await content(works, "kimi_manage_files", operation="list", limit=1)
 
     assert 2 == found["total"]
-    assert [{"id", "filename", "bytes", "created_at", "purpose", *FACTS}] == list(map(set, found["files"]))
+    assert [{"id", "filename", "bytes", "created_at", "purpose", *FACTS}] == list(
+        map(set, found["files"])
+    )
 
 
 async def test_deleting_needs_an_id_that_exists(works, root):

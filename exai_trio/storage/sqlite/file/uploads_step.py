@@ -4,7 +4,6 @@ What earlier versions kept is taken over. The newest upload of a content is its 
 are deleted at the provider once they have been unused for 30 days. An upload that was begun is a claim that is over.
 """
 
-_CONTENT = "provider, account, purpose, sha256"
 _COUNT = """
     UPDATE provider_file_uploads SET reference_count =
         (SELECT count(*) FROM file_references WHERE upload = {row}.upload AND ended_at IS NULL)
@@ -94,13 +93,13 @@ UPLOADS_STEP: tuple[str, ...] = (
     ) STRICT
     """,
     "CREATE INDEX audit_log_by_time ON audit_log (at)",
-    f"""
-    INSERT INTO provider_file_uploads ({_CONTENT}, provider_file_id, filename, file_size_bytes, upload_status,
+    """
+    INSERT INTO provider_file_uploads (provider, account, purpose, sha256, provider_file_id, filename, file_size_bytes, upload_status,
         last_used, uploaded_at, created_at)
-    SELECT {_CONTENT}, file_id, filename, size, 'completed', used_at, uploaded_at, uploaded_at
+    SELECT provider, account, purpose, sha256, file_id, filename, size, 'completed', used_at, uploaded_at, uploaded_at
     FROM uploads WHERE true ORDER BY uploaded_at DESC, rowid DESC
-    ON CONFLICT ({_CONTENT}) DO NOTHING
-    """,  # noqa: S608 - our own words
+    ON CONFLICT (provider, account, purpose, sha256) DO NOTHING
+    """,
     """
     INSERT OR IGNORE INTO file_references (upload, owner, principal, since, used_at)
     SELECT p.id, 'held:' || u.principal, u.principal, u.uploaded_at, max(u.used_at)
@@ -113,11 +112,11 @@ UPLOADS_STEP: tuple[str, ...] = (
     FROM uploads u JOIN provider_file_uploads p USING (provider, account, purpose, sha256)
     WHERE u.file_id NOT IN (SELECT provider_file_id FROM provider_file_uploads)
     """,
-    f"""
-    INSERT INTO provider_file_uploads ({_CONTENT}, filename, file_size_bytes, upload_status, began_at, last_used, created_at)
-    SELECT {_CONTENT}, filename, size, 'pending', at, at, at FROM upload_intents WHERE true ORDER BY at
-    ON CONFLICT ({_CONTENT}) DO NOTHING
-    """,  # noqa: S608 - our own words
+    """
+    INSERT INTO provider_file_uploads (provider, account, purpose, sha256, filename, file_size_bytes, upload_status, began_at, last_used, created_at)
+    SELECT provider, account, purpose, sha256, filename, size, 'pending', at, at, at FROM upload_intents WHERE true ORDER BY at
+    ON CONFLICT (provider, account, purpose, sha256) DO NOTHING
+    """,
     "DROP TABLE upload_intents",
     "DROP TABLE uploads",
 )

