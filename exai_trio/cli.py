@@ -1,5 +1,4 @@
 """The command line: arguments and environment to settings, then to one command.
-
 A command's module is imported when it is asked for. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 75 no daemon, 130 interrupted."""
 
 import os
@@ -36,11 +35,13 @@ MODULES = {
     "status": "checking.daemon_status",
     "models": "checking.offered_models",
     "logs": "checking.read_logs",
+    "usage": "checking.usage_command",
     "stop": "running.stop_daemon",
     "restart": "running.restart_daemon",
     "completion": "completion.shell_script",
     "doctor": "checking.doctor",
     "threads": "stored_threads",
+    "cleanup": "clean_up",
     "simulate": "simulate",
     "config": "setup.show_config",
     "providers": "setup.providers_command",

@@ -29,6 +29,7 @@ SETTING_OF = {
     "log_level": "LOG_LEVEL",
 }
 
+CLEANUP_STAGES = ("expire", "release", "condemn", "delete", "reconcile")
 EDITORS = ("claude", "codex", "gemini", "opencode", "cursor", "vscode", "augment")
 
 
@@ -107,6 +108,17 @@ def _threads(commands: Commands) -> None:
             action.add_argument("name", type=_text, metavar="NAME", help="'' takes the name away")
 
 
+def _cleanup(commands: Commands) -> None:
+    command = _command(
+        commands, "cleanup", "delete what is old and unused, here and at the providers"
+    )
+    command.examples = ("exai cleanup --dry-run", "exai cleanup --stage delete --json")
+    command.add_argument("--home", metavar="DIR", help="where state, logs and files are")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be changed")
+    command.add_argument("--stage", choices=CLEANUP_STAGES, help="only this one")
+    command.add_argument("--json", action="store_true", help="print JSON")
+
+
 def _simulate(commands: Commands) -> None:
     command = _command(commands, "simulate", "stand in for the GLM and Kimi services")
     command.examples = ("exai simulate --port 9090",)
@@ -137,7 +149,8 @@ def _config(commands: Commands) -> None:
         nargs="?",
         choices=EDITORS,
         const=EDITORS[0],
-        help="print the configuration of an editor",
+        metavar="EDITOR",
+        help=f"print the configuration of an editor: {', '.join(EDITORS)}",
     )
     shape.add_argument(
         "--skill", action="store_true", help="print a file by which agents use `exai ask`"
@@ -145,6 +158,11 @@ def _config(commands: Commands) -> None:
     change = command.add_mutually_exclusive_group()
     change.add_argument("--install", action="store_true", help="with --mcp: register EXAI there")
     change.add_argument("--remove", action="store_true", help="with --mcp: take it out again")
+    command.add_argument(
+        "--container",
+        action="store_true",
+        help="with --mcp: the daemon runs in a container, and the shim never starts one",
+    )
     _config_actions(command)
 
 
@@ -211,9 +229,11 @@ BUILDERS: dict[str, Build] = {
     "models": looking_options.models,
     "tools": looking_options.tools,
     "threads": _threads,
+    "cleanup": _cleanup,
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,
+    "usage": looking_options.usage,
     "config": _config,
     "providers": _providers,
     "serve": _serve,

@@ -26,6 +26,7 @@ from .connections.requests import Requests
 from .context import DaemonContext
 from .drain import drain
 from .health.report import Report
+from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
@@ -64,6 +65,7 @@ class Parts:
     auth: Authentication
     report: Report
     files: DaemonFiles
+    keeping: CallKeeping
     budget: MemoryBudget
     calls: Calls
     table: dict[str, Session]
@@ -202,7 +204,15 @@ def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Serve
 
 def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
     upkeep = StoreUpkeep(sessions, parts.environment.services.conversations, parts.report)
-    return Jobs(sessions, parts.files, upkeep, parts.report.problems, periods, parts.cleaning)
+    return Jobs(
+        sessions,
+        parts.files,
+        parts.keeping,
+        upkeep,
+        parts.report.problems,
+        periods,
+        parts.cleaning,
+    )
 
 
 async def _open_http(background: trio.Nursery, parts: Parts, names: OurNames) -> Addresses:

@@ -14,6 +14,7 @@ from exai_trio.system import malloc
 from ..health.problems import Problems
 from ..sessions.eviction import Eviction
 from ..sessions.session_registry import Sessions
+from .call_keeping import CallKeeping
 from .cleaning import Cleaning
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
@@ -35,6 +36,7 @@ class Periods:
     cleanup: float = 300.0
     store: float = 1.0
     files: float = 1.0
+    calls: float = 1.0
     health_file: float = 10.0
     memory: float = 10.0
 
@@ -45,6 +47,7 @@ class Jobs:
 
     sessions: Sessions
     files: DaemonFiles
+    keeping: CallKeeping
     upkeep: StoreUpkeep
     problems: Problems
     periods: Periods = Periods()
@@ -72,6 +75,8 @@ class Jobs:
             if self.cleaning
             else (periods.conversations, upkeep.sweep_conversations),
             (periods.journal, upkeep.sweep_journal),
+            (periods.calls, self.keeping.flush_calls),
+            (periods.journal, self.keeping.sweep_calls),
             (periods.store, upkeep.look_for_room),
             (periods.store, upkeep.keep_log_short),
         ):
