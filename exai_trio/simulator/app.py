@@ -14,6 +14,7 @@ from exai_trio.config import Config
 from exai_trio.transport.http_site import HttpSite
 from exai_trio.wire.hosts import OurNames
 
+from .chat.model_answer import CREATED
 from .server.control_endpoints import Control, shown
 from .server.exchange import Exchange
 from .server.host_check import HostCheck
@@ -40,17 +41,18 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     *,
     request_log: Path | None = None,
     names: OurNames | None = None,
+    created_from: int = CREATED,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; reports the origin, such as "http://127.0.0.1:41234", once connections are accepted.
 
     `names` are those under which it may be asked, beside the address that was asked; this machine's, if not given.
-    `request_log` gets one JSON line for every request, when it has ended. Cancelling closes every connection at once.
+    Files are created from `created_from` on, in unix seconds. `request_log` gets one JSON line for every request, when it has ended. Cancelling closes every connection at once.
     """
     started = trio.current_time()
     with _writing(request_log, started) as write:
         listeners = await trio.open_tcp_listeners(port, host=host)
-        simulator_state = SimulatorState()
+        simulator_state = SimulatorState(created_from=created_from)
         checked = HostCheck(
             _application(simulator_state, started, write), names or OurNames.of(Config())
         )

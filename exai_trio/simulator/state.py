@@ -13,7 +13,7 @@ import trio
 
 from exai_trio import structs
 
-from .chat.model_answer import Vendor
+from .chat.model_answer import CREATED, Vendor
 from .chat.prompt_cache import PrefixCache
 from .faults import Fault
 from .json_fields import an_object
@@ -57,15 +57,17 @@ class Visit:
 
 @structs.define(kw_only=True)
 class Armed:
-    """A fault for the next `requests` requests to one service (or any), whose path ends in `path`."""
+    """A fault for the next `requests` requests to one service (or any), whose path ends in `path`, by one method (or any)."""
 
     fault: Fault
     requests: int = 1
     vendor: str = ""
     path: str = ""
+    method: str = ""
 
     def fits(self, visit: Visit) -> bool:
-        return self.vendor in {"", visit.vendor} and visit.path.endswith(self.path)
+        by = self.vendor in {"", visit.vendor} and self.method in {"", visit.method}
+        return by and visit.path.endswith(self.path)
 
 
 @structs.define(kw_only=True)
@@ -77,24 +79,27 @@ class Service:
     limit: int | None = None
 
 
-def _services() -> dict[str, Service]:
+def _services(created_from: int) -> dict[str, Service]:
     return {
-        "glm": Service(shelf=Shelf("glm"), cache=PrefixCache("glm")),
-        "kimi": Service(shelf=Shelf("kimi"), cache=PrefixCache("kimi")),
+        "glm": Service(shelf=Shelf("glm", created_from=created_from), cache=PrefixCache("glm")),
+        "kimi": Service(shelf=Shelf("kimi", created_from=created_from), cache=PrefixCache("kimi")),
     }
 
 
 @structs.define
 class SimulatorState:
-    """The whole state of one simulator."""
+    """The whole state of one simulator. What it is given was created from that time on, in unix seconds."""
 
+    created_from: int = CREATED
     log: deque[Visit] = attrs.field(factory=deque[Visit])
     logged_bytes: int = 0
     forgotten: int = 0
     open: dict[int, Visit] = attrs.field(factory=dict[int, Visit])
     armed: list[Armed] = attrs.field(factory=list[Armed])
     attempts: OrderedDict[str, int] = attrs.field(factory=OrderedDict[str, int])
-    services: dict[str, Service] = attrs.field(factory=_services)
+    services: dict[str, Service] = attrs.field(
+        default=attrs.Factory(lambda self: _services(self.created_from), takes_self=True)
+    )
     served: int = 0
     crashes: int = 0
     connections: Collection[object] = ()
@@ -138,7 +143,7 @@ class SimulatorState:
         self.forgotten = 0
         self.armed.clear()
         self.attempts.clear()
-        self.services = _services()
+        self.services = _services(self.created_from)
 
     def arm(self, armed: Armed) -> bool:
         """False when too many are armed already."""

@@ -80,6 +80,7 @@ class Shelf:
 
     vendor: Literal["glm", "kimi"]
     shelf_bytes: int = SHELF
+    created_from: int = CREATED
     held: dict[str, Held] = attrs.field(factory=dict[str, Held])
     taken: int = 0
 
@@ -106,6 +107,10 @@ class Shelf:
         del self.held[file_id]
         return held
 
+    def vanish(self, file_id: str) -> bool:
+        """It is gone without anybody having asked for that. Returns whether it was there."""
+        return self.held.pop(file_id, None) is not None
+
     def listed(self, purpose: str = "") -> list[Held]:
         return [held for held in self.held.values() if purpose in {"", held.purpose}]
 
@@ -123,7 +128,7 @@ class Shelf:
             filename=self._free_name(filename),
             purpose=purpose,
             size=len(content),
-            created=CREATED + self.taken,
+            created=self.created_from + self.taken,
             sha256=hashlib.sha256(content).hexdigest(),
             kept=content[:KEPT],
         )

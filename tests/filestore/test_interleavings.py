@@ -89,6 +89,7 @@ STORIES = {
         check=check,
         check_end=check_end,
         kills=0,
+        minutes=0,
     ),
     "three blobs": Story(
         actors={
