@@ -40,13 +40,17 @@ async def main(
                 port,
                 request_log=request_log,
                 names=names,
-                created_from=int(datetime.now(UTC).timestamp()),
+                now=_unix_now,
             )
             if local is not None:
                 serving = partial(serve_local, USUAL[local], host, port)
             origin: str = await running.start(serving)
             sys.stdout.write(json.dumps({"simulator": origin}) + "\n")
             sys.stdout.flush()
+
+
+def _unix_now() -> int:
+    return int(datetime.now(UTC).timestamp())
 
 
 async def _end_at_signal(signals: AsyncIterator[int], running: trio.CancelScope) -> None:

@@ -5,7 +5,7 @@ ATTEMPTS calls, armed faults by ARMED.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
@@ -13,7 +13,7 @@ import trio
 
 from exai_trio import structs
 
-from .chat.model_answer import CREATED, Vendor
+from .chat.model_answer import Vendor
 from .chat.prompt_cache import PrefixCache
 from .faults import Fault
 from .json_fields import an_object
@@ -70,6 +70,10 @@ class Armed:
         return by and visit.path.endswith(self.path)
 
 
+Now = Callable[[], int]
+"""Unix seconds."""
+
+
 @structs.define(kw_only=True)
 class Service:
     """One of the two services: its files, its prompt cache, and how many chats it runs at once (None: any number)."""
@@ -79,18 +83,18 @@ class Service:
     limit: int | None = None
 
 
-def _services(created_from: int) -> dict[str, Service]:
+def _services(now: Now | None) -> dict[str, Service]:
     return {
-        "glm": Service(shelf=Shelf("glm", created_from=created_from), cache=PrefixCache("glm")),
-        "kimi": Service(shelf=Shelf("kimi", created_from=created_from), cache=PrefixCache("kimi")),
+        "glm": Service(shelf=Shelf("glm", now=now), cache=PrefixCache("glm")),
+        "kimi": Service(shelf=Shelf("kimi", now=now), cache=PrefixCache("kimi")),
     }
 
 
 @structs.define
 class SimulatorState:
-    """The whole state of one simulator. What it is given was created from that time on, in unix seconds."""
+    """The whole state of one simulator. `now` gives the time of the files that it is given."""
 
-    created_from: int = CREATED
+    now: Now | None = None
     log: deque[Visit] = attrs.field(factory=deque[Visit])
     logged_bytes: int = 0
     forgotten: int = 0
@@ -98,7 +102,7 @@ class SimulatorState:
     armed: list[Armed] = attrs.field(factory=list[Armed])
     attempts: OrderedDict[str, int] = attrs.field(factory=OrderedDict[str, int])
     services: dict[str, Service] = attrs.field(
-        default=attrs.Factory(lambda self: _services(self.created_from), takes_self=True)
+        default=attrs.Factory(lambda self: _services(self.now), takes_self=True)
     )
     served: int = 0
     crashes: int = 0
@@ -143,7 +147,7 @@ class SimulatorState:
         self.forgotten = 0
         self.armed.clear()
         self.attempts.clear()
-        self.services = _services(self.created_from)
+        self.services = _services(self.now)
 
     def arm(self, armed: Armed) -> bool:
         """False when too many are armed already."""

@@ -108,7 +108,8 @@ class UploadRegistry(Protocol):
     done or not done."""
 
     async def claim_upload(self, offer: Offer, owner: str, by: str) -> Known | Claim | Busy:
-        """Add the owner's reference, and give the id or the claim. `by` names the claimant for people."""
+        """Add the owner's reference, and give the id or the claim. `by` is the claimant's name:
+        who claims again under it has been killed meanwhile, and does not wait."""
         ...
 
     async def renew_claim(self, claim: Claim) -> bool:

@@ -20,6 +20,15 @@ async def test_the_first_has_the_claim_and_all_others_wait(registry):
     )
 
 
+async def test_who_was_killed_and_runs_again_does_not_wait(registry):
+    """Under its own name; what an earlier run finishes late is not the upload's."""
+    first = await registry.uploads.claim_upload(OFFER, "call:1", "one")
+    again = await registry.uploads.claim_upload(OFFER, "call:1", "one")
+
+    assert (1, 2) == (first.fence, again.fence)
+    assert await registry.uploads.finish_upload(first, "f1", "a.py") is None
+
+
 async def test_what_the_provider_has_is_known_by_its_content(registry):
     upload = await given(registry.uploads)
     again = await registry.uploads.claim_upload(OFFER, "call:2", "two")

@@ -65,16 +65,19 @@ def claim(
     file_references.add(connection, now, upload.id, who)
     if upload.upload_status == "completed":
         return Known(upload=upload, held_before=held_before)
-    return _waited_for(connection, now, upload) or _taken(connection, now, upload, offer, by)
+    return _waited_for(connection, now, upload, by) or _taken(connection, now, upload, offer, by)
 
 
-def _waited_for(connection: "Connection", now: float, upload: ProviderUpload) -> Busy | None:
-    (until,) = connection.execute(
-        "SELECT lease_until FROM provider_file_uploads WHERE id = ? AND upload_status = 'pending'"
-        " UNION ALL SELECT 0 LIMIT 1",
-        (upload.id,),
+def _waited_for(
+    connection: "Connection", now: float, upload: ProviderUpload, by: str
+) -> Busy | None:
+    """Nobody waits for a claim of its own: what held it was killed."""
+    until = connection.execute(
+        "SELECT lease_until FROM provider_file_uploads"
+        " WHERE id = ? AND upload_status = 'pending' AND lease_until > ? AND claimed_by <> ?",
+        (upload.id, now, by),
     ).fetchone()
-    return Busy(wait_s=until - now) if until > now else None
+    return Busy(wait_s=until[0] - now) if until else None
 
 
 def _taken(
