@@ -1,0 +1,22 @@
+#!/usr/bin/env -S .venv/bin/python
+"""What is kept, and how fast, beside the floor in one run; what was measured, met or missed.
+
+`python scripts/bench_storage.py [--quick] [--only NAME] [--json FILE] [--check]`. Exit codes: 0 measured, 1 something could
+not be measured, or with --check a goal is missed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from bench import kept_files
+from bench.command import main
+from bench.report import Row
+
+MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
+    "file-gateway": kept_files.gateway,
+    "dedup": kept_files.dedup,
+    "cleanup": kept_files.cleanup,
+}
+
+if __name__ == "__main__":
+    main(__doc__, MEASUREMENTS)
