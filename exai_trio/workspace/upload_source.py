@@ -26,12 +26,14 @@ _PIECE = 1024 * 1024  # bytes; between two of them a cancelled caller is noticed
 
 @structs.frozen(kw_only=True)
 class Opened:
-    """`file` stands at its beginning; whoever got it closes it."""
+    """`file` stands at its beginning; whoever got it closes it. Each piece that is handed on goes through `check` first, in order, which
+    raises ArgumentError for what looks like a secret."""
 
     path: Path
     file: BufferedReader = attrs.field(repr=False)
     size: int
     sha256: str
+    check: Callable[[bytes], None] = attrs.field(repr=False, eq=False)
 
 
 def open_hashed(
@@ -43,7 +45,6 @@ def open_hashed(
     """
     resolved = access.resolve(given)
     access.check_name(given, resolved)
-    watch = Watch(access, given, resolved)
     file = safe_open.regular(resolved)
     with ExitStack() as otherwise:
         otherwise.enter_context(file)
@@ -56,7 +57,6 @@ def open_hashed(
         read = 0
         while piece := file.read(_PIECE):
             trio.from_thread.check_cancelled()
-            watch.check(piece)
             digest.update(piece)
             read += len(piece)
             if read > size:
@@ -66,7 +66,11 @@ def open_hashed(
         _check_read(read, size, shown(given))
         otherwise.pop_all()
     return Opened(
-        path=resolved, file=_at_beginning(file, copy), size=size, sha256=digest.hexdigest()
+        check=Watch(access, given, resolved).check,
+        path=resolved,
+        file=_at_beginning(file, copy),
+        size=size,
+        sha256=digest.hexdigest(),
     )
 
 

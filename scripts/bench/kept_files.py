@@ -176,7 +176,7 @@ def _hashed(path: Path) -> None:
 
 @attrs.define(eq=False)
 class _Watched:
-    """A database that notes how long its writer was held, at most."""
+    """A database that notes how long its writer was held, at most, in CPU of its thread."""
 
     store: SqliteStore
     longest: float = 0.0
@@ -186,9 +186,9 @@ class _Watched:
 
     async def write(self, work: Callable[[Any], Any]) -> Any:
         def timed(connection: Any) -> Any:
-            began = time.perf_counter()
+            began = time.thread_time()
             result = work(connection)
-            self.longest = max(self.longest, time.perf_counter() - began)
+            self.longest = max(self.longest, time.thread_time() - began)
             return result
 
         return await self.store.write(timed)
@@ -199,7 +199,7 @@ class _Steps(trio.abc.Instrument):
     """The longest step of any task, in CPU of this thread: others have the cores too."""
 
     longest: float = 0.0
-    _began: float = 0.0
+    _began: float = attrs.field(factory=time.thread_time)
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         self._began = time.thread_time()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.workspace.upload_source import Opened
 
 NOT_FOUND: Final = 404
+_PIECE: Final = 1024 * 1024
 _RENEWED_S: Final = 10.0  # a third of a claim
 
 
@@ -87,6 +88,7 @@ class UploadRecipient:
         at = self.shelf.shelf
         self.starting()
         if self.stored is None:
+            await trio.to_thread.run_sync(_checked, self.opened)
             return await self._renewing(claim, lambda: self._ask(at, self.opened.file))
         with await self.stored(self.opened.sha256) as file:
             return await self._renewing(claim, lambda: self._ask(at, file))
@@ -118,3 +120,10 @@ class UploadRecipient:
         while True:
             await trio.sleep(_RENEWED_S)
             await fault_of(partial(self.renew, claim))
+
+
+def _checked(opened: "Opened") -> None:
+    """A copy, so that what is looked at is what is sent. Raises ArgumentError."""
+    for piece in iter(lambda: opened.file.read(_PIECE), b""):
+        opened.check(piece)
+    opened.file.seek(0)

@@ -110,7 +110,7 @@ class Uploading:
         async def store() -> str:
             opened.file.seek(0)
             self._say("storing", opened)
-            pieces = Pieces(opened.file, objects.limiter)
+            pieces = Pieces(opened.file, objects.limiter, opened.check)
             return (await objects.put(opened.sha256, opened.size, pieces)).file_id
 
         recipient = UploadRecipient(
