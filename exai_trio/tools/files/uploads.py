@@ -55,7 +55,8 @@ async def give(
     Raises: ArgumentError, NotFoundError, ProviderError, StorageError, OverCapacityError. Cancelling leaves what was uploaded noted.
     """
     account = services.gateway.account(provider)
-    await services.files.check(files, "file", caller.roots)
+    if len(files) > 1:  # of one, the same is found out when it is opened and sent
+        await services.files.check(files, "file", caller.roots)
     uploading = Uploading(services, caller, provider, account, purpose)
     return [await uploading.one(path) for path in files]
 

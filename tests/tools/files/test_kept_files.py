@@ -70,8 +70,7 @@ async def test_a_large_file_is_stored_and_sent_from_the_store(works, root):
 
 
 async def test_a_secret_at_the_end_of_a_large_file_is_neither_stored_nor_sent(works, root):
-    path = _file(root, "large.txt", 6 * MB)
-    Path(path).write_bytes(b"x" * 6 * MB + b" ghp_" + b"a1B2" * 9)
+    path = _file(root, "large.txt", 6 * MB, b"x" * (6 * MB - 45) + b" ghp_" + b"a1B2" * 9 + b"    ")
     with pytest.raises(ArgumentError, match="EXAI_SECRET_FILES"):
         await _given(works, path)
 
