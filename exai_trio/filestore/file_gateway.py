@@ -119,7 +119,9 @@ class FileGateway:
         finally:
             if error:
                 await self.registry.fail_upload(claim, error, self.owner)  # noqa: ASYNC102 - the registry shields it
-        upload = sent and await self.registry.finish_upload(claim, sent.id, sent.filename)
+        if sent is None:
+            return None
+        upload = await self.registry.finish_upload(claim, sent.id, sent.filename)
         return Given(upload=upload, reused=False, unclear=unclear) if upload else None
 
     async def _carry_out(self, claim: Claim) -> tuple[Shelved | None, int]:

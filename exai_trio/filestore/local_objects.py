@@ -3,7 +3,14 @@
 import hashlib
 import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterable,
+    AsyncIterator,
+    Callable,
+    Generator,
+    Iterator,
+)
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from functools import partial
 from io import BufferedReader
@@ -191,7 +198,7 @@ def _facts(path: Path) -> ObjectFacts | None:
 
 
 @contextmanager
-def _faults(what: str) -> Iterator[None]:
+def _faults(what: str) -> Generator[None]:
     try:
         yield
     except OSError as fault:
