@@ -65,8 +65,7 @@ async def test_references_go_with_their_owners(registry):
     assert [(0, "completed")] == await _counts(registry)
 
 
-async def test_another_principals_conversation_keeps_nothing_alive_that_it_does_not_name(registry):
-    """A deleted conversation's reference goes at once, if no call runs."""
+async def test_a_deleted_conversations_reference_goes_at_once_if_no_call_runs(registry):
     upload = await given(registry.uploads)
     await registry.uploads.increment_file_reference(upload.id, "conversation:gone")
 
