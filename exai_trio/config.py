@@ -98,6 +98,9 @@ class Config:
     disabled_tools: frozenset[str] = frozenset()
     conversation_timeout_hours: float = 24.0
     max_conversation_turns: int = 20
+    cleanup_grace_hours: float = 24.0
+    files_max_gb: float = 10.0
+    history_days: float = 30.0
     # audit: unread-setting, because there is one so far, and naming it is checked
     storage_backend: Literal["sqlite"] = "sqlite"
     durability: Durability = "process"
@@ -168,6 +171,11 @@ class Config:
     @property
     def state(self) -> Path:
         return self.home / "state"
+
+    @property
+    def objects(self) -> Path:
+        """Contents of files that were given to providers."""
+        return self.home / "files" / "objects"
 
 
 def bracketed(host: str) -> str:

@@ -19,6 +19,7 @@ MODULES: Final = {
     "completion": "completion.shell_script",
     "doctor": "checking.doctor",
     "threads": "stored_threads",
+    "cleanup": "clean_up",
     "bus": "storage.bus_command",
     "storage": "storage.storage_command",
     "simulate": "simulate",

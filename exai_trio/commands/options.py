@@ -35,6 +35,7 @@ SETTING_OF = {
     "log_level": "LOG_LEVEL",
 }
 
+CLEANUP_STAGES = ("expire", "release", "condemn", "delete", "reconcile")
 OVER_HTTP = "http"
 EDITORS = ("claude", "codex", "gemini", "opencode", "cursor", "vscode", "augment")
 
@@ -112,6 +113,17 @@ def _threads(commands: Commands) -> None:
             )
         if name == "name":
             action.add_argument("name", type=_text, metavar="NAME", help="'' takes the name away")
+
+
+def _cleanup(commands: Commands) -> None:
+    command = _command(
+        commands, "cleanup", "delete what is old and unused, here and at the providers"
+    )
+    command.examples = ("exai cleanup --dry-run", "exai cleanup --stage delete --json")
+    command.add_argument("--home", metavar="DIR", help="where state, logs and files are")
+    command.add_argument("--dry-run", action="store_true", help="only say what would be changed")
+    command.add_argument("--stage", choices=CLEANUP_STAGES, help="only this one")
+    command.add_argument("--json", action="store_true", help="print JSON")
 
 
 def _simulate(commands: Commands) -> None:
@@ -245,6 +257,7 @@ BUILDERS: dict[str, Build] = {
     "threads": _threads,
     "bus": storage_options.bus,
     "storage": storage_options.storage,
+    "cleanup": _cleanup,
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,

@@ -13,13 +13,15 @@ from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.throttled_logs import sparse
 from exai_trio.observability.toolcalls import CallLogs
 from exai_trio.observability.watchdog import Watchdog, watching
+from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.sqlite.store import check_ours
 from exai_trio.system import garbage_collector
 from exai_trio.system.clock_trust import ClockTrust
 from exai_trio.system.disk import DiskThread
 from exai_trio.tools.asking.calibration import Calibration
 from exai_trio.tools.base import Services
-from exai_trio.tools.files.upload_locks import UploadDesk
+from exai_trio.tools.files.cleaning_up import coordinator
+from exai_trio.tools.files.upload_desk import UploadDesk
 from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.tools.registry import Registry
 
@@ -32,6 +34,7 @@ from .context import Clock, DaemonContext
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
+from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
@@ -153,7 +156,22 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         budget=MemoryBudget.of(config),
         calls=calls,
         table=table,
+        cleaning=_cleaning(context, backends),
     )
+
+
+def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
+    """Where conversations are in a database; else their store is swept."""
+    if backends.store is None:
+        return None
+    cleans = coordinator(
+        context.config,
+        backends.files,
+        backends.models.gateway,
+        context.clock.now,
+        listener=Deaf(),
+    )
+    return Cleaning(cleans, backends.conversations, context.clock)
 
 
 def _report(
@@ -190,7 +208,7 @@ def _environment(
         gateway=report.gateway,
         conversations=backends.conversations,
         threads=backends.threads,
-        uploads=UploadDesk(backends.uploads),
+        uploads=UploadDesk(backends.files),
         ratios=backends.ratios,
         calibration=Calibration(backends.learnt),
         daemon=report,

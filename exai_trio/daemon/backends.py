@@ -18,9 +18,10 @@ from exai_trio.bus.message_bus import BusRules, MessageBus
 from exai_trio.bus.payload_files import Format
 from exai_trio.config import MIB, Config
 from exai_trio.errors import StorageError
+from exai_trio.filestore.kept_files import KeptFiles, in_database
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.append_log.log import open_call_log
-from exai_trio.storage.base import Conversations, FileRegistry, Owned, Threads, TokenRatios
+from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.contracts.stored_payloads import StoredPayloads
 from exai_trio.storage.ended_calls import EndedCalls, ForgottenCalls
 from exai_trio.storage.journal import Journal
@@ -29,7 +30,6 @@ from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
-from exai_trio.storage.sqlite.upload_registry import SqliteUploads
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN
@@ -59,7 +59,7 @@ class Backends:
     models: Models
     conversations: Conversations
     threads: Owned[Threads]
-    uploads: Owned[FileRegistry]
+    files: KeptFiles
     ratios: TokenRatios
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
@@ -103,7 +103,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             models=models,
             conversations=store,
             threads=SqliteThreads(store),
-            uploads=SqliteUploads(store),
+            files=in_database(store, config.objects, config.files_max_gb),
             ratios=ratios,
             payloads=SqlitePayloads(store),
             ended_calls=SqliteCalls(store),

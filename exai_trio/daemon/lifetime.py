@@ -27,6 +27,7 @@ from .context import DaemonContext
 from .drain import drain
 from .health.report import Report
 from .jobs.call_keeping import CallKeeping
+from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
@@ -69,6 +70,7 @@ class Parts:
     budget: MemoryBudget
     calls: Calls
     table: dict[str, Session]
+    cleaning: Cleaning | None = None
 
 
 @structs.frozen(eq=False)
@@ -204,7 +206,15 @@ def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Serve
 
 def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
     upkeep = StoreUpkeep(sessions, parts.environment.services.conversations, parts.report)
-    return Jobs(sessions, parts.files, parts.keeping, upkeep, parts.report.problems, periods)
+    return Jobs(
+        sessions,
+        parts.files,
+        parts.keeping,
+        upkeep,
+        parts.report.problems,
+        periods,
+        parts.cleaning,
+    )
 
 
 async def _open_http(background: trio.Nursery, parts: Parts, tree: Tree) -> Addresses:

@@ -78,11 +78,12 @@ class Gone:
 
 @structs.frozen(kw_only=True)
 class Catalogue:
-    """All models, in the file's order. Names are unique across providers; looking up ignores case."""
+    """All models, in the file's order, and the largest file that a provider takes, in bytes. Names are unique across providers; looking up ignores case."""
 
     models: tuple[ModelInfo, ...]
     gone: tuple[Gone, ...] = ()
     auto: tuple[str, ...] = ()
+    file_limits: Mapping[str, int] = attrs.field(factory=dict[str, int])
     _by_name: Mapping[str, ModelInfo] = attrs.field(
         init=False,
         repr=False,
@@ -141,6 +142,7 @@ def parse_catalogue(text: str) -> Catalogue:
         models=msgspec.convert(raw.get("model", []), tuple[ModelInfo, ...]),
         gone=msgspec.convert(raw.get("gone", []), tuple[Gone, ...]),
         auto=msgspec.convert(raw.get("auto", []), tuple[str, ...]),
+        file_limits=msgspec.convert(raw.get("file_limits", {}), dict[str, int]),
     )
 
 

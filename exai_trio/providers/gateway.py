@@ -4,7 +4,6 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from random import SystemRandom
-from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import attrs
@@ -46,7 +45,7 @@ MOST_SEARCHES: Final = 5  # rounds in which a model may ask us to let it search 
 MOST_BREAKERS: Final = 256  # kept; names are the callers', so there could be any number
 REFRESH_S: Final = 10.0
 CLOSE_S: Final = 2.0
-NO_KEYS: Final[Mapping[str, str]] = MappingProxyType({})
+NO_KEYS: Final[Mapping[str, str]] = {}
 
 
 Describe = Callable[[str], ModelInfo]
@@ -75,9 +74,11 @@ class Gateway:
     _breakers: dict[str, Breaker] = attrs.field(factory=dict[str, Breaker], init=False)
     _local: KnownModels = attrs.field(init=False)
     _whole: Catalogue = attrs.field(init=False)  # with what local servers have
+    file_limits: Mapping[str, int] = attrs.field(init=False)  # bytes, by provider
 
     def __attrs_post_init__(self) -> None:
         self._local, self._whole = KnownModels.of(self._endpoints), self._catalogue
+        self.file_limits = self._catalogue.file_limits
         for endpoint in self._endpoints:
             if endpoint.configured:
                 self._add_limited(endpoint)
@@ -180,7 +181,6 @@ class Gateway:
         return self._whole.models
 
     def models(self) -> tuple[ModelInfo, ...]:
-        """Those that a configured provider serves."""
         return tuple(model for model in self._whole.models if model.provider in self._limited)
 
     def permits(self) -> dict[str, Permits]:

@@ -40,6 +40,7 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "threads": frozenset({"home", "conversation_timeout_hours", "storage_backend", "log_level"}),
     "bus": frozenset({"home", "storage_backend", "log_level"}),
     "storage": frozenset({"home", "storage_backend", "log_level"}),
+    "cleanup": _MODELS | {"storage_backend", "cleanup_grace_hours", "files_max_gb", "history_days"},
     "tools": CLIENT | {"disabled_tools"},
     "providers": _MODELS,
 }

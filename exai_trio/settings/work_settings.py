@@ -116,6 +116,21 @@ TOOLS: Final = Group(
 STORAGE: Final = Group(
     title="Storage",
     settings=(
+        setting(
+            "EXAI_CLEANUP_GRACE_HOURS",
+            v.number(0, 8760, "hours"),
+            "what nobody refers to any more is deleted after so long without use",
+        ),
+        setting(
+            "EXAI_FILES_MAX_GB",
+            v.number(0.001, 100_000, "GB"),
+            "contents of uploaded files that are kept; what nobody refers to goes first",
+        ),
+        setting(
+            "EXAI_HISTORY_DAYS",
+            v.number(1, 36_500, "days"),
+            "how long the record of what was cleaned up is kept",
+        ),
         setting("STORAGE_BACKEND", v.choice("sqlite"), "where conversations are kept"),
         setting(
             "EXAI_DURABILITY",

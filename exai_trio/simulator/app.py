@@ -27,7 +27,7 @@ from .server.side_endpoints import (
     glm_nothing,
     kimi_nothing,
 )
-from .state import SimulatorState, Visit
+from .state import Now, SimulatorState, Visit
 
 # the simulator is for this machine
 DEFAULT_HOST = "127.0.0.1"
@@ -40,17 +40,18 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     *,
     request_log: Path | None = None,
     names: OurNames | None = None,
+    now: Now | None = None,
     task_status: trio.TaskStatus[str] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until cancelled; reports the origin, such as "http://127.0.0.1:41234", once connections are accepted.
 
     `names` are those under which it may be asked, beside the address that was asked; this machine's, if not given.
-    `request_log` gets one JSON line for every request, when it has ended. Cancelling closes every connection at once.
+    `now` gives the time of files; without it their times are the same in each run. `request_log` gets one JSON line for every request, when it has ended. Cancelling closes every connection at once.
     """
     started = trio.current_time()
     with _writing(request_log, started) as write:
         listeners = await trio.open_tcp_listeners(port, host=host)
-        simulator_state = SimulatorState()
+        simulator_state = SimulatorState(now=now)
         checked = HostCheck(
             _application(simulator_state, started, write), names or OurNames.of(Config())
         )

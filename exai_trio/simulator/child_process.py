@@ -5,6 +5,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -33,12 +34,23 @@ async def main(
             running.start_soon(_end_at_signal, signals, running.cancel_scope)
             if until_eof:
                 running.start_soon(_end_at_eof, running.cancel_scope)
-            serving = partial(serve, host, port, request_log=request_log, names=names)
+            serving = partial(
+                serve,
+                host,
+                port,
+                request_log=request_log,
+                names=names,
+                now=_unix_now,
+            )
             if local is not None:
                 serving = partial(serve_local, USUAL[local], host, port)
             origin: str = await running.start(serving)
             sys.stdout.write(json.dumps({"simulator": origin}) + "\n")
             sys.stdout.flush()
+
+
+def _unix_now() -> int:
+    return int(datetime.now(UTC).timestamp())
 
 
 async def _end_at_signal(signals: AsyncIterator[int], running: trio.CancelScope) -> None:

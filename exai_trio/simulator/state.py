@@ -5,7 +5,7 @@ ATTEMPTS calls, armed faults by ARMED.
 """
 
 from collections import OrderedDict, deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import Any
 
 import attrs
@@ -57,15 +57,21 @@ class Visit:
 
 @structs.define(kw_only=True)
 class Armed:
-    """A fault for the next `requests` requests to one service (or any), whose path ends in `path`."""
+    """A fault for the next `requests` requests to one service (or any), whose path ends in `path`, by one method (or any)."""
 
     fault: Fault
     requests: int = 1
     vendor: str = ""
     path: str = ""
+    method: str = ""
 
     def fits(self, visit: Visit) -> bool:
-        return self.vendor in {"", visit.vendor} and visit.path.endswith(self.path)
+        by = self.vendor in {"", visit.vendor} and self.method in {"", visit.method}
+        return by and visit.path.endswith(self.path)
+
+
+Now = Callable[[], int]
+"""Unix seconds."""
 
 
 @structs.define(kw_only=True)
@@ -77,24 +83,27 @@ class Service:
     limit: int | None = None
 
 
-def _services() -> dict[str, Service]:
+def _services(now: Now | None) -> dict[str, Service]:
     return {
-        "glm": Service(shelf=Shelf("glm"), cache=PrefixCache("glm")),
-        "kimi": Service(shelf=Shelf("kimi"), cache=PrefixCache("kimi")),
+        "glm": Service(shelf=Shelf("glm", now=now), cache=PrefixCache("glm")),
+        "kimi": Service(shelf=Shelf("kimi", now=now), cache=PrefixCache("kimi")),
     }
 
 
 @structs.define
 class SimulatorState:
-    """The whole state of one simulator."""
+    """The whole state of one simulator. `now` gives the time of the files that it is given."""
 
+    now: Now | None = None
     log: deque[Visit] = attrs.field(factory=deque[Visit])
     logged_bytes: int = 0
     forgotten: int = 0
     open: dict[int, Visit] = attrs.field(factory=dict[int, Visit])
     armed: list[Armed] = attrs.field(factory=list[Armed])
     attempts: OrderedDict[str, int] = attrs.field(factory=OrderedDict[str, int])
-    services: dict[str, Service] = attrs.field(factory=_services)
+    services: dict[str, Service] = attrs.field(
+        default=attrs.Factory(lambda self: _services(self.now), takes_self=True)
+    )
     served: int = 0
     crashes: int = 0
     connections: Collection[object] = ()
@@ -138,7 +147,7 @@ class SimulatorState:
         self.forgotten = 0
         self.armed.clear()
         self.attempts.clear()
-        self.services = _services()
+        self.services = _services(self.now)
 
     def arm(self, armed: Armed) -> bool:
         """False when too many are armed already."""

@@ -4,7 +4,7 @@ Contents are kept up to KEPT bytes a file and SHELF bytes in all; sizes are alwa
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import PurePath
 from types import MappingProxyType
 from typing import Any, Literal
@@ -76,10 +76,11 @@ class Held:
 
 @structs.define
 class Shelf:
-    """The files of one service. `shelf_bytes` bounds the memory for contents."""
+    """The files of one service. `shelf_bytes` bounds the memory for contents. `now` gives unix seconds; else times are made up."""
 
     vendor: Literal["glm", "kimi"]
     shelf_bytes: int = SHELF
+    now: Callable[[], int] | None = None
     held: dict[str, Held] = attrs.field(factory=dict[str, Held])
     taken: int = 0
 
@@ -106,6 +107,10 @@ class Shelf:
         del self.held[file_id]
         return held
 
+    def vanish(self, file_id: str) -> bool:
+        """It is gone without anybody having asked for that. Returns whether it was there."""
+        return self.held.pop(file_id, None) is not None
+
     def listed(self, purpose: str = "") -> list[Held]:
         return [held for held in self.held.values() if purpose in {"", held.purpose}]
 
@@ -123,7 +128,7 @@ class Shelf:
             filename=self._free_name(filename),
             purpose=purpose,
             size=len(content),
-            created=CREATED + self.taken,
+            created=self.now() if self.now else CREATED + self.taken,
             sha256=hashlib.sha256(content).hexdigest(),
             kept=content[:KEPT],
         )

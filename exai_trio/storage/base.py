@@ -9,7 +9,6 @@ from typing import Any, Final, Literal, Protocol, TypeVar
 import attrs
 
 from exai_trio import structs
-from exai_trio.principals import OWNER
 
 # What a sweep has marked is there for so long, in seconds, before it is gone for good.
 SWEEP_GRACE_S: Final = 24 * 3600.0
@@ -172,73 +171,6 @@ class Threads(Protocol):
 
     async def delete(self, continuation_id: str, now: float) -> bool:
         """Returns whether it was there."""
-        ...
-
-
-@structs.frozen(kw_only=True)
-class Upload:
-    """A file that EXAI gave to a provider, for `principal`. `account` tells one key of one service from another; times are unix
-    seconds."""
-
-    provider: str
-    account: str
-    file_id: str
-    sha256: str
-    purpose: str
-    filename: str
-    size: int
-    uploaded_at: float
-    used_at: float
-    principal: str = OWNER
-
-
-@structs.frozen(kw_only=True)
-class UploadIntent:
-    """A file that is on its way to a provider since `at`, in unix seconds. If the answer is lost, the provider has it under that name."""
-
-    provider: str
-    account: str
-    sha256: str
-    purpose: str
-    filename: str
-    size: int
-    at: float
-
-
-class FileRegistry(Protocol):
-    """Which files EXAI gave to providers for one principal, across turns, tools, windows and restarts. Raises and cancels as a
-    ConversationStore does."""
-
-    async def find_upload(
-        self, provider: str, account: str, sha256: str, purpose: str
-    ) -> Upload | None:
-        """The newest upload of that content."""
-        ...
-
-    async def begin_upload(self, intent: UploadIntent) -> None:
-        """Note that its content is being uploaded, in the place of an earlier intent for the same content and purpose."""
-        ...
-
-    async def begun_upload(
-        self, provider: str, account: str, sha256: str, purpose: str
-    ) -> UploadIntent | None:
-        """The upload of that content that was begun and not noted."""
-        ...
-
-    async def note_upload(self, upload: Upload) -> None:
-        """Add it, or put it in the place of the one with its id; its content is no longer on its way."""
-        ...
-
-    async def uploads(self, provider: str, account: str) -> tuple[Upload, ...]:
-        """Oldest first."""
-        ...
-
-    async def forget_upload(self, provider: str, account: str, file_id: str) -> None:
-        """It is gone at the provider; forgetting one that is not known is no fault."""
-        ...
-
-    async def holders(self, provider: str, account: str) -> Mapping[str, frozenset[str]]:
-        """By the id of each file that is known, of whoever: the principals that hold it."""
         ...
 
 

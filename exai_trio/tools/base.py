@@ -17,7 +17,7 @@ from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.tools.asking.calibration import Calibration
-from exai_trio.tools.files.upload_locks import UploadDesk
+from exai_trio.tools.files.upload_desk import UploadDesk
 from exai_trio.workspace.path_checks import PathUse
 from exai_trio.workspace.read import FileReader
 

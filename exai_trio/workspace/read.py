@@ -103,14 +103,20 @@ class FileReader:
 
     @asynccontextmanager
     async def opened(
-        self, given: str, roots: tuple[Path, ...], most: int
+        self,
+        given: str,
+        roots: tuple[Path, ...],
+        check_size: Callable[[int, str], object],
+        copied_up_to: int = 0,
     ) -> AsyncGenerator[Opened]:
-        """One file of at most `most` bytes, open and hashed; leaving closes it. Raises: ArgumentError, NotFoundError."""
+        """One file, open and hashed, if `check_size` has nothing against its size; leaving closes it. One of up to so many bytes is a copy.
+        Raises: ArgumentError, NotFoundError."""
         opened = await trio.to_thread.run_sync(
             upload_source.open_hashed,
             given,
             self.access(roots),
-            most,
+            check_size,
+            copied_up_to,
             thread_name="exai files",
             limiter=self.limiter,
         )

@@ -5,9 +5,12 @@ Blocking: for threads only.
 
 import hashlib
 import os
+import tempfile
+from collections.abc import Callable
 from contextlib import ExitStack
 from io import BufferedReader
 from pathlib import Path
+from typing import BinaryIO
 
 import attrs
 import trio
@@ -23,39 +26,71 @@ _PIECE = 1024 * 1024  # bytes; between two of them a cancelled caller is noticed
 
 @structs.frozen(kw_only=True)
 class Opened:
-    """`file` stands at its beginning; whoever got it closes it."""
+    """`file` stands at its beginning; whoever got it closes it. Each piece that is handed on goes through `check` first, in order, which
+    raises ArgumentError for what looks like a secret."""
 
     path: Path
     file: BufferedReader = attrs.field(repr=False)
     size: int
     sha256: str
+    check: Callable[[bytes], None] = attrs.field(repr=False, eq=False)
 
 
-def open_hashed(given: str, access: Access, most: int) -> Opened:
-    """Raises: ArgumentError (also for an empty file, one of more than `most` bytes, or a secret), NotFoundError."""
+def open_hashed(
+    given: str, access: Access, check_size: Callable[[int, str], object], copied_up_to: int = 0
+) -> Opened:
+    """A file of up to so many bytes is copied while it is hashed, so that whatever becomes of it, the same is sent.
+
+    Raises: ArgumentError (also for a secret, for a size that `check_size` refuses, and for a file that changes), NotFoundError.
+    """
     resolved = access.resolve(given)
     access.check_name(given, resolved)
-    watch = Watch(access, given, resolved)
     file = safe_open.regular(resolved)
     with ExitStack() as otherwise:
         otherwise.enter_context(file)
         size = os.fstat(file.fileno()).st_size
-        _check_size(size, most, shown(given))
+        check_size(size, shown(given))
         digest = hashlib.sha256()
+        copy: BinaryIO | None = None
+        if size <= copied_up_to:  # without a name, for its owner alone
+            copy = otherwise.enter_context(tempfile.TemporaryFile())
+        read = 0
         while piece := file.read(_PIECE):
             trio.from_thread.check_cancelled()
-            watch.check(piece)
             digest.update(piece)
-        file.seek(0)
+            read += len(piece)
+            if read > size:
+                break
+            if copy is not None:
+                copy.write(piece)
+        _check_read(read, size, shown(given))
         otherwise.pop_all()
-    return Opened(path=resolved, file=file, size=size, sha256=digest.hexdigest())
+    return Opened(
+        check=Watch(access, given, resolved).check,
+        path=resolved,
+        file=_at_beginning(file, copy),
+        size=size,
+        sha256=digest.hexdigest(),
+    )
 
 
-def _check_size(size: int, most: int, name: str) -> None:
-    if not 0 < size <= most:
+def _at_beginning(file: BufferedReader, copy: BinaryIO | None) -> BufferedReader:
+    """The copy in place of the file, if there is one; that one is closed."""
+    chosen = file
+    if copy is not None:
+        copy.flush()
+        chosen = os.fdopen(os.dup(copy.fileno()), "rb")
+        file.close()
+        copy.close()
+    chosen.seek(0)
+    return chosen
+
+
+def _check_read(read: int, size: int, name: str) -> None:
+    if read != size:
         raise ArgumentError(
-            f"{name!r} has {size:,} bytes; files of 1 to {most:,} bytes are taken.",
-            details={"path": name, "value": size},
+            f"{name!r} has changed while it was read, so nothing was uploaded. Call again when it is at rest.",
+            details={"path": name},
         )
 
 

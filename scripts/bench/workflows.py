@@ -13,6 +13,7 @@ import attrs
 import trio
 
 from exai_trio.config import Config
+from exai_trio.filestore.kept_files import in_database
 from exai_trio.providers.answers.accumulator import ChatAnswer
 from exai_trio.providers.base import ChatRequest, Usage
 from exai_trio.providers.catalogue import load_catalogue
@@ -21,11 +22,10 @@ from exai_trio.providers.routing import Router
 from exai_trio.storage.base import Turn
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
-from exai_trio.storage.sqlite.upload_registry import SqliteUploads
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Caller, DaemonView, Services
-from exai_trio.tools.files.upload_locks import UploadDesk
+from exai_trio.tools.files.upload_desk import UploadDesk
 from exai_trio.tools.registry import BUILT_IN, Registry
 
 from .processes import NotMeasured, home
@@ -287,7 +287,7 @@ async def _bench(where: Path) -> AsyncGenerator[tuple[_Bench, SqliteStore]]:
             gateway=cast("Gateway", gateway),
             conversations=store,
             threads=SqliteThreads(store),
-            uploads=UploadDesk(SqliteUploads(store)),
+            uploads=UploadDesk(in_database(store, where / "objects", 1.0)),
             daemon=cast("DaemonView", None),
             tool_names=tuple,
             now=unix_now,

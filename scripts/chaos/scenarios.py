@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from . import kills, leaving, network, providers, scarcity, sessions, starting
+from . import kills, leaving, network, providers, scarcity, sessions, starting, uploads
 from .trial import Trial
 
 
@@ -50,5 +50,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "descriptors": Scenario(scarcity.descriptors_out),
     "clock-jump": Scenario(scarcity.clock_jump),
     "duplicate-ids": Scenario(sessions.duplicate_ids),
+    "upload-kill": Scenario(uploads.upload_kill),
+    "cleanup-kill": Scenario(uploads.cleanup_kill),
     "token-change": Scenario(sessions.token_change),
 }

@@ -14,12 +14,12 @@ from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
 from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree, restore
+from exai_trio.filestore.memory_files import in_memory
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.memory.payload_table import MemoryPayloads
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
-from exai_trio.storage.sqlite.upload_registry import MemoryUploads
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.tools.registry import BUILT_IN
 from exai_trio.transport.websocket import Limits, client_on
@@ -237,7 +237,7 @@ def _backends(journal, tools, payloads):
         models=Models(gateway=SilentGateway()),
         conversations=store,
         threads=store,
-        uploads=MemoryUploads(),
+        files=in_memory(lambda: START + trio.current_time()),
         ratios=MemoryRatios(),
         payloads=payloads or MemoryPayloads(),
         journal=journal,

@@ -44,6 +44,18 @@ def test_kills_lose_no_call(tmp_path):
     assert [] == list(place.iterdir())
 
 
+def test_kills_lose_no_file(tmp_path):
+    """Each file is at the provider once and known, whenever the daemon or a cleaning up was killed."""
+    place = tmp_path / "place"
+    place.mkdir()
+
+    with chaos(place, "upload-kill=1", "cleanup-kill=1") as ran:
+        said, _ = ran.communicate(timeout=120)
+
+    assert 0 == ran.returncode, said
+    assert [] == list(place.iterdir())
+
+
 @pytest.mark.parametrize(
     ("name", "words", "told"),
     [

@@ -227,9 +227,10 @@ async def test_uploads_and_images_follow_the_rule(root):
     picture.write_bytes(b"\x89PNG\r\n\x1a\n")
     with pytest.raises(ArgumentError, match="EXAI_SECRET_FILES"):
         await files.check([str(root / "main.py"), str(key)], "file", (root,))
-    with pytest.raises(ArgumentError, match="EXAI_SECRET_FILES"):
-        async with files.opened(str(late), (root,), 100_000_000):
-            pass
+    async with files.opened(str(late), (root,), lambda size, name: None) as opened:
+        pieces = iter(lambda: opened.file.read(1_000_000), b"")
+        with pytest.raises(ArgumentError, match="EXAI_SECRET_FILES"):
+            list(map(opened.check, pieces))
     with pytest.raises(ArgumentError, match="EXAI_SECRET_FILES"):
         await files.read_images([str(picture)], (root,))
     assert {} == await files.read_images_again([str(picture)], (root,))

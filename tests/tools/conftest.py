@@ -9,16 +9,17 @@ import pytest
 import trio
 
 from exai_trio.config import Config
+from exai_trio.filestore.memory_files import in_memory
 from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
-from exai_trio.storage.sqlite.upload_registry import MemoryUploads
+from exai_trio.system.clock import unix_now
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.asking.calibration import Calibration
 from exai_trio.tools.base import Services
-from exai_trio.tools.files.upload_locks import UploadDesk
+from exai_trio.tools.files.upload_desk import UploadDesk
 from exai_trio.tools.prompts import Room
 from exai_trio.tools.registry import BUILT_IN, Registry
 
@@ -233,7 +234,7 @@ class Bench:
     threads: Any = None  # another place than the store
     calibration: Any = attrs.field(factory=Calibration)
     ratios: Any = attrs.field(factory=MemoryRatios)
-    uploads: Any = attrs.field(factory=lambda: UploadDesk(MemoryUploads()))
+    uploads: Any = attrs.field(factory=lambda: UploadDesk(in_memory(unix_now)))
     calls: int = 0
 
     @property

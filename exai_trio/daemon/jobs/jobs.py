@@ -15,6 +15,7 @@ from ..health.problems import Problems
 from ..sessions.eviction import Eviction
 from ..sessions.session_registry import Sessions
 from .call_keeping import CallKeeping
+from .cleaning import Cleaning
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
 from .supervision import Hindered, Job, JobGaveUp, every, name_of
@@ -33,6 +34,7 @@ class Periods:
     journal: float = 300.0
     conversations: float = 300.0
     bus: float = 300.0
+    cleanup: float = 300.0
     store: float = 1.0
     files: float = 1.0
     calls: float = 1.0
@@ -50,6 +52,7 @@ class Jobs:
     upkeep: StoreUpkeep
     problems: Problems
     periods: Periods = Periods()
+    cleaning: Cleaning | None = None
 
     async def run(self) -> None:
         """Run all jobs until cancelled, which cuts each where it is. One that gives up is named among the problems, and takes none of the
@@ -69,8 +72,10 @@ class Jobs:
             (periods.files, files.flush_call_log),
             (periods.files, files.look_for_home),
             (periods.acks, self.sessions.note_acks),
-            (periods.conversations, upkeep.sweep_conversations),
             (periods.bus, upkeep.tidy_bus),
+            (periods.cleanup, self.cleaning.clean_up)
+            if self.cleaning
+            else (periods.conversations, upkeep.sweep_conversations),
             (periods.journal, upkeep.sweep_journal),
             (periods.calls, self.keeping.flush_calls),
             (periods.journal, self.keeping.sweep_calls),

@@ -14,7 +14,9 @@ from ..faults import BadDirectiveError, fault_from, words_of
 from ..json_fields import a_number, a_text, an_object
 from ..state import Armed, SimulatorState, Visit
 
-_KNOWN = frozenset({"provider", "requests", "path", "fault", "directive", "limit"})
+_KNOWN = frozenset({
+    "provider", "requests", "path", "method", "fault", "directive", "limit", "vanish",
+})  # fmt: skip
 
 
 @structs.frozen
@@ -52,6 +54,7 @@ class Control:
             limit = a_number(asked["limit"])
             for name in (provider,) if provider else ("glm", "kimi"):
                 self.simulator_state.services[name].limit = None if limit is None else int(limit)
+        self._let_vanish(provider, a_text(asked.get("vanish")))
         if "fault" not in asked and "directive" not in asked:
             return True
         words = an_object(asked.get("fault")) | words_of(a_text(asked.get("directive")))
@@ -61,8 +64,22 @@ class Control:
         path = a_text(asked.get("path"))
         fault = fault_from(words)
         return self.simulator_state.arm(
-            Armed(fault=fault, requests=requests, vendor=provider, path=path)
+            Armed(
+                fault=fault,
+                requests=requests,
+                vendor=provider,
+                path=path,
+                method=a_text(asked.get("method")),
+            )
         )
+
+    def _let_vanish(self, provider: str, file_id: str) -> None:
+        services = self.simulator_state.services
+        for name in (provider,) if provider else services:
+            if file_id and services[name].shelf.vanish(file_id):
+                return
+        if file_id:
+            raise BadDirectiveError(f"no service holds {file_id}")
 
     async def reset(self, _request: Request) -> JSONResponse:
         """Forget everything: log, armed faults, attempts, files, caches, limits."""

@@ -27,7 +27,7 @@ LIVING: Final = "SELECT 1 FROM conversations WHERE id = ? AND principal = ? AND 
 _NEWEST: Final = """
     SELECT coalesce((SELECT trusted_at FROM clock), (SELECT max(at) FROM (
         SELECT max(at) AS at FROM turns UNION ALL SELECT max(at) FROM steps
-        UNION ALL SELECT max(created_at) FROM conversations UNION ALL SELECT max(used_at) FROM uploads
+        UNION ALL SELECT max(created_at) FROM conversations UNION ALL SELECT max(last_used) FROM provider_file_uploads
         UNION ALL SELECT max(at) FROM journal_calls UNION ALL SELECT max(at) FROM journal_outcomes
     )))
 """

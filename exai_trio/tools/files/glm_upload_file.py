@@ -9,7 +9,7 @@ from exai_trio.tools import envelope
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.asking import model_choice
 from exai_trio.tools.base import Answer, Caller, Services, Tool
-from exai_trio.tools.files import uploads
+from exai_trio.tools.files import upload_facts, uploads
 
 
 @structs.frozen(kw_only=True)
@@ -22,10 +22,15 @@ class Arguments:
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     with concerning("file"):
-        (given,) = await uploads.give(
+        (given,) = await uploads.give_to_keep(
             services, caller, "glm", [arguments.file], arguments.purpose or "agent"
         )
-    facts = {"file_id": given.upload.file_id, "filename": given.upload.filename}
+    facts = {
+        "file_id": given.upload.provider_file_id,
+        "filename": given.upload.filename,
+        **upload_facts.of(given.upload, reused=given.reused, hosted=services.uploads.hosted),
+        **upload_facts.notice(given),
+    }
     return envelope.as_json(
         "glm_upload_file",
         facts,

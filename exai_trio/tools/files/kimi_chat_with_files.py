@@ -1,6 +1,6 @@
 """kimi_chat_with_files: a question to Kimi about files that it holds; their text goes before the question, a message each."""
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import trio
 from msgspec import Meta
@@ -12,7 +12,10 @@ from exai_trio.tools import envelope
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.asking import ask_model, model_choice
 from exai_trio.tools.base import Answer, Caller, Services, Tool
-from exai_trio.tools.files import uploads
+from exai_trio.tools.files import upload_facts, uploads
+
+if TYPE_CHECKING:  # the shim lists tools without ever asking a model
+    from exai_trio.providers.gateway import ModelChoice
 
 LONGEST_S = 60.0
 
@@ -25,10 +28,31 @@ class Arguments:
     file_ids: Annotated[tuple[str, ...], Meta(min_length=1, max_length=100)]
     model: str = "kimi-k2-0905-preview"  # audit: model, because it is the tool's published default
     temperature: Annotated[float, Meta(ge=0, le=1)] = 0.3
+    continuation_id: Annotated[
+        str, Meta(description="Keeps the files as long as this conversation")
+    ] = ""
 
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     choice = model_choice.of_provider(services, "kimi", arguments.model)
+    await uploads.check_conversation(services, caller, arguments.continuation_id)
+    async with uploads.referring(services, caller):
+        return await _answered(choice, arguments, caller, services)
+
+
+async def _answered(
+    choice: "ModelChoice", arguments: Arguments, caller: Caller, services: Services
+) -> Answer:
+    known = await uploads.refer_known(
+        services, caller, "kimi", arguments.file_ids, arguments.continuation_id
+    )
+    files = [
+        {
+            "file_id": upload.provider_file_id,
+            **upload_facts.of(upload, reused=True, hosted=services.uploads.hosted),
+        }
+        for upload in known
+    ]
     with trio.move_on_after(LONGEST_S):
         request = ChatRequest(
             model=choice.model.name,
@@ -43,7 +67,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         return envelope.simple(
             "kimi_chat_with_files",
             answer.text,
-            metadata=model_choice.facts(answer, arguments.model),
+            metadata=model_choice.facts(answer, arguments.model) | {"files": files},
             usage=model_choice.usage(answer),
             more={"model": answer.model_used},
         )

@@ -9,12 +9,12 @@ from msgspec import Meta
 
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError, ServiceUnavailableError
-from exai_trio.storage.base import Upload
+from exai_trio.storage.contracts.provider_uploads import ProviderUpload
 from exai_trio.tools import envelope
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.asking import model_choice
 from exai_trio.tools.base import Answer, Caller, Services, Tool
-from exai_trio.tools.files import uploads
+from exai_trio.tools.files import upload_facts, uploads
 
 _EXPIRED_S = 30 * 24 * 3600  # unused for so long
 
@@ -48,6 +48,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
 
 async def _list(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     held = await uploads.list_files(services, caller, "kimi")
+    known = {upload.provider_file_id: upload for upload in await _known(services, caller)}
     files = [
         {
             "id": file.id,
@@ -55,6 +56,9 @@ async def _list(arguments: Arguments, caller: Caller, services: Services) -> Ans
             "bytes": file.size,
             "created_at": file.created_at,
             "purpose": file.purpose,
+            **upload_facts.of(
+                known.get(file.id), reused=file.id in known, hosted=services.uploads.hosted
+            ),
         }
         for file in held[: arguments.limit]
     ]
@@ -75,9 +79,11 @@ async def _delete(arguments: Arguments, caller: Caller, services: Services) -> A
 async def _cleanup_all(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     """Only what a dry run has shown to this session, so that nobody deletes what nobody has seen."""
     held = await _held(services, caller)
-    ours = [file for file in await _known(services, caller) if file.file_id in held]
+    ours = [file for file in await _known(services, caller) if file.provider_file_id in held]
     if arguments.dry_run is not False:
-        services.uploads.note_shown(_asker(caller), frozenset(file.file_id for file in ours))
+        services.uploads.note_shown(
+            _asker(caller), frozenset(file.provider_file_id for file in ours)
+        )
         how = "Nothing was deleted. The same call with dry_run false deletes these."
         return _answer({"would_delete": list(map(_shown, ours)), "next": how}, services)
     shown = services.uploads.take_shown(_asker(caller))
@@ -86,18 +92,20 @@ async def _cleanup_all(arguments: Arguments, caller: Caller, services: Services)
             "cleanup_all asks for a dry run first: call it with dry_run true, look, and call again.",
             details={"field": "dry_run", "value": False},
         )
-    return await _deleted([file for file in ours if file.file_id in shown], caller, services)
+    return await _deleted(
+        [file for file in ours if file.provider_file_id in shown], caller, services
+    )
 
 
 async def _cleanup_orphaned(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     """What the registry knows and Kimi no longer has is forgotten; nothing is deleted at Kimi."""
     held = await _held(services, caller)
-    gone = [file for file in await _known(services, caller) if file.file_id not in held]
+    gone = [file for file in await _known(services, caller) if file.provider_file_id not in held]
     if arguments.dry_run:
         return _answer({"would_forget": list(map(_shown, gone))}, services)
     for file in gone:
         registry = services.uploads.registry.of(caller.principal)
-        await registry.forget_upload("kimi", file.account, file.file_id)
+        await registry.note_gone(file.id, file.provider_file_id)
     return _answer({"forgotten": list(map(_shown, gone))}, services)
 
 
@@ -110,24 +118,24 @@ async def _cleanup_expired(arguments: Arguments, caller: Caller, services: Servi
             retry_after_s=600.0,  # audit: duration, because it is a hint to the client, who decides
         )
     before = services.now() - _EXPIRED_S
-    expired = [file for file in await _known(services, caller) if file.used_at < before]
+    expired = [file for file in await _known(services, caller) if file.last_used < before]
     if arguments.dry_run:
         return _answer({"would_delete": list(map(_shown, expired))}, services)
     return await _deleted(expired, caller, services)
 
 
-async def _deleted(files: list[Upload], caller: Caller, services: Services) -> Answer:
+async def _deleted(files: list[ProviderUpload], caller: Caller, services: Services) -> Answer:
     deleted: list[dict[str, Any]] = []
     for file in files:
         try:
-            await uploads.delete_file(services, caller, "kimi", file.file_id)
+            await uploads.delete_file(services, caller, "kimi", file.provider_file_id)
         except NotFoundError:  # audit: silent-loop, because a file that is gone is deleted
             continue
         deleted.append(_shown(file))
     return _answer({"deleted": deleted}, services)
 
 
-async def _known(services: Services, caller: Caller) -> tuple[Upload, ...]:
+async def _known(services: Services, caller: Caller) -> tuple[ProviderUpload, ...]:
     registry = services.uploads.registry.of(caller.principal)
     return await registry.uploads("kimi", services.gateway.account("kimi"))
 
@@ -140,8 +148,8 @@ def _asker(caller: Caller) -> tuple[str, str]:
     return caller.principal, caller.session_id
 
 
-def _shown(file: Upload) -> dict[str, Any]:
-    return {"id": file.file_id, "filename": file.filename, "bytes": file.size}
+def _shown(file: ProviderUpload) -> dict[str, Any]:
+    return {"id": file.provider_file_id, "filename": file.filename, "bytes": file.file_size_bytes}
 
 
 def _answer(facts: dict[str, Any], services: Services) -> Answer:

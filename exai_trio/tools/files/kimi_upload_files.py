@@ -5,13 +5,13 @@ from typing import Annotated, Any, Literal
 from msgspec import Meta
 
 from exai_trio import structs
+from exai_trio.filestore.file_gateway import Given
 from exai_trio.observability.times import rfc3339
 from exai_trio.tools import envelope
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.asking import model_choice
 from exai_trio.tools.base import Answer, Caller, Services, Tool
-from exai_trio.tools.files import uploads
-from exai_trio.tools.files.uploads import Given
+from exai_trio.tools.files import upload_facts, uploads
 
 _EXTRACT = "file-extract"
 
@@ -26,7 +26,7 @@ class Arguments:
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
     with concerning("files"):
-        given = await uploads.give(services, caller, "kimi", arguments.files, _EXTRACT)
+        given = await uploads.give_to_keep(services, caller, "kimi", arguments.files, _EXTRACT)
     notice = (
         {}
         if arguments.purpose == _EXTRACT
@@ -35,17 +35,19 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     reused = sum(each.reused for each in given)
     return envelope.as_json(
         "kimi_upload_files",
-        [_as_json(each) for each in given],
+        [_as_json(each, hosted=services.uploads.hosted) for each in given],
         metadata=model_choice.served_by(services, "kimi") | {"reused": reused, **notice},
     )
 
 
-def _as_json(given: Given) -> dict[str, Any]:
+def _as_json(given: Given, *, hosted: bool) -> dict[str, Any]:
     return {
         "filename": given.upload.filename,
-        "file_id": given.upload.file_id,
-        "size_bytes": given.upload.size,
+        "file_id": given.upload.provider_file_id,
+        "size_bytes": given.upload.file_size_bytes,
         "upload_timestamp": rfc3339(given.upload.uploaded_at),
+        **upload_facts.of(given.upload, reused=given.reused, hosted=hosted),
+        **upload_facts.notice(given),
     }
 
 

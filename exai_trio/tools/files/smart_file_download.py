@@ -12,12 +12,14 @@ from msgspec import Meta
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
+from exai_trio.storage.contracts.provider_uploads import ProviderUpload
 from exai_trio.system.private_files import replace_private
 from exai_trio.tools import envelope
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.asking import model_choice
 from exai_trio.tools.base import Answer, Caller, Services, Tool
-from exai_trio.tools.files import uploads
+from exai_trio.tools.files import upload_facts, uploads
+from exai_trio.tools.files.uploading import STORAGE
 from exai_trio.workspace.write import safe_name
 
 
@@ -38,8 +40,10 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
             )
     with concerning("file_id"):
         file_id = uploads.check_id(arguments.file_id.strip())
-        provider, name = await _holder(services, caller, file_id)
-        content = await uploads.read_file(services, caller, provider, file_id)
+        provider, known = await _holder(services, caller, file_id)
+        original = known is not None and await _original(services, known)
+        content = original or await uploads.read_file(services, caller, provider, file_id)
+        name = known.filename if known else ""
     if place is None:
         path = await _keep(services, f"{file_id}-{safe_name(name)}", content)
     else:
@@ -50,25 +54,40 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         "file_id": file_id,
         "size_bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
+        **upload_facts.of(known, reused=known is not None, hosted=services.uploads.hosted),
     }
+    notice = "the file as it was uploaded" if original else "the text that the provider extracted"
     return envelope.as_json(
         "smart_file_download",
         facts,
-        metadata=model_choice.served_by(services, provider)
-        | {"notice": "the text that the provider extracted"},
+        metadata=model_choice.served_by(services, provider) | {"notice": notice},
     )
 
 
-async def _holder(services: Services, caller: Caller, file_id: str) -> tuple[str, str]:
-    """The provider that has the file and its name there. Ids that EXAI does not know: GLM's are numbers, Kimi's are words."""
+async def _holder(
+    services: Services, caller: Caller, file_id: str
+) -> tuple[str, ProviderUpload | None]:
+    """The provider that has the file, and its upload. Ids that EXAI does not know: GLM's are numbers, Kimi's are words."""
     for provider in ("kimi", "glm"):
         if provider in services.gateway.permits():
             account = services.gateway.account(provider)
             registry = services.uploads.registry.of(caller.principal)
             for known in await registry.uploads(provider, account):
-                if known.file_id == file_id:
-                    return provider, known.filename
-    return ("glm" if file_id.isdigit() else "kimi"), ""
+                if known.provider_file_id == file_id:
+                    return provider, known
+    for known in await services.uploads.registry.of(caller.principal).uploads(STORAGE, ""):
+        if known.provider_file_id == file_id:
+            return "kimi", known
+    return ("glm" if file_id.isdigit() else "kimi"), None
+
+
+async def _original(services: Services, known: ProviderUpload) -> bytes:
+    """The stored object; nothing if there is none."""
+    objects = services.uploads.objects
+    if not known.file_id or await objects.stat(known.sha256) is None:
+        return b""
+    async with objects.open(known.sha256) as pieces:
+        return b"".join([piece async for piece in pieces])
 
 
 async def _keep(services: Services, name: str, content: bytes) -> Path:

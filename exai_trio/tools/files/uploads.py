@@ -5,36 +5,25 @@ not know is the home owner's, whose key it is.
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import AsyncGenerator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-import attrs
 import trio
 
-from exai_trio import structs
 from exai_trio.errors import ArgumentError, NotFoundError, ProviderRefusedError
+from exai_trio.filestore.file_gateway import Given
 from exai_trio.principals import OWNER
-from exai_trio.storage.base import FileRegistry, Upload, UploadIntent
+from exai_trio.storage.contracts.provider_uploads import ProviderUpload, UploadRegistry
 from exai_trio.tools.base import Caller, Services
+from exai_trio.tools.files.shelves import is_missing
+from exai_trio.tools.files.uploading import NOTE_S, Uploading, owner_of
 
 if TYPE_CHECKING:
     from exai_trio.providers.base import Provider, ProviderFile
-    from exai_trio.workspace.upload_source import Opened
+    from exai_trio.storage.contracts.cleanup_records import DeletionJob
 
-MOST_BYTES: Final = 100 * 1024 * 1024  # both services' own limit
-_NOTE_S = 2.0
-_CLOCKS_DIFFER_S = 600.0  # the provider's from ours, at most
-_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
-_NOT_FOUND = 404
-
-
-@structs.frozen(kw_only=True)
-class Given:
-    """A file that the provider has now; `reused` if it had it before."""
-
-    upload: Upload
-    reused: bool
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,199}")
 
 
 def check_id(file_id: str) -> str:
@@ -47,121 +36,69 @@ def check_id(file_id: str) -> str:
     return file_id
 
 
+@asynccontextmanager
+async def referring(services: Services, caller: Caller) -> AsyncGenerator[None]:
+    """What the call gives and reads in this block is kept while it lasts, and after it only for others who refer to it.
+    Cancelling ends its references too."""
+    try:
+        yield
+    finally:
+        with trio.move_on_after(NOTE_S, shield=True):
+            await _registry(services, caller).end_owner(owner_of(caller))
+
+
 async def give(
     services: Services, caller: Caller, provider: str, files: Sequence[str], purpose: str
 ) -> list[Given]:
-    """Upload what the provider does not have yet, in order; all paths are checked before a byte is sent.
+    """Upload what the provider does not have yet, in order; all paths are checked before a byte is sent. The call refers to each.
 
-    Raises: ArgumentError, NotFoundError, ProviderError, StorageError. Cancelling leaves what was uploaded noted.
+    Raises: ArgumentError, NotFoundError, ProviderError, StorageError, OverCapacityError. Cancelling leaves what was uploaded noted.
     """
     account = services.gateway.account(provider)
-    await services.files.check(files, "file", caller.roots)
-    giving = _Giving(services, caller, provider, account, purpose)
-    return [await giving.one(path) for path in files]
+    if len(files) > 1:  # of one, the same is found out when it is opened and sent
+        await services.files.check(files, "file", caller.roots)
+    uploading = Uploading(services, caller, provider, account, purpose)
+    return [await uploading.one(path) for path in files]
 
 
-@structs.define
-class _Giving:
-    """The uploads of one call. What the provider holds is asked at most once, when something could be used again."""
+async def give_to_keep(
+    services: Services, caller: Caller, provider: str, files: Sequence[str], purpose: str
+) -> list[Given]:
+    """`give`; the principal holds each from then on, until it is unused for 30 days. Cancelling leaves what was uploaded noted."""
+    async with referring(services, caller):
+        given = await give(services, caller, provider, files, purpose)
+        for each in given:
+            await refer(services, caller, each.upload, f"held:{caller.principal}")
+        return given
 
-    services: Services
-    caller: Caller
-    provider: str
-    account: str
-    purpose: str
-    _held: "tuple[ProviderFile, ...] | None" = None
 
-    async def one(self, path: str) -> Given:
-        services, key = self.services, (self.provider, self.account)
-        async with (
-            services.files.opened(path, self.caller.roots, MOST_BYTES) as opened,
-            services.uploads.alone(*key, opened.sha256, self.purpose, self.caller.principal),
-        ):
-            registry = services.uploads.registry.of(self.caller.principal)
-            known = await registry.find_upload(*key, opened.sha256, self.purpose)
-            if known is None:
-                known = await self._arrived(opened)
-            if known is None or not await self._is_held(known):
-                return Given(upload=await self._upload(opened), reused=False)
-            known = attrs.evolve(known, used_at=services.now())
-            await registry.note_upload(known)
-            return Given(upload=known, reused=True)
+async def refer(services: Services, caller: Caller, upload: ProviderUpload, owner: str) -> None:
+    """Raises StorageError. Cancelling leaves it done or not done."""
+    await _registry(services, caller).increment_file_reference(upload.id, owner)
 
-    async def _arrived(self, opened: "Opened") -> Upload | None:
-        """What an upload that was begun has left at the provider, though its answer was lost: a file of that name, size and time
-        that nobody knows, if there is exactly one."""
-        registry = self.services.uploads.registry.of(self.caller.principal)
-        begun = await registry.begun_upload(
-            self.provider, self.account, opened.sha256, self.purpose
-        )
-        if begun is None:
-            return None
-        known = await registry.holders(self.provider, self.account)
-        found = [file for file in await self._files() if _is_of(file, begun, known)]
-        return self._as_upload(found[0], opened) if len(found) == 1 else None
 
-    async def _files(self) -> "tuple[ProviderFile, ...]":
-        if self._held is None:
-            self._held = await held_files(self.services, self.caller, self.provider)
-        return self._held
-
-    async def _is_held(self, known: Upload) -> bool:
-        if any(file.id == known.file_id for file in await self._files()):
-            return True
-        registry = self.services.uploads.registry.of(self.caller.principal)
-        await registry.forget_upload(self.provider, self.account, known.file_id)
-        return False
-
-    async def _upload(self, opened: "Opened") -> Upload:
-        name = opened.path.name
-        self.caller.stage("uploading", f"{name}, {opened.size:,} bytes, to {self.provider}")
-        registry = self.services.uploads.registry.of(self.caller.principal)
-        await registry.begin_upload(self._intent(opened))
-        held = await self.services.gateway.ask(
-            self.provider,
-            lambda provider: provider.upload_file(opened.path, self.purpose, opened.file),
-            self.caller,
-            repeatable=False,
-        )
-        upload = self._as_upload(held, opened)
-        # The file is there: a call that is cancelled now must not make us forget it.
-        with trio.move_on_after(_NOTE_S, shield=True):
-            await registry.note_upload(upload)
-        return upload
-
-    def _intent(self, opened: "Opened") -> UploadIntent:
-        return UploadIntent(
-            provider=self.provider,
-            account=self.account,
-            sha256=opened.sha256,
-            purpose=self.purpose,
-            filename=opened.path.name,
-            size=opened.size,
-            at=self.services.now(),
-        )
-
-    def _as_upload(self, held: "ProviderFile", opened: "Opened") -> Upload:
-        return Upload(
-            provider=self.provider,
-            account=self.account,
-            file_id=held.id,
-            sha256=opened.sha256,
-            purpose=self.purpose,
-            filename=held.filename or opened.path.name,
-            size=opened.size,
-            uploaded_at=float(held.created_at or self.services.now()),
-            used_at=self.services.now(),
+async def check_conversation(services: Services, caller: Caller, continuation_id: str) -> None:
+    """Raises NotFoundError if one is named that is not there. Cancelling changes nothing."""
+    conversations = services.conversations.of(caller.principal)
+    if continuation_id and await conversations.load(continuation_id, services.now()) is None:
+        raise NotFoundError(
+            "No conversation has this continuation_id. Leave it out, or give the one of an answer.",
+            details={"field": "continuation_id"},
         )
 
 
-def _is_called(name: str, ours: Path) -> bool:
-    """Kimi calls a second a.txt a(1).txt."""
-    return name == ours.name or (name.startswith(f"{ours.stem}(") and name.endswith(ours.suffix))
-
-
-def _is_of(file: "ProviderFile", begun: UploadIntent, known: Mapping[str, object]) -> bool:
-    alike = file.size == begun.size and _is_called(file.filename, Path(begun.filename))
-    return alike and file.created_at >= begun.at - _CLOCKS_DIFFER_S and file.id not in known
+async def refer_known(
+    services: Services, caller: Caller, provider: str, file_ids: Sequence[str], continuation_id: str
+) -> list[ProviderUpload]:
+    """The call, and its conversation if it has one, refer to those that EXAI uploaded for this principal.
+    Cancelling leaves some without."""
+    known = await _registry(services, caller).uploads(provider, services.gateway.account(provider))
+    named = [upload for upload in known if upload.provider_file_id in file_ids]
+    for upload in named:
+        await refer(services, caller, upload, owner_of(caller))
+        if continuation_id:
+            await refer(services, caller, upload, f"conversation:{continuation_id}")
+    return named
 
 
 async def held_files(
@@ -182,7 +119,7 @@ async def list_files(
     return tuple(file for file in held if _is_seen(caller, holders, file.id))
 
 
-def _registry(services: Services, caller: Caller) -> FileRegistry:
+def _registry(services: Services, caller: Caller) -> UploadRegistry:
     return services.uploads.registry.of(caller.principal)
 
 
@@ -208,19 +145,33 @@ async def read_file(services: Services, caller: Caller, provider: str, file_id: 
     try:
         return await services.gateway.ask(provider, lambda asked: asked.read_file(file_id), caller)
     except ProviderRefusedError as fault:
-        raise _missing(fault, provider, file_id) from fault
+        if is_missing(fault):
+            raise _no_file(provider, file_id) from fault
+        raise
 
 
 async def delete_file(services: Services, caller: Caller, provider: str, file_id: str) -> None:
-    """At the provider, unless another principal holds the same file, and in the registry.
+    """At the provider, unless another principal refers to the same file, and in the registry. What the provider does not delete now is
+    deleted by the cleaning up.
 
     Raises: ArgumentError, NotFoundError, ProviderError.
     """
     others = await _check_seen(services, caller, provider, file_id)
-    missing = None if others else await _delete(services, caller, provider, file_id)
-    await _forget(services, caller, provider, file_id)
+    account = services.gateway.account(provider)
+    job = await _registry(services, caller).abandon_file(provider, account, file_id)
+    if job is None and others:
+        return
+    missing = await _delete(services, caller, provider, file_id)
+    if job is not None:
+        await _finish(services, job)
     if missing is not None:
         raise missing
+
+
+async def _finish(services: Services, job: "DeletionJob") -> None:
+    with trio.move_on_after(NOTE_S, shield=True):
+        await services.uploads.kept.cleanup.finish_job(job)
+        await services.uploads.kept.cleanup.dispose(job.sha256)
 
 
 async def _delete(
@@ -237,25 +188,10 @@ async def _delete(
     try:
         await services.gateway.ask(provider, delete, caller)
     except ProviderRefusedError as fault:
-        missing = _missing(fault, provider, file_id)
-        if not isinstance(missing, NotFoundError):
+        if not is_missing(fault):
             raise
-        return missing if requests == 1 else None
+        return _no_file(provider, file_id) if requests == 1 else None
     return None
-
-
-async def _forget(services: Services, caller: Caller, provider: str, file_id: str) -> None:
-    account = services.gateway.account(provider)
-    with trio.move_on_after(_NOTE_S, shield=True):
-        await _registry(services, caller).forget_upload(provider, account, file_id)
-
-
-def _missing(
-    fault: ProviderRefusedError, provider: str, file_id: str
-) -> NotFoundError | ProviderRefusedError:
-    if fault.details.get("status") == _NOT_FOUND:
-        return _no_file(provider, file_id)
-    return fault
 
 
 def _no_file(provider: str, file_id: str) -> NotFoundError:

@@ -17,10 +17,10 @@ from exai_trio.daemon.takeover.predecessor import Predecessor
 from exai_trio.daemon.takeover.successor import Successor
 from exai_trio.daemon.takeover.transfer_messages import closing
 from exai_trio.errors import StorageError
+from exai_trio.filestore.memory_files import in_memory
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
-from exai_trio.storage.sqlite.upload_registry import MemoryUploads
 from exai_trio.system.disk import fault_of
 from exai_trio.tools.base import Tool
 
@@ -243,7 +243,7 @@ class House:
             models=Models(gateway=NoGateway()),
             conversations=store,
             threads=store,
-            uploads=MemoryUploads(),
+            files=in_memory(now),
             ratios=MemoryRatios(),
             journal=life.journal,
             now=now,

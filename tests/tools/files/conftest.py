@@ -9,12 +9,12 @@ import httpx2
 import pytest
 
 from exai_trio.config import Config
+from exai_trio.filestore.memory_files import in_memory
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.storage.memory.store import MemoryStore
-from exai_trio.storage.sqlite.upload_registry import MemoryUploads
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Services
-from exai_trio.tools.files.upload_locks import UploadDesk
+from exai_trio.tools.files.upload_desk import UploadDesk
 from exai_trio.tools.registry import BUILT_IN, Registry
 
 
@@ -63,12 +63,23 @@ def _http():
 
 
 @attrs.define
+class Clock:
+    """The tools' and the registry's."""
+
+    at: float = 1_800_000_000.0
+
+    def __call__(self):
+        return self.at
+
+
+@attrs.define
 class Works:
     """Everything a tool is run with, at the simulator."""
 
     services: Services
     origin: str
     caller: Caller
+    clock: Clock
 
     async def call(self, name, **arguments):
         tool = Registry(tools=BUILT_IN).get(name)
@@ -98,18 +109,19 @@ async def open_works(origin, root, **settings):
     config = Config(
         home=root.parent / "home", circuit_breaker_enabled=False, allowed_roots=(root,), **settings
     )
+    clock = Clock()
     async with open_gateway(config, simulator_url=origin) as gateway:
         services = Services(
             config=config,
             gateway=gateway,
             conversations=MemoryStore(),
             threads=MemoryStore(),
-            uploads=UploadDesk(MemoryUploads()),
+            uploads=UploadDesk(in_memory(clock, root.parent / "home" / "files" / "objects")),
             daemon=Daemon(),
             tool_names=tuple,
-            now=lambda: 1_800_000_000.0,
+            now=clock,
         )
-        yield Works(services, origin, Caller(roots=(root,)))
+        yield Works(services, origin, Caller(roots=(root,)), clock)
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ async def held(works, root):
     (upload,) = await works.services.uploads.registry.of("owner").uploads(
         "kimi", works.services.gateway.account("kimi")
     )
-    assert upload.file_id in answer.text
-    return upload.file_id
+    assert upload.provider_file_id in answer.text
+    return upload.provider_file_id
 
 
 async def test_a_download_that_is_run_again_knows_its_own_file(works, root, held):
@@ -81,7 +81,7 @@ UPLOADS = {
 async def test_an_upload_killed_at_any_step_is_there_once(works, root, tool):
     """Each run is cut at its next step, and run again as the next daemon does: the service holds one file more, which is known."""
     provider, arguments = UPLOADS[tool]
-    works.services = attrs.evolve(works.services, now=lambda: float(CREATED))
+    works.clock.at = float(CREATED)
     for step in range(1, 400):
         path = root / f"file{step}.txt"
         path.write_text(f"text {step}\n")
@@ -120,7 +120,7 @@ async def _killed_after_the_upload(works, path):
 
 
 async def test_an_upload_whose_answer_was_lost_is_found_again(works, root):
-    works.services = attrs.evolve(works.services, now=lambda: float(CREATED))
+    works.clock.at = float(CREATED)
     await _killed_after_the_upload(works, root / "a.txt")
 
     again = await works.call("kimi_upload_files", files=[str(root / "a.txt")])
@@ -129,11 +129,11 @@ async def test_an_upload_whose_answer_was_lost_is_found_again(works, root):
     (known,) = await works.services.uploads.registry.of("owner").uploads(
         "kimi", works.services.gateway.account("kimi")
     )
-    assert known.file_id in again.text
+    assert known.provider_file_id in again.text
 
 
 async def test_it_is_found_also_where_the_service_has_given_it_another_name(works, root):
-    works.services = attrs.evolve(works.services, now=lambda: float(CREATED))
+    works.clock.at = float(CREATED)
     await works.call("kimi_upload_files", files=[str(root / "a.txt")])
     (root / "a.txt").write_text("ALPHA text\n")
     await _killed_after_the_upload(works, root / "a.txt")
@@ -145,7 +145,7 @@ async def test_it_is_found_also_where_the_service_has_given_it_another_name(work
 
 async def test_another_content_of_that_name_and_size_is_not_taken_for_it(works, root):
     """Nobody has begun to upload it, so nobody looks for it."""
-    works.services = attrs.evolve(works.services, now=lambda: float(CREATED))
+    works.clock.at = float(CREATED)
     await _killed_after_the_upload(works, root / "a.txt")
     (root / "a.txt").write_text("ALPHA text\n")
 
@@ -156,7 +156,7 @@ async def test_another_content_of_that_name_and_size_is_not_taken_for_it(works, 
 
 async def test_two_that_could_be_it_are_left_alone(works, root):
     """Which of them it is cannot be told, so it is uploaded."""
-    works.services = attrs.evolve(works.services, now=lambda: float(CREATED))
+    works.clock.at = float(CREATED)
     await _killed_after_the_upload(works, root / "a.txt")
     with (root / "a.txt").open("rb") as file:
         await works.services.gateway.ask(

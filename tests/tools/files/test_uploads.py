@@ -15,9 +15,13 @@ from exai_trio.errors import (
     ProviderNetworkError,
     ServiceUnavailableError,
 )
+from exai_trio.filestore import strategy
 from exai_trio.tools.files import uploads
 
 pytestmark = pytest.mark.real
+
+
+FACTS = {"upload_method", "reused", "supabase_file_id"}
 
 
 async def content(works, name, **arguments):
@@ -38,18 +42,19 @@ async def test_an_upload_tells_what_clients_read(works, root):
     assert ["a.txt", "b.pdf"] == [each["filename"] for each in found]
     assert [11, 20] == [each["size_bytes"] for each in found]
     assert all(
-        set(each) == {"filename", "file_id", "size_bytes", "upload_timestamp"} for each in found
+        set(each) == {"filename", "file_id", "size_bytes", "upload_timestamp", *FACTS}
+        for each in found
     )
 
 
 async def test_the_same_content_is_sent_once(works, root):
     """Whatever its name, whichever window and tool: a content that Kimi has is not sent again."""
-    (root / "copy.txt").write_bytes((root / "a.txt").read_bytes())
-    first = await upload(works, root / "a.txt")
+    (root / "copy.pdf").write_bytes((root / "b.pdf").read_bytes())
+    first = await upload(works, root / "b.pdf")
     works.caller = attrs.evolve(works.caller, session_id="another window")
-    again = await upload(works, root / "copy.txt")
+    again = await upload(works, root / "copy.pdf")
     said = await works.said(
-        "smart_file_query", file_path=str(root / "a.txt"), question="what?", provider="kimi"
+        "smart_file_query", file_path=str(root / "b.pdf"), question="what?", provider="kimi"
     )
 
     assert first == again == [said["metadata"]["file_id"]]
@@ -163,7 +168,7 @@ async def test_what_was_checked_is_what_is_sent(works, root, monkeypatch):
 
 async def test_empty_and_too_large_files_are_refused(works, root, monkeypatch):
     """With size and limit, before anything is sent."""
-    monkeypatch.setattr(uploads, "MOST_BYTES", 15)
+    monkeypatch.setattr(strategy, "LARGEST", 15)
     (root / "empty").touch()
     for name in ("empty", "b.pdf"):
         with pytest.raises(ArgumentError, match="1 to 15 bytes"):
@@ -228,7 +233,9 @@ async def test_listed_files_have_the_known_fields(works, root):
     found = await content(works, "kimi_manage_files", operation="list", limit=1)
 
     assert 2 == found["total"]
-    assert [{"id", "filename", "bytes", "created_at", "purpose"}] == list(map(set, found["files"]))
+    assert [{"id", "filename", "bytes", "created_at", "purpose", *FACTS}] == list(
+        map(set, found["files"])
+    )
 
 
 async def test_deleting_needs_an_id_that_exists(works, root):
@@ -322,7 +329,7 @@ async def test_a_cancelled_upload_leaves_no_unknown_file(works, root):
 
     account = works.services.gateway.account("kimi")
     known = await works.services.uploads.registry.uploads("kimi", account)
-    assert {file.file_id for file in known} <= await held(works)
+    assert {file.provider_file_id for file in known} <= await held(works)
 
 
 def mode(path):

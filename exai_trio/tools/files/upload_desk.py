@@ -1,4 +1,4 @@
-"""What all calls share that give files to providers: the registry, one turn at a time per content, and what a dry run has shown."""
+"""What all calls share that give files to providers: the registry, the stored contents, and one turn at a time per content."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -7,7 +7,10 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.storage.base import FileRegistry, Owned
+from exai_trio.filestore.kept_files import KeptFiles
+from exai_trio.filestore.local_objects import LocalObjects
+from exai_trio.storage.base import Owned
+from exai_trio.storage.contracts.provider_uploads import UploadRegistry
 
 Asker = tuple[str, str]
 """A principal and a session of theirs."""
@@ -19,13 +22,25 @@ _MOST_SHOWN = 100  # dry runs remembered, a few hundred ids each
 class UploadDesk:
     """Built once by the daemon."""
 
-    registry: Owned[FileRegistry]
+    kept: KeptFiles
     _turns: dict[tuple[str, ...], trio.Lock] = attrs.field(
         factory=dict[tuple[str, ...], trio.Lock], init=False
     )
     _shown: dict[Asker, frozenset[str]] = attrs.field(
         factory=dict[Asker, frozenset[str]], init=False
     )
+
+    @property
+    def registry(self) -> Owned[UploadRegistry]:
+        return self.kept.registry
+
+    @property
+    def objects(self) -> LocalObjects:
+        return self.kept.objects
+
+    @property
+    def hosted(self) -> bool:
+        return self.kept.hosted
 
     @asynccontextmanager
     async def alone(self, *key: str) -> AsyncGenerator[None]:

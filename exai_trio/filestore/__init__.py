@@ -1,0 +1,1 @@
+"""Files that EXAI keeps: stored once, given to providers once, counted, and cleaned up."""

@@ -1,0 +1,52 @@
+"""The SQLite tables in memory, on the event loop itself, with a clock of one's own: for tests and the simulation."""
+
+import sqlite3
+from collections.abc import Callable
+from typing import TypeVar
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.storage.sqlite.batches import transaction
+from exai_trio.storage.sqlite.file.schema import STEPS
+from exai_trio.storage.sqlite.uploads.cleanup_store import SqliteCleanup
+from exai_trio.storage.sqlite.uploads.upload_store import SqliteUploads
+from exai_trio.system.clock import unix_now
+
+T = TypeVar("T")
+
+
+def _made() -> sqlite3.Connection:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.execute("PRAGMA foreign_keys = ON")
+    for step in STEPS:
+        for statement in step:
+            connection.execute(statement)
+    return connection
+
+
+@structs.define(eq=False)
+class MemoryDatabase:
+    """A Database that forgets. `now` is its clock, in unix seconds."""
+
+    now: Callable[[], float] = unix_now
+    connection: sqlite3.Connection = attrs.field(factory=_made)
+
+    async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        return query(self.connection)
+
+    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+        await trio.lowlevel.checkpoint()
+        with transaction(self.connection, "IMMEDIATE"):
+            return work(self.connection)
+
+    def time_of(self, _connection: sqlite3.Connection) -> float:
+        return self.now()
+
+    def uploads(self) -> SqliteUploads:
+        return SqliteUploads(self, self.time_of)
+
+    def cleanup(self, unlink: Callable[[str], int] = lambda _sha256: 0) -> SqliteCleanup:
+        return SqliteCleanup(self, unlink, self.time_of)

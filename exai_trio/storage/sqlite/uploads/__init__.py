@@ -1,0 +1,1 @@
+"""Uploads, references, deletions and cleaning up in the SQLite file."""
