@@ -205,7 +205,9 @@ async def test_what_is_no_whole_backup_changes_nothing(place, change):
     assert [] == list(place.archive.parent.rglob("outside"))
 
 
-@pytest.mark.parametrize("content", [b"", b"no archive", gzip.compress(b"x" * 1_000)])
+@pytest.mark.parametrize(
+    "content", [b"", b"no archive", gzip.compress(b"x" * 1_000)], ids=["empty", "text", "gzip"]
+)
 async def test_another_file_is_refused(place, content):
     place.archive.write_bytes(content)
     with pytest.raises(StorageError, match="no whole archive"):
