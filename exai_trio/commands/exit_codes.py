@@ -36,7 +36,9 @@ def _line(fault: BaseException) -> Explained | None:
     match fault:
         case (
             WordError()
-            | ArgumentError(details={"field": providers_file.VARIABLE | token_file.VARIABLE})
+            | ArgumentError(
+                details={"field": providers_file.VARIABLE | token_file.VARIABLE | "EXAI_TERMINALS"}
+            )
         ):
             return Explained(str(fault), USAGE)
         case ExaiError():

@@ -1,12 +1,16 @@
 """The daemon's composition root: builds everything once and hands it to the tree of nurseries that runs it (`lifetime`)."""
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from exai_trio.config import Config
+from exai_trio.errors import ArgumentError
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.throttled_logs import sparse
 from exai_trio.observability.toolcalls import CallLogs
@@ -39,6 +43,9 @@ from .takeover.predecessor import Predecessor
 from .takeover.sockets import Taken, take_over
 from .takeover.transfer_messages import closing
 
+if TYPE_CHECKING:
+    from .terminals.terminal_endpoint import TerminalEndpoint
+
 log = logging.getLogger("exai.daemon")
 
 _LAST_FLUSH_S = 1.0  # of the call logs: a disk that hangs keeps no daemon from ending
@@ -62,6 +69,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the database there is not ours; then
     nothing of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
     """
+    _check_terminals(config)
     Tokens(config)  # a token that is of no use stops the start before anything else happens
     async with AsyncExitStack() as stack:
         models = await _models_to_replace_with(config, stack) if replace else None
@@ -84,6 +92,23 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             # audit: suppress, because a job has said so
             await parts.files.flush_call_log()
         log.info("stopped")
+
+
+def _check_terminals(config: Config) -> None:
+    """Raises ArgumentError: as root a terminal may do everything, which is asked for by another word."""
+    if config.terminals == "true" and os.geteuid() == 0:
+        text = "EXAI_TERMINALS=true is not enough for a daemon of root; EXAI_TERMINALS=root says that it is meant"
+        raise ArgumentError(text, details={"field": "EXAI_TERMINALS"})
+
+
+def _terminals(
+    config: Config, tokens: Tokens, now: Callable[[], float]
+) -> "TerminalEndpoint | None":
+    if config.terminals == "false":
+        return None
+    from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
+
+    return TerminalEndpoint.of(config, tokens, now)
 
 
 async def _models_to_replace_with(config: Config, stack: AsyncExitStack) -> Models:
@@ -128,19 +153,24 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
+    made = (lambda: home.token) if home else str
+    tokens = Tokens(config, made, backends.now)
+    terminals = _terminals(config, tokens, backends.now)
     report = _report(context, backends, port, lambda: home.id if home else "")
+    if terminals is not None:
+        report = attrs.evolve(report, terminals=terminals.told)
     lookup = CallLookup(table, calls.detached, context.journal)
     environment = _environment(context, backends, report, lookup)
-    made = (lambda: home.token) if home else str
     return Parts(
         context=context,
         environment=environment,
-        auth=Authentication(Tokens(config, made, backends.now)),
+        auth=Authentication(tokens),
         report=report,
         files=DaemonFiles(report, environment.logs, home, DiskThread()),
         budget=MemoryBudget.of(config),
         calls=calls,
         table=table,
+        terminals=terminals,
     )
 
 

@@ -64,6 +64,7 @@ class Report:
     tools: LiveRegistry
     simulator: str | None = None
     store: StoreState | None = None
+    terminals: Callable[[], dict[str, Any]] | None = None
     problems: Problems = attrs.field(factory=Problems)
     started_at: float = attrs.field(
         default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
@@ -128,6 +129,7 @@ class Report:
             "simulator": self.simulator,
             "storage": self.storage(),
             "troubles": self.problems.told(),
+            **({} if self.terminals is None else {"terminals": self.terminals()}),
         }
 
     def storage(self) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from .system_calls import unless_gone
 _SET_CHILD_SUBREAPER: Final = 36  # of prctl
 _PATIENCE_S: Final = 2.0  # from one signal to the next
 _LOOK_S: Final = 0.05
+# The kernel's own path.
 _PROCESSES: Final = "/proc"
 
 
@@ -30,7 +31,8 @@ def descendants(ancestor: int) -> list[int]:
             children.setdefault(seen[1], []).append(int(name))
             if seen[0] in "ZX":
                 ended.add(int(name))
-    found, to_do = [], [ancestor]
+    found: list[int] = []
+    to_do = [ancestor]
     while to_do:
         mine = children.get(to_do.pop(), [])
         to_do += mine

@@ -5,7 +5,7 @@ Texts are JSON objects; output begins with the offset of its first byte, input w
 
 import json
 from struct import Struct
-from typing import Any, Final
+from typing import Any, Final, cast
 
 TEXT: Final = 1
 OUTPUT: Final = 2
@@ -54,7 +54,7 @@ def fields_of(payload: bytes) -> dict[str, Any]:
         raise FrameError("a text that is no JSON") from fault
     if not isinstance(found, dict):
         raise FrameError("a text that is no object")
-    return found
+    return cast("dict[str, Any]", found)
 
 
 def _framed(kind: int, payload: bytes) -> bytes:

@@ -8,6 +8,7 @@ import selectors
 import signal
 import socket
 import time
+from functools import partial
 from typing import Any, Final
 
 from . import keeper_socket
@@ -56,10 +57,10 @@ class KeeperLoop:
         signal.set_wakeup_fd(wakes, warn_on_full_buffer=False)
         for number in _IGNORED:
             signal.signal(number, signal.SIG_IGN)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _only_wake)
         signal.signal(signal.SIGTERM, self._asked_to_end)
         self._selector.register(self.listener, _READ, self._accept)
-        self._selector.register(woken, _READ, lambda _events: os.read(woken, 4096))
+        self._selector.register(woken, _READ, partial(_empty, woken))
         while self._goes_on(now := time.monotonic()):
             self._watch_terminal(now)
             for key, events in self._selector.select(self._timeout(now)):
@@ -178,7 +179,7 @@ class KeeperLoop:
             self._watch(
                 peer.connection.fileno(),
                 events,
-                lambda events, peer=peer: self._serve_peer(peer, events),
+                partial(self._serve_peer, peer),
             )
 
     def _look_at_children(self, now: float) -> None:
@@ -214,6 +215,14 @@ class KeeperLoop:
             self._selector.modify(descriptor, events, serve)
         else:
             self._selector.register(descriptor, events, serve)
+
+
+def _only_wake(*_: object) -> None:
+    """A signal is looked after in the loop."""
+
+
+def _empty(pipe: int, _events: int) -> None:
+    os.read(pipe, 4096)
 
 
 def _told(code: int) -> dict[str, Any]:

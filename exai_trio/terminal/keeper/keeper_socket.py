@@ -6,11 +6,13 @@ The file's name is relative, since a whole path may have more than the 107 bytes
 import os
 import socket
 import struct
+from collections.abc import Callable
 
 from .system_calls import unless_gone
 
 _CREDENTIALS = struct.Struct("3i")  # process, user, group
 _BACKLOG = 128
+_NOT_YET = ".new"
 
 
 def bind(name: str) -> socket.socket:
@@ -18,13 +20,14 @@ def bind(name: str) -> socket.socket:
     listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     before = os.umask(0o177)
     try:
-        listener.bind(name)
+        listener.bind(name + _NOT_YET)
+        listener.listen(_BACKLOG)
+        os.rename(name + _NOT_YET, name)  # who finds it can connect
     except OSError:
         listener.close()
         raise
     finally:
         os.umask(before)
-    listener.listen(_BACKLOG)
     listener.setblocking(False)
     return listener
 
@@ -35,16 +38,16 @@ def accept(listener: socket.socket) -> socket.socket | None:
     if accepted is None:
         return None
     connection = accepted[0]
-    if unless_gone(peer_user, connection) != os.geteuid():
+    if unless_gone(peer_user, connection.getsockopt) != os.geteuid():
         connection.close()
         return None
     connection.setblocking(False)
     return connection
 
 
-def peer_user(connection: socket.socket) -> int:
-    """Whose process is at the other end. Raises OSError."""
-    found = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
+def peer_user(option: Callable[[int, int, int], bytes]) -> int:
+    """Whose process is at the other end of the socket that has this `getsockopt`. Raises OSError."""
+    found = option(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
     return int(_CREDENTIALS.unpack(found)[1])
 
 

@@ -16,6 +16,8 @@ _STRING: Final = "string"
 
 _ESC: Final = 0x1B
 _CANCEL: Final = (0x18, 0x1A)
+_INTERMEDIATES: Final = range(0x20, 0x30)
+_PRINTABLE: Final = 0x20
 _CONTINUATION: Final = range(0x80, 0xC0)
 _LONGEST_CHARACTER: Final = 3  # continuation bytes of UTF-8
 _INTRODUCED: Final = {
@@ -89,8 +91,8 @@ def _introduced(byte: int) -> str:
         return _ESCAPE
     if byte in _CANCEL:
         return GROUND
-    if 0x20 <= byte <= 0x2F:  # noqa: PLR2004  # intermediates, by ECMA-48
+    if byte in _INTERMEDIATES:
         return _MIDDLE
-    if byte < 0x20:  # noqa: PLR2004  # a control character is carried out, and the sequence goes on
+    if byte < _PRINTABLE:  # a control character is carried out, and the sequence goes on
         return _ESCAPE
     return _INTRODUCED.get(byte, GROUND)

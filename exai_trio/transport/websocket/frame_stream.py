@@ -117,12 +117,12 @@ class FrameStream:
                 self.start_reader()
         raise self._gone()
 
-    async def send(self, frames: Iterable[str], limit_s: float) -> None:
-        """Send the texts in order, in one write. Raises PeerGone, also if for `limit_s` the peer took nothing of it. Cancelling
+    async def send(self, frames: Iterable[Message], limit_s: float) -> None:
+        """Send texts and bytes in order, in one write. Raises PeerGone, also if for `limit_s` the peer took nothing of it. Cancelling
         cuts the stream."""
         self._check_open()
-        data = b"".join([self._protocol.send(TextMessage(data=frame)) for frame in frames])
-        await self._write(data, limit_s)
+        events = (TextMessage(one) if isinstance(one, str) else BytesMessage(one) for one in frames)
+        await self._write(b"".join([self._protocol.send(event) for event in events]), limit_s)
 
     async def answers_ping(self, within_s: float) -> bool:
         """Whether the peer answers a ping. False once nothing was heard of it for `within_s`: on a slow line the answer comes
