@@ -41,6 +41,7 @@ MODULES = {
     "completion": "completion.shell_script",
     "doctor": "checking.doctor",
     "threads": "stored_threads",
+    "term": "term.term_command",
     "simulate": "simulate",
     "config": "setup.show_config",
     "providers": "setup.providers_command",

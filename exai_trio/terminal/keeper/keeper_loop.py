@@ -74,6 +74,8 @@ class KeeperLoop:
         return not (self.session.is_over(now) and not descendants(os.getpid()))
 
     def _timeout(self, now: float) -> float | None:
+        if self.requests.has_changed:
+            return 0.0
         at = self.session.deadline(now)
         if self._ending_next is not None:
             at = min(at, self._ending_next)
@@ -159,6 +161,7 @@ class KeeperLoop:
         peer.connection.close()
         if peer.viewer is not None:
             self.session.detach(peer.viewer, time.monotonic())
+            self.requests.has_changed = True
 
     def _look_after(self) -> None:
         """What follows from what has happened in this turn."""

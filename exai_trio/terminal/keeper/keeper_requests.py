@@ -113,6 +113,7 @@ class KeeperRequests:
         )
         viewer.texts.rotate(1)  # the first that it hears
         peer.viewer = viewer
+        self.has_changed = True
 
     def _viewer_of(self, peer: DaemonPeer) -> Any:
         if peer.viewer is None:

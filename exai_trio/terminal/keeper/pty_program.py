@@ -43,10 +43,10 @@ class PtyProgram:
 
     def line_mode(self) -> LineMode | None:
         """How the program reads lines; None if it does not, or is gone."""
-        try:
-            input_flags, _, _, local_flags, _, _, characters = termios.tcgetattr(self.master)
-        except termios.error:  # audit: empty-handler, because None says that no lines are read
+        modes = unless_gone(termios.tcgetattr, self.master)
+        if modes is None:
             return None
+        input_flags, _, _, local_flags, _, _, characters = modes
         if not local_flags & termios.ICANON:
             return None
         signals = _ISIG_ENDS if local_flags & termios.ISIG else ()

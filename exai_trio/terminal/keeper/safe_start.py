@@ -55,6 +55,11 @@ class SafeStart:
         else:
             self._mode, _ = _follow(self._mode, dropped, 0)
 
+    @property
+    def is_between(self) -> bool:
+        """Whether no escape sequence is begun at `at`."""
+        return self._mode == GROUND
+
     def settle(self, data: bytes) -> bool:
         """Move `at` to the first safe place in `data`, which begins there; false if there is none yet, and `at` is behind it."""
         self._mode, position = _follow(self._mode, data, 0)

@@ -1,8 +1,10 @@
 """What is asked of the system and may find nobody there, or nothing yet. Standard library only."""
 
+import termios
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
+GONE = (OSError, ValueError, termios.error)
 Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
@@ -13,7 +15,7 @@ def unless_gone(
     """What the call gives; None where the process, file, terminal or peer is not there any more."""
     try:
         return call(*given, **named)
-    except (OSError, ValueError):  # audit: empty-handler, because None says that it is gone
+    except GONE:  # audit: empty-handler, because None says that it is gone
         return None
 
 
