@@ -142,7 +142,8 @@ def _config(commands: Commands) -> None:
         nargs="?",
         choices=EDITORS,
         const=EDITORS[0],
-        help="print the configuration of an editor",
+        metavar="EDITOR",
+        help=f"print the configuration of an editor: {', '.join(EDITORS)}",
     )
     shape.add_argument(
         "--skill", action="store_true", help="print a file by which agents use `exai ask`"
@@ -225,6 +226,7 @@ BUILDERS: dict[str, Build] = {
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,
+    "usage": looking_options.usage,
     "config": _config,
     "providers": _providers,
     "serve": _serve,

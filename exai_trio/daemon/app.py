@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.errors import ArgumentError
+from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.throttled_logs import sparse
 from exai_trio.observability.toolcalls import CallLogs
@@ -33,6 +33,7 @@ from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
+from .jobs.call_keeping import CallKeeping
 from .jobs.daemon_files import DaemonFiles
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
@@ -88,9 +89,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             home.note_pid()
         stack.enter_context(watching(Watchdog()))
         await run(parts, Opened(listeners, reread, predecessor, home.let_go), task_status)
-        with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError):  # a job has said so
-            # audit: suppress, because a job has said so
-            await parts.files.flush_call_log()
+        await _write_last(parts)
         log.info("stopped")
 
 
@@ -109,6 +108,14 @@ def _terminals(
     from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
 
     return TerminalEndpoint.of(config, tokens, now)
+
+
+async def _write_last(parts: Parts) -> None:
+    """What is noted of the last calls; of a disk that refuses a job or the store has told."""
+    for write in (parts.files.flush_call_log, parts.keeping.flush_calls):
+        with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError, StorageError):
+            # audit: suppress, because a job has said so
+            await write()
 
 
 async def _models_to_replace_with(config: Config, stack: AsyncExitStack) -> Models:
@@ -160,13 +167,15 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals.told)
     lookup = CallLookup(table, calls.detached, context.journal)
-    environment = _environment(context, backends, report, lookup)
+    keeping = CallKeeping(backends.ended_calls, context.clock)
+    environment = _environment(context, backends, report, lookup, keeping)
     return Parts(
         context=context,
         environment=environment,
         auth=Authentication(tokens),
         report=report,
         files=DaemonFiles(report, environment.logs, home, DiskThread()),
+        keeping=keeping,
         budget=MemoryBudget.of(config),
         calls=calls,
         table=table,
@@ -191,7 +200,11 @@ def _report(
 
 
 def _environment(
-    context: DaemonContext, backends: Backends, report: Report, lookup: CallLookup
+    context: DaemonContext,
+    backends: Backends,
+    report: Report,
+    lookup: CallLookup,
+    keeping: CallKeeping,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -213,6 +226,7 @@ def _environment(
         permits=report.permits,
         keys=report.gateway.keys,
         logs=CallLogs.of(context.config),
+        ended=keeping.note,
     )
 
 
