@@ -89,14 +89,18 @@ class Keepers:
         finally:
             os.close(place)
 
-    def names(self) -> list[str]:
-        """The sessions whose sockets are there, alive or not. Blocks on the disk."""
+    async def names(self) -> list[str]:
+        """The sessions whose sockets are there, alive or not. Cancelling leaves the look to its thread."""
+        return await trio.to_thread.run_sync(self._names, abandon_on_cancel=True)
+
+    async def sweep(self, session_id: str) -> None:
+        """Remove the socket that a keeper has left which was killed. Cancelling waits for the thread that does it."""
+        path = self.folder / f"{session_id}{_SOCKET}"
+        await trio.to_thread.run_sync(partial(path.unlink, missing_ok=True))
+
+    def _names(self) -> list[str]:
         found = self.folder.glob(f"*{_SOCKET}") if self.folder.is_dir() else ()
         return sorted(path.stem for path in found if is_session_id(path.stem))
-
-    def sweep(self, session_id: str) -> None:
-        """Remove the socket that a keeper has left which was killed. Blocks on the disk."""
-        (self.folder / f"{session_id}{_SOCKET}").unlink(missing_ok=True)
 
 
 def _option(stream: trio.SocketStream, level: int, name: int, size: int) -> bytes:

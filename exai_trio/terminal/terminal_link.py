@@ -94,16 +94,23 @@ class TerminalLink:
         try:
             with trio.CancelScope(relative_deadline=_CONNECT_S) as connecting:
                 async with self.dial() as socket:
-                    await self._attach(socket)
-                    connecting.deadline = float("inf")
-                    await self._converse(socket)
-        except (PeerGone, Unreachable) as gone:
+                    lost = await self._attachment(socket, connecting)
+        except (PeerGone, Unreachable, TerminalError) as gone:
             lost = gone
-        except TerminalError as fault:
-            lost = fault
-            self._note_refusal(fault)
+        if isinstance(lost, TerminalError):
+            self._note_refusal(lost)
         self._is_of_use |= trio.current_time() - self._attached_at >= LASTING_S
         return lost
+
+    async def _attachment(self, socket: WebSocket, connecting: trio.CancelScope) -> Exception:
+        """Why it is over: the connection's own nursery would wrap what is raised."""
+        try:
+            await self._attach(socket)
+            connecting.deadline = float("inf")
+            await self._converse(socket)
+        except (PeerGone, TerminalError) as lost:
+            return lost
+        return PeerGone()
 
     def _note_refusal(self, fault: TerminalError) -> None:
         """Whether that is the end says the table of errors; a credential is fetched anew once."""

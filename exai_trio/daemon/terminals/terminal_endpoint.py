@@ -12,7 +12,7 @@ from exai_trio.config import Config
 from exai_trio.errors import UnauthorizedError
 from exai_trio.terminal.keeper_connection import KeeperGone
 from exai_trio.terminal.keepers import Keepers
-from exai_trio.terminal.session_policy import SCOPE, Visitor, not_found
+from exai_trio.terminal.session_policy import SCOPE, Visitor
 from exai_trio.terminal.session_record import SessionRecord
 from exai_trio.transport.websocket import NORMAL, WebSocket
 from exai_trio.wire.terminal_errors import TerminalError
@@ -153,7 +153,7 @@ class TerminalEndpoint:
                 )
                 await self._noted(attachment, hello, visitor, address, began)
         except KeeperGone as fault:
-            raise not_found(hello.session_id) from fault
+            raise TerminalError("CONNECTION_ERROR", "its keeper has hung up; try again") from fault
 
     async def _noted(
         self, attachment: Attachment, hello: Attach, visitor: Visitor, address: str, began: float

@@ -8,19 +8,18 @@ import logging
 import secrets
 import string
 from collections.abc import AsyncGenerator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import attrs
-import msgspec
 import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.resilience.rate import Buckets, Rate
-from exai_trio.system.change import Change
-from exai_trio.terminal.keeper_connection import KeeperConnection, KeeperGone, NoKeeper
+from exai_trio.terminal.keeper.kept_session import Refused, checked_size
+from exai_trio.terminal.keeper_connection import KeeperConnection, KeeperGone
 from exai_trio.terminal.program_choice import chosen
 from exai_trio.terminal.session_policy import Visitor, check_room, free_name, may_see, not_found
 from exai_trio.terminal.session_record import SessionRecord, record_of
@@ -29,31 +28,17 @@ from exai_trio.wire.terminal_messages import Create, is_project_id
 
 from .terminal_audit import TerminalAudit
 from .terminal_counters import TerminalCounters
+from .watched_sessions import LINGER_S, KeepersPort, WatchedSessions
 
 log = logging.getLogger("exai.terminals")
 
 RING_BYTES: Final = 4 * 2**20
-LINGER_S: Final = 60.0  # an exit is told so long
 _SECONDS_OF_AN_HOUR: Final = 3600.0
 _KILL_S: Final = 12.0  # SIGHUP, SIGTERM and SIGKILL, two seconds apart, and some for a busy machine
 _ATTACHES: Final = Rate(per_s=20.0, burst=100.0)  # of one principal
 _FLUSH_S: Final = 1.0  # for the last lines of the audit
 _LETTERS: Final = string.ascii_lowercase + string.digits
 _LENGTH: Final = 25
-
-
-class KeepersPort(Protocol):
-    """Where keepers are."""
-
-    async def start(self, spec: dict[str, Any]) -> None:
-        """Start one. Raises TerminalError. Cancelling may leave it running."""
-        ...
-
-    def connect(self, session_id: str) -> AbstractAsyncContextManager[KeeperConnection]: ...
-
-    def names(self) -> list[str]: ...
-
-    def sweep(self, session_id: str) -> None: ...
 
 
 def new_id(now: float) -> str:
@@ -64,34 +49,38 @@ def new_id(now: float) -> str:
 
 @structs.define(eq=False, kw_only=True)
 class Terminals:
-    """All sessions of this home. `table` has those that live, `gone` the exits of those that have ended within a minute; `leaving` is set once
-    the clients are to go elsewhere."""
+    """All sessions of this home; `leaving` is set once the clients are to go elsewhere."""
 
     config: Config
     keepers: KeepersPort
     now: Callable[[], float]
     audit: TerminalAudit
     counters: TerminalCounters = attrs.field(factory=TerminalCounters)
-    table: dict[str, SessionRecord] = attrs.field(factory=dict[str, SessionRecord])
-    gone: dict[str, SessionRecord] = attrs.field(factory=dict[str, SessionRecord])
     leaving: trio.Event = attrs.field(factory=trio.Event)
     _rates: Buckets = attrs.field(factory=lambda: Buckets(_ATTACHES))
-    _changed: Change = attrs.field(factory=Change)
-    _watching: trio.Nursery | None = None
+    watched: WatchedSessions = attrs.field(
+        default=attrs.Factory(lambda self: self.make_watched(), takes_self=True)
+    )
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Watch the sessions until cancelled; they live on. Started once those are found that earlier daemons left."""
         try:
-            async with trio.open_nursery() as watching:
-                self._watching = watching
-                watching.start_soon(self.audit.run)
-                await self._adopt()
+            async with trio.open_nursery() as running:
+                running.start_soon(self.audit.run)
+                await running.start(self.watched.run)
                 task_status.started()
-                await trio.sleep_forever()
         finally:
-            self._watching = None
             with trio.move_on_after(_FLUSH_S, shield=True):
                 await self.audit.flush()
+
+    def make_watched(self) -> WatchedSessions:
+        return WatchedSessions(
+            keepers=self.keepers, now=self.now, audit=self.audit, counters=self.counters
+        )
+
+    @property
+    def table(self) -> dict[str, SessionRecord]:
+        return self.watched.table
 
     def leave(self) -> None:
         """The clients are told to come back, to the next daemon: sessions go on without us."""
@@ -117,6 +106,9 @@ class Terminals:
             raise TerminalError("INVALID_REQUEST", "project_id must be a UUID of version 4")
         if not wish.tab_name.isprintable():
             raise TerminalError("INVALID_REQUEST", "a name has printable characters only")
+        if any("\0" in word for word in [*wish.command, wish.project_path or ""]):
+            raise TerminalError("INVALID_REQUEST", "no word or path has a NUL character")
+        _check_size(wish)
         check_room(self.table.values(), visitor, config.term_max, config.term_max_per_principal)
         record = SessionRecord(
             session_id=new_id(now),
@@ -131,9 +123,10 @@ class Terminals:
         try:
             await self._start(record, wish)
         finally:
-            if not self.table[record.session_id].keeper:
+            kept = self.table.get(record.session_id)
+            if kept is not None and not kept.keeper:
                 del self.table[record.session_id]
-        return self.table[record.session_id]
+        return self.table.get(record.session_id, record)
 
     async def _start(self, record: SessionRecord, wish: Create) -> None:
         choose = partial(
@@ -154,7 +147,7 @@ class Terminals:
             "linger_s": LINGER_S,
         }
         await self.keepers.start(spec)
-        if not await self._watch(record.session_id):
+        if not await self.watched.watch(record.session_id):
             raise TerminalError("NOT_STARTED", "the program ended at once, and its keeper with it")
 
     @asynccontextmanager
@@ -174,8 +167,8 @@ class Terminals:
 
     async def find(self, session_id: str, visitor: Visitor) -> SessionRecord:
         """The record of a session that lives. Raises TerminalError. Cancelling leaves nothing behind."""
-        if session_id not in self.table and session_id not in self.gone:
-            await self._watch(session_id)  # one that another daemon has started
+        if session_id not in self.table and session_id not in self.watched.gone:
+            await self.watched.watch(session_id)  # one that another daemon has started
         record = self.table.get(session_id)
         if record is None or not may_see(visitor, record):
             raise not_found(session_id)
@@ -183,7 +176,7 @@ class Terminals:
 
     def remembered(self, session_id: str, visitor: Visitor) -> SessionRecord | None:
         """The record of a session that is gone, and had an exit within a minute."""
-        record = self.gone.get(session_id)
+        record = self.watched.gone.get(session_id)
         return record if record is not None and may_see(visitor, record) else None
 
     def list(self, visitor: Visitor) -> list[SessionRecord]:
@@ -213,8 +206,8 @@ class Terminals:
             log.debug("its keeper is gone already", extra={"session_id": session_id})
         with trio.move_on_after(_KILL_S):
             while (here := self.table.get(session_id)) is not None and here.is_running:
-                await self._changed.wait()
-        return self.table.get(session_id) or self.gone.get(session_id) or record
+                await self.watched.changed.wait()
+        return self.table.get(session_id) or self.watched.gone.get(session_id) or record
 
     def told(self) -> dict[str, Any]:
         """What a report says of it."""
@@ -222,69 +215,12 @@ class Terminals:
         running = {kind: kinds.count(kind) for kind in ("system", "claude")}
         return {"sessions": running, **self.counters.told()}
 
-    # the keepers
 
-    async def _adopt(self) -> None:
-        names = await trio.to_thread.run_sync(self.keepers.names)
-        async with trio.open_nursery() as looking:
-            for session_id in names:
-                looking.start_soon(self._watch, session_id)
-        if names:
-            log.info(
-                "terminal sessions adopted", extra={"found": len(self.table), "sockets": len(names)}
-            )
-
-    async def _watch(self, session_id: str) -> bool:
-        """Keep a copy of its record from now on; whether there is such a session."""
-        if self._watching is None or (session_id in self.table and self.table[session_id].keeper):
-            return session_id in self.table
-        return bool(await self._watching.start(self._follow, session_id))
-
-    async def _follow(self, session_id: str, task_status: trio.TaskStatus[bool]) -> None:
-        """Until the keeper is gone."""
-        is_known = False
-        try:
-            async with self.keepers.connect(session_id) as connection:
-                await connection.ask("watch")
-                while True:
-                    self._note(record_of(await connection.told("described")))
-                    if not is_known:
-                        is_known = True
-                        task_status.started(is_known)
-        except NoKeeper:
-            await trio.to_thread.run_sync(self.keepers.sweep, session_id)
-        except (KeeperGone, TerminalError, msgspec.ValidationError) as fault:
-            log.debug(
-                "terminal session is over", extra={"session_id": session_id, "why": repr(fault)}
-            )
-        if is_known:
-            await self._forget(session_id)
-        else:
-            task_status.started(is_known)
-
-    def _note(self, record: SessionRecord) -> None:
-        before = self.table.get(record.session_id)
-        self.table[record.session_id] = record
-        if before is not None and before.is_running and not record.is_running:
-            self.counters.ended += 1
-            self.counters.ended_s += max(0.0, self.now() - record.created)
-            self.audit.note(
-                "ended", session_id=record.session_id, principal=record.principal, exit=record.exit
-            )
-        self._changed.tell()
-
-    async def _forget(self, session_id: str) -> None:
-        """It is gone; for a while its exit is remembered for who comes late."""
-        record = self.table.pop(session_id, None)
-        self._changed.tell()
-        if record is None:
-            return
-        if record.is_running:
-            self.audit.note("lost", session_id=session_id, principal=record.principal)
-            return
-        self.gone[session_id] = record
-        await trio.sleep(LINGER_S)
-        self.gone.pop(session_id, None)
+def _check_size(wish: Create) -> None:
+    try:
+        checked_size(wish.cols, wish.rows)
+    except Refused as refused:
+        raise TerminalError(refused.code, refused.message) from refused
 
 
 def _told(record: SessionRecord) -> dict[str, Any]:
