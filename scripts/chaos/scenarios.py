@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from . import kills, leaving, network, providers, scarcity, sessions, starting
+from . import kills, leaving, network, providers, scarcity, sessions, starting, terminals
 from .trial import Trial
 
 
@@ -51,4 +51,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "clock-jump": Scenario(scarcity.clock_jump),
     "duplicate-ids": Scenario(sessions.duplicate_ids),
     "token-change": Scenario(sessions.token_change),
+    "terminal-kill": Scenario(terminals.terminal_kill),
+    "terminal-drop": Scenario(terminals.terminal_drop),
+    "terminal-slow": Scenario(terminals.terminal_slow, share=0.1),
+    "terminal-orphans": Scenario(terminals.terminal_orphans, share=0.2),
 }

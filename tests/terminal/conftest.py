@@ -7,6 +7,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # the modules that these tests share are beside them
 
+from real_home import home_in
 from real_keepers import RealKeepers
 
 
@@ -15,3 +16,11 @@ def keepers(tmp_path):
     """Starts keepers; whatever one of them has started has ended after the test."""
     with RealKeepers(tmp_path / "terminals") as found:
         yield found
+
+
+@pytest.fixture
+def home(tmp_path):
+    """A home; whatever is started in it has ended after the test."""
+    found = home_in(tmp_path)
+    yield found
+    found.close()
