@@ -182,6 +182,7 @@ class TerminalLink:
         began = trio.current_time()
         looks = self.door is not None and isinstance(lost, NotListening)
         with trio.move_on_after(wait_s):
+            await trio.lowlevel.checkpoint()
             while wait_s:
                 self.view.away(str(lost), self.rules)
                 await trio.sleep(look_s(trio.current_time() - began))

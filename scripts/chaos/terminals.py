@@ -46,14 +46,16 @@ class Watcher:
     """A client that checks every byte of a flood, or keeps what comes."""
 
     checks: bool = True
-    delay_s: float = 0.0
+    goes_on: trio.Event | None = None
     position: int = 0
     lost_bytes: int = 0
     output: bytearray = attrs.field(factory=bytearray)
     wrong: list[str] = attrs.field(factory=list[str])
 
     async def show_some(self, data: bytes) -> int:
-        await trio.sleep(self.delay_s)
+        await trio.lowlevel.checkpoint()
+        if self.goes_on is not None:
+            await self.goes_on.wait()
         if self.checks and data != written(self.position, len(data)):
             self.wrong.append(f"other bytes at {self.position}")
         if not self.checks:
@@ -99,8 +101,12 @@ async def _attached(
         shown=0,
         door=partial(_listens, port or world.port),
     )
+
+    async def follow() -> None:
+        await link.run()
+
     async with trio.open_nursery() as running:
-        running.start_soon(link.run)
+        running.start_soon(follow)
         yield link
         running.cancel_scope.cancel(reason="the client leaves")
 
@@ -116,16 +122,16 @@ async def _listens(port: int) -> bool:
 
 async def _ended(world: World, record: SessionRecord) -> None:
     """End it, whatever became of it."""
-    with trio.move_on_after(_PATIENCE_S, shield=True):
-        try:
-            await ask(_config(world), "kill", session_id=record.session_id)
-        except (TerminalError, Unreachable, PeerGone):
-            os.kill(record.keeper, signal.SIGTERM)
+    try:
+        await ask(_config(world), "kill", session_id=record.session_id)
+    except (TerminalError, Unreachable, PeerGone):
+        os.kill(record.keeper, signal.SIGTERM)
 
 
 async def _more(view: Watcher, before: int) -> bool:
     """Whether something is shown beyond `before`."""
     with trio.move_on_after(_PATIENCE_S):
+        await trio.lowlevel.checkpoint()
         while view.position <= before:  # noqa: ASYNC110  # another task's
             await trio.sleep(0.002)
         return True
@@ -152,7 +158,8 @@ async def terminal_kill(trial: Trial) -> None:
                     trial.figure("listening to usable, s", trio.current_time() - listening)
                     moved = view.position
         finally:
-            await _ended(world, record)
+            with trio.move_on_after(_PATIENCE_S, shield=True):
+                await _ended(world, record)
         trial.hold(not view.wrong, f"wrong: {view.wrong[:3]}")
         trial.notes.append(f"{moved} bytes shown, {view.lost_bytes} told as lost")
 
@@ -172,12 +179,14 @@ async def terminal_drop(trial: Trial) -> None:
                     proxy.cut()
                     wanted = b"<line %d>" % number
                     with trio.move_on_after(_PATIENCE_S):
+                        await trio.lowlevel.checkpoint()
                         while wanted not in view.output:  # noqa: ASYNC110  # another task's
                             await trio.sleep(0.002)
                     trial.hold(view.position > before, "nothing moved")
                 trial.hold(trial.cycles < 3 or link.connections > 1, "no connection was cut")
         finally:
-            await _ended(world, record)
+            with trio.move_on_after(_PATIENCE_S, shield=True):
+                await _ended(world, record)
         heard = [part.partition(b">")[0] for part in bytes(view.output).split(b"<")[1:]]
         typed = [b"line %d" % number for number in range(1, trial.done + 1)]
         trial.hold(heard == typed, f"typed {len(typed)} lines, and the program has {len(heard)}")
@@ -193,16 +202,23 @@ async def terminal_slow(trial: Trial) -> None:
         try:
             async with _attached(world, record, quick):
                 for _ in trial.rounds():
-                    slow, before = Watcher(delay_s=1e9), quick.position
+                    slow, before = Watcher(goes_on=trio.Event()), quick.position
                     async with _attached(world, record, slow):
                         began = trio.current_time()
                         with trio.move_on_after(_PATIENCE_S):
+                            await trio.lowlevel.checkpoint()
                             while quick.position < before + 3 * 2**22:  # noqa: ASYNC110  # another task's
                                 await trio.sleep(0.05)
                         trial.figure("held by a slow client, s", trio.current_time() - began)
+                        slow.goes_on.set()
+                        seen = slow.position + 2**20
+                        trial.hold(await _more(slow, seen), "the slow client does not go on")
+                    trial.hold(slow.lost_bytes > 0, "the slow client heard of no gap")
+                    trial.hold(not slow.wrong, f"wrong: {slow.wrong[:3]}")
                     trial.hold(quick.position > before + 2**22, "a slow client holds the other")
         finally:
-            await _ended(world, record)
+            with trio.move_on_after(_PATIENCE_S, shield=True):
+                await _ended(world, record)
         trial.hold(not quick.wrong, f"wrong: {quick.wrong[:3]}")
 
 
@@ -220,6 +236,7 @@ async def terminal_orphans(trial: Trial) -> None:
                 trial.hold(before >= 5, f"only {before} processes were there")
                 await _ended(world, record)
                 with trio.move_on_after(_PATIENCE_S):
+                    await trio.lowlevel.checkpoint()
                     while _processes_of(record):  # noqa: ASYNC110  # other processes
                         await trio.sleep(0.05)
                 trial.figure("kill to nothing left, s", trio.current_time() - began)

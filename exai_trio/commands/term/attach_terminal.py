@@ -136,18 +136,17 @@ async def _attached(config: Config, link: TerminalLink, view: ScreenView) -> End
 
 async def _typed(config: Config, link: TerminalLink, terminal: RawTerminal) -> bool:
     """Pass on what is typed until the user wants to leave; false if the terminal is gone."""
-    prefix = PrefixKeys()
+    prefix, leaves = PrefixKeys(), False
     async with trio.open_nursery() as asking:
-        while keys := await terminal.keys():
+        while not leaves and (keys := await terminal.keys()):
             data, wishes = prefix.take(keys)
             if data and not link.type(data) and link.mode == "rw":
                 terminal.show_at_once(b"\a")
-            if "detach" in wishes:
-                asking.cancel_scope.cancel(reason="the user leaves")
-                return True
             if "kill" in wishes:
                 asking.start_soon(_kill, config, link.session_id)
-    return False
+            leaves = "detach" in wishes
+        asking.cancel_scope.cancel(reason="nothing more is typed")
+    return leaves
 
 
 async def _kill(config: Config, session_id: str) -> None:

@@ -103,12 +103,15 @@ class Attachment:
             raise Ended(TOO_LARGE, f"a frame may have {MOST_BYTES} bytes")
         try:
             await self._pass_on(frame)
-        except TerminalError as fault:
-            self._wrong += 1
-            self.counters.errors[fault.code] += 1
-            await self._tell(told("error", **fault.told()))
-            if self._wrong > _MOST_WRONG:
-                raise Ended(fault.recovery.close_code or NORMAL, "too many wrong frames") from fault
+        except TerminalError as wrong:
+            fault = wrong
+        else:
+            return
+        self._wrong += 1
+        self.counters.errors[fault.code] += 1
+        await self._tell(told("error", **fault.told()))
+        if self._wrong > _MOST_WRONG:
+            raise Ended(fault.recovery.close_code or NORMAL, "too many wrong frames")
 
     async def _pass_on(self, frame: str | bytes) -> None:
         message, keeper = read_later(frame, self.session_id), self.keeper

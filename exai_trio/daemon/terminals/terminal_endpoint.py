@@ -55,7 +55,9 @@ class TerminalEndpoint:
         keepers = Keepers(config.state / "terminals")
         return cls(Terminals(config=config, keepers=keepers, now=now, audit=audit), tokens, now)
 
-    async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
+    async def run(  # noqa: ASYNC128 - hands task_status on
+        self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
+    ) -> None:
         """Watch the sessions until cancelled; they live on. Started once those are found that earlier daemons left."""
         await self.terminals.run(task_status=task_status)
 

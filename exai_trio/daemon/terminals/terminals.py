@@ -205,6 +205,7 @@ class Terminals:
         except KeeperGone:
             log.debug("its keeper is gone already", extra={"session_id": session_id})
         with trio.move_on_after(_KILL_S):
+            await trio.lowlevel.checkpoint()
             while (here := self.table.get(session_id)) is not None and here.is_running:
                 await self.watched.changed.wait()
         return self.table.get(session_id) or self.watched.gone.get(session_id) or record
