@@ -27,6 +27,13 @@ BOUNDED: tuple[tuple[str, str, str], ...] = (
 )
 
 
+_PORTS = {
+    "monitoring_port": "MONITORING_PORT",
+    "health_check_port": "HEALTH_CHECK_PORT",
+    "mcp_port": "EXAI_MCP_PORT",
+}
+
+
 def _bounds(config: Config) -> Iterator[Finding]:
     for field, bound, name in BOUNDED:
         most = float(getattr(config, bound))
@@ -37,11 +44,11 @@ def _bounds(config: Config) -> Iterator[Finding]:
 
 def _ports(config: Config) -> Iterator[Finding]:
     taken = {config.ws_port: "EXAI_WS_PORT"}
-    for field in ("monitoring_port", "health_check_port"):
+    for field, name in _PORTS.items():
         port = getattr(config, field)
         if port and port in taken:
             yield field, f"a port other than {taken[port]}'s, or 0"
-        taken[port] = field.upper()
+        taken[port] = name
 
 
 def _strangers(config: Config) -> Iterator[Finding]:
@@ -67,6 +74,13 @@ def _jwt(config: Config) -> Iterator[Finding]:
             yield field, "nothing, unless JWT_SECRET_KEY is set"
 
 
+def _oauth(config: Config) -> Iterator[Finding]:
+    if config.oauth_issuer and not config.public_url:
+        yield "public_url", "the URL that access tokens are for, since EXAI_OAUTH_ISSUER is set"
+    if config.oauth_scope and not config.oauth_issuer:
+        yield "oauth_scope", "nothing, unless EXAI_OAUTH_ISSUER is set"
+
+
 def _tools(config: Config) -> Iterator[Finding]:
     both = sorted(config.enabled_tools & config.disabled_tools)
     if both:
@@ -84,6 +98,7 @@ RULES: tuple[Rule, ...] = (
     _strangers,
     _tokens,
     _jwt,
+    _oauth,
     _tools,
     _terminals,
 )
