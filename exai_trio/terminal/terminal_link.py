@@ -4,7 +4,6 @@ It alone reconnects: the daemon never does, and a keeper connects to nobody. Out
 typed is sent until it is taken, so that nothing is lost and nothing comes twice.
 """
 
-import random
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -26,6 +25,7 @@ from .typed_keys import TypedKeys
 
 _OFFSET: Final = 8  # bytes, before the output
 _CONNECT_S: Final = 10.0
+_GRAINS: Final = 1000  # of the jitter
 _RESEND_S: Final = 0.2  # after the program had no room
 Dial = Callable[[], AbstractAsyncContextManager[WebSocket]]
 Raised = TypeVar("Raised", bound=Exception)
@@ -178,7 +178,7 @@ class TerminalLink:
 
     async def _pause(self, lost: Exception) -> None:
         """Until the next attempt is due, or somebody listens again where nobody did. What is typed meanwhile is kept."""
-        wait_s = self.rules.wait_s(random.random())  # noqa: S311 - it spreads, and hides nothing
+        wait_s = self.rules.wait_s(secrets.randbelow(_GRAINS) / _GRAINS)
         began = trio.current_time()
         looks = self.door is not None and isinstance(lost, NotListening)
         with trio.move_on_after(wait_s):

@@ -84,7 +84,7 @@ def _read(path):
 
 def test_list_rename_attach_and_kill(home):
     home.daemon()
-    made = home.term("new", "--no-attach", "--name", "one", *python(ECHO)).strip()
+    made = home.term("new", "--no-attach", "--name", "one", *python(ECHO)).split()[0]
     [record] = home.listed()
     assert (record["session_id"], record["tab_name"], record["state"]) == (made, "one", "running")
     home.term("rename", "one", "two")

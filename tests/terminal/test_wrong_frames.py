@@ -213,24 +213,6 @@ async def test_who_only_reads_may_neither_type_nor_resize(place):
     assert (place.typed, place.world.keeper.session.size) == (b"", (80, 24))
 
 
-async def test_too_many_attachments_at_once_are_put_off(place):
-    codes = []
-
-    async def come(number):
-        async with place.connected() as socket:
-            await socket.send(hello(client_id=str(number)))
-            codes.append(json.loads(await socket.receive()).get("code"))
-
-    async with trio.open_nursery() as crowd:
-        for number in range(150):
-            crowd.start_soon(come, number)
-    assert len(codes) == 150
-    assert {"CONNECTION_ERROR", None} <= set(codes) <= {"CONNECTION_ERROR", "SESSION_LIMIT", None}
-    await trio.sleep(60)
-    async with place.attached():
-        assert len(place.world.keeper.session.viewers) == 1
-
-
 async def test_clients_are_told_to_go_elsewhere_and_the_session_goes_on(place):
     async with place.attached() as socket:
         place.endpoint.leave()
