@@ -18,6 +18,7 @@ JwtAlgorithm = Literal["HS256", "HS384", "HS512"]
 ToolProfile = Literal["lean", "standard", "full"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 Durability = Literal["process", "power", "off"]
+Terminals = Literal["false", "true", "root"]
 LogFormat = Literal["auto", "text", "json"]
 
 MIB = 1024 * 1024
@@ -113,6 +114,13 @@ class Config:
     message_bus_compression: Literal["gzip", "none"] = "gzip"
     message_bus_checksum_enabled: bool = True
     fallback_to_websocket: bool = True
+    terminals: Terminals = "false"
+    term_command: str = ""
+    term_claude_command: str = "claude"
+    term_max: int = 16
+    term_max_per_principal: int = 8
+    term_hold_s: float = 10.0
+    term_idle_h: float = 24.0
 
     circuit_breaker_enabled: bool = True
     circuit_breaker_threshold: int = 5

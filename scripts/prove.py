@@ -27,6 +27,7 @@ _LANES = (
     ),
     (
         ("chaos", "kill-daemon=70", "kill-acks=70", "--forked", "--crowded"),
+        ("chaos", "terminal-kill=100", "terminal-drop=500", "--forked", "--crowded"),
         ("stress", "all", "--seconds", "20"),
     ),
 )

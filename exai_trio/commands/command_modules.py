@@ -22,6 +22,7 @@ MODULES: Final = {
     "cleanup": "clean_up",
     "bus": "storage.bus_command",
     "storage": "storage.storage_command",
+    "term": "term.term_command",
     "simulate": "simulate",
     "config": "setup.show_config",
     "providers": "setup.providers_command",

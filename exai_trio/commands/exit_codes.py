@@ -9,6 +9,7 @@ from exai_trio.errors import ArgumentError, ExaiError
 from exai_trio.providers import providers_file
 from exai_trio.transport import token_file
 from exai_trio.transport.websocket import PeerGone, Unreachable
+from exai_trio.wire.terminal_errors import TerminalError
 
 FAILED, USAGE, NO_DAEMON = 1, 2, 75
 
@@ -36,9 +37,13 @@ def _line(fault: BaseException) -> Explained | None:
     match fault:
         case (
             WordError()
-            | ArgumentError(details={"field": providers_file.VARIABLE | token_file.VARIABLE})
+            | ArgumentError(
+                details={"field": providers_file.VARIABLE | token_file.VARIABLE | "EXAI_TERMINALS"}
+            )
         ):
             return Explained(str(fault), USAGE)
+        case TerminalError():
+            return Explained(f"{fault.code}: {fault}", FAILED)
         case ExaiError():
             return Explained(f"{fault.code}: {fault}", FAILED)
         case Unreachable():

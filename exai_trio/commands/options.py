@@ -12,6 +12,7 @@ from exai_trio.commands.usage import (
     daemon_options,
     looking_options,
     storage_options,
+    terminal_options,
 )
 from exai_trio.commands.usage.building import (
     Commands,
@@ -258,6 +259,7 @@ BUILDERS: dict[str, Build] = {
     "bus": storage_options.bus,
     "storage": storage_options.storage,
     "cleanup": _cleanup,
+    "term": terminal_options.term,
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,

@@ -1,14 +1,17 @@
 """The daemon's composition root: builds everything once and hands it to the tree of nurseries that runs it (`lifetime`)."""
 
 import logging
+import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from typing import TYPE_CHECKING
 
+import attrs
 import trio
 
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
-from exai_trio.errors import StorageError
+from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.throttled_logs import sparse
 from exai_trio.observability.toolcalls import CallLogs
@@ -45,6 +48,9 @@ from .takeover.predecessor import Predecessor
 from .takeover.sockets import Taken, take_over
 from .takeover.transfer_messages import closing
 
+if TYPE_CHECKING:
+    from .terminals.terminal_endpoint import TerminalEndpoint
+
 log = logging.getLogger("exai.daemon")
 
 _LAST_FLUSH_S = 1.0  # of the call logs: a disk that hangs keeps no daemon from ending
@@ -68,6 +74,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     Raises ServiceUnavailableError if the port or EXAI_HOME is taken, StorageError if the database there is not ours; then
     nothing of a running daemon's was touched. Cancelling cuts all calls; their permits and sockets are free afterwards.
     """
+    _check_terminals(config)
     Tokens(config)  # a token that is of no use stops the start before anything else happens
     async with AsyncExitStack() as stack:
         models = await _models_to_replace_with(config, stack) if replace else None
@@ -88,6 +95,23 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         await run(parts, Opened(listeners, reread, predecessor, home.let_go), task_status)
         await _write_last(parts)
         log.info("stopped")
+
+
+def _check_terminals(config: Config) -> None:
+    """Raises ArgumentError: as root a terminal may do everything, which is asked for by another word."""
+    if config.terminals == "true" and os.geteuid() == 0:
+        text = "EXAI_TERMINALS=true is not enough for a daemon of root; EXAI_TERMINALS=root says that it is meant"
+        raise ArgumentError(text, details={"field": "EXAI_TERMINALS"})
+
+
+def _terminals(
+    config: Config, tokens: Tokens, now: Callable[[], float]
+) -> "TerminalEndpoint | None":
+    if config.terminals == "false":
+        return None
+    from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
+
+    return TerminalEndpoint.of(config, tokens, now)
 
 
 async def _write_last(parts: Parts) -> None:
@@ -141,15 +165,19 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     table: dict[str, Session] = {}
     calls = Calls(context)
     bus = bus_of(config, backends.payloads, context.clock.now)
+    made = (lambda: home.token) if home else str
+    tokens = Tokens(config, made, backends.now)
+    terminals = _terminals(config, tokens, backends.now)
     report = _report(context, backends, port, bus, lambda: home.id if home else "")
+    if terminals is not None:
+        report = attrs.evolve(report, terminals=terminals.told)
     lookup = CallLookup(table, calls.detached, context.journal)
     keeping = CallKeeping(backends.ended_calls, context.clock)
     environment = _environment(context, backends, report, lookup, keeping)
-    made = (lambda: home.token) if home else str
     return Parts(
         context=context,
         environment=environment,
-        auth=Authentication(Tokens(config, made, backends.now)),
+        auth=Authentication(tokens),
         report=report,
         files=DaemonFiles(report, environment.logs, home, DiskThread()),
         keeping=keeping,
@@ -157,6 +185,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         calls=calls,
         table=table,
         cleaning=_cleaning(context, backends),
+        terminals=terminals,
     )
 
 

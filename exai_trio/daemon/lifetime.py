@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import import_module
+from typing import Protocol
 
 import trio
 
@@ -14,12 +15,12 @@ from exai_trio.config import bracketed
 from exai_trio.providers.gateway import Gateway
 from exai_trio.system import garbage_collector
 from exai_trio.system.disk import fault_of
-from exai_trio.transport.websocket import Limits
+from exai_trio.transport.websocket import Limits, WebSocket
 from exai_trio.wire.hosts import OurNames
 
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
-from .connections.accept import Server
+from .connections.accept import TERMINAL, Server
 from .connections.admission import Admission
 from .connections.auth import Authentication
 from .connections.requests import Requests
@@ -57,6 +58,18 @@ class Addresses:
     simulator: str | None
 
 
+class TerminalPart(Protocol):
+    """Terminal sessions, where they are switched on: only then is anything of them loaded."""
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None: ...
+
+    def leave(self) -> None: ...
+
+    async def serve(self, socket: WebSocket, address: str) -> None:
+        """Serve one client. Raises PeerGone. Cancelling leaves its session as it is."""
+        ...
+
+
 @structs.frozen(kw_only=True, eq=False)
 class Parts:
     """What one daemon consists of before its nurseries are opened; `table` has its sessions, by id."""
@@ -71,6 +84,7 @@ class Parts:
     calls: Calls
     table: dict[str, Session]
     cleaning: Cleaning | None = None
+    terminals: TerminalPart | None = None
 
 
 @structs.frozen(eq=False)
@@ -113,6 +127,8 @@ async def open_tree(
             predecessor=predecessor,
             table=parts.table,
         )
+        if parts.terminals is not None:
+            await sessions.start(parts.terminals.run)
         async with trio.open_nursery() as connections:
             yield Tree(
                 sessions=registry,
@@ -162,6 +178,8 @@ async def _serve_until_stopped(
             background.start_soon(settle, parts.report.gateway)
             await shutdown.stop.wait()
             listening.cancel_scope.cancel(reason="the daemon is stopping")
+        if parts.terminals is not None:
+            parts.terminals.leave()
         if not shutdown.replaced:
             await drain(tree.sessions, tree.connections, parts.report.store)
         background.cancel_scope.cancel(reason="the daemon is stopping")
@@ -201,6 +219,7 @@ def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Serve
         admission=Admission(config),
         limits=limits,
         bus=parts.environment.bus,
+        endpoints={} if parts.terminals is None else {TERMINAL: parts.terminals.serve},
     )
 
 

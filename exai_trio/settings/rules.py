@@ -21,6 +21,7 @@ BOUNDED: tuple[tuple[str, str, str], ...] = (
     ("ws_session_max_inflight", "ws_global_max_inflight", "EXAI_WS_GLOBAL_MAX_INFLIGHT"),
     ("max_connections_per_ip", "max_connections", "MAX_CONNECTIONS"),
     ("tool_call_max_size", "ws_max_bytes", "EXAI_WS_MAX_BYTES"),
+    ("term_max_per_principal", "term_max", "EXAI_TERM_MAX"),
     ("glm_timeout_secs", "glm_stream_timeout", "GLM_STREAM_TIMEOUT"),
     ("kimi_timeout_secs", "kimi_stream_timeout", "KIMI_STREAM_TIMEOUT"),
 )
@@ -86,6 +87,11 @@ def _tools(config: Config) -> Iterator[Finding]:
         yield "enabled_tools", f"no name that DISABLED_TOOLS has too ({', '.join(both)})"
 
 
+def _terminals(config: Config) -> Iterator[Finding]:
+    if config.terminals != "false" and config.admits_anyone:
+        yield "terminals", "false while EXAI_WS_TOKEN is none: a terminal runs any command"
+
+
 RULES: tuple[Rule, ...] = (
     _bounds,
     _ports,
@@ -94,6 +100,7 @@ RULES: tuple[Rule, ...] = (
     _jwt,
     _oauth,
     _tools,
+    _terminals,
 )
 
 

@@ -2,9 +2,10 @@
 
 from exai_trio.settings.bus_settings import BUS
 from exai_trio.settings.network_settings import LIMITS, SHIM, WEBSOCKET
+from exai_trio.settings.terminal_settings import TERMINALS
 from exai_trio.settings.work_settings import GENERAL, MODELS, STORAGE, TOOLS
 
-GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, BUS, WEBSOCKET, LIMITS, SHIM)
+GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, BUS, WEBSOCKET, LIMITS, SHIM, TERMINALS)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)
 
 PRESETS: dict[str, dict[str, object]] = {

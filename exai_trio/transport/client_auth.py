@@ -24,8 +24,8 @@ class Credentials:
     jwt: str | None = None
 
 
-def credentials(config: Config, ends: Ends | None) -> Credentials:
-    """What to show at the other end of this connection. Blocks for some milliseconds, unless a token is set.
+def credentials(config: Config, ends: Ends | None, scope: str = "") -> Credentials:
+    """What to show at the other end of this connection; a JWT has this scope. Blocks for some milliseconds, unless a token is set.
 
     Raises ArgumentError for an EXAI_WS_TOKEN_FILE that is of no use.
     """
@@ -35,7 +35,7 @@ def credentials(config: Config, ends: Ends | None) -> Credentials:
         near = is_loopback(config.client_host)
         return Credentials(token=named_token(config.ws_token_file, on_loopback=near))
     if config.jwt_secret_key:
-        return Credentials(jwt=_signed(config))
+        return Credentials(jwt=_signed(config, scope))
     if config.wants_no_token or not is_loopback(config.client_host):
         return Credentials()
     token = token_of_home(config.token_file)
@@ -72,7 +72,7 @@ class _Facts:
     port: int
 
 
-def _signed(config: Config) -> str:
+def _signed(config: Config, scope: str) -> str:
     import jwt  # 20 ms, for those who use it
 
     now = datetime.now(UTC)
@@ -81,6 +81,8 @@ def _signed(config: Config) -> str:
         "iat": now,
         "exp": now + timedelta(seconds=_SIGNED_FOR_S),
     }
+    if scope:
+        claims["scope"] = scope
     if config.jwt_issuer:
         claims["iss"] = config.jwt_issuer
     if config.jwt_audience:

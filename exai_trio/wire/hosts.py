@@ -14,7 +14,7 @@ from exai_trio.config import Config, bracketed
 
 Headers = Sequence[tuple[bytes, bytes]]
 
-BAD_REQUEST, FORBIDDEN = 400, 403
+BAD_REQUEST, FORBIDDEN, NOT_FOUND = 400, 403, 404
 # The names of this machine, by the standards.
 _HERE: Final = ("localhost", "127.0.0.1", "::1")
 _SHOWN: Final = 80  # characters of a refused name in a message

@@ -5,7 +5,17 @@ from typing import Final
 
 import attrs
 
-from . import kills, leaving, network, providers, scarcity, sessions, starting, uploads
+from . import (
+    kills,
+    leaving,
+    network,
+    providers,
+    scarcity,
+    sessions,
+    starting,
+    terminals,
+    uploads,
+)
 from .trial import Trial
 
 
@@ -53,4 +63,8 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "upload-kill": Scenario(uploads.upload_kill),
     "cleanup-kill": Scenario(uploads.cleanup_kill),
     "token-change": Scenario(sessions.token_change),
+    "terminal-kill": Scenario(terminals.terminal_kill),
+    "terminal-drop": Scenario(terminals.terminal_drop),
+    "terminal-slow": Scenario(terminals.terminal_slow, share=0.1),
+    "terminal-orphans": Scenario(terminals.terminal_orphans, share=0.2),
 }

@@ -20,4 +20,4 @@ def alone(*more: str) -> None:
         ).returncode
         == 0
     ):
-        os.execvpe(command[0], command, {**os.environ, ALONE: "1"})  # noqa: S606  # this program again
+        os.execvpe(command[0], command, {**os.environ, ALONE: "1"})  # this program again

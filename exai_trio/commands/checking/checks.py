@@ -14,6 +14,7 @@ from exai_trio import __version__
 from exai_trio.commands.checking.findings import Check, Finding, Seen
 from exai_trio.commands.checking.port_checks import health_port, holders
 from exai_trio.commands.checking.provider_checks import online, providers, providers_file
+from exai_trio.commands.checking.terminal_checks import terminals
 from exai_trio.config import Config, is_loopback
 from exai_trio.errors import ExaiError, UnauthorizedError
 from exai_trio.observability.logs import OTHERS
@@ -224,6 +225,7 @@ CHECKS: tuple[Check, ...] = (
     roots,
     daemon,
     troubles,
+    terminals,
     versions,
     clock,
     health_port,

@@ -2,7 +2,9 @@
 
 import errno
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
+from typing import Final
 
 import attrs
 import trio
@@ -22,7 +24,7 @@ from exai_trio.transport.websocket import (
     accept,
 )
 from exai_trio.wire.codec import encode
-from exai_trio.wire.hosts import OurNames, Refusal
+from exai_trio.wire.hosts import NOT_FOUND, OurNames, Refusal
 from exai_trio.wire.messages import Bye, Hello
 
 from ..context import DaemonContext
@@ -39,7 +41,11 @@ from .requests import Requests
 
 log = logging.getLogger("exai.server")
 
+Endpoint = Callable[[WebSocket, str], Awaitable[None]]
+"""Serves a client of another path, whose address it is given, to its end."""
+
 _BACKLOG = 512
+TERMINAL: Final = "/terminal"  # a path of ours, also while nobody serves it
 _NO_FILES = "open files: ulimit -n"
 _HEAD_S = 5.0  # for the head of a handshake
 _READ_AGAIN_S = 1.0
@@ -63,7 +69,7 @@ async def bind(config: Config) -> list[trio.SocketListener]:
 
 @structs.frozen(kw_only=True, eq=False)
 class Server:
-    """Takes connections in. `names` are the hosts that are ours."""
+    """Takes connections in. `names` are the hosts that are ours; `endpoints` serve paths of their own."""
 
     context: DaemonContext
     sessions: Sessions
@@ -73,6 +79,7 @@ class Server:
     admission: Admission
     limits: Limits
     bus: MessageBus | None = None
+    endpoints: Mapping[str, Endpoint] = attrs.field(factory=dict[str, Endpoint])
     refusals: trio.CapacityLimiter = attrs.field(
         factory=lambda: trio.CapacityLimiter(_MOST_REFUSALS)
     )
@@ -135,13 +142,25 @@ class Server:
                     await socket.close(POLICY, f"too many connections ({limit})")
 
     def _refusal(self, stream: trio.abc.Stream, handshake: Handshake) -> Refusal | None:
-        return self.names.refusal(handshake.raw, _arrived_at(stream))
+        refusal = self.names.refusal(handshake.raw, _arrived_at(stream))
+        if (
+            refusal is None
+            and handshake.path.partition("?")[0] in {TERMINAL} - self.endpoints.keys()
+        ):
+            return Refusal(
+                NOT_FOUND, "terminals are switched off; EXAI_TERMINALS=true switches them on"
+            )
+        return refusal
 
     async def _welcome(self, socket: WebSocket, address: str, peer: Peer) -> None:
         """Hear the hello, and serve the client in its session or tell it why not. Raises PeerGone."""
         config, shutdown = self.context.config, self.context.shutdown
         if shutdown.draining:
             await refuse_for_now(socket, "draining", shutdown.retry_after_s)
+            return
+        endpoint = self.endpoints.get(peer.path)
+        if endpoint is not None:
+            await self._counted(endpoint(socket, address))
             return
         try:
             said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer)
@@ -180,10 +199,13 @@ class Server:
         )
 
     async def _converse(self, connection: Connection) -> None:
-        self.context.counters.connections += 1
         log.debug("connected", extra={"connection": repr(connection)})
+        await self._counted(connection.converse())
+
+    async def _counted(self, conversation: Awaitable[None]) -> None:
+        self.context.counters.connections += 1
         try:
-            await connection.converse()
+            await conversation
         finally:
             self.context.counters.connections -= 1
 

@@ -6,7 +6,7 @@ The token can be rotated. Nothing here is ever logged.
 import hmac
 import math
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import attrs
 import trio
@@ -29,11 +29,14 @@ _END_OF_TIME: Final = 2**53
 @structs.define(eq=False)
 class Identity:
     """Whom a connection speaks for, and how long: until the time `ends` (seconds since 1970), or until `revoked`, which is set
-    when the shared token that it showed is not the token any more. The connection that rotated it has the next event here."""
+    when the shared token that it showed is not the token any more. The connection that rotated it has the next event here. `scopes` are those of a JWT, None of who may
+    do everything; `role` is what a JWT says."""
 
     principal: str
     ends: float = math.inf
     revoked: trio.Event | None = None
+    scopes: frozenset[str] | None = None
+    role: str = ""
 
     @property
     def is_lasting(self) -> bool:
@@ -109,7 +112,12 @@ class Tokens:
             raise UnauthorizedError("the JWT is not accepted: its exp is no time")
         if not ends > self._now():  # NaN is not
             raise UnauthorizedError("the JWT is not accepted: it has expired")
-        return Identity(f"jwt:{subject}", ends=float(min(ends, _END_OF_TIME)))
+        return Identity(
+            f"jwt:{subject}",
+            ends=float(min(ends, _END_OF_TIME)),
+            scopes=_words(claims.get("scope")),
+            role=str(claims.get("role", "")),
+        )
 
     def _claims(self, encoded: str) -> dict[str, Any]:
         import jwt  # 60 ms that a daemon without JWT need not spend
@@ -160,6 +168,15 @@ class Authentication:
             if not self.tokens.admits_owner:
                 return None
         return OWNER if await self.peers.is_owner(peer) else None
+
+
+def _words(claim: object) -> frozenset[str]:
+    """The scopes that a JWT names, in one text or in a list."""
+    if isinstance(claim, str):
+        return frozenset(claim.split())
+    return (
+        frozenset(map(str, cast("list[object]", claim))) if isinstance(claim, list) else frozenset()
+    )
 
 
 def _is_it(given: str | None, expected: str) -> bool:

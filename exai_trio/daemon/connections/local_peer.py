@@ -55,16 +55,18 @@ class LocalPeers:
 
 @structs.define(eq=False)
 class Peer:
-    """One connection's other end. `forwarded` is known once its handshake was seen."""
+    """One connection's other end. `forwarded` and `path` are known once its handshake was seen."""
 
     stream: trio.abc.Stream
     forwarded: bool = False
+    path: str = "/"
 
     def seen_by(self, admit: Callable[[Handshake], Objection]) -> Callable[[Handshake], Objection]:
         """The same rule for handshakes, which also notes here what the handshake says of its sender."""
 
         def seen(handshake: Handshake) -> Objection:
             self.forwarded = is_forwarded(handshake.headers)
+            self.path = handshake.path.partition("?")[0]
             return admit(handshake)
 
         return seen

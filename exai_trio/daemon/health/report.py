@@ -66,6 +66,7 @@ class Report:
     simulator: str | None = None
     store: StoreState | None = None
     bus: MessageBus | None = None
+    terminals: Callable[[], dict[str, Any]] | None = None
     problems: Problems = attrs.field(factory=Problems)
     started_at: float = attrs.field(
         default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
@@ -130,6 +131,7 @@ class Report:
             "simulator": self.simulator,
             "storage": self.storage(),
             "troubles": self.problems.told(),
+            **({} if self.terminals is None else {"terminals": self.terminals()}),
         }
 
     def storage(self) -> dict[str, Any]:

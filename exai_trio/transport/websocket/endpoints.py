@@ -81,8 +81,10 @@ def accept(
 
 
 @asynccontextmanager
-async def connect(host: str, port: int, limits: Limits) -> AsyncGenerator[WebSocket]:
-    """Open a WebSocket to ws://host:port/. Raises Unreachable (NotListening if refused); the caller bounds the time.
+async def connect(
+    host: str, port: int, limits: Limits, path: str = "/"
+) -> AsyncGenerator[WebSocket]:
+    """Open a WebSocket to ws://host:port with this path. Raises Unreachable (NotListening if refused); the caller bounds the time.
 
     The socket is closed when the context is left; without an earlier close the peer hears 1000. Cancelling closes it too.
     """
@@ -92,18 +94,18 @@ async def connect(host: str, port: int, limits: Limits) -> AsyncGenerator[WebSoc
         if all_refused(fault.__cause__):
             raise NotListening(f"nothing listens on {host}:{port}") from fault
         raise Unreachable(f"{host}:{port} cannot be reached: {fault.__cause__ or fault}") from fault
-    async with client_on(stream, _authority(host, port), limits) as socket:
+    async with client_on(stream, _authority(host, port), limits, path) as socket:
         yield socket
 
 
 def client_on(
-    stream: trio.abc.Stream, authority: str, limits: Limits
+    stream: trio.abc.Stream, authority: str, limits: Limits, path: str = "/"
 ) -> AbstractAsyncContextManager[WebSocket]:
     """The client's side of a WebSocket on any stream. Raises Unreachable if the other side refuses the upgrade.
 
     The stream is closed when the context is left, however that is; without an earlier close the peer hears 1000.
     """
-    shake = partial(request_upgrade, stream, authority)
+    shake = partial(request_upgrade, stream, authority, path)
     return _conversation(stream, Side.CLIENT, limits, shake)
 
 

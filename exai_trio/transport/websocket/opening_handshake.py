@@ -204,14 +204,14 @@ async def accept_upgrade(
     return head.rest
 
 
-async def request_upgrade(stream: trio.abc.Stream, authority: str) -> bytes:
+async def request_upgrade(stream: trio.abc.Stream, authority: str, path: str = "/") -> bytes:
     """Ask a server to speak WebSocket: returns what came behind its head. Raises Unreachable if it refuses. Cancelling leaves a
     stream that can only be closed.
     """
     head = _ResponseHead()
     async with _opening(stream, head) as opening:
         ours = cast("trio.SocketStream", opening)  # so the library says; any stream will do
-        await tws.wrap_client_stream(opening.handshake, ours, authority, "/")
+        await tws.wrap_client_stream(opening.handshake, ours, authority, path)
     if opening.fault:
         raise Unreachable(f"{authority} refuses the WebSocket: {opening.fault}")
     return head.rest

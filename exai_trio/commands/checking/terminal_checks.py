@@ -1,0 +1,73 @@
+"""What `exai doctor` looks at of terminals, where they are switched on."""
+
+import os
+import shlex
+import shutil
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+from exai_trio.commands.checking.findings import Finding, Seen, State
+from exai_trio.config import Config
+from exai_trio.system.private_files import loose
+
+_SOCKETS = "terminals"
+_COMMANDS = {"term_command": "EXAI_TERM_COMMAND", "term_claude_command": "EXAI_TERM_CLAUDE_COMMAND"}
+# The kernel's own path.
+_DESCRIPTORS = "/proc/self/fd"
+
+
+def terminals(seen: Seen) -> Iterator[Finding]:
+    config = seen.config
+    if config.terminals == "false" or seen.is_client_only:
+        return
+    if config.terminals == "true" and os.geteuid() == 0:
+        remedy = "set EXAI_TERMINALS=root if root's terminals are meant, or run the daemon as another user"
+        yield Finding(
+            state="fault", what="EXAI_TERMINALS=true does not start a daemon of root", remedy=remedy
+        )
+    found = [*_programs(config), *_folder(config.state / _SOCKETS)]
+    yield from found or [
+        Finding(state="ok", what="terminals are switched on, and their programs are there")
+    ]
+
+
+def _programs(config: Config) -> Iterator[Finding]:
+    for field, variable in _COMMANDS.items():
+        text: str = getattr(config, field)
+        word = (
+            next(iter(shlex.split(text)), "")
+            if text.count('"') % 2 == text.count("'") % 2 == 0
+            else text
+        )
+        if word and shutil.which(word) is None:
+            state: State = "fault" if field == "term_command" else "warn"
+            yield Finding(
+                state=state,
+                what=f"{variable}: there is no program {word!r}",
+                remedy="install it, or correct the setting",
+            )
+
+
+def _folder(folder: Path) -> Iterator[Finding]:
+    if loose(folder):
+        yield Finding(
+            state="fault", what=f"others may look into {folder}", remedy=f"chmod 700 {folder}"
+        )
+    dead = [path for path in sorted(folder.glob("*.sock")) if not _is_alive(path)]
+    if dead:
+        yield Finding(
+            state="warn",
+            what=f"{len(dead)} terminals have lost their keepers",
+            remedy=f"restart the daemon, or rm {dead[0]}",
+        )
+
+
+def _is_alive(path: Path) -> bool:
+    """Whether somebody listens there."""
+    place = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        with socket.socket(socket.AF_UNIX) as probe:
+            return probe.connect_ex(f"{_DESCRIPTORS}/{place}/{path.name}") == 0
+    finally:
+        os.close(place)

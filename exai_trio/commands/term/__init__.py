@@ -1,0 +1,1 @@
+"""`exai term`: terminals beside the daemon."""

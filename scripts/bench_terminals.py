@@ -1,0 +1,24 @@
+#!/usr/bin/env -S .venv/bin/python
+"""What terminals cost, beside a bare pseudo-terminal, a bare WebSocket and terminado in the same run: met or missed.
+
+`python scripts/bench_terminals.py [--quick] [--only NAME] [--json FILE] [--check]`. Exit codes: 0 measured, 1 something could
+not be measured, or with --check a goal is missed.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from bench import terminals
+from bench.command import main
+from bench.report import Row
+
+MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
+    "flood": terminals.flood,
+    "echo": terminals.echo,
+    "first-byte": terminals.first_byte,
+    "interrupt": terminals.interrupt,
+    "memory": terminals.memory,
+}
+
+if __name__ == "__main__":
+    main(__doc__, MEASUREMENTS)
