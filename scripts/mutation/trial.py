@@ -1,6 +1,7 @@
 """One mutant tried in a process of its own, forked from this one, which has loaded the libraries already."""
 
 import gc
+import importlib
 import importlib.machinery
 import os
 import resource
@@ -17,6 +18,10 @@ import attrs
 from .operators import Mutant, planted
 
 Verdict = Literal["killed", "too slow", "survived"]
+_LIBRARIES = (  # what nearly every test loads, and none of it is EXAI's
+    "attrs", "hypothesis", "msgspec", "pytest_timeout", "pytest_trio.plugin", "trio.testing",
+    "trio_websocket", "wsproto", "xxhash",
+)  # fmt: skip
 _MEMORY = 4 * 2**30  # bytes; a mutant that never ends its loop may fill a list
 
 
@@ -43,6 +48,12 @@ class Trial:
         """End it, and every process that it has started."""
         os.killpg(self.pid, signal.SIGKILL)
         os.waitpid(self.pid, 0)
+
+
+def load_libraries() -> None:
+    """In the process from which mutants are forked, so that none of them does."""
+    for name in _LIBRARIES:
+        importlib.import_module(name)
 
 
 def started(mutant: Mutant, judge: Callable[[], int], limit_s: float) -> Trial:
