@@ -145,6 +145,11 @@ def _config(commands: Commands) -> None:
     change = command.add_mutually_exclusive_group()
     change.add_argument("--install", action="store_true", help="with --mcp: register EXAI there")
     change.add_argument("--remove", action="store_true", help="with --mcp: take it out again")
+    command.add_argument(
+        "--container",
+        action="store_true",
+        help="with --mcp: the daemon runs in a container, and the shim never starts one",
+    )
     _config_actions(command)
 
 

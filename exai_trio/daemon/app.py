@@ -1,6 +1,7 @@
 """The daemon's composition root: builds everything once and hands it to the tree of nurseries that runs it (`lifetime`)."""
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
 import trio
@@ -127,7 +128,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
-    report = _report(context, backends, port)
+    report = _report(context, backends, port, lambda: home.id if home else "")
     lookup = CallLookup(table, calls.detached, context.journal)
     environment = _environment(context, backends, report, lookup)
     made = (lambda: home.token) if home else str
@@ -143,10 +144,13 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
 
 
-def _report(context: DaemonContext, backends: Backends, port: int) -> Report:
+def _report(
+    context: DaemonContext, backends: Backends, port: int, home_id: Callable[[], str]
+) -> Report:
     return Report(
         context=context,
         boot_id=backends.boot_id,
+        home_id=home_id,
         port=port,
         permits=trio.CapacityLimiter(context.config.ws_global_max_inflight),
         gateway=backends.models.gateway,

@@ -21,7 +21,8 @@ from exai_trio.settings.rules import (
     unknown,
     with_defaults_within,
 )
-from exai_trio.settings.table import PRESETS, SETTINGS, SHARED, Setting
+from exai_trio.settings.setting import Setting
+from exai_trio.settings.table import PRESETS, SETTINGS, SHARED
 from exai_trio.settings.trust import FOUND, is_found, keys, misdirected
 from exai_trio.settings.values import Place
 

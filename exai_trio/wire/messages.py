@@ -112,9 +112,13 @@ class Output:
 
 @structs.frozen(kw_only=True)
 class ServerFacts:
+    """`home` names the home that the daemon serves: a client of the same home may start its next daemon. An older daemon does
+    not say, nor one whose home cannot be written."""
+
     name: str
     version: str
     boot_id: str
+    home: str | UnsetType = UNSET
 
 
 @structs.frozen(kw_only=True)

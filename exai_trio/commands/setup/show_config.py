@@ -29,6 +29,9 @@ def main(started: Started) -> int:
         return change_config.main(started)
     machine = machine_of(started)
     console, loaded, arguments = Console.of_process(), started.loaded, started.arguments
+    if arguments.container and not arguments.mcp:
+        console.note("exai: say which editor: `exai config --mcp claude --container`")
+        return 2
     if arguments.install or arguments.remove:
         from exai_trio.commands.editors import editors_command  # as above
 
