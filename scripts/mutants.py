@@ -46,7 +46,9 @@ def main() -> int:
         results.append(result)
         if result.verdict not in _NOTICED:
             print(f"{result.verdict}: line {result.mutant.line}: {result.mutant.key}", flush=True)
-    print("\n".join(_told(results, len(chosen), len(chosen) - len(open_), time.monotonic() - began)))
+    print(
+        "\n".join(_told(results, len(chosen), len(chosen) - len(open_), time.monotonic() - began))
+    )
     return int(_share(results) < asked.goal)
 
 

@@ -3,8 +3,15 @@
 import ast
 
 _SPEAKS = ("log", "_log", "logging", "warnings")
-_TYPES_ONLY = ("cast", "TypeVar", "overload")  # what they are given does nothing when the program runs
-_CHECKPOINTS = ("trio.lowlevel.checkpoint", "checkpoint")  # whether a task lets others run is Trio's
+_TYPES_ONLY = (
+    "cast",
+    "TypeVar",
+    "overload",
+)  # what they are given does nothing when the program runs
+_CHECKPOINTS = (
+    "trio.lowlevel.checkpoint",
+    "checkpoint",
+)  # whether a task lets others run is Trio's
 
 
 def quiet_nodes(tree: ast.Module) -> set[int]:

@@ -18,11 +18,16 @@ from .operators import Mutant
 
 _MOST_S = 20.0  # of tests for one mutant, as long as they took when they were measured
 _HELPERS = ("tests", "exai_trio")  # what the reach of each test file depends on, beside itself
-_IN_PROCESS = ("tests/storage/", "tests/shim/test_autostart.py")  # their real tests need threads and files, and run in this process
+_IN_PROCESS = (
+    "tests/storage/",
+    "tests/shim/test_autostart.py",
+)  # their real tests need threads and files, and run in this process
 _PATIENCE_S = 300  # a watched test takes its time
 _SHARE = 12  # test files of one process at most: what it has measured is kept when it ends
 
-Lines = dict[str, dict[str, list[tuple[float, str]]]]  # by module and line: seconds and name of each test
+Lines = dict[
+    str, dict[str, list[tuple[float, str]]]
+]  # by module and line: seconds and name of each test
 
 
 @attrs.frozen

@@ -25,8 +25,12 @@ class Result:
 def tried(
     chosen: list[Mutant], judges: ByTests | BySimulation, *, jobs: int, until: float
 ) -> Iterator[Result]:
-    """Each mutant's result as soon as it is known; none is begun after `until`. No process of ours is left when the iterator is closed."""
+    """Each mutant's result as soon as it is known; none is begun after `until`. No process of ours is left when the iterator is closed.
+
+    Raises RuntimeError if something is noticed where nothing was changed.
+    """
     load_libraries()
+    _check_unchanged(chosen, judges)
     waiting, running = list(reversed(chosen)), list[Trial]()
     try:
         while waiting or running:
@@ -46,8 +50,21 @@ def tried(
             trial.kill()
 
 
+def _check_unchanged(chosen: list[Mutant], judges: ByTests | BySimulation) -> None:
+    """Whoever judges must see a difference between the first mutant and none."""
+    judge = next((one for mutant in chosen if (one := judges.judge(mutant)) is not None), None)
+    if judge is None:
+        return
+    trial = started(None, judge, judges.limit_s)
+    while (verdict := trial.verdict()) is None:
+        time.sleep(_LOOK_S)
+    if verdict != "survived":
+        raise RuntimeError(f"{verdict}, although nothing was changed")
+
+
 def _ended(running: list[Trial]) -> Iterator[Result]:
     for trial in list(running):
         if (verdict := trial.verdict()) is not None:
             running.remove(trial)
+            assert trial.mutant is not None
             yield Result(trial.mutant, verdict, time.monotonic() - trial.began)

@@ -59,7 +59,7 @@ def test_a_planted_bug_is_found(plant, complaint):
     answered, found = 0, False
     with plant():
         for seed in range(_UNIVERSES):
-            report = simulate(seed, 1.0)
+            report = simulate(seed, 1.0, until=complaint)
             answered += report.tally.get("ok", 0)
             found = any(complaint in fault for fault in report.faults)
             if found:

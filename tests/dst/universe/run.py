@@ -26,9 +26,10 @@ class Report:
     trace: list
 
 
-def simulate(seed: int, hours: float) -> Report:
-    """Run one universe. The same seed gives the same trace, in whatever process."""
-    universe = Universe(seed, hours)
+def simulate(seed: int, hours: float, until: str | None = None) -> Report:
+    """Run one universe; up to the first fault that has `until` in it, if that is given. The same seed gives the same trace, in
+    whatever process."""
+    universe = Universe(seed, hours, until)
     with _one_order(seed), _no_thread():
         try:
             trio.run(universe.run, clock=MockClock(autojump_threshold=0))

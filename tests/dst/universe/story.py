@@ -41,6 +41,7 @@ class Universe(trio.abc.Instrument):
 
     seed: int
     hours: float
+    until: str | None = None  # it ends with the first fault of which this is a part
     trace: list = attrs.field(factory=list)
     kind: Kind = attrs.field(init=False)
     draw: random.Random = attrs.field(init=False)
@@ -48,6 +49,7 @@ class Universe(trio.abc.Instrument):
     disk: Disk = attrs.field(init=False)
     oracle: Oracle = attrs.field(init=False)
     house: House = attrs.field(init=False)
+    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     window: Window | None = None
     window_scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     windows: int = 0
@@ -59,7 +61,7 @@ class Universe(trio.abc.Instrument):
         limits = Limits(max_bytes=self.kind.config.ws_max_bytes, close_s=1.0)
         self.network = Network(self.draw, self.note, limits)
         self.disk = Disk(self.draw, lambda what: self.oracle.fail(what))  # noqa: PLW0108 - it is made later
-        self.oracle = Oracle(self.note, self.kind, self.disk.late, self.disk.kept)
+        self.oracle = Oracle(self.note, self.kind, self.disk.late, self.disk.kept, self._heed)
         tools = (
             RESULT,
             self._tool("work", repeatable=True),
@@ -78,6 +80,10 @@ class Universe(trio.abc.Instrument):
 
     def note(self, text: str) -> None:
         self.trace.append(f"{trio.current_time():.6f} {text}")
+
+    def _heed(self, fault: str) -> None:
+        if self.until is not None and self.until in fault:
+            self.scope.cancel(reason="what was looked for is found")
 
     def _tool(self, name: str, *, repeatable: bool) -> Tool:
         return Tool(
@@ -120,6 +126,11 @@ class Universe(trio.abc.Instrument):
 
     async def run(self) -> None:
         trio.lowlevel.add_instrument(self)
+        with self.scope:
+            await self._live()
+        trio.lowlevel.remove_instrument(self)
+
+    async def _live(self) -> None:
         async with trio.open_nursery() as everything:
             with trio.move_on_after(self.hours * HOUR_S):
                 async with trio.open_nursery() as actors:
@@ -131,7 +142,6 @@ class Universe(trio.abc.Instrument):
                     actors.start_soon(probe, self)
             await self._calm_down(everything)
             everything.cancel_scope.cancel(reason="the end")
-        trio.lowlevel.remove_instrument(self)
 
     async def _daemons(self, everything: trio.Nursery) -> None:
         while True:
@@ -278,7 +288,11 @@ class Universe(trio.abc.Instrument):
                 self.window.ask_in_peace()
                 for _ in range(self.draw.randrange(16)):
                     await trio.lowlevel.checkpoint()
-            await trio.sleep(60)
+            await trio.sleep(self.draw.choice((0.0, 0.5)))
+            self.network.meanwhile = self.window.ask_in_peace  # also with an acknowledgement that is on its way alone
+            await trio.sleep(30)
+            self.network.meanwhile = None
+            await trio.sleep(30)
             self.oracle.check_all_answered()
 
     async def _compare_with_new(self, everything: trio.Nursery, old: Life) -> None:
