@@ -19,7 +19,13 @@ from .operators import Mutant, planted
 
 Verdict = Literal["killed", "too slow", "survived"]
 _JUDGE_FAILED = 99
-_LIBRARIES = ("attrs", "msgspec", "trio.testing", "trio_websocket", "xxhash")  # no plugin of pytest's
+_LIBRARIES = (
+    "attrs",
+    "msgspec",
+    "trio.testing",
+    "trio_websocket",
+    "xxhash",
+)  # no plugin of pytest's
 _MEMORY = 4 * 2**30  # bytes; a mutant that never ends its loop may fill a list
 
 

@@ -125,6 +125,7 @@ class Disk:
     def boot(self, *, alone: bool, flushes: bool) -> LifesJournal:
         """A daemon starts on what the last one has left. Its last record may have been cut short, unless that one still runs."""
         newest = max(self.files, default=0)
+        self.torn = {number for number in self.torn if number > self.database._folded}
         if alone and newest > self.database._folded and self.draw.random() < 0.5:
             self._tear(newest)
         return LifesJournal(self, flushes)

@@ -8,7 +8,7 @@ import trio
 if TYPE_CHECKING:
     from .story import Universe
 
-_OFTEN = ("step", "replace")
+_OFTEN = ("step", "replace", "fold")
 
 
 @attrs.define(eq=False)
@@ -35,7 +35,7 @@ class Misfortune:
             "all": self._crash_all,
             "fold": self._crash_at_a_fold,
         }
-        kind = self.universe.draw.choice((*kinds, *_OFTEN, *at_once))
+        kind = self.universe.draw.choice((*kinds, *at_once, *_OFTEN))
         if kind in kinds:
             await kinds[kind]()
         else:
@@ -57,6 +57,7 @@ class Misfortune:
             self.universe.house.crash(life)
 
     def _crash_at_a_fold(self) -> None:
+        self._ask()
         self.universe.disk.blow = self._crash_all
 
     async def _replace(self) -> None:

@@ -205,7 +205,7 @@ MUTANTS = {
     wire.answer_that_dawdles: "after its tool had ended, in peace",
     wire.shim_forgets_what_came_while_it_sent: "in peace",
     log.record_that_is_not_written: "was accepted before it was on disk",
-    log.segment_removed_before_it_is_folded: "no journal has it",
+    log.segment_removed_before_it_is_folded: "on disk",
     log.segment_folded_twice: "was folded twice",
     log.torn_record_believed: "was not kept aside",
     log.checksum_not_looked_at: "was not kept aside",

@@ -289,7 +289,9 @@ class Universe(trio.abc.Instrument):
                 for _ in range(self.draw.randrange(16)):
                     await trio.lowlevel.checkpoint()
             await trio.sleep(self.draw.choice((0.0, 0.5)))
-            self.network.meanwhile = self.window.ask_in_peace  # also with an acknowledgement that is on its way alone
+            self.network.meanwhile = (
+                self.window.ask_in_peace
+            )  # also with an acknowledgement that is on its way alone
             await trio.sleep(30)
             self.network.meanwhile = None
             await trio.sleep(30)
