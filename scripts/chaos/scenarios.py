@@ -5,7 +5,7 @@ from typing import Final
 
 import attrs
 
-from . import kills, leaving, network, providers, scarcity, sessions, starting
+from . import kills, leaving, network, probing, providers, scarcity, sessions, starting
 from .trial import Trial
 
 
@@ -32,6 +32,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "kill-shim": Scenario(kills.kill_shim),
     "sigterm": Scenario(leaving.sigterm),
     "rolling": Scenario(leaving.rolling),
+    "probed": Scenario(probing.probed, share=0.1),
     "drain-long": Scenario(leaving.drain_long, share=0.02),
     "two-daemons": Scenario(leaving.two_daemons),
     "autostarted": Scenario(starting.autostarted, share=0.2),

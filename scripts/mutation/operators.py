@@ -60,10 +60,18 @@ def _places(tree: ast.Module) -> dict[int, tuple[str, int]]:
         if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             inside = f"{where}.{node.name}".lstrip(".")
         for child in ast.iter_child_nodes(node):
-            note(child, inside, child.lineno if isinstance(child, ast.stmt) else first)
+            begins = child.lineno if isinstance(child, ast.stmt) else _runs_at(node, first)
+            note(child, inside, begins)
 
     note(tree, "", 0)
     return places
+
+
+def _runs_at(node: ast.AST, first: int) -> int:
+    """Where something inside this node, and of its statement, runs: a default when its function does."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.body[min(1, len(node.body) - 1)].lineno
+    return first
 
 
 def planted(source: str, mutant: Mutant) -> ast.Module:

@@ -20,6 +20,7 @@ LIVES: Final = (  # where a call lives: from its acceptance to its answer
     "exai_trio/storage/group_commit.py",
 )
 ROOMS: Final = (*LIVES, "exai_trio/shim", "exai_trio/mcp", "exai_trio/storage")
+_STANDS_IN = Path("exai_trio/storage/memory")  # for a database, in tests alone
 EXPLAINED = Path(__file__).parent / "explained.toml"
 
 
@@ -39,7 +40,8 @@ def explained() -> dict[str, str]:
 
 
 def _files(named: Path) -> list[Path]:
-    return [named] if named.is_file() else list(named.rglob("*.py"))
+    found = [named] if named.is_file() else list(named.rglob("*.py"))
+    return [file for file in found if _STANDS_IN not in file.parents]
 
 
 def _drawn(seed: int, mutant: Mutant) -> tuple[str, int, int]:
