@@ -15,7 +15,14 @@ from .reach import Reach, measured
 
 TESTS: Final = "tests"
 SIMULATION: Final = "simulation"
-_FOLDERS = ["tests/daemon", "tests/shim", "tests/mcp", "tests/wire", "tests/storage"]
+_FOLDERS = [
+    "tests/daemon",
+    "tests/shim",
+    "tests/mcp",
+    "tests/wire",
+    "tests/storage",
+    "tests/inputs",
+]
 _UNIVERSES = 10
 _HOURS = 1.0
 _FIRST = 12  # tests, before all others are so much as collected

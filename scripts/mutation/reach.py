@@ -17,7 +17,6 @@ import pytest
 from .operators import Mutant
 
 _MOST_S = 20.0  # of tests for one mutant, as long as they took when they were measured
-_HELPERS = ("tests", "exai_trio")  # what the reach of each test file depends on, beside itself
 _IN_PROCESS = (
     "tests/storage/",
     "tests/shim/test_autostart.py",
@@ -64,7 +63,7 @@ def measured(tests: list[str], store: Path, jobs: int) -> Reach:
     """Run those tests with every module watched, but for the files whose reach is kept in `store`. Raises RuntimeError if a test fails."""
     store.mkdir(parents=True, exist_ok=True)
     files = sorted({str(file) for name in tests for file in _test_files(Path(name))})
-    around = _digest([Path(__file__), *_sources()])
+    around = _digest(_around(tests))
     kept = {file: store / f"{_digest([Path(file)], around)}.json" for file in files}
     _run({file: path for file, path in kept.items() if not path.exists()}, jobs)
     return Reach(
@@ -76,13 +75,13 @@ def _test_files(named: Path) -> list[Path]:
     return [named] if named.is_file() else sorted(named.rglob("test_*.py"))
 
 
-def _sources() -> list[Path]:
-    return [
-        file
-        for folder in _HELPERS
-        for file in sorted(Path(folder).rglob("*.py"))
-        if not file.name.startswith("test_")
-    ]
+def _around(tests: list[str]) -> list[Path]:
+    """What the reach of each test file depends on, beside itself."""
+    found = [Path(__file__), Path("tests/conftest.py")]
+    for folder in ("exai_trio", *tests):
+        files = sorted(Path(folder).rglob("*.py"))
+        found += [file for file in files if not file.name.startswith("test_")]
+    return found
 
 
 def _digest(files: Iterable[Path], before: str = "") -> str:

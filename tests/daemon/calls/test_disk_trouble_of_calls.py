@@ -312,6 +312,7 @@ async def test_a_handle_that_the_disk_did_not_take_in_time_is_written_later(hous
 
     assert early is None
     assert "nap" in kept.calls[0].frame
+    assert kept.calls[0].resumable
 
 
 # Ends that overtake each other

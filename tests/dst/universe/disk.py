@@ -2,12 +2,13 @@
 
 import errno
 import random
+from collections import deque
 from collections.abc import Callable
 
 import attrs
 import trio
 
-from exai_trio.storage.append_log.framing import head_of, records_in
+from exai_trio.storage.append_log.framing import end_of, head_of, records_in
 from exai_trio.storage.journal_events import Accepted, Finished, HandedOver, decode
 from exai_trio.storage.memory.journal import MemoryJournal
 
@@ -56,8 +57,14 @@ class File:
     def remove(self, *, keep):
         if self.number in self.disk.torn and not keep:
             self.disk.fail(f"segment {self.number} has a torn end, and was not kept aside")
+        if keep and self._is_whole():
+            self.disk.fail(f"segment {self.number} is whole, and was kept aside")
         if self.is_there():
             del self.disk.files[self.number]
+
+    def _is_whole(self):
+        last = deque(records_in(self.number, bytes(self.data)), maxlen=1)
+        return bool(last) and end_of(*last[0]) == len(self.data)
 
 
 @attrs.define(eq=False)
