@@ -34,7 +34,7 @@ def main() -> int:
         return run_in_copy("scripts/mutants.py", words, {_STORE: str(store)})
     began = time.monotonic()
     rooms = asked.only or (LIVES if asked.lives else ROOMS)
-    reasons = explained() if asked.by == TESTS else {}
+    reasons = explained()
     chosen = sampled(rooms, asked.count, asked.seed)
     if not chosen:
         print("there is nothing to change in what was named", file=sys.stderr)

@@ -16,7 +16,10 @@ LIVES: Final = (  # where a call lives: from its acceptance to its answer
     "exai_trio/wire/session_rules.py",
     "exai_trio/shim/calls",
     "exai_trio/mcp/calls/open_calls.py",
-    "exai_trio/storage/append_log",
+    *(
+        f"exai_trio/storage/append_log/{name}.py"
+        for name in ("framing", "index", "segments", "appender", "journal")
+    ),
     "exai_trio/storage/group_commit.py",
 )
 ROOMS: Final = (*LIVES, "exai_trio/shim", "exai_trio/mcp", "exai_trio/storage")
