@@ -9,7 +9,7 @@ not be measured, or with --check a goal is missed.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bench import daemon, gateway, relay, relays, streaming
+from bench import daemon, day, gateway, loaded, relay, relays, restart, streaming
 from bench.command import main
 from bench.report import Row
 
@@ -19,10 +19,13 @@ MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "echo": relay.echo,
     "load": relay.load,
     "journal": relay.journal,
+    "loaded": loaded.loaded,
     "ping": streaming.ping,
     "cold": daemon.cold,
+    "restart": restart.restart,
     "idle": daemon.idle,
     "chat": gateway.chat,
+    "day": day.day,
 }
 PEERS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {"relays": relays.relays}
 

@@ -1,9 +1,12 @@
 """Fixtures and instruments that every layer's tests share."""
 
+import gc
+import re
 import resource
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -12,9 +15,35 @@ from hypothesis import settings
 Scenario = Callable[[], Awaitable[None]]
 SweepRunner = Callable[..., Awaitable[int]]
 
-# How long an example takes says how busy the machine is, and nothing of the example.
+# How long an example takes says how busy the machine is, and nothing of the example. What is run again and again while one
+# works looks at fewer of them; they are others each time.
 settings.register_profile("exai", deadline=None)
-settings.load_profile("exai")
+settings.register_profile("fast", deadline=None, max_examples=40)
+_FAST = "not real"
+
+_ALL_REAL = re.compile(r"^pytestmark = (pytest\.mark\.real|\[.*pytest\.mark\.real)", re.MULTILINE)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("fast" if config.option.markexpr == _FAST else "exai")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whether a module need not be imported: `-m "not real"` leaves out all of its tests."""
+    if config.option.markexpr != _FAST or not collection_path.match("test_*.py"):
+        return None
+    return bool(_ALL_REAL.search(collection_path.read_text(encoding="utf-8"))) or None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests are made, none of which is garbage before the end: nobody looks through them for it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class CancelAtStep(trio.abc.Instrument):

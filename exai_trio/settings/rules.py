@@ -26,6 +26,13 @@ BOUNDED: tuple[tuple[str, str, str], ...] = (
 )
 
 
+_PORTS = {
+    "monitoring_port": "MONITORING_PORT",
+    "health_check_port": "HEALTH_CHECK_PORT",
+    "mcp_port": "EXAI_MCP_PORT",
+}
+
+
 def _bounds(config: Config) -> Iterator[Finding]:
     for field, bound, name in BOUNDED:
         most = float(getattr(config, bound))
@@ -36,11 +43,11 @@ def _bounds(config: Config) -> Iterator[Finding]:
 
 def _ports(config: Config) -> Iterator[Finding]:
     taken = {config.ws_port: "EXAI_WS_PORT"}
-    for field in ("monitoring_port", "health_check_port"):
+    for field, name in _PORTS.items():
         port = getattr(config, field)
         if port and port in taken:
             yield field, f"a port other than {taken[port]}'s, or 0"
-        taken[port] = field.upper()
+        taken[port] = name
 
 
 def _strangers(config: Config) -> Iterator[Finding]:
@@ -66,6 +73,13 @@ def _jwt(config: Config) -> Iterator[Finding]:
             yield field, "nothing, unless JWT_SECRET_KEY is set"
 
 
+def _oauth(config: Config) -> Iterator[Finding]:
+    if config.oauth_issuer and not config.public_url:
+        yield "public_url", "the URL that access tokens are for, since EXAI_OAUTH_ISSUER is set"
+    if config.oauth_scope and not config.oauth_issuer:
+        yield "oauth_scope", "nothing, unless EXAI_OAUTH_ISSUER is set"
+
+
 def _tools(config: Config) -> Iterator[Finding]:
     both = sorted(config.enabled_tools & config.disabled_tools)
     if both:
@@ -78,6 +92,7 @@ RULES: tuple[Rule, ...] = (
     _strangers,
     _tokens,
     _jwt,
+    _oauth,
     _tools,
 )
 
@@ -118,12 +133,16 @@ def unknown(*texts: Mapping[str, str]) -> Iterator[str]:
         if name in NOT_YET:
             yield f"{name} is set, but this version does not use it"
         elif name.startswith("EXAI_") and name not in known:
-            yield f"{name} is no setting of EXAI{_nearest(name, known)}"
+            yield f"{name} is no setting of EXAI{_meant(name, known)}"
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _meant(name: str, known: list[str]) -> str:
     from difflib import get_close_matches  # needed only when something is misspelt
 
+    from exai_trio.settings.older_names import meant_instead  # likewise
+
+    if now := meant_instead(name):
+        return f" any more; now: {now}"
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
 

@@ -33,6 +33,7 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "ask": CLIENT | {"ws_autostart", "drain_s", "tool_call_max_size"},
     "models": CLIENT | {"ws_autostart", "drain_s"},
     "logs": frozenset({"home", "log_level"}),
+    "usage": frozenset({"home", "log_level"}),
     "stop": frozenset({"home", "log_level", "drain_s"}),
     "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,

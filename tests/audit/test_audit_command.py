@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 ROOT = Path(__file__).resolve().parents[2]
 SILENT = "def f(g):\n    try:\n        g()\n    except ValueError:{}\n        pass\n"
 

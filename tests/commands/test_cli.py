@@ -86,6 +86,7 @@ def test_a_projects_own_variables_stop_nothing(argv, monkeypatch, capsys):
         "MONITORING_PORT": "prometheus",
         "EXAI_DURABILITY": "high",
         "EXAI_WS_PORT": "1",
+        "EXAI_WS_AUTOSTART": "false",  # the administrator may listen on that port
     }.items():
         monkeypatch.setenv(name, value)
 
@@ -278,6 +279,22 @@ def test_the_shim_starts_light():
 
 
 @pytest.mark.real
+def test_a_question_from_a_shell_starts_light():
+    """Until an answer has to be drawn: what somebody waits for in a pipe imports no more than the shim does."""
+    heavy = ["importlib.metadata", "email.parser", "tomllib", "rich", "argcomplete", "markdown_it"]
+    program = (
+        "import sys; from exai_trio import cli; import exai_trio.commands.calling.ask; "
+        "cli.parser('ask').parse_args(['ask', 'x', '--port', '1']); "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert "[]\n" == ran.stdout
+
+
+@pytest.mark.real
 def test_a_reader_that_leaves_is_borne(tmp_path):
     """`exai config | head -0` ends without a traceback."""
     running = subprocess.Popen(
@@ -291,3 +308,28 @@ def test_a_reader_that_leaves_is_borne(tmp_path):
     running.stderr.close()
 
     assert (1, b"") == (running.wait(30), error)
+
+
+def test_a_file_of_the_older_system_is_read_out(tmp_path, monkeypatch, capsys):
+    """`exai config` names what means nothing here, with what is meant instead; keys of further providers do mean something."""
+    file = tmp_path / "old.env"
+    file.write_text(
+        "GLM_API_KEY=k\nGLM_BASE_URL=https://x\nEXAI_WS_RESULT_TTL=9\nPGHOST=h\nOPENROUTER_API_KEY=k\n"
+    )
+    monkeypatch.setenv("ENV_FILE", str(file))
+
+    assert 0 == main(["config"])
+    said = capsys.readouterr().err
+    assert "  GLM_BASE_URL: GLM_API_URL\n" in said
+    assert f"{file} sets for other programs: PGHOST\n" in said
+    assert 1 == said.count("EXAI_WS_RESULT_TTL")
+    assert "GLM_API_KEY" not in said
+
+
+def test_a_file_that_was_merely_found_is_not_read_out(tmp_path, monkeypatch, capsys):
+    """It is the project's, whose own names are no news."""
+    (tmp_path / ".env").write_text("PGHOST=h\n")
+    monkeypatch.chdir(tmp_path)
+
+    main(["config"])
+    assert "PGHOST" not in capsys.readouterr().err

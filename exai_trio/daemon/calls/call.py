@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import attrs
 import trio
@@ -22,7 +22,11 @@ from ..context import DaemonContext
 from .call_plan import Plan
 from .environment import CallEnvironment
 from .limits import longest_stream
+from .spans import Waits, spent_of
 from .states import CANCELLABLE, NEXT, SETTLED, Event, State
+
+if TYPE_CHECKING:  # the answer is only noted
+    from exai_trio.providers.gateway import ChatAnswer
 
 _LEAST_PROGRESS_GAP_S = 0.25
 _ANY_CLIENT_S = 10.9  # no client waits less; a tool that waits takes a second of it
@@ -67,15 +71,6 @@ class Recipient(Protocol):
         ...
 
 
-@structs.define
-class Waits:
-    """Seconds that a call spent waiting for permits, and the provider whose permit it was."""
-
-    permit: float = 0.0
-    provider: float = 0.0
-    provider_name: str = ""
-
-
 @structs.define(eq=False, kw_only=True)
 class Call:
     """A call from its admission to its end; to its tool it is the Caller. `states` tells how its state goes on.
@@ -83,7 +78,8 @@ class Call:
     `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix
     seconds, and stays over restarts; `attempt` counts runs over restarts; `handle` is the call_id of one that was detached by an
     earlier daemon. `scope` is what the client's cancel and the daemon's cut end, `ending` says why, and `is_left` that the next
-    daemon is to run it. `deadline` ends its run in time. `is_recorded`: the disk has taken it. `changed` is told of each new state.
+    daemon is to run it. `deadline` ends its run in time. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
+    disk may take it yet. `changed` is told of each new state.
     """
 
     request: CallTool
@@ -106,6 +102,7 @@ class Call:
     ending: ExaiError | None = None
     is_left: bool = False
     is_recorded: bool = True
+    is_doubtful: bool = False
     attempt: int = 1
     changed: Change
     waits: Waits = attrs.field(factory=Waits)
@@ -208,6 +205,8 @@ class Call:
         return max(self._said_at, self.started)
 
     def chunk(self, text: str) -> None:
+        if text and self.waits.first_chunk is None:
+            self.waits.first_chunk = self.elapsed
         if text and self.wants_chunks:
             masked = self.environment.keys.masked(text)
             chunk = StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=masked)
@@ -222,6 +221,12 @@ class Call:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         self.waits.provider += seconds
         self.waits.provider_name = provider
+
+    def exchanged(self, began: float, ended: float) -> None:
+        self.waits.exchanges.append((began, ended))
+
+    def answered(self, answer: "ChatAnswer") -> None:
+        self.waits.answers.append(spent_of(answer))
 
     def flows(self, until: float) -> float:
         """No deadline but the stream's holds from now on; and the client's own, if it gave one."""

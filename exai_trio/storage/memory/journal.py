@@ -12,7 +12,7 @@ from exai_trio import structs
 from exai_trio.principals import names_of
 from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.event_journal import EventJournal, Events, Name
-from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession, NoHandles
 from exai_trio.storage.journal_events import (
     Accepted,
     Acknowledged,
@@ -47,15 +47,17 @@ class MemoryJournal(EventJournal):
             case RunAgain(session, request):
                 call = self._kept(session, request)
                 self._calls[session, request] = attrs.evolve(call, attempts=call.attempts + 1)
-            case Finished(session, request, outcome):
+            case Finished(session, request, outcome) if (session, request) in self._calls:
                 self._finish(session, request, outcome)
             case HandedOver(session, request, outcome, to):
                 self._finish(session, request, outcome)
                 self._begin(to)
-            case Acknowledged(acks):
-                self._acknowledge(acks)
+            case Acknowledged(acks, sure):
+                self._acknowledge(acks, sure)
             case NumberedFrom(session, base):
                 self._bases[session] = base
+            case Finished():
+                pass
 
     def _begin(self, call: KeptCall) -> None:
         self._calls.pop((call.session, call.request), None)  # a new call is the newest
@@ -66,10 +68,14 @@ class MemoryJournal(EventJournal):
         if call.outcome is None:
             self._calls[session, request] = attrs.evolve(call, outcome=outcome)
 
-    def _acknowledge(self, acks: Mapping[str, int]) -> None:
+    def _acknowledge(self, acks: Mapping[str, int], sure: Mapping[str, NoHandles]) -> None:
         known = {session for session, _ in self._calls}
         for session, seq in ((one, seq) for one, seq in acks.items() if one in known):
             self._acks[session] = max(seq, self._acks.get(session, 0))
+        for (session, request), call in self._calls.items():
+            told, seq = sure.get(session), call.outcome.seq if call.outcome else 0
+            if told and 0 < seq <= acks[session] and told.covers(request, seq):
+                self._calls[session, request] = attrs.evolve(call, lasting=False)
 
     def _kept(self, session: str, request: str) -> KeptCall:
         call = self._calls.get((session, request))
@@ -112,8 +118,10 @@ class MemoryJournal(EventJournal):
 
     async def unfinished(self) -> tuple[str, ...]:
         await trio.lowlevel.checkpoint()
-        found = {call.session: None for call in self._calls.values() if call.outcome is None}
-        return tuple(sorted(found))
+        return tuple(sorted({session for session, _ in await self.open_calls()}))
+
+    async def open_calls(self) -> tuple[Name, ...]:
+        return tuple(name for name, call in self._calls.items() if call.outcome is None)
 
     async def session(self, session: str) -> KeptSession | None:
         await trio.lowlevel.checkpoint()

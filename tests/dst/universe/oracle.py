@@ -53,7 +53,6 @@ class Oracle:
     kind: Kind
     unkept: set  # calls whose outcome the disk refused for long: their client may hear two, their editor one
     on_disk: Callable[[str], object | None]  # what the journal has of a call
-    heed: Callable[[str], None] = attrs.field(default=lambda _fault: None)  # is told of each fault
     runs: Runs = attrs.field(init=False)
     calls: dict = attrs.field(factory=dict)
     handles: dict = attrs.field(factory=dict)
@@ -67,7 +66,6 @@ class Oracle:
     def fail(self, what: str) -> None:
         self.note(f"BROKEN {what}")
         self.faults.append(what)
-        self.heed(what)
 
     def count(self, what: str) -> None:
         self.tally[what] = self.tally.get(what, 0) + 1

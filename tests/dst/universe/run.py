@@ -26,10 +26,10 @@ class Report:
     trace: list
 
 
-def simulate(seed: int, hours: float, until: str | None = None) -> Report:
-    """Run one universe; up to the first fault that has `until` in it, if that is given. The same seed gives the same trace, in
-    whatever process."""
-    universe = Universe(seed, hours, until)
+def simulate(seed: int, hours: float, sought: str = "") -> Report:
+    """Run one universe, no longer than until the fault that is sought is found. The same seed gives the same trace, in whatever
+    process."""
+    universe = Universe(seed, hours, sought)
     with _one_order(seed), _no_thread():
         try:
             trio.run(universe.run, clock=MockClock(autojump_threshold=0))

@@ -37,11 +37,14 @@ class WorkArguments:
 
 @attrs.define(eq=False)
 class Universe(trio.abc.Instrument):
-    """All of it. As an instrument it looks at the daemon after every step, and crashes it at the step that was drawn."""
+    """All of it. As an instrument it looks at the daemon after every step, and crashes it at the step that was drawn.
+
+    The storm is over after `hours`, or as soon as a fault is found that has `sought` in it."""
 
     seed: int
     hours: float
-    until: str | None = None  # it ends with the first fault of which this is a part
+    sought: str = ""
+    storm: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     trace: list = attrs.field(factory=list)
     kind: Kind = attrs.field(init=False)
     draw: random.Random = attrs.field(init=False)
@@ -49,7 +52,6 @@ class Universe(trio.abc.Instrument):
     disk: Disk = attrs.field(init=False)
     oracle: Oracle = attrs.field(init=False)
     house: House = attrs.field(init=False)
-    scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     window: Window | None = None
     window_scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     windows: int = 0
@@ -61,7 +63,7 @@ class Universe(trio.abc.Instrument):
         limits = Limits(max_bytes=self.kind.config.ws_max_bytes, close_s=1.0)
         self.network = Network(self.draw, self.note, limits)
         self.disk = Disk(self.draw, lambda what: self.oracle.fail(what))  # noqa: PLW0108 - it is made later
-        self.oracle = Oracle(self.note, self.kind, self.disk.late, self.disk.kept, self._heed)
+        self.oracle = Oracle(self.note, self.kind, self.disk.late, self.disk.kept)
         tools = (
             RESULT,
             self._tool("work", repeatable=True),
@@ -80,10 +82,6 @@ class Universe(trio.abc.Instrument):
 
     def note(self, text: str) -> None:
         self.trace.append(f"{trio.current_time():.6f} {text}")
-
-    def _heed(self, fault: str) -> None:
-        if self.until is not None and self.until in fault:
-            self.scope.cancel(reason="what was looked for is found")
 
     def _tool(self, name: str, *, repeatable: bool) -> Tool:
         return Tool(
@@ -111,6 +109,8 @@ class Universe(trio.abc.Instrument):
     # Every step
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        if self.sought and any(self.sought in fault for fault in self.oracle.faults[-3:]):
+            self.storm.cancel(reason="it is found")
         most = self.kind.config.ws_global_max_inflight
         for life in self.house.living:
             if life.parts is None:
@@ -126,13 +126,9 @@ class Universe(trio.abc.Instrument):
 
     async def run(self) -> None:
         trio.lowlevel.add_instrument(self)
-        with self.scope:
-            await self._live()
-        trio.lowlevel.remove_instrument(self)
-
-    async def _live(self) -> None:
         async with trio.open_nursery() as everything:
-            with trio.move_on_after(self.hours * HOUR_S):
+            self.storm.relative_deadline = self.hours * HOUR_S
+            with self.storm:
                 async with trio.open_nursery() as actors:
                     actors.start_soon(self._daemons, everything)
                     actors.start_soon(self._windows, everything)
@@ -142,6 +138,7 @@ class Universe(trio.abc.Instrument):
                     actors.start_soon(probe, self)
             await self._calm_down(everything)
             everything.cancel_scope.cancel(reason="the end")
+        trio.lowlevel.remove_instrument(self)
 
     async def _daemons(self, everything: trio.Nursery) -> None:
         while True:

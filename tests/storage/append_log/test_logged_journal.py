@@ -12,7 +12,7 @@ from logs_in_memory import MemoryDisk, log_before_memory
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.append_log import journal as logged_journal
-from exai_trio.storage.journal import KeptOutcome
+from exai_trio.storage.journal import KeptOutcome, NoHandles
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.error_kinds import DiskFull, NotKept
 
@@ -74,6 +74,27 @@ async def test_a_call_that_gives_handles_is_never_over():
     await journal.fold()
 
     assert [("s", "1")] == list(backing._calls)
+
+
+async def test_a_call_of_which_no_handle_was_told_is_over():
+    """Where its client says so with its acknowledgement; also one that is in the database already. Others stay."""
+    journal, _, backing = log_before_memory()
+    await journal.accept(call("folded", lasting=True))
+    await journal.finish("s", "folded", ended(1))
+    await journal.accept(call("half folded", lasting=True))
+    await journal.fold()
+    for seq, request in enumerate(("not sure", "over", "told"), 2):
+        await journal.accept(call(request, lasting=True))
+        await journal.finish("s", request, ended(seq))
+    await journal.finish("s", "half folded", ended(5))
+    await journal.acknowledge({"s": 1}, {"s": NoHandles(0)})
+    await journal.acknowledge({"s": 5}, {"s": NoHandles(2, ("told",))})
+    await journal.fold()
+    unswept = list(backing._calls)
+    await journal.sweep_calls(None, 0.0)
+
+    assert [("s", one) for one in ("folded", "not sure", "told")] == unswept
+    assert [("s", one) for one in ("not sure", "told")] == list(backing._calls)
 
 
 async def test_what_was_over_is_over_after_a_kill():
@@ -238,7 +259,11 @@ async def test_a_torn_end_is_told_and_nothing_is_lost_by_it(torn, caplog):
     journal = killed(disk, backing)
     await journal.accept(call("2"))
 
-    assert ["1", "2"] == await requests_in(killed(disk, backing))
+    last = killed(disk, backing)
+    found = await requests_in(last)
+    await last.fold()
+
+    assert ["1", "2"] == found
     assert "the end of the call log is torn" in caplog.text
     assert [1] == disk.kept_aside
 
@@ -261,7 +286,7 @@ async def test_a_long_segment_is_folded_two_looks_after_it_was_sealed():
     await journal.accept(call("0"))
     await journal.tidy()
     untouched = disk.numbers()
-    journal.sealed_at = FOLDED_SOON
+    journal.appender.segments.sealed_at = FOLDED_SOON
     looks = []
     for _ in range(4):
         await journal.tidy()
@@ -312,7 +337,7 @@ async def test_memory_does_not_grow_with_what_was_folded():
     await journal.fold()
     index = journal._index
 
-    assert ({}, [], [], set()) == (index.sessions, index.over, index._numbers, index._numbered)
+    assert ({}, [], {}) == (index.sessions, index.over, index._numbers)
 
 
 async def test_a_full_disk_refuses_calls_and_keeps_what_it_has():
@@ -388,7 +413,7 @@ async def test_a_retired_log_leaves_all_to_the_next_daemon():
     await journal.finish("s", "1", outcome())
     await journal.accept(call("3"))
     with pytest.raises(NotKept):
-        await journal.finish("s", "nobody", outcome())
+        await journal.hand_over("s", "nobody", outcome(), call("4"))
 
     assert [("s", "1")] == left
     assert [call("1", outcome=outcome()), call("3")] == list((await successor.session("s")).calls)
@@ -425,6 +450,7 @@ EVENTS = st.lists(
         st.tuples(st.just("hand over"), SESSIONS, REQUESTS),
         st.tuples(st.just("run again"), SESSIONS, REQUESTS),
         st.tuples(st.just("acknowledge"), SESSIONS),
+        st.tuples(st.just("no handles"), SESSIONS, st.integers(0, 40), st.sets(REQUESTS)),
         st.tuples(st.just("number"), SESSIONS),
         st.tuples(st.sampled_from(["fold", "tidy", "tidy", "kill", "tear"])),
     ),
@@ -437,20 +463,25 @@ EVENTS = st.lists(
 async def test_a_log_before_the_database_is_not_to_be_seen(events):
     """Whatever happens, and whenever it is folded or killed: but for calls that are over, it is as without a log."""
     without, (journal, disk, backing) = MemoryJournal(), log_before_memory()
-    journal.sealed_at = FOLDED_SOON
+    journal.appender.segments.sealed_at = FOLDED_SOON
     for number, event in enumerate(events, 1):
         match event:
             case ("kill",) | ("tear",):
                 for last in disk.numbers()[-1:]:
                     disk.files[last].data += b"torn" if event == ("tear",) else b""
                 journal = killed(disk, backing)
-                journal.sealed_at = FOLDED_SOON
+                journal.appender.segments.sealed_at = FOLDED_SOON
             case ("fold",):
                 await journal.fold()
             case ("tidy",):
                 await journal.tidy()
             case _:
                 await _done(without, journal, event, number)
+    for session in ("s", "t", "call_s", "call_t"):
+        expected, found = await without.session(session), await journal.session(session)
+
+        assert (expected.calls if expected else ()) == _unswept(found)
+    assert await without.unfinished() == await journal.unfinished()
     for one in (without, journal):
         await one.sweep_calls(None, 0.0)
     for session in ("s", "t", "call_s", "call_t"):
@@ -476,9 +507,21 @@ async def _done(without, journal, event, number):
                 await one.run_again(session, *rest)
             case "acknowledge":
                 await one.acknowledge({session: number})
+            case "no handles":
+                above, told = rest
+                await one.acknowledge({session: number}, {session: NoHandles(above, tuple(told))})
             case "number" if await without.session(session):
                 await one.number_from(session, number)
     await without.sweep_calls(None, 0.0)
+
+
+def _unswept(found):
+    """What the next sweep leaves."""
+    acked = found.acked if found else 0
+    calls = found.calls if found else ()
+    return tuple(
+        one for one in calls if one.lasting or not (one.outcome and one.outcome.seq <= acked)
+    )
 
 
 async def _compare(session, without, journal, last):
@@ -498,7 +541,7 @@ async def test_with_flushes_a_power_cut_loses_nothing_that_was_noted(seed, sizes
     """However the disk has reordered and torn what it was not asked to keep; what was being written may be there or not."""
     draw = random.Random(seed)  # noqa: S311 - no secret
     journal, disk, backing = log_before_memory(flushes=True)
-    journal.sealed_at = draw.choice((1, 2000, 10_000))
+    journal.appender.segments.sealed_at = draw.choice((1, 2000, 10_000))
     for number, size in enumerate(sizes):
         await journal.accept(call(str(number), frame="x" * size))
         await journal.tidy()

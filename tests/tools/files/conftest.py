@@ -38,6 +38,12 @@ class Caller:
     def waited_for_provider(self, provider, seconds):
         """Said to nobody."""
 
+    def exchanged(self, began, ended):
+        """Said to nobody."""
+
+    def answered(self, answer):
+        """Said to nobody."""
+
     def flows(self, until):
         return until
 
