@@ -1,86 +1,83 @@
 #!/usr/bin/env -S .venv/bin/python
 """Plants small bugs, one at a time, and counts how many the tests notice.
 
-`python scripts/mutants.py [--count N] [--seed N] [--only ROOM…] [--by tests|simulation] [--goal PERCENT]`. Each mutant is run against the
-tests that reach its line, the quickest first, up to the first that fails; `--by simulation` against whole simulated universes. A survivor
-that cannot matter is explained by a line of `scripts/mutation/explained.toml`. Exit codes: 0 the goal is reached, 1 it is not, 2 wrong usage.
+`python scripts/mutants.py [--count N] [--seed N] [--only ROOM…] [--lives] [--by tests|simulation] [--goal PERCENT] [--minutes M] [--ci]`.
+Each mutant is run in a private copy against the tests that reach its line, the nearest and quickest first, up to the first that fails;
+`--by simulation` against whole simulated universes, `--lives` only where calls live. A survivor that breaks no promise is explained by a
+line of `scripts/mutation/explained.toml`. `--ci`: 40 within 4 minutes, each of which is noticed or explained.
+Exit codes: 0 the goal is reached, 1 it is not, 2 wrong usage.
 """
 
 import argparse
-import random
+import os
 import sys
-import tomllib
+import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
 from mutation.judges import JUDGES, SIMULATION, TESTS
-from mutation.operators import Mutant, mutants
+from mutation.private_copy import run_in_copy
 from mutation.run import Result, tried
+from mutation.sample import LIVES, ROOMS, explained, sampled
 
-ROOMS = (
-    "exai_trio/daemon/calls",
-    "exai_trio/daemon/sessions",
-    "exai_trio/daemon/delivery",
-    "exai_trio/daemon/takeover",
-    "exai_trio/wire/session_rules.py",
-    "exai_trio/shim",
-    "exai_trio/mcp",
-    "exai_trio/storage",
-)
-NOTICED = ("killed", "too slow")
-EXPLAINED = Path(__file__).parent / "mutation" / "explained.toml"
+_NOTICED = ("killed", "too slow")
+_STORE = "EXAI_MUTANTS_STORE"
+_CI = ("--count", "40", "--minutes", "4", "--goal", "100")
 
 
 def main() -> int:
-    asked = _arguments()
-    chosen = _chosen(asked.only or ROOMS, asked.count, asked.seed)
+    words = sys.argv[1:]
+    asked = _arguments([*_CI, *words] if "--ci" in words else words)
+    if _STORE not in os.environ:
+        store = Path("reports/mutants").resolve()  # ignored by git
+        return run_in_copy("scripts/mutants.py", words, {_STORE: str(store)})
+    began = time.monotonic()
+    rooms = asked.only or (LIVES if asked.lives else ROOMS)
+    reasons = explained()
+    chosen = sampled(rooms, asked.count, asked.seed)
     if not chosen:
         print("there is nothing to change in what was named", file=sys.stderr)
         return 2
+    open_ = [mutant for mutant in chosen if mutant.key not in reasons]
+    judges = JUDGES[asked.by](Path(os.environ[_STORE]), asked.jobs)
     results: list[Result] = []
-    for result in tried(chosen, JUDGES[asked.by](chosen), jobs=asked.jobs):
+    for result in tried(open_, judges, jobs=asked.jobs, until=began + 60 * asked.minutes):
         results.append(result)
-        if result.verdict not in NOTICED:
-            print(f"{result.verdict}: line {result.mutant.line} of {result.mutant.key}", flush=True)
-    return _judged(results, asked.goal)
+        if result.verdict not in _NOTICED:
+            print(f"{result.verdict}: line {result.mutant.line}: {result.mutant.key}", flush=True)
+    print(
+        "\n".join(_told(results, len(chosen), len(chosen) - len(open_), time.monotonic() - began))
+    )
+    return int(_share(results) < asked.goal)
 
 
-def _chosen(rooms: tuple[str, ...], count: int, seed: int) -> list[Mutant]:
-    """`count` of all mutants of these rooms, drawn by the seed, without those that are explained; all of them for 0."""
-    explained = tomllib.loads(EXPLAINED.read_text(encoding="utf-8"))["survivors"]
-    paths = sorted({file for room in rooms for file in _files(Path(room))})
-    every = [
-        mutant
-        for path in paths
-        for mutant in mutants(str(path), path.read_text(encoding="utf-8"))
-        if mutant.key not in explained
-    ]
-    random.Random(seed).shuffle(every)  # noqa: S311 - a draw that anybody can repeat
-    return every[: count or None]
+def _share(results: list[Result]) -> float:
+    """Percent of these that were noticed."""
+    noticed = sum(result.verdict in _NOTICED for result in results)
+    return 100 * noticed / len(results) if results else 0.0
 
 
-def _files(named: Path) -> list[Path]:
-    return [named] if named.is_file() else list(named.rglob("*.py"))
-
-
-def _judged(results: list[Result], goal: float) -> int:
+def _told(results: list[Result], chosen: int, reasons: int, seconds: float) -> Iterator[str]:
     verdicts = Counter(result.verdict for result in results)
-    noticed = sum(verdicts[verdict] for verdict in NOTICED)
-    share = 100 * noticed / len(results)
     told = ", ".join(f"{number} {verdict}" for verdict, number in sorted(verdicts.items()))
-    print(f"{len(results)} mutants: {told}; {share:.1f} % noticed, goal {goal:g} %")
-    return int(share < goal)
+    yield f"{chosen} mutants: {told}, {reasons} explained; {_share(results):.1f} % of those tried were noticed, in {seconds:.0f} s"
+    if left := chosen - reasons - len(results):
+        yield f"{left} were not tried: the time was over"
 
 
-def _arguments() -> argparse.Namespace:
+def _arguments(words: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--count", type=int, default=40, help="how many, drawn by the seed; 0: all")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", nargs="+", metavar="ROOM", help="folders or files of exai_trio")
+    parser.add_argument("--lives", action="store_true", help="only where calls live")
     parser.add_argument("--by", choices=(TESTS, SIMULATION), default=TESTS)
     parser.add_argument("--goal", type=float, default=95.0, help="percent that must be noticed")
+    parser.add_argument("--minutes", type=float, default=600.0, help="none is begun after that")
     parser.add_argument("--jobs", type=int, default=2, help="mutants at once")
-    return parser.parse_args()
+    parser.add_argument("--ci", action="store_true", help="40, at most 4 minutes, all of them")
+    return parser.parse_args(words)
 
 
 if __name__ == "__main__":

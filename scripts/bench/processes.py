@@ -24,6 +24,10 @@ class NotMeasured(Exception):
     """Something that the measurement needs did not happen; the text says what."""
 
 
+class NotHere(NotMeasured):
+    """Something that this machine does not have: what needs it is skipped, and the text says why."""
+
+
 @contextmanager
 def home() -> Generator[Path]:
     """An EXAI_HOME of our own, gone afterwards."""

@@ -26,6 +26,7 @@ GOALS: Final[Mapping[str, Sequence[Goal]]] = {
         Goal("listening to next answer, s", 0.5, 0.3),
     ),
     "rolling": (Goal("added to calls during the restart, s", 0.99, 0.3),),
+    "probed": (Goal("probe to its answer, s", 0.999, 2.0),),
     "drain-long": (Goal("drain, s", 1.0, 8.0),),
     "autostarted": (
         Goal("SIGKILL in a call of 4 s to its answer, s", 1.0, 7.0),

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import attrs
 
+from .quiet import quiet_nodes, says_nothing
+
 Change = tuple[str, ast.AST | None]  # what it does, and the node instead; None: nothing instead
 
 _OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
@@ -13,14 +15,16 @@ _OPPOSITES: dict[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Is: ast.IsNot, ast.IsNot: ast.Is,
     ast.In: ast.NotIn, ast.NotIn: ast.In,
 }  # fmt: skip
-_SPEAKS = ("log", "_log", "logging")  # what a log says is no promise
 
 
 @attrs.frozen
 class Mutant:
-    """`number` is the node's in `ast.walk`, `choice` the change's among that node's. `text` is the line as it was."""
+    """`number` is the node's in `ast.walk`, `choice` the change's among that node's. `text` is the line as it was, `first` the
+    line on which its statement begins, `where` the class and function it stands in."""
 
     path: str
+    where: str
+    first: int
     line: int
     number: int
     choice: int
@@ -30,18 +34,44 @@ class Mutant:
     @property
     def key(self) -> str:
         """Names it in the list of survivors that are explained: without line numbers, which move."""
-        return f"{self.path}: {self.text.strip()} [{self.what}]"
+        place = f"{self.path} {self.where}".rstrip()
+        return f"{place}: {self.text.strip()} [{self.what}]"
 
 
 def mutants(path: str, source: str) -> Iterator[Mutant]:
     """All changes to that module, in the order of its syntax tree."""
     tree, lines = ast.parse(source), source.split("\n")
-    skipped = _skipped(tree)
+    quiet, places = quiet_nodes(tree), _places(tree)
     for number, node in enumerate(ast.walk(tree)):
-        if id(node) not in skipped:
+        if id(node) not in quiet:
+            where, first = places.get(id(node), ("", 0))
             line = getattr(node, "lineno", 0)
             for choice, (what, _) in enumerate(_changes(node)):
-                yield Mutant(path, line, number, choice, what, lines[line - 1])
+                yield Mutant(path, where, first, line, number, choice, what, lines[line - 1])
+
+
+def _places(tree: ast.Module) -> dict[int, tuple[str, int]]:
+    """Of each node's id: the names of what it stands in, and the first line of its statement."""
+    places: dict[int, tuple[str, int]] = {}
+
+    def note(node: ast.AST, where: str, first: int) -> None:
+        places[id(node)] = where, first
+        inside = where
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            inside = f"{where}.{node.name}".lstrip(".")
+        for child in ast.iter_child_nodes(node):
+            begins = child.lineno if isinstance(child, ast.stmt) else _runs_at(node, first)
+            note(child, inside, begins)
+
+    note(tree, "", 0)
+    return places
+
+
+def _runs_at(node: ast.AST, first: int) -> int:
+    """Where something inside this node, and of its statement, runs: a default when its function does."""
+    if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        return node.body[min(1, len(node.body) - 1)].lineno
+    return first
 
 
 def planted(source: str, mutant: Mutant) -> ast.Module:
@@ -111,8 +141,7 @@ def _branch(node: ast.If | ast.While | ast.IfExp) -> Iterator[Change]:
 
 
 def _statement(node: ast.Expr) -> Iterator[Change]:
-    value = node.value.value if isinstance(node.value, ast.Await) else node.value
-    if isinstance(value, ast.Call) and ast.unparse(value.func).split(".")[0] not in _SPEAKS:
+    if not says_nothing(node):
         yield "left out", None
 
 
@@ -144,40 +173,3 @@ _BY_TYPE: dict[type, Callable[..., Iterator[Change]]] = {
     ast.Expr: _statement, ast.Assign: _assignment, ast.AugAssign: _assignment,
     ast.Return: _return, ast.Break: _loop_end, ast.Continue: _loop_end, ast.Raise: _raise,
 }  # fmt: skip
-
-
-def _skipped(tree: ast.Module) -> set[int]:
-    """Nodes that do nothing when the program runs, or only say something: annotations, decorators, logs, texts, `__repr__`."""
-    skipped: set[int] = set()
-    for node in ast.walk(tree):
-        for part in _quiet_parts(node):
-            skipped.update(id(inner) for inner in ast.walk(part))
-    return skipped
-
-
-def _quiet_parts(node: ast.AST) -> list[ast.AST]:
-    quiet: list[ast.AST | None] = []
-    match node:
-        case ast.FunctionDef(name="__repr__") | ast.Import() | ast.ImportFrom() | ast.JoinedStr():
-            quiet = [node]
-        case ast.If(test=ast.Name(id="TYPE_CHECKING")):
-            quiet = [node]
-        case ast.FunctionDef() | ast.AsyncFunctionDef():
-            quiet = [node] if _says_only(node) else [*node.decorator_list, node.returns]
-        case ast.arg(annotation=annotation) | ast.AnnAssign(annotation=annotation):
-            quiet = [annotation]
-        case ast.Call(func=func) if ast.unparse(func).split(".")[0] in _SPEAKS:
-            quiet = [node]
-        case ast.Module(body=body) | ast.ClassDef(body=body):  # figures, which benchmarks judge
-            quiet = [part.value for part in body if isinstance(part, ast.Assign | ast.AnnAssign)]
-        case _:
-            pass
-    return [part for part in quiet if part is not None]
-
-
-def _says_only(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
-    """It is a line of a Protocol: a docstring or an ellipsis, and no more."""
-    return all(
-        isinstance(part, ast.Expr) and isinstance(part.value, ast.Constant)
-        for part in function.body
-    )

@@ -1,6 +1,7 @@
 """One mutant tried in a process of its own, forked from this one, which has loaded the libraries already."""
 
 import gc
+import importlib
 import importlib.machinery
 import os
 import resource
@@ -17,21 +18,31 @@ import attrs
 from .operators import Mutant, planted
 
 Verdict = Literal["killed", "too slow", "survived"]
+_JUDGE_FAILED = 99
+_LIBRARIES = (
+    "attrs",
+    "msgspec",
+    "trio.testing",
+    "trio_websocket",
+    "xxhash",
+)  # no plugin of pytest's
 _MEMORY = 4 * 2**30  # bytes; a mutant that never ends its loop may fill a list
 
 
 @attrs.define
 class Trial:
-    """A mutant under test. `until` is in seconds of the monotonic clock."""
+    """A mutant under test, or nothing at all. `until` is in seconds of the monotonic clock."""
 
-    mutant: Mutant
+    mutant: Mutant | None
     pid: int
     until: float
     began: float = attrs.field(factory=time.monotonic)
 
     def verdict(self) -> Verdict | None:
-        """None while it runs. A mutant that takes too long is noticed as one that fails."""
+        """None while it runs. A mutant that takes too long is noticed as one that fails. Raises RuntimeError if there is none to be had."""
         done, status = os.waitpid(self.pid, os.WNOHANG)
+        if done and os.waitstatus_to_exitcode(status) == _JUDGE_FAILED:
+            raise RuntimeError(f"whoever judges has failed: {self.mutant}")
         if done:
             return "survived" if status == 0 else "killed"
         if time.monotonic() > self.until:
@@ -45,8 +56,15 @@ class Trial:
         os.waitpid(self.pid, 0)
 
 
-def started(mutant: Mutant, judge: Callable[[], int], limit_s: float) -> Trial:
-    """Fork; the child loads the mutant's module changed, judges it, and ends with 0 if nothing was noticed."""
+def load_libraries() -> None:
+    """In the process from which mutants are forked, so that none of them does."""
+    for name in _LIBRARIES:
+        importlib.import_module(name)
+
+
+def started(mutant: Mutant | None, judge: Callable[[], int], limit_s: float) -> Trial:
+    """Fork; the child loads the mutant's module changed, judges it, and ends with 0 if nothing was noticed. Without a mutant nothing is
+    changed."""
     gc.collect()
     pid = os.fork()
     if pid == 0:
@@ -55,15 +73,16 @@ def started(mutant: Mutant, judge: Callable[[], int], limit_s: float) -> Trial:
     return Trial(mutant, pid, time.monotonic() + limit_s)
 
 
-def _run(mutant: Mutant, judge: Callable[[], int]) -> None:
-    code = 1
+def _run(mutant: Mutant | None, judge: Callable[[], int]) -> None:
+    code = _JUDGE_FAILED
     try:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         _silence()
-        _load_changed(mutant)
-        code = judge()
+        if mutant is not None:
+            _load_changed(mutant)
+        code = min(judge(), 1)
     finally:
-        os._exit(0 if code == 0 else 1)
+        os._exit(code)
 
 
 def _silence() -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from universe.kinds import KINDS, kind_of
 from universe.mutants import MUTANTS
+from universe.peace import PEACEFUL_CALLS
 from universe.run import simulate
-from universe.story import PEACEFUL_CALLS
 
 HERE = Path(__file__).parent
 HOURS = 1.5

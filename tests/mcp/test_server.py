@@ -258,6 +258,7 @@ def test_a_list_that_is_not_there_yet_is_answered_when_it_comes():
     assert say(talk, "tools/list", id_=9) == [ToolListWanted()]
     (answer,) = said(talk.offer(ONE))
     assert (answer["id"], answer["result"]["tools"]) == (9, [TOOL])
+    assert 9 not in {line.get("id") for line in said(talk.offer(ONE))}
 
 
 def test_a_change_is_told_only_if_the_list_that_was_told_really_changed():

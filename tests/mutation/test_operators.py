@@ -24,6 +24,7 @@ def _made(source: str) -> list[str]:
         ("while True:\n    break", ["while False:\n    break", "while True:\n    continue"]),
         ("raise ValueError", ["pass"]),
         ("n += 1", ["n += 2"]),
+        ("def f(x=1):\n    g", ["def f(x=2):\n    g"]),
     ],
 )
 def test_every_change_is_made(source, expected):
@@ -36,6 +37,11 @@ def test_every_change_is_made(source, expected):
         '"""Says."""',
         "log.info('x', extra={'n': 1})",
         "import x",
+        "warnings.warn(n + 1)",
+        "await trio.lowlevel.checkpoint()",
+        "assert a < b",
+        "@define(eq=False)\nclass A:\n    pass",
+        "@cache(size=1)\ndef f():\n    g",
         "_PAUSE_S = 5",
         "class A:\n    most: int = 5",
         "def f(x: Literal[1]=None) -> Literal[2]:\n    g",
@@ -47,6 +53,13 @@ def test_every_change_is_made(source, expected):
 )
 def test_what_only_says_something_is_left_alone(source):
     assert _made(source) == []
+
+
+def test_a_default_runs_where_its_function_does():
+    """Whoever reaches that reaches it."""
+    (found,) = mutants("a.py", 'class A:\n    def f(self, x=1):\n        """Says."""\n        g')
+
+    assert ("A.f", 2, 4) == (found.where, found.line, found.first)
 
 
 def test_a_survivor_s_key_has_no_line_number():

@@ -15,7 +15,7 @@ def text_of(answer):
 @pytest.mark.parametrize(
     ("fault", "starts", "words"),
     [
-        (NotListening("nothing listens"), False, "`exai serve`"),
+        (NotListening("nothing listens"), False, "EXAI_WS_AUTOSTART"),
         (NotListening("nothing listens"), True, "`exai serve`"),
         (Unreachable("refuses the WebSocket"), True, "EXAI_WS_PORT"),
         (PeerGone(reason="gone"), False, "`exai doctor`"),

@@ -16,7 +16,7 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.base import Turn
 from exai_trio.storage.group_commit import open_group_commit
 from exai_trio.storage.sqlite.file import schema
-from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.storage.sqlite.store import BUSY_MS, _connect, open_sqlite
 
 pytestmark = pytest.mark.real
 
@@ -210,6 +210,14 @@ async def test_a_file_that_became_read_only_is_a_storage_error(tmp_path):
         found = await store.load("c", now=1)
 
     assert found is None
+
+
+def test_a_lock_is_waited_for_as_long_as_is_said(tmp_path):
+    """Not for as long as SQLite's binding would."""
+    with closing(_connect(tmp_path / "exai.db")) as connection:
+        (waits,) = connection.execute("PRAGMA busy_timeout").fetchone()
+
+    assert BUSY_MS == waits
 
 
 async def test_a_lock_held_elsewhere_is_a_storage_error(tmp_path, monkeypatch):

@@ -81,6 +81,10 @@ def test_each_frame_and_each_known_call_weighs_something(rules):
     assert one_frame > len(frame) + 100
     assert and_one_call > one_frame + 100
 
+    entries = rules.held_bytes - rules._unacked_bytes - rules._kept_bytes
+
+    assert entries > 2 * 100
+
 
 def test_a_client_has_something_to_come_back_to_while_an_outcome_or_a_frame_is_kept(rules):
     """Either is enough: an acknowledged outcome, or a refusal that was not heard."""

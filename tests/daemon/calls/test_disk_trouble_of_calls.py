@@ -288,6 +288,34 @@ async def test_a_handle_outlives_the_file_in_which_its_call_was(house, autojump_
     assert "nap" in kept.calls[0].frame
 
 
+@attrs.define
+class Stalls(MemoryJournal):
+    """The first handle is not taken in any time."""
+
+    hangs: bool = True
+
+    async def hand_over(self, *given):
+        if self.hangs:
+            self.hangs = False
+            await trio.sleep_forever()
+        await super().hand_over(*given)
+
+
+async def test_a_handle_that_the_disk_did_not_take_in_time_is_written_later(house, autojump_clock):
+    """Its client has it after ten seconds; what goes on is on disk soon after."""
+    journal = Stalls()
+    async with house(journal) as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.nap(seconds=60.0, handle_after_s=1.0)
+        handle = (await client.hear_until(CallResult)).outputs[0].metadata["handle"]
+        early = await journal.session(handle)
+        await trio.sleep(5)
+        kept = await journal.session(handle)
+
+    assert early is None
+    assert "nap" in kept.calls[0].frame
+    assert kept.calls[0].resumable
+
+
 # Ends that overtake each other
 
 

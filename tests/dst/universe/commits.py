@@ -65,12 +65,15 @@ class LifesJournal(EventJournal):
     """The journal as one daemon has it open. `write_batches` is to run as long as that daemon."""
 
     disk: object
+    flushes: bool
     commits: Commits = attrs.field(init=False)
     journal: LoggedJournal = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self.commits = Commits(disk=self.disk)
-        segments = Segments(self.disk.files_for(self.commits), sealed_at=_SEALED_AT)
+        segments = Segments(
+            self.disk.files_for(self.commits), flushes=self.flushes, sealed_at=_SEALED_AT
+        )
         appender = Appender(segments, NoRoom(None), clock=self.disk.stopwatch)
         self.commits.appender = appender
         self.journal = LoggedJournal(self.disk.database, appender, self.commits)

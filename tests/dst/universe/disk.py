@@ -1,18 +1,20 @@
-"""The disk of the simulation: files that stall, refuse and tear, and a database in memory; daemons come and go on it."""
+"""The disk of the simulation: files that stall, refuse, tear and forget, and a database in memory; daemons come and go on it."""
 
 import errno
 import random
+from collections import deque
 from collections.abc import Callable
 
 import attrs
 import trio
 
-from exai_trio.storage.append_log.framing import records_in
+from exai_trio.storage.append_log.framing import end_of, head_of, records_in
 from exai_trio.storage.journal_events import Accepted, Finished, HandedOver, decode
 from exai_trio.storage.memory.journal import MemoryJournal
 
 from .commits import Commits, LifesJournal
 
+_SECTOR = 512
 _STALL_STEP_S = 1.0  # what a write on the loop seems to take while the disk stalls
 
 
@@ -24,6 +26,9 @@ class File:
     commits: Commits
     number: int
     data: bytearray
+
+    def flush(self):
+        self.disk.flushed[self.number] = len(self.data)
 
     def write(self, head, body, place):
         if self.commits.is_writing:
@@ -50,8 +55,16 @@ class File:
         pass
 
     def remove(self, *, keep):
+        if self.number in self.disk.torn and not keep:
+            self.disk.fail(f"segment {self.number} has a torn end, and was not kept aside")
+        if keep and self._is_whole():
+            self.disk.fail(f"segment {self.number} is whole, and was kept aside")
         if self.is_there():
             del self.disk.files[self.number]
+
+    def _is_whole(self):
+        last = deque(records_in(self.number, bytes(self.data)), maxlen=1)
+        return bool(last) and end_of(*last[0]) == len(self.data)
 
 
 @attrs.define(eq=False)
@@ -72,10 +85,33 @@ class Files:
         return File(self.disk, self.commits, number, self.disk.files[number])
 
 
+@attrs.define(eq=False, slots=False)
+class Database(MemoryJournal):
+    """What is folded into it takes the disk's time, and is there in one step: all of it or nothing, and once."""
+
+    disk: "Disk" = attrs.field(kw_only=True)
+    _places: set = attrs.field(factory=set, init=False)
+
+    async def fold(self, last, over, events):
+        if last > self._folded:
+            await self.disk.take_time()
+            self.disk.strike()
+        await super().fold(last, over, lambda: self._watched(events()))
+        self.disk.strike()
+
+    def _watched(self, events):
+        for place, event in events:
+            if place[0] > self._folded and place in self._places:
+                self.disk.fail(f"the record at {place} was folded twice")
+            self._places.add(place)
+            yield place, event
+
+
 @attrs.define(eq=False)
 class Disk:
     """What is on it outlives every daemon: each life of one begins with `boot`. `late` are calls whose outcome it has refused, or
-    not taken in time."""
+    not taken in time; `torn` the files behind whose records something else stands, `flushed` how much of each outlives a power cut.
+    `blow` is what happens when a segment is folded the next time, just before or after it."""
 
     draw: random.Random
     fail: Callable[[str], None]
@@ -84,14 +120,54 @@ class Disk:
     slowest: float = 0.5
     late: set = attrs.field(factory=set)
     files: dict = attrs.field(factory=dict)
-    database: MemoryJournal = attrs.field(factory=MemoryJournal)
+    torn: set = attrs.field(factory=set)
+    flushed: dict = attrs.field(factory=dict)
+    blow: Callable[[], None] | None = None
+    database: Database = attrs.field(init=False)
     _watched: float = 0.0
 
-    def boot(self, *, alone: bool) -> LifesJournal:
+    def __attrs_post_init__(self) -> None:
+        self.database = Database(disk=self)
+
+    def boot(self, *, alone: bool, flushes: bool) -> LifesJournal:
         """A daemon starts on what the last one has left. Its last record may have been cut short, unless that one still runs."""
-        if alone and self.files and self.draw.random() < 0.3:
-            self.files[max(self.files)] += self.draw.randbytes(self.draw.randrange(1, 40))
-        return LifesJournal(self)
+        newest = max(self.files, default=0)
+        self.torn = {number for number in self.torn if number > self.database._folded}
+        if alone and newest > self.database._folded and self.draw.random() < 0.5:
+            self._tear(newest)
+        return LifesJournal(self, flushes)
+
+    def _tear(self, number: int) -> None:
+        """Behind the last record there is noise, the beginning of another one, or a whole one that stood here before."""
+        data = self.files[number]
+        records = [
+            (place, head_of(number, place, body) + body)
+            for place, body in records_in(number, bytes(data))
+        ]
+        whole = self.draw.choice(records)[1] if records else b""
+        tail = self.draw.choice(
+            (self.draw.randbytes(self.draw.randrange(1, 40)), whole, whole[:-1])
+        )
+        data += tail
+        if tail:
+            self.torn.add(number)
+
+    def strike(self) -> None:
+        if self.blow is not None and self.draw.random() < 0.5:
+            self.blow()
+            self.blow = None
+
+    def lose_power(self) -> None:
+        """Of what was not flushed any sector may be there or not."""
+        for number, data in list(self.files.items()):
+            begin = self.flushed.get(number, 0)
+            for at in range(begin, len(data), _SECTOR):
+                if self.draw.random() < 0.5:
+                    data[at : at + _SECTOR] = bytes(len(data[at : at + _SECTOR]))
+            if begin < len(data):
+                del data[self.draw.randrange(begin, len(data)) :]
+            if not begin and self.draw.random() < 0.3:
+                del self.files[number]
 
     def files_for(self, commits: Commits) -> Files:
         return Files(self, commits)
@@ -112,6 +188,7 @@ class Disk:
 
     def calm(self) -> None:
         """From now on it takes everything, quickly."""
+        self.blow = None
         self.full_until = self.stalled_until = 0.0
         self.slowest = 0.01
 

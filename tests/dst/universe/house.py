@@ -144,6 +144,8 @@ class House:
             if self.network.listener == life.reach:
                 self.network.listener = None
             self._cut(life)
+            if life.crashed and not self.living and self.config.durability == "power":
+                self.disk.lose_power()
             self.note(f"daemon {life.number} ends")
             life.home.set()
             life.ended.set()
@@ -153,7 +155,8 @@ class House:
         async with closing(stream):
             predecessor = await self._wait_left(old, stream) if old else None
             await self._wait_home(life)
-            life.journal = self.disk.boot(alone=len(self.living) == 1)
+            flushes = self.config.durability == "power"
+            life.journal = self.disk.boot(alone=len(self.living) == 1, flushes=flushes)
             background.start_soon(life.journal.commits.write_batches)
             life.parts = build(self.config, self._backends(life), port=8079)
             life.parts.budget.most, life.parts.budget.idle = 2**20, _IDLE_BYTES

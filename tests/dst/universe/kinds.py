@@ -41,6 +41,7 @@ KINDS = (
     Kind(),
     Kind(),
     Kind(name="short grace", config=attrs.evolve(USUAL, session_grace_s=25.0)),
+    Kind(name="power cuts", config=attrs.evolve(USUAL, durability="power")),
     Kind(name="no journal", config=attrs.evolve(USUAL, durability="off")),
     Kind(
         name="narrow frames",

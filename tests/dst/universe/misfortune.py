@@ -8,7 +8,7 @@ import trio
 if TYPE_CHECKING:
     from .story import Universe
 
-_OFTEN = ("step", "replace")
+_OFTEN = ("step", "replace", "fold")
 
 
 @attrs.define(eq=False)
@@ -32,8 +32,10 @@ class Misfortune:
             "cut": self.universe.network.cut_all,
             "full": self._fill,
             "stall": self._stall,
+            "all": self._crash_all,
+            "fold": self._crash_at_a_fold,
         }
-        kind = self.universe.draw.choice((*kinds, *_OFTEN, *at_once))
+        kind = self.universe.draw.choice((*kinds, *at_once, *_OFTEN))
         if kind in kinds:
             await kinds[kind]()
         else:
@@ -48,6 +50,15 @@ class Misfortune:
     async def _crash_at_a_step(self) -> None:
         self.universe.crash_in = self.universe.draw.randrange(1, 150)
         await trio.lowlevel.checkpoint()
+
+    def _crash_all(self) -> None:
+        """Where EXAI_DURABILITY=power, the power goes."""
+        for life in list(self.universe.house.living):
+            self.universe.house.crash(life)
+
+    def _crash_at_a_fold(self) -> None:
+        self._ask()
+        self.universe.disk.blow = self._crash_all
 
     async def _replace(self) -> None:
         life = self.universe.house.life

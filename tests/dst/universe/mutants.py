@@ -1,40 +1,23 @@
 """Bugs to be planted: each is a promise broken in one place, for the length of a block."""
 
-from collections.abc import Callable, Generator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 
 import attrs
 import trio
 
-from exai_trio.daemon.calls import (
-    detached_calls,
-    execution,
-    large_outcomes,
-    recovery,
-    session_calls,
-)
-from exai_trio.daemon.connections.connection import Connection
+from exai_trio.daemon.calls import detached_calls, execution, recovery, session_calls
+from exai_trio.daemon.sessions import session_registry
 from exai_trio.daemon.sessions.session import Session
-from exai_trio.daemon.sessions.session_registry import Sessions
-from exai_trio.daemon.takeover.successor import Successor, interrupted
+from exai_trio.daemon.takeover.successor import Successor, Transferred, interrupted
 from exai_trio.errors import StorageError
-from exai_trio.mcp.calls.open_calls import OpenCalls
-from exai_trio.storage.append_log.journal import LoggedJournal
 from exai_trio.storage.group_commit import GroupCommit
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.wire.messages import CallCancelling
 from exai_trio.wire.session_rules import SessionRules
 
+from . import mutants_of_the_log as log, mutants_of_the_wire as wire
+from .planting import instead
 
-@contextmanager
-def _instead(owner: object, name: str, made: Callable) -> Generator[None]:
-    """`owner.name` is what `made` makes of it."""
-    original = getattr(owner, name)
-    setattr(owner, name, made(original))
-    try:
-        yield
-    finally:
-        setattr(owner, name, original)
+_PATIENT_S = 20.0
 
 
 def ack_before_the_journal() -> AbstractContextManager[None]:
@@ -49,35 +32,7 @@ def ack_before_the_journal() -> AbstractContextManager[None]:
 
         return record
 
-    return _instead(session_calls.SessionCalls, "_record", made)
-
-
-def lost_wake_up() -> AbstractContextManager[None]:
-    """The daemon's writer forgets, once it has written, that there was more to write meanwhile."""
-
-    def made(original):
-        async def write(self):
-            socket = _Forgetful(self.socket, self.outbox)
-            await original(attrs.evolve(self, socket=socket))
-
-        return write
-
-    return _instead(Connection, "_write", made)
-
-
-class _Forgetful:
-    """A connection after whose sends nobody knows of what was put meanwhile."""
-
-    def __init__(self, socket, outbox):
-        self._socket, self._outbox = socket, outbox
-
-    def __getattr__(self, name):
-        return getattr(self._socket, name)
-
-    async def send(self, *frames):
-        await self._socket.send(*frames)
-        if self._outbox._frames and self._outbox.farewell is None:
-            await self._outbox._filled.wait()
+    return instead(session_calls.SessionCalls, "_record", made)
 
 
 def permit_released_twice() -> AbstractContextManager[None]:
@@ -90,7 +45,7 @@ def permit_released_twice() -> AbstractContextManager[None]:
 
         return leave
 
-    return _instead(execution._Permit, "__aexit__", made)
+    return instead(execution._Permit, "__aexit__", made)
 
 
 def replay_without_dedup() -> AbstractContextManager[None]:
@@ -105,21 +60,7 @@ def replay_without_dedup() -> AbstractContextManager[None]:
 
         return submit
 
-    return _instead(SessionRules, "submit", made)
-
-
-def reader_that_awaits_a_call() -> AbstractContextManager[None]:
-    """The connection reads nothing while a call that it has taken runs."""
-
-    def made(original):
-        async def receive(self, frame):
-            await original(self, frame)
-            while self.session.calls.table:  # noqa: ASYNC110 - a bug anyway
-                await trio.sleep(0.1)
-
-        return receive
-
-    return _instead(Connection, "_receive", made)
+    return instead(SessionRules, "submit", made)
 
 
 def handle_without_the_journal() -> AbstractContextManager[None]:
@@ -131,35 +72,7 @@ def handle_without_the_journal() -> AbstractContextManager[None]:
 
         return keep
 
-    return _instead(detached_calls.DetachedCall, "keep", made)
-
-
-def task_left_behind() -> AbstractContextManager[None]:
-    """A connection starts a task that outlives it."""
-
-    def made(original):
-        async def join(self, hello, principal, outbox):
-            self.nursery.start_soon(trio.sleep_forever)
-            return await original(self, hello, principal, outbox)
-
-        return join
-
-    return _instead(Sessions, "join", made)
-
-
-def request_left_behind() -> AbstractContextManager[None]:
-    """The shim never forgets a request that its editor has withdrawn."""
-
-    def made(original):
-        def leave(self, id_):
-            call = original(self, id_)
-            if call is not None:
-                self._by_id[id_] = call
-            return call
-
-        return leave
-
-    return _instead(OpenCalls, "leave", made)
+    return instead(detached_calls.DetachedCall, "keep", made)
 
 
 def replaced_before_the_disk_has_it() -> AbstractContextManager[None]:
@@ -172,7 +85,7 @@ def replaced_before_the_disk_has_it() -> AbstractContextManager[None]:
 
         return transfer_settled
 
-    return _instead(Successor, "_transfer_settled", made)
+    return instead(Successor, "_transfer_settled", made)
 
 
 def withdrawn_goes_on() -> AbstractContextManager[None]:
@@ -190,7 +103,7 @@ def withdrawn_goes_on() -> AbstractContextManager[None]:
 
         return cancel
 
-    return _instead(Session, "cancel", made)
+    return instead(Session, "cancel", made)
 
 
 def cancelled_write_is_settled() -> AbstractContextManager[None]:
@@ -206,7 +119,7 @@ def cancelled_write_is_settled() -> AbstractContextManager[None]:
 
         return write
 
-    return _instead(GroupCommit, "write", made)
+    return instead(GroupCommit, "write", made)
 
 
 def replaced_daemon_cuts() -> AbstractContextManager[None]:
@@ -220,60 +133,80 @@ def replaced_daemon_cuts() -> AbstractContextManager[None]:
 
         return end_what_stays
 
-    return _instead(Successor, "_end_what_stays", made)
-
-
-def frame_over_the_limit() -> AbstractContextManager[None]:
-    """An answer is sent whatever its size."""
-    return _instead(large_outcomes, "is_too_large", lambda _original: lambda _outcome, _most: False)
+    return instead(Successor, "_end_what_stays", made)
 
 
 def acceptance_says_nothing() -> AbstractContextManager[None]:
     """A client without a journal behind it may send everything again."""
-    return _instead(recovery, "may_run_again", lambda _original: lambda _call: True)
+    return instead(recovery, "may_run_again", lambda _original: lambda _call: True)
 
 
-def segment_removed_before_it_is_folded() -> AbstractContextManager[None]:
-    """What stood in it is nowhere."""
+def outcome_forgotten_at_start() -> AbstractContextManager[None]:
+    """A daemon that starts takes every call in the journal for open."""
+
+    def made(original):
+        def restore(rules, kept, now):
+            open_ = tuple(attrs.evolve(call, outcome=None) for call in kept.calls)
+            return original(rules, attrs.evolve(kept, calls=open_), now)
+
+        return restore
+
+    return instead(session_registry, "restore", made)
+
+
+def run_that_is_not_counted() -> AbstractContextManager[None]:
+    """A rerun is not written down: each daemon takes its own for the second."""
 
     def made(_original):
-        async def fold(self, last, _over, _events):
-            self._folded = max(last, self._folded)
+        async def count_run(_journal, _call):
+            await trio.lowlevel.checkpoint()
 
-        return fold
+        return count_run
 
-    return _instead(MemoryJournal, "fold", made)
+    return instead(recovery, "_count_run", made)
 
 
-def record_that_is_not_written() -> AbstractContextManager[None]:
-    """The log takes what it has noted for written."""
+def outcome_for_a_successor_may_be_dropped() -> AbstractContextManager[None]:
+    """What took long is told like progress, by a box that is full."""
 
-    def made(_original):
-        async def note(self, event):
-            index = self._index or await self.load()
-            index.note(event, (self.appender.segments.newest, 0))
+    def made(original):
+        def take(self, call, outcome):
+            _, tell = original(self, call, outcome)
+            return None, tell if call.elapsed < _PATIENT_S else _nothing
 
-        return note
+        return take
 
-    return _instead(LoggedJournal, "note", made)
+    return instead(Transferred, "take", made)
+
+
+def _nothing() -> None:
+    """Not told."""
 
 
 # Each with what the oracle then complains of.
 MUTANTS = {
     handle_without_the_journal: "before that was on disk",
     ack_before_the_journal: "accepted before it was on disk",
-    lost_wake_up: "is never answered",
     permit_released_twice: "permits are",
     replay_without_dedup: "ran twice in one daemon",
-    reader_that_awaits_a_call: "a ping was not answered",
-    task_left_behind: "tasks at the end",
-    request_left_behind: "left at the end",
     replaced_before_the_disk_has_it: "at once",
     withdrawn_goes_on: "runs on",
     cancelled_write_is_settled: "while its thread did",
     replaced_daemon_cuts: "no daemon that ran it was cut",
-    frame_over_the_limit: "is never answered",
     acceptance_says_nothing: "times",
-    segment_removed_before_it_is_folded: "was accepted before it was on disk",
-    record_that_is_not_written: "was accepted before it was on disk",
+    outcome_forgotten_at_start: "after its outcome was told",
+    run_that_is_not_counted: "times",
+    outcome_for_a_successor_may_be_dropped: "no daemon that ran it was cut",
+    wire.lost_wake_up: "is never answered",
+    wire.reader_that_awaits_a_call: "a ping was not answered",
+    wire.task_left_behind: "tasks at the end",
+    wire.request_left_behind: "left at the end",
+    wire.frame_over_the_limit: "is never answered",
+    wire.answer_that_dawdles: "after its tool had ended, in peace",
+    wire.shim_forgets_what_came_while_it_sent: "in peace",
+    log.record_that_is_not_written: "was accepted before it was on disk",
+    log.segment_removed_before_it_is_folded: "on disk",
+    log.segment_folded_twice: "was folded twice",
+    log.torn_record_believed: "was not kept aside",
+    log.checksum_not_looked_at: "was not kept aside",
 }

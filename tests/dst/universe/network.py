@@ -80,13 +80,16 @@ class Pipe:
 
 @attrs.define(eq=False)
 class End(trio.abc.Stream):
-    """One end of a connection."""
+    """One end of a connection. `sending` is called in the middle of each send."""
 
     outgoing: Pipe
     incoming: Pipe
     closed: bool = False
+    sending: Callable[[], None] | None = None
 
     async def send_all(self, data) -> None:
+        if self.sending is not None:
+            self.sending()
         if self.closed:
             await trio.lowlevel.checkpoint()
             raise trio.ClosedResourceError
@@ -124,13 +127,14 @@ class End(trio.abc.Stream):
 
 @attrs.define(eq=False)
 class Network:
-    """`listener` takes the daemon's ends while there is a daemon."""
+    """`listener` takes the daemon's ends while there is a daemon. `meanwhile` is done once, while a client sends the next time."""
 
     draw: random.Random
     note: Callable[[str], None]
     limits: Limits
     listener: Callable[[End], None] | None = None
     fair: bool = False
+    meanwhile: Callable[[], None] | None = None
     parted_until: float = 0.0
     ends: list[tuple[End, End]] = attrs.field(factory=list)
 
@@ -167,12 +171,17 @@ class Network:
     def _connection(self, *, fair: bool) -> tuple[End, End]:
         slowest = self.draw.choice((0.001, 0.01, 0.2))
         up, down = (Pipe(self.draw, slowest, self._open_again) for _ in range(2))
-        here, there = End(up, down), End(down, up)
+        here, there = End(up, down, sending=self._sending), End(down, up)
         if not fair:
             self._draw_fate(here, there)
             self.ends = [pair for pair in self.ends if not pair[0].closed][-20:]
             self.ends.append((here, there))
         return here, there
+
+    def _sending(self) -> None:
+        act, self.meanwhile = self.meanwhile, None
+        if act is not None:
+            act()
 
     def _draw_fate(self, here: End, there: End) -> None:
         fate = self.draw.choice(("well",) * 4 + ("cut up", "cut down", "slow"))

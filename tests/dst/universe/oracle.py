@@ -82,6 +82,14 @@ class Oracle:
         self.calls[key].withdrawn = True
         self.count("withdrawn")
 
+    def refused_to_end(self, key: str, code: str) -> None:
+        """A daemon said so of a call that was withdrawn; one with a handle goes on without its request."""
+        call = self.calls.get(key)
+        if call and code == "NOT_FOUND" and call.tool in {"work", "once"}:
+            self.note(f"no such call: {key}")
+            if call.mark in self.runs.now and call.accepted:
+                self.fail(f"{call.mark} runs, and is not known to who withdraws it")
+
     def accepted(self, key: str) -> None:
         self.note(f"accepted {key}")
         call = self.calls[key]

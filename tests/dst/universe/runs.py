@@ -15,6 +15,7 @@ class Runs:
     fail: Callable[[str], None]
     now: dict[str, int] = attrs.field(factory=dict[str, int])
     ended: dict[str, float] = attrs.field(factory=dict[str, float])
+    stopped: set[str] = attrs.field(factory=set[str])  # their end was confirmed
     cut: set[int] = attrs.field(factory=set[int])  # daemons that may have ended before their calls
     asked_in_peace: dict[str, float] = attrs.field(factory=dict[str, float])
 
@@ -22,6 +23,8 @@ class Runs:
         """`alone`: without a journal a client that hears nothing sends its call to whichever daemon there is."""
         if alone and mark in self.now:
             self.fail(f"{mark} runs in {self.now[mark]} and in {life} at once")
+        if mark in self.stopped:
+            self.fail(f"{mark} runs in {life} after it had been withdrawn")
         self.now[mark] = life
 
     def end(self, mark: str, life: int) -> None:
@@ -39,6 +42,7 @@ class Runs:
         await trio.sleep(_AT_ONCE_S)
         if life is not None and self.now.get(mark) == life:
             self.fail(f"{mark} runs on in {life} after it was withdrawn")
+        self.stopped.add(mark)
 
     def wait_in_peace(self, mark: str) -> None:
         """Nothing is in the way of this call; it takes no time."""

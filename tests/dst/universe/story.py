@@ -17,12 +17,12 @@ from .kinds import Kind, kind_of
 from .misfortune import Misfortune
 from .network import Network
 from .oracle import Oracle
+from .peace import ask_in_peace
 from .probe import probe
 from .window import Window
 
 HOUR_S = 3600.0
 PATIENCE_S = 1_000.0  # longer than any editor waits
-PEACEFUL_CALLS = 20
 _REST_S = 720.0  # whatever waits for a client has ended then
 
 
@@ -248,7 +248,7 @@ class Universe(trio.abc.Instrument):
             await trio.sleep(10)
         self.oracle.check_all_answered()
         await self._fetch_all()
-        await self._ask_in_peace()
+        await ask_in_peace(self)
         await trio.sleep(_REST_S)
         if self.house.life is None:
             self.oracle.fail("there is no daemon at the end")
@@ -275,18 +275,6 @@ class Universe(trio.abc.Instrument):
             if waiting:
                 await trio.sleep(50)
         self.oracle.check_all_fetched()
-
-    async def _ask_in_peace(self) -> None:
-        """With nothing in its way an answer comes at once, also when nothing follows that would push it along."""
-        self.network.cut_all()  # what comes now is fair
-        await trio.sleep(60)
-        for _ in range(PEACEFUL_CALLS):
-            for _ in range(self.draw.choice((1, 2, 3))):
-                self.window.ask_in_peace()
-                for _ in range(self.draw.randrange(16)):
-                    await trio.lowlevel.checkpoint()
-            await trio.sleep(60)
-            self.oracle.check_all_answered()
 
     async def _compare_with_new(self, everything: trio.Nursery, old: Life) -> None:
         """A daemon and a shim that have lived through all that have no more tasks than new ones."""

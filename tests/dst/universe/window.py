@@ -23,7 +23,7 @@ from exai_trio.shim.received_frames import ReceivedFrames
 from exai_trio.shim.stdio_sink import StdioSink
 from exai_trio.shim.tool_list_cache import ToolListCache
 from exai_trio.transport.stdio import LineWriter
-from exai_trio.wire.messages import CallAccepted, CallCancelling, CallFailed, CallResult
+from exai_trio.wire.messages import CallAccepted, CallCancelling, CallFailed, CallResult, ErrorReply
 
 from .network import Network
 from .oracle import Oracle
@@ -57,6 +57,8 @@ class WatchedRelay(Relay):
                 self.oracle.outcome(message.request_id, "ok", is_handle=handle)
             case CallFailed() if isinstance(message.request_id, str):
                 self.oracle.outcome(message.request_id, message.error.code)
+            case ErrorReply() if isinstance(message.request_id, str):
+                self.oracle.refused_to_end(message.request_id, message.error.code)
             case _:
                 pass
         super().deliver(message)
@@ -210,6 +212,9 @@ class Window:
             return self._free.pop(self.draw.randrange(len(self._free)))
         return self._asked
 
-    def withdraw(self, id_: int) -> None:
-        self.oracle.withdrawn(self._keys[id_])
+    def withdraw(self, id_: int) -> str:
+        """Returns the mark of the call that is not wanted any more."""
+        key = self._keys[id_]
+        self.oracle.withdrawn(key)
         self.relay.bridge.withdraw(id_)
+        return self.oracle.calls[key].mark

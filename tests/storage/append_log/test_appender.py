@@ -69,6 +69,13 @@ def test_after_a_slow_write_the_thread_writes_until_one_is_quick(appender, disk)
     assert [b"quick", b"slow", b"slow as well", b"quick again", b"the loop's"] == kept(disk)
 
 
+def test_a_clock_that_has_run_for_long_makes_no_write_slow(appender, disk):
+    disk.now = 1_000.0
+    asked = [appender.append_at_once(b"1"), appender.append_at_once(b"2")]
+
+    assert None not in asked
+
+
 def test_what_fails_on_the_loop_is_the_threads_until_it_succeeds(appender, disk):
     """It says what is wrong."""
     disk.fault = errno.EIO

@@ -73,6 +73,14 @@ async def test_a_record_is_written_by_the_loop(path, monkeypatch):
     assert flushed
 
 
+async def test_what_waits_is_flushed_by_the_end_of_the_process(path):
+    """By the log and by the database behind it."""
+    async with opened(path) as logged:
+        logged.flush_by(1.0)
+
+        assert (1.0, 1.0) == (logged._commits.flush_by, logged.store._writer.flush_by)
+
+
 async def test_the_files_are_for_their_owner_only(path):
     """In a directory that is, too; each begins with the name of the database."""
     async with opened(path) as logged:

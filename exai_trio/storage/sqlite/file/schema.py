@@ -235,6 +235,6 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
-    BUS_STEP,
     UPLOADS_STEP,
+    BUS_STEP,
 )

@@ -1,0 +1,26 @@
+"""A copy of the project, in which mutants are tried while the project is worked on."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+_LEFT_OUT = (".git", ".venv", "reports", ".editors", ".hypothesis", "build", "dist", ".*_cache")
+
+
+def run_in_copy(script: str, words: list[str], settings: Mapping[str, str]) -> int:
+    """Run that script there with these words and settings. Returns its exit code; the copy is gone then."""
+    here = Path.cwd()
+    with tempfile.TemporaryDirectory(prefix="exai-mutants-", ignore_cleanup_errors=True) as name:
+        place = Path(name, "project")
+        shutil.copytree(here, place, ignore=shutil.ignore_patterns(*_LEFT_OUT), symlinks=True)
+        (place / ".venv").symlink_to(here / ".venv")
+        environment = {**os.environ, **settings, "PYTHONPATH": str(place)}
+        running = subprocess.Popen([sys.executable, script, *words], cwd=place, env=environment)
+        try:
+            return running.wait()
+        except KeyboardInterrupt:
+            return running.wait()  # it was told as well
