@@ -6,6 +6,7 @@ the notice to PostgREST.
 
 import hashlib
 from importlib.resources import files
+from string import Template
 from typing import Final
 
 from exai_trio import structs
@@ -13,6 +14,10 @@ from exai_trio import structs
 _FOLDER: Final = "sql"
 _FOR_SUPABASE: Final = ".supabase.sql"
 _PLAIN: Final = ".sql"
+_NOTE: Final = Template(
+    "insert into public.schema_version (version, description, sha256)"
+    " values ($version, '$description', '$sha256');"
+)
 
 
 @structs.frozen(kw_only=True)
@@ -35,15 +40,14 @@ class Migration:
 
     @property
     def _note(self) -> str:
-        values = f"{self.version}, '{self.description}', '{self.sha256}'"
-        return (
-            f"insert into public.schema_version (version, description, sha256) values ({values});"  # noqa: S608 - our own words
+        return _NOTE.substitute(
+            version=self.version, description=self.description, sha256=self.sha256
         )
 
 
 def migrations() -> tuple[Migration, ...]:
     """In the order in which they are applied."""
-    folder = files(__package__).joinpath(_FOLDER)
+    folder = files("exai_trio.storage.supabase").joinpath(_FOLDER)
     texts = {one.name: one.read_text(encoding="utf-8") for one in folder.iterdir()}
     plain = sorted(name for name in texts if not name.endswith(_FOR_SUPABASE))
     return tuple(_migration(name.removesuffix(_PLAIN), texts) for name in plain)

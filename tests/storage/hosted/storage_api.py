@@ -50,10 +50,9 @@ class StorageApi:
         match parts:
             case ["bucket", *rest]:
                 return self._bucket(request, rest)
-            case ["object", "sign", name, *key] if request.method == "GET":
-                return self._linked(request, name, "/".join(key))
             case ["object", "sign", name, *key]:
-                return self._sign(request, name, "/".join(key))
+                answer = self._linked if request.method == "GET" else self._sign
+                return answer(request, name, "/".join(key))
             case ["object", "list", name]:
                 return self._list(request, name)
             case ["object", "info", *rest]:

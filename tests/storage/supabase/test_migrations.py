@@ -15,7 +15,7 @@ def test_a_second_migration_applies_nothing(stage):
     """What has been applied is not applied again, and nothing is wrong afterwards."""
     again = migrate(stage.url, migrations())
 
-    assert (() == again)
+    assert () == again
     assert () == faults(stage.url, migrations())
 
 

@@ -1,4 +1,10 @@
--- What the daemon asks of the database: each count, claim and append is one function call. Times are the database's.
+-- What the daemon asks of the database: each count, claim and append is one function call. Times are unix seconds of the daemon's
+-- clock; `ahead` is by how much it is ahead of the database's, whose time counts.
+
+create function public.exai_time(body jsonb, name text) returns timestamptz
+language sql stable set search_path = '' as $$
+    select to_timestamp((body->>name)::double precision - coalesce((body->>'ahead')::double precision, 0))
+$$;
 
 create function public.exai_append(body jsonb) returns integer
 language plpgsql set search_path = '' as $$
@@ -19,7 +25,7 @@ begin
     for one in select value from jsonb_array_elements(body->'messages') loop
         insert into public.messages (conversation_id, number, role, content, metadata, idempotency_key, created_at)
         values (conversation, numbered + 1, one->>'role', one->>'content', one->'metadata', one->>'key',
-                to_timestamp((one->>'at')::double precision))
+                public.exai_time(one || jsonb_build_object('ahead', body->'ahead'), 'at'))
         on conflict (idempotency_key) do nothing;
         if found then
             numbered := numbered + 1;
@@ -33,8 +39,7 @@ create function public.exai_prolong(body jsonb) returns void
 language plpgsql set search_path = '' as $$
 begin
     insert into public.conversations (id, principal, created_at, expires_at)
-    values (body->>'conversation', body->>'principal', to_timestamp((body->>'now')::double precision),
-            to_timestamp((body->>'expires_at')::double precision))
+    values (body->>'conversation', body->>'principal', public.exai_time(body, 'now'), public.exai_time(body, 'expires_at'))
     on conflict (id) do update
         set expires_at = greatest(public.conversations.expires_at, excluded.expires_at),
             marked_at = null, deleted_at = null
@@ -54,7 +59,7 @@ begin
     select coalesce(max(number), 0) into numbered from public.workflow_steps where conversation_id = conversation;
     insert into public.workflow_steps (conversation_id, number, tool, data, idempotency_key, created_at)
     values (conversation, numbered + 1, body->>'tool', body->'data', body->>'key',
-            to_timestamp((body->>'at')::double precision))
+            public.exai_time(body, 'at'))
     on conflict (idempotency_key) do nothing;
     return case when found then numbered + 1 else numbered end;
 end $$;
@@ -103,7 +108,7 @@ begin
 end $$;
 
 -- Entries of an outbox in the given order, each of which may fail alone; what is sent again changes nothing.
-create function public.exai_apply(batch jsonb) returns table (entry text, code text, number integer)
+create function public.exai_apply(batch jsonb, ahead double precision) returns table (entry text, code text, number integer)
 language plpgsql set search_path = '' as $$
 declare
     one jsonb;
@@ -113,7 +118,7 @@ begin
         entry := one->>'id';
         code := null;
         number := null;
-        body := one->'body';
+        body := (one->'body') || jsonb_build_object('ahead', ahead);
         begin
             case one->>'kind'
                 when 'messages' then number := public.exai_append(body);
@@ -188,13 +193,10 @@ begin
     return gone;
 end $$;
 
--- The database's time, what it has been migrated to, and when the newest thing was kept.
+-- The database's time, and what it has been migrated to.
 create function public.exai_state() returns jsonb
 language sql stable set search_path = '' as $$
     select jsonb_build_object(
         'now', extract(epoch from clock_timestamp())::double precision,
-        'version', coalesce((select max(version) from public.schema_version), 0),
-        'newest_at', extract(epoch from greatest(
-            (select max(created_at) from public.conversations),
-            (select max(created_at) from public.messages)))::double precision)
+        'version', coalesce((select max(version) from public.schema_version), 0))
 $$;

@@ -1,0 +1,72 @@
+"""The other side of a mirror under one breaker, with deadlines: who asks while it is away is told so at once.
+
+It is connected some time after the daemon serves; until then whoever asks waits, as long as it may.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.resilience.breaker import Breaker, Outcome, Ticket
+from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault
+from exai_trio.storage.hosted.outbox_entries import Remote
+
+T = TypeVar("T")
+
+LONGEST_OPEN_S = 30.0  # the outbox is empty soon after an outage, however long the setting
+
+
+@structs.define(eq=False)
+class GuardedRemote:
+    """`fault` is why it could not be asked the last time; None if it could."""
+
+    breaker: Breaker
+    fault: HostedFault | None = None
+    _remote: Remote | None = None
+    _connected: trio.Event = attrs.field(factory=trio.Event)
+
+    @classmethod
+    def of(cls, *, threshold: int, open_s: float) -> "GuardedRemote":
+        """`threshold` failures in a row open the breaker; 0 is never."""
+        return cls(Breaker(threshold=threshold, open_s=min(open_s, LONGEST_OPEN_S)))
+
+    def connect(self, remote: Remote) -> None:
+        self._remote = remote
+        self._connected.set()
+
+    async def ask(self, question: Callable[[Remote], Awaitable[T]], within_s: float) -> T:
+        """Its answer. Raises HostedFault; cancelling leaves open whether what was asked has been done, and the breaker as it is."""
+        ticket = self.breaker.admit(trio.current_time())
+        if not isinstance(ticket, Ticket):
+            raise HostedAway(
+                "Supabase failed again and again and is not asked for now.",
+                reason="breaker_open",
+                retry_after_s=ticket.retry_after_s,
+            )
+        outcome: Outcome = "nothing"
+        try:
+            answer = await self._asked(question, within_s)
+        except HostedFault as fault:
+            outcome = "failure" if isinstance(fault, HostedAway) else "success"
+            self.fault = fault
+            raise
+        else:
+            outcome, self.fault = "success", None
+            return answer
+        finally:
+            self.breaker.settle(ticket, outcome, trio.current_time())
+
+    async def _asked(self, question: Callable[[Remote], Awaitable[T]], within_s: float) -> T:
+        try:
+            with trio.fail_after(within_s):
+                await self._connected.wait()
+                assert self._remote is not None
+                return await question(self._remote)
+        except trio.TooSlowError as late:
+            raise HostedAway(
+                f"Supabase did not answer within {within_s:g} s; what is kept meanwhile is sent later.",
+                reason="too slow",
+            ) from late
