@@ -17,6 +17,7 @@ Environment = Literal["development", "production", "testing"]
 JwtAlgorithm = Literal["HS256", "HS384", "HS512"]
 ToolProfile = Literal["lean", "standard", "full"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+StorageBackend = Literal["sqlite", "supabase"]
 Durability = Literal["process", "power", "off"]
 LogFormat = Literal["auto", "text", "json"]
 
@@ -98,8 +99,12 @@ class Config:
     disabled_tools: frozenset[str] = frozenset()
     conversation_timeout_hours: float = 24.0
     max_conversation_turns: int = 20
-    # audit: unread-setting, because there is one so far, and naming it is checked
-    storage_backend: Literal["sqlite"] = "sqlite"
+    storage_backend: StorageBackend = "sqlite"
+    supabase_url: str = ""
+    supabase_key: str = attrs.field(default="", repr=_masked)
+    supabase_project_id: str = ""
+    supabase_db_url: str = attrs.field(default="", repr=_masked)
+    history_days: int = 30
     durability: Durability = "process"
     call_max_attempts: int = 2
     handle_after_s: float = 0.0
@@ -135,6 +140,11 @@ class Config:
     def token_file(self) -> Path:
         """Where the token of the home is."""
         return self.state / "ws_token"
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether what is kept here is shared with other machines."""
+        return self.storage_backend == "supabase"
 
     @property
     def loopback_only(self) -> bool:

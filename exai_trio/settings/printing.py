@@ -6,7 +6,8 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings import dotenv
 from exai_trio.settings.load import Loaded
-from exai_trio.settings.table import GROUPS, SETTINGS, Setting
+from exai_trio.settings.setting import Setting
+from exai_trio.settings.table import GROUPS, SETTINGS
 
 _HEAD = """\
 # Settings of exai_trio. Copy this file to .env and uncomment what you change; what is shown is the default.

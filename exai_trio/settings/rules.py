@@ -4,8 +4,8 @@ from collections.abc import Callable, Container, Iterator, Mapping
 
 import attrs
 
-from exai_trio.config import Config
-from exai_trio.settings import tokens
+from exai_trio.config import Config, is_loopback
+from exai_trio.settings import supabase_keys, tokens
 from exai_trio.settings.table import NOT_YET, SETTINGS
 
 SECRET_BYTES = 32  # the least for HMAC with SHA-256; PyJWT would take ten
@@ -72,6 +72,25 @@ def _tools(config: Config) -> Iterator[Finding]:
         yield "enabled_tools", f"no name that DISABLED_TOOLS has too ({', '.join(both)})"
 
 
+def _supabase(config: Config) -> Iterator[Finding]:
+    if not config.is_hosted:
+        return
+    url, key = config.supabase_url, config.supabase_key
+    if not url:
+        yield "supabase_url", "the project's URL, since STORAGE_BACKEND is supabase"
+    elif url.startswith("http:") and not is_loopback(supabase_keys.host_of(url)):
+        yield "supabase_url", "an https URL, unless it is of this machine: the key is sent there"
+    if not key:
+        yield "supabase_key", "a secret key of the project, since STORAGE_BACKEND is supabase"
+    elif kind := supabase_keys.public_kind(key):
+        yield (
+            "supabase_key",
+            f"a secret key (sb_secret_… or the service role's); this one is {kind}, which browsers may have",
+        )
+    if url and not supabase_keys.is_project(config.supabase_project_id, url):
+        yield "supabase_project_id", "the id that SUPABASE_URL names, or nothing"
+
+
 RULES: tuple[Rule, ...] = (
     _bounds,
     _ports,
@@ -79,6 +98,7 @@ RULES: tuple[Rule, ...] = (
     _tokens,
     _jwt,
     _tools,
+    _supabase,
 )
 
 

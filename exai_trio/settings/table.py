@@ -1,43 +1,8 @@
 """Every setting that exists: its variable, what it may be, and what it is for. Pure; defaults stand in `Config`."""
 
-from exai_trio import structs
 from exai_trio.settings import values as v
-from exai_trio.settings.values import Kind
-
-
-@structs.frozen(kw_only=True)
-class Setting:
-    """One variable. `about` is one line for people, `aliases` are further names that are read for it; a secret is sent to the
-    address in the setting `sent_to`, by whoever reads both.
-    """
-
-    name: str
-    kind: Kind
-    about: str
-    aliases: tuple[str, ...] = ()
-    secret: bool = False
-    sent_to: str = ""
-
-    @property
-    def field(self) -> str:
-        return self.name.removeprefix("EXAI_").lower()
-
-
-@structs.frozen(kw_only=True)
-class Group:
-    """Settings that belong together, under a heading."""
-
-    title: str
-    settings: tuple[Setting, ...]
-
-
-def _setting(name: str, kind: Kind, about: str, *aliases: str) -> Setting:
-    return Setting(name=name, kind=kind, about=about, aliases=aliases)
-
-
-def _secret(name: str, kind: Kind, about: str, *aliases: str, sent_to: str = "") -> Setting:
-    return Setting(name=name, kind=kind, about=about, aliases=aliases, secret=True, sent_to=sent_to)
-
+from exai_trio.settings.setting import Group, secret as _secret, setting as _setting
+from exai_trio.settings.storage_settings import SUPABASE
 
 _DAY = 86400
 
@@ -135,7 +100,11 @@ _TOOLS = Group(
             "how long a conversation is kept",
         ),
         _setting("MAX_CONVERSATION_TURNS", v.whole(1, 1000), "exchanges in one conversation"),
-        _setting("STORAGE_BACKEND", v.choice("sqlite"), "where conversations are kept"),
+        _setting(
+            "STORAGE_BACKEND",
+            v.choice("sqlite", "supabase"),
+            "where conversations are kept; supabase: here first, then there",
+        ),
         _setting(
             "EXAI_DURABILITY",
             v.choice("process", "power", "off"),
@@ -245,7 +214,7 @@ _SHIM = Group(
     ),
 )
 
-GROUPS = (_GENERAL, _MODELS, _TOOLS, _WEBSOCKET, _LIMITS, _SHIM)
+GROUPS = (_GENERAL, _MODELS, _TOOLS, _WEBSOCKET, _LIMITS, _SHIM, SUPABASE)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -268,6 +237,7 @@ PRESETS: dict[str, dict[str, object]] = {
 SHARED = frozenset(
     {
         *("environment", "log_level", "log_format", "default_model", "storage_backend"),
+        *("supabase_url", "supabase_key", "supabase_project_id", "supabase_db_url"),
         *("jwt_secret_key", "jwt_algorithm", "jwt_issuer", "jwt_audience", "max_connections"),
     }
 )
@@ -275,9 +245,6 @@ SHARED = frozenset(
 # Described for EXAI, but of features that this version does not have.
 NOT_YET = frozenset(
     {
-        "SUPABASE_URL",
-        "SUPABASE_KEY",
-        "SUPABASE_PROJECT_ID",
         "MESSAGE_BUS_ENABLED",
         "MESSAGE_BUS_TTL_HOURS",
         "MESSAGE_BUS_MAX_PAYLOAD_MB",

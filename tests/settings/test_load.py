@@ -115,7 +115,6 @@ def test_bytes_that_are_no_text_are_a_fault():
         ({"JWT_SECRET_KEY": "x" * 31, "EXAI_WS_TOKEN": "none"}, "JWT_SECRET_KEY"),
         ({"JWT_ALGORITHM": "none", "EXAI_WS_TOKEN": "none"}, "JWT_ALGORITHM"),
         ({"ENABLED_TOOLS": "chat", "DISABLED_TOOLS": "chat"}, "ENABLED_TOOLS"),
-        ({"STORAGE_BACKEND": "supabase"}, "STORAGE_BACKEND"),
     ],
 )
 def test_a_contradiction_is_a_fault(environ: dict[str, str], variable: str):
@@ -150,9 +149,9 @@ def test_what_looks_near_a_contradiction_is_none(environ: dict[str, str]):
         ({}, "EXAI_HOEM=/x", "EXAI_HOEM is no setting of EXAI; did you mean EXAI_HOME?"),
         ({"EXAI_QQQQQQQQQQQQQQ": "1"}, "", "EXAI_QQQQQQQQQQQQQQ is no setting of EXAI"),
         (
-            {"SUPABASE_URL": "off"},
+            {"MESSAGE_BUS_ENABLED": "off"},
             "",
-            "SUPABASE_URL is set, but this version does not use it",
+            "MESSAGE_BUS_ENABLED is set, but this version does not use it",
         ),
         ({}, "KEY: value", "line 1 of ENV_FILE is not NAME=value and is skipped"),
     ],

@@ -1,0 +1,38 @@
+"""One setting, and settings that belong together, as the table of them is made of. Pure."""
+
+from exai_trio import structs
+from exai_trio.settings.values import Kind
+
+
+@structs.frozen(kw_only=True)
+class Setting:
+    """One variable. `about` is one line for people, `aliases` are further names that are read for it; a secret is sent to the
+    address in the setting `sent_to`, by whoever reads both.
+    """
+
+    name: str
+    kind: Kind
+    about: str
+    aliases: tuple[str, ...] = ()
+    secret: bool = False
+    sent_to: str = ""
+
+    @property
+    def field(self) -> str:
+        return self.name.removeprefix("EXAI_").lower()
+
+
+@structs.frozen(kw_only=True)
+class Group:
+    """Settings that belong together, under a heading."""
+
+    title: str
+    settings: tuple[Setting, ...]
+
+
+def setting(name: str, kind: Kind, about: str, *aliases: str) -> Setting:
+    return Setting(name=name, kind=kind, about=about, aliases=aliases)
+
+
+def secret(name: str, kind: Kind, about: str, *aliases: str, sent_to: str = "") -> Setting:
+    return Setting(name=name, kind=kind, about=about, aliases=aliases, secret=True, sent_to=sent_to)
