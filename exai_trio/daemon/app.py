@@ -140,6 +140,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         budget=MemoryBudget.of(config),
         calls=calls,
         table=table,
+        hosted=backends.hosted,
     )
 
 
@@ -153,6 +154,7 @@ def _report(context: DaemonContext, backends: Backends, port: int) -> Report:
         tools=LiveRegistry(Registry.from_config(context.config, backends.tools)),
         simulator=backends.models.simulator,
         store=backends.store,
+        hosted=backends.hosted,
     )
 
 

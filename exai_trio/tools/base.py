@@ -152,6 +152,10 @@ class Caller(Protocol):
         """Note how long the call waited for a provider's permit."""
         ...
 
+    def latency_metrics(self) -> dict[str, Any]:
+        """How long it has taken so far and waited for what, in milliseconds, as an answer tells it."""
+        ...
+
     def flows(self, until: float) -> float:
         """A model's text begins to come, and may come until then. Returns when to cut it; times are trio's."""
         ...

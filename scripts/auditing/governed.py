@@ -9,7 +9,11 @@ from pathlib import Path
 BASELINE = Path(".ci/baseline")
 AREAS = {
     "dependencies": ["pyproject.toml"],
-    "settings": ["exai_trio/config.py", "exai_trio/settings/table.py"],
+    "settings": [
+        "exai_trio/config.py",
+        "exai_trio/settings/table.py",
+        "exai_trio/settings/storage_settings.py",
+    ],
     "messages": ["exai_trio/wire/messages.py"],
     "schema": ["exai_trio/storage/sqlite/file/schema.py"],
     "boundaries": ["docs/boundaries.toml"],

@@ -11,6 +11,7 @@ HOLDERS = {"config", "settings", "cfg", "_config", "_settings"}
 READING = {("os", name) for name in ("environ", "getenv", "environb", "getenvb", "putenv")}
 CLASSES = {"Config", "Settings"}
 GETTERS = {"get", "getenv", "pop", "setdefault"}
+TABLES = ("settings/table.py", "settings/storage_settings.py")
 COMMAND_LINE = {"cli.py", "__main__.py"}
 
 
@@ -124,7 +125,7 @@ def _variables_read(source):
 
 def _unknown_variables(sources):
     """Variables of ours that are named, and that the table of settings does not have."""
-    tables = [source for source in sources if source.shown.endswith("settings/table.py")]
+    tables = [source for source in sources if source.shown.endswith(TABLES)]
     known = {text for table in tables for _, text in _texts(table.tree)}
     for source in sources if tables else ():
         for line, text in _texts(source.tree):

@@ -26,7 +26,8 @@ class GuardedRemote:
     breaker: Breaker
     fault: HostedFault | None = None
     _remote: Remote | None = None
-    _connected: trio.Event = attrs.field(factory=trio.Event)
+    _refusal: HostedFault | None = None
+    _known: trio.Event = attrs.field(factory=trio.Event)
 
     @classmethod
     def of(cls, *, threshold: int, open_s: float) -> "GuardedRemote":
@@ -34,8 +35,14 @@ class GuardedRemote:
         return cls(Breaker(threshold=threshold, open_s=min(open_s, LONGEST_OPEN_S)))
 
     def connect(self, remote: Remote) -> None:
-        self._remote = remote
-        self._connected.set()
+        """It can be asked from now on."""
+        self._remote, self._refusal = remote, None
+        self._known.set()
+
+    def refuse(self, refusal: HostedFault) -> None:
+        """Who asks from now on is told this, until it is connected again."""
+        self._refusal = self.fault = refusal
+        self._known.set()
 
     async def ask(self, question: Callable[[Remote], Awaitable[T]], within_s: float) -> T:
         """Its answer. Raises HostedFault; cancelling leaves open whether what was asked has been done, and the breaker as it is."""
@@ -62,8 +69,9 @@ class GuardedRemote:
     async def _asked(self, question: Callable[[Remote], Awaitable[T]], within_s: float) -> T:
         try:
             with trio.fail_after(within_s):
-                await self._connected.wait()
-                assert self._remote is not None
+                await self._known.wait()
+                if self._refusal is not None or self._remote is None:
+                    raise self._refusal or HostedAway("Supabase is not connected.")
                 return await question(self._remote)
         except trio.TooSlowError as late:
             raise HostedAway(

@@ -41,6 +41,7 @@ class OutboxSender:
     _failures: int = 0
     _most: int = BATCH_LENGTH
     _woken: trio.Event = attrs.field(factory=trio.Event)
+    _stepped: trio.Event = attrs.field(factory=trio.Event)
 
     async def run(self) -> None:
         """Send for ever. Cancelling leaves what has not arrived, or is not known to have, in the outbox."""
@@ -48,18 +49,28 @@ class OutboxSender:
         while True:
             self._woken = trio.Event()  # before looking: what is added from now on is seen
             pause_s = await self._step()
+            stepped, self._stepped = self._stepped, trio.Event()
+            stepped.set()
             with trio.move_on_after(pause_s):
                 await self._woken.wait()
 
-    async def finish(self) -> None:
-        """Send what is left, for FAREWELL_S at most, as long as that succeeds."""
+    async def wait_sent(self) -> None:
+        """Until all that can be sent now is, for FAREWELL_S at most; at once while nothing can. Cancelling leaves the job as it is."""
         with trio.move_on_after(FAREWELL_S):
-            while await self._step() == 0.0 and not self._failures:
-                pass
+            while not self.is_held_up:
+                stepped = self._stepped  # before looking: a step that ends meanwhile is seen
+                if not (await self.outbox.depth()).entries:
+                    return
+                await stepped.wait()
+
+    @property
+    def is_held_up(self) -> bool:
+        """The last batch did not arrive."""
+        return bool(self._failures or self.trouble)
 
     def wake(self) -> None:
         """Something was added. That makes nobody well who was not."""
-        if not (self._failures or self.trouble):
+        if not self.is_held_up:
             self._woken.set()
 
     def try_now(self) -> None:
