@@ -16,6 +16,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
+from exai_trio.resilience.breaker import Breaker
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault
 from exai_trio.storage.hosted.outbox_entries import Depth, Remote
@@ -52,7 +53,8 @@ class HostedSide:
     def of(cls, config: Config, store: SqliteStore, now: Callable[[], float]) -> "HostedSide":
         outbox = SqliteOutbox(store)
         threshold = config.circuit_breaker_threshold if config.circuit_breaker_enabled else 0
-        remote = GuardedRemote.of(threshold=threshold, open_s=config.circuit_breaker_timeout_secs)
+        open_s = config.circuit_breaker_timeout_secs
+        remote = GuardedRemote(Breaker(threshold=threshold, open_s=open_s))
         return cls(
             config=config,
             now=now,

@@ -16,8 +16,6 @@ from exai_trio.storage.hosted.outbox_entries import Remote
 
 T = TypeVar("T")
 
-LONGEST_OPEN_S = 30.0  # the outbox is empty soon after an outage, however long the setting
-
 
 @structs.define(eq=False)
 class GuardedRemote:
@@ -29,11 +27,6 @@ class GuardedRemote:
     _refusal: HostedFault | None = None
     _known: trio.Event = attrs.field(factory=trio.Event)
 
-    @classmethod
-    def of(cls, *, threshold: int, open_s: float) -> "GuardedRemote":
-        """`threshold` failures in a row open the breaker; 0 is never."""
-        return cls(Breaker(threshold=threshold, open_s=min(open_s, LONGEST_OPEN_S)))
-
     def connect(self, remote: Remote) -> None:
         """It can be asked from now on."""
         self._remote, self._refusal = remote, None
@@ -44,29 +37,51 @@ class GuardedRemote:
         self._refusal = self.fault = refusal
         self._known.set()
 
-    async def ask(self, question: Callable[[Remote], Awaitable[T]], within_s: float) -> T:
-        """Its answer. Raises HostedFault; cancelling leaves open whether what was asked has been done, and the breaker as it is."""
+    async def ask(
+        self, question: Callable[[Remote], Awaitable[T]], within_s: float, *, insist: bool = False
+    ) -> T:
+        """Its answer. `insist`: also while the breaker is open, which an answer then closes.
+
+        Raises HostedFault; cancelling leaves open whether what was asked has been done, and the breaker as it is.
+        """
         ticket = self.breaker.admit(trio.current_time())
-        if not isinstance(ticket, Ticket):
+        if isinstance(ticket, Ticket):
+            return await self._under(ticket, question, within_s)
+        if not insist:
             raise HostedAway(
                 "Supabase failed again and again and is not asked for now.",
                 reason="breaker_open",
                 retry_after_s=ticket.retry_after_s,
             )
+        answer = await self._asked(question, within_s)
+        self.breaker = Breaker(threshold=self.breaker.threshold, open_s=self.breaker.open_s)
+        return answer
+
+    async def _under(
+        self, ticket: Ticket, question: Callable[[Remote], Awaitable[T]], within_s: float
+    ) -> T:
         outcome: Outcome = "nothing"
         try:
             answer = await self._asked(question, within_s)
         except HostedFault as fault:
             outcome = "failure" if isinstance(fault, HostedAway) else "success"
-            self.fault = fault
             raise
         else:
-            outcome, self.fault = "success", None
+            outcome = "success"
             return answer
         finally:
             self.breaker.settle(ticket, outcome, trio.current_time())
 
     async def _asked(self, question: Callable[[Remote], Awaitable[T]], within_s: float) -> T:
+        try:
+            answer = await self._in_time(question, within_s)
+        except HostedFault as fault:
+            self.fault = fault
+            raise
+        self.fault = None
+        return answer
+
+    async def _in_time(self, question: Callable[[Remote], Awaitable[T]], within_s: float) -> T:
         try:
             with trio.fail_after(within_s):
                 await self._known.wait()

@@ -84,7 +84,9 @@ class OutboxSender:
         if not batch:
             return _IDLE_S
         try:
-            applied = await self.remote.ask(lambda remote: remote.apply(batch), within_s=SEND_S)
+            applied = await self.remote.ask(
+                lambda remote: remote.apply(batch), within_s=SEND_S, insist=True
+            )
         except TooLarge as fault:
             return await self._halve(batch, fault)
         except HostedFault as fault:

@@ -29,6 +29,7 @@ class Switches:
     black_hole: bool = False
     status: int = 0
     retry_after: str = ""
+    body: bytes = b'{"message":"no"}'
     times: int | None = None
 
     def takes(self):
@@ -124,7 +125,7 @@ def _trouble(wrong):
             after = [(b"retry-after", wrong.retry_after.encode())] if wrong.retry_after else []
             return Response(status=429, headers=after, body=b'{"message":"Too many requests"}')
         case _:
-            return Response(status=wrong.status, body=b'{"message":"no"}')
+            return Response(status=wrong.status, body=wrong.body)
 
 
 @asynccontextmanager

@@ -6,6 +6,7 @@ import attrs
 import trio
 
 from exai_trio.errors import ServiceUnavailableError
+from exai_trio.resilience.breaker import Breaker
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 from exai_trio.storage.hosted.outbox_sender import OutboxSender
 from exai_trio.storage.mirror import Mirror
@@ -40,7 +41,7 @@ async def open_machine(path, url, key, *, threshold=5, now=lambda: 1000.0, sends
     ):
         outbox = SqliteOutbox(store)
         remote = SupabaseRemote(requests, now, newest())
-        guarded = GuardedRemote.of(threshold=threshold, open_s=30.0)
+        guarded = GuardedRemote(Breaker(threshold=threshold, open_s=30.0))
         guarded.connect(remote)
         mirror = Mirror(LocalSide(store, outbox), guarded, store)
         sender = OutboxSender(outbox, guarded, lambda: 0.0)
