@@ -1,20 +1,31 @@
-FROM python:3.13-slim AS build
+# Both stages stand on the same base: one with Python 3.11 to 3.13 as python3, and venv.
+ARG BASE=python:3.13-slim
+
+FROM ${BASE} AS build
+# Without an index: PIP_NO_INDEX=1, and the folder of wheels in PIP_FIND_LINKS.
+ARG PIP_NO_INDEX PIP_FIND_LINKS PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore PIP_NO_CACHE_DIR=1
 WORKDIR /exai
 COPY requirements.lock requirements-build.lock ./
-RUN python -m venv /venv && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-RUN python -m venv /build && /build/bin/pip install --no-cache-dir --require-hashes -r requirements-build.lock
-COPY pyproject.toml README.md ./
+RUN python3 -m venv /tools && python3 -m venv --without-pip /venv \
+  && /tools/bin/pip --python /venv/bin/python install --no-compile --require-hashes -r requirements.lock \
+  && /tools/bin/pip install --require-hashes -r requirements-build.lock
+COPY pyproject.toml README.md LICENSE ./
 COPY exai_trio exai_trio
-RUN /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --wheel-dir /wheels . \
-  && /venv/bin/pip install --no-cache-dir --no-deps --no-index /wheels/*.whl
+RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /built . \
+  && /tools/bin/pip --python /venv/bin/python install --no-compile --no-deps --no-index /built/*.whl \
+  && find /venv/lib -type d \( -name tests -o -name _tests \) -prune -exec rm -r {} +
+# The root is read-only when it runs: what is imported must be compiled now. Of openai that is half, of pygments little.
+RUN /venv/bin/python -m compileall -q -j 0 -x "/(openai|pygments)/" /venv/lib \
+  && /venv/bin/python -c "import openai; it = openai.AsyncOpenAI(api_key='-'); it.chat.completions, it.files, it.models"
 
-FROM python:3.13-slim
-# precommit, and what of a directory is left out, is asked of git
-RUN apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*
+FROM ${BASE}
+# precommit, and what of a directory is left out, is asked of git.
+RUN command -v git >/dev/null \
+  || (apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*)
 RUN useradd --create-home --uid 10001 exai && install -d -o exai -m 0700 /var/lib/exai
 COPY --from=build /venv /venv
-ENV PATH=/venv/bin:$PATH EXAI_HOME=/var/lib/exai EXAI_WS_HOST=0.0.0.0
-USER exai
+ENV PATH=/venv/bin:$PATH EXAI_HOME=/var/lib/exai EXAI_WS_HOST=0.0.0.0 EXAI_LOG_STDERR=true
+USER 10001
 VOLUME /var/lib/exai
 EXPOSE 8079 8080 8082
 HEALTHCHECK --interval=10s --timeout=3s \

@@ -36,6 +36,7 @@ MODULES = {
     "status": "checking.daemon_status",
     "models": "checking.offered_models",
     "logs": "checking.read_logs",
+    "usage": "checking.usage_command",
     "stop": "running.stop_daemon",
     "restart": "running.restart_daemon",
     "completion": "completion.shell_script",

@@ -117,6 +117,7 @@ class Config:
     health_check_port: int = 8082
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "auto"
+    log_stderr: bool = False
 
     @property
     def wants_no_token(self) -> bool:

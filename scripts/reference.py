@@ -1,4 +1,5 @@
-"""The generated pages of docs/reference: settings, tools, errors and the messages of the wire, out of the package itself.
+"""The generated pages of docs/reference: settings, tools, errors and the messages of the wire, out of the package itself; and
+the table of what became of the older system's settings.
 
 Without arguments it writes them; with --check it names those that are not what they would be, exit 1.
 """
@@ -13,6 +14,7 @@ from msgspec import UnsetType
 
 from exai_trio import errors
 from exai_trio.config import Config, ToolProfile
+from exai_trio.settings.older_names import ROWS
 from exai_trio.settings.printing import text_of
 from exai_trio.settings.table import GROUPS
 from exai_trio.tools.registry import Registry
@@ -21,12 +23,13 @@ from exai_trio.wire.codec import CLIENT_MESSAGES, DAEMON_MESSAGES
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 WRITTEN = "Written by `scripts/reference.py`; a test holds this page to the package.\n"
+OLDER = "../how-to/from-the-older-system.md"  # one of its tables is written, the rest stays
 OTHER_DEFAULTS = {"EXAI_HOME": "the platform's directory for state"}
 
 
 def main():
     wanted = {f"{page.__name__}.md": page() for page in (settings, tools, errors_, messages_)}
-    wanted = {name.replace("_", ""): text for name, text in wanted.items()}
+    wanted = {name.replace("_", ""): text for name, text in wanted.items()} | {OLDER: older()}
     if "--check" not in sys.argv:
         for name, text in wanted.items():
             (FOLDER / name).write_text(text, encoding="utf-8")
@@ -49,6 +52,13 @@ def table(*heads):
 
 def code(text):
     return f"`{text}`" if text else ""
+
+
+def older():
+    before, head, after = read(FOLDER / OLDER).partition("## Settings\n")
+    unchanged, _, rest = after.partition(heads := table("older", "now"))
+    rows = "".join(f"| {was} | {now} |\n" for was, now in ROWS)
+    return before + head + unchanged + heads + rows + "\n" + rest.partition("\n\n")[2]
 
 
 def settings():

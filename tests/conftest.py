@@ -1,9 +1,12 @@
 """Fixtures and instruments that every layer's tests share."""
 
+import gc
+import re
 import resource
 import socket
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 import trio
@@ -15,6 +18,26 @@ SweepRunner = Callable[..., Awaitable[int]]
 # How long an example takes says how busy the machine is, and nothing of the example.
 settings.register_profile("exai", deadline=None)
 settings.load_profile("exai")
+
+_ALL_REAL = re.compile(r"^pytestmark = (pytest\.mark\.real|\[.*pytest\.mark\.real)", re.MULTILINE)
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Whether a module need not be imported: `-m "not real"` leaves out all of its tests."""
+    if config.option.markexpr != "not real" or not collection_path.match("test_*.py"):
+        return None
+    return bool(_ALL_REAL.search(collection_path.read_text(encoding="utf-8"))) or None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests are made, none of which is garbage before the end: nobody looks through them for it."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class CancelAtStep(trio.abc.Instrument):

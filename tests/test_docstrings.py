@@ -5,8 +5,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-import pytest
-
 PACKAGE = Path(__file__).parent.parent / "exai_trio"
 
 
@@ -51,21 +49,16 @@ def _functions() -> list[Function]:
     ]
 
 
-FUNCTIONS = _functions()
-BY_CONTRACT = {f.name for f in FUNCTIONS if f.protocol and _mentions(f)} | {"run", "look"}
-
-
 def test_the_contracts_of_tools_speak_of_cancelling():
     """`run` of a tool and `look` of a workflow tool are described where they are declared."""
     for module in ("tools/base.py", "tools/workflow/definition.py"):
         assert "ancelling" in (PACKAGE / module).read_text(encoding="utf-8"), module
 
 
-@pytest.mark.parametrize("room", sorted({f.place.split("/")[0].split(":")[0] for f in FUNCTIONS}))
-def test_public_async_functions_say_what_cancelling_leaves(room):
-    silent = [
-        f.place
-        for f in FUNCTIONS
-        if f.place.startswith(room) and not _mentions(f) and f.name not in BY_CONTRACT
-    ]
+def test_public_async_functions_say_what_cancelling_leaves():
+    functions = _functions()
+    by_contract = {f.name for f in functions if f.protocol and _mentions(f)} | {"run", "look"}
+    silent = [f.place for f in functions if not _mentions(f) and f.name not in by_contract]
+
+    assert len(functions) > 100
     assert not silent

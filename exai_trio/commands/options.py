@@ -137,7 +137,8 @@ def _config(commands: Commands) -> None:
         nargs="?",
         choices=EDITORS,
         const=EDITORS[0],
-        help="print the configuration of an editor",
+        metavar="EDITOR",
+        help=f"print the configuration of an editor: {', '.join(EDITORS)}",
     )
     shape.add_argument(
         "--skill", action="store_true", help="print a file by which agents use `exai ask`"
@@ -145,6 +146,11 @@ def _config(commands: Commands) -> None:
     change = command.add_mutually_exclusive_group()
     change.add_argument("--install", action="store_true", help="with --mcp: register EXAI there")
     change.add_argument("--remove", action="store_true", help="with --mcp: take it out again")
+    command.add_argument(
+        "--container",
+        action="store_true",
+        help="with --mcp: the daemon runs in a container, and the shim never starts one",
+    )
     _config_actions(command)
 
 
@@ -214,6 +220,7 @@ BUILDERS: dict[str, Build] = {
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,
+    "usage": looking_options.usage,
     "config": _config,
     "providers": _providers,
     "serve": _serve,

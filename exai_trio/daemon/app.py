@@ -1,11 +1,13 @@
 """The daemon's composition root: builds everything once and hands it to the tree of nurseries that runs it (`lifetime`)."""
 
 import logging
+from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
 
 import trio
 
 from exai_trio.config import Config
+from exai_trio.errors import StorageError
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.throttled_logs import sparse
 from exai_trio.observability.toolcalls import CallLogs
@@ -28,6 +30,7 @@ from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
+from .jobs.call_keeping import CallKeeping
 from .jobs.daemon_files import DaemonFiles
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
@@ -79,10 +82,16 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
             home.note_pid()
         stack.enter_context(watching(Watchdog()))
         await run(parts, Opened(listeners, reread, predecessor, home.let_go), task_status)
-        with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError):  # a job has said so
-            # audit: suppress, because a job has said so
-            await parts.files.flush_call_log()
+        await _write_last(parts)
         log.info("stopped")
+
+
+async def _write_last(parts: Parts) -> None:
+    """What is noted of the last calls; of a disk that refuses a job or the store has told."""
+    for write in (parts.files.flush_call_log, parts.keeping.flush_calls):
+        with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError, StorageError):
+            # audit: suppress, because a job has said so
+            await write()
 
 
 async def _models_to_replace_with(config: Config, stack: AsyncExitStack) -> Models:
@@ -127,9 +136,10 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
-    report = _report(context, backends, port)
+    report = _report(context, backends, port, lambda: home.id if home else "")
     lookup = CallLookup(table, calls.detached, context.journal)
-    environment = _environment(context, backends, report, lookup)
+    keeping = CallKeeping(backends.ended_calls, context.clock)
+    environment = _environment(context, backends, report, lookup, keeping)
     made = (lambda: home.token) if home else str
     return Parts(
         context=context,
@@ -137,6 +147,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         auth=Authentication(Tokens(config, made, backends.now)),
         report=report,
         files=DaemonFiles(report, environment.logs, home, DiskThread()),
+        keeping=keeping,
         budget=MemoryBudget.of(config),
         calls=calls,
         table=table,
@@ -144,10 +155,13 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     )
 
 
-def _report(context: DaemonContext, backends: Backends, port: int) -> Report:
+def _report(
+    context: DaemonContext, backends: Backends, port: int, home_id: Callable[[], str]
+) -> Report:
     return Report(
         context=context,
         boot_id=backends.boot_id,
+        home_id=home_id,
         port=port,
         permits=trio.CapacityLimiter(context.config.ws_global_max_inflight),
         gateway=backends.models.gateway,
@@ -159,7 +173,11 @@ def _report(context: DaemonContext, backends: Backends, port: int) -> Report:
 
 
 def _environment(
-    context: DaemonContext, backends: Backends, report: Report, lookup: CallLookup
+    context: DaemonContext,
+    backends: Backends,
+    report: Report,
+    lookup: CallLookup,
+    keeping: CallKeeping,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -181,6 +199,7 @@ def _environment(
         permits=report.permits,
         keys=report.gateway.keys,
         logs=CallLogs.of(context.config),
+        ended=keeping.note,
     )
 
 

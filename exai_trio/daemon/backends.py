@@ -20,7 +20,9 @@ from exai_trio.errors import StorageError
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import Conversations, FileRegistry, Owned, Threads, TokenRatios
+from exai_trio.storage.ended_calls import EndedCalls, ForgottenCalls
 from exai_trio.storage.journal import Journal
+from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
@@ -33,7 +35,7 @@ from .health.report import StoreState
 from .simulator_process import simulator
 
 if TYPE_CHECKING:  # loaded only where it is asked for
-    from .hosted_side import HostedSide
+    from .jobs.hosted_side import HostedSide
 
 log = logging.getLogger("exai.daemon")
 
@@ -56,6 +58,7 @@ class Backends:
     threads: Owned[Threads]
     uploads: Owned[FileRegistry]
     ratios: TokenRatios
+    ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     journal: Journal | None = None
     store: StoreState | None = None
@@ -100,6 +103,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             threads=hosted.mirror if hosted else SqliteThreads(store),
             uploads=SqliteUploads(store),
             ratios=ratios,
+            ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
             journal=logged.journal if logged else None,
             store=logged or store,
@@ -109,7 +113,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
 
 
 def _hosted(config: Config, store: SqliteStore) -> "HostedSide":
-    from .hosted_side import HostedSide  # only where it is asked for
+    from .jobs.hosted_side import HostedSide  # only where it is asked for
 
     return HostedSide.of(config, store, unix_now)
 

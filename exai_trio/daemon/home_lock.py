@@ -16,6 +16,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
+from exai_trio.system.home_id import HOME_LOCK, kept_id
 from exai_trio.system.private_files import AT_ONCE, private_directory, replace_private, tighten
 from exai_trio.transport.token_file import made_token
 
@@ -24,11 +25,12 @@ _LOOK_S = 0.005
 
 @structs.define(eq=False)
 class HomeLock:
-    """`fault` says why it is not ours yet; `token` is the home's, once it is there for its user to read; `tightened`, that
+    """`fault` says why it is not ours yet; `id` tells it from other homes, "" until it is ours; `token` is the home's, once it is there for its user to read; `tightened`, that
     others could look into what only we may read."""
 
     config: Config
     fault: str | None = None
+    id: str = ""
     token: str = attrs.field(default="", repr=False)
     tightened: bool = False
     _lock: int | None = None
@@ -61,7 +63,9 @@ class HomeLock:
             self.tightened = tighten(self.config.state)
 
     def note_pid(self) -> None:
-        """`logs/ws_daemon.pid`, until `leave`. Raises OSError."""
+        """`logs/ws_daemon.pid`, until `leave`; and which home this is. Raises OSError."""
+        if self._lock is not None and not self.id:
+            self.id = kept_id(self._lock)
         if not self._noted:
             replace_private(self._pid_file, _pid_line())
             self._noted = True
@@ -132,7 +136,7 @@ def _pid_line() -> bytes:
 
 def _open_lock(state: Path) -> int:
     """Also for reading only: a lock can be had on that too. Raises OSError."""
-    path = state / "daemon.lock"
+    path = state / HOME_LOCK
     try:
         return os.open(private_directory(state) / path.name, os.O_RDWR | os.O_CREAT, 0o600)
     except OSError:

@@ -27,6 +27,7 @@ from .connections.requests import Requests
 from .context import DaemonContext
 from .drain import drain
 from .health.report import Report
+from .jobs.call_keeping import CallKeeping
 from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
@@ -40,7 +41,7 @@ from .takeover.successor import Successor
 from .takeover.transfer_messages import closing
 
 if TYPE_CHECKING:  # loaded only where it is asked for
-    from .hosted_side import HostedSide
+    from .jobs.hosted_side import HostedSide
 
 log = logging.getLogger("exai.daemon")
 
@@ -68,6 +69,7 @@ class Parts:
     auth: Authentication
     report: Report
     files: DaemonFiles
+    keeping: CallKeeping
     budget: MemoryBudget
     calls: Calls
     table: dict[str, Session]
@@ -210,7 +212,7 @@ def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Serve
 
 def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
     upkeep = StoreUpkeep(sessions, parts.environment.services.conversations, parts.report)
-    return Jobs(sessions, parts.files, upkeep, parts.report.problems, periods)
+    return Jobs(sessions, parts.files, parts.keeping, upkeep, parts.report.problems, periods)
 
 
 async def _open_http(background: trio.Nursery, parts: Parts, names: OurNames) -> Addresses:

@@ -107,7 +107,7 @@ class TextForm(_Form):
 
 @contextmanager
 def open_logs(config: Config, name: LogName) -> Generator[None]:
-    """Log to EXAI_HOME/logs/{name}.log, and to stderr when it is a terminal, until the context is left."""
+    """Log to EXAI_HOME/logs/{name}.log, and to stderr when it is a terminal or is asked for, until the context is left."""
     path = config.logs / f"{name}.log"
     fault = _unwritable(path)
     tightened = fault is None and tighten(path.parent, OTHERS)
@@ -157,7 +157,7 @@ def _handlers(config: Config, path: Path, *, writable: bool) -> list[logging.Han
     file = RotatedFile(path, MAX_BYTES, KEEP)
     file.setFormatter(TextForm(redaction) if config.log_format == "text" else JsonForm(redaction))
     handlers: list[logging.Handler] = [file]
-    if terminal or not writable:
+    if terminal or config.log_stderr or not writable:
         screen = _Screen()
         text = config.log_format == "text" or (config.log_format == "auto" and terminal)
         screen.setFormatter(TextForm(redaction) if text else JsonForm(redaction))

@@ -15,7 +15,7 @@ from exai_trio.resilience.breaker import Breaker
 from exai_trio.resilience.guard import Attempt, Guard
 
 from .adaptive_limit import AdaptiveLimit
-from .answers.accumulator import Assembly
+from .answers.accumulator import Assembly, ChatAnswer
 from .base import ChatRequest, Delta, Provider, ReasoningDelta, TextDelta
 from .endpoint import Endpoint
 from .timeouts import late
@@ -36,6 +36,14 @@ class Listener(Protocol):
     def chunk(self, text: str) -> None: ...
 
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
+
+    def exchanged(self, began: float, ended: float) -> None:
+        """A request was with its provider between these times of trio's clock, however it ended."""
+        ...
+
+    def answered(self, answer: ChatAnswer) -> None:
+        """A model's answer is there, with what it cost."""
+        ...
 
     def flows(self, until: float) -> float:
         """The model's text begins to come, and may come until then; times are trio's. Returns when to cut it, which may be earlier.
@@ -74,6 +82,8 @@ class LimitedProvider:
                 error.message = self.keys.masked(error.message)
                 error.details = cast("dict[str, Any]", self.keys.masked_within(error.details))
                 raise
+            finally:
+                listener.exchanged(asked_at, trio.current_time())
             self.adaptive_limit.learn(None, asked_at)
 
     def guard(
@@ -187,6 +197,12 @@ class Deaf:
 
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         del provider, seconds
+
+    def exchanged(self, began: float, ended: float) -> None:
+        del began, ended
+
+    def answered(self, answer: ChatAnswer) -> None:
+        del answer
 
     def flows(self, until: float) -> float:
         return until

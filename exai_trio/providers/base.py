@@ -69,11 +69,13 @@ class ChatRequest:
 
 @structs.frozen(kw_only=True)
 class Usage:
-    """Tokens as the provider counted them; `cached_tokens` is the part of `input_tokens` that came from its cache."""
+    """Tokens as the provider counted them; `cached_tokens` is the part of `input_tokens` that came from its cache,
+    `reasoning_tokens` the part of `output_tokens` that is no text."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    reasoning_tokens: int = 0
 
 
 @structs.frozen

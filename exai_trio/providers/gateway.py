@@ -137,9 +137,9 @@ class Gateway:
             )
             parts.append(part)
             if not search_rounds.asks_for_own_search(part, limited.endpoint):
-                return search_rounds.without_keys(
-                    search_rounds.whole_answer(choice, limited.endpoint, parts), limited.keys
-                )
+                whole = search_rounds.whole_answer(choice, limited.endpoint, parts)
+                listener.answered(whole)
+                return search_rounds.without_keys(whole, limited.keys)
             listener.stage("thinking", f"{request.model} searches the web")
             request = search_rounds.continued(request, part)
         title = limited.endpoint.dialect.title

@@ -138,12 +138,16 @@ def unknown(*texts: Mapping[str, str]) -> Iterator[str]:
         if name in NOT_YET:
             yield f"{name} is set, but this version does not use it"
         elif name.startswith("EXAI_") and name not in known:
-            yield f"{name} is no setting of EXAI{_nearest(name, known)}"
+            yield f"{name} is no setting of EXAI{_meant(name, known)}"
 
 
-def _nearest(name: str, known: list[str]) -> str:
+def _meant(name: str, known: list[str]) -> str:
     from difflib import get_close_matches  # needed only when something is misspelt
 
+    from exai_trio.settings.older_names import meant_instead  # likewise
+
+    if now := meant_instead(name):
+        return f" any more; now: {now}"
     near = get_close_matches(name, known, n=1, cutoff=0.6)
     return f"; did you mean {near[0]}?" if near else ""
 

@@ -1,7 +1,11 @@
-"""One setting, and settings that belong together, as the table of them is made of. Pure."""
+"""What a setting is: its variable, what it may be, and what it is for."""
+
+from typing import Final
 
 from exai_trio import structs
 from exai_trio.settings.values import Kind
+
+DAY_S: Final = 86400
 
 
 @structs.frozen(kw_only=True)

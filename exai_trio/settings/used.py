@@ -19,7 +19,7 @@ CLIENT: Final = _fields(
     " ws_max_bytes ws_ping_interval ws_ping_timeout ws_close_timeout"
 )
 _SHIM: Final = CLIENT | _fields(
-    "log_format ws_autostart ws_hello_timeout ws_ping_validation_timeout drain_s reconnect_min_s reconnect_max_s"
+    "log_format log_stderr ws_autostart ws_hello_timeout ws_ping_validation_timeout drain_s reconnect_min_s reconnect_max_s"
     " client_timeout_s progress_interval_s simple_tool_timeout_secs workflow_tool_timeout_secs"
     " tool_profile enabled_tools disabled_tools"
 )
@@ -33,6 +33,7 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "ask": CLIENT | {"ws_autostart", "drain_s", "tool_call_max_size"},
     "models": CLIENT | {"ws_autostart", "drain_s"},
     "logs": frozenset({"home", "log_level"}),
+    "usage": frozenset({"home", "log_level"}),
     "stop": frozenset({"home", "log_level", "drain_s"}),
     "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,

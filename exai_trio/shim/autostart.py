@@ -19,6 +19,7 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.interpreter import EXAI
 from exai_trio.resilience.backoff import Backoff
+from exai_trio.system.home_id import HOME_LOCK
 
 log = logging.getLogger("exai.shim")
 
@@ -29,7 +30,6 @@ _LOOK_S: Final = 0.05
 _LASTING_S: Final = 30.0  # one that lived so long was well
 _LEAVE_S: Final = 10.0  # for a daemon that holds the home still, beyond its drain
 _MOST_WORDS: Final = 600  # characters
-_HOME_LOCK: Final = "daemon.lock"
 # From one start to the next: a daemon that dies is replaced at once, one that ends again and again is not started in a loop.
 _PAUSES: Final = Backoff(first_s=2.0, longest_s=30.0)
 
@@ -86,7 +86,7 @@ class Starter:
         """Return when no daemon holds the home any more: one that leaves does until its last call has ended. Or when it is too
         long: then the one that is started says who holds it. True if one listens meanwhile."""
         with trio.move_on_after(self.drain_s + _LEAVE_S):  # noqa: ASYNC912 - returns or sleeps
-            while self._child is None and is_held(self.folder / _HOME_LOCK):
+            while self._child is None and is_held(self.folder / HOME_LOCK):
                 await trio.sleep(_LOOK_S)
                 if await self.listening():
                     return True

@@ -11,7 +11,7 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.transport.websocket import PeerGone, WebSocket
 from exai_trio.wire.codec import WireError, decode_daemon, encode
-from exai_trio.wire.messages import Bye, ClientMessage, ListTools, ToolList, ToolsChanged
+from exai_trio.wire.messages import Ack, Bye, ClientMessage, ListTools, ToolList, ToolsChanged
 
 from .calls.relay import Relay
 from .close_reasons import NO_ANSWER, Departing
@@ -131,6 +131,8 @@ class Conversation:
         if self._list_wanted:
             self._list_wanted = False
             due.append(ListTools(request_id="tools"))
-        due += self.received.take()
+        acked = self.received.take()
+        if acked:
+            due.append(Ack(seq=acked, handles=self.relay.take_handles()))
         due += self.relay.take()
         return due

@@ -17,8 +17,9 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config, is_loopback
 from exai_trio.resilience.reconnect_backoff import SHORTEST_S
+from exai_trio.system.home_id import HOME_LOCK, read_id
 from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable, WebSocket
-from exai_trio.wire.messages import Bye, HelloAck
+from exai_trio.wire.messages import Bye, HelloAck, ServerFacts
 
 from .calls.relay import Relay
 from .client_hello import greet
@@ -41,7 +42,8 @@ def _new_session() -> str:
 
 @structs.define(eq=False)
 class Link:
-    """Owned by one shim. `ensure_daemon` tries to have one running; it says whether that is worth another attempt.
+    """Owned by one shim. `ensure_daemon` tries to have one running; it says whether that is worth another attempt. It is not
+    asked while the last daemon was of another home: whoever started that one starts the next.
     `wait_room` waits for the client to take what the daemon sent."""
 
     config: Config
@@ -54,6 +56,7 @@ class Link:
     session_id: str = attrs.field(factory=_new_session)
     state: str = "starting"
     conversation: Conversation | None = None
+    daemon_is_ours: bool = True
     received: ReceivedFrames = attrs.field(factory=ReceivedFrames)
     _reconnect: Reconnect = attrs.field(init=False)
 
@@ -73,6 +76,10 @@ class Link:
             pause_s, why = await self._visit()
             await self._reconnect.wait(pause_s, why)
 
+    @property
+    def _starts_daemon(self) -> bool:
+        return self.ensure_daemon is not None and self.daemon_is_ours
+
     async def _visit(self) -> tuple[float, str]:
         """One connection from beginning to end. Returns how long to pause at most, and why it ended."""
         fault = await self._connection_fault()
@@ -80,7 +87,7 @@ class Link:
         if talk is not None and talk.bye is not None:  # it has been heard out, or has closed
             fault = Departing(attrs.evolve(talk.bye, retry_after_s=0.0))
         reason = str(fault or "") or NO_ANSWER
-        mend = remedy(fault, self.config, starts=self.ensure_daemon is not None)
+        mend = remedy(fault, self.config, starts=self._starts_daemon, ours=self.daemon_is_ours)
         self.relay.disconnected(trio.current_time(), reason, mend)
         closed_door = isinstance(fault, NotListening) and is_loopback(self.config.client_host)
         in_peace = closed_door or isinstance(fault, Refused | Departing)
@@ -97,7 +104,7 @@ class Link:
             case _:
                 why = type(fault).__name__
         self._turned("away", why)
-        if isinstance(fault, Unreachable) and self.ensure_daemon is not None:
+        if isinstance(fault, Unreachable) and self.ensure_daemon and self.daemon_is_ours:
             if await self.ensure_daemon():
                 return 0.0, why
             self._reconnect.note_not_started(self.starter)
@@ -161,6 +168,7 @@ class Link:
             self.received.reset()
         if isinstance(ack.session_id, str):
             self.session_id = ack.session_id
+        self.daemon_is_ours = _is_ours(ack, self.config)
 
     def _conversation(self, ws: WebSocket) -> Conversation:
         return Conversation(
@@ -179,3 +187,9 @@ class Link:
             limits=DaemonLimits.of(said, self.relay.daemon.limits),
             greeted_roots=roots,
         )
+
+
+def _is_ours(ack: HelloAck, config: Config) -> bool:
+    """Whether that daemon serves the home of this shim; one that does not say is taken for one that does."""
+    home = ack.server.home if isinstance(ack.server, ServerFacts) else None
+    return not isinstance(home, str) or home == read_id(config.state / HOME_LOCK)

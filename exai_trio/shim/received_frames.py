@@ -6,7 +6,6 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.wire.messages import Ack
 
 ACK_EVERY_S: Final = 0.05
 
@@ -42,9 +41,9 @@ class ReceivedFrames:
         self._unacked = trio.Event()
         self._is_due = True
 
-    def take(self) -> list[Ack]:
-        """The acknowledgement, if it is due; from now on it counts as sent."""
+    def take(self) -> int:
+        """The number up to which is to be acknowledged, 0 if that is not due; from now on it counts as sent."""
         if not (self._is_due and self.last > self._acked):
-            return []
+            return 0
         self._is_due, self._acked = False, self.last
-        return [Ack(seq=self.last)]
+        return self.last

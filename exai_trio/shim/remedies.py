@@ -6,23 +6,30 @@ from exai_trio.config import Config, is_loopback
 from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable
 
 
-def remedy(fault: Exception | None, config: Config, *, starts: bool) -> str:
-    """For the reason that a connection ended with. `starts`: the shim starts a daemon where none is; "" if waiting will do."""
+def remedy(fault: Exception | None, config: Config, *, starts: bool, ours: bool = True) -> str:
+    """For the reason that a connection ended with. `starts`: the shim starts a daemon where none is; `ours`: the last one was of this home;
+    "" if waiting will do."""
     if not is_loopback(config.client_host):
         return f"see that the daemon runs on {config.client_host} (`exai status` there)"
     match fault:
-        case NotListening() if starts:
-            return "it is being started; if it does not come, `exai serve` says why"
         case NotListening():
-            return (
-                "start it with `exai serve`, or set EXAI_WS_AUTOSTART=true in the editor's settings"
-            )
+            return _to_start(starts=starts, ours=ours)
         case Unreachable():
             return _no_daemon(config)
         case PeerGone() | trio.TooSlowError():
             return "`exai doctor` says what answers there"
         case _:
             return ""
+
+
+def _to_start(*, starts: bool, ours: bool) -> str:
+    if starts:
+        return "it is being started; if it does not come, `exai serve` says why"
+    if not ours:
+        return (
+            "the last one there had another home: start it where that is, a container for instance"
+        )
+    return "start it with `exai serve`, or set EXAI_WS_AUTOSTART=true in the editor's settings"
 
 
 def _no_daemon(config: Config) -> str:

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome
+from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, NoHandles
 from exai_trio.storage.journal_events import (
     Accepted,
     Acknowledged,
@@ -50,8 +50,10 @@ class EventJournal(Journal, Protocol):
     ) -> None:
         await self.note(HandedOver(session, request, outcome, to))
 
-    async def acknowledge(self, acks: Mapping[str, int]) -> None:
-        await self.note(Acknowledged(dict(acks)))
+    async def acknowledge(
+        self, acks: Mapping[str, int], sure: Mapping[str, NoHandles] | None = None
+    ) -> None:
+        await self.note(Acknowledged(dict(acks), dict(sure or {})))
 
     async def number_from(self, session: str, base: int) -> None:
         await self.note(NumberedFrom(session, base))

@@ -25,7 +25,7 @@ class KeptOutcome:
 class KeptCall:
     """An accepted call. `request` is its id as JSON, `frame` the call as it came, `seq` the number of its acknowledgement
     (0: none was given), `attempts` the runs that were begun, `timeout` seconds for each. `lasting`: its client gives handles,
-    and may have the outcome without having told anybody."""
+    and has not said that it told none of this call."""
 
     session: str
     request: str
@@ -49,6 +49,19 @@ class KeptSession:
     calls: tuple[KeptCall, ...]
     acked: int = 0
     base: int = 0
+
+
+@structs.frozen
+class NoHandles:
+    """What the client of a session says of its calls whose outcomes have numbers above `above`, as far as it has acknowledged them:
+    it has told nobody a handle, but of those in `but_for`, by their requests."""
+
+    above: int
+    but_for: tuple[str, ...] = ()
+
+    def covers(self, request: str, seq: int) -> bool:
+        """Whether nobody will ask for this call, whose outcome has this number and is acknowledged."""
+        return seq > self.above and request not in self.but_for
 
 
 class Journal(Protocol):
@@ -79,9 +92,11 @@ class Journal(Protocol):
         """Session and request of every call of this principal that is kept, under whichever of its names."""
         ...
 
-    async def acknowledge(self, acks: Mapping[str, int]) -> None:
+    async def acknowledge(
+        self, acks: Mapping[str, int], sure: Mapping[str, NoHandles] | None = None
+    ) -> None:
         """The clients of these sessions have all frames up to these numbers. Nothing is noted of one that has no call here: its
-        next life begins to count anew."""
+        next life begins to count anew. Calls that are `sure` not to be asked for by a handle are lasting no longer."""
         ...
 
     async def number_from(self, session: str, base: int) -> None:

@@ -4,7 +4,7 @@ from typing import Final
 
 import msgspec
 
-from exai_trio.storage.journal import KeptCall, KeptOutcome
+from exai_trio.storage.journal import KeptCall, KeptOutcome, NoHandles
 
 
 class Event(msgspec.Struct, array_like=True):
@@ -42,9 +42,10 @@ class HandedOver(Event, tag="handed over"):
 
 
 class Acknowledged(Event, tag="acknowledged"):
-    """The clients of sessions that have calls here have all frames up to these numbers."""
+    """The clients of sessions that have calls here have all frames up to these numbers; what they are sure of, by session."""
 
     acks: dict[str, int]
+    sure: dict[str, NoHandles] = {}
 
 
 class NumberedFrom(Event, tag="numbered from"):

@@ -22,7 +22,7 @@ from exai_trio.workspace.path_checks import PathUse
 from exai_trio.workspace.read import FileReader
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
-    from exai_trio.providers.gateway import Gateway
+    from exai_trio.providers.gateway import ChatAnswer, Gateway
 
 Visibility = Literal["essential", "core", "advanced", "full"]
 
@@ -156,12 +156,32 @@ class Caller(Protocol):
         """How long it has taken so far and waited for what, in milliseconds, as an answer tells it."""
         ...
 
+    def exchanged(self, began: float, ended: float) -> None:
+        """Note that a request of it was with a provider between these times of trio's clock."""
+        ...
+
+    def answered(self, answer: "ChatAnswer") -> None:
+        """Note a model's answer, and what it cost."""
+        ...
+
     def flows(self, until: float) -> float:
         """A model's text begins to come, and may come until then. Returns when to cut it; times are trio's."""
         ...
 
 
 Run = Callable[[Any, Caller, Services], Awaitable[Answer]]
+
+
+@structs.frozen(kw_only=True)
+class Deprecation:
+    """That a tool is to be used no more: the version `since` which, and what to use `instead`. It works as before."""
+
+    since: str
+    instead: str
+
+    def said_of(self, name: str) -> str:
+        """One sentence, for its description and its answers."""
+        return f"{name} is deprecated since {self.since}: use {self.instead} instead."
 
 
 @structs.frozen(kw_only=True)
@@ -176,7 +196,8 @@ class Tool:
     `punctual`: it keeps to `answer_within_s` by itself, and is never answered with a handle in its place.
     `paths` are the arguments that name files, and what for: what can be refused of them is, before the call is accepted.
     `tolerated` are argument names that old clients send and that are dropped silently. `seldom` are arguments that only the
-    full profile lists; they are taken all the same.
+    full profile lists; they are taken all the same. One that is `deprecated` says so in its description and its answers, and only
+    the full profile lists it.
     Cancelling `run` ends its requests and processes; what it has stored by then stays.
     """
 
@@ -197,3 +218,4 @@ class Tool:
     tolerated: frozenset[str] = frozenset()
     seldom: frozenset[str] = frozenset()
     extra_arguments_allowed: bool = False
+    deprecated: Deprecation | None = None

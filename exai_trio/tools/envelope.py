@@ -1,7 +1,7 @@
 """The envelope in which simple tools answer: the same object as JSON text and as structured content. Pure."""
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 
@@ -90,6 +90,17 @@ def _encoded(envelope: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     except UnicodeEncodeError:
         whole = {**envelope, "content": whole_characters(envelope["content"])}
         return msgspec.json.encode(whole).decode(), whole
+
+
+def deprecated(text: str, said: str) -> str:
+    """An answer of whatever form, in which it is said too that its tool is to be used no more."""
+    try:
+        found = msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        found = None
+    if not isinstance(found, dict):
+        return f"{text}\n\n{said}"
+    return msgspec.json.encode({**cast("dict[str, Any]", found), "deprecated": said}).decode()
 
 
 def whole_characters(text: str) -> str:

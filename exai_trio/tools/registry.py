@@ -146,8 +146,11 @@ class Registry:
             tool
             for tool in self.tools
             if tool.name not in self.disabled
-            and (tool.visibility in shown or tool.name in self.enabled)
+            and (self._is_shown(tool, shown) or tool.name in self.enabled)
         )
+
+    def _is_shown(self, tool: Tool, shown: tuple[Visibility, ...]) -> bool:
+        return tool.visibility in shown and (tool.deprecated is None or self.profile == "full")
 
     def listing(self) -> list[dict[str, Any]]:
         """The visible tools as list_tools_res and MCP's tools/list carry them; the same configuration gives the same bytes."""
@@ -168,7 +171,7 @@ def listed(tool: Tool, *, short: bool = False) -> dict[str, Any]:
     schema = arguments.schema(tool)
     entry: dict[str, Any] = {
         "name": tool.name,
-        "description": tool.description,
+        "description": description(tool),
         "inputSchema": schemas.short(schema, tool.seldom) if short else schema,
     }
     if tool.output_schema is not None:
@@ -176,6 +179,12 @@ def listed(tool: Tool, *, short: bool = False) -> dict[str, Any]:
     if tool.read_only:
         entry["annotations"] = {"readOnlyHint": True}
     return entry
+
+
+def description(tool: Tool) -> str:
+    """What is said of it, and first that it is deprecated, if it is."""
+    gone = tool.deprecated
+    return f"{gone.said_of(tool.name)} {tool.description}" if gone else tool.description
 
 
 def _or_handle(tool: Tool, *, short: bool) -> dict[str, Any]:

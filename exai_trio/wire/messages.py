@@ -65,9 +65,11 @@ class Cancel:
 
 @structs.frozen(kw_only=True)
 class Ack:
-    """Cumulative: every sequenced frame up to `seq` is in the client's hands."""
+    """Cumulative: every sequenced frame up to `seq` is in the client's hands. `handles`: of the calls whose outcomes it acknowledges,
+    and that were not answered with a handle, the client has told handles of these alone; without it, it may have of any."""
 
     seq: Annotated[int, Meta(ge=0)]
+    handles: list[RequestId] | UnsetType = UNSET
 
 
 @structs.frozen(kw_only=True)
@@ -112,9 +114,13 @@ class Output:
 
 @structs.frozen(kw_only=True)
 class ServerFacts:
+    """`home` names the home that the daemon serves: a client of the same home may start its next daemon. An older daemon does
+    not say, nor one whose home cannot be written."""
+
     name: str
     version: str
     boot_id: str
+    home: str | UnsetType = UNSET
 
 
 @structs.frozen(kw_only=True)

@@ -94,7 +94,8 @@ def check_inside(given: str, resolved: Path, roots: Iterable[Path]) -> None:
     if not is_inside(resolved, allowed):
         names = ", ".join(map(str, allowed)) or "none is set"
         raise ArgumentError(
-            f"{shown(given)!r} is outside the allowed roots ({names}). Name a file inside them, or set {SETTING}.",
+            f"{shown(given)!r} is outside the allowed roots ({names}). Name a file inside them, or set {SETTING};"
+            " a daemon in a container sees only what is mounted there (EXAI_PROJECTS in compose.yaml).",
             details={"path": shown(given), "setting": SETTING},
         )
 

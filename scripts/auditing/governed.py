@@ -13,6 +13,8 @@ AREAS = {
         "exai_trio/config.py",
         "exai_trio/settings/table.py",
         "exai_trio/settings/storage_settings.py",
+        "exai_trio/settings/work_settings.py",
+        "exai_trio/settings/network_settings.py",
     ],
     "messages": ["exai_trio/wire/messages.py"],
     "schema": ["exai_trio/storage/sqlite/file/schema.py"],

@@ -6,12 +6,12 @@ import re
 from auditing.source import last_name
 
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
+TABLES = re.compile(r"settings/(table|\w+_settings)\.py$")
 OURS = re.compile(r"EXAI_[A-Z0-9_]+")
 HOLDERS = {"config", "settings", "cfg", "_config", "_settings"}
 READING = {("os", name) for name in ("environ", "getenv", "environb", "getenvb", "putenv")}
 CLASSES = {"Config", "Settings"}
 GETTERS = {"get", "getenv", "pop", "setdefault"}
-TABLES = ("settings/table.py", "settings/storage_settings.py")
 COMMAND_LINE = {"cli.py", "__main__.py"}
 
 
@@ -125,7 +125,7 @@ def _variables_read(source):
 
 def _unknown_variables(sources):
     """Variables of ours that are named, and that the table of settings does not have."""
-    tables = [source for source in sources if source.shown.endswith(TABLES)]
+    tables = [source for source in sources if TABLES.search(source.shown)]
     known = {text for table in tables for _, text in _texts(table.tree)}
     for source in sources if tables else ():
         for line, text in _texts(source.tree):

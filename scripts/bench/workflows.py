@@ -232,6 +232,10 @@ class _Caller:
 
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
 
+    def exchanged(self, began: float, ended: float) -> None: ...
+
+    def answered(self, answer: ChatAnswer) -> None: ...
+
     def flows(self, until: float) -> float:
         return until
 

@@ -5,14 +5,19 @@ import shutil
 import subprocess
 import sys
 
-_ALONE = "EXAI_EDITORS_ALONE"
+ALONE = "EXAI_EDITORS_ALONE"
 
 
-def alone() -> None:
-    """Start this program again in such a network, where this user may make one."""
-    if _ALONE in os.environ or not shutil.which("unshare") or not shutil.which("ip"):
+def alone(*more: str) -> None:
+    """Start this program again in such a network, where this user may make one. `more` is what else it has for itself: "--mount"."""
+    if ALONE in os.environ or not shutil.which("unshare") or not shutil.which("ip"):
         return
     again = ("sh", "-c", 'ip link set lo up && exec "$@"', "sh", sys.executable, "-P", *sys.argv)
-    command = ("unshare", "--net", "--", *again)
-    if subprocess.run((*command[:3], "true"), check=False, capture_output=True).returncode == 0:
-        os.execvpe(command[0], command, {**os.environ, _ALONE: "1"})  # noqa: S606  # this program again
+    command = ("unshare", "--net", *more, "--", *again)
+    if (
+        subprocess.run(
+            ("unshare", "--net", *more, "--", "true"), check=False, capture_output=True
+        ).returncode
+        == 0
+    ):
+        os.execvpe(command[0], command, {**os.environ, ALONE: "1"})  # noqa: S606  # this program again

@@ -291,3 +291,28 @@ def test_a_reader_that_leaves_is_borne(tmp_path):
     running.stderr.close()
 
     assert (1, b"") == (running.wait(30), error)
+
+
+def test_a_file_of_the_older_system_is_read_out(tmp_path, monkeypatch, capsys):
+    """`exai config` names what means nothing here, with what is meant instead; keys of further providers do mean something."""
+    file = tmp_path / "old.env"
+    file.write_text(
+        "GLM_API_KEY=k\nGLM_BASE_URL=https://x\nEXAI_WS_RESULT_TTL=9\nPGHOST=h\nOPENROUTER_API_KEY=k\n"
+    )
+    monkeypatch.setenv("ENV_FILE", str(file))
+
+    assert 0 == main(["config"])
+    said = capsys.readouterr().err
+    assert "  GLM_BASE_URL: GLM_API_URL\n" in said
+    assert f"{file} sets for other programs: PGHOST\n" in said
+    assert 1 == said.count("EXAI_WS_RESULT_TTL")
+    assert "GLM_API_KEY" not in said
+
+
+def test_a_file_that_was_merely_found_is_not_read_out(tmp_path, monkeypatch, capsys):
+    """It is the project's, whose own names are no news."""
+    (tmp_path / ".env").write_text("PGHOST=h\n")
+    monkeypatch.chdir(tmp_path)
+
+    main(["config"])
+    assert "PGHOST" not in capsys.readouterr().err

@@ -122,6 +122,20 @@ def test_no_file_is_made_before_there_is_something_to_say(tmp_path: Path):
     assert not (tmp_path / "logs" / "ws_daemon.log").exists()
 
 
+def test_stderr_gets_the_same_lines_where_that_is_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    """A container's log holds what the file holds."""
+    for asked in (True, False):
+        home = tmp_path / str(asked)
+        with open_logs(Config(home=home, log_stderr=asked), "ws_daemon"):
+            logging.getLogger("exai.test").info("happened", extra={"key": 1})
+        kept = (home / "logs" / "ws_daemon.log").read_text()
+
+        assert "happened" in kept
+        assert (kept if asked else "") == capsys.readouterr().err
+
+
 def test_without_a_writable_home_stderr_is_used(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     """A home that cannot be written never stops the program; the records go to stderr."""
     blocked = tmp_path / "file"

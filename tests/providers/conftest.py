@@ -26,6 +26,8 @@ class Hearing:
     stages: list = attrs.field(factory=list)
     chunks: list = attrs.field(factory=list)
     waited: list = attrs.field(factory=list)
+    exchanges: list = attrs.field(factory=list)
+    answers: list = attrs.field(factory=list)
     allows_s: float = math.inf
     since: float = 0.0
 
@@ -37,6 +39,12 @@ class Hearing:
 
     def waited_for_provider(self, provider, seconds):
         self.waited.append((provider, seconds))
+
+    def exchanged(self, began, ended):
+        self.exchanges.append((began, ended))
+
+    def answered(self, answer):
+        self.answers.append(answer)
 
     def flows(self, until):
         return min(until, self.since + self.allows_s)

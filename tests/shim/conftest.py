@@ -56,6 +56,7 @@ class FakeDaemon:
     greetings: list = attrs.field(factory=list)
     tools: list = attrs.field(factory=lambda: list(TOOLS))
     limits: dict = attrs.field(factory=dict)
+    server: dict = attrs.field(factory=dict)
     mute_visits: int = 0
     silent: bool = False
     unproven_visits: int = 0
@@ -99,6 +100,7 @@ class FakeDaemon:
             return
         ack = {"op": "hello_ack", "ok": True, "session_id": hello["session_id"], "protocol": 2}
         ack |= {"resumed": self.resumed, "limits": self.limits}
+        ack |= {"server": self.server} if self.server else {}
         if not self.resumed:
             self.seq = 0
         if self.greetings:

@@ -3,8 +3,10 @@
 import logging
 
 import attrs
+import pytest
 import trio
 
+from exai_trio.system.home_id import HOME_LOCK
 from exai_trio.transport.websocket import NotListening
 
 
@@ -157,6 +159,32 @@ async def test_a_daemon_is_started_only_while_there_is_none(make_world, autojump
 
     assert 0 == before
     assert 2 < len(tries) < 9
+
+
+@pytest.mark.parametrize(("home", "starts"), [("another", False), ("own", True), (None, True)])
+async def test_a_daemon_of_another_home_is_not_replaced(make_world, autojump_clock, home, starts):
+    """Whoever started it, a container for instance, starts it again, and finds its port free. An older daemon does not say."""
+    tries = []
+    async with make_world() as world:
+        state = world.link.config.state
+        state.mkdir(parents=True, exist_ok=True)
+        (state / HOME_LOCK).write_text("own\n")
+        facts = {"name": "exai", "version": "1", "boot_id": "b", "home": home}
+        world.daemon.server = {key: value for key, value in facts.items() if value}
+
+        async def note_try():
+            tries.append(trio.current_time())
+            return False
+
+        world.link.ensure_daemon = note_try
+        await world.daemon.wait_for("list_tools")
+        world.daemon.up = False
+        await world.daemon.hang_up()
+        await trio.sleep(20)
+        world.daemon.up = True
+        await world.daemon.wait_for("list_tools", 2)
+
+    assert starts == bool(tries)
 
 
 async def test_who_served_is_told_to_the_starter(make_world, autojump_clock):

@@ -10,7 +10,7 @@ from logs_in_memory import log_before_memory
 from exai_trio.errors import StorageError
 from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import SWEEP_GRACE_S
-from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession, NoHandles
 from exai_trio.storage.journal_events import Accepted, Finished, RunAgain
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.store import open_sqlite
@@ -233,6 +233,20 @@ async def test_without_a_trusted_time_only_what_is_acknowledged_goes(open_journa
         gone = await journal.sweep_calls(KEPT_S + SWEEP_GRACE_S, 300)
 
     assert (1, 0, 1) == (marked, untrusted, gone)
+
+
+async def test_a_lasting_call_goes_once_it_is_sure_that_no_handle_asks_for_it(open_journal):
+    """Not one that was acknowledged before anybody was sure, one of which a handle was told, or one of another session."""
+    async with open_journal() as journal:
+        for seq, name in enumerate(("s1", "s2", "s3", "s4", "t2"), 1):
+            await journal.accept(call(name[1], session=name[0], lasting=True))
+            await journal.finish(name[0], name[1], outcome(seq=seq, at=0.0))
+        await journal.acknowledge({"s": 3, "t": 5}, {"s": NoHandles(1, ("3",))})
+        gone = await journal.sweep_calls(None, 300)
+        left = [(await journal.session(name)).calls for name in "st"]
+
+    assert 1 == gone
+    assert [["1", "3", "4"], ["2"]] == [[kept.request for kept in calls] for calls in left]
 
 
 async def test_marks_of_a_clock_that_was_ahead_are_not_counted(open_journal):

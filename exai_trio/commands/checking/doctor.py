@@ -13,7 +13,8 @@ import trio
 from exai_trio.commands.calling import started_daemon
 from exai_trio.commands.checking import online_trials, port_holder
 from exai_trio.commands.checking.checks import CHECKS
-from exai_trio.commands.checking.findings import Daemon, Finding, Seen, State
+from exai_trio.commands.checking.findings import Check, Daemon, Finding, Seen, State
+from exai_trio.commands.checking.production_checks import PRODUCTION
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
@@ -29,7 +30,8 @@ _MARK: dict[State, str] = {"ok": "ok   ", "warn": "warn ", "fault": "FAULT"}
 
 def main(started: Started) -> int:
     arguments = started.arguments
-    running = partial(run, as_json=arguments.json, online=arguments.online)
+    checks = (*CHECKS, *PRODUCTION) if arguments.production else CHECKS
+    running = partial(run, as_json=arguments.json, online=arguments.online, checks=checks)
     return trio.run(running, started.loaded, Console.of_process(started.environ))
 
 
@@ -39,6 +41,7 @@ async def run(
     *,
     as_json: bool,
     online: bool = False,
+    checks: tuple[Check, ...] = CHECKS,
     dial: Dial = connect,
 ) -> int:
     """The exit code: 1 if there is a fault. Raises nothing but Cancelled."""
@@ -53,7 +56,7 @@ async def run(
         trials = await online_trials.try_all(loaded.config, seen.daemon, dial)
         seen = attrs.evolve(seen, trials=trials)
         console.erase()
-    findings = examine(seen)
+    findings = examine(seen, checks)
     if as_json:
         console.say(
             json.dumps([attrs.asdict(one) for one in findings], ensure_ascii=False, indent=2)
@@ -63,8 +66,8 @@ async def run(
     return 1 if any(one.state == "fault" for one in findings) else 0
 
 
-def examine(seen: Seen) -> tuple[Finding, ...]:
-    return tuple(finding for check in CHECKS for finding in check(seen))
+def examine(seen: Seen, checks: tuple[Check, ...] = CHECKS) -> tuple[Finding, ...]:
+    return tuple(finding for check in checks for finding in check(seen))
 
 
 async def look(loaded: Loaded, dial: Dial = connect) -> Seen:

@@ -20,13 +20,15 @@ FOR_OTHERS: Final = "this is for machines where `exai` is on the PATH; there, `e
 @structs.frozen(kw_only=True)
 class Machine:
     """Where this program runs: the absolute path of its interpreter, of the ENV_FILE that was read, if any, and what
-    PYTHONPATH must be instead, if it names the working directory."""
+    PYTHONPATH must be instead, if it names the working directory. `in_container`: the daemon runs in a container, and what runs
+    that starts it again."""
 
     interpreter: str
     env_file: str | None = None
     own_file: str | None = None
     pathsep: str = ":"
     module_path: str | None = None
+    in_container: bool = False
 
 
 def machine_of(started: Started) -> Machine:
@@ -36,6 +38,7 @@ def machine_of(started: Started) -> Machine:
         own_file=None if started.own_file is None else str(started.own_file),
         pathsep=started.pathsep,
         module_path=started.module_path,
+        in_container=getattr(started.arguments, "container", False),
     )
 
 
@@ -85,7 +88,8 @@ def note_missing_secrets(loaded: Loaded, console: Console) -> None:
 
 def shim_env(loaded: Loaded, machine: Machine) -> dict[str, str]:
     """What must be in the environment of a shim that is to be told what we were told; no secrets."""
-    env = {"EXAI_WS_AUTOSTART": text_of(loaded.config.loopback_only, machine.pathsep)}
+    starts = loaded.config.loopback_only and not machine.in_container
+    env = {"EXAI_WS_AUTOSTART": text_of(starts, machine.pathsep)}
     if machine.env_file is not None:
         env["ENV_FILE"] = machine.env_file
     if machine.module_path is not None:

@@ -12,6 +12,7 @@ import trio
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.shim.autostart import is_held
+from exai_trio.system.home_id import HOME_LOCK
 
 _LOOK_S: Final = 0.05
 _BEGIN_S: Final = 3.0  # for a daemon that has just begun to write its id
@@ -21,7 +22,7 @@ _PS: Final = ("/bin/ps", "/usr/bin/ps")
 
 
 def is_running(config: Config) -> bool:
-    return is_held(config.state / "daemon.lock")
+    return is_held(config.state / HOME_LOCK)
 
 
 async def pid(config: Config) -> int:

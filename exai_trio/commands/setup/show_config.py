@@ -15,8 +15,13 @@ from exai_trio.commands.editors.shim_server import (
     note_missing_secrets,
 )
 from exai_trio.commands.invocation import Started
+from exai_trio.commands.terminal.text_width import cells
+from exai_trio.settings import dotenv
 from exai_trio.settings.load import FILES, OWN, Fault, Loaded
+from exai_trio.settings.older_names import without_meaning
 from exai_trio.settings.printing import example, rows
+from exai_trio.settings.table import SETTINGS
+from exai_trio.settings.trust import is_key
 
 _OTHERS: Final = 0o077
 
@@ -29,6 +34,9 @@ def main(started: Started) -> int:
         return change_config.main(started)
     machine = machine_of(started)
     console, loaded, arguments = Console.of_process(), started.loaded, started.arguments
+    if arguments.container and not arguments.mcp:
+        console.note("exai: say which editor: `exai config --mcp claude --container`")
+        return 2
     if arguments.install or arguments.remove:
         from exai_trio.commands.editors import editors_command  # as above
 
@@ -40,8 +48,9 @@ def main(started: Started) -> int:
     if arguments.mcp:
         faults = _print_for_editor(started, machine, console)
     else:
-        console.say(table(loaded, machine))
+        console.tell(table(loaded, machine, console.width))
         _note_loose(started.own_file, console)
+        _note_without_meaning(started, console)
     for line in (*loaded.warnings, *map(str, faults)):
         console.note(f"exai: {line}")
     return 2 if faults else 0
@@ -67,17 +76,33 @@ def _note_loose(own_file: Path | None, console: Console) -> None:
         console.note(f"exai: others may read {own_file}: chmod 600 {shlex.quote(str(own_file))}")
 
 
-def table(loaded: Loaded, machine: Machine) -> str:
-    head = [("setting", "value", "from")]
-    return columns(
-        [
-            *head,
-            *(
-                (row.variable, row.value, _origin(row.origin, machine))
-                for row in rows(loaded, machine.pathsep)
-            ),
-        ]
+def _note_without_meaning(started: Started, console: Console) -> None:
+    """Of a file that was named: it may be the older system's, or another program's too."""
+    if started.env_file is None or started.found:
+        return
+    named = dotenv.parse(Path(started.env_file).read_text(encoding="utf-8")).values
+    ours = {name for each in SETTINGS for name in (each.name, *each.aliases)}
+    told = {line.split()[0] for line in started.loaded.warnings}  # each of those has its line
+    lines, others = without_meaning(
+        (name for name in named if name not in told and not is_key(name)), ours
     )
+    if lines:
+        console.note(f"exai: {started.env_file} sets what means nothing here; what is meant now:")
+        console.note("\n".join(f"  {line}" for line in lines))
+    if others:
+        console.note(f"exai: {started.env_file} sets for other programs: {', '.join(others)}")
+
+
+def table(loaded: Loaded, machine: Machine, width: int | None = None) -> str:
+    """Under each other, or where `width` cells are too few one after the other."""
+    cells_of = [
+        (row.variable, row.value, _origin(row.origin, machine))
+        for row in rows(loaded, machine.pathsep)
+    ]
+    drawn = columns([("setting", "value", "from"), *cells_of])
+    if width is None or max(map(cells, drawn.splitlines())) <= width:
+        return drawn
+    return "\n".join(f"{variable}={value} ({origin})" for variable, value, origin in cells_of)
 
 
 def _origin(origin: str, machine: Machine) -> str:

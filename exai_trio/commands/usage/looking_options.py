@@ -27,11 +27,30 @@ def status(commands: Commands) -> None:
 
 def doctor(commands: Commands) -> None:
     parser = command(commands, "doctor", "say what is wrong, and how to mend it")
-    parser.examples = ("exai doctor", "exai doctor --online")
+    parser.examples = ("exai doctor", "exai doctor --online", "exai doctor --production")
     parser.add_argument(
         "--online", action="store_true", help="ask each provider too whether it takes our key"
     )
+    parser.add_argument(
+        "--production",
+        action="store_true",
+        help="look at what must not be left open where others depend on the daemon",
+    )
     _asking(parser)
+
+
+def usage(commands: Commands) -> None:
+    parser = command(commands, "usage", "say what is used, and how it fares")
+    parser.examples = ("exai usage tools", "exai usage tools --days 14 --json")
+    parser.add_argument("--home", metavar="DIR", help="where state, logs and files are")
+    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    tools = command(
+        actions, "tools", "each tool: calls, sessions, failures, times, cost, a verdict"
+    )
+    tools.add_argument(
+        "--days", type=count, default=30, metavar="N", help="looks back so far; 30 if not given"
+    )
+    tools.add_argument("--json", action="store_true", help="print JSON")
 
 
 def logs(commands: Commands) -> None:

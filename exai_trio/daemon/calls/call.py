@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import trio
@@ -22,7 +22,11 @@ from ..context import DaemonContext
 from .call_plan import Plan
 from .environment import CallEnvironment
 from .limits import longest_stream
+from .spans import Waits, spent_of
 from .states import CANCELLABLE, NEXT, SETTLED, Event, State
+
+if TYPE_CHECKING:  # the answer is only noted
+    from exai_trio.providers.gateway import ChatAnswer
 
 _LEAST_PROGRESS_GAP_S = 0.25
 _ANY_CLIENT_S = 10.9  # no client waits less; a tool that waits takes a second of it
@@ -65,15 +69,6 @@ class Recipient(Protocol):
     def forget(self, call: "Call") -> None:
         """It answers another from now on, or is over."""
         ...
-
-
-@structs.define
-class Waits:
-    """Seconds that a call spent waiting for permits, and the provider whose permit it was."""
-
-    permit: float = 0.0
-    provider: float = 0.0
-    provider_name: str = ""
 
 
 @structs.define(eq=False, kw_only=True)
@@ -208,6 +203,8 @@ class Call:
         return max(self._said_at, self.started)
 
     def chunk(self, text: str) -> None:
+        if text and self.waits.first_chunk is None:
+            self.waits.first_chunk = self.elapsed
         if text and self.wants_chunks:
             masked = self.environment.keys.masked(text)
             chunk = StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=masked)
@@ -233,6 +230,12 @@ class Call:
             "processing_ms": round((total - waits.permit - waits.provider) * 1000, 3),
             "provider_name": waits.provider_name,
         }
+
+    def exchanged(self, began: float, ended: float) -> None:
+        self.waits.exchanges.append((began, ended))
+
+    def answered(self, answer: "ChatAnswer") -> None:
+        self.waits.answers.append(spent_of(answer))
 
     def flows(self, until: float) -> float:
         """No deadline but the stream's holds from now on; and the client's own, if it gave one."""

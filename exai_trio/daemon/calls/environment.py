@@ -1,8 +1,11 @@
 """What calls are made of and run with, the same for all calls of one daemon."""
 
+from collections.abc import Callable
+
 import trio
 
 from exai_trio import structs
+from exai_trio.observability.events import CallEnded
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.observability.toolcalls import CallLogs
 from exai_trio.tools.base import Services
@@ -11,10 +14,12 @@ from exai_trio.tools.live_registry import LiveRegistry
 
 @structs.frozen(kw_only=True, eq=False)
 class CallEnvironment:
-    """`permits` bounds how many calls run at once; what is in `keys` leaves in no text; `logs` have a line for each ended call."""
+    """`permits` bounds how many calls run at once; what is in `keys` leaves in no text; `logs` have a line for each ended call,
+    and `ended` is told of it."""
 
     tools: LiveRegistry
     services: Services
     permits: trio.CapacityLimiter
     keys: KnownSecrets
     logs: CallLogs
+    ended: Callable[[CallEnded], None]

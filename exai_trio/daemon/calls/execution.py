@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
 from exai_trio.tools.base import Answer
+from exai_trio.tools.envelope import deprecated
 from exai_trio.wire.messages import CallFailed, CallResult, Outcome, Output
 
 from .call import Call
@@ -123,6 +124,9 @@ def _result(call: Call, answer: Answer) -> CallResult:
         keys = call.environment.keys
         text, told = keys.masked(text), cast("dict[str, Any]", keys.masked_within(told))
     metadata = {**told, "latency_metrics": call.latency_metrics()}
+    if call.tool.deprecated:
+        said = call.tool.deprecated.said_of(call.tool.name)
+        text, metadata = deprecated(text, said), {**metadata, "deprecated": said}
     return CallResult(
         request_id=call.wire_id,
         outputs=[Output(text=text, metadata=metadata)],

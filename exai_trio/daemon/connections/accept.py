@@ -164,8 +164,8 @@ class Server:
         except StorageError:
             # audit: empty-handler, because the store has logged it, and the client is told by the caller
             return None
-        boot_id, protocol = self.requests.report.boot_id, hello.protocol
-        outbox.put_first(hello_ack(context.config, boot_id, session.id, protocol, resumed=resumed))
+        server, protocol = self.requests.report.server_facts(), hello.protocol
+        outbox.put_first(hello_ack(context.config, server, session.id, protocol, resumed=resumed))
         rates = RateLimits(session.requests, self.admission.origin(address), trio.current_time)
         if context.shutdown.draining:  # too late for the goodbye that all others were told
             retry_after_s = context.shutdown.retry_after_s

@@ -135,8 +135,8 @@ class Connection:
         match found:
             case CallTool():
                 session.call_tool(found, size, self.rates.objection())
-            case Ack(seq=seq):
-                session.rules.acknowledge(seq)
+            case Ack():
+                session.acknowledge(found)
             case Ping(request_id=request_id):
                 sender.send(Pong(request_id=request_id))
             case Cancel():

@@ -3,7 +3,7 @@
 import trio
 from msgspec import UNSET
 
-from exai_trio import __version__, structs
+from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.transport.websocket import SERVICE_RESTART, WebSocket
 from exai_trio.wire.codec import WireError, decode_client, encode
@@ -78,7 +78,7 @@ async def refuse_for_now(socket: WebSocket, why: str, retry_after_s: float) -> N
 
 
 def hello_ack(
-    config: Config, boot_id: str, session_id: str, protocol: int, *, resumed: bool
+    config: Config, server: ServerFacts, session_id: str, protocol: int, *, resumed: bool
 ) -> str:
     """The answer to a hello of this protocol, as it is sent."""
     return encode(
@@ -87,7 +87,7 @@ def hello_ack(
             session_id=session_id,
             protocol=min(max(protocol, 1), PROTOCOL),
             resumed=resumed,
-            server=ServerFacts(name="exai-trio", version=__version__, boot_id=boot_id),
+            server=server,
             limits=limits(config),
         )
     )

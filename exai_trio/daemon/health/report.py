@@ -5,12 +5,13 @@ Every answer is a plain read.
 
 import os
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
 import attrs
 import trio
+from msgspec import UNSET
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config
@@ -21,6 +22,7 @@ from exai_trio.observability.times import human, rfc3339
 from exai_trio.providers.gateway import Gateway
 from exai_trio.system.private_files import open_at_once
 from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.wire.messages import ServerFacts
 
 from ..context import DaemonContext
 from .problems import Problems
@@ -59,10 +61,11 @@ class HostedState(Protocol):
 @structs.frozen(kw_only=True, eq=False)
 class Report:
     """`started_at` is in unix seconds, `began` of trio's clock, which nobody sets; `port` is the one that the WebSocket truly
-    listens on; `simulator` is the origin of ours, if there is one."""
+    listens on; `home_id` tells its home from others, as soon as it is ours; `simulator` is the origin of ours, if there is one."""
 
     context: DaemonContext
     boot_id: str
+    home_id: Callable[[], str]
     port: int
     permits: trio.CapacityLimiter
     gateway: Gateway
@@ -98,6 +101,11 @@ class Report:
         if self.draining:
             return "draining"
         return "degraded" if self.problems or self._store_trouble() else "healthy"
+
+    def server_facts(self) -> ServerFacts:
+        """What a client is told at its hello."""
+        home = self.home_id() or UNSET
+        return ServerFacts(name="exai-trio", version=__version__, boot_id=self.boot_id, home=home)
 
     def note_store(self) -> None:
         """Say what is wrong with the store, if that is news."""

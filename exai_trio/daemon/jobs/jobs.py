@@ -14,6 +14,7 @@ from exai_trio.system import malloc
 from ..health.problems import Problems
 from ..sessions.eviction import Eviction
 from ..sessions.session_registry import Sessions
+from .call_keeping import CallKeeping
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
 from .supervision import Hindered, Job, JobGaveUp, every, name_of
@@ -33,6 +34,7 @@ class Periods:
     conversations: float = 300.0
     store: float = 1.0
     files: float = 1.0
+    calls: float = 1.0
     health_file: float = 10.0
     memory: float = 10.0
 
@@ -43,6 +45,7 @@ class Jobs:
 
     sessions: Sessions
     files: DaemonFiles
+    keeping: CallKeeping
     upkeep: StoreUpkeep
     problems: Problems
     periods: Periods = Periods()
@@ -67,6 +70,8 @@ class Jobs:
             (periods.acks, self.sessions.note_acks),
             (periods.conversations, upkeep.sweep_conversations),
             (periods.journal, upkeep.sweep_journal),
+            (periods.calls, self.keeping.flush_calls),
+            (periods.journal, self.keeping.sweep_calls),
             (periods.store, upkeep.look_for_room),
             (periods.store, upkeep.keep_log_short),
         ):

@@ -6,15 +6,17 @@ from pathlib import Path
 
 import attrs
 import trio
+from msgspec import UNSET
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, ExaiError, NotFoundError, ServiceUnavailableError
 from exai_trio.resilience.rate import Bucket
 from exai_trio.system.change import Change
-from exai_trio.wire.messages import CallCancelling, CallFailed, CallTool, Cancel, ErrorReply
+from exai_trio.wire.messages import Ack, CallCancelling, CallFailed, CallTool, Cancel, ErrorReply
 from exai_trio.wire.session_rules import Again, Refuse, SessionRules
 
 from ..calls.call import Call
+from ..calls.call_journal import key_of
 from ..calls.call_plan import Plan, plan
 from ..calls.environment import CallEnvironment
 from ..calls.lifecycle import Calls
@@ -24,6 +26,7 @@ from ..calls.wire_errors import as_fault
 from ..context import DaemonContext
 from ..delivery.outbox import Outbox
 from ..delivery.sender import Sender
+from .handles_told import HandlesTold
 from .memory_budget import SESSION_BYTES, MemoryBudget
 
 log = logging.getLogger("exai.session")
@@ -48,6 +51,7 @@ class Session:
     requests: Bucket = attrs.field(factory=lambda: Bucket(REQUESTS))
     roots: tuple[Path, ...] = ()
     acked_on_disk: int = 0
+    handles: HandlesTold = attrs.field(factory=HandlesTold)
     spoken_to: bool = False
     _has_ended: bool = False
     _shed: bool = False
@@ -101,6 +105,7 @@ class Session:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
         self._shed = False
         self._visits += 1
+        self.handles.in_doubt |= self.outbox is not None
         self.sender.attach(outbox, protocol=protocol, last_seq=last_seq)
         self._change.tell()
 
@@ -109,6 +114,15 @@ class Session:
         if self.sender.outbox is outbox:
             self.sender.outbox = None
             self._change.tell()
+
+    def acknowledge(self, ack: Ack) -> None:
+        before = self.rules.acked
+        self.rules.acknowledge(ack.seq)
+        acked = self.rules.acked
+        if ack.handles is not UNSET:
+            told = map(key_of, ack.handles)
+            is_any_open = bool(self.calls.table) or acked < self.rules.last_seq
+            self.handles.note(before, acked, told, is_any_open=is_any_open)
 
     @property
     def held_bytes(self) -> int:

@@ -228,12 +228,14 @@ class Sessions:
         acked = self._last_acks | {session.id: session.rules.acked for session in due}
         if journal is None or not acked:
             return
-        await journal.acknowledge(acked)
+        sure = {one.id: told for one in due if (told := one.handles.sure(acked[one.id]))}
+        await journal.acknowledge(acked, sure)
         for name, seq in acked.items():
             if self._last_acks.get(name) == seq:
                 del self._last_acks[name]
         for session in due:
             session.acked_on_disk = acked[session.id]
+            session.handles.kept(acked[session.id])
 
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:

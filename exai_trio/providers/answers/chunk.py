@@ -53,19 +53,27 @@ class CachedPart:
 
 
 @structs.frozen
+class ReasoningPart:
+    reasoning_tokens: int | None = None
+
+
+@structs.frozen
 class Counted:
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cached_tokens: int | None = None
     prompt_tokens_details: CachedPart | None = None
+    completion_tokens_details: ReasoningPart | None = None
 
     @property
     def usage(self) -> Usage:
         details = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else None
+        thought = self.completion_tokens_details
         return Usage(
             input_tokens=_tokens(self.prompt_tokens),
             output_tokens=_tokens(self.completion_tokens),
             cached_tokens=_tokens(self.cached_tokens) or _tokens(details),
+            reasoning_tokens=_tokens(thought.reasoning_tokens if thought else None),
         )
 
 

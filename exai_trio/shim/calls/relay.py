@@ -26,6 +26,7 @@ from exai_trio.wire.messages import (
     Cancel,
     DaemonMessage,
     ErrorReply,
+    RequestId,
 )
 
 from ..daemon_limits import DaemonLimits
@@ -57,6 +58,7 @@ class Relay:
     dispatch: Dispatch = attrs.field(factory=Dispatch)
     bridge: Bridge = attrs.field(init=False)
     _greeted_roots: tuple[str, ...] = ()
+    _handles: set[str] = attrs.field(factory=set[str])  # which this client was told, of these calls
     _change: Change = attrs.field(factory=Change)
 
     def __attrs_post_init__(self) -> None:
@@ -80,6 +82,7 @@ class Relay:
         self.dispatch.note(call.key, "detached")
 
     def handle(self, call: OpenCall) -> str:
+        self._handles.add(call.key)
         return handle_of(self.session_id, call.key)
 
     def deadline(self, call: OpenCall, requester: Requester) -> float:
@@ -159,6 +162,13 @@ class Relay:
             calls = self.dispatch.take(self.daemon.limits.window)
             frames += [self._with_roots(call.message) for call in calls]
         return frames
+
+    def take_handles(self) -> list[RequestId]:
+        """The calls of which handles were told here. One that has ended is named this once, with what acknowledges its outcome; if
+        that is lost, the daemon hears of no other acknowledgement that says so."""
+        told = sorted(self._handles)
+        self._handles = {key for key in told if self.dispatch.state(key) != "over"}
+        return list(told)
 
     def _with_roots(self, message: CallTool) -> CallTool:
         if self.roots == self._greeted_roots:

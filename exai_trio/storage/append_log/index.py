@@ -1,8 +1,8 @@
 """What stands in the log and is not in the database yet: where, and of which calls. Pure: no trio, no clock, no I/O.
 
 A call whose outcome was acknowledged before that was folded need not be in the database: it is `over`, and what is there of it
-goes. Not one that a handle may ask for; nor one whose acceptance is not in the log any more, since nobody remembers whether
-its client gives handles.
+goes. Not one that a handle may ask for: its client gives handles, or nobody remembers whether it does since its acceptance is
+not in the log any more, and it has not said that it told none.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.storage.event_journal import Name, Place
-from exai_trio.storage.journal import KeptCall
+from exai_trio.storage.journal import KeptCall, NoHandles
 from exai_trio.storage.journal_events import (
     Accepted,
     Acknowledged,
@@ -54,8 +54,8 @@ class Index:
             case HandedOver(session, request, outcome, to):
                 self._finish((session, request), outcome.seq, place)
                 self._begin(to, Logged(may_be_over=False, places=[place]))
-            case Acknowledged(acks):
-                self._acknowledge(acks)
+            case Acknowledged(acks, sure):
+                self._acknowledge(acks, sure)
                 self._number(acks, place)
             case NumberedFrom(session):
                 self._number((session,), place)
@@ -86,12 +86,14 @@ class Index:
         self._numbers.append(place)
         self._numbered.update(sessions)
 
-    def _acknowledge(self, acks: Mapping[str, int]) -> None:
+    def _acknowledge(self, acks: Mapping[str, int], sure: Mapping[str, NoHandles]) -> None:
         for session, acked in acks.items():
-            calls = self.sessions.get(session, {})
-            for request in [name for name, call in calls.items() if _is_over(call, acked)]:
-                self.over.append((session, request))
-                self._drop(session, request)
+            calls, told = self.sessions.get(session, {}), sure.get(session)
+            ended = [(name, call) for name, call in calls.items() if 0 < call.seq <= acked]
+            for request, call in ended:
+                if call.may_be_over or (told is not None and told.covers(request, call.seq)):
+                    self.over.append((session, request))
+                    self._drop(session, request)
 
     def _drop(self, session: str, request: str) -> None:
         calls = self.sessions[session]
@@ -118,7 +120,3 @@ class Index:
 
     def _calls(self) -> Iterable[Logged]:
         return (call for calls in self.sessions.values() for call in calls.values())
-
-
-def _is_over(call: Logged, acked: int) -> bool:
-    return call.may_be_over and 0 < call.seq <= acked

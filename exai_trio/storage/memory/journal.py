@@ -12,7 +12,7 @@ from exai_trio import structs
 from exai_trio.principals import names_of
 from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.event_journal import EventJournal, Events, Name
-from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession, NoHandles
 from exai_trio.storage.journal_events import (
     Accepted,
     Acknowledged,
@@ -52,8 +52,8 @@ class MemoryJournal(EventJournal):
             case HandedOver(session, request, outcome, to):
                 self._finish(session, request, outcome)
                 self._begin(to)
-            case Acknowledged(acks):
-                self._acknowledge(acks)
+            case Acknowledged(acks, sure):
+                self._acknowledge(acks, sure)
             case NumberedFrom(session, base):
                 self._bases[session] = base
 
@@ -66,10 +66,14 @@ class MemoryJournal(EventJournal):
         if call.outcome is None:
             self._calls[session, request] = attrs.evolve(call, outcome=outcome)
 
-    def _acknowledge(self, acks: Mapping[str, int]) -> None:
+    def _acknowledge(self, acks: Mapping[str, int], sure: Mapping[str, NoHandles]) -> None:
         known = {session for session, _ in self._calls}
         for session, seq in ((one, seq) for one, seq in acks.items() if one in known):
             self._acks[session] = max(seq, self._acks.get(session, 0))
+        for (session, request), call in self._calls.items():
+            told, seq = sure.get(session), call.outcome.seq if call.outcome else 0
+            if told and 0 < seq <= acks[session] and told.covers(request, seq):
+                self._calls[session, request] = attrs.evolve(call, lasting=False)
 
     def _kept(self, session: str, request: str) -> KeptCall:
         call = self._calls.get((session, request))

@@ -1,11 +1,12 @@
 """Events of the journal as statements on its tables, one by one or as whole segments of the log."""
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from exai_trio.storage.event_journal import Events, Name
+from exai_trio.storage.journal import NoHandles
 from exai_trio.storage.journal_events import (
     Accepted,
     Acknowledged,
@@ -25,6 +26,11 @@ _NOTE_ACK: Final = (
     "INSERT INTO journal_numbers (session, acked) SELECT ?1, ?2"
     " WHERE EXISTS (SELECT 1 FROM journal_calls WHERE session = ?1)"
     " ON CONFLICT (session) DO UPDATE SET acked = max(acked, excluded.acked)"
+)
+_LAST_NO_LONGER: Final = (
+    "UPDATE journal_calls SET lasting = 0 WHERE session = ?1 AND lasting AND request IN"
+    " (SELECT request FROM journal_outcomes WHERE session = ?1 AND seq > ?2 AND seq <= ?3)"
+    " AND request NOT IN (SELECT value FROM json_each(?4))"
 )
 # One statement for all of them: each would give up the interpreter, and wait for it. CROSS: the list comes first.
 _FORGET: Final = (
@@ -50,14 +56,22 @@ def apply(connection: "Connection", event: AnyEvent) -> None:
             _check_kept(connection, session, request)
             insert_outcome(connection, session, request, outcome)
             insert_call(connection, to)
-        case Acknowledged(acks):
+        case Acknowledged(acks, sure):
             connection.executemany(_NOTE_ACK, list(acks.items()))
+            connection.executemany(_LAST_NO_LONGER, _sure_rows(acks, sure))
         case NumberedFrom(session, base):
             connection.execute(
                 "INSERT INTO journal_numbers (session, base) VALUES (?, ?)"
                 " ON CONFLICT (session) DO UPDATE SET base = excluded.base",
                 (session, base),
             )
+
+
+def _sure_rows(acks: Mapping[str, int], sure: Mapping[str, NoHandles]) -> list[tuple[Any, ...]]:
+    return [
+        (session, told.above, acks[session], msgspec.json.encode(told.but_for).decode())
+        for session, told in sure.items()
+    ]
 
 
 def fold(connection: "Connection", last: int, over: Sequence[Name], events: Events) -> None:

@@ -133,6 +133,12 @@ class TimeLimit:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         self.listener.waited_for_provider(provider, seconds)
 
+    def exchanged(self, began: float, ended: float) -> None:
+        self.listener.exchanged(began, ended)
+
+    def answered(self, answer: "ChatAnswer") -> None:
+        self.listener.answered(answer)
+
     def flows(self, until: float) -> float:
         cut_at = self.listener.flows(until)
         give_time(self.scope, cut_at)

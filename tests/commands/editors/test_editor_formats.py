@@ -112,6 +112,15 @@ def test_what_was_set_here_goes_along():
     } == found["env"]
 
 
+@pytest.mark.parametrize("editor", EDITORS)
+def test_a_daemon_in_a_container_is_never_started_by_the_shim(editor):
+    """Its port is free while the container starts again, and must stay so."""
+    found = server(editor, machine=Machine(interpreter="/p", in_container=True))
+    env = found.get("env") or found["environment"]
+
+    assert "false" == env["EXAI_WS_AUTOSTART"]
+
+
 def test_no_secret_is_printed(said):
     """Keys of the shell are not written into an editor's file; a note says where they belong."""
     loaded = load({}, {"ZAI_API_KEY": "very-secret", "EXAI_WS_TOKEN": "very-secret"})

@@ -26,6 +26,13 @@ COMMANDS = [
     ("tools", "--all"),
     ("threads", "list"),
     ("doctor",),
+    ("config",),
+    ("config", "path"),
+    ("config", "--help"),
+    ("providers", "--help"),
+    ("providers", "test", "nobody"),
+    ("providers", "remove", "nobody"),
+    ("providers", "add", "glm", "--url", "http://127.0.0.1:9/v1"),
     ("logs",),
     ("ask", SAYS),
     ("call", "chat", "prompt=hello"),
@@ -35,13 +42,19 @@ COMMANDS = [
     ("ask", "-f", "missing.py", "what is it?"),
     ("ask", "-m", "no-such-model", "what is it?"),
 ]
+# What these find on the machine differs, and so does what they advise.
+ADVISING = [
+    ("providers", "detect"),
+    ("providers", "test"),
+    ("init", "--dry-run", "--yes"),
+]
 
 
 @pytest.mark.parametrize("columns", WIDTHS)
 def test_no_line_is_wider_than_the_screen(home, columns):
     """Every command, by what it writes; and the terminal is as it was before."""
     wide = {}
-    for argv in COMMANDS:
+    for argv in [*COMMANDS, *ADVISING]:
         code, shown = home.screen(*argv, columns=columns)
         if found := shown.too_wide():
             wide[argv] = found

@@ -348,9 +348,9 @@ async def test_an_acknowledgement_of_a_session_that_ends_meanwhile_is_noted_next
     """While the journal writes others; without a journal nothing is kept for it."""
 
     class Slow(MemoryJournal):
-        async def acknowledge(self, acks):
+        async def acknowledge(self, acks, sure=None):
             await trio.sleep(1)
-            await super().acknowledge(acks)
+            await super().acknowledge(acks, sure)
 
     async with house(Slow()) as daemon, daemon.connect():
         daemon.sessions._last_acks["gone"] = 1

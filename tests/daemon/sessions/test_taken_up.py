@@ -86,9 +86,9 @@ class CountsAcks(MemoryJournal):
         super().__init__()
         self.told = []
 
-    async def acknowledge(self, acks):
+    async def acknowledge(self, acks, sure=None):
         self.told.append(dict(acks))
-        await super().acknowledge(acks)
+        await super().acknowledge(acks, sure)
 
 
 async def test_the_journal_is_told_of_an_acknowledgement_once(house, autojump_clock):

@@ -21,35 +21,35 @@ def call(name="nap", arguments=None, request_id="r", **more):
     return json.dumps(said | more, separators=(",", ":"))
 
 
-# What it is, the frame, the code of the answer, and whether it carries the id.
+# What it is, what makes the frame, the code of the answer, and whether it carries the id.
 FRAMES = [
-    ("a tool's name", call(name=X), "TOOL_NOT_FOUND", True),
-    ("a tool's name of 257", call(name="x" * 257), "TOOL_NOT_FOUND", True),
-    ("an argument's name", call(arguments={X: 1}), "VALIDATION_ERROR", True),
-    ("an argument's name of 257", call(arguments={"x" * 257: 1}), "VALIDATION_ERROR", True),
-    ("very many names", call(arguments={f"k{n}": 1 for n in range(60_000)}), "INVALID_REQUEST", True),
-    ("many names", call(arguments={f"k{n}": 1 for n in range(15_000)}), "VALIDATION_ERROR", True),
-    ("very many empty lists", CALL + '{"chunks":[' + "[]," * 60_000 + "[]]}}", "INVALID_REQUEST", True),
-    ("very many numbers", CALL + '{"chunks":[' + "1," * 60_000 + "1]}}", "INVALID_REQUEST", True),
-    ("very many objects", CALL + '{"chunks":[' + '{"a":1},' * 60_000 + "1]}}", "INVALID_REQUEST", True),
-    ("lists in lists", CALL + "[" * N, "INVALID_REQUEST", True),
-    ("lists in lists, few", CALL + "[" * 15_000, "INVALID_REQUEST", True),
-    ("a model's name", call("chat", {"prompt": "x", "model": X}), "VALIDATION_ERROR", True),
-    ("a conversation's id", call("chat", {"prompt": "x", "continuation_id": X}), "VALIDATION_ERROR", True),
-    ("half a character", CALL + '{"fault":"\\ud800' + X + '"}}', "INVALID_REQUEST", True),
-    ("a frame that is cut off", CALL + '{"fault":"' + X, "INVALID_REQUEST", True),
-    ("no JSON", X, "INVALID_REQUEST", False),
-    ("a request id", call(request_id=X), "INVALID_REQUEST", False),
-    ("an op", json.dumps({"op": X, "request_id": "r"}), "INVALID_REQUEST", True),
-    ("roots", call(roots=["/a"] * 15_000), "INVALID_REQUEST", True),
-    ("a root", call(roots=["/" + X]), "INVALID_REQUEST", True),
-    ("a trace", call(trace=X), "INVALID_REQUEST", True),
-    ("an integer as id", '{"op":"call_tool","name":"nap","request_id":' + "7" * N + "}", "INVALID_REQUEST", False),
-    ("a deep id", '{"op":"call_tool","name":"nap","request_id":' + "[" * N, "INVALID_REQUEST", False),
-    ("over TOOL_CALL_MAX_SIZE", call(arguments={"fault": X * 6}), "OVER_CAPACITY", True),
-    ("over it, the id last", json.dumps({"op": "call_tool", "arguments": {"fault": X * 6}, "name": "nap", "request_id": "r"}), "OVER_CAPACITY", True),
-    ("over it, the id inside", json.dumps({"op": "call_tool", "x": X * 3, "name": "nap", "request_id": "r", "arguments": {"fault": X * 3}}), "OVER_CAPACITY", False),
-    ("over it, a list of numbers", CALL + '{"chunks":[' + "1," * 6_000_000 + "1]}}", "OVER_CAPACITY", True),
+    ("a tool's name", lambda: call(name=X), "TOOL_NOT_FOUND", True),
+    ("a tool's name of 257", lambda: call(name="x" * 257), "TOOL_NOT_FOUND", True),
+    ("an argument's name", lambda: call(arguments={X: 1}), "VALIDATION_ERROR", True),
+    ("an argument's name of 257", lambda: call(arguments={"x" * 257: 1}), "VALIDATION_ERROR", True),
+    ("very many names", lambda: call(arguments={f"k{n}": 1 for n in range(60_000)}), "INVALID_REQUEST", True),
+    ("many names", lambda: call(arguments={f"k{n}": 1 for n in range(15_000)}), "VALIDATION_ERROR", True),
+    ("very many empty lists", lambda: CALL + '{"chunks":[' + "[]," * 60_000 + "[]]}}", "INVALID_REQUEST", True),
+    ("very many numbers", lambda: CALL + '{"chunks":[' + "1," * 60_000 + "1]}}", "INVALID_REQUEST", True),
+    ("very many objects", lambda: CALL + '{"chunks":[' + '{"a":1},' * 60_000 + "1]}}", "INVALID_REQUEST", True),
+    ("lists in lists", lambda: CALL + "[" * N, "INVALID_REQUEST", True),
+    ("lists in lists, few", lambda: CALL + "[" * 15_000, "INVALID_REQUEST", True),
+    ("a model's name", lambda: call("chat", {"prompt": "x", "model": X}), "VALIDATION_ERROR", True),
+    ("a conversation's id", lambda: call("chat", {"prompt": "x", "continuation_id": X}), "VALIDATION_ERROR", True),
+    ("half a character", lambda: CALL + '{"fault":"\\ud800' + X + '"}}', "INVALID_REQUEST", True),
+    ("a frame that is cut off", lambda: CALL + '{"fault":"' + X, "INVALID_REQUEST", True),
+    ("no JSON", lambda: X, "INVALID_REQUEST", False),
+    ("a request id", lambda: call(request_id=X), "INVALID_REQUEST", False),
+    ("an op", lambda: json.dumps({"op": X, "request_id": "r"}), "INVALID_REQUEST", True),
+    ("roots", lambda: call(roots=["/a"] * 15_000), "INVALID_REQUEST", True),
+    ("a root", lambda: call(roots=["/" + X]), "INVALID_REQUEST", True),
+    ("a trace", lambda: call(trace=X), "INVALID_REQUEST", True),
+    ("an integer as id", lambda: '{"op":"call_tool","name":"nap","request_id":' + "7" * N + "}", "INVALID_REQUEST", False),
+    ("a deep id", lambda: '{"op":"call_tool","name":"nap","request_id":' + "[" * N, "INVALID_REQUEST", False),
+    ("over TOOL_CALL_MAX_SIZE", lambda: call(arguments={"fault": X * 6}), "OVER_CAPACITY", True),
+    ("over it, the id last", lambda: json.dumps({"op": "call_tool", "arguments": {"fault": X * 6}, "name": "nap", "request_id": "r"}), "OVER_CAPACITY", True),
+    ("over it, the id inside", lambda: json.dumps({"op": "call_tool", "x": X * 3, "name": "nap", "request_id": "r", "arguments": {"fault": X * 3}}), "OVER_CAPACITY", False),
+    ("over it, a list of numbers", lambda: CALL + '{"chunks":[' + "1," * 6_000_000 + "1]}}", "OVER_CAPACITY", True),
 ]  # fmt: skip
 
 
@@ -57,11 +57,11 @@ FRAMES = [
 async def test_what_is_large_is_refused_in_few_words(house, autojump_clock, monkeypatch, row):
     """Each refusal is short, carries the id or says that there is none, and looked for no name that is like a long one; the
     connection lives."""
-    (_, frame, code, has_id), compared = row, []
+    (_, frame_of, code, has_id), compared = row, []
     real = difflib.SequenceMatcher.set_seq2
     monkeypatch.setattr(difflib.SequenceMatcher, "set_seq2", lambda one, text: (compared.append(text), real(one, text)))  # fmt: skip
     async with house() as daemon, daemon.connect() as (client, _):
-        await client.say(frame)
+        await client.say(frame_of())
         refused = await client.socket.receive()
         await client.say('{"op":"ping","request_id":1}')
         pong = await client.socket.receive()

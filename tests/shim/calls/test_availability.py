@@ -94,7 +94,11 @@ async def test_the_daemon_learns_the_budget_and_an_accepted_call_goes_on(
         world.bridge.expire(trio.current_time())
         answer = await world.lines.wait_answer(1)
         await world.daemon.outcome("a")
-        await trio.sleep(1)
+        await world.daemon.wait_for("ack", 2)
+        world.call(2, key="b")
+        await world.daemon.wait_for("call_tool", 2)
+        await world.daemon.accept("b")
+        await world.daemon.wait_for("ack", 3)
 
     handle = json.loads(answer["result"]["content"][0]["text"])
     (hello,) = world.daemon.ops("hello")
@@ -104,6 +108,8 @@ async def test_the_daemon_learns_the_budget_and_an_accepted_call_goes_on(
     assert handle["call_id"] == handle_of(hello["session_id"], "a")
     assert answer["result"]["structuredContent"] == handle
     assert world.daemon.ops("cancel") == []
+    # Until it has ended and that is acknowledged, the daemon is to keep it for whoever has the handle.
+    assert [[], ["a"], []] == [ack["handles"] for ack in world.daemon.ops("ack")]
 
 
 @pytest.mark.parametrize("method", ["resources/list", "resources/read", "completion/complete"])

@@ -12,7 +12,7 @@ from logs_in_memory import MemoryDisk, log_before_memory
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.append_log import journal as logged_journal
-from exai_trio.storage.journal import KeptOutcome
+from exai_trio.storage.journal import KeptOutcome, NoHandles
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.error_kinds import DiskFull, NotKept
 
@@ -74,6 +74,27 @@ async def test_a_call_that_gives_handles_is_never_over():
     await journal.fold()
 
     assert [("s", "1")] == list(backing._calls)
+
+
+async def test_a_call_of_which_no_handle_was_told_is_over():
+    """Where its client says so with its acknowledgement; also one that is in the database already. Others stay."""
+    journal, _, backing = log_before_memory()
+    await journal.accept(call("folded", lasting=True))
+    await journal.finish("s", "folded", ended(1))
+    await journal.accept(call("half folded", lasting=True))
+    await journal.fold()
+    for seq, request in enumerate(("not sure", "over", "told"), 2):
+        await journal.accept(call(request, lasting=True))
+        await journal.finish("s", request, ended(seq))
+    await journal.finish("s", "half folded", ended(5))
+    await journal.acknowledge({"s": 1}, {"s": NoHandles(0)})
+    await journal.acknowledge({"s": 5}, {"s": NoHandles(2, ("told",))})
+    await journal.fold()
+    unswept = list(backing._calls)
+    await journal.sweep_calls(None, 0.0)
+
+    assert [("s", one) for one in ("folded", "not sure", "told")] == unswept
+    assert [("s", one) for one in ("not sure", "told")] == list(backing._calls)
 
 
 async def test_what_was_over_is_over_after_a_kill():
@@ -425,6 +446,7 @@ EVENTS = st.lists(
         st.tuples(st.just("hand over"), SESSIONS, REQUESTS),
         st.tuples(st.just("run again"), SESSIONS, REQUESTS),
         st.tuples(st.just("acknowledge"), SESSIONS),
+        st.tuples(st.just("no handles"), SESSIONS, st.integers(0, 40), st.sets(REQUESTS)),
         st.tuples(st.just("number"), SESSIONS),
         st.tuples(st.sampled_from(["fold", "tidy", "tidy", "kill", "tear"])),
     ),
@@ -476,6 +498,9 @@ async def _done(without, journal, event, number):
                 await one.run_again(session, *rest)
             case "acknowledge":
                 await one.acknowledge({session: number})
+            case "no handles":
+                above, told = rest
+                await one.acknowledge({session: number}, {session: NoHandles(above, tuple(told))})
             case "number" if await without.session(session):
                 await one.number_from(session, number)
     await without.sweep_calls(None, 0.0)

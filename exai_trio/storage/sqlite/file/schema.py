@@ -188,6 +188,50 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    (  # figures of each ended call, and the baselines that were measured
+        """
+        CREATE TABLE calls (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL,
+            correlation_id TEXT NOT NULL,
+            session TEXT NOT NULL,
+            tool TEXT NOT NULL,
+            principal TEXT NOT NULL,
+            project TEXT NOT NULL,
+            provider TEXT NOT NULL,
+            model TEXT NOT NULL,
+            code TEXT NOT NULL,
+            category TEXT NOT NULL,
+            attempt INTEGER NOT NULL,
+            started_at REAL NOT NULL,
+            hour INTEGER NOT NULL,
+            duration_ms REAL NOT NULL,
+            permit_wait_ms REAL NOT NULL,
+            provider_wait_ms REAL NOT NULL,
+            with_provider_ms REAL NOT NULL,
+            first_chunk_ms REAL,
+            requests INTEGER NOT NULL,
+            input_tokens INTEGER,
+            cached_tokens INTEGER,
+            output_tokens INTEGER,
+            reasoning_tokens INTEGER,
+            cost REAL,
+            currency TEXT NOT NULL
+        ) STRICT
+        """,
+        "CREATE INDEX calls_by_start ON calls (started_at)",
+        "CREATE INDEX calls_by_id ON calls (id)",
+        """
+        CREATE TABLE baselines (
+            number INTEGER PRIMARY KEY,
+            at REAL NOT NULL,
+            revision TEXT NOT NULL,
+            machine TEXT NOT NULL,
+            source TEXT NOT NULL,
+            data TEXT NOT NULL
+        ) STRICT
+        """,
+    ),
     (  # what a hosted store is still to hear of, and up to which numbers both sides have the same
         """
         CREATE TABLE outbox (

@@ -216,6 +216,12 @@ class _Quiet:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         self.call.caller.waited_for_provider(provider, seconds)
 
+    def exchanged(self, began: float, ended: float) -> None:
+        self.call.caller.exchanged(began, ended)
+
+    def answered(self, answer: "ChatAnswer") -> None:
+        self.call.caller.answered(answer)
+
     def flows(self, until: float) -> float:
         return self.call.caller.flows(until)
 

@@ -1,0 +1,92 @@
+"""What `exai doctor --production` looks at besides: what may be left open on a laptop, and may not where others depend on it."""
+
+import resource
+from collections.abc import Iterator
+from typing import Final
+
+from exai_trio.commands.checking.findings import Check, Finding, Seen
+
+_DESCRIPTORS: Final = 256  # beside one for each connection
+_LEAST_DRAIN_S: Final = 5.0
+
+
+def token(seen: Seen) -> Iterator[Finding]:
+    config = seen.config
+    if config.own_token or config.jwt_secret_key or config.ws_token_file:
+        yield Finding(state="ok", what="clients need a token of yours")
+        return
+    yield Finding(
+        state="warn",
+        what="no token of yours is set: any process of this machine's user may call",
+        remedy="`exai config set EXAI_WS_TOKEN`, for the daemon and its clients",
+    )
+
+
+def allowed_roots(seen: Seen) -> Iterator[Finding]:
+    if seen.config.allowed_roots:
+        named = ", ".join(map(str, seen.config.allowed_roots))
+        yield Finding(state="ok", what=f"tools read below {named} alone")
+        return
+    yield Finding(
+        state="warn",
+        what="EXAI_ALLOWED_ROOTS is not set: each client's own project may be read, whatever it names",
+        remedy="let EXAI_ALLOWED_ROOTS name the directories that hold your projects",
+    )
+
+
+def descriptors(seen: Seen) -> Iterator[Finding]:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    needed = seen.config.max_connections + _DESCRIPTORS
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        yield Finding(state="ok", what=f"{soft} files may be open, {needed} are needed at most")
+        return
+    yield Finding(
+        state="warn",
+        what=f"{soft} files may be open, but {needed} are needed with MAX_CONNECTIONS={seen.config.max_connections}",
+        remedy=f"raise the limit (`ulimit -n {needed}`, LimitNOFILE, ulimits), or lower MAX_CONNECTIONS",
+    )
+
+
+def durability(seen: Seen) -> Iterator[Finding]:
+    if seen.config.durability == "off":
+        yield Finding(
+            state="warn",
+            what="EXAI_DURABILITY=off: a call that runs when the daemon ends is lost",
+            remedy="set EXAI_DURABILITY to process, or to power",
+        )
+        return
+    yield Finding(state="ok", what=f"accepted calls are kept ({seen.config.durability})")
+
+
+def grace(seen: Seen) -> Iterator[Finding]:
+    drain = seen.config.drain_s
+    if drain < _LEAST_DRAIN_S:
+        yield Finding(
+            state="warn",
+            what=f"EXAI_DRAIN_S={drain:g}: at each stop calls that run are cut, and run again",
+            remedy=f"set EXAI_DRAIN_S to {_LEAST_DRAIN_S:g} or more, and let what stops the daemon wait for longer than that",
+        )
+        return
+    yield Finding(
+        state="ok",
+        what=f"a stop waits {drain:g} s for calls: TimeoutStopSec or stop_grace_period must be longer",
+    )
+
+
+def environment(seen: Seen) -> Iterator[Finding]:
+    if seen.config.environment != "production":
+        yield Finding(
+            state="warn",
+            what=f"ENVIRONMENT is {seen.config.environment}",
+            remedy="set ENVIRONMENT=production",
+        )
+
+
+PRODUCTION: Final[tuple[Check, ...]] = (
+    environment,
+    token,
+    allowed_roots,
+    descriptors,
+    durability,
+    grace,
+)

@@ -1,0 +1,54 @@
+"""The ended calls on their way to the store: they wait in memory, are written together, and go when they are old."""
+
+import logging
+from typing import Final
+
+import attrs
+
+from exai_trio import structs
+from exai_trio.errors import StorageError
+from exai_trio.observability.events import CallEnded
+from exai_trio.storage.ended_calls import KEPT_S, EndedCalls
+
+from ..context import Clock
+
+log = logging.getLogger("exai.jobs")
+
+_MOST_WAITING: Final = 20_000  # of about 1 KB: 20 MB where the disk refuses
+_AT_ONCE: Final = 2_000  # rows of one write: about 20 ms of the writer's thread
+
+
+@structs.define(eq=False)
+class CallKeeping:
+    """`note` is called on a call's way to its end, and costs it next to nothing. What does not fit is dropped and counted."""
+
+    store: EndedCalls
+    clock: Clock
+    dropped: int = 0
+    waiting: list[CallEnded] = attrs.field(factory=list[CallEnded])
+
+    def note(self, call: CallEnded) -> None:
+        if len(self.waiting) < _MOST_WAITING:
+            self.waiting.append(call)
+        else:
+            self.dropped += 1
+
+    async def flush_calls(self) -> None:
+        """Raises StorageError, and keeps what is not written. Cancelling may lose what is being written."""
+        while self.waiting:
+            calls, self.waiting = self.waiting[:_AT_ONCE], self.waiting[_AT_ONCE:]
+            try:
+                await self.store.add(calls)
+            except StorageError:
+                self.waiting = calls + self.waiting
+                raise
+
+    async def sweep_calls(self) -> None:
+        """By a clock that may be wrong nothing is old. Raises StorageError; cancelled, it is done or not."""
+        before = self.clock.now() - KEPT_S if self.clock.is_trusted() else None
+        gone = await self.store.sweep(before)
+        if gone:
+            log.info("old calls are forgotten", extra={"calls": gone})
+        if self.dropped:
+            log.warning("calls were not kept", extra={"calls": self.dropped})
+            self.dropped = 0

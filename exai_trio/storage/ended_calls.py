@@ -1,0 +1,54 @@
+"""The ended calls that are kept: figures of each, for as long as monitoring looks back.
+
+No SQL here.
+"""
+
+from collections.abc import Sequence
+from typing import Final, Protocol
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.observability.events import CallEnded
+
+KEPT_S: Final = 30 * 24 * 3600.0
+MOST_KEPT: Final = 200_000
+
+
+class EndedCalls(Protocol):
+    """Raises StorageError when the store cannot be read or written; cancelling leaves a write done or not done, never half."""
+
+    async def add(self, calls: Sequence[CallEnded]) -> None:
+        """All of them, in one transaction."""
+        ...
+
+    async def since(self, at: float) -> tuple[CallEnded, ...]:
+        """Those that were accepted at that time or later, in the order in which they were added."""
+        ...
+
+    async def sweep(self, before: float | None) -> int:
+        """Delete what was accepted before that time, if one is given, and the oldest beyond MOST_KEPT. Returns how many went."""
+        ...
+
+
+@structs.define
+class ForgottenCalls:
+    """EndedCalls that end with the process."""
+
+    most: int = MOST_KEPT
+    _kept: list[CallEnded] = attrs.field(factory=list[CallEnded])
+
+    async def add(self, calls: Sequence[CallEnded]) -> None:
+        await trio.lowlevel.checkpoint()
+        self._kept += calls
+
+    async def since(self, at: float) -> tuple[CallEnded, ...]:
+        await trio.lowlevel.checkpoint()
+        return tuple(call for call in self._kept if call.started_at >= at)
+
+    async def sweep(self, before: float | None) -> int:
+        await trio.lowlevel.checkpoint()
+        young = [call for call in self._kept if before is None or call.started_at >= before]
+        gone, self._kept = len(self._kept), young[-self.most :]
+        return gone - len(self._kept)
