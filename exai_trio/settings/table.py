@@ -1,8 +1,7 @@
 """Every setting that exists. Pure; defaults stand in `Config`."""
 
 from exai_trio.settings.network_settings import LIMITS, SHIM, WEBSOCKET
-from exai_trio.settings.storage_settings import SUPABASE
-from exai_trio.settings.work_settings import GENERAL, MODELS, STORAGE, TOOLS
+from exai_trio.settings.work_settings import GENERAL, MODELS, STORAGE, SUPABASE, TOOLS
 
 GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, SUPABASE, WEBSOCKET, LIMITS, SHIM)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)

@@ -12,7 +12,6 @@ AREAS = {
     "settings": [
         "exai_trio/config.py",
         "exai_trio/settings/table.py",
-        "exai_trio/settings/storage_settings.py",
         "exai_trio/settings/work_settings.py",
         "exai_trio/settings/network_settings.py",
     ],
