@@ -42,6 +42,7 @@ MODULES = {
     "completion": "completion.shell_script",
     "doctor": "checking.doctor",
     "threads": "stored_threads",
+    "storage": "storage.storage_command",
     "simulate": "simulate",
     "config": "setup.show_config",
     "providers": "setup.providers_command",

@@ -6,7 +6,12 @@ What is done with it is in `cli` and the commands.
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable
 
-from exai_trio.commands.usage import calling_options, daemon_options, looking_options
+from exai_trio.commands.usage import (
+    calling_options,
+    daemon_options,
+    looking_options,
+    storage_options,
+)
 from exai_trio.commands.usage.building import (
     Commands,
     Outline,
@@ -217,6 +222,7 @@ BUILDERS: dict[str, Build] = {
     "models": looking_options.models,
     "tools": looking_options.tools,
     "threads": _threads,
+    "storage": storage_options.storage,
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,

@@ -23,6 +23,12 @@ def is_project(project_id: str, url: str) -> bool:
     return not (project_id and host.endswith(_HOSTED)) or host == project_id + _HOSTED
 
 
+def project_of(url: str) -> str:
+    """The id that one of Supabase's own names begins with; "" for any other."""
+    host = host_of(url)
+    return host.removesuffix(_HOSTED) if host.endswith(_HOSTED) else ""
+
+
 def public_kind(key: str) -> str:
     """What it is called, if it is a key that browsers may have; "" for any other."""
     if key.startswith(_PUBLISHABLE):

@@ -4,7 +4,7 @@ It is connected some time after the daemon serves; until then whoever asks waits
 """
 
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import attrs
 import trio
@@ -16,12 +16,14 @@ from exai_trio.storage.hosted.outbox_entries import Remote
 
 T = TypeVar("T")
 
+_NEVER_S: Final = 0.0  # a breaker that never opens
+
 
 @structs.define(eq=False)
 class GuardedRemote:
     """`fault` is why it could not be asked the last time; None if it could."""
 
-    breaker: Breaker
+    breaker: Breaker = attrs.field(factory=lambda: Breaker(threshold=0, open_s=_NEVER_S))
     fault: HostedFault | None = None
     _remote: Remote | None = None
     _refusal: HostedFault | None = None

@@ -48,7 +48,8 @@ class Migration:
 def migrations() -> tuple[Migration, ...]:
     """In the order in which they are applied."""
     folder = files("exai_trio.storage.supabase").joinpath(_FOLDER)
-    texts = {one.name: one.read_text(encoding="utf-8") for one in folder.iterdir()}
+    found = (one for one in folder.iterdir() if one.name.endswith(_PLAIN))
+    texts = {one.name: one.read_text(encoding="utf-8") for one in found}
     plain = sorted(name for name in texts if not name.endswith(_FOR_SUPABASE))
     return tuple(_migration(name.removesuffix(_PLAIN), texts) for name in plain)
 
@@ -61,6 +62,11 @@ def _migration(name: str, texts: dict[str, str]) -> Migration:
         sql=texts[name + _PLAIN],
         for_supabase=texts.get(name + _FOR_SUPABASE, ""),
     )
+
+
+def editor_link() -> str:
+    """Where SQL is run by hand, with a place for the project's id."""
+    return files("exai_trio.storage.supabase").joinpath(_FOLDER, "editor.link").read_text().strip()
 
 
 def newest() -> int:

@@ -28,6 +28,7 @@ class PostgREST:
             "PGRST_DB_SCHEMAS": "public",
             "PGRST_DB_ANON_ROLE": "anon",
             "PGRST_DB_POOL": "20",
+            "PGRST_OPENAPI_MODE": "ignore-privileges",
             "PGRST_DB_CHANNEL_ENABLED": "true",
             "PGRST_JWT_SECRET": JWT_SECRET,
             "PGRST_SERVER_UNIX_SOCKET": str(self.path),

@@ -1,0 +1,1 @@
+"""`exai storage`: what looks after the store, here and at Supabase."""

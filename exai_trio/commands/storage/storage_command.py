@@ -1,0 +1,55 @@
+"""`exai storage`: one action each for migrating, looking, checking, pushing and sending again.
+
+What an action finds is given back as plain data and lines; printing is done here.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import trio
+
+from exai_trio.commands.console import Console
+from exai_trio.commands.invocation import Started
+from exai_trio.commands.storage import hosted_actions, store_status
+from exai_trio.commands.storage.asked import Asked, Told
+from exai_trio.errors import ExaiError
+
+Action = Callable[[Asked], Awaitable[Told]]
+ACTIONS: Final[dict[str, Action]] = {
+    "migrate": hosted_actions.migrate,
+    "status": store_status.status,
+    "check": store_status.check,
+    "push": hosted_actions.push,
+    "retry": hosted_actions.retry,
+}
+
+
+def main(started: Started) -> int:
+    console = Console.of_process(started.environ)
+    arguments = started.arguments
+    asked = Asked(config=started.loaded.config, full=bool(getattr(arguments, "full", False)))
+    return trio.run(run, arguments.action, asked, console, bool(arguments.json))
+
+
+async def run(action: str, asked: Asked, console: Console, as_json: bool) -> int:  # noqa: FBT001  # trio.run takes no keywords
+    """The exit code. Raises ExaiError."""
+    fault: ExaiError | None = None
+    told = Told(data={})
+    try:
+        told = await ACTIONS[action](asked)
+    except* ExaiError as raised:
+        fault = _first(raised)
+    if fault is not None:
+        raise fault
+    if as_json:
+        console.say(json.dumps(told.data, ensure_ascii=False, indent=2))
+    else:
+        console.tell("\n".join(told.lines))
+    return told.code
+
+
+def _first(group: BaseExceptionGroup[ExaiError]) -> ExaiError:
+    """A store's own nursery wraps what is raised within it."""
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner
