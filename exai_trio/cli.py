@@ -25,8 +25,7 @@ from exai_trio.system.garbage_collector import look_seldom
 FAILED, USAGE, INTERRUPTED = 1, 2, 130
 Command = Callable[[Started], int]
 
-# The module in `commands` whose `main` runs the command.
-MODULES = {
+MODULES = {  # the module in `commands` whose `main` runs the command
     "init": "initial.init_command",
     "ask": "calling.ask",
     "serve": "serve",

@@ -115,6 +115,7 @@ class OutboxSender:
 
     async def _note(self, batch: tuple[Entry, ...], fault: HostedFault) -> float:
         await self.outbox.note_attempt(batch)
+        self._woken = trio.Event()  # what was added while this was tried makes nobody well
         if not isinstance(fault, HostedAway):
             if self.trouble is None:
                 log.error("the outbox is not sent", extra={"reason": fault.reason})

@@ -36,6 +36,17 @@ async def faults(requests: Requests) -> tuple[str, ...]:
     return (*missing, *public)
 
 
+async def limits(requests: Requests, wanted: int) -> tuple[str, ...]:
+    """The buckets that take no file of so many bytes, one sentence each. Raises HostedFault; cancelling changes nothing."""
+    there = await _there(requests)
+    known = {name: there.get(name, {}).get("file_size_limit") or wanted for name in BUCKETS}
+    return tuple(
+        f"The bucket {name} takes files of {limit / 2**20:.0f} MiB at most"
+        for name, limit in known.items()
+        if limit < wanted
+    )
+
+
 async def _there(requests: Requests) -> dict[str, dict[str, Any]]:
     found = cast("list[dict[str, Any]]", await requests.get(_PATH))
     return {each["id"]: each for each in found}
