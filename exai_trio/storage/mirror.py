@@ -106,6 +106,10 @@ class Looks:
         if len(self._newest) > _MOST_LOOKED_AT:
             self._newest.popitem(last=False)
 
+    def forget(self) -> None:
+        """It is time for another of each."""
+        self._newest.clear()
+
     @property
     def hit_rate(self) -> float | None:
         """Of all reads, the part that was answered without asking the other side."""
@@ -209,6 +213,8 @@ class Mirror:
         """What is newer there is here now; or why not. Asked at most every FRESH_S, whether or not that succeeds."""
         if (look := self.looks.recent(continuation_id)) is not None:
             return look.fault
+        if (closed := self.remote.closed_door) is not None:
+            return closed
         mark = await self.local.mark(continuation_id)
         fault = await self._fault_of(partial(self._fetch, continuation_id, mark))
         if fault is None or mark is not None:

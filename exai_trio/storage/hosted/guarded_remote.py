@@ -50,14 +50,16 @@ class GuardedRemote:
         if isinstance(ticket, Ticket):
             return await self._under(ticket, question, within_s)
         if not insist:
-            raise HostedAway(
-                "Supabase failed again and again and is not asked for now.",
-                reason="breaker_open",
-                retry_after_s=ticket.retry_after_s,
-            )
+            raise _not_asked(ticket.retry_after_s)
         answer = await self._asked(question, within_s)
         self.breaker = Breaker(threshold=self.breaker.threshold, open_s=self.breaker.open_s)
         return answer
+
+    @property
+    def closed_door(self) -> HostedAway | None:
+        """What whoever asks now is told at once, without anything being asked."""
+        now = trio.current_time()
+        return _not_asked(0.0) if self.breaker.state(now) == "open" else None
 
     async def _under(
         self, ticket: Ticket, question: Callable[[Remote], Awaitable[T]], within_s: float
@@ -95,3 +97,11 @@ class GuardedRemote:
                 f"Supabase did not answer within {within_s:g} s; what is kept meanwhile is sent later.",
                 reason="too slow",
             ) from late
+
+
+def _not_asked(retry_after_s: float) -> HostedAway:
+    return HostedAway(
+        "Supabase failed again and again and is not asked for now.",
+        reason="breaker_open",
+        retry_after_s=retry_after_s,
+    )

@@ -72,7 +72,7 @@ async def test_nothing_is_slowed_while_nobody_answers(one, gateway, stage):
     gateway.requests.clear()
     for number in range(2, 102):
         await one.mirror.append("c", (turn(number),), 1, END)
-        one.mirror.looks._newest.clear()
+        one.mirror.looks.forget()
         found = await one.mirror.load("c", 2)
     asked = [path for path in gateway.requests if path != APPLY]
     gateway.mend()

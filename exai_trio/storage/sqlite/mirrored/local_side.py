@@ -86,7 +86,7 @@ class LocalSide:
         def work(connection: "sqlite3.Connection") -> int:
             own = (self.principal, continuation_id)
             count = statements.append(connection, own, rows, now, expires_at)
-            _tell(connection, growth, entry)
+            _tell(connection, growth, entry, len(rows))
             return count
 
         return await self._store.write(work, done=self.outbox.tell)
@@ -138,7 +138,7 @@ class LocalSide:
         if done:
             growth = self._growth(new_id, now, expires_at)
             await self._store.write(
-                lambda connection: _tell(connection, growth, None), done=self.outbox.tell
+                lambda connection: _tell(connection, growth, None, 0), done=self.outbox.tell
             )
         return done
 
@@ -158,12 +158,15 @@ class LocalSide:
         )
 
 
-def _tell(connection: "sqlite3.Connection", growth: Growth, entry: Entry | None) -> None:
-    """The entry, or the whole conversation if it has never been told."""
+def _tell(
+    connection: "sqlite3.Connection", growth: Growth, entry: Entry | None, size: int = 1
+) -> None:
+    """The entry, of so many turns or steps; or the whole conversation, if it has never been told and has more."""
+    told = [entry] if entry is not None else []
     if common_history.begin(connection, growth.conversation):
-        add(connection, _whole(connection, growth))
-    elif entry is not None:
-        add(connection, [entry])
+        whole = _whole(connection, growth)
+        told = told if len(whole) == size else whole
+    add(connection, told)
 
 
 def _whole(connection: "sqlite3.Connection", growth: Growth) -> list[Entry]:
@@ -190,7 +193,7 @@ def _tell_all(connection: "sqlite3.Connection") -> int:
                 now=found.created_at,
                 expires_at=found.expires_at,
             )
-            _tell(connection, growth, None)
+            _tell(connection, growth, None, 0)
     return len(untold)
 
 
