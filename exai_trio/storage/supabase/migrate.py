@@ -24,7 +24,7 @@ _STRANGERS: Final = """
     select distinct table_name || ' to ' || grantee from information_schema.role_table_grants
     where table_schema = 'public' and grantee in ('PUBLIC', 'anon', 'authenticated')
     union select distinct routine_name || ' to ' || grantee from information_schema.role_routine_grants
-    where routine_schema = 'public' and routine_name like 'exai%' and grantee in ('PUBLIC', 'anon', 'authenticated')
+    where routine_schema = 'public' and grantee in ('PUBLIC', 'anon', 'authenticated')
     order by 1
 """
 _MISCOUNTED: Final = """
