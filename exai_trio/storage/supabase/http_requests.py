@@ -1,6 +1,6 @@
 """Requests to Supabase over HTTP: the only module of the store that knows httpx2, and where its errors become HostedFault."""
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, AsyncIterable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
 
@@ -13,6 +13,8 @@ from exai_trio.storage.hosted.hosted_faults import HostedAway
 from exai_trio.storage.supabase.answers import fault_of
 
 REQUEST_S: Final = 5.0
+SILENCE_S: Final = 60.0  # of an object that is on its way
+PIECE: Final = 256 * 1024
 _CONNECTIONS: Final = 10
 
 
@@ -22,6 +24,15 @@ class Project:
 
     url: str
     key: str = attrs.field(repr=lambda _: "<set>")
+
+
+@structs.frozen(kw_only=True, eq=False)
+class Streamed:
+    """An answer of the Storage API: its body, or the pieces of an object that is being read."""
+
+    status: int
+    body: bytes = b""
+    pieces: AsyncIterable[bytes] | None = None
 
 
 @structs.frozen(eq=False)
@@ -43,6 +54,40 @@ class Requests:
         with _mapped():
             response = await self._http.get(path)
         return _read(response)
+
+    async def look(self, path: str) -> Streamed:
+        """Whatever it answers; what that means is the asker's to say."""
+        with _mapped():
+            response = await self._http.get(path)
+        return Streamed(status=response.status_code, body=response.content)
+
+    async def remove(self, path: str) -> Streamed:
+        with _mapped():
+            response = await self._http.delete(path)
+        return Streamed(status=response.status_code, body=response.content)
+
+    async def stream_up(
+        self, path: str, size: int, content: AsyncIterable[bytes], kind: str
+    ) -> Streamed:
+        """Each piece is asked for when the one before it is on its way."""
+        headers = {"content-type": kind, "content-length": f"{size}"}
+        with _mapped():
+            response = await self._http.post(
+                path, content=content, headers=headers, timeout=SILENCE_S
+            )
+        return Streamed(status=response.status_code, body=response.content)
+
+    @asynccontextmanager
+    async def stream_down(self, path: str, headers: Mapping[str, str]) -> AsyncGenerator[Streamed]:
+        """Pieces of an object as they come; leaving early ends the reading."""
+        with _mapped():
+            async with self._http.stream(
+                "GET", path, headers=dict(headers), timeout=SILENCE_S
+            ) as response:
+                if response.is_success:
+                    yield Streamed(status=response.status_code, pieces=response.aiter_bytes(PIECE))
+                else:
+                    yield Streamed(status=response.status_code, body=await response.aread())
 
 
 @asynccontextmanager
