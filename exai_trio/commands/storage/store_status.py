@@ -113,6 +113,6 @@ def _lines(data: Mapping[str, Any]) -> tuple[str, ...]:
     ]
     if there:
         lines.append(f"supabase {there.get('fault') or 'schema ' + str(there['schema'])}")
-    told = data["daemon"] or {}
+    told: dict[str, Any] = data["daemon"] or {}
     lines += [f"daemon   {name}: {value}" for name, value in told.items() if name != "outbox"]
     return tuple(lines)

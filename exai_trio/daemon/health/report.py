@@ -114,8 +114,9 @@ class Report:
         if aside is not None:
             text = f"the database was damaged; it is kept as {aside}, and a fresh one is used"
             self.problems.note("damaged database", text)
-        for name, trouble in (self.hosted.troubles() if self.hosted else {}).items():
-            self.problems.note(name, trouble)
+        if self.hosted is not None:
+            for name, trouble in self.hosted.troubles().items():
+                self.problems.note(name, trouble)
 
     def _store_trouble(self) -> str | None:
         if self.store is None:
