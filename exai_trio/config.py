@@ -115,6 +115,10 @@ class Config:
 
     monitoring_port: int = 8080
     health_check_port: int = 8082
+    mcp_port: int = 0
+    public_url: str = ""
+    oauth_issuer: str = ""
+    oauth_scope: str = ""
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "auto"
     log_stderr: bool = False

@@ -8,7 +8,7 @@ not be measured, or with --check a goal is missed.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bench import daemon, gateway, relay, streaming
+from bench import daemon, day, gateway, loaded, relay, restart, streaming
 from bench.command import main
 from bench.report import Row
 
@@ -18,10 +18,13 @@ MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "echo": relay.echo,
     "load": relay.load,
     "journal": relay.journal,
+    "loaded": loaded.loaded,
     "ping": streaming.ping,
     "cold": daemon.cold,
+    "restart": restart.restart,
     "idle": daemon.idle,
     "chat": gateway.chat,
+    "day": day.day,
 }
 
 if __name__ == "__main__":

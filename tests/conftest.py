@@ -15,16 +15,22 @@ from hypothesis import settings
 Scenario = Callable[[], Awaitable[None]]
 SweepRunner = Callable[..., Awaitable[int]]
 
-# How long an example takes says how busy the machine is, and nothing of the example.
+# How long an example takes says how busy the machine is, and nothing of the example. What is run again and again while one
+# works looks at fewer of them; they are others each time.
 settings.register_profile("exai", deadline=None)
-settings.load_profile("exai")
+settings.register_profile("fast", deadline=None, max_examples=40)
+_FAST = "not real"
 
 _ALL_REAL = re.compile(r"^pytestmark = (pytest\.mark\.real|\[.*pytest\.mark\.real)", re.MULTILINE)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    settings.load_profile("fast" if config.option.markexpr == _FAST else "exai")
+
+
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Whether a module need not be imported: `-m "not real"` leaves out all of its tests."""
-    if config.option.markexpr != "not real" or not collection_path.match("test_*.py"):
+    if config.option.markexpr != _FAST or not collection_path.match("test_*.py"):
         return None
     return bool(_ALL_REAL.search(collection_path.read_text(encoding="utf-8"))) or None
 

@@ -3,8 +3,9 @@
 What is done with it is in `cli` and the commands.
 """
 
-from argparse import ArgumentParser, Namespace
+from argparse import Action, ArgumentParser, Namespace
 from collections.abc import Callable
+from typing import cast
 
 from exai_trio.commands.usage import (
     calling_options,
@@ -34,6 +35,7 @@ SETTING_OF = {
     "log_level": "LOG_LEVEL",
 }
 
+OVER_HTTP = "http"
 EDITORS = ("claude", "codex", "gemini", "opencode", "cursor", "vscode", "augment")
 
 
@@ -131,20 +133,39 @@ def _simulate(commands: Commands) -> None:
     command.add_argument("--request-log", metavar="FILE", help="write every request to this file")
 
 
+class _EditorAction(Action):
+    """`EDITOR`, `http EDITOR`, or neither: the first of all."""
+
+    def __call__(
+        self,
+        parser: ArgumentParser,
+        namespace: Namespace,
+        values: object,
+        option_string: str | None = None,
+    ) -> None:
+        words = [str(word) for word in cast("list[object]", values)]
+        namespace.over_http = words[:1] == [OVER_HTTP]
+        named = words[1:] if namespace.over_http else words
+        if len(named) > 1 or OVER_HTTP in named:
+            parser.error(f"argument {option_string}: one editor at a time")
+        namespace.mcp = named[0] if named else EDITORS[0]
+
+
 def _config(commands: Commands) -> None:
     command = _command(commands, "config", "print the settings")
-    command.examples = ("exai config", "exai config --mcp claude")
+    command.examples = ("exai config", "exai config --mcp claude", "exai config --mcp http claude")
     _place(command)
     shape = command.add_mutually_exclusive_group()
     shape.add_argument("--example", action="store_true", help="print .env.example")
     shape.add_argument(
         "--mcp",
-        nargs="?",
-        choices=EDITORS,
-        const=EDITORS[0],
+        action=_EditorAction,
+        nargs="*",
+        choices=(*EDITORS, OVER_HTTP),
         metavar="EDITOR",
-        help=f"print the configuration of an editor: {', '.join(EDITORS)}",
+        help=f"print the configuration of an editor: {', '.join(EDITORS)}; `{OVER_HTTP} EDITOR`: by a URL, without a shim",
     )
+    command.set_defaults(over_http=False)
     shape.add_argument(
         "--skill", action="store_true", help="print a file by which agents use `exai ask`"
     )

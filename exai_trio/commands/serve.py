@@ -58,6 +58,7 @@ def _warnings(config: Config, addresses: Addresses) -> list[str]:
     wanted = (
         ("MONITORING_PORT", config.monitoring_port, addresses.monitoring, "pages"),
         ("HEALTH_CHECK_PORT", config.health_check_port, addresses.health, "health"),
+        ("EXAI_MCP_PORT", config.mcp_port, addresses.mcp, "MCP over HTTP"),
     )
     for variable, port, address, what in wanted:
         if port and address is None:
@@ -80,6 +81,7 @@ def line(addresses: Addresses) -> str:
         "WebSocket": addresses.websocket,
         "health": addresses.health,
         "monitoring": addresses.monitoring,
+        "MCP": addresses.mcp,
         "simulator": addresses.simulator,
     }
     found = ", ".join(f"{name} {url}" for name, url in parts.items() if url)

@@ -56,6 +56,7 @@ class Addresses:
     websocket: str
     health: str | None
     monitoring: str | None
+    mcp: str | None
     simulator: str | None
 
 
@@ -103,8 +104,7 @@ async def open_tree(
     predecessor: Predecessor | None = None,
     periods: Periods | None = None,
 ) -> AsyncGenerator[Tree]:
-    """The nurseries of calls, sessions and connections, in which the calls of earlier daemons are taken up already; `addresses`
-    are those that it listens on. At the end connections are waited for, then sessions and calls are cut. Cancelling cuts all."""
+    """The nurseries of calls, sessions and connections; `addresses` are those that it listens on. At the end connections are waited for, then sessions and calls are cut. Cancelling cuts all."""
     async with trio.open_nursery() as calls, trio.open_nursery() as sessions:
         await calls.start(parts.calls.run)
         registry = Sessions(
@@ -117,7 +117,6 @@ async def open_tree(
             predecessor=predecessor,
             table=parts.table,
         )
-        await _restore(registry)
         async with trio.open_nursery() as connections:
             yield Tree(
                 sessions=registry,
@@ -162,7 +161,8 @@ async def _serve_until_stopped(
         async with trio.open_nursery() as listening:
             await listening.start(tree.server.listen, opened.listeners, tree.connections)
             await listening.start(offer, opened.listeners, config, shutdown)
-            task_status.started(await _open_http(background, parts, tree.server.names))
+            background.start_soon(restore, tree.sessions)
+            task_status.started(await _open_http(background, parts, tree))
             background.start_soon(settle, parts.report.gateway)
             if parts.hosted is not None:
                 background.start_soon(parts.hosted.run)
@@ -184,8 +184,9 @@ async def settle(gateway: Gateway) -> None:
         log.exception("not warmed up")
 
 
-async def _restore(sessions: Sessions) -> None:
-    """What earlier daemons left open is taken up before anybody can ask for it."""
+async def restore(sessions: Sessions) -> None:
+    """Take up what earlier daemons left open, beside the clients: who comes back meanwhile is restored first. If the journal cannot be
+    read, that is left to the upkeep. Cancelled, what is not taken up stays open in the journal."""
     fault = await fault_of(sessions.restore)
     if fault is not None:
         log.error("journal not read; it is tried again", extra={"fault": fault.message})
@@ -215,10 +216,10 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
     return Jobs(sessions, parts.files, parts.keeping, upkeep, parts.report.problems, periods)
 
 
-async def _open_http(background: trio.Nursery, parts: Parts, names: OurNames) -> Addresses:
+async def _open_http(background: trio.Nursery, parts: Parts, tree: Tree) -> Addresses:
     """Load the HTTP side beside the event loop, now that the WebSocket listens, and start it in `background`."""
-    config, report = parts.context.config, parts.report
-    health = monitoring = None
+    config, report, names = parts.context.config, parts.report, tree.server.names
+    health = monitoring = mcp = None
     if config.health_check_port or config.monitoring_port:
         http = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http.site")
         serve, given = partial(background.start, http.serve), (report, names, parts.auth.tokens)
@@ -228,10 +229,25 @@ async def _open_http(background: trio.Nursery, parts: Parts, names: OurNames) ->
         if config.monitoring_port:
             app = http.pages_app(*given)
             monitoring = await serve(app, config.ws_host, config.monitoring_port)
+    if config.mcp_port:
+        name = "exai_trio.daemon.streamable_http.service"
+        module = await trio.to_thread.run_sync(import_module, name)
+        service = module.Service(
+            context=parts.context,
+            sessions=tree.sessions,
+            auth=parts.auth,
+            names=names,
+            tools=report.tools.listing,
+        )
+        mcp = await background.start(service.serve)
     websocket = f"ws://{bracketed(config.ws_host)}:{report.port}/"
     log.info("serving", extra={"websocket": websocket, "version": __version__})
     return Addresses(
-        websocket=websocket, health=health, monitoring=monitoring, simulator=report.simulator
+        websocket=websocket,
+        health=health,
+        monitoring=monitoring,
+        mcp=mcp,
+        simulator=report.simulator,
     )
 
 

@@ -111,6 +111,10 @@ class Server:
             self.sink.put(self._listed(request, dialect, listing), request.id)
         self._waiting.clear()
 
+    def continue_in(self, dialect: Dialect) -> None:
+        """Go on with a conversation that another server has begun in this version."""
+        self._spoken = self._spoken or dialect
+
     def farewell(self) -> None:
         """End the open subscriptions politely."""
         for id_, line in self._subscriptions.farewell():

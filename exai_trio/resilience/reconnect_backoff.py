@@ -18,7 +18,7 @@ class Pauses:
     def next_s(self, away_s: float, *, closed_door: bool, random: float) -> float:
         """As long again as the daemon has been away, so that pauses double; `random` in [0, 1) spreads it by a tenth.
 
-        Only a tenth of that if nobody listens on this very machine: asking cost next to nothing and burdened nobody, and a
+        Only a tenth of that if nobody listens on this very machine: asking costs next to nothing, and a
         daemon that starts is found in a tenth of the time that it took.
         """
         wait = self.first_s + away_s

@@ -73,6 +73,14 @@ LIMITS: Final = Group(
         setting("EXAI_DRAIN_S", v.seconds(0, 3600), "from SIGTERM to exit, at the latest"),
         setting("MONITORING_PORT", v.whole(0, 65535), "HTTP pages; 0: off"),
         setting("HEALTH_CHECK_PORT", v.whole(0, 65535), "HTTP health; 0: off"),
+        setting("EXAI_MCP_PORT", v.whole(0, 65535), "MCP over HTTP, at /mcp; 0: off"),
+        setting("EXAI_PUBLIC_URL", v.url(), "where clients find MCP over HTTP, without /mcp"),
+        setting(
+            "EXAI_OAUTH_ISSUER",
+            v.url(),
+            "the authorization server whose access tokens MCP over HTTP takes",
+        ),
+        setting("EXAI_OAUTH_SCOPE", v.line(), "the scope that such tokens must have"),
     ),
 )
 

@@ -26,6 +26,13 @@ BOUNDED: tuple[tuple[str, str, str], ...] = (
 )
 
 
+_PORTS = {
+    "monitoring_port": "MONITORING_PORT",
+    "health_check_port": "HEALTH_CHECK_PORT",
+    "mcp_port": "EXAI_MCP_PORT",
+}
+
+
 def _bounds(config: Config) -> Iterator[Finding]:
     for field, bound, name in BOUNDED:
         most = float(getattr(config, bound))
@@ -36,11 +43,11 @@ def _bounds(config: Config) -> Iterator[Finding]:
 
 def _ports(config: Config) -> Iterator[Finding]:
     taken = {config.ws_port: "EXAI_WS_PORT"}
-    for field in ("monitoring_port", "health_check_port"):
+    for field, name in _PORTS.items():
         port = getattr(config, field)
         if port and port in taken:
             yield field, f"a port other than {taken[port]}'s, or 0"
-        taken[port] = field.upper()
+        taken[port] = name
 
 
 def _strangers(config: Config) -> Iterator[Finding]:
@@ -64,6 +71,13 @@ def _jwt(config: Config) -> Iterator[Finding]:
     for field in ("jwt_issuer", "jwt_audience"):
         if getattr(config, field) and not secret:
             yield field, "nothing, unless JWT_SECRET_KEY is set"
+
+
+def _oauth(config: Config) -> Iterator[Finding]:
+    if config.oauth_issuer and not config.public_url:
+        yield "public_url", "the URL that access tokens are for, since EXAI_OAUTH_ISSUER is set"
+    if config.oauth_scope and not config.oauth_issuer:
+        yield "oauth_scope", "nothing, unless EXAI_OAUTH_ISSUER is set"
 
 
 def _tools(config: Config) -> Iterator[Finding]:
@@ -97,6 +111,7 @@ RULES: tuple[Rule, ...] = (
     _strangers,
     _tokens,
     _jwt,
+    _oauth,
     _tools,
     _supabase,
 )

@@ -21,7 +21,7 @@ from exai_trio.config import Config
 from exai_trio.mcp import jsonrpc
 from exai_trio.mcp.params import Call
 from exai_trio.mcp.server import CancelCall, Effect, RootsChanged, Server, ToolListWanted
-from exai_trio.system.import_memory import give_back, versions_without_metadata
+from exai_trio.system.import_memory import give_back
 from exai_trio.transport.stdio import LineWriter, private_stdio
 
 from .client_roots import sendable
@@ -258,8 +258,7 @@ class Shim:
 
 def daemon_backend(shim: Shim) -> tuple["Relay", "Link"]:
     """Relay and link to the daemon of the configuration."""
-    with versions_without_metadata():
-        backend = _imported("shim.backend")
+    backend = _imported("shim.backend")
     made: tuple[Relay, Link] = backend.to_daemon(
         shim.config, shim.sink, shim.tool_list, shim.lines.wait_room
     )

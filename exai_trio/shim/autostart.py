@@ -20,6 +20,7 @@ from exai_trio.config import Config
 from exai_trio.interpreter import EXAI
 from exai_trio.resilience.backoff import Backoff
 from exai_trio.system.home_id import HOME_LOCK
+from exai_trio.system.private_files import private_directory
 
 log = logging.getLogger("exai.shim")
 
@@ -107,8 +108,9 @@ class Starter:
     def _open_lock(self) -> int | None:
         """None where nothing can be written."""
         try:
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            return os.open(self.folder / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            return os.open(
+                private_directory(self.folder) / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
         except OSError as fault:
             log.info("no lock for a start", extra={"fault": str(fault)})
             return None

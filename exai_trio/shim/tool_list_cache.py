@@ -12,6 +12,7 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.mcp.server import Server
 from exai_trio.mcp.tool_list import Listing, from_file, listing_of, to_file
+from exai_trio.system.private_files import private_directory
 
 log = logging.getLogger("exai.shim")
 
@@ -75,7 +76,7 @@ class ToolListCache:
         """Write the copy, whole or not at all. Blocks: call it in a thread. A copy that cannot be kept is only logged."""
         draft = self.path.with_name(f"{_FILE}.{os.getpid()}")
         try:
-            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_directory(self.path.parent)
             descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
             with os.fdopen(descriptor, "wb") as file:
                 file.write(to_file(listing))

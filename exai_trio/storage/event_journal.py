@@ -66,6 +66,10 @@ class Backing(EventJournal, Protocol):
         """Whether this call is kept here. Raises StorageError."""
         ...
 
+    async def open_calls(self) -> tuple[Name, ...]:
+        """The calls that have no outcome here. Raises StorageError."""
+        ...
+
     async def folded(self) -> int:
         """The segments of the log up to this number are here. Raises StorageError."""
         ...

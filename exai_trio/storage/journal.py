@@ -79,7 +79,8 @@ class Journal(Protocol):
         ...
 
     async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
-        """Keep the outcome of a kept call. The first one counts."""
+        """Keep the outcome of a kept call. The first one counts. Of a call that is not kept it is nothing; its acceptance may still be on
+        its way to the disk, and counts as before."""
         ...
 
     async def hand_over(

@@ -57,11 +57,54 @@ class NumberedFrom(Event, tag="numbered from"):
 
 AnyEvent = Accepted | RunAgain | Finished | HandedOver | Acknowledged | NumberedFrom
 
+
+class _BriefCall(msgspec.Struct):
+    """What an index asks of a call; the frames stay unread."""
+
+    session: str
+    request: str
+    lasting: bool = False
+
+
+class _BriefOutcome(msgspec.Struct):
+    seq: int
+
+
+class _AcceptedBriefly(Accepted, tag="accepted"):
+    call: _BriefCall  # type: ignore[assignment]  # as much of it as is read
+
+
+class _FinishedBriefly(Finished, tag="finished"):
+    outcome: _BriefOutcome  # type: ignore[assignment]  # as above
+
+
+class _HandedOverBriefly(HandedOver, tag="handed over"):
+    outcome: _BriefOutcome  # type: ignore[assignment]  # as above
+    to: _BriefCall  # type: ignore[assignment]  # as above
+
+
+_Brief = (
+    _AcceptedBriefly
+    | RunAgain
+    | _FinishedBriefly
+    | _HandedOverBriefly
+    | Acknowledged
+    | NumberedFrom
+)
+
 encode: Final = msgspec.msgpack.Encoder().encode
 _decoder: Final = msgspec.msgpack.Decoder[AnyEvent](AnyEvent)
+_skimmer: Final = msgspec.msgpack.Decoder[_Brief](_Brief)
 
 
 def decode(body: bytes | memoryview) -> AnyEvent:
     """Raises msgspec.MsgspecError."""
     event: AnyEvent = _decoder.decode(body)
+    return event
+
+
+def skim(body: bytes | memoryview) -> AnyEvent:
+    """As much of it as an index asks for: of calls no more than names and `lasting`, of outcomes the number. Raises
+    msgspec.MsgspecError."""
+    event: AnyEvent = _skimmer.decode(body)
     return event

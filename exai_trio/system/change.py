@@ -7,8 +7,9 @@ from exai_trio import structs
 
 @structs.define(eq=False)
 class Change:
-    """Costs an event only while somebody waits. Cancelling a wait leaves nothing behind."""
+    """Costs an event only while somebody waits. `told` counts, for who looks only now and then. Cancelling a wait leaves nothing behind."""
 
+    told: int = 0
     _event: trio.Event | None = None
 
     async def wait(self) -> None:
@@ -19,6 +20,7 @@ class Change:
 
     def tell(self) -> None:
         """Wake everybody who waits now."""
+        self.told += 1
         event, self._event = self._event, None
         if event is not None:
             event.set()

@@ -52,7 +52,8 @@ class OurNames:
         given = {plain_host(name) for name in (config.ws_host, *config.allowed_hosts, *addresses)}
         # audit: host, because it is compared, not bound
         names = frozenset((named | given | set(_HERE)) - {"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
-        ports = (config.monitoring_port, config.health_check_port)
+        # A page of the port of MCP is a page of ours, though there is none.
+        ports = (config.monitoring_port, config.health_check_port, config.mcp_port)
         return cls(names, origins, tuple(port for port in ports if port))
 
     def refusal(self, headers: Headers, arrived_at: str = "") -> Refusal | None:

@@ -193,12 +193,29 @@ class SessionRules:
         known = self._known.pop(request_id)
         self.running -= 1
         body = encode(message)
-        if not known.seq:
-            return self._number(body)
-        frame = numbered(body, known.seq)
-        if known.seq in self._unacked:
-            self._unacked_bytes += len(frame) - len(self._unacked[known.seq])
-            self._unacked[known.seq] = frame
+        return self._renumbered(known.seq, body) if known.seq else self._number(body)
+
+    def unacknowledged_outcomes(self) -> list[tuple[RequestId, str]]:
+        """The calls whose outcomes wait for the client, and those without their numbers."""
+        return [
+            (request_id, known.body)
+            for request_id, known in self._known.items()
+            if known.finished and known.body and known.seq > self._acked
+        ]
+
+    def replace_outcome(self, request_id: RequestId, message: DaemonMessage) -> str:
+        """Another outcome in the place of the one that waits for the client, under its number."""
+        known, body = self._known[request_id], encode(message)
+        self._kept_bytes += len(body) - len(known.body or "")
+        known.body = body
+        return self._renumbered(known.seq, body)
+
+    def _renumbered(self, seq: int, body: str) -> str:
+        """The frame of this number from now on."""
+        frame = numbered(body, seq)
+        if seq in self._unacked:
+            self._unacked_bytes += len(frame) - len(self._unacked[seq])
+            self._unacked[seq] = frame
         return frame
 
     def _remember(self, request_id: RequestId, message: DaemonMessage) -> Numbered:

@@ -121,9 +121,7 @@ async def connected(url, *, roots=(), token="") -> AsyncGenerator[Client]:
     """A session of protocol 2, with what the daemon says of its tools and health. Raises Lost, within our patience."""
     with trio.move_on_after(_PATIENCE_S) as patience:
         try:
-            async with open_websocket_url(
-                url, max_message_size=_LARGEST, message_queue_size=64, receive_buffer_size=65_536
-            ) as socket:
+            async with _socket(url) as socket:
                 client = await _greeted(socket, roots, token)
                 patience.deadline = float("inf")
                 yield client
@@ -131,6 +129,20 @@ async def connected(url, *, roots=(), token="") -> AsyncGenerator[Client]:
             raise Lost(f"{url}: no daemon answers: {fault!r}") from fault
     if patience.cancelled_caught:
         raise Lost(f"{url}: the daemon takes no connection")
+
+
+@asynccontextmanager
+async def _socket(url):
+    """The library leaves the TCP socket open where the daemon closes first."""
+    socket = None
+    try:
+        async with open_websocket_url(
+            url, max_message_size=_LARGEST, message_queue_size=64, receive_buffer_size=65_536
+        ) as socket:
+            yield socket
+    finally:
+        if socket is not None:
+            await trio.aclose_forcefully(socket._stream)  # noqa: SLF001 - the library has no other way
 
 
 async def _greeted(socket, roots, token):

@@ -10,8 +10,9 @@ import attrs
 import httpx2
 import trio
 
-from . import definitions, prices
+from . import definitions
 from .client import Lost, connected
+from .prices import check_budget
 from .records import Baseline, Run, Skipped, revision, this_machine
 from .runs import Bench, NotReady
 from .served import log_of, own_daemon, running_daemon
@@ -160,22 +161,10 @@ def plan_of(asked):
         raise Wrong(f"--runs: {asked.runs} is not allowed; allowed: 1 or more")
     plan = Plan(chosen, asked.runs, live=asked.live, budget=asked.budget or 0.0, delay=asked.delay)
     if asked.live:
-        _check_budget(plan, asked.budget)
+        check_budget(plan.chosen, plan.runs, asked)
     if not asked.tools:
         defined = {one.name for one in every}
         plan.skipped += [
             Skipped(tool=name, reason="it is defined nowhere") for name in sorted(known - defined)
         ]
     return plan
-
-
-def _check_budget(plan, budget):
-    """What a live run costs is said before anything is asked."""
-    estimate = prices.estimate(plan.chosen, plan.runs)
-    print(estimate.told(), flush=True)
-    if budget is None:
-        raise Wrong("--live: needs --budget MONEY, in the currency of the catalogue")
-    if estimate.cost > budget:
-        raise Wrong(
-            f"--budget: {budget:g} is less than this would cost; allowed: {estimate.cost:.4f} or more"
-        )

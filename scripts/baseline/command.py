@@ -26,7 +26,7 @@ def main(words=None):
 def parser():
     top = argparse.ArgumentParser(prog="scripts/baseline.py", description=ABOUT)
     actions = top.add_subparsers(required=True, metavar="ACTION")
-    for add in (_collect, _compare, _watch, _versus, _sql):
+    for add in (_collect, _compare, _since, _watch, _versus, _sql):
         add(actions)
     return top
 
@@ -40,10 +40,7 @@ def _collect(actions):
     command.add_argument(
         "--json", type=Path, metavar="FILE", help="write the baseline to this file"
     )
-    command.add_argument("--live", action="store_true", help="ask real models: costs money")
-    command.add_argument(
-        "--budget", type=float, metavar="MONEY", help="what a live run may cost at most"
-    )
+    _money(command)
     command.add_argument(
         "--delay", type=float, default=0.0, metavar="S", help="of each answer of the simulator"
     )
@@ -93,6 +90,20 @@ def _act_compare(asked):
     return compared(asked)
 
 
+def _since(actions):
+    command = actions.add_parser(
+        "since", help="this tree beside the commit of .ci/baseline, as CI does it"
+    )
+    command.add_argument("commit", metavar="COMMIT", nargs="?", help="in place of that")
+    command.set_defaults(act=_act_since)
+
+
+def _act_since(asked):
+    from .since import checked
+
+    return checked(asked.commit)
+
+
 def _watch(actions):
     command = actions.add_parser("watch", help="the calls that a running daemon has had")
     command.add_argument(
@@ -136,13 +147,17 @@ def _versus(actions):
         help="what the simulator is to do wrong: delay and spread in seconds, faults and cached as shares",
     )  # fmt: skip
     command.add_argument(
+        "--cached",
+        type=float,
+        default=0.0,
+        metavar="SHARE",
+        help="of the prompts that begin as others did",
+    )
+    command.add_argument(
         "--seed", type=int, default=None, metavar="N", help="of the order and of what is planted"
     )
     command.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
-    command.add_argument("--live", action="store_true", help="ask real models: costs money")
-    command.add_argument(
-        "--budget", type=float, metavar="MONEY", help="what a live run may cost at most"
-    )
+    _money(command)
     command.set_defaults(act=_act_versus)
 
 
@@ -172,6 +187,16 @@ def _act_sql(asked):
     from .sql import queried
 
     return queried(asked)
+
+
+def _money(command):
+    command.add_argument("--live", action="store_true", help="ask real models: costs money")
+    command.add_argument(
+        "--budget", type=float, metavar="MONEY", help="what a live run may cost at most"
+    )
+    command.add_argument(
+        "--unpriced", action="store_true", help="ask models too whose price is not known"
+    )
 
 
 def _daemon(command):

@@ -41,14 +41,14 @@ def compared(asked):
         raise Wrong(
             f"{asked.a} {asked.b}: a file and a commit were not measured by turns; allowed: two files, or two commits"
         )
-    found = _of_files(*files, asked.tools) if files else _by_turns(asked)
+    found = _of_files(*files, asked.tools) if files else _of_commits(asked)
     print(_told(found))
     if asked.json is not None:
         _write(asked.json, found)
     slow = [
         name
         for name, ratio in found.ratios.items()
-        if asked.check and ratio.low > 1 and ratio.value > asked.check
+        if asked.check and ratio.verdict == "slower" and ratio.value > asked.check
     ]
     return 1 if slow or not found.ratios else 0
 
@@ -95,10 +95,15 @@ def _totals(runs):
     return [run.total_ms for run in runs if run.ok and run.total_ms is not None]
 
 
-def _by_turns(asked):
+def _of_commits(asked):
+    with ExitStack() as stack:
+        return by_turns(asked, [stack.enter_context(tree_of(name)) for name in (asked.a, asked.b)])
+
+
+def by_turns(asked, trees):
+    """Raises Wrong."""
     chosen = definitions.chosen(definitions.read(), asked.tools)
     with ExitStack() as stack:
-        trees = [stack.enter_context(tree_of(name)) for name in (asked.a, asked.b)]
         try:
             daemons = [stack.enter_context(own_daemon(tree=tree)) for tree in trees]
         except Lost as fault:
@@ -183,7 +188,7 @@ async def _milliseconds(bench, definition):
 
 def _told(found):
     width = max(map(len, [*found.ratios, *found.lost]), default=4)
-    lines = [f"{'tool'.ljust(width)}  B / A   {SURE:.1%} interval   pairs"]
+    lines = [f"{'tool'.ljust(width)}  B / A   {SURE:.0%} interval   pairs"]
     for name, ratio in found.ratios.items():
         lines.append(
             f"{name.ljust(width)}  {ratio.value:5.3f}   {ratio.low:5.3f} … {ratio.high:5.3f}   {ratio.pairs:5}   {ratio.verdict}"

@@ -73,10 +73,14 @@ class ProviderLog:
     since: int = 0
 
     async def news(self):
-        """The requests since the last time, or None."""
+        """The requests since the last time, or None. Raises Lost."""
         if self.origin is None:
             return None
-        answer = await self.client.get(f"{self.origin}/_requests", params={"since": self.since})
+        address = f"{self.origin}/_requests"
+        try:
+            answer = await self.client.get(address, params={"since": self.since})
+        except httpx2.HTTPError as fault:
+            raise Lost(f"the simulator is gone: {fault}") from fault
         found = answer.json()["requests"]
         if found:
             self.since = found[-1]["number"]

@@ -14,7 +14,7 @@ from .processes import FLOOR, NotMeasured, child, environment, home, read_line, 
 from .report import Goal, Row, median
 
 _KEY = "bench"  # a provider that is configured and never asked
-_FIRST, _FURTHER = 100, 1000  # idle connections before the first weighing and between the two
+_FIRST, _FURTHER = 100, 5000  # idle connections before the first weighing and between the two
 
 
 def cold(*, quick: bool) -> Iterator[Row]:
@@ -72,7 +72,7 @@ def _free_port() -> int:
 
 def idle(*, quick: bool) -> Iterator[Row]:
     """What a session with an idle connection adds to the daemon."""
-    further = _FURTHER // 5 if quick else _FURTHER
+    further = _FURTHER // 25 if quick else _FURTHER
     _allow_files(_FIRST + further + 200)
     weights: dict[Side, float] = {}
     room = {"MAX_CONNECTIONS": _FIRST + further + 50}
@@ -84,7 +84,7 @@ def idle(*, quick: bool) -> Iterator[Row]:
         unit="KiB",
         ours=weights["ours"],
         floor=weights["floor"],
-        goal=Goal("at most", 40),
+        goal=Goal("at most", 32),
     )
 
 

@@ -54,11 +54,11 @@ ROOM = {"EXAI_WS_SESSION_MAX_INFLIGHT": IN_FLIGHT, "EXAI_WS_GLOBAL_MAX_INFLIGHT"
 
 
 @contextmanager
-def our_daemon(**settings: object) -> Generator[Daemon]:
-    """`exai serve` on a free port with these settings, serving."""
+def our_daemon(command: list[str] | None = None, **settings: object) -> Generator[Daemon]:
+    """`exai serve` on a free port with these settings, serving; or what is started in its place."""
     with home() as where:
         env = environment(where, EXAI_WS_PORT=0, **settings)
-        with child(ours("serve"), env, where) as process:
+        with child(command or ours("serve"), env, where) as process:
             port = port_in(read_line(process))
             shim_env = environment(where, EXAI_WS_PORT=port)
             yield Daemon(process, port, ours("shim"), shim_env, where)

@@ -10,7 +10,7 @@ from .processes import settled_weight
 from .report import Goal, Row, median, percentile
 
 _MIB = 1024 * 1024
-_PROMPT = ("The quick brown fox jumps over the lazy dog. " * 23)[:1024]
+PROMPT = ("The quick brown fox jumps over the lazy dog. " * 23)[:1024]
 _LARGE = "0123456789abcdef" * 4096
 Seconds = dict[Side, list[float]]
 
@@ -85,7 +85,7 @@ def _memory_row(what: str, weights: dict[Side, int], most: float) -> Row:
 
 
 def _weight_after(daemon: Daemon, calls: int, prompt: str) -> int:
-    with daemon.connected_editor(_PROMPT) as editor:
+    with daemon.connected_editor(PROMPT) as editor:
         editor.flood(calls, IN_FLIGHT, prompt)
         time.sleep(1.5)  # it looks once a second at what it holds
         return settled_weight(editor.process.pid).resident
@@ -96,7 +96,7 @@ def _idle_weights(daemons: dict[Side, Daemon]) -> dict[Side, int]:
 
 
 def _idle_weight(daemon: Daemon) -> int:
-    with daemon.connected_editor(_PROMPT) as editor:
+    with daemon.connected_editor(PROMPT) as editor:
         return settled_weight(editor.process.pid).resident
 
 
@@ -106,7 +106,7 @@ def echo(*, quick: bool) -> Iterator[Row]:
     with both() as daemons, _editors(daemons) as editors:
         seconds = _none()
         for side in _by_turns(blocks):
-            seconds[side] += editors[side].timed_calls(calls, _PROMPT)
+            seconds[side] += editors[side].timed_calls(calls, PROMPT)
     for percent, bound in ((50, 1.5), (99, 2.0)):
         yield Row(
             what=f"echo through shim and daemon, 1 KiB: p{percent}",
@@ -120,7 +120,7 @@ def echo(*, quick: bool) -> Iterator[Row]:
 def load(*, quick: bool) -> Iterator[Row]:
     """test_echo with 64 calls in flight, small and large."""
     with both() as daemons, _editors(daemons) as editors:
-        for size, prompt, calls in (("1 KiB", _PROMPT, 2000), ("64 KiB", _LARGE, 400)):
+        for size, prompt, calls in (("1 KiB", PROMPT, 2000), ("64 KiB", _LARGE, 400)):
             rates = _rates(editors, prompt, 2 if quick else 8, calls // 4 if quick else calls)
             yield Row(
                 what=f"echo, {IN_FLIGHT} in flight, {size}: calls per second, median",
@@ -138,7 +138,7 @@ def journal(*, quick: bool) -> Iterator[Row]:
         with _editors(daemons) as editors:
             yield _journalled_echo(editors, *((10, 20) if quick else (80, 50)))
             for size, prompt, calls, share in (
-                ("1 KiB", _PROMPT, 2000, 0.75),
+                ("1 KiB", PROMPT, 2000, 0.75),
                 ("64 KiB", _LARGE, 400, 0.85),
             ):
                 rates = _rates(editors, prompt, 4 if quick else 12, calls // 2 if quick else calls)
@@ -154,7 +154,7 @@ def journal(*, quick: bool) -> Iterator[Row]:
 def _journalled_echo(editors: dict[Side, Editor], blocks: int, calls: int) -> Row:
     seconds = _none()
     for side in _by_turns(blocks):
-        seconds[side] += editors[side].timed_calls(calls, _PROMPT)
+        seconds[side] += editors[side].timed_calls(calls, PROMPT)
     return Row(
         what="journal (EXAI_DURABILITY=process): echo p50 with it, without it as floor",
         unit="ms",
@@ -168,7 +168,7 @@ def _journalled_echo(editors: dict[Side, Editor], blocks: int, calls: int) -> Ro
 def _editors(daemons: dict[Side, Daemon]) -> Generator[dict[Side, Editor]]:
     """A connected editor on each side."""
     with ExitStack() as stack:
-        yield {side: stack.enter_context(daemons[side].connected_editor(_PROMPT)) for side in SIDES}
+        yield {side: stack.enter_context(daemons[side].connected_editor(PROMPT)) for side in SIDES}
 
 
 def _rates(editors: dict[Side, Editor], prompt: str, rounds: int, calls: int) -> Seconds:

@@ -1,9 +1,9 @@
-"""The editors from npm, at the versions of package-lock.json, in a folder of their own. Their install scripts are not run."""
+"""The editors from npm, at the versions of package-lock.json."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
+
+from .npm import npm_ci
 
 HERE = Path(__file__).parent
 _PACKAGES = {
@@ -15,17 +15,8 @@ _PACKAGES = {
 
 
 def install(folder: Path) -> Path:
-    """Returns its node_modules. Does nothing if the same lock was installed there before. Raises CalledProcessError."""
-    folder.mkdir(exist_ok=True)
-    lock = (HERE / "package-lock.json").read_text(encoding="utf-8")
-    marker = folder / "installed-lock.json"
-    if not marker.exists() or marker.read_text(encoding="utf-8") != lock:
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(HERE / name, folder / name)
-        words = ("npm", "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund")
-        subprocess.run(words, cwd=folder, check=True, capture_output=True)
-        marker.write_text(lock, encoding="utf-8")
-    return folder / "node_modules"
+    """Returns its node_modules. Raises CalledProcessError."""
+    return npm_ci(HERE, folder)
 
 
 def programs(installed: Path) -> dict[str, Path]:

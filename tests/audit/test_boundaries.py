@@ -60,6 +60,7 @@ PLANTED = {
 }
 
 
+@pytest.mark.real  # scripts/rules, which scripts/test begins with, does the same
 def test_our_own_tree_crosses_no_boundary():
     assert [] == [*violations(read(TEXT), _trees(), PACKAGES), *idle(read(TEXT), _trees())]
 
@@ -107,6 +108,7 @@ def test_contracts_and_page_are_current_and_nothing_is_crossed():
     assert (0, "") == (done.returncode, done.stderr)
 
 
+@pytest.mark.real
 def test_the_contracts_hold_import_linter_to_the_declaration(tmp_path):
     """One import of each kind in a copy of the tree, and each contract that forbids it is broken."""
     shutil.copytree(ROOT / "exai_trio", tmp_path / "exai_trio")

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.real
+
 ROOT = Path(__file__).resolve().parents[2]
 FILES = {
     "pyproject.toml": '[project]\ndependencies = ["trio"]\n',

@@ -86,6 +86,7 @@ def test_a_projects_own_variables_stop_nothing(argv, monkeypatch, capsys):
         "MONITORING_PORT": "prometheus",
         "EXAI_DURABILITY": "high",
         "EXAI_WS_PORT": "1",
+        "EXAI_WS_AUTOSTART": "false",  # the administrator may listen on that port
     }.items():
         monkeypatch.setenv(name, value)
 
@@ -268,6 +269,22 @@ def test_the_shim_starts_light():
         "import sys; from exai_trio import cli; import exai_trio.commands.shim; "
         "import exai_trio.shim.backend, exai_trio.shim.link, exai_trio.shim.autostart; "
         "cli.parser('shim').parse_args(['shim', '--port', '1']); "
+        f"print([name for name in {heavy!r} if name in sys.modules])"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+
+    assert "[]\n" == ran.stdout
+
+
+@pytest.mark.real
+def test_a_question_from_a_shell_starts_light():
+    """Until an answer has to be drawn: what somebody waits for in a pipe imports no more than the shim does."""
+    heavy = ["importlib.metadata", "email.parser", "tomllib", "rich", "argcomplete", "markdown_it"]
+    program = (
+        "import sys; from exai_trio import cli; import exai_trio.commands.calling.ask; "
+        "cli.parser('ask').parse_args(['ask', 'x', '--port', '1']); "
         f"print([name for name in {heavy!r} if name in sys.modules])"
     )
     ran = subprocess.run(

@@ -13,7 +13,7 @@ from exai_trio.config import Config
 from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
 from exai_trio.daemon.jobs.jobs import Periods
-from exai_trio.daemon.lifetime import Parts, Tree, open_tree
+from exai_trio.daemon.lifetime import Parts, Tree, open_tree, restore
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.memory.store import MemoryStore
@@ -218,6 +218,7 @@ async def open_house(journal=None, *, repeatable=True, predecessor=None, tools=(
         open_tree(parts, predecessor=predecessor, periods=PERIODS) as tree,
         trio.open_nursery() as background,
     ):
+        await restore(tree.sessions)
         background.start_soon(tree.jobs.run)
         try:
             yield House(parts, tree, naps)

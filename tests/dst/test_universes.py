@@ -10,6 +10,7 @@ import pytest
 from universe.kinds import KINDS, kind_of
 from universe.mutants import MUTANTS
 from universe.run import simulate
+from universe.story import PEACEFUL_CALLS
 
 HERE = Path(__file__).parent
 HOURS = 1.5
@@ -26,7 +27,11 @@ STORM = {  # what is to be survived does happen
     "fetched ok",
     "fetched running",
 }
-_UNIVERSES = 10  # at most, until a planted bug is found
+_SOUGHT = (
+    1,
+    0,
+    *range(2, 10),
+)  # at most these universes, until a planted bug is found: most are in the first
 universe_of = functools.cache(simulate)
 
 
@@ -58,15 +63,15 @@ def test_a_planted_bug_is_found(plant, complaint):
     """Within a few universes, by the promise that it breaks: all else goes on, and calls are answered."""
     answered, found = 0, False
     with plant():
-        for seed in range(_UNIVERSES):
-            report = simulate(seed, 1.0)
+        for seed in _SOUGHT:
+            report = simulate(seed, 1.0, complaint)
             answered += report.tally.get("ok", 0)
-            found = any(complaint in fault for fault in report.faults)
-            if found:
+            found = found or any(complaint in fault for fault in report.faults)
+            if found and answered > PEACEFUL_CALLS:
                 break
 
     assert found
-    assert answered > 100
+    assert answered > PEACEFUL_CALLS
 
 
 @pytest.mark.real

@@ -276,7 +276,7 @@ def test_both_sides_of_a_conflict_are_read():
     assert "line 2 and 2 more cannot be parsed" in found.doubt
 
 
-@settings(max_examples=80)
+@settings(max_examples=settings.default.max_examples * 4 // 5)
 @given(st.lists(st.sampled_from(["def f():", "    g(", "    return", "class A:", "try:", "except", "  x = 1", "\tx", "(", ")", "'''", "'", "<<<<<<< x", "=======", "", "else:", "match x:", "case 1:", "@d", "\\", "async", "print 'x'"]), max_size=25))  # fmt: skip
 def test_any_lines_have_an_end(lines):
     """However broken, a file is read or has a fault, and lines are those that it has."""

@@ -171,5 +171,7 @@ class AnyHistory(RuleBasedStateMachine):
             self.breaker.settle(ticket, "nothing", self.now)
 
 
-AnyHistory.TestCase.settings = settings(max_examples=60, stateful_step_count=30)
+AnyHistory.TestCase.settings = settings(
+    max_examples=settings.default.max_examples * 3 // 5, stateful_step_count=30
+)
 TestAnyHistory = AnyHistory.TestCase

@@ -12,6 +12,7 @@ import trio
 from exai_trio.config import Config
 from exai_trio.shim import autostart
 from exai_trio.shim.autostart import Starter, daemon_command
+from exai_trio.system.private_files import loose
 
 pytestmark = pytest.mark.real
 
@@ -32,7 +33,8 @@ async def test_many_shims_start_one_daemon(tmp_path, unused_tcp_port, until):
     command = [sys.executable, "-c", LISTEN, str(unused_tcp_port), str(record)]
     found = []
     starters = [
-        Starter("127.0.0.1", unused_tcp_port, tmp_path / "state", command) for _ in range(8)
+        Starter("127.0.0.1", unused_tcp_port, tmp_path / "home" / "state", command)
+        for _ in range(8)
     ]
 
     async def shim(starter):
@@ -50,6 +52,9 @@ async def test_many_shims_start_one_daemon(tmp_path, unused_tcp_port, until):
 
     await until(lambda: all(starter._child is None or starter._reap() for starter in starters))
 
+    assert not loose(
+        tmp_path / "home"
+    )  # the folders that were missing on the way are nobody else's either
     assert found == [True] * 8
     assert len(started) == 1
 

@@ -53,7 +53,7 @@ def answered(vendor, endpoint, raw):
 
 @pytest.mark.parametrize(("vendor", "endpoint"), [("glm", glm_chat), ("kimi", kimi_chat)])
 @given(body=BODIES, messages=st.none() | MESSAGES)
-@settings(max_examples=80)
+@settings(max_examples=settings.default.max_examples * 4 // 5)
 def test_any_chat_body_is_answered(vendor, endpoint, body, messages):
     """Odd types and missing fields are refused in order, never by a crash."""
     if messages is not None:

@@ -230,7 +230,7 @@ def calls_of(tool):
 def test_any_json_gives_an_instance_or_an_argument_error(tool):
     """Whatever a client sends, it is an instance of the argument class or one refusal that can be sent back."""
 
-    @settings(max_examples=40)
+    @settings(max_examples=settings.default.max_examples * 2 // 5)
     @given(arguments=calls_of(tool))
     def taken_or_refused(arguments):
         made, refusal = None, b""
@@ -273,7 +273,7 @@ def test_what_the_schema_allows_is_taken(tool):
     """Arguments that satisfy the listed schema are never refused but for blanks and half characters."""
     validator = jsonschema.Draft202012Validator(schema(tool))
 
-    @settings(max_examples=25)
+    @settings(max_examples=settings.default.max_examples // 4)
     @given(arguments=allowed(tool))
     def taken_as_allowed(arguments):
         validator.validate(arguments)

@@ -96,7 +96,7 @@ class Interrupts:
 
 
 @structs.define(kw_only=True)
-class Pursuit:
+class CallFollower:
     """`show` is given every message that is not the outcome. `losses` counts connections that broke during the call."""
 
     config: Config

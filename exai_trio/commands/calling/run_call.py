@@ -5,7 +5,7 @@ from collections.abc import Callable
 import trio
 
 from exai_trio import structs
-from exai_trio.commands.calling.follow_call import Asked, Interrupts, Outcome, Pursuit
+from exai_trio.commands.calling.follow_call import Asked, CallFollower, Interrupts, Outcome
 from exai_trio.commands.client import Dial
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
@@ -34,7 +34,7 @@ async def run_call(
     """
     interrupts = Interrupts()
     shown = _Shown(show, interrupts)
-    pursuit = Pursuit(
+    follower = CallFollower(
         config=config,
         asked=asked,
         stream=stream,
@@ -47,7 +47,7 @@ async def run_call(
         await watching.start(interrupts.run)
         try:
             with interrupts.everything:
-                await pursuit.run()
+                await follower.run()
         except (ExaiError, PeerGone, Unreachable) as raised:  # raised below, not in a group
             fault = raised
         watching.cancel_scope.cancel(reason="the call is over")
@@ -55,9 +55,9 @@ async def run_call(
     if fault is not None:
         raise fault
     return Ended(
-        outcome=pursuit.outcome,
+        outcome=follower.outcome,
         interrupted=interrupts.seen > 0,
-        left_behind=pursuit.left_behind,
+        left_behind=follower.left_behind,
     )
 
 

@@ -8,7 +8,7 @@ from exai_trio.commands.invocation import Started
 from exai_trio.commands.setup.providers_on_disk import names_on_disk
 from exai_trio.config import Config
 from exai_trio.providers.local_servers.detect import detect
-from exai_trio.settings.load import ARGUMENTS, ENVIRON, OWN, Loaded
+from exai_trio.settings.load import ARGUMENTS, ENVIRON, Loaded
 
 
 async def surroundings(started: Started) -> Found:
@@ -60,11 +60,6 @@ def _beside(loaded: Loaded, keys: tuple[tuple[str, str], ...]) -> list[tuple[str
 
 def _of_shell(loaded: Loaded, name: str) -> bool:
     return loaded.origins[name.lower()].partition(",")[0] in {ARGUMENTS, ENVIRON}
-
-
-def is_own(loaded: Loaded, field: str) -> bool:
-    """Whether the user's own settings file says it."""
-    return loaded.origins[field].partition(",")[0] == OWN
 
 
 def _value(config: Config, name: str) -> str:

@@ -37,6 +37,9 @@ def main(started: Started) -> int:
     if arguments.container and not arguments.mcp:
         console.note("exai: say which editor: `exai config --mcp claude --container`")
         return 2
+    if arguments.over_http and (arguments.install or arguments.remove):
+        console.note("exai: a URL is pasted by hand: `exai config --mcp http claude` prints it")
+        return 2
     if arguments.install or arguments.remove:
         from exai_trio.commands.editors import editors_command  # as above
 
@@ -61,12 +64,31 @@ def _print_for_editor(started: Started, machine: Machine, console: Console) -> t
     from exai_trio.commands.editors.editors_command import where_to_put  # for those who ask for it
 
     editor, loaded = started.arguments.mcp, started.loaded
+    if started.arguments.over_http:
+        return _print_url(editor, loaded, console)
     console.say(editor_configuration(editor, loaded, machine))
     if is_for_others(loaded):
         console.note(f"exai: {FOR_OTHERS}")
         return tuple(fault for fault in loaded.faults if fault.field != "ws_host")
     console.note(f"exai: {where_to_put(editor, started.environ)}")
     note_missing_secrets(loaded, console)
+    return loaded.faults
+
+
+def _print_url(editor: str, loaded: Loaded, console: Console) -> tuple[Fault, ...]:
+    from exai_trio.commands.editors import http_server  # for those who ask for it
+
+    url, with_token = http_server.url_of(loaded.config), http_server.needs_token(loaded.config)
+    if url is None:
+        console.note(
+            "exai: MCP over HTTP is off: set EXAI_MCP_PORT where the daemon runs, and here"
+        )
+        return loaded.faults
+    console.say(http_server.http_configuration(editor, url, with_token=with_token))
+    if with_token:
+        console.note(
+            f"exai: the editor must have {http_server.VARIABLE} in its environment; it is shown as Authorization: Bearer"
+        )
     return loaded.faults
 
 

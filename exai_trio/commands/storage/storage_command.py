@@ -5,6 +5,7 @@ What an action finds is given back as plain data and lines; printing is done her
 
 import json
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import trio
@@ -29,10 +30,11 @@ def main(started: Started) -> int:
     console = Console.of_process(started.environ)
     arguments = started.arguments
     asked = Asked(config=started.loaded.config, full=bool(getattr(arguments, "full", False)))
-    return trio.run(run, arguments.action, asked, console, bool(arguments.json))
+    running = partial(run, as_json=bool(arguments.json))
+    return trio.run(running, arguments.action, asked, console)
 
 
-async def run(action: str, asked: Asked, console: Console, as_json: bool) -> int:  # noqa: FBT001  # trio.run takes no keywords
+async def run(action: str, asked: Asked, console: Console, *, as_json: bool) -> int:
     """The exit code. Raises ExaiError."""
     fault: ExaiError | None = None
     told = Told(data={})

@@ -78,7 +78,8 @@ class Call:
     `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix
     seconds, and stays over restarts; `attempt` counts runs over restarts; `handle` is the call_id of one that was detached by an
     earlier daemon. `scope` is what the client's cancel and the daemon's cut end, `ending` says why, and `is_left` that the next
-    daemon is to run it. `deadline` ends its run in time. `is_recorded`: the disk has taken it. `changed` is told of each new state.
+    daemon is to run it. `deadline` ends its run in time. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
+    disk may take it yet. `changed` is told of each new state.
     """
 
     request: CallTool
@@ -101,6 +102,7 @@ class Call:
     ending: ExaiError | None = None
     is_left: bool = False
     is_recorded: bool = True
+    is_doubtful: bool = False
     attempt: int = 1
     changed: Change
     waits: Waits = attrs.field(factory=Waits)

@@ -64,8 +64,7 @@ class CallJournal:
 
     async def finish(self, call: Call, outcome: KeptOutcome) -> None:
         """The outcome is on disk when this returns."""
-        with suppress(NotKept):  # audit: suppress, because what is not kept has no entry to change
-            await self.journal.finish(self.session, key_of(call.wire_id), outcome)
+        await self.journal.finish(self.session, key_of(call.wire_id), outcome)
 
     async def hand_over(self, call: Call, outcome: KeptOutcome, begun: KeptCall) -> None:
         """In one step the handle is the call's outcome, and the work is on disk under the handle. If the call is in a file that

@@ -35,7 +35,8 @@ _DISK_PATIENCE_S: Final = 10.0  # so long an outcome waits for a disk that does 
 
 @structs.define(eq=False)
 class Calls:
-    """All calls that are not over, and those that go on under a handle, by that; `changed` tells of each new state of any."""
+    """All calls that are not over, and those that go on under a handle, by that; `changed` tells of each new state of any, and of what
+    else their clients are sent."""
 
     context: DaemonContext
     open: dict[Call, None] = attrs.field(factory=dict[Call, None])
@@ -136,11 +137,11 @@ class Calls:
 
 async def _conclude(call: Call, outcome: Outcome) -> None:
     """Put the outcome on disk, then tell it. A disk that does not take it for long keeps nobody from hearing it, and gets it
-    later. Cancelled before it is told, the call stays open in the journal, or ended there."""
+    later; so does one that was not waited for before. Cancelled before it is told, the call stays open in the journal, or ended there."""
     call.advance("ended")
     write, tell = _delivery(call, outcome)
-    late = False
-    if write is not None:
+    late = call.is_doubtful
+    if write is not None and not late:
         with trio.move_on_after(_DISK_PATIENCE_S) as patience:
             await until_written(write, "outcome")
         late = patience.cancelled_caught

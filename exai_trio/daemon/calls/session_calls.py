@@ -11,6 +11,7 @@ from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.system.change import Change
+from exai_trio.system.disk import fault_of
 from exai_trio.wire.messages import (
     CallFailed,
     CallResult,
@@ -30,6 +31,7 @@ from .wire_errors import as_fault, not_journalled
 log = logging.getLogger("exai.session")
 
 _REPORT_PATIENCE_S: Final = 1.0  # so long a call that only reports waits for the disk
+_SLOW: Final = StorageError("The disk is slow.")
 
 
 @structs.define(eq=False)
@@ -93,21 +95,19 @@ class SessionCalls:
             log.error("call not journalled", extra={"fault": fault.message})
             self.refuse(call, not_journalled(fault))
             return
-        call.is_recorded = fault is None
+        call.is_recorded, call.is_doubtful = fault is None, fault is _SLOW
         if call.is_recorded:  # a report goes on without a disk, and is accepted when it is answered
             self.sender.release(call.wire_id)
         call.advance("accepted")
 
     async def _record(self, call: Call, journal: CallJournal, seq: int) -> StorageError | None:
         """None once the call is on disk, or why it is not. Where a call only reports, a disk that takes long does not take it."""
-        patience_s = _REPORT_PATIENCE_S if call.tool.reports else float("inf")
-        try:
-            with trio.move_on_after(patience_s):
-                await journal.accept(call, seq=seq, resumable=self.sender.rules.resumable)
-                return None
-        except StorageError as fault:
-            return fault
-        return StorageError("The disk is slow.")
+        write = partial(journal.accept, call, seq=seq, resumable=self.sender.rules.resumable)
+        if not call.tool.reports:
+            return await fault_of(write)
+        with trio.move_on_after(_REPORT_PATIENCE_S):
+            return await fault_of(write)
+        return _SLOW
 
     def refuse(self, call: Call, fault: ExaiError) -> None:
         """The call ends before its acceptance, in the place of that if it has a number already."""
@@ -134,6 +134,6 @@ class SessionCalls:
 
     def take(self, call: Call, outcome: Outcome) -> Delivery:
         kept = self.number(call, outcome)
-        journal = self.journal if call.is_recorded else None
+        journal = self.journal if call.is_recorded or call.is_doubtful else None
         write = partial(journal.finish, call, kept) if journal else None
         return write, partial(self.sender.release, call.wire_id)

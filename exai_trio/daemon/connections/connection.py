@@ -31,7 +31,7 @@ from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.session import Session
 from .auth import OWNER, Identity
-from .frames import Read, is_short, read, read_long, size_of
+from .frames import Read, is_long, is_short, objection, read, size_of
 from .handshake import UNAUTHORIZED
 from .rate_limits import RateLimits
 from .requests import Requests
@@ -92,7 +92,10 @@ class Connection:
         if self._is_over:
             return
         size, most = size_of(frame), self.context.config.tool_call_max_size
-        found = read(frame) if is_short(size, most) else await read_long(frame, size, most)
+        unread = None if is_short(size, most) else await objection(frame, size, most)
+        found = unread or read(frame)
+        if is_long(size):
+            await trio.lowlevel.checkpoint()
         self._take(found, size)
         if not isinstance(found, Ack):  # which brings no answer
             await self.outbox.wait_room()
@@ -129,7 +132,7 @@ class Connection:
         connection.deadline = trio.current_time() + self.context.config.ws_close_timeout
 
     def _take(self, found: Read, size: int) -> None:
-        """Pass it on. What only notes or ends something is never refused: a client that may not would only burden us longer."""
+        """Pass it on. What only notes or ends something is never refused: else the client would hold memory for longer."""
         session, sender = self.session, self.session.sender
         session.spoken_to = True
         match found:

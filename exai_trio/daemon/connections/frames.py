@@ -9,7 +9,6 @@ import attrs
 import trio
 from msgspec import UNSET
 
-from exai_trio import structs
 from exai_trio.errors import ExaiError, InvalidRequestError, TooLargeError
 from exai_trio.wire.beginning import MOST_VALUES, may_be_intricate, outer_members, values_of
 from exai_trio.wire.codec import WireError, decode_client
@@ -19,29 +18,13 @@ from ..calls.wire_errors import as_fault
 
 # Bytes: what is done with so many takes milliseconds, and others have a turn between.
 _LONG: Final = 262_144
+_INTRICATE: Final = InvalidRequestError(
+    f"the frame has more than {MOST_VALUES} values, the most that are taken; send long lists as text or in files"
+)
 _NO_ID: Final = "no request_id was found that this answer could carry: text of 1 to 512 characters, or an integer"
 
 Read = ClientMessage | CallFailed | ErrorReply
 """A message, or what its sender is to be told instead."""
-
-
-@structs.frozen(eq=False)
-class Unread:
-    """A frame that was not read, as far as it can be answered."""
-
-    fault: ExaiError
-    op: str | None
-    request_id: RequestId | None
-
-    def answer(self) -> CallFailed | ErrorReply:
-        """What has no id, or none that can be said again, is told so: its sender would wait for an answer under that id."""
-        request_id: MaybeId = UNSET if self.request_id is None else self.request_id
-        error = as_fault(self.fault, "unreadable")
-        if self.request_id is None:
-            error = attrs.evolve(error, message=f"{error.message}; {_NO_ID}")
-        if self.op in {"call_tool", "tool_call"}:
-            return CallFailed(request_id=request_id, error=error)
-        return ErrorReply(request_id=request_id, error=error)
 
 
 def size_of(frame: str | bytes) -> int:
@@ -61,30 +44,30 @@ def read(frame: str | bytes) -> Read:
     try:
         return decode_client(frame)
     except WireError as wrong:
-        return Unread(InvalidRequestError(wrong.reason), wrong.op, wrong.request_id).answer()
+        return _answer(InvalidRequestError(wrong.reason), wrong.op, wrong.request_id)
 
 
-async def read_long(frame: str | bytes, size: int, most: int) -> Read:
-    """Read a frame that is looked through first. Others have their turn between, and after the reading. Cancelling leaves
-    nothing behind."""
-    unread = await objection(frame, size, most)
-    if unread is not None:
-        return unread.answer()
-    found = read(frame)
-    if size > _LONG:
-        await trio.lowlevel.checkpoint()
-    return found
+def is_long(size: int) -> bool:
+    """Whether others are to have a turn between the reading of a frame of this size and what is done with it."""
+    return size > _LONG
 
 
-async def objection(frame: str | bytes, size: int, most: int) -> Unread | None:
-    """Why a frame is not read, or None. `size` is the frame's, `most` what is taken, both in bytes. Cancelling leaves nothing
-    behind."""
-    if size > most:
-        return _unread(frame, _too_large(size, most))
-    if may_be_intricate(frame) and await _is_intricate(frame):
-        reason = f"the frame has more than {MOST_VALUES} values, the most that are taken"
-        return _unread(frame, InvalidRequestError(f"{reason}; send long lists as text or in files"))
-    return None
+async def objection(frame: str | bytes, size: int, most: int) -> CallFailed | ErrorReply | None:
+    """What its sender is told of a frame that is not read, or None. `size` is the frame's, `most` what is taken, both in bytes. Others
+    have their turn while it is looked through. Cancelling leaves nothing behind."""
+    fault: ExaiError | None = _too_large(size, most) if size > most else None
+    if fault is None and may_be_intricate(frame):
+        seen = 0
+        for values in values_of(frame):
+            seen += values
+            if seen > MOST_VALUES:
+                fault = _INTRICATE
+                break
+            await trio.lowlevel.checkpoint()
+    if fault is None:
+        return None
+    members = outer_members(frame)
+    return _answer(fault, members.get("op"), members.get("request_id"))
 
 
 def _too_large(size: int, most: int) -> TooLargeError:
@@ -95,17 +78,13 @@ def _too_large(size: int, most: int) -> TooLargeError:
     )
 
 
-async def _is_intricate(frame: str | bytes) -> bool:
-    seen = 0
-    for values in values_of(frame):
-        seen += values
-        if seen > MOST_VALUES:
-            return True
-        await trio.lowlevel.checkpoint()
-    return False
-
-
-def _unread(frame: str | bytes, fault: ExaiError) -> Unread:
-    members = outer_members(frame)
-    op = members.get("op")
-    return Unread(fault, op if isinstance(op, str) else None, members.get("request_id"))
+def _answer(fault: ExaiError, op: object, request_id: RequestId | None) -> CallFailed | ErrorReply:
+    """To whom sent a frame that was not read. What has no id, or none that can be said again, is told so: its sender would wait for an
+    answer under that id."""
+    known: MaybeId = UNSET if request_id is None else request_id
+    error = as_fault(fault, "unreadable")
+    if request_id is None:
+        error = attrs.evolve(error, message=f"{error.message}; {_NO_ID}")
+    if op in {"call_tool", "tool_call"}:
+        return CallFailed(request_id=known, error=error)
+    return ErrorReply(request_id=known, error=error)

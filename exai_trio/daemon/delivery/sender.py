@@ -4,7 +4,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.wire.codec import encode
-from exai_trio.wire.messages import Bye, DaemonMessage, Droppable, RequestId
+from exai_trio.wire.messages import Bye, DaemonMessage, Droppable, Outcome, RequestId
 from exai_trio.wire.session_rules import SessionRules
 
 from .hold_queue import Held, HoldQueue
@@ -72,6 +72,12 @@ class Sender:
         held = self._held.pop(request_id)
         held.frame = instead or held.frame
         self._put(self._queue.free(held))
+
+    def replace(self, request_id: RequestId, outcome: Outcome) -> None:
+        """Another outcome in the place of the one that waits for the client, also where that is held."""
+        frame = self.rules.replace_outcome(request_id, outcome)
+        if request_id in self._held:
+            self._held[request_id].frame = frame
 
     def _put(self, frames: list[str]) -> None:
         if self.outbox is not None:

@@ -39,9 +39,9 @@ class CallLookup:
             name, outcome = detached.call.tool.name, detached.outcome
             return _told(call_id, name, outcome) if outcome else _doing(call_id, detached.call)
         kept = await self._handed_over(call_id, principal)
-        living = None if kept else self._of_a_client(call_id, principal)
-        if living is not None:
-            return await _watched(call_id, *living, wait_s)
+        known = None if kept else self._of_a_client(call_id, principal)
+        if known is not None:
+            return await _watched(call_id, *known, wait_s)
         kept = kept or await self._kept(call_id, principal)
         if kept is None:
             raise self._unknown()
@@ -88,7 +88,7 @@ class CallLookup:
 async def _watched(
     call_id: str, session: Session, request_id: RequestId, wait_s: float
 ) -> CallReport:
-    """What a living session says of its call, once it has ended or the time is over."""
+    """What a session in memory says of its call, once it has ended or the time is over."""
     with trio.move_on_after(wait_s):
         await session.calls.wait_told(request_id)
     call = session.calls.table.get(request_id)

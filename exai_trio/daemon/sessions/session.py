@@ -79,15 +79,14 @@ class Session:
     async def wait_abandoned(self) -> None:
         """Return when no client has been there for EXAI_SESSION_GRACE_S, or when one left nothing to come back to. No call is open
         here then. Cancelling leaves everything as it is."""
-        while True:
-            while self.outbox is not None:
+        while not self._may_go:
+            if self.outbox is not None:
                 await self._change.wait()
+                continue
             if not self.rules.holds_anything:
                 return
             with trio.move_on_after(self.context.config.session_grace_s) as grace:
                 await self._change.wait()
-            if self._may_go:
-                return
             # A daemon that was replaced lets its calls end: their clients have gone over.
             abandoned = grace.cancelled_caught and not self.context.shutdown.draining
             if abandoned and self.outbox is None:
@@ -108,12 +107,14 @@ class Session:
         self.handles.in_doubt |= self.outbox is not None
         self.sender.attach(outbox, protocol=protocol, last_seq=last_seq)
         self._change.tell()
+        self.all_calls.changed.tell()
 
     def detach(self, outbox: Outbox) -> None:
         """The connection is gone; calls go on."""
         if self.sender.outbox is outbox:
             self.sender.outbox = None
             self._change.tell()
+            self.all_calls.changed.tell()
 
     def acknowledge(self, ack: Ack) -> None:
         before = self.rules.acked
@@ -154,10 +155,12 @@ class Session:
         match self.rules.submit(request, refusal):
             case Refuse(fault):
                 self._refuse(request, fault)
+                self.all_calls.changed.tell()
             case Again(frame, anew):
                 self.context.counters.repeated += 1
                 if frame is not None and not self.sender.holds(request.request_id):
                     self.sender.deliver(frame, kept=anew)
+                self.all_calls.changed.tell()
             case _:
                 if isinstance(planned, Call):
                     self.calls.table[request.request_id] = planned

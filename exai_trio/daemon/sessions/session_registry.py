@@ -34,6 +34,7 @@ from ..delivery.outbox import Farewell, Outbox
 from ..delivery.sender import Sender
 from ..health.problems import Problems
 from .memory_budget import MemoryBudget
+from .oversized_frames import fit_frames
 from .session import Session
 from .session_names import may_be_named, session_name
 
@@ -58,15 +59,17 @@ class Sessions:
     predecessor: OtherDaemon | None = None
     restored: bool = False
     table: dict[str, Session] = attrs.field(factory=dict[str, Session])
+    _restoring: trio.Lock = attrs.field(factory=trio.Lock)
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
     _unread_since: dict[str, float] = attrs.field(factory=dict[str, float])
     _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
 
-    def open(self, session_id: str, principal: str) -> Session:
-        """A session that knows nothing yet; it journals its calls if the daemon has a journal."""
+    def open(self, session_id: str, principal: str, *, lasting: bool = True) -> Session:
+        """A session that knows nothing yet; it journals its calls if the daemon has a journal, unless they are to end with it."""
         principal, context = principal_of(principal), self.context
         rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
-        journal = CallJournal(context.journal, session_id, principal) if context.journal else None
+        kept = context.journal if lasting else None
+        journal = CallJournal(kept, session_id, principal) if kept else None
         sender = Sender(rules, max_frame=context.config.ws_max_bytes)
         return Session(
             id=session_id,
@@ -81,8 +84,11 @@ class Sessions:
             roots=allowed_roots(context.config, principal),
         )
 
-    async def join(self, hello: Hello, principal: str, outbox: Outbox) -> tuple[Session, bool]:
-        """The session that this client continues, or a new one; attached to `outbox`. True if it was continued.
+    async def join(
+        self, hello: Hello, principal: str, outbox: Outbox, *, lasting: bool = True
+    ) -> tuple[Session, bool]:
+        """The session that this client continues, or a new one; attached to `outbox`. True if it was continued. What is not `lasting`
+        ends with this daemon.
 
         Raises StorageError while it may have one in a journal that cannot be read. Cancelled, the session is there or not; one that no
         client takes ends of itself.
@@ -97,10 +103,11 @@ class Sessions:
                 raise
             known = wanted = None  # under its own name it would be taken for what is there
         if known is not None:
+            await fit_frames(known, self._max_frame(hello))
             continued = known.is_continued_by(hello.last_seq)
             self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
-        session = self.open(self._new_id(wanted), principal)
+        session = self.open(self._new_id(wanted), principal, lasting=lasting)
         self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
@@ -121,7 +128,7 @@ class Sessions:
         return known, name
 
     async def _known(self, session_id: str) -> Session | None:
-        """The session of this id, brought back from the journal if it is not among the living."""
+        """The session of this id, brought back from the journal if it is not in memory."""
         journal = self.context.journal
         known = session_id in self.table or session_id in self._unusable
         if known or journal is None:
@@ -141,13 +148,14 @@ class Sessions:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
         is broken costs no other anything. Raises StorageError. Cancelled, it may be called again for the rest."""
         journal = self.context.journal
-        if journal is None:
-            return
-        for session_id in await journal.unfinished():
-            known = session_id in self.table or session_id in self.calls.detached
-            if not known and session_id not in self._unusable:
-                await self._revive(session_id, journal)
-        self.restored = True
+        async with self._restoring:  # else what goes on under a handle might be taken up twice
+            if journal is None or self.restored:
+                return
+            for session_id in await journal.unfinished():
+                known = session_id in self.table or session_id in self.calls.detached
+                if not known and session_id not in self._unusable:
+                    await self._revive(session_id, journal)
+            self.restored = True
 
     async def _revive(self, session_id: str, journal: Journal) -> None:
         """Bring back what the journal has of this session. Raises StorageError."""
@@ -240,9 +248,12 @@ class Sessions:
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
             session.roots = allowed_roots(self.context.config, session.principal, hello.roots)
-        most = self.context.config.ws_max_bytes
-        session.sender.max_frame = min(hello.max_frame_bytes or most, most)
+        session.sender.max_frame = self._max_frame(hello)
         session.attach(outbox, protocol=hello.protocol, last_seq=last_seq)
+
+    def _max_frame(self, hello: Hello) -> int:
+        most = self.context.config.ws_max_bytes
+        return min(hello.max_frame_bytes or most, most)
 
     def _new_id(self, wanted: str | None) -> str:
         taken = wanted is None or wanted in self.table or wanted in self._unusable
@@ -265,6 +276,7 @@ class Sessions:
             if self.context.journal is not None:
                 self._last_acks[session.id] = session.rules.acked
             self.context.counters.sessions -= 1
+            self.calls.changed.tell()
 
     def outboxes(self) -> list[Outbox]:
         """Of all clients that are connected now."""

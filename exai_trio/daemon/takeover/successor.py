@@ -131,8 +131,9 @@ class Successor:
         is still on its way there."""
         unsettled = False
         for call in self.calls.open:
-            name = call.recipient.journalled_as if call.is_recorded else None
-            if name is not None and call.is_settled:
+            may_be_kept = call.is_recorded or call.is_doubtful
+            name = call.recipient.journalled_as if may_be_kept else None
+            if name is not None and call.is_recorded and call.is_settled:
                 self._transfer(call, name)
             unsettled |= name is not None and call.state is not State.TRANSFERRED
         return unsettled

@@ -12,6 +12,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.mcp.versions import Result
+from exai_trio.system.private_files import private_directory
 
 log = logging.getLogger("exai.mcp")
 
@@ -27,7 +28,7 @@ class LargeResults:
 
     def keep(self, text: str, call: str) -> Path:
         """Write the text. Blocks for tens of milliseconds at most: it goes to memory, not to the disk. Raises OSError."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_directory(self.folder)
         name = "".join(letter if letter.isalnum() else "_" for letter in call[-40:])
         path = self.folder / f"answer-{name}-{os.urandom(4).hex()}.txt"
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -117,6 +117,10 @@ class OpenCalls:
     def get(self, key: object) -> OpenCall | None:
         return self._by_key.get(str(key))
 
+    def of(self, id_: Id) -> OpenCall | None:
+        """The call that this requester waits for."""
+        return self._by_id.get(id_)
+
     def add(self, call: OpenCall, requester: Requester) -> None:
         self._by_key[call.key] = call
         self.bytes_held += call.size

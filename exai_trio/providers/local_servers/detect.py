@@ -71,8 +71,3 @@ def named(server: Server, taken: Iterable[str] = ()) -> str:
     base = server.kind.lower().replace(" ", "") or "local"
     names = (base, *(f"{base}-{number}" for number in range(2, 1000)))
     return next(name for name in names if name not in frozenset(taken))
-
-
-def unknown_windows(server: Server) -> tuple[str, ...]:
-    """The models of which the server does not say how much they hold."""
-    return tuple(model.name for model in server.models if model.context_window is None)

@@ -50,8 +50,8 @@ class Appender:
 
     def append_at_once(self, body: bytes) -> Place | None:
         """On the loop, while the thread is idle. None if the thread is to do it, and to say what is wrong."""
-        active = self.segments.active
-        if active is None or self._is_slow or self.segments.flushes or self.fault is not None:
+        active, waits = self.segments.active, self.segments.flushes or self.segments.is_due
+        if active is None or waits or self._is_slow or self.fault is not None:
             return None
         begun = self.clock()
         try:
@@ -64,6 +64,9 @@ class Appender:
 
     def commit(self, batch: Sequence[Write]) -> None:
         """In the thread: one after another; with `flushes` none is written unless the disk has them all."""
+        if self.segments.is_due:
+            with suppress(OSError):  # audit: suppress, because what is to be written meets it, too
+                self.segments.roll()
         active = self.segments.active
         end = active.end if active else 0
         for write in batch:

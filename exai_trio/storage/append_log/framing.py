@@ -20,9 +20,12 @@ _MASK: Final = 2**64 - 1
 
 def head_of(segment: int, place: int, body: Buffer) -> bytes:
     """What stands before `body` at this place of this segment."""
-    length = len(body)
-    seed = (segment * _SPREAD ^ (place << 32) ^ length) & _MASK
-    return _HEAD.pack(length, xxhash.xxh3_64_intdigest(body, seed))
+    return _HEAD.pack(len(body), _checksum(segment, place, body))
+
+
+def _checksum(segment: int, place: int, body: Buffer) -> int:
+    seed = (segment * _SPREAD ^ (place << 32) ^ len(body)) & _MASK
+    return xxhash.xxh3_64_intdigest(body, seed)
 
 
 def length_of(head: Buffer) -> int:
@@ -32,13 +35,14 @@ def length_of(head: Buffer) -> int:
 
 def body_at(segment: int, place: int, content: Buffer, begins: int = 0) -> Buffer | None:
     """The body of the record at `place`, or None if none is there that is whole. The first byte of `content` stands at `begins`."""
-    head = content[place - begins : place - begins + HEAD_BYTES]
-    length = length_of(head)
     start = place - begins + HEAD_BYTES
+    if start > len(content):
+        return None
+    length, checksum = _HEAD.unpack_from(content, start - HEAD_BYTES)
     body = content[start : start + length]
     if not length or length != len(body):
         return None
-    return body if head == head_of(segment, place, body) else None
+    return body if checksum == _checksum(segment, place, body) else None
 
 
 def records_in(segment: int, content: Buffer, begins: int = 0) -> Iterator[tuple[int, Buffer]]:
@@ -46,7 +50,7 @@ def records_in(segment: int, content: Buffer, begins: int = 0) -> Iterator[tuple
     place = begins
     while (body := body_at(segment, place, content, begins)) is not None:
         yield place, body
-        place = end_of(place, body)
+        place += HEAD_BYTES + len(body)
 
 
 def end_of(place: int, body: Buffer) -> int:

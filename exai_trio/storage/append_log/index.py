@@ -5,10 +5,12 @@ goes. Not one that a handle may ask for: its client gives handles, or nobody rem
 not in the log any more, and it has not said that it told none.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from itertools import chain
 
 import attrs
+import msgspec
 
 from exai_trio import structs
 from exai_trio.storage.event_journal import Name, Place
@@ -24,41 +26,61 @@ from exai_trio.storage.journal_events import (
 )
 
 
-@structs.define(eq=False)
-class Logged:
-    """A call of which something is in the log. `may_be_over`: its acceptance is, and no handle asks for it. `seq` is its outcome's."""
+class Logged(msgspec.Struct, eq=False):  # made in half of the time: a new daemon may make 100,000
+    """A call of which something is in the log; nothing that matters, if it has no places. `may_be_over`: its acceptance is, and no
+    handle asks for it. `seq` is its outcome's."""
 
+    session: str
+    request: str
     may_be_over: bool
-    places: list[Place]
+    places: list[Place] = []
     seq: int = 0
     is_finished: bool = False
 
 
 @structs.define(eq=False)
+class _Records:
+    """What stands in one segment: a call for each record of one, and where which sessions are numbered."""
+
+    calls: list[Logged] = attrs.field(factory=list[Logged])
+    numbers: dict[Place, tuple[str, ...]] = attrs.field(factory=dict[Place, tuple[str, ...]])
+
+
+@structs.define(eq=False)
 class Index:
-    """Follows the log event by event, in the order in which they were written."""
+    """Follows the log event by event, in the order in which they were written. `over` names calls that the database may have;
+    `_numbers` are acknowledgements and beginnings of numbers, by the sessions that they name."""
 
     sessions: dict[str, dict[str, Logged]] = attrs.field(factory=dict[str, dict[str, Logged]])
     over: list[Name] = attrs.field(factory=list[Name])
-    _numbers: list[Place] = attrs.field(factory=list[Place])  # acknowledgements and beginnings
-    _numbered: set[str] = attrs.field(factory=set[str])  # the sessions that those name
+    _numbers: dict[str, list[Place]] = attrs.field(factory=dict[str, list[Place]])
+    _segments: defaultdict[int, _Records] = attrs.field(
+        factory=lambda: defaultdict[int, _Records](_Records)
+    )
 
     def note(self, event: AnyEvent, place: Place) -> None:
+        # Nearly all are of these two, and a new daemon may have 200,000 to read: a match takes longer.
+        if isinstance(event, Accepted):
+            self._begin(event.call, place, may_be_over=not event.call.lasting)
+        elif isinstance(event, Finished):
+            self._finish(event.session, event.request, event.outcome.seq, place)
+        else:
+            self._note_other(event, place)
+
+    def _note_other(self, event: AnyEvent, place: Place) -> None:
         match event:
-            case Accepted(call):
-                self._begin(call, Logged(may_be_over=not call.lasting, places=[place]))
-            case Finished(session, request, outcome):
-                self._finish((session, request), outcome.seq, place)
             case RunAgain(session, request):
-                self._known(session, request).places.append(place)
+                self._add(self._known(session, request), place)
             case HandedOver(session, request, outcome, to):
-                self._finish((session, request), outcome.seq, place)
-                self._begin(to, Logged(may_be_over=False, places=[place]))
+                self._finish(session, request, outcome.seq, place)
+                self._begin(to, place, may_be_over=False)
             case Acknowledged(acks, sure):
                 self._acknowledge(acks, sure)
-                self._number(acks, place)
+                self._number(tuple(acks), place)
             case NumberedFrom(session):
                 self._number((session,), place)
+            case Accepted() | Finished():
+                pass
 
     def knows(self, session: str, request: str) -> bool:
         """Whether something of this call is in the log."""
@@ -66,57 +88,94 @@ class Index:
 
     def mentions(self, session: str) -> bool:
         """Whether the database does not know yet all that was written of this session."""
-        return session in self.sessions or session in self._numbered
+        return session in self.sessions or session in self._numbers
+
+    def over_in(self, session: str) -> set[str]:
+        """The calls of this session that the database is still to forget."""
+        return {request for name, request in self.over if name == session}
+
+    def of(self, session: str) -> list[Place]:
+        """Where the records stand that concern this session, in order."""
+        calls = self.sessions.get(session, {}).values()
+        places = chain(self._numbers.get(session, ()), *(call.places for call in calls))
+        return sorted(set(places))
+
+    def unfinished(self, there: Iterable[Name]) -> tuple[str, ...]:
+        """The sessions with calls that have no outcome; the database has such calls `there`, as far as it knows."""
+        over = set(self.over)
+        found = {name[0] for name in there if name not in over and not self._has_ended(*name)}
+        for session, calls in self.sessions.items():
+            if not all(call.is_finished for call in calls.values()):
+                found.add(session)
+        return tuple(sorted(found))
+
+    def _has_ended(self, session: str, request: str) -> bool:
+        call = self.sessions.get(session, {}).get(request)
+        return call is not None and call.is_finished
 
     def _known(self, session: str, request: str) -> Logged:
         calls = self.sessions.setdefault(session, {})
-        return calls.setdefault(request, Logged(may_be_over=False, places=[]))
+        known = calls.get(request)
+        if known is None:
+            known = calls[request] = Logged(session, request, may_be_over=False)
+        return known
 
-    def _begin(self, call: KeptCall, logged: Logged) -> None:
-        self.sessions.setdefault(call.session, {})[call.request] = logged
+    def _add(self, call: Logged, place: Place) -> None:
+        call.places.append(place)
+        self._segments[place[0]].calls.append(call)
 
-    def _finish(self, name: Name, seq: int, place: Place) -> None:
+    def _begin(self, call: KeptCall, place: Place, *, may_be_over: bool) -> None:
+        session, request = call.session, call.request
+        calls = self.sessions.setdefault(session, {})
+        if request in calls:  # an older one of this id
+            calls[request].places = []
+        begun = calls[request] = Logged(session, request, may_be_over)
+        self._add(begun, place)
+
+    def _finish(self, session: str, request: str, seq: int, place: Place) -> None:
         """The first outcome counts."""
-        call = self._known(*name)
+        call = self._known(session, request)
         if not call.is_finished:
-            call.places.append(place)
+            self._add(call, place)
             call.seq, call.is_finished = seq, True
 
-    def _number(self, sessions: Iterable[str], place: Place) -> None:
-        self._numbers.append(place)
-        self._numbered.update(sessions)
+    def _number(self, sessions: tuple[str, ...], place: Place) -> None:
+        self._segments[place[0]].numbers[place] = sessions
+        for session in sessions:
+            self._numbers.setdefault(session, []).append(place)
 
     def _acknowledge(self, acks: Mapping[str, int], sure: Mapping[str, NoHandles]) -> None:
         for session, acked in acks.items():
             calls, told = self.sessions.get(session, {}), sure.get(session)
-            ended = [(name, call) for name, call in calls.items() if 0 < call.seq <= acked]
-            for request, call in ended:
-                if call.may_be_over or (told is not None and told.covers(request, call.seq)):
-                    self.over.append((session, request))
-                    self._drop(session, request)
+            ended = [call for call in calls.values() if 0 < call.seq <= acked]
+            for call in ended:
+                if call.may_be_over or (told is not None and told.covers(call.request, call.seq)):
+                    self.over.append((session, call.request))
+                    self._drop(call)
 
-    def _drop(self, session: str, request: str) -> None:
-        calls = self.sessions[session]
-        del calls[request]
+    def _drop(self, call: Logged) -> None:
+        call.places = []
+        calls = self.sessions[call.session]
+        del calls[call.request]
         if not calls:
-            del self.sessions[session]
+            del self.sessions[call.session]
 
-    def due(self, last: int) -> list[Place]:
-        """Where the records stand that are to be folded, in order, of the segments up to this one."""
-        places = chain(self._numbers, *(call.places for call in self._calls()))
-        return sorted({place for place in places if place[0] <= last})
+    def due(self, segment: int) -> list[Place]:
+        """Where the records stand that are to be folded, in order, of this segment."""
+        records = self._segments.get(segment, _Records())
+        calls = (place for call in records.calls for place in call.places if place[0] == segment)
+        return sorted({*records.numbers, *calls})
 
-    def forget(self, last: int, over: int) -> None:
-        """The segments up to this one are folded, and so many of those that were over are left out."""
+    def forget(self, segment: int, over: int) -> None:
+        """This segment, the oldest, is folded, and so many of the calls that were over are left out."""
         del self.over[:over]
-        self._numbers = [place for place in self._numbers if place[0] > last]
-        if not self._numbers:
-            self._numbered.clear()
-        for session, calls in list(self.sessions.items()):
-            for request, call in list(calls.items()):
-                call.places = [place for place in call.places if place[0] > last]
+        records = self._segments.pop(segment, _Records())
+        for call in records.calls:
+            if call.places:
+                call.places = [place for place in call.places if place[0] > segment]
                 if not call.places:
-                    self._drop(session, request)
-
-    def _calls(self) -> Iterable[Logged]:
-        return (call for calls in self.sessions.values() for call in calls.values())
+                    self._drop(call)
+        for session in {name for names in records.numbers.values() for name in names}:
+            later = [place for place in self._numbers.pop(session) if place[0] > segment]
+            if later:
+                self._numbers[session] = later

@@ -20,21 +20,20 @@ from exai_trio.storage.journal import KeptCall, KeptOutcome, KeptSession
 from exai_trio.storage.journal_events import (
     Accepted,
     AnyEvent,
-    Finished,
     HandedOver,
     decode,
     encode,
+    skim,
 )
-from exai_trio.storage.sqlite.error_kinds import NotKept, Unreadable
+from exai_trio.storage.sqlite.error_kinds import NotKept
 
 from .appender import Appender, Thread
 from .index import Index
+from .merging import merged
 from .segments import Segments
 
 log = logging.getLogger("exai.storage")
 
-# A segment is sealed when it is so long, in bytes, and folded two looks later: by then most of its calls are acknowledged.
-SEALED_AT: Final = 4 * 2**20
 # Over so many bytes, which a successor reads in a second, no new call is taken: the database does not keep up.
 LONGEST_LOG: Final = 256 * 2**20
 _ROOM_S: Final = 8.0  # a call waits so long for the database to take what the log holds
@@ -47,9 +46,9 @@ class LoggedJournal(EventJournal):
     backing: Backing
     appender: Appender
     _thread: Thread
-    sealed_at: int = SEALED_AT
     _index: Index | None = None
-    _sealed: tuple[int, int] = (0, 0)  # what was sealed two looks ago, and at the last one
+    # What was sealed two looks ago, and at the last one: when a segment is folded most of its calls are acknowledged.
+    _sealed: tuple[int, int] = (0, 0)
     _retired: bool = False
     _one: trio.Lock = attrs.field(factory=trio.Lock)  # reads the log, or folds it
 
@@ -66,16 +65,12 @@ class LoggedJournal(EventJournal):
         await self.note(Accepted(call))
 
     async def _make_room(self) -> None:
-        """Whoever comes while the log is too long waits until it is folded, or for so long as that may take."""
+        """Whoever comes while the log is too long waits until it is shorter, or for so long as that may take."""
         await self.load()
         with trio.move_on_after(_ROOM_S):
-            async with self._one:
-                if self.appender.segments.length > LONGEST_LOG:
-                    await self._fold_through(await self._thread.write(Segments.roll))
-
-    async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
-        await self._check_kept(session, request)
-        await self.note(Finished(session, request, outcome))
+            last = await self._thread.write(Segments.roll)
+            while self.appender.segments.length > LONGEST_LOG and await self._fold_one(last):
+                pass
 
     async def hand_over(
         self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
@@ -112,14 +107,19 @@ class LoggedJournal(EventJournal):
         return await self.backing.names(principal)
 
     async def unfinished(self) -> tuple[str, ...]:
-        await self.fold()
-        return await self.backing.unfinished()
+        index = self._index or await self.load()
+        async with self._one:
+            return index.unfinished(await self.backing.open_calls())
 
     async def session(self, session: str) -> KeptSession | None:
         index = self._index or await self.load()
-        if index.mentions(session):
-            await self.fold()
-        return await self.backing.session(session)
+        if not index.mentions(session) and not index.over:
+            return await self.backing.session(session)
+        async with self._one:  # else what is folded meanwhile would be seen twice, or not at all
+            kept, places = await self.backing.session(session), index.of(session)
+            events = await self._thread.write(partial(_read_events, places)) if places else ()
+            over = index.over_in(session) if kept else ()
+            return merged(session, kept, over, events)
 
     async def sweep_calls(self, now: float | None, unnumbered_s: float) -> int:
         return await self.fold() + await self.backing.sweep_calls(now, unnumbered_s)
@@ -135,32 +135,38 @@ class LoggedJournal(EventJournal):
     async def fold(self) -> int:
         """Have all that was noted in the database. Returns how many calls were over, and are nowhere any more. Raises StorageError;
         cancelling loses nothing."""
-        await self.load()
-        async with self._one:
-            last = await self._thread.write(Segments.roll)
-            return await self._fold_through(last)
+        index = await self.load()
+        over = len(index.over)
+        await self._fold_through(await self._thread.write(Segments.roll))
+        return over
 
     async def tidy(self) -> None:
         """To be called each second: seal a long segment, fold those that were sealed two calls ago. Raises StorageError.
         Cancelling loses nothing; what is not folded yet is at the next call."""
         await self.load()
-        async with self._one:
-            due, last = self._sealed
-            active = self.appender.segments.active
-            newest = await self._thread.write(Segments.roll) if active and active.end > self.sealed_at else last  # fmt: skip
-            self._sealed = last, newest
-            await self._fold_through(due)
+        due, _ = self._sealed
+        segments = self.appender.segments
+        if segments.is_due:
+            await self._thread.write(Segments.roll)
+        self._sealed = self._sealed[1], max(segments.sealed, default=0)
+        await self._fold_through(due)
 
-    async def _fold_through(self, last: int) -> int:
-        index, segments = self._index or Index(), self.appender.segments
-        if not any(number <= last for number in segments.sealed):
-            return 0
-        places, over = index.due(last), len(index.over)
-        events = partial(_events, segments, places)
-        await self.backing.fold(last, index.over[:over], events)
-        index.forget(last, over)
-        await self._thread.write(lambda segments: segments.remove(last))
-        return over
+    async def _fold_through(self, last: int) -> None:
+        while await self._fold_one(last):
+            pass
+
+    async def _fold_one(self, last: int) -> bool:
+        """Fold the oldest segment, if it is none after `last`: others may write, and read, between two. False if there is none."""
+        async with self._one:
+            index, segments = self._index or Index(), self.appender.segments
+            oldest = min(segments.sealed, default=last + 1)
+            if oldest > last:
+                return False
+            places, over = index.due(oldest), len(index.over)
+            await self.backing.fold(oldest, index.over[:over], partial(_events, segments, places))
+            index.forget(oldest, over)
+            await self._thread.write(lambda segments: segments.remove(oldest))
+            return True
 
     async def recover(self) -> None:
         """See whether a log that could not be written can be, and is still there; what stood in a removed one is saved. Raises
@@ -185,17 +191,21 @@ def _read(segments: Segments, folded: int) -> Index:
     index = Index()
     for place, body in segments.records():
         try:
-            index.note(decode(body), place)
+            index.note(skim(body), place)
         except msgspec.MsgspecError:
             log.exception("record of the call log not understood", extra={"segment": place[0]})
     segments.writable()
     return index
 
 
+def _read_events(places: Sequence[Place], segments: Segments) -> list[AnyEvent]:
+    return [event for _, event in _events(segments, places)]
+
+
 def _events(segments: Segments, places: Sequence[Place]) -> Iterable[tuple[Place, AnyEvent]]:
     """A record that the disk gives back broken costs its call only."""
-    for place in places:
+    for place, body in segments.bodies(places):
         try:
-            yield place, decode(segments.body(place))
-        except (Unreadable, msgspec.MsgspecError):
+            yield place, decode(body or b"")
+        except msgspec.MsgspecError:
             log.exception("record of the call log lost", extra={"segment": place[0]})

@@ -4,14 +4,15 @@ A segment that cannot be written any more is left, and a new one begun; a remove
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import groupby
+from operator import itemgetter
 from typing import Final
 
 import attrs
 
 from exai_trio import structs
 from exai_trio.storage.event_journal import Place
-from exai_trio.storage.sqlite.error_kinds import Unreadable
 
 from .files import LogFile, LogFiles
 from .framing import HEAD_BYTES, Buffer, body_at, end_of, head_of, length_of, records_in
@@ -19,6 +20,9 @@ from .framing import HEAD_BYTES, Buffer, body_at, end_of, head_of, length_of, re
 log = logging.getLogger("exai.storage")
 
 _WINDOW: Final = 2**20  # bytes that are read at once
+_NEAR: Final = 2**16  # the same, where perhaps few of the records are wanted
+# A segment is sealed when it is so long, in bytes: it is folded in one transaction, and others write and read between two.
+SEALED_AT: Final = 4 * 2**20
 
 
 @structs.define(eq=False)
@@ -37,14 +41,19 @@ class Segment:
         self.end = end_of(place, body)
         return self.number, place
 
-    def body(self, place: int) -> Buffer:
-        """Raises Unreadable if the disk gives back something else than was written; OSError."""
-        head = self.file.read(place, HEAD_BYTES)
-        content = head + self.file.read(place + HEAD_BYTES, length_of(head))
-        body = body_at(self.number, place, content, begins=place)
-        if body is None:
-            raise Unreadable(f"A record of the call log (segment {self.number}) is broken.")
-        return body
+    def bodies(self, places: Iterable[int]) -> Iterator[Buffer | None]:
+        """Of the records at these places, which rise; None for one that the disk gives back as something else than was written.
+        Many are read at once: each reading gives up the interpreter, and waits for it. Raises OSError."""
+        content, begins = b"", 0
+        for place in places:
+            body = body_at(self.number, place, content, begins)
+            if body is None:
+                content, begins = self.file.read(place, _NEAR), place
+                length = HEAD_BYTES + length_of(content)
+                if length > _NEAR:
+                    content += self.file.read(place + _NEAR, length - _NEAR)
+                body = body_at(self.number, place, content, begins)
+            yield body
 
     def records(self) -> Iterator[tuple[Place, Buffer]]:
         """All that are whole. What stands behind them is told, and kept aside when the segment goes."""
@@ -78,8 +87,8 @@ class Segment:
 
 @structs.define(eq=False)
 class Segments:
-    """`sealed` ones are not written any more; `active` is the newest, or None until it can be made. `flushes`: what is written is
-    to survive a power cut.
+    """`sealed` ones are not written any more; `active` is the newest, or None until it can be made; over `sealed_at` bytes it is to be
+    sealed. `flushes`: what is written is to survive a power cut.
 
     Two threads and the loop look at `sealed`: it is another dict after each change.
     """
@@ -87,6 +96,7 @@ class Segments:
     files: LogFiles
     flushes: bool = False
     newest: int = 0
+    sealed_at: int = SEALED_AT
     sealed: dict[int, Segment] = attrs.field(factory=dict[int, Segment])
     active: Segment | None = None
     _sealed_bytes: int = 0
@@ -119,6 +129,11 @@ class Segments:
             self._seal(self.active)
         return self.active or self._begin()
 
+    @property
+    def is_due(self) -> bool:
+        """The active segment is to be sealed."""
+        return self.active is not None and self.active.end > self.sealed_at
+
     def _seal(self, segment: Segment) -> None:
         self._keep({**self.sealed, segment.number: segment})
         self.active = None
@@ -145,9 +160,12 @@ class Segments:
         self.active = Segment(self.newest, self.files.make(self.newest))
         return self.active
 
-    def body(self, place: Place) -> Buffer:
-        number, offset = place
-        return self.sealed[number].body(offset)
+    def bodies(self, places: Sequence[Place]) -> Iterator[tuple[Place, Buffer | None]]:
+        """What stands at these places, which rise; None for what is broken. Raises OSError."""
+        for number, some in groupby(places, key=itemgetter(0)):
+            active, here = self.active, list(some)
+            segment = active if active and active.number == number else self.sealed[number]
+            yield from zip(here, segment.bodies(place for _, place in here), strict=True)
 
     def remove(self, folded: int) -> None:
         """Segments up to this number are in the database. One that cannot be removed is passed over at the next start."""

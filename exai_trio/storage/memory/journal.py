@@ -47,7 +47,7 @@ class MemoryJournal(EventJournal):
             case RunAgain(session, request):
                 call = self._kept(session, request)
                 self._calls[session, request] = attrs.evolve(call, attempts=call.attempts + 1)
-            case Finished(session, request, outcome):
+            case Finished(session, request, outcome) if (session, request) in self._calls:
                 self._finish(session, request, outcome)
             case HandedOver(session, request, outcome, to):
                 self._finish(session, request, outcome)
@@ -56,6 +56,8 @@ class MemoryJournal(EventJournal):
                 self._acknowledge(acks, sure)
             case NumberedFrom(session, base):
                 self._bases[session] = base
+            case Finished():
+                pass
 
     def _begin(self, call: KeptCall) -> None:
         self._calls.pop((call.session, call.request), None)  # a new call is the newest
@@ -116,8 +118,10 @@ class MemoryJournal(EventJournal):
 
     async def unfinished(self) -> tuple[str, ...]:
         await trio.lowlevel.checkpoint()
-        found = {call.session: None for call in self._calls.values() if call.outcome is None}
-        return tuple(sorted(found))
+        return tuple(sorted({session for session, _ in await self.open_calls()}))
+
+    async def open_calls(self) -> tuple[Name, ...]:
+        return tuple(name for name, call in self._calls.items() if call.outcome is None)
 
     async def session(self, session: str) -> KeptSession | None:
         await trio.lowlevel.checkpoint()

@@ -55,7 +55,7 @@ class MemoryStore:
 
     async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
         await trio.lowlevel.checkpoint()
-        for one in self._living(now):
+        for one in self._unexpired(now):
             own = {turn.key for turn in one.turns} | {
                 step.key for step in self._steps.get(one.id, ())
             }
@@ -81,10 +81,10 @@ class MemoryStore:
 
     async def recent(self, now: float, most: int | None = None) -> tuple[Summary, ...]:
         await trio.lowlevel.checkpoint()
-        found = [self._summary(one) for one in self._living(now)]
+        found = [self._summary(one) for one in self._unexpired(now)]
         return tuple(sorted(found, key=lambda one: (-one.last_at, one.id))[:most])
 
-    def _living(self, now: float) -> list[Conversation]:
+    def _unexpired(self, now: float) -> list[Conversation]:
         return [one for one in self._conversations.values() if self._is_there(one, now)]
 
     def _summary(self, one: Conversation) -> Summary:
@@ -105,7 +105,7 @@ class MemoryStore:
 
     async def find(self, wanted: str, now: float) -> tuple[str, ...]:
         await trio.lowlevel.checkpoint()
-        ids = sorted(one.id for one in self._living(now))
+        ids = sorted(one.id for one in self._unexpired(now))
         if wanted in ids:
             return (wanted,)
         named = await self.named(wanted, now)
@@ -113,12 +113,12 @@ class MemoryStore:
 
     async def named(self, name: str, now: float) -> str | None:
         await trio.lowlevel.checkpoint()
-        ids = (one.id for one in self._living(now) if self._names.get(one.id) == name)
+        ids = (one.id for one in self._unexpired(now) if self._names.get(one.id) == name)
         return next(ids, None) if name else None
 
     async def name(self, continuation_id: str, name: str, now: float) -> bool:
         await trio.lowlevel.checkpoint()
-        ids = [one.id for one in self._living(now)]
+        ids = [one.id for one in self._unexpired(now)]
         others = {self._names.get(id_) for id_ in ids if id_ != continuation_id}
         if continuation_id not in ids or (name and name in others):
             return False
@@ -126,10 +126,10 @@ class MemoryStore:
         self._names[continuation_id] = name
         return True
 
-    def _stale(self, name: str, living: list[str]) -> list[str]:
+    def _stale(self, name: str, unexpired: list[str]) -> list[str]:
         """What has expired and was called so: it holds no name any more."""
         own = [id_ for id_, whose in self._principals.items() if whose == self._principal]
-        return [id_ for id_ in own if id_ not in living and self._names.get(id_) == name]
+        return [id_ for id_ in own if id_ not in unexpired and self._names.get(id_) == name]
 
     async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> bool:
         known = await self.load(continuation_id, now)

@@ -3,10 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
 import msgspec
 
+from exai_trio import structs
 from exai_trio.storage.event_journal import Events, Name
-from exai_trio.storage.journal import NoHandles
+from exai_trio.storage.journal import KeptCall, KeptOutcome, NoHandles
 from exai_trio.storage.journal_events import (
     Accepted,
     Acknowledged,
@@ -17,7 +19,12 @@ from exai_trio.storage.journal_events import (
     RunAgain,
 )
 from exai_trio.storage.sqlite.error_kinds import NotKept
-from exai_trio.storage.sqlite.journal_rows import insert_call, insert_outcome
+from exai_trio.storage.sqlite.journal_rows import (
+    insert_call,
+    insert_calls,
+    insert_outcome,
+    insert_outcomes,
+)
 
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
@@ -37,6 +44,11 @@ _FORGET: Final = (
     "DELETE FROM journal_calls WHERE rowid IN (SELECT c.rowid FROM json_each(?) AS j CROSS JOIN journal_calls AS c"
     " ON c.session = json_extract(j.value, '$[0]') AND c.request = json_extract(j.value, '$[1]'))"
 )
+# A later life of such a session begins to count anew.
+_FORGET_NUMBERS: Final = (
+    "DELETE FROM journal_numbers WHERE session IN (SELECT json_extract(j.value, '$[0]') FROM json_each(?) AS j)"
+    " AND NOT EXISTS (SELECT 1 FROM journal_calls AS c WHERE c.session = journal_numbers.session)"
+)
 
 
 def apply(connection: "Connection", event: AnyEvent) -> None:
@@ -49,8 +61,7 @@ def apply(connection: "Connection", event: AnyEvent) -> None:
                 "UPDATE journal_calls SET attempts = attempts + 1 WHERE session = ? AND request = ?",
                 (session, request),
             )
-        case Finished(session, request, outcome):
-            _check_kept(connection, session, request)
+        case Finished(session, request, outcome) if has(connection, session, request):
             insert_outcome(connection, session, request, outcome)
         case HandedOver(session, request, outcome, to):
             _check_kept(connection, session, request)
@@ -65,6 +76,8 @@ def apply(connection: "Connection", event: AnyEvent) -> None:
                 " ON CONFLICT (session) DO UPDATE SET base = excluded.base",
                 (session, base),
             )
+        case Finished():
+            pass
 
 
 def _sure_rows(acks: Mapping[str, int], sure: Mapping[str, NoHandles]) -> list[tuple[Any, ...]]:
@@ -79,10 +92,14 @@ def fold(connection: "Connection", last: int, over: Sequence[Name], events: Even
     here = folded(connection)
     if last <= here:
         return
-    connection.execute(_FORGET, (msgspec.json.encode(over).decode(),))
+    names = msgspec.json.encode(over).decode()
+    connection.execute(_FORGET, (names,))
+    connection.execute(_FORGET_NUMBERS, (names,))
+    run = _Run(connection)
     for (segment, _), event in events():
         if segment > here:
-            _apply_late(connection, event)
+            run.add(event)
+    run.write()
     connection.execute(
         "INSERT INTO journal_folded (id, segment) VALUES (1, ?)"
         " ON CONFLICT (id) DO UPDATE SET segment = max(segment, excluded.segment)",
@@ -90,13 +107,47 @@ def fold(connection: "Connection", last: int, over: Sequence[Name], events: Even
     )
 
 
-def _apply_late(connection: "Connection", event: AnyEvent) -> None:
-    """A call that is not there was over, or in a file that was set aside."""
-    try:
-        apply(connection, event)
-    except NotKept:
-        if isinstance(event, HandedOver):
-            insert_call(connection, event.to)
+@structs.define(eq=False)
+class _Run:
+    """Acceptances and outcomes that follow each other, and are written together; what else comes is written between two runs."""
+
+    connection: "Connection"
+    _calls: dict[Name, KeptCall] = attrs.field(factory=dict[Name, KeptCall])
+    _outcomes: dict[Name, KeptOutcome] = attrs.field(factory=dict[Name, KeptOutcome])
+
+    def add(self, event: AnyEvent) -> None:
+        match event:
+            case Accepted(call):
+                name = call.session, call.request
+                if name in self._calls or name in self._outcomes:  # of an older one of this id
+                    self.write()
+                self._calls[name] = call
+            case Finished(session, request, outcome):
+                self._outcomes.setdefault((session, request), outcome)
+            case _:
+                self.write()
+                self._apply_late(event)
+
+    def write(self) -> None:
+        connection, calls, outcomes = self.connection, self._calls, self._outcomes
+        insert_calls(connection, list(calls.values()))
+        insert_outcomes(
+            connection,
+            [
+                (*name, outcome)
+                for name, outcome in outcomes.items()
+                if name in calls or has(connection, *name)  # else the call was over, or set aside
+            ],
+        )
+        self._calls, self._outcomes = {}, {}
+
+    def _apply_late(self, event: AnyEvent) -> None:
+        """A call that is not there was over, or in a file that was set aside."""
+        try:
+            apply(self.connection, event)
+        except NotKept:
+            if isinstance(event, HandedOver):
+                insert_call(self.connection, event.to)
 
 
 def folded(connection: "Connection") -> int:

@@ -75,7 +75,10 @@ class SqliteJournal(EventJournal):
         return await self._read(lambda connection: _names(connection, principal))
 
     async def unfinished(self) -> tuple[str, ...]:
-        return await self._read(_unfinished)
+        return tuple(sorted({session for session, _ in await self.open_calls()}))
+
+    async def open_calls(self) -> tuple[Name, ...]:
+        return await self._read(_open_calls)
 
     async def session(self, session: str) -> KeptSession | None:
         return await self._read(lambda connection: _session(connection, session))
@@ -101,13 +104,13 @@ def _names(connection: "Connection", principal: str) -> tuple[tuple[str, str], .
     return tuple((session, request) for session, request in found if session and request)
 
 
-def _unfinished(connection: "Connection") -> tuple[str, ...]:
+def _open_calls(connection: "Connection") -> tuple[Name, ...]:
     rows = connection.execute(
-        "SELECT DISTINCT CAST(session AS BLOB) FROM journal_calls AS c WHERE NOT EXISTS"
+        "SELECT CAST(session AS BLOB), CAST(request AS BLOB) FROM journal_calls AS c WHERE NOT EXISTS"
         " (SELECT 1 FROM journal_outcomes AS o WHERE o.session = c.session AND o.request = c.request)"
-        " ORDER BY session"
     )
-    return tuple(filter(None, (_text(session) for (session,) in rows)))
+    found = ((_text(session), _text(request)) for session, request in rows)
+    return tuple(name for name in found if name[0])
 
 
 def _text(name: bytes | None) -> str:

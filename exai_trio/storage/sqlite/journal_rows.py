@@ -5,6 +5,8 @@ thread: the disk has each byte twice, in SQLite's log and in the file.
 """
 
 import zlib
+from collections.abc import Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -16,28 +18,58 @@ if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
 
 _BRIEF: Final = 64 * 1024  # characters; what is longer is compressed
+_AT_ONCE: Final = 50  # rows of a statement
+_CALLS: Final = (
+    "INSERT OR REPLACE INTO journal_calls (session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed)",
+    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    "",
+)
+_OUTCOMES: Final = (
+    "INSERT INTO journal_outcomes (session, request, seq, at, frame, packed)",
+    "(?, ?, ?, ?, ?, ?)",
+    "ON CONFLICT DO NOTHING",
+)
 _QUICKLY: Final = 1  # the level of compression: text shrinks to a third or less
 
 
 def insert_call(connection: "Connection", call: KeptCall) -> None:
     """In the place of one of its id, whose outcome goes with it: the foreign key cascades."""
-    connection.execute(
-        "INSERT OR REPLACE INTO journal_calls"
-        " (session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        (*_row(call), *_packed(call.frame)),
-    )
+    insert_calls(connection, [call])
 
 
 def insert_outcome(
     connection: "Connection", session: str, request: str, outcome: KeptOutcome
 ) -> None:
     """The first one counts."""
-    connection.execute(
-        "INSERT INTO journal_outcomes (session, request, seq, at, frame, packed) VALUES (?, ?, ?, ?, ?, ?)"
-        " ON CONFLICT DO NOTHING",
-        (session, request, outcome.seq, outcome.at, *_packed(outcome.frame)),
+    insert_outcomes(connection, [(session, request, outcome)])
+
+
+def insert_calls(connection: "Connection", calls: Sequence[KeptCall]) -> None:
+    """Many, in their order, none of which has the id of another."""
+    _insert(connection, _CALLS, [(*_row(call), *_packed(call.frame)) for call in calls])
+
+
+def insert_outcomes(
+    connection: "Connection", outcomes: Sequence[tuple[str, str, KeptOutcome]]
+) -> None:
+    """Many, of calls that are there."""
+    _insert(
+        connection,
+        _OUTCOMES,
+        [(name, request, one.seq, one.at, *_packed(one.frame)) for name, request, one in outcomes],
     )
+
+
+def _insert(
+    connection: "Connection", statement: tuple[str, str, str], rows: list[tuple[Any, ...]]
+) -> None:
+    """In statements of many rows, as far as they go: each statement gives up the interpreter, and waits for it."""
+    begin, row, end = statement
+    many = f"{begin} VALUES {', '.join([row] * _AT_ONCE)} {end}"
+    whole = len(rows) - len(rows) % _AT_ONCE
+    for first in range(0, whole, _AT_ONCE):
+        connection.execute(many, [*chain(*rows[first : first + _AT_ONCE])])
+    connection.executemany(f"{begin} VALUES {row} {end}", rows[whole:])
 
 
 def _row(call: KeptCall) -> tuple[Any, ...]:

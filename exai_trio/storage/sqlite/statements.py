@@ -141,7 +141,7 @@ def _prolong(
         raise StorageError(ANOTHERS)
 
 
-def living_steps(
+def present_steps(
     connection: "sqlite3.Connection", principal: str, continuation_id: str, now: float
 ) -> tuple[Step, ...]:
     if connection.execute(LIVING, (continuation_id, principal, now)).fetchone() is None:

@@ -81,7 +81,7 @@ class SqliteStore:
 
     async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
         return await self.read(
-            lambda connection: statements.living_steps(
+            lambda connection: statements.present_steps(
                 connection, self._principal, continuation_id, now
             )
         )

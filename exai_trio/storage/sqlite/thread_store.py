@@ -171,8 +171,8 @@ def _fork(connection: "sqlite3.Connection", values: dict[str, str | float]) -> b
 
 
 def _delete(connection: "sqlite3.Connection", continuation_id: str, whose: Whose) -> bool:
-    living = _is_there(connection, continuation_id, whose)
+    known = _is_there(connection, continuation_id, whose)
     connection.execute(
         "DELETE FROM conversations WHERE id = ? AND principal = ?", (continuation_id, whose[0])
     )
-    return living
+    return known

@@ -18,16 +18,16 @@ _ERRORS: Final = 400
 _NOT_THAT_FAR: Final = 416
 
 
-class _Said(msgspec.Struct):
+class _Said(msgspec.Struct, rename={"status": "statusCode"}):
     """What is asked of such a body; newer servers have the name in `code`."""
 
-    statusCode: str | int = ""  # noqa: N815  # the server's name
+    status: str | int = ""
     error: str = ""
     code: str = ""
 
     @property
     def names(self) -> frozenset[str]:
-        return frozenset({str(self.statusCode), self.error, self.code})
+        return frozenset({str(self.status), self.error, self.code})
 
 
 _THERE: Final = frozenset({"409", "KeyAlreadyExists", "Duplicate"})
@@ -90,13 +90,13 @@ def _said(answer: Streamed) -> _Said | None:
     if answer.status < _ERRORS:
         return None
     if not answer.body.lstrip().startswith(b"{"):
-        return _Said(statusCode=answer.status)
+        return _Said(status=answer.status)
     return msgspec.json.decode(answer.body, type=_Said, strict=False)
 
 
 def _fault(answer: Streamed, said: _Said | None) -> HostedFault:
     names = said.names if said else frozenset[str]()
-    reason = f"{said.error or said.code or said.statusCode}" if said else f"{answer.status}"
+    reason = f"{said.error or said.code or said.status}" if said else f"{answer.status}"
     if names & _TOO_LARGE:
         return TooLarge(f"Supabase's Storage takes no file of this size ({reason}).", reason=reason)
     if names & _REFUSED or answer.status in {401, 403}:

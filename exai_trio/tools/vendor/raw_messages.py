@@ -1,7 +1,7 @@
 """Messages, tools and tool_choice as the services' own JSON has them, from a caller to a request. Pure."""
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal, cast, get_args
+from typing import Annotated, Any, cast, get_args
 
 import msgspec
 from msgspec import Meta
@@ -10,7 +10,6 @@ from exai_trio.errors import ArgumentError
 from exai_trio.providers.base import Image, Message, Role, ToolCall
 
 _CHOICES = frozenset({"auto", "none", "required"})
-ToolChoice = Literal["auto", "none", "required"]
 # A field is named so that a text which happens to be some other JSON stays the user's text.
 RawMessage = Annotated[
     Any,

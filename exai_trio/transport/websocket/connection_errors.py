@@ -21,7 +21,7 @@ class Unreachable(Exception):
 
 
 class NotListening(Unreachable):
-    """The address refuses connections: nobody is there to be burdened by another attempt."""
+    """The address refuses connections: another attempt costs nobody anything."""
 
 
 def all_refused(cause: BaseException | None) -> bool:

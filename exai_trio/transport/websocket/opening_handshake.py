@@ -12,13 +12,16 @@ from typing import Final, Protocol, cast
 import attrs
 import h11
 import trio
-import trio_websocket as tws
 from wsproto.utilities import ProtocolError
 
 from exai_trio import structs
+from exai_trio.system.import_memory import versions_without_metadata
 from exai_trio.wire.hosts import Refusal
 
 from .connection_errors import PeerGone, Unreachable
+
+with versions_without_metadata():
+    import trio_websocket as tws
 
 RawHeaders = tuple[tuple[bytes, bytes], ...]
 

@@ -83,27 +83,39 @@ def test_the_script_is_one_that_the_shell_reads(home, shell):
     assert (0, "") == (done.returncode, done.stderr)
 
 
-def test_bash_completes(home):
-    """A bash that has read the script, at a terminal."""
-    bash = shutil.which("bash")
-    if bash is None:
-        pytest.skip("bash is not installed")
+# How each is started, and what makes it complete, without a prompt of its own and without what a terminal must answer.
+SHELLS = {
+    "bash": (
+        ["--norc", "--noprofile", "-i"],
+        'PS1="go> "; eval "$(exai completion bash)"; bind "set enable-bracketed-paste off"',
+    ),
+    "zsh": (
+        ["-f", "-i"],
+        'PROMPT="go> "; unsetopt zle_bracketed_paste; autoload -U compinit; compinit -D; eval "$(exai completion zsh)"',
+    ),
+    "fish": (
+        ["--no-config", "-i"],
+        'exai completion fish | source; function fish_prompt; printf "go> "; end',
+    ),
+}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_shell_completes(home, shell):
+    """One that has read the script, at a terminal."""
+    found = shutil.which(shell)
+    if found is None:
+        pytest.skip(f"{shell} is not installed")
+    words, prepared = SHELLS[shell]
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
     environ = {**home.environ, "PATH": path, "PS1": "ready> ", "TERM": "dumb"}
     child = pexpect.spawn(
-        bash,
-        ["--norc", "--noprofile", "-i"],
-        env=environ,
-        cwd=str(home.path),
-        timeout=30,
-        encoding="utf-8",
+        found, words, env=environ, cwd=str(home.path), timeout=30, encoding="utf-8"
     )
     try:
-        child.expect_exact("ready> ")
-        child.sendline(
-            'PS1="go> "; eval "$(exai completion bash)"; bind "set enable-bracketed-paste off"'
-        )
-        child.expect_exact("\r\ngo> ")
+        child.expect("> |% |# ")
+        child.sendline(prepared)
+        child.expect(r"[\r\n]go> ")
         child.send("exai call challe\t")
         child.expect_exact("challenge")
         child.send(" prom\t")

@@ -36,7 +36,7 @@ def config(tmp_path, gateway, stage):
 async def run(config, action, capsys, **more):
     """The exit code, and what was printed as JSON."""
     console = Console.of_process({})
-    code = await storage_command.run(action, Asked(config=config, **more), console, True)
+    code = await storage_command.run(action, Asked(config=config, **more), console, as_json=True)
     return code, json.loads(capsys.readouterr().out)
 
 

@@ -16,6 +16,7 @@ from exai_trio.wire.messages import (
     CallCancelling,
     CallFailed,
     CallResult,
+    CallTool,
     Cancel,
     HelloAck,
     Progress,
@@ -328,3 +329,40 @@ async def test_an_older_clients_frames_take_nothing_from_the_replay(house, autoj
                 heard = await heard_within(client, 3)
 
     assert ("CallResult", "r1") in heard
+
+
+@attrs.define
+class LandsLate(MemoryJournal):
+    """A disk that stalls: what it was given it takes later, whether or not anybody waits for it still."""
+
+    stalled: list = attrs.field(factory=list)
+    landed: trio.Event = attrs.field(factory=trio.Event)
+
+    async def note(self, event):
+        if self.landed.is_set():
+            await super().note(event)
+        else:
+            self.stalled.append(event)
+            await self.landed.wait()
+
+    def land(self):
+        for event in self.stalled:
+            self._apply(event)
+        self.landed.set()
+
+
+async def test_a_report_whose_acceptance_comes_to_the_disk_late_is_answered_once(
+    house, autojump_clock
+):
+    """Nobody waits for such a disk; but what it takes in the end has its outcome, and is taken up by no other daemon."""
+    journal = LandsLate()
+    async with house(journal) as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.say(CallTool(request_id="r1", name="version"))
+        await client.hear_until(CallResult)
+        journal.land()
+        await trio.sleep(20)
+        unfinished = await journal.unfinished()
+        (kept,) = (await journal.session("win")).calls
+
+    assert ((), '"r1"') == (unfinished, kept.request)
+    assert '"ok":true' in kept.outcome.frame

@@ -104,3 +104,32 @@ async def test_a_client_of_protocol_1_is_told_every_text_twice(house, tmp_path):
         failed = await client.hear_until(CallFailed)
 
     assert "OVER_CAPACITY" == failed.error.code
+
+
+@pytest.mark.parametrize("again", [MOST, 2 * MOST + 1_000_000])
+async def test_an_answer_that_waits_fits_whoever_comes_for_it(
+    house, tmp_path, autojump_clock, again
+):
+    """The call was made, and its answer given, for larger frames than those that the client takes when it comes back."""
+    async with house(home=tmp_path) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.say(echo(QUOTES))
+            await client.hear_until(CallResult)
+        async with daemon.connect(session_id="win", last_seq=1, max_frame_bytes=again) as (
+            client,
+            _,
+        ):
+            with trio.fail_after(30):
+                heard = await client.hear_until((CallFailed, CallResult))
+            await client.say(echo("short", "next"))
+            result = await client.hear_until(CallResult)
+            number = client.last_seq
+    kept = list((tmp_path / "files").glob("*")) if (tmp_path / "files").exists() else []
+
+    assert (again == MOST, again == MOST) == (isinstance(heard, CallFailed), bool(kept))
+    assert ("r", "next", 4) == (heard.request_id, result.request_id, number)
+    if again == MOST:
+        assert (ANSWER_TOO_LARGE, str(kept[0])) == (
+            heard.error.details["reason"],
+            heard.error.details["path"],
+        )

@@ -277,3 +277,44 @@ async def test_large_requests_wait_while_memory_is_short(house, autojump_clock):
     assert isinstance(refused, CallFailed)
     assert ("OVER_CAPACITY", 1.0, "memory") == (refused.error.code, refused.error.retry_after_s, refused.error.details["limit"])  # fmt: skip
     assert isinstance(accepted, CallAccepted)
+
+
+class CountsLooks(MemoryBudget):
+    """A budget that knows how often it was asked."""
+
+    looks = 0
+
+    def look(self, weights):
+        self.looks += 1
+        return super().look(weights)
+
+
+async def test_memory_is_looked_at_when_something_changes_and_not_else(house, autojump_clock):
+    """A daemon with idle clients sleeps."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        budget = daemon.sessions.budget = CountsLooks(2**20)
+        await trio.sleep(60)
+        idle = budget.looks
+        await client.say(echo("r1"))
+        await client.hear_until(CallResult)
+        await trio.sleep(60)
+
+    assert idle <= 2
+    assert 1 <= budget.looks - idle <= 8
+
+
+async def test_a_session_that_is_shed_in_the_step_in_which_its_client_leaves_goes_at_once(
+    house, autojump_clock
+):
+    """Not after the grace for clients that come back."""
+    async with house() as daemon, daemon.connect(session_id="win") as (client, _):
+        await client.say(echo("r1"))
+        await client.hear_until(CallResult)
+        session = daemon.sessions.table["win"]
+        session.detach(session.outbox)
+        was_shed = session.shed()
+        await trio.sleep(1)
+        left = dict(daemon.sessions.table)
+
+    assert was_shed
+    assert {} == left

@@ -70,12 +70,10 @@ class LifesJournal(EventJournal):
 
     def __attrs_post_init__(self) -> None:
         self.commits = Commits(disk=self.disk)
-        segments = Segments(self.disk.files_for(self.commits))
+        segments = Segments(self.disk.files_for(self.commits), sealed_at=_SEALED_AT)
         appender = Appender(segments, NoRoom(None), clock=self.disk.stopwatch)
         self.commits.appender = appender
-        self.journal = LoggedJournal(
-            self.disk.database, appender, self.commits, sealed_at=_SEALED_AT
-        )
+        self.journal = LoggedJournal(self.disk.database, appender, self.commits)
 
     async def note(self, event) -> None:
         await self.journal.note(event)

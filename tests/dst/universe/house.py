@@ -158,7 +158,6 @@ class House:
             life.parts = build(self.config, self._backends(life), port=8079)
             life.parts.budget.most, life.parts.budget.idle = 2**20, _IDLE_BYTES
             async with open_tree(life.parts, (), predecessor, self._periods()) as life.tree:
-                await _restored(life.sessions)
                 if predecessor is not None:
                     background.start_soon(predecessor.run)
                 await self._until_replaced(life)
@@ -169,6 +168,7 @@ class House:
 
     async def _until_replaced(self, life: Life) -> None:
         async with trio.open_nursery() as jobs:
+            jobs.start_soon(_restored, life.sessions)
             jobs.start_soon(life.tree.jobs.run)
             jobs.start_soon(self._tidy, life)
             life.accept()

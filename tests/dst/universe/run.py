@@ -26,9 +26,10 @@ class Report:
     trace: list
 
 
-def simulate(seed: int, hours: float) -> Report:
-    """Run one universe. The same seed gives the same trace, in whatever process."""
-    universe = Universe(seed, hours)
+def simulate(seed: int, hours: float, sought: str = "") -> Report:
+    """Run one universe, no longer than until the fault that is sought is found. The same seed gives the same trace, in whatever
+    process."""
+    universe = Universe(seed, hours, sought)
     with _one_order(seed), _no_thread():
         try:
             trio.run(universe.run, clock=MockClock(autojump_threshold=0))

@@ -37,10 +37,14 @@ class WorkArguments:
 
 @attrs.define(eq=False)
 class Universe(trio.abc.Instrument):
-    """All of it. As an instrument it looks at the daemon after every step, and crashes it at the step that was drawn."""
+    """All of it. As an instrument it looks at the daemon after every step, and crashes it at the step that was drawn.
+
+    The storm is over after `hours`, or as soon as a fault is found that has `sought` in it."""
 
     seed: int
     hours: float
+    sought: str = ""
+    storm: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     trace: list = attrs.field(factory=list)
     kind: Kind = attrs.field(init=False)
     draw: random.Random = attrs.field(init=False)
@@ -105,6 +109,8 @@ class Universe(trio.abc.Instrument):
     # Every step
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        if self.sought and any(self.sought in fault for fault in self.oracle.faults[-3:]):
+            self.storm.cancel(reason="it is found")
         most = self.kind.config.ws_global_max_inflight
         for life in self.house.living:
             if life.parts is None:
@@ -121,7 +127,8 @@ class Universe(trio.abc.Instrument):
     async def run(self) -> None:
         trio.lowlevel.add_instrument(self)
         async with trio.open_nursery() as everything:
-            with trio.move_on_after(self.hours * HOUR_S):
+            self.storm.relative_deadline = self.hours * HOUR_S
+            with self.storm:
                 async with trio.open_nursery() as actors:
                     actors.start_soon(self._daemons, everything)
                     actors.start_soon(self._windows, everything)

@@ -94,7 +94,7 @@ async def test_others_have_their_turn_while_a_large_frame_is_looked_through(auto
 
     assert found is None
     assert turns >= 40  # of 46 pieces
-    assert (await frames.objection(many, len(many), 10**9)).fault.code == "INVALID_REQUEST"
+    assert (await frames.objection(many, len(many), 10**9)).error.code == "INVALID_REQUEST"
     assert 65_536 == next(values_of(many))
 
 

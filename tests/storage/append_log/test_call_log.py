@@ -107,6 +107,7 @@ async def test_a_torn_file_is_kept_aside(path, caplog):
     log.write_bytes(content)
     async with opened(path) as logged:
         found = await requests_in(logged.journal)
+        await logged.journal.fold()
 
     assert ["1"] == found
     assert content == path.with_name("exai.db.calls-1.damaged").read_bytes()
@@ -278,7 +279,7 @@ async def tidy(logged):
 
 async def main(path):
     async with open_sqlite(path) as store, open_call_log(path, store) as logged, trio.open_nursery() as background:
-        logged.journal.sealed_at = 5_000
+        logged.journal.appender.segments.sealed_at = 5_000
         background.start_soon(tidy, logged)
         number = 0
         while True:

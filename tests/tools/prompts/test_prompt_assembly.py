@@ -176,7 +176,7 @@ def conversation(exchanges):
     return calls
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples * 3 // 5)
 @given(EXCHANGES)
 def test_the_prefix_is_stable(exchanges):
     """While files stay as they are, each call begins with all messages of the call before it, unchanged."""
@@ -186,7 +186,7 @@ def test_the_prefix_is_stable(exchanges):
         assert before == after[: len(before)]
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples * 3 // 5)
 @given(EXCHANGES)
 def test_every_text_appears_exactly_once(exchanges):
     """Each question, each answer and each file's content is sent once, however long the conversation."""
@@ -200,7 +200,7 @@ def test_every_text_appears_exactly_once(exchanges):
         assert said.count(f"{path[1:].upper()}-TEXT") == (path in named)
 
 
-@settings(max_examples=60)
+@settings(max_examples=settings.default.max_examples * 3 // 5)
 @given(EXCHANGES, st.integers(1, 400))
 def test_trimming_keeps_the_newest_in_order(exchanges, window):
     """Whatever the context, what is kept is the newest stretch, once, roles alternating, question last."""

@@ -175,7 +175,7 @@ def _whole(connection: "sqlite3.Connection", growth: Growth) -> list[Entry]:
         connection.execute(statement, (ANONYMOUS, growth.conversation))
     own = (growth.principal, growth.conversation)
     found = statements.load(connection, *own, now=0.0)
-    steps = statements.living_steps(connection, *own, now=0.0)
+    steps = statements.present_steps(connection, *own, now=0.0)
     turns = found.turns if found else ()
     return [messages(growth, (turn,)) for turn in turns] + [
         step_entry(growth, each) for each in steps

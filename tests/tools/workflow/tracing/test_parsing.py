@@ -121,7 +121,10 @@ TEXTS = st.one_of(
 @pytest.mark.parametrize(
     "suffix", [*sorted({one: s for s, one in LANGUAGES.items()}.values()), ".py"]
 )
-@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@settings(
+    max_examples=settings.default.max_examples * 3 // 5,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 @given(text=TEXTS, target=TEXTS, mode=st.sampled_from(["precision", "dependencies"]))
 def test_any_text_gives_an_answer(suffix, text, target, mode):
     """Whatever is in a file and whatever is asked for, there is a call flow, with lines that the file has."""

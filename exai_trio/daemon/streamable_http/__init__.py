@@ -1,0 +1,1 @@
+"""MCP over Streamable HTTP: one URL for clients that cannot start a process."""

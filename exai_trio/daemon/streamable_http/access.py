@@ -1,0 +1,137 @@
+"""Who may use MCP over HTTP: by Host, Origin and token; and what pages of allowed origins are told (CORS)."""
+
+import json
+from typing import Any, Final
+from weakref import WeakKeyDictionary
+
+import attrs
+import trio
+from starlette.datastructures import Headers
+from starlette.types import Scope
+
+from exai_trio import structs
+from exai_trio.errors import UnauthorizedError
+from exai_trio.principals import principal_of
+from exai_trio.wire.hosts import OurNames
+
+from ..connections.auth import OWNER, Authentication, Identity
+from ..connections.local_peer import Peer, is_forwarded
+from .access_tokens import AccessTokens, InsufficientScope
+from .event_stream import Headers as HeaderList, Responder
+
+_UNAUTHORIZED, _FORBIDDEN, _BAD_REQUEST = 401, 403, 400
+METADATA: Final = "/.well-known/oauth-protected-resource"
+_ALLOWED: Final = "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name"
+
+
+@structs.define(eq=False)
+class Denied(Exception):
+    """The request is refused with this status, whatever it says."""
+
+    status: int
+    body: bytes = b""
+    headers: HeaderList = attrs.field(factory=HeaderList)
+
+
+@structs.define(eq=False)
+class Access:
+    """`public_url` is where clients find us, "" if nobody was told; `issued` checks the tokens of an authorization server, if one is
+    named."""
+
+    names: OurNames
+    auth: Authentication
+    public_url: str = ""
+    issued: AccessTokens | None = None
+    _owners: WeakKeyDictionary[Any, bool] = attrs.field(factory=WeakKeyDictionary)
+
+    def cors(self, headers: Headers) -> HeaderList:
+        """For a page of an allowed origin: it may read the answer and the session's id."""
+        origin = headers.get("origin", "")
+        if not origin or self.names.refusal(
+            [(b"host", b"localhost"), (b"origin", origin.encode())]
+        ):
+            return []
+        return [
+            (b"access-control-allow-origin", origin.encode()),
+            (b"access-control-expose-headers", b"mcp-session-id, www-authenticate"),
+            (b"vary", b"origin"),
+        ]
+
+    async def answers_itself(self, scope: Scope, headers: Headers, respond: Responder) -> bool:
+        """Whether the request was a preflight, or for what anybody may know. Raises Denied for another's Host or Origin."""
+        here = scope.get("server")
+        refused = self.names.refusal(scope["headers"], here[0] if here else "")
+        if refused is not None:
+            raise Denied(refused.status, _said(refused.text))
+        if b"access_token=" in scope["query_string"]:
+            raise Denied(
+                _BAD_REQUEST,
+                _said("a token in the URL ends in logs: send it as Authorization: Bearer"),
+            )
+        if scope["method"] == "OPTIONS" and "access-control-request-method" in headers:
+            await respond.whole(204, b"", _preflight())
+            return True
+        if scope["path"] in {METADATA, f"{METADATA}/mcp"} and self.issued is not None:
+            await respond.whole(200, json.dumps(self.issued.metadata()).encode())
+            return True
+        return False
+
+    async def principal(self, scope: Scope, headers: Headers) -> str:
+        """Whom the request is for. Raises Denied."""
+        given = headers.get("authorization")
+        try:
+            if given is None:
+                identity = await self._by_peer(scope, headers)
+            else:
+                identity = await self._by_token(given)
+        except InsufficientScope as fault:
+            challenge = self._challenge("insufficient_scope")
+            raise Denied(_FORBIDDEN, _said(str(fault)), challenge) from None
+        except UnauthorizedError:
+            raise self._unauthorized("invalid_token" if given else "") from None
+        return principal_of(identity.principal)
+
+    async def _by_token(self, given: str) -> Identity:
+        """Raises UnauthorizedError."""
+        kind, _, token = given.partition(" ")
+        if kind.lower() != "bearer":
+            raise UnauthorizedError("Authorization must be Bearer")
+        try:
+            return self.auth.tokens.identify(token, token)
+        except UnauthorizedError:
+            if self.issued is None:
+                raise
+        return await self.issued.identify(token)
+
+    async def _by_peer(self, scope: Scope, headers: Headers) -> Identity:
+        """The daemon's own user needs to show nothing, where that is so on the WebSocket; looked at once a connection. Raises
+        UnauthorizedError."""
+        tokens = self.auth.tokens
+        if not tokens.admits_owner or is_forwarded(headers.keys()):
+            return tokens.identify(None, None)
+        stream: trio.SocketStream = scope["state"]["transport"]
+        if stream not in self._owners:
+            self._owners[stream] = await self.auth.peers.is_owner(Peer(stream))
+        return OWNER if self._owners[stream] else tokens.identify(None, None)
+
+    def _unauthorized(self, error: str) -> Denied:
+        text = self.auth.tokens.advice or "show the daemon's token as Authorization: Bearer"
+        return Denied(_UNAUTHORIZED, _said(text), self._challenge(error))
+
+    def _challenge(self, error: str) -> HeaderList:
+        parts = [f'error="{error}"'] if error else []
+        if self.issued is not None:
+            parts.append(f'resource_metadata="{self.public_url}{METADATA}"')
+        return [(b"www-authenticate", f"Bearer {', '.join(parts)}".strip().encode())]
+
+
+def _said(text: str) -> bytes:
+    return json.dumps({"error": text}).encode()
+
+
+def _preflight() -> HeaderList:
+    return [
+        (b"access-control-allow-methods", b"POST, GET, DELETE"),
+        (b"access-control-allow-headers", _ALLOWED.encode()),
+        (b"access-control-max-age", b"600"),
+    ]

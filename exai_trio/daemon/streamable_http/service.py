@@ -1,0 +1,74 @@
+"""MCP over HTTP as the daemon runs it: its desks and its port, until they are cancelled."""
+
+import logging
+from collections.abc import Callable
+from typing import Any, Final
+
+import trio
+
+from exai_trio import structs
+from exai_trio.mcp.calls.large_results import LargeResults
+from exai_trio.transport.http_site import HttpSite
+from exai_trio.transport.json_document import fetch_json
+from exai_trio.wire.hosts import OurNames
+
+from ..connections.auth import Authentication
+from ..context import DaemonContext
+from ..sessions.session_registry import Sessions
+from .access import Access
+from .access_tokens import AccessTokens
+from .desks import Desks
+from .endpoint import PATH, Endpoint
+from .session_ids import SessionIds, kept_key
+
+log = logging.getLogger("exai.http")
+
+_IDLE_S: Final = 60.0
+
+
+@structs.frozen(kw_only=True, eq=False)
+class Service:
+    """What it needs of the daemon. `tools` gives the listed tools."""
+
+    context: DaemonContext
+    sessions: Sessions
+    auth: Authentication
+    names: OurNames
+    tools: Callable[[], list[dict[str, Any]]]
+
+    async def serve(self, task_status: trio.TaskStatus[str | None]) -> None:
+        """Serve until cancelled. Starts with the URL, or with None if the port cannot be had, which is logged and no more."""
+        config = self.context.config
+        try:
+            listeners = await trio.open_tcp_listeners(config.mcp_port, host=config.ws_host)
+        except OSError as fault:
+            about = {"port": config.mcp_port, "reason": str(fault)}
+            log.warning("http port not available", extra=about)
+            task_status.started(None)
+            return
+        async with trio.open_nursery() as nursery:
+            desks = await self._desks(nursery)
+            nursery.start_soon(desks.run)
+            site = HttpSite(Endpoint(desks, self._access()), config.max_connections, _IDLE_S)
+            origin = await nursery.start(site.serve, listeners)
+            task_status.started(f"{origin}{PATH}")
+
+    async def _desks(self, nursery: trio.Nursery) -> Desks:
+        config = self.context.config
+        ids = SessionIds(await trio.to_thread.run_sync(kept_key, config.state))
+        large = LargeResults(config.home / "files")
+        return Desks(self.context, self.sessions, self.tools, ids, nursery, large)
+
+    def _access(self) -> Access:
+        config = self.context.config
+        public = config.public_url.rstrip("/")
+        issued = None
+        if config.oauth_issuer:
+            issued = AccessTokens(
+                issuer=config.oauth_issuer,
+                resource=f"{public}{PATH}",
+                scope=config.oauth_scope,
+                fetch=fetch_json,
+                now=self.context.clock.now,
+            )
+        return Access(self.names, self.auth, public, issued)

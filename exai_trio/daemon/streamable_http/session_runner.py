@@ -1,0 +1,167 @@
+"""Has calls run by a session of this daemon, for the front desks of HTTP clients: a connection without a socket."""
+
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.errors import OverCapacityError
+from exai_trio.mcp.calls.bridge import Bridge
+from exai_trio.mcp.calls.open_calls import OpenCall, Requester
+from exai_trio.wire.codec import decode_client, decode_daemon, encode
+from exai_trio.wire.handles import handle_of
+from exai_trio.wire.messages import (
+    Ack,
+    Bye,
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    CallTool,
+    Cancel,
+    DaemonMessage,
+    ErrorReply,
+    Progress,
+    ToolsChanged,
+)
+
+from ..delivery.outbox import Farewell, Outbox
+from ..sessions.session import Session
+
+# HTTP acknowledges nothing. So long an outcome is taken to be on its way, and can be fetched by who was cut off.
+_UNACKED_S: Final = 60.0
+_MOST_UNACKED: Final = 64
+
+
+@structs.define(eq=False)
+class SessionRunner:
+    """One session's calls, for any number of bridges; ended when `run` returns. `objection` says why no call is taken now.
+    `tools_changed` hears that another list of tools is told."""
+
+    session: Session
+    outbox: Outbox
+    objection: Callable[[], OverCapacityError | None]
+    tools_changed: Callable[[], None]
+    is_over: bool = False
+    _last_seq: int = 0
+    _waiting: dict[str, list[Bridge]] = attrs.field(factory=dict[str, list[Bridge]])
+    _unacked: list[tuple[int, float]] = attrs.field(factory=list[tuple[int, float]])
+
+    def __repr__(self) -> str:
+        state = "over" if self.is_over else "runs"
+        return f"<SessionRunner {self.session.id} {state} waiting={len(self._waiting)}>"
+
+    @property
+    def is_busy(self) -> bool:
+        return bool(self._waiting)
+
+    async def run(self) -> None:
+        """Pass on what the session says, until it says goodbye. Cancelling leaves the session to itself."""
+        try:
+            while frames := await self.outbox.take():
+                for frame in frames:
+                    self._hear(frame)
+        finally:
+            self.is_over = True
+            self.session.detach(self.outbox)
+
+    def end(self) -> None:
+        """Have `run` return; the session is left."""
+        self.outbox.close(Farewell())
+
+    def _hear(self, frame: str) -> None:
+        heard = decode_daemon(frame)
+        if heard.seq is not None:
+            if heard.seq <= self._last_seq:
+                return
+            self._last_seq = heard.seq
+            self._unacked.append((heard.seq, trio.current_time()))
+            self.acknowledge()
+        self._deliver(heard.message)
+
+    def _deliver(self, message: DaemonMessage) -> None:
+        match message:
+            case CallResult() | CallFailed() | ErrorReply():
+                for bridge in self._waiting.pop(str(message.request_id), ()):
+                    bridge.deliver(message)
+            case CallAccepted():
+                for bridge in self._waiting.get(str(message.request_id), ()):
+                    call = bridge.calls.get(message.request_id)
+                    if call is not None:
+                        call.accepted = True
+            case Progress():
+                for bridge in self._waiting.get(str(message.request_id), ()):
+                    bridge.deliver(message)
+            case ToolsChanged():
+                self.tools_changed()
+            case Bye():
+                self.is_over = True
+            case _:
+                pass
+
+    def acknowledge(self) -> None:
+        """What was told long ago, or before too much else, has arrived."""
+        old = trio.current_time() - _UNACKED_S
+        count = max(0, len(self._unacked) - _MOST_UNACKED)
+        while count < len(self._unacked) and self._unacked[count][1] <= old:
+            count += 1
+        if count:
+            self.session.acknowledge(Ack(seq=self._unacked[count - 1][0]))
+            del self._unacked[:count]
+
+    # What bridges ask
+
+    def ask(self, message: CallTool, size: int, bridge: Bridge) -> None:
+        """Have it run, or join it if it runs already."""
+        self.session.spoken_to = True
+        self._waiting.setdefault(str(message.request_id), []).append(bridge)
+        told = decode_client(encode(message))
+        assert isinstance(told, CallTool)
+        self.session.call_tool(told, size, self.objection())
+
+    def rejoin(self, key: str, bridge: Bridge) -> bool:
+        """Wait for a call that was asked for before; one that has ended is told at once. False if it is not known."""
+        outcome = self.session.rules.outcome_of(key)
+        if outcome is None and not self.session.rules.is_running(key):
+            return False
+        if outcome is None:
+            self._waiting.setdefault(key, []).append(bridge)
+        else:
+            bridge.deliver(decode_daemon(outcome).message)
+        return True
+
+    def leave(self, key: str, bridge: Bridge) -> None:
+        """This bridge waits no more; a call that nobody waits for is cancelled."""
+        bridges = self._waiting.get(key, [])
+        if bridge in bridges:
+            bridges.remove(bridge)
+        if not bridges and self._waiting.pop(key, None) is not None:
+            self.session.cancel(Cancel(request_id=key))
+
+
+@structs.frozen(eq=False)
+class BridgeRunner:
+    """The `Runner` of one bridge; `bridge` gives it, once it is made."""
+
+    shared: SessionRunner
+    bridge: Callable[[], Bridge]
+
+    def start(self, call: OpenCall) -> None:
+        call.sent += 1
+        self.shared.ask(call.message, call.size, self.bridge())
+
+    def cancel(self, call: OpenCall) -> None:
+        self.shared.leave(call.key, self.bridge())
+
+    def detach(self, call: OpenCall) -> None:
+        pass
+
+    def handle(self, call: OpenCall) -> str:
+        return handle_of(self.shared.session.id, call.key)
+
+    def deadline(self, _call: OpenCall, requester: Requester) -> float:
+        return requester.deadline
+
+    def lateness(self, _requester: Requester, _now: float) -> tuple[str, str]:
+        return "TIMEOUT", "no outcome came in time"
