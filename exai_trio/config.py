@@ -17,6 +17,7 @@ Environment = Literal["development", "production", "testing"]
 JwtAlgorithm = Literal["HS256", "HS384", "HS512"]
 ToolProfile = Literal["lean", "standard", "full"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
+StorageBackend = Literal["sqlite", "supabase"]
 Durability = Literal["process", "power", "off"]
 Terminals = Literal["false", "true", "root"]
 LogFormat = Literal["auto", "text", "json"]
@@ -102,8 +103,11 @@ class Config:
     cleanup_grace_hours: float = 24.0
     files_max_gb: float = 10.0
     history_days: float = 30.0
-    # audit: unread-setting, because there is one so far, and naming it is checked
-    storage_backend: Literal["sqlite"] = "sqlite"
+    storage_backend: StorageBackend = "sqlite"
+    supabase_url: str = ""
+    supabase_key: str = attrs.field(default="", repr=_masked)
+    supabase_project_id: str = ""
+    supabase_db_url: str = attrs.field(default="", repr=_masked)
     durability: Durability = "process"
     call_max_attempts: int = 2
     handle_after_s: float = 0.0
@@ -158,6 +162,11 @@ class Config:
     def token_file(self) -> Path:
         """Where the token of the home is."""
         return self.state / "ws_token"
+
+    @property
+    def is_hosted(self) -> bool:
+        """Whether what is kept here is shared with other machines."""
+        return self.storage_backend == "supabase"
 
     @property
     def loopback_only(self) -> bool:

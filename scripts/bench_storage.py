@@ -8,7 +8,7 @@ not be measured, or with --check a goal is missed.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bench import kept_files, payloads
+from bench import hosted_store, kept_files, payloads
 from bench.command import main
 from bench.report import Row
 
@@ -18,6 +18,11 @@ MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "file-gateway": kept_files.gateway,
     "dedup": kept_files.dedup,
     "cleanup": kept_files.cleanup,
+    "kept": hosted_store.kept,
+    "chat": hosted_store.chat,
+    "drain": hosted_store.drain,
+    "lag": hosted_store.lag,
+    "start": hosted_store.start,
 }
 
 if __name__ == "__main__":

@@ -186,6 +186,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         table=table,
         cleaning=_cleaning(context, backends),
         terminals=terminals,
+        hosted=backends.hosted,
     )
 
 
@@ -221,6 +222,7 @@ def _report(
         simulator=backends.models.simulator,
         store=backends.store,
         bus=bus,
+        hosted=backends.hosted,
     )
 
 

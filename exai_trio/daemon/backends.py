@@ -10,6 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import attrs
 
@@ -36,6 +37,9 @@ from exai_trio.tools.registry import BUILT_IN
 
 from .health.report import StoreState
 from .simulator_process import simulator
+
+if TYPE_CHECKING:  # loaded only where it is asked for
+    from .jobs.hosted_side import HostedSide
 
 log = logging.getLogger("exai.daemon")
 
@@ -66,6 +70,7 @@ class Backends:
     payloads: StoredPayloads | None = None
     journal: Journal | None = None
     store: StoreState | None = None
+    hosted: "HostedSide | None" = None
     known_at: float | None = None
     now: Callable[[], float] = unix_now
     boot_id: str = attrs.field(factory=partial(secrets.token_hex, 8))
@@ -99,17 +104,19 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             logging_calls = open_call_log(database(config), store, over_power_loss=power)
             logged = await stack.enter_async_context(logging_calls)
         ratios = SqliteRatios(store)
+        hosted = _hosted(config, store) if config.is_hosted else None
         yield Backends(
             models=models,
-            conversations=store,
-            threads=SqliteThreads(store),
             files=in_database(store, config.objects, config.files_max_gb),
+            conversations=hosted.mirror if hosted else store,
+            threads=hosted.mirror if hosted else SqliteThreads(store),
             ratios=ratios,
             payloads=SqlitePayloads(store),
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
             journal=logged.journal if logged else None,
             store=logged or store,
+            hosted=hosted,
             known_at=await _known_at(store),
         )
 
@@ -131,6 +138,12 @@ def bus_of(
         format=how,
     )
     return MessageBus(rows, config.home / "bus", now, rules)
+
+
+def _hosted(config: Config, store: SqliteStore) -> "HostedSide":
+    from .jobs.hosted_side import HostedSide  # only where it is asked for
+
+    return HostedSide.of(config, store, unix_now)
 
 
 def database(config: Config) -> Path:

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib import import_module
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import trio
 
@@ -41,6 +41,9 @@ from .takeover.sockets import offer
 from .takeover.successor import Successor
 from .takeover.transfer_messages import closing
 
+if TYPE_CHECKING:  # loaded only where it is asked for
+    from .jobs.hosted_side import HostedSide
+
 log = logging.getLogger("exai.daemon")
 
 _CLOSE_S = 0.5  # for the last goodbyes of one that was replaced
@@ -72,7 +75,8 @@ class TerminalPart(Protocol):
 
 @structs.frozen(kw_only=True, eq=False)
 class Parts:
-    """What one daemon consists of before its nurseries are opened; `table` has its sessions, by id."""
+    """What one daemon consists of before its nurseries are opened; `table` has its sessions, by id. `hosted` is the part of its store
+    that machines share."""
 
     context: DaemonContext
     environment: CallEnvironment
@@ -85,6 +89,7 @@ class Parts:
     table: dict[str, Session]
     cleaning: Cleaning | None = None
     terminals: TerminalPart | None = None
+    hosted: "HostedSide | None" = None
 
 
 @structs.frozen(eq=False)
@@ -168,7 +173,7 @@ async def _serve_until_stopped(
     async with trio.open_nursery() as background:
         if opened.reread is not None:
             reload = Reload(config, parts.environment.tools, tree.sessions)
-            await background.start(_watch_hangups, reload, opened.reread)
+            await background.start(_watch_hangups, reload, opened.reread, parts.hosted)
         background.start_soon(tree.jobs.run)
         async with trio.open_nursery() as listening:
             await listening.start(tree.server.listen, opened.listeners, tree.connections)
@@ -176,12 +181,16 @@ async def _serve_until_stopped(
             background.start_soon(restore, tree.sessions)
             task_status.started(await _open_http(background, parts, tree))
             background.start_soon(settle, parts.report.gateway)
+            if parts.hosted is not None:
+                background.start_soon(parts.hosted.run)
             await shutdown.stop.wait()
             listening.cancel_scope.cancel(reason="the daemon is stopping")
         if parts.terminals is not None:
             parts.terminals.leave()
         if not shutdown.replaced:
             await drain(tree.sessions, tree.connections, parts.report.store)
+            if parts.hosted is not None:
+                await parts.hosted.finish()
         background.cancel_scope.cancel(reason="the daemon is stopping")
 
 
@@ -288,9 +297,14 @@ async def _watch_signals(
 
 
 async def _watch_hangups(
-    reload: Reload, reread: Reread, task_status: trio.TaskStatus[None]
+    reload: Reload,
+    reread: Reread,
+    hosted: "HostedSide | None",
+    task_status: trio.TaskStatus[None],
 ) -> None:
     with trio.open_signal_receiver(signal.SIGHUP) as signals:
         task_status.started()
         async for _ in signals:
             await reload.read_again(reread)
+            if hosted is not None:
+                hosted.try_now()

@@ -30,7 +30,7 @@ ARGUMENTS, ENVIRON, FILE, DEFAULT = "command line", "environment", "ENV_FILE", "
 OWN = "own settings file"
 FILES = (FILE, FOUND)
 _OURS = {name: each.field for each in SETTINGS for name in (each.name, *each.aliases)}
-_JWT, _LATER = "jwt_", "comes in a later version"
+_JWT, _SUPABASE = "jwt_", "supabase_"
 _SHOWN = 80  # characters of a faulty value that are repeated
 
 
@@ -159,8 +159,10 @@ def _is_foreign(fault: Fault, config: Config) -> bool:
     """Whether another program may mean it. Never what keeps strangers out, nor what was typed for us."""
     if fault.field not in SHARED or fault.origin == ARGUMENTS:
         return False
+    if fault.field.startswith(_SUPABASE):
+        return not config.is_hosted
     guards = fault.field.startswith(_JWT) and (config.wants_no_token or not config.loopback_only)
-    return not guards and not fault.allowed.endswith(_LATER)
+    return not guards
 
 
 def _theirs(foreign: Iterable[str]) -> frozenset[str]:
@@ -217,7 +219,7 @@ def _fault(setting: Setting, given: Given, allowed: str) -> Fault:
     return Fault(
         variable=given.variable,
         value="<not shown>" if setting.secret else shown(_harmless(setting, given.text)),
-        allowed=_later(given) or allowed,
+        allowed=allowed,
         origin=given.origin,
         field=setting.field,
     )
@@ -226,12 +228,6 @@ def _fault(setting: Setting, given: Given, allowed: str) -> Fault:
 def _harmless(setting: Setting, text: str) -> str:
     is_address = setting.kind.is_address or urls.looks_like_one(text)
     return urls.without_password(text) if is_address else text
-
-
-def _later(given: Given) -> str | None:
-    if given.variable == "STORAGE_BACKEND" and given.text.lower() == "supabase":
-        return f"sqlite; supabase {_LATER}"
-    return None
 
 
 def shown(text: str) -> str:

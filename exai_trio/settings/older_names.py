@@ -127,7 +127,7 @@ ROWS: Final = (
     ),
     (
         "`SUPABASE_*`",
-        "not in this version",
+        "`SUPABASE_URL` and `SUPABASE_KEY`, with `STORAGE_BACKEND=supabase`",
     ),
 )
 _NAME: Final = re.compile(r"`([A-Z][A-Z0-9_]+)(\*?)")

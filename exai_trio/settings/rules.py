@@ -4,9 +4,9 @@ from collections.abc import Callable, Container, Iterator, Mapping
 
 import attrs
 
-from exai_trio.config import Config
-from exai_trio.settings import tokens
-from exai_trio.settings.table import NOT_YET, SETTINGS
+from exai_trio.config import Config, is_loopback
+from exai_trio.settings import supabase_keys, tokens
+from exai_trio.settings.table import SETTINGS
 
 SECRET_BYTES = 32  # the least for HMAC with SHA-256; PyJWT would take ten
 
@@ -92,6 +92,25 @@ def _terminals(config: Config) -> Iterator[Finding]:
         yield "terminals", "false while EXAI_WS_TOKEN is none: a terminal runs any command"
 
 
+def _supabase(config: Config) -> Iterator[Finding]:
+    if not config.is_hosted:
+        return
+    url, key = config.supabase_url, config.supabase_key
+    if not url:
+        yield "supabase_url", "the project's URL, since STORAGE_BACKEND is supabase"
+    elif url.startswith("http:") and not is_loopback(supabase_keys.host_of(url)):
+        yield "supabase_url", "an https URL, unless it is of this machine: the key is sent there"
+    if not key:
+        yield "supabase_key", "a secret key of the project, since STORAGE_BACKEND is supabase"
+    elif kind := supabase_keys.public_kind(key):
+        yield (
+            "supabase_key",
+            f"a secret key (sb_secret_… or the service role's); this one is {kind}, which browsers may have",
+        )
+    if url and not supabase_keys.is_project(config.supabase_project_id, url):
+        yield "supabase_project_id", "the id that SUPABASE_URL names, or nothing"
+
+
 RULES: tuple[Rule, ...] = (
     _bounds,
     _ports,
@@ -101,6 +120,7 @@ RULES: tuple[Rule, ...] = (
     _oauth,
     _tools,
     _terminals,
+    _supabase,
 )
 
 
@@ -137,9 +157,7 @@ def unknown(*texts: Mapping[str, str]) -> Iterator[str]:
     names = sorted({name for source in texts for name in source if source[name].strip()})
     known = [setting.name for setting in SETTINGS]
     for name in names:
-        if name in NOT_YET:
-            yield f"{name} is set, but this version does not use it"
-        elif name.startswith("EXAI_") and name not in known:
+        if name.startswith("EXAI_") and name not in known:
             yield f"{name} is no setting of EXAI{_meant(name, known)}"
 
 

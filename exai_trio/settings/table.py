@@ -3,9 +3,9 @@
 from exai_trio.settings.bus_settings import BUS
 from exai_trio.settings.network_settings import LIMITS, SHIM, WEBSOCKET
 from exai_trio.settings.terminal_settings import TERMINALS
-from exai_trio.settings.work_settings import GENERAL, MODELS, STORAGE, TOOLS
+from exai_trio.settings.work_settings import GENERAL, MODELS, STORAGE, SUPABASE, TOOLS
 
-GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, BUS, WEBSOCKET, LIMITS, SHIM, TERMINALS)
+GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, SUPABASE, BUS, WEBSOCKET, LIMITS, SHIM, TERMINALS)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -28,15 +28,7 @@ PRESETS: dict[str, dict[str, object]] = {
 SHARED = frozenset(
     {
         *("environment", "log_level", "log_format", "default_model", "storage_backend"),
+        *("supabase_url", "supabase_key", "supabase_project_id", "supabase_db_url"),
         *("jwt_secret_key", "jwt_algorithm", "jwt_issuer", "jwt_audience", "max_connections"),
-    }
-)
-
-# Described for EXAI, but of features that this version does not have.
-NOT_YET = frozenset(
-    {
-        "SUPABASE_URL",
-        "SUPABASE_KEY",
-        "SUPABASE_PROJECT_ID",
     }
 )

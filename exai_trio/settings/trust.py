@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from exai_trio.config import Config
 from exai_trio.settings.rules import Finding
+from exai_trio.settings.setting import Setting
 from exai_trio.settings.table import SETTINGS
 
 FOUND: Final = ".env"  # the origin of what a file says that nobody named
@@ -24,18 +25,18 @@ def is_found(origin: str) -> bool:
 
 def misdirected(config: Config, origins: Mapping[str, str]) -> Iterator[Finding]:
     """The addresses to which a secret would go that came from elsewhere."""
-    if config.simulate:  # no key is sent
-        return
     for secret in SETTINGS:
-        if (
-            not secret.sent_to
-            or not getattr(config, secret.field)
-            or is_found(origins[secret.field])
-        ):
+        if not _is_sent(secret, config) or is_found(origins[secret.field]):
             continue
         field = _FIELD_OF[secret.sent_to]
         if is_found(origins[field]) and getattr(config, field) != _default(field):
             yield field, _way_out(secret.name, secret.sent_to, origins[secret.field])
+
+
+def _is_sent(secret: Setting, config: Config) -> bool:
+    if not secret.sent_to or not getattr(config, secret.field):
+        return False
+    return config.is_hosted if secret.field == "supabase_key" else not config.simulate
 
 
 def keys(

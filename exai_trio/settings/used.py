@@ -37,9 +37,12 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "stop": frozenset({"home", "log_level", "drain_s"}),
     "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,
+    "storage": CLIENT
+    | _fields(
+        "storage_backend supabase_url supabase_key supabase_project_id supabase_db_url history_days"
+    ),
     "threads": frozenset({"home", "conversation_timeout_hours", "storage_backend", "log_level"}),
     "bus": frozenset({"home", "storage_backend", "log_level"}),
-    "storage": frozenset({"home", "storage_backend", "log_level"}),
     "cleanup": _MODELS | {"storage_backend", "cleanup_grace_hours", "files_max_gb", "history_days"},
     "tools": CLIENT | {"disabled_tools"},
     "providers": _MODELS,

@@ -152,6 +152,17 @@ def url() -> Kind:
     )
 
 
+def database_url() -> Kind:
+    """What may stand in it is the database's client's to say; a password does."""
+
+    def parse(text: str, _: Place) -> str:
+        if not text.isprintable() or not text.startswith(("postgresql://", "postgres://")):
+            raise ValueError
+        return text
+
+    return Kind(allowed="a URL that begins with postgresql://", parse=parse, is_address=True)
+
+
 def path() -> Kind:
     return Kind(
         allowed=f"an absolute path (~ is the user's home), no name in it over {_LONGEST_NAME} bytes",

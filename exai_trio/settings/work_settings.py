@@ -129,13 +129,38 @@ STORAGE: Final = Group(
         setting(
             "EXAI_HISTORY_DAYS",
             v.number(1, 36_500, "days"),
-            "how long the record of what was cleaned up is kept",
+            "how long the record of what was cleaned up is kept, and what has ended at Supabase",
         ),
-        setting("STORAGE_BACKEND", v.choice("sqlite"), "where conversations are kept"),
+        setting(
+            "STORAGE_BACKEND",
+            v.choice("sqlite", "supabase"),
+            "where conversations are kept; supabase: here first, then there",
+        ),
         setting(
             "EXAI_DURABILITY",
             v.choice("process", "power", "off"),
             "accepted calls survive kills; power: also power loss; off: neither, and `result` finds an outcome for the grace only",
+        ),
+    ),
+)
+
+SUPABASE: Final = Group(
+    title="Supabase",
+    settings=(
+        setting("SUPABASE_URL", v.url(), "the project's URL, such as https://abcdefgh.supabase.co"),
+        secret(
+            "SUPABASE_KEY",
+            v.visible("a key"),
+            "a secret key of the project (sb_secret_…, or the service role's); none for browsers",
+            sent_to="SUPABASE_URL",
+        ),
+        setting(
+            "SUPABASE_PROJECT_ID", v.visible("an id"), "the project's id, for links to its pages"
+        ),
+        secret(
+            "SUPABASE_DB_URL",
+            v.database_url(),
+            "the database itself, for `exai storage migrate` and `check` alone",
         ),
     ),
 )

@@ -43,12 +43,13 @@ class Turn:
 
 @structs.frozen(kw_only=True)
 class Conversation:
-    """A thread of turns under its continuation id (uuid4). `expires_at` is unix seconds."""
+    """A thread of turns under its continuation id (uuid4). `expires_at` is unix seconds; `notice` says why newer turns may be missing."""
 
     id: str
     created_at: float
     expires_at: float
     turns: tuple[Turn, ...] = ()
+    notice: str = ""
 
 
 @structs.frozen(kw_only=True)

@@ -152,6 +152,10 @@ class Caller(Protocol):
         """Note how long the call waited for a provider's permit."""
         ...
 
+    def latency_metrics(self) -> dict[str, Any]:
+        """How long it has taken so far and waited for what, in milliseconds, as an answer tells it."""
+        ...
+
     def exchanged(self, began: float, ended: float) -> None:
         """Note that a request of it was with a provider between these times of trio's clock."""
         ...

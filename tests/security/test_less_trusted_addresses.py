@@ -23,6 +23,7 @@ ENOUGH_S = 30.0
 SOURCES = (ARGUMENTS, ENVIRON, FILE, FOUND, DEFAULT)
 SECRET, ADDRESS = "a-secret-of-the-user", "https://elsewhere.example/v1"
 SENT = [setting for setting in SETTINGS if setting.sent_to]
+HOSTED = {"SUPABASE_KEY": "STORAGE_BACKEND"}  # a key that is sent only if this asks for it
 ADDRESSES = {setting.name: (setting.name, *setting.aliases) for setting in SETTINGS}
 ROWS = [
     (key, address, from_key, from_address)
@@ -52,7 +53,10 @@ def _loaded(*given: tuple[str, str, str]):
 @pytest.mark.parametrize(("key", "address", "from_key", "from_address"), ROWS)
 def test_a_key_goes_where_its_own_source_or_a_better_one_says(key, address, from_key, from_address):
     """Refused is only an address of a `.env` that nobody named, for a key from anywhere else; the refusal says what to do."""
-    loaded = _loaded((from_key, key, SECRET), (from_address, address, ADDRESS))
+    asked = [(ENVIRON, HOSTED[key], "supabase")] if key in HOSTED else []
+    loaded = _loaded((from_key, key, SECRET), (from_address, address, ADDRESS), *asked)
+    if key in HOSTED and DEFAULT in {from_key, from_address}:
+        return  # without either nothing is sent, and the start is refused for that
     refused = from_address == FOUND and from_key not in {FOUND, DEFAULT}
 
     assert refused == bool(loaded.faults)
@@ -65,7 +69,7 @@ def test_a_key_goes_where_its_own_source_or_a_better_one_says(key, address, from
 
 def test_the_table_has_every_key_that_a_provider_is_sent():
     """A new secret setting is in the table, or known not to be sent by whoever reads a `.env` unasked."""
-    own = {"EXAI_WS_TOKEN", "JWT_SECRET_KEY"}
+    own = {"EXAI_WS_TOKEN", "JWT_SECRET_KEY", "SUPABASE_DB_URL"}
 
     assert own | {setting.name for setting in SENT} == {s.name for s in SETTINGS if s.secret}
 

@@ -115,7 +115,6 @@ def test_bytes_that_are_no_text_are_a_fault():
         ({"JWT_SECRET_KEY": "x" * 31, "EXAI_WS_TOKEN": "none"}, "JWT_SECRET_KEY"),
         ({"JWT_ALGORITHM": "none", "EXAI_WS_TOKEN": "none"}, "JWT_ALGORITHM"),
         ({"ENABLED_TOOLS": "chat", "DISABLED_TOOLS": "chat"}, "ENABLED_TOOLS"),
-        ({"STORAGE_BACKEND": "supabase"}, "STORAGE_BACKEND"),
     ],
 )
 def test_a_contradiction_is_a_fault(environ: dict[str, str], variable: str):
@@ -149,16 +148,11 @@ def test_what_looks_near_a_contradiction_is_none(environ: dict[str, str]):
         ),
         ({}, "EXAI_HOEM=/x", "EXAI_HOEM is no setting of EXAI; did you mean EXAI_HOME?"),
         ({"EXAI_QQQQQQQQQQQQQQ": "1"}, "", "EXAI_QQQQQQQQQQQQQQ is no setting of EXAI"),
-        (
-            {"SUPABASE_URL": "off"},
-            "",
-            "SUPABASE_URL is set, but this version does not use it",
-        ),
         ({}, "KEY: value", "line 1 of ENV_FILE is not NAME=value and is skipped"),
     ],
 )
 def test_what_has_no_effect_is_reported(environ, file, warning):
-    """A misspelt name, a setting of a later version and a strange line are warnings, not silence."""
+    """A misspelt name, and a strange line are warnings, not silence."""
     loaded = load({}, environ, file)
 
     assert ((warning,), ()) == (loaded.warnings, loaded.faults)

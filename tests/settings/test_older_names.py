@@ -15,7 +15,7 @@ OURS = {name for setting in SETTINGS for name in (setting.name, *setting.aliases
         ("GLM_BASE_URL", "GLM_API_URL"),
         ("GLM_WEBSEARCH_ENGINE", "the arguments of glm_web_search"),
         ("METRICS_JSON_PORT", "HTTP on HEALTH_CHECK_PORT"),
-        ("SUPABASE_SERVICE_ROLE", "not in this version"),
+        ("SUPABASE_SERVICE_ROLE", "SUPABASE_URL and SUPABASE_KEY, with STORAGE_BACKEND=supabase"),
         ("DATABASE_URL", ""),
         ("GLM_BASE", ""),
     ],

@@ -1,10 +1,9 @@
 """The contract of ConversationStore, held by every store."""
 
-from contextlib import asynccontextmanager
-
 import attrs
 import pytest
 import trio
+from every_store import STORES, opener
 from hypothesis import given, settings, strategies as st
 
 from exai_trio.errors import StorageError
@@ -15,21 +14,15 @@ from exai_trio.storage.sqlite.store import open_sqlite
 HOUR_S = 3600.0
 
 
-@asynccontextmanager
-async def open_memory(path):
-    yield MemoryStore()
-
-
-# real: the SQLite store works in threads.
-STORES = [
-    pytest.param(open_memory, id="memory"),
-    pytest.param(open_sqlite, id="sqlite", marks=pytest.mark.real),
-]
-
-
 @pytest.fixture(params=STORES)
 def open_store(request):
-    return request.param
+    return opener(request)
+
+
+def _with_and_without_nul(turns, asked):
+    """PostgreSQL holds no U+0000; everything else has it."""
+    first = attrs.evolve(turns[0], text=turns[0].text.replace("\ufffd", "\x00"))
+    return (turns, (first, *turns[1:])) if "\x00" in asked else (turns,)
 
 
 def said(text, role="user", **more):
@@ -54,7 +47,7 @@ async def test_turns_come_back_as_given(open_store, tmp_path):
         found = await store.load("c", now=30)
 
     assert (2, 3) == (first, second)
-    assert (question, answer, said("and?")) == found.turns
+    assert (question, answer, said("and?")) in _with_and_without_nul(found.turns, question.text)
     assert ("c", 10, 20 + HOUR_S) == (found.id, found.created_at, found.expires_at)
 
 
@@ -78,7 +71,10 @@ async def test_sweep_marks_first_and_deletes_after_the_grace(open_store, tmp_pat
         await store.append("young", (said("b"),), now=0, expires_at=30 + SWEEP_GRACE_S)
         swept = [await store.sweep(now) for now in (20, 19 + SWEEP_GRACE_S, 20 + SWEEP_GRACE_S)]
         again = await store.sweep(21 + SWEEP_GRACE_S)
-        left = [await store.load(name, now=5) for name in ("old", "young")]
+        here = getattr(
+            store, "local", store
+        )  # the other side of a mirror keeps what is old for longer
+        left = [await here.load(name, now=5) for name in ("old", "young")]
 
     assert ([0, 0, 1], 0) == (swept, again)
     assert left[0] is None
@@ -150,6 +146,8 @@ async def test_what_is_kept_is_its_principals_alone(open_store, tmp_path):
 async def test_the_newest_time_is_of_what_is_kept(open_store, tmp_path):
     """None in an empty store; then the newest row's, until a clock has been noted as right."""
     async with open_store(tmp_path / "exai.db") as store:
+        if not hasattr(store, "newest_at"):
+            pytest.skip("the hosted side has the database's clock")
         empty = await store.newest_at()
         await store.append("c", (attrs.evolve(said("a"), at=7.0),), now=5, expires_at=10)
         newest = await store.newest_at()

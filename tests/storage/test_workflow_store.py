@@ -1,37 +1,23 @@
 """The contract of WorkflowStore, held by every store."""
 
-from contextlib import asynccontextmanager
-
 import attrs
 import pytest
 import trio
+from every_store import STORES, opener
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import SWEEP_GRACE_S, Step, Turn
-from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.store import open_sqlite
-
-
-@asynccontextmanager
-async def open_memory(path):
-    yield MemoryStore()
-
-
-# real: the SQLite store works in threads.
-STORES = [
-    pytest.param(open_memory, id="memory"),
-    pytest.param(open_sqlite, id="sqlite", marks=pytest.mark.real),
-]
 
 
 @pytest.fixture(params=STORES)
 async def store(request, tmp_path):
-    async with request.param(tmp_path / "exai.db") as opened:
+    async with opener(request)(tmp_path / "exai.db") as opened:
         yield opened
 
 
 def noted(text, tool="debug"):
-    return Step(tool=tool, at=1.0, data={"text": text, "deep": {"n": [1, 2.5, None, "\x00 é 🙂"]}})
+    return Step(tool=tool, at=1.0, data={"text": text, "deep": {"n": [1, 2.5, None, "é 🙂"]}})
 
 
 async def test_nothing_noted_is_nothing(store):
@@ -66,6 +52,14 @@ async def test_a_step_begins_and_prolongs_its_conversation(store):
         len(later.turns),
     )
     assert len(await store.steps("c", now=25)) == 2
+
+
+async def test_a_character_that_postgresql_does_not_hold_is_replaced_there_alone(store):
+    """U+0000 is what it was, or U+FFFD; an escape that merely looks like it is what it was."""
+    step = Step(tool="debug", at=1.0, data={"text": "a\x00b \\u0000"})
+    (found,) = await store.add_step("c", step, now=0, expires_at=10)
+
+    assert found.data["text"] in {"a\x00b \\u0000", "a\ufffdb \\u0000"}
 
 
 async def test_steps_end_with_their_conversation(store):

@@ -203,6 +203,9 @@ class FakeCaller:
     def waited_for_provider(self, provider, seconds):
         self.said.append((provider, seconds))
 
+    def latency_metrics(self):
+        return {"latency_ms": 5.0, "global_sem_wait_ms": 1.0, "provider_sem_wait_ms": 2.0}
+
     def exchanged(self, began, ended):
         del began, ended
 

@@ -12,6 +12,7 @@ from typing import cast
 
 from exai_trio import __version__
 from exai_trio.commands.checking.findings import Check, Finding, Seen
+from exai_trio.commands.checking.hosted_checks import hosted
 from exai_trio.commands.checking.port_checks import health_port, holders
 from exai_trio.commands.checking.provider_checks import online, providers, providers_file
 from exai_trio.commands.checking.terminal_checks import terminals
@@ -226,6 +227,7 @@ CHECKS: tuple[Check, ...] = (
     daemon,
     troubles,
     terminals,
+    hosted,
     versions,
     clock,
     health_port,

@@ -64,7 +64,8 @@ class Trial:
 @structs.frozen(kw_only=True)
 class Seen:
     """What the checks judge. `port_taken`: something listens on the daemon's port. `health`: status of /health, or None.
-    `holders`: who has ports that are not our daemon's. `trials`: of --online."""
+    `holders`: who has ports that are not our daemon's. `trials`: of --online. `hosted`: what
+    Supabase answered."""
 
     loaded: Loaded
     daemon: Daemon
@@ -72,6 +73,7 @@ class Seen:
     health: int | None = None
     holders: Mapping[int, str] = attrs.field(factory=dict[int, str])
     trials: tuple[Trial, ...] = ()
+    hosted: tuple[Finding, ...] = ()
 
     @property
     def is_client_only(self) -> bool:

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
+import trio
+
 from exai_trio import structs
 from exai_trio.bus.payload_files import path_of, read_all, stored_names
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
+from exai_trio.commands.storage.asked import Asked
 from exai_trio.commands.storage.home_archive import DATABASE
+from exai_trio.commands.storage.store_status import hosted_faults
 from exai_trio.errors import PayloadDamagedError, StorageError
 from exai_trio.storage.contracts.stored_payloads import KEPT, StoredPayload
 from exai_trio.storage.sqlite.database_copies import faults_of, looked_into
@@ -38,7 +42,10 @@ Check = Callable[[Home], Iterator[str]]
 
 def main(started: Started) -> int:
     asked, console = started.arguments, Console.of_process(started.environ)
-    faults = found_in(Home(started.loaded.config.home, asked.full))
+    config = started.loaded.config
+    faults = found_in(Home(config.home, asked.full))
+    if config.is_hosted:
+        faults += trio.run(hosted_faults, Asked(config=config))
     if asked.json:
         console.say(json.dumps({"ok": not faults, "faults": faults}, ensure_ascii=False, indent=2))
     else:

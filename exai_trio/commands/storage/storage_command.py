@@ -11,6 +11,10 @@ ACTIONS: Final = {
     "backup": "backup_home",
     "restore": "restore_home",
     "check": "check_home",
+    "migrate": "hosted_command",
+    "status": "hosted_command",
+    "push": "hosted_command",
+    "retry": "hosted_command",
 }
 
 

@@ -2,6 +2,13 @@
 
 from exai_trio.commands.usage.building import Commands, command, text
 
+_HOSTED = (
+    ("migrate", "make or upgrade the tables at Supabase, or print the SQL for it"),
+    ("status", "say how the store fares, and what is still to be sent"),
+    ("push", "send the conversations that Supabase has never heard of"),
+    ("retry", "send again what the database refused"),
+)
+
 
 def bus(commands: Commands) -> None:
     parser = command(commands, "bus", "list and read the large results that are kept")
@@ -18,8 +25,14 @@ def bus(commands: Commands) -> None:
 
 
 def storage(commands: Commands) -> None:
-    parser = command(commands, "storage", "back up, restore and check what is kept")
-    parser.examples = ("exai storage backup home.tgz", "exai storage check --full")
+    parser = command(
+        commands, "storage", "back up, restore and check what is kept, here and at Supabase"
+    )
+    parser.examples = (
+        "exai storage backup home.tgz",
+        "exai storage check --full",
+        "exai storage migrate",
+    )
     parser.add_argument("--home", metavar="DIR", help="where state, logs and files are")
     actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
     backup = command(
@@ -35,3 +48,5 @@ def storage(commands: Commands) -> None:
     )
     check.add_argument("--full", action="store_true", help="hash everything, not a sample")
     check.add_argument("--json", action="store_true", help="print JSON")
+    for name, about in _HOSTED:
+        command(actions, name, about).add_argument("--json", action="store_true", help="print JSON")

@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import attrs
 import trio
@@ -221,6 +221,17 @@ class Call:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         self.waits.provider += seconds
         self.waits.provider_name = provider
+
+    def latency_metrics(self) -> dict[str, Any]:
+        """Milliseconds, as clients of the older system read them."""
+        total, waits = self.elapsed, self.waits
+        return {
+            "latency_ms": round(total * 1000, 3),
+            "global_sem_wait_ms": round(waits.permit * 1000, 3),
+            "provider_sem_wait_ms": round(waits.provider * 1000, 3),
+            "processing_ms": round((total - waits.permit - waits.provider) * 1000, 3),
+            "provider_name": waits.provider_name,
+        }
 
     def exchanged(self, began: float, ended: float) -> None:
         self.waits.exchanges.append((began, ended))

@@ -123,7 +123,7 @@ def _result(call: Call, answer: Answer) -> CallResult:
     if call.waits.provider_name:  # no other tool is told anything by who was sent our keys
         keys = call.environment.keys
         text, told = keys.masked(text), cast("dict[str, Any]", keys.masked_within(told))
-    metadata = {**told, "latency_metrics": latency_metrics(call)}
+    metadata = {**told, "latency_metrics": call.latency_metrics()}
     if call.tool.deprecated:
         said = call.tool.deprecated.said_of(call.tool.name)
         text, metadata = deprecated(text, said), {**metadata, "deprecated": said}
@@ -132,15 +132,3 @@ def _result(call: Call, answer: Answer) -> CallResult:
         outputs=[Output(text=text, metadata=metadata)],
         usage=UNSET if answer.usage is None else dict(answer.usage),
     )
-
-
-def latency_metrics(call: Call) -> dict[str, Any]:
-    """Milliseconds, as clients of the older system read them."""
-    total, waits = call.elapsed, call.waits
-    return {
-        "latency_ms": round(total * 1000, 3),
-        "global_sem_wait_ms": round(waits.permit * 1000, 3),
-        "provider_sem_wait_ms": round(waits.provider * 1000, 3),
-        "processing_ms": round((total - waits.permit - waits.provider) * 1000, 3),
-        "provider_name": waits.provider_name,
-    }

@@ -5,7 +5,7 @@ Every answer is a plain read.
 
 import os
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +51,14 @@ class StoreState(Protocol):
     async def keep_log_short(self) -> None: ...
 
 
+class HostedState(Protocol):
+    """How the part of the store fares that machines share."""
+
+    def facts(self) -> dict[str, Any]: ...
+
+    def troubles(self) -> Mapping[str, str | None]: ...
+
+
 @structs.frozen(kw_only=True, eq=False)
 class Report:
     """`started_at` is in unix seconds, `began` of trio's clock, which nobody sets; `port` is the one that the WebSocket truly
@@ -67,6 +75,7 @@ class Report:
     store: StoreState | None = None
     bus: MessageBus | None = None
     terminals: Callable[[], dict[str, Any]] | None = None
+    hosted: HostedState | None = None
     problems: Problems = attrs.field(factory=Problems)
     started_at: float = attrs.field(
         default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
@@ -108,6 +117,9 @@ class Report:
         if aside is not None:
             text = f"the database was damaged; it is kept as {aside}, and a fresh one is used"
             self.problems.note("damaged database", text)
+        if self.hosted is not None:
+            for name, trouble in self.hosted.troubles().items():
+                self.problems.note(name, trouble)
 
     def _store_trouble(self) -> str | None:
         if self.store is None:
@@ -138,11 +150,13 @@ class Report:
         """`damaged_file` is the name of a database that was set aside; `fault` is why nothing can be written now."""
         aside = self.store.set_aside if self.store else None
         return {
+            "backend": self.config.storage_backend,
             "durability": self.config.durability,
             "disk_full": self.store is not None and self.store.is_full,
             "damaged_file": aside.name if aside else None,
             "fault": self.store.fault.message if self.store and self.store.fault else None,
             "bus_bytes": self.bus.held_bytes if self.bus else 0,
+            **(self.hosted.facts() if self.hosted else {}),
         }
 
     def uptime_s(self) -> float:

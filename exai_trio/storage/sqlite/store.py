@@ -2,8 +2,7 @@
 
 WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes
 (not with synchronous FULL, which costs a disk flush for each commit).
-One connection writes (group commits in a thread), another reads, a third copies the log back into the file; each is used by
-one thread at a time.
+One connection writes (group commits in a thread), another reads, a third copies the log back; each is used by one thread at a time.
 """
 
 import sqlite3
@@ -154,10 +153,11 @@ class SqliteStore:
             self._writing.note_copied(trio.current_time() - began)
             await self._writer.write(probe)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Have statements of another module of this package done in the next batch.
-        Cancelling before it is accepted leaves nothing done; after that it is done whole."""
-        return await self._writer.write(work)
+    async def write(
+        self, work: Callable[[sqlite3.Connection], T], *, done: Callable[[T], None] | None = None
+    ) -> T:
+        """Have another module's statements done in the next batch, and `done` called with what they return. Cancelling: as there."""
+        return await self._writer.write(work, done=done)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""

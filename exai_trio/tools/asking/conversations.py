@@ -28,6 +28,7 @@ class Thread:
 
     `principal` has it, and `call` is the idempotency key of the call: what that adds is kept once, however often it runs.
     `turns` hold the investigations that go on, as far as they are, where they stand in time. `steps` are those of all workflow tools.
+    `notice` says why newer turns may be missing.
     """
 
     id: str
@@ -35,6 +36,7 @@ class Thread:
     call: str
     turns: tuple[Turn, ...] = ()
     steps: tuple[Step, ...] = ()
+    notice: str = ""
 
     @property
     def exchanges(self) -> int:
@@ -107,6 +109,7 @@ async def stored_thread(
         call=caller.idempotency_key,
         turns=tuple(turns),
         steps=steps,
+        notice=found.notice,
     )
 
 

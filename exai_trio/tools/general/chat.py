@@ -1,7 +1,7 @@
 """chat: one question to one model, with files, images and a conversation that can go on."""
 
 import logging
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import attrs
 from msgspec import Meta
@@ -74,7 +74,8 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         cache_key=thread.id,
     )
     answer = await ask_model.ask(services, choice, request, caller)
-    exchange = _exchange(arguments, question, choice, answer, services.now())
+    told = services.now(), caller.latency_metrics()
+    exchange = _exchange(arguments, question, choice, answer, told)
     notice = file_notices.of(found.files[path] for path in question.files)
     return await _finish(thread, exchange, answer, services, named=arguments.model, notice=notice)
 
@@ -142,8 +143,10 @@ def _exchange(
     question: prompts.Question,
     choice: "ModelChoice",
     answer: "ChatAnswer",
-    now: float,
+    told: tuple[float, dict[str, Any]],
 ) -> tuple[Turn, Turn]:
+    """`told` are the time and how long the call has taken."""
+    now, latency_metrics = told
     inline = [image for image in arguments.images if is_data_url(image)]
     asked = Turn(
         role="user",
@@ -170,6 +173,7 @@ def _exchange(
                 "input_tokens": answer.usage.input_tokens,
                 "output_tokens": answer.usage.output_tokens,
             },
+            latency_metrics=latency_metrics,
         ),
     )
     return asked, answered
@@ -186,6 +190,7 @@ async def _finish(
 ) -> Answer:
     """Keep the exchange and say how to go on. A store that fails costs the conversation, not the answer."""
     facts = file_notices.added(model_choice.facts(answer, named), notice)
+    facts = file_notices.added(facts, thread.notice)
     try:
         offer = await conversations.keep(services, thread, exchange)
     except StorageError as fault:

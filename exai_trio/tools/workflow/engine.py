@@ -14,7 +14,6 @@ import trio
 
 from exai_trio.errors import NotFoundError, ServiceUnavailableError, StorageError
 from exai_trio.storage import base as storage
-from exai_trio.tools import prompts
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.asking import conversations
 from exai_trio.tools.asking.conversations import Thread
@@ -23,6 +22,7 @@ from exai_trio.tools.files import file_notices
 from exai_trio.tools.statuses import Status
 from exai_trio.tools.workflow import expert, response
 from exai_trio.tools.workflow.definition import Findings, Hold, StepCall, Workflow
+from exai_trio.tools.workflow.kept_exchange import exchange
 from exai_trio.tools.workflow.panel import ask_panel
 from exai_trio.tools.workflow.response import Outcome
 from exai_trio.tools.workflow.step_arguments import SELDOM, Stepwise
@@ -222,11 +222,10 @@ async def _end(call: StepCall, thread: Thread, step: response.Step, found: Findi
     if isinstance(outcome, Hold):
         return response.held(step, outcome)
     kept = await _keep_outcome(call, thread, step, outcome)
-    if not kept:
-        lost = "this result could not be stored in the conversation"
-        notice = "; ".join(filter(None, (outcome.metadata.get("notice"), lost)))
-        outcome = attrs.evolve(outcome, metadata={**outcome.metadata, "notice": notice})
-    return response.ended(step, outcome)
+    lost = "" if kept else "this result could not be stored in the conversation"
+    told = "; ".join(filter(None, (lost, thread.notice)))
+    metadata = file_notices.added(outcome.metadata, told)
+    return response.ended(step, attrs.evolve(outcome, metadata=metadata))
 
 
 def _told_again(workflow: Workflow, thread: Thread) -> Outcome | None:
@@ -270,29 +269,9 @@ async def _keep_outcome(
     call: StepCall, thread: Thread, step: response.Step, outcome: Outcome
 ) -> bool:
     """Add question and answer to the conversation and close the investigation. A store that fails costs that, not the answer."""
-    workflow, state, now = step.workflow, step.state, call.services.now()
-    asked = storage.Turn(
-        role="user",
-        # As it was sent, so that the next prompt begins like this one.
-        text=outcome.asked or prompts.investigation(workflow.name, state),
-        tool=workflow.name,
-        at=now,
-        extra=conversations.extra(
-            files=state.relevant_files,
-            images=[image for image in state.images if not is_data_url(image)],
-        ),
-    )
-    answered = storage.Turn(
-        role="assistant",
-        text=outcome.reply,
-        tool=workflow.name,
-        model=outcome.model,
-        provider=outcome.provider,
-        at=now,
-        extra=conversations.extra(reasoning=outcome.reasoning),
-    )
+    workflow = step.workflow
     try:
-        await conversations.keep(call.services, thread, (asked, answered))
+        await conversations.keep(call.services, thread, exchange(call, step, outcome))
         await conversations.keep_step(call.services, thread, workflow.name, over(), ordinal=1)
     except StorageError as fault:
         log.warning("outcome not kept", extra={"fault": str(fault), "tool": workflow.name})

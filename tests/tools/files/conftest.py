@@ -38,6 +38,9 @@ class Caller:
     def waited_for_provider(self, provider, seconds):
         """Said to nobody."""
 
+    def latency_metrics(self):
+        return {"latency_ms": 5.0, "global_sem_wait_ms": 1.0, "provider_sem_wait_ms": 2.0}
+
     def exchanged(self, began, ended):
         """Said to nobody."""
 

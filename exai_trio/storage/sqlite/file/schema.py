@@ -237,4 +237,26 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     UPLOADS_STEP,
     BUS_STEP,
+    (  # what a hosted store is still to hear of, and up to which numbers both sides have the same
+        """
+        CREATE TABLE outbox (
+            number INTEGER PRIMARY KEY,
+            id TEXT NOT NULL UNIQUE,
+            kind TEXT NOT NULL,
+            key TEXT NOT NULL,
+            body TEXT NOT NULL,
+            at REAL NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            refused TEXT NOT NULL DEFAULT ''
+        ) STRICT
+        """,
+        "CREATE INDEX outbox_by_key ON outbox (key)",
+        """
+        CREATE TABLE mirrored (
+            conversation TEXT PRIMARY KEY REFERENCES conversations (id) ON DELETE CASCADE,
+            messages INTEGER NOT NULL DEFAULT 0,
+            steps INTEGER NOT NULL DEFAULT 0
+        ) STRICT
+        """,
+    ),
 )

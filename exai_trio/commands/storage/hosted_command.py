@@ -1,0 +1,56 @@
+"""`exai storage migrate | status | push | retry`: what has to do with the store that machines share.
+
+What an action finds is given back as plain data and lines; printing is done here.
+"""
+
+import json
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+import trio
+
+from exai_trio.commands.console import Console
+from exai_trio.commands.invocation import Started
+from exai_trio.commands.storage import hosted_actions, store_status
+from exai_trio.commands.storage.asked import Asked, Told
+from exai_trio.errors import ExaiError
+
+Action = Callable[[Asked], Awaitable[Told]]
+ACTIONS: Final[dict[str, Action]] = {
+    "migrate": hosted_actions.migrate,
+    "status": store_status.status,
+    "push": hosted_actions.push,
+    "retry": hosted_actions.retry,
+}
+
+
+def main(started: Started) -> int:
+    console = Console.of_process(started.environ)
+    arguments = started.arguments
+    asked = Asked(config=started.loaded.config)
+    running = partial(run, as_json=bool(arguments.json))
+    return trio.run(running, arguments.action, asked, console)
+
+
+async def run(action: str, asked: Asked, console: Console, *, as_json: bool) -> int:
+    """The exit code. Raises ExaiError."""
+    fault: ExaiError | None = None
+    told = Told(data={})
+    try:
+        told = await ACTIONS[action](asked)
+    except* ExaiError as raised:
+        fault = _first(raised)
+    if fault is not None:
+        raise fault
+    if as_json:
+        console.say(json.dumps(told.data, ensure_ascii=False, indent=2))
+    else:
+        console.tell("\n".join(told.lines))
+    return told.code
+
+
+def _first(group: BaseExceptionGroup[ExaiError]) -> ExaiError:
+    """A store's own nursery wraps what is raised within it."""
+    inner = group.exceptions[0]
+    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -1,0 +1,178 @@
+"""A daemon's store at Supabase: connected once the daemon serves, fed from the outbox, looked after, and told of in its health.
+
+Nothing of it is loaded where STORAGE_BACKEND is sqlite.
+"""
+
+import logging
+import math
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import asynccontextmanager
+from importlib import import_module
+from random import SystemRandom
+from typing import Any, Final
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.config import Config
+from exai_trio.resilience.breaker import Breaker
+from exai_trio.storage.hosted.guarded_remote import GuardedRemote
+from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault
+from exai_trio.storage.hosted.outbox_entries import Depth, Remote
+from exai_trio.storage.hosted.outbox_sender import MENDED_S, SEND_S, OutboxSender
+from exai_trio.storage.mirror import Mirror
+from exai_trio.storage.sqlite.mirrored.local_side import LocalSide
+from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
+from exai_trio.storage.sqlite.store import SqliteStore
+
+log = logging.getLogger("exai.storage")
+
+_AWAY_S: Final = 5.0  # between two tries to connect
+_LOOK_S: Final = 5.0  # between two looks at how full the outbox is
+_SWEEP_S: Final = 3600.0
+_DAY_S: Final = 86400.0
+_OLD_S: Final = 3600.0  # of an entry, from which on it is a trouble
+_FULL: Final = 100 * 1024 * 1024  # bytes of the outbox, likewise
+
+
+@structs.define(eq=False, kw_only=True)
+class HostedSide:
+    """`run` connects and sends until it is cancelled; `schema` is the version that was found there."""
+
+    config: Config
+    now: Callable[[], float]
+    mirror: Mirror
+    outbox: SqliteOutbox
+    sender: OutboxSender
+    depth: Depth = Depth()
+    schema: int | None = None
+    _woken: trio.Event = attrs.field(factory=trio.Event)
+
+    @classmethod
+    def of(cls, config: Config, store: SqliteStore, now: Callable[[], float]) -> "HostedSide":
+        outbox = SqliteOutbox(store)
+        threshold = config.circuit_breaker_threshold if config.circuit_breaker_enabled else 0
+        open_s = config.circuit_breaker_timeout_secs
+        remote = GuardedRemote(Breaker(threshold=threshold, open_s=open_s))
+        return cls(
+            config=config,
+            now=now,
+            mirror=Mirror(LocalSide(store, outbox), remote, store),
+            outbox=outbox,
+            sender=OutboxSender(outbox, remote, SystemRandom().random),
+        )
+
+    async def run(self) -> None:
+        """Cancelling leaves what has not arrived in the outbox."""
+        async with self._open_remote() as remote, trio.open_nursery() as background:
+            background.start_soon(self.sender.run)
+            background.start_soon(self._look)
+            background.start_soon(self._sweep)
+            await self._keep_connected(remote)
+
+    async def finish(self) -> None:
+        """What can be sent soon is. Cancelling leaves the rest to the next daemon."""
+        await self.sender.wait_sent()
+
+    def try_now(self) -> None:
+        """Somebody may have mended what was wrong."""
+        self._woken.set()
+        self.sender.try_now()
+
+    @asynccontextmanager
+    async def _open_remote(self) -> AsyncGenerator[Remote]:
+        """Loaded beside the event loop, now that the daemon serves."""
+        loaded = await trio.to_thread.run_sync(
+            import_module, "exai_trio.storage.supabase.connecting"
+        )
+        url, key = self.config.supabase_url, self.config.supabase_key
+        async with loaded.open_remote(url, key, self.now) as remote:
+            yield remote
+
+    async def _keep_connected(self, remote: Remote) -> None:
+        """The clocks and the schema are looked at again and again: what does not fit is not asked, and asked again once it does."""
+        connected = False
+        while True:
+            self._woken = trio.Event()
+            fault = await self._state(remote)
+            if fault is None:
+                self.mirror.remote.connect(remote)
+                if not connected or self.sender.trouble:
+                    self.sender.try_now()
+                connected = True
+            elif not connected or not isinstance(fault, HostedAway):
+                connected = False
+                self.mirror.remote.refuse(fault)
+            with trio.move_on_after(_AWAY_S if isinstance(fault, HostedAway) else MENDED_S):
+                await self._woken.wait()
+
+    async def _state(self, remote: Remote) -> HostedFault | None:
+        try:
+            with trio.fail_after(SEND_S):
+                self.schema = (await remote.state()).version
+        except HostedFault as fault:
+            return fault
+        except trio.TooSlowError:
+            return HostedAway(
+                "Supabase does not answer; what is kept meanwhile is sent later.", reason="too slow"
+            )
+        return None
+
+    async def _look(self) -> None:
+        while True:
+            self.depth = await self.outbox.depth()
+            await trio.sleep(_LOOK_S)
+
+    async def _sweep(self) -> None:
+        """Conversations that ended EXAI_HISTORY_DAYS ago go there; any daemon may do that, and as often as it likes."""
+        kept_s = self.config.history_days * _DAY_S
+        while True:
+            try:
+                gone = await self.mirror.remote.ask(
+                    lambda remote: remote.sweep(self.now(), kept_s), within_s=SEND_S
+                )
+            except HostedFault as fault:
+                log.info("history not swept", extra={"reason": fault.reason})
+                await trio.sleep(MENDED_S)
+                continue
+            if gone:
+                log.info("history swept", extra={"conversations": gone})
+            await trio.sleep(_SWEEP_S)
+
+    def facts(self) -> dict[str, Any]:
+        """For the health of the daemon; a plain read."""
+        rate, breaker = self.mirror.looks.hit_rate, self.mirror.remote.breaker
+        fault = self.mirror.remote.fault
+        return {
+            "schema": self.schema,
+            "outbox": {
+                "entries": self.depth.entries,
+                "bytes": self.depth.size,
+                "oldest_s": round(self._age_s(), 1),
+                "parked": self.depth.parked,
+            },
+            "breaker": breaker.state(trio.current_time()),
+            "hit_rate": None if rate is None else round(rate, 4),
+            "sent": self.sender.sent,
+            "last_fault": None if fault is None else fault.message,
+        }
+
+    def troubles(self) -> Mapping[str, str | None]:
+        """What somebody should know of, by name; None where all is well."""
+        fault = self.sender.trouble or self.mirror.remote.fault
+        lasting = fault is not None and not isinstance(fault, HostedAway)
+        read_only = fault is not None and fault.reason == "25006"
+        old, full = self._age_s() > _OLD_S, self.depth.size > _FULL
+        waiting = (
+            f"{self.depth.entries} entries wait to be sent to Supabase, the oldest for {self._age_s() / 60:.0f} min"
+            f" ({self.depth.size / 2**20:.0f} MiB)"
+        )
+        return {
+            "supabase": fault.message if fault is not None and (lasting or read_only) else None,
+            "outbox": waiting if old or full else None,
+        }
+
+    def _age_s(self) -> float:
+        oldest = self.depth.oldest_at
+        return 0.0 if oldest is None or math.isinf(oldest) else max(0.0, self.now() - oldest)

@@ -1,0 +1,214 @@
+"""This machine's side of a mirror: what is added goes into exai.db and its outbox in one transaction.
+
+A conversation that has never been told to the other side is told whole, with the first thing that is added to it.
+"""
+
+import uuid
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from exai_trio import structs
+from exai_trio.storage.base import Conversation, Step, Turn
+from exai_trio.storage.hosted.outbox_entries import (
+    ANONYMOUS,
+    Entry,
+    Growth,
+    Mark,
+    Tail,
+    delete,
+    messages,
+    name,
+    step as step_entry,
+)
+from exai_trio.storage.sqlite import statements
+from exai_trio.storage.sqlite.mirrored import common_history
+from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox, add, is_deleted
+from exai_trio.storage.sqlite.thread_store import SqliteThreads
+
+if TYPE_CHECKING:  # one module imports sqlite3
+    import sqlite3
+
+    from exai_trio.storage.sqlite.store import SqliteStore
+
+Kept = TypeVar("Kept", Turn, Step)
+_KEYS: Final = (
+    "UPDATE turns SET key = ? || lower(hex(randomblob(15))) WHERE conversation = ? AND key = ''",
+    "UPDATE steps SET key = ? || lower(hex(randomblob(15))) WHERE conversation = ? AND key = ''",
+)
+_UNTOLD: Final = (
+    "SELECT id, principal FROM conversations c WHERE NOT EXISTS"
+    " (SELECT 1 FROM mirrored m WHERE m.conversation = c.id) ORDER BY created_at, id"
+)
+
+
+@structs.frozen(eq=False)
+class LocalSide:
+    """The conversations of one principal. Raises StorageError; cancelling leaves a write done or not done, never half."""
+
+    _store: "SqliteStore"
+    outbox: SqliteOutbox
+
+    def of(self, principal: str) -> "LocalSide":
+        return attrs.evolve(self, store=self._store.of(principal))
+
+    @property
+    def principal(self) -> str:
+        return self._store.principal
+
+    @property
+    def threads(self) -> SqliteThreads:
+        return SqliteThreads(self._store)
+
+    async def load(self, continuation_id: str, now: float) -> Conversation | None:
+        found = await self._store.load(continuation_id, now)
+        return found and attrs.evolve(found, turns=tuple(map(_as_given, found.turns)))
+
+    async def steps(self, continuation_id: str, now: float) -> tuple[Step, ...]:
+        return tuple(map(_as_given, await self._store.steps(continuation_id, now)))
+
+    async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
+        return await self._store.kept_under(keys, now)
+
+    async def mark(self, continuation_id: str) -> Mark | None:
+        return await self._store.read(
+            lambda connection: common_history.mark_of(connection, continuation_id)
+        )
+
+    async def append(
+        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+    ) -> int:
+        growth = self._growth(continuation_id, now, expires_at)
+        keyed = tuple(_keyed(turn) for turn in turns)
+        rows = [statements.row(turn) for turn in keyed]
+        entry = messages(growth, keyed)
+
+        def work(connection: "sqlite3.Connection") -> int:
+            own = (self.principal, continuation_id)
+            count = statements.append(connection, own, rows, now, expires_at)
+            _tell(connection, growth, entry, len(rows))
+            return count
+
+        return await self._store.write(work, done=self.outbox.tell)
+
+    async def add_step(
+        self, continuation_id: str, step: Step, now: float, expires_at: float
+    ) -> tuple[Step, ...]:
+        growth = self._growth(continuation_id, now, expires_at)
+        keyed = _keyed(step)
+        row, entry = statements.step_row(keyed), step_entry(growth, keyed)
+
+        def work(connection: "sqlite3.Connection") -> tuple[Step, ...]:
+            own = (self.principal, continuation_id)
+            steps = statements.add_step(connection, own, row, now, expires_at)
+            _tell(connection, growth, entry)
+            return steps
+
+        return tuple(map(_as_given, await self._store.write(work, done=self.outbox.tell)))
+
+    async def take(self, continuation_id: str, tail: Tail) -> None:
+        """What the other side has. What was deleted here meanwhile stays so."""
+        own = (self.principal, continuation_id)
+
+        def work(connection: "sqlite3.Connection") -> None:
+            if tail.principal == self.principal and not is_deleted(connection, continuation_id):
+                common_history.take(connection, own, tail)
+
+        await self._store.write(work)
+
+    async def forget(self, continuation_id: str) -> None:
+        """It was deleted there; what is still to be sent of it brings it back."""
+        own = (self.principal, continuation_id)
+        await self._store.write(lambda connection: _forget(connection, own))
+
+    async def name(self, continuation_id: str, called: str, now: float) -> bool:
+        done = await self.threads.name(continuation_id, called, now)
+        if done:
+            entry = name(self._growth(continuation_id, now, now), called, f"n:{uuid.uuid4()}")
+            await self._add(entry)
+        return done
+
+    async def delete(self, continuation_id: str, now: float) -> bool:
+        growth = self._growth(continuation_id, now, now)
+        await self._add(delete(growth, f"d:{uuid.uuid4()}"))
+        return await self.threads.delete(continuation_id, now)
+
+    async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> bool:
+        done = await self.threads.fork(continuation_id, new_id, now, expires_at)
+        if done:
+            growth = self._growth(new_id, now, expires_at)
+            await self._store.write(
+                lambda connection: _tell(connection, growth, None, 0), done=self.outbox.tell
+            )
+        return done
+
+    async def tell_all(self) -> int:
+        """Every conversation, of whoever, that the other side has never heard of goes into the outbox. Returns how many."""
+        return await self._store.write(_tell_all, done=self.outbox.tell)
+
+    async def _add(self, entry: Entry) -> None:
+        await self._store.write(lambda connection: add(connection, [entry]), done=self.outbox.tell)
+
+    def _growth(self, continuation_id: str, now: float, expires_at: float) -> Growth:
+        return Growth(
+            conversation=continuation_id,
+            principal=self.principal,
+            now=now,
+            expires_at=expires_at,
+        )
+
+
+def _tell(
+    connection: "sqlite3.Connection", growth: Growth, entry: Entry | None, size: int = 1
+) -> None:
+    """The entry, of so many turns or steps; or the whole conversation, if it has never been told and has more."""
+    told = [entry] if entry is not None else []
+    if common_history.begin(connection, growth.conversation):
+        whole = _whole(connection, growth)
+        told = told if len(whole) == size else whole
+    add(connection, told)
+
+
+def _whole(connection: "sqlite3.Connection", growth: Growth) -> list[Entry]:
+    """Each turn and step as an entry of its own, under a key that it keeps."""
+    for statement in _KEYS:
+        connection.execute(statement, (ANONYMOUS, growth.conversation))
+    own = (growth.principal, growth.conversation)
+    found = statements.load(connection, *own, now=0.0)
+    steps = statements.present_steps(connection, *own, now=0.0)
+    turns = found.turns if found else ()
+    return [messages(growth, (turn,)) for turn in turns] + [
+        step_entry(growth, each) for each in steps
+    ]
+
+
+def _tell_all(connection: "sqlite3.Connection") -> int:
+    untold = connection.execute(_UNTOLD).fetchall()
+    for conversation, principal in untold:
+        found = statements.load(connection, principal, conversation, 0.0)
+        if found is not None:
+            growth = Growth(
+                conversation=conversation,
+                principal=principal,
+                now=found.created_at,
+                expires_at=found.expires_at,
+            )
+            _tell(connection, growth, None, 0)
+    return len(untold)
+
+
+def _forget(connection: "sqlite3.Connection", own: statements.Own) -> None:
+    connection.execute(
+        "DELETE FROM conversations WHERE principal = ? AND id = ?"
+        " AND NOT EXISTS (SELECT 1 FROM outbox WHERE key = conversations.id)",
+        own,
+    )
+
+
+def _keyed(one: Kept) -> Kept:
+    return one if one.key else attrs.evolve(one, key=f"{ANONYMOUS}{uuid.uuid4().hex}")
+
+
+def _as_given(one: Kept) -> Kept:
+    """Without a key that was none of its own."""
+    return attrs.evolve(one, key="") if one.key.startswith(ANONYMOUS) else one

@@ -1,0 +1,82 @@
+"""The hosted store of one test process: one database behind PostgREST, emptied between tests."""
+
+import os
+
+import psycopg
+
+from exai_trio.storage.supabase.migrate import migrate
+from exai_trio.storage.supabase.migrations import migrations
+from hosted.gateway import open_gateway
+from hosted.postgres import CannotStart, Postgres
+from hosted.postgrest import PostgREST
+from hosted.storage_api import Bucket, StorageApi
+
+# What Supabase's own databases have from the first.
+_ROLES = """
+    create role anon nologin;
+    create role authenticated nologin;
+    create role service_role nologin bypassrls;
+    create role authenticator noinherit login;
+    grant anon, authenticated, service_role to authenticator;
+    grant usage on schema public to anon, authenticated, service_role;
+    alter default privileges grant all on tables to anon, authenticated;
+    alter default privileges grant execute on functions to anon, authenticated;
+"""
+BUCKETS = ("exai-files", "exai-bus")
+
+
+class Stage:
+    """Raises CannotStart where a component is not to be had."""
+
+    def __init__(self):
+        self.postgres = Postgres()
+        try:
+            self.execute(_ROLES)
+            migrate(self.url, migrations())
+            uri = self.postgres.uri(user="authenticator")
+            self.postgrest = PostgREST(uri, self.postgres.folder)
+        except BaseException:
+            self.postgres.close()
+            raise
+        self.storage = StorageApi(buckets={name: Bucket(name) for name in BUCKETS})
+
+    @property
+    def url(self):
+        """What SUPABASE_DB_URL would say."""
+        return self.postgres.uri()
+
+    def execute(self, sql, *values):
+        """The rows, if it gives any."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(sql, values or None)
+            return cursor.fetchall() if cursor.description else []
+
+    def empty(self):
+        tables = self.execute(
+            "select string_agg(format('public.%I', tablename), ', ') from pg_tables"
+            " where schemaname = 'public' and tablename <> 'schema_version'"
+        )[0][0]
+        self.execute(f"truncate {tables} cascade")
+        self.storage.clear()
+
+    def open_gateway(self, port=0):
+        return open_gateway(self.postgrest, self.storage, port)
+
+    def close(self):
+        self.postgrest.close()
+        self.postgres.close()
+
+
+def must_start():
+    """Where CI runs, what cannot start is a fault."""
+    return os.environ.get("EXAI_TEST_BACKENDS") == "required"
+
+
+def the_stage():
+    """Started once for this process; None, and why, where it cannot be."""
+    try:
+        return Stage(), ""
+    except CannotStart as reason:
+        if must_start():
+            raise
+        return None, str(reason)

@@ -1,0 +1,228 @@
+"""When the outbox is sent and when it waits: on a clock that jumps, with a day's outage in a moment."""
+
+from collections import Counter
+
+import attrs
+import pytest
+import trio
+
+from exai_trio.resilience.breaker import Breaker
+from exai_trio.storage.hosted.guarded_remote import GuardedRemote
+from exai_trio.storage.hosted.hosted_faults import (
+    HostedAway,
+    KeyRefused,
+    SchemaDiffers,
+    TooLarge,
+)
+from exai_trio.storage.hosted.outbox_entries import Applied, Depth, Entry, sorted_by_key
+from exai_trio.storage.hosted.outbox_sender import MENDED_S, OutboxSender
+
+DAY_S = 86_400.0
+
+
+def entry(number, key="c"):
+    return Entry(id=f"{number}", kind="messages", key=key, body="{}", at=0.0)
+
+
+@attrs.define
+class FakeOutbox:
+    waiting: list = attrs.field(factory=list)
+    parked: list = attrs.field(factory=list)
+    woken: list = attrs.field(factory=list)
+
+    def add(self, *entries):
+        self.waiting += entries
+        for woken in self.woken:
+            woken()
+
+    def watch(self, woken):
+        self.woken.append(woken)
+
+    async def batch(self, most):
+        await trio.lowlevel.checkpoint()
+        return tuple(self.waiting[:most])
+
+    async def settle(self, sent, applied):
+        await trio.lowlevel.checkpoint()
+        done = {one.id for one in applied}
+        self.parked += [one for one in applied if one.code]
+        self.waiting = [each for each in self.waiting if each.id not in done]
+
+    async def note_attempt(self, sent):
+        await trio.lowlevel.checkpoint()
+
+    async def depth(self):
+        await trio.lowlevel.checkpoint()
+        return Depth(entries=len(self.waiting))
+
+
+@attrs.define
+class FakeRemote:
+    """Applies each id once. `fault` is raised instead while there is one, `lost` after it was applied."""
+
+    fault: Exception | None = None
+    lost: bool = False
+    asked: list = attrs.field(factory=list)
+    kept: list = attrs.field(factory=list)
+    refused: frozenset = frozenset()
+    most: int = 1000
+
+    async def apply(self, entries):
+        await trio.sleep(0.01)
+        self.asked.append((trio.current_time(), len(entries)))
+        if self.fault is not None:
+            raise self.fault
+        if len(entries) > self.most:
+            raise TooLarge("x", reason="413")
+        good = [one for one in entries if one.id not in self.refused]
+        self.kept += [one.id for one in good if one.id not in self.kept]
+        if self.lost:
+            raise HostedAway("x")
+        return tuple(Applied(id=one.id, code="" if one in good else "23514") for one in entries)
+
+
+@attrs.define
+class World:
+    outbox: FakeOutbox
+    remote: FakeRemote
+    sender: OutboxSender
+
+    async def empty(self):
+        while self.outbox.waiting:
+            await trio.sleep(0.01)
+
+
+@pytest.fixture
+async def world(autojump_clock):
+    outbox, remote = FakeOutbox(), FakeRemote()
+    guarded = GuardedRemote(Breaker(threshold=5, open_s=60.0))
+    guarded.connect(remote)
+    sender = OutboxSender(outbox, guarded, lambda: 0.999)
+    async with trio.open_nursery() as sending:
+        sending.start_soon(sender.run)
+        yield World(outbox, remote, sender)
+        sending.cancel_scope.cancel()
+
+
+async def test_it_wakes_on_a_commit(world, autojump_clock):
+    """What is added is sent at once, however long nothing was."""
+    await trio.sleep(1000)
+    began = trio.current_time()
+    world.outbox.add(entry(1))
+    await world.empty()
+
+    assert trio.current_time() - began < 0.1
+
+
+async def test_a_day_of_outage_ends_within_35_seconds(world, autojump_clock):
+    """It is asked at most every 30 s meanwhile, and all is there once, in order, soon after; the breaker keeps nobody back."""
+    world.remote.fault = HostedAway("x")
+    for number in range(250):
+        world.outbox.add(entry(number))
+    await trio.sleep(DAY_S)
+    tries = len(world.remote.asked)
+    world.remote.fault, began = None, trio.current_time()
+    await world.empty()
+
+    assert trio.current_time() - began < 35
+    assert DAY_S / 31 < tries < DAY_S / 25
+    assert [f"{n}" for n in range(250)] == world.remote.kept
+
+
+async def test_a_lost_answer_costs_a_repeat_that_changes_nothing(world, autojump_clock):
+    """Sent again until an answer comes; kept once."""
+    world.remote.lost = True
+    world.outbox.add(entry(1), entry(2))
+    await trio.sleep(20)
+    world.remote.lost = False
+    await world.empty()
+
+    assert Counter({"1": 1, "2": 1}) == Counter(world.remote.kept)
+    assert len(world.remote.asked) > 2
+
+
+@pytest.mark.parametrize("fault", [KeyRefused("x"), SchemaDiffers("x")])
+async def test_what_somebody_must_mend_is_asked_for_each_minute_and_on_a_hangup(
+    world, autojump_clock, fault
+):
+    """Nothing is parked, and what is added meanwhile makes no more requests."""
+    world.remote.fault = fault
+    world.outbox.add(entry(1))
+    await trio.sleep(10 * MENDED_S + 1)
+    world.outbox.add(entry(2))
+    await trio.sleep(1)
+    tries, trouble = len(world.remote.asked), world.sender.trouble
+    world.remote.fault = None
+    began = trio.current_time()
+    world.sender.try_now()
+    await world.empty()
+
+    assert (11, fault) == (tries, trouble)
+    assert trio.current_time() - began < 0.1
+    assert ([], None) == (world.outbox.parked, world.sender.trouble)
+
+
+async def test_what_is_refused_is_parked_and_the_rest_goes_on(world, autojump_clock):
+    """Entries after it, of the same conversation too."""
+    world.remote.refused = frozenset({"2"})
+    world.outbox.add(*map(entry, range(5)))
+    await world.empty()
+
+    assert ["0", "1", "3", "4"] == world.remote.kept
+    assert [("2", "23514")] == [(one.id, one.code) for one in world.outbox.parked]
+
+
+async def test_a_batch_that_is_too_large_is_halved_until_it_fits(world, autojump_clock):
+    """And is whole again afterwards."""
+    world.remote.most = 10
+    world.outbox.add(*map(entry, range(100)))
+    await world.empty()
+    sizes = [size for _, size in world.remote.asked]
+
+    assert [100, 50, 25, 12, 6] == sizes[:5]
+    assert [f"{n}" for n in range(100)] == world.remote.kept
+
+
+async def test_the_end_waits_two_seconds_at_most(world, autojump_clock):
+    """For what can be sent; not at all for what cannot."""
+    world.outbox.add(*map(entry, range(150)))
+    began = trio.current_time()
+    await world.sender.wait_sent()
+    sent, world.remote.fault = trio.current_time() - began, HostedAway("x")
+    world.outbox.add(entry("late"))
+    await trio.sleep(1)
+    began = trio.current_time()
+    await world.sender.wait_sent()
+
+    assert ([f"{n}" for n in range(150)], True) == (world.remote.kept, sent < 2)
+    assert 0 == trio.current_time() - began
+
+
+def test_a_batch_is_sorted_by_key_and_keeps_the_order_of_each():
+    """So that two daemons lock rows in one order."""
+    mixed = [entry(1, "b"), entry(2, "a"), entry(3, "b"), entry(4, "a")]
+
+    assert ["2", "4", "1", "3"] == [one.id for one in sorted_by_key(mixed)]
+
+
+async def test_cancelled_anywhere_nothing_is_lost(autojump_clock, cancel_at_every_step):
+    """What was not settled is still in the outbox, and what was is kept."""
+    seen = []
+
+    async def scenario():
+        outbox, remote = FakeOutbox(), FakeRemote()
+        seen.append((outbox, remote))
+        guarded = GuardedRemote()
+        guarded.connect(remote)
+        outbox.add(*map(entry, range(3)))
+        sender = OutboxSender(outbox, guarded, lambda: 0.5)
+        async with trio.open_nursery() as sending:
+            sending.start_soon(sender.run)
+            await sender.wait_sent()
+            sending.cancel_scope.cancel()
+
+    def invariant():
+        outbox, remote = seen[-1]
+        assert {"0", "1", "2"} == {one.id for one in outbox.waiting} | set(remote.kept)
+
+    assert await cancel_at_every_step(scenario, invariant) > 5
