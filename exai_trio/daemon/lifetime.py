@@ -4,8 +4,6 @@ import logging
 import signal
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
-from functools import partial
-from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 import trio
@@ -27,6 +25,7 @@ from .connections.requests import Requests
 from .context import DaemonContext
 from .drain import drain
 from .health.report import Report
+from .http.open_ports import open_ports
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
@@ -36,6 +35,7 @@ from .reload import Reload, Reread
 from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session
 from .sessions.session_registry import Sessions
+from .streamable_http.open_service import open_service
 from .takeover.predecessor import Predecessor
 from .takeover.sockets import offer
 from .takeover.successor import Successor
@@ -246,29 +246,17 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
 
 
 async def _open_http(background: trio.Nursery, parts: Parts, tree: Tree) -> Addresses:
-    """Load the HTTP side beside the event loop, now that the WebSocket listens, and start it in `background`."""
+    """Start the HTTP side in `background`, now that the WebSocket listens."""
     config, report, names = parts.context.config, parts.report, tree.server.names
-    health = monitoring = mcp = None
-    if config.health_check_port or config.monitoring_port:
-        http = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http.site")
-        serve, given = partial(background.start, http.serve), (report, names, parts.auth.tokens)
-        if config.health_check_port:
-            app = http.health_app(*given)
-            health = await serve(app, config.ws_host, config.health_check_port)
-        if config.monitoring_port:
-            app = http.pages_app(*given)
-            monitoring = await serve(app, config.ws_host, config.monitoring_port)
-    if config.mcp_port:
-        name = "exai_trio.daemon.streamable_http.service"
-        module = await trio.to_thread.run_sync(import_module, name)
-        service = module.Service(
-            context=parts.context,
-            sessions=tree.sessions,
-            auth=parts.auth,
-            names=names,
-            tools=report.tools.listing,
-        )
-        mcp = await background.start(service.serve)
+    health, monitoring = await open_ports(background, report, names, parts.auth.tokens)
+    mcp = await open_service(
+        background,
+        parts.context,
+        tree.sessions,
+        auth=parts.auth,
+        names=names,
+        tools=report.tools.listing,
+    )
     websocket = f"ws://{bracketed(config.ws_host)}:{report.port}/"
     log.info("serving", extra={"websocket": websocket, "version": __version__})
     return Addresses(

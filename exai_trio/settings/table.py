@@ -1,9 +1,9 @@
 """Every setting that exists. Pure; defaults stand in `Config`."""
 
-from exai_trio.settings.bus_settings import BUS
-from exai_trio.settings.network_settings import LIMITS, SHIM, WEBSOCKET
-from exai_trio.settings.terminal_settings import TERMINALS
-from exai_trio.settings.work_settings import GENERAL, MODELS, STORAGE, SUPABASE, TOOLS
+from exai_trio.settings.groups.bus_settings import BUS
+from exai_trio.settings.groups.network_settings import LIMITS, SHIM, WEBSOCKET
+from exai_trio.settings.groups.terminal_settings import TERMINALS
+from exai_trio.settings.groups.work_settings import GENERAL, MODELS, STORAGE, SUPABASE, TOOLS
 
 GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, SUPABASE, BUS, WEBSOCKET, LIMITS, SHIM, TERMINALS)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)

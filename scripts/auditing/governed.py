@@ -12,8 +12,10 @@ AREAS = {
     "settings": [
         "exai_trio/config.py",
         "exai_trio/settings/table.py",
-        "exai_trio/settings/work_settings.py",
-        "exai_trio/settings/network_settings.py",
+        "exai_trio/settings/groups/bus_settings.py",
+        "exai_trio/settings/groups/terminal_settings.py",
+        "exai_trio/settings/groups/work_settings.py",
+        "exai_trio/settings/groups/network_settings.py",
     ],
     "messages": ["exai_trio/wire/messages.py"],
     "schema": ["exai_trio/storage/sqlite/file/schema.py"],

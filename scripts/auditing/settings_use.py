@@ -6,7 +6,7 @@ import re
 from auditing.source import last_name
 
 VARIABLE = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)+")
-TABLES = re.compile(r"settings/(table|\w+_settings)\.py$")
+TABLES = re.compile(r"settings/(groups/\w+_settings|table)\.py$")
 OURS = re.compile(r"EXAI_[A-Z0-9_]+")
 HOLDERS = {"config", "settings", "cfg", "_config", "_settings"}
 READING = {("os", name) for name in ("environ", "getenv", "environb", "getenvb", "putenv")}

@@ -7,12 +7,13 @@ import trio
 
 from exai_trio.daemon.calls import large_outcomes
 from exai_trio.daemon.connections.connection import Connection
+from exai_trio.daemon.sessions import session_registry
 from exai_trio.daemon.sessions.session_registry import Sessions
 from exai_trio.mcp.calls.open_calls import OpenCalls
 from exai_trio.shim.daemon_conversation import Conversation
 from exai_trio.wire.codec import encode
 
-from .planting import instead
+from .planting import instead, together
 
 
 def lost_wake_up() -> AbstractContextManager[None]:
@@ -86,8 +87,18 @@ def request_left_behind() -> AbstractContextManager[None]:
 
 
 def frame_over_the_limit() -> AbstractContextManager[None]:
-    """An answer is sent whatever its size."""
-    return instead(large_outcomes, "is_too_large", lambda _original: lambda _outcome, _most: False)
+    """An answer is sent whatever its size, and what waits is never looked at again."""
+
+    def made(_original):
+        async def leave(_session, _most):
+            await trio.lowlevel.checkpoint()
+
+        return leave
+
+    return together(
+        instead(large_outcomes, "is_too_large", lambda _original: lambda _outcome, _most: False),
+        instead(session_registry, "fit_frames", made),
+    )
 
 
 def answer_that_dawdles() -> AbstractContextManager[None]:
