@@ -126,14 +126,14 @@ def _of_size(daemons: dict[str, Served], size: int, rounds: int) -> Iterator[Row
         goal = Goal("at most", bound, of_floor=True)
         yield Row(what=what, unit="ms", ours=median(took[way]) * 1000, floor=inline, goal=goal)
         yield Row(
-            what="  worst ping of another session",
+            what=f"  {name}, {way}: worst ping of another session",
             unit="ms",
             ours=median([found[0] for found in pings[way]]),
             floor=worst,
             goal=Goal("at most", _MOST_PING, of_floor=True),
         )
         yield Row(
-            what="  its p99",
+            what=f"  {name}, {way}: its p99",
             unit="ms",
             ours=median([found[1] for found in pings[way]]),
             floor=median([found[1] for found in pings["inline"]]),

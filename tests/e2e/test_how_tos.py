@@ -57,6 +57,8 @@ async def test_a_page_can_be_followed(name, nursery, tmp_path, unused_tcp_port):
     )
     failed = {}
     try:
+        if name == "upgrade":  # of something that is kept
+            await run(["exai", "ask", "hello"], stdin=b"")
         for line in PAGES[name]:
             done = await run(["sh", "-c", line], stdin=TOKEN)
             if done.returncode:

@@ -41,7 +41,8 @@ NEEDS = {
     "chat": {"prompt": "go on"},
     "threads": {"operation": "read"},
     "result": {"wait_s": 0},
-    "kimi_chat_with_files": {"prompt": "what does it say?"},
+    "kimi_chat_with_files": {"prompt": "what does it say?", "file_ids": ["file-" + "0" * 12]},
+    "smart_file_query": {"question": "what does it say?"},
     "kimi_manage_files": {"operation": "delete"},
     "smart_file_download": {},
     "consensus": {"step": "s", "step_number": 1, "total_steps": 2, "next_step_required": True,
@@ -210,6 +211,8 @@ async def test_anothers_id_is_one_that_never_existed(place, tool, field, asker):
         for id_ in (place.anns[field], NEVER[field]):
             given = [id_] if field == "file_ids" else id_
             arguments = NEEDS.get(tool, STEP) | {field: given}
+            if tool == "smart_file_query":
+                arguments["file_path"] = place.anns["path"]
             said = await other.call(tool, **arguments)
             answers.append(_told(said, id_))
 

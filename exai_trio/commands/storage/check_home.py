@@ -1,7 +1,6 @@
 """`exai storage check`: what is wrong with what a home keeps, each fault by name. It changes nothing, and a daemon may run."""
 
 import hashlib
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -10,9 +9,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.bus.payload_files import path_of, read_all, stored_names
-from exai_trio.commands.console import Console
-from exai_trio.commands.invocation import Started
-from exai_trio.commands.storage.asked import Asked
+from exai_trio.commands.storage.asked import Asked, Told
 from exai_trio.commands.storage.home_archive import DATABASE
 from exai_trio.commands.storage.store_status import hosted_faults
 from exai_trio.errors import PayloadDamagedError, StorageError
@@ -40,17 +37,14 @@ class Home:
 Check = Callable[[Home], Iterator[str]]
 
 
-def main(started: Started) -> int:
-    asked, console = started.arguments, Console.of_process(started.environ)
-    config = started.loaded.config
-    faults = found_in(Home(config.home, asked.full))
-    if config.is_hosted:
-        faults += trio.run(hosted_faults, Asked(config=config))
-    if asked.json:
-        console.say(json.dumps({"ok": not faults, "faults": faults}, ensure_ascii=False, indent=2))
-    else:
-        console.say("\n".join(faults) or "nothing is wrong with what is kept")
-    return 1 if faults else 0
+async def check(asked: Asked) -> Told:
+    """What is not as it should be, here and at Supabase; exit code 1 if there is anything. Raises StorageError. Cancelling changes
+    nothing."""
+    found = await trio.to_thread.run_sync(found_in, Home(asked.config.home, asked.full))
+    if asked.config.is_hosted:
+        found += await hosted_faults(asked)
+    lines = tuple(found) or ("nothing is wrong with what is kept",)
+    return Told(data={"ok": not found, "faults": found}, lines=lines, code=1 if found else 0)
 
 
 def found_in(home: Home) -> list[str]:

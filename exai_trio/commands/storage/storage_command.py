@@ -10,11 +10,11 @@ from exai_trio.commands.invocation import Started
 ACTIONS: Final = {
     "backup": "backup_home",
     "restore": "restore_home",
-    "check": "check_home",
-    "migrate": "hosted_command",
-    "status": "hosted_command",
-    "push": "hosted_command",
-    "retry": "hosted_command",
+    "check": "store_command",
+    "migrate": "store_command",
+    "status": "store_command",
+    "push": "store_command",
+    "retry": "store_command",
 }
 
 

@@ -59,7 +59,7 @@ async def fitting(work: Work, call: Call) -> Outcome:
         return outcome
     text = "\n".join(output.text for output in outcome.outputs)
     path = call.context.config.home / "files" / f"answer-{call.call_id}.txt"
-    kept = await _in_file(call, path, text)
+    kept = await in_file(path, text, call.environment.services.files.limiter)
     why = (
         f"the call ran, but its answer of {len(text)} characters is larger than the {most} bytes that a message to this"
         f" client may have (EXAI_WS_MAX_BYTES). {kept}"
@@ -84,12 +84,10 @@ def is_too_large(outcome: CallResult, most: int) -> bool:
     )
 
 
-async def _in_file(call: Call, path: Path, text: str) -> str:
-    """What the client is told of the file."""
+async def in_file(path: Path, text: str, limiter: trio.CapacityLimiter) -> str:
+    """What the client is told of the file that has its text. Cancelling waits for the write."""
     try:
-        await trio.to_thread.run_sync(
-            replace_private, path, text.encode(), limiter=call.environment.services.files.limiter
-        )
+        await trio.to_thread.run_sync(replace_private, path, text.encode(), limiter=limiter)
     except OSError as fault:
         return f"It could not be kept either: {path} cannot be written ({fault.strerror})"
     return f"All of it is in {path} on the daemon's machine: read it there, or ask for less"

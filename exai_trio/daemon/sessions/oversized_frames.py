@@ -2,14 +2,12 @@
 
 from typing import Final
 
-import trio
-
 from exai_trio.errors import TooLargeError
-from exai_trio.system.private_files import replace_private
 from exai_trio.wire.codec import decode_daemon
 from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallFailed, CallResult, RequestId
 
+from ..calls import large_outcomes
 from ..calls.wire_errors import as_fault
 from .session import Session
 
@@ -43,11 +41,7 @@ async def _kept_in_a_file(
     text = "\n".join(output.text for output in result.outputs)
     path = session.context.config.home / "files" / f"answer-{handle_of(session.id, request_id)}.txt"
     limiter = session.environment.services.files.limiter
-    where = f"All of it is in {path} on the daemon's machine: read it there, or ask for less"
-    try:
-        await trio.to_thread.run_sync(replace_private, path, text.encode(), limiter=limiter)
-    except OSError as fault:
-        where = f"It could not be kept either: {path} cannot be written ({fault.strerror})"
+    where = await large_outcomes.in_file(path, text, limiter)
     why = (
         f"the call ran, but its answer of {len(text)} characters is larger than the {most} bytes that a message to this"
         f" client may have. {where}"

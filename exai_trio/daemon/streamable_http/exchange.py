@@ -12,12 +12,12 @@ from exai_trio.system.change import Change
 _MOST_LINES: Final = 1_000  # progress of a call that takes hours
 
 
-class _Answer(msgspec.Struct):
-    error: "_Error | None" = None
-
-
 class _Error(msgspec.Struct):
     code: int = 0
+
+
+class _Answer(msgspec.Struct):
+    error: _Error | None = None
 
 
 _answers = msgspec.json.Decoder(_Answer)

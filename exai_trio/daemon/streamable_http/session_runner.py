@@ -51,10 +51,6 @@ class SessionRunner:
         state = "over" if self.is_over else "runs"
         return f"<SessionRunner {self.session.id} {state} waiting={len(self._waiting)}>"
 
-    @property
-    def is_busy(self) -> bool:
-        return bool(self._waiting)
-
     async def run(self) -> None:
         """Pass on what the session says, until it says goodbye. Cancelling leaves the session to itself."""
         try:

@@ -15,7 +15,6 @@ import trio
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.bus.payload_files import path_of
 from exai_trio.commands.options import parser
-from exai_trio.commands.storage import backup_home, check_home
 from exai_trio.commands.storage.backup_home import backup
 from exai_trio.commands.storage.check_home import Home, found_in
 from exai_trio.commands.storage.restore_home import restore
@@ -291,5 +290,3 @@ async def test_check_says_what_the_file_system_has_done(place):
     assert found_in(Home(home, full=False))[0].startswith("database: ")
     asked = parser().parse_args(["storage", "check", "--json", "--full"])
     assert (True, True) == (asked.json, asked.full)
-    assert callable(check_home.main)
-    assert callable(backup_home.main)

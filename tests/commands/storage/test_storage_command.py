@@ -8,7 +8,7 @@ import pytest
 from hosted.storage_api import Bucket
 
 from exai_trio.commands.console import Console
-from exai_trio.commands.storage import storage_command
+from exai_trio.commands.storage import store_command
 from exai_trio.commands.storage.asked import Asked
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
@@ -36,7 +36,7 @@ def config(tmp_path, gateway, stage):
 async def run(config, action, capsys, **more):
     """The exit code, and what was printed as JSON."""
     console = Console.of_process({})
-    code = await storage_command.run(action, Asked(config=config, **more), console, as_json=True)
+    code = await store_command.run(action, Asked(config=config, **more), console, as_json=True)
     return code, json.loads(capsys.readouterr().out)
 
 
@@ -73,7 +73,7 @@ async def test_an_empty_project_is_made_ready(config, stage, capsys):
     assert [*range(1, newest() + 1)] == first[1]["applied"]
     assert ["exai-files", "exai-bus"] == first[1]["buckets"]
     assert (0, {"applied": [], "buckets": []}) == second
-    assert (0, {"faults": []}) == checked
+    assert (0, {"ok": True, "faults": []}) == checked
 
 
 async def test_without_the_databases_url_the_sql_is_printed(config, capsys):
@@ -96,7 +96,7 @@ async def test_the_printed_sql_makes_the_same_tables(config, stage, capsys):
     async with embedded(config) as store:
         await keep(store, "c")
 
-    assert (0, {"faults": []}) == await run(config, "check", capsys)
+    assert (0, {"ok": True, "faults": []}) == await run(config, "check", capsys)
 
 
 async def test_an_embedded_history_is_sent_once(config, stage, capsys):
@@ -173,7 +173,7 @@ async def test_the_embedded_store_is_looked_at_too(tmp_path, capsys):
             await run(config, action, capsys)
 
     assert (0, "sqlite") == (status[0], status[1]["backend"])
-    assert (0, {"faults": []}) == checked
+    assert (0, {"ok": True, "faults": []}) == checked
 
 
 async def test_a_database_that_cannot_be_reached_is_said_without_its_password(config, capsys):

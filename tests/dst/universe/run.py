@@ -56,15 +56,15 @@ def _leaves(fault: BaseException) -> list[str]:
 @contextmanager
 def _no_thread() -> Generator[None]:
     """An answer that no frame holds would be written by a thread, on a clock of its own: that it is kept is only said."""
-    original = large_outcomes._kept
-    large_outcomes._kept = _said_to_be_kept
+    original = large_outcomes.in_file
+    large_outcomes.in_file = _said_to_be_kept
     try:
         yield
     finally:
-        large_outcomes._kept = original
+        large_outcomes.in_file = original
 
 
-async def _said_to_be_kept(_call, path, _text) -> str:
+async def _said_to_be_kept(path, _text, _limiter) -> str:
     await trio.lowlevel.checkpoint()
     return f"All of it is in {path}"
 

@@ -8,20 +8,20 @@ import attrs
 from exai_trio.storage.contracts.provider_uploads import Content, ProviderUpload
 
 if TYPE_CHECKING:  # one module imports it
-    from sqlite3 import Connection, Cursor
+    import sqlite3
 
-TimeOf = Callable[["Connection"], float]
+TimeOf = Callable[["sqlite3.Connection"], float]
 
 _FIELDS: Final = frozenset(field.name for field in attrs.fields(ProviderUpload))
 
 
-def database_time(connection: "Connection") -> float:
+def database_time(connection: "sqlite3.Connection") -> float:
     """Unix seconds; the same for all who share the file."""
     (now,) = connection.execute("SELECT (julianday('now') - 2440587.5) * 86400.0").fetchone()
     return float(now)
 
 
-def uploads_of(rows: "Cursor") -> tuple[ProviderUpload, ...]:
+def uploads_of(rows: "sqlite3.Cursor") -> tuple[ProviderUpload, ...]:
     """Of whole rows; columns that are the registry's own are left out."""
     names = [column[0] for column in rows.description]
     return tuple(
@@ -32,12 +32,12 @@ def uploads_of(rows: "Cursor") -> tuple[ProviderUpload, ...]:
     )
 
 
-def by_id(connection: "Connection", upload_id: str) -> ProviderUpload | None:
+def by_id(connection: "sqlite3.Connection", upload_id: str) -> ProviderUpload | None:
     rows = connection.execute("SELECT * FROM provider_file_uploads WHERE id = ?", (upload_id,))
     return next(iter(uploads_of(rows)), None)
 
 
-def by_content(connection: "Connection", content: Content) -> ProviderUpload | None:
+def by_content(connection: "sqlite3.Connection", content: Content) -> ProviderUpload | None:
     rows = connection.execute(
         "SELECT * FROM provider_file_uploads WHERE provider = ? AND account = ? AND purpose = ? AND sha256 = ?",
         attrs.astuple(content),

@@ -1,4 +1,4 @@
-"""`exai storage migrate | status | push | retry`: what has to do with the store that machines share.
+"""`exai storage check | migrate | status | push | retry`: the store looked at and looked after, here and at Supabase.
 
 What an action finds is given back as plain data and lines; printing is done here.
 """
@@ -12,12 +12,13 @@ import trio
 
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
-from exai_trio.commands.storage import hosted_actions, store_status
+from exai_trio.commands.storage import check_home, hosted_actions, store_status
 from exai_trio.commands.storage.asked import Asked, Told
 from exai_trio.errors import ExaiError
 
 Action = Callable[[Asked], Awaitable[Told]]
 ACTIONS: Final[dict[str, Action]] = {
+    "check": check_home.check,
     "migrate": hosted_actions.migrate,
     "status": store_status.status,
     "push": hosted_actions.push,
@@ -28,7 +29,8 @@ ACTIONS: Final[dict[str, Action]] = {
 def main(started: Started) -> int:
     console = Console.of_process(started.environ)
     arguments = started.arguments
-    asked = Asked(config=started.loaded.config)
+    full = bool(getattr(arguments, "full", False))
+    asked = Asked(config=started.loaded.config, full=full)
     running = partial(run, as_json=bool(arguments.json))
     return trio.run(running, arguments.action, asked, console)
 
