@@ -145,6 +145,7 @@ async def _begin(place, home):
     """What ann has: a conversation, an investigation, an upload and a call."""
     path = home / f"{MARK}.md"
     path.write_text(f"about a {MARK}\n" * 50)
+    (home / "notes.md").write_text("of nobody\n")
     async with person(place.port, **of("ann")) as ann:
         said = await ann.call("chat", prompt=f"tell me of a {MARK}", model="glm-4.6")
         thread = _json(said)["continuation_offer"]["continuation_id"]
@@ -154,7 +155,7 @@ async def _begin(place, home):
         assert MARK in str(await ann.call("threads", operation="read", value=thread))
     return {
         "continuation_id": thread, "value": thread, "call_id": handle, "file_id": file_id, "file_ids": file_id,
-        "session_id": ann.session, "path": str(path),
+        "session_id": ann.session, "path": str(path), "notes": str(home / "notes.md"),
     }  # fmt: skip
 
 
@@ -212,7 +213,7 @@ async def test_anothers_id_is_one_that_never_existed(place, tool, field, asker):
             given = [id_] if field == "file_ids" else id_
             arguments = NEEDS.get(tool, STEP) | {field: given}
             if tool == "smart_file_query":
-                arguments["file_path"] = place.anns["path"]
+                arguments["file_path"] = place.anns["notes"]
             said = await other.call(tool, **arguments)
             answers.append(_told(said, id_))
 
