@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 from exai_trio.config import is_loopback
 
 _MOST_BYTES: Final = 256 * 1024
+_OK: Final = 200
 
 
 async def fetch_json(url: str) -> dict[str, Any]:
@@ -20,6 +21,6 @@ async def fetch_json(url: str) -> dict[str, Any]:
             answer = await client.get(url)
     except httpx2.HTTPError as fault:
         raise OSError(str(fault)) from fault
-    if answer.status_code != httpx2.codes.OK or len(answer.content) > _MOST_BYTES:
+    if answer.status_code != _OK or len(answer.content) > _MOST_BYTES:
         raise ValueError(f"status {answer.status_code}, {len(answer.content)} bytes")
     return dict(answer.json())

@@ -76,7 +76,7 @@ class Services:
     async def wait_healthy(self, within: float = READY_S) -> None:
         """Raises EngineError."""
         with trio.move_on_after(within):
-            while not await self.healthy():
+            while not await self.healthy():  # noqa: ASYNC110  # another process's
                 await trio.sleep(0.1)
             return
         raise EngineError(f"not healthy after {within:g} s: {await self.logs()}")

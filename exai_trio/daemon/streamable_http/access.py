@@ -42,7 +42,7 @@ class Access:
     auth: Authentication
     public_url: str = ""
     issued: AccessTokens | None = None
-    _owners: WeakKeyDictionary[Any, bool] = attrs.field(factory=WeakKeyDictionary)
+    _owners: WeakKeyDictionary[Any, bool] = attrs.field(factory=WeakKeyDictionary[Any, bool])
 
     def cors(self, headers: Headers) -> HeaderList:
         """For a page of an allowed origin: it may read the answer and the session's id."""

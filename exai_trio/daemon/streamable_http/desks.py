@@ -48,7 +48,7 @@ class Desks:
         factory=dict[tuple[str, str], SessionRunner]
     )
     _ended: dict[str, None] = attrs.field(factory=dict[str, None])  # by their clients, oldest first
-    _passing: WeakSet[FrontDesk] = attrs.field(factory=WeakSet)
+    _passing: WeakSet[FrontDesk] = attrs.field(factory=WeakSet[FrontDesk])
     _joining: dict[str, trio.Lock] = attrs.field(factory=dict[str, trio.Lock])
     _listing: Listing | None = None
     _is_listed: bool = False

@@ -241,8 +241,7 @@ def _heard(desk: FrontDesk, body: bytes, *, alone: bool = False) -> Exchange | N
 async def _wait_soon(exchange: Exchange) -> None:
     """Return when something is to be told, or when it is time to say that it will be."""
     with trio.move_on_after(SOON_S):
-        while not exchange.is_over and exchange.is_silent:
-            await exchange.changed.wait()
+        await exchange.wait_said()
 
 
 async def _cancel_when_gone(respond: Responder, there: trio.CancelScope) -> None:

@@ -116,8 +116,10 @@ class Responder:
 
     async def _watch_writes(self, watching: trio.CancelScope) -> None:
         """A write to who does not read is shielded from our scopes: its socket is closed under it."""
-        while trio.current_time() - self._begun <= _UNREAD_S:
+        while True:
             await trio.sleep(_UNREAD_S / 4)
+            if trio.current_time() - self._begun > _UNREAD_S:
+                break
         transport = self.scope["state"]["transport"]
         if transport is not None:
             transport.socket.close()

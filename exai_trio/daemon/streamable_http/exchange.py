@@ -4,6 +4,7 @@ from typing import Final
 
 import attrs
 import msgspec
+import trio
 
 from exai_trio import structs
 from exai_trio.mcp.jsonrpc import Id
@@ -70,6 +71,12 @@ class Exchange:
             self.lines.append(line)
         self.is_over, self.ended_at = True, now
         self.changed.tell()
+
+    async def wait_said(self) -> None:
+        """Return when there is something to tell. Cancelling changes nothing."""
+        await trio.lowlevel.checkpoint()
+        while not self.is_over and self.is_silent:
+            await self.changed.wait()
 
     def close(self, now: float) -> None:
         """Nothing more is said here; who reads may come again elsewhere."""

@@ -3,7 +3,7 @@
 import base64
 import re
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import msgspec
 
@@ -89,9 +89,8 @@ def read_head(body: bytes) -> Head:
         raise BadRequest(
             BAD_REQUEST, _code_of(body), f"the body is not one message: {fault}"
         ) from None
-    params = found.params if isinstance(found.params, dict) else {}
-    given = params.get("_meta")
-    meta: dict[str, Any] = given if isinstance(given, dict) else {}
+    params = _object(found.params)
+    meta = _object(params.get("_meta"))
     version = meta.get(VERSION_KEY)
     method = found.method if isinstance(found.method, str) else ""
     about = params.get(_NAMED.get(method, ""))
@@ -104,6 +103,10 @@ def read_head(body: bytes) -> Head:
         has_meta_version=version is not None,
         has_key=own_key(meta) is not None,
     )
+
+
+def _object(value: object) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def _code_of(body: bytes) -> int:

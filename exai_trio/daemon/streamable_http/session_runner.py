@@ -154,8 +154,8 @@ class BridgeRunner:
     def handle(self, call: OpenCall) -> str:
         return handle_of(self.shared.session.id, call.key)
 
-    def deadline(self, _call: OpenCall, requester: Requester) -> float:
+    def deadline(self, call: OpenCall, requester: Requester) -> float:
         return requester.deadline
 
-    def lateness(self, _requester: Requester, _now: float) -> tuple[str, str]:
+    def lateness(self, requester: Requester, now: float) -> tuple[str, str]:
         return "TIMEOUT", "no outcome came in time"

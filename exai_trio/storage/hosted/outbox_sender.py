@@ -57,6 +57,7 @@ class OutboxSender:
     async def wait_sent(self) -> None:
         """Until all that can be sent now is, for FAREWELL_S at most; at once while nothing can. Cancelling leaves the job as it is."""
         with trio.move_on_after(FAREWELL_S):
+            await trio.lowlevel.checkpoint()
             while not self.is_held_up:
                 stepped = self._stepped  # before looking: a step that ends meanwhile is seen
                 if not (await self.outbox.depth()).entries:
