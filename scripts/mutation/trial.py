@@ -9,6 +9,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import CodeType
 from typing import Literal
@@ -52,8 +53,9 @@ class Trial:
 
     def kill(self) -> None:
         """End it, and every process that it has started."""
-        os.killpg(self.pid, signal.SIGKILL)
-        os.waitpid(self.pid, 0)
+        with suppress(ProcessLookupError, ChildProcessError):  # it has ended and was waited for
+            os.killpg(self.pid, signal.SIGKILL)
+            os.waitpid(self.pid, 0)
 
 
 def load_libraries() -> None:

@@ -155,7 +155,7 @@ async def _begin(place, home):
         assert MARK in str(await ann.call("threads", operation="read", value=thread))
     return {
         "continuation_id": thread, "value": thread, "call_id": handle, "file_id": file_id, "file_ids": file_id,
-        "session_id": ann.session, "path": str(path), "notes": str(home / "notes.md"),
+        "session_id": ann.session, "path": str(path),
     }  # fmt: skip
 
 
@@ -213,7 +213,7 @@ async def test_anothers_id_is_one_that_never_existed(place, tool, field, asker):
             given = [id_] if field == "file_ids" else id_
             arguments = NEEDS.get(tool, STEP) | {field: given}
             if tool == "smart_file_query":
-                arguments["file_path"] = place.anns["notes"]
+                arguments["file_path"] = str(Path(place.anns["path"]).with_name("notes.md"))
             said = await other.call(tool, **arguments)
             answers.append(_told(said, id_))
 
