@@ -80,6 +80,12 @@ def ratios(name):
 
 
 def _relay(tree):
+    """Nothing where the benchmark of now cannot be run on that commit, which is said."""
+    try:
+        _bench(tree)
+    except Wrong as fault:
+        print(f"  relay: not compared: {fault}")
+        return {}
     sides = ([], [])
     for turn in range(_TURNS):
         for place in (0, 1) if turn % 2 else (1, 0):
