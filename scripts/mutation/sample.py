@@ -25,7 +25,7 @@ LIVES: Final = (  # where a call lives: from its acceptance to its answer
 ROOMS: Final = (*LIVES, "exai_trio/shim", "exai_trio/mcp", "exai_trio/storage")
 # What stands in for a database in tests alone, and what only the real components of a hosted store can judge.
 _NOT_TRIED: Final = frozenset(
-    Path("exai_trio/storage") / name for name in ("memory", "hosted", "supabase")
+    Path("exai_trio/storage") / name for name in ("memory", "hosted", "supabase", "sqlite/mirrored")
 )
 EXPLAINED = Path(__file__).parent / "explained.toml"
 
