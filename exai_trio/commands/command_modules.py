@@ -13,7 +13,7 @@ MODULES: Final = {
     "status": "checking.daemon_status",
     "models": "checking.offered_models",
     "logs": "checking.read_logs",
-    "usage": "checking.usage_command",
+    "usage": "tool_usage_command",
     "stop": "running.stop_daemon",
     "restart": "running.restart_daemon",
     "completion": "completion.shell_script",

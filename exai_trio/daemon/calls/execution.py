@@ -14,8 +14,8 @@ from exai_trio.tools.base import Answer
 from exai_trio.tools.envelope import deprecated
 from exai_trio.wire.messages import CallFailed, CallResult, Outcome, Output
 
+from ..delivery.wire_errors import as_fault, bugs_in, known_error
 from .call import Call
-from .wire_errors import as_fault, bugs_in, known_error
 
 log = logging.getLogger("exai.calls")
 

@@ -22,11 +22,11 @@ from exai_trio.wire.messages import (
 
 from ..context import DaemonContext
 from ..delivery.sender import Sender
+from ..delivery.wire_errors import as_fault, not_journalled
 from . import early_refusals
 from .call import Call, Delivery
 from .call_journal import CallJournal
 from .recovery import acceptance_of
-from .wire_errors import as_fault, not_journalled
 
 log = logging.getLogger("exai.session")
 

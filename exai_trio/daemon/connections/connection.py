@@ -28,9 +28,9 @@ from exai_trio.wire.messages import (
     RotateToken,
 )
 
-from ..calls.wire_errors import as_fault
 from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
+from ..delivery.wire_errors import as_fault
 from ..sessions.session import Session
 from .auth import OWNER, Identity
 from .frames import Read, is_long, is_short, objection, read, size_of

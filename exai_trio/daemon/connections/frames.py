@@ -14,7 +14,7 @@ from exai_trio.wire.beginning import MOST_VALUES, may_be_intricate, outer_member
 from exai_trio.wire.codec import WireError, decode_client
 from exai_trio.wire.messages import CallFailed, ClientMessage, ErrorReply, MaybeId, RequestId
 
-from ..calls.wire_errors import as_fault
+from ..delivery.wire_errors import as_fault
 
 # Bytes: what is done with so many takes milliseconds, and others have a turn between.
 _LONG: Final = 262_144

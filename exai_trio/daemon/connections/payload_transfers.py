@@ -13,8 +13,8 @@ from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import ErrorReply, PayloadAck, PayloadGet
 from exai_trio.wire.payload_frames import MOST_UNANSWERED, Payload, encode_piece
 
-from ..calls.wire_errors import as_fault
 from ..delivery.outbox import Outbox
+from ..delivery.wire_errors import as_fault
 
 _AHEAD_BYTES: Final = 524_288  # that wait to be written, with one piece more at most
 

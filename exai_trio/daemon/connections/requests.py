@@ -15,7 +15,7 @@ from exai_trio.wire.messages import (
     ToolList,
 )
 
-from ..calls.wire_errors import as_fault
+from ..delivery.wire_errors import as_fault
 from ..health.report import Report
 from .auth import Identity, Tokens
 

@@ -16,7 +16,7 @@ from exai_trio.wire.messages import CallFailed, CallResult, RequestId
 from ..calls.call import Call
 from ..calls.call_journal import id_of, request_of
 from ..calls.detached_calls import DetachedCall
-from ..calls.wire_errors import as_error
+from ..delivery.wire_errors import as_error
 from .session import Session
 
 

@@ -8,7 +8,7 @@ from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import ANSWER_TOO_LARGE, CallFailed, CallResult, RequestId
 
 from ..calls import large_outcomes
-from ..calls.wire_errors import as_fault
+from ..delivery.wire_errors import as_fault
 from .session import Session
 
 _NUMBER_BYTES: Final = 32

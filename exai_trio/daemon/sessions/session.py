@@ -30,10 +30,10 @@ from ..calls.environment import CallEnvironment
 from ..calls.lifecycle import Calls
 from ..calls.limits import REQUESTS, allowed_roots
 from ..calls.session_calls import SessionCalls
-from ..calls.wire_errors import as_fault
 from ..context import DaemonContext
 from ..delivery.outbox import Outbox
 from ..delivery.sender import Sender
+from ..delivery.wire_errors import as_fault
 from .handles_told import HandlesTold
 from .memory_budget import SESSION_BYTES, MemoryBudget
 

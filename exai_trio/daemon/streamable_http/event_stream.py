@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 from exai_trio import structs
 
 from .event_ids import Place, written
-from .exchange import Exchange
+from .http_exchange import Exchange
 
 Headers = list[tuple[bytes, bytes]]
 

@@ -17,7 +17,7 @@ from exai_trio.mcp.tool_list import Listing
 from exai_trio.mcp.versions import Dialect
 
 from .event_ids import Place
-from .exchange import Exchange
+from .http_exchange import Exchange
 from .session_runner import BridgeRunner, SessionRunner
 
 _KEPT_S = 60.0  # an answer that was told, for who was cut off

@@ -18,7 +18,7 @@ from ..sessions.session_registry import Sessions
 from .access import Access
 from .access_tokens import AccessTokens
 from .desks import Desks
-from .endpoint import PATH, Endpoint
+from .mcp_endpoint import PATH, Endpoint
 from .session_ids import SessionIds, kept_key
 
 log = logging.getLogger("exai.http")

@@ -9,7 +9,7 @@ import trio
 
 from exai_trio.daemon.streamable_http.access import Access
 from exai_trio.daemon.streamable_http.desks import Desks
-from exai_trio.daemon.streamable_http.endpoint import Endpoint
+from exai_trio.daemon.streamable_http.mcp_endpoint import Endpoint
 from exai_trio.daemon.streamable_http.session_ids import SessionIds
 from exai_trio.mcp.calls.large_results import LargeResults
 

@@ -6,7 +6,7 @@ import attrs
 import trio
 
 from exai_trio.daemon.streamable_http.desks import Desks
-from exai_trio.daemon.streamable_http.endpoint import Endpoint
+from exai_trio.daemon.streamable_http.mcp_endpoint import Endpoint
 
 BOTH = "application/json, text/event-stream"
 MODERN = "2026-07-28"

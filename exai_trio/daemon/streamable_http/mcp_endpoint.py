@@ -16,8 +16,8 @@ from . import event_ids, request_rules as rules
 from .access import Access, Denied
 from .desks import Desks
 from .event_stream import SOON_S, Gone, Responder, mark_of
-from .exchange import Exchange
 from .front_desk import FrontDesk
+from .http_exchange import Exchange
 from .request_rules import BadRequest
 
 log = logging.getLogger("exai.http")
