@@ -24,6 +24,7 @@ from .session_ids import SessionIds
 from .session_runner import SessionRunner
 
 _LOOK_S: Final = 5.0
+_AGAIN_S: Final = 1.0  # a hint to clients, who decide
 _CLIENT: Final = "mcp-http"
 # The session of all requests that have none of their own, for each principal: of those that a client can ask for again, by a key
 # of theirs, and of those that end with the daemon.
@@ -105,8 +106,9 @@ class Desks:
 
     async def _desk(self, session_id: str, principal: str) -> FrontDesk:
         if len(self._desks) >= self.context.config.max_connections:
-            # audit: duration, because it is a hint to the client, who decides
-            raise OverCapacityError("too many HTTP sessions; try again later", retry_after_s=1.0)
+            raise OverCapacityError(
+                "too many HTTP sessions; try again later", retry_after_s=_AGAIN_S
+            )
         runner = await self._join(session_id, principal)
         desk = self._desks[session_id] = self._made(os.urandom(8).hex(), runner)
         return desk

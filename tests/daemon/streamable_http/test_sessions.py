@@ -326,12 +326,12 @@ async def test_the_stream_of_the_server_hears_of_another_tool_list(web, autojump
         site.house.report.tools.switch(config)
         site.desks._tools_changed()
         await newer.wait(lambda r: r.events)
+        await older.wait(lambda r: r.is_whole)
 
     assert ["notifications/tools/list_changed"] == [
         m["method"] for _, m in newer.events if "tools" in m["method"]
     ]
     assert [] == older.events
-    assert older.is_whole
 
 
 async def test_silence_is_broken(web, autojump_clock):
