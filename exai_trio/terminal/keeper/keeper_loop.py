@@ -76,9 +76,9 @@ class KeeperLoop:
     def _timeout(self, now: float) -> float | None:
         if self.requests.has_changed:
             return 0.0
+        if self._ending_next is not None:  # what is due meanwhile waits for that look
+            return max(0.0, self._ending_next - now)
         at = self.session.deadline(now)
-        if self._ending_next is not None:
-            at = min(at, self._ending_next)
         if self._exit is not None and not self._is_output_over:
             at = min(at, now + _LAST_WORDS_S / 4)
         return None if at == float("inf") else max(0.0, at - now)

@@ -329,6 +329,18 @@ def test_it_is_over_at_once_when_all_who_are_attached_have_shown_all_and_know_th
     assert session.is_over(1.0)
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_who_is_left_behind_leaves_no_time_that_is_past(has_ended):
+    session = kept(hold_s=0.0)
+    session.attach("a", None, SIZE, writes=True, now=0.0)
+    session.take_output(b"bye", 0.0)
+    assert session.room(1.0) > 0
+    assert session.deadline(1.0) == 1.0 + PATIENCE_S
+    if has_ended:
+        session.end({"status": 0}, 12.0)
+    assert session.deadline(30.0) > 30.0
+
+
 def test_a_session_that_nobody_needs_is_forgotten():
     session = kept(idle_s=100.0)
     assert not session.is_forgotten(99.0)
