@@ -142,7 +142,7 @@ class TerminalLink:
             case "attached":
                 self._note_attached(fields)
             case "error":
-                raise _fault(fields)
+                raise TerminalError.of(fields)
             case _:
                 raise PeerGone(reason=str(fields.get("reason", "it does not greet like a daemon")))
 
@@ -231,7 +231,7 @@ class TerminalLink:
         self._change.tell()
 
     def _hear_error(self, fields: dict[str, Any]) -> None:
-        fault = _fault(fields)
+        fault = TerminalError.of(fields)
         if fault.recovery.action == "resend":
             self.keys.send_again()
             self._resend_at = trio.current_time() + _RESEND_S
@@ -276,10 +276,6 @@ class TerminalLink:
             known = {"exited": True} if self._exit is not None else {}
             frames.append(said("ack", data={"offset": self.shown, **known}))
         return frames
-
-
-def _fault(fields: dict[str, Any]) -> TerminalError:
-    return TerminalError(str(fields.get("code")), str(fields.get("message")))
 
 
 def _first(group: BaseExceptionGroup[Raised]) -> Raised:

@@ -12,7 +12,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.terminal.keeper import keeper_frames
-from exai_trio.terminal.keeper_connection import KeeperConnection, KeeperGone
+from exai_trio.terminal.keeper_connection import KeeperConnection, KeeperGone, fields_of
 from exai_trio.transport.websocket import (
     INTERNAL,
     NORMAL,
@@ -144,10 +144,10 @@ class Attachment:
             await self._tell(*frames)
 
     def _text(self, payload: bytes) -> str:
-        fields = keeper_frames.fields_of(payload)
+        fields = fields_of(payload)
         if fields.get("op") != "error":
             return payload.decode()
-        fault = TerminalError(str(fields.pop("code")), str(fields.pop("message")))
+        fault = TerminalError.of(fields)
         self.counters.errors[fault.code] += 1
         return told(**fields | fault.told())
 
