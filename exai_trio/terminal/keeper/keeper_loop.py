@@ -93,7 +93,7 @@ class KeeperLoop:
         wanted = 0
         if not self._is_output_over:
             wanted |= _READ if self.session.room(now) else 0
-            wanted |= _WRITE if self.session.input.waiting else 0
+            wanted |= _WRITE if self.session.input.is_due else 0
         self._watch(self.program.master, wanted, self._serve_terminal)
 
     def _serve_terminal(self, events: int) -> None:
@@ -120,6 +120,8 @@ class KeeperLoop:
 
     def _write_input(self) -> None:
         waiting = self.session.input
+        if not waiting.is_due:
+            return
         mode = self.program.line_mode()
         while data := waiting.next(mode):
             count = self.program.write(data)
@@ -152,6 +154,7 @@ class KeeperLoop:
                 self.requests.take(peer, frame)
         except PeerLost:
             self._lose(peer)
+        self._write_input()
 
     def _lose(self, peer: DaemonPeer) -> None:
         if peer not in self.peers:

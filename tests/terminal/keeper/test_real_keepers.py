@@ -66,6 +66,12 @@ def test_input_is_typed_once_over_reconnects(keepers):
     assert b"one" not in again.output
 
 
+def test_input_without_bytes_is_taken_too(keepers):
+    client = keepers.start("/bin/cat").attach()
+    client.type(1, b"")
+    client.wait_text("taken", n=1)
+
+
 def test_a_paste_that_the_kernel_would_cut_is_refused_in_words(keepers):
     kept = keepers.start(*python("import sys\nprint('up', flush=True)\nprint(len(input()), flush=True)"))  # fmt: skip
     client = kept.attach()

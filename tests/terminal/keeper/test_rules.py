@@ -262,6 +262,17 @@ def test_more_input_than_may_wait_is_refused_and_can_be_sent_again():
     assert numbers.offer("a", 2, b"x") == QUEUED
 
 
+def test_input_without_bytes_does_not_wait_without_end():
+    numbers = NumberedInput()
+    for sequence in range(1, MOST_WAITING + 1):
+        assert numbers.offer("a", sequence, b"") == QUEUED
+    assert numbers.offer("a", MOST_WAITING + 1, b"") == FULL
+    assert (numbers.waiting, numbers.is_due) == (0, True)
+    assert numbers.next(None) == b""
+    assert not numbers.is_due
+    assert numbers.settled[-1] == ("a", MOST_WAITING)
+
+
 def test_a_line_that_the_kernel_would_cut_is_refused_whole():
     numbers, mode = NumberedInput(), LineMode(b"\n\x03", b"\x7f")
     numbers.offer("a", 1, b"x" * 4000)
