@@ -20,9 +20,8 @@ from .pty_program import PtyProgram
 
 _READS_A_TURN: Final = 32
 _PIECE: Final = 65_536
-_LAST_WORDS_S: Final = (
-    0.5  # for output behind the program's end, where other processes keep the terminal open
-)
+# For output behind the program's end, where other processes keep the terminal open.
+_LAST_WORDS_S: Final = 0.5
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTOU)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -44,6 +43,7 @@ class KeeperLoop:
         self.peers: list[DaemonPeer] = []
         self._selector = selectors.DefaultSelector()
         self._ending = Ending()
+        self._ending_next: float | None = None
         self._exit: int | None = None
         self._exited_at = 0.0
         self._is_output_over = False
@@ -82,8 +82,6 @@ class KeeperLoop:
         if self._exit is not None and not self._is_output_over:
             at = min(at, now + _LAST_WORDS_S / 4)
         return None if at == float("inf") else max(0.0, at - now)
-
-    _ending_next: float | None = None
 
     # the terminal
 
@@ -143,8 +141,7 @@ class KeeperLoop:
     def _accept(self, _events: int) -> None:
         connection = keeper_socket.accept(self.listener)
         if connection is not None:
-            peer = DaemonPeer(connection)
-            self.peers.append(peer)
+            self.peers.append(DaemonPeer(connection))
 
     def _serve_peer(self, peer: DaemonPeer, events: int) -> None:
         if not events & _READ:
@@ -157,8 +154,6 @@ class KeeperLoop:
         self._write_input()
 
     def _lose(self, peer: DaemonPeer) -> None:
-        if peer not in self.peers:
-            return
         self.peers.remove(peer)
         self._watch(peer.connection.fileno(), 0, None)
         peer.connection.close()
@@ -182,11 +177,7 @@ class KeeperLoop:
                 self._lose(peer)
                 continue
             events = _READ | (_WRITE if has_more else 0)
-            self._watch(
-                peer.connection.fileno(),
-                events,
-                partial(self._serve_peer, peer),
-            )
+            self._watch(peer.connection.fileno(), events, partial(self._serve_peer, peer))
 
     def _look_at_children(self, now: float) -> None:
         ended = reap()
