@@ -170,7 +170,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     terminals = _terminals(config, tokens, backends.now)
     report = _report(context, backends, port, bus, lambda: home.id if home else "")
     if terminals is not None:
-        report = attrs.evolve(report, terminals=terminals.told)
+        report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
     keeping = CallKeeping(backends.ended_calls, context.clock)
     environment = _environment(context, backends, report, lookup, keeping)

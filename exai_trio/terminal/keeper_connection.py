@@ -55,14 +55,22 @@ class KeeperConnection:
         """The next text with this op. Raises KeeperGone; TerminalError if the keeper refuses. Cancelling may lose frames."""
         while True:
             for kind, payload in await self.receive():
-                fields = keeper_frames.fields_of(payload) if kind == keeper_frames.TEXT else {}
+                fields = fields_of(payload) if kind == keeper_frames.TEXT else {}
                 if fields.get("op") == op:
                     return fields
                 if fields.get("op") == "error":
-                    raise TerminalError(str(fields["code"]), str(fields["message"]))
+                    raise TerminalError.of(fields)
 
     async def _send(self, data: bytes) -> None:
         try:
             await self.stream.send_all(data)
         except _GONE as fault:
             raise KeeperGone from fault
+
+
+def fields_of(payload: bytes) -> dict[str, Any]:
+    """The object of a text. Raises KeeperGone for what no keeper of ours sends."""
+    try:
+        return keeper_frames.fields_of(payload)
+    except keeper_frames.FrameError as fault:
+        raise KeeperGone from fault

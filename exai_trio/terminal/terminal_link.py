@@ -7,13 +7,14 @@ typed is sent until it is taken, so that nothing is lost and nothing comes twice
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.system.change import Change
+from exai_trio.system.exception_groups import first_of
 from exai_trio.transport.client_auth import Credentials
 from exai_trio.transport.websocket import NotListening, PeerGone, Unreachable, WebSocket
 from exai_trio.wire.terminal_errors import TerminalError
@@ -28,7 +29,6 @@ _CONNECT_S: Final = 10.0
 _GRAINS: Final = 1000  # of the jitter
 _RESEND_S: Final = 0.2  # after the program had no room
 Dial = Callable[[], AbstractAsyncContextManager[WebSocket]]
-Raised = TypeVar("Raised", bound=Exception)
 
 
 class _Over(Exception):
@@ -142,7 +142,7 @@ class TerminalLink:
             case "attached":
                 self._note_attached(fields)
             case "error":
-                raise _fault(fields)
+                raise TerminalError.of(fields)
             case _:
                 raise PeerGone(reason=str(fields.get("reason", "it does not greet like a daemon")))
 
@@ -170,7 +170,7 @@ class TerminalLink:
         except* _Over:
             lost = None
         except* (PeerGone, TerminalError) as group:
-            lost = _first(group)
+            lost = first_of(group)
         if self._exit is not None:  # all is shown, and at most our goodbye is lost
             self.outcome = Outcome(kind="exited", exit=self._exit)
         elif lost is not None:
@@ -231,7 +231,7 @@ class TerminalLink:
         self._change.tell()
 
     def _hear_error(self, fields: dict[str, Any]) -> None:
-        fault = _fault(fields)
+        fault = TerminalError.of(fields)
         if fault.recovery.action == "resend":
             self.keys.send_again()
             self._resend_at = trio.current_time() + _RESEND_S
@@ -276,12 +276,3 @@ class TerminalLink:
             known = {"exited": True} if self._exit is not None else {}
             frames.append(said("ack", data={"offset": self.shown, **known}))
         return frames
-
-
-def _fault(fields: dict[str, Any]) -> TerminalError:
-    return TerminalError(str(fields.get("code")), str(fields.get("message")))
-
-
-def _first(group: BaseExceptionGroup[Raised]) -> Raised:
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -117,6 +117,11 @@ class TerminalError(Exception):
     code: str
     message: str
 
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> "TerminalError":
+        """The one that a frame tells."""
+        return cls(str(fields.get("code")), str(fields.get("message")))
+
     def __str__(self) -> str:
         return self.message
 

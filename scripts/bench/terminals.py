@@ -103,6 +103,7 @@ def _served() -> Generator[Served]:
     settings = {"EXAI_TERMINALS": "root" if os.geteuid() == 0 else "true", "EXAI_WS_PORT": "0", "EXAI_SIMULATE": "true", "EXAI_TERM_MAX": "200", "EXAI_TERM_MAX_PER_PRINCIPAL": "200"}  # fmt: skip
     with home() as place, child(ours("serve"), environment(place, **settings), place) as daemon:
         port = port_in(read_line(daemon))
+        settled_weight(daemon.pid)  # what it loads behind its start costs nothing later
         served = Served(port, daemon.pid, (place / "state/ws_token").read_text().strip())
         try:
             yield served

@@ -13,6 +13,7 @@ from exai_trio.config import Config
 from exai_trio.daemon.connections.auth import Tokens
 from exai_trio.daemon.terminals.terminal_endpoint import TerminalEndpoint
 from exai_trio.daemon.terminals.terminals import Terminals
+from exai_trio.terminal.keeper import keeper_frames
 from exai_trio.transport.websocket import PeerGone, accept, client_on
 from exai_trio.wire.terminal_errors import TABLE, as_data
 from exai_trio.wire.terminal_messages import said, typed
@@ -221,6 +222,19 @@ async def test_clients_are_told_to_go_elsewhere_and_the_session_goes_on(place):
             await socket.receive()
     assert gone.value.code == 1012
     assert place.world.keeper.session.exit is None
+
+
+async def test_a_keeper_that_tells_nonsense_takes_nobody_along(place, monkeypatch):
+    """Whoever is attached is told to come back, and the daemon calls the keeper again."""
+    async with place.attached() as socket:
+        monkeypatch.setattr(keeper_frames, "text", lambda fields: b"\0\0\0\5\1[no]\n")
+        place.world.keeper.peers[0].tell(op="described")
+        place.world.keeper.peers[-1].viewer.tell(op="resized")
+        place.world.keeper.change.tell()
+        assert json.loads(await socket.receive())["op"] == "bye"
+    monkeypatch.undo()
+    async with place.attached():
+        pass
 
 
 def test_the_table_has_one_recovery_for_each_code():

@@ -35,18 +35,25 @@ def terminals(seen: Seen) -> Iterator[Finding]:
 def _programs(config: Config) -> Iterator[Finding]:
     for field, variable in _COMMANDS.items():
         text: str = getattr(config, field)
-        word = (
-            next(iter(shlex.split(text)), "")
-            if text.count('"') % 2 == text.count("'") % 2 == 0
-            else text
-        )
-        if word and shutil.which(word) is None:
+        wrong = _wrong(text)
+        if wrong is not None:
             state: State = "fault" if field == "term_command" else "warn"
             yield Finding(
                 state=state,
-                what=f"{variable}: there is no program {word!r}",
+                what=f"{variable}: {wrong}",
                 remedy="install it, or correct the setting",
             )
+
+
+def _wrong(command: str) -> str | None:
+    """Why it cannot be run."""
+    try:
+        words = shlex.split(command)
+    except ValueError as fault:
+        return f"it cannot be read: {fault}"
+    if words and shutil.which(words[0]) is None:
+        return f"there is no program {words[0]!r}"
+    return None
 
 
 def _folder(folder: Path) -> Iterator[Finding]:

@@ -12,7 +12,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ServiceUnavailableError
-from exai_trio.terminal.keeper.system_calls import at_once, unless_gone
+from exai_trio.terminal.keeper.system_calls import unless_gone
 
 from .away_line import RESET
 
@@ -41,8 +41,8 @@ class RawTerminal:
         return self.show_at_once(data[:_PIECE])
 
     def show_at_once(self, data: bytes) -> int:
-        """What the terminal takes of it now."""
-        return at_once(os.write, self.descriptor, data) or 0
+        """What the terminal takes of it now; nothing once it is gone, which `keys` tells."""
+        return unless_gone(os.write, self.descriptor, data) or 0
 
 
 @contextmanager

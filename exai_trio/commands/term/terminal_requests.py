@@ -57,7 +57,7 @@ async def ask(config: Config, kind: str, **fields: Any) -> dict[str, Any]:
         raise Unreachable(f"{config.ws_url} did not answer within {_ANSWER_S:g} s")
     match answer.get("op"):
         case "error":
-            refused = TerminalError(str(answer.get("code")), str(answer.get("message")))
+            refused = TerminalError.of(answer)
         case "bye":
             refused = TerminalError(
                 "CONNECTION_ERROR", "the daemon is closing; try again in a moment"

@@ -9,6 +9,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import InvalidRequestError
+from exai_trio.system.exception_groups import first_of
 from exai_trio.transport.websocket import INTERNAL, PeerGone, WebSocket
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import (
@@ -82,7 +83,7 @@ class Connection:
                 if not self.identity.is_lasting:
                     legs.start_soon(self._watch_identity, legs.cancel_scope, name="identity")
         except* _Closing as closing:
-            farewell = _first(closing)
+            farewell = first_of(closing).farewell
         except* PeerGone:  # audit: empty-handler, because that is how conversations end
             pass
         finally:
@@ -159,8 +160,3 @@ class Connection:
                 sender.deliver(session.rules.number(found))
             case ErrorReply():
                 sender.send(found)
-
-
-def _first(group: BaseExceptionGroup[_Closing]) -> Farewell:
-    inner = group.exceptions[0]
-    return inner.farewell if isinstance(inner, _Closing) else _first(inner)

@@ -59,6 +59,14 @@ class HostedState(Protocol):
     def troubles(self) -> Mapping[str, str | None]: ...
 
 
+class TerminalState(Protocol):
+    """How terminals fare."""
+
+    def told(self) -> dict[str, Any]: ...
+
+    def trouble(self) -> str | None: ...
+
+
 @structs.frozen(kw_only=True, eq=False)
 class Report:
     """`started_at` is in unix seconds, `began` of trio's clock, which nobody sets; `port` is the one that the WebSocket truly
@@ -74,7 +82,7 @@ class Report:
     simulator: str | None = None
     store: StoreState | None = None
     bus: MessageBus | None = None
-    terminals: Callable[[], dict[str, Any]] | None = None
+    terminals: TerminalState | None = None
     hosted: HostedState | None = None
     problems: Problems = attrs.field(factory=Problems)
     started_at: float = attrs.field(
@@ -143,7 +151,7 @@ class Report:
             "simulator": self.simulator,
             "storage": self.storage(),
             "troubles": self.problems.told(),
-            **({} if self.terminals is None else {"terminals": self.terminals()}),
+            **({} if self.terminals is None else {"terminals": self.terminals.told()}),
         }
 
     def storage(self) -> dict[str, Any]:
@@ -163,6 +171,9 @@ class Report:
         return trio.current_time() - self.began
 
     def identity(self) -> dict[str, Any]:
+        """Who it is and how it does; it is written down every few seconds, and how terminals fare is looked at for it."""
+        if self.terminals is not None:
+            self.problems.note("terminals", self.terminals.trouble())
         uptime_s = self.uptime_s()
         return {
             "status": self.status,

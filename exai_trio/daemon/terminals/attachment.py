@@ -4,15 +4,16 @@ Output is handed on as it comes, and nothing is read of a keeper while the clien
 """
 
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final
 
 import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
+from exai_trio.system.exception_groups import first_of
 from exai_trio.terminal.keeper import keeper_frames
-from exai_trio.terminal.keeper_connection import KeeperConnection, KeeperGone
+from exai_trio.terminal.keeper_connection import KeeperConnection, KeeperGone, fields_of
 from exai_trio.transport.websocket import (
     INTERNAL,
     NORMAL,
@@ -37,8 +38,6 @@ from exai_trio.wire.terminal_messages import (
 from ..connections.auth import Identity
 from ..connections.frames import size_of
 from .terminal_counters import TerminalCounters
-
-Outcome = TypeVar("Outcome", bound=Exception)
 
 _UNAUTHORIZED: Final = 4003
 _MOST_WRONG: Final = 100  # frames of one connection that cannot be meant
@@ -82,9 +81,9 @@ class Attachment:
                 if not self.identity.is_lasting:
                     legs.start_soon(self._watch_identity, now, name="terminal identity")
         except* Ended as group:
-            ended = _first(group)
+            ended = first_of(group)
         except* PeerGone as lost:
-            gone = _first(lost)
+            gone = first_of(lost)
         except* KeeperGone:
             ended = Ended(NORMAL, "the session is over", told("bye", reason="the session is over"))
         if ended is None:
@@ -144,10 +143,10 @@ class Attachment:
             await self._tell(*frames)
 
     def _text(self, payload: bytes) -> str:
-        fields = keeper_frames.fields_of(payload)
+        fields = fields_of(payload)
         if fields.get("op") != "error":
             return payload.decode()
-        fault = TerminalError(str(fields.pop("code")), str(fields.pop("message")))
+        fault = TerminalError.of(fields)
         self.counters.errors[fault.code] += 1
         return told(**fields | fault.told())
 
@@ -168,8 +167,3 @@ class Attachment:
     async def _watch_identity(self, now: Callable[[], float]) -> None:
         why = await self.identity.wait_over(now)
         raise Ended(_UNAUTHORIZED, why, told("bye", reason=why))
-
-
-def _first(group: BaseExceptionGroup[Outcome]) -> Outcome:
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

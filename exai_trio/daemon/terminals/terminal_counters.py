@@ -10,15 +10,16 @@ from exai_trio import structs
 
 _ATTACHES_S: Final = 60.0
 _MOST_ATTACHES: Final = 10  # of one client in that time
-_LEAST_CREATIONS: Final = 20
-_MOST_FAILED: Final = 0.01
+_CREATIONS: Final = 20  # the last
+_MOST_FAILED: Final = 10  # of those
 _MOST_CONNECTIONS: Final = 1000
 _REMEMBERED: Final = 10_000  # attaches
 
 
 @structs.define(eq=False)
 class TerminalCounters:
-    """Counted since the start; `connections` and `ended_s` (the sum of the sessions' lives, in seconds) are of now."""
+    """Counted since the start, but for `connections`, which are those of now; `attach_s` and `ended_s` are sums of seconds: until
+    clients were attached, and of the lives of sessions that have ended."""
 
     created: int = 0
     failed: int = 0
@@ -28,12 +29,20 @@ class TerminalCounters:
     connections: int = 0
     bytes_out: int = 0
     bytes_in: int = 0
-    attach_s: float = 0.0  # the sum
+    attach_s: float = 0.0
     ended_s: float = 0.0
     errors: Counter[str] = attrs.field(factory=Counter[str])
     _attaches: deque[tuple[float, str]] = attrs.field(
         factory=lambda: deque[tuple[float, str]](maxlen=_REMEMBERED)
     )
+
+    _failures: deque[bool] = attrs.field(factory=lambda: deque[bool](maxlen=_CREATIONS))
+
+    def note_creation(self, *, failed: bool) -> None:
+        """A session was started, or could not be."""
+        self.created += not failed
+        self.failed += failed
+        self._failures.append(failed)
 
     def note_attach(self, client: str, took_s: float, now: float, *, resumes: bool) -> None:
         """A client was attached within so many seconds; one that has an offset was so before."""
@@ -42,19 +51,18 @@ class TerminalCounters:
         self.attach_s += took_s
         self._attaches.append((now, client))
 
-    def alarms(self, now: float) -> Iterator[tuple[str, str]]:
-        """What is wrong: how bad it is, and in words."""
+    def trouble(self, now: float) -> str | None:
+        """What is alarming now, in words."""
+        return "; ".join(self._alarms(now)) or None
+
+    def _alarms(self, now: float) -> Iterator[str]:
         recent = Counter(client for at, client in self._attaches if now - at < _ATTACHES_S)
         if recent and max(recent.values()) > _MOST_ATTACHES:
-            yield (
-                "critical",
-                f"a terminal client attached {max(recent.values())} times within a minute",
-            )
-        tried = self.created + self.failed
-        if tried >= _LEAST_CREATIONS and self.failed > _MOST_FAILED * tried:
-            yield "high", f"{self.failed} of {tried} terminal sessions could not be started"
+            yield f"a client attached {max(recent.values())} times within a minute"
+        if sum(self._failures) > _MOST_FAILED:
+            yield f"{sum(self._failures)} of the last {_CREATIONS} sessions could not be started"
         if self.connections > _MOST_CONNECTIONS:
-            yield "medium", f"there are {self.connections} terminal connections"
+            yield f"there are {self.connections} connections"
 
     def told(self) -> dict[str, Any]:
         """As a report shows it."""

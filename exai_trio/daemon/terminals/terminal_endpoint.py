@@ -69,6 +69,10 @@ class TerminalEndpoint:
         """What a report says of terminals."""
         return self.terminals.told()
 
+    def trouble(self) -> str | None:
+        """What is wrong with them."""
+        return self.terminals.trouble()
+
     async def serve(self, socket: WebSocket, address: str) -> None:
         """One connection, to its end. Raises PeerGone. Cancelling leaves the session as it is."""
         counters = self.terminals.counters

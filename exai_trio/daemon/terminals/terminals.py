@@ -92,9 +92,10 @@ class Terminals:
         try:
             record = await self._create(wish, visitor)
         except TerminalError as fault:
-            self.counters.failed += fault.code == "NOT_STARTED"
+            if fault.code == "NOT_STARTED":
+                self.counters.note_creation(failed=True)
             raise
-        self.counters.created += 1
+        self.counters.note_creation(failed=False)
         facts = {"session_id": record.session_id, "type": record.type}
         self.audit.note("created", principal=visitor.principal, **facts)
         log.info("terminal.session.created", extra=facts)
@@ -215,6 +216,10 @@ class Terminals:
         kinds = [record.type for record in self.table.values() if record.is_running]
         running = {kind: kinds.count(kind) for kind in ("system", "claude")}
         return {"sessions": running, **self.counters.told()}
+
+    def trouble(self) -> str | None:
+        """What is wrong with them."""
+        return self.counters.trouble(trio.current_time())
 
 
 def _check_size(wish: Create) -> None:

@@ -11,9 +11,8 @@ import sys
 import time
 from typing import Any
 
-if (
-    __name__ == "__main__"
-):  # nothing is found by itself here: no folder of the script, no site-packages
+if __name__ == "__main__":
+    # Nothing is found by itself here: no folder of the script, no site-packages.
     sys.path.insert(0, os.path.abspath(__file__).rsplit(os.sep, 4)[0])
 
 from exai_trio.terminal.keeper import keeper_socket

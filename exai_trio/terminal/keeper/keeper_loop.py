@@ -20,9 +20,8 @@ from .pty_program import PtyProgram
 
 _READS_A_TURN: Final = 32
 _PIECE: Final = 65_536
-_LAST_WORDS_S: Final = (
-    0.5  # for output behind the program's end, where other processes keep the terminal open
-)
+# For output behind the program's end, where other processes keep the terminal open.
+_LAST_WORDS_S: Final = 0.5
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTOU)
 _READ, _WRITE = selectors.EVENT_READ, selectors.EVENT_WRITE
 
@@ -44,6 +43,7 @@ class KeeperLoop:
         self.peers: list[DaemonPeer] = []
         self._selector = selectors.DefaultSelector()
         self._ending = Ending()
+        self._ending_next: float | None = None
         self._exit: int | None = None
         self._exited_at = 0.0
         self._is_output_over = False
@@ -76,14 +76,12 @@ class KeeperLoop:
     def _timeout(self, now: float) -> float | None:
         if self.requests.has_changed:
             return 0.0
+        if self._ending_next is not None:  # what is due meanwhile waits for that look
+            return max(0.0, self._ending_next - now)
         at = self.session.deadline(now)
-        if self._ending_next is not None:
-            at = min(at, self._ending_next)
         if self._exit is not None and not self._is_output_over:
             at = min(at, now + _LAST_WORDS_S / 4)
         return None if at == float("inf") else max(0.0, at - now)
-
-    _ending_next: float | None = None
 
     # the terminal
 
@@ -93,7 +91,7 @@ class KeeperLoop:
         wanted = 0
         if not self._is_output_over:
             wanted |= _READ if self.session.room(now) else 0
-            wanted |= _WRITE if self.session.input.waiting else 0
+            wanted |= _WRITE if self.session.input.is_due else 0
         self._watch(self.program.master, wanted, self._serve_terminal)
 
     def _serve_terminal(self, events: int) -> None:
@@ -120,6 +118,8 @@ class KeeperLoop:
 
     def _write_input(self) -> None:
         waiting = self.session.input
+        if not waiting.is_due:
+            return
         mode = self.program.line_mode()
         while data := waiting.next(mode):
             count = self.program.write(data)
@@ -141,8 +141,7 @@ class KeeperLoop:
     def _accept(self, _events: int) -> None:
         connection = keeper_socket.accept(self.listener)
         if connection is not None:
-            peer = DaemonPeer(connection)
-            self.peers.append(peer)
+            self.peers.append(DaemonPeer(connection))
 
     def _serve_peer(self, peer: DaemonPeer, events: int) -> None:
         if not events & _READ:
@@ -152,10 +151,9 @@ class KeeperLoop:
                 self.requests.take(peer, frame)
         except PeerLost:
             self._lose(peer)
+        self._write_input()
 
     def _lose(self, peer: DaemonPeer) -> None:
-        if peer not in self.peers:
-            return
         self.peers.remove(peer)
         self._watch(peer.connection.fileno(), 0, None)
         peer.connection.close()
@@ -179,11 +177,7 @@ class KeeperLoop:
                 self._lose(peer)
                 continue
             events = _READ | (_WRITE if has_more else 0)
-            self._watch(
-                peer.connection.fileno(),
-                events,
-                partial(self._serve_peer, peer),
-            )
+            self._watch(peer.connection.fileno(), events, partial(self._serve_peer, peer))
 
     def _look_at_children(self, now: float) -> None:
         ended = reap()

@@ -18,7 +18,7 @@ _CONFIRMS: Final = "exited"
 
 
 class KeeperRequests:
-    """`record` describes the session; `ends` is set once somebody wants its end."""
+    """`record` describes the session; `is_to_end` is set once somebody wants its end, `has_changed` once watchers are to hear."""
 
     def __init__(
         self,
@@ -111,7 +111,6 @@ class KeeperRequests:
             rows=rows,
             exit=self.session.exit,
         )
-        viewer.texts.rotate(1)  # the first that it hears
         peer.viewer = viewer
         self.has_changed = True
 

@@ -116,13 +116,16 @@ class KeptSession:
 
     def room(self, now: float) -> int:
         """How many bytes of the program's output may be taken now."""
-        for viewer in self.viewers:
-            viewer.look(self.ring.head, now)
+        self._look(now)
         room = self.ring.room(self._held_from(now))
         shown = [viewer.acked for viewer in self.viewers if not viewer.is_behind]
         if shown:
             room = min(room, BACKLOG - (self.ring.head - max(shown)))
         return max(0, min(room, CHUNK))
+
+    def _look(self, now: float) -> None:
+        for viewer in self.viewers:
+            viewer.look(self.ring.head, now)
 
     def _held_from(self, now: float) -> int | None:
         """What may not be overwritten begins here."""
@@ -263,6 +266,7 @@ class KeptSession:
 
     def deadline(self, now: float) -> float:
         """When something here changes by itself."""
+        self._look(now)  # nobody asks for room any more once the output is over
         times = [self._over_at]
         times += [at for one in self.viewers if (at := one.left_behind_at) is not None]
         times += [at for at in (self._redrawn_at, self._held_until) if at > now]

@@ -8,7 +8,7 @@ from typing import Final
 
 from .line_limit import LineLimit, LineMode
 
-MOST_WAITING: Final = 65_536
+MOST_WAITING: Final = 65_536  # bytes, and pieces: one may be empty
 _MOST_CLIENTS: Final = 256
 
 QUEUED: Final = "queued"
@@ -42,6 +42,11 @@ class NumberedInput:
         self._taken: dict[str, int] = {}
         self._line = LineLimit()
 
+    @property
+    def is_due(self) -> bool:
+        """Whether anything waits, and be it nothing under a number."""
+        return bool(self._pieces)
+
     def taken(self, client: str) -> int:
         """The last number of this client that is written; 0 if there is none."""
         return self._taken.get(client, 0)
@@ -57,7 +62,8 @@ class NumberedInput:
             return REPEATED
         if sequence > expected:
             return OUT_OF_ORDER
-        if self.waiting and self.waiting + len(data) > MOST_WAITING:
+        is_many = len(self._pieces) >= MOST_WAITING
+        if is_many or (self.waiting and self.waiting + len(data) > MOST_WAITING):
             return FULL
         self._queued.pop(client, None)  # the youngest stands last
         self._queued[client] = sequence

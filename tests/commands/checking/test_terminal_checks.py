@@ -2,6 +2,8 @@
 
 import socket
 
+import pytest
+
 from exai_trio.commands.checking.findings import Daemon, Seen
 from exai_trio.commands.checking.terminal_checks import terminals
 from exai_trio.config import Config
@@ -29,6 +31,18 @@ def test_programs_that_are_not_there_are_named_with_their_settings(tmp_path):
         ("fault", "EXAI_TERM_COMMAND"),
         ("warn", "EXAI_TERM_CLAUDE_COMMAND"),
     ]
+
+
+@pytest.mark.parametrize("command", ["sh 'a", "sh \\"])
+def test_a_command_that_cannot_be_read_is_told(tmp_path, command):
+    [(state, what)] = found(tmp_path, term_command=command)
+    assert state == "fault"
+    assert what.startswith("EXAI_TERM_COMMAND: it cannot be read: No ")
+
+
+def test_a_quote_within_quotes_is_no_fault(tmp_path):
+    [(state, _)] = found(tmp_path, term_command="""sh -c "echo it's" """)
+    assert state == "ok"
 
 
 def test_sockets_without_a_keeper_and_a_folder_that_is_open_are_found(tmp_path, monkeypatch):

@@ -66,6 +66,12 @@ def test_input_is_typed_once_over_reconnects(keepers):
     assert b"one" not in again.output
 
 
+def test_input_without_bytes_is_taken_too(keepers):
+    client = keepers.start("/bin/cat").attach()
+    client.type(1, b"")
+    client.wait_text("taken", n=1)
+
+
 def test_a_paste_that_the_kernel_would_cut_is_refused_in_words(keepers):
     kept = keepers.start(*python("import sys\nprint('up', flush=True)\nprint(len(input()), flush=True)"))  # fmt: skip
     client = kept.attach()
@@ -199,19 +205,31 @@ def test_a_session_that_nobody_needs_ends_itself(keepers):
     wait_until(kept.is_gone)
 
 
+def test_a_session_that_does_not_want_to_end_is_ended_without_haste(keepers, tmp_path):
+    heard = tmp_path / "heard"
+    code = f"import signal\nsignal.signal(1, lambda *_: open({str(heard)!r}, 'w'))\nsignal.signal(15, signal.SIG_IGN)\nwhile True: signal.pause()"
+    kept = keepers.start(*python(code), idle_s=1.0, linger_s=0.3)
+    wait_until(heard.exists)
+    before = ticks(kept)
+    time.sleep(1.0)
+    assert ticks(kept) - before < 50
+    wait_until(kept.is_gone)
+
+
+def ticks(kept):
+    """Of the processor's time that its keeper has used."""
+    return sum(map(int, Path(f"/proc/{kept.keeper}/stat").read_text().split()[13:15]))
+
+
 def test_a_keeper_is_small_and_waits_without_work(keepers):
     kept = keepers.start(*python("import signal\nprint('up', flush=True)\nsignal.pause()"))
     kept.attach().wait_output(b"up")
     status = Path(f"/proc/{kept.keeper}/status").read_text()
     assert int(status.partition("VmRSS:")[2].split()[0]) <= 16 * 1024
-
-    def times():
-        return Path(f"/proc/{kept.keeper}/stat").read_text().split()[13:15]
-
     time.sleep(0.3)
-    before = times()
+    before = ticks(kept)
     time.sleep(0.5)
-    assert times() == before
+    assert ticks(kept) == before
 
 
 def test_a_keeper_is_made_of_the_standard_library_alone():

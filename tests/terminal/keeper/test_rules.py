@@ -262,6 +262,17 @@ def test_more_input_than_may_wait_is_refused_and_can_be_sent_again():
     assert numbers.offer("a", 2, b"x") == QUEUED
 
 
+def test_input_without_bytes_does_not_wait_without_end():
+    numbers = NumberedInput()
+    for sequence in range(1, MOST_WAITING + 1):
+        assert numbers.offer("a", sequence, b"") == QUEUED
+    assert numbers.offer("a", MOST_WAITING + 1, b"") == FULL
+    assert (numbers.waiting, numbers.is_due) == (0, True)
+    assert numbers.next(None) == b""
+    assert not numbers.is_due
+    assert numbers.settled[-1] == ("a", MOST_WAITING)
+
+
 def test_a_line_that_the_kernel_would_cut_is_refused_whole():
     numbers, mode = NumberedInput(), LineMode(b"\n\x03", b"\x7f")
     numbers.offer("a", 1, b"x" * 4000)
@@ -327,6 +338,18 @@ def test_it_is_over_at_once_when_all_who_are_attached_have_shown_all_and_know_th
     assert not session.is_over(1.0)
     session.acknowledge(viewer, 3, 1.0)
     assert session.is_over(1.0)
+
+
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_who_is_left_behind_leaves_no_time_that_is_past(has_ended):
+    session = kept(hold_s=0.0)
+    session.attach("a", None, SIZE, writes=True, now=0.0)
+    session.take_output(b"bye", 0.0)
+    assert session.room(1.0) > 0
+    assert session.deadline(1.0) == 1.0 + PATIENCE_S
+    if has_ended:
+        session.end({"status": 0}, 12.0)
+    assert session.deadline(30.0) > 30.0
 
 
 def test_a_session_that_nobody_needs_is_forgotten():
