@@ -25,6 +25,7 @@ T = TypeVar("T")
 
 MOST_BYTES: Final = 2 * 2**30  # of all results that are kept
 _ABANDONED_S: Final = 600.0  # no write of a file takes so long
+_UNFINISHED: Final = "it was never finished"
 _MOST_ROWS: Final = 500  # in one run of the upkeep
 _AT_ONCE: Final = 2  # files that are written or read at the same time
 
@@ -169,7 +170,7 @@ class MessageBus:
         abandoned = [one for one in due if one.expires_at > now and one.created_at < now - _ABANDONED_S]  # fmt: skip
         over = [one for one in due if one.expires_at <= now]
         await self._expire(over, now, "its time is over")
-        await self._expire(abandoned, now, "it was never finished")
+        await self._expire(abandoned, now, _UNFINISHED, if_pending=True)
         await self.rows.forget(now - ROW_GRACE_S, limit)
         return len(over) + len(abandoned)
 
@@ -180,7 +181,7 @@ class MessageBus:
         rows = await self.rows.all()
         now = self.now()
         unfinished = [row for row in rows if row.status == "pending" and not self._is_written(row)]
-        await self._expire(unfinished, now, "it was never finished")
+        await self._expire(unfinished, now, _UNFINISHED, if_pending=True)
         known = {row.transaction_id for row in rows if row.status != "expired"} | self._writing
         await self._remove(tuple(name for name in files if name not in known))
         self.held_bytes = sum(
@@ -190,12 +191,14 @@ class MessageBus:
     def _is_written(self, row: StoredPayload) -> bool:
         return row.transaction_id in self._writing
 
-    async def _expire(self, payloads: list[StoredPayload], now: float, why: str) -> None:
-        """The row first: a file without one is looked for at the next start."""
+    async def _expire(
+        self, payloads: list[StoredPayload], now: float, why: str, *, if_pending: bool = False
+    ) -> None:
+        """The row first: a file without one is looked for at the next start. With `if_pending` what was finished since the rows were
+        read stays."""
         ids = tuple(one.transaction_id for one in payloads if not self._is_written(one))
         if ids:
-            await self.rows.expire(ids, now, why)
-            await self._remove(ids)
+            await self._remove(await self.rows.expire(ids, now, why, if_pending=if_pending))
             gone = sum(one.stored_bytes for one in payloads if one.status != "pending")
             self.held_bytes = max(0, self.held_bytes - gone)
 

@@ -92,28 +92,34 @@ async def dispose_objects(
 ) -> None:
     """Those whose uploads are gone; above `most` bytes in all, also others that nobody refers to, until the rest fits.
     Raises StorageError. Cancelling leaves the rest to the next run."""
+    sizes = {each.sha256: each.size for each in await objects.listed()}
+    used = sum(sizes.values())
     while found := await store.disposable(MOST_ROWS):
-        if report.dry_run:
-            report.note(
-                "delete",
-                [Change(subject=f"object:{each}", why="deleted everywhere") for each in found],
-            )
-            return
-        freed = [await _dispose(store, each, "deleted everywhere", report) for each in found]
+        freed = [await _dispose(store, each, sizes, "deleted everywhere", report) for each in found]
+        used -= sum(freed)
         await keep()
-        if not any(freed):
+        if report.dry_run or not any(freed):
             break
-    used = sum(each.size for each in await objects.listed())
     for sha256 in await store.unreferenced(MOST_ROWS) if used > most else ():
-        if used > most and not report.dry_run:
-            used -= await _dispose(store, sha256, "no room", report, even_known=True)
+        if used > most:
+            used -= await _dispose(store, sha256, sizes, "no room", report, even_known=True)
             await keep()
 
 
 async def _dispose(
-    store: ObjectDisposal, sha256: str, why: str, report: CleanupReport, *, even_known: bool = False
+    store: ObjectDisposal,
+    sha256: str,
+    sizes: dict[str, int],
+    why: str,
+    report: CleanupReport,
+    *,
+    even_known: bool = False,
 ) -> int:
-    freed = await store.dispose(sha256, even_known=even_known)
+    """The bytes that it freed, or in a dry run would free, once."""
+    if report.dry_run:
+        freed = sizes.pop(sha256, 0)
+    else:
+        freed = await store.dispose(sha256, even_known=even_known)
     if freed:
         report.note("delete", [Change(subject=f"object:{sha256}", why=why, bytes=freed)])
     return freed

@@ -29,7 +29,7 @@ T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
 PIECE: Final = 1024 * 1024
-_UNFINISHED: Final = ".part"
+UNFINISHED: Final = ".part"
 _ABANDONED_S: Final = 86_400.0  # longest that a content is on its way to the store
 
 
@@ -111,14 +111,14 @@ class LocalObjects:
     def _remove_unfinished(self, now: float) -> int:
         freed = 0
         for path in self._files():
-            found = path.stat()
-            if path.suffix == _UNFINISHED and found.st_mtime < now - _ABANDONED_S:
+            found = _facts(path) if path.suffix == UNFINISHED else None
+            if found is not None and found.stored_at < now - _ABANDONED_S:
                 path.unlink(missing_ok=True)
-                freed += found.st_size
+                freed += found.size
         return freed
 
     def _listed(self) -> tuple[ObjectFacts, ...]:
-        found = (_facts(path) for path in self._files() if path.suffix != _UNFINISHED)
+        found = (_facts(path) for path in self._files() if path.suffix != UNFINISHED)
         return tuple(sorted(filter(None, found), key=lambda each: each.stored_at))
 
     def _files(self) -> Iterator[Path]:
@@ -126,7 +126,7 @@ class LocalObjects:
 
     def _begin(self, sha256: str) -> Path:
         folder = private_directory(self.path(sha256).parent)
-        return folder / f"{sha256}.{secrets.token_hex(4)}{_UNFINISHED}"
+        return folder / f"{sha256}.{secrets.token_hex(4)}{UNFINISHED}"
 
     def _check_room(self, size: int) -> None:
         used = sum(each.size for each in self._listed())
@@ -189,6 +189,7 @@ def _name(file: BinaryIO, fresh: Path, path: Path) -> None:
 
 
 def _facts(path: Path) -> ObjectFacts | None:
+    """None if it is gone by now: others store and delete meanwhile."""
     if not path.is_file():
         return None
     found = path.stat()

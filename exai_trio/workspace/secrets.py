@@ -75,14 +75,16 @@ def _is_example(name: str) -> bool:
 
 _TYPES: Final = frozenset({"env", "json", "yaml", "yml", "toml", "tfvars"})
 
-# Each with a text that it cannot be without: to look for that first is a hundred times faster.
-_Look = tuple[str, tuple[bytes, ...], bytes]
+# What, texts one of which it cannot be without, the form, and whether that begins with the text: all texts are looked for at once,
+# and forms only where they can be.
+_Look = tuple[str, tuple[bytes, ...], bytes, bool]
 _START = rb"(?<![A-Za-z0-9_-])"
 _END = rb"(?![A-Za-z0-9_-])"
 
 
-def _token(what: str, needles: str, pattern: bytes) -> _Look:
-    return what, tuple(needles.encode().split()), _START + pattern + _END
+def _token(what: str, texts: str, pattern: bytes) -> _Look:
+    """One that begins with its text, and is no part of a longer word."""
+    return what, tuple(texts.encode().split()), _START + pattern + _END, True
 
 
 _LOOKS: Final[tuple[_Look, ...]] = (
@@ -94,11 +96,13 @@ _LOOKS: Final[tuple[_Look, ...]] = (
             rb"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.{0,400}?[A-Za-z0-9+/=]{40}"
             rb"|[A-Za-z0-9+/=]{40}[\s+-]{1,8}-----END [A-Z0-9 ]*PRIVATE KEY"
         ),
+        False,
     ),
     (
         "a private key",
         (b"PuTTY-User-Key-File",),
         rb"(?s)PuTTY-User-Key-File-\d.{0,2000}Private-Lines",
+        True,
     ),
     _token("a private key", "AGE-SECRET-KEY-1", rb"AGE-SECRET-KEY-1[A-Z0-9]{50,}"),
     _token("an AWS key", "AKIA ASIA ABIA ACCA", rb"(?:AKIA|ASIA|ABIA|ACCA)[A-Z0-9]{16}"),
@@ -106,6 +110,7 @@ _LOOKS: Final[tuple[_Look, ...]] = (
         "an AWS key",
         (b"secret_access_key", b"SECRET_ACCESS_KEY", b"SecretAccessKey"),
         rb"(?i)secret_?access_?key\W{1,6}[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+])",
+        False,
     ),
     _token("a GitHub token", "ghp_ gho_ ghu_ ghs_ ghr_", rb"gh[pousr]_[A-Za-z0-9]{30,}"),
     _token("a GitHub token", "github_pat_", rb"github_pat_[A-Za-z0-9_]{22,}"),
@@ -143,6 +148,7 @@ _LOOKS: Final[tuple[_Look, ...]] = (
             rb"hooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9_/+-]{20,}"
             rb"|discord(?:app)?\.com/api/webhooks/\d+/[A-Za-z0-9_-]{20,}|webhook\.office\.com/webhookb2/[A-Za-z0-9@-]{30,}"
         ),
+        False,
     ),
     _token(
         "a JSON Web Token",
@@ -154,6 +160,7 @@ _LOOKS: Final[tuple[_Look, ...]] = (
         "an npm token",
         (b"_authToken",),
         rb"_authToken\s*=\s*[\"']?[A-Za-z0-9][^\s\"']{7,}",
+        True,
     ),
     _token("a PyPI token", "pypi-", rb"pypi-[A-Za-z0-9_-]{50,}"),
     _token("a Docker token", "dckr_", rb"dckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
@@ -173,12 +180,14 @@ _LOOKS: Final[tuple[_Look, ...]] = (
         "a cloud token",
         (b"AccountKey", b"SharedAccessKey"),
         rb"(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{40,}=*",
+        True,
     ),
-    _token("a bot's token", ":AA", rb"\d{8,10}:AA[A-Za-z0-9_-]{33}"),
-    _token(
+    ("a bot's token", (b":AA",), _START + rb"\d{8,10}:AA[A-Za-z0-9_-]{33}" + _END, False),
+    (
         "a GLM key",
-        "GLM_API_KEY ZAI_API_KEY ZHIPUAI_API_KEY zhipu bigmodel",
-        rb"[0-9a-f]{32}\.[A-Za-z0-9]{16}",
+        (b"GLM_API_KEY", b"ZAI_API_KEY", b"ZHIPUAI_API_KEY", b"zhipu", b"bigmodel"),
+        _START + rb"[0-9a-f]{32}\.[A-Za-z0-9]{16}" + _END,
+        False,
     ),
     (
         "a URL with a password",
@@ -188,14 +197,36 @@ _LOOKS: Final[tuple[_Look, ...]] = (
             rb"(?i)(?<=[a-z0-9])://[^\s/:@'\"`<>(){}\[\]$|,\\]{0,100}:"
             rb"(?![x*.$]+@|\$)(?:[^\s/:@'\"`<>(){}\[\]|,\\%]|%[0-9a-f]{2}){2,200}@[a-z0-9\[]"
         ),
+        True,
     ),
 )
+
+
+@cache
+def _any_text() -> re.Pattern[bytes]:
+    """Finds the first letter of each text, with the rest behind it in a group: so those that overlap are all found."""
+    rests: dict[bytes, list[bytes]] = {}
+    for text in sorted({text for _, texts, _, _ in _LOOKS for text in texts}):
+        rests.setdefault(text[:1], []).append(re.escape(text[1:]))
+    branches = (re.escape(first) + b"(?=(" + b"|".join(rest) + b"))" for first, rest in rests.items())  # fmt: skip
+    return re.compile(b"|".join(branches))
 
 
 def by_look(content: bytes) -> str:
     """Of the bytes of a file, whatever they are. Zeros do not hide a text of two or four bytes a letter."""
     plain = content.replace(b"\0", b"") if b"\0" in content else content
-    for what, needles, pattern in _LOOKS:
-        if any(needle in plain for needle in needles) and re.search(pattern, plain):
+    found = {letter[0] + letter[letter.lastindex or 0] for letter in _any_text().finditer(plain)}
+    for what, texts, pattern, begins in _LOOKS:
+        there = found.intersection(texts)
+        if begins and any(_stands_at(text, pattern, plain) for text in there):
+            return what
+        if there and not begins and re.search(pattern, plain):
             return what
     return ""
+
+
+def _stands_at(text: bytes, pattern: bytes, plain: bytes) -> bool:
+    form, at = re.compile(pattern), plain.find(text)
+    while at >= 0 and not form.match(plain, at):
+        at = plain.find(text, at + 1)
+    return at >= 0

@@ -199,6 +199,26 @@ async def test_the_next_daemon_finds_what_a_kill_left(bus, clock, tmp_path):
     assert stored.stored_bytes == after.held_bytes
 
 
+class ReadBefore(MemoryPayloads):
+    """Rows as they were an hour ago, when nothing was finished."""
+
+    async def all(self):
+        return tuple(
+            attrs.evolve(row, status="pending", created_at=row.created_at - HOUR)
+            for row in await super().all()
+        )
+
+
+async def test_what_is_finished_while_the_rows_are_read_stays(tmp_path, clock):
+    """The upkeep has seen it as pending; its client has the reference by now."""
+    bus = MessageBus(ReadBefore(), tmp_path / "bus", clock)
+    stored = await put(bus)
+    await bus.upkeep(clock.now)
+    await bus.upkeep(clock.now)
+
+    assert TEXT == await fetched(bus, await bus.find(stored.transaction_id, "ann"))
+
+
 async def test_what_is_being_written_is_no_leftover(bus, monkeypatch):
     """The upkeep runs beside the calls."""
     monkeypatch.setattr(payload_files, "pack", _slow(payload_files.pack))

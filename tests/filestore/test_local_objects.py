@@ -93,3 +93,14 @@ async def test_what_a_killed_daemon_began_goes_after_a_day(objects):
 
     assert 4 == await objects.remove_unfinished(now)
     assert () == await objects.listed()
+
+
+async def test_what_others_store_and_delete_meanwhile_is_no_fault(objects, monkeypatch):
+    """Names that were read from a folder may be gone when they are looked at."""
+    facts = await objects.put(SHA, len(CONTENT), pieces(CONTENT))
+    here = objects.path(SHA)
+    gone = (here.with_name(f"{SHA}.1.part"), here.with_name("ab" * 32))
+    monkeypatch.setattr(LocalObjects, "_files", lambda _self: iter((*gone, here)))
+
+    assert 0 == await objects.remove_unfinished(facts.stored_at + 100_000)
+    assert (facts,) == await objects.listed()

@@ -1,10 +1,13 @@
 """What looks like a secret is left out of directories and said; by its path it is sent only if EXAI_SECRET_FILES names it."""
 
 import base64
+import re
 import time
 from pathlib import Path
 
+import hypothesis
 import pytest
+from hypothesis import strategies as st
 
 from exai_trio.errors import ArgumentError
 from exai_trio.workspace import secrets, sendable
@@ -245,6 +248,34 @@ def test_a_secret_over_two_pieces_is_found(at):
     watch.check(content[:cut])
     with pytest.raises(ArgumentError):
         watch.check(content[cut:])
+
+
+def one_by_one(content):
+    """Each form looked for in all of it."""
+    plain = content.replace(b"\0", b"")
+    for what, texts, pattern, _ in secrets._LOOKS:
+        if any(text in plain for text in texts) and re.search(pattern, plain):
+            return what
+    return ""
+
+
+TEXTS = sorted({text for _, texts, _, _ in secrets._LOOKS for text in texts})
+FOUND = sorted(look.encode() for look in LOOKS.values())
+
+
+@pytest.mark.parametrize("first", TEXTS)
+def test_all_forms_looked_for_at_once_are_those_looked_for_one_by_one(first):
+    """However what begins like a secret stands before one, and runs into it."""
+    for rest in (*TEXTS, *FOUND, *(found[:-9] for found in FOUND)):
+        for between in (b"", b" ", first[:-1], b"\0"):
+            content = first + between + rest
+            assert one_by_one(content) == secrets.by_look(content)
+
+
+@hypothesis.given(st.lists(st.sampled_from([*TEXTS, *FOUND, b" ", b"-", b"a1B2" * 9])))
+def test_whatever_stands_together_is_looked_for_alike(parts):
+    content = b"".join(parts)
+    assert one_by_one(content) == secrets.by_look(content)
 
 
 def test_a_look_takes_no_longer_than_reading():

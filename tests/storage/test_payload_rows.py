@@ -100,6 +100,18 @@ async def test_states_go_one_way(rows):
     assert not await rows.finish(STORED, 22.0)
 
 
+async def test_only_what_is_pending_still_may_be_asked_to_expire(rows):
+    """It is told what has expired: another may have finished it meanwhile."""
+    await stored(rows)
+    await rows.begin(attrs.evolve(PENDING, transaction_id="txn_2"), MOST)
+    both = ("txn_1", "txn_2", "txn_3")
+
+    assert ("txn_2",) == await rows.expire(both, 20.0, "a test", if_pending=True)
+    assert STORED == await rows.find("txn_1", "ann", 20.0)
+    assert ("txn_1",) == await rows.expire(both, 20.0, "a test")
+    assert () == await rows.expire(both, 20.0, "a test")
+
+
 async def test_due_are_the_old_and_the_pending(rows):
     await stored(rows, "txn_old", created_at=1.0, expires_at=15.0)
     await stored(rows, "txn_young")

@@ -17,6 +17,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
+from exai_trio.filestore.local_objects import UNFINISHED
 from exai_trio.system.private_files import open_at_once, private_directory
 
 DATABASE: Final = "state/exai.db"
@@ -24,7 +25,7 @@ FOLDERS: Final = ("files", "bus")
 FORMAT: Final = 1
 _LIST: Final = "contents.json"
 _BLOCK: Final = 2**20
-_UNFINISHED: Final = ".new"
+_UNFINISHED: Final = (".new", UNFINISHED)
 
 
 @structs.frozen
@@ -128,7 +129,8 @@ def unpack(archive: Path, folder: Path | None) -> Contents:
 def _taken(name: str, source: IO[bytes], folder: Path | None) -> Entry:
     """Raises StorageError for a name that leads elsewhere; OSError."""
     parts = Path(name).parts
-    if name != DATABASE and (parts[0] not in FOLDERS or ".." in parts or parts == parts[:1]):
+    below = len(parts) > 1 and parts[0] in FOLDERS and ".." not in parts and "\0" not in name
+    if name != DATABASE and not below:
         raise StorageError(f"{name!r} is no name of a file of a home")
     digest, size = hashlib.sha256(), 0
     with ExitStack() as stack:

@@ -158,12 +158,14 @@ class PayloadFetches:
             self.drop(request_id)
             return CallFailed(request_id=request_id, error=fault)
         del self._open[request_id]
-        self._acknowledged.append(fetch.download.acknowledgement())
         try:
-            return fetch.text.outcome(fetch.result)
+            outcome = fetch.text.outcome(fetch.result)
         except (UnicodeError, OSError) as wrong:
             log.warning("large answer not told", extra={"fault": str(wrong)})
+            fetch.text.discard()
             return _failure(request_id, str(wrong))
+        self._acknowledged.append(fetch.download.acknowledgement())
+        return outcome
 
     def drop(self, request_id: object) -> bool:
         """Nobody waits for it any more. False if it was not on its way."""

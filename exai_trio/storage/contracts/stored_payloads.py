@@ -66,8 +66,10 @@ class StoredPayloads(Protocol):
         """A client has all of it; once more changes nothing."""
         ...
 
-    async def expire(self, transaction_ids: tuple[str, ...], now: float, why: str) -> None:
-        """Nobody can ask for these any more."""
+    async def expire(
+        self, transaction_ids: tuple[str, ...], now: float, why: str, *, if_pending: bool = False
+    ) -> tuple[str, ...]:
+        """Nobody can ask for these any more; `if_pending`: but for those that have been stored. Returns those that have expired now."""
         ...
 
     async def due(self, now: float, most: int) -> tuple[StoredPayload, ...]:

@@ -43,12 +43,16 @@ class MemoryPayloads:
         if row is not None and row.status == "stored":
             self._put(attrs.evolve(row, delivered_at=now), "delivered")
 
-    async def expire(self, transaction_ids: tuple[str, ...], now: float, why: str) -> None:
+    async def expire(
+        self, transaction_ids: tuple[str, ...], now: float, why: str, *, if_pending: bool = False
+    ) -> tuple[str, ...]:
         await trio.lowlevel.checkpoint()
-        for row in [self._rows[one] for one in transaction_ids if one in self._rows]:
-            if row.status != "expired":
-                self._put(row, "expired", f"expired: {why}")
-                self._expired_at[row.transaction_id] = now
+        rows = [self._rows[one] for one in transaction_ids if one in self._rows]
+        due = [row for row in rows if row.status == "pending" or (row.status in KEPT and not if_pending)]  # fmt: skip
+        for row in due:
+            self._put(row, "expired", f"expired: {why}")
+            self._expired_at[row.transaction_id] = now
+        return tuple(row.transaction_id for row in due)
 
     async def due(self, now: float, most: int) -> tuple[StoredPayload, ...]:
         rows = await self.all()

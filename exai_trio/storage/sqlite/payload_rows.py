@@ -6,7 +6,9 @@ import attrs
 import msgspec
 
 from exai_trio import structs
+from exai_trio.storage.contracts.cleanup_records import Change
 from exai_trio.storage.contracts.stored_payloads import StoredPayload, StoredPiece
+from exai_trio.storage.sqlite.uploads.audit_rows import note
 
 if TYPE_CHECKING:  # one module imports sqlite3
     from sqlite3 import Connection
@@ -42,14 +44,14 @@ _DELIVER: Final = """
     UPDATE message_bus SET status = 'delivered', delivered_at = ? WHERE transaction_id = ? AND status = 'stored'
 """
 _EXPIRE: Final = """
-    UPDATE message_bus SET status = 'expired', deleted_at = ? WHERE transaction_id = ? AND status <> 'expired'
+    UPDATE message_bus SET status = 'expired', deleted_at = ?
+    WHERE transaction_id = ? AND status <> 'expired' AND (status = 'pending' OR NOT ?)
     RETURNING stored_bytes
 """
 _FORGET: Final = """
     DELETE FROM message_bus WHERE rowid IN
         (SELECT rowid FROM message_bus WHERE status = 'expired' AND deleted_at < ? LIMIT ?)
 """
-_NOTE: Final = "INSERT INTO audit_log (at, stage, subject, why, bytes) VALUES (?, ?, ?, ?, ?)"
 
 
 @structs.frozen
@@ -71,8 +73,16 @@ class SqlitePayloads:
     async def deliver(self, transaction_id: str, now: float) -> None:
         await self._store.write(lambda connection: _deliver(connection, transaction_id, now))
 
-    async def expire(self, transaction_ids: tuple[str, ...], now: float, why: str) -> None:
-        await self._store.write(lambda connection: _expire(connection, transaction_ids, now, why))
+    async def expire(
+        self, transaction_ids: tuple[str, ...], now: float, why: str, *, if_pending: bool = False
+    ) -> tuple[str, ...]:
+        return await self._store.write(
+            lambda connection: tuple(
+                one
+                for one in transaction_ids
+                if _expire(connection, one, now, why, if_pending=if_pending)
+            )
+        )
 
     async def due(self, now: float, most: int) -> tuple[StoredPayload, ...]:
         return await self._select(_DUE, (now, most))
@@ -114,7 +124,7 @@ def _begin(connection: "Connection", payload: StoredPayload, most_bytes: int) ->
         return False
     values = attrs.astuple(payload, recurse=False)[:-1]
     connection.execute(_BEGIN, (*values, _written(payload.pieces)))
-    _note(connection, payload.created_at, payload, "pending")
+    _note(connection, payload.created_at, payload.transaction_id, "pending", payload.stored_bytes)
     return True
 
 
@@ -125,22 +135,25 @@ def _finish(connection: "Connection", payload: StoredPayload, now: float) -> boo
     )  # fmt: skip
     done = connection.execute(_FINISH, values).rowcount > 0
     if done:
-        _note(connection, now, payload, "stored")
+        _note(connection, now, payload.transaction_id, "stored", payload.stored_bytes)
     return done
 
 
-def _note(connection: "Connection", at: float, payload: StoredPayload, why: str) -> None:
-    connection.execute(_NOTE, (at, "bus", payload.transaction_id, why, payload.stored_bytes))
+def _note(
+    connection: "Connection", at: float, transaction_id: str, why: str, size: int = 0
+) -> None:
+    note(connection, at, "bus", (Change(subject=transaction_id, why=why, bytes=size),))
 
 
 def _deliver(connection: "Connection", transaction_id: str, now: float) -> None:
     if connection.execute(_DELIVER, (now, transaction_id)).rowcount:
-        connection.execute(_NOTE, (now, "bus", transaction_id, "delivered", 0))
+        _note(connection, now, transaction_id, "delivered")
 
 
 def _expire(
-    connection: "Connection", transaction_ids: tuple[str, ...], now: float, why: str
-) -> None:
-    for transaction_id in transaction_ids:
-        for (size,) in connection.execute(_EXPIRE, (now, transaction_id)).fetchall():
-            connection.execute(_NOTE, (now, "bus", transaction_id, f"expired: {why}", size))
+    connection: "Connection", transaction_id: str, now: float, why: str, *, if_pending: bool
+) -> bool:
+    done = connection.execute(_EXPIRE, (now, transaction_id, if_pending)).fetchall()
+    for (size,) in done:
+        _note(connection, now, transaction_id, f"expired: {why}", size)
+    return bool(done)

@@ -148,11 +148,11 @@ async def _embedded(
     wished = ask_model.size(arguments.question, readings)
     need = model_choice.Need(tokens=ask_model.size(arguments.question), wished=wished)
     choice = _choose(arguments, services, need)
-    path_policy = [reading.path for reading in readings]
+    paths = [reading.path for reading in readings]
     fitted = ask_model.room(services, choice).fit(
-        {reading.path: reading for reading in readings}, [path_policy]
+        {reading.path: reading for reading in readings}, [paths]
     )
-    question = prompts.Question(text=arguments.question, files=path_policy)
+    question = prompts.Question(text=arguments.question, files=paths)
     prepared = await _assembled(services, choice, question, prompts.Material(files=fitted))
     facts = file_notices.added(prepared.facts, file_notices.of(readings))
     return attrs.evolve(prepared, facts=facts)

@@ -111,7 +111,11 @@ class Uploading:
             opened.file.seek(0)
             self._say("storing", opened)
             pieces = Pieces(opened.file, objects.limiter, opened.check)
-            return (await objects.put(opened.sha256, opened.size, pieces)).file_id
+            facts = await objects.put(opened.sha256, opened.size, pieces)
+            if opened.file.tell() == 0:  # it was there already, allowed by another name or setting
+                async for _ in pieces:
+                    pass
+            return facts.file_id
 
         recipient = UploadRecipient(
             shelf=self.shelf,

@@ -115,6 +115,16 @@ async def test_a_backup_is_for_its_owner_alone(place):
         backup(place.config, place.archive)
 
 
+async def test_what_is_not_whole_yet_is_left_out(place):
+    """An upload that is being stored, and a result that is being written."""
+    for name in ("files/objects/ab/abcd.1.part", "bus/ab/txn_ab.new"):
+        (place.config.home / name).parent.mkdir(parents=True, exist_ok=True)
+        (place.config.home / name).write_bytes(b"half")
+    contents = backup(place.config, place.archive)
+
+    assert ["files/objects/ab/abcd", "state/exai.db"] == sorted(contents.files)
+
+
 async def test_restoring_puts_aside_what_was_there(place):
     """Nobody's work is deleted by it."""
     await place.put()
@@ -180,6 +190,17 @@ def _other_place(members):
     return [(tarfile.TarInfo("state/ws_token"), b"x"), *members]
 
 
+def _of_no_file(members):
+    return [(tarfile.TarInfo("."), b"x"), *members]
+
+
+def _no_name(members):
+    name = "bus/a\0b/" + 100 * "c"
+    info = tarfile.TarInfo("bus/a")
+    info.pax_headers = {"path": name}
+    return [(info, b"x"), *members]
+
+
 def _without_list(members):
     return members[:-1]
 
@@ -190,7 +211,7 @@ def _without_database(members):
 
 @pytest.mark.parametrize(
     "change",
-    [_bit, _outside, _other_place, _without_list, _without_database],
+    [_bit, _outside, _other_place, _of_no_file, _no_name, _without_list, _without_database],
     ids=lambda change: change.__name__,
 )
 async def test_what_is_no_whole_backup_changes_nothing(place, change):

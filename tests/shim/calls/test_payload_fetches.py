@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from exai_trio.shim.calls.payload_fetches import InFile
+
 MIB = 2**20
 LONG = json.dumps({"status": "success", "content": "line\n" * (2 * MIB), "metadata": {"n": 1}})
 TEXTS = {
@@ -135,3 +137,22 @@ async def test_an_answer_that_cannot_be_kept_says_so(make_world, autojump_clock)
 
     assert told["result"]["isError"]
     assert "The call ran." in told["result"]["content"][0]["text"]
+
+
+async def test_a_file_that_cannot_be_finished_is_not_left_lying(
+    make_world, autojump_clock, monkeypatch
+):
+    """Nor is the daemon told that its client has the answer."""
+
+    def full(*_given):
+        raise OSError("the disk is full")
+
+    monkeypatch.setattr(InFile, "outcome", full)
+    async with make_world(silent=True) as world:
+        await asked(world, world.daemon, LONG)
+        told = await world.lines.wait_answer(1)
+        acknowledged = world.relay.fetches.due()
+
+    assert "the disk is full" in told["result"]["content"][0]["text"]
+    assert ([], []) == (acknowledged, world.daemon.ops("payload_ack"))
+    assert [] == list((world.config.home / "files").iterdir())

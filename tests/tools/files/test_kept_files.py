@@ -12,6 +12,7 @@ from exai_trio.filestore.cleanup_coordinator import CleanupCoordinator
 from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.base import Turn
 from exai_trio.tools.files.cleaning_up import coordinator
+from exai_trio.workspace.read import FileReader
 
 pytestmark = pytest.mark.real
 
@@ -75,6 +76,22 @@ async def test_a_secret_at_the_end_of_a_large_file_is_neither_stored_nor_sent(wo
         await _given(works, path)
 
     assert ([], []) == (_objects(works), await works.uploads())
+
+
+async def test_what_is_stored_already_is_looked_at_before_it_is_sent(works, root):
+    """The file that was allowed then, and another with its content, are two."""
+    secret = b"x" * (6 * MB - 45) + b" ghp_" + b"a1B2" * 9 + b"    "
+    allowed, other = (_file(root, name, 6 * MB, secret) for name in ("allowed.txt", "other.txt"))
+    works.services = attrs.evolve(
+        works.services, files=FileReader(secret_files=(root / "allowed.txt",))
+    )
+    await works.said("glm_upload_file", file=allowed)
+    with pytest.raises(ArgumentError, match="EXAI_SECRET_FILES"):
+        await _given(works, other)
+
+    assert (1, []) == (len(_objects(works)), await _names(works))
+    await _given(works, allowed)
+    assert ["allowed.txt"] == await _names(works)
 
 
 async def test_a_small_one_is_not_stored(works, root):
