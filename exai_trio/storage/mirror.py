@@ -58,8 +58,8 @@ class Local(Protocol):
         """How far both sides are the same; None if the other has never been told of it."""
         ...
 
-    async def take(self, continuation_id: str, tail: Tail) -> None:
-        """What the other side has beyond the mark."""
+    async def take(self, continuation_id: str, after: Mark, tail: Tail) -> None:
+        """What the other side has beyond that mark; nothing, if what is here ends before it by now."""
         ...
 
     async def forget(self, continuation_id: str) -> None:
@@ -235,7 +235,7 @@ class Mirror:
         while True:
             tail = await self.remote.ask(partial(_tail, continuation_id, after), within_s=within_s)
             if tail is not None:
-                await self.local.take(continuation_id, tail)
+                await self.local.take(continuation_id, after, tail)
             elif mark not in {None, Mark()}:  # it had something of it, before it was asked
                 await self.local.forget(continuation_id)
             if tail is None or not tail.is_full:

@@ -107,13 +107,13 @@ class LocalSide:
 
         return tuple(map(_as_given, await self._store.write(work, done=self.outbox.tell)))
 
-    async def take(self, continuation_id: str, tail: Tail) -> None:
-        """What the other side has. What was deleted here meanwhile stays so."""
+    async def take(self, continuation_id: str, after: Mark, tail: Tail) -> None:
+        """What the other side has beyond that mark. What was deleted here meanwhile stays so."""
         own = (self.principal, continuation_id)
 
         def work(connection: "sqlite3.Connection") -> None:
             if tail.principal == self.principal and not is_deleted(connection, continuation_id):
-                common_history.take(connection, own, tail)
+                common_history.take(connection, own, after, tail)
 
         await self._store.write(work)
 
