@@ -255,7 +255,7 @@ async def _open_http(background: trio.Nursery, parts: Parts, tree: Tree) -> Addr
         tree.sessions,
         auth=parts.auth,
         names=names,
-        tools=report.tools.listing,
+        tools=report.tools,
     )
     websocket = f"ws://{bracketed(config.ws_host)}:{report.port}/"
     log.info("serving", extra={"websocket": websocket, "version": __version__})

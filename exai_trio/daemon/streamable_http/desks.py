@@ -1,17 +1,18 @@
 """The front desks of all HTTP clients: one for each session, and one for each request of the era without sessions."""
 
-import logging
 import os
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 from weakref import WeakSet
 
 import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.errors import OverCapacityError
 from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.mcp.tool_list import Listing, listing_of
+from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.tools.registry import Registry
 from exai_trio.wire.messages import Hello
 
 from ..connections.rate_limits import RateLimits
@@ -22,9 +23,8 @@ from .front_desk import FrontDesk
 from .session_ids import SessionIds
 from .session_runner import SessionRunner
 
-log = logging.getLogger("exai.http")
-
 _LOOK_S: Final = 5.0
+_AGAIN_S: Final = 1.0  # a hint to clients, who decide
 _CLIENT: Final = "mcp-http"
 # The session of all requests that have none of their own, for each principal: of those that a client can ask for again, by a key
 # of theirs, and of those that end with the daemon.
@@ -35,11 +35,11 @@ _MOST_ENDED: Final = 10_000
 
 @structs.define(eq=False)
 class Desks:
-    """`nursery` has the runners; `tools` gives the listed tools. Runs until `run` is cancelled."""
+    """`nursery` has the runners. Runs until `run` is cancelled."""
 
     context: DaemonContext
     sessions: Sessions
-    tools: Callable[[], list[dict[str, Any]]]
+    tools: LiveRegistry
     ids: SessionIds
     nursery: trio.Nursery
     large: LargeResults
@@ -49,19 +49,15 @@ class Desks:
     )
     _ended: dict[str, None] = attrs.field(factory=dict[str, None])  # by their clients, oldest first
     _passing: WeakSet[FrontDesk] = attrs.field(factory=WeakSet[FrontDesk])
-    _joining: dict[str, trio.Lock] = attrs.field(factory=dict[str, trio.Lock])
+    _joining: trio.Lock = attrs.field(factory=trio.Lock)
     _listing: Listing | None = None
-    _is_listed: bool = False
+    _listed: Registry | None = None  # the tools that `_listing` tells of
 
     def __repr__(self) -> str:
         return f"<Desks sessions={len(self._desks)} stateless={len(self._shared)}>"
 
-    @property
-    def is_full(self) -> bool:
-        return len(self._desks) >= self.context.config.max_connections
-
     async def open(self, principal: str) -> tuple[str, FrontDesk]:
-        """A new session and its id. Raises StorageError. Cancelling leaves none, or one that ends of itself."""
+        """A new session and its id. Raises StorageError, OverCapacityError. Cancelling leaves none, or one that ends of itself."""
         session_id = self.ids.new(principal)
         return session_id, await self._desk(session_id, principal)
 
@@ -70,24 +66,33 @@ class Desks:
         `open` does."""
         if session_id in self._ended or not self.ids.is_ours(session_id, principal):
             return None
-        async with self._joining.setdefault(session_id, trio.Lock()):
-            known = self._desks.get(session_id)
-            if known is not None and not known.runner.is_over:
-                return known
-            return await self._desk(session_id, principal)
+        known = self._known(session_id)
+        if known is None:
+            async with self._joining:
+                known = self._known(session_id) or await self._desk(session_id, principal)
+        return known
+
+    def _known(self, session_id: str) -> FrontDesk | None:
+        desk = self._desks.get(session_id)
+        return None if desk is None or desk.runner.is_over else desk
 
     async def passing(self, principal: str, *, lasting: bool) -> FrontDesk:
         """For one request without a session; `lasting`: it can be asked for again, at a later daemon too. Raises as `open`
         does."""
-        name = _LASTING if lasting else _FLEETING
-        async with self._joining.setdefault(f"{name} {principal}", trio.Lock()):
-            runner = self._shared.get((name, principal))
-            if runner is None or runner.is_over:
-                runner = await self._join(name, principal, lasting=lasting)
-                self._shared[name, principal] = runner
+        name = (_LASTING if lasting else _FLEETING, principal)
+        runner = self._runs(name)
+        if runner is None:
+            async with self._joining:
+                runner = self._runs(name) or await self._join(*name, lasting=lasting)
+                self._shared[name] = runner
+        runner.used_at = trio.current_time()
         desk = self._made(os.urandom(8).hex(), runner)
         self._passing.add(desk)
         return desk
+
+    def _runs(self, name: tuple[str, str]) -> SessionRunner | None:
+        runner = self._shared.get(name)
+        return None if runner is None or runner.is_over else runner
 
     def end(self, session_id: str) -> None:
         """Its client wants it no more: what runs for it is cancelled."""
@@ -95,13 +100,15 @@ class Desks:
         if len(self._ended) > _MOST_ENDED:
             del self._ended[next(iter(self._ended))]
         desk = self._desks.pop(session_id, None)
-        self._joining.pop(session_id, None)
         if desk is not None:
             desk.bridge.give_up_all("the session was ended")
-            desk.close()
             desk.runner.end()
 
     async def _desk(self, session_id: str, principal: str) -> FrontDesk:
+        if len(self._desks) >= self.context.config.max_connections:
+            raise OverCapacityError(
+                "too many HTTP sessions; try again later", retry_after_s=_AGAIN_S
+            )
         runner = await self._join(session_id, principal)
         desk = self._desks[session_id] = self._made(os.urandom(8).hex(), runner)
         return desk
@@ -117,39 +124,45 @@ class Desks:
         hello = Hello(session_id=session_id, client_name=_CLIENT, protocol=2)
         session, _ = await self.sessions.join(hello, principal, outbox, lasting=lasting)
         rates = RateLimits(session.requests, None, trio.current_time)
-        runner = SessionRunner(session, outbox, rates.objection, self._tools_changed)
+        runner = SessionRunner(session, outbox, rates.objection, self._tools_changed, self._over)
         self.nursery.start_soon(runner.run)
         return runner
 
     def listing(self) -> Listing | None:
         """The tool list, made once for all until it changes."""
-        if not self._is_listed:
-            self._listing, self._is_listed = listing_of(self.tools()), True
+        if self._listed is not self.tools.registry:
+            self._listed = self.tools.registry
+            self._listing = listing_of(self.tools.listing())
         return self._listing
 
     def _tools_changed(self) -> None:
-        self._is_listed = False
-        for desk in [*self._desks.values(), *self._passing]:
+        for desk in self._all():
             desk.offer_tools()
 
+    def _all(self) -> list[FrontDesk]:
+        return [*self._desks.values(), *self._passing]
+
+    def _over(self, runner: SessionRunner) -> None:
+        """Nothing more comes of this session here: who waits may come again."""
+        for desk in self._all():
+            if desk.runner is runner:
+                desk.close()
+
     async def run(self) -> None:
-        """End sessions that nobody has used for EXAI_SESSION_GRACE_S, and close the streams of those that are over. Cancelling
-        leaves them as they are."""
+        """Leave sessions that nobody has used for EXAI_SESSION_GRACE_S: their clients may come back all the same, for the ids stay
+        good. Cancelling leaves them as they are."""
         while True:
             await trio.sleep(_LOOK_S)
-            old = trio.current_time() - self.context.config.session_grace_s
-            for session_id, desk in list(self._desks.items()):
-                desk.runner.acknowledge()
-                if desk.runner.is_over:
-                    desk.close()
-                if desk.runner.is_over or (desk.is_idle and desk.used_at <= old):
-                    self._leave(session_id, desk)
-            for runner in self._shared.values():
-                runner.acknowledge()
+            self._look(trio.current_time() - self.context.config.session_grace_s)
 
-    def _leave(self, session_id: str, desk: FrontDesk) -> None:
-        """Its client may come back all the same: the id stays good."""
-        log.debug("http session left", extra={"desk": repr(desk)})
-        del self._desks[session_id]
-        self._joining.pop(session_id, None)
-        desk.runner.end()
+    def _look(self, old: float) -> None:
+        for session_id, desk in list(self._desks.items()):
+            desk.runner.acknowledge()
+            if desk.runner.is_over or (desk.is_idle and desk.used_at <= old):
+                del self._desks[session_id]
+                desk.runner.end()
+        for name, runner in list(self._shared.items()):
+            runner.acknowledge()
+            if runner.is_over or runner.is_idle(old):
+                del self._shared[name]
+                runner.end()

@@ -3,6 +3,7 @@
 import base64
 from typing import Final
 
+import attrs
 import msgspec
 
 from exai_trio import structs
@@ -13,12 +14,14 @@ _LONGEST: Final = 2_000  # characters
 
 @structs.frozen
 class Place:
-    """An event of the stream that answers the JSON-RPC request `id`: the call `key` of the tool `tool`, event `number`."""
+    """An event of the stream that answers the JSON-RPC request `id`: the call `key` of the tool `tool`, event `number`. After the one
+    that `is_last` nothing comes."""
 
     key: str
     id: Id
     tool: str
     number: int
+    is_last: bool = False
 
 
 class _Written(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
@@ -26,13 +29,14 @@ class _Written(msgspec.Struct, array_like=True, forbid_unknown_fields=True):
     id: str | int
     tool: str
     number: int
+    is_last: bool
 
 
 _decoder = msgspec.json.Decoder(_Written)
 
 
 def written(place: Place) -> str:
-    told = msgspec.json.encode(_Written(place.key, place.id, place.tool, place.number))
+    told = msgspec.json.encode(_Written(*attrs.astuple(place)))
     return base64.urlsafe_b64encode(told).decode().rstrip("=")
 
 
@@ -46,4 +50,4 @@ def read(text: str) -> Place:
         raise ValueError("no event id") from fault
     if found.number < 0:
         raise ValueError("no event id")
-    return Place(found.key, found.id, found.tool, found.number)
+    return Place(found.key, found.id, found.tool, found.number, found.is_last)

@@ -39,12 +39,14 @@ class Responder:
     _send: Send
     headers: Headers
     has_gone: bool = False
+    has_begun: bool = False
     _begun: float = attrs.field(default=float("inf"))
 
     async def whole(self, status: int, body: bytes, headers: Headers | None = None) -> None:
         """Raises Gone. Cancelling cuts the connection."""
         own = [*(_JSON if body else []), (b"content-length", str(len(body)).encode())]
         head = [*own, *(headers or []), *self.headers]
+        self.has_begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": head})
         await self._send({"type": "http.response.body", "body": body})
 
@@ -95,6 +97,7 @@ class Responder:
 
     async def _start(self) -> None:
         head = [*_EVENTS, *self.headers]
+        self.has_begun = True
         await self._send({"type": "http.response.start", "status": 200, "headers": head})
 
     async def _write(self, data: bytes) -> None:
@@ -131,4 +134,4 @@ def mark_of(exchange: Exchange) -> Callable[[int], str]:
     if not exchange.key or exchange.id is None:
         return lambda _number: ""
     key, id_, tool = exchange.key, exchange.id, exchange.tool
-    return lambda number: written(Place(key, id_, tool, number))
+    return lambda number: written(Place(key, id_, tool, number, exchange.is_last(number)))

@@ -1,6 +1,7 @@
 """One HTTP client's front desk: what it posts becomes answers and calls, and what comes of them finds its stream."""
 
 from collections.abc import Callable
+from typing import Final
 
 import attrs
 import msgspec
@@ -20,7 +21,8 @@ from .event_ids import Place
 from .http_exchange import Exchange
 from .session_runner import BridgeRunner, SessionRunner
 
-_KEPT_S = 60.0  # an answer that was told, for who was cut off
+_KEPT_S: Final = 60.0  # an answer that nobody has heard whole, for who was cut off
+_MOST_TOLD: Final = 256  # numbers of streams that were
 
 
 @structs.define(eq=False)
@@ -35,6 +37,7 @@ class FrontDesk:
     max_message: int
     exchanges: dict[Id, Exchange] = attrs.field(factory=dict[Id, Exchange])
     own: Exchange = attrs.field(factory=lambda: Exchange(None))
+    _told: dict[Id, tuple[str, int]] = attrs.field(factory=dict[Id, tuple[str, int]])
     used_at: float = attrs.field(factory=trio.current_time)
     server: Server = attrs.field(init=False)
     bridge: Bridge = attrs.field(init=False)
@@ -130,6 +133,11 @@ class FrontDesk:
         exchange = self.exchanges.get(place.id)
         if exchange is not None and exchange.key == place.key and not exchange.was_closed:
             return exchange if place.number <= exchange.last else None
+        key, last = self._told.get(place.id, ("", 0))
+        if key == place.key and place.number > last:
+            return None
+        if place.is_last:
+            return Exchange(place.id, base=place.number, is_over=True)
         return self._rejoined(place, dialect)
 
     def _rejoined(self, place: Place, dialect: Dialect) -> Exchange | None:
@@ -151,15 +159,26 @@ class FrontDesk:
             del self.exchanges[exchange.id]
 
     def told(self, exchange: Exchange) -> None:
-        """It was written whole. What is no call cannot be asked for again."""
-        if not exchange.key:
-            self.forget(exchange)
+        """It was written as far as it went. The answer of a call can be asked for again: the session has it."""
+        if not exchange.is_over:  # another reads on
+            return
+        self.forget(exchange)
+        if exchange.key and exchange.id is not None:
+            self._told[exchange.id] = (exchange.key, exchange.last)
+            if len(self._told) > _MOST_TOLD:
+                del self._told[next(iter(self._told))]
 
     def _forget_old(self) -> None:
         old = trio.current_time() - _KEPT_S
         for exchange in list(self.exchanges.values()):
             if exchange.is_over and not exchange.readers and exchange.ended_at <= old:
                 self.forget(exchange)
+
+    def listen(self) -> Exchange:
+        """A new stream of what is said unasked; the one before ends."""
+        self.own.close(trio.current_time())
+        self.own = Exchange(None)
+        return self.own
 
     def close(self) -> None:
         """Every stream ends; who was cut off comes again."""

@@ -57,6 +57,10 @@ class Exchange:
     def is_silent(self) -> bool:
         return not self.lines
 
+    def is_last(self, number: int) -> bool:
+        """Whether nothing follows this event, here or elsewhere."""
+        return self.is_over and not self.was_closed and number == self.last
+
     def put(self, line: bytes) -> None:
         """An event that is not the answer."""
         if not self.is_over and len(self.lines) < _MOST_LINES:

@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from exai_trio import structs
-from exai_trio.errors import StorageError
+from exai_trio.errors import OverCapacityError, StorageError
 from exai_trio.mcp import jsonrpc
 from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
 
@@ -27,7 +27,8 @@ SESSION_HEADER: Final = "mcp-session-id"
 # The transport's own rule, whatever a call may have.
 _MOST_BYTES: Final = 10 * 2**20
 _BODY_S: Final = 30.0
-_ACCEPTED, _NO_CONTENT, _UNAVAILABLE = 202, 204, 503
+_ACCEPTED, _NO_CONTENT, _FAILED, _UNAVAILABLE = 202, 204, 500, 503
+_INTERNAL: Final = -32603  # JSON-RPC's
 
 
 @structs.frozen(eq=False)
@@ -49,14 +50,16 @@ class Endpoint:
             await respond.whole(denied.status, denied.body, denied.headers)
         except BadRequest as bad:
             await respond.whole(bad.status, bad.body)
-        except StorageError as fault:
+        except (StorageError, OverCapacityError) as fault:
             body = jsonrpc.error(None, -32000, fault.message)
             await respond.whole(_UNAVAILABLE, body, [(b"retry-after", b"1")])
         except Gone:
             log.debug("an MCP client has gone", extra={"method": scope["method"]})
         except Exception:
             log.exception("an MCP request failed")
-            raise
+            if not respond.has_begun:
+                body = jsonrpc.error(None, _INTERNAL, "the request could not be handled")
+                await respond.whole(_FAILED, body)
 
     async def _answer(self, scope: Scope, headers: Headers, respond: Responder) -> None:
         if await self.access.answers_itself(scope, headers, respond):
@@ -148,8 +151,6 @@ class Endpoint:
     # The era with sessions
 
     async def _initialize(self, principal: str, body: bytes, respond: Responder) -> None:
-        if self.desks.is_full:
-            raise BadRequest(_UNAVAILABLE, -32000, "too many sessions; try again later")
         session_id, desk = await self.desks.open(principal)
         exchange = _heard(desk, body)
         if exchange is None or not exchange.is_over or exchange.error_code():
@@ -183,14 +184,15 @@ class Endpoint:
         desk = await self._found(principal, headers)
         told = headers.get("last-event-id")
         if told is None:
-            desk.own = Exchange(None)
-            await respond.events(desk.own, 0, mark_of(desk.own), primed=False)
+            own = desk.listen()
+            await respond.events(own, 0, mark_of(own), primed=False)
             return
         place = _place(told)
         exchange = desk.resumed(place, Dialect(rules.version_of(headers)))
         if exchange is None:
             raise _unknown_event()
         await respond.events(exchange, place.number, mark_of(exchange), primed=False)
+        desk.told(exchange)
 
     async def _delete(self, principal: str, headers: Headers, respond: Responder) -> None:
         if headers.get(rules.VERSION_HEADER) in STATELESS_VERSIONS:

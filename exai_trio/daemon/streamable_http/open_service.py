@@ -1,11 +1,10 @@
 """Opens MCP over HTTP, if there is a port for it: nothing else of it is loaded before."""
 
-from collections.abc import Callable
 from importlib import import_module
-from typing import Any
 
 import trio
 
+from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.wire.hosts import OurNames
 
 from ..connections.auth import Authentication
@@ -22,7 +21,7 @@ async def open_service(
     *,
     auth: Authentication,
     names: OurNames,
-    tools: Callable[[], list[dict[str, Any]]],
+    tools: LiveRegistry,
 ) -> str | None:
     """Its URL; None without a port. Cancelling leaves what serves already to `background`."""
     if not context.config.mcp_port:

@@ -1,13 +1,14 @@
 """MCP over HTTP as the daemon runs it: its desks and its port, until they are cancelled."""
 
 import logging
-from collections.abc import Callable
-from typing import Any, Final
+import secrets
+from typing import Final
 
 import trio
 
 from exai_trio import structs
 from exai_trio.mcp.calls.large_results import LargeResults
+from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.transport.http_site import HttpSite
 from exai_trio.transport.json_document import fetch_json
 from exai_trio.wire.hosts import OurNames
@@ -19,7 +20,7 @@ from .access import Access
 from .access_tokens import AccessTokens
 from .desks import Desks
 from .mcp_endpoint import PATH, Endpoint
-from .session_ids import SessionIds, kept_key
+from .session_ids import KEY_BYTES, SessionIds, kept_key
 
 log = logging.getLogger("exai.http")
 
@@ -28,13 +29,13 @@ _IDLE_S: Final = 60.0
 
 @structs.frozen(kw_only=True, eq=False)
 class Service:
-    """What it needs of the daemon. `tools` gives the listed tools."""
+    """What it needs of the daemon."""
 
     context: DaemonContext
     sessions: Sessions
     auth: Authentication
     names: OurNames
-    tools: Callable[[], list[dict[str, Any]]]
+    tools: LiveRegistry
 
     async def serve(self, task_status: trio.TaskStatus[str | None]) -> None:
         """Serve until cancelled. Starts with the URL, or with None if the port cannot be had, which is logged and no more."""
@@ -55,7 +56,12 @@ class Service:
 
     async def _desks(self, nursery: trio.Nursery) -> Desks:
         config = self.context.config
-        ids = SessionIds(await trio.to_thread.run_sync(kept_key, config.state))
+        try:
+            key = await trio.to_thread.run_sync(kept_key, config.state)
+        except OSError as fault:
+            log.warning("the key of HTTP sessions ends with this daemon", extra={"why": str(fault)})
+            key = secrets.token_bytes(KEY_BYTES)
+        ids = SessionIds(key)
         large = LargeResults(config.home / "files")
         return Desks(self.context, self.sessions, self.tools, ids, nursery, large)
 

@@ -15,7 +15,7 @@ from exai_trio import structs
 from exai_trio.system.private_files import replace_private
 
 _KEY_FILE: Final = "http_session_key"
-_BYTES: Final = 32
+KEY_BYTES: Final = 32
 _PREFIX: Final = "http_"
 _LENGTH: Final = len(_PREFIX) + 24 + 1 + 32
 
@@ -43,10 +43,10 @@ class SessionIds:
 
 
 def kept_key(state: Path) -> bytes:
-    """The key of the home, made if it has none. Where it cannot be kept, it ends with this daemon."""
+    """The key of the home, made if it has none. Raises OSError."""
     path = state / _KEY_FILE
-    if path.is_file() and len(held := path.read_bytes()) == _BYTES:
+    if path.is_file() and len(held := path.read_bytes()) == KEY_BYTES:
         return held
-    made = secrets.token_bytes(_BYTES)
+    made = secrets.token_bytes(KEY_BYTES)
     replace_private(path, made)
     return made

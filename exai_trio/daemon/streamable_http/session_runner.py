@@ -1,5 +1,6 @@
 """Has calls run by a session of this daemon, for the front desks of HTTP clients: a connection without a socket."""
 
+import logging
 from collections.abc import Callable
 from typing import Final
 
@@ -28,6 +29,8 @@ from exai_trio.wire.messages import (
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.session import Session
 
+log = logging.getLogger("exai.http")
+
 # HTTP acknowledges nothing. So long an outcome is taken to be on its way, and can be fetched by who was cut off.
 _UNACKED_S: Final = 60.0
 _MOST_UNACKED: Final = 64
@@ -35,14 +38,16 @@ _MOST_UNACKED: Final = 64
 
 @structs.define(eq=False)
 class SessionRunner:
-    """One session's calls, for any number of bridges; ended when `run` returns. `objection` says why no call is taken now.
-    `tools_changed` hears that another list of tools is told."""
+    """One session's calls, for any number of bridges; ended when `run` returns, which `ended` hears. `objection` says why no call is
+    taken now. `tools_changed` hears that another list of tools is told."""
 
     session: Session
     outbox: Outbox
     objection: Callable[[], OverCapacityError | None]
     tools_changed: Callable[[], None]
+    ended: Callable[["SessionRunner"], None]
     is_over: bool = False
+    used_at: float = attrs.field(factory=trio.current_time)
     _last_seq: int = 0
     _waiting: dict[str, list[Bridge]] = attrs.field(factory=dict[str, list[Bridge]])
     _unacked: list[tuple[int, float]] = attrs.field(factory=list[tuple[int, float]])
@@ -51,15 +56,23 @@ class SessionRunner:
         state = "over" if self.is_over else "runs"
         return f"<SessionRunner {self.session.id} {state} waiting={len(self._waiting)}>"
 
+    def is_idle(self, since: float) -> bool:
+        """Whether nobody waits for anything, nor has asked since that moment."""
+        return not self._waiting and self.used_at <= since
+
     async def run(self) -> None:
-        """Pass on what the session says, until it says goodbye. Cancelling leaves the session to itself."""
+        """Pass on what the session says, until it says goodbye. Raises nothing but Cancelled: a session takes no other down. Cancelling
+        leaves the session to itself."""
         try:
             while frames := await self.outbox.take():
                 for frame in frames:
                     self._hear(frame)
+        except Exception:
+            log.exception("an HTTP session failed", extra={"session": self.session.id})
         finally:
             self.is_over = True
             self.session.detach(self.outbox)
+            self.ended(self)
 
     def end(self) -> None:
         """Have `run` return; the session is left."""
@@ -108,6 +121,7 @@ class SessionRunner:
     def ask(self, message: CallTool, size: int, bridge: Bridge) -> None:
         """Have it run, or join it if it runs already."""
         self.session.spoken_to = True
+        self.used_at = trio.current_time()
         self._waiting.setdefault(str(message.request_id), []).append(bridge)
         told = decode_client(encode(message))
         assert isinstance(told, CallTool)

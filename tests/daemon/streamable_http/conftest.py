@@ -30,7 +30,7 @@ def web(house, tmp_path):
             desks = Desks(
                 daemon.context,
                 daemon.sessions,
-                daemon.report.tools.listing,
+                daemon.report.tools,
                 SessionIds(key),
                 nursery,
                 LargeResults(tmp_path / "files"),

@@ -90,6 +90,97 @@ async def test_a_stream_goes_on_at_the_next_daemon(web, journal, autojump_clock)
     assert answered.events == again.events
 
 
+async def test_the_last_event_is_not_told_again(web, journal, autojump_clock):
+    """At the daemon that told it, nor at the next."""
+    async with web(journal=journal) as site:
+        session = await site.initialize()
+        told = await site.ask(body=nap(5), **session)
+        here = await site.ask("GET", last_event_id=told.events[-1][0], **session)
+    async with web(journal=journal) as site:
+        there = await site.ask("GET", last_event_id=told.events[-1][0], **session)
+
+    assert [] == here.events == there.events
+
+
+async def test_a_newer_reader_goes_on_where_an_older_one_was(web, autojump_clock):
+    """The older is sent away, and the answer comes once."""
+    async with web() as site:
+        session = await site.initialize()
+        older = site.begin(body=nap(20, meta={"progressToken": "p"}), **session)
+        await older.wait(lambda r: len(r.events) > 1)
+        newer = site.begin("GET", last_event_id=older.events[0][0], **session)
+        await older.wait(lambda r: r.is_whole)
+        await newer.wait(lambda r: r.is_whole)
+
+    answers = [m for r in (older, newer) for _, m in r.events if m and "id" in m]
+    assert [1] == [m["id"] for m in answers]
+
+
+async def test_a_session_that_fails_takes_no_other_down(web, autojump_clock, monkeypatch, caplog):
+    """It is logged once; its streams end, and say when to come again."""
+    async with web() as site:
+        one, other = await site.initialize(), await site.initialize()
+        failing = site.begin(body=nap(20), **one)
+        fine = site.begin(body=nap(20), **other)
+        await failing.wait(lambda r: r.events)
+        desk = await site.desks.find(one["mcp_session_id"], OWNER)
+        desk.runner.outbox.put("no frame")
+        await failing.wait(lambda r: r.is_whole)
+        await fine.wait(lambda r: r.is_whole)
+        again = await site.ask("GET", last_event_id=failing.events[0][0], **one)
+
+    assert ["an HTTP session failed"] == [
+        r.message for r in caplog.records if r.levelname == "ERROR"
+    ]
+    assert failing.body.endswith(b"retry: 1000\n\n")
+    assert "slept 20" in fine.answer["result"]["content"][0]["text"]
+    assert "slept 20" in again.answer["result"]["content"][0]["text"]
+
+
+async def test_more_sessions_than_there_is_room_for(web, autojump_clock):
+    """A new one, and one that comes back, are told to come later; those that are there go on."""
+    async with web(max_connections=2, max_connections_per_ip=2) as site:
+        first = await site.initialize()
+    async with web(max_connections=2, max_connections_per_ip=2) as site:
+        there = [await site.initialize() for _ in range(2)]
+        params = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {}}
+        new = await site.ask(body=message("initialize", params))
+        back = await site.ask(body=message("ping"), **first)
+        fine = await site.ask(body=message("ping"), **there[0])
+
+    assert (503, 503, 200) == (new.status, back.status, fine.status)
+    assert "1" == new.headers["retry-after"]
+
+
+async def test_a_tool_list_that_changed_while_nobody_was_there(web, autojump_clock):
+    """Whoever comes next is told the new one."""
+    async with web() as site:
+        session = await site.initialize()
+        await site.ask(body=message("tools/list"), **session)
+        site.desks.end(session["mcp_session_id"])
+        await trio.sleep(1)
+        config = attrs.evolve(site.house.context.config, disabled_tools=frozenset({"nap"}))
+        site.house.report.tools.switch(config)
+        told = await site.ask(body=message("tools/list"), **await site.initialize())
+
+    assert "nap" not in {tool["name"] for tool in told.json["result"]["tools"]}
+
+
+async def test_a_request_that_fails_is_answered(web, autojump_clock, monkeypatch, caplog):
+    """500, and logged once."""
+    async with web() as site:
+        session = await site.initialize()
+
+        async def fail(*_args):
+            raise ZeroDivisionError
+
+        monkeypatch.setattr(type(site.desks), "find", fail)
+        response = await site.ask(body=message("ping"), **session)
+
+    assert (500, -32603) == (response.status, response.json["error"]["code"])
+    assert 1 == len([r for r in caplog.records if r.levelname == "ERROR"])
+
+
 async def test_an_answer_can_be_asked_for_again(web, autojump_clock):
     """By who was cut off before it was whole."""
     async with web() as site:
@@ -235,6 +326,7 @@ async def test_the_stream_of_the_server_hears_of_another_tool_list(web, autojump
         site.house.report.tools.switch(config)
         site.desks._tools_changed()
         await newer.wait(lambda r: r.events)
+        await older.wait(lambda r: r.is_whole)
 
     assert ["notifications/tools/list_changed"] == [
         m["method"] for _, m in newer.events if "tools" in m["method"]

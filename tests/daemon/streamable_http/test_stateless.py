@@ -97,6 +97,21 @@ async def test_the_same_key_finds_its_outcome_at_the_next_daemon(web, journal, a
     assert 1 == site.house.naps.started
 
 
+async def test_the_session_behind_is_left_when_nobody_asks(web, autojump_clock):
+    """One for each principal would stay for ever; the next request has another."""
+    body, headers = modern(nap(0.1))
+    async with web(session_grace_s=60) as site:
+        await site.ask(body=body, **headers)
+        assert site.desks._shared
+        await trio.sleep(100)
+        assert not site.desks._shared
+        await trio.sleep(100)  # its outcomes wait for who comes back
+        assert 0 == len(site.house.sessions.table)
+        again = await site.ask(body=body, **headers)
+
+    assert 200 == again.status
+
+
 @pytest.mark.parametrize("method", ["tools/list", "prompts/list", "server/discover"])
 async def test_what_is_asked_is_told_at_once(web, autojump_clock, method):
     """As JSON."""
