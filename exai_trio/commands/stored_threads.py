@@ -7,7 +7,7 @@ import json
 import uuid
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import trio
 
@@ -20,6 +20,9 @@ from exai_trio.storage.base import Conversation, Summary, Threads, Turn
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.system.clock import unix_now
+
+if TYPE_CHECKING:  # loaded only where machines share a store
+    from exai_trio.storage.sqlite.mirrored.local_side import LocalSide
 
 _HOUR_S = 3600
 _OPENING = 60  # characters of the first question in a list
@@ -69,15 +72,24 @@ async def _act(store: SqliteStore, asked: Namespace, console: Console, config: C
         case "export":
             console.say(_json(exported(await _loaded(store, continuation_id, now))))
         case "name":
-            await _name(threads, continuation_id, asked.name, console)
+            await _name(_changed(store, config), continuation_id, asked.name, console)
         case "fork":
             new_id = str(uuid.uuid4())
             lasts_s = config.conversation_timeout_hours * _HOUR_S
-            await threads.fork(continuation_id, new_id, now, now + lasts_s)
+            await _changed(store, config).fork(continuation_id, new_id, now, now + lasts_s)
             console.say(new_id)
         case _:
-            await threads.delete(continuation_id, now)
+            await _changed(store, config).delete(continuation_id, now)
             console.say(f"deleted {continuation_id}")
+
+
+def _changed(store: SqliteStore, config: Config) -> "SqliteThreads | LocalSide":
+    """What takes a change; where machines share a store, the others hear of it through the outbox."""
+    if not config.is_hosted:
+        return SqliteThreads(store)
+    from exai_trio.storage.sqlite.mirrored import local_side, outbox_table  # only where asked for
+
+    return local_side.LocalSide(store, outbox_table.SqliteOutbox(store))
 
 
 async def _the_one(threads: Threads, wanted: str, now: float) -> str:
@@ -97,7 +109,9 @@ async def _loaded(store: SqliteStore, continuation_id: str, now: float) -> Conve
     return found
 
 
-async def _name(threads: Threads, continuation_id: str, name: str, console: Console) -> None:
+async def _name(
+    threads: "SqliteThreads | LocalSide", continuation_id: str, name: str, console: Console
+) -> None:
     if not await threads.name(continuation_id, name.strip(), unix_now()):
         raise ArgumentError(f"another conversation is called {name.strip()!r}")
     console.say(f"{continuation_id} is called {name.strip() or 'nothing'}")

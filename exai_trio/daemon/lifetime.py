@@ -182,7 +182,7 @@ async def _serve_until_stopped(
             task_status.started(await _open_http(background, parts, tree))
             background.start_soon(settle, parts.report.gateway)
             if parts.hosted is not None:
-                background.start_soon(parts.hosted.run)
+                background.start_soon(parts.hosted.run, tree.jobs.supervise)
             await shutdown.stop.wait()
             listening.cancel_scope.cancel(reason="the daemon is stopping")
         if parts.terminals is not None:

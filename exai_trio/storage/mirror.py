@@ -28,6 +28,8 @@ TAIL_S: Final = 1.0  # that a call waits for what is newer there
 FETCH_S: Final = 5.0  # that it waits for a page of what is not here
 _MOST_LOOKED_AT: Final = 10_000
 
+_Own = tuple[str, str]  # a principal, and the id that they ask for
+
 
 class Local(Protocol):
     """This machine's side, of one principal. Raises and cancels as a ConversationStore does."""
@@ -58,8 +60,8 @@ class Local(Protocol):
         """How far both sides are the same; None if the other has never been told of it."""
         ...
 
-    async def take(self, continuation_id: str, tail: Tail) -> None:
-        """What the other side has beyond the mark."""
+    async def take(self, continuation_id: str, after: Mark, tail: Tail) -> None:
+        """What the other side has beyond that mark; nothing, if what is here ends before it by now."""
         ...
 
     async def forget(self, continuation_id: str) -> None:
@@ -85,24 +87,24 @@ class _Look:
 
 @structs.define
 class Looks:
-    """When each conversation was last looked at on the other side, on trio's clock, and how often that was spared."""
+    """When each conversation was last looked at on the other side for whom, on trio's clock, and how often that was spared."""
 
     spared: int = 0
     made: int = 0
-    _newest: OrderedDict[str, "_Look"] = attrs.field(factory=OrderedDict[str, "_Look"])
+    _newest: OrderedDict[_Own, "_Look"] = attrs.field(factory=OrderedDict[_Own, "_Look"])
 
-    def recent(self, continuation_id: str) -> "_Look | None":
+    def recent(self, own: _Own) -> "_Look | None":
         """The last one, unless it is time for another."""
-        look = self._newest.get(continuation_id)
+        look = self._newest.get(own)
         if look is None or trio.current_time() - look.at >= FRESH_S:
             self.made += 1
             return None
         self.spared += 1
         return look
 
-    def note(self, continuation_id: str, fault: HostedFault | None) -> None:
-        self._newest[continuation_id] = _Look(trio.current_time(), fault)
-        self._newest.move_to_end(continuation_id)
+    def note(self, own: _Own, fault: HostedFault | None) -> None:
+        self._newest[own] = _Look(trio.current_time(), fault)
+        self._newest.move_to_end(own)
         if len(self._newest) > _MOST_LOOKED_AT:
             self._newest.popitem(last=False)
 
@@ -210,15 +212,17 @@ class Mirror:
             return None
 
     async def _refreshed(self, continuation_id: str) -> HostedFault | None:
-        """What is newer there is here now; or why not. Asked at most every FRESH_S, whether or not that succeeds."""
-        if (look := self.looks.recent(continuation_id)) is not None:
+        """What is newer there is here now; or why not. Asked at most every FRESH_S, whether or not that succeeds; each time, as long as it
+        does not, for what has never come from there."""
+        own = (self.local.principal, continuation_id)
+        if (look := self.looks.recent(own)) is not None:
             return look.fault
         if (closed := self.remote.closed_door) is not None:
             return closed
         mark = await self.local.mark(continuation_id)
         fault = await self._fault_of(partial(self._fetch, continuation_id, mark))
         if fault is None or mark is not None:
-            self.looks.note(continuation_id, fault)
+            self.looks.note(own, fault)
         return fault
 
     @staticmethod
@@ -235,7 +239,7 @@ class Mirror:
         while True:
             tail = await self.remote.ask(partial(_tail, continuation_id, after), within_s=within_s)
             if tail is not None:
-                await self.local.take(continuation_id, tail)
+                await self.local.take(continuation_id, after, tail)
             elif mark not in {None, Mark()}:  # it had something of it, before it was asked
                 await self.local.forget(continuation_id)
             if tail is None or not tail.is_full:

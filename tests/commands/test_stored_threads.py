@@ -11,6 +11,7 @@ from exai_trio.commands.options import parser
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.storage.base import Step, Turn
+from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.system.clock import unix_now
 
@@ -107,6 +108,35 @@ async def test_deleted_is_gone_for_the_running_daemon(home, said):
 
     assert await store.load(ID, unix_now()) is None
     assert await store.load(OTHER, unix_now()) is not None
+
+
+async def test_other_machines_hear_of_every_change(home, said):
+    """What is told first is told whole: a conversation of before Supabase comes there with its name, until its own end."""
+    config, store = home
+    shared = attrs.evolve(config, storage_backend="supabase")
+    await run(shared, said, "name", ID, "the bug")
+    new_id = (await run(shared, said, "fork", OTHER)).strip()
+    await run(shared, said, "delete", OTHER)
+    told = await SqliteOutbox(store).batch(10)
+    ends = {json.loads(entry.body)["expires_at"] for entry in told if entry.key == ID}
+    ended = (await store.load(ID, unix_now())).expires_at
+
+    assert [
+        *((ID, kind) for kind in ("messages", "messages", "step", "name")),
+        (new_id, "messages"),
+        (OTHER, "delete"),
+    ] == [(entry.key, entry.kind) for entry in told]
+    assert {ended} == ends
+    assert await store.load(OTHER, unix_now()) is None
+
+
+async def test_where_nothing_is_shared_nothing_is_told(home, said):
+    """No outbox fills up that nobody sends."""
+    config, store = home
+    await run(config, said, "name", ID, "the bug")
+    await run(config, said, "delete", ID)
+
+    assert () == await SqliteOutbox(store).batch(10)
 
 
 @pytest.mark.parametrize(("wanted", "fault"), [("1111", ArgumentError), ("nobody", NotFoundError), ("old", NotFoundError)])  # fmt: skip

@@ -1,10 +1,11 @@
 """The contract of EndedCalls, held by both; and what the SQLite table promises beside it."""
 
 import sqlite3
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 
 import attrs
 import pytest
+from memory_and_sqlite import either
 
 from exai_trio.observability.events import CallEnded
 from exai_trio.storage.ended_calls import ForgottenCalls
@@ -45,23 +46,7 @@ FAILED = attrs.evolve(
 MOST = 3
 
 
-@asynccontextmanager
-async def in_memory(_path):
-    yield ForgottenCalls(MOST)
-
-
-@asynccontextmanager
-async def in_sqlite(path):
-    async with open_sqlite(path) as store:
-        yield SqliteCalls(store, MOST)
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(in_memory, id="memory"),
-        pytest.param(in_sqlite, id="sqlite", marks=pytest.mark.real),
-    ]
-)
+@pytest.fixture(params=either(lambda: ForgottenCalls(MOST), lambda store: SqliteCalls(store, MOST)))
 async def kept(request, tmp_path):
     async with request.param(tmp_path / "exai.db") as opened:
         yield opened
@@ -104,7 +89,7 @@ async def test_only_the_newest_stay(kept):
 async def test_each_row_names_its_hour(tmp_path):
     """So that queries need no arithmetic that databases do differently."""
     path = tmp_path / "exai.db"
-    async with in_sqlite(path) as kept:
-        await kept.add([CALL, FAILED])
+    async with open_sqlite(path) as store:
+        await SqliteCalls(store, MOST).add([CALL, FAILED])
     with closing(sqlite3.connect(path)) as reader:
         assert [(7_200,), (7_200,)] == reader.execute("SELECT hour FROM calls").fetchall()

@@ -1,9 +1,8 @@
 """The contract of StoredPayloads, held by both."""
 
-from contextlib import asynccontextmanager
-
 import attrs
 import pytest
+from memory_and_sqlite import either
 
 from exai_trio.storage.contracts.stored_payloads import StoredPayload, StoredPiece
 from exai_trio.storage.memory.payload_table import MemoryPayloads
@@ -32,23 +31,7 @@ STORED = attrs.evolve(
 MOST = 1_000
 
 
-@asynccontextmanager
-async def in_memory(_path):
-    yield MemoryPayloads()
-
-
-@asynccontextmanager
-async def in_sqlite(path):
-    async with open_sqlite(path) as store:
-        yield SqlitePayloads(store)
-
-
-@pytest.fixture(
-    params=[
-        pytest.param(in_memory, id="memory"),
-        pytest.param(in_sqlite, id="sqlite", marks=pytest.mark.real),
-    ]
-)
+@pytest.fixture(params=either(MemoryPayloads, SqlitePayloads))
 async def rows(request, tmp_path):
     async with request.param(tmp_path / "exai.db") as opened:
         yield opened

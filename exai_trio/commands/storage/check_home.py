@@ -38,13 +38,20 @@ Check = Callable[[Home], Iterator[str]]
 
 
 async def check(asked: Asked) -> Told:
-    """What is not as it should be, here and at Supabase; exit code 1 if there is anything. Raises StorageError. Cancelling changes
-    nothing."""
+    """What is not as it should be, here and at Supabase; exit code 1 if there is anything, also if Supabase cannot be asked. Cancelling
+    changes nothing."""
     found = await trio.to_thread.run_sync(found_in, Home(asked.config.home, asked.full))
     if asked.config.is_hosted:
-        found += await hosted_faults(asked)
+        found += await _there(asked)
     lines = tuple(found) or ("nothing is wrong with what is kept",)
     return Told(data={"ok": not found, "faults": found}, lines=lines, code=1 if found else 0)
+
+
+async def _there(asked: Asked) -> tuple[str, ...]:
+    try:
+        return await hosted_faults(asked)
+    except StorageError as unusable:
+        return (unusable.message,)
 
 
 def found_in(home: Home) -> list[str]:

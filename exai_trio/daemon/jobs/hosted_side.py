@@ -5,7 +5,7 @@ Nothing of it is loaded where STORAGE_BACKEND is sqlite.
 
 import logging
 import math
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from importlib import import_module
 from random import SystemRandom
@@ -26,8 +26,12 @@ from exai_trio.storage.sqlite.mirrored.local_side import LocalSide
 from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import SqliteStore
 
+from .jobs import on_disk
+from .supervision import Job
+
 log = logging.getLogger("exai.storage")
 
+_AGAIN_S: Final = 1.0  # after a fault of this machine's store
 _AWAY_S: Final = 5.0  # between two tries to connect
 _LOOK_S: Final = 5.0  # between two looks at how full the outbox is
 _SWEEP_S: Final = 3600.0
@@ -38,7 +42,8 @@ _FULL: Final = 100 * 1024 * 1024  # bytes of the outbox, likewise
 
 @structs.define(eq=False, kw_only=True)
 class HostedSide:
-    """`run` connects and sends until it is cancelled; `schema` is the version that was found there."""
+    """`run` connects and sends until it is cancelled; `schema` is the version that was found there. What goes wrong with one of its jobs
+    takes neither the others nor the daemon down."""
 
     config: Config
     now: Callable[[], float]
@@ -63,22 +68,34 @@ class HostedSide:
             sender=OutboxSender(outbox, remote, SystemRandom().random),
         )
 
-    async def run(self) -> None:
-        """Cancelling leaves what has not arrived in the outbox."""
-        async with self._open_remote() as remote, trio.open_nursery() as background:
-            background.start_soon(self.sender.run)
-            background.start_soon(self._look)
-            background.start_soon(self._sweep)
-            await self._keep_connected(remote)
+    async def run(self, supervise: Callable[[float, Job], Awaitable[None]]) -> None:
+        """Each of the jobs, until cancelled, which leaves what has not arrived in the outbox."""
+        async with trio.open_nursery() as background:
+            background.start_soon(supervise, _AGAIN_S, self.stay_connected)
+            background.start_soon(supervise, _AGAIN_S, on_disk(self.send_outbox))
+            background.start_soon(supervise, _LOOK_S, on_disk(self.measure_outbox))
+            background.start_soon(supervise, _AGAIN_S, self.sweep_history)
 
     async def finish(self) -> None:
-        """What can be sent soon is. Cancelling leaves the rest to the next daemon."""
-        await self.sender.wait_sent()
+        """What can be sent soon is. Cancelling leaves the rest to the next daemon, as does a store that fails."""
+        await on_disk(self.sender.wait_sent)()
 
     def try_now(self) -> None:
         """Somebody may have mended what was wrong."""
         self._woken.set()
         self.sender.try_now()
+
+    async def send_outbox(self) -> None:
+        """For ever. Raises StorageError if the outbox itself fails; cancelling leaves there what has not arrived."""
+        await self.sender.run()
+
+    async def stay_connected(self) -> None:
+        """For ever. Cancelling closes the connection; then whoever asks is told so."""
+        try:
+            async with self._open_remote() as remote:
+                await self._keep_connected(remote)
+        finally:
+            self.mirror.remote.refuse(HostedAway("Supabase is not connected."))
 
     @asynccontextmanager
     async def _open_remote(self) -> AsyncGenerator[Remote]:
@@ -119,13 +136,13 @@ class HostedSide:
             )
         return None
 
-    async def _look(self) -> None:
-        while True:
-            self.depth = await self.outbox.depth()
-            await trio.sleep(_LOOK_S)
+    async def measure_outbox(self) -> None:
+        """Raises StorageError. Cancelling changes nothing."""
+        self.depth = await self.outbox.depth()
 
-    async def _sweep(self) -> None:
-        """Conversations that ended EXAI_HISTORY_DAYS ago go there; any daemon may do that, and as often as it likes."""
+    async def sweep_history(self) -> None:
+        """Conversations that ended EXAI_HISTORY_DAYS ago go there, for ever; any daemon may do that, and as often as it likes. Cancelling
+        leaves the rest to the next time."""
         kept_s = self.config.history_days * _DAY_S
         while True:
             try:

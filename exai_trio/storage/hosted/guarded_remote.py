@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.resilience.breaker import Breaker, Outcome, Ticket
+from exai_trio.resilience.breaker import Breaker, Closed, Outcome, Ticket
 from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault
 from exai_trio.storage.hosted.outbox_entries import Remote
 
@@ -59,7 +59,10 @@ class GuardedRemote:
     def closed_door(self) -> HostedAway | None:
         """What whoever asks now is told at once, without anything being asked."""
         now = trio.current_time()
-        return _not_asked(0.0) if self.breaker.state(now) == "open" else None
+        if self.breaker.state(now) != "open":
+            return None
+        closed = self.breaker.admit(now)  # which changes nothing while it is open
+        return _not_asked(closed.retry_after_s) if isinstance(closed, Closed) else None
 
     async def _under(
         self, ticket: Ticket, question: Callable[[Remote], Awaitable[T]], within_s: float

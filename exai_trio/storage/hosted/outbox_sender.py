@@ -43,9 +43,12 @@ class OutboxSender:
     _woken: trio.Event = attrs.field(factory=trio.Event)
     _stepped: trio.Event = attrs.field(factory=trio.Event)
 
-    async def run(self) -> None:
-        """Send for ever. Cancelling leaves what has not arrived, or is not known to have, in the outbox."""
+    def __attrs_post_init__(self) -> None:
         self.outbox.watch(self.wake)
+
+    async def run(self) -> None:
+        """Send for ever; again after a fault, if it is run again. Raises StorageError if the outbox itself fails. Cancelling leaves what
+        has not arrived, or is not known to have, in the outbox."""
         while True:
             self._woken = trio.Event()  # before looking: what is added from now on is seen
             pause_s = await self._step()

@@ -83,23 +83,19 @@ class SqliteThreads:
     async def name(self, continuation_id: str, name: str, now: float) -> bool:
         whose = (self._principal, now)
         return await self._store.write(
-            lambda connection: _name(connection, continuation_id, name, whose)
+            lambda connection: set_name(connection, continuation_id, name, whose)
         )
 
     async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> bool:
-        values: dict[str, str | float] = {
-            "old": continuation_id,
-            "new": new_id,
-            "now": now,
-            "end": expires_at,
-            "principal": self._principal,
-        }
-        return await self._store.write(lambda connection: _fork(connection, values))
+        whose = (self._principal, now)
+        return await self._store.write(
+            lambda connection: copy(connection, (continuation_id, new_id), whose, expires_at)
+        )
 
     async def delete(self, continuation_id: str, now: float) -> bool:
         whose = (self._principal, now)
         return await self._store.write(
-            lambda connection: _delete(connection, continuation_id, whose)
+            lambda connection: remove(connection, continuation_id, whose)
         )
 
 
@@ -133,7 +129,10 @@ def _where(
     return tuple(row[0] for row in rows)
 
 
-def _name(connection: "sqlite3.Connection", continuation_id: str, name: str, whose: Whose) -> bool:
+def set_name(
+    connection: "sqlite3.Connection", continuation_id: str, name: str, whose: Whose
+) -> bool:
+    """Not if it is not there, or another of theirs is called so."""
     if not _is_there(connection, continuation_id, whose):
         return False
     principal, now = whose
@@ -161,16 +160,22 @@ def _is_there(connection: "sqlite3.Connection", continuation_id: object, whose: 
     return connection.execute(LIVING, (continuation_id, *whose)).fetchone() is not None
 
 
-def _fork(connection: "sqlite3.Connection", values: dict[str, str | float]) -> bool:
-    whose = (str(values["principal"]), float(values["now"]))
-    if not _is_there(connection, values["old"], whose):
+def copy(
+    connection: "sqlite3.Connection", old_and_new: tuple[str, str], whose: Whose, expires_at: float
+) -> bool:
+    """Whether there was something to copy."""
+    old, new = old_and_new
+    principal, now = whose
+    if not _is_there(connection, old, whose):
         return False
+    values = {"old": old, "new": new, "now": now, "end": expires_at, "principal": principal}
     for statement in _COPIES:
         connection.execute(statement, values)
     return True
 
 
-def _delete(connection: "sqlite3.Connection", continuation_id: str, whose: Whose) -> bool:
+def remove(connection: "sqlite3.Connection", continuation_id: str, whose: Whose) -> bool:
+    """Whether it was there."""
     known = _is_there(connection, continuation_id, whose)
     connection.execute(
         "DELETE FROM conversations WHERE id = ? AND principal = ?", (continuation_id, whose[0])

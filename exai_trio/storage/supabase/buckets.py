@@ -1,6 +1,6 @@
 """The two private buckets that objects are kept in, through the Storage API."""
 
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
@@ -10,13 +10,21 @@ BUCKETS: Final = ("exai-files", "exai-bus")
 _PATH: Final = "/storage/v1/bucket"
 
 
+class _Bucket(msgspec.Struct):
+    """What is asked of one that is there."""
+
+    id: str
+    public: bool = False
+    file_size_limit: int | None = None
+
+
 async def make_missing(requests: Requests) -> tuple[str, ...]:
     """The names of those that were made. Raises HostedFault; cancelling leaves each made or not made."""
     there = await _there(requests)
     missing = tuple(name for name in BUCKETS if name not in there)
     for name in missing:
         body = {"id": name, "name": name, "public": False}
-        await requests.post(_PATH, msgspec.json.encode(body))
+        await requests.post(_PATH, msgspec.json.encode(body), Any)
     return missing
 
 
@@ -31,7 +39,7 @@ async def faults(requests: Requests) -> tuple[str, ...]:
     public = [
         f"The bucket {name} is public: make it private in Supabase's Storage settings."
         for name in BUCKETS
-        if there.get(name, {}).get("public")
+        if name in there and there[name].public
     ]
     return (*missing, *public)
 
@@ -39,14 +47,13 @@ async def faults(requests: Requests) -> tuple[str, ...]:
 async def limits(requests: Requests, wanted: int) -> tuple[str, ...]:
     """The buckets that take no file of so many bytes, one sentence each. Raises HostedFault; cancelling changes nothing."""
     there = await _there(requests)
-    known = {name: there.get(name, {}).get("file_size_limit") or wanted for name in BUCKETS}
+    known = {name: there[name].file_size_limit for name in BUCKETS if name in there}
     return tuple(
         f"The bucket {name} takes files of {limit / 2**20:.0f} MiB at most"
         for name, limit in known.items()
-        if limit < wanted
+        if limit and limit < wanted
     )
 
 
-async def _there(requests: Requests) -> dict[str, dict[str, Any]]:
-    found = cast("list[dict[str, Any]]", await requests.get(_PATH))
-    return {each["id"]: each for each in found}
+async def _there(requests: Requests) -> dict[str, _Bucket]:
+    return {each.id: each for each in await requests.get(_PATH, list[_Bucket])}

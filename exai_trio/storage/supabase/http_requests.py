@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncGenerator, AsyncIterable, Generator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from typing import Any, Final
+from typing import Final, TypeVar
 
 import attrs
 import httpx2
@@ -11,6 +11,8 @@ import msgspec
 from exai_trio import structs
 from exai_trio.storage.hosted.hosted_faults import HostedAway
 from exai_trio.storage.supabase.answers import fault_of
+
+T = TypeVar("T")
 
 REQUEST_S: Final = 5.0
 SILENCE_S: Final = 60.0  # of an object that is on its way
@@ -41,19 +43,19 @@ class Requests:
 
     _http: httpx2.AsyncClient
 
-    async def call(self, function: str, body: bytes) -> Any:
-        """What a function of the database returns."""
-        return await self.post(f"/rest/v1/rpc/{function}", body)
+    async def call(self, function: str, body: bytes, returned: type[T]) -> T:
+        """What a function of the database returns; anything that is not of that type is a fault."""
+        return await self.post(f"/rest/v1/rpc/{function}", body, returned)
 
-    async def post(self, path: str, body: bytes) -> Any:
+    async def post(self, path: str, body: bytes, returned: type[T]) -> T:
         with _mapped():
             response = await self._http.post(path, content=body)
-        return _read(response)
+        return _read(response, returned)
 
-    async def get(self, path: str) -> Any:
+    async def get(self, path: str, returned: type[T]) -> T:
         with _mapped():
             response = await self._http.get(path)
-        return _read(response)
+        return _read(response, returned)
 
     async def look(self, path: str) -> Streamed:
         """Whatever it answers; what that means is the asker's to say."""
@@ -117,14 +119,20 @@ def _mapped() -> Generator[None]:
         ) from fault
 
 
-def _read(response: httpx2.Response) -> Any:
+def _read(response: httpx2.Response, returned: type[T]) -> T:
     after = response.headers.get("retry-after", "")
     fault = fault_of(response.status_code, response.content, after)
     if fault is not None:
         raise fault
+    return decoded(response.content or b"null", returned)
+
+
+def decoded(body: bytes, returned: type[T]) -> T:
+    """Raises HostedAway for anything else, such as whoever is not Supabase answers."""
     try:
-        return msgspec.json.decode(response.content or b"null")
-    except msgspec.DecodeError as broken:
+        return msgspec.json.decode(body, type=returned)
+    except (msgspec.DecodeError, UnicodeDecodeError) as broken:
         raise HostedAway(
-            "Supabase's answer is no JSON: is SUPABASE_URL the project's?", reason="no JSON"
+            "Supabase's answer is not what was asked for: is SUPABASE_URL the project's?",
+            reason=type(broken).__name__,
         ) from broken

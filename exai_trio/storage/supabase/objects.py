@@ -11,7 +11,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault, KeyRefused, TooLarge
-from exai_trio.storage.supabase.http_requests import Requests, Streamed
+from exai_trio.storage.supabase.http_requests import Requests, Streamed, decoded
 
 _TYPE: Final = "application/octet-stream"
 _ERRORS: Final = 400
@@ -28,6 +28,12 @@ class _Said(msgspec.Struct, rename={"status": "statusCode"}):
     @property
     def names(self) -> frozenset[str]:
         return frozenset({str(self.status), self.error, self.code})
+
+
+class _Info(msgspec.Struct):
+    """What is asked of one that is there."""
+
+    size: int
 
 
 _THERE: Final = frozenset({"409", "KeyAlreadyExists", "Duplicate"})
@@ -68,7 +74,7 @@ class SupabaseObjects:
         answer = await self.requests.look(f"/storage/v1/object/info/{self.bucket}/{name}")
         said = _said(answer)
         if said is None:
-            return int(msgspec.json.decode(answer.body)["size"])
+            return decoded(answer.body, _Info).size
         if said.names & _MISSING:
             return None
         raise _fault(answer, said)
@@ -89,9 +95,11 @@ def _said(answer: Streamed) -> _Said | None:
     """None of a success."""
     if answer.status < _ERRORS:
         return None
-    if not answer.body.lstrip().startswith(b"{"):
+    try:
+        return msgspec.json.decode(answer.body, type=_Said)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        # audit: empty-handler, because HTTP's status says it where the body does not
         return _Said(status=answer.status)
-    return msgspec.json.decode(answer.body, type=_Said, strict=False)
 
 
 def _fault(answer: Streamed, said: _Said | None) -> HostedFault:

@@ -1,7 +1,7 @@
 """Supabase as the other side of a mirror: entries are applied, and what it has beyond a mark is read. Its database's time counts."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import attrs
 import msgspec
@@ -20,7 +20,27 @@ from exai_trio.storage.hosted.outbox_entries import (
 )
 from exai_trio.storage.supabase.http_requests import Requests
 
+_Text = str | None
 _DIFFER_S: Final = 2.0  # clocks that are nearer than this are taken for the same
+
+
+class _Outcome(msgspec.Struct):
+    """A row of `exai_apply`."""
+
+    entry: str
+    code: _Text
+    number: int | None
+
+
+class _Beyond(msgspec.Struct):
+    """What `exai_tail` returns."""
+
+    principal: str
+    name: _Text
+    created_at: float
+    expires_at: float
+    messages: list[tuple[int, Literal["user", "assistant"], str, dict[str, Any], _Text, float]]
+    steps: list[tuple[int, str, dict[str, Any], _Text, float]]
 
 
 @structs.define(eq=False)
@@ -35,12 +55,12 @@ class SupabaseRemote:
     async def state(self) -> HostedState:
         """Notes how far the clocks are apart. Raises SchemaDiffers if the version is not the needed one."""
         asked_at = self.now()
-        said = await self.requests.call("exai_state", b"{}")
-        ahead = (asked_at + self.now()) / 2 - said["now"]
+        said = await self.requests.call("exai_state", b"{}", HostedState)
+        ahead = (asked_at + self.now()) / 2 - said.now
         self.ahead_s = ahead if abs(ahead) > _DIFFER_S else 0.0
-        if said["version"] != self.needed:
-            raise SchemaDiffers(_of_another_version(said["version"], self.needed), reason="version")
-        return HostedState(now=said["now"], version=said["version"])
+        if said.version != self.needed:
+            raise SchemaDiffers(_of_another_version(said.version, self.needed), reason="version")
+        return said
 
     async def apply(self, entries: tuple[Entry, ...]) -> tuple[Applied, ...]:
         batch = [
@@ -48,10 +68,8 @@ class SupabaseRemote:
             for one in entries
         ]
         body = msgspec.json.encode({"batch": batch, "ahead": self.ahead_s})
-        rows = await self.requests.call("exai_apply", body)
-        return tuple(
-            Applied(id=row["entry"], code=row["code"] or "", number=row["number"]) for row in rows
-        )
+        rows = await self.requests.call("exai_apply", body, list[_Outcome])
+        return tuple(Applied(id=row.entry, code=row.code or "", number=row.number) for row in rows)
 
     async def tail(self, continuation_id: str, after: Mark) -> Tail | None:
         asked = {
@@ -60,37 +78,40 @@ class SupabaseRemote:
             "after_step": after.steps,
             "most": PAGE_LENGTH,
         }
-        said = await self.requests.call("exai_tail", msgspec.json.encode(asked))
+        said = await self._asked("exai_tail", asked, _Beyond | None)
         return None if said is None else self._tail(said)
 
     async def named(self, principal: str, name: str, now: float) -> str | None:
         asked = {"whose": principal, "wanted": name, "at": now - self.ahead_s}
-        found: str | None = await self.requests.call("exai_named", msgspec.json.encode(asked))
+        found: _Text = await self._asked("exai_named", asked, _Text)
         return found
 
     async def kept_under(self, principal: str, keys: tuple[str, ...], now: float) -> str | None:
         asked = {"whose": principal, "keys": [*keys], "at": now - self.ahead_s}
-        found: str | None = await self.requests.call("exai_kept_under", msgspec.json.encode(asked))
+        found: _Text = await self._asked("exai_kept_under", asked, _Text)
         return found
 
     async def sweep(self, now: float, grace_s: float) -> int:
         asked = {"at": now - self.ahead_s, "grace": grace_s}
-        gone: int = await self.requests.call("exai_sweep", msgspec.json.encode(asked))
+        gone: int = await self._asked("exai_sweep", asked, int)
         return gone
 
-    def _tail(self, said: dict[str, Any]) -> Tail:
+    async def _asked(self, function: str, asked: dict[str, Any], returned: Any) -> Any:
+        return await self.requests.call(function, msgspec.json.encode(asked), returned)
+
+    def _tail(self, said: _Beyond) -> Tail:
         return Tail(
-            principal=said["principal"],
-            name=said["name"] or "",
-            created_at=said["created_at"] + self.ahead_s,
-            expires_at=said["expires_at"] + self.ahead_s,
+            principal=said.principal,
+            name=said.name or "",
+            created_at=said.created_at + self.ahead_s,
+            expires_at=said.expires_at + self.ahead_s,
             turns=tuple(
                 (number, turn_of(role, content, metadata, key or "", at + self.ahead_s))
-                for number, role, content, metadata, key, at in said["messages"]
+                for number, role, content, metadata, key, at in said.messages
             ),
             steps=tuple(
                 (number, Step(tool=tool, at=at + self.ahead_s, data=data, key=key or ""))
-                for number, tool, data, key, at in said["steps"]
+                for number, tool, data, key, at in said.steps
             ),
         )
 

@@ -176,6 +176,21 @@ async def test_the_embedded_store_is_looked_at_too(tmp_path, capsys):
     assert (0, {"ok": True, "faults": []}) == checked
 
 
+async def test_what_is_wrong_here_is_said_while_supabase_is_away(tmp_path, capsys):
+    """That it cannot be asked is one fault more."""
+    nobody = "http://127.0.0.1:9"
+    config = attrs.evolve(
+        Config(), home=tmp_path, storage_backend="supabase", supabase_url=nobody, supabase_key="key"
+    )
+    config.state.mkdir()
+    (config.state / "exai.db").write_bytes(b"no database at all" * 1000)
+    code, told = await run(config, "check", capsys)
+
+    assert (1, 2) == (code, len(told["faults"]))
+    assert told["faults"][0].startswith("database: ")
+    assert "cannot be reached" in told["faults"][1]
+
+
 async def test_a_database_that_cannot_be_reached_is_said_without_its_password(config, capsys):
     """The fault names the setting, and quotes nothing of its value."""
     wrong = "postgresql://postgres:geheim@127.0.0.1:9/postgres"

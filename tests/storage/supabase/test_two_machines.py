@@ -133,10 +133,12 @@ async def test_a_copy_goes_there_whole(machines):
     await one.mirror.append("old", exchange("goes on"), 2, END)
     await one.mirror.fork("old", "copy", 3, END)
     await one.store.append("quiet", exchange("left alone"), 1, END)
+    await one.mirror.local.threads.name("quiet", "calm", 1)
     pushed = [await one.mirror.local.tell_all() for _ in range(2)]
     await one.wait_sent()
     found = {name: texts(await two.mirror.load(name, 4)) for name in ("old", "copy", "quiet")}
 
+    assert "quiet" == await two.mirror.remote.ask(lambda there: there.named("owner", "calm", 4), 5)
     assert [1, 0] == pushed
     assert {
         "old": ["embedded", "goes on"],

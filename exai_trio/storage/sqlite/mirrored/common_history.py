@@ -69,9 +69,13 @@ def begin(connection: "sqlite3.Connection", conversation: str) -> bool:
     return done.rowcount > 0
 
 
-def take(connection: "sqlite3.Connection", own: Own, tail: Tail) -> None:
-    """What is there goes before what is here alone; what came from here already keeps its place."""
+def take(connection: "sqlite3.Connection", own: Own, after: Mark, tail: Tail) -> None:
+    """What is there beyond a mark goes before what is here alone; what came from here already keeps its place. Nothing is taken if the
+    conversation has gone from here since, or begun anew: what comes before the mark would be missing."""
     principal, conversation = own
+    here = mark_of(connection, conversation) or Mark()
+    if here.messages < after.messages or here.steps < after.steps:
+        return
     connection.execute(
         "INSERT INTO conversations (id, created_at, expires_at, principal) VALUES (?, ?, ?, ?)"
         " ON CONFLICT (id) DO UPDATE SET expires_at = max(expires_at, excluded.expires_at), marked_at = NULL"

@@ -21,7 +21,7 @@ from exai_trio.storage.hosted.outbox_entries import (
     name,
     step as step_entry,
 )
-from exai_trio.storage.sqlite import statements
+from exai_trio.storage.sqlite import statements, thread_store
 from exai_trio.storage.sqlite.mirrored import common_history
 from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox, add, is_deleted
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
@@ -36,6 +36,7 @@ _KEYS: Final = (
     "UPDATE turns SET key = ? || lower(hex(randomblob(15))) WHERE conversation = ? AND key = ''",
     "UPDATE steps SET key = ? || lower(hex(randomblob(15))) WHERE conversation = ? AND key = ''",
 )
+_NAME: Final = "SELECT name FROM thread_names WHERE conversation = ?"
 _UNTOLD: Final = (
     "SELECT id, principal FROM conversations c WHERE NOT EXISTS"
     " (SELECT 1 FROM mirrored m WHERE m.conversation = c.id) ORDER BY created_at, id"
@@ -106,13 +107,13 @@ class LocalSide:
 
         return tuple(map(_as_given, await self._store.write(work, done=self.outbox.tell)))
 
-    async def take(self, continuation_id: str, tail: Tail) -> None:
-        """What the other side has. What was deleted here meanwhile stays so."""
+    async def take(self, continuation_id: str, after: Mark, tail: Tail) -> None:
+        """What the other side has beyond that mark. What was deleted here meanwhile stays so."""
         own = (self.principal, continuation_id)
 
         def work(connection: "sqlite3.Connection") -> None:
             if tail.principal == self.principal and not is_deleted(connection, continuation_id):
-                common_history.take(connection, own, tail)
+                common_history.take(connection, own, after, tail)
 
         await self._store.write(work)
 
@@ -122,32 +123,43 @@ class LocalSide:
         await self._store.write(lambda connection: _forget(connection, own))
 
     async def name(self, continuation_id: str, called: str, now: float) -> bool:
-        done = await self.threads.name(continuation_id, called, now)
-        if done:
-            entry = name(self._growth(continuation_id, now, now), called, f"n:{uuid.uuid4()}")
-            await self._add(entry)
-        return done
+        growth = self._growth(continuation_id, now, now)
+        entry = _named(growth, called)
+
+        def work(connection: "sqlite3.Connection") -> bool:
+            whose = (self.principal, now)
+            done = thread_store.set_name(connection, continuation_id, called, whose)
+            if done:
+                _tell(connection, growth, entry, 0)
+            return done
+
+        return await self._store.write(work, done=self.outbox.tell)
 
     async def delete(self, continuation_id: str, now: float) -> bool:
         growth = self._growth(continuation_id, now, now)
-        await self._add(delete(growth, f"d:{uuid.uuid4()}"))
-        return await self.threads.delete(continuation_id, now)
+        entry = delete(growth, f"d:{uuid.uuid4()}")
+
+        def work(connection: "sqlite3.Connection") -> bool:
+            add(connection, [entry])
+            return thread_store.remove(connection, continuation_id, (self.principal, now))
+
+        return await self._store.write(work, done=self.outbox.tell)
 
     async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> bool:
-        done = await self.threads.fork(continuation_id, new_id, now, expires_at)
-        if done:
-            growth = self._growth(new_id, now, expires_at)
-            await self._store.write(
-                lambda connection: _tell(connection, growth, None, 0), done=self.outbox.tell
-            )
-        return done
+        growth = self._growth(new_id, now, expires_at)
+
+        def work(connection: "sqlite3.Connection") -> bool:
+            whose = (self.principal, now)
+            done = thread_store.copy(connection, (continuation_id, new_id), whose, expires_at)
+            if done:
+                _tell(connection, growth, None, 0)
+            return done
+
+        return await self._store.write(work, done=self.outbox.tell)
 
     async def tell_all(self) -> int:
         """Every conversation, of whoever, that the other side has never heard of goes into the outbox. Returns how many."""
         return await self._store.write(_tell_all, done=self.outbox.tell)
-
-    async def _add(self, entry: Entry) -> None:
-        await self._store.write(lambda connection: add(connection, [entry]), done=self.outbox.tell)
 
     def _growth(self, continuation_id: str, now: float, expires_at: float) -> Growth:
         return Growth(
@@ -170,16 +182,25 @@ def _tell(
 
 
 def _whole(connection: "sqlite3.Connection", growth: Growth) -> list[Entry]:
-    """Each turn and step as an entry of its own, under a key that it keeps."""
+    """Each turn and step as an entry of its own, under a key that it keeps; and its name."""
     for statement in _KEYS:
         connection.execute(statement, (ANONYMOUS, growth.conversation))
     own = (growth.principal, growth.conversation)
     found = statements.load(connection, *own, now=0.0)
+    if found is None:
+        return []
+    until = attrs.evolve(growth, expires_at=found.expires_at)
     steps = statements.present_steps(connection, *own, now=0.0)
-    turns = found.turns if found else ()
-    return [messages(growth, (turn,)) for turn in turns] + [
-        step_entry(growth, each) for each in steps
+    names = connection.execute(_NAME, own[1:])
+    return [
+        *(messages(until, (turn,)) for turn in found.turns),
+        *(step_entry(until, each) for each in steps),
+        *(_named(until, called) for (called,) in names),
     ]
+
+
+def _named(growth: Growth, called: str) -> Entry:
+    return name(growth, called, f"n:{uuid.uuid4()}")
 
 
 def _tell_all(connection: "sqlite3.Connection") -> int:

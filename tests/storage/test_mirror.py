@@ -1,0 +1,122 @@
+"""When a mirror asks its other side, on a clock that jumps, and what it answers while it does not."""
+
+import attrs
+import pytest
+import trio
+
+from exai_trio.errors import ServiceUnavailableError
+from exai_trio.storage import mirror as mirroring
+from exai_trio.storage.base import Turn
+from exai_trio.storage.hosted.guarded_remote import GuardedRemote
+from exai_trio.storage.hosted.hosted_faults import HostedAway
+from exai_trio.storage.hosted.outbox_entries import Mark, Tail
+from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.mirror import FRESH_S, Looks, Mirror
+
+END = 4_000_000_000.0
+TURN = Turn(role="user", text="hers", tool="chat", at=1.0, key="k")
+
+
+@attrs.define(eq=False)
+class Here:
+    """This machine's side, which has nothing at first."""
+
+    store: object
+    principal: str = "owner"
+    marks: dict = attrs.field(factory=dict)
+
+    def of(self, principal):
+        return attrs.evolve(self, store=self.store.of(principal), principal=principal)
+
+    @property
+    def threads(self):
+        return self
+
+    async def named(self, _name, _now):
+        await trio.lowlevel.checkpoint()
+
+    async def mark(self, continuation_id):
+        await trio.lowlevel.checkpoint()
+        return self.marks.get(continuation_id)
+
+    async def load(self, continuation_id, now):
+        return await self.store.load(continuation_id, now)
+
+    async def take(self, continuation_id, _after, tail):
+        if tail.principal == self.principal:
+            await self.store.append(continuation_id, [turn for _, turn in tail.turns], 1.0, END)
+            self.marks[continuation_id] = Mark(messages=len(tail.turns))
+
+
+@attrs.define
+class There:
+    """The other side, which has one conversation of Ann's."""
+
+    fault: Exception | None = None
+    asked: int = 0
+
+    async def tail(self, _continuation_id, after):
+        await trio.lowlevel.checkpoint()
+        self.asked += 1
+        if self.fault is not None:
+            raise self.fault
+        turns = () if after.messages else ((1, TURN),)
+        return Tail(principal="ann", name="", created_at=1.0, expires_at=END, turns=turns)
+
+
+@pytest.fixture
+def there():
+    return There()
+
+
+@pytest.fixture
+def mirror(there):
+    guarded = GuardedRemote()
+    guarded.connect(there)
+    return Mirror(Here(MemoryStore()), guarded, upkeep=None)
+
+
+async def test_what_somebody_else_has_asked_for_is_looked_for_again(mirror, autojump_clock):
+    """That it is none of theirs says nothing of whose it is."""
+    nobodys = await mirror.of("bob").load("c", 2.0)
+    hers = await mirror.of("ann").load("c", 2.0)
+
+    assert nobodys is None
+    assert [TURN] == [*hers.turns]
+
+
+async def test_it_is_asked_once_within_some_seconds_and_then_again(mirror, there, autojump_clock):
+    """Of what is here."""
+    own = mirror.of("ann")
+    for _ in range(3):
+        await own.load("c", 2.0)
+    at_once = there.asked
+    await trio.sleep(FRESH_S)
+    await own.load("c", 2.0)
+
+    assert (1, 2) == (at_once, there.asked)
+
+
+async def test_what_has_never_come_is_asked_for_each_time_until_that_succeeds(
+    mirror, there, autojump_clock
+):
+    """It is found as soon as it can be."""
+    own = mirror.of("ann")
+    there.fault = HostedAway("Supabase is away.")
+    for _ in range(2):
+        with pytest.raises(ServiceUnavailableError, match="not on this machine"):
+            await own.load("c", 2.0)
+    there.fault = None
+
+    assert [TURN] == [*(await own.load("c", 2.0)).turns]
+    assert 3 == there.asked
+
+
+async def test_only_the_newest_looks_are_remembered(monkeypatch, autojump_clock):
+    """However many conversations are asked for."""
+    monkeypatch.setattr(mirroring, "_MOST_LOOKED_AT", 2)
+    looks = Looks()
+    for name in "abac":
+        looks.note(("ann", name), None)
+
+    assert [True, False, True] == [looks.recent(("ann", name)) is not None for name in "abc"]
