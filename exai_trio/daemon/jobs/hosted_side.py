@@ -25,6 +25,10 @@ from exai_trio.storage.mirror import Mirror
 from exai_trio.storage.sqlite.mirrored.local_side import LocalSide
 from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import SqliteStore
+from exai_trio.system.disk import fault_of
+
+from .jobs import on_disk
+from .supervision import every
 
 log = logging.getLogger("exai.storage")
 
@@ -67,13 +71,13 @@ class HostedSide:
         """Cancelling leaves what has not arrived in the outbox."""
         async with self._open_remote() as remote, trio.open_nursery() as background:
             background.start_soon(self.sender.run)
-            background.start_soon(self._look)
+            background.start_soon(every, _LOOK_S, on_disk(self._look))
             background.start_soon(self._sweep)
             await self._keep_connected(remote)
 
     async def finish(self) -> None:
-        """What can be sent soon is. Cancelling leaves the rest to the next daemon."""
-        await self.sender.wait_sent()
+        """What can be sent soon is; what cannot, and what a cancel leaves, is the next daemon's."""
+        await fault_of(self.sender.wait_sent)
 
     def try_now(self) -> None:
         """Somebody may have mended what was wrong."""
@@ -120,9 +124,7 @@ class HostedSide:
         return None
 
     async def _look(self) -> None:
-        while True:
-            self.depth = await self.outbox.depth()
-            await trio.sleep(_LOOK_S)
+        self.depth = await self.outbox.depth()
 
     async def _sweep(self) -> None:
         """Conversations that ended EXAI_HISTORY_DAYS ago go there; any daemon may do that, and as often as it likes."""
