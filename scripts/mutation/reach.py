@@ -21,6 +21,9 @@ _IN_PROCESS = (
     "tests/storage/",
     "tests/shim/test_autostart.py",
 )  # their real tests need threads and files, and run in this process
+_OF_SERVERS = (
+    "tests/storage/supabase/"  # but those begin servers, which no fork of this process may share
+)
 _PATIENCE_S = 300  # a watched test takes its time
 _SHARE = 12  # test files of one process at most: what it has measured is kept when it ends
 
@@ -133,9 +136,7 @@ class _Watch:
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = [
-            item
-            for item in items
-            if item.nodeid.startswith(_IN_PROCESS) or not item.get_closest_marker("real")
+            item for item in items if not item.get_closest_marker("real") or _is_judge(item.nodeid)
         ]
 
     @pytest.hookimpl(wrapper=True)
@@ -165,6 +166,11 @@ def main(shares: dict[str, Path]) -> int:
         draft.write_text(json.dumps(found.get(file, {})), encoding="utf-8")
         draft.replace(path)
     return 0
+
+
+def _is_judge(name: str) -> bool:
+    """Of a real test of this name."""
+    return name.startswith(_IN_PROCESS) and not name.startswith(_OF_SERVERS)
 
 
 def _by_test_file(watching: coverage.Coverage, seconds: dict[str, float]) -> dict[str, Lines]:

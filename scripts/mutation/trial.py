@@ -8,6 +8,7 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -76,7 +77,7 @@ def started(mutant: Mutant | None, judge: Callable[[], int], limit_s: float) -> 
 
 
 def _run(mutant: Mutant | None, judge: Callable[[], int]) -> None:
-    code = _JUDGE_FAILED
+    code, stderr = _JUDGE_FAILED, os.dup(2)
     try:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
         _silence()
@@ -84,6 +85,8 @@ def _run(mutant: Mutant | None, judge: Callable[[], int]) -> None:
             _load_changed(mutant)
         code = min(judge(), 1)
     finally:
+        if code == _JUDGE_FAILED:
+            os.write(stderr, traceback.format_exc().encode())
         os._exit(code)
 
 

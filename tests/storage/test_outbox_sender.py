@@ -6,6 +6,7 @@ import attrs
 import pytest
 import trio
 
+from exai_trio.errors import StorageError
 from exai_trio.resilience.breaker import Breaker
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 from exai_trio.storage.hosted.hosted_faults import (
@@ -107,6 +108,48 @@ async def world(autojump_clock):
 async def test_it_wakes_on_a_commit(world, autojump_clock):
     """What is added is sent at once, however long nothing was."""
     await trio.sleep(1000)
+    began = trio.current_time()
+    world.outbox.add(entry(1))
+    await world.empty()
+
+    assert trio.current_time() - began < 0.1
+
+
+@pytest.mark.parametrize("stuck", ["batch", "settle", "note_attempt"])
+async def test_a_disk_that_fails_ends_nothing(stuck, world, monkeypatch, autojump_clock):
+    """It is waited for as the other side is, each entry arrives once, and a later one does at once."""
+
+    async def full(*_given):
+        raise StorageError("The disk is full.")
+
+    world.remote.fault = HostedAway("x") if stuck == "note_attempt" else None
+    with monkeypatch.context() as trouble:
+        trouble.setattr(FakeOutbox, stuck, full)
+        world.outbox.add(entry(1))
+        await trio.sleep(1000)
+        tries = len(world.remote.asked)
+    world.remote.fault = None
+    await world.empty()
+    await trio.sleep(1000)
+    began = trio.current_time()
+    world.outbox.add(entry(2))
+    await world.empty()
+
+    assert trio.current_time() - began < 0.1
+    assert ["1", "2"] == world.remote.kept
+    assert tries < 100
+
+
+async def test_a_disk_that_fails_while_nothing_waits_delays_nothing(
+    world, monkeypatch, autojump_clock
+):
+    async def full(*_given):
+        raise StorageError("The disk is full.")
+
+    with monkeypatch.context() as trouble:
+        trouble.setattr(FakeOutbox, "batch", full)
+        await trio.sleep(100)
+    await trio.sleep(100)
     began = trio.current_time()
     world.outbox.add(entry(1))
     await world.empty()

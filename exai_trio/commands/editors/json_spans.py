@@ -2,7 +2,8 @@
 
 import json
 import re
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, cast
 
 from exai_trio import structs
 
@@ -57,6 +58,13 @@ def spans(text: str) -> Node:
     if end < len(text):
         raise Unreadable(text, end, f"{text[end]!r} after the end")
     return node
+
+
+def found_in(value: Any, path: Sequence[str]) -> Any:  # JSON, or what is like it
+    """What stands there; None if nothing does."""
+    for key in path:
+        value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
+    return value
 
 
 def skipped(text: str, at: int) -> int:

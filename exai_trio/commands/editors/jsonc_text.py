@@ -5,9 +5,9 @@ What `json_spans` finds is where things stand in the text.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
-from exai_trio.commands.editors.json_spans import Member, Node, Unreadable, skipped, spans
+from exai_trio.commands.editors.json_spans import Member, Node, Unreadable, found_in, skipped, spans
 
 _UNIT: Final = "  "
 Path = Sequence[str]
@@ -15,10 +15,7 @@ Path = Sequence[str]
 
 def value_at(text: str, path: Path) -> Any:  # JSON
     """What stands there; None if nothing does. Raises Unreadable."""
-    value: Any = as_value(text)
-    for key in path:
-        value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
-    return value
+    return found_in(as_value(text), path)
 
 
 def as_value(text: str) -> Any:  # JSON

@@ -7,17 +7,14 @@ from typing import Any, cast
 import tomlkit
 from tomlkit.exceptions import TOMLKitError
 
-from exai_trio.commands.editors.json_spans import Unreadable
+from exai_trio.commands.editors.json_spans import Unreadable, found_in
 
 Path = Sequence[str]
 
 
 def value_at(text: str, path: Path) -> Any:  # TOML
     """What stands there; None if nothing does. Raises Unreadable."""
-    value: Any = as_value(text)
-    for key in path:
-        value = cast("dict[str, Any]", value).get(key) if isinstance(value, dict) else None
-    return value
+    return found_in(as_value(text), path)
 
 
 def as_value(text: str) -> Any:  # TOML

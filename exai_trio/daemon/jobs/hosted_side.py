@@ -72,7 +72,7 @@ class HostedSide:
         """Each of the jobs, until cancelled, which leaves what has not arrived in the outbox."""
         async with trio.open_nursery() as background:
             background.start_soon(supervise, _AGAIN_S, self.stay_connected)
-            background.start_soon(supervise, _AGAIN_S, on_disk(self.send_outbox))
+            background.start_soon(supervise, _AGAIN_S, self.send_outbox)
             background.start_soon(supervise, _LOOK_S, on_disk(self.measure_outbox))
             background.start_soon(supervise, _AGAIN_S, self.sweep_history)
 
@@ -86,7 +86,7 @@ class HostedSide:
         self.sender.try_now()
 
     async def send_outbox(self) -> None:
-        """For ever. Raises StorageError if the outbox itself fails; cancelling leaves there what has not arrived."""
+        """For ever. Cancelling leaves in the outbox what has not arrived."""
         await self.sender.run()
 
     async def stay_connected(self) -> None:

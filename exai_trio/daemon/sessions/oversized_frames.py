@@ -22,7 +22,10 @@ async def fit_frames(session: Session, most: int) -> None:
     while (found := _first_too_large(session, most)) is not None:
         request_id, result = found
         failed = await _kept_in_a_file(session, request_id, result, most)
-        session.sender.replace(request_id, failed)
+        if (
+            session.rules.outcome_of(request_id) is not None
+        ):  # not acknowledged and forgotten meanwhile
+            session.sender.replace(request_id, failed)
 
 
 def _first_too_large(session: Session, most: int) -> tuple[RequestId, CallResult] | None:

@@ -1,7 +1,8 @@
 """One client across its connections: its calls, its numbered frames, and the connection that it has now."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
@@ -64,6 +65,7 @@ class Session:
     _has_ended: bool = False
     _shed: bool = False
     _visits: int = 0
+    _expected: int = 0
     _change: Change = attrs.field(factory=Change)
 
     def __repr__(self) -> str:
@@ -88,7 +90,7 @@ class Session:
         """Return when no client has been there for EXAI_SESSION_GRACE_S, or when one left nothing to come back to. No call is open
         here then. Cancelling leaves everything as it is."""
         while not self._may_go:
-            if self.outbox is not None:
+            if self._is_visited:
                 await self._change.wait()
                 continue
             if not self.rules.holds_anything:
@@ -97,7 +99,7 @@ class Session:
                 await self._change.wait()
             # A daemon that was replaced lets its calls end: their clients have gone over.
             abandoned = grace.cancelled_caught and not self.context.shutdown.draining
-            if abandoned and self.outbox is None:
+            if abandoned and not self._is_visited:
                 visits = self._visits
                 self.calls.end_all(CallCancelled("the session ended: its client did not come back"))
                 await self.calls.wait_none()
@@ -106,7 +108,22 @@ class Session:
 
     @property
     def _may_go(self) -> bool:
-        return self._shed and self.outbox is None and not self.calls.table
+        return self._shed and not self._is_visited and not self.calls.table
+
+    @property
+    def _is_visited(self) -> bool:
+        return self.outbox is not None or self._expected > 0
+
+    @contextmanager
+    def expecting(self) -> Generator[None]:
+        """A client is on its way to `attach`: until that, or until it has given up, the session does not end."""
+        self._expected += 1
+        self._visits += 1
+        try:
+            yield
+        finally:
+            self._expected -= 1
+            self._change.tell()
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""

@@ -103,9 +103,10 @@ class Sessions:
                 raise
             known = wanted = None  # under its own name it would be taken for what is there
         if known is not None:
-            await fit_frames(known, self._max_frame(hello))
-            continued = known.is_continued_by(hello.last_seq)
-            self._attach(known, hello, outbox, hello.last_seq if continued else 0)
+            with known.expecting():
+                await fit_frames(known, self._max_frame(hello))
+                continued = known.is_continued_by(hello.last_seq)
+                self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
         session = self.open(self._new_id(wanted), principal, lasting=lasting)
         self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own

@@ -49,6 +49,7 @@ class LoggedJournal(EventJournal):
     _index: Index | None = None
     # What was sealed two looks ago, and at the last one: when a segment is folded most of its calls are acknowledged.
     _sealed: tuple[int, int] = (0, 0)
+    _left_out: int = 0  # so many calls that are over are not in the fold that was begun last
     _retired: bool = False
     _one: trio.Lock = attrs.field(factory=trio.Lock)  # reads the log, or folds it
 
@@ -156,15 +157,20 @@ class LoggedJournal(EventJournal):
             pass
 
     async def _fold_one(self, last: int) -> bool:
-        """Fold the oldest segment, if it is none after `last`: others may write, and read, between two. False if there is none."""
+        """Fold the oldest segment, if it is none after `last`: others may write, and read, between two. False if there is none.
+
+        Cancelled, the database may have it or not; the next one asks, and ends what this one has begun."""
         async with self._one:
             index, segments = self._index or Index(), self.appender.segments
             oldest = min(segments.sealed, default=last + 1)
             if oldest > last:
                 return False
-            places, over = index.due(oldest), len(index.over)
-            await self.backing.fold(oldest, index.over[:over], partial(_events, segments, places))
-            index.forget(oldest, over)
+            if await self.backing.folded() < oldest:
+                places, self._left_out = index.due(oldest), len(index.over)
+                over, events = index.over[: self._left_out], partial(_events, segments, places)
+                await self.backing.fold(oldest, over, events)
+            index.forget(oldest, self._left_out)
+            self._left_out = 0
             await self._thread.write(lambda segments: segments.remove(oldest))
             return True
 

@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.errors import StorageError
 from exai_trio.resilience.backoff import Backoff
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault, TooLarge
@@ -47,18 +48,18 @@ class OutboxSender:
         self.outbox.watch(self.wake)
 
     async def run(self) -> None:
-        """Send for ever; again after a fault, if it is run again. Raises StorageError if the outbox itself fails. Cancelling leaves what
-        has not arrived, or is not known to have, in the outbox."""
+        """Send for ever. Cancelling leaves what has not arrived, or is not known to have, in the outbox."""
         while True:
             self._woken = trio.Event()  # before looking: what is added from now on is seen
-            pause_s = await self._step()
+            pause_s = await self._tried()
             stepped, self._stepped = self._stepped, trio.Event()
             stepped.set()
             with trio.move_on_after(pause_s):
                 await self._woken.wait()
 
     async def wait_sent(self) -> None:
-        """Until all that can be sent now is, for FAREWELL_S at most; at once while nothing can. Cancelling leaves the job as it is."""
+        """Until all that can be sent now is, for FAREWELL_S at most; at once while nothing can. Raises StorageError if the outbox itself
+        fails. Cancelling leaves the job as it is."""
         with trio.move_on_after(FAREWELL_S):
             await trio.lowlevel.checkpoint()
             while not self.is_held_up:
@@ -82,10 +83,20 @@ class OutboxSender:
         self._failures, self.trouble = 0, None
         self._woken.set()
 
+    async def _tried(self) -> float:
+        """A step; seconds until the next. An outbox that fails is what a batch that does not arrive is."""
+        try:
+            return await self._step()
+        except StorageError as fault:
+            log.error("the outbox cannot be used", extra={"fault": fault.message})
+            self._failures += 1
+            return self.backoff.delay_s(self._failures, None, self.random())
+
     async def _step(self) -> float:
         """Send one batch; seconds until the next is to be tried. Raises StorageError if the outbox itself fails."""
         batch = sorted_by_key(await self.outbox.batch(self._most))
         if not batch:
+            self._failures = 0
             return _IDLE_S
         try:
             applied = await self.remote.ask(

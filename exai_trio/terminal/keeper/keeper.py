@@ -36,25 +36,27 @@ def main() -> None:
         _report({"fault": fault.errno, "what": "socket"})
         return
     try:
-        _keep(spec, listener)
+        refused = _keep(spec, listener)
     finally:
         keeper_socket.remove(name)
+    if refused is not None:  # told once nothing is left
+        _report({"fault": refused.errno, "what": refused.filename or "pty"})
 
 
-def _keep(spec: dict[str, Any], listener: socket.socket) -> None:
-    """Start the program and stay with it to its end."""
+def _keep(spec: dict[str, Any], listener: socket.socket) -> OSError | None:
+    """Start the program and stay with it to its end; or why it cannot be started."""
     size = spec["cols"], spec["rows"]
     command = Command(spec["file"], spec["words"], spec["cwd"], spec["variables"])
     try:
         program = start(command, size)
     except OSError as fault:
-        _report({"fault": fault.errno, "what": fault.filename or "pty"})
-        return
+        return fault
     record = spec["record"] | {"pid": program.pid}
     times = Times(spec["hold_s"], spec["idle_s"], spec["linger_s"])
     session = KeptSession(spec["ring_bytes"], times, size, time.monotonic())
     _report({"pid": program.pid, "keeper": os.getpid()})
     KeeperLoop(session, program, record, listener).run()
+    return None
 
 
 def _report(said: dict[str, object]) -> None:

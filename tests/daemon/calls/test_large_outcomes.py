@@ -1,8 +1,10 @@
 """Answers that no message to their client holds."""
 
+import attrs
 import pytest
 import trio
 
+from exai_trio.daemon.calls import large_outcomes
 from exai_trio.daemon.calls.large_outcomes import FRAME_BYTES, is_too_large
 from exai_trio.principals import OWNER
 from exai_trio.storage.journal import KeptCall
@@ -133,3 +135,58 @@ async def test_an_answer_that_waits_fits_whoever_comes_for_it(
             heard.error.details["reason"],
             heard.error.details["path"],
         )
+
+
+async def test_a_session_does_not_end_while_its_answer_is_put_into_a_file(
+    house, tmp_path, monkeypatch, autojump_clock
+):
+    """However long that takes: the client that comes for the answer has it, and calls again."""
+    put = large_outcomes.in_file
+
+    async def slowly(*given):
+        await trio.sleep(60)
+        return await put(*given)
+
+    async with house(home=tmp_path, session_grace_s=1.0) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.say(echo(QUOTES))
+            await client.hear_until(CallResult)
+        monkeypatch.setattr(large_outcomes, "in_file", slowly)
+        async with daemon.connect(session_id="win", last_seq=1, max_frame_bytes=MOST) as (
+            client,
+            ack,
+        ):
+            failed = await client.hear_until(CallFailed)
+            await client.say(echo("short", "next"))
+            result = await client.hear_until(CallResult)
+
+    assert (True, "r", "next") == (ack.resumed, failed.request_id, result.request_id)
+
+
+async def test_an_answer_that_is_acknowledged_while_it_is_put_into_a_file_is_left_alone(
+    house, tmp_path, monkeypatch
+):
+    """The client's earlier connection had brought it, and it is not known any more."""
+    written = []
+
+    async with house(home=tmp_path) as daemon:
+        async with daemon.connect(session_id="win") as (client, _):
+            await client.say(echo(QUOTES))
+            await client.hear_until(CallResult)
+
+        async def meanwhile(path, *_given):
+            session = daemon.sessions.table["win"]
+            session.rules.bounds = attrs.evolve(session.rules.bounds, kept_outcomes=0)
+            session.rules.acknowledge(session.rules.last_seq)
+            written.append(path)
+            return ""
+
+        monkeypatch.setattr(large_outcomes, "in_file", meanwhile)
+        async with daemon.connect(session_id="win", last_seq=1, max_frame_bytes=MOST) as (
+            client,
+            _,
+        ):
+            await client.say(echo("short", "next"))
+            result = await client.hear_until((CallFailed, CallResult))
+
+    assert (1, "next") == (len(written), result.request_id)

@@ -12,6 +12,7 @@ from logs_in_memory import MemoryDisk, log_before_memory
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.append_log import journal as logged_journal
+from exai_trio.storage.append_log.segments import Segments
 from exai_trio.storage.journal import KeptOutcome, NoHandles
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.error_kinds import DiskFull, NotKept
@@ -248,6 +249,45 @@ async def test_a_fold_that_was_cancelled_after_its_commit_is_not_done_again():
     found = await journal.session("s")
 
     assert [2] == [kept.attempts for kept in found.calls]
+
+
+async def _after(work, *given):
+    await work(*given)
+    await trio.sleep(1)
+
+
+async def _before(_work, *_given):
+    await trio.sleep(1)
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "wait"),
+    [
+        ("backing", "fold", _after),
+        ("backing", "fold", _before),
+        ("_thread", "write", _before),
+    ],
+    ids=["folded", "not folded", "not removed"],
+)
+async def test_a_cancelled_fold_costs_no_outcome_that_came_later(
+    owner, name, wait, monkeypatch, autojump_clock
+):
+    """A call that the database has open ends, and is over, before the segment of the cancelled fold is removed: it goes from there."""
+    journal, disk, backing = log_before_memory()
+    await journal.accept(call("over", lasting=True))
+    await journal.fold()
+    await journal.accept(call("open"))
+    last = await journal._thread.write(Segments.roll)
+    with monkeypatch.context() as stuck, trio.move_on_after(0.5):
+        work = getattr(getattr(journal, owner), name)
+        stuck.setattr(type(getattr(journal, owner)), name, lambda _, *given: wait(work, *given))
+        await journal._fold_one(last)
+    await journal.finish("s", "over", ended(2))
+    await journal.acknowledge({"s": 2}, {"s": NoHandles(0)})
+    await journal.fold()
+
+    assert [("s", "open")] == list(backing._calls)
+    assert [disk.files[number].data for number in disk.numbers()] in ([], [b""])
 
 
 @pytest.mark.parametrize("torn", [b"\x01", bytes(40), b"\xff" * 40])
