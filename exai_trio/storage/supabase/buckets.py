@@ -1,6 +1,6 @@
 """The two private buckets that objects are kept in, through the Storage API."""
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -24,7 +24,7 @@ async def make_missing(requests: Requests) -> tuple[str, ...]:
     missing = tuple(name for name in BUCKETS if name not in there)
     for name in missing:
         body = {"id": name, "name": name, "public": False}
-        await requests.post(_PATH, msgspec.json.encode(body), Any)
+        await requests.post(_PATH, msgspec.json.encode(body), msgspec.Raw)
     return missing
 
 

@@ -98,8 +98,7 @@ def _said(answer: Streamed) -> _Said | None:
     try:
         return msgspec.json.decode(answer.body, type=_Said)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        # audit: empty-handler, because HTTP's status says it where the body does not
-        return _Said(status=answer.status)
+        return _Said(status=answer.status)  # HTTP's status says it where the body does not
 
 
 def _fault(answer: Streamed, said: _Said | None) -> HostedFault:
