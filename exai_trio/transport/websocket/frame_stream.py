@@ -23,12 +23,12 @@ from .frame_writer import GONE, FrameWriter
 from .inbox import Inbox
 from .liveness import Life
 from .message_assembly import Assembly, Message, TooLargeError
+from .outgoing_frames import framed
 
 Side = ConnectionType
 Take = Callable[[Message], Awaitable[None]]
 NORMAL, TOO_LARGE = 1000, 1009
 _RECEIVE_BYTES: Final = 65_536
-_KINDS: Final[dict[type, Callable[..., Event]]] = {str: TextMessage, bytes: BytesMessage}
 
 
 @structs.frozen(kw_only=True)
@@ -121,8 +121,7 @@ class FrameStream:
     async def send(self, frames: Iterable[Message], limit_s: float) -> None:
         """Send the texts and bytes in order, in one write. Raises PeerGone, also if for `limit_s` the peer took nothing of it. Cancelling cuts the stream."""
         self._check_open()
-        data = b"".join([self._protocol.send(_KINDS[type(one)](data=one)) for one in frames])
-        await self._write(data, limit_s)
+        await self._write(framed(self._protocol, frames), limit_s)
 
     async def answers_ping(self, within_s: float) -> bool:
         """Whether the peer answers a ping. False once nothing was heard of it for `within_s`: on a slow line the answer comes
