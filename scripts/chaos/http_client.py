@@ -1,7 +1,7 @@
 """A client of MCP over HTTP that is cut off and comes back: each request is followed to its answer, over any number of connections."""
 
 import json
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -87,15 +87,26 @@ class HttpClient:
         """A chat to its answer. Before it has an event's id it is asked for again by its own key, later it goes on at that id."""
         call = Followed(mark, 0)
         while not call.answers:
-            try:
-                if call.last:
-                    await self.resume(call)
-                else:
-                    await self._post(call, arguments)
-            except _BROKEN:
-                call.breaks += 1
-                await trio.sleep(_AGAIN_S)
+            if call.last:
+                await self._unbroken(call, self._resume, call)
+            else:
+                await self._unbroken(call, self._post, call, arguments)
         return call
+
+    async def ask_on(self, call: Followed) -> None:
+        """Hear what follows the newest event. Raises Lost."""
+        while not await self._unbroken(call, self._resume, call):
+            pass
+
+    async def _unbroken(self, call: Followed, say: Callable[..., Awaitable[None]], *about: object) -> bool:  # fmt: skip
+        """Whether the connection stood."""
+        try:
+            await say(*about)
+        except _BROKEN:
+            call.breaks += 1
+            await trio.sleep(_AGAIN_S)
+            return False
+        return True
 
     async def _post(self, call: Followed, arguments: dict[str, Any]) -> None:
         self._ids += 1
@@ -106,8 +117,7 @@ class HttpClient:
         async with self.http.stream("POST", self.url, json=body, headers=self._headers()) as answer:
             await _heard(answer, call)
 
-    async def resume(self, call: Followed) -> None:
-        """Hear what follows the newest event. Raises Lost; what httpx raises if the connection breaks."""
+    async def _resume(self, call: Followed) -> None:
         headers = {**self._headers(), "last-event-id": call.last}
         async with self.http.stream("GET", self.url, headers=headers) as answer:
             await _heard(answer, call)

@@ -90,7 +90,7 @@ async def _told_once(trial: Trial, client: HttpClient, calls: list[Followed]) ->
     """After the answer nothing follows, also for who asks on."""
     asked_on = [call for call in calls if call.last][:1]
     for call in asked_on:
-        await client.resume(call)
+        await client.ask_on(call)
         trial.hold(len(call.answers) == 1, f"{call.mark}: its answer was told again")
 
 
