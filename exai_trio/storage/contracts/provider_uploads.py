@@ -88,12 +88,13 @@ class Claim:
     """The asker alone gives the content to the provider now. The `fence` goes up with each claim of a row.
 
     `rivals`: how many other uploads of this size have begun at the provider and are not noted; what one of them has left there
-    cannot be told from what this one has.
+    cannot be told from what this one has. `is_hosted`: it was made by the hosted registry.
     """
 
     upload: ProviderUpload
     fence: int
     rivals: int = 0
+    is_hosted: bool = False
 
 
 @structs.frozen(kw_only=True)

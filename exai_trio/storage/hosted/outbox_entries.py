@@ -6,7 +6,7 @@ that two daemons never wait for each other's rows crosswise.
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ _NUL: Final = re.compile(
     r"(?<!\\)((?:\\\\)*)\\u0000"
 )  # in JSON text; PostgreSQL holds no such character
 
+T = TypeVar("T")
 Kind = Literal["messages", "step", "name", "delete"]
 
 
@@ -141,6 +142,10 @@ class Remote(Protocol):
         ...
 
     async def state(self) -> HostedState: ...
+
+    async def call(self, function: str, body: bytes, returned: type[T]) -> T:
+        """What a function of its database returns."""
+        ...
 
 
 def sorted_by_key(entries: Iterable[Entry]) -> tuple[Entry, ...]:

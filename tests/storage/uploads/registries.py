@@ -1,4 +1,4 @@
-"""A registry of uploads with a clock of its own: in memory, and in a file."""
+"""A registry of uploads with a clock of its own: in memory, in a file, and at Supabase."""
 
 from contextlib import asynccontextmanager
 
@@ -10,6 +10,9 @@ from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.uploads.cleanup_store import SqliteCleanup
 from exai_trio.storage.sqlite.uploads.upload_store import SqliteUploads
+from exai_trio.storage.supabase.hosted_cleanup import SupabaseCleanup
+from exai_trio.storage.supabase.hosted_uploads import SupabaseUploads
+from exai_trio.storage.supabase.http_requests import Project, open_requests
 
 START = 1_790_000_000.0
 
@@ -41,6 +44,13 @@ class Registry:
     async def do(self, statement, *given):
         return await self.database.write(lambda c: c.execute(statement, given).rowcount)
 
+    async def conversations(self, *rows):
+        """Each its id, when it was made, and when it ends."""
+        for row in rows:
+            await self.do(
+                "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, ?, ?)", *row
+            )
+
     async def run(self, name, grace_s=3600.0, **more):
         """All pages of a step."""
         changes, after = [], 0
@@ -57,6 +67,63 @@ def _noting(unlinked):
         return 10
 
     return unlink
+
+
+class DatabaseClock:
+    """The hosted database's own."""
+
+    def __init__(self, stage):
+        self.stage, self.at = stage, START
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name == "at":
+            self.stage.set_clock(value)
+
+    bounds = Clock.bounds
+
+
+class HostedRegistry(Registry):
+    """Asked in the words of the other two."""
+
+    async def all(self, query, *given):
+        """Times are unix seconds."""
+        rows = self.database.execute(_postgres(query), *given)
+        return [tuple(_plain(value) for value in row) for row in rows]
+
+    async def do(self, statement, *given):
+        self.database.execute(_postgres(statement), *given)
+
+    async def conversations(self, *rows):
+        for row in rows:
+            self.database.execute(
+                "INSERT INTO conversations (id, created_at, expires_at) VALUES (%s, to_timestamp(%s), to_timestamp(%s))",
+                *row,
+            )
+
+
+def _postgres(query):
+    return query.replace("?", "%s").replace("claimed_until = 0", "claimed_until = to_timestamp(0)")
+
+
+def _plain(value):
+    return value.timestamp() if hasattr(value, "timestamp") else value
+
+
+@asynccontextmanager
+async def at_supabase(stage):
+    unlinked = []
+    clock = DatabaseClock(stage)
+
+    async def unlink(sha256):
+        return _noting(unlinked)(sha256)
+
+    async with stage.open_gateway() as gateway:
+        project = Project(url=gateway.url, key=gateway.key)
+        async with open_requests(project) as requests:
+            uploads = SupabaseUploads(requests)
+            yield HostedRegistry(stage, uploads, SupabaseCleanup(requests, unlink), clock, unlinked)
+    stage.set_clock(None)
 
 
 @asynccontextmanager
