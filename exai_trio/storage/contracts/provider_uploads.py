@@ -104,6 +104,11 @@ class Busy:
     wait_s: float
 
 
+@structs.frozen
+class Later:
+    """Who else refers to the file cannot be known now; once it can, the file is deleted if nobody does."""
+
+
 class UploadRegistry(Protocol):
     """The uploads of one principal, in a registry of all. Each method is one transaction. Raises StorageError; cancelling leaves it
     done or not done."""
@@ -151,7 +156,7 @@ class UploadRegistry(Protocol):
 
     async def abandon_file(
         self, provider: str, account: str, provider_file_id: str
-    ) -> DeletionJob | None:
+    ) -> DeletionJob | Later | None:
         """The principal wants it no more: all its references end. Unless another principal has some, the id is moved to the deletions,
         and the job is the asker's."""
         ...

@@ -19,6 +19,7 @@ from exai_trio.storage.hosted.outbox_entries import (
     turn_of,
 )
 from exai_trio.storage.supabase.http_requests import Requests
+from exai_trio.storage.supabase.objects import SupabaseObjects
 
 T = TypeVar("T")
 _Text = str | None
@@ -99,6 +100,9 @@ class SupabaseRemote:
 
     async def call(self, function: str, body: bytes, returned: type[T]) -> T:
         return await self.requests.call(function, body, returned)
+
+    def bucket(self, name: str) -> SupabaseObjects:
+        return SupabaseObjects(self.requests, name)
 
     async def _asked(self, function: str, asked: dict[str, Any], returned: Any) -> Any:
         return await self.requests.call(function, msgspec.json.encode(asked), returned)

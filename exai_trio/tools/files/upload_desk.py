@@ -1,16 +1,20 @@
 """What all calls share that give files to providers: the registry, the stored contents, and one turn at a time per content."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.filestore.kept_files import KeptFiles
-from exai_trio.filestore.local_objects import LocalObjects
 from exai_trio.storage.base import Owned
 from exai_trio.storage.contracts.provider_uploads import UploadRegistry
+
+if TYPE_CHECKING:
+    from exai_trio.filestore.local_objects import LocalObjects
+    from exai_trio.filestore.shared_objects import SharedObjects
 
 Asker = tuple[str, str]
 """A principal and a session of theirs."""
@@ -35,12 +39,13 @@ class UploadDesk:
         return self.kept.registry
 
     @property
-    def objects(self) -> LocalObjects:
-        return self.kept.objects
+    def objects(self) -> "LocalObjects | SharedObjects":
+        return self.kept.contents
 
     @property
-    def hosted(self) -> bool:
-        return self.kept.hosted
+    def hosted(self) -> Mapping[str, str] | None:
+        """By hash, why a content is not at Supabase yet; None where contents are kept on this machine alone."""
+        return self.kept.hosted.shared.missing if self.kept.hosted else None
 
     @asynccontextmanager
     async def alone(self, *key: str) -> AsyncGenerator[None]:

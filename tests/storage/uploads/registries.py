@@ -1,4 +1,4 @@
-"""A registry of uploads with a clock of its own: in memory, in a file, and at Supabase."""
+"""A registry of uploads with a clock of its own: in memory, in a file, at Supabase, and on both sides."""
 
 from contextlib import asynccontextmanager
 
@@ -6,7 +6,13 @@ import attrs
 
 from exai_trio.storage.contracts.cleanup_records import Bounds
 from exai_trio.storage.contracts.provider_uploads import Content, Offer
+from exai_trio.storage.hosted.function_calls import GuardedFunctions
+from exai_trio.storage.hosted.guarded_remote import GuardedRemote
+from exai_trio.storage.hosted.hosted_faults import HostedAway
+from exai_trio.storage.hosted.mirrored_uploads import MirroredUploads
 from exai_trio.storage.memory.memory_database import MemoryDatabase
+from exai_trio.storage.sqlite.mirrored.local_uploads import LocalUploads
+from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.uploads.cleanup_store import SqliteCleanup
 from exai_trio.storage.sqlite.uploads.upload_store import SqliteUploads
@@ -81,6 +87,7 @@ class DatabaseClock:
             self.stage.set_clock(value)
 
     bounds = Clock.bounds
+    __call__ = Clock.__call__
 
 
 class HostedRegistry(Registry):
@@ -111,7 +118,7 @@ def _plain(value):
 
 
 @asynccontextmanager
-async def at_supabase(stage):
+async def at_supabase(_path, stage):
     unlinked = []
     clock = DatabaseClock(stage)
 
@@ -127,7 +134,28 @@ async def at_supabase(stage):
 
 
 @asynccontextmanager
-async def in_memory(_path):
+async def in_mirror(path, stage):
+    """What is seen is the hosted side."""
+    async with at_supabase(path, stage) as hosted, open_sqlite(path) as store:
+        local = LocalUploads(store, SqliteOutbox(store), time_of=hosted.clock)
+        hosted.uploads = MirroredUploads(local, hosted.uploads)
+        yield hosted
+
+
+@asynccontextmanager
+async def in_mirror_away(path, _stage):
+    """What is seen is this machine's side."""
+    guarded = GuardedRemote()
+    guarded.refuse(HostedAway("Supabase is not there."))
+    async with in_sqlite(path) as local:
+        functions = GuardedFunctions(guarded)
+        side = LocalUploads(local.database, SqliteOutbox(local.database), time_of=local.clock)
+        local.uploads = MirroredUploads(side, SupabaseUploads(functions))
+        yield local
+
+
+@asynccontextmanager
+async def in_memory(_path, _stage=None):
     clock, unlinked = Clock(), []
     database = MemoryDatabase(clock)
     yield Registry(
@@ -136,7 +164,7 @@ async def in_memory(_path):
 
 
 @asynccontextmanager
-async def in_sqlite(path):
+async def in_sqlite(path, _stage=None):
     clock, unlinked = Clock(), []
     async with open_sqlite(path) as store:
         uploads = SqliteUploads(store, clock)
