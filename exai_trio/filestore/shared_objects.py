@@ -2,7 +2,7 @@
 asked for."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from io import BufferedReader
 from typing import Final, Protocol
 
@@ -10,7 +10,7 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import ArgumentError, NotFoundError, StorageError
+from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.filestore.local_objects import LocalObjects
 from exai_trio.storage.contracts.file_objects import ObjectFacts
 from exai_trio.storage.hosted.function_calls import Functions, ask
@@ -76,9 +76,7 @@ class SharedObjects:
 
     async def stat(self, sha256: str) -> ObjectFacts | None:
         """Raises HostedFault if it is not here and cannot be fetched."""
-        with suppress(NotFoundError):
-            # audit: suppress, because a content that is nowhere has no facts
-            await self._fetch(sha256)
+        await self._fetch(sha256)
         return await self.local.stat(sha256)
 
     async def delete(self, sha256: str) -> int:
@@ -119,10 +117,11 @@ class SharedObjects:
             await self.bucket.use(lambda bucket: self._pull(bucket, sha256))
 
     async def _pull(self, bucket: Bucket, sha256: str) -> None:
+        """Nothing, if it is not there either."""
         size = await bucket.size(sha256)
         async with bucket.open(sha256) as pieces:
             if size is None or pieces is None:
-                raise NotFoundError(f"No object {sha256} is stored.")
+                return
             try:
                 await self.local.put(sha256, size, pieces)
             except ArgumentError as damaged:
