@@ -179,8 +179,9 @@ class HostedSide:
                 "parked": self.depth.parked,
             },
             "breaker": breaker.state(trio.current_time()),
-            "hit_rate": None if rate is None else round(rate, 4),
+            "reads_spared": None if rate is None else round(rate, 4),
             "sent": self.sender.sent,
+            "contents_sent": self.contents.sender.sent,
             "last_fault": None if fault is None else fault.message,
         }
 

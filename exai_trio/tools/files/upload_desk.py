@@ -23,10 +23,29 @@ _MOST_SHOWN = 100  # dry runs remembered, a few hundred ids each
 
 
 @structs.define
+class Saved:
+    """How often a content was to be given to a provider since the start, how often it was there, and what that saved."""
+
+    wanted: int = 0
+    hits: int = 0
+    bytes: int = 0
+
+    def note(self, size: int, *, was_there: bool) -> None:
+        self.wanted += 1
+        self.hits += was_there
+        self.bytes += size if was_there else 0
+
+    @property
+    def hit_rate(self) -> float | None:
+        return self.hits / self.wanted if self.wanted else None
+
+
+@structs.define
 class UploadDesk:
     """Built once by the daemon."""
 
     kept: KeptFiles
+    saved: Saved = attrs.field(factory=Saved)
     _turns: dict[tuple[str, ...], trio.Lock] = attrs.field(
         factory=dict[tuple[str, ...], trio.Lock], init=False
     )
