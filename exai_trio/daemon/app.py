@@ -239,7 +239,7 @@ def _environment(
         gateway=report.gateway,
         conversations=backends.conversations,
         threads=backends.threads,
-        uploads=UploadDesk(backends.files),
+        uploads=UploadDesk(backends.files, report.saved),
         ratios=backends.ratios,
         calibration=Calibration(backends.learnt),
         daemon=report,

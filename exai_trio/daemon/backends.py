@@ -107,11 +107,13 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         hosted = _hosted(config, store) if config.is_hosted else None
         yield Backends(
             models=models,
-            files=in_database(store, config.objects, config.files_max_gb),
+            files=hosted.contents.files
+            if hosted
+            else in_database(store, config.objects, config.files_max_gb),
             conversations=hosted.mirror if hosted else store,
             threads=hosted.mirror if hosted else SqliteThreads(store),
             ratios=ratios,
-            payloads=SqlitePayloads(store),
+            payloads=hosted.contents.payloads if hosted else SqlitePayloads(store),
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
             journal=logged.journal if logged else None,
