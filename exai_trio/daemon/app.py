@@ -105,13 +105,13 @@ def _check_terminals(config: Config) -> None:
 
 
 def _terminals(
-    config: Config, tokens: Tokens, now: Callable[[], float]
+    config: Config, auth: Authentication, now: Callable[[], float]
 ) -> "TerminalEndpoint | None":
     if config.terminals == "false":
         return None
     from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
 
-    return TerminalEndpoint.of(config, tokens, now)
+    return TerminalEndpoint.of(config, auth, now)
 
 
 async def _write_last(parts: Parts) -> None:
@@ -165,9 +165,8 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     table: dict[str, Session] = {}
     calls = Calls(context)
     bus = bus_of(config, backends.payloads, context.clock.now)
-    made = (lambda: home.token) if home else str
-    tokens = Tokens(config, made, backends.now)
-    terminals = _terminals(config, tokens, backends.now)
+    auth = Authentication(Tokens(config, home, backends.now))
+    terminals = _terminals(config, auth, backends.now)
     report = _report(context, backends, port, bus, lambda: home.id if home else "")
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals)
@@ -177,7 +176,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     return Parts(
         context=context,
         environment=environment,
-        auth=Authentication(tokens),
+        auth=auth,
         report=report,
         files=DaemonFiles(report, environment.logs, home, DiskThread()),
         keeping=keeping,

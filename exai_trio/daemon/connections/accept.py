@@ -31,9 +31,10 @@ from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.session_registry import Sessions
 from .admission import Admission
-from .auth import Authentication, Identity
+from .auth import Authentication
 from .connection import Connection
 from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
+from .identity import Identity
 from .local_peer import Peer
 from .payload_transfers import PayloadTransfers
 from .rate_limits import RateLimits
@@ -163,7 +164,7 @@ class Server:
             await self._counted(endpoint(socket, address))
             return
         try:
-            said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer)
+            said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer, address)
         except HelloRefused as refusal:
             refused = refusal
         else:

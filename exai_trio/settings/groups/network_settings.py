@@ -33,6 +33,11 @@ WEBSOCKET: Final = Group(
         setting("JWT_ISSUER", v.line(), "the issuer that they must name"),
         setting("JWT_AUDIENCE", v.line(), "the audience that they must name"),
         setting(
+            "JWT_KEYS_FILE",
+            v.path(),
+            "JSON Web Keys (RFC 7517) that tokens are checked by; default: state/jwt_keys.json, once `exai token` has made it",
+        ),
+        setting(
             "EXAI_ALLOWED_ORIGINS", v.origins(), "browser origins that may connect; default: none"
         ),
         setting(

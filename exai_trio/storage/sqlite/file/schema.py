@@ -3,6 +3,7 @@
 A step is never edited once released; a change is a new step at the end. The database's `user_version` counts the steps taken.
 """
 
+from exai_trio.storage.sqlite.file.access_step import ACCESS_STEP
 from exai_trio.storage.sqlite.file.bus_step import BUS_STEP
 from exai_trio.storage.sqlite.file.uploads_step import UPLOADS_STEP
 
@@ -259,4 +260,5 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    ACCESS_STEP,
 )
