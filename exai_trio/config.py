@@ -48,6 +48,7 @@ class Config:
     jwt_issuer: str = ""
     jwt_audience: str = ""
     jwt_keys_file: Path | None = None
+    tokens_day: int = 0
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
 

@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
@@ -24,6 +24,7 @@ LEAST_BYTES: Final = 32
 _LEAST_RSA_BITS: Final = 2048
 _MOST_BYTES: Final = 1_048_576
 _OTHERS: Final = 0o077
+_OURS: Final = "key_"
 _RETIRED: Final = "exai_retired_at"  # in a key of ours: from when on no token of it is good
 
 
@@ -143,6 +144,32 @@ def secret_key(secret: str, algorithm: str) -> JwtKey:
     return JwtKey(id="", algorithm=algorithm, parsed=parsed)
 
 
+@structs.frozen(kw_only=True)
+class Signer:
+    """A key that signs; "" is the id of the one that has none."""
+
+    id: str
+    algorithm: str
+    key: Any = attrs.field(repr=False)
+
+
+def secret_signer(secret: str, algorithm: str) -> Signer:
+    return Signer(id="", algorithm=algorithm, key=secret)
+
+
+def signer_of(path: Path) -> Signer:
+    """The first key of the file that is no public one. Blocks on the disk. Raises ArgumentError, OSError."""
+    import jwt
+
+    read_keys(path, str(path))
+    for entry in _entries(_content(path, str(path))):
+        if ("k" in entry or "d" in entry) and _RETIRED not in entry:
+            key = jwt.PyJWK(entry, entry["alg"]).key
+            return Signer(id=entry["kid"], algorithm=entry["alg"], key=key)
+    text = f"{path} has public keys alone: whoever has the private ones issues tokens"
+    raise ArgumentError(text, details={"field": "JWT_KEYS_FILE"})
+
+
 def add_key(path: Path, now: float, retire: Mapping[str, float] | None = None) -> str:
     """Put a new HMAC key first in this file, which is made if it is not there, and have the others verify until the times of `retire`;
     those whose time is over are gone. Returns its id. Blocks on the disk. Raises ArgumentError, OSError."""
@@ -152,7 +179,7 @@ def add_key(path: Path, now: float, retire: Mapping[str, float] | None = None) -
         entries = _entries(_content(path, str(path))) if path.exists() else []
     except (_BadKey, UnauthorizedError) as fault:
         raise ArgumentError(f"{path} cannot be used: {fault}", details={"field": "kid"}) from None
-    name = f"key_{now:.0f}_{secrets.token_hex(4)}"
+    name = f"{_OURS}{now:.0f}_{secrets.token_hex(4)}"
     fresh = {"kty": "oct", "alg": "HS256", "kid": name, "k": secrets.token_urlsafe(LEAST_BYTES)}
     kept = list(_retired(entries, now, retire or {}))
     replace_private(path, msgspec.json.encode({"keys": [fresh, *kept]}) + b"\n")
@@ -161,8 +188,10 @@ def add_key(path: Path, now: float, retire: Mapping[str, float] | None = None) -
 
 def _retired(
     entries: Iterable[dict[str, Any]], now: float, retire: Mapping[str, float]
-) -> Iterable[dict[str, Any]]:
+) -> Iterator[dict[str, Any]]:
+    """Keys of ours stop with their last token; others, whose tokens nobody has written down, stay."""
     for entry in entries:
-        at = min(entry.get(_RETIRED, float("inf")), retire.get(entry["kid"], float("inf")))
+        is_ours = entry["kid"].startswith(_OURS)
+        at = retire.get(entry["kid"], now if is_ours else float("inf"))
         if at > now:
             yield entry if at == float("inf") else entry | {_RETIRED: at}

@@ -36,7 +36,7 @@ from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
-from .jobs.call_keeping import CallKeeping
+from .jobs.access_parts import AccessParts
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .lifetime import Addresses, Opened, Parts, run
@@ -165,21 +165,22 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     table: dict[str, Session] = {}
     calls = Calls(context)
     bus = bus_of(config, backends.payloads, context.clock.now)
-    auth = Authentication(Tokens(config, home, backends.now))
+    access = AccessParts.of(context, backends)
+    tokens = Tokens(config, home, backends.now)
+    auth = Authentication(tokens, standings=access.standings, log=access.log)
     terminals = _terminals(config, auth, backends.now)
     report = _report(context, backends, port, bus, lambda: home.id if home else "")
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
-    keeping = CallKeeping(backends.ended_calls, context.clock)
-    environment = _environment(context, backends, report, lookup, keeping)
+    environment = _environment(context, backends, report, lookup, access)
     return Parts(
         context=context,
         environment=environment,
         auth=auth,
         report=report,
-        files=DaemonFiles(report, environment.logs, home, DiskThread()),
-        keeping=keeping,
+        files=DaemonFiles(report, environment.logs, home, DiskThread(), access.log),
+        keeping=access.keeping,
         budget=MemoryBudget.of(config),
         calls=calls,
         table=table,
@@ -230,7 +231,7 @@ def _environment(
     backends: Backends,
     report: Report,
     lookup: CallLookup,
-    keeping: CallKeeping,
+    access: AccessParts,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -253,7 +254,8 @@ def _environment(
         keys=report.gateway.keys,
         logs=CallLogs.of(context.config),
         bus=report.bus,
-        ended=keeping.note,
+        ended=access.ended,
+        quotas=access.quotas,
     )
 
 

@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.access.access_log import AccessLog
 from exai_trio.access.claims import Claims, Expected
 from exai_trio.access.jwt_keys import JwtKey, secret_key
 from exai_trio.access.jwt_verifier import JwtVerifier, looks_like_jwt, names_key
@@ -156,11 +157,25 @@ class Tokens:
 @structs.frozen(eq=False)
 class Authentication:
     """Whom a hello speaks for, by what it shows or, where that is enough, by whose process sent it. `standings` knows tokens that were
-    issued and revoked."""
+    issued and revoked, `log` is told who came."""
 
     tokens: Tokens
     peers: LocalPeers = attrs.field(factory=LocalPeers)
     standings: Standings | None = None
+    log: AccessLog | None = None
+
+    def note_refusal(self, address: str) -> None:
+        if self.log is not None:
+            self.log.refuse(address)
+
+    def note_hello(self, identity: Identity, address: str) -> None:
+        """Where the daemon's own user needs no token, nothing is said of it."""
+        if self.log is not None and identity is not OWNER:
+            self.log.note("hello", address=address, **identity.told())
+
+    def note_rotation(self, by: Identity, result: str) -> None:
+        if self.log is not None:
+            self.log.note("token rotated", result=result, **by.told())
 
     async def identify(self, hello: Hello, peer: Peer, address: str = "") -> Identity | None:
         """None if it may not come in. Raises ServiceUnavailableError if that cannot be told now. Cancelling leaves a look at the peer to

@@ -1,5 +1,7 @@
 """From an open WebSocket to a client that may talk: the hello, and every way to refuse it."""
 
+import math
+
 import trio
 from msgspec import UNSET
 
@@ -20,6 +22,7 @@ TRY_AGAIN_LATER = 1013
 BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
 PROTOCOL = 2
 LONGEST_TOKEN = 8192  # characters
+LEAST_WAIT_S = 0.1
 
 
 @structs.define(eq=False)
@@ -72,6 +75,14 @@ async def _identify(hello: Hello, auth: Authentication, peer: Peer, address: str
 
 def _is_hello(fault: WireError) -> bool:
     return fault.garbled or fault.op is None or fault.op == "hello"
+
+
+def rated(refusal: HelloRefused, wait_s: float) -> HelloRefused:
+    """The same for everybody who has been refused too often, whatever was wrong."""
+    if not wait_s or refusal.code != UNAUTHORIZED:
+        return refusal
+    again = max(LEAST_WAIT_S, math.ceil(wait_s * 10) / 10)
+    return HelloRefused(TRY_AGAIN_LATER, "too_many_refusals", refusal.message, again)
 
 
 async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:

@@ -51,6 +51,16 @@ class Identity:
     def is_admin(self) -> bool:
         return self.role == "admin"
 
+    def told(self) -> dict[str, str]:
+        """Who it is, for the access log."""
+        claims = self.claims
+        return {
+            "who": self.principal,
+            "role": self.role,
+            "kid": claims.key_id if claims is not None else "",
+            "on": claims.token_id if claims is not None else "",
+        }
+
     @property
     def objection(self) -> UnauthorizedError | None:
         """Why it may call, cancel and change nothing, if so."""

@@ -17,7 +17,7 @@ from exai_trio.wire.messages import (
 
 from ..delivery.wire_errors import as_fault
 from ..health.report import Report
-from .auth import Tokens
+from .auth import Authentication
 from .identity import Identity
 
 Request = ListTools | Health
@@ -29,7 +29,7 @@ class Requests:
 
     tools: LiveRegistry
     report: Report
-    tokens: Tokens
+    auth: Authentication
 
     def answer(self, request: Request, objection: OverCapacityError | None) -> DaemonMessage:
         """The answer; a refusal if there is an objection."""
@@ -54,12 +54,14 @@ class Requests:
             error = as_fault(objection, "refused")
             return ErrorReply(request_id=request.request_id, error=error)
         try:
-            await self.tokens.rotate(request.old, request.new, by)
+            await self.auth.tokens.rotate(request.old, request.new, by)
         except ExaiError as fault:
             error = as_fault(fault, "rotate_token")
         except OSError as fault:
             refused = StorageError(f"the token was not rotated: {fault.strerror or fault}")
             error = as_fault(refused, "rotate_token")
         else:
+            self.auth.note_rotation(by, "done")
             return TokenRotated(ok=True, request_id=request.request_id)
+        self.auth.note_rotation(by, error.code)
         return TokenRotated(ok=False, error=error, request_id=request.request_id)

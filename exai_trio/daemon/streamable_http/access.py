@@ -88,6 +88,8 @@ class Access:
             challenge = self._challenge("insufficient_scope")
             raise Denied(_FORBIDDEN, _said(str(fault)), challenge) from None
         except UnauthorizedError:
+            if given is not None:
+                self.auth.note_refusal(_address(scope))
             raise self._unauthorized("invalid_token" if given else "") from None
         except ServiceUnavailableError as fault:
             again = f"{fault.retry_after_s or 1:.0f}".encode()

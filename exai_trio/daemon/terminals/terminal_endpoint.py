@@ -113,6 +113,7 @@ class TerminalEndpoint:
         try:
             identity = await self.auth.recognize(shown.token, shown.jwt, address)
         except (UnauthorizedError, ServiceUnavailableError) as fault:
+            self.auth.note_refusal(address)
             raise TerminalError("AUTH_ERROR", fault.message) from fault
         if identity.objection is not None:
             raise TerminalError("NOT_ALLOWED", identity.objection.message)

@@ -76,6 +76,11 @@ LIMITS: Final = Group(
             "EXAI_SESSION_GRACE_S", v.seconds(0, DAY_S), "how long a session waits for its client"
         ),
         setting("EXAI_DRAIN_S", v.seconds(0, 3600), "from SIGTERM to exit, at the latest"),
+        setting(
+            "EXAI_TOKENS_DAY",
+            v.whole(0, 2**53),
+            "input and output tokens that all calls of a day may use together; 0: no limit",
+        ),
         setting("MONITORING_PORT", v.whole(0, 65535), "HTTP pages; 0: off"),
         setting("HEALTH_CHECK_PORT", v.whole(0, 65535), "HTTP health; 0: off"),
         setting("EXAI_MCP_PORT", v.whole(0, 65535), "MCP over HTTP, at /mcp; 0: off"),
