@@ -32,11 +32,12 @@ from .backends import Backends, Models, bus_of, database, open_backends, open_mo
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
 from .connections.accept import bind
+from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
-from .jobs.access_parts import AccessParts
+from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .lifetime import Addresses, Opened, Parts, run
@@ -165,7 +166,8 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     table: dict[str, Session] = {}
     calls = Calls(context)
     bus = bus_of(config, backends.payloads, context.clock.now)
-    access = AccessParts.of(context, backends)
+    keeping = CallKeeping(backends.ended_calls, context.clock)
+    access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     tokens = Tokens(config, home, backends.now)
     auth = Authentication(tokens, standings=access.standings, log=access.log)
     terminals = _terminals(config, auth, backends.now)
@@ -173,14 +175,18 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
-    environment = _environment(context, backends, report, lookup, access)
+    environment = attrs.evolve(
+        _environment(context, backends, report, lookup, keeping),
+        ended=access.after(keeping.note),
+        quotas=access.quotas,
+    )
     return Parts(
         context=context,
         environment=environment,
         auth=auth,
         report=report,
         files=DaemonFiles(report, environment.logs, home, DiskThread(), access.log),
-        keeping=access.keeping,
+        keeping=keeping,
         budget=MemoryBudget.of(config),
         calls=calls,
         table=table,
@@ -231,7 +237,7 @@ def _environment(
     backends: Backends,
     report: Report,
     lookup: CallLookup,
-    access: AccessParts,
+    keeping: CallKeeping,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -254,8 +260,7 @@ def _environment(
         keys=report.gateway.keys,
         logs=CallLogs.of(context.config),
         bus=report.bus,
-        ended=access.ended,
-        quotas=access.quotas,
+        ended=keeping.note,
     )
 
 

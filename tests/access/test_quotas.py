@@ -3,12 +3,11 @@
 import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
+from registries import NOW
 
 from exai_trio.access.quotas import DayTokens, Quotas
 from exai_trio.access.token_registry import Quota
 from exai_trio.errors import OverCapacityError
-
-from .conftest import NOW
 
 DAY = 86400.0
 

@@ -4,13 +4,12 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from registries import NOW, MemoryRegistry, issued
 
 from exai_trio.access.claims import Claims
 from exai_trio.access.sqlite_registry import SqliteRegistry
 from exai_trio.access.token_registry import Quota, Standing
 from exai_trio.storage.sqlite.store import open_sqlite
-
-from .conftest import NOW, MemoryRegistry, issued
 
 
 @asynccontextmanager
