@@ -32,6 +32,7 @@ from .backends import Backends, Models, bus_of, database, open_backends, open_mo
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
 from .connections.accept import bind
+from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
 from .health.report import Report
@@ -105,13 +106,13 @@ def _check_terminals(config: Config) -> None:
 
 
 def _terminals(
-    config: Config, tokens: Tokens, now: Callable[[], float]
+    config: Config, auth: Authentication, now: Callable[[], float]
 ) -> "TerminalEndpoint | None":
     if config.terminals == "false":
         return None
     from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
 
-    return TerminalEndpoint.of(config, tokens, now)
+    return TerminalEndpoint.of(config, auth, now)
 
 
 async def _write_last(parts: Parts) -> None:
@@ -165,21 +166,26 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     table: dict[str, Session] = {}
     calls = Calls(context)
     bus = bus_of(config, backends.payloads, context.clock.now)
-    made = (lambda: home.token) if home else str
-    tokens = Tokens(config, made, backends.now)
-    terminals = _terminals(config, tokens, backends.now)
+    keeping = CallKeeping(backends.ended_calls, context.clock)
+    access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
+    tokens = Tokens(config, home, backends.now)
+    auth = Authentication(tokens, standings=access.standings, log=access.log)
+    terminals = _terminals(config, auth, backends.now)
     report = _report(context, backends, port, bus, lambda: home.id if home else "")
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
-    keeping = CallKeeping(backends.ended_calls, context.clock)
-    environment = _environment(context, backends, report, lookup, keeping)
+    environment = attrs.evolve(
+        _environment(context, backends, report, lookup, keeping),
+        ended=access.after(keeping.note),
+        quotas=access.quotas,
+    )
     return Parts(
         context=context,
         environment=environment,
-        auth=Authentication(tokens),
+        auth=auth,
         report=report,
-        files=DaemonFiles(report, environment.logs, home, DiskThread()),
+        files=DaemonFiles(report, environment.logs, home, DiskThread(), access.log),
         keeping=keeping,
         budget=MemoryBudget.of(config),
         calls=calls,

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from exai_trio import structs
+from exai_trio.access.sqlite_registry import SqliteRegistry
+from exai_trio.access.token_registry import TokenRegistry
 from exai_trio.bus.message_bus import BusRules, MessageBus
 from exai_trio.bus.payload_files import Format
 from exai_trio.config import MIB, Config
@@ -65,6 +67,7 @@ class Backends:
     threads: Owned[Threads]
     files: KeptFiles
     ratios: TokenRatios
+    tokens: TokenRegistry | None = None
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
@@ -114,6 +117,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             threads=hosted.mirror if hosted else SqliteThreads(store),
             ratios=ratios,
             payloads=hosted.contents.payloads if hosted else SqlitePayloads(store),
+            tokens=SqliteRegistry(store),
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
             journal=logged.journal if logged else None,

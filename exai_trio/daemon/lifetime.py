@@ -132,6 +132,8 @@ async def open_tree(
             predecessor=predecessor,
             table=parts.table,
         )
+        if parts.auth.standings is not None:
+            sessions.start_soon(parts.auth.standings.run)
         if parts.terminals is not None:
             await sessions.start(parts.terminals.run)
         async with trio.open_nursery() as connections:
@@ -218,7 +220,7 @@ def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Serve
         send_s=config.ws_ping_timeout,
         close_s=config.ws_close_timeout,
     )
-    requests = Requests(parts.environment.tools, parts.report, parts.auth.tokens)
+    requests = Requests(parts.environment.tools, parts.report, parts.auth)
     return Server(
         context=parts.context,
         sessions=sessions,

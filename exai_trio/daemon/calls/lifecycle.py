@@ -107,6 +107,8 @@ class Calls:
 
     def _end(self, call: Call) -> None:
         del self.open[call]
+        if call.place is not None:
+            call.place.give_back()
         self.context.counters.call_ended()
         call.recipient.forget(call)
         self.changed.tell()
