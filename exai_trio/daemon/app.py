@@ -12,9 +12,10 @@ import trio
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
+from exai_trio.observability.call_files import CallFiles
 from exai_trio.observability.logs import LOOSE, open_logs
+from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
-from exai_trio.observability.toolcalls import CallLogs
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.sqlite.store import check_ours
@@ -34,11 +35,14 @@ from .calls.lifecycle import Calls
 from .connections.accept import bind
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
+from .health.gauges import attach_gauges
+from .health.label_sets import label_sets
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
+from .jobs.sinks import attach_sinks
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
 from .sessions.lookup import CallLookup
@@ -161,6 +165,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         config=config,
         clock=Clock(backends.now, trust),
         journal=None if config.durability == "off" else backends.journal,
+        events=backends.models.events,
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
@@ -173,13 +178,16 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
     keeping = CallKeeping(backends.ended_calls, context.clock)
-    environment = _environment(context, backends, report, lookup, keeping)
+    files = CallFiles.of(config, context.clock.now)
+    attach_sinks(context.events, report.meters, files, keeping)
+    attach_gauges(report.meters, report, calls.running, table)
+    environment = _environment(context, backends, report, lookup, files)
     return Parts(
         context=context,
         environment=environment,
         auth=Authentication(tokens),
         report=report,
-        files=DaemonFiles(report, environment.logs, home, DiskThread()),
+        files=DaemonFiles(report, files, home, DiskThread()),
         keeping=keeping,
         budget=MemoryBudget.of(config),
         calls=calls,
@@ -213,6 +221,7 @@ def _report(
 ) -> Report:
     return Report(
         context=context,
+        meters=Meters(label_sets((tool.name for tool in backends.tools), backends.models.gateway)),
         boot_id=backends.boot_id,
         home_id=home_id,
         port=port,
@@ -231,7 +240,7 @@ def _environment(
     backends: Backends,
     report: Report,
     lookup: CallLookup,
-    keeping: CallKeeping,
+    files: CallFiles,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -252,9 +261,8 @@ def _environment(
         services=services,
         permits=report.permits,
         keys=report.gateway.keys,
-        logs=CallLogs.of(context.config),
+        toolcalls=files.toolcalls,
         bus=report.bus,
-        ended=keeping.note,
     )
 
 

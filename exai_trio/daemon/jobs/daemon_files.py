@@ -3,7 +3,7 @@
 import msgspec
 
 from exai_trio import structs
-from exai_trio.observability.toolcalls import CallLogs
+from exai_trio.observability.call_files import CallFiles
 from exai_trio.system.disk import DiskThread
 from exai_trio.system.private_files import replace_private
 
@@ -17,7 +17,7 @@ class DaemonFiles:
     that. Without a `home` there is none to be locked."""
 
     report: Report
-    logs: CallLogs
+    logs: CallFiles
     home: HomeLock | None
     thread: DiskThread
 

@@ -11,6 +11,7 @@ from msgspec import UNSET
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, ExaiError, NotFoundError, ServiceUnavailableError
+from exai_trio.observability.events import CallRefused, CallRepeated
 from exai_trio.resilience.rate import Bucket
 from exai_trio.system.change import Change
 from exai_trio.wire.messages import (
@@ -24,7 +25,7 @@ from exai_trio.wire.messages import (
 )
 from exai_trio.wire.session_rules import Again, Refuse, SessionRules
 
-from ..calls.call import Call
+from ..calls.call import Call, new_correlation_id
 from ..calls.call_journal import key_of
 from ..calls.call_plan import Plan, plan
 from ..calls.environment import CallEnvironment
@@ -183,7 +184,7 @@ class Session:
                 self._refuse(request, fault)
                 self.all_calls.changed.tell()
             case Again(frame, anew):
-                self.context.counters.repeated += 1
+                self.context.events.publish(CallRepeated(tool=request.name))
                 if frame is not None and not self.sender.holds(request.request_id):
                     self.sender.deliver(frame, kept=anew)
                 self.all_calls.changed.tell()
@@ -198,8 +199,9 @@ class Session:
         return request if request.accepts == accepts else attrs.evolve(request, accepts=accepts)
 
     def _refuse(self, request: CallTool, fault: ExaiError) -> None:
-        self.context.counters.refused += 1
-        correlation_id = f"refused-{self.context.counters.refused}"
+        refused = CallRefused(tool=request.name, code=fault.code, category=fault.category)
+        self.context.events.publish(refused)
+        correlation_id = new_correlation_id()
         failed = CallFailed(request_id=request.request_id, error=as_fault(fault, correlation_id))
         log.debug("call refused", extra={"code": fault.code, "correlation_id": correlation_id})
         self.sender.deliver(self.rules.number(failed))

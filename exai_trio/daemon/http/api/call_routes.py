@@ -56,9 +56,7 @@ async def _list(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
 def _filter(asked: Asked) -> CallFilter:
     """Raises ArgumentError; UnauthorizedError where it would tell who called. Somebody's own calls are all that they may look for."""
     query = asked.query
-    given: dict[str, Any] = {
-        name: query[name] for name in (*_OPEN, *_PERSONAL) if query.get(name)
-    }
+    given: dict[str, Any] = {name: query[name] for name in (*_OPEN, *_PERSONAL) if query.get(name)}
     if given.keys() & set(_PERSONAL):
         _check_personal(asked, given)
     if given.get("code") == "ok":

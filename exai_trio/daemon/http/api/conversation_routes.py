@@ -57,7 +57,9 @@ def _searched(found: Summary) -> str:
 
 
 def _summary(found: Summary) -> dict[str, Any]:
-    times = {name: rfc3339(getattr(found, name)) for name in ("created_at", "expires_at", "last_at")}
+    times = {
+        name: rfc3339(getattr(found, name)) for name in ("created_at", "expires_at", "last_at")
+    }
     return attrs.asdict(found) | times
 
 

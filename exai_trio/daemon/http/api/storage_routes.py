@@ -45,7 +45,9 @@ async def _audit(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     """What cleaning up has changed last; the home owner's alone to see, since it names files."""
     if watched.cleaning is None or not asked.by.is_admin:
         return {"rows": []}
-    return {"rows": [_row(each) for each in await watched.cleaning.coordinator.store.newest(_NEWEST)]}
+    return {
+        "rows": [_row(each) for each in await watched.cleaning.coordinator.store.newest(_NEWEST)]
+    }
 
 
 def _row(entry: AuditEntry) -> dict[str, Any]:
@@ -70,7 +72,9 @@ async def _clean_up(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
         raise ArgumentError(f"stage must be one of {', '.join(STAGES)}")
     dry_run = asked.body.get("dry_run") is not False
     if not dry_run and not watched.report.context.clock.is_trusted():
-        raise ServiceUnavailableError("nothing is deleted until the clock has been right for an hour")
+        raise ServiceUnavailableError(
+            "nothing is deleted until the clock has been right for an hour"
+        )
     stages = STAGES if stage is None else (stage,)
     report = await watched.cleaning.coordinator.run(stages, dry_run=dry_run, daily=stage is None)
     if report is None:
