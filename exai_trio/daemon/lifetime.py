@@ -25,6 +25,7 @@ from .context import DaemonContext
 from .drain import drain
 from .health.report import Report
 from .http.open_ports import open_ports
+from .http.session_book import SessionBook
 from .http.watched_daemon import WatchedDaemon
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
@@ -175,11 +176,12 @@ async def _serve_until_stopped(
             reload = Reload(config, parts.environment.tools, tree.sessions)
             await background.start(watch_hangups, reload, opened.reread, parts.hosted)
         background.start_soon(tree.jobs.run)
+        watched = watched_daemon(parts, tree, opened.reread)
         async with trio.open_nursery() as listening:
             await listening.start(tree.server.listen, opened.listeners, tree.connections)
             await listening.start(offer, opened.listeners, config, shutdown)
             background.start_soon(restore, tree.sessions)
-            task_status.started(await _open_http(background, parts, tree, opened.reread))
+            task_status.started(await _open_http(background, parts, tree, watched))
             background.start_soon(settle, parts.report.gateway)
             if parts.hosted is not None:
                 background.start_soon(parts.hosted.run, tree.jobs.supervise)
@@ -246,8 +248,12 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
 
 
 def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> WatchedDaemon:
-    """What the pages look at."""
+    """What the pages look at. From now on it is noted who connects."""
+    book = SessionBook(parts.context.clock.now)
+    if parts.context.config.monitoring_port:
+        parts.context.events.add("pages", book.takes())
     return WatchedDaemon(
+        book=book,
         report=parts.report,
         sessions=tree.sessions,
         services=parts.environment.services,
@@ -259,11 +265,11 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
 
 
 async def _open_http(
-    background: trio.Nursery, parts: Parts, tree: Tree, reread: Reread | None
+    background: trio.Nursery, parts: Parts, tree: Tree, watched: WatchedDaemon
 ) -> Addresses:
     """Start the HTTP side in `background`, now that the WebSocket listens."""
     config, report, names = parts.context.config, parts.report, tree.server.names
-    health, monitoring = await open_ports(background, watched_daemon(parts, tree, reread), names)
+    health, monitoring = await open_ports(background, watched, names)
     mcp = await open_service(
         background,
         parts.context,

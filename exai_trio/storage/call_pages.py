@@ -55,6 +55,16 @@ class NumberedCall:
     call: CallEnded
 
 
+@structs.frozen
+class CallsAt:
+    """The calls that began from `at` (unix seconds) until the next step; `mean_ms` is of their durations."""
+
+    at: float
+    calls: int
+    failures: int
+    mean_ms: float
+
+
 class CallPages(Protocol):
     """Raises StorageError when the store cannot be read; cancelling changes nothing."""
 
@@ -67,6 +77,31 @@ class CallPages(Protocol):
     async def find(self, call_id: str) -> NumberedCall | None:
         """The newest one with that id."""
         ...
+
+    async def series(
+        self, since: float, step_s: float, provider: str | None
+    ) -> tuple[CallsAt, ...]:
+        """By time; of one provider's calls, or of all. Steps without a call are left out."""
+        ...
+
+
+def series_of(
+    calls: Iterable[CallEnded], since: float, step_s: float, provider: str | None
+) -> tuple[CallsAt, ...]:
+    """The same of calls that are in memory."""
+    steps: dict[int, list[CallEnded]] = {}
+    for call in calls:
+        if call.started_at >= since and provider in (None, call.provider):
+            steps.setdefault(int(call.started_at // step_s), []).append(call)
+    return tuple(
+        CallsAt(
+            step * step_s,
+            len(its),
+            sum(call.code != "" for call in its),
+            sum(call.duration_ms for call in its) / len(its),
+        )
+        for step, its in sorted(steps.items())
+    )
 
 
 def page_of(

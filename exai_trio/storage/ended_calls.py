@@ -11,7 +11,14 @@ import trio
 
 from exai_trio import structs
 from exai_trio.observability.events import CallEnded
-from exai_trio.storage.call_pages import CallFilter, CallPages, NumberedCall, page_of
+from exai_trio.storage.call_pages import (
+    CallFilter,
+    CallPages,
+    CallsAt,
+    NumberedCall,
+    page_of,
+    series_of,
+)
 
 KEPT_S: Final = 30 * 24 * 3600.0
 MOST_KEPT: Final = 200_000
@@ -59,6 +66,12 @@ class ForgottenCalls:
         await trio.lowlevel.checkpoint()
         found = [each for each in self._numbered() if each.call.id == call_id]
         return found[-1] if found else None
+
+    async def series(
+        self, since: float, step_s: float, provider: str | None
+    ) -> tuple[CallsAt, ...]:
+        await trio.lowlevel.checkpoint()
+        return series_of(self._kept, since, step_s, provider)
 
     def _numbered(self) -> list[NumberedCall]:
         return [NumberedCall(i, call) for i, call in enumerate(self._kept, self._gone + 1)]

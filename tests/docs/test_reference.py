@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-ROUTE = re.compile(r"(/([a-z_.]+|\{[a-z]+\}))+")
+ROUTE = re.compile(r"(/([a-z_.-]+|\{[a-z]+\}))+")
 
 
 def test_the_generated_pages_are_current():

@@ -24,6 +24,8 @@ async def open_ports(
         app = ports.health_app(watched, gate)
         health = await serve(app, config.ws_host, config.health_check_port)
     if config.monitoring_port:
-        app = ports.pages_app(watched, gate)
+        feed = ports.feed_of(watched, gate)
+        background.start_soon(feed.run)
+        app = ports.pages_app(watched, gate, feed)
         monitoring = await serve(app, config.ws_host, config.monitoring_port)
     return health, monitoring

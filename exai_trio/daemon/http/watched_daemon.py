@@ -12,16 +12,18 @@ from ..connections.auth import Authentication
 from ..health.report import Report
 from ..jobs.cleaning import Cleaning
 from ..sessions.session_registry import Sessions
+from .session_book import SessionBook
 
 
 @structs.frozen(kw_only=True, eq=False)
 class WatchedDaemon:
-    """`reread` reads the settings again, to tell where each came from; it blocks on the disk."""
+    """`book` knows the clients; `reread` reads the settings again, to tell where each came from, and blocks on the disk."""
 
     report: Report
     sessions: Sessions
     services: Services
     auth: Authentication
+    book: SessionBook
     ended: EndedCalls
     cleaning: Cleaning | None = None
     reread: Callable[[], Loaded] | None = None

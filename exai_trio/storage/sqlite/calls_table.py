@@ -8,7 +8,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.observability.events import CallEnded
-from exai_trio.storage.call_pages import CallFilter, NumberedCall
+from exai_trio.storage.call_pages import CallFilter, CallsAt, NumberedCall
 from exai_trio.storage.ended_calls import MOST_KEPT
 
 if TYPE_CHECKING:  # one module imports sqlite3
@@ -56,6 +56,15 @@ class SqliteCalls:
         from . import call_rows
 
         return await self._store.read(lambda connection: call_rows.read_one(connection, call_id))
+
+    async def series(
+        self, since: float, step_s: float, provider: str | None
+    ) -> tuple[CallsAt, ...]:
+        from . import call_rows
+
+        return await self._store.read(
+            lambda connection: call_rows.read_series(connection, since, step_s, provider)
+        )
 
     async def sweep(self, before: float | None) -> int:
         return await self._store.write(lambda connection: _sweep(connection, before, self._most))

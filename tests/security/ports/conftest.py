@@ -62,7 +62,9 @@ async def _http(name, path, daemon, serving):
     from exai_trio.daemon.lifetime import watched_daemon
 
     watched = watched_daemon(daemon.parts, daemon.tree)
-    app = getattr(ports, name)(watched, ports.gate_of(watched, daemon.server.names))
+    gate = ports.gate_of(watched, daemon.server.names)
+    feed = [ports.feed_of(watched, gate)] if name == "pages_app" else []
+    app = getattr(ports, name)(watched, gate, *feed)
     origin = await serving.start(ports.serve, app, daemon.context.config.ws_host, 0)
     return Door(int(origin.rpartition(":")[2]), path)
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import attrs
 
 from exai_trio.errors import CallCancelled, NotFoundError, UnauthorizedError
+from exai_trio.observability.json_bytes import json_bytes
 from exai_trio.observability.times import rfc3339
 from exai_trio.observability.toolcalls import shortened
 from exai_trio.storage.call_pages import CallFilter, NumberedCall
@@ -14,7 +15,7 @@ from exai_trio.storage.call_pages import CallFilter, NumberedCall
 from ...calls.call import Call
 from ..log_excerpt import lines_with
 from ..overview import running_row, running_rows
-from ..route_table import Asked, Route
+from ..route_table import Asked, Content, Route
 from ..watched_daemon import WatchedDaemon
 
 _FIGURES: Final = (
@@ -26,11 +27,14 @@ _PERSONAL: Final = ("principal", "project", "session")
 _MOST_MS: Final = 400 * 86_400_000.0
 _MOST_S: Final = 2.0**53
 _LOG_LINES: Final = 100
+_MOST_HOURS: Final = 30 * 24.0
+_MOST_EXPORTED: Final = 10_000
 
 
 def call_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
         Route(path="/api/calls", gives="figures", answer=partial(_list, watched)),
+        Route(path="/api/export", gives="figures", answer=partial(_export, watched)),
         Route(path="/api/calls/{id}", gives="texts", answer=partial(_one, watched)),
         Route(
             method="POST",
@@ -51,6 +55,15 @@ async def _list(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
         "rows": [_row(each) for each in found],
         "next": None if is_whole or not found else found[-1].number,
     }
+
+
+async def _export(watched: WatchedDaemon, asked: Asked) -> Content:
+    """The figures of the ended calls of some hours, the newest first, as a file. Raises ExaiError."""
+    hours = asked.number("hours", 24, least=0, most=_MOST_HOURS)
+    wanted = CallFilter(since=watched.now() - hours * 3600)
+    found = await watched.ended.page(wanted, None, _MOST_EXPORTED)
+    named = {"content-disposition": 'attachment; filename="exai-calls.json"'}
+    return Content(body=json_bytes([_row(each) for each in found]), headers=named)
 
 
 def _filter(asked: Asked) -> CallFilter:

@@ -11,7 +11,7 @@ from exai_trio.observability.json_bytes import json_bytes
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.base import Conversation, Summary, Turn
 
-from ..route_table import Asked, Content, Route
+from ..route_table import Answer, Asked, Content, Route
 from ..watched_daemon import WatchedDaemon
 
 _HOUR_S: Final = 3600.0
@@ -26,16 +26,14 @@ def conversation_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
         Route(
             path="/api/conversations/{id}/export", gives="texts", answer=partial(_export, watched)
         ),
-        *(
-            Route(
-                method="POST",
-                path=f"/api/conversations/{{id}}/{name}",
-                gives="changes",
-                answer=partial(change, watched),
-            )
-            for name, change in (("name", _name), ("fork", _fork), ("delete", _delete))
-        ),
+        _change("/api/conversations/{id}/name", partial(_name, watched)),
+        _change("/api/conversations/{id}/fork", partial(_fork, watched)),
+        _change("/api/conversations/{id}/delete", partial(_delete, watched)),
     )
+
+
+def _change(path: str, answer: Answer) -> Route:
+    return Route(method="POST", path=path, gives="changes", answer=answer)
 
 
 async def _list(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:

@@ -26,17 +26,6 @@ def health_routes(report: Report) -> tuple[Route, ...]:
     )
 
 
-def old_routes(report: Report) -> tuple[Route, ...]:
-    """What older monitors ask of the port of the pages."""
-    reads: dict[str, Facts] = {
-        "/api/health": report.health,
-        "/status": report.health,
-    }
-    return tuple(
-        Route(path=path, gives="figures", answer=_of(read)) for path, read in reads.items()
-    )
-
-
 def _of(read: Facts) -> Callable[[Asked], Any]:
     async def answer(_asked: Asked) -> dict[str, Any]:
         return read()

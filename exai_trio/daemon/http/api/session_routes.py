@@ -25,20 +25,23 @@ def session_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
 async def _list(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     """The newest first; after the one whose id is `before`. Raises ArgumentError."""
     seen = [s for s in watched.sessions.table.values() if asked.by.may_see(s.principal)]
-    newest = sorted(seen, key=lambda session: session.opened_at, reverse=True)
+    newest = sorted(seen, key=lambda s: watched.book.opened_at(s.id), reverse=True)
     after = asked.query.get("before", "")
     ids = [session.id for session in newest]
     begin = ids.index(after) + 1 if after in ids else 0
     page = newest[begin : begin + asked.limit]
     more = begin + asked.limit < len(newest)
-    return {"rows": [_row(session) for session in page], "next": page[-1].id if more else None}
+    return {
+        "rows": [_row(watched, session) for session in page],
+        "next": page[-1].id if more else None,
+    }
 
 
-def _row(session: Session) -> dict[str, Any]:
+def _row(watched: WatchedDaemon, session: Session) -> dict[str, Any]:
     return {
         "id": session.id,
         "principal": session.principal,
-        **session.client_facts(),
+        **watched.book.told(session.id),
         "calls": len(session.calls.table),
         "unacked_frames": session.rules.last_seq - session.rules.acked,
         "held_bytes": session.held_bytes,
