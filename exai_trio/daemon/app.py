@@ -12,9 +12,11 @@ import trio
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
+from exai_trio.observability.call_files import CallFiles
+from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
+from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
-from exai_trio.observability.toolcalls import CallLogs
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.sqlite.store import check_ours
@@ -35,11 +37,14 @@ from .connections.accept import bind
 from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
+from .health.gauges import attach_gauges
+from .health.label_sets import label_sets
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
+from .jobs.sinks import attach_sinks
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
 from .sessions.lookup import CallLookup
@@ -162,6 +167,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         config=config,
         clock=Clock(backends.now, trust),
         journal=None if config.durability == "off" else backends.journal,
+        events=backends.models.events,
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
@@ -175,17 +181,19 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
+    files = CallFiles.of(config, context.clock.now)
+    attach_sinks(context.events, report.meters, files, keeping)
+    context.events.add("quotas", {CallEnded: access.quotas.note})
+    attach_gauges(report.meters, report, calls.running, table)
     environment = attrs.evolve(
-        _environment(context, backends, report, lookup, keeping),
-        ended=access.after(keeping.note),
-        quotas=access.quotas,
+        _environment(context, backends, report, lookup, files), quotas=access.quotas
     )
     return Parts(
         context=context,
         environment=environment,
         auth=auth,
         report=report,
-        files=DaemonFiles(report, environment.logs, home, DiskThread(), access.log),
+        files=DaemonFiles(report, files, home, DiskThread(), access.log),
         keeping=keeping,
         budget=MemoryBudget.of(config),
         calls=calls,
@@ -219,6 +227,7 @@ def _report(
 ) -> Report:
     return Report(
         context=context,
+        meters=Meters(label_sets((tool.name for tool in backends.tools), backends.models.gateway)),
         boot_id=backends.boot_id,
         home_id=home_id,
         port=port,
@@ -237,7 +246,7 @@ def _environment(
     backends: Backends,
     report: Report,
     lookup: CallLookup,
-    keeping: CallKeeping,
+    files: CallFiles,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -258,9 +267,8 @@ def _environment(
         services=services,
         permits=report.permits,
         keys=report.gateway.keys,
-        logs=CallLogs.of(context.config),
+        toolcalls=files.toolcalls,
         bus=report.bus,
-        ended=keeping.note,
     )
 
 

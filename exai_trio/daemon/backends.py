@@ -22,6 +22,7 @@ from exai_trio.bus.payload_files import Format
 from exai_trio.config import MIB, Config
 from exai_trio.errors import StorageError
 from exai_trio.filestore.kept_files import KeptFiles, in_database
+from exai_trio.observability.event_hub import EventHub
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
@@ -50,10 +51,12 @@ _HOUR_S = 3600.0
 
 @structs.frozen(kw_only=True, eq=False)
 class Models:
-    """The way to the models; the origin is of the simulator, a child process of ours, if there is one."""
+    """The way to the models; the origin is of the simulator, a child process of ours, if there is one;
+    `events` hears of each request."""
 
     gateway: Gateway
     simulator: str | None = None
+    events: EventHub = attrs.field(factory=EventHub)
 
 
 @structs.frozen(kw_only=True, eq=False)

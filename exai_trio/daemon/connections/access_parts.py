@@ -1,14 +1,11 @@
 """What the daemon knows of those who may use it: quotas, the standing of tokens, the access log."""
 
-from collections.abc import Callable
-
 import trio
 
 from exai_trio import structs
 from exai_trio.access.access_log import AccessLog
 from exai_trio.access.quotas import DayTokens, Quotas, TokensSince
 from exai_trio.access.token_registry import TokenRegistry
-from exai_trio.observability.events import CallEnded
 
 from ..context import DaemonContext
 from .standings import Standings
@@ -38,12 +35,3 @@ class AccessParts:
             log=AccessLog.of(context.config.logs, clock.now, clock.is_trusted),
             standings=None if registry is None else Standings(registry, clock.now, quotas.tell),
         )
-
-    def after(self, note: Callable[[CallEnded], None]) -> Callable[[CallEnded], None]:
-        """What is told of an ended call, and counts it."""
-
-        def both(call: CallEnded) -> None:
-            note(call)
-            self.quotas.note(call)
-
-        return both
