@@ -47,6 +47,8 @@ class Config:
     jwt_algorithm: JwtAlgorithm = "HS256"
     jwt_issuer: str = ""
     jwt_audience: str = ""
+    jwt_keys_file: Path | None = None
+    tokens_day: int = 0
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
 
@@ -152,11 +154,21 @@ class Config:
     @property
     def makes_token(self) -> bool:
         """Whether nothing is set, so that the daemon makes a token for its home, and admits its own user without one."""
-        return not (self.ws_token or self.ws_token_file or self.jwt_secret_key)
+        return not (self.ws_token or self.ws_token_file or self.takes_jwt)
 
     @property
     def admits_anyone(self) -> bool:
-        return self.wants_no_token and not (self.ws_token_file or self.jwt_secret_key)
+        return self.wants_no_token and not (self.ws_token_file or self.takes_jwt)
+
+    @property
+    def takes_jwt(self) -> bool:
+        """Whether keys for JSON Web Tokens are set."""
+        return bool(self.jwt_secret_key or self.jwt_keys_file)
+
+    @property
+    def keys_file(self) -> Path:
+        """Where `exai token` keeps the keys that it signs with."""
+        return self.jwt_keys_file or self.state / "jwt_keys.json"
 
     @property
     def token_file(self) -> Path:

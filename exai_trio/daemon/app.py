@@ -12,9 +12,11 @@ import trio
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
+from exai_trio.observability.call_files import CallFiles
+from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
+from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
-from exai_trio.observability.toolcalls import CallLogs
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.sqlite.store import check_ours
@@ -32,13 +34,17 @@ from .backends import Backends, Models, bus_of, database, open_backends, open_mo
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
 from .connections.accept import bind
+from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
+from .health.gauges import attach_gauges
+from .health.label_sets import label_sets
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
+from .jobs.sinks import attach_sinks
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
 from .sessions.lookup import CallLookup
@@ -105,13 +111,13 @@ def _check_terminals(config: Config) -> None:
 
 
 def _terminals(
-    config: Config, tokens: Tokens, now: Callable[[], float]
+    config: Config, auth: Authentication, now: Callable[[], float]
 ) -> "TerminalEndpoint | None":
     if config.terminals == "false":
         return None
     from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
 
-    return TerminalEndpoint.of(config, tokens, now)
+    return TerminalEndpoint.of(config, auth, now)
 
 
 async def _write_last(parts: Parts) -> None:
@@ -161,25 +167,33 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         config=config,
         clock=Clock(backends.now, trust),
         journal=None if config.durability == "off" else backends.journal,
+        events=backends.models.events,
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
     bus = bus_of(config, backends.payloads, context.clock.now)
-    made = (lambda: home.token) if home else str
-    tokens = Tokens(config, made, backends.now)
-    terminals = _terminals(config, tokens, backends.now)
+    keeping = CallKeeping(backends.ended_calls, context.clock)
+    access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
+    tokens = Tokens(config, home, backends.now)
+    auth = Authentication(tokens, standings=access.standings, log=access.log)
+    terminals = _terminals(config, auth, backends.now)
     report = _report(context, backends, port, bus, lambda: home.id if home else "")
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
-    keeping = CallKeeping(backends.ended_calls, context.clock)
-    environment = _environment(context, backends, report, lookup, keeping)
+    files = CallFiles.of(config, context.clock.now)
+    attach_sinks(context.events, report.meters, files, keeping)
+    context.events.add("quotas", {CallEnded: access.quotas.note})
+    attach_gauges(report.meters, report, calls.running, table)
+    environment = attrs.evolve(
+        _environment(context, backends, report, lookup, files), quotas=access.quotas
+    )
     return Parts(
         context=context,
         environment=environment,
-        auth=Authentication(tokens),
+        auth=auth,
         report=report,
-        files=DaemonFiles(report, environment.logs, home, DiskThread()),
+        files=DaemonFiles(report, files, home, DiskThread(), access.log),
         keeping=keeping,
         budget=MemoryBudget.of(config),
         calls=calls,
@@ -213,6 +227,7 @@ def _report(
 ) -> Report:
     return Report(
         context=context,
+        meters=Meters(label_sets((tool.name for tool in backends.tools), backends.models.gateway)),
         boot_id=backends.boot_id,
         home_id=home_id,
         port=port,
@@ -231,7 +246,7 @@ def _environment(
     backends: Backends,
     report: Report,
     lookup: CallLookup,
-    keeping: CallKeeping,
+    files: CallFiles,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -239,7 +254,7 @@ def _environment(
         gateway=report.gateway,
         conversations=backends.conversations,
         threads=backends.threads,
-        uploads=UploadDesk(backends.files),
+        uploads=UploadDesk(backends.files, report.saved),
         ratios=backends.ratios,
         calibration=Calibration(backends.learnt),
         daemon=report,
@@ -252,9 +267,8 @@ def _environment(
         services=services,
         permits=report.permits,
         keys=report.gateway.keys,
-        logs=CallLogs.of(context.config),
+        toolcalls=files.toolcalls,
         bus=report.bus,
-        ended=keeping.note,
     )
 
 

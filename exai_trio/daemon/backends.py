@@ -15,11 +15,14 @@ from typing import TYPE_CHECKING
 import attrs
 
 from exai_trio import structs
+from exai_trio.access.sqlite_registry import SqliteRegistry
+from exai_trio.access.token_registry import TokenRegistry
 from exai_trio.bus.message_bus import BusRules, MessageBus
 from exai_trio.bus.payload_files import Format
 from exai_trio.config import MIB, Config
 from exai_trio.errors import StorageError
 from exai_trio.filestore.kept_files import KeptFiles, in_database
+from exai_trio.observability.event_hub import EventHub
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
@@ -48,10 +51,12 @@ _HOUR_S = 3600.0
 
 @structs.frozen(kw_only=True, eq=False)
 class Models:
-    """The way to the models; the origin is of the simulator, a child process of ours, if there is one."""
+    """The way to the models; the origin is of the simulator, a child process of ours, if there is one;
+    `events` hears of each request."""
 
     gateway: Gateway
     simulator: str | None = None
+    events: EventHub = attrs.field(factory=EventHub)
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -65,6 +70,7 @@ class Backends:
     threads: Owned[Threads]
     files: KeptFiles
     ratios: TokenRatios
+    tokens: TokenRegistry | None = None
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
@@ -107,11 +113,14 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         hosted = _hosted(config, store) if config.is_hosted else None
         yield Backends(
             models=models,
-            files=in_database(store, config.objects, config.files_max_gb),
+            files=hosted.contents.files
+            if hosted
+            else in_database(store, config.objects, config.files_max_gb),
             conversations=hosted.mirror if hosted else store,
             threads=hosted.mirror if hosted else SqliteThreads(store),
             ratios=ratios,
-            payloads=SqlitePayloads(store),
+            payloads=hosted.contents.payloads if hosted else SqlitePayloads(store),
+            tokens=SqliteRegistry(store),
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
             journal=logged.journal if logged else None,

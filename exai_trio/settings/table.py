@@ -28,7 +28,13 @@ PRESETS: dict[str, dict[str, object]] = {
 SHARED = frozenset(
     {
         *("environment", "log_level", "log_format", "default_model", "storage_backend"),
-        *("supabase_url", "supabase_key", "supabase_project_id", "supabase_db_url"),
-        *("jwt_secret_key", "jwt_algorithm", "jwt_issuer", "jwt_audience", "max_connections"),
+        *(
+            "supabase_url",
+            "supabase_key",
+            "supabase_project_id",
+            "supabase_db_url",
+            "max_connections",
+        ),
+        *("jwt_secret_key", "jwt_algorithm", "jwt_issuer", "jwt_audience", "jwt_keys_file"),
     }
 )

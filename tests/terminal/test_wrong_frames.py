@@ -10,7 +10,7 @@ import trio
 from simulated.world import LIMITS, SESSION, TOKEN, Keeper, Keepers, Program, Silence, World
 
 from exai_trio.config import Config
-from exai_trio.daemon.connections.auth import Tokens
+from exai_trio.daemon.connections.auth import Authentication, Tokens
 from exai_trio.daemon.terminals.terminal_endpoint import TerminalEndpoint
 from exai_trio.daemon.terminals.terminals import Terminals
 from exai_trio.terminal.keeper import keeper_frames
@@ -76,7 +76,7 @@ async def place(autojump_clock, nursery):
     config = Config(ws_token=TOKEN, jwt_secret_key=SECRET, ws_hello_timeout=5.0)
     terminals = Terminals(config=config, keepers=Keepers(world.keeper, world), now=lambda: 1e9, audit=Silence())  # fmt: skip
     await nursery.start(terminals.run)
-    yield Place(world, TerminalEndpoint(terminals, Tokens(config, now=lambda: 1e9), lambda: 1e9), nursery)  # fmt: skip
+    yield Place(world, TerminalEndpoint(terminals, Authentication(Tokens(config, now=lambda: 1e9)), lambda: 1e9), nursery)  # fmt: skip
     nursery.cancel_scope.cancel()
 
 

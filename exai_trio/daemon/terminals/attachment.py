@@ -35,8 +35,8 @@ from exai_trio.wire.terminal_messages import (
     told,
 )
 
-from ..connections.auth import Identity
 from ..connections.frames import size_of
+from ..connections.identity import Identity
 from .terminal_counters import TerminalCounters
 
 _UNAUTHORIZED: Final = 4003

@@ -29,7 +29,8 @@ _STRANGERS: Final = """
 """
 _MISCOUNTED: Final = """
     select u.id from public.provider_file_uploads u
-    where u.reference_count <> (select count(*) from public.file_references r where r.upload_id = u.id) order by 1
+    where u.reference_count <> (select count(*) from public.file_references r
+        where r.upload_id = u.id and to_jsonb(r)->>'ended_at' is null) order by 1
 """
 
 

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon.connections.auth import Tokens
+from exai_trio.daemon.connections.auth import Authentication, Tokens
 from exai_trio.daemon.terminals.terminal_endpoint import TerminalEndpoint
 from exai_trio.daemon.terminals.terminals import Terminals
 from exai_trio.system.change import Change
@@ -343,7 +343,9 @@ class World:
         while True:
             config = Config(ws_token=TOKEN, ws_ping_interval=5.0, ws_ping_timeout=5.0)
             terminals = Terminals(config=config, keepers=Keepers(self.keeper, self), now=trio.current_time, audit=Silence())  # fmt: skip
-            self.daemon = TerminalEndpoint(terminals, Tokens(config), trio.current_time)
+            self.daemon = TerminalEndpoint(
+                terminals, Authentication(Tokens(config)), trio.current_time
+            )
             async with trio.open_nursery() as living:
                 await living.start(terminals.run)
                 self.serving = living
