@@ -24,14 +24,14 @@ export function ask(url, credential, type, data = {}) {
 }
 
 export class TerminalLink {
+  // `door` says whether anybody listens.
   // `view` shows: write(bytes, shown), lost(count, shown), resized(cols, rows), state(text), exited(exit), ended(text), denied().
-  constructor({ url, credential, sessionId, rules, view, size }) {
-    Object.assign(this, { url, credential, sessionId, rules, view, size });
+  constructor({ url, credential, door, sessionId, rules, view, size }) {
+    Object.assign(this, { url, credential, door, sessionId, rules, view, size });
     this.clientId = hex(crypto.getRandomValues(new Uint8Array(8)));
     this.shown = null;
     this.arrived = null;
     this.failures = 0;
-    this.asked = false;
     this.over = false;
     this.exit = null;
     this.forgetKeys();
@@ -54,6 +54,11 @@ export class TerminalLink {
   resize(cols, rows) {
     this.size = { cols, rows };
     if (this.attached) this.say("resize", { cols, rows });
+  }
+
+  again() {
+    this.over = false;
+    this.connect();
   }
 
   close() {
@@ -96,6 +101,20 @@ export class TerminalLink {
     const kept = this.waiting ? `; ${this.waiting} typed bytes wait` : "";
     this.view.state(`the daemon is away: next attempt in ${wait.toFixed(1)} s${rests}${kept}`);
     this.retry = setTimeout(() => this.connect(), wait * 1000);
+    this.watch(this.socket, performance.now());
+  }
+
+  // Where nobody listens, a look burdens nobody, and a daemon that is back is found at once.
+  async watch(socket, began) {
+    for (let wasShut = false; socket === this.socket && !this.over; wasShut = true) {
+      if (await this.door()) {
+        if (!wasShut || socket !== this.socket || this.over) return;
+        clearTimeout(this.retry);
+        return this.connect();
+      }
+      const [shortest, longest] = this.rules.look_s, away = (performance.now() - began) / 1000;
+      await pause(Math.min(longest, Math.max(shortest, away / 10)));
+    }
   }
 
   waitS() {
@@ -132,7 +151,6 @@ export class TerminalLink {
     if (this.arrived === null) this.arrived = this.shown = said.offset;
     this.acked = this.shown;
     this.attached = true;
-    this.asked = false;
     this.since = performance.now();
     this.taken(said.taken);
     this.sent = this.sure;
@@ -177,7 +195,7 @@ export class TerminalLink {
       this.sent = this.sure;
       setTimeout(() => this.flush(), RESEND_MS);
     } else if (action === "authenticate") {
-      this.over = true;
+      this.over = true; // until there is another credential
       this.view.denied(said.message);
     } else if (this.attached) {
       this.view.state(said.message);
@@ -232,6 +250,10 @@ function pieces(text) {
     start = end;
   }
   return found;
+}
+
+export function pause(seconds) {
+  return new Promise(done => setTimeout(done, seconds * 1000));
 }
 
 function hex(data) {

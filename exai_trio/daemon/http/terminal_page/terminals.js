@@ -1,17 +1,17 @@
 // The page of terminals: tabs, what may be done with them, and all of it by keyboard.
 
-import { Terminal } from "/terminals/xterm.mjs";
-import { FitAddon } from "/terminals/addon-fit.mjs";
-import { TerminalLink, ask } from "/terminals/terminal_link.js";
+import { Terminal } from "/terminals/vendor/xterm.mjs";
+import { FitAddon } from "/terminals/vendor/addon-fit.mjs";
+import { TerminalLink, ask, pause } from "/terminals/terminal_link.js";
 
-const KEY = "exai.terminals.token";
+const KEY = "exai.session"; // a login of the dashboard is one here
 const rules = JSON.parse(document.getElementById("rules").textContent);
 const url = `${location.protocol === "https:" ? "wss" : "ws"}://${location.hostname}:${rules.port}/terminal`;
 const at = id => document.getElementById(id);
 const tabs = []; // {id, name, button, place, term, fit, link, state}
 let current = null;
 
-const credential = () => ({ token: sessionStorage.getItem(KEY) ?? "" });
+const credential = () => ({ session: sessionStorage.getItem(KEY) ?? "" });
 const request = (type, data) => ask(url, credential(), type, data);
 const tell = text => { at("state").textContent = text; };
 
@@ -35,19 +35,59 @@ function question(text, value = null, secret = false) {
   });
 }
 
-async function login(why) {
-  const token = await question(`${why} The token is in state/ws_token of EXAI_HOME:`, "", true);
-  if (token === null) return tell("not logged in; reload to try again");
-  sessionStorage.setItem(KEY, token.trim());
-  await start();
+// A login ends with its daemon: with the token that was given here another one is had at once, else it is asked for.
+let given = null, entering = null;
+
+function enter(why) {
+  entering ??= entered(why).finally(() => { entering = null; });
+  return entering;
+}
+
+async function entered(why) {
+  if (given !== null && await logged(given) === null) return;
+  for (let asks = why; ;) {
+    const token = await question(`${asks} The token is in state/ws_token of EXAI_HOME:`, "", true);
+    if (token === null) throw new Error("not logged in; reload to try again");
+    const refused = await logged(token.trim());
+    if (refused === null) return;
+    asks = `${refused}.`;
+  }
+}
+
+// Why the token is refused, or null.
+async function logged(token) {
+  while (!await door()) await pause(rules.look_s[1]);
+  const answer = await fetch("/api/login", {
+    method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ token }),
+  });
+  const said = await answer.json();
+  if (!answer.ok) return said.error.message;
+  given = token;
+  sessionStorage.setItem(KEY, said.session);
+  return null;
+}
+
+// Whether the daemon's pages are there; they come last.
+async function door() {
+  try {
+    await fetch("/terminals/terminals.css", { method: "HEAD", cache: "no-store" });
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 async function tried(work) {
   try {
     return await work();
   } catch (fault) {
-    if (rules.errors[fault.code]?.action === "authenticate") await login(`${fault.message}.`);
-    else tell(fault.message);
+    if (rules.errors[fault.code]?.action !== "authenticate") return tell(fault.message);
+  }
+  try {
+    await enter("A terminal wants a credential, on this machine too.");
+    return await work();
+  } catch (fault) {
+    tell(fault.message);
   }
 }
 
@@ -83,7 +123,7 @@ function open(session) {
 function linked(tab) {
   const state = text => { tab.state = text; if (tab === current) tell(`${tab.name}: ${text}`); };
   const size = () => ({ cols: tab.term.cols, rows: tab.term.rows });
-  const link = new TerminalLink({ url, credential, sessionId: tab.id, rules, size: size(), view: {
+  const link = new TerminalLink({ url, credential, door, sessionId: tab.id, rules, size: size(), view: {
     write: (data, shown) => tab.term.write(data, shown),
     lost: (count, shown) => { tab.term.write("\x1bc", shown); state(`${count} bytes of output are gone; the screen begins anew`); },
     resized: (cols, rows) => {
@@ -93,7 +133,7 @@ function linked(tab) {
     },
     state,
     ended: text => { state(text); tab.button.textContent = `${tab.name} (ended)`; },
-    denied: text => login(`${text}.`),
+    denied: text => enter(`${text}.`).then(() => tab.link.again(), fault => state(fault.message)),
   } });
   tab.term.onResize(({ cols, rows }) => { if (!tab.place.classList.contains("foreign")) link.resize(cols, rows); });
   return link;
@@ -186,8 +226,13 @@ const actions = {
     tell("copied");
   },
   async leave() {
+    const session = sessionStorage.getItem(KEY);
+    given = null;
     sessionStorage.removeItem(KEY);
     for (const tab of [...tabs]) shut(tab);
+    await fetch("/api/logout", {
+      method: "POST", headers: { "content-type": "application/json", authorization: `Bearer ${session}` }, body: "{}",
+    });
     tell("logged out; sessions go on");
   },
 };
@@ -252,5 +297,4 @@ at("tabs").addEventListener("keydown", event => {
 });
 new ResizeObserver(() => { if (current && !current.place.classList.contains("foreign")) fitted(current); }).observe(at("places"));
 
-if (sessionStorage.getItem(KEY)) start();
-else login("A terminal wants a credential, on this machine too.");
+start();
