@@ -52,6 +52,10 @@ class Page:
     def wait_state(self, part):
         self.wait(part, lambda: self.page.get_by_role("status").inner_text())
 
+    def wait_focus(self):
+        """Until keys go to the terminal."""
+        self.page.wait_for_function("document.activeElement.closest('.place') !== null")
+
     def enter(self, line):
         self.page.keyboard.type(line)
         self.page.keyboard.press("Enter")
@@ -93,6 +97,7 @@ def test_type_flood_interrupt_kill_the_daemon_and_go_on(home, browser):
     shown.page.get_by_role("button", name="New").focus()
     shown.page.keyboard.press("Enter")
     shown.wait_state("connected")
+    shown.wait_focus()
     shown.enter("echo a$((1+1))b")
     shown.wait("a2b")
     shown.enter("yes flooded")
@@ -112,6 +117,7 @@ def test_type_flood_interrupt_kill_the_daemon_and_go_on(home, browser):
     shown.page.keyboard.press("F6")
     assert shown.page.evaluate("document.activeElement.getAttribute('role')") == "tab"
     shown.page.keyboard.press("F6")
+    shown.wait_focus()
     shown.enter("exit 5")
     shown.wait_state("exit code 5")
     assert (shown.violations, shown.foreign) == ([], [])
@@ -123,6 +129,7 @@ def test_many_lines_are_pasted_only_when_that_is_meant(home, browser):
     shown.open((home.path / "exai/state/ws_token").read_text().strip())
     shown.page.get_by_role("button", name="New").press("Enter")
     shown.wait_state("connected")
+    shown.wait_focus()
     paste = """text => {
       const data = new DataTransfer();
       data.setData("text", text);
@@ -132,6 +139,8 @@ def test_many_lines_are_pasted_only_when_that_is_meant(home, browser):
         shown.page.evaluate(paste, f"echo {answer}$((1+1))\necho {answer}$((2+2))\n")
         shown.page.get_by_role("dialog").wait_for()
         shown.page.keyboard.press(answer)
+        shown.page.get_by_role("dialog").wait_for(state="hidden")
+        shown.wait_focus()
     shown.wait("Enter4")
     assert "Escape2" not in shown.page.evaluate(SCREEN)
     assert shown.violations == []
