@@ -4,6 +4,7 @@ A step is never edited once released; a change is a new step at the end. The dat
 """
 
 from exai_trio.storage.sqlite.file.bus_step import BUS_STEP
+from exai_trio.storage.sqlite.file.incidents_step import INCIDENTS_STEP
 from exai_trio.storage.sqlite.file.uploads_step import UPLOADS_STEP
 
 APPLICATION_ID = 0x45584149  # "EXAI": tells our file from another program's
@@ -259,4 +260,5 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    INCIDENTS_STEP,
 )
