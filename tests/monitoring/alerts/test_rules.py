@@ -86,10 +86,10 @@ class Run:
                     usual_p95_s={"chat": 1.0},
                     **(
                         {"connects": {"laptop": 0}, "durations": {"chat": (0, 0, 0, 0)}}
-                        | COUNTERS(self.totals)
+                        | counters(self.totals)
                         | fields
                     ),
-                )  # fmt: skip
+                )
             )
             moved += [(self.now - began, each) for each in seen]
         return moved
@@ -108,7 +108,7 @@ class Run:
 RISING = {"calls", "failures", "long_steps", "auth_refused"}
 
 
-def COUNTERS(totals):
+def counters(totals):
     return {key: totals[key] for key in totals if key in RISING or key in {"connects", "durations", "fresh_incidents"}}  # fmt: skip
 
 
@@ -117,8 +117,8 @@ def test_it_fires_holds_does_not_flap_and_clears(case):
     run = Run(case.name)
     fired = run.look(case.fires, case.within + 300)
     ours = [(at, each) for at, each in fired if each.subject == case.subject]
-    held = [] if case.name in {"incident"} else run.look(case.between, 60)
-    back = [] if case.name in {"incident"} else run.look(case.fires, 60)
+    held = [] if case.name == "incident" else run.look(case.between, 60)
+    back = [] if case.name == "incident" else run.look(case.fires, 60)
     if case.name == "incident":
         assert ["firing", "clear"] == [each.to for _, each in fired]
         return
