@@ -138,6 +138,16 @@ class Config:
     public_url: str = ""
     oauth_issuer: str = ""
     oauth_scope: str = ""
+    alerts_file: Path | None = None
+    alert_webhook: str = attrs.field(default="", repr=_masked)
+    incidents_port: int = 8081
+    investigate: bool = False
+    investigator_model: str = "kimi-k2.6"
+    investigator_tokens_day: int = 200_000
+    auditor_enabled: bool = False
+    auditor_model: str = "glm-4.5-flash"
+    auditor_tokens_day: int = 0
+
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "auto"
     log_stderr: bool = False

@@ -34,6 +34,7 @@ from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
+from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN
@@ -74,6 +75,7 @@ class Backends:
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
+    incidents: SqliteIncidents | None = None
     journal: Journal | None = None
     store: StoreState | None = None
     hosted: "HostedSide | None" = None
@@ -121,6 +123,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             ratios=ratios,
             payloads=hosted.contents.payloads if hosted else SqlitePayloads(store),
             tokens=SqliteRegistry(store),
+            incidents=SqliteIncidents(store),
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
             journal=logged.journal if logged else None,

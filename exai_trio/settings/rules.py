@@ -30,6 +30,7 @@ BOUNDED: tuple[tuple[str, str, str], ...] = (
 _PORTS = {
     "monitoring_port": "MONITORING_PORT",
     "health_check_port": "HEALTH_CHECK_PORT",
+    "incidents_port": "INCIDENTS_PORT",
     "mcp_port": "EXAI_MCP_PORT",
 }
 

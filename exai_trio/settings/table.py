@@ -3,9 +3,22 @@
 from exai_trio.settings.groups.bus_settings import BUS
 from exai_trio.settings.groups.network_settings import LIMITS, SHIM, WEBSOCKET
 from exai_trio.settings.groups.terminal_settings import TERMINALS
+from exai_trio.settings.groups.watching_settings import WATCHING
 from exai_trio.settings.groups.work_settings import GENERAL, MODELS, STORAGE, SUPABASE, TOOLS
 
-GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, SUPABASE, BUS, WEBSOCKET, LIMITS, SHIM, TERMINALS)
+GROUPS = (
+    GENERAL,
+    MODELS,
+    TOOLS,
+    STORAGE,
+    SUPABASE,
+    BUS,
+    WEBSOCKET,
+    LIMITS,
+    SHIM,
+    TERMINALS,
+    WATCHING,
+)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)
 
 PRESETS: dict[str, dict[str, object]] = {
