@@ -1,6 +1,5 @@
 """One task writes the journal's events: what comes while a batch is on its way becomes the next, in one statement."""
 
-from math import inf
 from typing import Final
 
 import attrs
@@ -15,7 +14,7 @@ from exai_trio.storage.postgres.trio_connection import DataRefused
 
 _WAITING: Final = 1024  # events; beyond that writers wait to be accepted
 _BATCH: Final = 256
-_NOTE: Final = "select public.exai_note(%s::jsonb)"
+_NOTE: Final = "select public.exai_note(%s, %s::jsonb)"
 
 
 @structs.define(eq=False)
@@ -30,15 +29,16 @@ class _Writing:
 
 @structs.define(eq=False)
 class EventWriter:
-    """`run` writes until `close`, or until it is cancelled: what is not written then is refused."""
+    """For the daemon of a home. `run` writes until `close`, or until it is cancelled: what is not written then is refused."""
 
     database: Database
+    home: str
     _entry: trio.MemorySendChannel[_Writing]
     _exit: trio.MemoryReceiveChannel[_Writing]
 
     @classmethod
-    def of(cls, database: Database) -> "EventWriter":
-        return cls(database, *trio.open_memory_channel[_Writing](_WAITING))
+    def of(cls, database: Database, home: str) -> "EventWriter":
+        return cls(database, home, *trio.open_memory_channel[_Writing](_WAITING))
 
     async def write(self, event: AnyEvent) -> bool:
         """Whether its call is kept. Raises StorageError; cancelling leaves it written or not written."""
@@ -86,6 +86,6 @@ class EventWriter:
 
     async def _write_at_once(self, batch: list[_Writing]) -> None:
         events = msgspec.json.encode([one.event for one in batch]).decode()
-        ((kept,),) = await self.database.ask(_NOTE, events)
+        ((kept,),) = await self.database.ask(_NOTE, self.home, events)
         for one, is_kept in zip(batch, kept, strict=True):
             one.is_kept = is_kept

@@ -21,15 +21,16 @@ from exai_trio.storage.sqlite.error_kinds import NotKept
 _FLUSH_S: Final = 5.0
 _OF_SESSION: Final = """
     select request, principal, resumable, seq, frame, roots, timeout, at, attempts, lasting, outcome_seq, outcome_at, outcome_frame
-    from public.journal_calls where session = %s order by number
+    from public.journal_calls where executor = %s and session = %s order by number
 """
 
 
 @structs.frozen
 class PostgresJournal(EventJournal):
-    """Made by `open_journal`."""
+    """Made by `open_journal`, for the daemon of a home: it has the calls of that alone."""
 
     _database: Database
+    _home: str
     _writer: EventWriter
 
     async def note(self, event: AnyEvent) -> None:
@@ -38,30 +39,37 @@ class PostgresJournal(EventJournal):
 
     async def names(self, principal: str) -> tuple[Name, ...]:
         rows = await self._database.ask(
-            "select session, request from public.journal_calls where principal = any(%s) order by number",
+            "select session, request from public.journal_calls"
+            " where executor = %s and principal = any(%s) order by number",
+            self._home,
             [*names_of(principal)],
         )
         return tuple((session, request) for session, request in rows)
 
     async def unfinished(self) -> tuple[str, ...]:
         rows = await self._database.ask(
-            "select distinct session from public.journal_calls where outcome_frame is null order by session"
+            "select distinct session from public.journal_calls"
+            " where executor = %s and outcome_frame is null order by session",
+            self._home,
         )
         return tuple(session for (session,) in rows)
 
     async def session(self, session: str) -> KeptSession | None:
-        calls = await self._database.ask(_OF_SESSION, session)
+        calls = await self._database.ask(_OF_SESSION, self._home, session)
         if not calls:
             return None
         numbers = await self._database.ask(
-            "select acked, base from public.journal_numbers where session = %s", session
+            "select acked, base from public.journal_numbers where executor = %s and session = %s",
+            self._home,
+            session,
         )
         acked, base = numbers[0] if numbers else (0, 0)
         return KeptSession(calls=tuple(_call(session, row) for row in calls), acked=acked, base=base)
 
     async def sweep_calls(self, now: float | None, unnumbered_s: float) -> int:
         ((gone,),) = await self._database.ask(
-            "select public.exai_sweep_calls(%s, %s, %s, %s)",
+            "select public.exai_sweep_calls(%s, %s, %s, %s, %s)",
+            self._home,
             now,
             KEPT_S,
             SWEEP_GRACE_S,
@@ -70,14 +78,14 @@ class PostgresJournal(EventJournal):
         return int(gone)
 
     async def retire(self) -> None:
-        """Other daemons may write at any time."""
+        """The next daemon of this home finds what is written here at any time."""
         await trio.lowlevel.checkpoint()
 
 
 @asynccontextmanager
-async def open_journal(database: Database) -> AsyncGenerator[PostgresJournal]:
+async def open_journal(database: Database, home: str) -> AsyncGenerator[PostgresJournal]:
     """Until the block is left; what was accepted is written then, for at most _FLUSH_S, also when it is cancelled."""
-    writer = EventWriter.of(database)
+    writer = EventWriter.of(database, home)
     flushing = trio.CancelScope(shield=True)
 
     async def write_on() -> None:
@@ -87,7 +95,7 @@ async def open_journal(database: Database) -> AsyncGenerator[PostgresJournal]:
     async with trio.open_nursery() as writing:
         try:
             writing.start_soon(write_on)
-            yield PostgresJournal(database, writer)
+            yield PostgresJournal(database, home, writer)
         finally:
             writer.close()
             flushing.deadline = trio.current_time() + _FLUSH_S
