@@ -32,6 +32,7 @@ from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
 from exai_trio.system.clock import unix_now
+from exai_trio.system.home_id import HOME_LOCK, read_id
 from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN
 
@@ -99,25 +100,71 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         power = config.durability == "power"
         opening = open_sqlite(database(config), over_power_loss=power, lasting=True)
         store = await stack.enter_async_context(opening)
-        logged = None
-        if config.durability != "off":
-            logging_calls = open_call_log(database(config), store, over_power_loss=power)
-            logged = await stack.enter_async_context(logging_calls)
+        opening_kept = _open_shared(config, store) if config.is_shared else _open_own(config, store)
+        kept = await stack.enter_async_context(opening_kept)
         ratios = SqliteRatios(store)
-        hosted = _hosted(config, store) if config.is_hosted else None
         yield Backends(
             models=models,
             files=in_database(store, config.objects, config.files_max_gb),
-            conversations=hosted.mirror if hosted else store,
-            threads=hosted.mirror if hosted else SqliteThreads(store),
+            conversations=kept.conversations,
+            threads=kept.threads,
             ratios=ratios,
             payloads=SqlitePayloads(store),
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
-            journal=logged.journal if logged else None,
-            store=logged or store,
-            hosted=hosted,
+            journal=kept.journal,
+            store=kept.state,
+            hosted=kept.hosted,
             known_at=await _known_at(store),
+        )
+
+
+@structs.frozen(kw_only=True, eq=False)
+class _Kept:
+    """Calls and conversations, wherever they are kept."""
+
+    conversations: Conversations
+    threads: Owned[Threads]
+    journal: Journal | None
+    state: StoreState
+    hosted: "HostedSide | None" = None
+
+
+@asynccontextmanager
+async def _open_own(config: Config, store: SqliteStore) -> AsyncGenerator[_Kept]:
+    """In the home; Supabase hears of conversations, if it is asked for."""
+    hosted = _hosted(config, store) if config.is_hosted else None
+    async with AsyncExitStack() as stack:
+        logged = None
+        if config.durability != "off":
+            power = config.durability == "power"
+            logging_calls = open_call_log(database(config), store, over_power_loss=power)
+            logged = await stack.enter_async_context(logging_calls)
+        yield _Kept(
+            conversations=hosted.mirror if hosted else store,
+            threads=hosted.mirror if hosted else SqliteThreads(store),
+            journal=logged.journal if logged else None,
+            state=logged or store,
+            hosted=hosted,
+        )
+
+
+@asynccontextmanager
+async def _open_shared(config: Config, store: SqliteStore) -> AsyncGenerator[_Kept]:
+    """In the PostgreSQL of DATABASE_URL."""
+    from exai_trio.storage.postgres.shared_store import open_shared_store  # only where asked for
+    from exai_trio.storage.supabase.migrations import newest
+
+    home, needed = read_id(config.state / HOME_LOCK), newest()
+    opening = open_shared_store(
+        config.database_url, home, store, store, now=unix_now, needed=needed
+    )
+    async with opening as shared:
+        yield _Kept(
+            conversations=shared.conversations,
+            threads=shared.threads,
+            journal=None if config.durability == "off" else shared.journal,
+            state=shared,
         )
 
 

@@ -57,7 +57,10 @@ async def in_a_log_before_memory(path):
 
 @asynccontextmanager
 async def in_postgres(stage):
-    async with open_database(stage.url, lambda: 0.0) as database, open_journal_in(database, "home") as kept:
+    async with (
+        open_database(stage.url, lambda: 0.0) as database,
+        open_journal_in(database, "home") as kept,
+    ):
         yield kept
 
 

@@ -145,4 +145,3 @@ class PostgresConversations(Conversations):
             messages = page.messages[-1][0] if page.messages else messages
             steps = page.steps[-1][0] if page.steps else steps
         return pages
-

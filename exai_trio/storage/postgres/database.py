@@ -13,25 +13,30 @@ from exai_trio.storage.postgres.trio_connection import DatabaseAway, Row, TrioCo
 
 CONNECTIONS: Final = 8
 ANSWER_S: Final = 10.0  # a statement that takes longer is given up
+_AGAIN_S: Final = 1.0  # between two tries of one that is away
 _DIFFER_S: Final = 2.0  # clocks that are nearer than this are taken for the same
 _NOT_THERE: Final = ("42883", "3F000")  # SQLSTATE: no such function, no such schema
 
 
 @structs.define(eq=False)
 class Database:
-    """Made by `open_database`. `ahead_s`: by how much our clock is ahead of the database's, which counts; `version` of its schema."""
+    """Made by `open_database`. `ahead_s`: by how much our clock is ahead of the database's, which counts; `version` of its schema, None until it has been looked at. While it is away it is asked once a second; others are told so at once."""
 
     url: str
     now: Callable[[], float]
     ahead_s: float = 0.0
-    version: int = 0
+    version: int | None = None
     fault: StorageError | None = None  # of the newest statement
+    _again_at: float = 0.0  # trio's clock
     _idle: list[TrioConnection] = attrs.field(factory=list[TrioConnection])
     _places: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(CONNECTIONS))
 
     async def ask(self, statement: str, *values: Any) -> list[Row]:
         """The rows of one statement, which is a transaction of its own. Raises DataRefused: nothing was done; DatabaseAway: it may
         have been. Cancelled, it may have been, too."""
+        if self.fault is not None and trio.current_time() < self._again_at:
+            raise self.fault
+        self._again_at = trio.current_time() + _AGAIN_S
         try:
             with trio.fail_after(ANSWER_S):
                 rows = await self._asked(statement, values)

@@ -4,7 +4,6 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
-import msgspec
 import trio
 
 from exai_trio import structs
@@ -64,7 +63,9 @@ class PostgresJournal(EventJournal):
             session,
         )
         acked, base = numbers[0] if numbers else (0, 0)
-        return KeptSession(calls=tuple(_call(session, row) for row in calls), acked=acked, base=base)
+        return KeptSession(
+            calls=tuple(_call(session, row) for row in calls), acked=acked, base=base
+        )
 
     async def sweep_calls(self, now: float | None, unnumbered_s: float) -> int:
         ((gone,),) = await self._database.ask(

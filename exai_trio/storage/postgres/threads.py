@@ -48,9 +48,7 @@ _FREE_NAME: Final = """
     update public.conversations set name = null
     where principal = %s and name = %s and id <> %s and (expires_at <= to_timestamp(%s) or deleted_at is not null)
 """
-_NAME: Final = (
-    f"update public.conversations as c set name = nullif(%s, '') where c.id = %s and {_THERE} returning c.id"  # noqa: S608  # as above
-)
+_NAME: Final = f"update public.conversations as c set name = nullif(%s, '') where c.id = %s and {_THERE} returning c.id"  # noqa: S608  # as above
 
 
 @structs.frozen
@@ -93,7 +91,9 @@ class PostgresThreads:
     async def fork(self, continuation_id: str, new_id: str, now: float, expires_at: float) -> bool:
         whose, ahead_s = self._whose(now), self.database.ahead_s
         copied = (new_id, now - ahead_s, expires_at - ahead_s, continuation_id)
-        return bool(await self.database.ask(_FORK, *copied, *whose, continuation_id, continuation_id))
+        return bool(
+            await self.database.ask(_FORK, *copied, *whose, continuation_id, continuation_id)
+        )
 
     async def delete(self, continuation_id: str, now: float) -> bool:
         rows = await self.database.ask(

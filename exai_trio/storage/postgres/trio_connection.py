@@ -11,7 +11,8 @@ from typing import Any, Final, TypeVar
 import trio
 from psycopg import AsyncConnection, Error, OperationalError, generators
 from psycopg.conninfo import conninfo_attempts, conninfo_to_dict, make_conninfo
-from psycopg.pq import PGconn, TransactionStatus
+from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGconn
 from psycopg.waiting import Ready, Wait
 
 from exai_trio.errors import StorageError
@@ -150,7 +151,7 @@ async def _either(socket: int) -> Ready:
     async def note(wait: Any, ready: Ready) -> None:
         nonlocal found
         await wait(socket)
-        found |= ready
+        found = Ready(found | ready)
         both.cancel_scope.cancel()
 
     async with trio.open_nursery() as both:
