@@ -1,7 +1,7 @@
 """An open PostgreSQL as the store of a daemon: conversations that all daemons share, and the calls of its own home."""
 
 from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
@@ -12,6 +12,7 @@ from exai_trio.storage.postgres.conversations import PostgresConversations
 from exai_trio.storage.postgres.database import Database, open_database
 from exai_trio.storage.postgres.journal import PostgresJournal, open_journal
 from exai_trio.storage.postgres.threads import PostgresThreads
+from exai_trio.system.disk import fault_of
 
 
 class LocalStore(Protocol):
@@ -71,9 +72,7 @@ class SharedStore:
     async def recover(self) -> None:
         """See whether what could not be reached can be. Cancelling changes nothing."""
         await self._local.recover()
-        with suppress(StorageError):
-            # audit: suppress, because the database notes its fault, and this is asked again
-            await self._database.look()
+        await fault_of(self._database.look)  # which is noted there
 
     async def keep_log_short(self) -> None:
         """As the local store does."""
@@ -93,9 +92,7 @@ async def open_shared_store(
     """`home` names the daemon's home. A database that is away keeps no daemon from starting; one whose schema is not `needed` does:
     raises SchemaUnknown. Leaving, or cancelling, writes what was accepted, for a few seconds, and closes its connections."""
     async with open_database(url, now) as database, open_journal(database, home) as journal:
-        with suppress(StorageError):
-            # audit: suppress, because the database notes its fault, and the upkeep asks again
-            await database.look()
+        await fault_of(database.look)  # which is noted there; the upkeep asks again
         differs = _schema_fault(database.version, needed)
         if differs is not None:
             raise differs

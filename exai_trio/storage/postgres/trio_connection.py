@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, Error, OperationalError, generators
 from psycopg.conninfo import conninfo_attempts, conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGconn
+from psycopg.rows import tuple_row
 from psycopg.waiting import Ready, Wait
 
 from exai_trio.errors import StorageError
@@ -37,8 +38,9 @@ class TrioConnection(AsyncConnection[Row]):
     nothing is left half read."""
 
     def __init__(self, opened: PGconn) -> None:
-        super().__init__(opened)
-        self.lock = trio.Lock()  # type: ignore[assignment]  # in the place of asyncio's, and used in the same way
+        super().__init__(opened, row_factory=tuple_row)
+        lock: Any = trio.Lock()  # in the place of asyncio's, and used in the same way
+        self.lock = lock
 
     async def wait(self, gen: Any, interval: float = 0.0, timeout: float | None = None) -> Any:
         """As AsyncConnection's; it never times out, since trio's cancel scopes say for how long."""
