@@ -32,7 +32,7 @@ from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
 from exai_trio.system.clock import unix_now
-from exai_trio.system.home_id import HOME_LOCK, read_id
+from exai_trio.system.home_id import HOME_LOCK, own_id
 from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN
 
@@ -155,9 +155,9 @@ async def _open_shared(config: Config, store: SqliteStore) -> AsyncGenerator[_Ke
     from exai_trio.storage.postgres.shared_store import open_shared_store  # only where asked for
     from exai_trio.storage.supabase.migrations import newest
 
-    home, needed = read_id(config.state / HOME_LOCK), newest()
+    home = _home_of(config)
     opening = open_shared_store(
-        config.database_url, home, store, store, now=unix_now, needed=needed
+        config.database_url, home, store, store, now=unix_now, needed=newest()
     )
     async with opening as shared:
         yield _Kept(
@@ -166,6 +166,16 @@ async def _open_shared(config: Config, store: SqliteStore) -> AsyncGenerator[_Ke
             journal=None if config.durability == "off" else shared.journal,
             state=shared,
         )
+
+
+def _home_of(config: Config) -> str:
+    """Under which name its calls are kept. Raises StorageError: calls of a home without a name would be anybody's."""
+    try:
+        return own_id(config.state / HOME_LOCK)
+    except OSError as fault:
+        raise StorageError(
+            f"EXAI_HOME {config.home} cannot be written, and STORAGE_BACKEND=postgres keeps calls under its id: {fault.strerror}."
+        ) from fault
 
 
 def bus_of(
