@@ -32,6 +32,7 @@ from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
+from .jobs.watching import Watching
 from .reload import Reload, Reread
 from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session
@@ -76,8 +77,7 @@ class TerminalPart(PageTerminals, Protocol):
 
 @structs.frozen(kw_only=True, eq=False)
 class Parts:
-    """What one daemon consists of before its nurseries are opened; `table` has its sessions, by id. `hosted` is the part of its store
-    that machines share."""
+    """What one daemon consists of before its nurseries are opened; `table` has its sessions by id, `hosted` is what machines share."""
 
     context: DaemonContext
     environment: CallEnvironment
@@ -91,6 +91,7 @@ class Parts:
     cleaning: Cleaning | None = None
     terminals: TerminalPart | None = None
     hosted: "HostedSide | None" = None
+    watching: Watching | None = None
 
 
 @structs.frozen(eq=False)
@@ -246,6 +247,7 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
         parts.report.problems,
         periods,
         parts.cleaning,
+        parts.watching,
     )
 
 
