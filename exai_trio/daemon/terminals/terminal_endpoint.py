@@ -10,6 +10,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError, UnauthorizedError
+from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.terminal.keeper_connection import KeeperGone
 from exai_trio.terminal.keepers import Keepers
 from exai_trio.terminal.session_policy import SCOPE, Visitor
@@ -35,6 +36,7 @@ from ..connections.handshake import NO_HELLO
 from ..connections.identity import Identity
 from .attachment import Attachment
 from .terminal_audit import TerminalAudit
+from .terminal_gauges import attach_terminal_gauges
 from .terminals import Terminals
 
 log = logging.getLogger("exai.terminals")
@@ -79,6 +81,10 @@ class TerminalEndpoint:
     def trouble(self) -> str | None:
         """What is wrong with them."""
         return self.terminals.trouble()
+
+    def attach_gauges(self, meters: Meters) -> None:
+        """From now on the meters have the figures of terminals."""
+        attach_terminal_gauges(meters, self.terminals)
 
     async def serve(self, socket: WebSocket, address: str) -> None:
         """One connection, to its end. Raises PeerGone. Cancelling leaves the session as it is."""

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import resource
 import signal
 import socket
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from real_keepers import PROGRAM, is_alive, wait_until
+
+from exai_trio.terminal.session_processes import Usage, usage_of
 
 pytestmark = pytest.mark.real
 
@@ -252,6 +255,21 @@ def test_a_keeper_is_small_and_waits_without_work(keepers):
         return len(seen) > 20 and len(set(seen[-20:])) == 1
 
     wait_until(is_still)
+
+
+def test_what_a_session_takes_of_the_machine_is_that_of_all_its_processes(keepers):
+    kept = keepers.start(*python("import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(\"up\", flush=True); input()'])"))  # fmt: skip
+    client = kept.attach()
+    client.wait_output(b"up")
+    keeper, program = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in (kept.keeper, kept.pid))  # fmt: skip
+    usage = usage_of(kept.keeper)
+    assert usage.resident_bytes > (keeper + program) * resource.getpagesize() * 1.2  # and the child
+    assert usage.cpu_s > 0
+    client.type(1, b"x\n")
+    client.wait_text("exited")
+    client.ask("ack", offset=len(client.output), exited=True)
+    wait_until(kept.is_gone)
+    assert usage_of(kept.keeper) == Usage()
 
 
 def test_a_keeper_is_made_of_the_standard_library_alone():
