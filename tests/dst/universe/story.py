@@ -118,11 +118,11 @@ class Universe(trio.abc.Instrument):
         for life in self.house.living:
             if life.parts is None:
                 continue
-            permits, counters = life.parts.environment.permits, life.parts.context.counters
-            if permits.total_tokens != most or counters.running < 0:
-                self.oracle.fail(f"permits are {permits.total_tokens}, running {counters.running}")
+            permits, running = life.parts.environment.permits, life.parts.calls.running()
+            if permits.total_tokens != most:
+                self.oracle.fail(f"permits are {permits.total_tokens}")
                 permits.total_tokens = most
-            if self.crash_in and counters.running:
+            if self.crash_in and running:
                 self.crash_in -= 1
                 if not self.crash_in:
                     self.house.crash(life)
