@@ -13,8 +13,6 @@ from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.incidents.capture import Capture, capturing
-from exai_trio.incidents.keeping import IncidentKeeping
-from exai_trio.incidents.spool import Spool
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.throttled_logs import sparse
 from exai_trio.observability.toolcalls import CallLogs
@@ -205,16 +203,15 @@ def build(
         cleaning=_cleaning(context, backends),
         terminals=terminals,
         hosted=backends.hosted,
-        watching=_watching(config, backends, capture),
+        watching=_watching(report, backends, capture),
     )
 
 
-def _watching(config: Config, backends: Backends, capture: Capture | None) -> Watching | None:
+def _watching(report: Report, backends: Backends, capture: Capture | None) -> Watching | None:
     """Where what is seen can be kept."""
-    if backends.incidents is None or capture is None:
+    if backends.watching is None or capture is None:
         return None
-    keeping = IncidentKeeping(capture, backends.incidents, Spool.of(config))
-    return Watching(keeping)
+    return Watching.of(report, backends.watching, capture)
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:

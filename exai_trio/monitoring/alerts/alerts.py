@@ -33,7 +33,7 @@ def _no_trouble(_name: str, _text: str | None) -> None:
 @structs.define(eq=False)
 class Alerts:
     """`trouble` hears of what is high or critical, `tell` of each that is not silenced, the moment it moves. `now` is unix seconds;
-    `silenced` says until when."""
+    `silenced` says until when; `fired` counts since the start."""
 
     states: AlertStates
     store: AlertStore
@@ -43,6 +43,7 @@ class Alerts:
     tell: Callable[[AlertMoved], None] = _to_nobody
     silenced: dict[str, float] = attrs.field(factory=dict[str, float])
     since: dict[tuple[str, str], float] = attrs.field(factory=dict[tuple[str, str], float])
+    fired: int = 0
     _unkept: list[AlertMoved] = attrs.field(factory=list[AlertMoved])
     _begun: bool = False
 
@@ -118,6 +119,7 @@ class Alerts:
         key = moved.name, moved.subject
         if moved.to == "firing":
             self.since[key] = self.now()
+            self.fired += 1
         else:
             self.since.pop(key, None)
         silenced = self.is_silenced(moved.name)

@@ -17,6 +17,7 @@ log = logging.getLogger("exai.alerts")
 _MOST_WAITING: Final = 200  # of about 300 bytes; then the oldest goes
 _TRY_S: Final = 5.0
 _TRIES: Final = 3
+_DONE: Final = range(200, 300)  # HTTP's statuses of what was taken
 _PAUSE_S: Final = 1.0
 
 Post = Callable[[str, dict[str, Any]], Awaitable[int]]
@@ -67,8 +68,7 @@ class Webhook:
             return f"{type(fault).__name__}: {fault}"
         except trio.TooSlowError:
             return f"no answer within {_TRY_S:.0f} s"
-        good = 200 <= status < 300  # noqa: PLR2004 - HTTP's word for done
-        return "" if good else f"status {status}"
+        return "" if status in _DONE else f"status {status}"
 
 
 def told(moved: AlertMoved, now: float) -> dict[str, Any]:
