@@ -25,6 +25,8 @@ MODULES: Final = {
     "bus": "storage.bus_command",
     "storage": "storage.storage_command",
     "term": "term.term_command",
+    "token": "access.token_command",
+    "access": "access.access_command",
     "simulate": "simulate",
     "config": "setup.show_config",
     "providers": "setup.providers_command",

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import cast
 
 from exai_trio.commands.usage import (
+    access_options,
     calling_options,
     daemon_options,
     looking_options,
@@ -261,6 +262,8 @@ BUILDERS: dict[str, Build] = {
     "storage": storage_options.storage,
     "cleanup": _cleanup,
     "term": terminal_options.term,
+    "token": access_options.token,
+    "access": access_options.access,
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.incidents.capture import Capture, capturing
+from exai_trio.observability.call_files import CallFiles
+from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
+from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
-from exai_trio.observability.toolcalls import CallLogs
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.sqlite.store import check_ours
@@ -33,13 +34,17 @@ from .backends import Backends, Models, bus_of, database, open_backends, open_mo
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
 from .connections.accept import bind
+from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
+from .health.gauges import attach_gauges
+from .health.label_sets import label_sets
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
+from .jobs.sinks import attach_sinks
 from .jobs.watching import Watching
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
@@ -109,13 +114,13 @@ def _check_terminals(config: Config) -> None:
 
 
 def _terminals(
-    config: Config, tokens: Tokens, now: Callable[[], float]
+    config: Config, auth: Authentication, now: Callable[[], float]
 ) -> "TerminalEndpoint | None":
     if config.terminals == "false":
         return None
     from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
 
-    return TerminalEndpoint.of(config, tokens, now)
+    return TerminalEndpoint.of(config, auth, now)
 
 
 async def _write_last(parts: Parts) -> None:
@@ -170,32 +175,28 @@ def build(
     home: HomeLock | None = None,
     capture: Capture | None = None,
 ) -> Parts:
-    """Everything that one daemon consists of. Opens nothing and starts nothing: whoever gives `backends` closes them, and whoever gives
-    `capture` ends it."""
-    trust = ClockTrust(backends.known_at, trio.current_time())
-    context = DaemonContext(
-        config=config,
-        clock=Clock(backends.now, trust),
-        journal=None if config.durability == "off" else backends.journal,
-    )
+    """Everything that one daemon consists of. Opens nothing and starts nothing: who gives `backends` and `capture` ends them."""
+    context = _context(config, backends)
     table: dict[str, Session] = {}
     calls = Calls(context)
-    bus = bus_of(config, backends.payloads, context.clock.now)
-    made = (lambda: home.token) if home else str
-    tokens = Tokens(config, made, backends.now)
-    terminals = _terminals(config, tokens, backends.now)
-    report = _report(context, backends, port, bus, lambda: home.id if home else "")
-    if terminals is not None:
-        report = attrs.evolve(report, terminals=terminals)
-    lookup = CallLookup(table, calls.detached, context.journal)
     keeping = CallKeeping(backends.ended_calls, context.clock)
-    environment = _environment(context, backends, report, lookup, keeping)
+    access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
+    tokens = Tokens(config, home, backends.now)
+    auth = Authentication(tokens, standings=access.standings, log=access.log)
+    terminals = _terminals(config, auth, backends.now)
+    report = attrs.evolve(_report(context, backends, port, home), terminals=terminals)
+    lookup = CallLookup(table, calls.detached, context.journal)
+    files = CallFiles.of(config, context.clock.now)
+    attach_sinks(context.events, report.meters, files, keeping)
+    context.events.add("quotas", {CallEnded: access.quotas.note})
+    attach_gauges(report.meters, report, calls.running, table)
+    environment = _environment(context, backends, report, lookup, files)
     return Parts(
         context=context,
-        environment=environment,
-        auth=Authentication(tokens),
+        environment=attrs.evolve(environment, quotas=access.quotas),
+        auth=auth,
         report=report,
-        files=DaemonFiles(report, environment.logs, home, DiskThread()),
+        files=DaemonFiles(report, files, home, DiskThread(), access.log),
         keeping=keeping,
         budget=MemoryBudget.of(config),
         calls=calls,
@@ -207,11 +208,20 @@ def build(
     )
 
 
+def _context(config: Config, backends: Backends) -> DaemonContext:
+    trust = ClockTrust(backends.known_at, trio.current_time())
+    return DaemonContext(
+        config=config,
+        clock=Clock(backends.now, trust),
+        journal=None if config.durability == "off" else backends.journal,
+        events=backends.models.events,
+    )
+
+
 def _watching(report: Report, backends: Backends, capture: Capture | None) -> Watching | None:
     """Where what is seen can be kept."""
-    if backends.watching is None or capture is None:
-        return None
-    return Watching.of(report, backends.watching, capture)
+    stores = backends.watching
+    return Watching.of(report, stores, capture) if stores and capture else None
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
@@ -228,24 +238,19 @@ def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
     return Cleaning(cleans, backends.conversations, context.clock)
 
 
-def _report(
-    context: DaemonContext,
-    backends: Backends,
-    port: int,
-    bus: MessageBus | None,
-    home_id: Callable[[], str],
-) -> Report:
+def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLock | None) -> Report:
     return Report(
         context=context,
+        meters=Meters(label_sets((tool.name for tool in backends.tools), backends.models.gateway)),
         boot_id=backends.boot_id,
-        home_id=home_id,
+        home_id=lambda: home.id if home else "",
         port=port,
         permits=trio.CapacityLimiter(context.config.ws_global_max_inflight),
         gateway=backends.models.gateway,
         tools=LiveRegistry(Registry.from_config(context.config, backends.tools)),
         simulator=backends.models.simulator,
         store=backends.store,
-        bus=bus,
+        bus=bus_of(context.config, backends.payloads, context.clock.now),
         hosted=backends.hosted,
     )
 
@@ -255,7 +260,7 @@ def _environment(
     backends: Backends,
     report: Report,
     lookup: CallLookup,
-    keeping: CallKeeping,
+    files: CallFiles,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -263,7 +268,7 @@ def _environment(
         gateway=report.gateway,
         conversations=backends.conversations,
         threads=backends.threads,
-        uploads=UploadDesk(backends.files),
+        uploads=UploadDesk(backends.files, report.saved),
         ratios=backends.ratios,
         calibration=Calibration(backends.learnt),
         daemon=report,
@@ -276,9 +281,8 @@ def _environment(
         services=services,
         permits=report.permits,
         keys=report.gateway.keys,
-        logs=CallLogs.of(context.config),
+        toolcalls=files.toolcalls,
         bus=report.bus,
-        ended=keeping.note,
     )
 
 

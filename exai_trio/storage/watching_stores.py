@@ -1,9 +1,20 @@
 """The stores of what the daemon sees go wrong, together: whoever watches needs them all."""
 
+from collections.abc import Mapping
+from typing import Protocol
+
 from exai_trio import structs
 from exai_trio.storage.alert_records import AlertStore
 from exai_trio.storage.incident_records import IncidentStore, Investigations
 from exai_trio.storage.observation_records import ObservationStore
+
+
+class UsualDurations(Protocol):
+    """Raises StorageError. Cancelling changes nothing."""
+
+    async def p95_s(self, since: float) -> Mapping[str, float]:
+        """By tool, of the calls that were accepted since then (unix seconds), in seconds; tools of few calls are left out."""
+        ...
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -12,3 +23,4 @@ class WatchingStores:
     investigations: Investigations
     alerts: AlertStore
     observations: ObservationStore
+    durations: UsualDurations

@@ -134,10 +134,14 @@ class Refusing:
             raise StorageError("The disk is full.")
         return await self.store.note(occurrences)
 
+    async def counts(self):
+        return await self.store.counts()
+
 
 async def test_what_a_disk_refuses_waits_and_is_counted_once(capture, config, store):
     refusing = Refusing(store)
-    keeping = IncidentKeeping(capture, refusing, Spool.of(config))
+    heard = []
+    keeping = IncidentKeeping(capture, refusing, Spool.of(config), heard.append)
     log = logging.getLogger("exai.calls")
     log.error("call not journalled")
     with pytest.raises(StorageError):
@@ -148,7 +152,9 @@ async def test_what_a_disk_refuses_waits_and_is_counted_once(capture, config, st
     await keeping.flush_incidents()
 
     assert [2] == [each.occurrence_count for each in await store.newest(9)]
-    assert ({"bug": 0, "world": 2}, 1) == (keeping.seen, keeping.fresh)
+    assert ([("world", "new", 2)], 1, 1) == (
+        [(each.kind, each.news, each.count) for each in heard], keeping.fresh, keeping.open_now,
+    )  # fmt: skip
 
 
 async def test_what_waits_when_a_daemon_dies_is_its_successors(config, capture, store):

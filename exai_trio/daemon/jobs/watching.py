@@ -12,13 +12,14 @@ from exai_trio.errors import ArgumentError
 from exai_trio.incidents.capture import Capture
 from exai_trio.incidents.keeping import IncidentKeeping
 from exai_trio.incidents.spool import Spool
-from exai_trio.monitoring.alerts.alert_state import AlertMoved, AlertStates
+from exai_trio.monitoring.alerts.alert_state import AlertChange, AlertStates
 from exai_trio.monitoring.alerts.alerts import Alerts
 from exai_trio.monitoring.alerts.alerts_file import rules_of
-from exai_trio.monitoring.alerts.figures import EVERY_S
+from exai_trio.monitoring.alerts.rule_inputs import EVERY_S
 from exai_trio.monitoring.alerts.rules import RULES, Rule
 from exai_trio.monitoring.alerts.webhook import Webhook
-from exai_trio.providers.own_questions import OwnQuestions
+from exai_trio.observability.events import AlertMoved
+from exai_trio.providers.requesting.own_questions import OwnQuestions
 from exai_trio.storage.watching_stores import WatchingStores
 from exai_trio.transport.json_document import post_json
 
@@ -36,6 +37,7 @@ log = logging.getLogger("exai.daemon")
 _KEEP_S: Final = 1.0
 _SPOOL_S: Final = 30.0
 _DISK_S: Final = 30.0
+_DURATIONS_S: Final = 3600.0
 _INVESTIGATE_S: Final = 5.0
 _AUDIT_S: Final = 60.0
 
@@ -56,7 +58,7 @@ class Watching:
     def of(cls, report: Report, stores: WatchingStores, capture: Capture) -> "Watching":
         config, now = report.config, report.context.clock.now
         incidents = IncidentKeeping(capture, stores.incidents, Spool.of(config))
-        figures = AlertFigures(report, incidents)
+        figures = AlertFigures(report, incidents, stores.durations)
         capture.figures = figures.shown
         webhook = Webhook(config.alert_webhook, post_json, now) if config.alert_webhook else None
         alerts = Alerts(
@@ -80,23 +82,44 @@ class Watching:
             else None,
             webhook=webhook,
         )
-        alerts.tell = made.note_alert
+        made.attach(report)
         return made
 
-    def note_alert(self, moved: AlertMoved) -> None:
-        if self.webhook is not None:
-            self.webhook.note(moved)
+    def attach(self, report: Report) -> None:
+        """From now on it hears of events, and publishes its own; the meters tell how many alerts fire and incidents are open."""
+        events = report.context.events
+        events.add("alerts", self.figures.takes())
+        self.incidents.tell = events.publish
+        self.alerts.tell = lambda moved: events.publish(_event(moved))
+        self.alerts.notify = _to_nobody if self.webhook is None else self.webhook.note
+        report.meters.read("alerts_firing", self._firing)
+        report.meters.read("incidents_open", lambda: self.incidents.open_now)
+
+    def _firing(self) -> dict[tuple[str, ...], float]:
+        names = {name for name, _ in self.alerts.states.firing}
+        return {(rule.name,): float(rule.name in names) for rule in self.alerts.states.rules}
 
     def jobs(self) -> Iterator[tuple[float, Job]]:
         yield _SPOOL_S, self.incidents.take_spool
         yield _KEEP_S, self.incidents.flush_incidents
         yield EVERY_S, self.alerts.look_at_alerts
         yield _DISK_S, self.figures.look_at_disk
+        yield _DURATIONS_S, self.figures.look_at_durations
         yield _INVESTIGATE_S, self.investigating.investigate
         if self.webhook is not None:
             yield _KEEP_S, self.webhook.send_alerts
         if self.auditor is not None:
             yield _AUDIT_S, self.auditor.audit
+
+
+def _to_nobody(_moved: AlertChange) -> None:
+    return
+
+
+def _event(moved: AlertChange) -> AlertMoved:
+    return AlertMoved(
+        alert=moved.name, firing=moved.to == "firing", severity=moved.severity, text=moved.text
+    )
 
 
 def _rules(config: Config, problems: Problems) -> tuple[Rule, ...]:

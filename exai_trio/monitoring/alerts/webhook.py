@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from exai_trio import __version__, structs
-from exai_trio.monitoring.alerts.alert_state import AlertMoved
+from exai_trio.monitoring.alerts.alert_state import AlertChange
 from exai_trio.observability.times import rfc3339
 
 log = logging.getLogger("exai.alerts")
@@ -35,7 +35,7 @@ class Webhook:
         factory=lambda: deque[dict[str, Any]](maxlen=_MOST_WAITING)
     )
 
-    def note(self, moved: AlertMoved) -> None:
+    def note(self, moved: AlertChange) -> None:
         self._waiting.append(told(moved, self.now()))
 
     async def send_alerts(self) -> None:
@@ -71,7 +71,7 @@ class Webhook:
         return "" if status in _DONE else f"status {status}"
 
 
-def told(moved: AlertMoved, now: float) -> dict[str, Any]:
+def told(moved: AlertChange, now: float) -> dict[str, Any]:
     """What is sent: figures and fixed words, nothing of users'."""
     what = "fires" if moved.to == "firing" else "is over"
     return {

@@ -29,7 +29,7 @@ def question(figures: Mapping[str, float], alerts: Iterable[str]) -> str:
 def observations(
     text: str, figures: Mapping[str, float], at: float
 ) -> tuple[Observation, ...] | None:
-    """None for what is no answer. Figures that were not shown are struck out; what rests on none is dropped."""
+    """None for what is no answer. RuleInputs that were not shown are struck out; what rests on none is dropped."""
     for told in objects_in(text):
         listed = told.get("observations")
         if isinstance(listed, list):

@@ -6,6 +6,7 @@ from exai_trio.storage.sqlite.watching.alert_rows import SqliteAlerts
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
 from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
 from exai_trio.storage.sqlite.watching.observation_rows import SqliteObservations
+from exai_trio.storage.sqlite.watching.usual_durations import SqliteUsualDurations
 from exai_trio.storage.watching_stores import WatchingStores
 
 if TYPE_CHECKING:
@@ -18,4 +19,5 @@ def stores_in(store: "Database") -> WatchingStores:
         investigations=SqliteInvestigations(store),
         alerts=SqliteAlerts(store),
         observations=SqliteObservations(store),
+        durations=SqliteUsualDurations(store),
     )
