@@ -11,6 +11,7 @@ from exai_trio.tools.base import Services
 from ..connections.auth import Authentication
 from ..health.report import Report
 from ..jobs.cleaning import Cleaning
+from ..jobs.watching import Watching
 from ..sessions.session_registry import Sessions
 from .session_book import SessionBook
 
@@ -26,6 +27,7 @@ class WatchedDaemon:
     book: SessionBook
     ended: EndedCalls
     cleaning: Cleaning | None = None
+    watching: Watching | None = None
     reread: Callable[[], Loaded] | None = None
 
     @property
