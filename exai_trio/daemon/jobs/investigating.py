@@ -1,7 +1,10 @@
 """Incidents that are to be explained, one after the other; what explains them is loaded with the first."""
 
 from collections.abc import Callable
+from importlib import import_module
 from typing import Final
+
+import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
@@ -12,6 +15,7 @@ _DAY_S: Final = 86_400.0
 _LEASE_S: Final = 60.0  # longer than one takes
 _A_DAY: Final = 20
 _TRIES: Final = 3
+_INVESTIGATOR: Final = "exai_trio.incidents.investigation.investigator"
 
 
 @structs.frozen(eq=False)
@@ -37,9 +41,9 @@ class Investigating:
         incident = await self.investigations.claim(now, _LEASE_S, unasked=unasked, tries=_TRIES)
         if incident is None:
             return
-        from exai_trio.incidents.investigation.investigator import Investigator  # not before
-
-        investigator = Investigator(
+        # Not before, and beside the event loop.
+        loaded = await trio.to_thread.run_sync(import_module, _INVESTIGATOR)
+        investigator = loaded.Investigator(
             incidents=self.incidents,
             investigations=self.investigations,
             ask=self.ask,

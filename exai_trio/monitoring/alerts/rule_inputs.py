@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Mapping
-from statistics import median
 from typing import Final
 
 import attrs
@@ -92,12 +91,12 @@ def growth(minima: "deque[int]") -> float:
     if len(minima) < _FEWEST_MINUTES:
         return 0.0
     values, half = list(minima), len(minima) // 2
-    slope = median(
+    slopes = sorted(
         (values[j] - values[i]) / (j - i)
         for i in range(len(values))
         for j in range(i + 1, len(values))
     )
-    return min(slope, (min(values[half:]) - min(values[:half])) / (len(values) - half))
+    return min(slopes[len(slopes) // 2], (min(values[half:]) - min(values[:half])) / (len(values) - half))
 
 
 def p95(bounds: tuple[float, ...], counts: tuple[int, ...]) -> float:

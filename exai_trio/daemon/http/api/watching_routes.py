@@ -17,6 +17,7 @@ from ..watched_daemon import WatchedDaemon
 
 _LONGEST_SILENCE_S: Final = 366 * 86_400.0
 _LONGEST_NOTE: Final = 2_000
+_SILENCE_S: Final = 3600.0
 
 
 def watching_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
@@ -60,7 +61,7 @@ async def _alerts(watched: WatchedDaemon, _asked: Asked) -> dict[str, Any]:
 
 async def _silence(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     alerts, name = _changed(watched, asked).alerts, asked.path["name"]
-    for_s = asked.body.get("for_s", 3600)
+    for_s = asked.body.get("for_s", _SILENCE_S)
     if name not in BY_NAME:
         raise NotFoundError(f"there is no alert {name[:80]!r}; there are {', '.join(BY_NAME)}")
     if (
