@@ -137,3 +137,14 @@ async def test_one_that_is_cut_off_is_tried_again_when_its_lease_is_over():
         await world.run()
     assert ("running", 1) == ((await world.run(1)).state, world.tries)
     assert "done" == (await world.run(60)).state
+
+
+async def test_two_daemons_on_one_database_investigate_an_incident_once():
+    one = World()
+    two = World(database=one.database, model=one.model)
+    await one.incidents.note([attrs.evolve(SEEN, count=20)])
+    async with trio.open_nursery() as daemons:
+        daemons.start_soon(one.run)
+        daemons.start_soon(two.run)
+
+    assert (1, 20) == (one.tries, (await one.run()).occurrence_count)
