@@ -13,6 +13,7 @@ from ..connections.auth import Authentication
 from ..connections.identity import Identity
 from ..health.report import Report
 from ..jobs.cleaning import Cleaning
+from ..jobs.watching import Watching
 from ..sessions.session_registry import Sessions
 from .session_book import SessionBook
 
@@ -39,6 +40,7 @@ class WatchedDaemon:
     ended: EndedCalls
     cleaning: Cleaning | None = None
     terminals: PageTerminals | None = None
+    watching: Watching | None = None
     reread: Callable[[], Loaded] | None = None
 
     @property
