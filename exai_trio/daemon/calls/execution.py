@@ -74,8 +74,10 @@ class _Permit:
     async def _wait(self, permits: trio.CapacityLimiter) -> None:
         call = self.call
         call.stage("queued", f"waiting for one of {permits.total_tokens:.0f} places")
+        began = call.elapsed
         await permits.acquire()
-        call.waits.permit = call.elapsed
+        call.waits.permit = call.elapsed - began
+        call.waits.waited("daemon permit", began, call.elapsed)
         call.stage("running", "")
 
     async def __aexit__(self, *_raised: object) -> None:
