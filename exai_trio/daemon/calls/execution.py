@@ -128,7 +128,7 @@ def _usage(call: Call, answer: Answer) -> dict[str, Any] | UnsetType:
     left = None
     if quotas is not None and quotas.concerns(call.principal):
         spent = call.waits.spent
-        used = (spent.input_tokens or 0) + (spent.output_tokens or 0) if spent else 0
+        used = (spent.input_tokens or 0) + (spent.output_tokens or 0)
         left = quotas.tokens_left(call.principal, used)
     if answer.usage is None and left is None:
         return UNSET
