@@ -13,8 +13,6 @@ from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.incidents.capture import Capture, capturing
-from exai_trio.incidents.keeping import IncidentKeeping
-from exai_trio.incidents.spool import Spool
 from exai_trio.observability.call_files import CallFiles
 from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
@@ -47,7 +45,7 @@ from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
-from .jobs.sinks import attach_sinks
+from .jobs.sinks import attach_sinks, history_of
 from .jobs.watching import Watching
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
@@ -129,7 +127,9 @@ def _terminals(
 async def _write_last(parts: Parts) -> None:
     """What is noted of the last calls; of a disk that refuses a job or the store has told."""
     flushes = [] if parts.watching is None else [parts.watching.incidents.flush_incidents]
-    for write in (parts.files.flush_call_log, parts.keeping.flush_calls, *flushes):
+    keeping = parts.keeping
+    writes = (keeping.flush_calls, keeping.history.keep_history)
+    for write in (parts.files.flush_call_log, *writes, *flushes):
         with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError, StorageError):
             # audit: suppress, because a job has said so
             await write()
@@ -190,12 +190,12 @@ def build(
     table: dict[str, Session] = {}
     calls = Calls(context)
     bus = bus_of(config, backends.payloads, context.clock.now)
-    keeping = CallKeeping(backends.ended_calls, context.clock)
+    report = _report(context, backends, port, bus, lambda: home.id if home else "")
+    keeping = CallKeeping(backends.ended_calls, context.clock, history_of(report, backends.history))
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     tokens = Tokens(config, home, backends.now)
     auth = Authentication(tokens, standings=access.standings, log=access.log)
     terminals = _terminals(config, auth, backends.now)
-    report = _report(context, backends, port, bus, lambda: home.id if home else "")
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
@@ -219,16 +219,8 @@ def build(
         cleaning=_cleaning(context, backends),
         terminals=terminals,
         hosted=backends.hosted,
-        watching=_watching(config, backends, capture),
+        watching=Watching.of(config, backends.incidents, capture),
     )
-
-
-def _watching(config: Config, backends: Backends, capture: Capture | None) -> Watching | None:
-    """Where what is seen can be kept."""
-    if backends.incidents is None or capture is None:
-        return None
-    keeping = IncidentKeeping(capture, backends.incidents, Spool.of(config))
-    return Watching(keeping)
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:

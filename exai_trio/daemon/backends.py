@@ -29,12 +29,14 @@ from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.contracts.stored_payloads import StoredPayloads
 from exai_trio.storage.ended_calls import EndedCalls, ForgottenCalls
 from exai_trio.storage.journal import Journal
+from exai_trio.storage.metric_history import MetricHistory, NoHistory
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
+from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
 from exai_trio.system.clock import unix_now
 from exai_trio.system.home_id import HOME_LOCK, own_id
 from exai_trio.tools.base import Tool
@@ -74,6 +76,7 @@ class Backends:
     ratios: TokenRatios
     tokens: TokenRegistry | None = None
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
+    history: MetricHistory = attrs.field(factory=NoHistory)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
     incidents: SqliteIncidents | None = None
@@ -123,6 +126,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             tokens=SqliteRegistry(store),
             incidents=SqliteIncidents(store),
             ended_calls=SqliteCalls(store),
+            history=SqliteHistory(store),
             learnt=await _learnt(ratios),
             journal=kept.journal,
             store=kept.state,

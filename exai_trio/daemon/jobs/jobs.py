@@ -81,6 +81,8 @@ class Jobs:
             (periods.journal, upkeep.sweep_journal),
             (periods.calls, self.keeping.flush_calls),
             (periods.journal, self.keeping.sweep_calls),
+            (periods.calls, self.keeping.history.keep_history),
+            (periods.journal, self.keeping.history.sweep_history),
             (periods.store, upkeep.look_for_room),
             (periods.store, upkeep.keep_log_short),
         ):

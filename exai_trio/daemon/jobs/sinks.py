@@ -1,10 +1,14 @@
 """Who hears of what happens in a daemon, and in which order: the meters first, then what is written down."""
 
+from exai_trio.monitoring.history.history_keeping import HistoryKeeping
+from exai_trio.monitoring.history.usage_counts import UsageCounts
 from exai_trio.observability.call_files import CallFiles
 from exai_trio.observability.event_hub import EventHub
 from exai_trio.observability.meters.event_meters import event_takes
 from exai_trio.observability.meters.meter_set import Meters
+from exai_trio.storage.metric_history import MetricHistory
 
+from ..health.report import Report
 from .call_keeping import CallKeeping
 
 
@@ -13,5 +17,24 @@ def attach_sinks(events: EventHub, meters: Meters, files: CallFiles, keeping: Ca
     events.add("meters", event_takes(meters))
     events.add("call files", files.takes())
     events.add("calls table", keeping.takes())
-    for dropped in (events.dropped_by_sink, files.dropped, keeping.dropped_by_sink):
+    usage = keeping.history.usage
+    events.add("usage", usage.takes())
+    for dropped in (
+        events.dropped_by_sink,
+        files.dropped,
+        keeping.dropped_by_sink,
+        usage.dropped_by_sink,
+    ):
         meters.read("events_dropped_total", dropped)
+
+
+def history_of(report: Report, store: MetricHistory) -> HistoryKeeping:
+    clock = report.context.clock
+    return HistoryKeeping(
+        store=store,
+        meters=report.meters,
+        usage=UsageCounts(clock.now),
+        boot=report.boot_id,
+        now=clock.now,
+        is_clock_trusted=clock.is_trusted,
+    )

@@ -4,7 +4,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from exai_trio import structs
+from exai_trio.config import Config
+from exai_trio.incidents.capture import Capture
 from exai_trio.incidents.keeping import IncidentKeeping
+from exai_trio.incidents.spool import Spool
+from exai_trio.storage.incident_records import IncidentStore
 
 from .supervision import Job
 
@@ -17,6 +21,15 @@ class Watching:
     """All of one daemon."""
 
     incidents: IncidentKeeping
+
+    @classmethod
+    def of(
+        cls, config: Config, store: IncidentStore | None, capture: Capture | None
+    ) -> "Watching | None":
+        """Where what is seen can be kept."""
+        if store is None or capture is None:
+            return None
+        return cls(IncidentKeeping(capture, store, Spool.of(config)))
 
     def jobs(self) -> Iterator[tuple[float, Job]]:
         yield _SPOOL_S, self.incidents.take_spool

@@ -5,9 +5,10 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
+import msgspec
 
 from exai_trio import structs
-from exai_trio.observability.events import CallEnded
+from exai_trio.observability.events import CallEnded, Span
 from exai_trio.storage.call_pages import CallFilter, CallsAt, NumberedCall
 from exai_trio.storage.ended_calls import MOST_KEPT
 
@@ -17,23 +18,30 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from exai_trio.storage.sqlite.store import SqliteStore
 
 _HOUR_S: Final = 3600
-_COLUMNS: Final = tuple(
-    field.name
-    for field in attrs.fields(CallEnded)
-    if field.name not in {"journal_wait_ms", "spans"}
-)
+_COLUMNS: Final = tuple(field.name for field in attrs.fields(CallEnded) if field.name != "spans")
 _values: Final = attrgetter(*_COLUMNS)
 _ADD: Final = """
     INSERT INTO calls (
         id, correlation_id, session, tool, principal, project, provider, model, code, category, attempt, started_at,
         duration_ms, permit_wait_ms, provider_wait_ms, with_provider_ms, first_chunk_ms, requests,
-        input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency, hour
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency, journal_wait_ms, spans, hour
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # in the order of the fields
 _TOKENS: Final = """
     SELECT principal, sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) FROM calls
     WHERE started_at >= ? GROUP BY principal
 """
+_spans_decoder: Final = msgspec.json.Decoder(tuple[Span, ...])
+
+
+def encode_spans(spans: tuple[Span, ...]) -> str:
+    return msgspec.json.encode(spans).decode()
+
+
+def decode_spans(text: str) -> tuple[Span, ...]:
+    return _spans_decoder.decode(text)
+
+
 _NOT_OF_THE_CALL: Final = frozenset({"number", "hour"})
 
 
@@ -45,8 +53,7 @@ class SqliteCalls:
     _most: int = MOST_KEPT
 
     async def add(self, calls: Sequence[CallEnded]) -> None:
-        rows = [_row(call) for call in calls]
-        await self._store.write(lambda connection: _add(connection, rows))
+        await self._store.write(lambda connection: _add(connection, calls))
 
     async def since(self, at: float) -> tuple[CallEnded, ...]:
         return await self._store.read(lambda connection: read(connection, at))
@@ -82,11 +89,12 @@ class SqliteCalls:
 
 
 def _row(call: CallEnded) -> tuple[Any, ...]:
-    return (*_values(call), int(call.started_at // _HOUR_S) * _HOUR_S)
+    spans = encode_spans(call.spans) if call.spans else ""
+    return (*_values(call), spans, int(call.started_at // _HOUR_S) * _HOUR_S)
 
 
-def _add(connection: "sqlite3.Connection", rows: list[tuple[Any, ...]]) -> None:
-    connection.executemany(_ADD, rows)
+def _add(connection: "sqlite3.Connection", calls: Sequence[CallEnded]) -> None:
+    connection.executemany(_ADD, map(_row, calls))
 
 
 def read(connection: "sqlite3.Connection", since: float) -> tuple[CallEnded, ...]:
@@ -103,6 +111,7 @@ def calls_of(found: "sqlite3.Cursor") -> tuple[NumberedCall, ...]:
 
 def _numbered(row: dict[str, Any]) -> NumberedCall:
     fields = {name: value for name, value in row.items() if name not in _NOT_OF_THE_CALL}
+    fields["spans"] = decode_spans(row["spans"]) if row["spans"] else ()
     return NumberedCall(row["number"], CallEnded(**fields))
 
 
