@@ -29,7 +29,7 @@ from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.contracts.stored_payloads import StoredPayloads
 from exai_trio.storage.ended_calls import EndedCalls, ForgottenCalls
 from exai_trio.storage.journal import Journal
-from exai_trio.storage.metric_history import MetricHistory, NoHistory
+from exai_trio.storage.metric_history import ForgottenHistory, MetricHistory
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
@@ -76,7 +76,7 @@ class Backends:
     ratios: TokenRatios
     tokens: TokenRegistry | None = None
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
-    history: MetricHistory = attrs.field(factory=NoHistory)
+    history: MetricHistory = attrs.field(factory=ForgottenHistory)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
     incidents: SqliteIncidents | None = None

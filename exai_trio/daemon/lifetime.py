@@ -263,6 +263,7 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
         services=parts.environment.services,
         auth=parts.auth,
         ended=parts.keeping.store,
+        history=parts.keeping.history,
         cleaning=parts.cleaning,
         reread=reread,
     )

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from exai_trio import structs
 from exai_trio.config import Config
+from exai_trio.monitoring.history.history_keeping import HistoryKeeping
 from exai_trio.settings.load import Loaded
 from exai_trio.storage.ended_calls import EndedCalls
 from exai_trio.tools.base import Services
@@ -25,6 +26,7 @@ class WatchedDaemon:
     auth: Authentication
     book: SessionBook
     ended: EndedCalls
+    history: HistoryKeeping
     cleaning: Cleaning | None = None
     reread: Callable[[], Loaded] | None = None
 

@@ -10,7 +10,7 @@ from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.meters.readings import Snapshot
-from exai_trio.storage.metric_history import STEPS_KEPT, MetricHistory
+from exai_trio.storage.metric_history import STEPS_KEPT, MetricHistory, Used
 
 from .usage_counts import UsageCounts
 
@@ -73,6 +73,11 @@ class HistoryKeeping:
             self.usage.give_back(rows)
             raise
         return True
+
+    async def used_since(self, at: float) -> tuple[Used, ...]:
+        """Of the hours that end after that time, what waits here included. Raises StorageError."""
+        await self._keep_usage()
+        return await self.store.usage(at)
 
     async def sweep_history(self) -> None:
         """By a clock that may be wrong nothing is old. Raises StorageError; cancelled, it is done or not."""
