@@ -18,7 +18,7 @@ from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
-from exai_trio.observability.watchdog import Watchdog, watching
+from exai_trio.observability.watchdog import watching
 from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.sqlite.store import check_ours
 from exai_trio.system import garbage_collector
@@ -45,7 +45,7 @@ from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
-from .jobs.sinks import attach_sinks, history_of
+from .jobs.sinks import attach_sinks, history_of, watchdog_of
 from .jobs.watching import Watching
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
@@ -100,7 +100,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         with suppress(OSError):  # a job tries again
             # audit: suppress, because a job tries again and says so
             home.note_pid()
-        stack.enter_context(watching(Watchdog()))
+        stack.enter_context(watching(watchdog_of(parts.report)))
         with capture.keeping():
             await run(parts, Opened(listeners, reread, predecessor, home.let_go), task_status)
             await _write_last(parts)
@@ -234,7 +234,7 @@ def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
         context.clock.now,
         listener=Deaf(context.events.publish),
     )
-    return Cleaning(cleans, backends.conversations, context.clock)
+    return Cleaning(cleans, backends.conversations, context.clock, context.events.publish)
 
 
 def _report(

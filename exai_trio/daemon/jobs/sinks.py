@@ -4,8 +4,10 @@ from exai_trio.monitoring.history.history_keeping import HistoryKeeping
 from exai_trio.monitoring.history.usage_counts import UsageCounts
 from exai_trio.observability.call_files import CallFiles
 from exai_trio.observability.event_hub import EventHub
+from exai_trio.observability.events import LoopHeldUp
 from exai_trio.observability.meters.event_meters import event_takes
 from exai_trio.observability.meters.meter_set import Meters
+from exai_trio.observability.watchdog import Watchdog
 from exai_trio.storage.metric_history import MetricHistory
 
 from ..health.report import Report
@@ -38,3 +40,12 @@ def history_of(report: Report, store: MetricHistory) -> HistoryKeeping:
         now=clock.now,
         is_clock_trusted=clock.is_trusted,
     )
+
+
+def watchdog_of(report: Report) -> Watchdog:
+    """It counts the steps of the event loop in the meters, and tells which are too long."""
+
+    def held_up(task: str, duration_s: float) -> None:
+        report.context.events.publish(LoopHeldUp(task=task, duration_s=duration_s))
+
+    return Watchdog(steps=report.meters.histogram("loop_step_seconds").buckets(), held_up=held_up)
