@@ -13,7 +13,7 @@ MODULES: Final = {
     "status": "checking.daemon_status",
     "models": "checking.offered_models",
     "logs": "checking.read_logs",
-    "usage": "tool_usage_command",
+    "usage": "watching.usage_command",
     "alerts": "watching.alerts_command",
     "incidents": "watching.incidents_command",
     "stop": "running.stop_daemon",

@@ -264,6 +264,7 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
         services=parts.environment.services,
         auth=parts.auth,
         ended=parts.keeping.store,
+        history=parts.keeping.history,
         cleaning=parts.cleaning,
         terminals=parts.terminals,
         watching=parts.watching,

@@ -7,6 +7,7 @@ from .api.conversation_routes import conversation_routes
 from .api.daemon_routes import daemon_routes
 from .api.health_routes import health_routes
 from .api.login_routes import login_routes
+from .api.metrics_routes import metrics_routes
 from .api.overview_routes import overview_routes
 from .api.session_routes import session_routes
 from .api.storage_routes import storage_routes
@@ -42,7 +43,8 @@ def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
 
 def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:
     """What monitors ask."""
-    return Site(gate, RouteTable((*health_routes(watched.report), *more)))
+    report = watched.report
+    return Site(gate, RouteTable((*health_routes(report), *metrics_routes(report), *more)))
 
 
 def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route, ...] = ()) -> Site:
@@ -50,6 +52,7 @@ def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route,
     routes = (
         *page_routes(),
         *login_routes(gate, watched.auth),
+        *metrics_routes(watched.report),
         *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
         *_of_terminals(watched, gate),
         *more,

@@ -5,6 +5,7 @@ from typing import Any, Protocol
 
 from exai_trio import structs
 from exai_trio.config import Config
+from exai_trio.monitoring.history.history_keeping import HistoryKeeping
 from exai_trio.settings.load import Loaded
 from exai_trio.storage.ended_calls import EndedCalls
 from exai_trio.tools.base import Services
@@ -38,6 +39,7 @@ class WatchedDaemon:
     auth: Authentication
     book: SessionBook
     ended: EndedCalls
+    history: HistoryKeeping
     cleaning: Cleaning | None = None
     terminals: PageTerminals | None = None
     watching: Watching | None = None
