@@ -65,6 +65,9 @@ class SilentGateway:
     def permits(self):
         return {}
 
+    def breakers(self):
+        return {}
+
 
 @attrs.define
 class Naps:

@@ -6,6 +6,7 @@ from .api.call_routes import call_routes
 from .api.conversation_routes import conversation_routes
 from .api.daemon_routes import daemon_routes
 from .api.health_routes import health_routes
+from .api.history_routes import history_routes
 from .api.login_routes import login_routes
 from .api.overview_routes import overview_routes
 from .api.session_routes import session_routes
@@ -24,6 +25,7 @@ __all__ = ["feed_of", "gate_of", "health_app", "pages_app", "serve"]
 
 _OF_PAGES = (
     overview_routes,
+    history_routes,
     call_routes,
     session_routes,
     conversation_routes,
@@ -45,12 +47,8 @@ def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ())
 
 def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route, ...] = ()) -> Site:
     """The dashboard, its feed, and `more` that others add to it."""
-    routes = (
-        *page_routes(),
-        *login_routes(gate, watched.auth),
-        *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
-        *more,
-    )
+    of_pages = (*(route for routes_of in _OF_PAGES for route in routes_of(watched)), *more)
+    routes = (*page_routes(watched), *login_routes(gate, watched.auth, of_pages), *of_pages)
     return Site(gate, RouteTable(routes), {FEED: feed.serve})
 
 

@@ -1,9 +1,14 @@
 """What the pages look at, and what they may change: parts of one daemon."""
 
+from collections import deque
 from collections.abc import Callable
+from typing import Final
+
+import attrs
 
 from exai_trio import structs
 from exai_trio.config import Config
+from exai_trio.observability.meters.readings import Snapshot
 from exai_trio.settings.load import Loaded
 from exai_trio.storage.ended_calls import EndedCalls
 from exai_trio.tools.base import Services
@@ -14,10 +19,12 @@ from ..jobs.cleaning import Cleaning
 from ..sessions.session_registry import Sessions
 from .session_book import SessionBook
 
+_MOMENTS: Final = 60  # a second apart
+
 
 @structs.frozen(kw_only=True, eq=False)
 class WatchedDaemon:
-    """`book` knows the clients; `reread` reads the settings again, to tell where each came from, and blocks on the disk."""
+    """`recent` are the meters of about the last minute, as far as somebody looked; `book` knows the clients; `reread` reads the settings again, to tell where each came from, and blocks on the disk."""
 
     report: Report
     sessions: Sessions
@@ -27,6 +34,10 @@ class WatchedDaemon:
     ended: EndedCalls
     cleaning: Cleaning | None = None
     reread: Callable[[], Loaded] | None = None
+
+    recent: deque[tuple[float, Snapshot]] = attrs.field(
+        factory=lambda: deque[tuple[float, Snapshot]](maxlen=_MOMENTS)
+    )
 
     @property
     def config(self) -> Config:
