@@ -32,6 +32,7 @@ from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
+from .jobs.watching import Watching
 from .reload import Reload, Reread
 from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session
@@ -76,8 +77,7 @@ class TerminalPart(Protocol):
 
 @structs.frozen(kw_only=True, eq=False)
 class Parts:
-    """What one daemon consists of before its nurseries are opened; `table` has its sessions, by id. `hosted` is the part of its store
-    that machines share."""
+    """What one daemon consists of before its nurseries are opened; `table` has its sessions by id, `hosted` is what machines share."""
 
     context: DaemonContext
     environment: CallEnvironment
@@ -91,6 +91,7 @@ class Parts:
     cleaning: Cleaning | None = None
     terminals: TerminalPart | None = None
     hosted: "HostedSide | None" = None
+    watching: Watching | None = None
 
 
 @structs.frozen(eq=False)
@@ -133,6 +134,8 @@ async def open_tree(
             predecessor=predecessor,
             table=parts.table,
         )
+        if parts.auth.standings is not None:
+            sessions.start_soon(parts.auth.standings.run)
         if parts.terminals is not None:
             await sessions.start(parts.terminals.run)
         async with trio.open_nursery() as connections:
@@ -220,7 +223,7 @@ def _server(parts: Parts, sessions: Sessions, addresses: Iterable[str]) -> Serve
         send_s=config.ws_ping_timeout,
         close_s=config.ws_close_timeout,
     )
-    requests = Requests(parts.environment.tools, parts.report, parts.auth.tokens)
+    requests = Requests(parts.environment.tools, parts.report, parts.auth)
     return Server(
         context=parts.context,
         sessions=sessions,
@@ -244,6 +247,7 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
         parts.report.problems,
         periods,
         parts.cleaning,
+        parts.watching,
     )
 
 

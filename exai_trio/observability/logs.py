@@ -50,9 +50,11 @@ _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 
 
 class _Chatter(logging.Filter):
-    """Holds foreign loggers at WARNING, also those that set their own level when they are imported."""
+    """Holds foreign loggers at WARNING, also those that set their own level when they are imported; and leaves out what was only to be counted."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "counted_only", False):
+            return False
         ours = record.name == OURS or record.name.startswith(f"{OURS}.")
         return ours or record.levelno >= logging.WARNING
 

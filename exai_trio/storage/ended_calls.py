@@ -3,6 +3,7 @@
 No SQL here.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final, Protocol
 
@@ -35,6 +36,10 @@ class EndedCalls(CallPages, Protocol):
         """Those that were accepted at that time or later, in the order in which they were added."""
         ...
 
+    async def tokens_since(self, at: float) -> dict[str, int]:
+        """Input and output tokens, by principal, of those."""
+        ...
+
     async def sweep(self, before: float | None) -> int:
         """Delete what was accepted before that time, if one is given, and the oldest beyond MOST_KEPT. Returns how many went."""
         ...
@@ -55,6 +60,12 @@ class ForgottenCalls:
     async def since(self, at: float) -> tuple[CallEnded, ...]:
         await trio.lowlevel.checkpoint()
         return tuple(call for call in self._kept if call.started_at >= at)
+
+    async def tokens_since(self, at: float) -> dict[str, int]:
+        spent: Counter[str] = Counter()
+        for call in await self.since(at):
+            spent[call.principal] += (call.input_tokens or 0) + (call.output_tokens or 0)
+        return dict(spent)
 
     async def page(
         self, wanted: CallFilter, before: int | None, most: int

@@ -3,6 +3,7 @@
 import trio
 
 from exai_trio import structs
+from exai_trio.access.quotas import Quotas
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.observability.line_file import LineFile
 from exai_trio.observability.redaction import KnownSecrets
@@ -14,7 +15,7 @@ from exai_trio.tools.live_registry import LiveRegistry
 @structs.frozen(kw_only=True, eq=False)
 class CallEnvironment:
     """`permits` bounds how many calls run at once; what is in `keys` leaves in no text; `toolcalls` has a line for each ended call;
-    `bus` keeps large results, unless there is nothing to keep them in."""
+    `bus` keeps large results, unless there is nothing to keep them in; `quotas` bound what a principal may use."""
 
     tools: LiveRegistry
     services: Services
@@ -22,3 +23,4 @@ class CallEnvironment:
     keys: KnownSecrets
     toolcalls: LineFile[ToolCallLine]
     bus: MessageBus | None = None
+    quotas: Quotas | None = None

@@ -120,6 +120,19 @@ def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
     return CallFailed(request_id=call.wire_id, error=masked)
 
 
+def _usage(call: Call, answer: Answer) -> dict[str, Any] | UnsetType:
+    """What the answer has cost, and what is left of the day where that is limited."""
+    quotas = call.environment.quotas
+    left = None
+    if quotas is not None and quotas.concerns(call.principal):
+        spent = call.waits.spent
+        used = (spent.input_tokens or 0) + (spent.output_tokens or 0) if spent else 0
+        left = quotas.tokens_left(call.principal, used)
+    if answer.usage is None and left is None:
+        return UNSET
+    return dict(answer.usage or {}) | ({} if left is None else {"tokens_left_today": left})
+
+
 def _result(call: Call, answer: Answer) -> CallResult:
     text, told = answer.text, answer.metadata
     if call.waits.provider_name:  # no other tool is told anything by who was sent our keys
@@ -132,5 +145,5 @@ def _result(call: Call, answer: Answer) -> CallResult:
     return CallResult(
         request_id=call.wire_id,
         outputs=[Output(text=text, metadata=metadata)],
-        usage=UNSET if answer.usage is None else dict(answer.usage),
+        usage=_usage(call, answer),
     )

@@ -117,6 +117,8 @@ class Calls:
 
     def _end(self, call: Call) -> None:
         del self.open[call]
+        if call.place is not None:
+            call.place.give_back()
         if call.state in UNTOLD:
             self.context.events.publish(CallLeft(tool=call.tool.name))
         call.recipient.forget(call)

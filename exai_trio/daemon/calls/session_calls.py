@@ -84,7 +84,7 @@ class SessionCalls:
     async def accept(self, call: Call) -> None:
         """Return when the call is accepted and on disk, and its acceptance may go; or when it is refused. Cancelled, nothing was
         told of it, and it may be on disk."""
-        refusal = await early_refusals.paths_refused(call)
+        refusal = await early_refusals.refusal_of(call)
         if refusal is not None:
             self.refuse(call, refusal)
             return

@@ -33,12 +33,21 @@ from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.session_registry import Sessions
 from .admission import Admission
-from .auth import Authentication, Identity
+from .auth import Authentication
 from .connection import Connection
-from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
+from .handshake import (
+    UNAUTHORIZED,
+    HelloRefused,
+    hello_ack,
+    rated,
+    receive_hello,
+    refuse,
+    refuse_for_now,
+)
+from .identity import Identity
 from .local_peer import Peer
 from .payload_transfers import PayloadTransfers
-from .rate_limits import RateLimits
+from .rate_limits import RateLimits, RefusalRates
 from .requests import Requests
 
 log = logging.getLogger("exai.server")
@@ -51,6 +60,7 @@ TERMINAL: Final = "/terminal"  # a path of ours, also while nobody serves it
 _NO_FILES = "open files: ulimit -n"
 _HEAD_S = 5.0  # for the head of a handshake
 _READ_AGAIN_S = 1.0
+_MOST_DELAY_S = 1.0
 _MOST_REFUSALS = 32  # connections without a place that are told so at once
 
 
@@ -85,6 +95,9 @@ class Server:
     refusals: trio.CapacityLimiter = attrs.field(
         factory=lambda: trio.CapacityLimiter(_MOST_REFUSALS)
     )
+
+    delays: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(_MOST_REFUSALS))
+    refusal_rates: RefusalRates = attrs.field(factory=lambda: RefusalRates(trio.current_time))
 
     def __repr__(self) -> str:
         state = "draining" if self.context.shutdown.draining else "open"
@@ -168,7 +181,7 @@ class Server:
             )
             return
         try:
-            said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer)
+            said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer, address)
         except HelloRefused as refusal:
             refused = refusal
         else:
@@ -178,9 +191,23 @@ class Server:
             else:
                 await self._converse(connection, said[0], address)
             return
-        log.info("hello refused", extra={"error": refused.error})
+        await self._refuse(socket, refused, address)
+
+    async def _refuse(self, socket: WebSocket, refused: HelloRefused, address: str) -> None:
+        """Tell a client why it is not let in; later, and in fewer words, where many are not. Raises PeerGone."""
         self.context.events.publish(events.HelloRefused(error=refused.error))
-        await refuse(socket, refused)
+        if refused.code != UNAUTHORIZED:
+            log.info("hello refused", extra={"error": refused.error})
+            await refuse(socket, refused)
+            return
+        self.auth.note_refusal(address)
+        wait_s = self.refusal_rates.wait_s(self.admission.origin(address))
+        if not wait_s:
+            log.info("hello refused", extra={"error": refused.error})
+        elif self.delays.available_tokens:
+            async with self.delays:
+                await trio.sleep(min(wait_s, _MOST_DELAY_S))
+        await refuse(socket, rated(refused, wait_s))
 
     async def _join(
         self, socket: WebSocket, address: str, hello: Hello, identity: Identity
@@ -192,6 +219,7 @@ class Server:
         except StorageError:
             # audit: empty-handler, because the store has logged it, and the client is told by the caller
             return None
+        self.auth.note_hello(identity, address)
         server, protocol = self.requests.report.server_facts(), hello.protocol
         outbox.put_first(hello_ack(context.config, server, session.id, protocol, resumed=resumed))
         rates = RateLimits(session.requests, self.admission.origin(address), trio.current_time)

@@ -21,7 +21,9 @@ from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.owned_lines import of_principal
 from exai_trio.observability.times import human, rfc3339
 from exai_trio.providers.gateway import Gateway
+from exai_trio.storage.sqlite.file.schema import STEPS
 from exai_trio.system.private_files import open_at_once
+from exai_trio.tools.files.upload_desk import Saved
 from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.wire.messages import ServerFacts
 
@@ -86,6 +88,7 @@ class Report:
     bus: MessageBus | None = None
     terminals: TerminalState | None = None
     hosted: HostedState | None = None
+    saved: Saved = attrs.field(factory=Saved)
     problems: Problems = attrs.field(factory=Problems)
     started_at: float = attrs.field(
         default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
@@ -158,8 +161,10 @@ class Report:
         }
 
     def storage(self) -> dict[str, Any]:
-        """`damaged_file` is the name of a database that was set aside; `fault` is why nothing can be written now."""
+        """`damaged_file` is the name of a database that was set aside; `fault` is why nothing can be written now. `hit_rate` and
+        `bytes_saved` are of uploads that were not needed, since the start."""
         aside = self.store.set_aside if self.store else None
+        rate = self.saved.hit_rate
         return {
             "backend": self.config.storage_backend,
             "durability": self.config.durability,
@@ -167,6 +172,9 @@ class Report:
             "damaged_file": aside.name if aside else None,
             "fault": self.store.fault.message if self.store and self.store.fault else None,
             "bus_bytes": self.bus.held_bytes if self.bus else 0,
+            "hit_rate": None if rate is None else round(rate, 4),
+            "bytes_saved": self.saved.bytes,
+            "schema": len(STEPS),
             **(self.hosted.facts() if self.hosted else {}),
         }
 

@@ -13,7 +13,8 @@ from exai_trio.config import is_loopback
 from exai_trio.errors import UnauthorizedError
 from exai_trio.wire.hosts import FORBIDDEN, OurNames, Refusal
 
-from ..connections.auth import Identity, Tokens
+from ..connections.auth import Tokens
+from ..connections.identity import Identity
 from ..connections.local_peer import is_forwarded
 from .page_logins import SESSION_PREFIX, PageLogins
 from .viewer import Gives, Viewer, viewer_of

@@ -10,7 +10,7 @@ import attrs
 from exai_trio import structs
 from exai_trio.errors import UnauthorizedError
 
-from ..connections.auth import Identity
+from ..connections.identity import Identity
 
 CODE_S: Final = 60.0
 SESSION_S: Final = 12 * 3600.0

@@ -53,6 +53,12 @@ class CallKeeping:
                 self.waiting = calls + self.waiting
                 raise
 
+    async def tokens_since(self, at: float) -> dict[str, int]:
+        """Tokens by principal of calls accepted since then, those that still wait here included. Raises StorageError. Cancelling may lose
+        what is being written."""
+        await self.flush_calls()
+        return await self.store.tokens_since(at)
+
     async def sweep_calls(self) -> None:
         """By a clock that may be wrong nothing is old. Raises StorageError; cancelled, it is done or not."""
         before = self.clock.now() - KEPT_S if self.clock.is_trusted() else None

@@ -267,11 +267,12 @@ class Session:
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
         self.budget.check(self.held_bytes, size)
 
-    def cancel(self, request: Cancel) -> None:
-        """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND."""
+    def cancel(self, request: Cancel, objection: ExaiError | None = None) -> None:
+        """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND, and all with the objection
+        if there is one."""
         call = self.calls.table.get(request.request_id)
-        if call is None or not call.is_cancellable:
-            fault = NotFoundError("no call with this request_id is running")
+        if objection is not None or call is None or not call.is_cancellable:
+            fault = objection or NotFoundError("no call with this request_id is running")
             error = as_fault(fault, "cancel")
             self.sender.send(ErrorReply(request_id=request.request_id, error=error))
             return

@@ -26,6 +26,10 @@ _ADD: Final = """
         input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency, hour
     ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # in the order of the fields
+_TOKENS: Final = """
+    SELECT principal, sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) FROM calls
+    WHERE started_at >= ? GROUP BY principal
+"""
 _NOT_OF_THE_CALL: Final = frozenset({"number", "hour"})
 
 
@@ -42,6 +46,9 @@ class SqliteCalls:
 
     async def since(self, at: float) -> tuple[CallEnded, ...]:
         return await self._store.read(lambda connection: read(connection, at))
+
+    async def tokens_since(self, at: float) -> dict[str, int]:
+        return await self._store.read(lambda connection: dict(connection.execute(_TOKENS, (at,))))
 
     async def page(
         self, wanted: CallFilter, before: int | None, most: int

@@ -7,7 +7,7 @@ import pytest
 import trio
 from trio.testing import lockstep_stream_pair
 
-from exai_trio.daemon.connections.auth import Identity
+from exai_trio.daemon.connections.identity import Identity
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import Bye, CallResult, Ping, Pong, RotateToken, TokenRotated
 

@@ -154,10 +154,10 @@ async def test_a_state_directory_that_cannot_be_looked_at_is_waited_for(house, a
     looked = []
     async with house() as daemon:
         jobs = with_store(daemon, Hidden())
-        with trio.move_on_after(3600):
+        with trio.move_on_after(900):  # half as long again as the time in which faults add up
             await jobs.run()
 
-    assert looked[-1] > 3590
+    assert looked[-1] > 890
 
 
 async def test_what_could_not_be_read_at_the_start_is_taken_up_later(house, autojump_clock):

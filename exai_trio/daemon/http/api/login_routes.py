@@ -8,7 +8,8 @@ from exai_trio import structs
 from exai_trio.errors import UnauthorizedError
 from exai_trio.observability.times import rfc3339
 
-from ...connections.auth import OWNER, Authentication, Identity
+from ...connections.auth import Authentication
+from ...connections.identity import OWNER, Identity
 from ...connections.local_peer import Peer
 from ..gate import Gate, is_near
 from ..route_table import Asked, Route

@@ -34,9 +34,9 @@ async def _storage(watched: WatchedDaemon, _asked: Asked) -> dict[str, Any]:
         if cleaning is None
         else {
             "stages": STAGES,
-            "grace_s": cleaning.coordinator.limits.grace_s,
-            "history_s": cleaning.coordinator.limits.history_s,
-            "files_bytes": cleaning.coordinator.limits.files_bytes,
+            "grace_s": cleaning.coordinator.local.limits.grace_s,
+            "history_s": cleaning.coordinator.local.limits.history_s,
+            "files_bytes": cleaning.coordinator.local.limits.files_bytes,
         },
     }
 
@@ -46,7 +46,9 @@ async def _audit(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     if watched.cleaning is None or not asked.by.is_admin:
         return {"rows": []}
     return {
-        "rows": [_row(each) for each in await watched.cleaning.coordinator.store.newest(_NEWEST)]
+        "rows": [
+            _row(each) for each in await watched.cleaning.coordinator.local.store.newest(_NEWEST)
+        ]
     }
 
 
