@@ -262,7 +262,7 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
         sessions=tree.sessions,
         services=parts.environment.services,
         auth=parts.auth,
-        ended=parts.keeping.store,
+        keeping=parts.keeping,
         cleaning=parts.cleaning,
         reread=reread,
     )

@@ -10,11 +10,13 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.observability.meters.readings import Snapshot
 from exai_trio.settings.load import Loaded
+from exai_trio.storage.call_pages import NumberedCall
 from exai_trio.storage.ended_calls import EndedCalls
 from exai_trio.tools.base import Services
 
 from ..connections.auth import Authentication
 from ..health.report import Report
+from ..jobs.call_keeping import CallKeeping
 from ..jobs.cleaning import Cleaning
 from ..sessions.session_registry import Sessions
 from .session_book import SessionBook
@@ -31,13 +33,24 @@ class WatchedDaemon:
     services: Services
     auth: Authentication
     book: SessionBook
-    ended: EndedCalls
+    keeping: CallKeeping
     cleaning: Cleaning | None = None
     reread: Callable[[], Loaded] | None = None
 
     recent: deque[tuple[float, Snapshot]] = attrs.field(
         factory=lambda: deque[tuple[float, Snapshot]](maxlen=_MOMENTS)
     )
+
+    @property
+    def ended(self) -> EndedCalls:
+        return self.keeping.store
+
+    async def ended_call(self, call_id: str) -> NumberedCall | None:
+        """Also one that is not in the store yet; its number is 0 then. Raises StorageError; cancelling changes nothing."""
+        waiting = [call for call in self.keeping.waiting if call.id == call_id]
+        if waiting:
+            return NumberedCall(0, waiting[-1])
+        return await self.ended.find(call_id)
 
     @property
     def config(self) -> Config:

@@ -20,6 +20,7 @@ const pageNow = () => PAGES.find((page) => page.path === placeOf()) ?? ONES.find
 const ctx = {
   get overview() { return state.overview; }, get query() { return new URLSearchParams(location.search); },
   get id() { return decodeURIComponent(placeOf().split("/")[2] ?? ""); },
+  get last() { return state.data; },
   may: (gives) => state.me.may.includes(gives),
   has: (path) => state.me.has.includes(path),
   ask, show(data) { state.data = data; draw(); },

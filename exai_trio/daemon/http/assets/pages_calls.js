@@ -8,7 +8,7 @@ export const runningColumns = (ctx) => [
   ["stage", (r) => pill("", cut(r.stage, 40))],
   ["age", (r) => seconds(r.age_s), "n"],
   ["provider", (r) => r.provider || DASH],
-  ["", (r) => (ctx.may("changes") ? html`<button class="danger" data-cancel=${r.id} @click=${() => ctx.cancel(r)} aria-label="cancel ${r.tool}">cancel</button>` : nothing), "n"],
+  ["action", (r) => (ctx.may("changes") ? html`<button class="danger" data-cancel=${r.id} @click=${() => ctx.cancel(r)} aria-label="cancel ${r.tool}">cancel</button>` : nothing), "n"],
 ];
 const endedColumns = [
   ["began (UTC)", (r) => when(r.started_at), "t"],
@@ -69,7 +69,7 @@ function waterfall(call) {
 }
 export const oneCall = {
   title: "Call", path: "/calls/", every: 1,
-  load: (ctx) => (ctx.may("texts") ? ctx.ask(`/api/calls/${encodeURIComponent(ctx.id)}`) : null),
+  load: (ctx) => (ctx.may("texts") && ctx.last?.call.running !== false ? ctx.ask(`/api/calls/${encodeURIComponent(ctx.id)}`) : ctx.last ?? null),
   view(ctx, data) {
     if (!ctx.may("texts")) return loginFirst(ctx, "one call");
     if (!data) return html`<p class="empty">reading…</p>`;

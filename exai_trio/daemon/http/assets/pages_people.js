@@ -16,7 +16,7 @@ export const sessions = {
       ["state", (r) => (r.connected ? pill("good", "connected") : html`${pill("warn", "away")} <span class="soft">since ${when(r.away_since)}</span>`)],
       ["principal", (r) => name(r.principal, 40)], ["address", (r) => r.address || DASH], ["calls", (r) => number(r.calls), "n"], ["unacked frames", (r) => number(r.unacked_frames), "n"],
       ["resumes", (r) => number(r.resumes), "n"], ["memory", (r) => bytes(r.held_bytes), "n"], ["since (UTC)", (r) => when(r.opened_at), "t"], ["id", (r) => name(r.id, 30)],
-      ["", (r) => (ctx.may("changes") ? html`<button class="danger" @click=${() => ctx.confirm(`End the session of ${r.client || r.id}? Its calls are cancelled.`, () => ctx.change(`/api/sessions/${encodeURIComponent(r.id)}/end`))} aria-label="end session ${r.id}">end</button>` : nothing), "n"],
+      ["action", (r) => (ctx.may("changes") ? html`<button class="danger" @click=${() => ctx.confirm(`End the session of ${r.client || r.id}? Its calls are cancelled.`, () => ctx.change(`/api/sessions/${encodeURIComponent(r.id)}/end`))} aria-label="end session ${r.id}">end</button>` : nothing), "n"],
     ];
     return html`<h1>Sessions</h1><section class="card">${data ? table("Sessions", columns, data.rows, "No client is connected. An editor connects by itself: exai init registers EXAI there.") : empty("reading…")}${more(ctx, data, "/api/sessions")}</section>`;
   },
