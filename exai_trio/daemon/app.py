@@ -240,7 +240,7 @@ def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
         backends.files,
         backends.models.gateway,
         context.clock.now,
-        listener=Deaf(),
+        listener=Deaf(context.events.publish),
     )
     return Cleaning(cleans, backends.conversations, context.clock)
 

@@ -91,8 +91,10 @@ async def open_models(config: Config) -> AsyncGenerator[Models]:
     """The gateway, and the simulator if it is asked for, until the context ends. Cancelling closes them, as leaving does."""
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
-        gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
-        yield Models(gateway=gateway, simulator=origin)
+        events = EventHub()
+        opening = open_gateway(config, simulator_url=origin, publish=events.publish)
+        gateway = await stack.enter_async_context(opening)
+        yield Models(gateway=gateway, simulator=origin, events=events)
 
 
 @asynccontextmanager

@@ -68,6 +68,9 @@ class SilentGateway:
     def breakers(self):
         return {}
 
+    def catalogue(self):
+        return ()
+
 
 @attrs.define
 class Naps:

@@ -44,12 +44,11 @@ def running_rows(watched: WatchedDaemon) -> list[dict[str, Any]]:
 
 def running_row(call: Call) -> dict[str, Any]:
     """What anybody may know of it."""
-    spent = call.waits.spent
     return {
         "id": call.call_id,
         "tool": call.tool.name,
         "provider": call.waits.provider_name,
-        "model": spent.model if spent else "",
+        "model": call.waits.spent.model,
         "stage": _stage(call),
         "age_s": round(call.elapsed, 1),
         "started_at": rfc3339(call.accepted_at),

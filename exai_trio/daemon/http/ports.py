@@ -8,6 +8,7 @@ from .api.daemon_routes import daemon_routes
 from .api.health_routes import health_routes
 from .api.history_routes import history_routes
 from .api.login_routes import login_routes
+from .api.metrics_routes import metrics_routes
 from .api.overview_routes import overview_routes
 from .api.session_routes import session_routes
 from .api.storage_routes import storage_routes
@@ -42,12 +43,17 @@ def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
 
 def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:
     """What monitors ask."""
-    return Site(gate, RouteTable((*health_routes(watched.report), *more)))
+    report = watched.report
+    return Site(gate, RouteTable((*health_routes(report), *metrics_routes(report), *more)))
 
 
 def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route, ...] = ()) -> Site:
     """The dashboard, its feed, and `more` that others add to it."""
-    of_pages = (*(route for routes_of in _OF_PAGES for route in routes_of(watched)), *more)
+    of_pages = (
+        *metrics_routes(watched.report),
+        *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
+        *more,
+    )
     routes = (*page_routes(watched), *login_routes(gate, watched.auth, of_pages), *of_pages)
     return Site(gate, RouteTable(routes), {FEED: feed.serve})
 

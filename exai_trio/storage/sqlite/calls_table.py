@@ -17,7 +17,11 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from exai_trio.storage.sqlite.store import SqliteStore
 
 _HOUR_S: Final = 3600
-_COLUMNS: Final = tuple(field.name for field in attrs.fields(CallEnded))
+_COLUMNS: Final = tuple(
+    field.name
+    for field in attrs.fields(CallEnded)
+    if field.name not in {"journal_wait_ms", "spans"}
+)
 _values: Final = attrgetter(*_COLUMNS)
 _ADD: Final = """
     INSERT INTO calls (
