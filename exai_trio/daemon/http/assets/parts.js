@@ -25,7 +25,7 @@ export const longText = (text, label = "text") => {
   return whole.length <= 4000 ? part : html`${part}<details><summary>all ${whole.length.toLocaleString("en-US")} characters</summary><pre class="text" tabindex="0" role="group" aria-label="all of it">${whole}</pre></details>`;
 };
 
-export const filters = (ctx, fields) => html`<form class="filters" role="search" @submit=${(e) => e.preventDefault()}>${fields.map(([key, label, options]) => html`<label>${label}${options
+export const filters = (ctx, fields) => html`<form class="filters" role="search" aria-label=${fields.map(([, label]) => label).join(", ")} @submit=${(e) => e.preventDefault()}>${fields.map(([key, label, options]) => html`<label>${label}${options
   ? html`<select name=${key} @change=${(e) => ctx.filter(key, e.target.value)}>${options.map(([value, text]) => html`<option value=${value} ?selected=${(ctx.query.get(key) ?? "") === value}>${text}</option>`)}</select>`
   : html`<input name=${key} type="search" autocomplete="off" .value=${ctx.query.get(key) ?? ""} @change=${(e) => ctx.filter(key, e.target.value.trim())}>`}</label>`)}
   ${fields.some(([key]) => ctx.query.get(key)) ? html`<button type="button" @click=${() => ctx.filterAll({})}>clear</button>` : nothing}</form>`;
