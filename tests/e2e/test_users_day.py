@@ -43,6 +43,15 @@ def providers(new_place):
 
 
 @pytest.fixture
+def asked_of_models(providers, fetch):
+    async def requests():
+        path = "/_requests?path=/chat/completions&since=0"
+        return (await fetch(providers, path)).json["requests"]
+
+    return requests
+
+
+@pytest.fixture
 def new_home(new_place, gateway, project, providers, tmp_path):
     origin = f"http://127.0.0.1:{providers}"
 
@@ -80,22 +89,22 @@ async def said(place, *words):
 
 
 @pytest.mark.timeout(300)
-async def test_a_day(new_home, start, project, providers, until, fetch, tmp_path):
+async def test_a_day(new_home, start, project, until, asked_of_models):
     """Nothing is refused, lost, or given twice, and all that is kept is as it should be in the evening."""
     one, two = new_home(), new_home()
     made = await said(one, "storage", "migrate")
     assert all(word in made for word in ("applied 1", "made bucket exai-files"))
-    text = tmp_path / "seven.txt"
+    text = Path(one.settings["EXAI_ALLOWED_ROOTS"]) / "seven.txt"
     text.write_text("a line of a text of seven megabytes\n" * (7 * MB // 36))
 
     first = start(one)
     again, files = await _morning(one, text)
-    await _large_result(one, tmp_path / "large")
-    await until(lambda: project.execute("select from message_bus where storage_path is not null"))
+    await _large_result(one, text.with_name("large"))
+    await until(lambda: project.execute("select 1 from message_bus where storage_path is not null"))
     await _outage(one, project, again, until)
     second = start(two)
     files.append(await _second_machine(two, text, again))
-    shown = (await fetch(providers, "/_requests?path=/chat/completions&since=0")).json["requests"][-1]  # fmt: skip
+    shown = (await asked_of_models())[-1]
     await until(lambda: _messages(project) == 6)
     health = (await second.health())["storage"]
 
