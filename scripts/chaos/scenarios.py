@@ -6,7 +6,11 @@ from typing import Final
 import attrs
 
 from . import (
+<<<<<<< HEAD
     hosted,
+=======
+    http_streams,
+>>>>>>> origin/main
     kills,
     leaving,
     network,
@@ -67,6 +71,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "upload-kill": Scenario(uploads.upload_kill),
     "cleanup-kill": Scenario(uploads.cleanup_kill),
     "token-change": Scenario(sessions.token_change),
+    "http-cut": Scenario(http_streams.http_cut),
+    "http-kill": Scenario(http_streams.http_kill),
+    "http-leave": Scenario(http_streams.http_leave, share=0.5),
     "terminal-kill": Scenario(terminals.terminal_kill),
     "terminal-drop": Scenario(terminals.terminal_drop),
     "terminal-slow": Scenario(terminals.terminal_slow, share=0.1),
