@@ -6,11 +6,8 @@ from typing import Final
 import attrs
 
 from . import (
-<<<<<<< HEAD
     hosted,
-=======
     http_streams,
->>>>>>> origin/main
     kills,
     leaving,
     network,
