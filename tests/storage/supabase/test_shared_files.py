@@ -54,9 +54,13 @@ async def test_what_one_has_given_the_other_need_not(machines, stage):
     await one.registry.fail_upload(claim, "busy", "call:1")
     upload = await given(one)
     known = await two.registry.claim_upload(OFFER, "conversation:d", "two")
+    two.go_away()
+    remembered = await two.registry.claim_upload(OFFER, "conversation:d", "two")
 
+    assert (known.upload.id, "f1") == (remembered.upload.id, remembered.upload.provider_file_id)
     assert (Busy, Known) == (type(waits), type(known))
     assert ("f1", SHA256) == (known.upload.provider_file_id, known.upload.file_id)
+    two.come_back()
     assert (TEXT, {SHA256}) == (
         await read(two), set(stage.storage.buckets["exai-files"].objects),
     )  # fmt: skip
