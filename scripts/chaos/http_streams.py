@@ -56,6 +56,7 @@ async def http_kill(trial: Trial) -> None:
                     trial.kills += 1
                     killed = trio.current_time()
                     daemon = await world.daemon()
+                    trial.figure("kill to listening, s", trio.current_time() - killed)
                 trial.figure("kill to all answered, s", trio.current_time() - killed)
                 await trial.count(world)
 

@@ -27,6 +27,7 @@ SESSION_HEADER: Final = "mcp-session-id"
 # The transport's own rule, whatever a call may have.
 _MOST_BYTES: Final = 10 * 2**20
 _BODY_S: Final = 30.0
+_AT_ONCE_S: Final = 0.02
 _ACCEPTED, _NO_CONTENT, _FAILED, _UNAVAILABLE = 202, 204, 500, 503
 _INTERNAL: Final = -32603  # JSON-RPC's
 
@@ -132,11 +133,15 @@ class Endpoint:
             desk.forget(exchange)
 
     async def _while_there(self, exchange: Exchange, respond: Responder) -> None:
-        """Raises Gone as soon as its client is."""
+        """Raises Gone as soon as its client is; of one that is answered at once, nobody looks whether it is."""
+        await _wait_said(exchange, _AT_ONCE_S)
+        if exchange.is_over:
+            await self._tell(exchange, respond, primed=False)
+            return
         async with trio.open_nursery() as legs:
             there = legs.cancel_scope
             legs.start_soon(_cancel_when_gone, respond, there)
-            await _wait_soon(exchange)
+            await _wait_said(exchange, SOON_S)
             there.cancel(reason="it is told now")
         if respond.has_gone:
             raise Gone
@@ -172,7 +177,7 @@ class Endpoint:
         if exchange is None:
             await respond.whole(_ACCEPTED, b"")
             return
-        await _wait_soon(exchange)
+        await _wait_said(exchange, SOON_S)
         primed = dialect.version >= rules.RESUMABLE_FROM and bool(exchange.key)
         await self._tell(exchange, respond, primed=primed)
         desk.told(exchange)
@@ -240,9 +245,9 @@ def _heard(desk: FrontDesk, body: bytes, *, alone: bool = False) -> Exchange | N
     return exchange
 
 
-async def _wait_soon(exchange: Exchange) -> None:
-    """Return when something is to be told, or when it is time to say that it will be."""
-    with trio.move_on_after(SOON_S):
+async def _wait_said(exchange: Exchange, within: float) -> None:
+    """Return when something is to be told, or after so many seconds."""
+    with trio.move_on_after(within):
         await exchange.wait_said()
 
 
