@@ -94,25 +94,26 @@ class Endpoint:
 
     async def _body(self, headers: Headers, respond: Responder) -> bytes:
         """Raises BadRequest, as soon as it is known to be too large; Gone."""
-        length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self.most_bytes:
+        length = headers.get("content-length", "")
+        known = int(length) if length.isdigit() else -1
+        if known > self.most_bytes:
             raise _too_large(self.most_bytes)
-        parts: list[bytes] = []
-        size = 0
-        with trio.move_on_after(_BODY_S) as patience:
-            while True:
-                event = await respond.receive()
-                if event["type"] == "http.disconnect":
-                    raise Gone
-                parts.append(event.get("body", b""))
-                size += len(parts[-1])
-                if size > self.most_bytes:
-                    raise _too_large(self.most_bytes)
-                if not event.get("more_body"):
-                    break
-        if patience.cancelled_caught:
-            raise BadRequest(408, jsonrpc.INVALID_REQUEST, "the body did not come in time")
-        return b"".join(parts)
+        with trio.move_on_after(_BODY_S):
+            return await self._received(known, respond)
+        raise BadRequest(408, jsonrpc.INVALID_REQUEST, "the body did not come in time")
+
+    async def _received(self, known: int, respond: Responder) -> bytes:
+        """All of a body; its end is not waited for where its length is known."""
+        body = bytearray()
+        while True:
+            event = await respond.receive()
+            if event["type"] == "http.disconnect":
+                raise Gone
+            body += event.get("body", b"")
+            if len(body) > self.most_bytes:
+                raise _too_large(self.most_bytes)
+            if len(body) == known or not event.get("more_body"):
+                return bytes(body)
 
     # The era without sessions
 
