@@ -5,7 +5,7 @@ import threading
 
 from trio._core import _thread_cache  # no public name starts them
 
-_work = _thread_cache.WorkerThread._work
+_work = _thread_cache.WorkerThread._work  # noqa: SLF001
 
 
 def _traced(self):
@@ -13,4 +13,4 @@ def _traced(self):
     _work(self)
 
 
-_thread_cache.WorkerThread._work = _traced
+_thread_cache.WorkerThread._work = _traced  # noqa: SLF001
