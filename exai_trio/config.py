@@ -17,7 +17,7 @@ Environment = Literal["development", "production", "testing"]
 JwtAlgorithm = Literal["HS256", "HS384", "HS512"]
 ToolProfile = Literal["lean", "standard", "full"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-StorageBackend = Literal["sqlite", "supabase"]
+StorageBackend = Literal["sqlite", "supabase", "postgres"]
 Durability = Literal["process", "power", "off"]
 Terminals = Literal["false", "true", "root"]
 LogFormat = Literal["auto", "text", "json"]
@@ -47,6 +47,8 @@ class Config:
     jwt_algorithm: JwtAlgorithm = "HS256"
     jwt_issuer: str = ""
     jwt_audience: str = ""
+    jwt_keys_file: Path | None = None
+    tokens_day: int = 0
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
 
@@ -108,6 +110,7 @@ class Config:
     supabase_key: str = attrs.field(default="", repr=_masked)
     supabase_project_id: str = ""
     supabase_db_url: str = attrs.field(default="", repr=_masked)
+    database_url: str = attrs.field(default="", repr=_masked)
     durability: Durability = "process"
     call_max_attempts: int = 2
     handle_after_s: float = 0.0
@@ -136,6 +139,16 @@ class Config:
     public_url: str = ""
     oauth_issuer: str = ""
     oauth_scope: str = ""
+    alerts_file: Path | None = None
+    alert_webhook: str = attrs.field(default="", repr=_masked)
+    incidents_port: int = 8081
+    investigate: bool = False
+    investigator_model: str = "kimi-k2.6"
+    investigator_tokens_day: int = 200_000
+    auditor_enabled: bool = False
+    auditor_model: str = "glm-4.5-flash"
+    auditor_tokens_day: int = 0
+
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "auto"
     log_stderr: bool = False
@@ -152,11 +165,21 @@ class Config:
     @property
     def makes_token(self) -> bool:
         """Whether nothing is set, so that the daemon makes a token for its home, and admits its own user without one."""
-        return not (self.ws_token or self.ws_token_file or self.jwt_secret_key)
+        return not (self.ws_token or self.ws_token_file or self.takes_jwt)
 
     @property
     def admits_anyone(self) -> bool:
-        return self.wants_no_token and not (self.ws_token_file or self.jwt_secret_key)
+        return self.wants_no_token and not (self.ws_token_file or self.takes_jwt)
+
+    @property
+    def takes_jwt(self) -> bool:
+        """Whether keys for JSON Web Tokens are set."""
+        return bool(self.jwt_secret_key or self.jwt_keys_file)
+
+    @property
+    def keys_file(self) -> Path:
+        """Where `exai token` keeps the keys that it signs with."""
+        return self.jwt_keys_file or self.state / "jwt_keys.json"
 
     @property
     def token_file(self) -> Path:
@@ -167,6 +190,11 @@ class Config:
     def is_hosted(self) -> bool:
         """Whether what is kept here is shared with other machines."""
         return self.storage_backend == "supabase"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether calls and conversations are in a PostgreSQL that other daemons may use, too."""
+        return self.storage_backend == "postgres"
 
     @property
     def loopback_only(self) -> bool:

@@ -8,11 +8,13 @@ from collections.abc import Callable
 from typing import cast
 
 from exai_trio.commands.usage import (
+    access_options,
     calling_options,
     daemon_options,
     looking_options,
     storage_options,
     terminal_options,
+    watching_options,
 )
 from exai_trio.commands.usage.building import (
     Commands,
@@ -260,10 +262,14 @@ BUILDERS: dict[str, Build] = {
     "storage": storage_options.storage,
     "cleanup": _cleanup,
     "term": terminal_options.term,
+    "token": access_options.token,
+    "access": access_options.access,
     "status": looking_options.status,
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,
     "usage": looking_options.usage,
+    "alerts": watching_options.alerts,
+    "incidents": watching_options.incidents,
     "config": _config,
     "providers": _providers,
     "serve": _serve,

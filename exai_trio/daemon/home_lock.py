@@ -11,9 +11,11 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import attrs
+import msgspec
 import trio
 
 from exai_trio import structs
+from exai_trio.access.shared_token import Rotation, rotation_file
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.system.home_id import HOME_LOCK, kept_id
@@ -70,6 +72,11 @@ class HomeLock:
             replace_private(self._pid_file, _pid_line())
             self._noted = True
 
+    @property
+    def was_left(self) -> bool:
+        """Whoever held it before said that it left: it was not killed, and its machine was not."""
+        return self._lock is None or self._noted or not self._pid_file.exists()
+
     def look(self) -> None:
         """Take what could not be had before. Raises ServiceUnavailableError; or OSError, which names EXAI_HOME."""
         self.take()
@@ -85,6 +92,20 @@ class HomeLock:
         held = self._lock is not None and self.config.makes_token
         if held and not (self.token and path.exists()):
             self.token = made_token(path, self.token)
+
+    async def replace_token(self, token: str) -> None:
+        """Have another token for this home, for daemons to come too. Raises OSError. Cancelling leaves the write to its thread."""
+        if self._lock is None:
+            raise OSError(f"EXAI_HOME {self.config.home} is not ours")
+        await trio.to_thread.run_sync(
+            replace_private, self.config.token_file, f"{token}\n".encode()
+        )
+        self.token = token
+
+    async def keep_rotation(self, rotation: Rotation) -> None:
+        """Write down that the user's own token was replaced. Raises OSError. Cancelling leaves the write to its thread."""
+        path = rotation_file(self.config.state)
+        await trio.to_thread.run_sync(replace_private, path, msgspec.json.encode(rotation))
 
     def let_go(self) -> None:
         """Another daemon may take it from now on."""

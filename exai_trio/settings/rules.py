@@ -30,6 +30,7 @@ BOUNDED: tuple[tuple[str, str, str], ...] = (
 _PORTS = {
     "monitoring_port": "MONITORING_PORT",
     "health_check_port": "HEALTH_CHECK_PORT",
+    "incidents_port": "INCIDENTS_PORT",
     "mcp_port": "EXAI_MCP_PORT",
 }
 
@@ -54,8 +55,11 @@ def _ports(config: Config) -> Iterator[Finding]:
 def _strangers(config: Config) -> Iterator[Finding]:
     if config.loopback_only:
         return
-    if not (config.own_token or config.ws_token_file or config.jwt_secret_key):
-        yield "ws_host", "a loopback address, unless EXAI_WS_TOKEN or JWT_SECRET_KEY is set"
+    if not (config.own_token or config.ws_token_file or config.takes_jwt):
+        yield (
+            "ws_host",
+            "a loopback address, unless EXAI_WS_TOKEN, JWT_SECRET_KEY or JWT_KEYS_FILE is set",
+        )
     if config.own_token and not tokens.is_good(config.own_token):
         yield "ws_token", f"{tokens.ALLOWED}; fewer are enough on a loopback address only"
 
@@ -70,8 +74,8 @@ def _jwt(config: Config) -> Iterator[Finding]:
     if secret and len(secret.encode()) < SECRET_BYTES:
         yield "jwt_secret_key", f"at least {SECRET_BYTES} bytes"
     for field in ("jwt_issuer", "jwt_audience"):
-        if getattr(config, field) and not secret:
-            yield field, "nothing, unless JWT_SECRET_KEY is set"
+        if getattr(config, field) and not config.takes_jwt:
+            yield field, "nothing, unless JWT_SECRET_KEY or JWT_KEYS_FILE is set"
 
 
 def _oauth(config: Config) -> Iterator[Finding]:
@@ -111,6 +115,11 @@ def _supabase(config: Config) -> Iterator[Finding]:
         yield "supabase_project_id", "the id that SUPABASE_URL names, or nothing"
 
 
+def _postgres(config: Config) -> Iterator[Finding]:
+    if config.is_shared and not config.database_url:
+        yield "database_url", "the URL of the database, since STORAGE_BACKEND is postgres"
+
+
 RULES: tuple[Rule, ...] = (
     _bounds,
     _ports,
@@ -121,6 +130,7 @@ RULES: tuple[Rule, ...] = (
     _tools,
     _terminals,
     _supabase,
+    _postgres,
 )
 
 

@@ -34,6 +34,20 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "models": CLIENT | {"ws_autostart", "drain_s"},
     "logs": frozenset({"home", "log_level"}),
     "usage": frozenset({"home", "log_level"}),
+    "token": frozenset(
+        {
+            "home",
+            "log_level",
+            "jwt_secret_key",
+            "jwt_algorithm",
+            "jwt_issuer",
+            "jwt_audience",
+            "jwt_keys_file",
+        }
+    ),
+    "access": frozenset({"home", "log_level"}),
+    "alerts": frozenset({"home", "log_level"}),
+    "incidents": frozenset({"home", "log_level", "investigator_model"}),
     "stop": frozenset({"home", "log_level", "drain_s"}),
     "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,

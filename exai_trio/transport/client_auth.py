@@ -78,6 +78,7 @@ def _signed(config: Config, scope: str) -> str:
     now = datetime.now(UTC)
     claims: dict[str, object] = {
         "sub": "exai",
+        "role": "admin",
         "iat": now,
         "exp": now + timedelta(seconds=_SIGNED_FOR_S),
     }

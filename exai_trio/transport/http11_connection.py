@@ -25,9 +25,10 @@ class _OtherVersion(Exception):
 
 
 class _Http11(H11Protocol):
-    """Never becomes another protocol: who asks for an upgrade is answered as if it had not. `holds` is true while a head is said whose
-    body follows at once."""
+    """Becomes no other protocol but, where `upgrades` is set, WebSocket: who asks for another is answered as if it had not. `holds` is
+    true while a head is said whose body follows at once."""
 
+    upgrades = False
     holds = False
 
     @property
@@ -51,7 +52,12 @@ class _Http11(H11Protocol):
         await super()._send_h11_event(event)
 
     async def _create_stream(self, request: h11.Request) -> None:
-        await super()._create_stream(_without_upgrade(request))
+        wanted = request if self.upgrades and _wants_socket(request) else _without_upgrade(request)
+        await super()._create_stream(wanted)
+
+
+def _wants_socket(request: h11.Request) -> bool:
+    return (b"upgrade", b"websocket") in ((name, value.lower()) for name, value in request.headers)
 
 
 def _without_upgrade(request: h11.Request) -> h11.Request:
@@ -74,6 +80,7 @@ class Http11Server(TCPServer):
     """
 
     at_work = False
+    upgrades = False
     _http: _Http11
     _until = math.inf
     _asks = True  # a head has begun
@@ -98,6 +105,7 @@ class Http11Server(TCPServer):
                     server=parse_socket_addr(socket.family, here),
                     send=self.protocol_send,
                 )
+                self._http.upgrades = self.upgrades
                 self.protocol = cast("Any", self._http)
                 await self._read_data()
         except OSError:  # audit: empty-handler, because a peer that is gone ends the connection

@@ -162,6 +162,7 @@ class HelloAck:
     limits: dict[str, float] | UnsetType = UNSET
     error: str | UnsetType = UNSET
     message: str | UnsetType = UNSET
+    retry_after_s: float | UnsetType = UNSET
     op: Literal["hello_ack"] = "hello_ack"
 
 

@@ -7,11 +7,13 @@ import random
 import string
 from pathlib import Path
 
+import attrs
 import jwt
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.daemon.connections.auth import Identity, Tokens
+from exai_trio.daemon.connections.auth import Tokens
+from exai_trio.daemon.connections.identity import Identity
 from exai_trio.errors import ArgumentError, UnauthorizedError
 from exai_trio.settings.load import load
 from exai_trio.transport.client_auth import credentials
@@ -23,6 +25,20 @@ OLD, NEW = "old-token-of-us-all", "new-token-of-us-all"
 NOW = 1_790_000_000
 EVERYWHERE = "0.0.0.0"  # noqa: S104  # nothing is bound
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation
+
+
+@attrs.define
+class Home:
+    """A home that keeps what it is given."""
+
+    token: str
+    kept: object = None
+
+    async def replace_token(self, token):
+        self.token = token
+
+    async def keep_rotation(self, rotation):
+        self.kept = rotation
 
 
 def _tokens() -> list[str]:
@@ -97,15 +113,15 @@ def _from_file(tmp_path: Path, token: str, *, on_loopback: bool) -> bool:
 
 
 @pytest.mark.parametrize("token", TOKENS, ids=NAMES)
-def test_a_rotated_token_keeps_the_rule(token):
+async def test_a_rotated_token_keeps_the_rule(token):
     """What could not be set cannot be rotated to either: blank, short, long, or not printable."""
     tokens = Tokens(Config(ws_token=OLD))
     allowed = _possible(token) and len(token) >= 16
     if allowed:
-        tokens.rotate(OLD, token, Identity("token"))
+        await tokens.rotate(OLD, token, Identity("token"))
     else:
         with pytest.raises(ArgumentError) as refused:
-            tokens.rotate(OLD, token, Identity("token"))
+            await tokens.rotate(OLD, token, Identity("token"))
         assert len(token) < 8 or token not in str(refused.value)
 
     assert "token" == tokens.principal(token if allowed else OLD, None)
@@ -117,7 +133,7 @@ def test_any_token_of_a_hello_is_let_in_or_refused(token):
     for config in (Config(ws_token=OLD), Config(jwt_secret_key=SECRET), Config()):
         for shown in ((token, None), (None, token), (token, token)):
             with pytest.raises(UnauthorizedError):
-                Tokens(config, lambda: NEW).identify(*shown)
+                Tokens(config, Home(NEW)).identify(*shown)
 
 
 @pytest.mark.parametrize("spelling", ["none", "NONE", "None"])
@@ -150,7 +166,7 @@ def test_a_key_for_jwts_has_32_bytes(size, fits):
 GOOD = {"sub": "ann", "exp": NOW + 60}
 UNFIT_CLAIMS = [
     *({key: value for key, value in GOOD.items() if key != left} for left in GOOD),
-    *({**GOOD, "exp": exp} for exp in (NOW, NOW - 1, 0, -1, True, False, None, "soon", "", [], {}, [NOW + 60], "1" * 5000, str(NOW + 60), math.nan, -math.inf)),
+    *({**GOOD, "exp": exp} for exp in (NOW - 10, NOW - 11, 0, -1, True, False, None, "soon", "", [], {}, [NOW + 60], "1" * 5000, str(NOW + 60), math.nan, math.inf, -math.inf)),
     *({**GOOD, "sub": sub} for sub in ("", " ", "\t\n", None, 7, True, [], ["ann"], {})),
     {}, {"exp": NOW + 60}, {"sub": "ann"}, {**GOOD, "nbf": 2**40}, {**GOOD, "nbf": "x"}, {**GOOD, "iat": "x"},
     {**GOOD, "pad": "x" * 9000},
@@ -201,7 +217,7 @@ def test_what_is_no_jwt_of_ours_is_refused_in_one_way(encoded):
         _doors().identify(None, encoded)
 
 
-@pytest.mark.parametrize("exp", [NOW + 1, NOW + 0.5, 10**400, 2**63, math.inf])
+@pytest.mark.parametrize("exp", [NOW + 1, NOW + 0.5, 10**400, 2**63])
 def test_an_end_that_is_a_number_is_kept(exp):
     """Also one that no clock will ever show."""
     identity = _doors().identify(None, _signed({**GOOD, "exp": exp}))

@@ -12,7 +12,7 @@ _LEAST_DRAIN_S: Final = 5.0
 
 def token(seen: Seen) -> Iterator[Finding]:
     config = seen.config
-    if config.own_token or config.jwt_secret_key or config.ws_token_file:
+    if config.own_token or config.takes_jwt or config.ws_token_file:
         yield Finding(state="ok", what="clients need a token of yours")
         return
     yield Finding(

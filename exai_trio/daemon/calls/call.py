@@ -10,6 +10,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.access.quotas import Place
 from exai_trio.errors import ExaiError
 from exai_trio.observability.times import rfc3339
 from exai_trio.system.change import Change
@@ -32,7 +33,7 @@ _LEAST_PROGRESS_GAP_S = 0.25
 _ANY_CLIENT_S = 10.9  # no client waits less; a tool that waits takes a second of it
 
 
-def _new_correlation_id() -> str:
+def new_correlation_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
@@ -79,7 +80,7 @@ class Call:
     seconds, and stays over restarts; `attempt` counts runs over restarts; `handle` is the call_id of one that was detached by an
     earlier daemon. `scope` is what the client's cancel and the daemon's cut end, `ending` says why, and `is_left` that the next
     daemon is to run it. `deadline` ends its run in time. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
-    disk may take it yet. `changed` is told of each new state.
+    disk may take it yet. `changed` is told of each new state. `place` is given back when it is over.
     """
 
     request: CallTool
@@ -104,9 +105,10 @@ class Call:
     is_recorded: bool = True
     is_doubtful: bool = False
     attempt: int = 1
+    place: Place | None = None
     changed: Change
     waits: Waits = attrs.field(factory=Waits)
-    correlation_id: str = attrs.field(factory=_new_correlation_id)
+    correlation_id: str = attrs.field(factory=new_correlation_id)
     doing: str = "running"
     detail: str = ""
     _said_at: float = 0.0

@@ -1,4 +1,4 @@
-"""What a call is refused for after it was begun and before it is accepted: paths that may not be used."""
+"""What a call is refused for after it was begun and before it is accepted: paths that may not be used, a quota that is used up."""
 
 from typing import Final
 
@@ -10,6 +10,23 @@ from exai_trio.tools import path_refusals
 from .call import Call
 
 _PATHS_S: Final = 0.5
+
+
+async def refusal_of(call: Call) -> ExaiError | None:
+    """Why the call is not accepted, if so; else it has its place. Cancelling leaves a look at the disk to its thread."""
+    return await paths_refused(call) or await over_quota(call)
+
+
+async def over_quota(call: Call) -> ExaiError | None:
+    """Why its principal may call no more now; else the call is counted, and has a place until it ends. Cancelled, it has none."""
+    quotas = call.environment.quotas
+    if quotas is None or not quotas.concerns(call.principal):
+        return None
+    try:
+        call.place = await quotas.take(call.principal)
+    except ExaiError as refusal:
+        return refusal
+    return None
 
 
 async def paths_refused(call: Call) -> ExaiError | None:

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
+from exai_trio.observability.events import BugsSeen
 from exai_trio.tools.base import Answer
 from exai_trio.tools.envelope import deprecated
 from exai_trio.wire.messages import CallFailed, CallResult, Outcome, Output
@@ -85,7 +86,8 @@ def note_fault(call: Call, raised: Exception) -> ExaiError:
     error = known_error(raised, call.correlation_id)
     keys = {"tool": call.tool.name, "correlation_id": call.correlation_id, "code": error.code}
     bugs = sum(1 for _ in bugs_in(raised))
-    call.context.counters.bugs += bugs
+    if bugs:
+        call.context.events.publish(BugsSeen(count=bugs))
     if isinstance(error, InternalError):
         log.error("call crashed", exc_info=raised, extra=keys)
         return error
@@ -118,6 +120,19 @@ def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
     return CallFailed(request_id=call.wire_id, error=masked)
 
 
+def _usage(call: Call, answer: Answer) -> dict[str, Any] | UnsetType:
+    """What the answer has cost, and what is left of the day where that is limited."""
+    quotas = call.environment.quotas
+    left = None
+    if quotas is not None and quotas.concerns(call.principal):
+        spent = call.waits.spent
+        used = (spent.input_tokens or 0) + (spent.output_tokens or 0) if spent else 0
+        left = quotas.tokens_left(call.principal, used)
+    if answer.usage is None and left is None:
+        return UNSET
+    return dict(answer.usage or {}) | ({} if left is None else {"tokens_left_today": left})
+
+
 def _result(call: Call, answer: Answer) -> CallResult:
     text, told = answer.text, answer.metadata
     if call.waits.provider_name:  # no other tool is told anything by who was sent our keys
@@ -130,5 +145,5 @@ def _result(call: Call, answer: Answer) -> CallResult:
     return CallResult(
         request_id=call.wire_id,
         outputs=[Output(text=text, metadata=metadata)],
-        usage=UNSET if answer.usage is None else dict(answer.usage),
+        usage=_usage(call, answer),
     )

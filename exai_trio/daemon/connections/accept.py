@@ -13,6 +13,8 @@ from exai_trio import structs
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.observability import events
+from exai_trio.observability.events import ConnectionClosed, ConnectionOpened
 from exai_trio.system.open_files import is_scarce
 from exai_trio.transport.websocket import (
     POLICY,
@@ -31,12 +33,21 @@ from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..sessions.session_registry import Sessions
 from .admission import Admission
-from .auth import Authentication, Identity
+from .auth import Authentication
 from .connection import Connection
-from .handshake import HelloRefused, hello_ack, receive_hello, refuse, refuse_for_now
+from .handshake import (
+    UNAUTHORIZED,
+    HelloRefused,
+    hello_ack,
+    rated,
+    receive_hello,
+    refuse,
+    refuse_for_now,
+)
+from .identity import Identity
 from .local_peer import Peer
 from .payload_transfers import PayloadTransfers
-from .rate_limits import RateLimits
+from .rate_limits import RateLimits, RefusalRates
 from .requests import Requests
 
 log = logging.getLogger("exai.server")
@@ -49,6 +60,7 @@ TERMINAL: Final = "/terminal"  # a path of ours, also while nobody serves it
 _NO_FILES = "open files: ulimit -n"
 _HEAD_S = 5.0  # for the head of a handshake
 _READ_AGAIN_S = 1.0
+_MOST_DELAY_S = 1.0
 _MOST_REFUSALS = 32  # connections without a place that are told so at once
 
 
@@ -84,6 +96,9 @@ class Server:
         factory=lambda: trio.CapacityLimiter(_MOST_REFUSALS)
     )
 
+    delays: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(_MOST_REFUSALS))
+    refusal_rates: RefusalRates = attrs.field(factory=lambda: RefusalRates(trio.current_time))
+
     def __repr__(self) -> str:
         state = "draining" if self.context.shutdown.draining else "open"
         return f"<Server {state} connections={self.admission.total} refusing={self.refusals.borrowed_tokens}>"
@@ -110,6 +125,7 @@ class Server:
             if limit is None:
                 await self._shake_hands(stream, address)
             else:
+                self.context.events.publish(events.ConnectionRefused(limit=limit))
                 await self._turn_away(stream, limit)
         except PeerGone as gone:
             log.debug("connection ended", extra={"reason": str(gone)})
@@ -160,10 +176,12 @@ class Server:
             return
         endpoint = self.endpoints.get(peer.path)
         if endpoint is not None:
-            await self._counted(endpoint(socket, address))
+            await self._counted(
+                endpoint(socket, address), ConnectionOpened(kind="terminal", address=address)
+            )
             return
         try:
-            said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer)
+            said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer, address)
         except HelloRefused as refusal:
             refused = refusal
         else:
@@ -171,10 +189,25 @@ class Server:
             if connection is None:
                 await refuse_for_now(socket, "the journal cannot be read", _READ_AGAIN_S)
             else:
-                await self._converse(connection)
+                await self._converse(connection, said[0], address)
             return
-        log.info("hello refused", extra={"error": refused.error})
-        await refuse(socket, refused)
+        await self._refuse(socket, refused, address)
+
+    async def _refuse(self, socket: WebSocket, refused: HelloRefused, address: str) -> None:
+        """Tell a client why it is not let in; later, and in fewer words, where many are not. Raises PeerGone."""
+        self.context.events.publish(events.HelloRefused(error=refused.error))
+        if refused.code != UNAUTHORIZED:
+            log.info("hello refused", extra={"error": refused.error})
+            await refuse(socket, refused)
+            return
+        self.auth.note_refusal(address)
+        wait_s = self.refusal_rates.wait_s(self.admission.origin(address))
+        if not wait_s:
+            log.info("hello refused", extra={"error": refused.error})
+        elif self.delays.available_tokens:
+            async with self.delays:
+                await trio.sleep(min(wait_s, _MOST_DELAY_S))
+        await refuse(socket, rated(refused, wait_s))
 
     async def _join(
         self, socket: WebSocket, address: str, hello: Hello, identity: Identity
@@ -186,6 +219,7 @@ class Server:
         except StorageError:
             # audit: empty-handler, because the store has logged it, and the client is told by the caller
             return None
+        self.auth.note_hello(identity, address)
         server, protocol = self.requests.report.server_facts(), hello.protocol
         outbox.put_first(hello_ack(context.config, server, session.id, protocol, resumed=resumed))
         rates = RateLimits(session.requests, self.admission.origin(address), trio.current_time)
@@ -198,16 +232,34 @@ class Server:
             socket, session, outbox, context, self.requests, rates, transfers, identity
         )
 
-    async def _converse(self, connection: Connection) -> None:
+    async def _converse(self, connection: Connection, hello: Hello, address: str) -> None:
         log.debug("connected", extra={"connection": repr(connection)})
-        await self._counted(connection.converse())
+        session = connection.session
+        opened = ConnectionOpened(
+            kind="session",
+            session=session.id,
+            principal=session.principal,
+            client=hello.client_name or "",
+            address=address,
+        )
+        await self._counted(connection.converse(), opened, connection.outbox)
 
-    async def _counted(self, conversation: Awaitable[None]) -> None:
-        self.context.counters.connections += 1
+    async def _counted(
+        self, conversation: Awaitable[None], opened: ConnectionOpened, box: Outbox | None = None
+    ) -> None:
+        publish, began = self.context.events.publish, trio.current_time()
+        publish(opened)
         try:
             await conversation
         finally:
-            self.context.counters.connections -= 1
+            farewell = box.farewell if box else None
+            closed = ConnectionClosed(
+                kind=opened.kind,
+                session=opened.session,
+                duration_s=trio.current_time() - began,
+                reason=farewell.reason if farewell else "",
+            )
+            publish(closed)
 
 
 def _arrived_at(stream: trio.abc.Stream) -> str:

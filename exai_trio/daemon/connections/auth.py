@@ -1,17 +1,26 @@
 """Who may connect: whoever shows the token or a good JWT, or the daemon's own user where neither is set.
 
-The token can be rotated. Nothing here is ever logged.
+Nothing here is ever logged.
 """
 
-import hmac
-import math
-from collections.abc import Callable
-from typing import Any, Final, cast
+from collections.abc import Awaitable, Callable
+from typing import Final, Protocol
 
 import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.access.access_log import AccessLog
+from exai_trio.access.claims import Claims, Expected
+from exai_trio.access.jwt_keys import JwtKey, secret_key
+from exai_trio.access.jwt_verifier import JwtVerifier, looks_like_jwt, names_key
+from exai_trio.access.shared_token import (
+    Rotation,
+    SharedToken,
+    read_rotation,
+    rotation_file,
+    same,
+)
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, UnauthorizedError
 from exai_trio.settings import tokens as rule
@@ -19,65 +28,64 @@ from exai_trio.system.clock import unix_now
 from exai_trio.transport.token_file import named_token
 from exai_trio.wire.messages import Hello
 
+from .identity import OWNER, Identity
+from .key_file import KeyFile
 from .local_peer import LocalPeers, Peer
+from .standings import Standings
 
-_ANYONE: Final = "anyone"
-_LONGEST: Final = 8192  # characters of a token or JWT that are looked at
-_END_OF_TIME: Final = 2**53
+_WRONG: Final = "wrong or missing token; set EXAI_WS_TOKEN to the daemon's value"
 
 
-@structs.define(eq=False)
-class Identity:
-    """Whom a connection speaks for, and how long: until the time `ends` (seconds since 1970), or until `revoked`, which is set
-    when the shared token that it showed is not the token any more. The connection that rotated it has the next event here. `scopes` are those of a JWT, None of who may
-    do everything; `role` is what a JWT says."""
-
-    principal: str
-    ends: float = math.inf
-    revoked: trio.Event | None = None
-    scopes: frozenset[str] | None = None
-    role: str = ""
+class HomeToken(Protocol):
+    """The token of the home, once there is one, and where rotations are written down."""
 
     @property
-    def is_lasting(self) -> bool:
-        return self.revoked is None and self.ends == math.inf
+    def token(self) -> str: ...
 
-    async def wait_over(self, now: Callable[[], float]) -> str:
-        """Why it is over, once it is. Cancelling leaves nothing behind."""
-        while (seen := self.revoked) is not None:
-            await seen.wait()
-            if self.revoked is seen:
-                return "token rotated"
-        while (left := self.ends - now()) > 0:  # noqa: ASYNC110 - the wall clock sets no event
-            await trio.sleep(min(left, _LOOK_AGAIN_S))
-        return "token expired"
+    async def replace_token(self, token: str) -> None:
+        """Raises OSError. Cancelling leaves the write to its thread."""
+        ...
 
-
-_LOOK_AGAIN_S: Final = 30.0  # the clock may be set meanwhile
-OWNER: Final = Identity(_ANYONE)
+    async def keep_rotation(self, rotation: Rotation) -> None:
+        """Raises OSError. Cancelling leaves the write to its thread."""
+        ...
 
 
 @structs.define(eq=False)
 class Tokens:
-    """The current token, if there is one, and how JWTs are checked. `made` is the token of the home, once there is one."""
+    """The current token, if there is one, and how JWTs are checked. Without a `home` nothing outlives this daemon."""
 
     _config: Config = attrs.field(repr=False)
-    _made: Callable[[], str] = attrs.field(default=str, repr=False)
+    _home: HomeToken | None = attrs.field(default=None, repr=False)
     _now: Callable[[], float] = unix_now
-    _token: str = attrs.field(init=False, repr=False)
+    key_file: KeyFile = attrs.field(init=False, repr=False)
+    _shared: SharedToken = attrs.field(init=False, repr=False)
+    _verifier: JwtVerifier = attrs.field(init=False, repr=False)
     _revoked: trio.Event = attrs.field(factory=trio.Event)
+    _rotating: trio.Lock = attrs.field(factory=trio.Lock)
 
     def __attrs_post_init__(self) -> None:
-        """Raises ArgumentError for an EXAI_WS_TOKEN_FILE that is of no use."""
-        file = self._config.ws_token_file
-        near = self._config.loopback_only
-        named = "" if file is None else named_token(file, on_loopback=near)
-        self._token = self._config.own_token or named
+        """Raises ArgumentError for an EXAI_WS_TOKEN_FILE or JWT_KEYS_FILE that is of no use."""
+        config = self._config
+        file = config.ws_token_file
+        named = "" if file is None else named_token(file, on_loopback=config.loopback_only)
+        configured = config.own_token or named
+        kept = read_rotation(rotation_file(config.state)) if configured else None
+        self._shared = SharedToken(configured, kept)
+        self.key_file = KeyFile.of(config)
+        expected = Expected(issuer=config.jwt_issuer, audience=config.jwt_audience)
+        keys = self.key_file
+        self._verifier = JwtVerifier(lambda: keys.keys, _secret(config), expected, self._now)
 
     @property
     def admits_owner(self) -> bool:
         """Whether the daemon's own user needs to show nothing, and others the token of the home."""
         return self._config.makes_token
+
+    @property
+    def wants_none(self) -> bool:
+        """Whether everybody who can connect is let in."""
+        return self._config.admits_anyone
 
     @property
     def advice(self) -> str | None:
@@ -88,66 +96,70 @@ class Tokens:
         return f"only the daemon's own user needs no token; it is in {path} (EXAI_WS_TOKEN_FILE)"
 
     def identify(self, token: str | None, jwt: str | None) -> Identity:
-        """Who shows these. Raises UnauthorizedError."""
-        if self._config.admits_anyone:
-            return OWNER
-        if _is_it(token, self._token):
-            return Identity("token", revoked=self._revoked)
-        if self.admits_owner and _is_it(token, self._made()):
-            return OWNER
-        if self._config.jwt_secret_key and jwt:
-            return self._by_jwt(jwt)
-        raise UnauthorizedError("wrong or missing token; set EXAI_WS_TOKEN to the daemon's value")
+        """Who shows these, as far as that can be told at once: whether a JWT was revoked is asked by `Authentication`. Raises
+        UnauthorizedError."""
+        shared = self.by_token(token)
+        if shared is not None:
+            return shared
+        return Identity.of(self.claims(shown_jwt(token, jwt)))
+
+    def by_credential(self, shown: str) -> Identity:
+        """Whom this token or JWT stands for; what admits anybody does not count. Raises UnauthorizedError."""
+        if self.wants_none:
+            raise UnauthorizedError("no token is wanted here, so that none says who it is")
+        return self.identify(shown, shown)
 
     def principal(self, token: str | None, jwt: str | None) -> str:
         """Whom these stand for. Raises UnauthorizedError."""
         return self.identify(token, jwt).principal
 
-    def _by_jwt(self, encoded: str) -> Identity:
-        claims = self._claims(encoded) if len(encoded) <= _LONGEST else {}
-        subject, ends = claims.get("sub"), claims.get("exp")
-        if not isinstance(subject, str) or not subject.strip():
-            raise UnauthorizedError("the JWT is not accepted: its sub names nobody")
-        if isinstance(ends, bool) or not isinstance(ends, int | float):
-            raise UnauthorizedError("the JWT is not accepted: its exp is no time")
-        if not ends > self._now():  # NaN is not
-            raise UnauthorizedError("the JWT is not accepted: it has expired")
-        return Identity(
-            f"jwt:{subject}",
-            ends=float(min(ends, _END_OF_TIME)),
-            scopes=_words(claims.get("scope")),
-            role=str(claims.get("role", "")),
-        )
+    def by_token(self, token: str | None) -> Identity | None:
+        """Who shows the shared token or the home's, or may show anything."""
+        if self._config.admits_anyone:
+            return OWNER
+        if self._shared.is_it(token):
+            return Identity("token", revoked=self._revoked, role="admin")
+        if self.admits_owner and self._home is not None and same(token, self._home.token):
+            return Identity("anyone", revoked=self._revoked, role="admin")
+        return None
 
-    def _claims(self, encoded: str) -> dict[str, Any]:
-        import jwt  # 60 ms that a daemon without JWT need not spend
+    def claims(self, encoded: str | None) -> Claims:
+        """Raises UnauthorizedError."""
+        if encoded is None:
+            raise UnauthorizedError(_WRONG)
+        return self._verifier.claims(encoded)
 
-        try:
-            return jwt.decode(
-                encoded,
-                self._config.jwt_secret_key,
-                algorithms=[self._config.jwt_algorithm],
-                issuer=self._config.jwt_issuer or None,
-                audience=self._config.jwt_audience or None,
-                options={"require": ["exp", "sub"], "verify_exp": False},  # by our clock, above
-            )
-        except (jwt.PyJWTError, ValueError, TypeError, OverflowError, RecursionError) as fault:
-            raise UnauthorizedError(f"the JWT is not accepted: {type(fault).__name__}") from None
+    async def rotate(self, old: str, new: str, by: Identity) -> None:
+        """Replace the token, also for daemons to come; who showed it before is no more let in by it, except `by`, who goes on.
 
-    def rotate(self, old: str, new: str, by: Identity) -> None:
-        """Replace the token until the next start; who showed it before is no more let in by it, except `by`, who goes on.
-
-        Raises UnauthorizedError or ArgumentError.
+        Raises UnauthorizedError, ArgumentError or OSError; then nothing has changed. Cancelled, the next daemon may know the new one.
         """
-        if not _is_it(old, self._token):
-            raise UnauthorizedError("old is not the current token")
-        if not rule.is_good(new):
-            raise ArgumentError(
-                f"new must have {rule.ALLOWED}",
-                details={"field": "new", "min_length": rule.LEAST, "max_length": rule.MOST},
-            )
+        async with self._rotating:
+            keep = self._keeping(old, new)
+            if not rule.is_good(new):
+                raise ArgumentError(
+                    f"new must have {rule.ALLOWED}",
+                    details={"field": "new", "min_length": rule.LEAST, "max_length": rule.MOST},
+                )
+            await keep()
+            self._revoke_others(by)
+
+    def _keeping(self, old: str, new: str) -> Callable[[], Awaitable[None]]:
+        """What makes `new` the token. Raises UnauthorizedError if `old` is none."""
+        home = self._home
+        if self._shared.is_it(old):
+            return lambda: self._keep_rotation(self._shared.rotated(new))
+        if self.admits_owner and home is not None and same(old, home.token):
+            return lambda: home.replace_token(new)
+        raise UnauthorizedError("old is not the current token")
+
+    async def _keep_rotation(self, rotation: Rotation) -> None:
+        if self._home is not None:
+            await self._home.keep_rotation(rotation)
+        self._shared.rotation = rotation
+
+    def _revoke_others(self, by: Identity) -> None:
         revoked, self._revoked = self._revoked, trio.Event()
-        self._token = new
         if by.revoked is revoked:
             by.revoked = self._revoked
         revoked.set()
@@ -155,32 +167,66 @@ class Tokens:
 
 @structs.frozen(eq=False)
 class Authentication:
-    """Whom a hello speaks for, by what it shows or, where that is enough, by whose process sent it."""
+    """Whom a hello speaks for, by what it shows or, where that is enough, by whose process sent it. `standings` knows tokens that were
+    issued and revoked, `log` is told who came."""
 
     tokens: Tokens
     peers: LocalPeers = attrs.field(factory=LocalPeers)
+    standings: Standings | None = None
+    log: AccessLog | None = None
 
-    async def identify(self, hello: Hello, peer: Peer) -> Identity | None:
-        """None if it may not come in. Cancelling leaves a look at the peer to its thread, which ends by itself."""
+    def note_refusal(self, address: str) -> None:
+        if self.log is not None:
+            self.log.refuse(address)
+
+    def note_hello(self, identity: Identity, address: str) -> None:
+        """Where the daemon's own user needs no token, nothing is said of it."""
+        if self.log is not None and identity is not OWNER:
+            self.log.note("hello", address=address, **identity.told())
+
+    def note_rotation(self, by: Identity, result: str) -> None:
+        if self.log is not None:
+            self.log.note("token rotated", result=result, **by.told())
+
+    async def identify(self, hello: Hello, peer: Peer, address: str = "") -> Identity | None:
+        """None if it may not come in. Raises ServiceUnavailableError if that cannot be told now. Cancelling leaves a look at the peer to
+        its thread, which ends by itself."""
         try:
-            return self.tokens.identify(hello.token, hello.jwt)
+            return await self.recognize(hello.token, hello.jwt, address)
         except UnauthorizedError:
             if not self.tokens.admits_owner:
                 return None
         return OWNER if await self.peers.is_owner(peer) else None
 
+    async def recognize(self, token: str | None, jwt: str | None, address: str = "") -> Identity:
+        """Who shows these. As much is done for a JWT that is not known as for one that was revoked. Raises UnauthorizedError;
+        ServiceUnavailableError if it cannot be told now. Cancelling leaves nothing behind."""
+        shared = self.tokens.by_token(token)
+        if shared is not None:
+            return shared
+        encoded = shown_jwt(token, jwt)
+        if encoded is None:
+            raise UnauthorizedError(_WRONG)
+        claims: Claims | None = None
+        refusal: UnauthorizedError | None = None
+        try:
+            if names_key(encoded):
+                await self.tokens.key_file.look()
+            claims = self.tokens.claims(encoded)
+        except UnauthorizedError as fault:
+            refusal = fault
+        if self.standings is not None:
+            return await self.standings.admit(claims, address)
+        if claims is None:
+            raise refusal or UnauthorizedError(_WRONG)
+        return Identity.of(claims)
 
-def _words(claim: object) -> frozenset[str]:
-    """The scopes that a JWT names, in one text or in a list."""
-    if isinstance(claim, str):
-        return frozenset(claim.split())
-    return (
-        frozenset(map(str, cast("list[object]", claim))) if isinstance(claim, list) else frozenset()
-    )
+
+def shown_jwt(token: str | None, jwt: str | None) -> str | None:
+    """The JWT among what was shown: it may stand in either."""
+    return next((one for one in (jwt, token) if looks_like_jwt(one)), None)
 
 
-def _is_it(given: str | None, expected: str) -> bool:
-    """Whether both are the same token, of which there is one. In constant time."""
-    if not given or not expected or len(given) > _LONGEST:
-        return False
-    return hmac.compare_digest(given.encode(errors="surrogatepass"), expected.encode())
+def _secret(config: Config) -> JwtKey | None:
+    secret, algorithm = config.jwt_secret_key, config.jwt_algorithm
+    return secret_key(secret, algorithm) if secret else None

@@ -33,9 +33,9 @@ from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..delivery.wire_errors import as_fault
 from ..sessions.session import Session
-from .auth import OWNER, Identity
 from .frames import Read, is_long, is_short, objection, read, size_of
 from .handshake import UNAUTHORIZED
+from .identity import OWNER, Identity
 from .payload_transfers import PayloadTransfers
 from .rate_limits import RateLimits
 from .requests import Requests
@@ -102,7 +102,10 @@ class Connection:
         found = unread or read(frame)
         if is_long(size):
             await trio.lowlevel.checkpoint()
-        self._take(found, size)
+        if isinstance(found, RotateToken):
+            await self._rotate(found)
+        else:
+            self._take(found, size)
         if not isinstance(found, Ack):  # which brings no answer
             await self.outbox.wait_room()
         pause = self.rates.pause_s()
@@ -137,21 +140,27 @@ class Connection:
         self.outbox.close(Farewell(UNAUTHORIZED, why))
         connection.deadline = trio.current_time() + self.context.config.ws_close_timeout
 
+    async def _rotate(self, asked: RotateToken) -> None:
+        """Nothing else is read meanwhile: what comes after it may be by another's token."""
+        objection = self.identity.objection or self.rates.objection()
+        self.session.spoken_to = True
+        self.session.sender.send(await self.requests.rotate(asked, self.identity, objection))
+
     def _take(self, found: Read, size: int) -> None:
         """Pass it on. What only notes or ends something is never refused: else the client would hold memory for longer."""
         session, sender = self.session, self.session.sender
         session.spoken_to = True
         match found:
             case CallTool():
-                session.call_tool(found, size, self.rates.objection())
+                session.call_tool(found, size, self.identity.objection or self.rates.objection())
             case Ack():
                 session.acknowledge(found)
             case Ping(request_id=request_id):
                 sender.send(Pong(request_id=request_id))
             case Cancel():
-                session.cancel(found)
-            case ListTools() | Health() | RotateToken():
-                sender.send(self.requests.answer(found, self.identity, self.rates.objection()))
+                session.cancel(found, self.identity.objection)
+            case ListTools() | Health():
+                sender.send(self.requests.answer(found, self.rates.objection()))
             case PayloadGet() | PayloadAck():
                 self.transfers.ask(found)
             case Hello():

@@ -1,40 +1,48 @@
 """From an open WebSocket to a client that may talk: the hello, and every way to refuse it."""
 
+import math
+
 import trio
 from msgspec import UNSET
 
 from exai_trio import structs
 from exai_trio.config import MIB, Config
+from exai_trio.errors import ServiceUnavailableError
 from exai_trio.transport.websocket import SERVICE_RESTART, WebSocket
 from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import Bye, Hello, HelloAck, ServerFacts
 from exai_trio.wire.payload_frames import INLINE_BYTES
 
 from ..calls.limits import longest_stream
-from .auth import Authentication, Identity
+from .auth import Authentication
+from .identity import Identity
 from .local_peer import Peer
 
+TRY_AGAIN_LATER = 1013
 BAD_HELLO, MISSING_HELLO, NO_HELLO, UNAUTHORIZED = 4000, 4001, 4002, 4003
 PROTOCOL = 2
 LONGEST_TOKEN = 8192  # characters
+LEAST_WAIT_S = 0.1
 
 
 @structs.define(eq=False)
 class HelloRefused(Exception):
-    """The connection closes with `code`; if `error` is set, after a hello_ack that says it."""
+    """The connection closes with `code`; if `error` is set, after a hello_ack that says it. After `retry_after_s` it is worth another
+    try."""
 
     code: int
     error: str
     message: str | None = None
+    retry_after_s: float | None = None
 
 
 async def receive_hello(
-    socket: WebSocket, within_s: float, auth: Authentication, peer: Peer
+    socket: WebSocket, within_s: float, auth: Authentication, peer: Peer, address: str = ""
 ) -> tuple[Hello, Identity]:
     """The client's hello and whom it speaks for. Raises HelloRefused or PeerGone. Cancelling leaves the socket open."""
     with trio.move_on_after(within_s):
         hello = _read(await socket.receive())
-        return hello, await _identify(hello, auth, peer)
+        return hello, await _identify(hello, auth, peer, address)
     raise HelloRefused(NO_HELLO, "hello timeout")
 
 
@@ -51,10 +59,15 @@ def _read(frame: str | bytes) -> Hello:
     return hello
 
 
-async def _identify(hello: Hello, auth: Authentication, peer: Peer) -> Identity:
+async def _identify(hello: Hello, auth: Authentication, peer: Peer, address: str) -> Identity:
     if max(len(hello.token or ""), len(hello.jwt or "")) > LONGEST_TOKEN:
         raise HelloRefused(UNAUTHORIZED, "unauthorized")
-    identity = await auth.identify(hello, peer)
+    try:
+        identity = await auth.identify(hello, peer, address)
+    except ServiceUnavailableError as fault:
+        raise HelloRefused(
+            TRY_AGAIN_LATER, "service_unavailable", fault.message, fault.retry_after_s
+        ) from fault
     if identity is None:
         raise HelloRefused(UNAUTHORIZED, "unauthorized", auth.tokens.advice)
     return identity
@@ -64,11 +77,21 @@ def _is_hello(fault: WireError) -> bool:
     return fault.garbled or fault.op is None or fault.op == "hello"
 
 
+def rated(refusal: HelloRefused, wait_s: float) -> HelloRefused:
+    """The same for everybody who has been refused too often, whatever was wrong."""
+    if not wait_s or refusal.code != UNAUTHORIZED:
+        return refusal
+    again = max(LEAST_WAIT_S, math.ceil(wait_s * 10) / 10)
+    return HelloRefused(TRY_AGAIN_LATER, "too_many_refusals", refusal.message, again)
+
+
 async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
     """Say why and close. Raises PeerGone. Cancelling leaves the socket open."""
     if refusal.code != NO_HELLO:
         message = UNSET if refusal.message is None else refusal.message
-        await socket.send(encode(HelloAck(ok=False, error=refusal.error, message=message)))
+        again = UNSET if refusal.retry_after_s is None else refusal.retry_after_s
+        told = HelloAck(ok=False, error=refusal.error, message=message, retry_after_s=again)
+        await socket.send(encode(told))
     await socket.close(refusal.code, refusal.error)
 
 

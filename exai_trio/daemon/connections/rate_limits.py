@@ -16,6 +16,7 @@ from exai_trio.errors import OverCapacityError
 from exai_trio.resilience.rate import Bucket, Buckets, Rate
 
 FRAMES: Final = Rate(per_s=10_000, burst=20_000)  # of one connection: a call and its ack each
+REFUSALS: Final = Rate(per_s=2, burst=20)  # of one address; loopback is one
 CONNECTION_COST: Final = 10.0  # requests: a handshake is dearer than a call
 _PER_CONNECTION_S: Final = 100.0
 _BURST_S: Final = 2.0
@@ -44,6 +45,23 @@ class Origin:
         wait = bucket.wait_s(now, cost)
         if not wait:
             bucket.take(now, cost)
+        return wait
+
+
+@structs.frozen(eq=False)
+class RefusalRates:
+    """How many hellos of an address may be refused; a good one is never counted, and always heard."""
+
+    clock: Callable[[], float]
+    _addresses: Buckets = attrs.field(factory=lambda: Buckets(REFUSALS))
+
+    def wait_s(self, origin: Origin | None) -> float:
+        """Count a refusal. 0, or seconds after which another try is worth it."""
+        now = self.clock()
+        bucket = self._addresses.of(origin.address if origin else "", now)
+        wait = bucket.wait_s(now)
+        if not wait:
+            bucket.take(now)
         return wait
 
 

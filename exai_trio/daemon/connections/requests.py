@@ -1,7 +1,7 @@
 """Requests that are answered at once and by nobody's work: the tool list, the daemon's health, another token."""
 
 from exai_trio import structs
-from exai_trio.errors import ExaiError, OverCapacityError
+from exai_trio.errors import ExaiError, OverCapacityError, StorageError
 from exai_trio.observability.times import rfc3339
 from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.wire.messages import (
@@ -17,9 +17,10 @@ from exai_trio.wire.messages import (
 
 from ..delivery.wire_errors import as_fault
 from ..health.report import Report
-from .auth import Identity, Tokens
+from .auth import Authentication
+from .identity import Identity
 
-Request = ListTools | Health | RotateToken
+Request = ListTools | Health
 
 
 @structs.frozen(eq=False)
@@ -28,11 +29,9 @@ class Requests:
 
     tools: LiveRegistry
     report: Report
-    tokens: Tokens
+    auth: Authentication
 
-    def answer(
-        self, request: Request, by: Identity, objection: OverCapacityError | None
-    ) -> DaemonMessage:
+    def answer(self, request: Request, objection: OverCapacityError | None) -> DaemonMessage:
         """The answer; a refusal if there is an objection."""
         if objection is not None:
             error = as_fault(objection, "refused")
@@ -42,17 +41,27 @@ class Requests:
                 return ToolList(tools=self.tools.listing(), request_id=request.request_id)
             case Health():
                 return self._health(request)
-            case RotateToken():
-                return self._rotate(request, by)
 
     def _health(self, request: Health) -> HealthReport:
         now = rfc3339(self.report.context.clock.now())
         return HealthReport(health=self.report.health(), t=now, request_id=request.request_id)
 
-    def _rotate(self, request: RotateToken, by: Identity) -> TokenRotated:
+    async def rotate(
+        self, request: RotateToken, by: Identity, objection: ExaiError | None
+    ) -> DaemonMessage:
+        """The answer, once the next daemon knows of it too; a refusal if there is an objection. Cancelled, it may be done or not."""
+        if objection is not None:
+            error = as_fault(objection, "refused")
+            return ErrorReply(request_id=request.request_id, error=error)
         try:
-            self.tokens.rotate(request.old, request.new, by)
+            await self.auth.tokens.rotate(request.old, request.new, by)
         except ExaiError as fault:
             error = as_fault(fault, "rotate_token")
-            return TokenRotated(ok=False, error=error, request_id=request.request_id)
-        return TokenRotated(ok=True, request_id=request.request_id)
+        except OSError as fault:
+            refused = StorageError(f"the token was not rotated: {fault.strerror or fault}")
+            error = as_fault(refused, "rotate_token")
+        else:
+            self.auth.note_rotation(by, "done")
+            return TokenRotated(ok=True, request_id=request.request_id)
+        self.auth.note_rotation(by, error.code)
+        return TokenRotated(ok=False, error=error, request_id=request.request_id)

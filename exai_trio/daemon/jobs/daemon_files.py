@@ -3,7 +3,8 @@
 import msgspec
 
 from exai_trio import structs
-from exai_trio.observability.toolcalls import CallLogs
+from exai_trio.access.access_log import AccessLog
+from exai_trio.observability.call_files import CallFiles
 from exai_trio.system.disk import DiskThread
 from exai_trio.system.private_files import replace_private
 
@@ -17,9 +18,10 @@ class DaemonFiles:
     that. Without a `home` there is none to be locked."""
 
     report: Report
-    logs: CallLogs
+    logs: CallFiles
     home: HomeLock | None
     thread: DiskThread
+    access: AccessLog
 
     async def write_health(self) -> None:
         path = self.report.context.config.logs / "ws_daemon.health.json"
@@ -27,7 +29,12 @@ class DaemonFiles:
         await self.thread.run(replace_private, path, facts)
 
     async def flush_call_log(self) -> None:
-        await self.thread.run(self.logs.flush)
+        old = self.access.gather(everything=self.report.draining)
+        await self.thread.run(self._flush, old)
+
+    def _flush(self, old: float | None) -> None:
+        self.logs.flush()
+        self.access.write(old)
 
     async def look_for_home(self) -> None:
         """Take EXAI_HOME as soon as it can be written."""

@@ -10,16 +10,16 @@ from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from exai_trio import structs
-from exai_trio.errors import UnauthorizedError
-from exai_trio.principals import principal_of
+from exai_trio.errors import ExaiError, ServiceUnavailableError, UnauthorizedError
 from exai_trio.wire.hosts import OurNames
 
-from ..connections.auth import OWNER, Authentication, Identity
+from ..connections.auth import Authentication
+from ..connections.identity import OWNER, Identity
 from ..connections.local_peer import Peer, is_forwarded
 from .access_tokens import AccessTokens, InsufficientScope
 from .event_stream import Headers as HeaderList, Responder
 
-_UNAUTHORIZED, _FORBIDDEN, _BAD_REQUEST = 401, 403, 400
+_UNAUTHORIZED, _FORBIDDEN, _BAD_REQUEST, _UNAVAILABLE = 401, 403, 400, 503
 METADATA: Final = "/.well-known/oauth-protected-resource"
 _ALLOWED: Final = "authorization, content-type, accept, last-event-id, mcp-session-id, mcp-protocol-version, mcp-method, mcp-name"
 
@@ -77,28 +77,31 @@ class Access:
             return True
         return False
 
-    async def principal(self, scope: Scope, headers: Headers) -> str:
+    async def identity(self, scope: Scope, headers: Headers) -> Identity:
         """Whom the request is for. Raises Denied. Cancelling leaves a look at the peer to its thread, which ends by itself."""
         given = headers.get("authorization")
         try:
             if given is None:
-                identity = await self._by_peer(scope, headers)
-            else:
-                identity = await self._by_token(given)
+                return await self._by_peer(scope, headers)
+            return await self._by_token(given, scope)
         except InsufficientScope as fault:
             challenge = self._challenge("insufficient_scope")
             raise Denied(_FORBIDDEN, _said(str(fault)), challenge) from None
         except UnauthorizedError:
+            if given is not None:
+                self.auth.note_refusal(_address(scope))
             raise self._unauthorized("invalid_token" if given else "") from None
-        return principal_of(identity.principal)
+        except ServiceUnavailableError as fault:
+            again = f"{fault.retry_after_s or 1:.0f}".encode()
+            raise Denied(_UNAVAILABLE, _said(fault.message), [(b"retry-after", again)]) from None
 
-    async def _by_token(self, given: str) -> Identity:
-        """Raises UnauthorizedError."""
+    async def _by_token(self, given: str, scope: Scope) -> Identity:
+        """Raises UnauthorizedError, ServiceUnavailableError."""
         kind, _, token = given.partition(" ")
         if kind.lower() != "bearer":
             raise UnauthorizedError("Authorization must be Bearer")
         try:
-            return self.auth.tokens.identify(token, token)
+            return await self.auth.recognize(token, token, _address(scope))
         except UnauthorizedError:
             if self.issued is None:
                 raise
@@ -124,6 +127,15 @@ class Access:
         if self.issued is not None:
             parts.append(f'resource_metadata="{self.public_url}{METADATA}"')
         return [(b"www-authenticate", f"Bearer {', '.join(parts)}".strip().encode())]
+
+
+def forbidden(why: ExaiError) -> Denied:
+    return Denied(_FORBIDDEN, _said(why.message))
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def _said(text: str) -> bytes:

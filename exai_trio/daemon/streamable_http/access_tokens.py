@@ -8,9 +8,10 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.access.claims import role_of
 from exai_trio.errors import UnauthorizedError
 
-from ..connections.auth import Identity
+from ..connections.identity import Identity
 
 if TYPE_CHECKING:  # PyJWT is imported when the first token is shown
     import jwt
@@ -65,7 +66,12 @@ class AccessTokens:
             raise UnauthorizedError("the token has expired")
         if self.scope and self.scope not in _scopes(claims):
             raise InsufficientScope(f"the token does not allow {self.scope}")
-        return Identity(f"jwt:{subject}", ends=float(ends))
+        return Identity(
+            f"jwt:{subject}",
+            ends=float(ends),
+            role=role_of(claims),
+            scopes=frozenset(_scopes(claims)),
+        )
 
     async def _claims(self, token: str) -> dict[str, Any]:
         import jwt

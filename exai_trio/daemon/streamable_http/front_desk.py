@@ -8,6 +8,7 @@ import msgspec
 import trio
 
 from exai_trio import structs
+from exai_trio.errors import ExaiError
 from exai_trio.mcp.calls.bridge import Bridge
 from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.mcp.calls.open_calls import CALL, Requester, opened
@@ -28,7 +29,7 @@ _MOST_TOLD: Final = 256  # numbers of streams that were
 @structs.define(eq=False)
 class FrontDesk:
     """`name` makes the keys of its calls its own; `own` is the stream of what the server says unasked. `listing` is asked for when a
-    list is wanted."""
+    list is wanted; `objection` says why its client may neither call nor cancel."""
 
     name: str
     runner: SessionRunner
@@ -36,6 +37,7 @@ class FrontDesk:
     listing: Callable[[], Listing | None]
     max_message: int
     exchanges: dict[Id, Exchange] = attrs.field(factory=dict[Id, Exchange])
+    objection: ExaiError | None = None
     own: Exchange = attrs.field(factory=lambda: Exchange(None))
     _told: dict[Id, tuple[str, int]] = attrs.field(factory=dict[Id, tuple[str, int]])
     used_at: float = attrs.field(factory=trio.current_time)
@@ -44,7 +46,7 @@ class FrontDesk:
 
     def __attrs_post_init__(self) -> None:
         self.server = Server(self)
-        runner = BridgeRunner(self.runner, lambda: self.bridge)
+        runner = BridgeRunner(self.runner, lambda: self.bridge, lambda: self.objection)
         self.bridge = Bridge(self, runner, self.large, self.name, self.max_message)
 
     def __repr__(self) -> str:
@@ -104,7 +106,8 @@ class FrontDesk:
             case Call():
                 self.bridge.start(effect, trio.current_time())
             case CancelCall():
-                self.bridge.withdraw(effect.id)
+                if self.objection is None:
+                    self.bridge.withdraw(effect.id)
             case RootsChanged():
                 session = self.runner.session
                 session.roots = session.allowed(effect.paths)

@@ -1,6 +1,7 @@
 """The one URL of MCP over HTTP: who may ask, in which era, and what is done with each method."""
 
 import logging
+from functools import partial
 from typing import Final
 
 import trio
@@ -11,14 +12,17 @@ from exai_trio import structs
 from exai_trio.errors import OverCapacityError, StorageError
 from exai_trio.mcp import jsonrpc
 from exai_trio.mcp.versions import HANDSHAKE_VERSIONS, STATELESS_VERSIONS, Dialect
+from exai_trio.principals import principal_of
 
+from ..connections.identity import Identity
 from . import event_ids, request_rules as rules
-from .access import Access, Denied
+from .access import Access, Denied, forbidden
 from .desks import Desks
 from .event_stream import SOON_S, Gone, Responder, mark_of
 from .front_desk import FrontDesk
 from .http_exchange import Exchange
 from .request_rules import BadRequest
+from .stream_limits import while_good
 
 log = logging.getLogger("exai.http")
 
@@ -67,29 +71,29 @@ class Endpoint:
             return
         if scope["path"] != PATH:
             raise BadRequest(rules.NOT_FOUND, jsonrpc.INVALID_REQUEST, f"the path is {PATH}")
-        principal = await self.access.principal(scope, headers)
-        match scope["method"]:
-            case "POST":
-                await self._post(principal, headers, respond)
-            case "GET":
-                await self._get(principal, headers, respond)
-            case "DELETE":
-                await self._delete(principal, headers, respond)
-            case _:
-                raise _not_allowed("POST, GET, DELETE")
+        identity = await self.access.identity(scope, headers)
+        answering = {"POST": self._post, "GET": self._get, "DELETE": self._delete}
+        answer = answering.get(scope["method"])
+        if answer is None:
+            raise _not_allowed("POST, GET, DELETE")
+        work = partial(answer, identity, headers, respond)
+        await while_good(identity, self.desks.context.clock.now, work)
 
-    async def _post(self, principal: str, headers: Headers, respond: Responder) -> None:
+    async def _post(self, identity: Identity, headers: Headers, respond: Responder) -> None:
         rules.check_types(headers, posts=True)
+        principal = principal_of(identity.principal)
         body = await self._body(headers, respond)
         head = rules.read_head(body)
         if rules.is_stateless(headers, head):
             rules.check_stateless(headers, head)
             desk = await self.desks.passing(principal, lasting=head.has_key)
+            desk.objection = identity.objection
             await self._stateless(desk, body, respond)
         elif head.method == "initialize":
             await self._initialize(principal, body, respond)
         else:
-            desk = await self._found(principal, headers)
+            desk = await self._found(identity, headers)
+            desk.objection = identity.objection
             await self._in_session(desk, body, headers, respond)
 
     async def _body(self, headers: Headers, respond: Responder) -> bytes:
@@ -183,11 +187,11 @@ class Endpoint:
         await self._tell(exchange, respond, primed=primed)
         desk.told(exchange)
 
-    async def _get(self, principal: str, headers: Headers, respond: Responder) -> None:
+    async def _get(self, identity: Identity, headers: Headers, respond: Responder) -> None:
         rules.check_types(headers, posts=False)
         if headers.get(rules.VERSION_HEADER) in STATELESS_VERSIONS:
             raise _not_allowed("POST")
-        desk = await self._found(principal, headers)
+        desk = await self._found(identity, headers)
         told = headers.get("last-event-id")
         if told is None:
             own = desk.listen()
@@ -200,14 +204,16 @@ class Endpoint:
         await respond.events(exchange, place.number, mark_of(exchange), primed=False)
         desk.told(exchange)
 
-    async def _delete(self, principal: str, headers: Headers, respond: Responder) -> None:
+    async def _delete(self, identity: Identity, headers: Headers, respond: Responder) -> None:
         if headers.get(rules.VERSION_HEADER) in STATELESS_VERSIONS:
             raise _not_allowed("POST")
-        await self._found(principal, headers)
+        await self._found(identity, headers)
+        if identity.objection is not None:
+            raise forbidden(identity.objection)
         self.desks.end(headers[SESSION_HEADER])
         await respond.whole(_NO_CONTENT, b"")
 
-    async def _found(self, principal: str, headers: Headers) -> FrontDesk:
+    async def _found(self, identity: Identity, headers: Headers) -> FrontDesk:
         version = headers.get(rules.VERSION_HEADER, rules.DEFAULT_VERSION)
         if version not in HANDSHAKE_VERSIONS:
             raise BadRequest(
@@ -222,7 +228,7 @@ class Endpoint:
                 jsonrpc.INVALID_REQUEST,
                 "Mcp-Session-Id is missing: initialize first",
             )
-        desk = await self.desks.find(session_id, principal)
+        desk = await self.desks.find(session_id, principal_of(identity.principal))
         if desk is None:
             raise BadRequest(
                 rules.NOT_FOUND,

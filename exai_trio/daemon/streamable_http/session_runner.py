@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import OverCapacityError
+from exai_trio.errors import ExaiError, OverCapacityError
 from exai_trio.mcp.calls.bridge import Bridge
 from exai_trio.mcp.calls.open_calls import OpenCall, Requester
 from exai_trio.wire.codec import decode_client, decode_daemon, encode
@@ -118,14 +118,16 @@ class SessionRunner:
 
     # What bridges ask
 
-    def ask(self, message: CallTool, size: int, bridge: Bridge) -> None:
-        """Have it run, or join it if it runs already."""
+    def ask(
+        self, message: CallTool, size: int, bridge: Bridge, objection: ExaiError | None
+    ) -> None:
+        """Have it run, unless there is an objection, or join it if it runs already."""
         self.session.spoken_to = True
         self.used_at = trio.current_time()
         self._waiting.setdefault(str(message.request_id), []).append(bridge)
         told = decode_client(encode(message))
         assert isinstance(told, CallTool)
-        self.session.call_tool(told, size, self.objection())
+        self.session.call_tool(told, size, objection or self.objection())
 
     def rejoin(self, key: str, bridge: Bridge) -> bool:
         """Wait for a call that was asked for before; one that has ended is told at once. False if it is not known."""
@@ -150,14 +152,15 @@ class SessionRunner:
 
 @structs.frozen(eq=False)
 class BridgeRunner:
-    """The `Runner` of one bridge; `bridge` gives it, once it is made."""
+    """The `Runner` of one bridge; `bridge` gives it, once it is made, and `objection` says why its client may call nothing."""
 
     shared: SessionRunner
     bridge: Callable[[], Bridge]
+    objection: Callable[[], ExaiError | None]
 
     def start(self, call: OpenCall) -> None:
         call.sent += 1
-        self.shared.ask(call.message, call.size, self.bridge())
+        self.shared.ask(call.message, call.size, self.bridge(), self.objection())
 
     def cancel(self, call: OpenCall) -> None:
         self.shared.leave(call.key, self.bridge())

@@ -2,14 +2,14 @@
 
 import logging
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any
 
 import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.errors import UnauthorizedError
+from exai_trio.errors import ServiceUnavailableError, UnauthorizedError
 from exai_trio.terminal.keeper_connection import KeeperGone
 from exai_trio.terminal.keepers import Keepers
 from exai_trio.terminal.session_policy import SCOPE, Visitor
@@ -29,15 +29,14 @@ from exai_trio.wire.terminal_messages import (
     told,
 )
 
-from ..connections.auth import Identity, Tokens
+from ..connections.auth import Authentication
 from ..connections.handshake import NO_HELLO
+from ..connections.identity import Identity
 from .attachment import Attachment
 from .terminal_audit import TerminalAudit
 from .terminals import Terminals
 
 log = logging.getLogger("exai.terminals")
-
-_ADMIN: Final = "admin"
 
 
 @structs.frozen(eq=False)
@@ -45,15 +44,17 @@ class TerminalEndpoint:
     """Serves clients of terminals, one connection an attachment."""
 
     terminals: Terminals
-    tokens: Tokens
+    auth: Authentication
     now: Callable[[], float]
 
     @classmethod
-    def of(cls, config: Config, tokens: Tokens, now: Callable[[], float]) -> "TerminalEndpoint":
+    def of(
+        cls, config: Config, auth: Authentication, now: Callable[[], float]
+    ) -> "TerminalEndpoint":
         """Everything about the terminals of this home. Starts nothing."""
         audit = TerminalAudit.of(config.logs, now)
         keepers = Keepers(config.state / "terminals")
-        return cls(Terminals(config=config, keepers=keepers, now=now, audit=audit), tokens, now)
+        return cls(Terminals(config=config, keepers=keepers, now=now, audit=audit), auth, now)
 
     async def run(  # noqa: ASYNC128 - hands task_status on
         self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED
@@ -99,20 +100,23 @@ class TerminalEndpoint:
             await socket.close(NO_HELLO, "hello timeout")
             return
         _check_id(first)
-        identity = self._identify(first)
-        visitor = Visitor(principal=identity.principal, is_admin=identity.role == _ADMIN)
+        identity = await self._identify(first, address)
+        visitor = Visitor(principal=identity.principal, is_admin=identity.is_admin)
         if isinstance(first, Attach):
             await self._attach(socket, first, identity, visitor, address)
         else:
             await socket.send(await self._answer(first, visitor))
             await socket.close()
 
-    def _identify(self, shown: Credential) -> Identity:
+    async def _identify(self, shown: Credential, address: str) -> Identity:
         """A terminal wants a credential of everybody, the daemon's own user included. Raises TerminalError."""
         try:
-            identity = self.tokens.identify(shown.token, shown.jwt)
-        except UnauthorizedError as fault:
+            identity = await self.auth.recognize(shown.token, shown.jwt, address)
+        except (UnauthorizedError, ServiceUnavailableError) as fault:
+            self.auth.note_refusal(address)
             raise TerminalError("AUTH_ERROR", fault.message) from fault
+        if identity.objection is not None:
+            raise TerminalError("NOT_ALLOWED", identity.objection.message)
         if identity.scopes is not None and SCOPE not in identity.scopes:
             raise TerminalError("NOT_ALLOWED", f"the JWT has no scope {SCOPE!r}")
         return identity
@@ -156,6 +160,7 @@ class TerminalEndpoint:
                     identity=identity,
                     counters=self.terminals.counters,
                     leaving=self.terminals.leaving,
+                    floods=self.terminals.floods,
                 )
                 await self._noted(attachment, hello, visitor, address, began)
         except KeeperGone as fault:

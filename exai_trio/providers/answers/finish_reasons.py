@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Final, cast
 
-from exai_trio.errors import PromptTooLongError, ProviderNetworkError, ProviderRefusedError
-
+from ..refusals import common_verdicts
 from ..refusals.verdicts import Verdict
 from .characters import whole
 
@@ -20,20 +19,10 @@ FILTERED: Final = frozenset(
 BROKEN: Final = frozenset({"network_error", "error"})
 _NONE: Final = frozenset({"", "null", "none"})
 
-POLICY: Final = Verdict(
-    error=ProviderRefusedError, reason="policy", advice="the provider will not answer this"
-)
-_LONG: Final = Verdict(
-    error=PromptTooLongError,
-    reason="prompt_too_long",
-    advice="shorten it or use a model with a larger context",
-)
-_NETWORK: Final = Verdict(error=ProviderNetworkError, reason="network_error")
-
 FAULTS: Final[Mapping[str, Verdict]] = {
-    **dict.fromkeys(FILTERED, POLICY),
-    **dict.fromkeys(WINDOW, _LONG),
-    **dict.fromkeys(BROKEN, _NETWORK),
+    **dict.fromkeys(FILTERED, common_verdicts.POLICY),
+    **dict.fromkeys(WINDOW, common_verdicts.TOO_LONG),
+    **dict.fromkeys(BROKEN, common_verdicts.NETWORK),
 }
 
 

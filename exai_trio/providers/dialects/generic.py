@@ -3,35 +3,22 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from exai_trio.errors import (
-    PromptTooLongError,
-    ProviderAuthError,
-    ProviderQuotaError,
-    ProviderRefusedError,
-)
+from exai_trio.errors import ProviderAuthError
 
-from ..answers.finish_reasons import POLICY
 from ..base import ChatRequest, ThinkingLevel
 from ..catalogue import ModelInfo
+from ..refusals import common_verdicts
 from ..refusals.provider_errors import Complaint, Verdict
 from .dialect import Dialect
 from .request_body import messages_json, output_limit
 
-_LONG = Verdict(
-    error=PromptTooLongError,
-    reason="prompt_too_long",
-    advice="shorten it or use a model with a larger context",
-)
-
 CODES: Final[Mapping[str, Verdict]] = {
-    "context_length_exceeded": _LONG,
-    "exceed_context_size_error": _LONG,  # llama-server's
-    "insufficient_quota": Verdict(
-        error=ProviderQuotaError, reason="balance", advice="recharge, or use another provider"
-    ),
+    "context_length_exceeded": common_verdicts.TOO_LONG,
+    "exceed_context_size_error": common_verdicts.TOO_LONG,  # llama-server's
+    "insufficient_quota": common_verdicts.BALANCE,
     "invalid_api_key": Verdict(error=ProviderAuthError, reason="auth", advice="check the key"),
-    "model_not_found": Verdict(error=ProviderRefusedError, reason="unknown_model"),
-    "content_filter": POLICY,
+    "model_not_found": common_verdicts.UNKNOWN_MODEL,
+    "content_filter": common_verdicts.POLICY,
 }
 EFFORT: Final[Mapping[ThinkingLevel, str]] = {
     "minimal": "low",

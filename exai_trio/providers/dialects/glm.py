@@ -8,20 +8,13 @@ from functools import partial
 from typing import Any, Final
 
 from exai_trio import structs
-from exai_trio.errors import (
-    PromptTooLongError,
-    ProviderAuthError,
-    ProviderBusyError,
-    ProviderNetworkError,
-    ProviderQuotaError,
-    ProviderRefusedError,
-)
+from exai_trio.errors import ProviderAuthError, ProviderBusyError, ProviderQuotaError
 
-from ..answers.finish_reasons import POLICY
 from ..answers.lenient_records import Unreadable
 from ..answers.records import reader
 from ..base import ChatRequest, Message, ThinkingLevel
 from ..catalogue import ModelInfo, ThinkingStyle
+from ..refusals import common_verdicts
 from ..refusals.provider_errors import Complaint, Verdict
 from .dialect import Asked, Dialect, Json
 from .request_body import messages_json, output_limit, request_id
@@ -30,42 +23,10 @@ from .request_body import messages_json, output_limit, request_id
 CHINA: Final = "bigmodel.cn"
 FILE_LIMIT: Final = 100 * 1024 * 1024
 
-_AUTH = Verdict(
-    error=ProviderAuthError,
-    reason="auth",
-    advice="check GLM_API_KEY, and that key and GLM_API_URL belong together",
-)
 _ACCOUNT = Verdict(
     error=ProviderAuthError, reason="account", advice="look at the account in the vendor's console"
 )
-_BALANCE = Verdict(
-    error=ProviderQuotaError, reason="balance", advice="recharge, or use another provider"
-)
-_BAD = Verdict(error=ProviderRefusedError, reason="bad_request")
-_MODEL = Verdict(
-    error=ProviderRefusedError,
-    reason="unknown_model",
-    advice="listmodels shows the models there are",
-)
-_FORBIDDEN = Verdict(error=ProviderRefusedError, reason="permission")
-_LONG = Verdict(
-    error=PromptTooLongError,
-    reason="prompt_too_long",
-    advice="shorten it or use a model with a larger context",
-)
 _DUPLICATE = Verdict(error=ProviderBusyError, reason="duplicate_request_id")
-_INTERNAL = Verdict(error=ProviderBusyError, reason="unavailable")
-_NETWORK = Verdict(error=ProviderNetworkError, reason="network_error")
-_CONCURRENCY = Verdict(error=ProviderBusyError, reason="concurrency")
-_FREQUENCY = Verdict(error=ProviderBusyError, reason="rate_limit")
-_DAILY = Verdict(
-    error=ProviderQuotaError,
-    reason="daily_quota",
-    advice="try again tomorrow, or use another provider",
-)
-_OVERLOADED = Verdict(
-    error=ProviderBusyError, reason="overloaded", advice="another model may be free"
-)
 _WINDOW = Verdict(
     error=ProviderQuotaError, reason="plan_window", advice="the message says when it resets"
 )
@@ -74,24 +35,24 @@ _PLAN = Verdict(
 )
 
 CODES: Final[Mapping[str, Verdict]] = {
-    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004"), _AUTH),
+    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004"), common_verdicts.auth("GLM")),
     **dict.fromkeys(("1110", "1111", "1112", "1120", "1121"), _ACCOUNT),
-    "1113": _BALANCE,
-    **dict.fromkeys(("1210", "1212", "1213", "1214", "1215"), _BAD),
-    "1211": _MODEL,
-    **dict.fromkeys(("1220", "1221", "1222"), _FORBIDDEN),
-    "1261": _LONG,
-    "1230": _INTERNAL,
+    "1113": common_verdicts.BALANCE,
+    **dict.fromkeys(("1210", "1212", "1213", "1214", "1215"), common_verdicts.BAD_REQUEST),
+    "1211": common_verdicts.UNKNOWN_MODEL,
+    **dict.fromkeys(("1220", "1221", "1222"), common_verdicts.FORBIDDEN),
+    "1261": common_verdicts.TOO_LONG,
+    "1230": common_verdicts.UNAVAILABLE,
     "1231": _DUPLICATE,
-    "1234": _NETWORK,
-    **dict.fromkeys(("1300", "1301"), POLICY),
-    "1302": _CONCURRENCY,
-    "1303": _FREQUENCY,
-    "1304": _DAILY,
-    **dict.fromkeys(("1305", "1312"), _OVERLOADED),
+    "1234": common_verdicts.NETWORK,
+    **dict.fromkeys(("1300", "1301"), common_verdicts.POLICY),
+    "1302": common_verdicts.CONCURRENCY,
+    "1303": common_verdicts.RATE_LIMIT,
+    "1304": common_verdicts.DAILY_QUOTA,
+    **dict.fromkeys(("1305", "1312"), common_verdicts.OVERLOADED),
     **dict.fromkeys(("1308", "1310", "1316", "1317", "1318", "1319", "1320", "1321"), _WINDOW),
     **dict.fromkeys(("1309", "1311", "1313"), _PLAN),
-    "500": _INTERNAL,
+    "500": common_verdicts.UNAVAILABLE,
 }
 
 # Models that always think take an effort only; "minimal" and "medium" are not among their words.

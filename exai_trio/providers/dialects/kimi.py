@@ -9,18 +9,12 @@ from functools import partial
 from typing import Any, Final
 
 from exai_trio import structs
-from exai_trio.errors import (
-    PromptTooLongError,
-    ProviderAuthError,
-    ProviderBusyError,
-    ProviderQuotaError,
-    ProviderRefusedError,
-)
+from exai_trio.errors import ProviderBusyError, ProviderRefusedError
 
-from ..answers.finish_reasons import POLICY
 from ..answers.records import reader
 from ..base import Balance, ChatRequest, Message, ThinkingLevel
 from ..catalogue import ModelInfo, ThinkingStyle
+from ..refusals import common_verdicts
 from ..refusals.provider_errors import Complaint, Verdict
 from .dialect import Asked, Dialect, Json
 from .request_body import messages_json, output_limit, safe_id
@@ -40,57 +34,26 @@ class Row:
     verdict: Verdict
 
 
-_BAD = Verdict(error=ProviderRefusedError, reason="bad_request")
-_LONG = Verdict(
-    error=PromptTooLongError,
-    reason="prompt_too_long",
-    advice="shorten it or use a model with a larger context",
-)
-_AUTH = Verdict(
-    error=ProviderAuthError,
-    reason="auth",
-    advice="check KIMI_API_KEY, and that key and KIMI_API_URL belong together",
-)
-_FORBIDDEN = Verdict(error=ProviderRefusedError, reason="permission")
-_MODEL = Verdict(
-    error=ProviderRefusedError,
-    reason="unknown_model",
-    advice="listmodels shows the models there are",
-)
-_OVERLOADED = Verdict(
-    error=ProviderBusyError, reason="overloaded", advice="another model may be free"
-)
-_QUOTA = Verdict(
-    error=ProviderQuotaError, reason="balance", advice="recharge, or use another provider"
-)
-_DAILY = Verdict(
-    error=ProviderQuotaError,
-    reason="daily_quota",
-    advice="try again tomorrow, or use another provider",
-)
-_CONCURRENCY = Verdict(error=ProviderBusyError, reason="concurrency")
-_RATE = Verdict(error=ProviderBusyError, reason="rate_limit")
 _INTERNAL = Verdict(error=ProviderBusyError, reason="unavailable", max_attempts=3)
-_DOWN = Verdict(error=ProviderBusyError, reason="unavailable")
 
 ROWS: Final = (
-    Row("content_filter", "", POLICY),
-    Row("invalid_request_error", "token length too long", _LONG),
-    Row("invalid_request_error", "exceeded model token limit", _LONG),
-    Row("invalid_request_error", "", _BAD),
-    Row("invalid_authentication_error", "", _AUTH),
-    Row("incorrect_api_key_error", "", _AUTH),
-    Row("permission_denied_error", "", _FORBIDDEN),
-    Row("resource_not_found_error", "", _MODEL),
-    Row("engine_overloaded_error", "", _OVERLOADED),
-    Row("exceeded_current_quota_error", "", _QUOTA),
-    Row("rate_limit_reached_error", "TPD", _DAILY),
-    Row("rate_limit_reached_error", "max concurrency", _CONCURRENCY),
-    Row("rate_limit_reached_error", "", _RATE),
-    Row("client_closed_request", "", _DOWN),
+    Row("content_filter", "", common_verdicts.POLICY),
+    Row("invalid_request_error", "token length too long", common_verdicts.TOO_LONG),
+    Row("invalid_request_error", "exceeded model token limit", common_verdicts.TOO_LONG),
+    Row("invalid_request_error", "", common_verdicts.BAD_REQUEST),
+    Row("invalid_authentication_error", "", common_verdicts.auth("KIMI")),
+    Row("incorrect_api_key_error", "", common_verdicts.auth("KIMI")),
+    Row("permission_denied_error", "", common_verdicts.FORBIDDEN),
+    Row("resource_not_found_error", "", common_verdicts.UNKNOWN_MODEL),
+    Row("engine_overloaded_error", "", common_verdicts.OVERLOADED),
+    Row("exceeded_current_quota_error", "", common_verdicts.BALANCE),
+    Row("rate_limit_reached_error", "TPD", common_verdicts.DAILY_QUOTA),
+    Row("rate_limit_reached_error", "max concurrency", common_verdicts.CONCURRENCY),
+    Row("rate_limit_reached_error", "", common_verdicts.RATE_LIMIT),
+    Row("client_closed_request", "", common_verdicts.UNAVAILABLE),
     Row("server_error", "", _INTERNAL),
     Row("unexpected_output", "", _INTERNAL),
-    Row("server_unavailable", "", _DOWN),
+    Row("server_unavailable", "", common_verdicts.UNAVAILABLE),
 )
 
 EFFORT: Final[Mapping[ThinkingLevel, str]] = {

@@ -33,6 +33,11 @@ WEBSOCKET: Final = Group(
         setting("JWT_ISSUER", v.line(), "the issuer that they must name"),
         setting("JWT_AUDIENCE", v.line(), "the audience that they must name"),
         setting(
+            "JWT_KEYS_FILE",
+            v.path(),
+            "JSON Web Keys (RFC 7517) that tokens are checked by; default: state/jwt_keys.json, once `exai token` has made it",
+        ),
+        setting(
             "EXAI_ALLOWED_ORIGINS", v.origins(), "browser origins that may connect; default: none"
         ),
         setting(
@@ -71,6 +76,11 @@ LIMITS: Final = Group(
             "EXAI_SESSION_GRACE_S", v.seconds(0, DAY_S), "how long a session waits for its client"
         ),
         setting("EXAI_DRAIN_S", v.seconds(0, 3600), "from SIGTERM to exit, at the latest"),
+        setting(
+            "EXAI_TOKENS_DAY",
+            v.whole(0, 2**53),
+            "input and output tokens that all calls of a day may use together; 0: no limit",
+        ),
         setting("MONITORING_PORT", v.whole(0, 65535), "HTTP pages; 0: off"),
         setting("HEALTH_CHECK_PORT", v.whole(0, 65535), "HTTP health; 0: off"),
         setting("EXAI_MCP_PORT", v.whole(0, 65535), "MCP over HTTP, at /mcp; 0: off"),

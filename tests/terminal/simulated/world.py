@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon.connections.auth import Tokens
+from exai_trio.daemon.connections.auth import Authentication, Tokens
 from exai_trio.daemon.terminals.terminal_endpoint import TerminalEndpoint
 from exai_trio.daemon.terminals.terminals import Terminals
 from exai_trio.system.change import Change
@@ -84,6 +84,7 @@ class Keeper:
             legs.start_soon(self._consume)
             legs.start_soon(self._tick)
             while True:
+                self.session.deadline(trio.current_time())
                 for peer in list(self.peers):
                     self._serve(peer)
                 await self.change.wait()
@@ -142,7 +143,7 @@ class Keeper:
                 self.program.heard += data[:count]
                 taken = waiting.wrote(count, None)
                 if taken is not None:
-                    self.session.tell_taken(*taken)
+                    self.session.note_taken(*taken, trio.current_time())
                     self.change.tell()
 
 
@@ -342,7 +343,9 @@ class World:
         while True:
             config = Config(ws_token=TOKEN, ws_ping_interval=5.0, ws_ping_timeout=5.0)
             terminals = Terminals(config=config, keepers=Keepers(self.keeper, self), now=trio.current_time, audit=Silence())  # fmt: skip
-            self.daemon = TerminalEndpoint(terminals, Tokens(config), trio.current_time)
+            self.daemon = TerminalEndpoint(
+                terminals, Authentication(Tokens(config)), trio.current_time
+            )
             async with trio.open_nursery() as living:
                 await living.start(terminals.run)
                 self.serving = living

@@ -1,4 +1,4 @@
-"""One line of JSON per finished call, gathered in memory and appended to a file now and then."""
+"""A file of lines of JSON: they are gathered in memory and appended now and then."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -16,24 +16,8 @@ _MOST_WAITING = 50_000  # lines of about 150 bytes: 7.5 MB if the disk is full
 _ROTATE_BYTES = 20 * 2**20
 
 
-@structs.frozen(kw_only=True)
-class CallLine:
-    """`t` unix seconds, `lat` seconds from acceptance to outcome, `sess` session id, `prov` provider or empty, `principal` as log
-    lines name it."""
-
-    t: float
-    op: str
-    lat: float
-    sess: str
-    principal: str
-    name: str
-    prov: str
-    ok: bool
-    code: str
-
-
 @structs.define(eq=False)
-class CallLog(Generic[Line]):
+class LineFile(Generic[Line]):
     """Lines wait here until `flush` writes them, at most `most`; what does not fit is dropped and counted."""
 
     path: Path

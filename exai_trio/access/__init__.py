@@ -1,0 +1,1 @@
+"""Who may what: claims, keys, the registry of tokens, quotas."""

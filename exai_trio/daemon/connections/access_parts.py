@@ -1,0 +1,37 @@
+"""What the daemon knows of those who may use it: quotas, the standing of tokens, the access log."""
+
+import trio
+
+from exai_trio import structs
+from exai_trio.access.access_log import AccessLog
+from exai_trio.access.quotas import DayTokens, Quotas, TokensSince
+from exai_trio.access.token_registry import TokenRegistry
+
+from ..context import DaemonContext
+from .standings import Standings
+
+
+@structs.frozen(kw_only=True, eq=False)
+class AccessParts:
+    """Without a registry of tokens there are no `standings`."""
+
+    quotas: Quotas
+    log: AccessLog
+    standings: Standings | None
+
+    @classmethod
+    def of(
+        cls, context: DaemonContext, registry: TokenRegistry | None, tokens_since: TokensSince
+    ) -> "AccessParts":
+        clock = context.clock
+        quotas = Quotas(
+            DayTokens(tokens_since),
+            trio.current_time,
+            clock.now,
+            tokens_day=context.config.tokens_day,
+        )
+        return cls(
+            quotas=quotas,
+            log=AccessLog.of(context.config.logs, clock.now, clock.is_trusted),
+            standings=None if registry is None else Standings(registry, clock.now, quotas.tell),
+        )

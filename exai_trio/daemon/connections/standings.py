@@ -1,0 +1,99 @@
+"""Whether the tokens of this daemon's connections are still good: asked of the registry at each hello, and again and again while they last."""
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Final
+from weakref import WeakSet
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.access.claims import Claims
+from exai_trio.access.token_registry import IssuedToken, Quota, TokenRegistry
+from exai_trio.errors import ServiceUnavailableError, StorageError, UnauthorizedError
+
+from .identity import Identity
+
+log = logging.getLogger("exai.server")
+
+_LOOK_S: Final = 1.0
+_AGAIN_S: Final = 1.0  # a hint to clients, who decide
+_MOST_USES: Final = 10_000  # between two looks
+
+QuotaTold = Callable[[str, Quota], None]
+
+
+@structs.define(eq=False)
+class Standings:
+    """`quota_told` hears what quota a principal has, at each hello and when it was changed."""
+
+    registry: TokenRegistry
+    now: Callable[[], float]
+    quota_told: QuotaTold
+    _live: WeakSet[Identity] = attrs.field(factory=WeakSet[Identity])
+    _uses: dict[str, tuple[float, str]] = attrs.field(factory=dict[str, tuple[float, str]])
+    _seen: int = 0
+
+    async def admit(self, claims: Claims | None, address: str) -> Identity:
+        """Whom these claims speak for; without any, for nobody, after as much work. Raises UnauthorizedError; ServiceUnavailableError if the
+        registry cannot be asked. Cancelling leaves nothing behind."""
+        token_id = claims.token_id if claims is not None else ""
+        subject = claims.subject if claims is not None else ""
+        try:
+            standing = await self.registry.look_up(token_id, subject)
+        except StorageError as fault:
+            raise ServiceUnavailableError(
+                "tokens cannot be checked now; try again", retry_after_s=_AGAIN_S
+            ) from fault
+        if claims is None or not standing.is_good(claims):
+            raise UnauthorizedError("the JWT is not accepted: it was revoked, or nobody knows it")
+        identity = Identity.of(claims)
+        self._live.add(identity)
+        if standing.token is not None:
+            self._note(standing.token, address)
+        return identity
+
+    def _note(self, token: IssuedToken, address: str) -> None:
+        self.quota_told(f"jwt:{token.subject}", token.quota)
+        if token.id in self._uses or len(self._uses) < _MOST_USES:
+            self._uses[token.id] = (self.now(), address)
+
+    async def run(self) -> None:
+        """End within seconds what was revoked, until cancelled. Where no JWT was shown nothing is asked."""
+        while True:
+            await trio.sleep(_LOOK_S)
+            if self._live or self._uses:
+                await self.look()
+
+    async def look(self) -> None:
+        """Write down what was used, and hear what was changed. What cannot be asked now is asked later."""
+        uses, self._uses = self._uses, {}
+        try:
+            if uses:
+                await self.registry.note_uses(uses)
+            changes = await self.registry.changes(self._seen)
+        except StorageError as fault:
+            log.warning("the registry of tokens is not asked", extra={"fault": fault.message})
+            return
+        for token in changes.tokens:
+            self.quota_told(f"jwt:{token.subject}", token.quota)
+        revoked = {token.id for token in changes.tokens if token.revoked_at is not None}
+        self._seen = changes.number
+        for identity in list(self._live):
+            claims = identity.claims
+            if claims is not None and _is_revoked(claims, revoked, changes.subjects):
+                self._end(identity)
+
+    def _end(self, identity: Identity) -> None:
+        self._live.discard(identity)
+        if identity.revoked is not None:
+            identity.revoked.set()
+
+
+def _is_revoked(claims: Claims, revoked: set[str], subjects: Mapping[str, float]) -> bool:
+    if claims.token_id in revoked:
+        return True
+    cut = subjects.get(claims.subject)
+    is_old = cut is not None and (claims.issued_at is None or claims.issued_at <= cut)
+    return is_old and not claims.is_registered
