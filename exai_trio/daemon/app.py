@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -167,7 +168,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     calls = Calls(context)
     bus = bus_of(config, backends.payloads, context.clock.now)
     keeping = CallKeeping(backends.ended_calls, context.clock)
-    access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
+    access = AccessParts.of(context, backends.tokens, keeping)
     tokens = Tokens(config, home, backends.now)
     auth = Authentication(tokens, standings=access.standings, log=access.log)
     terminals = _terminals(config, auth, backends.now)
@@ -175,11 +176,7 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
-    environment = attrs.evolve(
-        _environment(context, backends, report, lookup, keeping),
-        ended=access.after(keeping.note),
-        quotas=access.quotas,
-    )
+    environment = _environment(context, backends, report, lookup, access)
     return Parts(
         context=context,
         environment=environment,
@@ -217,7 +214,7 @@ def _report(
     bus: MessageBus | None,
     home_id: Callable[[], str],
 ) -> Report:
-    return Report(
+    report = Report(
         context=context,
         boot_id=backends.boot_id,
         home_id=home_id,
@@ -230,6 +227,9 @@ def _report(
         bus=bus,
         hosted=backends.hosted,
     )
+    if backends.redis is not None:
+        backends.redis.tell = partial(report.problems.note, "Redis")
+    return report
 
 
 def _environment(
@@ -237,7 +237,7 @@ def _environment(
     backends: Backends,
     report: Report,
     lookup: CallLookup,
-    keeping: CallKeeping,
+    access: AccessParts,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -260,7 +260,8 @@ def _environment(
         keys=report.gateway.keys,
         logs=CallLogs.of(context.config),
         bus=report.bus,
-        ended=keeping.note,
+        ended=access.ended,
+        quotas=access.quotas,
     )
 
 

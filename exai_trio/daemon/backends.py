@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from exai_trio import structs
+from exai_trio.access.redis_connection import RedisConnection, open_redis
+from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.sqlite_registry import SqliteRegistry
 from exai_trio.access.token_registry import TokenRegistry
 from exai_trio.bus.message_bus import BusRules, MessageBus
@@ -68,6 +70,7 @@ class Backends:
     files: KeptFiles
     ratios: TokenRatios
     tokens: TokenRegistry | None = None
+    redis: RedisConnection | None = None
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
@@ -107,6 +110,10 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             logging_calls = open_call_log(database(config), store, over_power_loss=power)
             logged = await stack.enter_async_context(logging_calls)
         ratios = SqliteRatios(store)
+        redis = None
+        if config.redis_url:
+            opening_redis = open_redis(config.redis_url, config.deployment)
+            redis = await stack.enter_async_context(opening_redis)
         hosted = _hosted(config, store) if config.is_hosted else None
         yield Backends(
             models=models,
@@ -115,7 +122,8 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             threads=hosted.mirror if hosted else SqliteThreads(store),
             ratios=ratios,
             payloads=SqlitePayloads(store),
-            tokens=SqliteRegistry(store),
+            tokens=RedisRegistry(redis) if redis else SqliteRegistry(store),
+            redis=redis,
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
             journal=logged.journal if logged else None,
