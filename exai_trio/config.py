@@ -17,7 +17,7 @@ Environment = Literal["development", "production", "testing"]
 JwtAlgorithm = Literal["HS256", "HS384", "HS512"]
 ToolProfile = Literal["lean", "standard", "full"]
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
-StorageBackend = Literal["sqlite", "supabase"]
+StorageBackend = Literal["sqlite", "supabase", "postgres"]
 Durability = Literal["process", "power", "off"]
 Terminals = Literal["false", "true", "root"]
 LogFormat = Literal["auto", "text", "json"]
@@ -112,6 +112,7 @@ class Config:
     supabase_key: str = attrs.field(default="", repr=_masked)
     supabase_project_id: str = ""
     supabase_db_url: str = attrs.field(default="", repr=_masked)
+    database_url: str = attrs.field(default="", repr=_masked)
     durability: Durability = "process"
     call_max_attempts: int = 2
     handle_after_s: float = 0.0
@@ -140,6 +141,16 @@ class Config:
     public_url: str = ""
     oauth_issuer: str = ""
     oauth_scope: str = ""
+    alerts_file: Path | None = None
+    alert_webhook: str = attrs.field(default="", repr=_masked)
+    incidents_port: int = 8081
+    investigate: bool = False
+    investigator_model: str = "kimi-k2.6"
+    investigator_tokens_day: int = 200_000
+    auditor_enabled: bool = False
+    auditor_model: str = "glm-4.5-flash"
+    auditor_tokens_day: int = 0
+
     log_level: LogLevel = "INFO"
     log_format: LogFormat = "auto"
     log_stderr: bool = False
@@ -181,6 +192,11 @@ class Config:
     def is_hosted(self) -> bool:
         """Whether what is kept here is shared with other machines."""
         return self.storage_backend == "supabase"
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether calls and conversations are in a PostgreSQL that other daemons may use, too."""
+        return self.storage_backend == "postgres"
 
     @property
     def loopback_only(self) -> bool:

@@ -8,16 +8,21 @@ not be measured, or with --check a goal is missed.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bench import terminals
 from bench.command import main
 from bench.report import Row
+from bench.terminal_rows import flood, latency, load, memory
 
 MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
-    "flood": terminals.flood,
-    "echo": terminals.echo,
-    "first-byte": terminals.first_byte,
-    "interrupt": terminals.interrupt,
-    "memory": terminals.memory,
+    "flood": flood.flood,
+    "echo": latency.echo,
+    "first-byte": latency.first_byte,
+    "interrupt": latency.interrupt,
+    "back": latency.back,
+    "crowd": load.crowd,
+    "beside": load.beside,
+    "failures": load.failures,
+    "off": load.off,
+    "memory": memory.memory,
 }
 
 if __name__ == "__main__":

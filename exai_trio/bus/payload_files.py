@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from exai_trio import structs
 from exai_trio.storage.contracts.stored_payloads import StoredPayload, StoredPiece
@@ -46,18 +46,29 @@ def path_of(folder: Path, transaction_id: str) -> Path:
 
 def write(path: Path, text: str, how: Format, step: Callable[[], None]) -> Written:
     """Write the text; `step` is called before each piece, and may raise. Raises OSError; whatever is raised, nothing is left lying."""
-    private_directory(path.parent)
-    unfinished = path.with_name(path.name + _UNFINISHED)
     with ExitStack() as otherwise:
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        otherwise.callback(unfinished.unlink, missing_ok=True)
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
-            written = _write_pieces(file.fileno(), text, how, step)
-            if how.flushes:
-                os.fsync(descriptor)
-        unfinished.rename(path)
+        file = begin(path, otherwise)
+        written = _write_pieces(file.fileno(), text, how, step)
+        if how.flushes:
+            os.fsync(file.fileno())
+        name(file, path)
         otherwise.pop_all()
     return written
+
+
+def begin(path: Path, otherwise: ExitStack) -> BinaryIO:
+    """A new file, unbuffered, which is closed and gone when `otherwise` is left. Raises OSError."""
+    private_directory(path.parent)
+    unfinished = path.with_name(path.name + _UNFINISHED)
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    otherwise.callback(unfinished.unlink, missing_ok=True)
+    return otherwise.enter_context(os.fdopen(descriptor, "wb", buffering=0))
+
+
+def name(file: BinaryIO, path: Path) -> None:
+    """It is whole. Raises OSError."""
+    file.close()
+    path.with_name(path.name + _UNFINISHED).rename(path)
 
 
 def _write_pieces(descriptor: int, text: str, how: Format, step: Callable[[], None]) -> Written:
@@ -68,7 +79,7 @@ def _write_pieces(descriptor: int, text: str, how: Format, step: Callable[[], No
         if not pieces and compression == GZIP and not worth_compressing(plain):
             compression = PLAIN
         packed = pack(plain, compression)
-        _write_all(descriptor, packed)
+        write_all(descriptor, packed)
         pieces.append(described(packed, checksums=how.checksums))
         size += len(plain)
         if how.checksums:
@@ -82,7 +93,8 @@ def _write_pieces(descriptor: int, text: str, how: Format, step: Callable[[], No
     )
 
 
-def _write_all(descriptor: int, data: bytes) -> None:
+def write_all(descriptor: int, data: bytes) -> None:
+    """Raises OSError."""
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]

@@ -5,6 +5,8 @@ It opens the store itself, whether or not a daemon runs: one process cleans up a
 
 import json
 from argparse import Namespace
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import trio
 
@@ -12,13 +14,13 @@ from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
-from exai_trio.filestore.cleanup_coordinator import CleanupCoordinator
 from exai_trio.filestore.cleanup_report import CleanupReport, StageReport
-from exai_trio.filestore.kept_files import in_database
+from exai_trio.filestore.kept_files import KeptFiles, in_database
+from exai_trio.filestore.shared_cleanup import SharedCleanup
 from exai_trio.providers.attempts import Deaf
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.storage.contracts.cleanup_records import STAGES
-from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.files.cleaning_up import coordinator
 
@@ -39,8 +41,11 @@ async def run(config: Config, console: Console, asked: Namespace) -> int:
         console.note(f"exai: nothing is stored in {config.state}")
         return 0
     report: CleanupReport | ExaiError | None
-    async with open_gateway(config) as gateway, open_sqlite(config.state / "exai.db") as store:
-        kept = in_database(store, config.objects, config.files_max_gb)
+    async with (
+        open_gateway(config) as gateway,
+        open_sqlite(config.state / "exai.db") as store,
+        _shared(config, store) as kept,
+    ):
         cleans = coordinator(config, kept, gateway, unix_now, listener=Deaf())
         report = await _outcome(cleans, asked)
     if isinstance(report, ExaiError):
@@ -52,9 +57,27 @@ async def run(config: Config, console: Console, asked: Namespace) -> int:
     return _UNDONE if report.faults else 0
 
 
-async def _outcome(
-    cleans: CleanupCoordinator, asked: Namespace
-) -> CleanupReport | ExaiError | None:
+@asynccontextmanager
+async def _shared(config: Config, store: SqliteStore) -> AsyncGenerator[KeptFiles]:
+    """The files of this machine, and of all if they share a store."""
+    kept = in_database(store, config.objects, config.files_max_gb)
+    if not config.is_hosted:
+        yield kept
+        return
+    from exai_trio.filestore.shared_files import share  # only where it is asked for
+    from exai_trio.storage.hosted.guarded_remote import GuardedRemote
+    from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
+    from exai_trio.storage.sqlite.mirrored.unsent_objects import SqliteUnsent
+    from exai_trio.storage.supabase.connecting import open_remote
+
+    guarded = GuardedRemote()
+    async with open_remote(config.supabase_url, config.supabase_key, unix_now) as remote:
+        guarded.connect(remote)
+        outbox, unsent = SqliteOutbox(store), SqliteUnsent(store)
+        yield share(kept, store, outbox, unsent, guarded)[0]
+
+
+async def _outcome(cleans: SharedCleanup, asked: Namespace) -> CleanupReport | ExaiError | None:
     """The store's own nursery would wrap a fault."""
     stages = (asked.stage,) if asked.stage else STAGES
     try:

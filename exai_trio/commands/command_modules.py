@@ -14,6 +14,8 @@ MODULES: Final = {
     "models": "checking.offered_models",
     "logs": "checking.read_logs",
     "usage": "tool_usage_command",
+    "alerts": "watching.alerts_command",
+    "incidents": "watching.incidents_command",
     "stop": "running.stop_daemon",
     "restart": "running.restart_daemon",
     "completion": "completion.shell_script",

@@ -14,6 +14,7 @@ from exai_trio.commands.usage import (
     looking_options,
     storage_options,
     terminal_options,
+    watching_options,
 )
 from exai_trio.commands.usage.building import (
     Commands,
@@ -267,6 +268,8 @@ BUILDERS: dict[str, Build] = {
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,
     "usage": looking_options.usage,
+    "alerts": watching_options.alerts,
+    "incidents": watching_options.incidents,
     "config": _config,
     "providers": _providers,
     "serve": _serve,

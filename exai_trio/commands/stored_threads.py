@@ -1,28 +1,24 @@
 """`exai threads`: the stored conversations, listed, read, named, exported, copied and deleted.
 
-It opens the store itself, whether or not a daemon runs: SQLite lets several processes write one after the other.
+It opens the store itself, whether or not a daemon runs.
 """
 
 import json
 import uuid
 from argparse import Namespace
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import trio
 
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
+from exai_trio.commands.thread_stores import Changes, Stored, open_stored
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, ExaiError, NotFoundError
 from exai_trio.observability.times import rfc3339
-from exai_trio.storage.base import Conversation, Summary, Threads, Turn
-from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
-from exai_trio.storage.sqlite.thread_store import SqliteThreads
+from exai_trio.storage.base import Conversation, ConversationStore, Summary, Threads, Turn
 from exai_trio.system.clock import unix_now
-
-if TYPE_CHECKING:  # loaded only where machines share a store
-    from exai_trio.storage.sqlite.mirrored.local_side import LocalSide
 
 _HOUR_S = 3600
 _OPENING = 60  # characters of the first question in a list
@@ -37,16 +33,16 @@ def main(started: Started) -> int:
 
 async def run(config: Config, console: Console, asked: Namespace) -> int:
     """The exit code. Raises ExaiError."""
-    path = config.state / "exai.db"
-    if not await trio.Path(path).exists():
-        console.note(f"exai: no conversations are stored in {path}")
-        return _nothing(asked, console)
     fault: ExaiError | None = None
-    async with open_sqlite(path) as store:
-        try:
-            await _act(store, asked, console, config)
-        except ExaiError as raised:
-            fault = raised  # the store's own nursery would wrap it
+    try:
+        async with open_stored(config) as stored:
+            try:
+                await _act(stored, asked, console, config)
+            except ExaiError as raised:
+                fault = raised  # the store's own nursery would wrap it
+    except NotFoundError as nothing:
+        console.note(f"exai: {nothing.message}")
+        return _nothing(asked, console)
     if fault is not None:
         raise fault
     return 0
@@ -60,36 +56,29 @@ def _nothing(asked: Namespace, console: Console) -> int:
     return 0
 
 
-async def _act(store: SqliteStore, asked: Namespace, console: Console, config: Config) -> None:
-    now, threads = unix_now(), SqliteThreads(store)
+async def _act(stored: Stored, asked: Namespace, console: Console, config: Config) -> None:
+    now, threads = unix_now(), stored.threads
     if asked.action == "list":
         _list((await threads.recent(now))[::-1], console, as_json=asked.json)
         return
     continuation_id = await _the_one(threads, asked.thread, now)
     match asked.action:
         case "show":
-            console.tell("\n".join(_lines(await _loaded(store, continuation_id, now))))
+            console.tell(
+                "\n".join(_lines(await _loaded(stored.conversations, continuation_id, now)))
+            )
         case "export":
-            console.say(_json(exported(await _loaded(store, continuation_id, now))))
+            console.say(_json(exported(await _loaded(stored.conversations, continuation_id, now))))
         case "name":
-            await _name(_changed(store, config), continuation_id, asked.name, console)
+            await _name(stored.changes, continuation_id, asked.name, console)
         case "fork":
             new_id = str(uuid.uuid4())
             lasts_s = config.conversation_timeout_hours * _HOUR_S
-            await _changed(store, config).fork(continuation_id, new_id, now, now + lasts_s)
+            await stored.changes.fork(continuation_id, new_id, now, now + lasts_s)
             console.say(new_id)
         case _:
-            await _changed(store, config).delete(continuation_id, now)
+            await stored.changes.delete(continuation_id, now)
             console.say(f"deleted {continuation_id}")
-
-
-def _changed(store: SqliteStore, config: Config) -> "SqliteThreads | LocalSide":
-    """What takes a change; where machines share a store, the others hear of it through the outbox."""
-    if not config.is_hosted:
-        return SqliteThreads(store)
-    from exai_trio.storage.sqlite.mirrored import local_side, outbox_table  # only where asked for
-
-    return local_side.LocalSide(store, outbox_table.SqliteOutbox(store))
 
 
 async def _the_one(threads: Threads, wanted: str, now: float) -> str:
@@ -102,16 +91,14 @@ async def _the_one(threads: Threads, wanted: str, now: float) -> str:
     return found[0]
 
 
-async def _loaded(store: SqliteStore, continuation_id: str, now: float) -> Conversation:
+async def _loaded(store: ConversationStore, continuation_id: str, now: float) -> Conversation:
     found = await store.load(continuation_id, now)
     if found is None:
         raise NotFoundError(f"conversation {continuation_id} has just ended")
     return found
 
 
-async def _name(
-    threads: "SqliteThreads | LocalSide", continuation_id: str, name: str, console: Console
-) -> None:
+async def _name(threads: Changes, continuation_id: str, name: str, console: Console) -> None:
     if not await threads.name(continuation_id, name.strip(), unix_now()):
         raise ArgumentError(f"another conversation is called {name.strip()!r}")
     console.say(f"{continuation_id} is called {name.strip() or 'nothing'}")

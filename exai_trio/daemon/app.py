@@ -4,7 +4,6 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import AsyncExitStack, suppress
-from functools import partial
 from typing import TYPE_CHECKING
 
 import attrs
@@ -13,9 +12,14 @@ import trio
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
+from exai_trio.incidents.capture import Capture, capturing
+from exai_trio.incidents.keeping import IncidentKeeping
+from exai_trio.incidents.spool import Spool
+from exai_trio.observability.call_files import CallFiles
+from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
+from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
-from exai_trio.observability.toolcalls import CallLogs
 from exai_trio.observability.watchdog import Watchdog, watching
 from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.sqlite.store import check_ours
@@ -36,11 +40,15 @@ from .connections.accept import bind
 from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
+from .health.gauges import attach_gauges
+from .health.label_sets import label_sets
 from .health.report import Report
 from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
+from .jobs.sinks import attach_sinks
+from .jobs.watching import Watching
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
 from .sessions.lookup import CallLookup
@@ -87,15 +95,17 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         for listener in listeners:
             stack.push_async_callback(listener.aclose)
         predecessor = await _wait_left(taken, config, stack) if taken else None
-        home = _enter_home(config, stack)
+        capture = stack.enter_context(capturing(config, "daemon"))
+        home = _enter_home(config, stack, replace=replace)
         backends = await stack.enter_async_context(open_backends(config, models))
-        parts = build(config, backends, port=_port(listeners), home=home)
+        parts = build(config, backends, port=_port(listeners), home=home, capture=capture)
         with suppress(OSError):  # a job tries again
             # audit: suppress, because a job tries again and says so
             home.note_pid()
         stack.enter_context(watching(Watchdog()))
-        await run(parts, Opened(listeners, reread, predecessor, home.let_go), task_status)
-        await _write_last(parts)
+        with capture.keeping():
+            await run(parts, Opened(listeners, reread, predecessor, home.let_go), task_status)
+            await _write_last(parts)
         log.info("stopped")
 
 
@@ -118,7 +128,8 @@ def _terminals(
 
 async def _write_last(parts: Parts) -> None:
     """What is noted of the last calls; of a disk that refuses a job or the store has told."""
-    for write in (parts.files.flush_call_log, parts.keeping.flush_calls):
+    flushes = [] if parts.watching is None else [parts.watching.incidents.flush_incidents]
+    for write in (parts.files.flush_call_log, parts.keeping.flush_calls, *flushes):
         with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError, StorageError):
             # audit: suppress, because a job has said so
             await write()
@@ -143,46 +154,65 @@ async def _wait_left(taken: Taken, config: Config, stack: AsyncExitStack) -> Pre
     return predecessor
 
 
-def _enter_home(config: Config, stack: AsyncExitStack) -> HomeLock:
+def _enter_home(config: Config, stack: AsyncExitStack, *, replace: bool) -> HomeLock:
     """The home, and the daemon's log in it, until `stack` ends; what taking the home has shown is said first."""
     home = stack.enter_context(own_home(config))
     with suppress(OSError):  # a job tries again
         # audit: suppress, because a job tries again and says so
         home.keep_token()
+    killed = not (replace or home.was_left)
     stack.enter_context(open_logs(config, "ws_daemon"))
+    if killed:
+        log.warning("the daemon before was killed, or its machine was")
     if home.tightened:
         log.warning(LOOSE, extra={"directory": str(config.state)})
     stack.enter_context(sparse("trio.serve_listeners"))  # else ten without descriptors a second
     return home
 
 
-def build(config: Config, backends: Backends, *, port: int, home: HomeLock | None = None) -> Parts:
-    """Everything that one daemon consists of. Opens nothing and starts nothing: whoever gives `backends` closes them."""
+def build(
+    config: Config,
+    backends: Backends,
+    *,
+    port: int,
+    home: HomeLock | None = None,
+    capture: Capture | None = None,
+) -> Parts:
+    """Everything that one daemon consists of. Opens nothing and starts nothing: whoever gives `backends` closes them, and whoever gives
+    `capture` ends it."""
     trust = ClockTrust(backends.known_at, trio.current_time())
     context = DaemonContext(
         config=config,
         clock=Clock(backends.now, trust),
         journal=None if config.durability == "off" else backends.journal,
+        events=backends.models.events,
     )
     table: dict[str, Session] = {}
     calls = Calls(context)
     bus = bus_of(config, backends.payloads, context.clock.now)
     keeping = CallKeeping(backends.ended_calls, context.clock)
-    access = AccessParts.of(context, backends.tokens, keeping)
+    access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     tokens = Tokens(config, home, backends.now)
     auth = Authentication(tokens, standings=access.standings, log=access.log)
     terminals = _terminals(config, auth, backends.now)
     report = _report(context, backends, port, bus, lambda: home.id if home else "")
+    backends.tell_trouble(report.problems.note)
     if terminals is not None:
         report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
-    environment = _environment(context, backends, report, lookup, access)
+    files = CallFiles.of(config, context.clock.now)
+    attach_sinks(context.events, report.meters, files, keeping)
+    context.events.add("quotas", {CallEnded: access.quotas.note})
+    attach_gauges(report.meters, report, calls.running, table)
+    environment = attrs.evolve(
+        _environment(context, backends, report, lookup, files), quotas=access.quotas
+    )
     return Parts(
         context=context,
         environment=environment,
         auth=auth,
         report=report,
-        files=DaemonFiles(report, environment.logs, home, DiskThread(), access.log),
+        files=DaemonFiles(report, files, home, DiskThread(), access.log),
         keeping=keeping,
         budget=MemoryBudget.of(config),
         calls=calls,
@@ -190,7 +220,16 @@ def build(config: Config, backends: Backends, *, port: int, home: HomeLock | Non
         cleaning=_cleaning(context, backends),
         terminals=terminals,
         hosted=backends.hosted,
+        watching=_watching(config, backends, capture),
     )
+
+
+def _watching(config: Config, backends: Backends, capture: Capture | None) -> Watching | None:
+    """Where what is seen can be kept."""
+    if backends.incidents is None or capture is None:
+        return None
+    keeping = IncidentKeeping(capture, backends.incidents, Spool.of(config))
+    return Watching(keeping)
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
@@ -214,8 +253,9 @@ def _report(
     bus: MessageBus | None,
     home_id: Callable[[], str],
 ) -> Report:
-    report = Report(
+    return Report(
         context=context,
+        meters=Meters(label_sets((tool.name for tool in backends.tools), backends.models.gateway)),
         boot_id=backends.boot_id,
         home_id=home_id,
         port=port,
@@ -227,9 +267,6 @@ def _report(
         bus=bus,
         hosted=backends.hosted,
     )
-    if backends.redis is not None:
-        backends.redis.tell = partial(report.problems.note, "Redis")
-    return report
 
 
 def _environment(
@@ -237,7 +274,7 @@ def _environment(
     backends: Backends,
     report: Report,
     lookup: CallLookup,
-    access: AccessParts,
+    files: CallFiles,
 ) -> CallEnvironment:
     services = Services(
         config=context.config,
@@ -245,7 +282,7 @@ def _environment(
         gateway=report.gateway,
         conversations=backends.conversations,
         threads=backends.threads,
-        uploads=UploadDesk(backends.files),
+        uploads=UploadDesk(backends.files, report.saved),
         ratios=backends.ratios,
         calibration=Calibration(backends.learnt),
         daemon=report,
@@ -258,10 +295,8 @@ def _environment(
         services=services,
         permits=report.permits,
         keys=report.gateway.keys,
-        logs=CallLogs.of(context.config),
+        toolcalls=files.toolcalls,
         bus=report.bus,
-        ended=access.ended,
-        quotas=access.quotas,
     )
 
 

@@ -24,6 +24,7 @@ from exai_trio.bus.payload_files import Format
 from exai_trio.config import MIB, Config
 from exai_trio.errors import StorageError
 from exai_trio.filestore.kept_files import KeptFiles, in_database
+from exai_trio.observability.event_hub import EventHub
 from exai_trio.providers.gateway import Gateway, open_gateway
 from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
@@ -35,7 +36,9 @@ from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
+from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
 from exai_trio.system.clock import unix_now
+from exai_trio.system.home_id import HOME_LOCK, own_id
 from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN
 
@@ -52,10 +55,12 @@ _HOUR_S = 3600.0
 
 @structs.frozen(kw_only=True, eq=False)
 class Models:
-    """The way to the models; the origin is of the simulator, a child process of ours, if there is one."""
+    """The way to the models; the origin is of the simulator, a child process of ours, if there is one;
+    `events` hears of each request."""
 
     gateway: Gateway
     simulator: str | None = None
+    events: EventHub = attrs.field(factory=EventHub)
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -74,6 +79,7 @@ class Backends:
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
+    incidents: SqliteIncidents | None = None
     journal: Journal | None = None
     store: StoreState | None = None
     hosted: "HostedSide | None" = None
@@ -81,6 +87,11 @@ class Backends:
     now: Callable[[], float] = unix_now
     boot_id: str = attrs.field(factory=partial(secrets.token_hex, 8))
     tools: tuple[Tool, ...] = BUILT_IN
+
+    def tell_trouble(self, note: Callable[[str, str | None], None]) -> None:
+        """Have `note` hear of trouble with Redis, where there is one."""
+        if self.redis is not None:
+            self.redis.tell = partial(note, "Redis")
 
 
 @asynccontextmanager
@@ -105,32 +116,99 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         power = config.durability == "power"
         opening = open_sqlite(database(config), over_power_loss=power, lasting=True)
         store = await stack.enter_async_context(opening)
-        logged = None
-        if config.durability != "off":
-            logging_calls = open_call_log(database(config), store, over_power_loss=power)
-            logged = await stack.enter_async_context(logging_calls)
+        opening_kept = _open_shared(config, store) if config.is_shared else _open_own(config, store)
+        kept = await stack.enter_async_context(opening_kept)
         ratios = SqliteRatios(store)
         redis = None
         if config.redis_url:
             opening_redis = open_redis(config.redis_url, config.deployment)
             redis = await stack.enter_async_context(opening_redis)
-        hosted = _hosted(config, store) if config.is_hosted else None
         yield Backends(
             models=models,
-            files=in_database(store, config.objects, config.files_max_gb),
-            conversations=hosted.mirror if hosted else store,
-            threads=hosted.mirror if hosted else SqliteThreads(store),
+            files=kept.files,
+            conversations=kept.conversations,
+            threads=kept.threads,
             ratios=ratios,
-            payloads=SqlitePayloads(store),
+            payloads=kept.payloads,
             tokens=RedisRegistry(redis) if redis else SqliteRegistry(store),
             redis=redis,
+            incidents=SqliteIncidents(store),
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
-            journal=logged.journal if logged else None,
-            store=logged or store,
-            hosted=hosted,
+            journal=kept.journal,
+            store=kept.state,
+            hosted=kept.hosted,
             known_at=await _known_at(store),
         )
+
+
+@structs.frozen(kw_only=True, eq=False)
+class _Kept:
+    """Calls, conversations and files, wherever they are kept."""
+
+    conversations: Conversations
+    threads: Owned[Threads]
+    files: KeptFiles
+    payloads: StoredPayloads
+    journal: Journal | None
+    state: StoreState
+    hosted: "HostedSide | None" = None
+
+
+@asynccontextmanager
+async def _open_own(config: Config, store: SqliteStore) -> AsyncGenerator[_Kept]:
+    """In the home; Supabase hears of conversations, if it is asked for."""
+    hosted = _hosted(config, store) if config.is_hosted else None
+    async with AsyncExitStack() as stack:
+        logged = None
+        if config.durability != "off":
+            power = config.durability == "power"
+            logging_calls = open_call_log(database(config), store, over_power_loss=power)
+            logged = await stack.enter_async_context(logging_calls)
+        yield _Kept(
+            conversations=hosted.mirror if hosted else store,
+            threads=hosted.mirror if hosted else SqliteThreads(store),
+            files=hosted.contents.files if hosted else _own_files(config, store),
+            payloads=hosted.contents.payloads if hosted else SqlitePayloads(store),
+            journal=logged.journal if logged else None,
+            state=logged or store,
+            hosted=hosted,
+        )
+
+
+@asynccontextmanager
+async def _open_shared(config: Config, store: SqliteStore) -> AsyncGenerator[_Kept]:
+    """In the PostgreSQL of DATABASE_URL; files and large results in the home."""
+    from exai_trio.storage.postgres.shared_store import open_shared_store  # only where asked for
+    from exai_trio.storage.supabase.migrations import newest
+
+    home = _home_of(config)
+    opening = open_shared_store(
+        config.database_url, home, store, store, now=unix_now, needed=newest()
+    )
+    async with opening as shared:
+        yield _Kept(
+            conversations=shared.conversations,
+            threads=shared.threads,
+            files=_own_files(config, store),
+            payloads=SqlitePayloads(store),
+            journal=None if config.durability == "off" else shared.journal,
+            state=shared,
+        )
+
+
+def _own_files(config: Config, store: SqliteStore) -> KeptFiles:
+    return in_database(store, config.objects, config.files_max_gb)
+
+
+def _home_of(config: Config) -> str:
+    """Under which name its calls are kept. Raises StorageError: calls of a home without a name would be anybody's."""
+    try:
+        return own_id(config.state / HOME_LOCK)
+    except OSError as fault:
+        raise StorageError(
+            f"EXAI_HOME {config.home} cannot be written, and STORAGE_BACKEND=postgres keeps calls under its id: {fault.strerror}."
+        ) from fault
 
 
 def bus_of(

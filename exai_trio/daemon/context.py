@@ -10,7 +10,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.observability.counters import Counters
+from exai_trio.observability.event_hub import EventHub
 from exai_trio.storage.journal import Journal
 from exai_trio.system.clock_trust import ClockTrust
 
@@ -57,10 +57,10 @@ class Shutdown:
 
 @structs.frozen(kw_only=True, eq=False)
 class DaemonContext:
-    """`journal` keeps calls over restarts; without one they are accepted and nothing is promised."""
+    """`journal` keeps calls over restarts; without one they are accepted and nothing is promised. What happens is published to `events`."""
 
     config: Config
     clock: Clock
     journal: Journal | None = None
-    counters: Counters = attrs.field(factory=Counters)
+    events: EventHub = attrs.field(factory=EventHub)
     shutdown: Shutdown = attrs.field(factory=Shutdown)

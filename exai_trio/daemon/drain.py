@@ -28,19 +28,19 @@ async def drain(
     leaves the daemon draining, with its calls as they are.
     """
     context = sessions.context
-    counters, shutdown = context.counters, context.shutdown
+    calls, shutdown = sessions.calls, context.shutdown
     calls_s, flush_s, close_s = _times(context.config)
     shutdown.draining = True
     if store is not None:
         store.flush_by(trio.current_time() + context.config.drain_s)
-    log.info("draining", extra={"running": counters.running})
+    log.info("draining", extra={"running": len(calls.open)})
     for outbox in sessions.outboxes():
         outbox.put(encode(Bye(reason="draining", retry_after_s=shutdown.retry_after_s)))
     with trio.move_on_after(calls_s):
-        await counters.wait_no_call()
-    sessions.calls.leave_all(interrupted(shutdown.retry_after_s))
+        await calls.wait_none()
+    calls.leave_all(interrupted(shutdown.retry_after_s))
     with trio.move_on_after(flush_s):
-        await counters.wait_no_call()
+        await calls.wait_none()
     for outbox in sessions.outboxes():
         outbox.close(Farewell(SERVICE_RESTART, "draining"))
     connections.cancel_scope.deadline = trio.current_time() + close_s

@@ -72,6 +72,11 @@ class HomeLock:
             replace_private(self._pid_file, _pid_line())
             self._noted = True
 
+    @property
+    def was_left(self) -> bool:
+        """Whoever held it before said that it left: it was not killed, and its machine was not."""
+        return self._lock is None or self._noted or not self._pid_file.exists()
+
     def look(self) -> None:
         """Take what could not be had before. Raises ServiceUnavailableError; or OSError, which names EXAI_HOME."""
         self.take()

@@ -1,7 +1,6 @@
 """A running daemon's tree of nurseries, from its signals down to its connections, and the way it ends."""
 
 import logging
-import signal
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Protocol
@@ -26,15 +25,19 @@ from .context import DaemonContext
 from .drain import drain
 from .health.report import Report
 from .http.open_ports import open_ports
+from .http.session_book import SessionBook
+from .http.watched_daemon import WatchedDaemon
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
+from .jobs.watching import Watching
 from .reload import Reload, Reread
 from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session
 from .sessions.session_registry import Sessions
+from .signals import watch_hangups, watch_signals
 from .streamable_http.open_service import open_service
 from .takeover.predecessor import Predecessor
 from .takeover.sockets import offer
@@ -47,7 +50,6 @@ if TYPE_CHECKING:  # loaded only where it is asked for
 log = logging.getLogger("exai.daemon")
 
 _CLOSE_S = 0.5  # for the last goodbyes of one that was replaced
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 @structs.frozen(kw_only=True)
@@ -75,8 +77,7 @@ class TerminalPart(Protocol):
 
 @structs.frozen(kw_only=True, eq=False)
 class Parts:
-    """What one daemon consists of before its nurseries are opened; `table` has its sessions, by id. `hosted` is the part of its store
-    that machines share."""
+    """What one daemon consists of before its nurseries are opened; `table` has its sessions by id, `hosted` is what machines share."""
 
     context: DaemonContext
     environment: CallEnvironment
@@ -90,6 +91,7 @@ class Parts:
     cleaning: Cleaning | None = None
     terminals: TerminalPart | None = None
     hosted: "HostedSide | None" = None
+    watching: Watching | None = None
 
 
 @structs.frozen(eq=False)
@@ -154,7 +156,7 @@ async def run(  # noqa: ASYNC128 - hands task_status on
     shutdown, predecessor = parts.context.shutdown, opened.predecessor
     addresses = [str(listener.socket.getsockname()[0]) for listener in opened.listeners]
     async with trio.open_nursery() as app:
-        await app.start(_watch_signals, shutdown.stop, app.cancel_scope)
+        await app.start(watch_signals, shutdown.stop, app.cancel_scope)
         async with open_tree(parts, addresses, predecessor) as tree:
             if predecessor is not None:
                 app.start_soon(predecessor.run)
@@ -175,13 +177,14 @@ async def _serve_until_stopped(
     async with trio.open_nursery() as background:
         if opened.reread is not None:
             reload = Reload(config, parts.environment.tools, tree.sessions)
-            await background.start(_watch_hangups, reload, opened.reread, parts.hosted)
+            await background.start(watch_hangups, reload, opened.reread, parts.hosted)
         background.start_soon(tree.jobs.run)
+        watched = watched_daemon(parts, tree, opened.reread)
         async with trio.open_nursery() as listening:
             await listening.start(tree.server.listen, opened.listeners, tree.connections)
             await listening.start(offer, opened.listeners, config, shutdown)
             background.start_soon(restore, tree.sessions)
-            task_status.started(await _open_http(background, parts, tree))
+            task_status.started(await _open_http(background, parts, tree, watched))
             background.start_soon(settle, parts.report.gateway)
             if parts.hosted is not None:
                 background.start_soon(parts.hosted.run, tree.jobs.supervise)
@@ -244,13 +247,33 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
         parts.report.problems,
         periods,
         parts.cleaning,
+        parts.watching,
     )
 
 
-async def _open_http(background: trio.Nursery, parts: Parts, tree: Tree) -> Addresses:
+def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> WatchedDaemon:
+    """What the pages look at. From now on it is noted who connects."""
+    book = SessionBook(parts.context.clock.now)
+    if parts.context.config.monitoring_port:
+        parts.context.events.add("pages", book.takes())
+    return WatchedDaemon(
+        book=book,
+        report=parts.report,
+        sessions=tree.sessions,
+        services=parts.environment.services,
+        auth=parts.auth,
+        ended=parts.keeping.store,
+        cleaning=parts.cleaning,
+        reread=reread,
+    )
+
+
+async def _open_http(
+    background: trio.Nursery, parts: Parts, tree: Tree, watched: WatchedDaemon
+) -> Addresses:
     """Start the HTTP side in `background`, now that the WebSocket listens."""
     config, report, names = parts.context.config, parts.report, tree.server.names
-    health, monitoring = await open_ports(background, report, names, parts.auth.tokens)
+    health, monitoring = await open_ports(background, watched, names)
     mcp = await open_service(
         background,
         parts.context,
@@ -268,33 +291,3 @@ async def _open_http(background: trio.Nursery, parts: Parts, tree: Tree) -> Addr
         mcp=mcp,
         simulator=report.simulator,
     )
-
-
-async def _watch_signals(
-    stop: trio.Event, everything: trio.CancelScope, task_status: trio.TaskStatus[None]
-) -> None:
-    with trio.open_signal_receiver(*_STOP_SIGNALS) as signals:
-        task_status.started()
-        seen = 0
-        async for number in signals:
-            seen += 1
-            if seen > 1:
-                log.warning("cut by a second signal", extra={"signal": number})
-                everything.cancel(reason="a second signal")
-                return
-            log.info("stopping", extra={"signal": number})
-            stop.set()
-
-
-async def _watch_hangups(
-    reload: Reload,
-    reread: Reread,
-    hosted: "HostedSide | None",
-    task_status: trio.TaskStatus[None],
-) -> None:
-    with trio.open_signal_receiver(signal.SIGHUP) as signals:
-        task_status.started()
-        async for _ in signals:
-            await reload.read_again(reread)
-            if hosted is not None:
-                hosted.try_now()

@@ -53,7 +53,8 @@ class CleanupLimits:
 
 @structs.frozen(kw_only=True)
 class CleanupCoordinator:
-    """`now` is the clock by which conversations expire, in unix seconds. `shelves` are the providers' files that can be reached."""
+    """`now` is the clock by which conversations expire, in unix seconds. `shelves` are the providers' files that can be reached. `compares`:
+    the registry knows all that EXAI has given them."""
 
     store: CleanupStore
     registry: UploadRegistry
@@ -61,6 +62,7 @@ class CleanupCoordinator:
     shelves: Callable[[], Mapping[Account, Shelf]]
     limits: CleanupLimits
     now: Callable[[], float]
+    compares: bool = True
     holder: str = attrs.field(factory=partial(secrets.token_hex, 8))
 
     async def run(
@@ -92,7 +94,7 @@ class CleanupCoordinator:
                 self.store,
                 self.registry,
                 self.objects,
-                self.shelves(),
+                self.shelves() if self.compares else {},
                 report=report,
                 keep=keep,
             )

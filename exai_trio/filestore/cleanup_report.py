@@ -37,6 +37,16 @@ class CleanupReport:
             if len(kept.shown) < MOST_SHOWN:
                 kept.shown.append(change)
 
+    def add(self, other: "CleanupReport") -> None:
+        """What another run has done besides."""
+        for stage, done in other.stages.items():
+            shown = len(done.shown)
+            self.note(stage, done.shown)
+            self.stages[stage].changed += done.changed - shown
+            self.stages[stage].bytes += done.bytes - sum(each.bytes for each in done.shown)
+        self.unknown += other.unknown
+        self.faults += other.faults
+
     def note_fault(self, fault: str) -> None:
         self.faults.append(fault)
 

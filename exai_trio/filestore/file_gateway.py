@@ -54,11 +54,12 @@ class Claims(Protocol):
 
 @structs.frozen(kw_only=True)
 class Given:
-    """A content that the provider has now; `reused` if this principal had given it before. `unclear`: how many files were found that
-    could be an earlier upload of it, and were left alone."""
+    """A content that the provider has now; `reused` if this principal had given it before, `was_there` if anybody had. `unclear`: how
+    many files were found that could be an earlier upload of it, and were left alone."""
 
     upload: ProviderUpload
     reused: bool
+    was_there: bool = False
     unclear: int = 0
 
 
@@ -88,7 +89,7 @@ class FileGateway:
                     await self.wait(min(seconds, LONGEST_WAIT_S))
                 case Known(upload=upload, held_before=held):
                     if await self._is_there(upload):
-                        return Given(upload=upload, reused=held)
+                        return Given(upload=upload, reused=held, was_there=True)
                     await self.registry.note_gone(upload.id, upload.provider_file_id)
                 case Claim() as claim:
                     tries += 1

@@ -1,6 +1,30 @@
-"""What happens in a daemon, as values that its code publishes once. Pure: no I/O."""
+"""What happens in a daemon, as values that its code publishes once. Pure: no I/O.
+
+Times are seconds, but for those named `_ms`; `at` and `…_at` are unix seconds. None is what was not measured. Nothing here holds what a
+client or a model wrote, but for names: those of tools, clients and principals; readers that keep them bound them.
+"""
+
+from typing import Final, Literal
 
 from exai_trio import structs
+
+
+@structs.frozen(kw_only=True)
+class Span:
+    """A wait of a call, in milliseconds from its acceptance; `branch` is the model, where several were asked."""
+
+    name: str
+    began_ms: float
+    ended_ms: float
+    branch: str = ""
+
+
+@structs.frozen(kw_only=True)
+class CallBegun:
+    """A call was accepted; or, if it is `resumed`, taken up from an earlier daemon, which had accepted it."""
+
+    tool: str
+    resumed: bool = False
 
 
 @structs.frozen(kw_only=True)
@@ -36,3 +60,209 @@ class CallEnded:
     reasoning_tokens: int | None
     cost: float | None
     currency: str
+    journal_wait_ms: float | None = None
+    spans: tuple[Span, ...] = ()
+
+
+@structs.frozen(kw_only=True)
+class CallLeft:
+    """A call that was accepted ends here without an outcome: another daemon takes it up, or it ends with this one."""
+
+    tool: str
+
+
+@structs.frozen(kw_only=True)
+class CallRefused:
+    """A call was never accepted. `tool` is what its client named."""
+
+    tool: str
+    code: str
+    category: str
+
+
+@structs.frozen(kw_only=True)
+class CallRepeated:
+    """A request was sent again, and is answered by what is known of it."""
+
+    tool: str
+
+
+@structs.frozen(kw_only=True)
+class RequestEnded:
+    """One attempt at a provider, whatever ended it; `model` is empty where none is asked, `outcome` is "ok", "cancelled" or what kind
+    of fault it was. `tool`, `principal`, `project` and `call` (its correlation id) tell for whom; all are empty for what the daemon asks
+    by itself."""
+
+    provider: str
+    model: str
+    outcome: str
+    permit_wait_s: float
+    duration_s: float
+    first_chunk_s: float | None = None
+    input_tokens: int | None = None
+    cached_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cost: float | None = None
+    currency: str = ""
+    tool: str = ""
+    principal: str = ""
+    project: str = ""
+    call: str = ""
+
+
+@structs.frozen(kw_only=True)
+class ConnectionOpened:
+    """A client has said hello and is in a session, or at an endpoint of its own (`kind`)."""
+
+    kind: Literal["session", "terminal"]
+    session: str = ""
+    principal: str = ""
+    client: str = ""
+    address: str = ""
+
+
+@structs.frozen(kw_only=True)
+class ConnectionClosed:
+    """One that was opened has ended; `reason` is what the daemon said at the end, empty where the peer went."""
+
+    kind: Literal["session", "terminal"]
+    session: str = ""
+    duration_s: float
+    reason: str = ""
+
+
+@structs.frozen(kw_only=True)
+class ConnectionRefused:
+    """A peer that never came to its hello: `limit` is what it would have broken."""
+
+    limit: str
+
+
+@structs.frozen(kw_only=True)
+class HelloRefused:
+    """A hello was not accepted; `error` is what the client is told."""
+
+    error: str
+
+
+@structs.frozen(kw_only=True)
+class SessionOpened:
+    """A session is there; `restored` if it is an earlier daemon's."""
+
+    session: str
+    principal: str
+    restored: bool = False
+
+
+@structs.frozen(kw_only=True)
+class SessionResumed:
+    """A client is back in its session, after it was away for so long (0 if its old connection was still there)."""
+
+    session: str
+    replayed_frames: int
+    away_s: float
+
+
+@structs.frozen(kw_only=True)
+class SessionEnded:
+    session: str
+    duration_s: float
+
+
+@structs.frozen(kw_only=True)
+class BugsSeen:
+    """Faults of ours, in a call or beside its outcome."""
+
+    count: int
+
+
+@structs.frozen(kw_only=True)
+class BreakerMoved:
+    """`breaker` is a provider, or provider/model."""
+
+    breaker: str
+    before: str
+    after: str
+
+
+@structs.frozen(kw_only=True)
+class JobRan:
+    """`result` is "ok", "hindered", "failed" or "gave up"; `fault` says why."""
+
+    job: str
+    result: str
+    duration_s: float
+    fault: str = ""
+
+
+@structs.frozen(kw_only=True)
+class Swept:
+    """A stage of cleaning up has removed so much."""
+
+    stage: str
+    removed: int
+    freed_bytes: int
+
+
+@structs.frozen(kw_only=True)
+class Troubled:
+    """What is wrong around the daemon is news: `text`, or None once it is over."""
+
+    what: str
+    text: str | None
+
+
+@structs.frozen(kw_only=True)
+class LoopHeldUp:
+    """One task kept the event loop for so long."""
+
+    task: str
+    duration_s: float
+
+
+@structs.frozen(kw_only=True)
+class AlertMoved:
+    """An alert fires, or is over."""
+
+    alert: str
+    firing: bool
+    severity: str
+    text: str
+
+
+@structs.frozen(kw_only=True)
+class IncidentSeen:
+    """A fault was recorded; `kind` is "bug" or "world"; `news` is "new", "again" or "reopened"."""
+
+    kind: str
+    incident: str
+    news: str
+    severity: str = ""
+    text: str = ""
+
+
+Event = (
+    CallBegun
+    | CallEnded
+    | CallLeft
+    | CallRefused
+    | CallRepeated
+    | RequestEnded
+    | ConnectionOpened
+    | ConnectionClosed
+    | ConnectionRefused
+    | HelloRefused
+    | SessionOpened
+    | SessionResumed
+    | SessionEnded
+    | BugsSeen
+    | BreakerMoved
+    | JobRan
+    | Swept
+    | Troubled
+    | LoopHeldUp
+    | AlertMoved
+    | IncidentSeen
+)
+EVENTS: Final[tuple[type[Event], ...]] = Event.__args__

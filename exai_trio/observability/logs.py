@@ -14,10 +14,9 @@ from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import msgspec
-
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
+from exai_trio.observability.json_bytes import json_bytes
 from exai_trio.observability.redaction import LONGEST_TRACE, Redaction
 from exai_trio.observability.rotating_file import RotatedFile
 from exai_trio.observability.times import rfc3339
@@ -51,9 +50,11 @@ _PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "ta
 
 
 class _Chatter(logging.Filter):
-    """Holds foreign loggers at WARNING, also those that set their own level when they are imported."""
+    """Holds foreign loggers at WARNING, also those that set their own level when they are imported; and leaves out what was only to be counted."""
 
     def filter(self, record: logging.LogRecord) -> bool:
+        if getattr(record, "counted_only", False):
+            return False
         ours = record.name == OURS or record.name.startswith(f"{OURS}.")
         return ours or record.levelno >= logging.WARNING
 
@@ -91,7 +92,7 @@ class JsonForm(_Form):
             "logger": record.name,
             "event": self.phrase(record),
         }
-        return _json({**self.fields(record), **head})
+        return json_bytes({**self.fields(record), **head}).decode()
 
 
 class TextForm(_Form):
@@ -197,26 +198,5 @@ def _is_dead_pipe(path: Path) -> bool:
 
 
 def _flat(value: object) -> str:
-    text = value if isinstance(value, str) else _json(value)
-    return text if text.isprintable() else _json(text)
-
-
-def _json(value: object) -> str:
-    """JSON text of anything: what has no form of its own is shown as `str` shows it, half characters as question marks."""
-    try:
-        return msgspec.json.encode(value, enc_hook=str).decode()
-    except UnicodeEncodeError:
-        return _json(_whole(value))
-
-
-def _whole(value: object) -> object:
-    match value:
-        case dict():
-            items = cast("dict[object, object]", value).items()
-            return {_whole(key): _whole(each) for key, each in items}
-        case list() | tuple():
-            return [_whole(each) for each in cast("list[object]", value)]
-        case str():
-            return value.encode(errors="replace").decode()
-        case _:
-            return value
+    text = value if isinstance(value, str) else json_bytes(value).decode()
+    return text if text.isprintable() else json_bytes(text).decode()

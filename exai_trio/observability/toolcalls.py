@@ -10,8 +10,8 @@ import msgspec
 from exai_trio import structs
 from exai_trio.config import Config
 
+from .line_file import LineFile
 from .logs import secrets_of
-from .metrics import CallLine, CallLog
 from .redaction import Redaction
 from .times import rfc3339
 
@@ -46,10 +46,10 @@ def shortened(arguments: Mapping[str, Any]) -> dict[str, Any]:
     return {str(name)[:80]: _short(value, 0) for name, value in list(arguments.items())[:40]}
 
 
-def toolcalls_log(config: Config) -> CallLog[ToolCallLine]:
+def toolcalls_log(config: Config) -> LineFile[ToolCallLine]:
     redaction = Redaction.knowing(secrets_of(config))
     encode = partial(_encoded, redaction=redaction)
-    return CallLog(config.logs / FILE_NAME, encode=encode, most=_MOST_WAITING)
+    return LineFile(config.logs / FILE_NAME, encode=encode, most=_MOST_WAITING)
 
 
 def _encoded(line: ToolCallLine, redaction: Redaction) -> bytes:
@@ -82,20 +82,3 @@ def _short(value: object, depth: int) -> object:
             return f"(an object of {len(cast('dict[object, object]', value))} fields)"
         case _:
             return type(value).__name__
-
-
-@structs.frozen(eq=False)
-class CallLogs:
-    """The two files that have a line for each ended call."""
-
-    metrics: CallLog[CallLine]
-    toolcalls: CallLog[ToolCallLine]
-
-    @classmethod
-    def of(cls, config: Config) -> "CallLogs":
-        return cls(CallLog(config.logs / "ws_daemon.metrics.jsonl"), toolcalls_log(config))
-
-    def flush(self) -> None:
-        """Blocks on the disk: call it in a thread. Raises OSError, and then keeps the lines."""
-        self.metrics.flush()
-        self.toolcalls.flush()

@@ -17,7 +17,6 @@ from exai_trio.errors import (
     ProviderRefusedError,
 )
 from exai_trio.observability.redaction import KnownSecrets
-from exai_trio.resilience.breaker import Breaker
 
 from .adapter import Adapter
 from .adaptive_limit import AdaptiveLimit, Permits
@@ -25,6 +24,7 @@ from .answers import search_rounds
 from .answers.accumulator import Assembly, ChatAnswer
 from .attempts import Deaf, LimitedProvider, Listener, Round
 from .base import ChatRequest, Provider
+from .breakers import Breakers
 from .catalogue import Catalogue, ModelInfo, described, load_catalogue
 from .dialects.preview import preview
 from .endpoint import Endpoint, built_in
@@ -42,7 +42,6 @@ T = TypeVar("T")
 log = logging.getLogger("exai.providers")
 
 MOST_SEARCHES: Final = 5  # rounds in which a model may ask us to let it search the web
-MOST_BREAKERS: Final = 256  # kept; names are the callers', so there could be any number
 REFRESH_S: Final = 10.0
 CLOSE_S: Final = 2.0
 NO_KEYS: Final[Mapping[str, str]] = {}
@@ -71,7 +70,7 @@ class Gateway:
     _limited: dict[str, LimitedProvider] = attrs.field(
         factory=dict[str, LimitedProvider], init=False
     )
-    _breakers: dict[str, Breaker] = attrs.field(factory=dict[str, Breaker], init=False)
+    _breakers: Breakers = attrs.field(init=False)
     _local: KnownModels = attrs.field(init=False)
     _whole: Catalogue = attrs.field(init=False)  # with what local servers have
     file_limits: Mapping[str, int] = attrs.field(init=False)  # bytes, by provider
@@ -79,12 +78,13 @@ class Gateway:
     def __attrs_post_init__(self) -> None:
         self._local, self._whole = KnownModels.of(self._endpoints), self._catalogue
         self.file_limits = self._catalogue.file_limits
+        self._breakers = Breakers.of_config(self._config)
         for endpoint in self._endpoints:
             if endpoint.configured:
                 self._add_limited(endpoint)
 
     def __repr__(self) -> str:
-        return f"<Gateway providers={','.join(self._limited) or 'none'} breakers={len(self._breakers)}>"
+        return f"<Gateway providers={','.join(self._limited) or 'none'} breakers={len(self._breakers.known)}>"
 
     def choose(
         self, model: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
@@ -165,7 +165,7 @@ class Gateway:
         limited = self._limited_provider(provider)
         if not repeatable:
             return await limited.once(request, listener)
-        breaker = self._breaker(provider)
+        breaker = self._breakers.of(provider)
         guard = limited.guard(provider, breaker, self._random, listener)
         return await guard.run(lambda _: limited.once(request, listener))
 
@@ -185,6 +185,10 @@ class Gateway:
 
     def permits(self) -> dict[str, Permits]:
         return {name: limited.adaptive_limit.view() for name, limited in self._limited.items()}
+
+    def breakers(self) -> dict[str, str]:
+        """The state of each, by provider or provider/model."""
+        return self._breakers.states(trio.current_time())
 
     def providers(self) -> tuple[dict[str, Any], ...]:
         """Plain facts about every provider there could be; what is wrong with it stands in `breakers` and `remedy`."""
@@ -259,23 +263,12 @@ class Gateway:
         self, limited: LimitedProvider, request: ChatRequest, listener: Listener
     ) -> Assembly:
         name = f"{limited.endpoint.name}/{request.model}"
-        guard = limited.guard(name, self._breaker(name), self._random, listener)
+        guard = limited.guard(name, self._breakers.of(name), self._random, listener)
         return await Round(limited=limited, request=request, listener=listener).under(guard)
-
-    def _breaker(self, name: str) -> Breaker:
-        if len(self._breakers) >= MOST_BREAKERS and name not in self._breakers:
-            self._breakers = {
-                key: kept for key, kept in self._breakers.items() if not kept.pristine
-            }
-        threshold = (
-            self._config.circuit_breaker_threshold if self._config.circuit_breaker_enabled else 0
-        )
-        fresh = Breaker(threshold=threshold, open_s=self._config.circuit_breaker_timeout_secs)
-        return self._breakers.setdefault(name, fresh)
 
     def _facts(self, endpoint: Endpoint) -> dict[str, Any]:
         served = tuple(m.name for m in self._whole.models if m.provider == endpoint.name)
-        return facts_of(endpoint, served, self._breakers, trio.current_time())
+        return facts_of(endpoint, served, self._breakers.known, trio.current_time())
 
 
 @asynccontextmanager

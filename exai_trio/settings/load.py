@@ -161,6 +161,8 @@ def _is_foreign(fault: Fault, config: Config) -> bool:
         return False
     if fault.field.startswith(_SUPABASE):
         return not config.is_hosted
+    if fault.field == "database_url":
+        return not config.is_shared
     guards = fault.field.startswith(_JWT) and (config.wants_no_token or not config.loopback_only)
     return not guards
 

@@ -30,6 +30,7 @@ BOUNDED: tuple[tuple[str, str, str], ...] = (
 _PORTS = {
     "monitoring_port": "MONITORING_PORT",
     "health_check_port": "HEALTH_CHECK_PORT",
+    "incidents_port": "INCIDENTS_PORT",
     "mcp_port": "EXAI_MCP_PORT",
 }
 
@@ -114,6 +115,11 @@ def _supabase(config: Config) -> Iterator[Finding]:
         yield "supabase_project_id", "the id that SUPABASE_URL names, or nothing"
 
 
+def _postgres(config: Config) -> Iterator[Finding]:
+    if config.is_shared and not config.database_url:
+        yield "database_url", "the URL of the database, since STORAGE_BACKEND is postgres"
+
+
 RULES: tuple[Rule, ...] = (
     _bounds,
     _ports,
@@ -124,6 +130,7 @@ RULES: tuple[Rule, ...] = (
     _tools,
     _terminals,
     _supabase,
+    _postgres,
 )
 
 

@@ -3,9 +3,30 @@
 from exai_trio.settings.groups.bus_settings import BUS
 from exai_trio.settings.groups.network_settings import LIMITS, SHIM, WEBSOCKET
 from exai_trio.settings.groups.terminal_settings import TERMINALS
-from exai_trio.settings.groups.work_settings import GENERAL, MODELS, STORAGE, SUPABASE, TOOLS
+from exai_trio.settings.groups.watching_settings import WATCHING
+from exai_trio.settings.groups.work_settings import (
+    GENERAL,
+    MODELS,
+    POSTGRES,
+    STORAGE,
+    SUPABASE,
+    TOOLS,
+)
 
-GROUPS = (GENERAL, MODELS, TOOLS, STORAGE, SUPABASE, BUS, WEBSOCKET, LIMITS, SHIM, TERMINALS)
+GROUPS = (
+    GENERAL,
+    MODELS,
+    TOOLS,
+    STORAGE,
+    SUPABASE,
+    POSTGRES,
+    BUS,
+    WEBSOCKET,
+    LIMITS,
+    SHIM,
+    TERMINALS,
+    WATCHING,
+)
 SETTINGS = tuple(setting for group in GROUPS for setting in group.settings)
 
 PRESETS: dict[str, dict[str, object]] = {
@@ -28,13 +49,8 @@ PRESETS: dict[str, dict[str, object]] = {
 SHARED = frozenset(
     {
         *("environment", "log_level", "log_format", "default_model", "storage_backend"),
-        *(
-            "supabase_url",
-            "supabase_key",
-            "supabase_project_id",
-            "supabase_db_url",
-            "max_connections",
-        ),
+        *("supabase_url", "supabase_key", "supabase_project_id", "supabase_db_url", "database_url"),
         *("jwt_secret_key", "jwt_algorithm", "jwt_issuer", "jwt_audience", "jwt_keys_file"),
+        "max_connections",
     }
 )

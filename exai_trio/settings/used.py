@@ -38,6 +38,8 @@ USED: Final[Mapping[str, frozenset[str]]] = {
         "home log_level jwt_secret_key jwt_algorithm jwt_issuer jwt_audience jwt_keys_file redis_url deployment"
     ),
     "access": frozenset({"home", "log_level"}),
+    "alerts": frozenset({"home", "log_level"}),
+    "incidents": frozenset({"home", "log_level", "investigator_model"}),
     "stop": frozenset({"home", "log_level", "drain_s"}),
     "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,

@@ -21,6 +21,15 @@ def kept_id(lock: int) -> str:
     return made
 
 
+def own_id(lock: Path) -> str:
+    """The id of the home whose lock file this is, made if it has none yet: for the daemon that holds it. Raises OSError."""
+    opened = os.open(lock, os.O_RDWR)
+    try:
+        return kept_id(opened)
+    finally:
+        os.close(opened)
+
+
 def read_id(lock: Path) -> str:
     """The id of the home whose lock file this is; "" if no daemon has had it yet, or none of ours."""
     if not (lock.is_file() and os.access(lock, os.R_OK)):

@@ -6,6 +6,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.transport.write_nowait import written_at_once
 from exai_trio.wire.terminal_errors import TerminalError
 
 from .keeper import keeper_frames
@@ -43,7 +44,7 @@ class KeeperConnection:
         while not self._waiting:
             try:
                 data = await self.stream.receive_some(_RECEIVE_BYTES)
-                self._waiting += self._reader.feed(bytes(data))
+                self._waiting += self._reader.feed(data)
             except (*_GONE, keeper_frames.FrameError) as fault:
                 raise KeeperGone from fault
             if not data:
@@ -62,8 +63,11 @@ class KeeperConnection:
                     raise TerminalError.of(fields)
 
     async def _send(self, data: bytes) -> None:
+        left = data[written_at_once(self.stream, data) :]
+        if not left:
+            return
         try:
-            await self.stream.send_all(data)
+            await self.stream.send_all(left)
         except _GONE as fault:
             raise KeeperGone from fault
 

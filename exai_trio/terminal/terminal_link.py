@@ -28,6 +28,9 @@ _OFFSET: Final = 8  # bytes, before the output
 _CONNECT_S: Final = 10.0
 _GRAINS: Final = 1000  # of the jitter
 _RESEND_S: Final = 0.2  # after the program had no room
+_ACK_S: Final = 0.05  # so long what is shown waits for something to go with, unless it is much
+_ACK_BYTES: Final = 32_768
+_NEVER: Final = float("inf")
 Dial = Callable[[], AbstractAsyncContextManager[WebSocket]]
 
 
@@ -58,6 +61,7 @@ class TerminalLink:
     _exit: dict[str, Any] | None = None
     _asked_again: bool = False
     _resend_at: float = 0.0
+    _ack_at: float = _NEVER
     _is_of_use: bool = False
     _attached_at: float = float("inf")
     _change: Change = attrs.field(factory=Change)
@@ -155,7 +159,7 @@ class TerminalLink:
         self._attached_at = trio.current_time()
         shown: int = fields["offset"] if self.shown is None else self.shown
         self.shown = self._acked = shown
-        self._is_sized, self._asked_again = True, False
+        self._is_sized, self._asked_again, self._ack_at = True, False, _NEVER
         self.keys.note_taken(fields["taken"])
         self.keys.send_again()
         self.view.back()
@@ -208,6 +212,9 @@ class TerminalLink:
         assert self.shown is not None
         self.shown += count
         self._is_of_use = True
+        now = trio.current_time()
+        is_much = self.shown - self._acked >= _ACK_BYTES
+        self._ack_at = now if is_much else min(self._ack_at, now + _ACK_S)
         self._change.tell()
 
     def _hear(self, fields: dict[str, Any]) -> None:
@@ -249,18 +256,22 @@ class TerminalLink:
     async def _say(self, socket: WebSocket) -> None:
         """Send what is due, until the exit is known here and there."""
         while True:
-            frames = self._due()
-            if frames:
-                await socket.send(*frames)
-            elif trio.current_time() < self._resend_at:
-                await trio.sleep_until(self._resend_at)
-            else:
-                await self._change.wait()
+            now = trio.current_time()
+            frames = self._due(now)
+            if not frames:
+                await self._wait_due(now)
                 continue
+            await socket.send(*frames)
             if self._exit is not None:
                 raise _Over
 
-    def _due(self) -> list[str]:
+    async def _wait_due(self, now: float) -> None:
+        """Until something has happened, or its time has come."""
+        resend_at = self._resend_at if self._resend_at > now else _NEVER
+        with trio.move_on_at(min(self._ack_at, resend_at)):
+            await self._change.wait()
+
+    def _due(self, now: float) -> list[str]:
         """All that is to be said now, in one stretch."""
         frames: list[str] = []
         if not self._is_sized:
@@ -269,10 +280,12 @@ class TerminalLink:
                 said("resize", data={"cols": cols, "rows": rows, "redraw": self._redraws})
             )
             self._is_sized, self._redraws = True, False
-        if trio.current_time() >= self._resend_at:
+        if now >= self._resend_at:
             frames += [typed(data, number) for number, data in self.keys.due()]
-        if self.shown is not None and (self.shown > self._acked or self._exit is not None):
-            self._acked = self.shown
+        is_due = bool(frames) or now >= self._ack_at
+        is_new = self.shown is not None and self.shown > self._acked
+        if self.shown is not None and ((is_due and is_new) or self._exit is not None):
+            self._acked, self._ack_at = self.shown, _NEVER
             known = {"exited": True} if self._exit is not None else {}
             frames.append(said("ack", data={"offset": self.shown, **known}))
         return frames

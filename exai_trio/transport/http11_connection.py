@@ -24,7 +24,9 @@ class _OtherVersion(Exception):
 
 
 class _Http11(H11Protocol):
-    """Never becomes another protocol: who asks for an upgrade is answered as if it had not."""
+    """Becomes no other protocol but, where `upgrades` is set, WebSocket: who asks for another is answered as if it had not."""
+
+    upgrades = False
 
     @property
     def begun(self) -> bool:
@@ -43,7 +45,12 @@ class _Http11(H11Protocol):
             raise _OtherVersion
 
     async def _create_stream(self, request: h11.Request) -> None:
-        await super()._create_stream(_without_upgrade(request))
+        wanted = request if self.upgrades and _wants_socket(request) else _without_upgrade(request)
+        await super()._create_stream(wanted)
+
+
+def _wants_socket(request: h11.Request) -> bool:
+    return (b"upgrade", b"websocket") in ((name, value.lower()) for name, value in request.headers)
 
 
 def _without_upgrade(request: h11.Request) -> h11.Request:
@@ -63,6 +70,7 @@ class Http11Server(TCPServer):
     from its first byte, or from the beginning, for a whole head."""
 
     at_work = False
+    upgrades = False
     _http: _Http11
     _until = math.inf
     _reading: trio.CancelScope | None = None
@@ -85,6 +93,7 @@ class Http11Server(TCPServer):
                     server=parse_socket_addr(socket.family, here),
                     send=self.protocol_send,
                 )
+                self._http.upgrades = self.upgrades
                 self.protocol = cast("Any", self._http)
                 await cast("Any", self.idle_task).restart(self._task_group, self._idle_timeout)
                 await self._read_data()

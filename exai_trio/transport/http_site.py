@@ -24,6 +24,7 @@ from .http11_connection import Http11Server
 log = logging.getLogger("exai.http")
 
 _IDLE_S = 60.0
+_MESSAGE_BYTES = 64 * 1024  # of a WebSocket: commands are short, and answers are ours
 _OF_OTHERS = 0.75  # of the places: so many may other machines have
 
 AsgiApp = Callable[..., Awaitable[None]]
@@ -34,6 +35,7 @@ def _config(site: "HttpSite") -> Config:
     config.errorlog = None
     config.keep_alive_timeout = site.idle_s
     config.keep_alive_max_requests = 1_000_000
+    config.websocket_max_message_size = _MESSAGE_BYTES
     return config
 
 
@@ -42,12 +44,14 @@ class HttpSite:
     """One application and its open connections. The application finds its connection's stream in scope["state"]["transport"].
 
     A connection that asks nothing for `idle_s` seconds is closed; one of the last descriptors, at once. Of more than `most` the
-    one goes that has asked nothing for longest, and the new one if all have; other machines have three places of four.
+    one goes that has asked nothing for longest, and the new one if all have; other machines have three places of four. Without
+    `sockets` a request for a WebSocket is a plain one.
     """
 
     app: AsgiApp
     most: float = float("inf")
     idle_s: float = _IDLE_S
+    sockets: bool = False
     open: set[trio.SocketStream] = attrs.field(factory=set[trio.SocketStream])
     _servers: dict[trio.SocketStream, Http11Server] = attrs.field(
         factory=dict["trio.SocketStream", Http11Server]
@@ -114,7 +118,9 @@ class HttpSite:
         app = ASGIWrapper(cast("ASGIFramework", self.app))
         state = ConnectionState({"transport": stream})
         # hypercorn's annotation names its TLS stream only; it handles plain ones.
-        return Http11Server(app, self._config, self._context, state, cast("Any", stream))
+        server = Http11Server(app, self._config, self._context, state, cast("Any", stream))
+        server.upgrades = self.sockets
+        return server
 
     def _close_all(self) -> None:
         """Close the sockets under their tasks: hypercorn's writes are shielded, and a full socket would hold them for ever."""

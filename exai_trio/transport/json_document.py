@@ -1,4 +1,4 @@
-"""A JSON document of another service, fetched once: over https, or from this machine."""
+"""A JSON document of another service fetched once, over https or from this machine; or one sent to it."""
 
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -24,3 +24,18 @@ async def fetch_json(url: str) -> dict[str, Any]:
     if answer.status_code != _OK or len(answer.content) > _MOST_BYTES:
         raise ValueError(f"status {answer.status_code}, {len(answer.content)} bytes")
     return dict(answer.json())
+
+
+async def post_json(url: str, document: dict[str, Any]) -> int:
+    """Send a JSON object by HTTP, and return the status; nothing of the answer is read, and no redirect is followed. Raises OSError or
+    ValueError. Cancelling closes the connection."""
+    import httpx2
+
+    try:
+        async with (
+            httpx2.AsyncClient(follow_redirects=False, trust_env=True, timeout=None) as client,
+            client.stream("POST", url, json=document) as answer,
+        ):
+            return answer.status_code
+    except httpx2.HTTPError as fault:
+        raise OSError(str(fault)) from fault

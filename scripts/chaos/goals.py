@@ -33,6 +33,7 @@ GOALS: Final[Mapping[str, Sequence[Goal]]] = {
         Goal("SIGTERM in a call of 4 s to its answer, s", 1.0, 7.0),
     ),
     "provider-odd": (Goal("requests for a finished answer", 1.0, 1.0),),
+    "http-leave": (Goal("left to the provider's socket closed, s", 1.0, 1.0),),
     "no-daemon": (Goal("without a daemon: answered after its deadline, s", 1.0, 1.0),),
 }
 

@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from . import (
+    http_streams,
     kills,
     leaving,
     network,
@@ -65,6 +66,9 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "upload-kill": Scenario(uploads.upload_kill),
     "cleanup-kill": Scenario(uploads.cleanup_kill),
     "token-change": Scenario(sessions.token_change),
+    "http-cut": Scenario(http_streams.http_cut),
+    "http-kill": Scenario(http_streams.http_kill),
+    "http-leave": Scenario(http_streams.http_leave, share=0.5),
     "terminal-kill": Scenario(terminals.terminal_kill),
     "terminal-drop": Scenario(terminals.terminal_drop),
     "terminal-slow": Scenario(terminals.terminal_slow, share=0.1),

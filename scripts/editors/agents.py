@@ -28,7 +28,8 @@ class Agent(Protocol):
 
 @attrs.frozen
 class Place:
-    """Where an editor lives: its home, its project, what is installed, its model, its shim's command and settings."""
+    """Where an editor lives: its home, its project, what is installed, its model, its shim's command and settings; or, `by_url`, what
+    `exai config --mcp http` prints for it."""
 
     home: Path
     project: Path
@@ -37,6 +38,7 @@ class Place:
     shim: tuple[str, ...]
     settings: dict[str, str]
     env: dict[str, str]
+    by_url: str = ""
 
 
 Start = Callable[[trio.Nursery, Place], Awaitable[Agent]]

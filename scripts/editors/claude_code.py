@@ -26,7 +26,8 @@ class ClaudeCode:
     @classmethod
     async def start(cls, nursery: trio.Nursery, place: Place) -> "ClaudeCode":
         server = {"type": "stdio", "command": place.shim[0], "args": list(place.shim[1:])}
-        config = {"mcpServers": {"exai": {**server, "env": place.settings}}}
+        server = json.loads(place.by_url) if place.by_url else {**server, "env": place.settings}
+        config = {"mcpServers": {"exai": server}}
         file = place.home / "mcp.json"
         file.write_text(json.dumps(config), encoding="utf-8")
         program = programs(place.installed)["claude"]

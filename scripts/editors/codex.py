@@ -84,7 +84,6 @@ class Codex:
 
 def codex_config(place: Place) -> str:
     quoted = json.dumps
-    env = ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in place.settings.items())
     return f"""
 model = "scripted"
 model_provider = "scripted"
@@ -100,9 +99,15 @@ base_url = {quoted(place.model + "/v1")}
 wire_api = "responses"
 env_key = "SCRIPTED_KEY"
 
-[mcp_servers.exai]
-command = {quoted(place.shim[0])}
-args = {quoted(list(place.shim[1:]))}
-env = {{ {env} }}
+{place.by_url or _by_shim(place)}
 startup_timeout_sec = 30
 """
+
+
+def _by_shim(place: Place) -> str:
+    quoted = json.dumps
+    env = ", ".join(f"{quoted(name)} = {quoted(value)}" for name, value in place.settings.items())
+    return f"""[mcp_servers.exai]
+command = {quoted(place.shim[0])}
+args = {quoted(list(place.shim[1:]))}
+env = {{ {env} }}"""

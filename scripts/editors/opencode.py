@@ -28,6 +28,8 @@ class OpenCode:
     @classmethod
     async def start(cls, nursery: trio.Nursery, place: Place) -> "OpenCode":
         server = {"type": "local", "command": list(place.shim), "environment": place.settings}
+        if place.by_url:
+            server = json.loads(place.by_url)["mcp"]["exai"]
         provider = {
             "npm": "@ai-sdk/openai-compatible",
             "options": {"baseURL": place.model + "/v1", "apiKey": "scripted"},

@@ -20,6 +20,7 @@ from .model import Model
 
 _ANSWERED_S = 60.0
 _STREAM_S = 75
+_SHORT_S = 8
 _WORDS_A_SECOND = 5
 _QUIET_S = 10.0  # for a call that nobody waits for to be gone
 
@@ -146,6 +147,23 @@ async def closed(desk: Desk) -> None:
         raise Broken(f"shims outlive their editor: {left}")
 
 
+async def short_stream(desk: Desk) -> None:
+    await desk.hear(await desk.ask(_SHORT_S))
+
+
+async def between(desk: Desk) -> None:
+    """The daemon is replaced while nothing runs: the next call is answered by the new one."""
+    await desk.world.daemon("--replace")
+    await desk.hear(await desk.ask())
+
+
+async def cancelled_alone(desk: Desk) -> None:
+    await desk.ask(60)
+    await desk.under_way()
+    await desk.agent.interrupt()
+    await desk.nothing_runs()
+
+
 Step = Callable[[Desk], Awaitable[None]]
 STEPS: tuple[tuple[str, Step], ...] = (
     ("first call", first_call),
@@ -155,6 +173,14 @@ STEPS: tuple[tuple[str, Step], ...] = (
     ("--replace", replaced),
     ("cancel", cancelled),
     ("editor closed", closed),
+)
+
+# By a URL there is nobody to start a daemon or to bridge two, and who leaves comes back: what is left is asked.
+URL_STEPS: tuple[tuple[str, Step], ...] = (
+    ("URL: first call", first_call),
+    (f"URL: {_SHORT_S} s stream", short_stream),
+    ("URL: --replace", between),
+    ("URL: cancel", cancelled_alone),
 )
 
 

@@ -40,8 +40,8 @@ def dying_before(owner, name, times=1):
 match step:
     case "row": dying_before(SqlitePayloads, "begin")
     case "file": dying_before(payload_files, "write")
-    case "first piece": dying_before(payload_files, "_write_all")
-    case "third piece": dying_before(payload_files, "_write_all", 3)
+    case "first piece": dying_before(payload_files, "write_all")
+    case "third piece": dying_before(payload_files, "write_all", 3)
     case "name": dying_before(pathlib.Path, "rename")
     case "stored": dying_before(SqlitePayloads, "finish")
     case "end": pass

@@ -89,7 +89,7 @@ def test_it_has_its_name_once_it_is_whole(tmp_path):
 
 
 def test_a_disk_that_refuses_leaves_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(payload_files, "_write_all", _full)
+    monkeypatch.setattr(payload_files, "write_all", _full)
     with pytest.raises(OSError, match="No space"):
         kept(tmp_path)
 

@@ -43,7 +43,7 @@ def stored(text, compression=GZIP, *, checksums=True):
     return row, packed
 
 
-@given(st.text(max_size=400), st.integers(min_value=1, max_value=3_000))
+@given(st.text(max_size=400), st.integers(min_value=1, max_value=1_500))
 def test_pieces_are_the_text(text, times):
     """They are its UTF-8, whole and in order, each of the same length but the last."""
     whole = text * times

@@ -148,8 +148,9 @@ class House:
         return self.parts.context
 
     @property
-    def counters(self):
-        return self.context.counters
+    def counted(self):
+        """What the meters say now."""
+        return self.report.figures()
 
     @property
     def environment(self):

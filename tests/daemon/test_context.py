@@ -33,7 +33,7 @@ async def test_quiet_is_waited_for(house, autojump_clock):
         await client.nap("b", seconds=5.0)
         await client.hear()
         start = trio.current_time()
-        await daemon.counters.wait_no_call()
+        await daemon.calls.wait_none()
         took = trio.current_time() - start
 
     assert 5 <= took < 6

@@ -39,7 +39,7 @@ async def test_a_crash_beside_a_call_costs_nobody_else_anything(
 ):
     """What has its outcome keeps it; its neighbours in the session, and its connection, go on."""
     async with house() as daemon, daemon.connect(session_id="win") as (client, _):
-        monkeypatch.setattr(lifecycle, "count", once_for("win"))
+        monkeypatch.setattr(lifecycle, "publish_end", once_for("win"))
         await client.nap("r1", seconds=30.0)
         await client.nap("r2", seconds=5.0)
         answered = [(await client.hear_until(CallResult)).request_id for _ in range(2)]
@@ -49,7 +49,7 @@ async def test_a_crash_beside_a_call_costs_nobody_else_anything(
     assert {} == left
     assert ["call crashed"] == [r.message for r in caplog.records if r.exc_info]
     assert 24.0 == daemon.free_permits
-    assert 0 == daemon.counters.running
+    assert 0 == daemon.counted.running
 
 
 async def test_an_answer_that_cannot_be_sent_is_an_internal_error(

@@ -131,7 +131,7 @@ async def test_cancelled_at_any_step_nothing_stays_behind(
         if not houses:  # cut while the daemon was built
             return
         daemon = houses.pop()
-        figures = daemon.counters
+        figures = daemon.counted
         left = (
             figures.sessions,
             figures.connections,

@@ -9,7 +9,8 @@ import pytest
 from exai_trio.config import Config
 from exai_trio.daemon.home_lock import own_home
 from exai_trio.errors import ServiceUnavailableError
-from exai_trio.observability.metrics import CallLine, CallLog
+from exai_trio.observability.call_files import CallLine
+from exai_trio.observability.line_file import LineFile
 
 LINE = CallLine(t=1.0, op="call_tool", lat=0.5, sess="s", principal="owner", name="chat", prov="glm", ok=True, code="")  # fmt: skip
 
@@ -30,7 +31,7 @@ async def test_the_health_file_has_the_fields_that_monitors_read(house, tmp_path
 
 def test_the_call_log_is_lines_of_json_and_is_rotated(tmp_path):
     """Over its size the old file moves aside."""
-    log = CallLog(tmp_path / "calls.jsonl", rotate_bytes=100)
+    log = LineFile(tmp_path / "calls.jsonl", rotate_bytes=100)
     for _ in range(3):
         log.add(LINE)
         log.flush()
@@ -42,7 +43,7 @@ def test_the_call_log_is_lines_of_json_and_is_rotated(tmp_path):
 
 def test_a_call_log_that_cannot_be_written_keeps_its_lines(tmp_path):
     """They are written when the disk takes them again."""
-    log = CallLog(tmp_path / "file" / "calls.jsonl")
+    log = LineFile(tmp_path / "file" / "calls.jsonl")
     (tmp_path / "file").write_text("in the way")
     log.add(LINE)
     with pytest.raises(OSError, match="file"):
@@ -55,7 +56,7 @@ def test_a_call_log_that_cannot_be_written_keeps_its_lines(tmp_path):
 
 def test_lines_that_the_disk_takes_in_part_are_in_the_call_log_once(tmp_path, no_file_over):
     """A piece of them is cut off again, and all are written when there is room."""
-    log = CallLog(tmp_path / "calls.jsonl")
+    log = LineFile(tmp_path / "calls.jsonl")
     log.add(LINE)
     log.flush()
     for number in range(1, 101):
@@ -115,7 +116,7 @@ def test_the_pid_file_is_there_while_the_daemon_runs(tmp_path):
 
 def test_lines_that_do_not_fit_are_not_even_made(tmp_path):
     """What is over the bound is counted, and nothing is spent on it."""
-    log = CallLog(tmp_path / "calls.jsonl", most=1)
+    log = LineFile(tmp_path / "calls.jsonl", most=1)
     made = []
 
     def make():

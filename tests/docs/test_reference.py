@@ -8,7 +8,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 REFERENCE = ROOT / "docs" / "reference"
-ROUTE = re.compile(r"(/[a-z_.]+)+")
+ROUTE = re.compile(r"(/([a-z_.-]+|\{[a-z]+\}))+")
 
 
 def test_the_generated_pages_are_current():
@@ -21,7 +21,7 @@ def test_the_generated_pages_are_current():
 def test_every_http_route_is_told_and_none_besides():
     """A route is a text in the modules of daemon/http that looks like one."""
     served = set()
-    for module in (ROOT / "exai_trio" / "daemon" / "http").glob("*.py"):
+    for module in (ROOT / "exai_trio" / "daemon" / "http").rglob("*.py"):
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 served |= {node.value} if ROUTE.fullmatch(node.value) else set()

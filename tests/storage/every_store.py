@@ -7,6 +7,8 @@ from hosted.direct_store import DirectStore
 from hosted.machine import AwayMirror, open_machine
 
 from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.postgres.conversations import PostgresConversations
+from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.supabase.http_requests import Project, open_requests
 from exai_trio.storage.supabase.migrations import newest
@@ -47,11 +49,18 @@ async def open_mirror_away(path, _stage):
         yield AwayMirror(mirror.local, mirror.remote, mirror.upkeep)
 
 
+@asynccontextmanager
+async def open_postgres(_path, stage):
+    async with open_database(stage.url, lambda: 0.0) as database:
+        yield PostgresConversations(database, clock=MemoryStore())
+
+
 # real: the SQLite store works in threads, the hosted one is processes.
 STORES = [
     pytest.param((open_memory, False), id="memory"),
     pytest.param((open_embedded, False), id="sqlite", marks=pytest.mark.real),
     pytest.param((open_hosted, True), id="supabase", marks=pytest.mark.real),
+    pytest.param((open_postgres, True), id="postgres", marks=pytest.mark.real),
     pytest.param((open_mirror, True), id="mirror", marks=pytest.mark.real),
     pytest.param((open_mirror_away, False), id="mirror-away", marks=pytest.mark.real),
 ]

@@ -8,6 +8,7 @@ import pytest
 from memory_and_sqlite import either
 
 from exai_trio.observability.events import CallEnded
+from exai_trio.storage.call_pages import CallFilter
 from exai_trio.storage.ended_calls import ForgottenCalls
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.store import open_sqlite
@@ -93,3 +94,39 @@ async def test_each_row_names_its_hour(tmp_path):
         await SqliteCalls(store, MOST).add([CALL, FAILED])
     with closing(sqlite3.connect(path)) as reader:
         assert [(7_200,), (7_200,)] == reader.execute("SELECT hour FROM calls").fetchall()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ids"),
+    [
+        ({}, ["call_2", "call_1"]),
+        ({"failed": True}, ["call_2"]),
+        ({"failed": False}, ["call_1"]),
+        ({"code": "TIMEOUT", "tool": "chat"}, ["call_2"]),
+        ({"model": "glm-4.6"}, ["call_1"]),
+        ({"until": 8_000.0}, ["call_1"]),
+        ({"since": 8_000.0, "least_ms": 13.0}, []),
+        ({"principal": "owner", "project": "/ä", "most_ms": 12.5}, ["call_2", "call_1"]),
+        ({"tool": "'; DROP TABLE calls; --"}, []),
+    ],
+)
+async def test_a_page_has_what_is_wanted_the_newest_first(kept, wanted, ids):
+    await kept.add([CALL, FAILED])
+
+    page = await kept.page(CallFilter(**wanted), None, 10)
+
+    assert ids == [each.call.id for each in page]
+
+
+async def test_pages_follow_each_other_by_number(kept):
+    """The number of the last row begins the next page, also when older calls have gone meanwhile."""
+    calls = [attrs.evolve(CALL, id=f"call_{i}") for i in range(MOST + 2)]
+    await kept.add(calls)
+    first = await kept.page(CallFilter(), None, 2)
+    await kept.sweep(None)
+
+    second = await kept.page(CallFilter(), first[-1].number, 2)
+
+    assert ["call_4", "call_3", "call_2"] == [each.call.id for each in (*first, *second)]
+    assert first[1] == await kept.find("call_3")
+    assert await kept.find("call_0") is None

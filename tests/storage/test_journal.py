@@ -12,6 +12,8 @@ from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession, NoHandles
 from exai_trio.storage.journal_events import Accepted, Finished, RunAgain
 from exai_trio.storage.memory.journal import MemoryJournal
+from exai_trio.storage.postgres.database import open_database
+from exai_trio.storage.postgres.journal import open_journal as open_journal_in
 from exai_trio.storage.sqlite.store import open_sqlite
 
 
@@ -53,7 +55,16 @@ async def in_a_log_before_memory(path):
     yield log_before_memory()[0]
 
 
-# real: the SQLite store works in threads.
+@asynccontextmanager
+async def in_postgres(stage):
+    async with (
+        open_database(stage.url, lambda: 0.0) as database,
+        open_journal_in(database, "home") as kept,
+    ):
+        yield kept
+
+
+# real: the SQLite store works in threads, PostgreSQL is a process.
 JOURNALS = [
     pytest.param(in_memory, id="memory"),
     pytest.param(in_a_log_before_memory, id="log before memory"),
@@ -61,11 +72,15 @@ JOURNALS = [
     pytest.param(in_a_log, id="log", marks=pytest.mark.real),
     pytest.param(in_a_log_over_power_loss, id="log over power loss", marks=pytest.mark.real),
     pytest.param(in_a_retired_log, id="retired log", marks=pytest.mark.real),
+    pytest.param(in_postgres, id="postgres", marks=pytest.mark.real),
 ]
 
 
 @pytest.fixture(params=JOURNALS)
 def open_journal(request, tmp_path):
+    if request.param is in_postgres:
+        stage = request.getfixturevalue("stage")
+        return lambda: in_postgres(stage)
     return lambda: request.param(tmp_path / "exai.db")
 
 

@@ -1,4 +1,4 @@
-"""The contract of Threads, held by both stores."""
+"""The contract of Threads, held by every store that has threads."""
 
 from contextlib import asynccontextmanager
 
@@ -7,6 +7,9 @@ import pytest
 
 from exai_trio.storage.base import Step, Turn
 from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.postgres.conversations import PostgresConversations
+from exai_trio.storage.postgres.database import open_database
+from exai_trio.storage.postgres.threads import PostgresThreads
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 
@@ -23,15 +26,24 @@ async def in_sqlite(path):
         yield store, SqliteThreads(store)
 
 
+@asynccontextmanager
+async def in_postgres(stage):
+    async with open_database(stage.url, lambda: 0.0) as database:
+        yield PostgresConversations(database, clock=MemoryStore()), PostgresThreads(database)
+
+
 @pytest.fixture(
     params=[
         pytest.param(in_memory, id="memory"),
         pytest.param(in_sqlite, id="sqlite", marks=pytest.mark.real),
+        pytest.param(in_postgres, id="postgres", marks=pytest.mark.real),
     ]
 )
 async def both(request, tmp_path):
     """A store with three conversations, of which the first, second used last, is called "bug", and one has expired at 40."""
-    async with request.param(tmp_path / "exai.db") as (store, threads):
+    hosted = request.param is in_postgres
+    place = request.getfixturevalue("stage") if hosted else tmp_path / "exai.db"
+    async with request.param(place) as (store, threads):
         await store.append("aa1", (turn("user", "why?", 10), turn("assistant", "so", 11, "m1")), 10, 99)  # fmt: skip
         await store.append("aa2", (turn("user", "x" * 300, 12),), 12, 99)
         for at in (9, 20):

@@ -16,6 +16,7 @@ from exai_trio.commands.storage.home_archive import (
     ArchiveWriter,
     Contents,
     files_below,
+    number_of_files,
     opened,
     unpack,
 )
@@ -38,7 +39,7 @@ def main(started: Started) -> int:
     contents = backup(started.loaded.config, target)
     size = target.stat().st_size
     console = Console.of_process(started.environ)
-    console.say(f"{target}: {len(contents.files)} files, {size:,} bytes, verified")
+    console.say(f"{target}: {number_of_files(len(contents.files))}, {size:,} bytes, verified")
     return 0
 
 

@@ -11,7 +11,7 @@ from exai_trio import structs
 from exai_trio.bus.payload_files import path_of, read_all, stored_names
 from exai_trio.commands.storage.asked import Asked, Told
 from exai_trio.commands.storage.home_archive import DATABASE
-from exai_trio.commands.storage.store_status import hosted_faults
+from exai_trio.commands.storage.store_status import database_faults, hosted_faults
 from exai_trio.errors import PayloadDamagedError, StorageError
 from exai_trio.storage.contracts.stored_payloads import KEPT, StoredPayload
 from exai_trio.storage.sqlite.database_copies import faults_of, looked_into
@@ -38,18 +38,20 @@ Check = Callable[[Home], Iterator[str]]
 
 
 async def check(asked: Asked) -> Told:
-    """What is not as it should be, here and at Supabase; exit code 1 if there is anything, also if Supabase cannot be asked. Cancelling
-    changes nothing."""
+    """What is not as it should be, here and in the store that machines share; exit code 1 if there is anything, also if that cannot be
+    asked. Cancelling changes nothing."""
     found = await trio.to_thread.run_sync(found_in, Home(asked.config.home, asked.full))
-    if asked.config.is_hosted:
-        found += await _there(asked)
+    found += await _there(asked)
     lines = tuple(found) or ("nothing is wrong with what is kept",)
     return Told(data={"ok": not found, "faults": found}, lines=lines, code=1 if found else 0)
 
 
 async def _there(asked: Asked) -> tuple[str, ...]:
+    config = asked.config
     try:
-        return await hosted_faults(asked)
+        if config.is_shared:
+            return await database_faults(config.database_url, plain=True)
+        return await hosted_faults(asked) if config.is_hosted else ()
     except StorageError as unusable:
         return (unusable.message,)
 

@@ -88,6 +88,11 @@ def _info(name: str, size: int) -> tarfile.TarInfo:
     return info
 
 
+def number_of_files(files: int) -> str:
+    """For a person."""
+    return "1 file" if files == 1 else f"{files} files"
+
+
 def files_below(home: Path) -> Iterator[tuple[str, Path]]:
     """The files of a home that belong into an archive, but for its database, by the names that they have there. Links are left out,
     and what is not finished."""

@@ -23,17 +23,20 @@ _BUCKETS: Final = "exai_trio.storage.supabase.buckets"
 
 
 async def migrate(asked: Asked) -> Told:
-    """Apply what is missing over SUPABASE_DB_URL, and make the buckets; without that URL, the SQL and where to run it.
+    """Apply what is missing over SUPABASE_DB_URL, and make the buckets; without that URL, the SQL and where to run it. With
+    STORAGE_BACKEND=postgres over DATABASE_URL, and nothing else.
 
     Raises StorageError. Cancelling leaves each step applied or not applied.
     """
     migrations = import_module(_MIGRATIONS)
     steps: tuple[Migration, ...] = migrations.migrations()
-    if not asked.config.supabase_db_url:
+    config = asked.config
+    url = config.database_url if config.is_shared else config.supabase_db_url
+    if not url:
         return _by_hand(asked, steps, migrations.editor_link())
-    work = partial(import_module(_MIGRATE).migrate, asked.config.supabase_db_url, steps)
+    work = partial(import_module(_MIGRATE).migrate, url, steps, plain=config.is_shared)
     applied = await trio.to_thread.run_sync(work)
-    made = await _make_buckets(asked) if asked.config.is_hosted else ()
+    made = await _make_buckets(asked) if config.is_hosted else ()
     versions = [f"{step.version} {step.description}" for step in steps if step.version in applied]
     lines = [f"applied {each}" for each in versions] or ["nothing to apply"]
     return Told(

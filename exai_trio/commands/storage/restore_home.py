@@ -10,7 +10,13 @@ from typing import Final
 
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
-from exai_trio.commands.storage.home_archive import DATABASE, FOLDERS, Contents, unpack
+from exai_trio.commands.storage.home_archive import (
+    DATABASE,
+    FOLDERS,
+    Contents,
+    number_of_files,
+    unpack,
+)
 from exai_trio.config import Config
 from exai_trio.daemon.home_lock import own_home
 from exai_trio.errors import NotFoundError, StorageError
@@ -25,7 +31,7 @@ def main(started: Started) -> int:
     config, archive = started.loaded.config, Path(started.arguments.file)
     contents, aside = restore(config, archive)
     console = Console.of_process(started.environ)
-    console.say(f"restored {len(contents.files)} files of {contents.created_at}")
+    console.say(f"restored {number_of_files(len(contents.files))} of {contents.created_at}")
     if aside is not None:
         console.note(f"exai: what was there is in {aside}; delete it when you need it no more")
     return 0

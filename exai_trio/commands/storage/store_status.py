@@ -77,10 +77,16 @@ async def hosted_faults(asked: Asked) -> tuple[str, ...]:
     url = asked.config.supabase_db_url
     if not url:
         return (await _version_fault(asked)) + buckets
-    migrations = import_module("exai_trio.storage.supabase.migrations").migrations()
-    look = partial(import_module("exai_trio.storage.supabase.migrate").faults, url, migrations)
-    found: tuple[str, ...] = await trio.to_thread.run_sync(look)
-    return (*found, *buckets)
+    return (*await database_faults(url), *buckets)
+
+
+async def database_faults(url: str, *, plain: bool = False) -> tuple[str, ...]:
+    """What is not as the migrations have left it; `plain`: without what only Supabase has. Raises StorageError. Cancelling changes
+    nothing."""
+    steps = import_module("exai_trio.storage.supabase.migrations").migrations()
+    faults = import_module("exai_trio.storage.supabase.migrate").faults
+    found: tuple[str, ...] = await trio.to_thread.run_sync(partial(faults, url, steps, plain=plain))
+    return found
 
 
 async def _version_fault(asked: Asked) -> tuple[str, ...]:

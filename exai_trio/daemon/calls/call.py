@@ -33,7 +33,7 @@ _LEAST_PROGRESS_GAP_S = 0.25
 _ANY_CLIENT_S = 10.9  # no client waits less; a tool that waits takes a second of it
 
 
-def _new_correlation_id() -> str:
+def new_correlation_id() -> str:
     return f"{random.getrandbits(64):016x}"
 
 
@@ -108,7 +108,7 @@ class Call:
     place: Place | None = None
     changed: Change
     waits: Waits = attrs.field(factory=Waits)
-    correlation_id: str = attrs.field(factory=_new_correlation_id)
+    correlation_id: str = attrs.field(factory=new_correlation_id)
     doing: str = "running"
     detail: str = ""
     _said_at: float = 0.0

@@ -1,8 +1,7 @@
-"""What is noted of a call: in the figures, in toolcalls.jsonl, the metrics file and the store when it has ended, and in each line of the log."""
+"""What is noted of a call: the event of its end, its line in toolcalls.jsonl, and whose the lines of the log are that it writes."""
 
 from exai_trio.observability import logs as signature
 from exai_trio.observability.events import CallEnded
-from exai_trio.observability.metrics import CallLine
 from exai_trio.observability.owned_lines import written
 from exai_trio.observability.toolcalls import ToolCallLine, shortened
 from exai_trio.principals import OWNER
@@ -11,25 +10,12 @@ from exai_trio.wire.messages import CallFailed, Outcome
 from .call import Call
 
 
-def count(call: Call, outcome: Outcome) -> None:
-    code = outcome.error.code if isinstance(outcome, CallFailed) else ""
-    logs, now = call.environment.logs, call.context.clock.now()
-    call.context.counters.count(code)
-    call.environment.ended(event_of(call, outcome))
-    logs.toolcalls.add_made(lambda: line_of(call, outcome, now))
-    logs.metrics.add(
-        CallLine(
-            t=round(now, 3),
-            op="call_tool",
-            lat=round(call.elapsed, 6),
-            sess=call.session_id,
-            principal=written(call.principal),
-            name=call.tool.name,
-            prov=call.waits.provider_name,
-            ok=not code,
-            code=code,
-        )
-    )
+def publish_end(call: Call, outcome: Outcome) -> None:
+    ended = event_of(call, outcome)
+    call.context.events.publish(ended)
+    message = outcome.error.message if isinstance(outcome, CallFailed) else ""
+    now = call.context.clock.now()
+    call.environment.toolcalls.add_made(lambda: line_of(call, ended, message, now))
 
 
 def event_of(call: Call, outcome: Outcome) -> CallEnded:
@@ -68,19 +54,18 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def line_of(call: Call, outcome: Outcome, at: float) -> ToolCallLine:
-    error = outcome.error if isinstance(outcome, CallFailed) else None
+def line_of(call: Call, ended: CallEnded, message: str, at: float) -> ToolCallLine:
     return ToolCallLine(
         at=at,
-        tool=call.tool.name,
-        ok=error is None,
-        code=error.code if error else "",
-        message=error.message if error else "",
-        latency_ms=round(call.elapsed * 1000, 1),
-        session_id=call.session_id,
+        tool=ended.tool,
+        ok=not ended.code,
+        code=ended.code,
+        message=message,
+        latency_ms=round(ended.duration_ms, 1),
+        session_id=ended.session,
         request_id=call.request_id,
-        provider=call.waits.provider_name,
-        principal=written(call.principal),
+        provider=ended.provider,
+        principal=written(ended.principal),
         arguments=shortened(call.request.arguments),
     )
 

@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
+from exai_trio.observability.events import BugsSeen
 from exai_trio.tools.base import Answer
 from exai_trio.tools.envelope import deprecated
 from exai_trio.wire.messages import CallFailed, CallResult, Outcome, Output
@@ -85,7 +86,8 @@ def note_fault(call: Call, raised: Exception) -> ExaiError:
     error = known_error(raised, call.correlation_id)
     keys = {"tool": call.tool.name, "correlation_id": call.correlation_id, "code": error.code}
     bugs = sum(1 for _ in bugs_in(raised))
-    call.context.counters.bugs += bugs
+    if bugs:
+        call.context.events.publish(BugsSeen(count=bugs))
     if isinstance(error, InternalError):
         log.error("call crashed", exc_info=raised, extra=keys)
         return error

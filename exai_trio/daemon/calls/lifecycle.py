@@ -14,19 +14,20 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ExaiError
+from exai_trio.observability.events import CallBegun, CallLeft
 from exai_trio.system.change import Change
 from exai_trio.system.disk import until_written
 from exai_trio.wire.messages import CallFailed, Outcome
 
 from ..context import DaemonContext
 from .call import Call, Delivery
-from .call_log import count, sign_logs
+from .call_log import publish_end, sign_logs
 from .detached_calls import DetachedCall, detach
 from .execution import Work, failure_of, note_fault, outcome_of, run_tool
 from .large_outcomes import fitting
 from .recovery import may_run_again
 from .session_calls import SessionCalls
-from .states import OVER, WORKING, State
+from .states import OVER, RUNS, UNTOLD, WORKING, State
 
 log = logging.getLogger("exai.session")
 
@@ -62,12 +63,20 @@ class Calls:
         """Run it in a task of its own, to its end; once all calls are cut, none is begun."""
         if self._nursery is not None:
             self.open[call] = None
-            self.context.counters.call_started()
             self._nursery.start_soon(self._live, call, work, name=f"call {call.tool.name}")
 
     def working(self) -> list[Call]:
         """Those whose tools run, here or in the daemon that we replaced."""
         return [call for call in self.open if call.state in WORKING]
+
+    def running(self) -> int:
+        """How many were accepted and have no outcome yet."""
+        return sum(call.state in RUNS for call in self.open)
+
+    async def wait_none(self) -> None:
+        """Return when none is open. Cancelling leaves nothing behind."""
+        while self.open:
+            await self.changed.wait()
 
     def cut(self) -> None:
         """End the tasks of all calls: the journal has them as they are."""
@@ -93,11 +102,12 @@ class Calls:
             await call.recipient.outlive(self.context.config.session_grace_s)
 
     async def _to_its_end(self, call: Call, work: Work) -> None:
-        if isinstance(call.recipient, SessionCalls) and call.state is State.ADMITTED:
+        resumed = call.state is not State.ADMITTED
+        if isinstance(call.recipient, SessionCalls) and not resumed:
             await call.recipient.accept(call)
         if call.state in OVER:
             return
-        self.context.counters.accepted += 1
+        self.context.events.publish(CallBegun(tool=call.tool.name, resumed=resumed))
         self._expect_handle(call)
         outcome = await outcome_of(call, partial(fitting, work))
         if call.is_left and isinstance(outcome, CallFailed) and call.state is not State.TRANSFERRED:
@@ -109,7 +119,8 @@ class Calls:
         del self.open[call]
         if call.place is not None:
             call.place.give_back()
-        self.context.counters.call_ended()
+        if call.state in UNTOLD:
+            self.context.events.publish(CallLeft(tool=call.tool.name))
         call.recipient.forget(call)
         self.changed.tell()
 
@@ -151,7 +162,7 @@ async def _conclude(call: Call, outcome: Outcome) -> None:
     if call.state is State.PASSED_ON:
         return
     call.advance("told late" if late else "kept")
-    count(call, outcome)
+    publish_end(call, outcome)
     if write is not None and late:
         await until_written(write, "late outcome")
         call.advance("kept")

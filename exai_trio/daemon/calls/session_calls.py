@@ -9,6 +9,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
+from exai_trio.observability.events import CallRefused
 from exai_trio.storage.journal import KeptOutcome
 from exai_trio.system.change import Change
 from exai_trio.system.disk import fault_of
@@ -112,7 +113,8 @@ class SessionCalls:
     def refuse(self, call: Call, fault: ExaiError) -> None:
         """The call ends before its acceptance, in the place of that if it has a number already."""
         call.advance("refused")
-        self.context.counters.refused += 1
+        refused = CallRefused(tool=call.tool.name, code=fault.code, category=fault.category)
+        self.context.events.publish(refused)
         log.debug("call refused", extra={"code": fault.code})
         failed = CallFailed(request_id=call.wire_id, error=as_fault(fault, call.correlation_id))
         frame = self.sender.rules.reject(call.wire_id, failed)

@@ -13,6 +13,8 @@ from exai_trio import structs
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.observability import events
+from exai_trio.observability.events import ConnectionClosed, ConnectionOpened
 from exai_trio.system.open_files import is_scarce
 from exai_trio.transport.websocket import (
     POLICY,
@@ -123,6 +125,7 @@ class Server:
             if limit is None:
                 await self._shake_hands(stream, address)
             else:
+                self.context.events.publish(events.ConnectionRefused(limit=limit))
                 await self._turn_away(stream, limit)
         except PeerGone as gone:
             log.debug("connection ended", extra={"reason": str(gone)})
@@ -173,7 +176,9 @@ class Server:
             return
         endpoint = self.endpoints.get(peer.path)
         if endpoint is not None:
-            await self._counted(endpoint(socket, address))
+            await self._counted(
+                endpoint(socket, address), ConnectionOpened(kind="terminal", address=address)
+            )
             return
         try:
             said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer, address)
@@ -184,12 +189,13 @@ class Server:
             if connection is None:
                 await refuse_for_now(socket, "the journal cannot be read", _READ_AGAIN_S)
             else:
-                await self._converse(connection)
+                await self._converse(connection, said[0], address)
             return
         await self._refuse(socket, refused, address)
 
     async def _refuse(self, socket: WebSocket, refused: HelloRefused, address: str) -> None:
         """Tell a client why it is not let in; later, and in fewer words, where many are not. Raises PeerGone."""
+        self.context.events.publish(events.HelloRefused(error=refused.error))
         if refused.code != UNAUTHORIZED:
             log.info("hello refused", extra={"error": refused.error})
             await refuse(socket, refused)
@@ -226,16 +232,34 @@ class Server:
             socket, session, outbox, context, self.requests, rates, transfers, identity
         )
 
-    async def _converse(self, connection: Connection) -> None:
+    async def _converse(self, connection: Connection, hello: Hello, address: str) -> None:
         log.debug("connected", extra={"connection": repr(connection)})
-        await self._counted(connection.converse())
+        session = connection.session
+        opened = ConnectionOpened(
+            kind="session",
+            session=session.id,
+            principal=session.principal,
+            client=hello.client_name or "",
+            address=address,
+        )
+        await self._counted(connection.converse(), opened, connection.outbox)
 
-    async def _counted(self, conversation: Awaitable[None]) -> None:
-        self.context.counters.connections += 1
+    async def _counted(
+        self, conversation: Awaitable[None], opened: ConnectionOpened, box: Outbox | None = None
+    ) -> None:
+        publish, began = self.context.events.publish, trio.current_time()
+        publish(opened)
         try:
             await conversation
         finally:
-            self.context.counters.connections -= 1
+            farewell = box.farewell if box else None
+            closed = ConnectionClosed(
+                kind=opened.kind,
+                session=opened.session,
+                duration_s=trio.current_time() - began,
+                reason=farewell.reason if farewell else "",
+            )
+            publish(closed)
 
 
 def _arrived_at(stream: trio.abc.Stream) -> str:

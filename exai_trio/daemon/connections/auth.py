@@ -83,6 +83,11 @@ class Tokens:
         return self._config.makes_token
 
     @property
+    def wants_none(self) -> bool:
+        """Whether everybody who can connect is let in."""
+        return self._config.admits_anyone
+
+    @property
     def advice(self) -> str | None:
         """Where a token is to be had, for who is not the daemon's own user."""
         if not self.admits_owner:
@@ -97,6 +102,12 @@ class Tokens:
         if shared is not None:
             return shared
         return Identity.of(self.claims(shown_jwt(token, jwt)))
+
+    def by_credential(self, shown: str) -> Identity:
+        """Whom this token or JWT stands for; what admits anybody does not count. Raises UnauthorizedError."""
+        if self.wants_none:
+            raise UnauthorizedError("no token is wanted here, so that none says who it is")
+        return self.identify(shown, shown)
 
     def principal(self, token: str | None, jwt: str | None) -> str:
         """Whom these stand for. Raises UnauthorizedError."""

@@ -17,15 +17,18 @@ from exai_trio import __version__, structs
 from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
-from exai_trio.observability.counters import Counters
+from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.owned_lines import of_principal
 from exai_trio.observability.times import human, rfc3339
 from exai_trio.providers.gateway import Gateway
+from exai_trio.storage.sqlite.file.schema import STEPS
 from exai_trio.system.private_files import open_at_once
+from exai_trio.tools.files.upload_desk import Saved
 from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.wire.messages import ServerFacts
 
 from ..context import DaemonContext
+from .figures import FAMILIES, Figures
 from .problems import Problems
 
 _TAIL_BYTES = 1_000_000
@@ -73,6 +76,7 @@ class Report:
     listens on; `home_id` tells its home from others, as soon as it is ours; `simulator` is the origin of ours, if there is one."""
 
     context: DaemonContext
+    meters: Meters
     boot_id: str
     home_id: Callable[[], str]
     port: int
@@ -84,6 +88,7 @@ class Report:
     bus: MessageBus | None = None
     terminals: TerminalState | None = None
     hosted: HostedState | None = None
+    saved: Saved = attrs.field(factory=Saved)
     problems: Problems = attrs.field(factory=Problems)
     started_at: float = attrs.field(
         default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
@@ -91,16 +96,16 @@ class Report:
     began: float = attrs.field(factory=trio.current_time)
 
     def __repr__(self) -> str:
-        running, sessions = self.counters.running, self.counters.sessions
-        return f"<Report {self.status} port={self.port} calls={running} sessions={sessions}>"
+        figures = self.figures()
+        return f"<Report {self.status} port={self.port} calls={figures.running} sessions={figures.sessions}>"
 
     @property
     def config(self) -> Config:
         return self.context.config
 
-    @property
-    def counters(self) -> Counters:
-        return self.context.counters
+    def figures(self) -> Figures:
+        """As they are now."""
+        return Figures.of(self.meters.snapshot(*FAMILIES))
 
     @property
     def draining(self) -> bool:
@@ -141,10 +146,11 @@ class Report:
         )
 
     def health(self) -> dict[str, Any]:
+        figures = self.figures()
         return self.identity() | {
-            "sessions": self.counters.sessions,
-            "connections": self.counters.connections,
-            "calls": self.calls(),
+            "sessions": figures.sessions,
+            "connections": figures.connections,
+            "calls": figures.of_calls(),
             "permits": self.semaphores(),
             "providers": list(self.gateway.providers()),
             "tool_count": len(self.tools.visible()),
@@ -155,8 +161,10 @@ class Report:
         }
 
     def storage(self) -> dict[str, Any]:
-        """`damaged_file` is the name of a database that was set aside; `fault` is why nothing can be written now."""
+        """`damaged_file` is the name of a database that was set aside; `fault` is why nothing can be written now. `hit_rate` and
+        `bytes_saved` are of uploads that were not needed, since the start."""
         aside = self.store.set_aside if self.store else None
+        rate = self.saved.hit_rate
         return {
             "backend": self.config.storage_backend,
             "durability": self.config.durability,
@@ -164,6 +172,9 @@ class Report:
             "damaged_file": aside.name if aside else None,
             "fault": self.store.fault.message if self.store and self.store.fault else None,
             "bus_bytes": self.bus.held_bytes if self.bus else 0,
+            "hit_rate": None if rate is None else round(rate, 4),
+            "bytes_saved": self.saved.bytes,
+            "schema": len(STEPS),
             **(self.hosted.facts() if self.hosted else {}),
         }
 
@@ -189,9 +200,6 @@ class Report:
             "uptime_human": human(uptime_s),
         }
 
-    def calls(self) -> dict[str, int]:
-        return self.counters.of_calls()
-
     def semaphores(self) -> dict[str, Any]:
         """`current` counts free permits: equal to `expected` when nothing runs."""
         statistics = self.permits.statistics()
@@ -209,13 +217,14 @@ class Report:
         }
 
     def websocket(self) -> dict[str, Any]:
+        figures = self.figures()
         return {
             "status": self.status,
             "listening": not self.draining,
             "host": self.config.ws_host,
             "port": self.port,
-            "connections": self.counters.connections,
-            "sessions": self.counters.sessions,
+            "connections": figures.connections,
+            "sessions": figures.sessions,
             "max_connections": self.config.max_connections,
         }
 
@@ -223,9 +232,9 @@ class Report:
         """The facts of logs/ws_daemon.health.json, under the names that existing monitors read."""
         identity = self.identity()
         kept = ("t", "pid", "host", "port", "started_at", "uptime_human", "status", "version")
-        semaphores = self.semaphores()["global"]
+        semaphores, figures = self.semaphores()["global"], self.figures()
         return {name: identity[name] for name in kept} | {
-            "sessions": self.counters.sessions,
+            "sessions": figures.sessions,
             "global_capacity": semaphores["expected"],
             "global_inflight": semaphores["inflight"],
             "tool_count": len(self.tools.visible()),

@@ -7,22 +7,25 @@ import trio
 
 from exai_trio.wire.hosts import OurNames
 
-from ..connections.auth import Tokens
-from ..health.report import Report
+from .watched_daemon import WatchedDaemon
 
 
 async def open_ports(
-    background: trio.Nursery, report: Report, names: OurNames, tokens: Tokens
+    background: trio.Nursery, watched: WatchedDaemon, names: OurNames
 ) -> tuple[str | None, str | None]:
     """The URLs of health and of the pages; None where there are none. Cancelling leaves what serves already to `background`."""
-    config = report.config
+    config = watched.config
     if not (config.health_check_port or config.monitoring_port):
         return None, None
-    site = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http.site")
+    ports = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http.ports")
     health = monitoring = None
-    serve, given = partial(background.start, site.serve), (report, names, tokens)
+    serve, gate = partial(background.start, ports.serve), ports.gate_of(watched, names)
     if config.health_check_port:
-        health = await serve(site.health_app(*given), config.ws_host, config.health_check_port)
+        app = ports.health_app(watched, gate)
+        health = await serve(app, config.ws_host, config.health_check_port)
     if config.monitoring_port:
-        monitoring = await serve(site.pages_app(*given), config.ws_host, config.monitoring_port)
+        feed = ports.feed_of(watched, gate)
+        background.start_soon(feed.run)
+        app = ports.pages_app(watched, gate, feed)
+        monitoring = await serve(app, config.ws_host, config.monitoring_port)
     return health, monitoring

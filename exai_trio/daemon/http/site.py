@@ -1,114 +1,214 @@
-"""HTTP beside the WebSocket: health answers on one port, the monitoring pages on another.
+"""An ASGI application over a table of routes: what is let in is answered, and every fault is told with a status.
 
 Loaded after the daemon serves.
 """
 
 import logging
-from collections.abc import Callable
-from functools import partial
-from typing import Any
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, cast
+from urllib.parse import parse_qsl
 
+import attrs
+import msgspec
 import trio
-from starlette.applications import Starlette
-from starlette.middleware import Middleware
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
 
-from exai_trio.config import is_loopback
-from exai_trio.errors import UnauthorizedError
+from exai_trio import structs
+from exai_trio.errors import ArgumentError, ExaiError, InvalidRequestError
+from exai_trio.observability.json_bytes import json_bytes
 from exai_trio.transport.http_site import HttpSite
-from exai_trio.wire.hosts import OurNames
+from exai_trio.wire.hosts import NOT_FOUND, Refusal
 
-from ..connections.auth import Tokens
-from ..health.report import Report
-from .pages import PAGES
+from .gate import HEADERS, UNAUTHORIZED, Gate, Scope, bearer_of, denial, header_of
+from .route_table import Asked, Content, RouteTable
+from .viewer import Viewer
 
 log = logging.getLogger("exai.http")
 
-_MOST_CONNECTIONS = 64  # each has a descriptor, and calls need them
-_IDLE_S = 10.0
+_MOST_CONNECTIONS: Final = 64  # each has a descriptor, and calls need them
+_IDLE_S: Final = 10.0
+_MOST_BYTES: Final = 2**20  # of a request's body
+_BODY_S: Final = 10.0
+_NOT_ALLOWED, _TOO_LARGE, _NO_JSON, _FAILED = 405, 413, 415, 500
+_STATUS: Final[Mapping[str, int]] = {
+    "INVALID_REQUEST": 400,
+    "VALIDATION_ERROR": 400,
+    "PROTOCOL_ERROR": 400,
+    "UNAUTHORIZED": UNAUTHORIZED,
+    "NOT_FOUND": NOT_FOUND,
+    "OVER_CAPACITY": 429,
+    "SERVICE_UNAVAILABLE": 503,
+}
+_NO_STORE: Final = {"cache-control": "no-store"}
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-def health_app(report: Report, names: OurNames, tokens: Tokens) -> Starlette:
-    """GET /health, /health/live, /health/ready, /health/semaphores, /health/websocket."""
-    reads: dict[str, Callable[[], dict[str, Any]]] = {
-        "/health": report.health,
-        "/health/live": report.identity,
-        "/health/semaphores": report.semaphores,
-        "/health/websocket": report.websocket,
-    }
-    routes = [_route(path, partial(_json, read)) for path, read in reads.items()]
-    return _app([*routes, _route("/health/ready", partial(_ready, report))], names, tokens)
+@structs.frozen(eq=False)
+class Exchange:
+    """One request or WebSocket that was let in, with the ways to and from its client."""
+
+    scope: Scope
+    receive: Receive
+    send: Send
+    by: Viewer
 
 
-def pages_app(report: Report, names: OurNames, tokens: Tokens) -> Starlette:
-    """The monitoring pages, and the facts they show at /api/health."""
-    routes = [_route(path, partial(_page, page)) for path, page in PAGES.items()]
-    return _app([*routes, _route("/api/health", partial(_json, report.health))], names, tokens)
+Socket = Callable[[Exchange], Awaitable[None]]
 
 
-def _app(routes: list[Route], names: OurNames, tokens: Tokens) -> Starlette:
-    rule = Middleware(AccessRule, names=names, tokens=tokens)
-    return Starlette(routes=routes, middleware=[rule])
+@structs.frozen(eq=False)
+class Site:
+    """One port's application; `sockets` answer WebSockets by their path. Raises nothing: a request takes no other down. Cancelling
+    cuts what is being told."""
 
-
-def _route(path: str, respond: Callable[[], Response]) -> Route:
-    async def answer(_request: Request) -> Response:
-        return respond()
-
-    return Route(path, answer)
-
-
-def _json(read: Callable[[], dict[str, Any]]) -> Response:
-    return JSONResponse(read())
-
-
-def _ready(report: Report) -> Response:
-    if report.draining:
-        return JSONResponse({"status": "draining"}, status_code=503)
-    return JSONResponse({"status": "ready"})
-
-
-def _page(page: str) -> Response:
-    policy = {"Content-Security-Policy": "default-src 'self' 'unsafe-inline'"}
-    return HTMLResponse(page, headers=policy)
-
-
-class AccessRule:
-    """ASGI middleware: the rule for Host and Origin as on the WebSocket; readers from other machines need the token."""
-
-    def __init__(self, app: ASGIApp, names: OurNames, tokens: Tokens) -> None:
-        self.app = app
-        self.names = names
-        self.tokens = tokens
+    gate: Gate
+    table: RouteTable
+    sockets: Mapping[str, Socket] = attrs.field(factory=dict[str, Socket])
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        refusal = self.refusal(Request(scope)) if scope["type"] == "http" else None
-        await (refusal or self.app)(scope, receive, send)
+        match scope["type"]:
+            case "http":
+                content = await self._content(scope, receive)
+                await respond(send, content, bare=scope["method"] == "HEAD")
+            case "websocket":
+                await self._socket(scope, receive, send)
+            case _:
+                return
 
-    def refusal(self, request: Request) -> Response | None:
-        here = request.scope.get("server")
-        refused = self.names.refusal(request.scope["headers"], here[0] if here else "")
-        if refused is not None:
-            log.debug("request refused", extra={"reason": refused.text})
-            return PlainTextResponse(refused.text + "\n", status_code=refused.status)
-        if request.client is None or is_loopback(request.client.host):
-            return None
-        bearer = request.headers.get("authorization", "").removeprefix("Bearer ")
+    async def _content(self, scope: Scope, receive: Receive) -> Content:
         try:
-            self.tokens.principal(bearer, bearer)
-        except UnauthorizedError as fault:
-            return PlainTextResponse(
-                f"{fault}\n", status_code=401, headers={"WWW-Authenticate": "Bearer"}
+            return await self._answer(scope, receive)
+        except ExaiError as fault:
+            return told(fault)
+        except Exception:
+            log.exception("a request failed", extra={"path": scope["path"]})
+            return failure(
+                _FAILED, "INTERNAL_ERROR", "the request could not be handled; the log has why"
             )
-        return None
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Content:
+        refusal = self.gate.refusal(scope)
+        if refusal is not None:
+            log.debug("request refused", extra={"reason": refusal.text})
+            return refused(refusal)
+        found = self.table.find(scope["method"], scope["path"])
+        if found is None:
+            return self._unknown(scope)
+        route, parts = found
+        by = self.gate.viewer(scope)
+        denied = denial(by, route.gives)
+        if denied is not None:
+            return refused(denied)
+        asked = Asked(
+            by=by,
+            path=parts,
+            query=dict(parse_qsl(scope["query_string"].decode("latin-1"))),
+            body={} if route.method == "GET" else await _body(scope, receive),
+            token=bearer_of(scope),
+            raw=scope,
+        )
+        answer = await route.answer(asked)
+        return answer if isinstance(answer, Content) else Content(body=json_bytes(answer))
+
+    def _unknown(self, scope: Scope) -> Content:
+        methods = self.table.methods(scope["path"])
+        if not methods:
+            return failure(NOT_FOUND, "NOT_FOUND", "there is nothing at this path")
+        allowed = ", ".join(methods)
+        content = failure(_NOT_ALLOWED, "INVALID_REQUEST", f"here one may {allowed}")
+        return attrs.evolve(content, headers={"allow": allowed})
+
+    async def _socket(self, scope: Scope, receive: Receive, send: Send) -> None:
+        answer = self.sockets.get(scope["path"])
+        refusal = self.gate.refusal(scope)
+        if answer is None:
+            refusal = Refusal(NOT_FOUND, "there is no WebSocket at this path")
+        if answer is None or refusal is not None:
+            await reject(send, refused(refusal or Refusal(NOT_FOUND, "")))
+            return
+        try:
+            await answer(Exchange(scope, receive, send, self.gate.viewer(scope)))
+        except Exception:
+            log.exception("a WebSocket failed", extra={"path": scope["path"]})
 
 
-async def serve(
-    app: Starlette, host: str, port: int, task_status: trio.TaskStatus[str | None]
-) -> None:
+async def _body(scope: Scope, receive: Receive) -> dict[str, Any]:
+    """The JSON object of a change; nothing at all is an empty one. Raises ExaiError. Cancelling leaves the rest unread."""
+    media = header_of(scope, b"content-type").partition(b";")[0].strip().lower()
+    if media != b"application/json":
+        text = "a change is asked for with Content-Type: application/json"
+        raise _Unacceptable(text, status=_NO_JSON)
+    data = bytearray()
+    with trio.move_on_after(_BODY_S) as patience:
+        while True:
+            event = await receive()
+            data += event.get("body", b"")
+            if len(data) > _MOST_BYTES:
+                raise _Unacceptable(f"a body has {_MOST_BYTES} bytes at most", status=_TOO_LARGE)
+            if not event.get("more_body"):
+                break
+    if patience.cancelled_caught:
+        raise InvalidRequestError("the body did not come in time")
+    return _object(bytes(data))
+
+
+def _object(data: bytes) -> dict[str, Any]:
+    try:
+        value: object = msgspec.json.decode(data) if data.strip() else {}
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as fault:
+        raise ArgumentError(f"the body is no JSON: {fault}") from None
+    if not isinstance(value, dict):
+        raise ArgumentError("the body must be a JSON object")
+    return cast("dict[str, Any]", value)
+
+
+@structs.define(kw_only=True, eq=False, str=False)
+class _Unacceptable(InvalidRequestError):
+    status: int
+
+
+def told(fault: ExaiError) -> Content:
+    status = fault.status if isinstance(fault, _Unacceptable) else _STATUS.get(fault.code, _FAILED)
+    content = failure(status, fault.code, fault.message)
+    if fault.retry_after_s is None:
+        return content
+    return attrs.evolve(content, headers={"retry-after": f"{max(1, round(fault.retry_after_s))}"})
+
+
+def refused(refusal: Refusal) -> Content:
+    code = "UNAUTHORIZED" if refusal.status == UNAUTHORIZED else "INVALID_REQUEST"
+    content = failure(refusal.status, code, refusal.text)
+    if refusal.status != UNAUTHORIZED:
+        return content
+    return attrs.evolve(content, headers={"www-authenticate": "Bearer"})
+
+
+def failure(status: int, code: str, message: str) -> Content:
+    return Content(body=json_bytes({"error": {"code": code, "message": message}}), status=status)
+
+
+def _head(content: Content) -> list[tuple[bytes, bytes]]:
+    own = {"content-type": content.media, "content-length": str(len(content.body))}
+    named = {**HEADERS, **_NO_STORE, **own, **content.headers}
+    return [(name.encode(), value.encode("latin-1", "replace")) for name, value in named.items()]
+
+
+async def respond(send: Send, content: Content, *, bare: bool = False) -> None:
+    """Send it, or with `bare` its head alone. Cancelling may leave it half sent."""
+    head = {"status": content.status, "headers": _head(content)}
+    await send({"type": "http.response.start", **head})
+    await send({"type": "http.response.body", "body": b"" if bare else content.body})
+
+
+async def reject(send: Send, content: Content) -> None:
+    """Answer a WebSocket's request as a plain one. Cancelling may leave the answer half sent."""
+    head = {"status": content.status, "headers": _head(content)}
+    await send({"type": "websocket.http.response.start", **head})
+    await send({"type": "websocket.http.response.body", "body": content.body})
+
+
+async def serve(site: Site, host: str, port: int, task_status: trio.TaskStatus[str | None]) -> None:
     """Serve until cancelled, which cuts the answers that are on their way.
 
     Starts with the URL, or with None if the port cannot be had, which is logged and no more.
@@ -119,4 +219,5 @@ async def serve(
         log.warning("http port not available", extra={"port": port, "reason": str(fault)})
         task_status.started(None)
         return
-    await HttpSite(app, _MOST_CONNECTIONS, _IDLE_S).serve(listeners, task_status)
+    http = HttpSite(site, _MOST_CONNECTIONS, _IDLE_S, sockets=bool(site.sockets))
+    await http.serve(listeners, task_status)

@@ -1,12 +1,14 @@
 """The ended calls on their way to the store: they wait in memory, are written together, and go when they are old."""
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 import attrs
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
+from exai_trio.observability.event_hub import Takes
 from exai_trio.observability.events import CallEnded
 from exai_trio.storage.ended_calls import KEPT_S, EndedCalls
 
@@ -25,7 +27,15 @@ class CallKeeping:
     store: EndedCalls
     clock: Clock
     dropped: int = 0
+    _told: int = 0
     waiting: list[CallEnded] = attrs.field(factory=list[CallEnded])
+
+    def takes(self) -> Takes:
+        """What becomes of events here."""
+        return {CallEnded: self.note}
+
+    def dropped_by_sink(self) -> Mapping[tuple[str, ...], float]:
+        return {("calls table",): self.dropped}
 
     def note(self, call: CallEnded) -> None:
         if len(self.waiting) < _MOST_WAITING:
@@ -55,6 +65,6 @@ class CallKeeping:
         gone = await self.store.sweep(before)
         if gone:
             log.info("old calls are forgotten", extra={"calls": gone})
-        if self.dropped:
-            log.warning("calls were not kept", extra={"calls": self.dropped})
-            self.dropped = 0
+        if self.dropped > self._told:
+            log.warning("calls were not kept", extra={"calls": self.dropped - self._told})
+            self._told = self.dropped

@@ -3,7 +3,7 @@
 import logging
 
 from exai_trio import structs
-from exai_trio.filestore.cleanup_coordinator import CleanupCoordinator
+from exai_trio.filestore.shared_cleanup import SharedCleanup
 from exai_trio.storage.base import Conversations
 
 from ..context import Clock
@@ -15,7 +15,7 @@ log = logging.getLogger("exai.jobs")
 class Cleaning:
     """Raises StorageError. Cancelling leaves the rest to the next time."""
 
-    coordinator: CleanupCoordinator
+    coordinator: SharedCleanup
     conversations: Conversations
     clock: Clock
 

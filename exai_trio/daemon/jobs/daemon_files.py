@@ -4,7 +4,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.access.access_log import AccessLog
-from exai_trio.observability.toolcalls import CallLogs
+from exai_trio.observability.call_files import CallFiles
 from exai_trio.system.disk import DiskThread
 from exai_trio.system.private_files import replace_private
 
@@ -18,7 +18,7 @@ class DaemonFiles:
     that. Without a `home` there is none to be locked."""
 
     report: Report
-    logs: CallLogs
+    logs: CallFiles
     home: HomeLock | None
     thread: DiskThread
     access: AccessLog

@@ -26,6 +26,7 @@ from exai_trio.storage.sqlite.mirrored.local_side import LocalSide
 from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import SqliteStore
 
+from .hosted_contents import HostedContents
 from .jobs import on_disk
 from .supervision import Job
 
@@ -50,6 +51,7 @@ class HostedSide:
     mirror: Mirror
     outbox: SqliteOutbox
     sender: OutboxSender
+    contents: HostedContents
     depth: Depth = Depth()
     schema: int | None = None
     _woken: trio.Event = attrs.field(factory=trio.Event)
@@ -66,6 +68,7 @@ class HostedSide:
             mirror=Mirror(LocalSide(store, outbox), remote, store),
             outbox=outbox,
             sender=OutboxSender(outbox, remote, SystemRandom().random),
+            contents=HostedContents.of(config, store, outbox, remote, now),
         )
 
     async def run(self, supervise: Callable[[float, Job], Awaitable[None]]) -> None:
@@ -73,6 +76,8 @@ class HostedSide:
         async with trio.open_nursery() as background:
             background.start_soon(supervise, _AGAIN_S, self.stay_connected)
             background.start_soon(supervise, _AGAIN_S, self.send_outbox)
+            background.start_soon(supervise, _AGAIN_S, on_disk(self.contents.send))
+            background.start_soon(supervise, _AGAIN_S, self.contents.sweep_results)
             background.start_soon(supervise, _LOOK_S, on_disk(self.measure_outbox))
             background.start_soon(supervise, _AGAIN_S, self.sweep_history)
 
@@ -83,7 +88,11 @@ class HostedSide:
     def try_now(self) -> None:
         """Somebody may have mended what was wrong."""
         self._woken.set()
+        self._send_now()
+
+    def _send_now(self) -> None:
         self.sender.try_now()
+        self.contents.sender.try_now()
 
     async def send_outbox(self) -> None:
         """For ever. Cancelling leaves in the outbox what has not arrived."""
@@ -116,7 +125,7 @@ class HostedSide:
             if fault is None:
                 self.mirror.remote.connect(remote)
                 if not connected or self.sender.trouble:
-                    self.sender.try_now()
+                    self._send_now()
                 connected = True
             elif not connected or not isinstance(fault, HostedAway):
                 connected = False
@@ -170,8 +179,9 @@ class HostedSide:
                 "parked": self.depth.parked,
             },
             "breaker": breaker.state(trio.current_time()),
-            "hit_rate": None if rate is None else round(rate, 4),
+            "reads_spared": None if rate is None else round(rate, 4),
             "sent": self.sender.sent,
+            "contents_sent": self.contents.sender.sent,
             "last_fault": None if fault is None else fault.message,
         }
 

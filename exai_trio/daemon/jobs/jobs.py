@@ -19,6 +19,7 @@ from .cleaning import Cleaning
 from .daemon_files import DaemonFiles
 from .store_upkeep import StoreUpkeep
 from .supervision import Hindered, Job, JobGaveUp, every, name_of
+from .watching import Watching
 
 log = logging.getLogger("exai.jobs")
 
@@ -53,6 +54,7 @@ class Jobs:
     problems: Problems
     periods: Periods = Periods()
     cleaning: Cleaning | None = None
+    watching: Watching | None = None
 
     async def run(self) -> None:
         """Run all jobs until cancelled, which cuts each where it is. One that gives up is named among the problems, and takes none of the
@@ -83,6 +85,9 @@ class Jobs:
             (periods.store, upkeep.keep_log_short),
         ):
             yield period, on_disk(job)
+        if self.watching is not None:
+            for period, look in self.watching.jobs():
+                yield period, on_disk(look)
 
     async def supervise(self, period: float, job: Job) -> None:
         """Run it until it gives up. What fails again and again is named among the problems until it succeeds. Cancelling cuts the job

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 import attrs
 import trio
@@ -11,11 +12,15 @@ from msgspec import UNSET
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, ExaiError, NotFoundError, ServiceUnavailableError
+from exai_trio.observability.events import CallRefused, CallRepeated
 from exai_trio.resilience.rate import Bucket
 from exai_trio.system.change import Change
+from exai_trio.transport.websocket import NORMAL
+from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import (
     PAYLOAD_REF,
     Ack,
+    Bye,
     CallCancelling,
     CallFailed,
     CallTool,
@@ -24,7 +29,7 @@ from exai_trio.wire.messages import (
 )
 from exai_trio.wire.session_rules import Again, Refuse, SessionRules
 
-from ..calls.call import Call
+from ..calls.call import Call, new_correlation_id
 from ..calls.call_journal import key_of
 from ..calls.call_plan import Plan, plan
 from ..calls.environment import CallEnvironment
@@ -32,13 +37,16 @@ from ..calls.lifecycle import Calls
 from ..calls.limits import REQUESTS, allowed_roots
 from ..calls.session_calls import SessionCalls
 from ..context import DaemonContext
-from ..delivery.outbox import Outbox
+from ..delivery.outbox import Farewell, Outbox
 from ..delivery.sender import Sender
 from ..delivery.wire_errors import as_fault
 from .handles_told import HandlesTold
 from .memory_budget import SESSION_BYTES, MemoryBudget
 
 log = logging.getLogger("exai.session")
+
+_DISMISSED: Final = Farewell(NORMAL, "session ended")
+_DISMISSED_BYE: Final = encode(Bye(reason=_DISMISSED.reason, retry_after_s=0.0))
 
 
 @structs.define(eq=False)
@@ -64,6 +72,7 @@ class Session:
     spoken_to: bool = False
     _has_ended: bool = False
     _shed: bool = False
+    _is_dismissed: bool = False
     _visits: int = 0
     _expected: int = 0
     _change: Change = attrs.field(factory=Change)
@@ -85,11 +94,16 @@ class Session:
     def end(self) -> None:
         """No call can be begun any more; a connection that is still there hears so."""
         self._has_ended = True
+        if self.outbox is not None and self._is_dismissed:
+            self.outbox.close(_DISMISSED)
 
     async def wait_abandoned(self) -> None:
         """Return when no client has been there for EXAI_SESSION_GRACE_S, or when one left nothing to come back to. No call is open
         here then. Cancelling leaves everything as it is."""
         while not self._may_go:
+            if self._is_dismissed and self.calls.table:
+                await self.calls.wait_none()
+                continue
             if self._is_visited:
                 await self._change.wait()
                 continue
@@ -108,7 +122,9 @@ class Session:
 
     @property
     def _may_go(self) -> bool:
-        return self._shed and not self._is_visited and not self.calls.table
+        """One that is dismissed goes whoever is there, but not under a client that is being attached."""
+        kept = self._expected > 0 if self._is_dismissed else self._is_visited or not self._shed
+        return not kept and not self.calls.table
 
     @property
     def _is_visited(self) -> bool:
@@ -150,6 +166,14 @@ class Session:
             is_any_open = bool(self.calls.table) or acked < self.rules.last_seq
             self.handles.note(before, acked, told, is_any_open=is_any_open)
 
+    def dismiss(self, why: str) -> None:
+        """End it: its calls end as cancelled, its client hears why, and who comes back after that begins anew."""
+        self._is_dismissed = True
+        self.calls.end_all(CallCancelled(why))
+        if self.outbox is not None:
+            self.outbox.put(_DISMISSED_BYE)
+        self._change.tell()
+
     @property
     def held_bytes(self) -> int:
         """Memory that the session takes, about."""
@@ -183,7 +207,7 @@ class Session:
                 self._refuse(request, fault)
                 self.all_calls.changed.tell()
             case Again(frame, anew):
-                self.context.counters.repeated += 1
+                self.context.events.publish(CallRepeated(tool=request.name))
                 if frame is not None and not self.sender.holds(request.request_id):
                     self.sender.deliver(frame, kept=anew)
                 self.all_calls.changed.tell()
@@ -198,8 +222,9 @@ class Session:
         return request if request.accepts == accepts else attrs.evolve(request, accepts=accepts)
 
     def _refuse(self, request: CallTool, fault: ExaiError) -> None:
-        self.context.counters.refused += 1
-        correlation_id = f"refused-{self.context.counters.refused}"
+        refused = CallRefused(tool=request.name, code=fault.code, category=fault.category)
+        self.context.events.publish(refused)
+        correlation_id = new_correlation_id()
         failed = CallFailed(request_id=request.request_id, error=as_fault(fault, correlation_id))
         log.debug("call refused", extra={"code": fault.code, "correlation_id": correlation_id})
         self.sender.deliver(self.rules.number(failed))
@@ -237,7 +262,7 @@ class Session:
         )
 
     def _check_room(self, size: int) -> None:
-        if self.context.shutdown.draining or self._has_ended:
+        if self.context.shutdown.draining or self._has_ended or self._is_dismissed:
             # audit: duration, because it is a hint to the client, who decides
             raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
         self.budget.check(self.held_bytes, size)

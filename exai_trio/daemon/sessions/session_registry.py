@@ -1,13 +1,13 @@
 """All sessions of the daemon: who may take which, the nursery they live in, and those that outlived an earlier daemon."""
 
 import logging
-import secrets
 
 import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
+from exai_trio.observability.events import SessionEnded, SessionOpened
 from exai_trio.principals import principal_of
 from exai_trio.storage.journal import Journal, KeptSession
 from exai_trio.storage.sqlite.error_kinds import Unreadable
@@ -36,13 +36,12 @@ from ..health.problems import Problems
 from .memory_budget import MemoryBudget
 from .oversized_frames import fit_frames
 from .session import Session
-from .session_names import may_be_named, session_name
+from .session_names import may_be_named, new_name, session_name
 
 log = logging.getLogger("exai.session")
 
 _CRASHED_S = 1.0
 _PATIENCE_S = 15.0  # so long clients are sent away for a journal that cannot be read
-_BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 @structs.define(kw_only=True, eq=False)
@@ -262,14 +261,14 @@ class Sessions:
         taken = wanted is None or wanted in self.table or wanted in self._unusable
         if wanted is not None and not taken:
             return wanted
-        letters = "".join(secrets.choice(_BASE36) for _ in range(25))
-        return f"session_{self.context.clock.now() * 1000:.0f}_{letters}"
+        return new_name(self.context.clock.now())
 
     async def _live(  # noqa: ASYNC128 - hands task_status on
         self, session: Session, task_status: trio.TaskStatus[None]
     ) -> None:
         """Keep the session until it is abandoned; then nobody can join it. Raises nothing but Cancelled."""
-        self.context.counters.sessions += 1
+        began = trio.current_time()
+        self.context.events.publish(SessionOpened(session=session.id, principal=session.principal))
         task_status.started()
         try:
             await _until_abandoned(session)
@@ -278,7 +277,8 @@ class Sessions:
             del self.table[session.id]
             if self.context.journal is not None:
                 self._last_acks[session.id] = session.rules.acked
-            self.context.counters.sessions -= 1
+            lasted_s = trio.current_time() - began
+            self.context.events.publish(SessionEnded(session=session.id, duration_s=lasted_s))
             self.calls.changed.tell()
 
     def outboxes(self) -> list[Outbox]:

@@ -90,7 +90,7 @@ class Successor:
         await self._settle()
         staying = self._send_away()
         let_go()
-        log.info("replaced", extra={"running": self.calls.context.counters.running})
+        log.info("replaced", extra={"running": len(self.calls.open)})
         async with trio.open_nursery() as leaving:
             leaving.start_soon(self._hear, leaving.cancel_scope)
             leaving.start_soon(self._tell, leaving.cancel_scope)
@@ -98,7 +98,7 @@ class Successor:
             async with trio.open_nursery() as seen_out:
                 for session in staying:
                     seen_out.start_soon(_see_out, session)
-            await self.calls.context.counters.wait_no_call()
+            await self.calls.wait_none()
             self.box.close(Farewell())
 
     async def _settle(self) -> None:
@@ -185,10 +185,10 @@ class Successor:
         lines = Lines(self.stream)
         while (said := await lines.next()) is not None:
             self._take(said)
-        log.warning("the successor is gone", extra={"running": self.calls.context.counters.running})
+        log.warning("the successor is gone", extra={"running": len(self.calls.open)})
         self.calls.leave_all(interrupted(None))
         with trio.move_on_after(_LAST_WORDS_S):
-            await self.calls.context.counters.wait_no_call()
+            await self.calls.wait_none()
         leaving.cancel(reason="the successor is gone")
 
     def _take(self, said: bytes) -> None:

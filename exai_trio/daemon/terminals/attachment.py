@@ -40,6 +40,7 @@ from ..connections.identity import Identity
 from .terminal_counters import TerminalCounters
 
 _UNAUTHORIZED: Final = 4003
+_MUCH: Final = 32_768  # bytes of output at once: a flood
 _MOST_WRONG: Final = 100  # frames of one connection that cannot be meant
 
 
@@ -54,7 +55,7 @@ class Ended(Exception):
 
 @structs.define(eq=False, kw_only=True)
 class Attachment:
-    """`leaving` is set once clients are to go elsewhere."""
+    """`leaving` is set once clients are to go elsewhere; `floods` is had by one flood after another."""
 
     socket: WebSocket
     keeper: KeeperConnection
@@ -63,6 +64,7 @@ class Attachment:
     identity: Identity
     counters: TerminalCounters
     leaving: trio.Event
+    floods: trio.Lock
     bytes_out: int = 0
     bytes_in: int = 0
     _wrong: int = 0
@@ -134,6 +136,7 @@ class Attachment:
     async def _show(self) -> None:
         while True:
             frames: list[str | bytes] = []
+            before = self.bytes_out
             for kind, payload in await self.keeper.receive():
                 if kind == keeper_frames.OUTPUT:
                     self.bytes_out += len(payload) - keeper_frames.NUMBER.size
@@ -141,6 +144,9 @@ class Attachment:
                 else:
                     frames.append(self._text(payload))
             await self._tell(*frames)
+            if self.bytes_out - before >= _MUCH:
+                async with self.floods:  # of many, one a turn: what else is due waits for one only
+                    await trio.lowlevel.checkpoint()
 
     def _text(self, payload: bytes) -> str:
         fields = fields_of(payload)

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.observability.metrics import CallLog
+from exai_trio.observability.line_file import LineFile
 from exai_trio.observability.times import rfc3339
 from exai_trio.system.change import Change
 
@@ -23,13 +23,13 @@ _AGAIN_S = 5.0  # after a disk that took nothing
 class TerminalAudit:
     """Lines of created, attached, detached, refused and ended; they wait in memory until the disk has them."""
 
-    lines: CallLog[dict[str, Any]]
+    lines: LineFile[dict[str, Any]]
     now: Callable[[], float]
     _change: Change = attrs.field(factory=Change)
 
     @classmethod
     def of(cls, logs: Path, now: Callable[[], float]) -> "TerminalAudit":
-        return cls(CallLog(logs / _FILE), now)
+        return cls(LineFile(logs / _FILE), now)
 
     def note(self, event: str, **facts: Any) -> None:
         """One line, of facts about the session and never of its contents."""

@@ -160,6 +160,7 @@ class TerminalEndpoint:
                     identity=identity,
                     counters=self.terminals.counters,
                     leaving=self.terminals.leaving,
+                    floods=self.terminals.floods,
                 )
                 await self._noted(attachment, hello, visitor, address, began)
         except KeeperGone as fault:

@@ -57,6 +57,7 @@ class Terminals:
     audit: TerminalAudit
     counters: TerminalCounters = attrs.field(factory=TerminalCounters)
     leaving: trio.Event = attrs.field(factory=trio.Event)
+    floods: trio.Lock = attrs.field(factory=trio.Lock)
     _rates: Buckets = attrs.field(factory=lambda: Buckets(_ATTACHES))
     watched: WatchedSessions = attrs.field(
         default=attrs.Factory(lambda self: self.make_watched(), takes_self=True)

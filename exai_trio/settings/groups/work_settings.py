@@ -133,13 +133,24 @@ STORAGE: Final = Group(
         ),
         setting(
             "STORAGE_BACKEND",
-            v.choice("sqlite", "supabase"),
-            "where conversations are kept; supabase: here first, then there",
+            v.choice("sqlite", "supabase", "postgres"),
+            "where conversations are kept; supabase: here first, then there; postgres: calls too, there alone",
         ),
         setting(
             "EXAI_DURABILITY",
             v.choice("process", "power", "off"),
             "accepted calls survive kills; power: also power loss; off: neither, and `result` finds an outcome for the grace only",
+        ),
+    ),
+)
+
+POSTGRES: Final = Group(
+    title="PostgreSQL",
+    settings=(
+        secret(
+            "DATABASE_URL",
+            v.database_url(),
+            "the database of STORAGE_BACKEND=postgres; several hosts may be named, with target_session_attrs=read-write",
         ),
     ),
 )

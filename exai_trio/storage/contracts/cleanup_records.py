@@ -68,7 +68,8 @@ class Leases(Protocol):
 
 @structs.frozen(kw_only=True)
 class DeletionJob:
-    """A file that is to be deleted at its provider. `attempts` counts those that failed; the `fence` goes up with each claim."""
+    """A file that is to be deleted at its provider. `attempts` counts those that failed; the `fence` goes up with each claim; `is_hosted`:
+    the hosted registry has it."""
 
     id: int
     provider: str
@@ -79,6 +80,7 @@ class DeletionJob:
     reason: str
     attempts: int
     fence: int
+    is_hosted: bool = False
 
 
 class DeletionJobs(Protocol):

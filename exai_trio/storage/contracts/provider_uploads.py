@@ -88,12 +88,13 @@ class Claim:
     """The asker alone gives the content to the provider now. The `fence` goes up with each claim of a row.
 
     `rivals`: how many other uploads of this size have begun at the provider and are not noted; what one of them has left there
-    cannot be told from what this one has.
+    cannot be told from what this one has. `is_hosted`: it was made by the hosted registry.
     """
 
     upload: ProviderUpload
     fence: int
     rivals: int = 0
+    is_hosted: bool = False
 
 
 @structs.frozen(kw_only=True)
@@ -101,6 +102,11 @@ class Busy:
     """Somebody else gives it to the provider, for so many seconds at most before they renew their claim."""
 
     wait_s: float
+
+
+@structs.frozen
+class Later:
+    """Who else refers to the file cannot be known now; once it can, the file is deleted if nobody does."""
 
 
 class UploadRegistry(Protocol):
@@ -150,7 +156,7 @@ class UploadRegistry(Protocol):
 
     async def abandon_file(
         self, provider: str, account: str, provider_file_id: str
-    ) -> DeletionJob | None:
+    ) -> DeletionJob | Later | None:
         """The principal wants it no more: all its references end. Unless another principal has some, the id is moved to the deletions,
         and the job is the asker's."""
         ...

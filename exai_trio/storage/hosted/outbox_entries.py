@@ -6,13 +6,16 @@ that two daemons never wait for each other's rows crosswise.
 
 import re
 from collections.abc import Callable, Iterable
-from typing import Any, Final, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Step, Turn
+
+if TYPE_CHECKING:
+    from exai_trio.storage.hosted.guarded_bucket import Bucket
 
 BATCH_LENGTH: Final = 100
 BATCH_BYTES: Final = 1024 * 1024
@@ -23,6 +26,7 @@ _NUL: Final = re.compile(
     r"(?<!\\)((?:\\\\)*)\\u0000"
 )  # in JSON text; PostgreSQL holds no such character
 
+T = TypeVar("T")
 Kind = Literal["messages", "step", "name", "delete"]
 
 
@@ -141,6 +145,12 @@ class Remote(Protocol):
         ...
 
     async def state(self) -> HostedState: ...
+
+    async def call(self, function: str, body: bytes, returned: type[T]) -> T:
+        """What a function of its database returns."""
+        ...
+
+    def bucket(self, name: str) -> "Bucket": ...
 
 
 def sorted_by_key(entries: Iterable[Entry]) -> tuple[Entry, ...]:

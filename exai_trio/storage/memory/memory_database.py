@@ -1,7 +1,9 @@
 """The SQLite tables in memory, on the event loop itself, with a clock of one's own: for tests and the simulation."""
 
+import functools
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from typing import TypeVar
 
 import attrs
@@ -19,11 +21,19 @@ T = TypeVar("T")
 
 def _made() -> sqlite3.Connection:
     connection = sqlite3.connect(":memory:", isolation_level=None)
+    connection.deserialize(_empty())
     connection.execute("PRAGMA foreign_keys = ON")
-    for step in STEPS:
-        for statement in step:
-            connection.execute(statement)
     return connection
+
+
+@functools.cache
+def _empty() -> bytes:
+    """All tables, without a row: made once, since it takes ten times as long as a copy."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as connection:
+        for step in STEPS:
+            for statement in step:
+                connection.execute(statement)
+        return connection.serialize()
 
 
 @structs.define(eq=False)

@@ -8,6 +8,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.observability.events import CallEnded
+from exai_trio.storage.call_pages import CallFilter, CallsAt, NumberedCall
 from exai_trio.storage.ended_calls import MOST_KEPT
 
 if TYPE_CHECKING:  # one module imports sqlite3
@@ -49,6 +50,29 @@ class SqliteCalls:
     async def tokens_since(self, at: float) -> dict[str, int]:
         return await self._store.read(lambda connection: dict(connection.execute(_TOKENS, (at,))))
 
+    async def page(
+        self, wanted: CallFilter, before: int | None, most: int
+    ) -> tuple[NumberedCall, ...]:
+        from . import call_rows  # for whoever looks at the pages
+
+        return await self._store.read(
+            lambda connection: call_rows.read_page(connection, wanted, before, most)
+        )
+
+    async def find(self, call_id: str) -> NumberedCall | None:
+        from . import call_rows
+
+        return await self._store.read(lambda connection: call_rows.read_one(connection, call_id))
+
+    async def series(
+        self, since: float, step_s: float, provider: str | None
+    ) -> tuple[CallsAt, ...]:
+        from . import call_rows
+
+        return await self._store.read(
+            lambda connection: call_rows.read_series(connection, since, step_s, provider)
+        )
+
     async def sweep(self, before: float | None) -> int:
         return await self._store.write(lambda connection: _sweep(connection, before, self._most))
 
@@ -64,13 +88,18 @@ def _add(connection: "sqlite3.Connection", rows: list[tuple[Any, ...]]) -> None:
 def read(connection: "sqlite3.Connection", since: float) -> tuple[CallEnded, ...]:
     """Blocking, for whoever has a connection of its own."""
     query = "SELECT * FROM calls WHERE started_at >= ? ORDER BY number"
-    found = connection.execute(query, (since,))
+    return tuple(each.call for each in calls_of(connection.execute(query, (since,))))
+
+
+def calls_of(found: "sqlite3.Cursor") -> tuple[NumberedCall, ...]:
+    """Of whole rows."""
     names = [name for name, *_ in found.description]
-    rows = (zip(names, row, strict=True) for row in found)
-    return tuple(
-        CallEnded(**{name: value for name, value in row if name not in _NOT_OF_THE_CALL})
-        for row in rows
-    )
+    return tuple(_numbered(dict(zip(names, row, strict=True))) for row in found)
+
+
+def _numbered(row: dict[str, Any]) -> NumberedCall:
+    fields = {name: value for name, value in row.items() if name not in _NOT_OF_THE_CALL}
+    return NumberedCall(row["number"], CallEnded(**fields))
 
 
 def _sweep(connection: "sqlite3.Connection", before: float | None, most: int) -> int:

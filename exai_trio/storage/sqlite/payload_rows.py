@@ -1,6 +1,7 @@
 """The rows of large results in the file of an open store, and the audit of what becomes of them."""
 
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import attrs
 import msgspec
@@ -14,6 +15,8 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from sqlite3 import Connection
 
     from exai_trio.storage.sqlite.store import SqliteStore
+
+T = TypeVar("T")
 
 _FIELDS: Final = tuple(field.name for field in attrs.fields(StoredPayload))
 _HELD: Final = "SELECT coalesce(sum(stored_bytes), 0) FROM message_bus WHERE status <> 'expired'"
@@ -32,6 +35,7 @@ _FIND: Final = (
     _ALL
     + "WHERE transaction_id = ? AND principal = ? AND expires_at > ? AND status IN ('stored', 'delivered')"
 )
+_ONE: Final = _ALL + "WHERE transaction_id = ? AND stored_bytes > 0"
 _IN_ORDER: Final = _ALL + "ORDER BY created_at, rowid"
 _DUE: Final = _ALL + (
     "WHERE status <> 'expired' AND (expires_at <= ? OR status = 'pending') ORDER BY created_at, rowid LIMIT ?"
@@ -54,35 +58,51 @@ _FORGET: Final = """
 """
 
 
+def _nobody(_connection: "Connection", _payload: StoredPayload) -> None:
+    return
+
+
+def _done(_outcome: object) -> None:
+    return
+
+
 @structs.frozen
 class SqlitePayloads:
-    """StoredPayloads in the file of an open store."""
+    """StoredPayloads in the file of an open store. `tell` is called in the transaction that changes one which was stored, with what it is
+    then; `told` once that is on the disk."""
 
     _store: "SqliteStore"
+    _tell: Callable[["Connection", StoredPayload], None] = _nobody
+    _told: Callable[[object], None] = _done
 
     async def begin(self, payload: StoredPayload, most_bytes: int) -> bool:
         return await self._store.write(lambda connection: _begin(connection, payload, most_bytes))
 
     async def finish(self, payload: StoredPayload, now: float) -> bool:
-        return await self._store.write(lambda connection: _finish(connection, payload, now))
+        return await self._changed(
+            lambda connection: _finish(connection, payload, now), payload.transaction_id
+        )
 
     async def find(self, transaction_id: str, principal: str, now: float) -> StoredPayload | None:
         found = await self._select(_FIND, (transaction_id, principal, now))
         return found[0] if found else None
 
     async def deliver(self, transaction_id: str, now: float) -> None:
-        await self._store.write(lambda connection: _deliver(connection, transaction_id, now))
+        await self._changed(
+            lambda connection: _deliver(connection, transaction_id, now), transaction_id
+        )
 
     async def expire(
         self, transaction_ids: tuple[str, ...], now: float, why: str, *, if_pending: bool = False
     ) -> tuple[str, ...]:
-        return await self._store.write(
-            lambda connection: tuple(
+        def work(connection: "Connection") -> tuple[str, ...]:
+            return tuple(
                 one
                 for one in transaction_ids
                 if _expire(connection, one, now, why, if_pending=if_pending)
             )
-        )
+
+        return await self._changed(work, *transaction_ids)
 
     async def due(self, now: float, most: int) -> tuple[StoredPayload, ...]:
         return await self._select(_DUE, (now, most))
@@ -94,6 +114,16 @@ class SqlitePayloads:
 
     async def all(self) -> tuple[StoredPayload, ...]:
         return await self._select(_IN_ORDER, ())
+
+    async def _changed(self, work: Callable[["Connection"], T], *transaction_ids: str) -> T:
+        def told(connection: "Connection") -> T:
+            outcome = work(connection)
+            for one in transaction_ids if outcome else ():
+                for row in connection.execute(_ONE, (one,)).fetchall():
+                    self._tell(connection, _payload_in(row))
+            return outcome
+
+        return await self._store.write(told, done=self._told)
 
     async def _select(self, query: str, values: tuple[Any, ...]) -> tuple[StoredPayload, ...]:
         return await self._store.read(
@@ -145,9 +175,11 @@ def _note(
     note(connection, at, "bus", (Change(subject=transaction_id, why=why, bytes=size),))
 
 
-def _deliver(connection: "Connection", transaction_id: str, now: float) -> None:
-    if connection.execute(_DELIVER, (now, transaction_id)).rowcount:
+def _deliver(connection: "Connection", transaction_id: str, now: float) -> bool:
+    done = connection.execute(_DELIVER, (now, transaction_id)).rowcount > 0
+    if done:
         _note(connection, now, transaction_id, "delivered")
+    return done
 
 
 def _expire(

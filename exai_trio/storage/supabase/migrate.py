@@ -29,7 +29,8 @@ _STRANGERS: Final = """
 """
 _MISCOUNTED: Final = """
     select u.id from public.provider_file_uploads u
-    where u.reference_count <> (select count(*) from public.file_references r where r.upload_id = u.id) order by 1
+    where u.reference_count <> (select count(*) from public.file_references r
+        where r.upload_id = u.id and to_jsonb(r)->>'ended_at' is null) order by 1
 """
 
 
@@ -59,17 +60,23 @@ def _apply(
     )
 
 
-def faults(url: str, steps: tuple[Migration, ...]) -> tuple[str, ...]:
-    """What is not as the migrations have left it, one sentence each. Raises StorageError if the database cannot be asked."""
+def faults(url: str, steps: tuple[Migration, ...], *, plain: bool = False) -> tuple[str, ...]:
+    """What is not as the migrations have left it, one sentence each; `plain` leaves out who may see it, which only Supabase has. Raises
+    StorageError if the database cannot be asked."""
     with _connected(url) as connection:
         applied = _applied(connection)
         if not applied:
             return ("No migration has been applied: run `exai storage migrate`.",)
-        return (
+        found = (
             *_of_versions(applied, {step.version: step.sha256 for step in steps}),
+            *_each(connection, _MISCOUNTED, "reference_count of upload {} is wrong."),
+        )
+        if plain:
+            return found
+        return (
+            *found,
             *_each(connection, _OPEN_TABLES, "Row level security is off for {}."),
             *_each(connection, _STRANGERS, "Granted to others than the service role: {}."),
-            *_each(connection, _MISCOUNTED, "reference_count of upload {} is wrong."),
         )
 
 
@@ -106,4 +113,4 @@ def _connected(url: str) -> "Generator[psycopg.Connection[tuple[object, ...]]]":
     except psycopg.Error as fault:
         primary = fault.diag.message_primary or type(fault).__name__
         code = f" ({fault.sqlstate})" if fault.sqlstate else ""
-        raise StorageError(f"SUPABASE_DB_URL: {primary}{code}.") from None
+        raise StorageError(f"The database cannot be used: {primary}{code}.") from None

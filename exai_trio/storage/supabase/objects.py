@@ -5,17 +5,20 @@ What the Storage API answers stands in the body: HTTP's status is 400 for most o
 
 from collections.abc import AsyncGenerator, AsyncIterable
 from contextlib import asynccontextmanager
+from datetime import datetime
 from typing import Final
 
 import msgspec
 
 from exai_trio import structs
+from exai_trio.storage.contracts.file_objects import ObjectFacts
 from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault, KeyRefused, TooLarge
 from exai_trio.storage.supabase.http_requests import Requests, Streamed, decoded
 
 _TYPE: Final = "application/octet-stream"
 _ERRORS: Final = 400
 _NOT_THAT_FAR: Final = 416
+_PAGE: Final = 1_000
 
 
 class _Said(msgspec.Struct, rename={"status": "statusCode"}):
@@ -34,6 +37,14 @@ class _Info(msgspec.Struct):
     """What is asked of one that is there."""
 
     size: int
+
+
+class _Listed(msgspec.Struct):
+    """What is asked of each in a list."""
+
+    name: str
+    created_at: datetime
+    metadata: _Info
 
 
 _THERE: Final = frozenset({"409", "KeyAlreadyExists", "Duplicate"})
@@ -87,8 +98,30 @@ class SupabaseObjects:
             return said is None
         raise _fault(answer, said)
 
+    async def listed(self) -> tuple[ObjectFacts, ...]:
+        """All, the oldest first."""
+        found: list[ObjectFacts] = []
+        path = f"/storage/v1/object/list/{self.bucket}"
+        order = {"column": "created_at", "order": "asc"}
+        while len(found) % _PAGE == 0:
+            asked = {"prefix": "", "limit": _PAGE, "offset": len(found), "sortBy": order}
+            page = await self.requests.post(path, msgspec.json.encode(asked), list[_Listed])
+            found += map(_facts, page)
+            if not page:
+                break
+        return tuple(found)
+
     def _path(self, name: str) -> str:
         return f"/storage/v1/object/{self.bucket}/{name}"
+
+
+def _facts(listed: _Listed) -> ObjectFacts:
+    return ObjectFacts(
+        sha256=listed.name,
+        file_id=listed.name,
+        size=listed.metadata.size,
+        stored_at=listed.created_at.timestamp(),
+    )
 
 
 def _said(answer: Streamed) -> _Said | None:

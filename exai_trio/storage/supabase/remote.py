@@ -1,7 +1,7 @@
 """Supabase as the other side of a mirror: entries are applied, and what it has beyond a mark is read. Its database's time counts."""
 
 from collections.abc import Callable
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
 import attrs
 import msgspec
@@ -19,7 +19,9 @@ from exai_trio.storage.hosted.outbox_entries import (
     turn_of,
 )
 from exai_trio.storage.supabase.http_requests import Requests
+from exai_trio.storage.supabase.objects import SupabaseObjects
 
+T = TypeVar("T")
 _Text = str | None
 _DIFFER_S: Final = 2.0  # clocks that are nearer than this are taken for the same
 
@@ -95,6 +97,12 @@ class SupabaseRemote:
         asked = {"at": now - self.ahead_s, "grace": grace_s}
         gone: int = await self._asked("exai_sweep", asked, int)
         return gone
+
+    async def call(self, function: str, body: bytes, returned: type[T]) -> T:
+        return await self.requests.call(function, body, returned)
+
+    def bucket(self, name: str) -> SupabaseObjects:
+        return SupabaseObjects(self.requests, name)
 
     async def _asked(self, function: str, asked: dict[str, Any], returned: Any) -> Any:
         return await self.requests.call(function, msgspec.json.encode(asked), returned)

@@ -10,6 +10,7 @@ from .system_calls import at_once
 from .viewer import Viewer
 
 _RECEIVE_BYTES: Final = 65_536
+_AT_ONCE: Final = 8  # frames in one write
 _MOST_TEXTS: Final = 4096  # that wait for a peer which does not read them: it is given up
 
 
@@ -59,11 +60,14 @@ class DaemonPeer:
         return False
 
     def _take(self, session: KeptSession) -> bool:
+        frames: list[bytes] = []
+        while len(frames) < _AT_ONCE and (frame := self._next(session)) is not None:
+            frames.append(frame)
+        self._unsent = memoryview(b"".join(frames))
+        return bool(frames)
+
+    def _next(self, session: KeptSession) -> bytes | None:
         if self.texts:
-            self._unsent = memoryview(self.texts.popleft())
-            return True
+            return self.texts.popleft()
         frame = session.next_frame(self.viewer) if self.viewer is not None else None
-        if isinstance(frame, tuple):
-            frame = keeper_frames.output(*frame)
-        self._unsent = memoryview(frame or b"")
-        return bool(frame)
+        return keeper_frames.output(*frame) if isinstance(frame, tuple) else frame

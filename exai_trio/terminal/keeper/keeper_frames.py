@@ -31,7 +31,7 @@ def text(fields: dict[str, Any]) -> bytes:
 
 def output(offset: int, data: bytes) -> bytes:
     """A frame of output whose first byte has this offset."""
-    return _framed(OUTPUT, NUMBER.pack(offset) + data)
+    return _HEAD.pack(NUMBER.size + len(data), OUTPUT) + NUMBER.pack(offset) + data
 
 
 def typed(sequence: int, data: bytes) -> bytes:
@@ -69,7 +69,7 @@ class FrameReader:
         self._data = bytearray()
         self._at = 0
 
-    def feed(self, data: bytes) -> list[Frame]:
+    def feed(self, data: bytes | bytearray) -> list[Frame]:
         """The frames that are whole now. Raises FrameError."""
         self._data += data
         found: list[Frame] = []

@@ -15,11 +15,10 @@ from . import keeper_socket
 from .daemon_peer import DaemonPeer, PeerLost
 from .descendants import Ending, descendants, reap
 from .keeper_requests import KeeperRequests
-from .kept_session import KeptSession
+from .kept_session import CHUNK, KeptSession
 from .pty_program import PtyProgram
 
 _READS_A_TURN: Final = 32
-_PIECE: Final = 65_536
 # For output behind the program's end, where other processes keep the terminal open.
 _LAST_WORDS_S: Final = 0.5
 _IGNORED: Final = (signal.SIGHUP, signal.SIGINT, signal.SIGPIPE, signal.SIGTTIN, signal.SIGTTOU)
@@ -48,6 +47,7 @@ class KeeperLoop:
         self._exited_at = 0.0
         self._is_output_over = False
         self._interest: dict[int, int] = {}
+        self._read = memoryview(bytearray(CHUNK))  # one turn's output, before it is kept
 
     def run(self) -> None:
         """Return when the session is over, and nothing of it is left."""
@@ -102,37 +102,36 @@ class KeeperLoop:
 
     def _read_output(self) -> None:
         now = time.monotonic()
-        pieces: list[bytes] = []
-        room = self.session.room(now)
+        room, count = self.session.room(now), 0
         for _ in range(_READS_A_TURN):
-            if room <= 0:
+            if count >= room:
                 break
-            data = self.program.read(min(room, _PIECE))
-            if not data:
-                self._is_output_over = data is not None
+            more = self.program.read_into(self._read[count:room])
+            if not more:
+                self._is_output_over = more is not None
                 break
-            pieces.append(data)
-            room -= len(data)
-        if pieces:
-            self.session.take_output(b"".join(pieces), now)
+            count += more
+        if count:
+            self.session.take_output(self._read[:count], now)
 
     def _write_input(self) -> None:
         waiting = self.session.input
         if not waiting.is_due:
             return
-        mode = self.program.line_mode()
-        while data := waiting.next(mode):
-            count = self.program.write(data)
+        now = time.monotonic()
+        while waiting.is_due:
+            mode = self.program.line_mode()
+            data = waiting.next(mode)
+            count = self.program.write(data) if data else None
             if not count:
                 break
             taken = waiting.wrote(count, mode)
             if taken is not None:
-                self.session.tell_taken(*taken)
-            mode = self.program.line_mode()
+                self.session.note_taken(*taken, now)
         for client, sequence in waiting.refused:
             self.session.tell_refused(client, sequence)
         for client, sequence in waiting.settled:
-            self.session.tell_taken(client, sequence)
+            self.session.note_taken(client, sequence, now)
         waiting.refused.clear()
         waiting.settled.clear()
 

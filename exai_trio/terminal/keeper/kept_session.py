@@ -133,7 +133,7 @@ class KeptSession:
             return min((one.acked for one in self.viewers if not one.is_behind), default=None)
         return self._held if now < self._held_until else None
 
-    def take_output(self, data: bytes, now: float) -> None:
+    def take_output(self, data: bytes | memoryview, now: float) -> None:
         """The program wrote this."""
         self.ring.append(data)
         self.active_at = now
@@ -154,15 +154,18 @@ class KeptSession:
         return self._next_output(viewer)
 
     def _next_output(self, viewer: Viewer) -> tuple[int, bytes] | bytes | None:
-        most = min(viewer.room(), CHUNK)
         if viewer.cursor < self.ring.head:
+            most = viewer.room(min(CHUNK, self.ring.head - viewer.cursor))
             if most <= 0:
                 return None
+            if viewer.tell_taken():
+                return viewer.texts.popleft()
             offset, data = viewer.cursor, self.ring.read(viewer.cursor, most)
             viewer.cursor += len(data)
             return offset, data
         if self.exit is not None and not viewer.knows_exit:
             viewer.knows_exit = True
+            viewer.tell_taken()
             viewer.tell(op="exited", **self.exit)
             return viewer.texts.popleft()
         return None
@@ -197,10 +200,11 @@ class KeptSession:
         elif self.input.taken(viewer.client) >= sequence:
             viewer.tell(op="taken", n=self.input.taken(viewer.client))
 
-    def tell_taken(self, client: str, sequence: int) -> None:
+    def note_taken(self, client: str, sequence: int, now: float) -> None:
+        """The program has it; its client is told soon, with the echo if there is one."""
         for viewer in self.viewers:
             if viewer.client == client:
-                viewer.tell(op="taken", n=sequence)
+                viewer.note_taken(sequence, now)
 
     def tell_refused(self, client: str, sequence: int) -> None:
         """The kernel would have cut this input."""
@@ -269,6 +273,7 @@ class KeptSession:
         self._look(now)  # nobody asks for room any more once the output is over
         times = [self._over_at]
         times += [at for one in self.viewers if (at := one.left_behind_at) is not None]
+        times += [one.tells_taken_at for one in self.viewers]
         times += [at for at in (self._redrawn_at, self._held_until) if at > now]
         if self.exit is None and not self.viewers:
             times.append(self.active_at + self._times.idle_s)

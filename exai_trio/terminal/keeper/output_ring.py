@@ -17,7 +17,7 @@ class OutputRing:
         self.size = size
         self.head = 0
         self.tail = 0
-        self._data = bytearray(size)
+        self._data = memoryview(bytearray(size))
         self._safe = SafeStart()
 
     def room(self, held_from: int | None) -> int:
@@ -26,7 +26,7 @@ class OutputRing:
             return self.size
         return self.size - (self.head - max(held_from, self.tail))
 
-    def append(self, data: bytes) -> None:
+    def append(self, data: bytes | memoryview) -> None:
         """Keep it, for at most `size` bytes; the oldest bytes make room."""
         lost = self.head + len(data) - self.size - self.tail
         if lost > 0:
@@ -43,7 +43,8 @@ class OutputRing:
         length = min(most, self.head - offset)
         place = offset % self.size
         first = bytes(self._data[place : min(place + length, self.size)])
-        return first + bytes(self._data[: length - len(first)])
+        rest = length - len(first)
+        return first + bytes(self._data[:rest]) if rest else first
 
     def start(self) -> int | None:
         """The first offset that is kept and where output may begin; None while there is none."""

@@ -63,12 +63,12 @@ class PtyProgram:
         group = 0 if found is None else int(_FAULT.unpack(found)[0])
         return group if group > 1 else None
 
-    def read(self, most: int) -> bytes | None:
-        """Some of its output; None if there is none now, nothing once nobody has the terminal open any more (Linux says EIO)."""
+    def read_into(self, place: memoryview) -> int | None:
+        """How many bytes of its output are there now; None if none, 0 once nobody has the terminal open any more (Linux says EIO)."""
         try:
-            return at_once(os.read, self.master, most)
+            return at_once(os.readv, self.master, [place])
         except OSError:  # audit: empty-handler, because nothing is the answer: the end of output
-            return b""
+            return 0
 
     def write(self, data: bytes) -> int | None:
         """How many bytes of its input the terminal takes now; None if none, or nobody has it open any more."""

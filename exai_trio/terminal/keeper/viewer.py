@@ -9,6 +9,9 @@ from . import keeper_frames
 
 PATIENCE_S: Final = 10.0  # for a client that acknowledges nothing, until it is left behind
 WINDOW: Final = 262_144  # bytes that are sent and not acknowledged
+GATHERED: Final = 65_536  # under a flood, no smaller piece is sent
+TAKEN_S: Final = 0.02  # so long that input is taken waits for an echo to go with
+NEVER: Final = float("inf")
 
 
 class Viewer:
@@ -25,10 +28,25 @@ class Viewer:
         self.knows_exit = False  # it was told
         self.has_confirmed = False  # and has said that it knows
         self.is_over = False  # another connection of the same client has taken its place
+        self.tells_taken_at = NEVER
+        self._taken = 0
         self._waits_since: float | None = None
 
     def tell(self, **fields: Any) -> None:
         self.texts.append(keeper_frames.text(fields))
+
+    def note_taken(self, number: int, now: float) -> None:
+        """The program has the input up to this number."""
+        self._taken = number
+        self.tells_taken_at = min(self.tells_taken_at, now + TAKEN_S)
+
+    def tell_taken(self) -> bool:
+        """Whether there was something of that kind to be told."""
+        if self.tells_taken_at == NEVER:
+            return False
+        self.tells_taken_at = NEVER
+        self.tell(op="taken", n=self._taken)
+        return True
 
     def acknowledge(self, offset: int, now: float) -> None:
         """Everything before `offset` is shown. Who acknowledges again holds again."""
@@ -43,7 +61,9 @@ class Viewer:
         self.acked = max(self.acked, offset)
 
     def look(self, head: int, now: float) -> None:
-        """Leave it behind if it has acknowledged nothing for too long, while there was something."""
+        """Leave it behind if it has acknowledged nothing for too long, while there was something; tell it what is due."""
+        if now >= self.tells_taken_at:
+            self.tell_taken()
         if self.acked >= head:
             self._waits_since = None
         elif self._waits_since is None:
@@ -58,6 +78,13 @@ class Viewer:
             return None
         return self._waits_since + PATIENCE_S
 
-    def room(self) -> int:
-        """How many bytes of output it may be sent now; one that is left behind is sent what its connection takes."""
-        return WINDOW if self.is_behind else WINDOW - (self.cursor - self.acked)
+    def room(self, wanted: int) -> int:
+        """How many of so many bytes it may be sent now; one that is left behind is sent what its connection takes.
+
+        While much is not acknowledged, little waits for more, or for the next acknowledgement.
+        """
+        if self.is_behind:
+            return wanted
+        under_way = self.cursor - self.acked
+        count = min(wanted, WINDOW - under_way)
+        return 0 if count < GATHERED <= under_way else count

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 from exai_trio.config import Config
 from exai_trio.filestore.cleanup_coordinator import CleanupCoordinator, CleanupLimits
 from exai_trio.filestore.kept_files import KeptFiles
+from exai_trio.filestore.shared_cleanup import SharedCleanup
 from exai_trio.principals import OWNER
 from exai_trio.storage.contracts.cleanup_records import Account
 from exai_trio.tools.files.shelves import GatewayShelf
@@ -25,7 +26,7 @@ def coordinator(
     now: Callable[[], float],
     *,
     listener: "Listener",
-) -> CleanupCoordinator:
+) -> SharedCleanup:
     """`now` is the clock by which conversations expire. The providers that can be reached are looked for at each run."""
 
     def shelves() -> dict[Account, GatewayShelf]:
@@ -38,15 +39,28 @@ def coordinator(
             if name in configured
         }
 
-    return CleanupCoordinator(
+    limits = CleanupLimits(
+        grace_s=config.cleanup_grace_hours * _HOUR_S,
+        history_s=config.history_days * _DAY_S,
+        files_bytes=int(config.files_max_gb * _GB),
+    )
+    local = CleanupCoordinator(
         store=kept.cleanup,
         registry=kept.registry.of(OWNER),
         objects=kept.objects,
         shelves=shelves,
-        limits=CleanupLimits(
-            grace_s=config.cleanup_grace_hours * _HOUR_S,
-            history_s=config.history_days * _DAY_S,
-            files_bytes=int(config.files_max_gb * _GB),
-        ),
+        limits=limits,
+        now=now,
+        compares=kept.hosted is None,
+    )
+    if kept.hosted is None:
+        return SharedCleanup(local=local)
+    hosted = CleanupCoordinator(
+        store=kept.hosted.cleanup,
+        registry=kept.hosted.registry.of(OWNER),
+        objects=kept.hosted.bucket,
+        shelves=shelves,
+        limits=limits,
         now=now,
     )
+    return SharedCleanup(local=local, hosted=hosted)

@@ -1,5 +1,6 @@
 """kimi_upload_files: gives files to Kimi, each content once, and answers their ids."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -40,7 +41,7 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
     )
 
 
-def _as_json(given: Given, *, hosted: bool) -> dict[str, Any]:
+def _as_json(given: Given, *, hosted: Mapping[str, str] | None) -> dict[str, Any]:
     return {
         "filename": given.upload.filename,
         "file_id": given.upload.provider_file_id,

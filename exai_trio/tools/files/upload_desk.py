@@ -1,16 +1,20 @@
 """What all calls share that give files to providers: the registry, the stored contents, and one turn at a time per content."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
 
 import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.filestore.kept_files import KeptFiles
-from exai_trio.filestore.local_objects import LocalObjects
 from exai_trio.storage.base import Owned
 from exai_trio.storage.contracts.provider_uploads import UploadRegistry
+
+if TYPE_CHECKING:
+    from exai_trio.filestore.local_objects import LocalObjects
+    from exai_trio.filestore.shared_objects import SharedObjects
 
 Asker = tuple[str, str]
 """A principal and a session of theirs."""
@@ -19,10 +23,29 @@ _MOST_SHOWN = 100  # dry runs remembered, a few hundred ids each
 
 
 @structs.define
+class Saved:
+    """How often a content was to be given to a provider since the start, how often it was there, and what that saved."""
+
+    wanted: int = 0
+    hits: int = 0
+    bytes: int = 0
+
+    def note(self, size: int, *, was_there: bool) -> None:
+        self.wanted += 1
+        self.hits += was_there
+        self.bytes += size if was_there else 0
+
+    @property
+    def hit_rate(self) -> float | None:
+        return self.hits / self.wanted if self.wanted else None
+
+
+@structs.define
 class UploadDesk:
     """Built once by the daemon."""
 
     kept: KeptFiles
+    saved: Saved = attrs.field(factory=Saved)
     _turns: dict[tuple[str, ...], trio.Lock] = attrs.field(
         factory=dict[tuple[str, ...], trio.Lock], init=False
     )
@@ -35,12 +58,13 @@ class UploadDesk:
         return self.kept.registry
 
     @property
-    def objects(self) -> LocalObjects:
-        return self.kept.objects
+    def objects(self) -> "LocalObjects | SharedObjects":
+        return self.kept.contents
 
     @property
-    def hosted(self) -> bool:
-        return self.kept.hosted
+    def hosted(self) -> Mapping[str, str] | None:
+        """By hash, why a content is not at Supabase yet; None where contents are kept on this machine alone."""
+        return self.kept.hosted.shared.missing if self.kept.hosted else None
 
     @asynccontextmanager
     async def alone(self, *key: str) -> AsyncGenerator[None]:

@@ -86,7 +86,9 @@ class Uploading:
             offer = self._offer(opened)
             key = attrs.astuple(offer.content)
             async with services.uploads.alone(*key):
-                return await self._gateway(opened, offer).give()
+                given = await self._gateway(opened, offer).give()
+        services.uploads.saved.note(opened.size, was_there=given.was_there)
+        return given
 
     def _way(self, size: int, name: str) -> UploadMethod:
         limit = self.services.gateway.file_limits.get(self.provider)

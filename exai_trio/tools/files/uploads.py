@@ -7,6 +7,7 @@ not know is the home owner's, whose key it is.
 import re
 from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -14,7 +15,8 @@ import trio
 from exai_trio.errors import ArgumentError, NotFoundError, ProviderRefusedError
 from exai_trio.filestore.file_gateway import Given
 from exai_trio.principals import OWNER
-from exai_trio.storage.contracts.provider_uploads import ProviderUpload, UploadRegistry
+from exai_trio.storage.contracts.provider_uploads import Later, ProviderUpload, UploadRegistry
+from exai_trio.system.disk import fault_of
 from exai_trio.tools.base import Caller, Services
 from exai_trio.tools.files.shelves import is_missing
 from exai_trio.tools.files.uploading import NOTE_S, Uploading, owner_of
@@ -159,7 +161,7 @@ async def delete_file(services: Services, caller: Caller, provider: str, file_id
     others = await _check_seen(services, caller, provider, file_id)
     account = services.gateway.account(provider)
     job = await _registry(services, caller).abandon_file(provider, account, file_id)
-    if job is None and others:
+    if isinstance(job, Later) or (job is None and others):
         return
     missing = await _delete(services, caller, provider, file_id)
     if job is not None:
@@ -170,8 +172,7 @@ async def delete_file(services: Services, caller: Caller, provider: str, file_id
 
 async def _finish(services: Services, job: "DeletionJob") -> None:
     with trio.move_on_after(NOTE_S, shield=True):
-        await services.uploads.kept.cleanup.finish_job(job)
-        await services.uploads.kept.cleanup.dispose(job.sha256)
+        await fault_of(partial(services.uploads.kept.settle, job))
 
 
 async def _delete(

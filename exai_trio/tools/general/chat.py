@@ -1,6 +1,7 @@
 """chat: one question to one model, with files, images and a conversation that can go on."""
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import attrs
@@ -13,6 +14,7 @@ from exai_trio.storage.base import Turn
 from exai_trio.tools import envelope, prompts
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.asking import ask_model, conversations, model_choice
+from exai_trio.tools.asking.beside import beside
 from exai_trio.tools.asking.conversations import Thread
 from exai_trio.tools.base import Answer, Caller, Services, Tool
 from exai_trio.tools.files import file_notices
@@ -52,12 +54,14 @@ class Arguments:
 
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
-    thread = await conversations.open_thread(services, caller, arguments.continuation_id)
+    thread, named = await beside(
+        partial(conversations.open_thread, services, caller, arguments.continuation_id),
+        partial(_named, arguments, caller, services),
+    )
     if thread.own_answer is not None:
         return _told_again(thread, thread.own_answer, services)
-    await services.gateway.look_again()
     choice = _choose(arguments, thread, 0, services)
-    question, found = await _gather(arguments, thread, choice, caller, services)
+    question, found = await _gather(thread, choice, named(), caller, services)
     choice, found = _chosen_again(arguments, thread, found, services)
     messages = [turn.extra.get("files", ()) for turn in thread.turns]
     fitted = ask_model.room(services, choice).fit(found.files, [*messages, question.files])
@@ -109,23 +113,41 @@ def _told_again(thread: Thread, answered: Turn, services: Services) -> Answer:
     )
 
 
-async def _gather(
-    arguments: Arguments, thread: Thread, choice: "ModelChoice", caller: Caller, services: Services
-) -> tuple[prompts.Question, prompts.Material]:
-    """Read what the question names, refusing it if need be, and again what the conversation named before."""
+@structs.frozen
+class _Named:
+    """What the question itself names."""
+
+    arguments: Arguments
+    files: tuple[Reading, ...]
+    images: tuple[str, ...]
+
+
+async def _named(arguments: Arguments, caller: Caller, services: Services) -> _Named:
+    """Read it, refusing it if need be."""
+    await services.gateway.look_again()
     files, roots = services.files, caller.roots
-    if arguments.files or arguments.images or thread.named("files"):
+    if arguments.files or arguments.images:
         caller.stage("reading files", "chat: reading files")
     with concerning("files"):
         named = await files.read(arguments.files, roots)
     with concerning("images"):
-        images = await files.read_images(arguments.images, roots)
-    earlier = await files.read_again(_unread(thread.named("files"), named), roots)
+        return _Named(arguments, named, await files.read_images(arguments.images, roots))
+
+
+async def _gather(
+    thread: Thread, choice: "ModelChoice", named: _Named, caller: Caller, services: Services
+) -> tuple[prompts.Question, prompts.Material]:
+    """What the question names, and again what the conversation named before."""
+    files, roots, arguments = services.files, caller.roots, named.arguments
+    unread = _unread(thread.named("files"), named.files)
+    if unread and not (arguments.files or arguments.images):
+        caller.stage("reading files", "chat: reading files")
+    earlier = await files.read_again(unread, roots)
     pictures = thread.named("images") if choice.model.sees else []
-    paths = [reading.path for reading in named]
-    readings = {reading.path: reading for reading in (*earlier, *named)}
+    paths = [reading.path for reading in named.files]
+    readings = {reading.path: reading for reading in (*earlier, *named.files)}
     return (
-        prompts.Question(text=arguments.prompt, files=paths, images=images),
+        prompts.Question(text=arguments.prompt, files=paths, images=named.images),
         prompts.Material(
             files=readings,
             images=await files.read_images_again(pictures, roots),

@@ -1,6 +1,7 @@
 """WebSocket connections: what the rest of EXAI uses of them."""
 
 from .connection_errors import NotListening, PeerGone, Unreachable
+from .connection_limits import Limits
 from .endpoints import (
     GOING_AWAY,
     INTERNAL,
@@ -12,7 +13,7 @@ from .endpoints import (
     client_on,
     connect,
 )
-from .frame_stream import NORMAL, TOO_LARGE, Limits
+from .frame_stream import NORMAL, TOO_LARGE
 from .opening_handshake import Handshake
 
 __all__ = [

@@ -16,7 +16,8 @@ from exai_trio.wire.hosts import Refusal
 
 from ..peer_identity import Ends
 from .connection_errors import NotListening, PeerGone, Unreachable, all_refused
-from .frame_stream import NORMAL, FrameStream, Limits, Side
+from .connection_limits import Limits
+from .frame_stream import NORMAL, FrameStream, Side
 from .opening_handshake import Handshake, accept_upgrade, request_upgrade
 
 GOING_AWAY, POLICY = 1001, 1008

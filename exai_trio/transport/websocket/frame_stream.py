@@ -19,31 +19,18 @@ from exai_trio import structs
 from exai_trio.system.change import Change
 
 from .connection_errors import PeerGone
+from .connection_limits import Limits
 from .frame_writer import GONE, FrameWriter
 from .inbox import Inbox
 from .liveness import Life
 from .message_assembly import Assembly, Message, TooLargeError
+from .outgoing_frames import unmasked
 
 Side = ConnectionType
 Take = Callable[[Message], Awaitable[None]]
 NORMAL, TOO_LARGE = 1000, 1009
 _RECEIVE_BYTES: Final = 65_536
 _KINDS: Final[dict[type, Callable[..., Event]]] = {str: TextMessage, bytes: BytesMessage}
-
-
-@structs.frozen(kw_only=True)
-class Limits:
-    """`max_bytes` for one message, `first_bytes` for the first of a client; `send_s` for a write of which nothing is taken, `close_s` for the closing handshake, both in seconds.
-
-    At most `queue` messages wait unread, so a connection holds at most `queue` × `max_bytes`.
-    """
-
-    # replaced by the settings where a connection is made
-    max_bytes: int = 33_554_432
-    first_bytes: int = 65_536
-    send_s: float = 10.0
-    close_s: float = 1.0
-    queue: int = 16
 
 
 @structs.define(eq=False, repr=False, weakref_slot=False)  # small: one for each connection
@@ -121,7 +108,10 @@ class FrameStream:
     async def send(self, frames: Iterable[Message], limit_s: float) -> None:
         """Send the texts and bytes in order, in one write. Raises PeerGone, also if for `limit_s` the peer took nothing of it. Cancelling cuts the stream."""
         self._check_open()
-        data = b"".join([self._protocol.send(_KINDS[type(one)](data=one)) for one in frames])
+        if self._protocol.client:
+            data = b"".join([self._protocol.send(_KINDS[type(one)](data=one)) for one in frames])
+        else:
+            data = unmasked(frames)
         await self._write(data, limit_s)
 
     async def answers_ping(self, within_s: float) -> bool:

@@ -65,7 +65,7 @@ async def test_a_call_of_an_earlier_daemon_answers_within_the_limit(
     )
     await journal.accept(begun)
     async with house(journal, home=tmp_path, ws_max_bytes=MOST) as daemon:
-        await daemon.counters.wait_no_call()
+        await daemon.calls.wait_none()
         async with daemon.connect(session_id="win", last_seq=1) as (client, _):
             with trio.fail_after(30):
                 failed = await client.hear_until(CallFailed)

@@ -91,7 +91,7 @@ async def test_a_call_that_was_refused_for_the_disk_is_not_running(house, autoju
         refused = await client.hear_until(CallFailed)
         await client.say(Cancel(request_id="r1"))
         answer = await client.hear()
-        figures = daemon.counters
+        figures = daemon.counted
 
     assert refused.error.retry_after_s > 0
     assert "NOT_FOUND" == answer.error.code

@@ -461,7 +461,7 @@ async def test_a_restart_cut_at_any_step_loses_nothing(house, cancel_at_every_st
         journal, daemon = state.pop("journal"), state.pop("daemon", None)
         (call,) = journal._calls.values()
         if daemon is not None:
-            assert (0, 24) == (daemon.counters.running, daemon.free_permits)
+            assert (0, 24) == (daemon.counted.running, daemon.free_permits)
             assert daemon.naps.started <= call.attempts - 1
             assert call.outcome is None or daemon.naps.finished == 1
 

@@ -49,7 +49,7 @@ async def test_without_a_disk_reports_are_given(house, autojump_clock):
         again = await asked(client, "status")
         took = trio.current_time()
         held_back = daemon.sessions.table["win"].calls.table
-        refused = daemon.counters.refused
+        refused = daemon.counted.refused
 
     assert isinstance(accepted, CallAccepted)
     assert "r" == answered.request_id

@@ -48,11 +48,11 @@ async def test_nothing_is_heard_of_one_whose_jwt_has_ended(house, autojump_clock
             await client.say(Ping(request_id=number))
             await trio.sleep(0.01)
         await trio.sleep_until(20.5)
-        there = daemon.counters.connections
+        there = daemon.counted.connections
         with trio.move_on_after(0.1), suppress(PeerGone):
             await client.nap("late")
         await trio.sleep_until(22)
-        left = daemon.counters.connections
+        left = daemon.counted.connections
 
     assert (1, 0, 0) == (there, left, daemon.naps.started)
 

@@ -1,35 +1,177 @@
-"""Who may read the HTTP side."""
+"""Who may read the HTTP side, and what every answer of it says."""
 
+from types import SimpleNamespace
+
+import msgspec
 import pytest
-from starlette.requests import Request
+import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon.connections.auth import Tokens
-from exai_trio.daemon.http.site import AccessRule
+from exai_trio.daemon.connections.auth import Authentication, Tokens
+from exai_trio.daemon.http.api.login_routes import login_routes
+from exai_trio.daemon.http.gate import HEADERS, Gate
+from exai_trio.daemon.http.page_logins import CODE_S, SESSION_S, PageLogins
+from exai_trio.daemon.http.route_table import Route, RouteTable
+from exai_trio.daemon.http.site import Site
+from exai_trio.errors import NotFoundError
 from exai_trio.wire.hosts import OurNames
 
+TOKEN = "a-token-of-ours-that-is-long"
+JSON = {"content-type": "application/json"}
 
-def request(client, **headers):
-    sent = {"host": "127.0.0.1:8082"} | headers
-    raw = [(name.encode(), value.encode()) for name, value in sent.items()]
-    return Request({"type": "http", "client": (client, 1), "headers": raw})
+
+def site_of(clock, *routes, **settings):
+    config = Config(**{"ws_token": TOKEN} | settings)
+    auth = Authentication(Tokens(config))
+    gate = Gate(OurNames.of(config), auth.tokens, PageLogins(lambda: clock.now))
+    return Site(gate, RouteTable((*login_routes(gate, auth), *map(_route, routes))))
+
+
+def _route(gives):
+    async def answer(asked):
+        if asked.query.get("fail"):
+            raise NotFoundError("nothing of that name")
+        return {"by": asked.by.principal, "body": dict(asked.body)}
+
+    return Route(method="POST" if gives == "changes" else "GET", path=f"/{gives}", gives=gives, answer=answer)  # fmt: skip
+
+
+async def ask(site, path, method="GET", body=b"", client="127.0.0.1", **headers):
+    """The status, the headers and the JSON of the answer."""
+    path, _, query = path.partition("?")
+    named = {"host": "127.0.0.1:8080"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    scope = {
+        "type": "http", "method": method, "path": path, "query_string": query.encode(), "client": (client, 1),
+        "headers": [(name.encode(), value.encode()) for name, value in named.items()], "state": {},
+    }  # fmt: skip
+    sent = []
+
+    async def receive():
+        await trio.lowlevel.checkpoint()
+        return {"type": "http.request", "body": body}
+
+    async def send(event):
+        await trio.lowlevel.checkpoint()
+        sent.append(event)
+
+    await site(scope, receive, send)
+    told = dict(sent[0]["headers"])
+    return SimpleNamespace(
+        status=sent[0]["status"],
+        headers={name.decode(): value.decode() for name, value in told.items()},
+        json=msgspec.json.decode(sent[1]["body"]) if sent[1]["body"] else None,
+    )
+
+
+async def login(site, **shown):
+    answer = await ask(site, "/api/login", "POST", msgspec.json.encode(shown), **JSON)
+    return answer.status, (answer.json or {}).get("session", "")
+
+
+def clock():
+    return SimpleNamespace(now=1_790_000_000.0)
+
+
+FOREIGN = {"sec_fetch_site": "cross-site"}
+LINK = FOREIGN | {"sec_fetch_mode": "navigate", "sec_fetch_dest": "document"}
+OURS = {"authorization": f"Bearer {TOKEN}"}
+FAR = {"client": "192.0.2.1"}
 
 
 @pytest.mark.parametrize(
-    ("asked", "status"),
+    ("path", "headers", "status"),
     [
-        (request("127.0.0.1"), None),
-        (request("::1"), None),
-        (request("192.0.2.1"), 401),
-        (request("192.0.2.1", authorization="Bearer wrong"), 401),
-        (request("192.0.2.1", authorization="Bearer a-token-of-ours"), None),
-        (request("127.0.0.1", host="evil.example"), 403),
-        (request("127.0.0.1", origin="https://evil.example"), 403),
+        ("/figures", {}, 200),
+        ("/figures", {"client": "::1"}, 200),
+        ("/figures", FAR, 401),
+        ("/figures", FAR | {"authorization": "Bearer wrong"}, 401),
+        ("/figures", FAR | OURS, 200),
+        ("/figures", {"x_forwarded_for": "192.0.2.1"}, 401),
+        ("/figures", {"host": "evil.example"}, 403),
+        ("/figures", {"origin": "https://evil.example"}, 403),
+        ("/figures", {"origin": "http://127.0.0.1:8080", "sec_fetch_site": "same-origin"}, 200),
+        ("/figures", FOREIGN, 403),
+        ("/figures", {"sec_fetch_site": "same-site"}, 403),
+        ("/figures", LINK, 200),
+        ("/open", FAR, 200),
+        ("/texts", {}, 401),
+        ("/texts", {"authorization": "Bearer page_made-up"}, 401),
+        ("/texts", OURS, 200),
+        ("/changes", {}, 405),
+        ("/nothing", OURS, 404),
+        ("/figures?fail=1", {}, 404),
     ],
 )
-def test_loopback_reads_freely_others_need_the_token(asked, status):
-    """Foreign hosts and origins are refused whoever asks."""
-    config = Config(ws_token="a-token-of-ours")
-    refusal = AccessRule(None, OurNames.of(config), Tokens(config)).refusal(asked)
+async def test_who_may_have_what(path, headers, status):
+    """Figures are free on this machine alone; texts want a login there too; foreign pages get nothing, whoever asks."""
+    site = site_of(clock(), "open", "figures", "texts", "changes")
 
-    assert status == (refusal.status_code if refusal else None)
+    answer = await ask(site, path, **headers)
+
+    assert status == answer.status
+    assert HEADERS.items() <= answer.headers.items()
+
+
+async def test_a_change_is_json_and_wants_a_login():
+    site = site_of(clock(), "changes")
+    statuses = [
+        (await ask(site, "/changes", "POST", body, **headers)).status
+        for body, headers in [
+            (b"{}", JSON),
+            (b"{}", OURS),
+            (b"{}", OURS | {"content_type": "text/plain"}),
+            (b"[1]", OURS | JSON),
+            (b'{"a": ', OURS | JSON),
+            (b" " * 2_000_000, OURS | JSON),
+            (b'{"a": 1}', OURS | JSON),
+        ]
+    ]
+
+    assert [401, 415, 415, 400, 400, 413, 200] == statuses
+
+
+async def test_a_code_opens_one_session_once_and_within_a_minute():
+    time = clock()
+    site = site_of(time, "texts")
+    refused = await ask(site, "/api/login/code", "POST", b"{}", **JSON)
+    codes = [
+        (await ask(site, "/api/login/code", "POST", b"{}", **JSON, **OURS)).json["code"]
+        for _ in range(2)
+    ]
+
+    first, again = await login(site, code=codes[0]), await login(site, code=codes[0])
+    time.now += CODE_S
+    late = await login(site, code=codes[1])
+
+    assert (401, 200, 401, 401) == (refused.status, first[0], again[0], late[0])
+    assert 200 == (await ask(site, "/texts", authorization=f"Bearer {first[1]}")).status
+
+
+async def test_a_session_ends_by_logout_by_time_and_with_the_token_it_began_with():
+    time = clock()
+    site = site_of(time, "texts")
+    statuses = []
+    for end in ("logout", "time", "rotation"):
+        _, session = await login(site, token=TOKEN)
+        bearer = {"authorization": f"Bearer {session}"}
+        before = await ask(site, "/texts", **bearer)
+        if end == "logout":
+            await ask(site, "/api/logout", "POST", b"{}", **JSON, **bearer)
+        elif end == "time":
+            time.now += SESSION_S
+        else:
+            by = site.gate.tokens.identify(TOKEN, None)
+            site.gate.tokens.rotate(TOKEN, "another-token-of-ours", by)
+        statuses.append((before.status, (await ask(site, "/texts", **bearer)).status))
+
+    assert [(200, 401)] * 3 == statuses
+    assert session not in repr(site.gate)
+
+
+async def test_where_no_token_is_wanted_none_is_a_login():
+    """What lets everybody in says of nobody who it is."""
+    site = site_of(clock(), "figures", "texts", ws_token="none")
+
+    assert 200 == (await ask(site, "/figures")).status
+    assert 401 == (await ask(site, "/texts", authorization="Bearer anything")).status
+    assert 401 == (await login(site, token="anything"))[0]

@@ -72,6 +72,17 @@ class Supabase:
         return 0
 
 
+class Contents:
+    """Nothing is to be sent."""
+
+    sender = SimpleNamespace(try_now=lambda: None, sent=0)
+
+    async def send(self):
+        await trio.sleep_forever()
+
+    sweep_results = send
+
+
 @attrs.define(eq=False, kw_only=True)
 class Side(HostedSide):
     """Without HTTP."""
@@ -92,6 +103,7 @@ def side():
         mirror=SimpleNamespace(remote=remote, looks=Looks()),
         outbox=outbox,
         sender=OutboxSender(outbox, remote, lambda: 0.5),
+        contents=Contents(),
     )
 
 

@@ -97,7 +97,7 @@ async def test_a_session_nobody_comes_back_to_ends_with_its_calls(house, autojum
         assert {"win"} == alive
         assert {} == daemon.sessions.table
         assert (1, 24.0) == (daemon.naps.cancelled, daemon.free_permits)
-        assert 0 == daemon.counters.running
+        assert 0 == daemon.counted.running
 
 
 async def test_a_client_that_comes_back_in_time_keeps_its_session(house, autojump_clock):
@@ -176,8 +176,8 @@ async def test_a_session_that_has_ended_starts_nothing(house, autojump_clock):
         await client.nap()
         refused = await client.hear()
 
-    assert (True, 1) == (refused.error.retryable, daemon.counters.refused)
-    assert (0, 0) == (daemon.naps.started, daemon.counters.accepted)
+    assert (True, 1) == (refused.error.retryable, daemon.counted.refused)
+    assert (0, 0) == (daemon.naps.started, daemon.counted.accepted)
 
 
 async def test_the_same_request_twice_in_one_write_is_one_call(house, autojump_clock):
@@ -187,7 +187,7 @@ async def test_the_same_request_twice_in_one_write_is_one_call(house, autojump_c
         heard = [await client.hear(), await client.hear()]
 
     assert [CallAccepted, CallResult] == [type(message) for message in heard]
-    assert (1, 1) == (daemon.naps.started, daemon.counters.repeated)
+    assert (1, 1) == (daemon.naps.started, daemon.counted.repeated)
 
 
 async def test_a_session_that_holds_nothing_ends_with_its_connection(house, autojump_clock):

@@ -14,7 +14,7 @@ async def test_a_call_that_is_broken_off_leaves_nothing_running(house, journal, 
     last = await killed_mid_call(house, journal, repeatable=False)
     async with house(journal, repeatable=False) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
         await client.hear()
-        figures, calls = daemon.counters, daemon.sessions.table["win"].calls
+        figures, calls = daemon.counted, daemon.sessions.table["win"].calls
 
         assert (1, 1, 0) == (figures.accepted, figures.failed, figures.running)
         assert {} == calls.table
@@ -38,7 +38,7 @@ async def test_two_connections_that_come_back_at_once_find_one_session(house, jo
             clients.start_soon(come_back)
 
         assert [True, True] == resumed
-        assert 1 == daemon.counters.sessions == len(daemon.sessions.table)
+        assert 1 == daemon.counted.sessions == len(daemon.sessions.table)
 
 
 async def test_a_session_that_cannot_be_read_keeps_no_other_from_coming_back(house, journal, autojump_clock):  # fmt: skip

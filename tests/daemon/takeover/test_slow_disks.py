@@ -80,7 +80,7 @@ async def test_a_call_that_is_just_being_detached_runs_in_one_daemon(house, auto
         await client.hear_until(CallAccepted)
         await trio.sleep(5.5)
         async with changed(house, old, journal) as change:
-            running = (old.counters.running, change.new.counters.running)
+            running = (old.counted.running, change.new.counted.running)
             last = client.last_seq
             async with change.new.connect(session_id="win", last_seq=last) as (again, _):
                 handle = (await again.hear_until(CallResult)).outputs[0].metadata["handle"]

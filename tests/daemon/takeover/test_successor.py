@@ -100,7 +100,7 @@ async def test_a_disk_that_is_gone_ends_the_calls_here_as_a_kill_does(house, aut
             took = trio.current_time() - begin
             journal.slow_s = 0.0
             await change.left.wait()
-            running_there = old.counters.running
+            running_there = old.counted.running
             async with change.new.connect(session_id="win", last_seq=last) as (again, ack):
                 outcome = await again.hear_until(CallResult)
 
@@ -315,7 +315,7 @@ async def test_cancelled_at_any_step_the_change_loses_no_call(
             old, journal = cut[0]
             houses.append(old)
             assert ("accepted" not in cut) or ("win", '"r1"') in journal._calls
-        assert all(one.counters.running == 0 for one in houses)
+        assert all(one.counted.running == 0 for one in houses)
         assert all(one.free_permits == 24 for one in houses)
         cut.clear()
 
@@ -371,7 +371,7 @@ async def test_a_call_whose_daemon_ends_during_the_drain_is_left_to_the_next(hou
         async with changed(house, old, journal) as change:
             change.new.context.shutdown.draining = True
             change.kill()
-            await change.new.counters.wait_no_call()
+            await change.new.calls.wait_none()
         async with (
             house(journal) as third,
             third.connect(session_id="win", last_seq=last) as (client, _),

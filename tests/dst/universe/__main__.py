@@ -5,14 +5,14 @@ import logging
 import sys
 import time
 
-from .mutants import MUTANTS
+from .mutants import BUGS
 from .run import simulate
 
 
 def main() -> int:
     arguments = _parser().parse_args()
     logging.disable(logging.CRITICAL)  # refusals and retries are what is wanted here
-    planted = next((one for one in MUTANTS if one.__name__ == arguments.mutant), None)
+    planted = next((bug.plant for bug in BUGS if bug.name == arguments.mutant), None)
     began, hours, broken = time.perf_counter(), 0.0, 0
     totals: dict[str, int] = {}
     for seed in range(arguments.first, arguments.first + arguments.seeds):
@@ -39,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--hours", type=float, default=3.0, help="virtual hours of each (3)")
     parser.add_argument("--trace", action="store_true", help="print the trace of a broken one")
     parser.add_argument("--digest", action="store_true", help="print only seed and trace digest")
-    names = [one.__name__ for one in MUTANTS]
+    names = [bug.name for bug in BUGS]
     parser.add_argument("--mutant", choices=names, help="plant this bug")
     return parser
 

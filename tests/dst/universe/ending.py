@@ -13,11 +13,11 @@ def tasks() -> int:
 
 async def check_given_back(life: Life, window: Window, oracle: Oracle) -> None:
     """Nothing runs, waits or stands in a table that nobody waits for."""
-    counters, permits = life.parts.context.counters, life.parts.environment.permits
-    if counters.running or permits.borrowed_tokens:
-        oracle.fail(f"{counters.running} calls run at the end, {permits.borrowed_tokens} permits")
-    if counters.connections > 1 or counters.sessions > 1:
-        oracle.fail(f"{counters.sessions} sessions at the end, {counters.connections} connections")
+    counted, permits = life.parts.report.figures(), life.parts.environment.permits
+    if counted.running or permits.borrowed_tokens:
+        oracle.fail(f"{counted.running} calls run at the end, {permits.borrowed_tokens} permits")
+    if counted.connections > 1 or counted.sessions > 1:
+        oracle.fail(f"{counted.sessions} sessions at the end, {counted.connections} connections")
     journal = life.parts.context.journal
     unfinished = await journal.unfinished() if journal else ()
     if unfinished:

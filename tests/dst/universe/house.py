@@ -258,6 +258,7 @@ class House:
         """Nothing that writes files or gives memory back: that is done in threads."""
         return Periods(
             acks=30.0,
+            calls=30.0,
             eviction=15.0,
             conversations=NEVER,
             bus=NEVER,

@@ -15,7 +15,7 @@ from exai_trio.wire.messages import CallCancelling
 from exai_trio.wire.session_rules import SessionRules
 
 from . import mutants_of_the_log as log, mutants_of_the_wire as wire
-from .planting import instead
+from .planting import Bug, instead
 
 _PATIENT_S = 20.0
 
@@ -183,30 +183,29 @@ def _nothing() -> None:
     """Not told."""
 
 
-# Each with what the oracle then complains of.
-MUTANTS = {
-    handle_without_the_journal: "before that was on disk",
-    ack_before_the_journal: "accepted before it was on disk",
-    permit_released_twice: "permits are",
-    replay_without_dedup: "ran twice in one daemon",
-    replaced_before_the_disk_has_it: "at once",
-    withdrawn_goes_on: "runs on",
-    cancelled_write_is_settled: "while its thread did",
-    replaced_daemon_cuts: "no daemon that ran it was cut",
-    acceptance_says_nothing: "times",
-    outcome_forgotten_at_start: "after its outcome was told",
-    run_that_is_not_counted: "times",
-    outcome_for_a_successor_may_be_dropped: "no daemon that ran it was cut",
-    wire.lost_wake_up: "is never answered",
-    wire.reader_that_awaits_a_call: "a ping was not answered",
-    wire.task_left_behind: "tasks at the end",
-    wire.request_left_behind: "left at the end",
-    wire.frame_over_the_limit: "is never answered",
-    wire.answer_that_dawdles: "after its tool had ended, in peace",
-    wire.shim_forgets_what_came_while_it_sent: "in peace",
-    log.record_that_is_not_written: "was accepted before it was on disk",
-    log.segment_removed_before_it_is_folded: "on disk",
-    log.segment_folded_twice: "was folded twice",
-    log.torn_record_believed: "was not kept aside",
-    log.checksum_not_looked_at: "was not kept aside",
-}
+BUGS = (
+    Bug(handle_without_the_journal, "before that was on disk", seed=2),
+    Bug(ack_before_the_journal, "accepted before it was on disk", seed=2),
+    Bug(permit_released_twice, "permits are", seed=2),
+    Bug(replay_without_dedup, "ran twice in one daemon", seed=1),
+    Bug(replaced_before_the_disk_has_it, "at once", seed=0),
+    Bug(withdrawn_goes_on, "runs on", seed=9),
+    Bug(cancelled_write_is_settled, "while its thread did", seed=2),
+    Bug(replaced_daemon_cuts, "no daemon that ran it was cut", seed=4),
+    Bug(acceptance_says_nothing, "times", seed=1),
+    Bug(outcome_forgotten_at_start, "after its outcome was told", seed=11),
+    Bug(run_that_is_not_counted, "times", seed=4),
+    Bug(outcome_for_a_successor_may_be_dropped, "no daemon that ran it was cut", seed=8),
+    Bug(wire.lost_wake_up, "is never answered", seed=7, storm_h=0.1),
+    Bug(wire.reader_that_awaits_a_call, "a ping was not answered", seed=3),
+    Bug(wire.task_left_behind, "tasks at the end", seed=0, storm_h=0.1),
+    Bug(wire.request_left_behind, "left at the end", seed=5, storm_h=0.1),
+    Bug(wire.frame_over_the_limit, "is never answered", seed=1),
+    Bug(wire.answer_that_dawdles, "after its tool had ended, in peace", seed=2, storm_h=0.1),
+    Bug(wire.shim_forgets_what_came_while_it_sent, "in peace", seed=2, storm_h=0.1),
+    Bug(log.record_that_is_not_written, "was accepted before it was on disk", seed=2),
+    Bug(log.segment_removed_before_it_is_folded, "on disk", seed=1),
+    Bug(log.segment_folded_twice, "was folded twice", seed=8),
+    Bug(log.torn_record_believed, "was not kept aside", seed=11),
+    Bug(log.checksum_not_looked_at, "was not kept aside", seed=11),
+)

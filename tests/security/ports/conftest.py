@@ -58,10 +58,14 @@ async def _websocket(daemon, serving):
 
 
 async def _http(name, path, daemon, serving):
-    from exai_trio.daemon.http import site
+    from exai_trio.daemon.http import ports
+    from exai_trio.daemon.lifetime import watched_daemon
 
-    app = getattr(site, name)(daemon.report, daemon.server.names, daemon.parts.auth.tokens)
-    origin = await serving.start(site.serve, app, daemon.context.config.ws_host, 0)
+    watched = watched_daemon(daemon.parts, daemon.tree)
+    gate = ports.gate_of(watched, daemon.server.names)
+    feed = [ports.feed_of(watched, gate)] if name == "pages_app" else []
+    app = getattr(ports, name)(watched, gate, *feed)
+    origin = await serving.start(ports.serve, app, daemon.context.config.ws_host, 0)
     return Door(int(origin.rpartition(":")[2]), path)
 
 

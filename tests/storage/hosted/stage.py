@@ -59,6 +59,14 @@ class Stage:
         self.execute(f"truncate {tables} cascade")
         self.storage.clear()
 
+    def set_clock(self, at):
+        """What the files' functions take for the time, in unix seconds; None for the database's own."""
+        told = "clock_timestamp()" if at is None else f"to_timestamp({at!r})"
+        self.execute(
+            "create or replace function exai_now() returns timestamptz language sql volatile"
+            f" set search_path = '' as $$ select {told} $$"
+        )
+
     def open_gateway(self, port=0):
         return open_gateway(self.postgrest, self.storage, port)
 

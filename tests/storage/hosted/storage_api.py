@@ -3,6 +3,7 @@
 import json
 import secrets
 import time
+from datetime import UTC, datetime
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import attrs
@@ -29,6 +30,7 @@ class Bucket:
     public: bool = False
     limit: int = 0
     objects: dict[str, bytes] = attrs.field(factory=dict)
+    made: dict[str, float] = attrs.field(factory=dict)
 
 
 @attrs.define
@@ -108,6 +110,7 @@ class StorageApi:
         if key in bucket.objects and request.header("x-upsert") != "true":
             return _fault(409, "KeyAlreadyExists", "The resource already exists")
         bucket.objects[key] = request.body
+        bucket.made[key] = self.now()
         return _said({"Id": secrets.token_hex(8), "Key": f"{bucket.name}/{key}"})
 
     def _delete(self, request, bucket, key):
@@ -137,6 +140,9 @@ class StorageApi:
             [
                 {
                     "name": key.removeprefix(f"{prefix}/"),
+                    "created_at": datetime.fromtimestamp(
+                        bucket.made.get(key, 0.0), UTC
+                    ).isoformat(),
                     "metadata": {"size": len(bucket.objects[key])},
                 }
                 for key in keys

@@ -1,4 +1,4 @@
-"""A registry of uploads with a clock of its own: in memory, and in a file."""
+"""A registry of uploads with a clock of its own: in memory, in a file, at Supabase, and on both sides."""
 
 from contextlib import asynccontextmanager
 
@@ -6,10 +6,19 @@ import attrs
 
 from exai_trio.storage.contracts.cleanup_records import Bounds
 from exai_trio.storage.contracts.provider_uploads import Content, Offer
+from exai_trio.storage.hosted.function_calls import GuardedFunctions
+from exai_trio.storage.hosted.guarded_remote import GuardedRemote
+from exai_trio.storage.hosted.hosted_faults import HostedAway
+from exai_trio.storage.hosted.mirrored_uploads import MirroredUploads
 from exai_trio.storage.memory.memory_database import MemoryDatabase
+from exai_trio.storage.sqlite.mirrored.local_uploads import LocalUploads
+from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.uploads.cleanup_store import SqliteCleanup
 from exai_trio.storage.sqlite.uploads.upload_store import SqliteUploads
+from exai_trio.storage.supabase.hosted_cleanup import SupabaseCleanup
+from exai_trio.storage.supabase.hosted_uploads import SupabaseUploads
+from exai_trio.storage.supabase.http_requests import Project, open_requests
 
 START = 1_790_000_000.0
 
@@ -41,6 +50,13 @@ class Registry:
     async def do(self, statement, *given):
         return await self.database.write(lambda c: c.execute(statement, given).rowcount)
 
+    async def conversations(self, *rows):
+        """Each its id, when it was made, and when it ends."""
+        for row in rows:
+            await self.do(
+                "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, ?, ?)", *row
+            )
+
     async def run(self, name, grace_s=3600.0, **more):
         """All pages of a step."""
         changes, after = [], 0
@@ -59,8 +75,87 @@ def _noting(unlinked):
     return unlink
 
 
+class DatabaseClock:
+    """The hosted database's own."""
+
+    def __init__(self, stage):
+        self.stage, self.at = stage, START
+
+    def __setattr__(self, name, value):
+        super().__setattr__(name, value)
+        if name == "at":
+            self.stage.set_clock(value)
+
+    bounds = Clock.bounds
+    __call__ = Clock.__call__
+
+
+class HostedRegistry(Registry):
+    """Asked in the words of the other two."""
+
+    async def all(self, query, *given):
+        """Times are unix seconds."""
+        rows = self.database.execute(_postgres(query), *given)
+        return [tuple(_plain(value) for value in row) for row in rows]
+
+    async def do(self, statement, *given):
+        self.database.execute(_postgres(statement), *given)
+
+    async def conversations(self, *rows):
+        for row in rows:
+            self.database.execute(
+                "INSERT INTO conversations (id, created_at, expires_at) VALUES (%s, to_timestamp(%s), to_timestamp(%s))",
+                *row,
+            )
+
+
+def _postgres(query):
+    return query.replace("?", "%s").replace("claimed_until = 0", "claimed_until = to_timestamp(0)")
+
+
+def _plain(value):
+    return value.timestamp() if hasattr(value, "timestamp") else value
+
+
 @asynccontextmanager
-async def in_memory(_path):
+async def at_supabase(_path, stage):
+    unlinked = []
+    clock = DatabaseClock(stage)
+
+    async def unlink(sha256):
+        return _noting(unlinked)(sha256)
+
+    async with stage.open_gateway() as gateway:
+        project = Project(url=gateway.url, key=gateway.key)
+        async with open_requests(project) as requests:
+            uploads = SupabaseUploads(requests)
+            yield HostedRegistry(stage, uploads, SupabaseCleanup(requests, unlink), clock, unlinked)
+    stage.set_clock(None)
+
+
+@asynccontextmanager
+async def in_mirror(path, stage):
+    """What is seen is the hosted side."""
+    async with at_supabase(path, stage) as hosted, open_sqlite(path) as store:
+        local = LocalUploads(store, SqliteOutbox(store), time_of=hosted.clock)
+        hosted.uploads = MirroredUploads(local, hosted.uploads)
+        yield hosted
+
+
+@asynccontextmanager
+async def in_mirror_away(path, _stage):
+    """What is seen is this machine's side."""
+    guarded = GuardedRemote()
+    guarded.refuse(HostedAway("Supabase is not there."))
+    async with in_sqlite(path) as local:
+        functions = GuardedFunctions(guarded)
+        side = LocalUploads(local.database, SqliteOutbox(local.database), time_of=local.clock)
+        local.uploads = MirroredUploads(side, SupabaseUploads(functions))
+        yield local
+
+
+@asynccontextmanager
+async def in_memory(_path, _stage=None):
     clock, unlinked = Clock(), []
     database = MemoryDatabase(clock)
     yield Registry(
@@ -69,7 +164,7 @@ async def in_memory(_path):
 
 
 @asynccontextmanager
-async def in_sqlite(path):
+async def in_sqlite(path, _stage=None):
     clock, unlinked = Clock(), []
     async with open_sqlite(path) as store:
         uploads = SqliteUploads(store, clock)

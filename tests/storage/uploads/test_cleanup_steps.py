@@ -15,30 +15,25 @@ async def _counts(registry):
 
 async def _conversation(registry, name, expires_in=3600.0):
     at = registry.clock.at
-    await registry.do(
-        "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, ?, ?)",
-        name,
-        at,
-        at + expires_in,
-    )
+    await registry.conversations((name, at, at + expires_in))
 
 
-async def test_conversations_are_marked_then_deleted_after_the_grace(registry):
+async def test_conversations_are_marked_then_deleted_after_the_grace(embedded):
     """One that comes back meanwhile is as before; so is one that a clock ahead of ours has marked."""
     for name in ("gone", "back"):
-        await _conversation(registry, name, expires_in=1.0)
-    await _conversation(registry, "living")
-    registry.clock.at += 2
-    marked = await registry.run("expire_conversations")
-    early = await registry.run("purge_conversations")
-    await registry.do("UPDATE conversations SET expires_at = expires_at + 90000 WHERE id = 'back'")
-    registry.clock.at += 3600
-    await registry.run("expire_conversations")
-    purged = await registry.run("purge_conversations")
+        await _conversation(embedded, name, expires_in=1.0)
+    await _conversation(embedded, "living")
+    embedded.clock.at += 2
+    marked = await embedded.run("expire_conversations")
+    early = await embedded.run("purge_conversations")
+    await embedded.do("UPDATE conversations SET expires_at = expires_at + 90000 WHERE id = 'back'")
+    embedded.clock.at += 3600
+    await embedded.run("expire_conversations")
+    purged = await embedded.run("purge_conversations")
 
     assert ["conversation:gone", "conversation:back"] == [each.subject for each in marked]
     assert ([], ["conversation:gone"]) == (early, [each.subject for each in purged])
-    assert [("back", None)] == await registry.all(
+    assert [("back", None)] == await embedded.all(
         "SELECT id, marked_at FROM conversations WHERE id = 'back'"
     )
 
@@ -103,16 +98,16 @@ async def test_what_is_referred_to_or_on_its_way_is_never_condemned(registry):
     assert [] == await registry.run("condemn_uploads", grace_s=0.0)
 
 
-async def test_a_reference_that_comes_after_the_look_saves_it(registry):
+async def test_a_reference_that_comes_after_the_look_saves_it(embedded):
     """The row is looked at again in the transaction that changes it."""
     from exai_trio.storage.sqlite.uploads import cleanup_steps
 
-    upload = await given(registry.uploads, owner="call:1")
-    await registry.uploads.end_owner("call:1")
-    at = cleanup_steps.times(registry.clock.at, registry.clock.bounds(0.0))
-    found = await registry.database.read(lambda c: cleanup_steps.look(c, "condemn_uploads", at, 0))
-    await registry.uploads.increment_file_reference(upload.id, "conversation:c")
-    done = await registry.database.write(
+    upload = await given(embedded.uploads, owner="call:1")
+    await embedded.uploads.end_owner("call:1")
+    at = cleanup_steps.times(embedded.clock.at, embedded.clock.bounds(0.0))
+    found = await embedded.database.read(lambda c: cleanup_steps.look(c, "condemn_uploads", at, 0))
+    await embedded.uploads.increment_file_reference(upload.id, "conversation:c")
+    done = await embedded.database.write(
         lambda c: cleanup_steps.change(c, "condemn_uploads", at, found)
     )
 
@@ -199,16 +194,16 @@ async def test_each_change_is_noted_and_the_audit_is_kept_for_its_time(registry)
     assert () == await registry.cleanup.newest(10)
 
 
-async def test_steps_end_however_many_rows_there_are(registry):
+async def test_steps_end_however_many_rows_there_are(embedded):
     """At most 500 rows in one transaction, every row once."""
-    await registry.database.write(
+    await embedded.database.write(
         lambda c: c.executemany(
             "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, 0, ?)",
             ((f"c{n}", 1.0 if n % 3 else 9e9) for n in range(4500)),
         )
     )
-    first = await registry.cleanup.step("expire_conversations", registry.clock.bounds())
-    rest = await registry.run("expire_conversations")
+    first = await embedded.cleanup.step("expire_conversations", embedded.clock.bounds())
+    rest = await embedded.run("expire_conversations")
 
     assert (500, 2500) == (len(first.changes), len(rest))
 

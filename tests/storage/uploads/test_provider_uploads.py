@@ -209,20 +209,20 @@ async def test_uploads_of_one_size_that_have_begun_are_rivals(registry):
     assert [0, 1, 0] == rivals
 
 
-async def test_a_file_is_abandoned_unless_another_principal_refers_to_it(registry):
+async def test_a_file_is_abandoned_unless_another_principal_refers_to_it(reached):
     """Its row is empty, and the deletion is the asker's."""
-    await given(registry.uploads)
-    ann = registry.uploads.of("ann")
+    await given(reached.uploads)
+    ann = reached.uploads.of("ann")
     await ann.claim_upload(OFFER, "held:ann", "ann")
-    kept = await registry.uploads.abandon_file("kimi", "a1", "f1")
+    kept = await reached.uploads.abandon_file("kimi", "a1", "f1")
     job = await ann.abandon_file("kimi", "a1", "f1")
 
     assert (None, "f1", 1) == (kept, job.provider_file_id, job.fence)
     assert ((), ()) == (
-        await registry.uploads.uploads("kimi", "a1"), await ann.uploads("kimi", "a1"),
+        await reached.uploads.uploads("kimi", "a1"), await ann.uploads("kimi", "a1"),
     )  # fmt: skip
     assert {"f1": frozenset()} == await ann.holders("kimi", "a1")
-    assert await registry.cleanup.finish_job(job)
+    assert await reached.cleanup.finish_job(job)
     assert {} == await ann.holders("kimi", "a1")
 
 

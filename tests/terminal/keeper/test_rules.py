@@ -24,7 +24,7 @@ from exai_trio.terminal.keeper.numbered_input import (
     NumberedInput,
 )
 from exai_trio.terminal.keeper.output_ring import OutputRing
-from exai_trio.terminal.keeper.viewer import PATIENCE_S, WINDOW
+from exai_trio.terminal.keeper.viewer import GATHERED, PATIENCE_S, TAKEN_S, WINDOW
 
 SIZE = (80, 24)
 
@@ -186,8 +186,36 @@ def test_no_more_is_under_way_than_a_window():
     session.take_output(b"x" * 2 * WINDOW, 0.0)
     assert sum(len(data) for _, data in shown(session, viewer)) == WINDOW
     assert shown(session, viewer) == []
-    session.acknowledge(viewer, 1000, 0.0)
-    assert shown(session, viewer) == [(WINDOW, b"x" * 1000)]
+    session.acknowledge(viewer, GATHERED - 1, 0.0)
+    assert shown(session, viewer) == []
+    session.acknowledge(viewer, GATHERED, 0.0)
+    assert shown(session, viewer) == [(WINDOW, b"x" * GATHERED)]
+
+
+def test_what_is_little_waits_only_behind_much_that_is_not_acknowledged():
+    session = kept(WINDOW)
+    viewer = session.attach("a", None, SIZE, writes=True, now=0.0)
+    for sent in (b"k", b"x" * GATHERED):
+        session.take_output(sent, 0.0)
+        assert [data for _, data in shown(session, viewer)] == [sent]
+    session.take_output(b"last", 0.0)
+    assert shown(session, viewer) == []
+    session.acknowledge(viewer, viewer.cursor, 0.0)
+    assert shown(session, viewer) == [(GATHERED + 1, b"last")]
+
+
+def test_that_input_is_taken_is_told_with_its_echo_or_soon():
+    session = kept()
+    viewer = session.attach("a", None, SIZE, writes=True, now=0.0)
+    session.note_taken("a", 1, 0.0)
+    session.note_taken("a", 2, 0.0)
+    assert shown(session, viewer) == []
+    session.take_output(b"k", 0.0)
+    assert shown(session, viewer) == [{"op": "taken", "n": 2}, (0, b"k")]
+    session.note_taken("a", 3, 1.0)
+    assert session.deadline(1.0) == 1.0 + TAKEN_S
+    session.deadline(1.0 + TAKEN_S)
+    assert shown(session, viewer) == [{"op": "taken", "n": 3}]
 
 
 def test_who_comes_back_is_sent_what_lies_behind_its_offset_and_nothing_twice():

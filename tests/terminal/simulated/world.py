@@ -84,6 +84,7 @@ class Keeper:
             legs.start_soon(self._consume)
             legs.start_soon(self._tick)
             while True:
+                self.session.deadline(trio.current_time())
                 for peer in list(self.peers):
                     self._serve(peer)
                 await self.change.wait()
@@ -142,7 +143,7 @@ class Keeper:
                 self.program.heard += data[:count]
                 taken = waiting.wrote(count, None)
                 if taken is not None:
-                    self.session.tell_taken(*taken)
+                    self.session.note_taken(*taken, trio.current_time())
                     self.change.tell()
 
 

@@ -215,6 +215,33 @@ async def test_a_cancelled_call_leaves_whole_exchanges(bench):
     assert {0} == kept
 
 
+async def test_files_are_read_while_the_conversation_is_looked_for(bench, tmp_path, monkeypatch):
+    """Another machine may have gone on with it, which takes a second to be found out."""
+    bench.caller.roots = (tmp_path.resolve(),)
+    path = tmp_path.resolve() / "a.py"
+    path.write_text("print()")
+    first = await bench.say("first", model="glm-4.6")
+    read, load = trio.Event(), MemoryStore.load
+
+    async def look(store, *asked):
+        with trio.fail_after(5):
+            await read.wait()
+        return await load(store, *asked)
+
+    reading = type(bench.services.files).read
+
+    async def told(files, *asked):
+        found = await reading(files, *asked)
+        read.set()
+        return found
+
+    monkeypatch.setattr(MemoryStore, "load", look)
+    monkeypatch.setattr(type(bench.services.files), "read", told)
+    again = first["continuation_offer"]["continuation_id"]
+
+    assert await bench.say("second", files=[str(path)], continuation_id=again, model="glm-4.6")
+
+
 class BrokenStore(MemoryStore):
     async def append(self, continuation_id, turns, now, expires_at):
         await trio.lowlevel.checkpoint()

@@ -9,7 +9,8 @@ from wsproto.connection import Connection, ConnectionType
 from wsproto.events import BytesMessage, CloseConnection, Ping, Pong, TextMessage
 
 from exai_trio.transport.websocket.connection_errors import PeerGone
-from exai_trio.transport.websocket.frame_stream import FrameStream, Limits, Side
+from exai_trio.transport.websocket.connection_limits import Limits
+from exai_trio.transport.websocket.frame_stream import FrameStream, Side
 
 FIRST, OTHERS = 1000, 4000
 

@@ -5,6 +5,8 @@ A step is never edited once released; a change is a new step at the end. The dat
 
 from exai_trio.storage.sqlite.file.access_step import ACCESS_STEP
 from exai_trio.storage.sqlite.file.bus_step import BUS_STEP
+from exai_trio.storage.sqlite.file.hosted_files_step import HOSTED_FILES_STEP
+from exai_trio.storage.sqlite.file.incidents_step import INCIDENTS_STEP
 from exai_trio.storage.sqlite.file.uploads_step import UPLOADS_STEP
 
 APPLICATION_ID = 0x45584149  # "EXAI": tells our file from another program's
@@ -260,5 +262,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
         ) STRICT
         """,
     ),
+    HOSTED_FILES_STEP,
     ACCESS_STEP,
+    INCIDENTS_STEP,
 )

@@ -16,6 +16,9 @@ if TYPE_CHECKING:  # one module imports sqlite3
 
 _OLDEST: Final = "SELECT id, kind, key, body, at, attempts, refused FROM outbox WHERE refused = '' ORDER BY number LIMIT ?"
 _PARKED: Final = "SELECT id, kind, key, body, at, attempts, refused FROM outbox WHERE refused <> '' ORDER BY number"
+_KNOWN_THERE: Final = (
+    "UPDATE provider_file_uploads SET is_hosted = 1 WHERE id = json_extract(?, '$.upload.id')"
+)
 _DEPTH: Final = """
     SELECT count(*) FILTER (WHERE refused = ''), coalesce(sum(length(body)) FILTER (WHERE refused = ''), 0),
         min(at) FILTER (WHERE refused = ''), count(*) FILTER (WHERE refused <> '') FROM outbox
@@ -118,3 +121,5 @@ def _settle(connection: "sqlite3.Connection", settled: tuple[tuple[Entry, Applie
         connection.execute("DELETE FROM outbox WHERE id = ?", (entry.id,))
         if outcome.number is not None:
             common_history.advance(connection, entry, outcome.number)
+        if entry.kind == "upload":
+            connection.execute(_KNOWN_THERE, (entry.body,))

@@ -72,7 +72,7 @@ SQL: Final[dict[str, Step]] = {
             """
             INSERT OR IGNORE INTO file_deletion_jobs (upload, provider, account, provider_file_id, sha256, size, reason, due)
             SELECT id, provider, account, provider_file_id, sha256, file_size_bytes, 'unused', :time
-            FROM provider_file_uploads t WHERE rowid = :key AND provider_file_id <> '' AND provider <> 'storage'
+            FROM provider_file_uploads t WHERE rowid = :key AND provider_file_id <> '' AND provider <> 'storage' AND NOT is_hosted
                 AND NOT EXISTS (SELECT 1 FROM provider_file_uploads o WHERE o.provider = t.provider
                     AND o.account = t.account AND o.provider_file_id = t.provider_file_id AND o.id <> t.id)
             """,

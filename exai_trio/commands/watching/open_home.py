@@ -1,0 +1,29 @@
+"""Work on the store of a home, for a command: opened, its faults unwrapped."""
+
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import trio
+
+from exai_trio.config import Config
+from exai_trio.errors import ExaiError, NotFoundError
+from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
+
+T = TypeVar("T")
+
+
+async def in_home(config: Config, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
+    """What `work` returns. Raises ExaiError; NotFoundError where no daemon has ever kept anything. Cancelling closes the store."""
+    path = config.state / "exai.db"
+    if not await trio.Path(path).exists():
+        raise NotFoundError(f"nothing is kept in {path}: no daemon has served this home")
+    fault: ExaiError | None = None
+    done: list[T] = []
+    async with open_sqlite(path) as store:
+        try:
+            done.append(await work(store))
+        except ExaiError as raised:
+            fault = raised  # the store's own nursery would wrap it
+    if fault is not None:
+        raise fault
+    return done[0]

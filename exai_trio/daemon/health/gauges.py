@@ -1,0 +1,64 @@
+"""The figures that are read when they are asked for: each from its owner, and none from a disk or a network."""
+
+from collections.abc import Callable, Mapping, Sized
+from functools import partial
+
+import trio
+
+from exai_trio import __version__
+from exai_trio.observability.meters.meter_set import Meters
+from exai_trio.system import process_figures
+
+from .report import Report
+
+Values = Mapping[tuple[str, ...], float]
+
+
+def attach_gauges(
+    meters: Meters, report: Report, running: Callable[[], int], sessions: Sized
+) -> None:
+    meters.read("calls_running", running)
+    meters.read("sessions", partial(len, sessions))
+    meters.read("permits", partial(_permits, report, "expected"))
+    meters.read("permits_in_use", partial(_permits, report, "inflight"))
+    meters.read("permits_waiting", partial(_permits, report, "waiting"))
+    meters.read("breaker_state", partial(_breakers, report))
+    meters.read("store_up", partial(_store_up, report))
+    meters.read("stored_bytes", partial(_stored_bytes, report))
+    meters.read("tasks", _tasks)
+    meters.read("build_info", lambda: {(__version__,): 1})
+    meters.read("process_resident_memory_bytes", process_figures.resident_bytes)
+    meters.read("process_cpu_seconds_total", process_figures.cpu_seconds)
+    meters.read("process_open_fds", process_figures.open_files)
+    meters.read("process_start_time_seconds", lambda: report.started_at)
+
+
+def _permits(report: Report, figure: str) -> Values:
+    limits = report.semaphores()
+    values: dict[tuple[str, ...], float] = {("global",): float(limits["global"][figure])}
+    for provider, permits in limits["providers"].items():
+        taken = permits["expected"] - permits["current"]
+        values[(provider,)] = float(taken if figure == "inflight" else permits[figure])
+    return values
+
+
+def _breakers(report: Report) -> Values:
+    return {
+        (name, state): float(state == now)
+        for name, now in report.gateway.breakers().items()
+        for state in ("closed", "open", "half open")
+    }
+
+
+def _store_up(report: Report) -> float | None:
+    if report.store is None:
+        return None
+    return float(report.store.fault is None and not report.store.is_full)
+
+
+def _stored_bytes(report: Report) -> Values:
+    return {} if report.bus is None else {("bus",): float(report.bus.held_bytes)}
+
+
+def _tasks() -> float:
+    return float(trio.lowlevel.current_statistics().tasks_living)

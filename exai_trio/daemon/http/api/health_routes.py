@@ -1,0 +1,43 @@
+"""The routes of health: what monitors read, on the port of health and beside the pages."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from exai_trio.observability.json_bytes import json_bytes
+
+from ...health.report import Report
+from ..route_table import Asked, Content, Route
+
+Facts = Callable[[], dict[str, Any]]
+
+
+def health_routes(report: Report) -> tuple[Route, ...]:
+    """The port of health: /health/live and /health/ready give their status to anybody."""
+    figures: dict[str, Facts] = {
+        "/health": report.health,
+        "/health/semaphores": report.semaphores,
+        "/health/websocket": report.websocket,
+    }
+    return (
+        *(Route(path=path, gives="figures", answer=_of(read)) for path, read in figures.items()),
+        Route(path="/health/live", gives="open", answer=partial(_live, report)),
+        Route(path="/health/ready", gives="open", answer=partial(_ready, report)),
+    )
+
+
+def _of(read: Facts) -> Callable[[Asked], Any]:
+    async def answer(_asked: Asked) -> dict[str, Any]:
+        return read()
+
+    return answer
+
+
+async def _live(report: Report, asked: Asked) -> dict[str, Any]:
+    facts = report.identity()
+    return facts if asked.by.may("figures") else {"status": facts["status"]}
+
+
+async def _ready(report: Report, _asked: Asked) -> Content:
+    status = "draining" if report.draining else "ready"
+    return Content(body=json_bytes({"status": status}), status=503 if report.draining else 200)

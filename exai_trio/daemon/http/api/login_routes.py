@@ -1,0 +1,88 @@
+"""The routes by which a page logs in and out: a token or a code for a session token, and a token for a code."""
+
+from functools import partial
+from typing import Any
+
+from exai_trio import structs
+from exai_trio.errors import UnauthorizedError
+from exai_trio.observability.times import rfc3339
+
+from ...connections.auth import Authentication
+from ...connections.identity import OWNER, Identity
+from ...connections.local_peer import Peer
+from ..gate import Gate, is_near
+from ..route_table import Asked, Route
+from ..viewer import viewer_of
+
+_WRONG = "this token is not the daemon's; `exai dashboard` opens the page with a code"
+_NOBODY = "show the home's token or a JWT as Authorization: Bearer"
+
+
+@structs.frozen(eq=False)
+class _Logins:
+    gate: Gate
+    auth: Authentication
+
+
+def login_routes(gate: Gate, auth: Authentication) -> tuple[Route, ...]:
+    logins = _Logins(gate, auth)
+    return (
+        Route(method="POST", path="/api/login", gives="open", answer=partial(_login, logins)),
+        Route(method="POST", path="/api/login/code", gives="open", answer=partial(_code, logins)),
+        Route(method="POST", path="/api/logout", gives="open", answer=partial(_logout, logins)),
+        Route(path="/api/me", gives="open", answer=_me),
+    )
+
+
+async def _login(logins: _Logins, asked: Asked) -> dict[str, Any]:
+    """A session for a code or a token. Raises ExaiError."""
+    identity = _shown(logins.gate, asked)
+    session, ends = logins.gate.logins.open(identity)
+    who = viewer_of(identity.principal, identity.role)
+    return {
+        "session": session,
+        "expires": rfc3339(ends),
+        "principal": who.principal,
+        "role": who.role,
+    }
+
+
+def _shown(gate: Gate, asked: Asked) -> Identity:
+    if "code" in asked.body:
+        return gate.logins.redeem(asked.text("code"))
+    identity = gate.identify(asked.text("token", 8192))
+    if identity is None:
+        raise UnauthorizedError(_WRONG)
+    return identity
+
+
+async def _code(logins: _Logins, asked: Asked) -> dict[str, Any]:
+    """A code for whoever shows a credential, or is the daemon's own user where none is wanted. Raises UnauthorizedError."""
+    identity = logins.gate.identify(asked.token) or await _own_user(logins.auth, asked)
+    if identity is None:
+        raise UnauthorizedError(_NOBODY)
+    code, ends = logins.gate.logins.code_for(identity)
+    return {"code": code, "expires": rfc3339(ends)}
+
+
+async def _own_user(auth: Authentication, asked: Asked) -> Identity | None:
+    """Where no token is wanted, nothing but the system says who somebody is."""
+    stream = asked.raw.get("state", {}).get("transport")
+    if not auth.tokens.wants_none or stream is None or not is_near(dict(asked.raw)):
+        return None
+    return OWNER if await auth.peers.is_owner(Peer(stream)) else None
+
+
+async def _logout(logins: _Logins, asked: Asked) -> dict[str, Any]:
+    logins.gate.logins.close(asked.token)
+    return {"ok": True}
+
+
+async def _me(asked: Asked) -> dict[str, Any]:
+    """Whom the page speaks for, so that it asks for nothing that it may not see."""
+    by = asked.by
+    return {
+        "principal": by.principal or None,
+        "role": by.role or None,
+        "may": [gives for gives in ("figures", "texts", "changes") if by.may(gives)],
+    }

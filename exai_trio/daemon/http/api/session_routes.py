@@ -1,0 +1,58 @@
+"""The routes of sessions: who is there or away, what is on the way to them, and the end of one."""
+
+from functools import partial
+from typing import Any
+
+from exai_trio.errors import NotFoundError
+
+from ...sessions.session import Session
+from ..route_table import Asked, Route
+from ..watched_daemon import WatchedDaemon
+
+
+def session_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
+    return (
+        Route(path="/api/sessions", gives="texts", answer=partial(_list, watched)),
+        Route(
+            method="POST",
+            path="/api/sessions/{id}/end",
+            gives="changes",
+            answer=partial(_end, watched),
+        ),
+    )
+
+
+async def _list(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+    """The newest first; after the one whose id is `before`. Raises ArgumentError."""
+    seen = [s for s in watched.sessions.table.values() if asked.by.may_see(s.principal)]
+    newest = sorted(seen, key=lambda s: watched.book.opened_at(s.id), reverse=True)
+    after = asked.query.get("before", "")
+    ids = [session.id for session in newest]
+    begin = ids.index(after) + 1 if after in ids else 0
+    page = newest[begin : begin + asked.limit]
+    more = begin + asked.limit < len(newest)
+    return {
+        "rows": [_row(watched, session) for session in page],
+        "next": page[-1].id if more else None,
+    }
+
+
+def _row(watched: WatchedDaemon, session: Session) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "principal": session.principal,
+        **watched.book.told(session.id),
+        "calls": len(session.calls.table),
+        "unacked_frames": session.rules.last_seq - session.rules.acked,
+        "held_bytes": session.held_bytes,
+        "roots": [str(root) for root in session.roots],
+    }
+
+
+async def _end(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+    """Its calls end as cancelled and its client is told; who comes back begins anew. Raises NotFoundError."""
+    session = watched.sessions.table.get(asked.path["id"])
+    if session is None or not asked.by.may_see(session.principal):
+        raise NotFoundError("no session with this id is there, or it is not yours")
+    session.dismiss("the session was ended from the dashboard")
+    return {"ended": session.id}

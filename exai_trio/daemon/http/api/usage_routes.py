@@ -1,0 +1,30 @@
+"""The route of usage: calls, tokens and costs, by what is asked for."""
+
+from functools import partial
+from typing import Any, Final
+
+from exai_trio.errors import ArgumentError, UnauthorizedError
+
+from ..route_table import Asked, Route
+from ..usage_rows import KEYS, usage_rows
+from ..watched_daemon import WatchedDaemon
+
+_DAY_S: Final = 86_400.0
+_OF_PERSONS: Final = frozenset({"principal", "project"})
+_MOST_S: Final = 2.0**53
+
+
+def usage_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
+    return (Route(path="/api/usage", gives="figures", answer=partial(_usage, watched)),)
+
+
+async def _usage(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+    """Rows by the keys of `by`, since a time; without a word of whose or where to who has not logged in. Raises ExaiError."""
+    by = tuple(filter(None, asked.query.get("by", "model,tool").split(",")))
+    if not by or not set(by) <= set(KEYS):
+        raise ArgumentError(f"by must be some of {', '.join(KEYS)}", details={"field": "by"})
+    if set(by) & _OF_PERSONS and not asked.by.is_admin:
+        raise UnauthorizedError("only the home's owner sees usage by principal or project")
+    since = asked.number("since", watched.now() - 7 * _DAY_S, least=0, most=_MOST_S)
+    calls = await watched.ended.since(since)
+    return {"by": by, "since": since, "rows": usage_rows(calls, by)}

@@ -1,0 +1,135 @@
+"""The newest events, and what they add up to by kind of connection, as pages of the older system read them. Figures alone."""
+
+from collections import deque
+from collections.abc import Callable, Iterable
+from typing import Any, Final
+
+import attrs
+
+from exai_trio import structs
+from exai_trio.observability.events import (
+    CallEnded,
+    CallRefused,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRefused,
+    Event,
+    HelloRefused,
+    RequestEnded,
+)
+from exai_trio.observability.times import rfc3339
+
+KINDS: Final = ("websocket", "redis", "supabase", "kimi", "glm")
+MOST_EVENTS: Final = 500
+_NO_FAULT: Final = frozenset({"ok", "cancelled", ""})
+# Who asked, where and with which ids is nobody's who has not logged in.
+_PERSONAL: Final = frozenset(
+    {"principal", "project", "session", "address", "client", "id", "correlation_id", "call", "spans", "text"}
+)  # fmt: skip
+
+
+@structs.define
+class _Sum:
+    events: int = 0
+    errors: int = 0
+    seconds: float = 0.0
+    timed: int = 0
+    active: int = 0
+    last_at: float | None = None
+
+    def add(self, at: float, *, failed: bool = False, seconds: float | None = None) -> None:
+        self.events += 1
+        self.errors += failed
+        self.last_at = at
+        if seconds is not None:
+            self.timed += 1
+            self.seconds += seconds
+
+
+@structs.define(eq=False)
+class ToldEvents:
+    """A sink of all events, which keeps the newest; `now` is unix seconds. `count` only grows."""
+
+    now: Callable[[], float]
+    count: int = 0
+    _newest: deque[tuple[float, Event]] = attrs.field(
+        factory=lambda: deque[tuple[float, Event]](maxlen=MOST_EVENTS)
+    )
+    _sums: dict[str, _Sum] = attrs.field(factory=lambda: {kind: _Sum() for kind in KINDS})
+
+    def take(self, event: Event) -> None:
+        at = self.now()
+        self._newest.append((at, event))
+        self.count += 1
+        match event:
+            case RequestEnded() if event.provider in self._sums:
+                failed = event.outcome not in _NO_FAULT
+                self._sums[event.provider].add(at, failed=failed, seconds=event.duration_s)
+            case ConnectionOpened():
+                self._sums["websocket"].active += 1
+                self._sums["websocket"].add(at)
+            case ConnectionClosed():
+                self._sums["websocket"].active -= 1
+                self._sums["websocket"].add(at)
+            case HelloRefused() | ConnectionRefused():
+                self._sums["websocket"].add(at, failed=True)
+            case CallEnded():
+                seconds = event.duration_ms / 1000
+                self._sums["websocket"].add(at, failed=event.code != "", seconds=seconds)
+            case _:
+                pass
+
+    def stats(self, kind: str | None = None) -> dict[str, Any]:
+        """By kind of connection, or of one. Bytes are not measured."""
+        if kind is not None:
+            return _told_sum(kind, self._sums[kind])
+        return {name: _told_sum(name, one) for name, one in self._sums.items()}
+
+    def newest(self, most: int, kind: str | None = None) -> list[dict[str, Any]]:
+        """Oldest first."""
+        chosen = [each for each in self._newest if kind is None or kind_of(each[1]) == kind]
+        return [told(at, event) for at, event in chosen[-most:]]
+
+    def since(self, count: int, most: int) -> list[dict[str, Any]]:
+        """Those that came after so many, the newest of them."""
+        fresh = min(self.count - count, most, len(self._newest))
+        return [told(at, event) for at, event in _last(self._newest, fresh)]
+
+
+def _last(of: deque[tuple[float, Event]], count: int) -> Iterable[tuple[float, Event]]:
+    return [of[i] for i in range(-count, 0)]
+
+
+def kind_of(event: Event) -> str:
+    return event.provider if isinstance(event, RequestEnded) else "websocket"
+
+
+def told(at: float, event: Event) -> dict[str, Any]:
+    """As anybody may see it."""
+    fields = {
+        name: value
+        for name, value in attrs.asdict(event, recurse=False).items()
+        if name not in _PERSONAL
+    }
+    if isinstance(event, CallRefused):
+        fields["tool"] = str(fields["tool"])[:80]
+    return {
+        "timestamp": rfc3339(at),
+        "connection_type": kind_of(event),
+        "event": type(event).__name__,
+        **fields,
+    }
+
+
+def _told_sum(kind: str, one: _Sum) -> dict[str, Any]:
+    return {
+        "connection_type": kind,
+        "total_events": one.events,
+        "total_sent_bytes": None,
+        "total_received_bytes": None,
+        "total_bytes": None,
+        "total_errors": one.errors,
+        "avg_response_time_ms": round(1000 * one.seconds / one.timed, 3) if one.timed else None,
+        "active_connections": one.active if kind == "websocket" else None,
+        "last_event_timestamp": None if one.last_at is None else rfc3339(one.last_at),
+    }

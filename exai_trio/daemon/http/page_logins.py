@@ -1,0 +1,101 @@
+"""The logins of pages: a code that opens one once, and the session token that a page then shows. Only hashes are kept."""
+
+import hashlib
+import secrets
+from collections.abc import Callable
+from typing import Final
+
+import attrs
+
+from exai_trio import structs
+from exai_trio.errors import UnauthorizedError
+
+from ..connections.identity import Identity
+
+CODE_S: Final = 60.0
+SESSION_S: Final = 12 * 3600.0
+SESSION_PREFIX: Final = "page_"
+_MOST_CODES: Final = 100
+_MOST_SESSIONS: Final = 1_000
+_LONGEST: Final = 200  # characters that are looked at
+
+
+@structs.frozen(kw_only=True, eq=False)
+class Login:
+    """Until `ends`, in unix seconds; sooner if the credential that it began with is taken back."""
+
+    identity: Identity
+    ends: float
+
+    def is_over(self, now: float) -> bool:
+        revoked = self.identity.revoked
+        return now >= self.ends or (revoked is not None and revoked.is_set())
+
+
+@structs.define(eq=False, repr=False)
+class PageLogins:
+    """Of one daemon; they end with it. `now` is unix seconds."""
+
+    _now: Callable[[], float]
+    _codes: "_Table" = attrs.field(factory=lambda: _Table(_MOST_CODES))
+    _sessions: "_Table" = attrs.field(factory=lambda: _Table(_MOST_SESSIONS))
+
+    def code_for(self, identity: Identity) -> tuple[str, float]:
+        """A code that opens one session, and the time at which it is of no use."""
+        return self._add(self._codes, "", identity, CODE_S)
+
+    def redeem(self, code: str) -> Identity:
+        """Whom the code was for, the first time. Raises UnauthorizedError."""
+        login = self._codes.take(code)
+        if login is None or login.is_over(self._now()):
+            text = "this code is not valid: each is good once, for a minute; `exai dashboard` gives a new one"
+            raise UnauthorizedError(text)
+        return login.identity
+
+    def open(self, identity: Identity) -> tuple[str, float]:
+        """A session token, and the time at which it ends."""
+        return self._add(self._sessions, SESSION_PREFIX, identity, SESSION_S)
+
+    def close(self, token: str) -> None:
+        self._sessions.take(token)
+
+    def find(self, token: str) -> Login | None:
+        """None if it is not known, or over."""
+        login = self._sessions.find(token)
+        return None if login is None or login.is_over(self._now()) else login
+
+    def _add(
+        self, table: "_Table", prefix: str, identity: Identity, lasts_s: float
+    ) -> tuple[str, float]:
+        ends = min(self._now() + lasts_s, identity.ends)
+        table.drop_over(self._now())
+        token = f"{prefix}{secrets.token_urlsafe(32)}"
+        table.add(token, Login(identity=identity, ends=ends))
+        return token, ends
+
+
+@structs.define(eq=False, repr=False)
+class _Table:
+    """By hash, the oldest first; of more than `most` the oldest goes."""
+
+    most: int
+    _kept: dict[bytes, Login] = attrs.field(factory=dict[bytes, Login])
+
+    def add(self, token: str, login: Login) -> None:
+        while len(self._kept) >= self.most:
+            del self._kept[next(iter(self._kept))]
+        self._kept[_hash(token)] = login
+
+    def find(self, token: str) -> Login | None:
+        return self._kept.get(_hash(token))
+
+    def take(self, token: str) -> Login | None:
+        return self._kept.pop(_hash(token), None)
+
+    def drop_over(self, now: float) -> None:
+        self._kept = {key: login for key, login in self._kept.items() if not login.is_over(now)}
+
+
+def _hash(token: str) -> bytes:
+    """So that what is kept opens nothing; and finding it by hash tells nothing by how long it takes."""
+    return hashlib.sha256(token[:_LONGEST].encode(errors="surrogatepass")).digest()

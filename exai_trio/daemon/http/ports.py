@@ -1,0 +1,61 @@
+"""The applications of our HTTP ports: health on one, the dashboard on another, and whoever else has routes."""
+
+from exai_trio.wire.hosts import OurNames
+
+from .api.call_routes import call_routes
+from .api.conversation_routes import conversation_routes
+from .api.daemon_routes import daemon_routes
+from .api.health_routes import health_routes
+from .api.login_routes import login_routes
+from .api.overview_routes import overview_routes
+from .api.session_routes import session_routes
+from .api.storage_routes import storage_routes
+from .api.usage_routes import usage_routes
+from .feed.feed import PATH as FEED, Feed
+from .feed.told_events import ToldEvents
+from .gate import Gate
+from .page_logins import PageLogins
+from .page_shell import page_routes
+from .route_table import Route, RouteTable
+from .site import Site, serve
+from .watched_daemon import WatchedDaemon
+
+__all__ = ["feed_of", "gate_of", "health_app", "pages_app", "serve"]
+
+_OF_PAGES = (
+    overview_routes,
+    call_routes,
+    session_routes,
+    conversation_routes,
+    usage_routes,
+    storage_routes,
+    daemon_routes,
+)
+
+
+def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
+    """One for all ports: a login counts on each of them."""
+    return Gate(names, watched.auth.tokens, PageLogins(watched.now))
+
+
+def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:
+    """What monitors ask."""
+    return Site(gate, RouteTable((*health_routes(watched.report), *more)))
+
+
+def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route, ...] = ()) -> Site:
+    """The dashboard, its feed, and `more` that others add to it."""
+    routes = (
+        *page_routes(),
+        *login_routes(gate, watched.auth),
+        *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
+        *more,
+    )
+    return Site(gate, RouteTable(routes), {FEED: feed.serve})
+
+
+def feed_of(watched: WatchedDaemon, gate: Gate) -> Feed:
+    """From now on it has each event; whoever asks for it runs it."""
+    events = ToldEvents(watched.now)
+    watched.report.context.events.add_for_all("feed", events.take)
+    return Feed(gate, watched, events)

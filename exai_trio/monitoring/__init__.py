@@ -1,0 +1,1 @@
+"""What follows from the figures: alerts, and the observations of an auditor."""

@@ -1,0 +1,1 @@
+"""Meters: what is counted and measured of a daemon, under one name everywhere."""

@@ -1,0 +1,65 @@
+"""A bucket of the other side, under its breaker: contents go there and come back in pieces. No HTTP here."""
+
+from collections.abc import AsyncIterable, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import Final, Protocol, TypeVar
+
+from exai_trio import structs
+from exai_trio.storage.contracts.file_objects import ObjectFacts
+from exai_trio.storage.hosted.guarded_remote import GuardedRemote
+
+T = TypeVar("T")
+
+FILES: Final = "exai-files"
+RESULTS: Final = "exai-bus"
+OBJECT_S: Final = 600.0  # longest that one is on its way; a minute of silence ends it before
+
+
+class Bucket(Protocol):
+    """Raises HostedFault; cancelling leaves open whether what was asked has been done."""
+
+    async def put(self, name: str, size: int, content: AsyncIterable[bytes]) -> None: ...
+
+    def open(
+        self, name: str, offset: int = 0
+    ) -> AbstractAsyncContextManager[AsyncIterable[bytes] | None]: ...
+
+    async def size(self, name: str) -> int | None: ...
+
+    async def delete(self, name: str) -> bool: ...
+
+    async def listed(self) -> tuple[ObjectFacts, ...]: ...
+
+
+@structs.frozen(eq=False)
+class GuardedBucket:
+    """Raises HostedFault, at once while the other side is away."""
+
+    _remote: GuardedRemote
+    name: str
+
+    async def put(self, name: str, size: int, content: AsyncIterable[bytes]) -> None:
+        """Cancelling leaves open whether it is there."""
+        await self.use(lambda bucket: bucket.put(name, size, content))
+
+    async def delete(self, name: str) -> int:
+        """How many bytes that freed. Cancelling leaves it deleted or not."""
+
+        async def work(bucket: Bucket) -> int:
+            size = await bucket.size(name)
+            return (size or 0) if await bucket.delete(name) else 0
+
+        return await self.use(work)
+
+    async def listed(self) -> tuple[ObjectFacts, ...]:
+        return await self.use(lambda bucket: bucket.listed())
+
+    async def remove_unfinished(self, now: float) -> int:
+        """There is nothing unfinished in a bucket; what is asked of it is what is asked of a disk."""
+        return 0
+
+    async def use(self, work: Callable[[Bucket], Awaitable[T]]) -> T:
+        """What `work` makes of the bucket. Cancelling cuts it where it is."""
+        return await self._remote.ask(
+            lambda remote: work(remote.bucket(self.name)), within_s=OBJECT_S
+        )

@@ -1,0 +1,1 @@
+"""PostgreSQL as the store: calls and conversations in a database that several daemons may share."""

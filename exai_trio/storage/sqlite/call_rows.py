@@ -1,0 +1,62 @@
+"""Pages of the ended calls out of the SQLite file, by the number of their row."""
+
+from typing import TYPE_CHECKING, Any, Final
+
+from exai_trio.storage.call_pages import EQUAL, CallFilter, CallsAt, NumberedCall
+from exai_trio.storage.sqlite.calls_table import calls_of
+
+if TYPE_CHECKING:  # one module imports sqlite3
+    import sqlite3
+
+_BOUNDS: Final = (
+    ("least_ms", "duration_ms >= ?"),
+    ("most_ms", "duration_ms <= ?"),
+    ("since", "started_at >= ?"),
+    ("until", "started_at <= ?"),
+)
+
+
+def read_page(
+    connection: "sqlite3.Connection", wanted: CallFilter, before: int | None, most: int
+) -> tuple[NumberedCall, ...]:
+    where, values = _conditions(wanted, before)
+    query = f"SELECT * FROM calls {where} ORDER BY number DESC LIMIT ?"  # noqa: S608 - of constants
+    return calls_of(connection.execute(query, (*values, most)))
+
+
+def read_one(connection: "sqlite3.Connection", call_id: str) -> NumberedCall | None:
+    query = "SELECT * FROM calls WHERE id = ? ORDER BY number DESC LIMIT 1"
+    return next(iter(calls_of(connection.execute(query, (call_id,)))), None)
+
+
+_SERIES: Final = """
+    SELECT CAST(started_at / :step AS INTEGER) AS number, count(*), sum(code <> ''), avg(duration_ms)
+    FROM calls WHERE started_at >= :since AND (:provider IS NULL OR provider = :provider)
+    GROUP BY number ORDER BY number
+"""
+
+
+def read_series(
+    connection: "sqlite3.Connection", since: float, step_s: float, provider: str | None
+) -> tuple[CallsAt, ...]:
+    values = {"since": since, "step": step_s, "provider": provider}
+    return tuple(
+        CallsAt(number * step_s, calls, failures, mean_ms)
+        for number, calls, failures, mean_ms in connection.execute(_SERIES, values)
+    )
+
+
+def _conditions(wanted: CallFilter, before: int | None) -> tuple[str, list[Any]]:
+    """As SQL and its values. The plus keeps SQLite to the rows' own order: it would sort what another index finds."""
+    wishes = [(name, f"{name} = ?") for name in EQUAL]
+    wishes += [(name, f"+{condition}") for name, condition in _BOUNDS]
+    found: list[tuple[str, Any]] = [] if before is None else [("number < ?", before)]
+    found += [
+        (condition, value)
+        for name, condition in wishes
+        if (value := getattr(wanted, name)) is not None
+    ]
+    if wanted.failed is not None:
+        found.append(("(code <> '') = ?", wanted.failed))
+    words = " AND ".join(condition for condition, _ in found)
+    return f"WHERE {words}" if found else "", [value for _, value in found]

@@ -1,0 +1,1 @@
+"""What the daemon has seen go wrong, in the SQLite file: incidents, alerts, observations."""

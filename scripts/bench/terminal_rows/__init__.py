@@ -1,0 +1,1 @@
+"""What terminals cost: one module for each kind of figure, all by turns with their floors."""

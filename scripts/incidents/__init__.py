@@ -1,0 +1,1 @@
+"""Judges how faults are told apart."""

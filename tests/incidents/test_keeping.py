@@ -1,0 +1,154 @@
+"""Incidents in the store: one row a fault whoever counts it, its life, its limits; and how they get there."""
+
+import logging
+import sqlite3
+from contextlib import closing
+
+import attrs
+import pytest
+
+from exai_trio.errors import StorageError
+from exai_trio.incidents.keeping import IncidentKeeping
+from exai_trio.incidents.late_capture import late_capture
+from exai_trio.incidents.spool import Spool
+from exai_trio.storage.incident_records import Occurrence, Outcome
+from exai_trio.storage.memory.memory_database import MemoryDatabase
+from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents, version_order
+
+SEEN = Occurrence(
+    error_hash="1-abcdef0123456789abcdef01",
+    kind="bug",
+    severity="high",
+    error_type="KeyError",
+    message="…",
+    version="0.9.0",
+    context={"trace": "ä"},
+    first_at=100.0,
+    last_at=100.0,
+)
+LATER = attrs.evolve(SEEN, first_at=200.0, last_at=200.0)
+
+
+def other(number, at=300.0):
+    return attrs.evolve(SEEN, error_hash=f"1-{number:012d}", first_at=at, last_at=at)
+
+
+@pytest.fixture
+def store():
+    return SqliteIncidents(MemoryDatabase())
+
+
+async def test_two_daemons_on_one_database_count_one_row_exactly(tmp_path):
+    path = tmp_path / "exai.db"
+    async with open_sqlite(path) as one, open_sqlite(path) as two:
+        for store in (one, two, one):
+            await SqliteIncidents(store).note([attrs.evolve(SEEN, count=7), SEEN])
+    with closing(sqlite3.connect(path)) as file:
+        rows = file.execute("SELECT occurrence_count FROM error_investigations").fetchall()
+
+    assert [(24,)] == rows
+
+
+async def test_a_resolved_incident_comes_back_as_a_regression(store):
+    await store.note([SEEN])
+    assert await store.resolve(SEEN.id, notes="mended", by="owner", version="", now=150.0)
+    assert not await store.resolve(SEEN.id, notes="again", by="owner", version="", now=160.0)
+    noted = await store.note([LATER])
+    (incident,) = await store.newest(10)
+
+    assert ["reopened"] == [each.change for each in noted]
+    assert (False, 1, 2, "mended") == (
+        incident.resolved, incident.reopened, incident.occurrence_count, incident.resolution_notes,
+    )  # fmt: skip
+
+
+async def test_what_is_to_be_gone_in_a_version_comes_back_from_that_version_on(store):
+    """An older daemon that still has the fault is counted, and no regression."""
+    await store.note([SEEN])
+    await store.resolve(SEEN.id, notes="", by="owner", version="0.10.0", now=150.0)
+
+    assert ["counted"] == [n.change for n in await store.note([LATER])]
+    newer = attrs.evolve(LATER, version="0.10.1")
+    assert ["reopened"] == [n.change for n in await store.note([newer])]
+    assert version_order("0.9.12") < version_order("0.10") < version_order("0.10.1")
+
+
+async def test_of_too_many_open_ones_the_oldest_quiet_one_goes():
+    store = SqliteIncidents(MemoryDatabase(), 3)
+    await store.note([other(number, 100.0 + number) for number in range(4)])
+    await store.note([other(0, 500.0)])
+
+    assert [0, 3, 2] == [int(each.id) for each in await store.newest(9)]
+
+
+async def test_only_one_investigates_and_a_killed_one_gives_way_after_its_time(store):
+    """Three tries; then it has failed, and waits for nobody."""
+    await store.note([SEEN])
+    first = await store.claim(1000.0, 30.0, unasked=True, tries=3)
+    assert first is not None
+    assert (first.state, first.attempts) == ("running", 1)
+    assert None is await store.claim(1001.0, 30.0, unasked=True, tries=3)
+    assert await store.claim(1031.0, 30.0, unasked=True, tries=3)
+    assert await store.claim(1062.0, 30.0, unasked=True, tries=3)
+    assert None is await store.claim(1093.0, 30.0, unasked=True, tries=3)
+    (incident,) = await store.newest(1)
+
+    assert "failed" == incident.state
+    assert 3 == (await store.spent_since(0.0)).investigations
+
+
+async def test_unless_asked_for_nothing_is_investigated(store):
+    await store.note([SEEN])
+    assert None is await store.claim(1000.0, 30.0, unasked=False, tries=3)
+    assert await store.request(SEEN.id)
+    assert await store.claim(1000.0, 30.0, unasked=False, tries=3)
+    outcome = Outcome(state="done", result={"root_cause": "é"}, model="m", tokens=7, cost=0.5)
+    await store.finish(SEEN.id, outcome, 1010.0)
+    (incident,) = await store.get(SEEN.id[:5])
+
+    assert ("done", {"root_cause": "é"}, 7, 0.5, False) == (
+        incident.state, incident.result, incident.tokens, incident.cost, incident.requested,
+    )  # fmt: skip
+    assert 7 == (await store.spent_since(0.0)).tokens
+
+
+@attrs.define
+class Refusing:
+    store: SqliteIncidents
+    refuses: bool = True
+
+    async def note(self, occurrences):
+        if self.refuses:
+            raise StorageError("The disk is full.")
+        return await self.store.note(occurrences)
+
+
+async def test_what_a_disk_refuses_waits_and_is_counted_once(capture, config, store):
+    refusing = Refusing(store)
+    keeping = IncidentKeeping(capture, refusing, Spool.of(config))
+    log = logging.getLogger("exai.calls")
+    log.error("call not journalled")
+    with pytest.raises(StorageError):
+        await keeping.flush_incidents()
+    log.error("call not journalled")
+    refusing.refuses = False
+    await keeping.flush_incidents()
+    await keeping.flush_incidents()
+
+    assert [2] == [each.occurrence_count for each in await store.newest(9)]
+    assert ({"bug": 0, "world": 2}, 1) == (keeping.seen, keeping.fresh)
+
+
+async def test_what_waits_when_a_daemon_dies_is_its_successors(config, capture, store):
+    """So is what a shim could not keep."""
+    with capture.keeping():
+        logging.getLogger("exai.process").error("unexpected fault", exc_info=KeyError("a"))
+    with late_capture(config, "shim"):
+        logging.getLogger("exai.process").error("unexpected fault", exc_info=KeyError("b"))
+    keeping = IncidentKeeping(capture, store, Spool.of(config))
+    await keeping.take_spool()
+    await keeping.take_spool()
+    (incident,) = await store.newest(9)
+
+    assert 3 == incident.occurrence_count  # the second was caught by both
