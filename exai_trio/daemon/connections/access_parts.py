@@ -35,5 +35,12 @@ class AccessParts:
         return cls(
             quotas=quotas,
             log=AccessLog.of(context.config.logs, clock.now, clock.is_trusted),
-            standings=None if registry is None else Standings(registry, clock.now, quotas.tell),
+            standings=None
+            if registry is None
+            else Standings(
+                registry,
+                clock.now,
+                quotas.tell,
+                lambda: context.config.takes_jwt or context.config.keys_file.exists(),
+            ),
         )

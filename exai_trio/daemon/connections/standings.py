@@ -28,14 +28,18 @@ QuotaTold = Callable[[str, Quota], None]
 
 @structs.define(eq=False)
 class Standings:
-    """`quota_told` hears what quota a principal has, at each hello and when it was changed."""
+    """`quota_told` hears what quota a principal has, at each hello and when it was changed. `has_keys`: JWTs may come."""
 
     registry: TokenRegistry
     now: Callable[[], float]
     quota_told: QuotaTold
+    has_keys: Callable[[], bool] = bool
     _live: WeakSet[Identity] = attrs.field(factory=WeakSet[Identity])
     _uses: dict[str, tuple[float, str]] = attrs.field(factory=dict[str, tuple[float, str]])
     _known: dict[Claims, float] = attrs.field(factory=dict[Claims, float])
+    _entries: dict[str, bool] = attrs.field(factory=dict[str, bool])
+    _cuts: dict[str, float] = attrs.field(factory=dict[str, float])
+    _watches: bool = False
     _seen: int = 0
     _is_away: bool = False
 
@@ -86,11 +90,20 @@ class Standings:
         if token.id in self._uses or len(self._uses) < _MOST_USES:
             self._uses[token.id] = (self.now(), address)
 
+    def admit_known(self, identity: Identity, claims: Claims) -> None:
+        """Let it in by what the registry said last. Raises UnauthorizedError."""
+        self._watches = True
+        is_known = self._entries.get(claims.token_id, not claims.is_registered)
+        if not is_known or _is_cut(claims, self._cuts):
+            raise UnauthorizedError("the JWT is not accepted: it was revoked, or nobody knows it")
+        self._live.add(identity)
+
     async def run(self) -> None:
         """End within seconds what was revoked, until cancelled. Where no JWT was shown nothing is asked."""
+        self._watches = self.has_keys()
         while True:
             await trio.sleep(_LOOK_S)
-            if self._live or self._uses or self._is_away:
+            if self._live or self._uses or self._is_away or self._watches:
                 await self.look()
 
     async def look(self) -> None:
@@ -106,12 +119,18 @@ class Standings:
             return
         for token in changes.tokens:
             self.quota_told(f"jwt:{token.subject}", token.quota)
-        revoked = {token.id for token in changes.tokens if token.revoked_at is not None}
+        if changes.number < self._seen:  # it was emptied
+            self._entries.clear()
+        self._entries |= {token.id: token.revoked_at is None for token in changes.tokens}
+        self._cuts |= changes.subjects
         self._seen = changes.number
         for identity in list(self._live):
             claims = identity.claims
-            if claims is not None and _is_revoked(claims, revoked, changes.subjects):
+            if claims is not None and not self._is_good(claims):
                 self._end(identity)
+
+    def _is_good(self, claims: Claims) -> bool:
+        return self._entries.get(claims.token_id, True) and not _is_cut(claims, self._cuts)
 
     def _end(self, identity: Identity) -> None:
         self._live.discard(identity)
@@ -119,9 +138,8 @@ class Standings:
             identity.revoked.set()
 
 
-def _is_revoked(claims: Claims, revoked: set[str], subjects: Mapping[str, float]) -> bool:
-    if claims.token_id in revoked:
-        return True
-    cut = subjects.get(claims.subject)
+def _is_cut(claims: Claims, cuts: Mapping[str, float]) -> bool:
+    """Whether all tokens of its subject were taken back after it was issued. Those that were written down are told one by one."""
+    cut = cuts.get(claims.subject)
     is_old = cut is not None and (claims.issued_at is None or claims.issued_at <= cut)
     return is_old and not claims.is_registered

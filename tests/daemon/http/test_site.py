@@ -23,7 +23,7 @@ JSON = {"content-type": "application/json"}
 def site_of(clock, *routes, **settings):
     config = Config(**{"ws_token": TOKEN} | settings)
     auth = Authentication(Tokens(config))
-    gate = Gate(OurNames.of(config), auth.tokens, PageLogins(lambda: clock.now))
+    gate = Gate(OurNames.of(config), auth, PageLogins(lambda: clock.now))
     return Site(gate, RouteTable((*login_routes(gate, auth), *map(_route, routes))))
 
 
