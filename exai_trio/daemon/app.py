@@ -204,6 +204,8 @@ def build(
     attach_sinks(context.events, report.meters, files, keeping)
     context.events.add("quotas", {CallEnded: access.quotas.note})
     attach_gauges(report.meters, report, calls.running, table)
+    if terminals is not None:
+        terminals.attach_gauges(report.meters)
     environment = attrs.evolve(
         _environment(context, backends, report, lookup, files), quotas=access.quotas
     )

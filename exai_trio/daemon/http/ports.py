@@ -49,9 +49,21 @@ def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route,
         *page_routes(),
         *login_routes(gate, watched.auth),
         *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
+        *_of_terminals(watched, gate),
         *more,
     )
     return Site(gate, RouteTable(routes), {FEED: feed.serve})
+
+
+def _of_terminals(watched: WatchedDaemon, gate: Gate) -> tuple[Route, ...]:
+    """None where there are no terminals; else a page's login is a credential there, too."""
+    terminals = watched.terminals
+    if terminals is None:
+        return ()
+    from .api.terminal_routes import terminal_routes  # nothing of it is loaded else
+
+    terminals.of_page = gate.logins.identity_of
+    return terminal_routes(watched, terminals, gate)
 
 
 def feed_of(watched: WatchedDaemon, gate: Gate) -> Feed:
