@@ -187,6 +187,7 @@ def build(
     tokens = Tokens(config, home, backends.now)
     auth = Authentication(tokens, standings=access.standings, log=access.log)
     terminals = _terminals(config, auth, backends.now)
+    backends.tell_trouble(report.problems.note)
     report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
     files = CallFiles.of(config, context.clock.now)

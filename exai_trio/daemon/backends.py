@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from exai_trio import structs
+from exai_trio.access.redis_connection import RedisConnection, open_redis
+from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.sqlite_registry import SqliteRegistry
 from exai_trio.access.token_registry import TokenRegistry
 from exai_trio.bus.message_bus import BusRules, MessageBus
@@ -76,6 +78,7 @@ class Backends:
     files: KeptFiles
     ratios: TokenRatios
     tokens: TokenRegistry | None = None
+    redis: RedisConnection | None = None
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     history: MetricHistory = attrs.field(factory=ForgottenHistory)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
@@ -88,6 +91,11 @@ class Backends:
     now: Callable[[], float] = unix_now
     boot_id: str = attrs.field(factory=partial(secrets.token_hex, 8))
     tools: tuple[Tool, ...] = BUILT_IN
+
+    def tell_trouble(self, note: Callable[[str, str | None], None]) -> None:
+        """Have `note` hear of trouble with Redis, where there is one."""
+        if self.redis is not None:
+            self.redis.tell = partial(note, "Redis")
 
 
 @asynccontextmanager
@@ -117,6 +125,10 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         opening_kept = _open_shared(config, store) if config.is_shared else _open_own(config, store)
         kept = await stack.enter_async_context(opening_kept)
         ratios = SqliteRatios(store)
+        redis = None
+        if config.redis_url:
+            opening_redis = open_redis(config.redis_url, config.deployment)
+            redis = await stack.enter_async_context(opening_redis)
         yield Backends(
             models=models,
             files=kept.files,
@@ -124,7 +136,8 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             threads=kept.threads,
             ratios=ratios,
             payloads=kept.payloads,
-            tokens=SqliteRegistry(store),
+            tokens=RedisRegistry(redis) if redis else SqliteRegistry(store),
+            redis=redis,
             watching=stores_in(store),
             ended_calls=SqliteCalls(store),
             history=SqliteHistory(store),

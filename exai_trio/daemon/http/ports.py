@@ -40,7 +40,7 @@ _OF_PAGES = (
 
 def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
     """One for all ports: a login counts on each of them."""
-    return Gate(names, watched.auth.tokens, PageLogins(watched.now))
+    return Gate(names, watched.auth, PageLogins(watched.now))
 
 
 def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:

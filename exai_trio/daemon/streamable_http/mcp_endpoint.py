@@ -77,7 +77,9 @@ class Endpoint:
         if answer is None:
             raise _not_allowed("POST, GET, DELETE")
         work = partial(answer, identity, headers, respond)
-        await while_good(identity, self.desks.context.clock.now, work)
+        is_done = await while_good(identity, self.desks.context.clock.now, work)
+        if not (is_done or respond.has_begun):
+            raise self.access.expired()
 
     async def _post(self, identity: Identity, headers: Headers, respond: Responder) -> None:
         rules.check_types(headers, posts=True)
