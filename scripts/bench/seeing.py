@@ -180,7 +180,7 @@ def idle(*, quick: bool) -> Iterator[Row]:
                 with our_daemon(ours("serve"), **_SETTINGS, PYTHONPATH=each) as daemon:
                     took = time.perf_counter() - began
                     time.sleep(1.5)
-                    found[each].append((took * 1000, weight(daemon.process.pid).rss / MIB))
+                    found[each].append((took * 1000, weight(daemon.process.pid).resident / MIB))
         starts, sizes = ({each: median([one[place] for one in rows]) for each, rows in found.items()} for place in (0, 1))  # fmt: skip
         yield Row(what="start to serving, more than without", unit="ms", ours=starts[ROOT] - starts[tree], goal=Goal("at most", 10))  # fmt: skip
         yield Row(what="idle memory, more than without", unit="MiB", ours=sizes[ROOT] - sizes[tree], goal=Goal("at most", 6))  # fmt: skip

@@ -29,7 +29,12 @@ PANEL = {
 # kind, tool, arguments, more of the request
 KINDS = (
     ("ok", "chat", {"prompt": "hello"}, {}),
-    ("ok", "chat", {"prompt": "twice [[simulate: times=1 status=429 retry_after=0.01]]", "model": "kimi-k2.6"}, {}),
+    (
+        "ok",
+        "chat",
+        {"prompt": "twice [[simulate: times=1 status=429 retry_after=0.01]]", "model": "kimi-k2.6"},
+        {},
+    ),
     ("ok", "version", {}, {}),
     ("ok", "consensus", PANEL, {}),
     ("fault", "nap", {"fault": "planted"}, {}),
@@ -168,11 +173,23 @@ async def check(daemon, heard, sent, tmp_path):
 async def play(life, sent, tmp_path, rounds, windows):
     heard = Heard()
     async with life() as daemon:
-        async with trio.open_nursery() as clients:
-            for number in range(windows):
-                kinds = KINDS[number % len(KINDS) :] + KINDS[: number % len(KINDS)]
-                clients.start_soon(window, daemon, f"win{number}", kinds * rounds, heard)
+        async with trio.open_nursery() as writing:
+            over = trio.Event()
+            writing.start_soon(write_on, daemon, over)
+            async with trio.open_nursery() as clients:
+                for number in range(windows):
+                    kinds = KINDS[number % len(KINDS) :] + KINDS[: number % len(KINDS)]
+                    clients.start_soon(window, daemon, f"win{number}", kinds * rounds, heard)
+            over.set()
         await check(daemon, heard, sent, tmp_path)
+
+
+async def write_on(daemon, over):
+    """As the jobs of a daemon do, until the calls are over."""
+    while not over.is_set():
+        with trio.move_on_after(0.5):
+            await over.wait()
+        await written(daemon)
 
 
 async def test_all_readers_say_what_the_clients_were_told(life, sent, tmp_path):
