@@ -14,6 +14,8 @@ MODULES: Final = {
     "models": "checking.offered_models",
     "logs": "checking.read_logs",
     "usage": "watching.usage_command",
+    "dashboard": "watching.dashboard_command",
+    "top": "watching.top_command",
     "alerts": "watching.alerts_command",
     "incidents": "watching.incidents_command",
     "stop": "running.stop_daemon",

@@ -12,9 +12,9 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.filestore.local_objects import LocalObjects
-from exai_trio.storage.contracts.file_objects import ObjectFacts
+from exai_trio.storage.contracts.file_objects import Bucket, ObjectFacts
 from exai_trio.storage.hosted.function_calls import Functions, ask
-from exai_trio.storage.hosted.guarded_bucket import Bucket, GuardedBucket
+from exai_trio.storage.hosted.guarded_bucket import GuardedBucket
 from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault
 from exai_trio.storage.hosted.object_sender import Unsent
 
@@ -78,6 +78,10 @@ class SharedObjects:
         """Raises HostedFault if it is not here and cannot be fetched."""
         await self._fetch(sha256)
         return await self.local.stat(sha256)
+
+    async def is_whole(self, sha256: str) -> bool:
+        """Whether the one on this machine is what was stored. Raises NotFoundError, StorageError."""
+        return await self.local.is_whole(sha256)
 
     async def delete(self, sha256: str) -> int:
         """The one on this machine."""

@@ -67,6 +67,29 @@ def usage(commands: Commands) -> None:
     tools.add_argument("--json", action="store_true", default=SUPPRESS, help="print JSON")
 
 
+def dashboard(commands: Commands) -> None:
+    parser = command(commands, "dashboard", "open the dashboard in a browser, logged in")
+    parser.examples = ("exai dashboard", "exai dashboard --print")
+    parser.add_argument(
+        "--print", action="store_true", help="print the address, which is good once, for a minute"
+    )
+    _of_pages(parser)
+
+
+def top(commands: Commands) -> None:
+    parser = command(commands, "top", "show the overview and the running calls, each second")
+    parser.examples = ("exai top", "exai top --once --json")
+    parser.add_argument("--once", action="store_true", help="print it once")
+    parser.add_argument("--json", action="store_true", help="print JSON, once")
+    _of_pages(parser)
+
+
+def _of_pages(parser: Parser) -> None:
+    parser.add_argument("--host", help="the daemon's address")
+    parser.add_argument("--monitoring-port", metavar="PORT", help="the port of its pages")
+    parser.add_argument("--home", metavar="DIR", help="where state, logs and files are")
+
+
 def logs(commands: Commands) -> None:
     parser = command(commands, "logs", "print the newest lines of the logs")
     parser.examples = ("exai logs", "exai logs -f", "exai logs 3f2a9c01")

@@ -6,6 +6,7 @@ from exai_trio.observability.times import rfc3339
 
 from ..calls.call import Call
 from ..calls.states import State
+from .recent_figures import measured
 from .watched_daemon import WatchedDaemon
 
 MOST_RUNNING = 200
@@ -19,6 +20,7 @@ def overview_of(watched: WatchedDaemon) -> dict[str, Any]:
         **{name: health[name] for name in _OF_HEALTH},
         "websocket": report.websocket(),
         "providers": [_provider(each) for each in health["providers"] if each["configured"]],
+        "meters": measured(watched),
         "running": running_rows(watched),
     }
 

@@ -5,12 +5,12 @@ from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
-import msgspec
 
 from exai_trio import structs
-from exai_trio.observability.events import CallEnded, Span
+from exai_trio.observability.events import CallEnded
 from exai_trio.storage.call_pages import CallFilter, CallsAt, NumberedCall
 from exai_trio.storage.ended_calls import MOST_KEPT
+from exai_trio.storage.sqlite import call_rows
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
@@ -31,18 +31,6 @@ _TOKENS: Final = """
     SELECT principal, sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) FROM calls
     WHERE started_at >= ? GROUP BY principal
 """
-_spans_decoder: Final = msgspec.json.Decoder(tuple[Span, ...])
-
-
-def encode_spans(spans: tuple[Span, ...]) -> str:
-    return msgspec.json.encode(spans).decode()
-
-
-def decode_spans(text: str) -> tuple[Span, ...]:
-    return _spans_decoder.decode(text)
-
-
-_NOT_OF_THE_CALL: Final = frozenset({"number", "hour"})
 
 
 @structs.frozen
@@ -64,22 +52,16 @@ class SqliteCalls:
     async def page(
         self, wanted: CallFilter, before: int | None, most: int
     ) -> tuple[NumberedCall, ...]:
-        from . import call_rows  # for whoever looks at the pages
-
         return await self._store.read(
             lambda connection: call_rows.read_page(connection, wanted, before, most)
         )
 
     async def find(self, call_id: str) -> NumberedCall | None:
-        from . import call_rows
-
         return await self._store.read(lambda connection: call_rows.read_one(connection, call_id))
 
     async def series(
         self, since: float, step_s: float, provider: str | None
     ) -> tuple[CallsAt, ...]:
-        from . import call_rows
-
         return await self._store.read(
             lambda connection: call_rows.read_series(connection, since, step_s, provider)
         )
@@ -89,7 +71,7 @@ class SqliteCalls:
 
 
 def _row(call: CallEnded) -> tuple[Any, ...]:
-    spans = encode_spans(call.spans) if call.spans else ""
+    spans = call_rows.encode_spans(call.spans) if call.spans else ""
     return (*_values(call), spans, int(call.started_at // _HOUR_S) * _HOUR_S)
 
 
@@ -100,19 +82,7 @@ def _add(connection: "sqlite3.Connection", calls: Sequence[CallEnded]) -> None:
 def read(connection: "sqlite3.Connection", since: float) -> tuple[CallEnded, ...]:
     """Blocking, for whoever has a connection of its own."""
     query = "SELECT * FROM calls WHERE started_at >= ? ORDER BY number"
-    return tuple(each.call for each in calls_of(connection.execute(query, (since,))))
-
-
-def calls_of(found: "sqlite3.Cursor") -> tuple[NumberedCall, ...]:
-    """Of whole rows."""
-    names = [name for name, *_ in found.description]
-    return tuple(_numbered(dict(zip(names, row, strict=True))) for row in found)
-
-
-def _numbered(row: dict[str, Any]) -> NumberedCall:
-    fields = {name: value for name, value in row.items() if name not in _NOT_OF_THE_CALL}
-    fields["spans"] = decode_spans(row["spans"]) if row["spans"] else ()
-    return NumberedCall(row["number"], CallEnded(**fields))
+    return tuple(each.call for each in call_rows.calls_of(connection.execute(query, (since,))))
 
 
 def _sweep(connection: "sqlite3.Connection", before: float | None, most: int) -> int:
