@@ -68,9 +68,6 @@ class SilentGateway:
     def permits(self):
         return {}
 
-    def breakers(self):
-        return {}
-
     def catalogue(self):
         return ()
 
