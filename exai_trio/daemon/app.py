@@ -114,13 +114,15 @@ def _check_terminals(config: Config) -> None:
 
 
 def _terminals(
-    config: Config, auth: Authentication, now: Callable[[], float]
+    config: Config, auth: Authentication, now: Callable[[], float], meters: Meters
 ) -> "TerminalEndpoint | None":
     if config.terminals == "false":
         return None
     from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
 
-    return TerminalEndpoint.of(config, auth, now)
+    endpoint = TerminalEndpoint.of(config, auth, now)
+    endpoint.attach_gauges(meters)
+    return endpoint
 
 
 async def _write_last(parts: Parts) -> None:
@@ -186,16 +188,13 @@ def build(
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     tokens = Tokens(config, home, backends.now)
     auth = Authentication(tokens, standings=access.standings, log=access.log)
-    terminals = _terminals(config, auth, backends.now)
-    backends.tell_trouble(report.problems.note)
+    terminals = _terminals(config, auth, backends.now, report.meters)
     report = attrs.evolve(report, terminals=terminals)
-    lookup = CallLookup(table, calls.detached, context.journal)
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
     context.events.add("quotas", {CallEnded: access.quotas.note})
     attach_gauges(report.meters, report, calls.running, table)
-    if terminals is not None:
-        terminals.attach_gauges(report.meters)
+    lookup = CallLookup(table, calls.detached, context.journal)
     environment = _environment(context, backends, report, lookup, files)
     return Parts(
         context=context,
@@ -245,7 +244,7 @@ def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
 
 
 def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLock | None) -> Report:
-    return Report(
+    report = Report(
         context=context,
         meters=Meters(label_sets((tool.name for tool in backends.tools), backends.models.gateway)),
         boot_id=backends.boot_id,
@@ -259,6 +258,8 @@ def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLoc
         bus=bus_of(context.config, backends.payloads, context.clock.now),
         hosted=backends.hosted,
     )
+    backends.tell_trouble(report.problems.note)
+    return report
 
 
 def _environment(

@@ -28,22 +28,20 @@ _HOUR_S: Final = 3600
 _FINEST: Final = min(STEPS_KEPT)
 _NAMES: Final = tuple(field.name for field in attrs.fields(Used))
 _values: Final = attrgetter(*_NAMES)
-_COUNTED: Final = ("calls", "failures", "unpriced")
-_MAYBE: Final = ("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost")
-_MORE: Final = ", ".join(
-    [
-        *(f"{name} = {name} + excluded.{name}" for name in _COUNTED),
-        # what was never counted stays unknown
-        *(
-            f"{name} = coalesce({name} + excluded.{name}, {name}, excluded.{name})"
-            for name in _MAYBE
-        ),
-    ]
-)
-_ADD: Final = (
-    f"INSERT INTO usage_hours ({', '.join(_NAMES)}) VALUES ({', '.join('?' * len(_NAMES))})"  # noqa: S608 - names of our own fields
-    f" ON CONFLICT (hour, principal, project, tool, model, currency) DO UPDATE SET {_MORE}"
-)
+# What was never counted stays unknown.
+_ADD: Final = """
+    INSERT INTO usage_hours VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT (hour, principal, project, tool, model, currency) DO UPDATE SET
+        calls = calls + excluded.calls,
+        failures = failures + excluded.failures,
+        input_tokens = coalesce(input_tokens + excluded.input_tokens, input_tokens, excluded.input_tokens),
+        cached_tokens = coalesce(cached_tokens + excluded.cached_tokens, cached_tokens, excluded.cached_tokens),
+        output_tokens = coalesce(output_tokens + excluded.output_tokens, output_tokens, excluded.output_tokens),
+        reasoning_tokens = coalesce(reasoning_tokens + excluded.reasoning_tokens, reasoning_tokens, excluded.reasoning_tokens),
+        cost = coalesce(cost + excluded.cost, cost, excluded.cost),
+        unpriced = unpriced + excluded.unpriced
+"""  # in the order of the fields
+_USAGE: Final = "SELECT * FROM usage_hours WHERE hour > ? ORDER BY hour"
 _READ_FOR_A_POINT: Final = 4  # steps: more would be long in unpacking
 _BEGIN: Final = "INSERT INTO metric_points (step, at, boot, packed) VALUES (?, ?, ?, ?)"
 
@@ -138,8 +136,7 @@ def _add_usage(file: "sqlite3.Connection", rows: Sequence[Used]) -> None:
 
 def read_usage(file: "sqlite3.Connection", since: float) -> tuple[Used, ...]:
     """Blocking, for whoever has a connection of its own."""
-    query = f"SELECT {', '.join(_NAMES)} FROM usage_hours WHERE hour > ? ORDER BY hour"  # noqa: S608 - names of our own fields
-    found: list[tuple[Any, ...]] = file.execute(query, (since - _HOUR_S,)).fetchall()
+    found: list[tuple[Any, ...]] = file.execute(_USAGE, (since - _HOUR_S,)).fetchall()
     return tuple(Used(**dict(zip(_NAMES, row, strict=True))) for row in found)
 
 
