@@ -2,8 +2,10 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
+from exai_trio.observability.events import CallEnded, Span
 from exai_trio.storage.call_pages import EQUAL, CallFilter, CallsAt, NumberedCall
-from exai_trio.storage.sqlite.calls_table import calls_of
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
@@ -14,6 +16,28 @@ _BOUNDS: Final = (
     ("since", "started_at >= ?"),
     ("until", "started_at <= ?"),
 )
+_spans_decoder: Final = msgspec.json.Decoder(tuple[Span, ...])
+_NOT_OF_THE_CALL: Final = frozenset({"number", "hour"})
+
+
+def encode_spans(spans: tuple[Span, ...]) -> str:
+    return msgspec.json.encode(spans).decode()
+
+
+def decode_spans(text: str) -> tuple[Span, ...]:
+    return _spans_decoder.decode(text)
+
+
+def calls_of(found: "sqlite3.Cursor") -> tuple[NumberedCall, ...]:
+    """Of whole rows."""
+    names = [name for name, *_ in found.description]
+    return tuple(_numbered(dict(zip(names, row, strict=True))) for row in found)
+
+
+def _numbered(row: dict[str, Any]) -> NumberedCall:
+    fields = {name: value for name, value in row.items() if name not in _NOT_OF_THE_CALL}
+    fields["spans"] = decode_spans(row["spans"]) if row["spans"] else ()
+    return NumberedCall(row["number"], CallEnded(**fields))
 
 
 def read_page(

@@ -10,6 +10,7 @@ from exai_trio import structs
 from exai_trio.observability.events import CallEnded
 from exai_trio.storage.call_pages import CallFilter, CallsAt, NumberedCall
 from exai_trio.storage.ended_calls import MOST_KEPT
+from exai_trio.storage.sqlite import call_rows
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
@@ -17,20 +18,19 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from exai_trio.storage.sqlite.store import SqliteStore
 
 _HOUR_S: Final = 3600
-_COLUMNS: Final = tuple(field.name for field in attrs.fields(CallEnded))
+_COLUMNS: Final = tuple(field.name for field in attrs.fields(CallEnded) if field.name != "spans")
 _values: Final = attrgetter(*_COLUMNS)
 _ADD: Final = """
     INSERT INTO calls (
         id, correlation_id, session, tool, principal, project, provider, model, code, category, attempt, started_at,
         duration_ms, permit_wait_ms, provider_wait_ms, with_provider_ms, first_chunk_ms, requests,
-        input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency, hour
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency, journal_wait_ms, spans, hour
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # in the order of the fields
 _TOKENS: Final = """
     SELECT principal, sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) FROM calls
     WHERE started_at >= ? GROUP BY principal
 """
-_NOT_OF_THE_CALL: Final = frozenset({"number", "hour"})
 
 
 @structs.frozen
@@ -41,8 +41,7 @@ class SqliteCalls:
     _most: int = MOST_KEPT
 
     async def add(self, calls: Sequence[CallEnded]) -> None:
-        rows = [_row(call) for call in calls]
-        await self._store.write(lambda connection: _add(connection, rows))
+        await self._store.write(lambda connection: _add(connection, calls))
 
     async def since(self, at: float) -> tuple[CallEnded, ...]:
         return await self._store.read(lambda connection: read(connection, at))
@@ -53,22 +52,16 @@ class SqliteCalls:
     async def page(
         self, wanted: CallFilter, before: int | None, most: int
     ) -> tuple[NumberedCall, ...]:
-        from . import call_rows  # for whoever looks at the pages
-
         return await self._store.read(
             lambda connection: call_rows.read_page(connection, wanted, before, most)
         )
 
     async def find(self, call_id: str) -> NumberedCall | None:
-        from . import call_rows
-
         return await self._store.read(lambda connection: call_rows.read_one(connection, call_id))
 
     async def series(
         self, since: float, step_s: float, provider: str | None
     ) -> tuple[CallsAt, ...]:
-        from . import call_rows
-
         return await self._store.read(
             lambda connection: call_rows.read_series(connection, since, step_s, provider)
         )
@@ -78,28 +71,18 @@ class SqliteCalls:
 
 
 def _row(call: CallEnded) -> tuple[Any, ...]:
-    return (*_values(call), int(call.started_at // _HOUR_S) * _HOUR_S)
+    spans = call_rows.encode_spans(call.spans) if call.spans else ""
+    return (*_values(call), spans, int(call.started_at // _HOUR_S) * _HOUR_S)
 
 
-def _add(connection: "sqlite3.Connection", rows: list[tuple[Any, ...]]) -> None:
-    connection.executemany(_ADD, rows)
+def _add(connection: "sqlite3.Connection", calls: Sequence[CallEnded]) -> None:
+    connection.executemany(_ADD, map(_row, calls))
 
 
 def read(connection: "sqlite3.Connection", since: float) -> tuple[CallEnded, ...]:
     """Blocking, for whoever has a connection of its own."""
     query = "SELECT * FROM calls WHERE started_at >= ? ORDER BY number"
-    return tuple(each.call for each in calls_of(connection.execute(query, (since,))))
-
-
-def calls_of(found: "sqlite3.Cursor") -> tuple[NumberedCall, ...]:
-    """Of whole rows."""
-    names = [name for name, *_ in found.description]
-    return tuple(_numbered(dict(zip(names, row, strict=True))) for row in found)
-
-
-def _numbered(row: dict[str, Any]) -> NumberedCall:
-    fields = {name: value for name, value in row.items() if name not in _NOT_OF_THE_CALL}
-    return NumberedCall(row["number"], CallEnded(**fields))
+    return tuple(each.call for each in call_rows.calls_of(connection.execute(query, (since,))))
 
 
 def _sweep(connection: "sqlite3.Connection", before: float | None, most: int) -> int:
