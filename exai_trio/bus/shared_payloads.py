@@ -4,7 +4,7 @@ for."""
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import attrs
 import msgspec
@@ -177,6 +177,8 @@ class Blocks:
 
 
 def _payload_of(row: _Row) -> StoredPayload:
-    fields = msgspec.structs.asdict(row)
+    """As it is kept here, before anybody here has fetched it."""
+    fields: dict[str, Any] = msgspec.structs.asdict(row)
     fields["pieces"] = tuple(StoredPiece(*piece) for piece in row.pieces)
-    return StoredPayload(**fields | {"status": "stored", "delivered_at": None})
+    fields |= {"status": "stored", "delivered_at": None}
+    return StoredPayload(**fields)

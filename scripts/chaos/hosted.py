@@ -78,6 +78,7 @@ async def _cycle(  # noqa: PLR0917  # what one cycle has to do with
     gateway.mend()
     back_at = trio.current_time()
     with trio.move_on_after(2 * _CAUGHT_UP_S):
+        await trio.lowlevel.checkpoint()
         while _kept(stage).total() < 2 * len(calm + away):  # noqa: ASYNC110  # another process's
             await trio.sleep(0.1)
     trial.figure("caught up, s", trio.current_time() - back_at)

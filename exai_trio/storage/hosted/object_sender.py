@@ -102,15 +102,21 @@ class ObjectSender:
         if unsent is None:
             self._failures = 0
             return _IDLE_S
-        try:
-            await self._send(unsent, self.sources[unsent.bucket])
-        except TooLarge as fault:
+        fault = await self._fault_of(unsent)
+        if isinstance(fault, TooLarge):
             await self.unsent.put_off(unsent, self.now() + _TOO_LARGE_S, fault.message)
-        except HostedFault as fault:
+        elif fault is not None:
             await self.unsent.put_off(unsent, 0.0, fault.message)
-            raise
+            raise fault
         self._failures = 0
         return 0.0
+
+    async def _fault_of(self, unsent: Unsent) -> HostedFault | None:
+        try:
+            await self._send(unsent, self.sources[unsent.bucket])
+        except HostedFault as fault:
+            return fault
+        return None
 
     async def _send(self, unsent: Unsent, source: Source) -> None:
         async with source.opened(unsent.name) as content:
