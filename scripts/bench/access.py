@@ -77,7 +77,16 @@ _QUOTAS = ("--calls-per-minute", "1000000", "--concurrent", "100", "--tokens-per
 
 def _issued(daemon: Daemon, *words: str) -> str:
     """A token of that daemon's home. Raises NotMeasured."""
-    command = [sys.executable, "-m", "exai_trio", "token", "issue", f"bench{len(words)}", *words]
+    command = [
+        sys.executable,
+        "-P",
+        "-m",
+        "exai_trio",
+        "token",
+        "issue",
+        f"bench{len(words)}",
+        *words,
+    ]
     env = environment(daemon.where)
     done = subprocess.run(
         command, check=False, env=env, cwd=daemon.where, capture_output=True, text=True

@@ -3,7 +3,7 @@
 import attrs
 import pytest
 from hypothesis import given, settings, strategies as st
-from registries import NOW
+from token_registries import NOW
 
 from exai_trio.access.quotas import DayTokens, Quotas
 from exai_trio.access.token_registry import Quota

@@ -6,7 +6,7 @@ import attrs
 import pytest
 import trio
 from redis_server import redis_server
-from registries import NOW, issued
+from token_registries import NOW, issued
 
 from exai_trio.access.claims import Claims
 from exai_trio.access.quotas import DayTokens, Quotas

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import pytest
 import trio
 from redis_server import redis_server
-from registries import NOW, MemoryRegistry, issued
+from token_registries import NOW, MemoryRegistry, issued
 
 from exai_trio.access.claims import Claims
 from exai_trio.access.redis_connection import open_redis

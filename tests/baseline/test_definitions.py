@@ -105,7 +105,7 @@ def test_a_live_run_says_first_what_it_will_cost(said, tmp_path, monkeypatch):
 
 def test_what_has_no_known_price_is_asked_only_on_request(said, monkeypatch):
     monkeypatch.delenv("EXAI_PROVIDERS_FILE", raising=False)
-    code, _, err = said("collect", "--live", "--tools", "chat", "--budget", "9")
+    code, _, err = said("collect", "--live", "--tools", "kimi_chat_with_files", "--budget", "9")
     assert (2, True) == (
         code,
         "price is not known; allowed: a price in EXAI_PROVIDERS_FILE, or --unpriced" in err,

@@ -28,7 +28,7 @@ from exai_trio.wire.messages import (
 )
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "access"))
-from registries import MemoryRegistry, issued
+from token_registries import MemoryRegistry, issued
 
 SECRET = "a secret that is long enough for its algorithm"
 NOW = 1_790_000_000

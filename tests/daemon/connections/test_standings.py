@@ -12,7 +12,7 @@ from exai_trio.daemon.connections.standings import Standings
 from exai_trio.errors import UnauthorizedError
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "access"))
-from registries import NOW, MemoryRegistry, issued
+from token_registries import NOW, MemoryRegistry, issued
 
 ANN = Claims(subject="ann", ends=NOW + 60, issued_at=NOW, token_id="t1", is_registered=True)
 FREE = attrs.evolve(ANN, token_id="", is_registered=False)
