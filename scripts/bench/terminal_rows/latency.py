@@ -198,8 +198,12 @@ async def _linked(
         size=(80, 24),
         door=door,
     )
+
+    async def follow() -> None:
+        await link.run()
+
     async with trio.open_nursery() as running:
-        running.start_soon(link.run)
+        running.start_soon(follow)
         yield link, shown
         running.cancel_scope.cancel()
 
