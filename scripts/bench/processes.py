@@ -5,6 +5,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,7 +42,12 @@ def home() -> Generator[Path]:
 def environment(home: Path, **settings: object) -> dict[str, str]:
     """The environment of a child: ours without any EXAI setting, and these. PYTHONPATH says whose package is measured."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT}
-    quiet = {"EXAI_HOME": str(home), "HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0"}
+    quiet = {
+        "EXAI_HOME": str(home),
+        "HEALTH_CHECK_PORT": "0",
+        "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
+    }
     return kept | quiet | {name: str(value) for name, value in settings.items()}
 
 
@@ -105,6 +111,22 @@ def read_line(process: subprocess.Popen[bytes]) -> str:
     if not line:
         raise NotMeasured("the child ended before it served")
     return line.decode().strip()
+
+
+def free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
+
+
+def wait_open(who: str, port: int, patience_s: float = PATIENCE_S) -> None:
+    """Return when something listens there. Raises NotMeasured."""
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise NotMeasured(f"{who} does not listen")
 
 
 @attrs.frozen

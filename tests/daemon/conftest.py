@@ -59,11 +59,20 @@ class SilentGateway:
 
     keys = KnownSecrets()
 
+    def breakers(self):
+        return {}
+
     def providers(self):
         return ()
 
     def permits(self):
         return {}
+
+    def breakers(self):
+        return {}
+
+    def catalogue(self):
+        return ()
 
 
 @attrs.define
