@@ -24,6 +24,15 @@ class ReconnectRules:
     def is_resting(self) -> bool:
         return self.failures >= IN_A_ROW
 
+    @property
+    def begins_to_rest(self) -> bool:
+        return self.failures == IN_A_ROW
+
+    def told(self, why: str) -> dict[str, object]:
+        """As a log tells of an absence."""
+        state = "rests" if self.is_resting else "closed"
+        return {"attempts": self.failures, "last_error": why, "breaker": state}
+
     def lost(self, *, was_of_use: bool) -> None:
         """A connection was of use if something went over it, or it lasted."""
         self.failures = 0 if was_of_use else self.failures + 1

@@ -4,6 +4,7 @@ It alone reconnects: the daemon never does, and a keeper connects to nobody. Out
 typed is sent until it is taken, so that nothing is lost and nothing comes twice.
 """
 
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
@@ -23,6 +24,8 @@ from exai_trio.wire.terminal_messages import Mode, heard, said, typed
 from .reconnect_rules import LASTING_S, ReconnectRules, look_s
 from .terminal_view import Outcome, View
 from .typed_keys import TypedKeys
+
+log = logging.getLogger("exai.terminals")
 
 _OFFSET: Final = 8  # bytes, before the output
 _CONNECT_S: Final = 10.0
@@ -88,6 +91,8 @@ class TerminalLink:
             lost = await self._attempt()
             if self.outcome is None:
                 self.rules.lost(was_of_use=self._is_of_use)
+                if self.rules.begins_to_rest:  # once for each absence
+                    log.info("terminal.reconnection.failed", extra=self.rules.told(str(lost)))
                 await self._pause(lost)
         return outcome
 

@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -153,21 +154,22 @@ async def _returns(rounds: int) -> tuple[list[float], int]:
     with home() as place:
         with serving(place, EXAI_WS_PORT=str(port)) as daemon:
             session = await daemon.create("/bin/cat")
-        async with _linked(port, daemon.token, session["session_id"]) as (link, shown):
-            for number in range(rounds):
-                word = b"round%d." % number
-                with serving(place, EXAI_WS_PORT=str(port)) as daemon:
-                    listening = trio.current_time()
-                    link.type(word)
-                    with trio.move_on_after(WAIT_S) as patience:
-                        await shown.until(word)
-                    if patience.cancelled_caught:
-                        failed += 1
-                    else:
-                        times.append(trio.current_time() - listening)
-                    os.kill(daemon.pid, 9)
-        with serving(place, EXAI_WS_PORT=str(port)) as daemon:
-            await daemon.kill(session)
+        try:
+            async with _linked(port, daemon.token, session["session_id"]) as (link, shown):
+                for number in range(rounds):
+                    word = b"round%d." % number
+                    with serving(place, EXAI_WS_PORT=str(port)) as daemon:
+                        listening = trio.current_time()
+                        link.type(word)
+                        with trio.move_on_after(WAIT_S) as patience:
+                            await shown.until(word)
+                        if patience.cancelled_caught:
+                            failed += 1
+                        else:
+                            times.append(trio.current_time() - listening)
+                        os.kill(daemon.pid, signal.SIGKILL)
+        finally:  # whatever became of the daemons
+            os.kill(session["keeper"], signal.SIGTERM)
     return times, failed
 
 
@@ -197,7 +199,11 @@ async def _linked(
         size=(80, 24),
         door=door,
     )
+
+    async def follow() -> None:
+        await link.run()
+
     async with trio.open_nursery() as running:
-        running.start_soon(link.run)
+        running.start_soon(follow)
         yield link, shown
         running.cancel_scope.cancel()
