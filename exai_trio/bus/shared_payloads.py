@@ -13,9 +13,10 @@ import trio
 from exai_trio import structs
 from exai_trio.bus import payload_files
 from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.storage.contracts.file_objects import Bucket
 from exai_trio.storage.contracts.stored_payloads import StoredPayload, StoredPayloads, StoredPiece
 from exai_trio.storage.hosted.function_calls import Functions, ask
-from exai_trio.storage.hosted.guarded_bucket import Bucket, GuardedBucket
+from exai_trio.storage.hosted.guarded_bucket import GuardedBucket
 from exai_trio.storage.hosted.hosted_faults import HostedFault
 from exai_trio.storage.hosted.object_sender import Unsent
 from exai_trio.system.private_files import open_at_once

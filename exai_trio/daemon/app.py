@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.incidents.capture import Capture, capturing
-from exai_trio.incidents.keeping import IncidentKeeping
-from exai_trio.incidents.spool import Spool
 from exai_trio.observability.call_files import CallFiles
 from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
@@ -178,37 +175,27 @@ def build(
     home: HomeLock | None = None,
     capture: Capture | None = None,
 ) -> Parts:
-    """Everything that one daemon consists of. Opens nothing and starts nothing: whoever gives `backends` closes them, and whoever gives
-    `capture` ends it."""
-    trust = ClockTrust(backends.known_at, trio.current_time())
-    context = DaemonContext(
-        config=config,
-        clock=Clock(backends.now, trust),
-        journal=None if config.durability == "off" else backends.journal,
-        events=backends.models.events,
-    )
+    """Everything that one daemon consists of. Opens nothing and starts nothing: who gives `backends` and `capture` ends them."""
+    context = _context(config, backends)
     table: dict[str, Session] = {}
     calls = Calls(context)
-    bus = bus_of(config, backends.payloads, context.clock.now)
     keeping = CallKeeping(backends.ended_calls, context.clock)
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     tokens = Tokens(config, home, backends.now)
     auth = Authentication(tokens, standings=access.standings, log=access.log)
     terminals = _terminals(config, auth, backends.now)
-    report = _report(context, backends, port, bus, lambda: home.id if home else "")
-    if terminals is not None:
-        report = attrs.evolve(report, terminals=terminals)
+    report = attrs.evolve(_report(context, backends, port, home), terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
     context.events.add("quotas", {CallEnded: access.quotas.note})
     attach_gauges(report.meters, report, calls.running, table)
-    environment = attrs.evolve(
-        _environment(context, backends, report, lookup, files), quotas=access.quotas
-    )
+    if terminals is not None:
+        terminals.attach_gauges(report.meters)
+    environment = _environment(context, backends, report, lookup, files)
     return Parts(
         context=context,
-        environment=environment,
+        environment=attrs.evolve(environment, quotas=access.quotas),
         auth=auth,
         report=report,
         files=DaemonFiles(report, files, home, DiskThread(), access.log),
@@ -219,16 +206,24 @@ def build(
         cleaning=_cleaning(context, backends),
         terminals=terminals,
         hosted=backends.hosted,
-        watching=_watching(config, backends, capture),
+        watching=_watching(report, backends, capture),
     )
 
 
-def _watching(config: Config, backends: Backends, capture: Capture | None) -> Watching | None:
+def _context(config: Config, backends: Backends) -> DaemonContext:
+    trust = ClockTrust(backends.known_at, trio.current_time())
+    return DaemonContext(
+        config=config,
+        clock=Clock(backends.now, trust),
+        journal=None if config.durability == "off" else backends.journal,
+        events=backends.models.events,
+    )
+
+
+def _watching(report: Report, backends: Backends, capture: Capture | None) -> Watching | None:
     """Where what is seen can be kept."""
-    if backends.incidents is None or capture is None:
-        return None
-    keeping = IncidentKeeping(capture, backends.incidents, Spool.of(config))
-    return Watching(keeping)
+    stores = backends.watching
+    return Watching.of(report, stores, capture) if stores and capture else None
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
@@ -245,25 +240,19 @@ def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
     return Cleaning(cleans, backends.conversations, context.clock)
 
 
-def _report(
-    context: DaemonContext,
-    backends: Backends,
-    port: int,
-    bus: MessageBus | None,
-    home_id: Callable[[], str],
-) -> Report:
+def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLock | None) -> Report:
     return Report(
         context=context,
         meters=Meters(label_sets((tool.name for tool in backends.tools), backends.models.gateway)),
         boot_id=backends.boot_id,
-        home_id=home_id,
+        home_id=lambda: home.id if home else "",
         port=port,
         permits=trio.CapacityLimiter(context.config.ws_global_max_inflight),
         gateway=backends.models.gateway,
         tools=LiveRegistry(Registry.from_config(context.config, backends.tools)),
         simulator=backends.models.simulator,
         store=backends.store,
-        bus=bus,
+        bus=bus_of(context.config, backends.payloads, context.clock.now),
         hosted=backends.hosted,
     )
 

@@ -34,7 +34,8 @@ from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
-from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
+from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
+from exai_trio.storage.watching_stores import WatchingStores
 from exai_trio.system.clock import unix_now
 from exai_trio.system.home_id import HOME_LOCK, own_id
 from exai_trio.tools.base import Tool
@@ -76,7 +77,7 @@ class Backends:
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
-    incidents: SqliteIncidents | None = None
+    watching: WatchingStores | None = None
     journal: Journal | None = None
     store: StoreState | None = None
     hosted: "HostedSide | None" = None
@@ -119,7 +120,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             ratios=ratios,
             payloads=kept.payloads,
             tokens=SqliteRegistry(store),
-            incidents=SqliteIncidents(store),
+            watching=stores_in(store),
             ended_calls=SqliteCalls(store),
             learnt=await _learnt(ratios),
             journal=kept.journal,

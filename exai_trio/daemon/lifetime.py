@@ -26,7 +26,7 @@ from .drain import drain
 from .health.report import Report
 from .http.open_ports import open_ports
 from .http.session_book import SessionBook
-from .http.watched_daemon import WatchedDaemon
+from .http.watched_daemon import PageTerminals, WatchedDaemon
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
@@ -59,11 +59,12 @@ class Addresses:
     websocket: str
     health: str | None
     monitoring: str | None
+    incidents: str | None
     mcp: str | None
     simulator: str | None
 
 
-class TerminalPart(Protocol):
+class TerminalPart(PageTerminals, Protocol):
     """Terminal sessions, where they are switched on: only then is anything of them loaded."""
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None: ...
@@ -254,7 +255,7 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
 def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> WatchedDaemon:
     """What the pages look at. From now on it is noted who connects."""
     book = SessionBook(parts.context.clock.now)
-    if parts.context.config.monitoring_port:
+    if parts.context.config.monitoring_port or parts.context.config.incidents_port:
         parts.context.events.add("pages", book.takes())
     return WatchedDaemon(
         book=book,
@@ -264,6 +265,8 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
         auth=parts.auth,
         ended=parts.keeping.store,
         cleaning=parts.cleaning,
+        terminals=parts.terminals,
+        watching=parts.watching,
         reread=reread,
     )
 
@@ -273,7 +276,7 @@ async def _open_http(
 ) -> Addresses:
     """Start the HTTP side in `background`, now that the WebSocket listens."""
     config, report, names = parts.context.config, parts.report, tree.server.names
-    health, monitoring = await open_ports(background, watched, names)
+    http = await open_ports(background, watched, names)
     mcp = await open_service(
         background,
         parts.context,
@@ -286,8 +289,9 @@ async def _open_http(
     log.info("serving", extra={"websocket": websocket, "version": __version__})
     return Addresses(
         websocket=websocket,
-        health=health,
-        monitoring=monitoring,
+        health=http.health,
+        monitoring=http.monitoring,
+        incidents=http.incidents,
         mcp=mcp,
         simulator=report.simulator,
     )

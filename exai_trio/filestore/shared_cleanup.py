@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 
 from exai_trio import structs
+from exai_trio.errors import StorageError
 from exai_trio.filestore.cleanup_coordinator import CleanupCoordinator
 from exai_trio.filestore.cleanup_report import CleanupReport
 from exai_trio.storage.contracts.cleanup_records import STAGES, Stage
-from exai_trio.storage.hosted.hosted_faults import HostedFault
 
 
 @structs.frozen(kw_only=True)
@@ -26,7 +26,7 @@ class SharedCleanup:
             return report
         try:
             there = await self.hosted.run(stages, dry_run=dry_run, daily=daily)
-        except HostedFault as fault:
+        except StorageError as fault:
             report.note_fault(f"at Supabase: {fault.message}")
             return report
         if there is not None:

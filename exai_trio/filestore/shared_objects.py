@@ -12,9 +12,9 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.filestore.local_objects import LocalObjects
-from exai_trio.storage.contracts.file_objects import ObjectFacts
+from exai_trio.storage.contracts.file_objects import Bucket, ObjectFacts
 from exai_trio.storage.hosted.function_calls import Functions, ask
-from exai_trio.storage.hosted.guarded_bucket import Bucket, GuardedBucket
+from exai_trio.storage.hosted.guarded_bucket import GuardedBucket
 from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault
 from exai_trio.storage.hosted.object_sender import Unsent
 

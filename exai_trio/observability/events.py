@@ -233,13 +233,14 @@ class AlertMoved:
 
 @structs.frozen(kw_only=True)
 class IncidentSeen:
-    """A fault was recorded; `kind` is "bug" or "world"; `news` is "new", "again" or "reopened"."""
+    """A fault was recorded, so many times; `kind` is "bug" or "world"; `news` is "new", "counted" or "reopened"."""
 
     kind: str
     incident: str
     news: str
     severity: str = ""
     text: str = ""
+    count: int = 1
 
 
 Event = (

@@ -22,6 +22,7 @@ def _settings() -> dict[str, object]:
         "EXAI_MCP_PORT": free_port(),
         "EXAI_PROGRESS_INTERVAL_S": "0.05",
         "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
         "HEALTH_CHECK_PORT": "0",
     }
 

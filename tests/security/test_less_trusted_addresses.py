@@ -69,7 +69,13 @@ def test_a_key_goes_where_its_own_source_or_a_better_one_says(key, address, from
 
 def test_the_table_has_every_key_that_a_provider_is_sent():
     """A new secret setting is in the table, or known not to be sent by whoever reads a `.env` unasked."""
-    own = {"EXAI_WS_TOKEN", "JWT_SECRET_KEY", "SUPABASE_DB_URL"}
+    own = {
+        "EXAI_WS_TOKEN",
+        "JWT_SECRET_KEY",
+        "SUPABASE_DB_URL",
+        "DATABASE_URL",
+        "EXAI_ALERT_WEBHOOK",
+    }
 
     assert own | {setting.name for setting in SENT} == {s.name for s in SETTINGS if s.secret}
 
@@ -158,7 +164,7 @@ def _run(folder: Path, *words: str, **more: str) -> tuple[int, str, str]:
         "EXAI_HOME": str(home / "exai"),
         **more,
     }
-    environ |= {"HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0"}
+    environ |= {"HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0", "INCIDENTS_PORT": "0"}
     done = subprocess.run(
         [EXAI, *words], cwd=folder, env=environ, capture_output=True, text=True,
         stdin=subprocess.DEVNULL, timeout=ENOUGH_S, check=False,

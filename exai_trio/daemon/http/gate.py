@@ -67,8 +67,7 @@ class Gate:
         if not token:
             return None
         if token.startswith(SESSION_PREFIX):
-            login = self.logins.find(token)
-            return None if login is None else login.identity
+            return self.logins.identity_of(token)
         try:
             return self.tokens.by_credential(token)
         except UnauthorizedError as fault:

@@ -11,6 +11,7 @@ from .api.overview_routes import overview_routes
 from .api.session_routes import session_routes
 from .api.storage_routes import storage_routes
 from .api.usage_routes import usage_routes
+from .api.watching_routes import watching_routes
 from .feed.feed import PATH as FEED, Feed
 from .feed.told_events import ToldEvents
 from .gate import Gate
@@ -20,7 +21,7 @@ from .route_table import Route, RouteTable
 from .site import Site, serve
 from .watched_daemon import WatchedDaemon
 
-__all__ = ["feed_of", "gate_of", "health_app", "pages_app", "serve"]
+__all__ = ["feed_of", "gate_of", "health_app", "incidents_app", "pages_app", "serve"]
 
 _OF_PAGES = (
     overview_routes,
@@ -30,6 +31,7 @@ _OF_PAGES = (
     usage_routes,
     storage_routes,
     daemon_routes,
+    watching_routes,
 )
 
 
@@ -49,8 +51,26 @@ def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route,
         *page_routes(),
         *login_routes(gate, watched.auth),
         *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
+        *_of_terminals(watched, gate),
         *more,
     )
+    return Site(gate, RouteTable(routes), {FEED: feed.serve})
+
+
+def _of_terminals(watched: WatchedDaemon, gate: Gate) -> tuple[Route, ...]:
+    """None where there are no terminals; else a page's login is a credential there, too."""
+    terminals = watched.terminals
+    if terminals is None:
+        return ()
+    from .api.terminal_routes import terminal_routes  # nothing of it is loaded else
+
+    terminals.of_page = gate.logins.identity_of
+    return terminal_routes(watched, terminals, gate)
+
+
+def incidents_app(watched: WatchedDaemon, gate: Gate, feed: Feed) -> Site:
+    """Incidents on a port of their own: the same page, logins, feed and answers as on the dashboard's."""
+    routes = (*page_routes(), *login_routes(gate, watched.auth), *watching_routes(watched))
     return Site(gate, RouteTable(routes), {FEED: feed.serve})
 
 

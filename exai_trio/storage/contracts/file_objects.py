@@ -43,3 +43,19 @@ class Objects(Protocol):
     async def listed(self) -> tuple[ObjectFacts, ...]:
         """All that are whole, the oldest first."""
         ...
+
+
+class Bucket(Protocol):
+    """Where contents are that machines share. Raises HostedFault; cancelling leaves open whether what was asked has been done."""
+
+    async def put(self, name: str, size: int, content: AsyncIterable[bytes]) -> None: ...
+
+    def open(
+        self, name: str, offset: int = 0
+    ) -> AbstractAsyncContextManager[AsyncIterable[bytes] | None]: ...
+
+    async def size(self, name: str) -> int | None: ...
+
+    async def delete(self, name: str) -> bool: ...
+
+    async def listed(self) -> tuple[ObjectFacts, ...]: ...

@@ -1,11 +1,10 @@
 """A bucket of the other side, under its breaker: contents go there and come back in pieces. No HTTP here."""
 
 from collections.abc import AsyncIterable, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from exai_trio import structs
-from exai_trio.storage.contracts.file_objects import ObjectFacts
+from exai_trio.storage.contracts.file_objects import Bucket, ObjectFacts
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 
 T = TypeVar("T")
@@ -13,22 +12,6 @@ T = TypeVar("T")
 FILES: Final = "exai-files"
 RESULTS: Final = "exai-bus"
 OBJECT_S: Final = 600.0  # longest that one is on its way; a minute of silence ends it before
-
-
-class Bucket(Protocol):
-    """Raises HostedFault; cancelling leaves open whether what was asked has been done."""
-
-    async def put(self, name: str, size: int, content: AsyncIterable[bytes]) -> None: ...
-
-    def open(
-        self, name: str, offset: int = 0
-    ) -> AbstractAsyncContextManager[AsyncIterable[bytes] | None]: ...
-
-    async def size(self, name: str) -> int | None: ...
-
-    async def delete(self, name: str) -> bool: ...
-
-    async def listed(self) -> tuple[ObjectFacts, ...]: ...
 
 
 @structs.frozen(eq=False)

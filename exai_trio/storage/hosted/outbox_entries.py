@@ -6,16 +6,14 @@ that two daemons never wait for each other's rows crosswise.
 
 import re
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeVar
+from typing import Any, Final, Literal, Protocol, TypeVar
 
 import msgspec
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Step, Turn
-
-if TYPE_CHECKING:
-    from exai_trio.storage.hosted.guarded_bucket import Bucket
+from exai_trio.storage.contracts.file_objects import Bucket
 
 BATCH_LENGTH: Final = 100
 BATCH_BYTES: Final = 1024 * 1024
@@ -150,7 +148,7 @@ class Remote(Protocol):
         """What a function of its database returns."""
         ...
 
-    def bucket(self, name: str) -> "Bucket": ...
+    def bucket(self, name: str) -> Bucket: ...
 
 
 def sorted_by_key(entries: Iterable[Entry]) -> tuple[Entry, ...]:

@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
+from exai_trio.observability.events import CallEnded
 from exai_trio.storage.call_pages import EQUAL, CallFilter, CallsAt, NumberedCall
-from exai_trio.storage.sqlite.calls_table import calls_of
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
@@ -14,6 +14,18 @@ _BOUNDS: Final = (
     ("since", "started_at >= ?"),
     ("until", "started_at <= ?"),
 )
+_NOT_OF_THE_CALL: Final = frozenset({"number", "hour"})
+
+
+def calls_of(found: "sqlite3.Cursor") -> tuple[NumberedCall, ...]:
+    """Of whole rows."""
+    names = [name for name, *_ in found.description]
+    return tuple(_numbered(dict(zip(names, row, strict=True))) for row in found)
+
+
+def _numbered(row: dict[str, Any]) -> NumberedCall:
+    fields = {name: value for name, value in row.items() if name not in _NOT_OF_THE_CALL}
+    return NumberedCall(row["number"], CallEnded(**fields))
 
 
 def read_page(

@@ -10,6 +10,7 @@ from exai_trio import structs
 from exai_trio.observability.events import CallEnded
 from exai_trio.storage.call_pages import CallFilter, CallsAt, NumberedCall
 from exai_trio.storage.ended_calls import MOST_KEPT
+from exai_trio.storage.sqlite import call_rows
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
@@ -30,7 +31,6 @@ _TOKENS: Final = """
     SELECT principal, sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) FROM calls
     WHERE started_at >= ? GROUP BY principal
 """
-_NOT_OF_THE_CALL: Final = frozenset({"number", "hour"})
 
 
 @structs.frozen
@@ -53,22 +53,16 @@ class SqliteCalls:
     async def page(
         self, wanted: CallFilter, before: int | None, most: int
     ) -> tuple[NumberedCall, ...]:
-        from . import call_rows  # for whoever looks at the pages
-
         return await self._store.read(
             lambda connection: call_rows.read_page(connection, wanted, before, most)
         )
 
     async def find(self, call_id: str) -> NumberedCall | None:
-        from . import call_rows
-
         return await self._store.read(lambda connection: call_rows.read_one(connection, call_id))
 
     async def series(
         self, since: float, step_s: float, provider: str | None
     ) -> tuple[CallsAt, ...]:
-        from . import call_rows
-
         return await self._store.read(
             lambda connection: call_rows.read_series(connection, since, step_s, provider)
         )
@@ -88,18 +82,7 @@ def _add(connection: "sqlite3.Connection", rows: list[tuple[Any, ...]]) -> None:
 def read(connection: "sqlite3.Connection", since: float) -> tuple[CallEnded, ...]:
     """Blocking, for whoever has a connection of its own."""
     query = "SELECT * FROM calls WHERE started_at >= ? ORDER BY number"
-    return tuple(each.call for each in calls_of(connection.execute(query, (since,))))
-
-
-def calls_of(found: "sqlite3.Cursor") -> tuple[NumberedCall, ...]:
-    """Of whole rows."""
-    names = [name for name, *_ in found.description]
-    return tuple(_numbered(dict(zip(names, row, strict=True))) for row in found)
-
-
-def _numbered(row: dict[str, Any]) -> NumberedCall:
-    fields = {name: value for name, value in row.items() if name not in _NOT_OF_THE_CALL}
-    return NumberedCall(row["number"], CallEnded(**fields))
+    return tuple(each.call for each in call_rows.calls_of(connection.execute(query, (since,))))
 
 
 def _sweep(connection: "sqlite3.Connection", before: float | None, most: int) -> int:

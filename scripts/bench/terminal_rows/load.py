@@ -153,7 +153,7 @@ def off(*, quick: bool) -> Iterator[Row]:
     """Modules of terminals that a daemon without them loads."""
     with home() as place:
         env = environment(place, EXAI_WS_PORT="0", EXAI_SIMULATE="true", EXAI_TERMINALS="false")
-        command = [sys.executable, "-P", "-X", "importtime", "-m", "exai_trio", "serve"]
+        command = [sys.executable, "-X", "importtime", "-P", "-m", "exai_trio", "serve"]
         with (place / "said").open("wb") as said:
             process = subprocess.Popen(command, env=env, cwd=place, stdout=subprocess.PIPE, stderr=said)  # fmt: skip
             try:

@@ -161,7 +161,7 @@ async def test_a_session_ends_by_logout_by_time_and_with_the_token_it_began_with
             time.now += SESSION_S
         else:
             by = site.gate.tokens.identify(TOKEN, None)
-            site.gate.tokens.rotate(TOKEN, "another-token-of-ours", by)
+            await site.gate.tokens.rotate(TOKEN, "another-token-of-ours", by)
         statuses.append((before.status, (await ask(site, "/texts", **bearer)).status))
 
     assert [(200, 401)] * 3 == statuses

@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from exai_trio.config import Config
-from exai_trio.daemon import app, lifetime
+from exai_trio.daemon import app, signals
 from exai_trio.daemon.context import Shutdown
 from exai_trio.daemon.home_lock import own_home
 from exai_trio.daemon.takeover import sockets
@@ -145,7 +145,7 @@ async def test_only_the_second_signal_cuts_a_daemon_that_was_replaced_before():
     stop, everything = trio.Event(), trio.CancelScope()
     stop.set()
     async with trio.open_nursery() as watching:
-        await watching.start(lifetime._watch_signals, stop, everything)
+        await watching.start(signals.watch_signals, stop, everything)
         signal.raise_signal(signal.SIGTERM)
         await trio.testing.wait_all_tasks_blocked(0.01)
         assert not everything.cancel_called
