@@ -153,7 +153,13 @@ def _proxy(program: Path, origin: str) -> Generator[tuple[int, str]]:
         listed = {"model_list": [{"model_name": _MODEL, "litellm_params": known}]}
         settings.write_text(json.dumps(listed), encoding="utf-8")  # JSON is YAML, too
         command = [str(program), "--config", str(settings), "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
-        env = environment(where, HOME=where, LITELLM_TELEMETRY="False", LITELLM_LOCAL_MODEL_COST_MAP="True")  # fmt: skip
+        env = environment(
+            where,
+            HOME=where,
+            LITELLM_TELEMETRY="False",
+            LITELLM_LOCAL_MODEL_COST_MAP="True",
+            LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY="true",  # on loopback
+        )
         with child(command, env, where) as process:
             wait_open("LiteLLM's proxy", port, _BEGINS_S)
             yield process.pid, f"http://127.0.0.1:{port}"
