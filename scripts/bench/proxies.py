@@ -15,7 +15,7 @@ import httpx2
 import trio
 from trio_websocket import WebSocketConnection
 
-from .pairs import our_daemon
+from .pairs import ROOM, our_daemon
 from .peer import connection, greet, hear, run, say
 from .processes import (
     NotHere,
@@ -46,7 +46,9 @@ def proxies(*, quick: bool) -> Iterator[Row]:
         program = _fetched(where)
         with (
             _service() as origin,
-            our_daemon(GLM_API_URL=origin, GLM_API_KEY="bench-12345678", KIMI_API_KEY="") as mine,
+            our_daemon(
+                GLM_API_URL=origin, GLM_API_KEY="bench-12345678", KIMI_API_KEY="", **ROOM
+            ) as mine,
             _proxy(program, origin) as (pid, address),
         ):
             for name, most in (("streamed", 20), ("whole", 6)):
