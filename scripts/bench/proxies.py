@@ -47,7 +47,7 @@ def proxies(*, quick: bool) -> Iterator[Row]:
         with (
             _service() as origin,
             our_daemon(
-                GLM_API_URL=origin, GLM_API_KEY="bench-12345678", KIMI_API_KEY="", **ROOM
+                None, GLM_API_URL=origin, GLM_API_KEY="bench-12345678", KIMI_API_KEY="", **ROOM
             ) as mine,
             _proxy(program, origin) as (pid, address),
         ):
