@@ -15,7 +15,7 @@ import httpx2
 import trio
 from trio_websocket import WebSocketConnection
 
-from .pairs import our_daemon
+from .pairs import ROOM, our_daemon
 from .peer import connection, greet, hear, run, say
 from .processes import (
     NotHere,
@@ -46,7 +46,9 @@ def proxies(*, quick: bool) -> Iterator[Row]:
         program = _fetched(where)
         with (
             _service() as origin,
-            our_daemon(GLM_API_URL=origin, GLM_API_KEY="bench-12345678", KIMI_API_KEY="") as mine,
+            our_daemon(
+                None, GLM_API_URL=origin, GLM_API_KEY="bench-12345678", KIMI_API_KEY="", **ROOM
+            ) as mine,
             _proxy(program, origin) as (pid, address),
         ):
             for name, most in (("streamed", 20), ("whole", 6)):
@@ -153,7 +155,13 @@ def _proxy(program: Path, origin: str) -> Generator[tuple[int, str]]:
         listed = {"model_list": [{"model_name": _MODEL, "litellm_params": known}]}
         settings.write_text(json.dumps(listed), encoding="utf-8")  # JSON is YAML, too
         command = [str(program), "--config", str(settings), "--host", "127.0.0.1", "--port", str(port)]  # fmt: skip
-        env = environment(where, HOME=where, LITELLM_TELEMETRY="False", LITELLM_LOCAL_MODEL_COST_MAP="True")  # fmt: skip
+        env = environment(
+            where,
+            HOME=where,
+            LITELLM_TELEMETRY="False",
+            LITELLM_LOCAL_MODEL_COST_MAP="True",
+            LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY="true",  # on loopback
+        )
         with child(command, env, where) as process:
             wait_open("LiteLLM's proxy", port, _BEGINS_S)
             yield process.pid, f"http://127.0.0.1:{port}"

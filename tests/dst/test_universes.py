@@ -29,6 +29,7 @@ STORM = {  # what is to be survived does happen
 _MOST_UNIVERSES = 10
 
 
+@pytest.mark.timeout(300)  # six universes
 def test_every_promise_holds():
     """Acknowledged calls are answered once, run at most so often, in order; nothing is left over and nobody waits for ever. What is to be
     survived does happen in these few universes."""
@@ -40,6 +41,7 @@ def test_every_promise_holds():
     assert {kind.name for kind in KINDS} == {kind_of(seed).name for seed in SEEDS}
 
 
+@pytest.mark.timeout(300)
 @pytest.mark.parametrize("bug", BUGS, ids=[bug.name for bug in BUGS])
 def test_a_planted_bug_is_found(bug):
     """Within a few universes, by the promise that it breaks: all else goes on, and calls are answered."""

@@ -38,6 +38,7 @@ async def played(kind, seed):
     return world
 
 
+@pytest.mark.timeout(300)  # eighteen storms
 async def test_what_is_shown_is_what_was_written(autojump_clock):
     """At each moment a prefix of it, or a gap of exactly the size that is told; each key reaches the program once, in order. Daemons are
     killed, lines are cut and gaps are told meanwhile."""

@@ -1,7 +1,6 @@
 """The journal as sessions write it and read it back: calls and outcomes as records, records as session rules."""
 
 from contextlib import suppress
-from pathlib import Path
 
 import attrs
 import msgspec
@@ -14,6 +13,8 @@ from exai_trio.wire.messages import CallAccepted, CallTool, RequestId
 from exai_trio.wire.session_rules import SessionRules, Survivor
 
 from .call import Call
+
+Unfinished = tuple[CallTool, KeptCall]  # accepted by an earlier daemon, and not ended
 
 
 def id_of(key: str) -> RequestId:
@@ -75,17 +76,6 @@ class CallJournal:
             await self.journal.accept(begun)
 
 
-@structs.frozen(eq=False)
-class UnfinishedCall:
-    """A call that an earlier daemon accepted and did not end."""
-
-    request: CallTool
-    roots: tuple[Path, ...]
-    timeout: float
-    attempts: int
-    at: float
-
-
 def request_of(kept: KeptCall) -> CallTool:
     """Raises WireError or TypeError if this is not what an earlier daemon wrote."""
     request = decode_client(kept.frame)
@@ -99,10 +89,10 @@ def _base_at(now: float) -> int:
     return int(now * 1000) << 10
 
 
-def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[UnfinishedCall]:
+def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[Unfinished]:
     """Give the rules back what they knew. Returns the calls that have no outcome yet. `now` is the wall clock's."""
     survivors: list[Survivor] = []
-    unfinished: list[UnfinishedCall] = []
+    unfinished: list[Unfinished] = []
     for call in kept.calls:
         request = request_of(call)
         name = request.name
@@ -118,8 +108,7 @@ def restore(rules: SessionRules, kept: KeptSession, now: float) -> list[Unfinish
             )
         )
         if outcome is None:
-            roots = tuple(Path(root) for root in call.roots)
-            unfinished.append(UnfinishedCall(request, roots, call.timeout, call.attempts, call.at))
+            unfinished.append((request, call))
     rules.resumable = any(call.resumable for call in kept.calls)
     rules.restore(survivors, kept.acked, max(kept.base, _base_at(now)))
     return unfinished

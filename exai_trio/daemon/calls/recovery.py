@@ -6,11 +6,12 @@ from typing import Protocol
 import trio
 
 from exai_trio.errors import CallInterrupted
+from exai_trio.storage.journal import KeptCall
 from exai_trio.system.disk import until_written
 from exai_trio.wire.messages import CallAccepted, Outcome
 
 from .call import Call
-from .call_journal import CallJournal, UnfinishedCall, key_of
+from .call_journal import CallJournal, key_of
 from .execution import Work, run_tool
 from .states import State
 
@@ -33,7 +34,7 @@ class OtherDaemon(Protocol):
 
 
 def work_for(
-    call: Call, left: UnfinishedCall, journal: CallJournal | None, predecessor: OtherDaemon | None
+    call: Call, left: KeptCall, journal: CallJournal | None, predecessor: OtherDaemon | None
 ) -> Work:
     """What is to be done to have the outcome of such a call, which takes up what is left of it."""
     assert journal is not None

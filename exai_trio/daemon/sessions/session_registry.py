@@ -19,7 +19,7 @@ from exai_trio.wire.session_bounds import Bounds
 from exai_trio.wire.session_rules import SessionRules
 
 from ..calls.call import Call
-from ..calls.call_journal import CallJournal, UnfinishedCall, restore
+from ..calls.call_journal import CallJournal, Unfinished, restore
 from ..calls.call_plan import impossible, plan
 from ..calls.detached_calls import DetachedCall
 from ..calls.environment import CallEnvironment
@@ -202,7 +202,7 @@ class Sessions:
             extra={"session": session_id, "calls": len(kept.calls), "unfinished": len(unfinished)},
         )
 
-    def _take_up_detached(self, named: Session, unfinished: list[UnfinishedCall]) -> None:
+    def _take_up_detached(self, named: Session, unfinished: list[Unfinished]) -> None:
         """Work that goes on under a handle, which is all that the journal has under that name."""
         for left in unfinished:
             call, work = self._taken_up(named, left, State.DETACHED)
@@ -210,15 +210,16 @@ class Sessions:
             DetachedCall(call, named.id, self.calls.detached, named.calls.journal).take_over()
             self.calls.begin(call, work)
 
-    def _taken_up(self, session: Session, left: UnfinishedCall, state: State) -> tuple[Call, Work]:
+    def _taken_up(self, session: Session, left: Unfinished, state: State) -> tuple[Call, Work]:
         """The call of an earlier daemon, and what has its outcome; that is a refusal if it could not be a call of this one."""
+        request, kept = left
         try:
-            planned = plan(left.request, self.context.config, self.environment.tools)
+            planned = plan(request, self.context.config, self.environment.tools)
         except ExaiError as why:
-            planned = impossible(left.request, why)
-        call = session.call_of(left.request, planned, session.allowed(map(str, left.roots)))
+            planned = impossible(request, why)
+        call = session.call_of(request, planned, session.allowed(kept.roots))
         call.state = state
-        return call, work_for(call, left, session.calls.journal, self.predecessor)
+        return call, work_for(call, kept, session.calls.journal, self.predecessor)
 
     async def _note_base(self, session: Session) -> None:
         """The next daemon must give other numbers than this one, also if nothing else of this one's is written down."""
