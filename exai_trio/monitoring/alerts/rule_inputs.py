@@ -96,7 +96,9 @@ def growth(minima: "deque[int]") -> float:
         for i in range(len(values))
         for j in range(i + 1, len(values))
     )
-    return min(slopes[len(slopes) // 2], (min(values[half:]) - min(values[:half])) / (len(values) - half))
+    return min(
+        slopes[len(slopes) // 2], (min(values[half:]) - min(values[:half])) / (len(values) - half)
+    )
 
 
 def p95(bounds: tuple[float, ...], counts: tuple[int, ...]) -> float:
