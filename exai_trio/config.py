@@ -49,6 +49,8 @@ class Config:
     jwt_audience: str = ""
     jwt_keys_file: Path | None = None
     tokens_day: int = 0
+    redis_url: str = attrs.field(default="", repr=_masked)
+    deployment: str = "exai"
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
 

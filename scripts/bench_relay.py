@@ -1,15 +1,15 @@
 #!/usr/bin/env -S .venv/bin/python
 """How fast and how large EXAI is, beside the floor in the same run: what is asked for, what was measured, met or missed.
 
-`python scripts/bench_relay.py [--quick] [--only NAME] [--peers] [--json FILE] [--check]`; `--peers` measures relays from npm instead, where
-npm can fetch them. Exit codes: 0 measured, 1 something could
+`python scripts/bench_relay.py [--quick] [--only NAME] [--peers] [--json FILE] [--check]`; `--peers` measures relays from npm and
+LiteLLM's proxy from pip instead, where these can fetch them. Exit codes: 0 measured, 1 something could
 not be measured, or with --check a goal is missed.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bench import daemon, day, gateway, loaded, relay, relays, restart, streaming
+from bench import daemon, day, gateway, loaded, proxies, relay, relays, restart, streaming
 from bench.command import main
 from bench.report import Row
 
@@ -27,7 +27,10 @@ MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "chat": gateway.chat,
     "day": day.day,
 }
-PEERS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {"relays": relays.relays}
+PEERS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
+    "relays": relays.relays,
+    "proxies": proxies.proxies,
+}
 
 if __name__ == "__main__":
     main(__doc__, MEASUREMENTS, PEERS)

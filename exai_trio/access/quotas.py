@@ -4,6 +4,7 @@ The minute slides, and every accepted call counts; a place is given back when it
 call has ended, so those that run at the same time may overrun the day by their own.
 """
 
+import logging
 import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
@@ -14,10 +15,12 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import OverCapacityError
+from exai_trio.errors import OverCapacityError, StorageError
 from exai_trio.observability.events import CallEnded
 
 from .token_registry import Quota
+
+log = logging.getLogger("exai.session")
 
 _MINUTE_S: Final = 60.0
 _DAY_S: Final = 86400.0
@@ -32,9 +35,8 @@ TokensSince = Callable[[float], Awaitable[Mapping[str, int]]]
 class SharedRates(Protocol):
     """Calls a minute of all daemons together."""
 
-    async def wait_s(self, principal: str, most: int) -> float | None:
-        """0 if the call is taken, and counted; else seconds until one will be; None if that cannot be told now. Cancelled, it is counted or
-        not."""
+    async def wait_s(self, principal: str, most: int) -> float:
+        """0 if the call is taken, and counted; else seconds until one will be. Raises StorageError. Cancelled, it is counted or not."""
         ...
 
 
@@ -141,7 +143,7 @@ class Quotas:
             return place
         with ExitStack() as unless_taken:
             unless_taken.callback(place.give_back)
-            wait = await self.rates.wait_s(principal, limits.calls_per_minute)
+            wait = await _shared_wait(self.rates, principal, limits.calls_per_minute)
             if wait:
                 use.accepted.pop()
                 raise _too_often(limits, wait)
@@ -188,6 +190,15 @@ class Quotas:
         bounds = ((principal, limits.tokens_per_day), (_ALL, self.tokens_day))
         left = [most - self.days.of(whose, now) - spent for whose, most in bounds if most]
         return max(0, min(left)) if left else None
+
+
+async def _shared_wait(rates: SharedRates, principal: str, most: int) -> float:
+    """Where that cannot be told, the call counts here alone."""
+    try:
+        return await rates.wait_s(principal, most)
+    except StorageError as fault:
+        log.debug("calls are counted here alone", extra={"fault": fault.message})
+    return 0.0
 
 
 def _too_often(limits: Quota, wait: float) -> OverCapacityError:

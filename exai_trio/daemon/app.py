@@ -17,7 +17,7 @@ from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
-from exai_trio.observability.watchdog import Watchdog, watching
+from exai_trio.observability.watchdog import watching
 from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.sqlite.store import check_ours
 from exai_trio.system import garbage_collector
@@ -44,7 +44,7 @@ from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
-from .jobs.sinks import attach_sinks
+from .jobs.sinks import attach_sinks, history_of, watchdog_of
 from .jobs.watching import Watching
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
@@ -99,7 +99,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         with suppress(OSError):  # a job tries again
             # audit: suppress, because a job tries again and says so
             home.note_pid()
-        stack.enter_context(watching(Watchdog()))
+        stack.enter_context(watching(watchdog_of(parts.report)))
         with capture.keeping():
             await run(parts, Opened(listeners, reread, predecessor, home.let_go), task_status)
             await _write_last(parts)
@@ -126,7 +126,9 @@ def _terminals(
 async def _write_last(parts: Parts) -> None:
     """What is noted of the last calls; of a disk that refuses a job or the store has told."""
     flushes = [] if parts.watching is None else [parts.watching.incidents.flush_incidents]
-    for write in (parts.files.flush_call_log, parts.keeping.flush_calls, *flushes):
+    keeping = parts.keeping
+    writes = (keeping.flush_calls, keeping.history.keep_history)
+    for write in (parts.files.flush_call_log, *writes, *flushes):
         with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError, StorageError):
             # audit: suppress, because a job has said so
             await write()
@@ -179,17 +181,21 @@ def build(
     context = _context(config, backends)
     table: dict[str, Session] = {}
     calls = Calls(context)
-    keeping = CallKeeping(backends.ended_calls, context.clock)
+    report = _report(context, backends, port, home)
+    keeping = CallKeeping(backends.ended_calls, context.clock, history_of(report, backends.history))
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     tokens = Tokens(config, home, backends.now)
     auth = Authentication(tokens, standings=access.standings, log=access.log)
     terminals = _terminals(config, auth, backends.now)
-    report = attrs.evolve(_report(context, backends, port, home), terminals=terminals)
+    backends.tell_trouble(report.problems.note)
+    report = attrs.evolve(report, terminals=terminals)
     lookup = CallLookup(table, calls.detached, context.journal)
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
     context.events.add("quotas", {CallEnded: access.quotas.note})
     attach_gauges(report.meters, report, calls.running, table)
+    if terminals is not None:
+        terminals.attach_gauges(report.meters)
     environment = _environment(context, backends, report, lookup, files)
     return Parts(
         context=context,
@@ -233,9 +239,9 @@ def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
         backends.files,
         backends.models.gateway,
         context.clock.now,
-        listener=Deaf(),
+        listener=Deaf(context.events.publish),
     )
-    return Cleaning(cleans, backends.conversations, context.clock)
+    return Cleaning(cleans, backends.conversations, context.clock, context.events.publish)
 
 
 def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLock | None) -> Report:

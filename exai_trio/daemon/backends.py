@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 from exai_trio import structs
+from exai_trio.access.redis_connection import RedisConnection, open_redis
+from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.sqlite_registry import SqliteRegistry
 from exai_trio.access.token_registry import TokenRegistry
 from exai_trio.bus.message_bus import BusRules, MessageBus
@@ -29,11 +31,13 @@ from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.contracts.stored_payloads import StoredPayloads
 from exai_trio.storage.ended_calls import EndedCalls, ForgottenCalls
 from exai_trio.storage.journal import Journal
+from exai_trio.storage.metric_history import ForgottenHistory, MetricHistory
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
+from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
 from exai_trio.storage.watching_stores import WatchingStores
 from exai_trio.system.clock import unix_now
@@ -74,7 +78,9 @@ class Backends:
     files: KeptFiles
     ratios: TokenRatios
     tokens: TokenRegistry | None = None
+    redis: RedisConnection | None = None
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
+    history: MetricHistory = attrs.field(factory=ForgottenHistory)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
     watching: WatchingStores | None = None
@@ -86,14 +92,21 @@ class Backends:
     boot_id: str = attrs.field(factory=partial(secrets.token_hex, 8))
     tools: tuple[Tool, ...] = BUILT_IN
 
+    def tell_trouble(self, note: Callable[[str, str | None], None]) -> None:
+        """Have `note` hear of trouble with Redis, where there is one."""
+        if self.redis is not None:
+            self.redis.tell = partial(note, "Redis")
+
 
 @asynccontextmanager
 async def open_models(config: Config) -> AsyncGenerator[Models]:
     """The gateway, and the simulator if it is asked for, until the context ends. Cancelling closes them, as leaving does."""
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
-        gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
-        yield Models(gateway=gateway, simulator=origin)
+        events = EventHub()
+        opening = open_gateway(config, simulator_url=origin, publish=events.publish)
+        gateway = await stack.enter_async_context(opening)
+        yield Models(gateway=gateway, simulator=origin, events=events)
 
 
 @asynccontextmanager
@@ -112,6 +125,10 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         opening_kept = _open_shared(config, store) if config.is_shared else _open_own(config, store)
         kept = await stack.enter_async_context(opening_kept)
         ratios = SqliteRatios(store)
+        redis = None
+        if config.redis_url:
+            opening_redis = open_redis(config.redis_url, config.deployment)
+            redis = await stack.enter_async_context(opening_redis)
         yield Backends(
             models=models,
             files=kept.files,
@@ -119,9 +136,11 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             threads=kept.threads,
             ratios=ratios,
             payloads=kept.payloads,
-            tokens=SqliteRegistry(store),
+            tokens=RedisRegistry(redis) if redis else SqliteRegistry(store),
+            redis=redis,
             watching=stores_in(store),
             ended_calls=SqliteCalls(store),
+            history=SqliteHistory(store),
             learnt=await _learnt(ratios),
             journal=kept.journal,
             store=kept.state,

@@ -26,7 +26,7 @@ from .drain import drain
 from .health.report import Report
 from .http.open_ports import open_ports
 from .http.session_book import SessionBook
-from .http.watched_daemon import WatchedDaemon
+from .http.watched_daemon import PageTerminals, WatchedDaemon
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
@@ -64,7 +64,7 @@ class Addresses:
     simulator: str | None
 
 
-class TerminalPart(Protocol):
+class TerminalPart(PageTerminals, Protocol):
     """Terminal sessions, where they are switched on: only then is anything of them loaded."""
 
     async def run(self, task_status: trio.TaskStatus[None]) -> None: ...
@@ -263,8 +263,9 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
         sessions=tree.sessions,
         services=parts.environment.services,
         auth=parts.auth,
-        ended=parts.keeping.store,
+        keeping=parts.keeping,
         cleaning=parts.cleaning,
+        terminals=parts.terminals,
         watching=parts.watching,
         reread=reread,
     )

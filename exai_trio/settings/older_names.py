@@ -122,7 +122,7 @@ ROWS: Final = (
         "[HTTP](../reference/http.md) on `HEALTH_CHECK_PORT`",
     ),
     (
-        "`CONVERSATION_STORAGE_BACKEND`, `REDIS_URL`, `ENABLE_FALLBACK`, `UPLOAD_FILES_IMMEDIATELY`",
+        "`CONVERSATION_STORAGE_BACKEND`, `ENABLE_FALLBACK`, `UPLOAD_FILES_IMMEDIATELY`",
         "`STORAGE_BACKEND`: SQLite, which survives restarts",
     ),
     (

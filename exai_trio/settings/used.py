@@ -34,16 +34,8 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "models": CLIENT | {"ws_autostart", "drain_s"},
     "logs": frozenset({"home", "log_level"}),
     "usage": frozenset({"home", "log_level"}),
-    "token": frozenset(
-        {
-            "home",
-            "log_level",
-            "jwt_secret_key",
-            "jwt_algorithm",
-            "jwt_issuer",
-            "jwt_audience",
-            "jwt_keys_file",
-        }
+    "token": _fields(
+        "home log_level jwt_secret_key jwt_algorithm jwt_issuer jwt_audience jwt_keys_file redis_url deployment"
     ),
     "access": frozenset({"home", "log_level"}),
     "alerts": frozenset({"home", "log_level"}),

@@ -18,6 +18,7 @@ _WHOLE = re.compile(r"[+-]?[0-9]+(_[0-9]+)*")
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LONGEST_NAME = 255  # bytes, as systems take them
 _LONGEST_PATH = 3_000  # files of ours are below
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _URL = re.compile(
     r"https?://(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9.-]+)(:[0-9]{1,5})?(/[A-Za-z0-9._~%/-]*)?"
 )
@@ -161,6 +162,28 @@ def database_url() -> Kind:
         return text
 
     return Kind(allowed="a URL that begins with postgresql://", parse=parse, is_address=True)
+
+
+def redis_url() -> Kind:
+    """A password may stand in it."""
+
+    def parse(text: str, _: Place) -> str:
+        if not text.isprintable() or not text.startswith(("redis://", "rediss://")):
+            raise ValueError
+        return text
+
+    return Kind(
+        allowed="a URL that begins with redis:// or rediss://", parse=parse, is_address=True
+    )
+
+
+def name() -> Kind:
+    def parse(text: str, _: Place) -> str:
+        if not _NAME.fullmatch(text):
+            raise ValueError
+        return text
+
+    return Kind(allowed="1 to 64 letters, digits, -, _ and .", parse=parse)
 
 
 def path() -> Kind:

@@ -9,8 +9,8 @@ LONGEST_S: Final = 30.0
 IN_A_ROW: Final = 5  # failures, before it rests
 REST_S: Final = 30.0
 LASTING_S: Final = 1.0  # a connection that lived so long was no failure
-_JITTER: Final = 0.1  # of each wait: no two clients are in step
-_DOOR: Final = (0.05, 1.0)  # seconds between two looks at a port that nobody has
+JITTER: Final = 0.1  # of each wait: no two clients are in step
+LOOK_S: Final = (0.05, 1.0)  # seconds between two looks at a port that nobody has
 _OF_AWAY: Final = 0.1
 
 
@@ -34,10 +34,10 @@ class ReconnectRules:
             return 0.0
         longest = REST_S if self.is_resting else LONGEST_S
         wait = REST_S if self.is_resting else min(longest, FIRST_S * 2.0 ** (self.failures - 1))
-        return wait * (1 - _JITTER + 2 * _JITTER * random)
+        return wait * (1 - JITTER + 2 * JITTER * random)
 
 
 def look_s(away_s: float) -> float:
     """Seconds until one looks again whether anybody listens: that burdens nobody, and a daemon that is back is found at once."""
-    shortest, longest = _DOOR
+    shortest, longest = LOOK_S
     return min(longest, max(shortest, _OF_AWAY * away_s))

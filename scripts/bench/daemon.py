@@ -2,7 +2,6 @@
 
 import json
 import resource
-import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -10,7 +9,16 @@ from contextlib import AbstractContextManager, AsyncExitStack
 
 from .pairs import SIDES, Daemon, Side, floor_daemon, our_daemon
 from .peer import connection, greet, run
-from .processes import FLOOR, NotMeasured, child, environment, home, read_line, settled_weight
+from .processes import (
+    FLOOR,
+    NotMeasured,
+    child,
+    environment,
+    free_port,
+    home,
+    read_line,
+    settled_weight,
+)
 from .report import Goal, Row, median
 
 _KEY = "bench"  # a provider that is configured and never asked
@@ -54,7 +62,7 @@ async def _meet(port: int, side: Side) -> None:
 
 def _imports_openai_early() -> bool:
     with home() as where:
-        env = environment(where, EXAI_WS_PORT=_free_port(), GLM_API_KEY=_KEY)
+        env = environment(where, EXAI_WS_PORT=free_port(), GLM_API_KEY=_KEY)
         command = [sys.executable, str(FLOOR / "watch_openai.py")]
         with child(command, env, where) as process:
             while True:
@@ -62,12 +70,6 @@ def _imports_openai_early() -> bool:
                 if line.startswith("{"):
                     seen = json.loads(line)
                     return not (seen["listening"] and seen["aside"])
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def idle(*, quick: bool) -> Iterator[Row]:

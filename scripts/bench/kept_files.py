@@ -14,17 +14,20 @@ import httpx2
 import trio
 
 from exai_trio.config import Config
+from exai_trio.daemon.app import build
+from exai_trio.daemon.backends import Backends, Models
 from exai_trio.filestore.cleanup_coordinator import CleanupCoordinator, CleanupLimits
 from exai_trio.filestore.kept_files import KeptFiles, in_database
+from exai_trio.observability.events import RequestEnded
 from exai_trio.providers.dialects.upload import open_form
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.storage.contracts.cleanup_records import Account
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
+from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.system.clock import unix_now
-from exai_trio.tools.base import DaemonView, Services
+from exai_trio.tools.base import Services
 from exai_trio.tools.files import uploads
-from exai_trio.tools.files.upload_desk import UploadDesk
 
 from .gateway import _simulator
 from .peer import run
@@ -90,7 +93,7 @@ class _Caller:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         return
 
-    def exchanged(self, asked_at: float, ended_at: float) -> None:
+    def requested(self, request: RequestEnded) -> None:
         return
 
     def flows(self, until: float) -> float:
@@ -101,16 +104,14 @@ class _Caller:
 async def _services(origin: str, where: Path) -> AsyncGenerator[Services]:
     config = Config(home=where, kimi_stream_timeout=600.0)
     async with open_gateway(config, simulator_url=origin) as gateway, open_sqlite(where / "exai.db") as store:  # fmt: skip
-        yield Services(
-            config=config,
-            gateway=gateway,
+        backends = Backends(
+            models=Models(gateway=gateway),
             conversations=store,
             threads=SqliteThreads(store),
-            uploads=UploadDesk(in_database(store, config.objects, 10.0)),
-            daemon=cast("DaemonView", None),
-            tool_names=tuple,
-            now=unix_now,
+            files=in_database(store, config.objects, 10.0),
+            ratios=MemoryRatios(),
         )
+        yield build(config, backends, port=0).environment.services
 
 
 async def _uploads(origin: str, size: int, rounds: int) -> tuple[list[float], list[float], float]:

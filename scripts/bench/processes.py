@@ -5,6 +5,7 @@ import os
 import select
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -110,6 +111,22 @@ def read_line(process: subprocess.Popen[bytes]) -> str:
     if not line:
         raise NotMeasured("the child ended before it served")
     return line.decode().strip()
+
+
+def free_port() -> int:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        return int(asked.getsockname()[1])
+
+
+def wait_open(who: str, port: int, patience_s: float = PATIENCE_S) -> None:
+    """Return when something listens there. Raises NotMeasured."""
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until:
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+            return
+        time.sleep(0.1)
+    raise NotMeasured(f"{who} does not listen")
 
 
 @attrs.frozen

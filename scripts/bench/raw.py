@@ -81,8 +81,8 @@ def _span(data: bytearray, start: int) -> tuple[int, int] | None:
 
 
 @asynccontextmanager
-async def raw(port: int, *, deaf: bool = False) -> AsyncGenerator[Raw]:
-    """A client that was welcomed with protocol 2; a deaf one has a small buffer."""
+async def raw(port: int, *, deaf: bool = False, greets: bool = True) -> AsyncGenerator[Raw]:
+    """A client that was welcomed with protocol 2; a deaf one has a small buffer, and one that does not greet has said no hello."""
     with trio.fail_after(PATIENCE_S):
         stream = await trio.open_tcp_stream("127.0.0.1", port)
     async with stream:
@@ -94,6 +94,7 @@ async def raw(port: int, *, deaf: bool = False) -> AsyncGenerator[Raw]:
             while b"\r\n\r\n" not in answer:
                 answer += await stream.receive_some(4096)
             client = Raw(stream)
-            await client.say([frame("hello", protocol=2)])
-            await client.hear()
+            if greets:
+                await client.say([frame("hello", protocol=2)])
+                await client.hear()
         yield client

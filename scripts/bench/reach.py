@@ -11,7 +11,7 @@ from pathlib import Path
 import attrs
 
 from .pairs import our_daemon
-from .processes import NotMeasured, child, environment, home, read_line, settled_weight
+from .processes import NotMeasured, child, environment, free_port, home, read_line, settled_weight
 from .report import Goal, Row, median
 
 _MODERN = "2026-07-28"
@@ -104,21 +104,15 @@ def _floor(kind: str) -> Generator[int]:
             yield int(read_line(process).rpartition(":")[2].partition("/")[0])
 
 
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port: int = taken.getsockname()[1]
-    return port
-
-
 def _usual() -> dict[str, object]:
     """As daemons are: with their health on a port."""
-    return {"ENABLED_TOOLS": "test_echo", "HEALTH_CHECK_PORT": _free_port()}
+    return {"ENABLED_TOOLS": "test_echo", "HEALTH_CHECK_PORT": free_port()}
 
 
 @contextmanager
 def _ours() -> Generator[tuple[int, int]]:
     """Its port for MCP, and its process."""
-    port = _free_port()
+    port = free_port()
     settings = {"EXAI_MCP_PORT": port, "MAX_CONNECTIONS": 2000, **_usual()}
     with our_daemon(**settings) as daemon:
         yield port, daemon.process.pid
@@ -135,6 +129,12 @@ def echo(*, quick: bool) -> Iterator[Row]:
             "official": Caller(official, {}, {}).initialized(),
         }
         waits = {name: median(times) * 1000 for name, times in _by_turns(sides, rounds).items()}
+    yield Row(
+        what="a bare handler, beside official, p50",
+        unit="ms",
+        ours=waits["bare"],
+        floor=waits["official"],
+    )
     for era in ("2025-11-25", "2026-07-28"):
         for floor, bound in (("bare", 2.0), ("official", 0.6)):
             yield Row(

@@ -5,17 +5,15 @@ They are fetched into a folder that is gone afterwards; where npm has none of th
 
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 from .editor import Editor
 from .pairs import IN_FLIGHT, ROOM, our_daemon
-from .processes import PATIENCE_S, NotHere, NotMeasured, child, environment, home
+from .processes import NotHere, child, environment, free_port, home, wait_open
 from .report import Goal, Row, median, percentile
 
 _PACKAGES = ("supergateway@4", "mcp-remote@0.15")
@@ -109,24 +107,9 @@ def _fetched(folder: Path) -> Path:
 @contextmanager
 def _gateway(modules: Path) -> Generator[str]:
     """supergateway before an echo server; it cannot be told to listen on loopback only."""
-    port = _free_port()
+    port = free_port()
     echo = shlex.join([sys.executable, str(_ECHO)])
     command = ["node", str(modules / "supergateway/dist/index.js"), "--stdio", echo, "--outputTransport", "sse", "--port", str(port), "--logLevel", "none"]  # fmt: skip
     with home() as where, child(command, environment(where), where):
-        _wait_open(port)
+        wait_open("supergateway", port)
         yield f"http://127.0.0.1:{port}/sse"
-
-
-def _free_port() -> int:
-    with socket.socket() as asked:
-        asked.bind(("127.0.0.1", 0))
-        return int(asked.getsockname()[1])
-
-
-def _wait_open(port: int) -> None:
-    until = time.monotonic() + PATIENCE_S
-    while time.monotonic() < until:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
-        time.sleep(0.1)
-    raise NotMeasured("supergateway does not listen")

@@ -13,7 +13,11 @@ import attrs
 import trio
 
 from exai_trio.config import Config
+from exai_trio.daemon.app import build
+from exai_trio.daemon.backends import Backends, Models
 from exai_trio.filestore.kept_files import in_database
+from exai_trio.observability.events import RequestEnded
+from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.providers.answers.accumulator import ChatAnswer
 from exai_trio.providers.base import ChatRequest, Usage
 from exai_trio.providers.catalogue import load_catalogue
@@ -22,10 +26,10 @@ from exai_trio.providers.routing import Router
 from exai_trio.storage.base import Turn
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
+from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.arguments import parse
-from exai_trio.tools.base import Caller, DaemonView, Services
-from exai_trio.tools.files.upload_desk import UploadDesk
+from exai_trio.tools.base import Caller, Services
 from exai_trio.tools.registry import BUILT_IN, Registry
 
 from .processes import NotMeasured, home
@@ -190,6 +194,7 @@ def _resident() -> int:
 class _FakeGateway:
     """Answers at once and keeps the requests."""
 
+    keys: KnownSecrets = attrs.field(factory=KnownSecrets)
     requests: list[ChatRequest] = attrs.field(factory=list[ChatRequest])
     router: Router = attrs.field(
         factory=lambda: Router(catalogue=load_catalogue(), configured=("glm",), remedies={})
@@ -232,9 +237,7 @@ class _Caller:
 
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
 
-    def exchanged(self, began: float, ended: float) -> None: ...
-
-    def answered(self, answer: ChatAnswer) -> None: ...
+    def requested(self, request: RequestEnded) -> None: ...
 
     def flows(self, until: float) -> float:
         return until
@@ -282,14 +285,12 @@ def _is_pure(request: ChatRequest) -> bool:
 async def _bench(where: Path) -> AsyncGenerator[tuple[_Bench, SqliteStore]]:
     async with open_sqlite(where / "exai.db") as store:
         gateway = _FakeGateway()
-        services = Services(
-            config=Config(),
-            gateway=cast("Gateway", gateway),
+        backends = Backends(
+            models=Models(gateway=cast("Gateway", gateway)),
             conversations=store,
             threads=SqliteThreads(store),
-            uploads=UploadDesk(in_database(store, where / "objects", 1.0)),
-            daemon=cast("DaemonView", None),
-            tool_names=tuple,
-            now=unix_now,
+            files=in_database(store, where / "objects", 1.0),
+            ratios=MemoryRatios(),
         )
+        services = build(Config(), backends, port=0).environment.services
         yield _Bench(services, gateway), store

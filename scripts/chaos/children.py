@@ -145,17 +145,25 @@ def resident(pid: int) -> int:
     return sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
 
-def descriptors(pid: int) -> int:
+def descriptors(pid: int, provider: int = 0) -> int:
     """Those that are open, without the database's: segments of its log come and go, and SQLite keeps what a closed connection
-    had for its next one."""
+    had for its next one; and without connections to the provider's port, which are kept for the next call, too."""
+    pooled = {f"socket:[{inode}]" for inode in _connections_to(provider)}
     try:
-        return sum(_is_counted(one) for one in Path(f"/proc/{pid}/fd").iterdir())
+        return sum(_is_counted(one, pooled) for one in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return 0
 
 
-def _is_counted(descriptor: Path) -> bool:
+def _is_counted(descriptor: Path, pooled: set[str]) -> bool:
     try:
-        return not descriptor.readlink().name.startswith("exai.db")
+        name = descriptor.readlink().name
     except OSError:  # closed meanwhile
         return False
+    return not name.startswith("exai.db") and name not in pooled
+
+
+def _connections_to(port: int) -> set[str]:
+    """The inodes of all sockets of IPv4 whose other end is this port."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text(encoding="ascii").splitlines()]
+    return {row[9] for row in rows[1:] if int(row[2].rpartition(":")[2], 16) == port > 0}

@@ -29,6 +29,14 @@ _HOSTS: Final = (
 )  # fmt: skip
 _PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes(9)
 _RESET: Final = b"\0\0\4\3\0\0\0\0\1\0\0\0\10"
+_GUESS_S: Final = 0.001
+_MOST_GUESSES: Final = 100
+# The owner of this home shows none: these cost a check, and let nobody in who would not be let in without.
+_GUESSES: Final = (
+    "x" * 40,
+    "a.b.c",
+    f"eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIiwiZXhwIjo5OTk5OTk5OTk5fQ.{'x' * 43}",
+)
 _GONE: Final = (*LOST, Refused, trio.TooSlowError, trio.ClosedResourceError)
 
 
@@ -69,6 +77,7 @@ class Hostility:
             for act in (self._hosts, self._resets, self._preface, self._secrets):
                 clients.start_soon(self._again, act)
             clients.start_soon(self._again, self._large)
+            clients.start_soon(self._guess)
             clients.start_soon(self._read)
             for port in self.ports:
                 for _ in range(40):
@@ -107,6 +116,24 @@ class Hostility:
         await stream.send_all(_framed(json.dumps({"op": "hello", "protocol": 2, "roots": ["/"]})))
         await stream.receive_some(4096)
         return stream
+
+    async def _guess(self) -> None:
+        """Tokens that are none, a thousand a second."""
+        async with trio.open_nursery() as guesses:
+            while True:
+                if len(guesses.child_tasks) < _MOST_GUESSES:
+                    guesses.start_soon(self._guess_one)
+                await trio.sleep(_GUESS_S)
+
+    async def _guess_one(self) -> None:
+        guess = {"op": "hello", "jwt": random.choice(_GUESSES)}  # noqa: S311  # no secret
+        with suppress(*_GONE):
+            async with await trio.open_tcp_stream("127.0.0.1", self.ports[0]) as stream:
+                await stream.send_all(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n" + _UPGRADE)
+                await stream.receive_some(4096)
+                await stream.send_all(_framed(json.dumps(guess)))
+                self._hear(await _answer(stream), "an answer to a guess")
+        self.acts += 1
 
     async def _drip(self, port: int) -> None:
         """A head that never ends."""

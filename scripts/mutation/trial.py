@@ -3,6 +3,7 @@
 import gc
 import importlib
 import importlib.machinery
+import math
 import os
 import resource
 import signal
@@ -29,6 +30,7 @@ _LIBRARIES = (
     "xxhash",
 )  # no plugin of pytest's
 _MEMORY = 4 * 2**30  # bytes; a mutant that never ends its loop may fill a list
+_BUSY = 6  # so much longer than its processor time may a trial take on a machine that others use
 
 
 @attrs.define
@@ -45,6 +47,8 @@ class Trial:
         done, status = os.waitpid(self.pid, os.WNOHANG)
         if done and os.waitstatus_to_exitcode(status) == _JUDGE_FAILED:
             raise RuntimeError(f"whoever judges has failed: {self.mutant}")
+        if done and os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGXCPU:
+            return "too slow"
         if done:
             return "survived" if status == 0 else "killed"
         if time.monotonic() > self.until:
@@ -66,14 +70,16 @@ def load_libraries() -> None:
 
 
 def started(mutant: Mutant | None, judge: Callable[[], int], limit_s: float) -> Trial:
-    """Fork; the child loads the mutant's module changed, judges it, and ends with 0 if nothing was noticed. Without a mutant nothing is
-    changed."""
+    """Fork; the child loads the mutant's module changed, judges it, and ends with 0 if nothing was noticed. It has `limit_s` of processor
+    time, so that a busy machine makes none too slow. Without a mutant nothing is changed."""
     gc.collect()
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)  # a group of its own, so that all that it starts ends with it
+        seconds = math.ceil(limit_s)
+        resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 5))
         _run(mutant, judge)
-    return Trial(mutant, pid, time.monotonic() + limit_s)
+    return Trial(mutant, pid, time.monotonic() + _BUSY * limit_s)
 
 
 def _run(mutant: Mutant | None, judge: Callable[[], int]) -> None:

@@ -68,6 +68,12 @@ class SilentGateway:
     def permits(self):
         return {}
 
+    def breakers(self):
+        return {}
+
+    def catalogue(self):
+        return ()
+
 
 @attrs.define
 class Naps:

@@ -1,6 +1,7 @@
 """Wrong input gets a typed error, and nothing else changes."""
 
 import json
+from collections import Counter
 from contextlib import asynccontextmanager
 
 import attrs
@@ -233,6 +234,56 @@ async def test_a_keeper_that_tells_nonsense_takes_nobody_along(place, monkeypatc
         place.world.keeper.change.tell()
         assert json.loads(await socket.receive())["op"] == "bye"
     monkeypatch.undo()
+    async with place.attached():
+        pass
+
+
+@attrs.define(eq=False)
+class Bare:
+    """A client without a line: it has said its hello, and reads nothing more."""
+
+    said: str
+    heard: list = attrs.field(factory=list)
+
+    async def receive(self):
+        await trio.lowlevel.checkpoint()
+        return self.said
+
+    async def send(self, *frames):
+        await trio.lowlevel.checkpoint()
+        self.heard += [json.loads(frame) for frame in frames]
+
+    async def close(self, code, reason):
+        await trio.lowlevel.checkpoint()
+
+    async def relay(self, take):
+        await trio.sleep_forever()
+
+    async def answers_ping(self, within_s):
+        return True
+
+
+async def test_of_a_thousand_attaches_in_a_second_those_that_are_too_many_are_told_to_come_back(
+    place,
+):
+    """The session has as many clients as it may, who is too many hears when to try again, and a second later all is as it was."""
+    clients = [Bare(hello(client_id=f"c{number}")) for number in range(1000)]
+    began = trio.current_time()
+    async with trio.open_nursery() as crowd:
+        for client in clients:
+            crowd.start_soon(place.endpoint.serve, client, "here")
+        while not all(client.heard for client in clients):
+            await trio.sleep(0.01)
+        took = trio.current_time() - began
+        counted = Counter(client.heard[0].get("code", "attached") for client in clients)
+        viewers = len(place.world.keeper.session.viewers)
+        crowd.cancel_scope.cancel()
+    await trio.sleep(1)
+
+    assert took < 1
+    assert 64 == viewers == counted["attached"]
+    assert 100 <= viewers + counted["SESSION_LIMIT"] <= 120
+    assert 1000 == sum(counted[code] for code in ("attached", "SESSION_LIMIT", "CONNECTION_ERROR"))
     async with place.attached():
         pass
 

@@ -9,7 +9,10 @@ import pytest
 import trio
 
 from exai_trio.config import Config
+from exai_trio.daemon.app import build
+from exai_trio.daemon.backends import Backends, Models
 from exai_trio.filestore.memory_files import in_memory
+from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router
@@ -18,8 +21,6 @@ from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.asking.calibration import Calibration
-from exai_trio.tools.base import Services
-from exai_trio.tools.files.upload_desk import UploadDesk
 from exai_trio.tools.prompts import Room
 from exai_trio.tools.registry import BUILT_IN, Registry
 
@@ -87,6 +88,7 @@ class FakeGateway:
     requests: list[Any] = attrs.field(factory=list)
     refreshed: int = 0
     looked: int = 0
+    keys: KnownSecrets = attrs.field(factory=KnownSecrets)
     known: Any = attrs.field(factory=cache(load_catalogue))
     base_url: str = "https://models.example/v1"
 
@@ -206,11 +208,8 @@ class FakeCaller:
     def latency_metrics(self):
         return {"latency_ms": 5.0, "global_sem_wait_ms": 1.0, "provider_sem_wait_ms": 2.0}
 
-    def exchanged(self, began, ended):
-        del began, ended
-
-    def answered(self, answer):
-        del answer
+    def requested(self, request):
+        del request
 
     def flows(self, until):
         return until
@@ -237,23 +236,22 @@ class Bench:
     threads: Any = None  # another place than the store
     calibration: Any = attrs.field(factory=Calibration)
     ratios: Any = attrs.field(factory=MemoryRatios)
-    uploads: Any = attrs.field(factory=lambda: UploadDesk(in_memory(unix_now)))
+    files: Any = attrs.field(factory=partial(in_memory, unix_now))
     calls: int = 0
 
     @property
     def services(self):
-        return Services(
-            config=self.config,
-            gateway=self.gateway,
+        """As a daemon makes them of this; what it tells of itself is a fake, too."""
+        backends = Backends(
+            models=Models(gateway=self.gateway),
             conversations=self.store,
             threads=self.threads or self.store,
-            uploads=self.uploads,
-            calibration=self.calibration,
+            files=self.files,
             ratios=self.ratios,
-            daemon=self.daemon,
-            tool_names=Registry(tools=BUILT_IN).names,
             now=self.clock,
         )
+        made = build(self.config, backends, port=0).environment.services
+        return attrs.evolve(made, daemon=self.daemon, calibration=self.calibration)
 
     async def call(self, name, **arguments):
         """Each is another call, and so has a key of its own."""

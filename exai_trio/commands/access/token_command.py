@@ -14,6 +14,8 @@ from exai_trio.access.access_log import append_line
 from exai_trio.access.claims import Expected, Role
 from exai_trio.access.issuing import DAY_S, Issuer, check_name, new_id, retirements
 from exai_trio.access.jwt_keys import add_key
+from exai_trio.access.redis_connection import open_redis
+from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.sqlite_registry import SqliteRegistry
 from exai_trio.access.token_registry import IssuedToken, Quota, TokenRegistry
 from exai_trio.commands.console import Console, columns
@@ -54,6 +56,10 @@ async def _run(config: Config, console: Console, asked: Namespace) -> ExaiError 
 @asynccontextmanager
 async def open_registry(config: Config) -> AsyncGenerator[TokenRegistry]:
     """The registry that the daemon of this home asks. Raises StorageError. Cancelling closes it."""
+    if config.redis_url:
+        async with open_redis(config.redis_url, config.deployment, patient=True) as redis:
+            yield RedisRegistry(redis)
+        return
     private_directory(config.state)
     async with open_sqlite(config.state / "exai.db") as store:
         yield SqliteRegistry(store)

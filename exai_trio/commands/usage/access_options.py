@@ -8,6 +8,7 @@ from exai_trio.commands.usage.parser import Parser
 _ROLES = ("viewer", "user", "admin")
 _LINES = 50
 _MOST_DAYS = 3650.0
+_MOST_LIMIT = 10**15
 
 
 def _days(given: str) -> float:
@@ -22,7 +23,9 @@ def _days(given: str) -> float:
 
 def _limit(given: str) -> int:
     """0 takes a limit away."""
-    return 0 if given == "0" else count(given)
+    if not (given.isascii() and given.isdigit() and int(given) <= _MOST_LIMIT):
+        raise ArgumentTypeError(f"{given!r} is not a number from 0 to {_MOST_LIMIT}")
+    return int(given)
 
 
 def token(commands: Commands) -> None:

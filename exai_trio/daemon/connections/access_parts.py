@@ -5,6 +5,7 @@ import trio
 from exai_trio import structs
 from exai_trio.access.access_log import AccessLog
 from exai_trio.access.quotas import DayTokens, Quotas, TokensSince
+from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.token_registry import TokenRegistry
 
 from ..context import DaemonContext
@@ -29,9 +30,17 @@ class AccessParts:
             trio.current_time,
             clock.now,
             tokens_day=context.config.tokens_day,
+            rates=registry if isinstance(registry, RedisRegistry) else None,
         )
         return cls(
             quotas=quotas,
             log=AccessLog.of(context.config.logs, clock.now, clock.is_trusted),
-            standings=None if registry is None else Standings(registry, clock.now, quotas.tell),
+            standings=None
+            if registry is None
+            else Standings(
+                registry,
+                clock.now,
+                quotas.tell,
+                lambda: context.config.takes_jwt or context.config.keys_file.exists(),
+            ),
         )

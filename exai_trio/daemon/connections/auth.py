@@ -188,6 +188,13 @@ class Authentication:
         if self.log is not None:
             self.log.note("token rotated", result=result, **by.told())
 
+    def by_credential(self, shown: str) -> Identity:
+        """Whom this token or JWT stands for, by what was known of it a second ago. Raises UnauthorizedError."""
+        identity = self.tokens.by_credential(shown)
+        if self.standings is not None and identity.claims is not None:
+            self.standings.admit_known(identity, identity.claims)
+        return identity
+
     async def identify(self, hello: Hello, peer: Peer, address: str = "") -> Identity | None:
         """None if it may not come in. Raises ServiceUnavailableError if that cannot be told now. Cancelling leaves a look at the peer to
         its thread, which ends by itself."""

@@ -23,7 +23,6 @@ class Held:
 class HoldQueue:
     """At most one frame waits for each call, and what was put behind it while the disk wrote."""
 
-    kept: int = 0
     _waiting: list[Held] = attrs.field(factory=list[Held])  # an empty deque has 600 bytes
 
     def __repr__(self) -> str:
@@ -32,11 +31,15 @@ class HoldQueue:
     def __len__(self) -> int:
         return len(self._waiting)
 
+    @property
+    def kept(self) -> int:
+        """How many of those that wait are given again."""
+        return sum(held.kept for held in self._waiting)
+
     def hold(self, frame: str, *, kept: bool = True) -> Held:
         """The frame takes its place in the order, and waits."""
         held = Held(frame, kept=kept)
         self._waiting.append(held)
-        self.kept += kept
         return held
 
     def put(self, frame: str, *, kept: bool = True) -> list[str]:
@@ -51,5 +54,4 @@ class HoldQueue:
         held.free = True
         due = list(takewhile(lambda held: held.free, self._waiting))
         del self._waiting[: len(due)]
-        self.kept -= sum(held.kept for held in due)
         return [held.frame for held in due]

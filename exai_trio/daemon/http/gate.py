@@ -13,7 +13,7 @@ from exai_trio.config import is_loopback
 from exai_trio.errors import UnauthorizedError
 from exai_trio.wire.hosts import FORBIDDEN, OurNames, Refusal
 
-from ..connections.auth import Tokens
+from ..connections.auth import Authentication
 from ..connections.identity import Identity
 from ..connections.local_peer import is_forwarded
 from .page_logins import SESSION_PREFIX, PageLogins
@@ -45,7 +45,7 @@ class Gate:
     """The same for all of our HTTP ports but that of MCP."""
 
     names: OurNames
-    tokens: Tokens
+    auth: Authentication
     logins: PageLogins
 
     def refusal(self, scope: Scope) -> Refusal | None:
@@ -67,10 +67,9 @@ class Gate:
         if not token:
             return None
         if token.startswith(SESSION_PREFIX):
-            login = self.logins.find(token)
-            return None if login is None else login.identity
+            return self.logins.identity_of(token)
         try:
-            return self.tokens.by_credential(token)
+            return self.auth.by_credential(token)
         except UnauthorizedError as fault:
             log.debug("a credential is of no use", extra={"why": fault.message})
             return None
@@ -93,7 +92,7 @@ def is_near(scope: Scope) -> bool:
     return client is None or is_loopback(str(client[0]))
 
 
-def header_of(scope: Scope, name: bytes) -> bytes:
+def header_of(scope: Mapping[str, Any], name: bytes) -> bytes:
     """The first of that name; names are in lower case."""
     return next((value for key, value in scope["headers"] if key == name), b"")
 

@@ -64,6 +64,11 @@ class PageLogins:
         login = self._sessions.find(token)
         return None if login is None or login.is_over(self._now()) else login
 
+    def identity_of(self, token: str) -> Identity | None:
+        """Whom it stands for; None if it is not known, or over."""
+        login = self.find(token)
+        return None if login is None else login.identity
+
     def _add(
         self, table: "_Table", prefix: str, identity: Identity, lasts_s: float
     ) -> tuple[str, float]:

@@ -6,7 +6,9 @@ from .api.call_routes import call_routes
 from .api.conversation_routes import conversation_routes
 from .api.daemon_routes import daemon_routes
 from .api.health_routes import health_routes
+from .api.history_routes import history_routes
 from .api.login_routes import login_routes
+from .api.metrics_routes import metrics_routes
 from .api.overview_routes import overview_routes
 from .api.session_routes import session_routes
 from .api.storage_routes import storage_routes
@@ -25,6 +27,7 @@ __all__ = ["feed_of", "gate_of", "health_app", "incidents_app", "pages_app", "se
 
 _OF_PAGES = (
     overview_routes,
+    history_routes,
     call_routes,
     session_routes,
     conversation_routes,
@@ -37,28 +40,42 @@ _OF_PAGES = (
 
 def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
     """One for all ports: a login counts on each of them."""
-    return Gate(names, watched.auth.tokens, PageLogins(watched.now))
+    return Gate(names, watched.auth, PageLogins(watched.now))
 
 
 def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:
     """What monitors ask."""
-    return Site(gate, RouteTable((*health_routes(watched.report), *more)))
+    report = watched.report
+    return Site(gate, RouteTable((*health_routes(report), *metrics_routes(report), *more)))
 
 
 def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route, ...] = ()) -> Site:
     """The dashboard, its feed, and `more` that others add to it."""
-    routes = (
-        *page_routes(),
-        *login_routes(gate, watched.auth),
+    of_pages = (
+        *metrics_routes(watched.report),
         *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
+        *_of_terminals(watched, gate),
         *more,
     )
+    routes = (*page_routes(watched), *login_routes(gate, watched.auth, of_pages), *of_pages)
     return Site(gate, RouteTable(routes), {FEED: feed.serve})
+
+
+def _of_terminals(watched: WatchedDaemon, gate: Gate) -> tuple[Route, ...]:
+    """None where there are no terminals; else a page's login is a credential there, too."""
+    terminals = watched.terminals
+    if terminals is None:
+        return ()
+    from .api.terminal_routes import terminal_routes  # nothing of it is loaded else
+
+    terminals.of_page = gate.logins.identity_of
+    return terminal_routes(watched, terminals, gate)
 
 
 def incidents_app(watched: WatchedDaemon, gate: Gate, feed: Feed) -> Site:
     """Incidents on a port of their own: the same page, logins, feed and answers as on the dashboard's."""
-    routes = (*page_routes(), *login_routes(gate, watched.auth), *watching_routes(watched))
+    answers = watching_routes(watched)
+    routes = (*page_routes(watched), *login_routes(gate, watched.auth, answers), *answers)
     return Site(gate, RouteTable(routes), {FEED: feed.serve})
 
 

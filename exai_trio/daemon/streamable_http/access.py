@@ -118,6 +118,10 @@ class Access:
             self._owners[stream] = await self.auth.peers.is_owner(Peer(stream))
         return OWNER if self._owners[stream] else tokens.identify(None, None)
 
+    def expired(self) -> Denied:
+        """What was shown was good when the request came, and is not any more."""
+        return self._unauthorized("invalid_token")
+
     def _unauthorized(self, error: str) -> Denied:
         text = self.auth.tokens.advice or "show the daemon's token as Authorization: Bearer"
         return Denied(_UNAUTHORIZED, _said(text), self._challenge(error))

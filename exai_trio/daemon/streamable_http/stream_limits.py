@@ -14,22 +14,25 @@ from .request_rules import BadRequest
 
 async def while_good(
     identity: Identity, now: Callable[[], float], work: Callable[[], Awaitable[None]]
-) -> None:
-    """Do the work; cut it once the identity is over: its client comes again, and shows something new. Raises what refuses a request.
-    Cancelling cuts the work."""
+) -> bool:
+    """Do the work; cut it once the identity is over: its client comes again, and shows something new. Returns whether the work was
+    done. Raises what refuses a request. Cancelling cuts the work."""
     if identity.is_lasting:
         await work()
-        return
+        return True
     refusal: Exception | None = None
+    is_done = False
     async with trio.open_nursery() as legs:
         legs.start_soon(_cut_when_over, identity, now, legs.cancel_scope)
         try:
             await work()
+            is_done = True
         except (Denied, BadRequest, StorageError, OverCapacityError, Gone) as raised:
             refusal = raised  # raised below: the nursery would wrap it
         legs.cancel_scope.cancel(reason="the request is answered")
     if refusal is not None:
         raise refusal
+    return is_done
 
 
 async def _cut_when_over(

@@ -10,8 +10,9 @@ from exai_trio import structs
 
 _ATTACHES_S: Final = 60.0
 _MOST_ATTACHES: Final = 10  # of one client in that time
-_CREATIONS: Final = 20  # the last
-_MOST_FAILED: Final = 10  # of those
+_CREATIONS_S: Final = 3600.0
+_FEWEST_CREATIONS: Final = 20  # in that time
+_MOST_FAILED: Final = 0.01  # of those
 _MOST_CONNECTIONS: Final = 1000
 _REMEMBERED: Final = 10_000  # attaches
 
@@ -36,13 +37,15 @@ class TerminalCounters:
         factory=lambda: deque[tuple[float, str]](maxlen=_REMEMBERED)
     )
 
-    _failures: deque[bool] = attrs.field(factory=lambda: deque[bool](maxlen=_CREATIONS))
+    _creations: deque[tuple[float, bool]] = attrs.field(
+        factory=lambda: deque[tuple[float, bool]](maxlen=_REMEMBERED)
+    )
 
-    def note_creation(self, *, failed: bool) -> None:
-        """A session was started, or could not be."""
+    def note_creation(self, now: float, *, failed: bool) -> None:
+        """A session was started, or could not be, though there is such a program."""
         self.created += not failed
         self.failed += failed
-        self._failures.append(failed)
+        self._creations.append((now, failed))
 
     def note_attach(self, client: str, took_s: float, now: float, *, resumes: bool) -> None:
         """A client was attached within so many seconds; one that has an offset was so before."""
@@ -59,8 +62,9 @@ class TerminalCounters:
         recent = Counter(client for at, client in self._attaches if now - at < _ATTACHES_S)
         if recent and max(recent.values()) > _MOST_ATTACHES:
             yield f"a client attached {max(recent.values())} times within a minute"
-        if sum(self._failures) > _MOST_FAILED:
-            yield f"{sum(self._failures)} of the last {_CREATIONS} sessions could not be started"
+        lately = [failed for at, failed in self._creations if now - at < _CREATIONS_S]
+        if len(lately) >= _FEWEST_CREATIONS and sum(lately) > _MOST_FAILED * len(lately):
+            yield f"{sum(lately)} of {len(lately)} sessions of the last hour could not be started"
         if self.connections > _MOST_CONNECTIONS:
             yield f"there are {self.connections} connections"
 

@@ -10,6 +10,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError, UnauthorizedError
+from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.terminal.keeper_connection import KeeperGone
 from exai_trio.terminal.keepers import Keepers
 from exai_trio.terminal.session_policy import SCOPE, Visitor
@@ -26,6 +27,7 @@ from exai_trio.wire.terminal_messages import (
     Rename,
     is_session_id,
     read_first,
+    said,
     told,
 )
 
@@ -34,18 +36,24 @@ from ..connections.handshake import NO_HELLO
 from ..connections.identity import Identity
 from .attachment import Attachment
 from .terminal_audit import TerminalAudit
+from .terminal_gauges import attach_terminal_gauges
 from .terminals import Terminals
 
 log = logging.getLogger("exai.terminals")
 
 
-@structs.frozen(eq=False)
+def _nobody(_session: str) -> Identity | None:
+    return None
+
+
+@structs.define(eq=False)
 class TerminalEndpoint:
-    """Serves clients of terminals, one connection an attachment."""
+    """Serves clients of terminals, one connection an attachment; `of_page` says whom a page's login stands for."""
 
     terminals: Terminals
     auth: Authentication
     now: Callable[[], float]
+    of_page: Callable[[str], Identity | None] = _nobody
 
     @classmethod
     def of(
@@ -74,6 +82,10 @@ class TerminalEndpoint:
         """What is wrong with them."""
         return self.terminals.trouble()
 
+    def attach_gauges(self, meters: Meters) -> None:
+        """From now on the meters have the figures of terminals."""
+        attach_terminal_gauges(meters, self.terminals)
+
     async def serve(self, socket: WebSocket, address: str) -> None:
         """One connection, to its end. Raises PeerGone. Cancelling leaves the session as it is."""
         counters = self.terminals.counters
@@ -91,6 +103,12 @@ class TerminalEndpoint:
         await socket.send(told("error", **refused.told()))
         await socket.close(refused.recovery.close_code or NORMAL, refused.message)
 
+    async def create(self, identity: Identity, fields: dict[str, Any]) -> dict[str, Any]:
+        """The record of a new session, for whoever was identified elsewhere. Raises TerminalError. Cancelling may leave it running."""
+        wish = read_first(said("create", data=fields))
+        assert isinstance(wish, Create)
+        return _shown(await self.terminals.create(wish, _visitor(_scoped(identity))))
+
     async def _serve(self, socket: WebSocket, address: str) -> None:
         """Raises TerminalError or PeerGone."""
         first: First | None = None
@@ -101,7 +119,7 @@ class TerminalEndpoint:
             return
         _check_id(first)
         identity = await self._identify(first, address)
-        visitor = Visitor(principal=identity.principal, is_admin=identity.is_admin)
+        visitor = _visitor(identity)
         if isinstance(first, Attach):
             await self._attach(socket, first, identity, visitor, address)
         else:
@@ -110,16 +128,17 @@ class TerminalEndpoint:
 
     async def _identify(self, shown: Credential, address: str) -> Identity:
         """A terminal wants a credential of everybody, the daemon's own user included. Raises TerminalError."""
+        if shown.session is not None:
+            login = self.of_page(shown.session)
+            if login is None:
+                raise TerminalError("AUTH_ERROR", "this login is over; log in again")
+            return _scoped(login)
         try:
             identity = await self.auth.recognize(shown.token, shown.jwt, address)
         except (UnauthorizedError, ServiceUnavailableError) as fault:
             self.auth.note_refusal(address)
             raise TerminalError("AUTH_ERROR", fault.message) from fault
-        if identity.objection is not None:
-            raise TerminalError("NOT_ALLOWED", identity.objection.message)
-        if identity.scopes is not None and SCOPE not in identity.scopes:
-            raise TerminalError("NOT_ALLOWED", f"the JWT has no scope {SCOPE!r}")
-        return identity
+        return _scoped(identity)
 
     async def _answer(self, first: First, visitor: Visitor) -> str:
         """Raises TerminalError."""
@@ -187,6 +206,19 @@ class TerminalEndpoint:
             counters.bytes_out += attachment.bytes_out
             counters.bytes_in += attachment.bytes_in
             note("detached", **facts, **moved)
+
+
+def _visitor(identity: Identity) -> Visitor:
+    return Visitor(principal=identity.principal, is_admin=identity.is_admin)
+
+
+def _scoped(identity: Identity) -> Identity:
+    """Raises TerminalError if it may not have terminals."""
+    if identity.objection is not None:
+        raise TerminalError("NOT_ALLOWED", identity.objection.message)
+    if identity.scopes is not None and SCOPE not in identity.scopes:
+        raise TerminalError("NOT_ALLOWED", f"the JWT has no scope {SCOPE!r}")
+    return identity
 
 
 def _check_id(first: First) -> None:

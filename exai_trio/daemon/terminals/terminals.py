@@ -90,13 +90,7 @@ class Terminals:
     async def create(self, wish: Create, visitor: Visitor) -> SessionRecord:
         """A new session, whose program runs. Raises TerminalError. Cancelling may leave it running; it is in the table then, or is
         found by the next daemon."""
-        try:
-            record = await self._create(wish, visitor)
-        except TerminalError as fault:
-            if fault.code == "NOT_STARTED":
-                self.counters.note_creation(failed=True)
-            raise
-        self.counters.note_creation(failed=False)
+        record = await self._create(wish, visitor)
         facts = {"session_id": record.session_id, "type": record.type}
         self.audit.note("created", principal=visitor.principal, **facts)
         log.info("terminal.session.created", extra=facts)
@@ -148,8 +142,13 @@ class Terminals:
             "idle_s": self.config.term_idle_h * _SECONDS_OF_AN_HOUR,
             "linger_s": LINGER_S,
         }
-        await self.keepers.start(spec)
-        if not await self.watched.watch(record.session_id):
+        is_there = False
+        try:
+            await self.keepers.start(spec)
+            is_there = await self.watched.watch(record.session_id)
+        finally:
+            self.counters.note_creation(trio.current_time(), failed=not is_there)
+        if not is_there:
             raise TerminalError("NOT_STARTED", "the program ended at once, and its keeper with it")
 
     @asynccontextmanager
@@ -214,9 +213,13 @@ class Terminals:
 
     def told(self) -> dict[str, Any]:
         """What a report says of it."""
-        kinds = [record.type for record in self.table.values() if record.is_running]
-        running = {kind: kinds.count(kind) for kind in ("system", "claude")}
+        running = {kind: count for (kind,), count in self.running_by_type().items()}
         return {"sessions": running, **self.counters.told()}
+
+    def running_by_type(self) -> dict[tuple[str, ...], int]:
+        """How many run, by their type alone."""
+        kinds = [record.type for record in self.table.values() if record.is_running]
+        return {(kind,): kinds.count(kind) for kind in ("system", "claude")}
 
     def trouble(self) -> str | None:
         """What is wrong with them."""

@@ -76,6 +76,12 @@ LIMITS: Final = Group(
             "EXAI_SESSION_GRACE_S", v.seconds(0, DAY_S), "how long a session waits for its client"
         ),
         setting("EXAI_DRAIN_S", v.seconds(0, 3600), "from SIGTERM to exit, at the latest"),
+        secret(
+            "REDIS_URL",
+            v.redis_url(),
+            "what daemons share of tokens and quotas; default: each home has its own",
+        ),
+        setting("EXAI_DEPLOYMENT", v.name(), "which daemons share it: begins every key in Redis"),
         setting(
             "EXAI_TOKENS_DAY",
             v.whole(0, 2**53),

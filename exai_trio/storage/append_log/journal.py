@@ -26,6 +26,7 @@ from exai_trio.storage.journal_events import (
     skim,
 )
 from exai_trio.storage.sqlite.error_kinds import NotKept
+from exai_trio.system import garbage_collector
 
 from .appender import Appender, Thread
 from .index import Index
@@ -195,11 +196,12 @@ class LoggedJournal(EventJournal):
 def _read(segments: Segments, folded: int) -> Index:
     segments.find(folded)
     index = Index()
-    for place, body in segments.records():
-        try:
-            index.note(skim(body), place)
-        except msgspec.MsgspecError:
-            log.exception("record of the call log not understood", extra={"segment": place[0]})
+    with garbage_collector.resting():
+        for place, body in segments.records():
+            try:
+                index.note(skim(body), place)
+            except msgspec.MsgspecError:
+                log.exception("record of the call log not understood", extra={"segment": place[0]})
     segments.writable()
     return index
 

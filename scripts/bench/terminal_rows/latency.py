@@ -2,7 +2,6 @@
 
 import os
 import pty
-import socket
 import time
 from collections.abc import AsyncGenerator, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -15,7 +14,7 @@ from exai_trio.transport.client_auth import Credentials
 from exai_trio.transport.websocket import connect
 
 from ..peer import connection
-from ..processes import child, environment, floor, home, read_line
+from ..processes import child, environment, floor, free_port, home, read_line
 from ..report import Goal, Row, median
 from .client import LIMITS, PATH, WAIT_S, Served, p99, served, serving
 
@@ -150,7 +149,7 @@ def back(*, quick: bool) -> Iterator[Row]:
 
 
 async def _returns(rounds: int) -> tuple[list[float], int]:
-    port, times, failed = _free_port(), list[float](), 0
+    port, times, failed = free_port(), list[float](), 0
     with home() as place:
         with serving(place, EXAI_WS_PORT=str(port)) as daemon:
             session = await daemon.create("/bin/cat")
@@ -202,10 +201,3 @@ async def _linked(
         running.start_soon(link.run)
         yield link, shown
         running.cancel_scope.cancel()
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

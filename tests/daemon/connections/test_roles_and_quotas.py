@@ -127,7 +127,9 @@ async def test_a_registry_that_cannot_be_asked_lets_nobody_new_in(house, autojum
         daemon.connect(jwt=signed()) as (client, _),
     ):
         registry.fault = StorageError("it is away")
-        async with daemon.connect(jwt=signed()) as (late, ack):
+        async with daemon.connect(jwt=signed()) as (_, known):
+            pass
+        async with daemon.connect(jwt=signed("bob")) as (late, ack):
             with pytest.raises(PeerGone) as gone:
                 await late.hear()
         await trio.sleep(5)
@@ -135,6 +137,7 @@ async def test_a_registry_that_cannot_be_asked_lets_nobody_new_in(house, autojum
         done = await client.hear_until(CallResult)
 
     assert (False, "service_unavailable", 1013) == (ack.ok, ack.error, gone.value.code)
+    assert known.ok
     assert ack.retry_after_s > 0
     assert done.request_id == "r1"
 

@@ -23,7 +23,7 @@ JSON = {"content-type": "application/json"}
 def site_of(clock, *routes, **settings):
     config = Config(**{"ws_token": TOKEN} | settings)
     auth = Authentication(Tokens(config))
-    gate = Gate(OurNames.of(config), auth.tokens, PageLogins(lambda: clock.now))
+    gate = Gate(OurNames.of(config), auth, PageLogins(lambda: clock.now))
     return Site(gate, RouteTable((*login_routes(gate, auth), *map(_route, routes))))
 
 
@@ -160,8 +160,8 @@ async def test_a_session_ends_by_logout_by_time_and_with_the_token_it_began_with
         elif end == "time":
             time.now += SESSION_S
         else:
-            by = site.gate.tokens.identify(TOKEN, None)
-            await site.gate.tokens.rotate(TOKEN, "another-token-of-ours", by)
+            by = site.gate.auth.tokens.identify(TOKEN, None)
+            await site.gate.auth.tokens.rotate(TOKEN, "another-token-of-ours", by)
         statuses.append((before.status, (await ask(site, "/texts", **bearer)).status))
 
     assert [(200, 401)] * 3 == statuses

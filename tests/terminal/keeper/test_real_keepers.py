@@ -2,6 +2,7 @@
 
 import ast
 import os
+import resource
 import signal
 import socket
 import sys
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 from real_keepers import PROGRAM, is_alive, wait_until
+
+from exai_trio.terminal.session_processes import Usage, usage_of
 
 pytestmark = pytest.mark.real
 
@@ -206,30 +209,67 @@ def test_a_session_that_nobody_needs_ends_itself(keepers):
 
 
 def test_a_session_that_does_not_want_to_end_is_ended_without_haste(keepers, tmp_path):
+    """Its keeper looks for what is left 20 times a second, and not without end; each look reads a file of every process."""
     heard = tmp_path / "heard"
     code = f"import signal\nsignal.signal(1, lambda *_: open({str(heard)!r}, 'w'))\nsignal.signal(15, signal.SIG_IGN)\nwhile True: signal.pause()"
     kept = keepers.start(*python(code), idle_s=1.0, linger_s=0.3)
     wait_until(heard.exists)
-    before = ticks(kept)
-    time.sleep(1.0)
-    assert ticks(kept) - before < 50
-    wait_until(kept.is_gone)
+    seen = []
+
+    def is_gone():
+        if is_alive(kept.pid):
+            seen.append((time.monotonic(), reads(kept), len(list(Path("/proc").glob("[0-9]*")))))
+        return kept.is_gone()
+
+    wait_until(is_gone)
+    (began, first, _), (ended, last, _) = seen[0], seen[-1]
+    processes = max(count for _, _, count in seen)
+    assert last - first < ((ended - began) * 20 + 5) * (processes + 20) * 1.5
 
 
-def ticks(kept):
-    """Of the processor's time that its keeper has used."""
-    return sum(map(int, Path(f"/proc/{kept.keeper}/stat").read_text().split()[13:15]))
+def reads(kept):
+    """How often its keeper has read anything."""
+    said = Path(f"/proc/{kept.keeper}/io").read_text()
+    return int(said.partition("syscr:")[2].split()[0])
+
+
+def work(kept):
+    """What its keeper has done: processor time, and how often it has woken or was interrupted."""
+    times = Path(f"/proc/{kept.keeper}/stat").read_text().rpartition(")")[2].split()[11:13]
+    status = Path(f"/proc/{kept.keeper}/status").read_text().splitlines()
+    return *times, *(line for line in status if "ctxt_switches" in line)
 
 
 def test_a_keeper_is_small_and_waits_without_work(keepers):
     kept = keepers.start(*python("import signal\nprint('up', flush=True)\nsignal.pause()"))
-    kept.attach().wait_output(b"up")
+    client = kept.attach()
+    client.wait_output(b"up")
+    client.pump()  # which is acknowledged
     status = Path(f"/proc/{kept.keeper}/status").read_text()
     assert int(status.partition("VmRSS:")[2].split()[0]) <= 16 * 1024
-    time.sleep(0.3)
-    before = ticks(kept)
-    time.sleep(0.5)
-    assert ticks(kept) == before
+    seen = []
+
+    def is_still():
+        seen.append(work(kept))
+        time.sleep(0.05)
+        return len(seen) > 20 and len(set(seen[-20:])) == 1
+
+    wait_until(is_still)
+
+
+def test_what_a_session_takes_of_the_machine_is_that_of_all_its_processes(keepers):
+    kept = keepers.start(*python("import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(\"up\", flush=True); input()'])"))  # fmt: skip
+    client = kept.attach()
+    client.wait_output(b"up")
+    keeper, program = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in (kept.keeper, kept.pid))  # fmt: skip
+    usage = usage_of(kept.keeper)
+    assert usage.resident_bytes > (keeper + program) * resource.getpagesize() * 1.2  # and the child
+    assert usage.cpu_s > 0
+    client.type(1, b"x\n")
+    client.wait_text("exited")
+    client.ask("ack", offset=len(client.output), exited=True)
+    wait_until(kept.is_gone)
+    assert usage_of(kept.keeper) == Usage()
 
 
 def test_a_keeper_is_made_of_the_standard_library_alone():

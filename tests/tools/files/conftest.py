@@ -9,12 +9,14 @@ import httpx2
 import pytest
 
 from exai_trio.config import Config
+from exai_trio.daemon.app import build
+from exai_trio.daemon.backends import Backends, Models
 from exai_trio.filestore.memory_files import in_memory
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Services
-from exai_trio.tools.files.upload_desk import UploadDesk
 from exai_trio.tools.registry import BUILT_IN, Registry
 
 
@@ -41,24 +43,11 @@ class Caller:
     def latency_metrics(self):
         return {"latency_ms": 5.0, "global_sem_wait_ms": 1.0, "provider_sem_wait_ms": 2.0}
 
-    def exchanged(self, began, ended):
-        """Said to nobody."""
-
-    def answered(self, answer):
+    def requested(self, request):
         """Said to nobody."""
 
     def flows(self, until):
         return until
-
-
-class Daemon:
-    """Knows nothing of itself."""
-
-    def health(self):
-        return {}
-
-    def log_tail(self, lines, principal):
-        return ["line"][:lines]
 
 
 def _http():
@@ -114,16 +103,15 @@ async def open_works(origin, root, **settings):
     )
     clock = Clock()
     async with open_gateway(config, simulator_url=origin) as gateway:
-        services = Services(
-            config=config,
-            gateway=gateway,
+        backends = Backends(
+            models=Models(gateway=gateway, simulator=origin),
             conversations=MemoryStore(),
             threads=MemoryStore(),
-            uploads=UploadDesk(in_memory(clock, root.parent / "home" / "files" / "objects")),
-            daemon=Daemon(),
-            tool_names=tuple,
+            files=in_memory(clock, root.parent / "home" / "files" / "objects"),
+            ratios=MemoryRatios(),
             now=clock,
         )
+        services = build(config, backends, port=0).environment.services
         yield Works(services, origin, Caller(roots=(root,)), clock)
 
 

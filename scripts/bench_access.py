@@ -1,0 +1,19 @@
+#!/usr/bin/env -S .venv/bin/python
+"""What tokens, quotas and refusals cost: hellos by JWT, calls with a quota, honest callers beside guesses, and whether refusals tell by their time.
+
+`python scripts/bench_access.py [--quick] [--only NAME] [--json FILE] [--check]`. Exit codes: 0 measured, 1 something
+could not be measured, or with --check a goal is missed.
+"""
+
+from bench import access
+from bench.command import main
+
+MEASUREMENTS = {
+    "hello": access.hello,
+    "call": access.call,
+    "guesses": access.guesses,
+    "timing": access.timing,
+}
+
+if __name__ == "__main__":
+    main(__doc__, MEASUREMENTS)

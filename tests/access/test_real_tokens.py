@@ -1,0 +1,158 @@
+"""Real daemons and the command: a token is given, used, changed and taken back; nothing of it is written anywhere."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from contextlib import asynccontextmanager, contextmanager
+
+import attrs
+import pytest
+import trio
+from redis_server import redis_server
+
+from exai_trio.transport.websocket import Limits, PeerGone, connect
+from exai_trio.wire.codec import decode_daemon, encode
+from exai_trio.wire.messages import Bye, Hello, RotateToken, TokenRotated
+
+pytestmark = pytest.mark.real
+
+TOKEN, NEW = "the-token-of-the-home", "another-token-of-the-home"
+
+
+@attrs.frozen
+class Home:
+    """A home, its settings, and its daemon while one runs."""
+
+    path: object
+    port: int
+    environ: dict
+
+    def exai(self, *words) -> str:
+        """What a command says. It succeeds."""
+        command = [sys.executable, "-m", "exai_trio", *words]
+        done = subprocess.run(command, env=self.environ, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    @contextmanager
+    def serving(self):
+        command = [sys.executable, "-m", "exai_trio", "serve"]
+        with subprocess.Popen(
+            command, env=self.environ, cwd=self.path, stdout=subprocess.PIPE
+        ) as daemon:
+            try:
+                assert b"WebSocket ws://" in daemon.stdout.readline()
+                yield
+            finally:
+                daemon.terminate()
+
+    def everything(self) -> bytes:
+        """All that was written, but the keys and the tokens that are kept on purpose."""
+        kept = [
+            path.read_bytes() for path in self.path.rglob("*")
+            if path.is_file() and path.name not in {"jwt_keys.json", "ws_token"}
+        ]  # fmt: skip
+        return b"\n".join(kept)
+
+    @asynccontextmanager
+    async def client(self, **shown):
+        async with connect("127.0.0.1", self.port, Limits()) as client:
+            await client.send(encode(Hello(protocol=2, **shown)))
+            yield client, decode_daemon(await client.receive()).message
+
+    async def lets_in(self, **shown) -> bool:
+        async with self.client(**shown) as (_, ack):
+            return ack.ok
+
+
+def home_at(path, **settings):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    path.mkdir(exist_ok=True)
+    environ = {
+        "PATH": os.environ["PATH"], "HOME": str(path), "TMPDIR": str(path), "ENV_FILE": os.devnull,
+        "EXAI_HOME": str(path / "exai"), "EXAI_WS_PORT": str(port), "HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0", "EXAI_DRAIN_S": "0.1", "EXAI_WS_TOKEN": TOKEN, **settings,
+    }  # fmt: skip
+    return Home(path, port, environ)
+
+
+async def _ends(client) -> tuple[str, int]:
+    """With what reason and code the connection ends."""
+    reason = ""
+    with trio.fail_after(30):
+        while True:
+            try:
+                heard = decode_daemon(await client.receive()).message
+            except PeerGone as gone:
+                return reason, gone.code
+            if isinstance(heard, Bye):
+                reason = heard.reason
+
+
+async def test_a_token_from_its_issue_to_its_end(tmp_path):
+    """Issued while no daemon runs, and while one does; its connection ends when it is revoked, and a key that is replaced serves its
+    last tokens."""
+    home = home_at(tmp_path)
+    early = home.exai("token", "issue", "ann", "--days", "1")
+    with home.serving():
+        late = home.exai("token", "issue", "bob", "--role", "viewer")
+        home.exai("token", "rotate-keys")
+        newest = home.exai("token", "issue", "eve")
+        seen = [await home.lets_in(jwt=one) for one in (early, late, newest)]
+        async with home.client(token=early) as (client, ack):
+            told = {one["subject"]: one for one in json.loads(home.exai("token", "list", "--json"))}
+            home.exai("token", "revoke", told["ann"]["id"])
+            at_once = await home.lets_in(jwt=early)
+            ended = await _ends(client)
+        home.exai("token", "revoke", "--all-of", "eve")
+        used = {
+            one["subject"]: one["used_from"]
+            for one in json.loads(home.exai("token", "list", "--json"))
+        }
+        after = [await home.lets_in(jwt=one) for one in (early, late, newest)]
+    log = home.exai("access", "--of", "ann", "--json")
+
+    assert ([True] * 3, True, False) == (seen, ack.ok, at_once)
+    assert ("token revoked", 4003) == ended
+    assert [False, True, False] == after
+    assert "127.0.0.1" == used["bob"]
+    assert {"token issued", "hello", "token revoked"} == {line["event"] for line in json.loads(log)}
+    written = home.everything()
+    parts = [part for token in (early, late, newest) for part in token.split(".")[1:]]
+    assert not [part for part in (*parts, TOKEN) if part.encode() in written]
+
+
+async def test_a_rotation_outlives_the_daemon(tmp_path):
+    """Of a user's own token; nothing of either value is written."""
+    home = home_at(tmp_path)
+    with home.serving():
+        async with home.client(token=TOKEN) as (client, _):
+            await client.send(encode(RotateToken(old=TOKEN, new=NEW, request_id="r")))
+            done = decode_daemon(await client.receive()).message
+    with home.serving():
+        later = [await home.lets_in(token=one) for one in (TOKEN, NEW)]
+
+    assert TokenRotated(ok=True, request_id="r") == done
+    assert [False, True] == later
+    assert not [one for one in (TOKEN, NEW) if one.encode() in home.everything()]
+
+
+async def test_two_daemons_with_one_redis(tmp_path):
+    """A token that one has issued is taken by the other, and what is revoked on one ends on the other."""
+    async with redis_server() as server:
+        keys = str(tmp_path / "keys.json")
+        homes = [
+            home_at(tmp_path / name, REDIS_URL=server.url, JWT_KEYS_FILE=keys)
+            for name in ("a", "b")
+        ]
+        token = homes[0].exai("token", "issue", "ann")
+        with homes[0].serving(), homes[1].serving():
+            async with homes[1].client(jwt=token) as (client, ack):
+                homes[0].exai("token", "revoke", "--all-of", "ann")
+                ended = await _ends(client)
+            after = [await home.lets_in(jwt=token) for home in homes]
+
+    assert (True, "token revoked", 4003) == (ack.ok, *ended)
+    assert [False, False] == after
