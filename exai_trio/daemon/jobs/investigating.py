@@ -8,7 +8,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.providers.requesting.own_questions import Ask
+from exai_trio.providers.own_questions import Ask
 from exai_trio.storage.incident_records import IncidentStore, Investigations
 
 _DAY_S: Final = 86_400.0

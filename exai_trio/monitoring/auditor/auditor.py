@@ -10,7 +10,7 @@ from exai_trio import structs
 from exai_trio.errors import ExaiError
 from exai_trio.monitoring.auditor.observations import SYSTEM, observations, question
 from exai_trio.monitoring.auditor.pass_rules import A_DAY, DAY_S, PassRules
-from exai_trio.providers.requesting.own_questions import Ask, Asked
+from exai_trio.providers.own_questions import Ask, Asked
 from exai_trio.storage.observation_records import Observation, ObservationStore
 
 log = logging.getLogger("exai.auditor")

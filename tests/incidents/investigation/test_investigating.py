@@ -10,7 +10,7 @@ import trio.lowlevel
 from exai_trio.config import Config
 from exai_trio.daemon.jobs.investigating import Investigating
 from exai_trio.errors import ProviderBusyError
-from exai_trio.providers.requesting.own_questions import Said
+from exai_trio.providers.own_questions import Said
 from exai_trio.simulator.chat.scripted_answers import scripted_answer
 from exai_trio.storage.incident_records import Occurrence
 from exai_trio.storage.memory.memory_database import MemoryDatabase
