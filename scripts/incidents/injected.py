@@ -50,7 +50,7 @@ def tell(fault: Injected, variant: int) -> None:
     def at_the_border() -> None:
         try:
             _happen(fault, chance)
-        except BaseException as raised:
+        except BaseException as raised:  # noqa: ASYNC103 - no trio here
             log.error(fault.phrase, exc_info=raised)
 
     if fault.border == "thread":
@@ -81,7 +81,7 @@ def _group(
     """As nurseries raise them; beside a known fault, in either order, or deeper."""
     try:
         run()
-    except BaseException as raised:  # noqa: BLE001 - put into a group
+    except BaseException as raised:  # noqa: ASYNC103, BLE001 - put into a group; no trio here
         leaves: list[BaseException] = [raised]
     if fault.shape == "beside":
         known = _made("exai_trio.errors:ArgumentError", "no such field")

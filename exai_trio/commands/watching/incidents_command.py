@@ -3,6 +3,7 @@
 import json
 from argparse import Namespace
 from collections.abc import Iterator
+from typing import cast
 
 import trio
 
@@ -65,7 +66,7 @@ async def _act(
 async def _the_one(incidents: SqliteIncidents, wanted: str) -> Incident:
     """Raises: NotFoundError, ArgumentError if it could be several."""
     found = await incidents.get(wanted)
-    if not found:
+    if len(found) == 0:
         raise NotFoundError(f"no incident has the id {wanted!r}; `exai incidents` lists them")
     if len(found) > 1:
         raise ArgumentError(
@@ -114,7 +115,7 @@ def _lines(incident: Incident) -> Iterator[str]:
     elif incident.reopened:
         yield f"came back {incident.reopened} times; it had been resolved: {incident.resolution_notes}"
     yield from ("", str(incident.context.get("trace", "")))
-    log = incident.context.get("log") or []
+    log = cast("list[object]", incident.context.get("log") or [])
     yield from ("", "the log before it:", *map(str, log)) if log else ()
     yield from _explained(incident)
 

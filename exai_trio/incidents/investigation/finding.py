@@ -77,5 +77,5 @@ def _text(told: object) -> str:
     return " ".join(told.split())[:_LONGEST] if isinstance(told, str) else ""
 
 
-def _list(told: object) -> list[Any]:
-    return told if isinstance(told, list) else []
+def _list(told: object) -> list[object]:
+    return cast("list[object]", told) if isinstance(told, list) else []

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from exai_trio.storage.incident_records import Incident
 
@@ -46,9 +46,10 @@ def _pieces(incident: Incident, similar: Iterable[Incident]) -> Iterator[tuple[s
     )
     for number, line in enumerate(_steps(str(context.get("trace", ""))), 1):
         yield f"T{number}", line
-    for number, line in enumerate(context.get("log") or [], 1):
-        yield f"L{number}", str(line)
-    for number, (name, value) in enumerate(sorted((context.get("figures") or {}).items()), 1):
+    for number, logged in enumerate(cast("list[object]", context.get("log") or []), 1):
+        yield f"L{number}", str(logged)
+    figures = cast("dict[str, object]", context.get("figures") or {})
+    for number, (name, value) in enumerate(sorted(figures.items()), 1):
         yield f"G{number}", f"{name} = {value}"
     for number, other in enumerate(similar, 1):
         note = f"; resolved: {other.resolution_notes}" if other.resolved else ""

@@ -33,19 +33,16 @@ def observations(
     for told in objects_in(text):
         listed = told.get("observations")
         if isinstance(listed, list):
-            return tuple(_kept(listed, figures, at))
+            return tuple(_kept(cast("list[object]", listed), figures, at))
     return None
 
 
-def _kept(listed: list[Any], figures: Mapping[str, float], at: float) -> Iterator[Observation]:
+def _kept(listed: list[object], figures: Mapping[str, float], at: float) -> Iterator[Observation]:
     for each in listed[:_MOST]:
         told = cast("dict[str, Any]", each) if isinstance(each, dict) else {}
         named = told.get("figures")
-        shown = (
-            {str(n): figures[str(n)] for n in named if str(n) in figures}
-            if isinstance(named, list)
-            else {}
-        )
+        names = map(str, cast("list[object]", named) if isinstance(named, list) else [])
+        shown = {name: figures[name] for name in names if name in figures}
         text = told.get("text")
         if not shown or not isinstance(text, str) or not text.strip():
             continue

@@ -5,6 +5,7 @@ import json
 import attrs
 import pytest
 import trio
+import trio.lowlevel
 
 from exai_trio.config import Config
 from exai_trio.daemon.jobs.investigating import Investigating
@@ -133,8 +134,11 @@ async def test_a_fault_inside_the_investigating_is_recorded_and_never_investigat
 async def test_one_that_is_cut_off_is_tried_again_when_its_lease_is_over():
     world = World(model=Model([99.0]))
     await world.incidents.note([SEEN])
-    with trio.move_on_after(0.01):
-        await world.run()
+    async with trio.open_nursery() as daemon:
+        daemon.start_soon(world.run)
+        while not world.tries:
+            await trio.lowlevel.checkpoint()
+        daemon.cancel_scope.cancel()
     assert ("running", 1) == ((await world.run(1)).state, world.tries)
     assert "done" == (await world.run(60)).state
 
