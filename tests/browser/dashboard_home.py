@@ -48,7 +48,8 @@ class Home:
             [sys.executable, "-P", "-m", "exai_trio", "serve"], env=self.environ, cwd=self.home,
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
         )  # fmt: skip
-        assert self.process.stdout.readline().startswith("exai serves")
+        said = self.process.stdout.readline()
+        assert said.startswith("exai serves"), said
 
     def kill(self):
         self.process.kill()

@@ -59,9 +59,6 @@ class SilentGateway:
 
     keys = KnownSecrets()
 
-    def breakers(self):
-        return {}
-
     def providers(self):
         return ()
 

@@ -1,21 +1,24 @@
-"""The route of history: calls over time, for the charts."""
+"""The route of history: what the meters said over time, as columns for charts."""
 
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, Final
 
 from exai_trio.errors import ArgumentError
-from exai_trio.storage.call_pages import CallsAt
+from exai_trio.storage.metric_history import Point
 
 from ..route_table import Asked, Route
 from ..watched_daemon import WatchedDaemon
 
-# Seconds that a range covers, and between two of its points: at most 400 of them.
-RANGES: Final = {
-    "1h": (3_600.0, 10.0),
-    "24h": (86_400.0, 300.0),
-    "14d": (14 * 86_400.0, 3_600.0),
-    "400d": (400 * 86_400.0, 86_400.0),
-}
+# Seconds that a range covers.
+RANGES: Final = {"1h": 3_600.0, "24h": 86_400.0, "14d": 14 * 86_400.0, "400d": 400 * 86_400.0}
+_FAMILIES: Final = (
+    "calls_total",
+    "call_duration_seconds",
+    "calls_running",
+    "process_resident_memory_bytes",
+)
+_GAP: Final = 1.5  # of a point's length, after which nothing was measured
 
 
 def history_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
@@ -23,25 +26,55 @@ def history_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
 
 
 async def _history(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    """Columns, as charts want them; null where nothing ended. Raises ExaiError."""
+    """Columns; a row of nulls is a time without a daemon. Raises ExaiError. Cancelling changes nothing."""
     name = asked.query.get("range", "1h")
     if name not in RANGES:
         raise ArgumentError(f"range must be one of {', '.join(RANGES)}", details={"field": "range"})
-    span_s, step_s = RANGES[name]
-    until = watched.now()
-    found = await watched.ended.series(until - span_s, step_s, None)
-    return {"range": name, "step_s": step_s, **_columns(found, until - span_s, until, step_s)}
+    now = watched.now()
+    points = await watched.history.store.points(now - RANGES[name], now, _FAMILIES)
+    rows = list(_rows(points))
+    columns = {each: [row.get(each) for row in rows] for each in ("t", *_COLUMNS)}
+    return {"range": name, **columns}
 
 
-def _columns(
-    found: tuple[CallsAt, ...], since: float, until: float, step_s: float
-) -> dict[str, list[Any]]:
-    known = {round(each.at / step_s): each for each in found}
-    steps = range(int(since // step_s), int(until // step_s) + 1)
-    rows = [known.get(step) for step in steps]
-    return {
-        "t": [step * step_s for step in steps],
-        "calls": [row.calls if row else None for row in rows],
-        "failures": [row.failures if row else None for row in rows],
-        "mean_ms": [row.mean_ms if row else None for row in rows],
-    }
+def _rows(points: tuple[Point, ...]) -> Iterator[dict[str, float | None]]:
+    until: float | None = None
+    for point in points:
+        if until is not None and point.at > until + _GAP * point.seconds:
+            yield {"t": until}
+        yield {"t": point.at, **{name: read(point) for name, read in _COLUMNS.items()}}
+        until = point.at + point.seconds
+
+
+def _percentile(share: float, point: Point) -> float | None:
+    return _ms(point.said.distribution("call_duration_seconds").percentile(share))
+
+
+def _mean(point: Point) -> float | None:
+    durations = point.said.distribution("call_duration_seconds")
+    return _ms(durations.sum / durations.count) if durations.count else None
+
+
+def _failures(point: Point) -> float | None:
+    calls = point.said.total("calls_total")
+    return None if calls is None else calls - (point.said.total("calls_total", outcome="ok") or 0)
+
+
+def _ms(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _total(family: str, point: Point) -> float | None:
+    return point.said.total(family)
+
+
+_COLUMNS: Final[dict[str, Callable[[Point], float | None]]] = {
+    "calls": partial(_total, "calls_total"),
+    "failures": _failures,
+    "running": partial(_total, "calls_running"),
+    "memory_bytes": partial(_total, "process_resident_memory_bytes"),
+    "mean_ms": _mean,
+    "p50_ms": partial(_percentile, 0.5),
+    "p95_ms": partial(_percentile, 0.95),
+    "p99_ms": partial(_percentile, 0.99),
+}

@@ -12,7 +12,7 @@ export const alerts = {
   view(ctx, data) {
     const rows = data?.rows ?? data?.alerts ?? [];
     const columns = [["alert", (r) => name(r.alert ?? r.name)], ["state", (r) => (r.firing ? pill(KIND[r.severity] ?? "warn", `fires, ${r.severity}`) : pill("good", "quiet"))], ["says", (r) => cut(r.text ?? DASH)], ["since (UTC)", (r) => when(r.since), "t"],
-      ["action", (r) => (ctx.may("changes") ? html`<button @click=${() => ctx.change(`/api/alerts/${encodeURIComponent(r.alert ?? r.name)}/silence`, { for_s: 7200 })} aria-label="silence ${r.alert ?? r.name}">silence for 2 h</button>` : DASH), "n"]];
+      ["action", (r) => (ctx.may("changes") ? html`<button @click=${() => ctx.change(`/api/alerts/${encodeURIComponent(r.alert ?? r.name)}/silence`, { for_s: 7200 })} aria-label="silence for 2 h: ${r.alert ?? r.name}">silence for 2 h</button>` : DASH), "n"]];
     return html`<h1>Alerts</h1><section class="card">${table("Alerts", columns, rows, "No alert fires.")}</section>`;
   },
 };

@@ -1,5 +1,5 @@
 // The overview: how the daemon does, now and over time.
-import { html, nothing } from "./vendor/lit-html.js";
+import { html } from "./vendor/lit-html.js";
 import { chart } from "./chart.js";
 import { bytes, compact, ms, number, percent, seconds } from "./format.js";
 import { facts, filters, pill, table, tile, when } from "./parts.js";
@@ -52,8 +52,8 @@ export default {
       <section class="card wide"><div class="head"><h2>History</h2>${filters(ctx, [["range", "over", RANGES]])}</div>
         ${h ? html`<div class="grid">
           ${chart("Calls", ["ended", "failed"], [h.t, h.calls, h.failures])}
-          ${chart("Mean duration", ["mean"], [h.t, h.mean_ms], ms)}
-          ${h.p95_ms ? chart("Duration percentiles", ["p50", "p95", "p99"], [h.t, h.p50_ms, h.p95_ms, h.p99_ms], ms) : nothing}
+          ${chart("Duration", ["p50", "p95", "p99"], [h.t, h.p50_ms, h.p95_ms, h.p99_ms], ms)}
+          ${chart("Memory over time", ["resident"], [h.t, h.memory_bytes], bytes)}
         </div>` : html`<p class="empty">reading…</p>`}</section>
       <section class="card" id="permits"><h2>Queue and permits</h2>${bar("all calls", g.current, g.inflight, g.waiting)}
         ${Object.entries(o.permits.providers).map(([name, p]) => bar(name, p.current, p.expected - p.current, p.waiting))}</section>
