@@ -10,14 +10,9 @@ from functools import partial
 import attrs
 import trio
 
+from exai_trio.commands.access import redis_checks
 from exai_trio.commands.calling import started_daemon
-from exai_trio.commands.checking import (
-    hosted_checks,
-    online_trials,
-    port_holder,
-    postgres_checks,
-    redis_checks,
-)
+from exai_trio.commands.checking import hosted_checks, online_trials, port_holder, postgres_checks
 from exai_trio.commands.checking.checks import CHECKS
 from exai_trio.commands.checking.findings import Check, Daemon, Finding, Seen, State
 from exai_trio.commands.checking.production_checks import PRODUCTION
