@@ -41,13 +41,11 @@ class RedisConnection:
         """What a script returns; `patient` where no client waits. Raises StorageError; then it was run or not. Cancelling as well."""
         most_s = max(self.most_s, _PATIENT_S) if patient else self.most_s
         why = f"no answer within {most_s * 1000:.0f} ms"
-        with trio.move_on_after(most_s):
-            try:
-                found = await self._client.eval(script, list(keys), list(values))
-            except self._errors as fault:
-                why = f"{type(fault).__name__}: {fault}"
-            else:
-                return found
+        try:
+            with trio.move_on_after(most_s):
+                return await self._client.eval(script, list(keys), list(values))
+        except self._errors as fault:
+            why = f"{type(fault).__name__}: {fault}"
         raise StorageError(f"Redis (REDIS_URL) cannot be asked: {why}", retry_after_s=_AGAIN_S)
 
     async def policy(self) -> str:
@@ -61,12 +59,18 @@ async def open_redis(
     url: str, deployment: str, *, patient: bool = False
 ) -> AsyncGenerator[RedisConnection]:
     """The connection, whether or not Redis answers. `patient`: a person waits, and no client. Cancelling closes it."""
+    import anyio
     import coredis
-    from anyio import BrokenResourceError, ClosedResourceError, EndOfStream
     from coredis.exceptions import RedisError
     from coredis.retry import NoRetryPolicy
 
-    errors = (RedisError, OSError, BrokenResourceError, ClosedResourceError, EndOfStream)
+    errors = (
+        RedisError,
+        OSError,
+        anyio.BrokenResourceError,
+        anyio.ClosedResourceError,
+        anyio.EndOfStream,
+    )
     asking = coredis.Redis.from_url(
         url,
         decode_responses=True,
