@@ -8,13 +8,14 @@ not be measured, or with --check a goal is missed.
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
-from bench import hosted_store, kept_files, payloads
+from bench import hosted_store, kept_files, payloads, slow_readers
 from bench.command import main
 from bench.report import Row
 
 MEASUREMENTS: Final[Mapping[str, Callable[..., Iterable[Row]]]] = {
     "results": payloads.results,
     "payload-memory": payloads.memory,
+    "slow-readers": slow_readers.slow,
     "file-gateway": kept_files.gateway,
     "dedup": kept_files.dedup,
     "cleanup": kept_files.cleanup,

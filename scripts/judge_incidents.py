@@ -1,7 +1,7 @@
 #!/usr/bin/env -S .venv/bin/python
 """How faults are found and told apart: the corpus of tests/incidents/corpus, each fault in many variants of ids, lines, paths and order.
 
-`python scripts/judge_incidents.py [--variants N] [--each]`. Prints detection, wrong merges, wrong splits and duplicates; with --each
+`python scripts/judge_incidents.py [--variants N] [--each] [--mutant NAME]`. Prints detection, wrong merges, wrong splits and duplicates; with --each
 also which faults those are. Exit code 1 where a goal is missed.
 """
 
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 from incidents.injected import corpus
-from incidents.judging import judge
+from incidents.judging import MUTANTS, judge
 
 MOST_MERGED, MOST_SPLIT = 0.005, 0.02
 
@@ -22,11 +22,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--variants", type=int, default=50)
     parser.add_argument("--each", action="store_true")
+    parser.add_argument(
+        "--mutant", choices=MUTANTS, help="a fingerprint that is wrong, to see it noticed"
+    )
     asked = parser.parse_args()
     logging.getLogger("exai").propagate = False
     faults, began = corpus(), time.perf_counter()
     with tempfile.TemporaryDirectory() as home:
-        verdict = judge(faults, asked.variants, Path(home))
+        verdict = judge(faults, asked.variants, Path(home), asked.mutant)
     took = time.perf_counter() - began
     merged, split = verdict.merged / verdict.told, verdict.split / verdict.told
     for name, text in {

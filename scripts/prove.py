@@ -22,7 +22,7 @@ _ALONE = (
 _LANES = (
     (
         ("chaos", "kill-acks=10", "kill-shim=20", "all", "--cycles", "1", "--crowded"),
-        ("chaos", "upload-kill=10", "cleanup-kill=10", "--crowded"),
+        ("chaos", "upload-kill=10", "cleanup-kill=10", "supabase-away=3", "--crowded"),
         ("chaos", "http-cut=40", "http-kill=10", "http-leave=10", "--forked", "--crowded"),
         ("fuzz", "--frames", "20000"),
     ),

@@ -115,6 +115,7 @@ def daemon(home: Path) -> Iterator[dict[str, str]]:
         "EXAI_WS_PORT": str(free_port()),
         "HEALTH_CHECK_PORT": "0",
         "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
         "EXAI_SIMULATE": "true",
         "TERM": "xterm-256color",
         "LANG": "C.UTF-8",

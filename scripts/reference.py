@@ -10,10 +10,13 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
 import attrs
+from grafana import dashboard
 from msgspec import UnsetType
 
 from exai_trio import errors
 from exai_trio.config import Config, ToolProfile
+from exai_trio.observability.meters import families as meters
+from exai_trio.observability.meters.meter_set import MOST_SERIES
 from exai_trio.settings.older_names import ROWS
 from exai_trio.settings.printing import text_of
 from exai_trio.settings.table import GROUPS
@@ -24,14 +27,20 @@ from exai_trio.wire.codec import CLIENT_MESSAGES, DAEMON_MESSAGES
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
 WRITTEN = "Written by `scripts/reference.py`; a test holds this page to the package.\n"
 OLDER = "../how-to/from-the-older-system.md"  # one of its tables is written, the rest stays
+METRICS, GRAFANA = "../metrics.md", "../grafana/exai.json"
 OTHER_DEFAULTS = {"EXAI_HOME": "the platform's directory for state"}
 
 
 def main():
     wanted = {f"{page.__name__}.md": page() for page in (settings, tools, errors_, messages_)}
-    wanted = {name.replace("_", ""): text for name, text in wanted.items()} | {OLDER: older()}
+    wanted = {name.replace("_", ""): text for name, text in wanted.items()} | {
+        OLDER: older(),
+        METRICS: metrics(),
+        GRAFANA: dashboard(),
+    }
     if "--check" not in sys.argv:
         for name, text in wanted.items():
+            (FOLDER / name).parent.mkdir(exist_ok=True)
             (FOLDER / name).write_text(text, encoding="utf-8")
         return
     stale = [name for name, text in wanted.items() if read(FOLDER / name) != text]
@@ -52,6 +61,22 @@ def table(*heads):
 
 def code(text):
     return f"`{text}`" if text else ""
+
+
+def metrics():
+    """Every family of /metrics."""
+    rows = "".join(
+        row(code(family.shown), family.kind, ", ".join(family.labels), family.help)
+        for family in meters.FAMILIES
+    )
+    return (
+        f"# Metrics\n\n{WRITTEN}\n"
+        "What `/metrics` says on MONITORING_PORT and HEALTH_CHECK_PORT, as Prometheus text or, where that is accepted, as OpenMetrics. Times are\n"
+        "seconds, sizes bytes. A family that nobody measures has no samples. Label values come from closed sets, anything else is\n"
+        f"`{meters.OTHER}`; there are at most {MOST_SERIES:,} samples. Histograms have the bounds {', '.join(f'{bound:g}' for bound in meters.BOUNDS)}.\n"
+        "Refused calls are not in `exai_calls_total`. `input` tokens hold the cached ones, `output` tokens those of reasoning, as providers count\n"
+        "them.\n\n" + table("name", "kind", "labels", "says") + rows
+    )
 
 
 def older():

@@ -268,6 +268,8 @@ BUILDERS: dict[str, Build] = {
     "doctor": looking_options.doctor,
     "logs": looking_options.logs,
     "usage": looking_options.usage,
+    "dashboard": looking_options.dashboard,
+    "top": looking_options.top,
     "alerts": watching_options.alerts,
     "incidents": watching_options.incidents,
     "config": _config,

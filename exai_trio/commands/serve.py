@@ -57,6 +57,7 @@ def _warnings(config: Config, addresses: Addresses) -> list[str]:
         )
     wanted = (
         ("MONITORING_PORT", config.monitoring_port, addresses.monitoring, "pages"),
+        ("INCIDENTS_PORT", config.incidents_port, addresses.incidents, "incidents"),
         ("HEALTH_CHECK_PORT", config.health_check_port, addresses.health, "health"),
         ("EXAI_MCP_PORT", config.mcp_port, addresses.mcp, "MCP over HTTP"),
     )
@@ -81,6 +82,7 @@ def line(addresses: Addresses) -> str:
         "WebSocket": addresses.websocket,
         "health": addresses.health,
         "monitoring": addresses.monitoring,
+        "incidents": addresses.incidents,
         "MCP": addresses.mcp,
         "simulator": addresses.simulator,
     }

@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.incidents.capture import Capture, capturing
-from exai_trio.incidents.keeping import IncidentKeeping
-from exai_trio.incidents.spool import Spool
 from exai_trio.observability.call_files import CallFiles
 from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
-from exai_trio.observability.watchdog import Watchdog, watching
+from exai_trio.observability.watchdog import watching
 from exai_trio.providers.attempts import Deaf
 from exai_trio.storage.sqlite.store import check_ours
 from exai_trio.system import garbage_collector
@@ -47,7 +44,7 @@ from .home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
-from .jobs.sinks import attach_sinks
+from .jobs.sinks import attach_sinks, history_of, watchdog_of
 from .jobs.watching import Watching
 from .lifetime import Addresses, Opened, Parts, run
 from .reload import Reread
@@ -102,7 +99,7 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
         with suppress(OSError):  # a job tries again
             # audit: suppress, because a job tries again and says so
             home.note_pid()
-        stack.enter_context(watching(Watchdog()))
+        stack.enter_context(watching(watchdog_of(parts.report)))
         with capture.keeping():
             await run(parts, Opened(listeners, reread, predecessor, home.let_go), task_status)
             await _write_last(parts)
@@ -117,19 +114,23 @@ def _check_terminals(config: Config) -> None:
 
 
 def _terminals(
-    config: Config, auth: Authentication, now: Callable[[], float]
+    config: Config, auth: Authentication, now: Callable[[], float], meters: Meters
 ) -> "TerminalEndpoint | None":
     if config.terminals == "false":
         return None
     from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
 
-    return TerminalEndpoint.of(config, auth, now)
+    endpoint = TerminalEndpoint.of(config, auth, now)
+    endpoint.attach_gauges(meters)
+    return endpoint
 
 
 async def _write_last(parts: Parts) -> None:
     """What is noted of the last calls; of a disk that refuses a job or the store has told."""
     flushes = [] if parts.watching is None else [parts.watching.incidents.flush_incidents]
-    for write in (parts.files.flush_call_log, parts.keeping.flush_calls, *flushes):
+    keeping = parts.keeping
+    writes = (keeping.flush_calls, keeping.history.keep_history)
+    for write in (parts.files.flush_call_log, *writes, *flushes):
         with trio.move_on_after(_LAST_FLUSH_S), suppress(OSError, StorageError):
             # audit: suppress, because a job has said so
             await write()
@@ -178,39 +179,26 @@ def build(
     home: HomeLock | None = None,
     capture: Capture | None = None,
 ) -> Parts:
-    """Everything that one daemon consists of. Opens nothing and starts nothing: whoever gives `backends` closes them, and whoever gives
-    `capture` ends it."""
-    trust = ClockTrust(backends.known_at, trio.current_time())
-    context = DaemonContext(
-        config=config,
-        clock=Clock(backends.now, trust),
-        journal=None if config.durability == "off" else backends.journal,
-        events=backends.models.events,
-    )
+    """Everything that one daemon consists of. Opens nothing and starts nothing: who gives `backends` and `capture` ends them."""
+    context = _context(config, backends)
     table: dict[str, Session] = {}
     calls = Calls(context)
-    bus = bus_of(config, backends.payloads, context.clock.now)
-    keeping = CallKeeping(backends.ended_calls, context.clock)
+    report = _report(context, backends, port, home)
+    keeping = CallKeeping(backends.ended_calls, context.clock, history_of(report, backends.history))
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     tokens = Tokens(config, home, backends.now)
     auth = Authentication(tokens, standings=access.standings, log=access.log)
-    terminals = _terminals(config, auth, backends.now)
-    report = _report(context, backends, port, bus, lambda: home.id if home else "")
-    if terminals is not None:
-        report = attrs.evolve(report, terminals=terminals)
-    lookup = CallLookup(table, calls.detached, context.journal)
+    terminals = _terminals(config, auth, backends.now, report.meters)
+    report = attrs.evolve(report, terminals=terminals)
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
     context.events.add("quotas", {CallEnded: access.quotas.note})
     attach_gauges(report.meters, report, calls.running, table)
-    if terminals is not None:
-        terminals.attach_gauges(report.meters)
-    environment = attrs.evolve(
-        _environment(context, backends, report, lookup, files), quotas=access.quotas
-    )
+    lookup = CallLookup(table, calls.detached, context.journal)
+    environment = _environment(context, backends, report, lookup, files)
     return Parts(
         context=context,
-        environment=environment,
+        environment=attrs.evolve(environment, quotas=access.quotas),
         auth=auth,
         report=report,
         files=DaemonFiles(report, files, home, DiskThread(), access.log),
@@ -221,16 +209,24 @@ def build(
         cleaning=_cleaning(context, backends),
         terminals=terminals,
         hosted=backends.hosted,
-        watching=_watching(config, backends, capture),
+        watching=_watching(report, backends, capture),
     )
 
 
-def _watching(config: Config, backends: Backends, capture: Capture | None) -> Watching | None:
+def _context(config: Config, backends: Backends) -> DaemonContext:
+    trust = ClockTrust(backends.known_at, trio.current_time())
+    return DaemonContext(
+        config=config,
+        clock=Clock(backends.now, trust),
+        journal=None if config.durability == "off" else backends.journal,
+        events=backends.models.events,
+    )
+
+
+def _watching(report: Report, backends: Backends, capture: Capture | None) -> Watching | None:
     """Where what is seen can be kept."""
-    if backends.incidents is None or capture is None:
-        return None
-    keeping = IncidentKeeping(capture, backends.incidents, Spool.of(config))
-    return Watching(keeping)
+    stores = backends.watching
+    return Watching.of(report, stores, capture) if stores and capture else None
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
@@ -242,32 +238,27 @@ def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
         backends.files,
         backends.models.gateway,
         context.clock.now,
-        listener=Deaf(),
+        listener=Deaf(context.events.publish),
     )
-    return Cleaning(cleans, backends.conversations, context.clock)
+    return Cleaning(cleans, backends.conversations, context.clock, context.events.publish)
 
 
-def _report(
-    context: DaemonContext,
-    backends: Backends,
-    port: int,
-    bus: MessageBus | None,
-    home_id: Callable[[], str],
-) -> Report:
-    return Report(
+def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLock | None) -> Report:
+    report = Report(
         context=context,
         meters=Meters(label_sets((tool.name for tool in backends.tools), backends.models.gateway)),
         boot_id=backends.boot_id,
-        home_id=home_id,
+        home_id=lambda: home.id if home else "",
         port=port,
         permits=trio.CapacityLimiter(context.config.ws_global_max_inflight),
         gateway=backends.models.gateway,
         tools=LiveRegistry(Registry.from_config(context.config, backends.tools)),
         simulator=backends.models.simulator,
         store=backends.store,
-        bus=bus,
+        bus=bus_of(context.config, backends.payloads, context.clock.now),
         hosted=backends.hosted,
     )
+    return report
 
 
 def _environment(

@@ -31,12 +31,15 @@ from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.contracts.stored_payloads import StoredPayloads
 from exai_trio.storage.ended_calls import EndedCalls, ForgottenCalls
 from exai_trio.storage.journal import Journal
+from exai_trio.storage.metric_history import ForgottenHistory, MetricHistory
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
-from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
+from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
+from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
+from exai_trio.storage.watching_stores import WatchingStores
 from exai_trio.system.clock import unix_now
 from exai_trio.system.home_id import HOME_LOCK, own_id
 from exai_trio.tools.base import Tool
@@ -76,9 +79,10 @@ class Backends:
     ratios: TokenRatios
     tokens: TokenRegistry | None = None
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
+    history: MetricHistory = attrs.field(factory=ForgottenHistory)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
-    incidents: SqliteIncidents | None = None
+    watching: WatchingStores | None = None
     journal: Journal | None = None
     store: StoreState | None = None
     hosted: "HostedSide | None" = None
@@ -93,8 +97,10 @@ async def open_models(config: Config) -> AsyncGenerator[Models]:
     """The gateway, and the simulator if it is asked for, until the context ends. Cancelling closes them, as leaving does."""
     async with AsyncExitStack() as stack:
         origin = await stack.enter_async_context(simulator()) if config.simulate else None
-        gateway = await stack.enter_async_context(open_gateway(config, simulator_url=origin))
-        yield Models(gateway=gateway, simulator=origin)
+        events = EventHub()
+        opening = open_gateway(config, simulator_url=origin, publish=events.publish)
+        gateway = await stack.enter_async_context(opening)
+        yield Models(gateway=gateway, simulator=origin, events=events)
 
 
 @asynccontextmanager
@@ -125,8 +131,9 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             ratios=ratios,
             payloads=kept.payloads,
             tokens=RedisRegistry(redis) if redis else SqliteRegistry(store),
-            incidents=SqliteIncidents(store),
+            watching=stores_in(store),
             ended_calls=SqliteCalls(store),
+            history=SqliteHistory(store),
             learnt=await _learnt(ratios),
             journal=kept.journal,
             store=kept.state,

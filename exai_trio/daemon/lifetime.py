@@ -59,6 +59,7 @@ class Addresses:
     websocket: str
     health: str | None
     monitoring: str | None
+    incidents: str | None
     mcp: str | None
     simulator: str | None
 
@@ -255,7 +256,7 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
 def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> WatchedDaemon:
     """What the pages look at. From now on it is noted who connects."""
     book = SessionBook(parts.context.clock.now)
-    if parts.context.config.monitoring_port:
+    if parts.context.config.monitoring_port or parts.context.config.incidents_port:
         parts.context.events.add("pages", book.takes())
     return WatchedDaemon(
         book=book,
@@ -263,9 +264,10 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
         sessions=tree.sessions,
         services=parts.environment.services,
         auth=parts.auth,
-        ended=parts.keeping.store,
+        keeping=parts.keeping,
         cleaning=parts.cleaning,
         terminals=parts.terminals,
+        watching=parts.watching,
         reread=reread,
     )
 
@@ -275,7 +277,7 @@ async def _open_http(
 ) -> Addresses:
     """Start the HTTP side in `background`, now that the WebSocket listens."""
     config, report, names = parts.context.config, parts.report, tree.server.names
-    health, monitoring = await open_ports(background, watched, names)
+    http = await open_ports(background, watched, names)
     mcp = await open_service(
         background,
         parts.context,
@@ -288,8 +290,9 @@ async def _open_http(
     log.info("serving", extra={"websocket": websocket, "version": __version__})
     return Addresses(
         websocket=websocket,
-        health=health,
-        monitoring=monitoring,
+        health=http.health,
+        monitoring=http.monitoring,
+        incidents=http.incidents,
         mcp=mcp,
         simulator=report.simulator,
     )

@@ -1,6 +1,7 @@
 """Stored contents as files under EXAI_HOME: `ab/SHA256`, whole or not there, for their owner alone."""
 
 import hashlib
+import logging
 import os
 import secrets
 from collections.abc import (
@@ -28,6 +29,8 @@ from exai_trio.system.private_files import AT_ONCE, private_directory
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+log = logging.getLogger("exai.storage")
+
 PIECE: Final = 1024 * 1024
 UNFINISHED: Final = ".part"
 _ABANDONED_S: Final = 86_400.0  # longest that a content is on its way to the store
@@ -43,10 +46,13 @@ class LocalObjects:
     limiter: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 4))
 
     async def put(self, sha256: str, size: int, pieces: AsyncIterable[bytes]) -> ObjectFacts:
-        """As the contract has it; it is synced before it has its name."""
+        """As the contract has it; it is synced before it has its name. One that is there and damaged is stored anew."""
         kept = await self.stat(sha256)
         if kept is not None:
-            return kept
+            if await self.is_whole(sha256):
+                return kept
+            log.error("a stored content is damaged, and stored anew", extra={"object": sha256})
+            await self.delete(sha256)
         await self._in_thread(self._check_room, size)
         with _faults("stored"), ExitStack() as stack:
             fresh = await self._in_thread(self._begin, sha256)
@@ -85,6 +91,11 @@ class LocalObjects:
     async def stat(self, sha256: str) -> ObjectFacts | None:
         with _faults("looked at"):
             return await self._in_thread(_facts, self.path(sha256))
+
+    async def is_whole(self, sha256: str) -> bool:
+        """Whether all of it is what was stored. Raises NotFoundError, StorageError."""
+        with await self.open_file(sha256) as file, _faults("read"):
+            return await self._in_thread(_hash_of, file) == sha256
 
     async def delete(self, sha256: str) -> int:
         return await self._in_thread(self.unlink, sha256)
@@ -169,6 +180,13 @@ class Pieces:
 
 def _opened(path: Path) -> BufferedReader:
     return os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | AT_ONCE), "rb")
+
+
+def _hash_of(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(PIECE):
+        digest.update(piece)
+    return digest.hexdigest()
 
 
 def _create(path: Path) -> BinaryIO:

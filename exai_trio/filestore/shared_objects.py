@@ -79,6 +79,10 @@ class SharedObjects:
         await self._fetch(sha256)
         return await self.local.stat(sha256)
 
+    async def is_whole(self, sha256: str) -> bool:
+        """Whether the one on this machine is what was stored. Raises NotFoundError, StorageError."""
+        return await self.local.is_whole(sha256)
+
     async def delete(self, sha256: str) -> int:
         """The one on this machine."""
         return await self.local.delete(sha256)

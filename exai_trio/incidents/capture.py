@@ -21,6 +21,8 @@ from exai_trio.observability.logs import OURS, correlation_id, secrets_of
 from exai_trio.observability.redaction import LONGEST_TRACE, Redaction
 from exai_trio.storage.incident_records import Occurrence
 
+log = logging.getLogger("incidents")  # not below `exai`: what fails here is not caught again
+
 _MOST_WAITING: Final = 1_000  # different ones, of at most about 20 KB
 _WINDOW_S: Final = 60.0
 _WHOLE: Final = 5  # equal ones a minute that the log tells with their trace
@@ -49,8 +51,9 @@ class Capture(logging.Handler):
             for key, fault in faults.items():
                 self._note(key, fault, record)
             self._spare(record, faults)
-        except Exception:  # noqa: BLE001 - a fault of the log's reader may not become one of who logs
+        except Exception:
             self.lost += 1
+            log.exception("a fault was not caught")
 
     def take(self) -> tuple[Occurrence, ...]:
         """All that waits, for the caller to keep or to give back."""

@@ -4,13 +4,13 @@ import logging
 from collections.abc import Callable
 from typing import Final
 
-import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.incidents.capture import Capture
 from exai_trio.incidents.spool import Spool
+from exai_trio.observability.events import IncidentSeen
 from exai_trio.storage.incident_records import IncidentStore, Noted, Occurrence
 
 log = logging.getLogger("exai.incidents")
@@ -18,21 +18,21 @@ log = logging.getLogger("exai.incidents")
 _TOLD: Final = "an incident"
 
 
-def _to_nobody(_noted: Noted) -> None:
+def _to_nobody(_seen: IncidentSeen) -> None:
     return
 
 
 @structs.define(eq=False)
 class IncidentKeeping:
-    """`seen` counts occurrences since the start by kind, `fresh` those incidents that were new or came back. `tell` hears of each of
-    these."""
+    """`tell` hears of each that was counted; `fresh` counts those that were new or came back, `open_now` is how many are open, None
+    before that is known."""
 
     capture: Capture
     store: IncidentStore
     spool: Spool
-    tell: Callable[[Noted], None] = _to_nobody
-    seen: dict[str, int] = attrs.field(factory=lambda: {"bug": 0, "world": 0})
+    tell: Callable[[IncidentSeen], None] = _to_nobody
     fresh: int = 0
+    open_now: int | None = None
 
     async def flush_incidents(self) -> None:
         """Raises StorageError, and keeps what is not written. Cancelling may lose what is being written."""
@@ -53,14 +53,30 @@ class IncidentKeeping:
             await self._note(taken)
             log.info("spooled incidents are taken up", extra={"incidents": len(taken)})
         await trio.to_thread.run_sync(self.spool.done, abandon_on_cancel=True)
+        await self.count_open()
 
     async def _note(self, occurrences: tuple[Occurrence, ...]) -> None:
         noted = await self.store.note(occurrences)
         for occurrence, each in zip(occurrences, noted, strict=True):
-            self.seen[each.kind] = self.seen.get(each.kind, 0) + occurrence.count
-            if each.change != "counted":
-                self.fresh += 1
-                log.warning(
-                    _TOLD, extra={"incident": each.id, "change": each.change, "kind": each.kind}
-                )
-                self.tell(each)
+            self._tell(occurrence, each)
+        await self.count_open()
+
+    async def count_open(self) -> None:
+        """Somebody else may have resolved some. Raises StorageError; cancelling leaves the number as it was."""
+        self.open_now = sum((await self.store.counts()).values())
+
+    def _tell(self, occurrence: Occurrence, noted: Noted) -> None:
+        if noted.change != "counted":
+            self.fresh += 1
+            keys = {"incident": noted.id, "change": noted.change, "kind": noted.kind}
+            log.warning(_TOLD, extra=keys)
+        self.tell(
+            IncidentSeen(
+                kind=noted.kind,
+                incident=noted.id,
+                news=noted.change,
+                severity=occurrence.severity,
+                text=noted.message,
+                count=occurrence.count,
+            )
+        )

@@ -99,10 +99,8 @@ def _said(raised: Exception) -> str:
     """Nothing that it does on being asked may break the log."""
     if isinstance(raised, OSError) and raised.strerror:
         return f"[Errno {raised.errno}] {raised.strerror}"
-    try:
-        return str(raised)
-    except Exception as unsaid:  # noqa: BLE001 - an exception of anybody's, whose text is its own
-        return f"it could not be read: {type(unsaid).__name__}"
+    shown = "".join(traceback.format_exception_only(raised)).strip()
+    return shown.removeprefix(_name(raised)).removeprefix(": ")
 
 
 def _severity(record: logging.LogRecord) -> Severity:

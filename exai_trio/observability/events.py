@@ -90,7 +90,8 @@ class CallRepeated:
 @structs.frozen(kw_only=True)
 class RequestEnded:
     """One attempt at a provider, whatever ended it; `model` is empty where none is asked, `outcome` is "ok", "cancelled" or what kind
-    of fault it was. `tool`, `principal`, `project` and `call` (its correlation id) tell for whom; all are empty for what the daemon asks
+    of fault it was. Seconds are from the request, once it had its permit: to its connection, to the first piece of thinking or text, to
+    the first text. Tokens are None where the provider did not count them. `tool`, `principal`, `project` and `call` (its correlation id) tell for whom; all are empty for what the daemon asks
     by itself."""
 
     provider: str
@@ -98,7 +99,9 @@ class RequestEnded:
     outcome: str
     permit_wait_s: float
     duration_s: float
+    connected_s: float | None = None
     first_chunk_s: float | None = None
+    first_text_s: float | None = None
     input_tokens: int | None = None
     cached_tokens: int | None = None
     output_tokens: int | None = None
@@ -233,13 +236,14 @@ class AlertMoved:
 
 @structs.frozen(kw_only=True)
 class IncidentSeen:
-    """A fault was recorded; `kind` is "bug" or "world"; `news` is "new", "again" or "reopened"."""
+    """A fault was recorded, so many times; `kind` is "bug" or "world"; `news` is "new", "counted" or "reopened"."""
 
     kind: str
     incident: str
     news: str
     severity: str = ""
     text: str = ""
+    count: int = 1
 
 
 Event = (

@@ -1,17 +1,22 @@
 """An instrument that notices when one task keeps the event loop from all others.
 
-It only logs.
+It counts and tells.
 """
 
 import logging
 import time
-from collections.abc import Generator
+from bisect import bisect_left
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
+import attrs
 import trio
 
 from exai_trio import structs
+
+from .meters.families import BOUNDS
+from .meters.instruments import Buckets
 
 log = logging.getLogger("exai.watchdog")
 
@@ -19,14 +24,23 @@ LONGEST_STEP_S: Final = 0.05
 _SAID_AGAIN_S: Final = 1.0
 
 
+def _to_nobody(task: str, duration_s: float) -> None:
+    del task, duration_s
+
+
 @structs.define(eq=False)
 class Watchdog(trio.abc.Instrument):
     """Logs each step of a task over `longest_s`, but at most one a second; what was left out is counted in the next.
 
-    Steps take real time, whatever clock the run has.
+    Steps take real time, whatever clock the run has; `steps` has them all, `held_up` hears of each that was too long.
     """
 
     longest_s: float = LONGEST_STEP_S
+    steps: Buckets = attrs.field(factory=Buckets)
+    held_up: Callable[[str, float], None] = _to_nobody
+    _quick_s: float = attrs.field(
+        default=attrs.Factory(lambda self: min(BOUNDS[0], self.longest_s), takes_self=True)
+    )
     _began: float = float("inf")  # no step was begun under its eyes
     _said: float = float("-inf")
     _unsaid: int = 0
@@ -36,8 +50,19 @@ class Watchdog(trio.abc.Instrument):
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         now = time.perf_counter()
-        if now - self._began > self.longest_s:
-            self._bark(task.name, now)
+        took = now - self._began
+        if took > self._quick_s:
+            self._note_slow(task.name, took, now)
+        elif took >= 0.0:  # nearly all
+            self.steps.counts[0] += 1
+            self.steps.sum += took
+
+    def _note_slow(self, name: str, took: float, now: float) -> None:
+        self.steps.counts[bisect_left(BOUNDS, took)] += 1
+        self.steps.sum += took
+        if took > self.longest_s:
+            self.held_up(name, took)
+            self._bark(name, now)
 
     def _bark(self, name: str, now: float) -> None:
         if now - self._said < _SAID_AGAIN_S:

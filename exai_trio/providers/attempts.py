@@ -10,14 +10,18 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ProviderError, ProviderTimeoutError
+from exai_trio.observability.events import Event, RequestEnded
 from exai_trio.observability.redaction import KnownSecrets
-from exai_trio.resilience.breaker import Breaker
 from exai_trio.resilience.guard import Attempt, Guard
 
 from .adaptive_limit import AdaptiveLimit
-from .answers.accumulator import Assembly, ChatAnswer
+from .answers.accumulator import Assembly
 from .base import ChatRequest, Delta, Provider, ReasoningDelta, TextDelta
+from .catalogue import ModelInfo
 from .endpoint import Endpoint
+from .requesting.guards import Publish
+from .requesting.request_outcomes import CANCELLED, CUT, OK
+from .requesting.request_record import RequestRecord
 from .timeouts import late
 
 T = TypeVar("T")
@@ -37,12 +41,8 @@ class Listener(Protocol):
 
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
 
-    def exchanged(self, began: float, ended: float) -> None:
-        """A request was with its provider between these times of trio's clock, however it ended."""
-        ...
-
-    def answered(self, answer: ChatAnswer) -> None:
-        """A model's answer is there, with what it cost."""
+    def requested(self, request: RequestEnded) -> None:
+        """A request has ended just now, however that was."""
         ...
 
     def flows(self, until: float) -> float:
@@ -63,8 +63,10 @@ class LimitedProvider:
     keys: KnownSecrets = attrs.field(factory=KnownSecrets)
 
     @asynccontextmanager
-    async def permit(self, listener: Listener) -> AsyncGenerator[None]:
-        """Leave to make one request, which teaches the adaptive_limit by how it ends.
+    async def permit(
+        self, listener: Listener, model: ModelInfo | None = None
+    ) -> AsyncGenerator[RequestRecord]:
+        """Leave to make one request, which teaches the adaptive_limit by how it ends; what is noted of it is told to the listener.
         Cancelling gives it back, and teaches nothing."""
         name = self.endpoint.name
 
@@ -75,24 +77,23 @@ class LimitedProvider:
         async with self.adaptive_limit.permit(waiting) as waited_s:
             listener.waited_for_provider(name, waited_s)
             asked_at = trio.current_time()
+            currency = self.endpoint.dialect.currency
+            record = RequestRecord(name, model, currency, waited_s, asked_at)
             try:
-                yield
+                yield record
+                record.outcome = CUT if record.is_cut else OK
+            except trio.Cancelled:
+                record.outcome = CANCELLED
+                raise
             except ProviderError as error:
+                record.failed(error)
                 self.adaptive_limit.learn(error, asked_at)
                 error.message = self.keys.masked(error.message)
                 error.details = cast("dict[str, Any]", self.keys.masked_within(error.details))
                 raise
             finally:
-                listener.exchanged(asked_at, trio.current_time())
+                listener.requested(record.ended(trio.current_time()))
             self.adaptive_limit.learn(None, asked_at)
-
-    def guard(
-        self, name: str, breaker: Breaker, random: Callable[[], float], listener: Listener
-    ) -> Guard:
-        def retrying(error: ProviderError, wait_s: float, number: int) -> None:
-            listener.stage("waiting for provider", f"{error}; attempt {number} in {wait_s:.1f} s")
-
-        return Guard(name=name, breaker=breaker, random=random, retrying=retrying)
 
     async def once(self, request: Callable[[Provider], Awaitable[T]], listener: Listener) -> T:
         """Any request but chat, one attempt of it. Cancelling closes the request's socket and gives the permit back."""
@@ -106,6 +107,7 @@ class Round:
 
     limited: LimitedProvider
     request: ChatRequest
+    model: ModelInfo
     listener: Listener
     answer: Assembly = attrs.field(factory=Assembly, init=False)
     _told_at: float = attrs.field(default=-math.inf, init=False)
@@ -127,20 +129,32 @@ class Round:
         endpoint = self.limited.endpoint
         if endpoint.local:  # other calls have the machine, or a model is loaded
             self.listener.flows(trio.current_time() + endpoint.limits.stream_s)
-        async with self.limited.permit(self.listener):
+        async with self.limited.permit(self.listener, self.model) as record:
             until = trio.current_time() + endpoint.limits.stream_s
             self._tell("thinking", f"{self.request.model} has the question")
-            with trio.CancelScope() as flow:
-                if endpoint.local:  # it reads for longer than others take altogether
-                    flow.deadline = self.listener.flows(until)
-                async with self.limited.provider.chat(self.request) as deltas:
-                    async for delta in deltas:
-                        if flow.deadline == math.inf and isinstance(delta, _FLOWING):
-                            flow.deadline = self.listener.flows(until)
-                        self._take(delta, attempt)
+            try:
+                with trio.CancelScope() as flow:
+                    if endpoint.local:  # it reads for longer than others take altogether
+                        flow.deadline = self.listener.flows(until)
+                    await self._listen(flow, until, attempt, record)
+            finally:
+                record.usage = self.answer.usage if self.answer.is_counted else None
+            record.is_cut = flow.cancelled_caught
         if flow.cancelled_caught:
             self._cut(self._overdue(until, flow.deadline))
         return self.answer
+
+    async def _listen(
+        self, flow: trio.CancelScope, until: float, attempt: Attempt, record: RequestRecord
+    ) -> None:
+        async with self.limited.provider.chat(self.request) as deltas:
+            record.connected_at = trio.current_time()
+            async for delta in deltas:
+                if isinstance(delta, _FLOWING):
+                    record.came(trio.current_time(), is_text=isinstance(delta, TextDelta))
+                    if flow.deadline == math.inf:
+                        flow.deadline = self.listener.flows(until)
+                self._take(delta, attempt)
 
     def _cut(self, fault: ProviderTimeoutError) -> Assembly:
         """What came of the answer until then. Raises the fault if nothing came that one could read."""
@@ -186,8 +200,15 @@ def _was_duplicate(error: ProviderError | None) -> bool:
     return error is not None and error.details.get("reason") == "duplicate_request_id"
 
 
+def to_nobody(event: Event) -> None:
+    del event
+
+
+@structs.frozen(eq=False)
 class Deaf:
-    """The listener of requests that nobody waits for."""
+    """The listener of requests that nobody waits for; only that they have ended is published."""
+
+    publish: Publish = to_nobody
 
     def stage(self, stage: str, message: str) -> None:
         del stage, message
@@ -198,11 +219,8 @@ class Deaf:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         del provider, seconds
 
-    def exchanged(self, began: float, ended: float) -> None:
-        del began, ended
-
-    def answered(self, answer: ChatAnswer) -> None:
-        del answer
+    def requested(self, request: RequestEnded) -> None:
+        self.publish(request)
 
     def flows(self, until: float) -> float:
         return until

@@ -22,9 +22,8 @@ from .adapter import Adapter
 from .adaptive_limit import AdaptiveLimit, Permits
 from .answers import search_rounds
 from .answers.accumulator import Assembly, ChatAnswer
-from .attempts import Deaf, LimitedProvider, Listener, Round
+from .attempts import Deaf, LimitedProvider, Listener, Round, to_nobody
 from .base import ChatRequest, Provider
-from .breakers import Breakers
 from .catalogue import Catalogue, ModelInfo, described, load_catalogue
 from .dialects.preview import preview
 from .endpoint import Endpoint, built_in
@@ -34,6 +33,7 @@ from .provider_facts import facts_of
 from .providers_file import VARIABLE
 from .read_providers import read_further
 from .refusals.provider_errors import bad_answer
+from .requesting.guards import Guards, Publish
 from .routing import ModelChoice, Router, unlisted
 
 __all__ = ["ChatAnswer", "Gateway", "Listener", "ModelChoice", "Permits", "open_gateway"]
@@ -63,6 +63,7 @@ class Gateway:
     _endpoints: tuple[Endpoint, ...] = attrs.field(alias="endpoints")
     _catalogue: Catalogue = attrs.field(alias="catalogue")
     _connect: Connect = attrs.field(alias="connect", default=_adapter)
+    _publish: Publish = attrs.field(alias="publish", default=to_nobody)
     _random: Callable[[], float] = attrs.field(
         alias="random", factory=lambda: SystemRandom().random
     )
@@ -70,7 +71,7 @@ class Gateway:
     _limited: dict[str, LimitedProvider] = attrs.field(
         factory=dict[str, LimitedProvider], init=False
     )
-    _breakers: Breakers = attrs.field(init=False)
+    _guards: Guards = attrs.field(init=False)
     _local: KnownModels = attrs.field(init=False)
     _whole: Catalogue = attrs.field(init=False)  # with what local servers have
     file_limits: Mapping[str, int] = attrs.field(init=False)  # bytes, by provider
@@ -78,13 +79,13 @@ class Gateway:
     def __attrs_post_init__(self) -> None:
         self._local, self._whole = KnownModels.of(self._endpoints), self._catalogue
         self.file_limits = self._catalogue.file_limits
-        self._breakers = Breakers.of_config(self._config)
+        self._guards = Guards.of_config(self._config, self._random, self._publish)
         for endpoint in self._endpoints:
             if endpoint.configured:
                 self._add_limited(endpoint)
 
     def __repr__(self) -> str:
-        return f"<Gateway providers={','.join(self._limited) or 'none'} breakers={len(self._breakers.known)}>"
+        return f"<Gateway providers={','.join(self._limited) or 'none'} breakers={len(self._guards.breakers.known)}>"
 
     def choose(
         self, model: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
@@ -133,13 +134,13 @@ class Gateway:
         for number in range(MOST_SEARCHES):
             part = await self._round(
                 limited,
+                choice.model,
                 attrs.evolve(request, idempotency_key=search_rounds.key_of_round(request, number)),
                 listener,
             )
             parts.append(part)
             if not search_rounds.asks_for_own_search(part, limited.endpoint):
                 whole = search_rounds.whole_answer(choice, limited.endpoint, parts)
-                listener.answered(whole)
                 return search_rounds.without_keys(whole, limited.keys)
             listener.stage("thinking", f"{request.model} searches the web")
             request = search_rounds.continued(request, part)
@@ -165,8 +166,7 @@ class Gateway:
         limited = self._limited_provider(provider)
         if not repeatable:
             return await limited.once(request, listener)
-        breaker = self._breakers.of(provider)
-        guard = limited.guard(provider, breaker, self._random, listener)
+        guard = self._guards.of(provider, listener)
         return await guard.run(lambda _: limited.once(request, listener))
 
     def account(self, provider: str) -> str:
@@ -188,7 +188,7 @@ class Gateway:
 
     def breakers(self) -> dict[str, str]:
         """The state of each, by provider or provider/model."""
-        return self._breakers.states(trio.current_time())
+        return self._guards.breakers.states(trio.current_time())
 
     def providers(self) -> tuple[dict[str, Any], ...]:
         """Plain facts about every provider there could be; what is wrong with it stands in `breakers` and `remedy`."""
@@ -225,7 +225,7 @@ class Gateway:
             return
         try:
             with trio.move_on_after(REFRESH_S):
-                offered = await limited.once(lambda kimi: kimi.list_models(), Deaf())
+                offered = await limited.once(lambda kimi: kimi.list_models(), Deaf(self._publish))
                 self._catalogue = self._catalogue.with_models(described(offered, self._catalogue))
                 self._whole = self._local.added_to(self._catalogue)
         except ProviderError as error:
@@ -260,20 +260,25 @@ class Gateway:
         )
 
     async def _round(
-        self, limited: LimitedProvider, request: ChatRequest, listener: Listener
+        self, limited: LimitedProvider, model: ModelInfo, request: ChatRequest, listener: Listener
     ) -> Assembly:
         name = f"{limited.endpoint.name}/{request.model}"
-        guard = limited.guard(name, self._breakers.of(name), self._random, listener)
-        return await Round(limited=limited, request=request, listener=listener).under(guard)
+        guard = self._guards.of(name, listener)
+        asked = Round(limited=limited, model=model, request=request, listener=listener)
+        return await asked.under(guard)
 
     def _facts(self, endpoint: Endpoint) -> dict[str, Any]:
         served = tuple(m.name for m in self._whole.models if m.provider == endpoint.name)
-        return facts_of(endpoint, served, self._breakers.known, trio.current_time())
+        return facts_of(endpoint, served, self._guards.breakers.known, trio.current_time())
 
 
 @asynccontextmanager
 async def open_gateway(
-    config: Config, *, simulator_url: str | None = None, environ: Mapping[str, str] = NO_KEYS
+    config: Config,
+    *,
+    simulator_url: str | None = None,
+    environ: Mapping[str, str] = NO_KEYS,
+    publish: Publish = to_nobody,
 ) -> AsyncGenerator[Gateway]:
     """The providers that the settings name; with `simulator_url` GLM and Kimi are that simulator.
     `environ` is looked at for the keys that EXAI_PROVIDERS_FILE names, besides `config.provider_keys`.
@@ -285,6 +290,7 @@ async def open_gateway(
         config=config,
         endpoints=(*built_in(config, simulator_url), *further.endpoints),
         catalogue=catalogue.with_models(further.models),
+        publish=publish,
     )
     try:
         yield gateway

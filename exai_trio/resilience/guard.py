@@ -31,14 +31,20 @@ class Attempt:
     last_error: ProviderError | None = None
 
 
+def _untold(before: str, after: str) -> None:
+    del before, after
+
+
 @structs.frozen(kw_only=True)
 class Guard:
-    """`name` is what the breaker stands for. `retrying(error, wait_s, next_number)` is told before each wait."""
+    """`name` is what the breaker stands for. `retrying(error, wait_s, next_number)` is told before each wait,
+    `moved(before, after)` of each other state of the breaker."""
 
     name: str
     breaker: Breaker
     random: Callable[[], float]
     retrying: Callable[[ProviderError, float, int], None]
+    moved: Callable[[str, str], None] = _untold
     backoff: Backoff = attrs.field(factory=Backoff)
 
     async def run(self, make: Callable[[Attempt], Awaitable[T]]) -> T:
@@ -77,6 +83,8 @@ class Guard:
         self, make: Callable[[Attempt], Awaitable[T]], attempt: Attempt, ticket: Ticket
     ) -> T:
         outcome: Outcome = "nothing"
+        if ticket.probe:
+            self.moved("open", "half open")
         try:
             answer = await make(attempt)
         except ProviderError as error:
@@ -86,7 +94,14 @@ class Guard:
             outcome = "success"
             return answer
         finally:
-            self.breaker.settle(ticket, outcome, trio.current_time())
+            self._settle(ticket, outcome, trio.current_time())
+
+    def _settle(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
+        before = self.breaker.state(now)
+        self.breaker.settle(ticket, outcome, now)
+        after = self.breaker.state(now)
+        if after != before:
+            self.moved(before, after)
 
     def _wait_before_next(self, error: ProviderError, attempt: Attempt) -> float | None:
         allowed = min(

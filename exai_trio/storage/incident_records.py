@@ -99,9 +99,9 @@ class Outcome:
 
 @structs.frozen(kw_only=True)
 class Spent:
-    """What investigations of one day took."""
+    """What the daemon asked of models by itself, and what that took."""
 
-    investigations: int
+    requests: int
     tokens: int
 
 
@@ -144,11 +144,20 @@ class IncidentStore(Protocol):
 class Investigations(Protocol):
     """Who may investigate what. Raises StorageError; cancelling leaves a change done or not done."""
 
+    async def is_claimable(self, now: float, *, unasked: bool, tries: int) -> bool:
+        """Whether a claim would find one, or one whose time is over."""
+        ...
+
     async def claim(
         self, now: float, for_s: float, *, unasked: bool, tries: int
     ) -> Incident | None:
         """One that waits, `running` from now on for nobody else: one that was asked for first, others only if `unasked`. One whose
-        holder has not come back in its time waits again; after so many tries it has failed."""
+        holder has not come back in its time waits again; after so many tries it has failed. A fault of the investigating is
+        never one."""
+        ...
+
+    async def put_off(self, *, unasked: bool) -> None:
+        """Those that would be claimed are over the budget until the next claim."""
         ...
 
     async def finish(self, incident_id: str, outcome: Outcome, now: float) -> None: ...

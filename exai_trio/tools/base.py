@@ -22,7 +22,8 @@ from exai_trio.workspace.path_checks import PathUse
 from exai_trio.workspace.read import FileReader
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
-    from exai_trio.providers.gateway import ChatAnswer, Gateway
+    from exai_trio.observability.events import RequestEnded
+    from exai_trio.providers.gateway import Gateway
 
 Visibility = Literal["essential", "core", "advanced", "full"]
 
@@ -156,12 +157,8 @@ class Caller(Protocol):
         """How long it has taken so far and waited for what, in milliseconds, as an answer tells it."""
         ...
 
-    def exchanged(self, began: float, ended: float) -> None:
-        """Note that a request of it was with a provider between these times of trio's clock."""
-        ...
-
-    def answered(self, answer: "ChatAnswer") -> None:
-        """Note a model's answer, and what it cost."""
+    def requested(self, request: "RequestEnded") -> None:
+        """Note that a request of it at a provider has ended just now."""
         ...
 
     def flows(self, until: float) -> float:

@@ -16,6 +16,7 @@ from hypercorn.utils import (
 
 _HEAD_S: Final = 5.0  # for a whole request head, from its first byte
 _VERSIONS: Final = frozenset({b"1.0", b"1.1"})
+_LENGTH: Final = b"content-length"
 _NOT_SUPPORTED: Final = 505  # this version of HTTP
 
 
@@ -24,9 +25,11 @@ class _OtherVersion(Exception):
 
 
 class _Http11(H11Protocol):
-    """Becomes no other protocol but, where `upgrades` is set, WebSocket: who asks for another is answered as if it had not."""
+    """Becomes no other protocol but, where `upgrades` is set, WebSocket: who asks for another is answered as if it had not. `holds` is
+    true while a head is said whose body follows at once."""
 
     upgrades = False
+    holds = False
 
     @property
     def begun(self) -> bool:
@@ -43,6 +46,10 @@ class _Http11(H11Protocol):
     async def _check_protocol(self, event: h11.Request) -> None:
         if event.http_version not in _VERSIONS:
             raise _OtherVersion
+
+    async def _send_h11_event(self, event: Any) -> None:
+        self.holds = isinstance(event, h11.Response) and _LENGTH in dict(event.headers)
+        await super()._send_h11_event(event)
 
     async def _create_stream(self, request: h11.Request) -> None:
         wanted = request if self.upgrades and _wants_socket(request) else _without_upgrade(request)
@@ -67,12 +74,17 @@ def _without_upgrade(request: h11.Request) -> h11.Request:
 
 class Http11Server(TCPServer):
     """One connection. `at_work` is true while a request is under way: then its peer may be silent, else it has `_HEAD_S` seconds
-    from its first byte, or from the beginning, for a whole head."""
+    from its first byte, or from the beginning, for a whole head, and the configured ones to begin with another.
+
+    hypercorn's own starts a task for each wait and writes a head and its body one after the other.
+    """
 
     at_work = False
     upgrades = False
     _http: _Http11
     _until = math.inf
+    _asks = True  # a head has begun
+    _held = b""
     _reading: trio.CancelScope | None = None
 
     async def run(self) -> None:
@@ -95,7 +107,6 @@ class Http11Server(TCPServer):
                 )
                 self._http.upgrades = self.upgrades
                 self.protocol = cast("Any", self._http)
-                await cast("Any", self.idle_task).restart(self._task_group, self._idle_timeout)
                 await self._read_data()
         except OSError:  # audit: empty-handler, because a peer that is gone ends the connection
             pass
@@ -104,11 +115,33 @@ class Http11Server(TCPServer):
 
     async def protocol_send(self, event: Event) -> None:
         """What the protocol says to its connection. Cancelling may leave an answer half sent; then only closing is of use."""
-        if isinstance(event, Updated):
-            self.at_work = not event.idle
-            begun = event.idle and self._http.begun
-            self._wait_until(trio.current_time() + _HEAD_S if begun else math.inf)
-        await super().protocol_send(event)
+        match event:
+            case RawData():
+                self._held += event.data
+                if self._held and not self._http.holds:
+                    data, self._held = self._held, b""
+                    await self._write(data)
+            case Updated():
+                self.at_work = not event.idle
+                self._asks = event.idle and self._http.begun
+                idle_s = _HEAD_S if self._asks else self.config.keep_alive_timeout
+                self._wait_until(trio.current_time() + idle_s if event.idle else math.inf)
+            case _:
+                await super().protocol_send(event)
+
+    async def _write(self, data: bytes) -> None:
+        """All of it, or the connection is closed: also where this is cancelled, for nobody could read half an answer."""
+        try:
+            self.send_lock.acquire_nowait()
+        except trio.WouldBlock:
+            await self.send_lock.acquire()
+        try:
+            with trio.CancelScope(shield=True):
+                await self.stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            await self.protocol.handle(Closed())
+        finally:
+            self.send_lock.release()
 
     def _wait_until(self, deadline: float) -> None:
         self._until = deadline
@@ -118,12 +151,11 @@ class Http11Server(TCPServer):
     async def _read_data(self) -> None:
         """Until the peer has hung up, or was too slow to ask. Who has hung up is not kept for as long as who is idle."""
         while data := await self._received():
-            if not self.at_work and self._until == math.inf:
-                self._until = trio.current_time() + _HEAD_S
+            if not (self.at_work or self._asks):
+                self._asks, self._until = True, trio.current_time() + _HEAD_S
             await self.protocol.handle(RawData(bytes(data)))
         await self.protocol.handle(RawData(b""))
         await self.protocol.handle(Closed())
-        await self.idle_task.stop()
 
     async def _received(self) -> bytes | bytearray:
         """Nothing if the peer is gone or late."""

@@ -1,4 +1,4 @@
-"""One GET to a server of this machine, for its status and body.
+"""One GET or POST to a server, for its status and body.
 
 There is no proxy and no cookie, no redirect is followed, and nothing is kept open.
 """
@@ -23,7 +23,7 @@ class NoHttp(Exception):
 
 @structs.frozen(kw_only=True)
 class Got:
-    """The answer to one GET."""
+    """The answer to one request."""
 
     status: int
     body: bytes
@@ -35,9 +35,18 @@ async def get(host: str, port: int, path: str, *, key: str = "") -> Got:
     Raises OSError where nobody listens, NoHttp for what is no answer. How long it may take is its caller's affair; cancelling
     closes the connection.
     """
+    return await _asked(host, port, _request(host, port, path, key), b"")
+
+
+async def post(host: str, port: int, path: str, body: bytes, *, key: str = "") -> Got:
+    """The same for JSON that is sent along."""
+    return await _asked(host, port, _request(host, port, path, key, body), body)
+
+
+async def _asked(host: str, port: int, request: h11.Request, body: bytes) -> Got:
     async with _connected(host, port) as stream:
         try:
-            return await _exchange(stream, _request(host, port, path, key))
+            return await _exchange(stream, request, body)
         except (h11.RemoteProtocolError, trio.BrokenResourceError) as fault:
             raise NoHttp(str(fault)) from fault
 
@@ -51,20 +60,24 @@ async def _connected(host: str, port: int) -> AsyncGenerator[trio.SocketStream]:
         await trio.aclose_forcefully(stream)
 
 
-def _request(host: str, port: int, path: str, key: str) -> h11.Request:
+def _request(host: str, port: int, path: str, key: str, body: bytes | None = None) -> h11.Request:
     headers = [
         ("Host", f"{bracketed(host)}:{port}"),
         ("Accept", "application/json"),
         ("Connection", "close"),
         *([("Authorization", f"Bearer {key}")] if key else []),
     ]
-    return h11.Request(method="GET", target=path, headers=headers)
+    if body is None:
+        return h11.Request(method="GET", target=path, headers=headers)
+    headers += [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
+    return h11.Request(method="POST", target=path, headers=headers)
 
 
-async def _exchange(stream: trio.SocketStream, request: h11.Request) -> Got:
+async def _exchange(stream: trio.SocketStream, request: h11.Request, body: bytes) -> Got:
     talk = h11.Connection(h11.CLIENT)
-    await stream.send_all(talk.send(request) + talk.send(h11.EndOfMessage()))
-    status, body = 0, bytearray()
+    sent = (request, *([h11.Data(data=body)] if body else []), h11.EndOfMessage())
+    await stream.send_all(b"".join(talk.send(part) or b"" for part in sent))
+    status, received = 0, bytearray()
     while True:  # noqa: ASYNC913 - reads, or has what ends it
         event = talk.next_event()
         if event is h11.NEED_DATA:
@@ -72,8 +85,8 @@ async def _exchange(stream: trio.SocketStream, request: h11.Request) -> Got:
         elif isinstance(event, h11.Response):
             status = event.status_code
         elif isinstance(event, h11.Data):
-            body += event.data
-            if len(body) > MOST_BYTES:
+            received += event.data
+            if len(received) > MOST_BYTES:
                 raise NoHttp("the answer does not end")
         elif not isinstance(event, h11.InformationalResponse):
-            return Got(status=status, body=bytes(body))
+            return Got(status=status, body=bytes(received))

@@ -13,8 +13,9 @@ import httpx2
 import trio
 
 from exai_trio.config import Config
+from exai_trio.observability.events import RequestEnded
 from exai_trio.providers.base import ChatRequest, Message
-from exai_trio.providers.gateway import ChatAnswer, open_gateway
+from exai_trio.providers.gateway import open_gateway
 
 from .peer import run
 from .processes import PATIENCE_S, NotMeasured, child, environment, home, ours, read_line
@@ -79,9 +80,7 @@ class _Deaf:
 
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
 
-    def exchanged(self, began: float, ended: float) -> None: ...
-
-    def answered(self, answer: ChatAnswer) -> None: ...
+    def requested(self, request: RequestEnded) -> None: ...
 
     def flows(self, until: float) -> float:
         return until

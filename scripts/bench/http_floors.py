@@ -1,4 +1,4 @@
-"""What MCP over HTTP is held against, as processes: a bare handler, and the official server application.
+"""What MCP over HTTP is held against, as processes of hypercorn as it is: a bare handler, and the official server application.
 
 `python -m bench.http_floors bare | official`, in scripts/: says its URL on stdout.
 """
@@ -6,12 +6,12 @@
 import sys
 
 import trio
+from hypercorn.config import Config
+from hypercorn.trio import serve
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
-
-from exai_trio.transport.http_site import HttpSite
 
 
 async def echo(request: Request) -> JSONResponse:
@@ -38,9 +38,10 @@ def official() -> Starlette:
 
 async def main(kind: str) -> None:
     app = bare() if kind == "bare" else official()
-    listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
-    async with app.router.lifespan_context(app), trio.open_nursery() as nursery:
-        origin = await nursery.start(HttpSite(app).serve, listeners)
+    config = Config()
+    config.bind, config.errorlog = ["127.0.0.1:0"], None
+    async with trio.open_nursery() as nursery:
+        (origin,) = await nursery.start(serve, app, config)
         print(f"{origin}/mcp", flush=True)
 
 

@@ -18,6 +18,7 @@ from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
 from exai_trio.filestore.cleanup_coordinator import CleanupCoordinator, CleanupLimits
 from exai_trio.filestore.kept_files import KeptFiles, in_database
+from exai_trio.observability.events import RequestEnded
 from exai_trio.providers.dialects.upload import open_form
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.storage.contracts.cleanup_records import Account
@@ -92,7 +93,7 @@ class _Caller:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         return
 
-    def exchanged(self, asked_at: float, ended_at: float) -> None:
+    def requested(self, request: RequestEnded) -> None:
         return
 
     def flows(self, until: float) -> float:

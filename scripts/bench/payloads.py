@@ -19,8 +19,8 @@ from .peer import run
 from .processes import FLOOR, NotMeasured, child, environment, home, ours, read_line
 from .report import Goal, Row, median
 
-_MIB = 2**20
-_LARGEST = 100 * _MIB
+MIB = 2**20
+LARGEST = 100 * MIB
 _SETTINGS = {
     "inline": {"MESSAGE_BUS_ENABLED": "false"},
     "none": {"MESSAGE_BUS_COMPRESSION": "none"},
@@ -41,12 +41,12 @@ class Served:
 
 
 @contextmanager
-def _daemon(way: str) -> Generator[Served]:
+def daemon(way: str) -> Generator[Served]:
     with home() as place:
         env = environment(
             place,
             EXAI_WS_PORT=0,
-            EXAI_WS_MAX_BYTES=64 * _MIB,
+            EXAI_WS_MAX_BYTES=64 * MIB,
             LOG_LEVEL="WARNING",
             **_SETTINGS[way],
         )
@@ -57,7 +57,7 @@ def _daemon(way: str) -> Generator[Served]:
 
 async def _fetched(port: int, size: int, *, accepts: bool) -> float:
     """Seconds from the call to the last byte of its text."""
-    async with connect("127.0.0.1", port, Limits(max_bytes=64 * _MIB)) as socket:
+    async with connect("127.0.0.1", port, Limits(max_bytes=64 * MIB)) as socket:
         hello = Hello(protocol=2, accepts=["payload_ref"] if accepts else [])
         await socket.send(encode(hello))
         await socket.receive()
@@ -87,7 +87,7 @@ async def _fetched(port: int, size: int, *, accepts: bool) -> float:
 
 
 @contextmanager
-def _pinging(served: Served) -> Generator[list[float]]:
+def pinging(served: Served) -> Generator[list[float]]:
     """Worst and p99 of another session's pings, in ms, once the context is left."""
     found: list[float] = []
     command = [sys.executable, str(FLOOR / "pinger.py"), str(served.port)]
@@ -103,8 +103,8 @@ def results(*, quick: bool) -> Iterator[Row]:
     """4 and 16 MiB, whole, and the pings of another session during them."""
     rounds = 2 if quick else 9
     with ExitStack() as stack:
-        daemons = {way: stack.enter_context(_daemon(way)) for way in _SETTINGS}
-        for size in (4 * _MIB, 16 * _MIB):
+        daemons = {way: stack.enter_context(daemon(way)) for way in _SETTINGS}
+        for size in (4 * MIB, 16 * MIB):
             yield from _of_size(daemons, size, rounds)
 
 
@@ -113,12 +113,12 @@ def _of_size(daemons: dict[str, Served], size: int, rounds: int) -> Iterator[Row
     pings: dict[str, list[list[float]]] = {way: [] for way in daemons}
     for number in range(rounds + 1):
         for way, served in daemons.items():
-            with _pinging(served) as found:
-                seconds = run(_told if way == "inline" else _fetch, served.port, size)
+            with pinging(served) as found:
+                seconds = run(_told if way == "inline" else fetch, served.port, size)
             if number:  # the first round warms up
                 took[way].append(seconds)
                 pings[way].append(found)
-    name = f"{size // _MIB} MiB"
+    name = f"{size // MIB} MiB"
     inline = median(took["inline"]) * 1000
     worst = median([found[0] for found in pings["inline"]])
     for way, bound in _MOST_OF_INLINE.items():
@@ -145,26 +145,26 @@ async def _told(port: int, size: int) -> float:
     return await _fetched(port, size, accepts=False)
 
 
-async def _fetch(port: int, size: int) -> float:
+async def fetch(port: int, size: int) -> float:
     return await _fetched(port, size, accepts=True)
 
 
 def memory(*, quick: bool) -> Iterator[Row]:
     """The most that a result of 100 MiB takes, beyond its text in the daemon, and in all in the shim."""
     del quick
-    with _daemon("gzip") as served:
-        run(_fetch, served.port, _LARGEST)  # its text is there from now on
-        base = _reset_peak(served.pid)
-        run(_fetch, served.port, _LARGEST)
-        yield _memory_row("daemon", (_peak(served.pid) - base) / _MIB)
+    with daemon("gzip") as served:
+        run(fetch, served.port, LARGEST)  # its text is there from now on
+        base = reset_peak(served.pid)
+        run(fetch, served.port, LARGEST)
+        yield _memory_row("daemon", (peak(served.pid) - base) / MIB)
         env = environment(served.home, EXAI_WS_PORT=served.port, SIMPLE_TOOL_TIMEOUT_SECS=120)
         with child(ours("shim"), env, served.home) as process:
             editor = Editor(process)
             editor.greet()
-            _ask(editor, 2 * _MIB)
-            base = _reset_peak(process.pid)
-            _ask(editor, _LARGEST)
-            yield _memory_row("shim", (_peak(process.pid) - base) / _MIB)
+            _ask(editor, 2 * MIB)
+            base = reset_peak(process.pid)
+            _ask(editor, LARGEST)
+            yield _memory_row("shim", (peak(process.pid) - base) / MIB)
 
 
 def _ask(editor: Editor, size: int) -> None:
@@ -176,13 +176,13 @@ def _memory_row(who: str, mib: float) -> Row:
     return Row(what=what, unit="MiB", ours=mib, goal=Goal("at most", _MOST_MIB[who]))
 
 
-def _reset_peak(pid: int) -> int:
+def reset_peak(pid: int) -> int:
     """Its memory now; the peak counts from here."""
     Path(f"/proc/{pid}/clear_refs").write_text("5", encoding="utf-8")
     return _status(pid, "VmRSS")
 
 
-def _peak(pid: int) -> int:
+def peak(pid: int) -> int:
     return _status(pid, "VmHWM")
 
 

@@ -42,7 +42,12 @@ def home() -> Generator[Path]:
 def environment(home: Path, **settings: object) -> dict[str, str]:
     """The environment of a child: ours without any EXAI setting, and these. PYTHONPATH says whose package is measured."""
     kept = {name: value for name, value in os.environ.items() if name in _KEPT}
-    quiet = {"EXAI_HOME": str(home), "HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0"}
+    quiet = {
+        "EXAI_HOME": str(home),
+        "HEALTH_CHECK_PORT": "0",
+        "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
+    }
     return kept | quiet | {name: str(value) for name, value in settings.items()}
 
 

@@ -129,6 +129,12 @@ def echo(*, quick: bool) -> Iterator[Row]:
             "official": Caller(official, {}, {}).initialized(),
         }
         waits = {name: median(times) * 1000 for name, times in _by_turns(sides, rounds).items()}
+    yield Row(
+        what="a bare handler, beside official, p50",
+        unit="ms",
+        ours=waits["bare"],
+        floor=waits["official"],
+    )
     for era in ("2025-11-25", "2026-07-28"):
         for floor, bound in (("bare", 2.0), ("official", 0.6)):
             yield Row(

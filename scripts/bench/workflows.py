@@ -16,6 +16,7 @@ from exai_trio.config import Config
 from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
 from exai_trio.filestore.kept_files import in_database
+from exai_trio.observability.events import RequestEnded
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.providers.answers.accumulator import ChatAnswer
 from exai_trio.providers.base import ChatRequest, Usage
@@ -236,9 +237,7 @@ class _Caller:
 
     def waited_for_provider(self, provider: str, seconds: float) -> None: ...
 
-    def exchanged(self, began: float, ended: float) -> None: ...
-
-    def answered(self, answer: ChatAnswer) -> None: ...
+    def requested(self, request: RequestEnded) -> None: ...
 
     def flows(self, until: float) -> float:
         return until

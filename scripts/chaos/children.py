@@ -119,6 +119,7 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
         "EXAI_HOME": str(home / "exai"),
         "HEALTH_CHECK_PORT": "0",
         "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
     }
     return kept | quiet | {name: str(value) for name, value in settings.items()}
 

@@ -62,6 +62,7 @@ class Hostility:
             "KIMI_API_KEY": self.traps.key,
             "HEALTH_CHECK_PORT": self.health,
             "MONITORING_PORT": self.pages,
+            "INCIDENTS_PORT": "0",
             "LOG_LEVEL": "DEBUG",
         }
 

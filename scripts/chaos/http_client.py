@@ -25,7 +25,7 @@ class Followed:
     """One call: the events of its stream as they came, and how often its way was broken. `last` is the id of the newest event."""
 
     mark: str
-    id: int
+    id: int = 0
     answers: list[dict[str, Any]] = attrs.field(factory=list[dict[str, Any]])
     numbers: list[int] = attrs.field(factory=list[int])
     progress: list[float] = attrs.field(factory=list[float])
@@ -83,15 +83,14 @@ class HttpClient:
             raise Lost(f"initialize: {answer.status_code} {answer.text}")
         self.session = answer.headers["mcp-session-id"]
 
-    async def follow(self, mark: str, arguments: dict[str, Any]) -> Followed:
-        """A chat to its answer. Before it has an event's id it is asked for again by its own key, later it goes on at that id."""
-        call = Followed(mark, 0)
+    async def follow(self, call: Followed, arguments: dict[str, Any]) -> None:
+        """A chat to its answer. Before it has an event's id it is asked for again by its own key, later it goes on at that id.
+        Raises Lost."""
         while not call.answers:
             if call.last:
                 await self._unbroken(call, self._resume, call)
             else:
                 await self._unbroken(call, self._post, call, arguments)
-        return call
 
     async def ask_on(self, call: Followed) -> None:
         """Hear what follows the newest event. Raises Lost."""

@@ -6,6 +6,7 @@ from typing import Final
 import attrs
 
 from . import (
+    hosted,
     http_streams,
     kills,
     leaving,
@@ -63,6 +64,7 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "descriptors": Scenario(scarcity.descriptors_out),
     "clock-jump": Scenario(scarcity.clock_jump),
     "duplicate-ids": Scenario(sessions.duplicate_ids),
+    "supabase-away": Scenario(hosted.supabase_away, hosted.no_supabase),
     "upload-kill": Scenario(uploads.upload_kill),
     "cleanup-kill": Scenario(uploads.cleanup_kill),
     "token-change": Scenario(sessions.token_change),

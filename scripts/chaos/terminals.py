@@ -26,7 +26,7 @@ from .proxy import open_proxy
 from .trial import Trial
 from .world import World, open_world
 
-_ON = {"EXAI_TERMINALS": "root" if os.geteuid() == 0 else "true", "MONITORING_PORT": "0", "HEALTH_CHECK_PORT": "0"}  # fmt: skip
+_ON = {"EXAI_TERMINALS": "root" if os.geteuid() == 0 else "true", "MONITORING_PORT": "0", "INCIDENTS_PORT": "0", "HEALTH_CHECK_PORT": "0"}  # fmt: skip
 _LINE = 11  # bytes: nine digits, and the end of a line
 _FLOOD = "import sys, time\nn = 0\nwhile True:\n    sys.stdout.write(''.join('%09d\\n' % (n + k) for k in range(500)))\n    n += 500\n    time.sleep(PAUSE)"  # fmt: skip
 _ECHO = "import sys\nfor line in sys.stdin: print('<' + line.strip() + '>', flush=True)"

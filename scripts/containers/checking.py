@@ -13,6 +13,7 @@ from chaos.provider import Provider, start_provider
 
 from .canaries import TOKEN
 from .engine import Engine, EngineError
+from .published import published_ports
 from .services import Services
 from .steps import PORT, Bench, Broken, all_steps
 
@@ -40,7 +41,8 @@ async def _check(engine: Engine, restarts: int, kills: int) -> int:
     broken: list[str] = []
     began = trio.current_time()
     async with _running(engine) as bench:
-        for name, step in all_steps(restarts, kills).items():
+        steps = {"published": published_ports, **all_steps(restarts, kills)}
+        for name, step in steps.items():
             since = trio.current_time()
             wrong = ""
             try:

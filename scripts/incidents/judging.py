@@ -1,12 +1,16 @@
 """Counts how the faults of the corpus are found and told apart."""
 
 from collections import Counter, defaultdict
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 import attrs
 
 from exai_trio.config import Config
+from exai_trio.incidents import fingerprint
 from exai_trio.incidents.capture import capturing
+from exai_trio.incidents.fault import Frame
 
 from .injected import Injected, tell
 
@@ -38,8 +42,26 @@ class Verdict:
         return sum(sum(counts) - max(counts) for counts in by_name.values())
 
 
-def judge(faults: list[Injected], variants: int, home: Path) -> Verdict:
-    """Tell each fault so many times, and look what is caught of it."""
+def _place_with_line(frame: Frame) -> str:
+    return f"{frame.module}:{frame.function}:{frame.line}"
+
+
+def _place_without_function(frame: Frame) -> str:
+    return frame.module
+
+
+MUTANTS: dict[str, tuple[str, Callable[..., str]]] = {
+    "lines": ("place", _place_with_line),
+    "no functions": ("place", _place_without_function),
+}
+
+
+def judge(faults: list[Injected], variants: int, home: Path, mutant: str | None = None) -> Verdict:
+    """Tell each fault so many times, and look what is caught of it; by a fingerprint that is wrong, if one is named."""
+    if mutant is not None:
+        name, wrong = MUTANTS[mutant]
+        with patched(fingerprint, name, wrong):
+            return judge(faults, variants, home)
     verdict = Verdict()
     with capturing(Config(home=home), "judge") as capture, capture.keeping():
         for variant in range(variants):
@@ -47,6 +69,16 @@ def judge(faults: list[Injected], variants: int, home: Path) -> Verdict:
                 tell(fault, variant)
                 _count(verdict, fault, capture.take())
     return verdict
+
+
+@contextmanager
+def patched(module, name: str, value) -> Generator[None]:
+    right = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, right)
 
 
 def _count(verdict: Verdict, fault: Injected, caught) -> None:

@@ -184,6 +184,7 @@ def test_a_providers_file_of_no_use_is_a_wrong_setting(text, tmp_path, monkeypat
     monkeypatch.setenv("EXAI_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HEALTH_CHECK_PORT", "0")
     monkeypatch.setenv("MONITORING_PORT", "0")
+    monkeypatch.setenv("INCIDENTS_PORT", "0")
     code = main(["serve", "--port", "0"])
 
     said = capsys.readouterr()

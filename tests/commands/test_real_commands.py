@@ -34,6 +34,7 @@ class Place:
             "EXAI_WS_PORT": str(self.port),
             "HEALTH_CHECK_PORT": "0",
             "MONITORING_PORT": "0",
+            "INCIDENTS_PORT": "0",
         }
 
     def start(self, *argv: str, **more: str) -> subprocess.Popen[str]:

@@ -59,11 +59,17 @@ class SilentGateway:
 
     keys = KnownSecrets()
 
+    def breakers(self):
+        return {}
+
     def providers(self):
         return ()
 
     def permits(self):
         return {}
+
+    def catalogue(self):
+        return ()
 
 
 @attrs.define
@@ -203,7 +209,14 @@ class House:
 
 @asynccontextmanager
 async def open_house(
-    journal=None, *, repeatable=True, predecessor=None, tools=(), payloads=None, **settings
+    journal=None,
+    *,
+    repeatable=True,
+    predecessor=None,
+    tools=(),
+    payloads=None,
+    backends=None,
+    **settings,
 ):
     if journal is None and settings.get("durability") != "off":
         journal = MemoryJournal()
@@ -218,7 +231,8 @@ async def open_house(
         run=naps.run,
         repeatable=repeatable,
     )
-    parts = build(config, _backends(journal, (*BUILT_IN, nap, *tools), payloads), port=8079)
+    given = attrs.evolve(_backends(journal, (*BUILT_IN, nap, *tools), payloads), **(backends or {}))
+    parts = build(config, given, port=8079)
     async with (
         open_tree(parts, predecessor=predecessor, periods=PERIODS) as tree,
         trio.open_nursery() as background,

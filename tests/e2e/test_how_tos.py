@@ -45,6 +45,7 @@ async def test_a_page_can_be_followed(name, nursery, tmp_path, unused_tcp_port):
         "EXAI_WS_PORT": str(unused_tcp_port),
         "HEALTH_CHECK_PORT": "0",
         "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
         "OLLAMA_HOST": origin.removeprefix("http://"),
     }
     run = partial(

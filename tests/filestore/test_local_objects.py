@@ -51,6 +51,17 @@ async def test_putting_it_again_reads_nothing(objects):
     assert CONTENT == await read(objects)
 
 
+async def test_a_flipped_bit_is_found_and_the_content_stored_anew(objects):
+    """What is given is what was put, not what stands there."""
+    await objects.put(SHA, len(CONTENT), pieces(CONTENT))
+    path = objects.path(SHA)
+    path.write_bytes(b"1" + CONTENT[1:])
+    flipped = await objects.is_whole(SHA)
+    await objects.put(SHA, len(CONTENT), pieces(CONTENT))
+
+    assert (False, CONTENT) == (flipped, await read(objects))
+
+
 @pytest.mark.parametrize("other", [CONTENT + b"grown", CONTENT[:-1], b"x" + CONTENT[1:], b""])
 async def test_other_bytes_are_refused_and_leave_nothing(objects, other):
     """A file that grows, shrinks or changes while it is read."""

@@ -15,6 +15,7 @@ from exai_trio.storage.incident_records import Occurrence, Outcome
 from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents, version_order
+from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
 
 SEEN = Occurrence(
     error_hash="1-abcdef0123456789abcdef01",
@@ -35,8 +36,18 @@ def other(number, at=300.0):
 
 
 @pytest.fixture
-def store():
-    return SqliteIncidents(MemoryDatabase())
+def database():
+    return MemoryDatabase()
+
+
+@pytest.fixture
+def store(database):
+    return SqliteIncidents(database)
+
+
+@pytest.fixture
+def claims(database):
+    return SqliteInvestigations(database)
 
 
 async def test_two_daemons_on_one_database_count_one_row_exactly(tmp_path):
@@ -82,35 +93,35 @@ async def test_of_too_many_open_ones_the_oldest_quiet_one_goes():
     assert [0, 3, 2] == [int(each.id) for each in await store.newest(9)]
 
 
-async def test_only_one_investigates_and_a_killed_one_gives_way_after_its_time(store):
+async def test_only_one_investigates_and_a_killed_one_gives_way_after_its_time(store, claims):
     """Three tries; then it has failed, and waits for nobody."""
     await store.note([SEEN])
-    first = await store.claim(1000.0, 30.0, unasked=True, tries=3)
+    first = await claims.claim(1000.0, 30.0, unasked=True, tries=3)
     assert first is not None
     assert (first.state, first.attempts) == ("running", 1)
-    assert None is await store.claim(1001.0, 30.0, unasked=True, tries=3)
-    assert await store.claim(1031.0, 30.0, unasked=True, tries=3)
-    assert await store.claim(1062.0, 30.0, unasked=True, tries=3)
-    assert None is await store.claim(1093.0, 30.0, unasked=True, tries=3)
+    assert None is await claims.claim(1001.0, 30.0, unasked=True, tries=3)
+    assert await claims.claim(1031.0, 30.0, unasked=True, tries=3)
+    assert await claims.claim(1062.0, 30.0, unasked=True, tries=3)
+    assert None is await claims.claim(1093.0, 30.0, unasked=True, tries=3)
     (incident,) = await store.newest(1)
 
     assert "failed" == incident.state
-    assert 3 == (await store.spent_since(0.0)).investigations
+    assert 3 == (await claims.spent_since(0.0)).requests
 
 
-async def test_unless_asked_for_nothing_is_investigated(store):
+async def test_unless_asked_for_nothing_is_investigated(store, claims):
     await store.note([SEEN])
-    assert None is await store.claim(1000.0, 30.0, unasked=False, tries=3)
+    assert None is await claims.claim(1000.0, 30.0, unasked=False, tries=3)
     assert await store.request(SEEN.id)
-    assert await store.claim(1000.0, 30.0, unasked=False, tries=3)
+    assert await claims.claim(1000.0, 30.0, unasked=False, tries=3)
     outcome = Outcome(state="done", result={"root_cause": "é"}, model="m", tokens=7, cost=0.5)
-    await store.finish(SEEN.id, outcome, 1010.0)
+    await claims.finish(SEEN.id, outcome, 1010.0)
     (incident,) = await store.get(SEEN.id[:5])
 
     assert ("done", {"root_cause": "é"}, 7, 0.5, False) == (
         incident.state, incident.result, incident.tokens, incident.cost, incident.requested,
     )  # fmt: skip
-    assert 7 == (await store.spent_since(0.0)).tokens
+    assert 7 == (await claims.spent_since(0.0)).tokens
 
 
 @attrs.define
@@ -123,10 +134,14 @@ class Refusing:
             raise StorageError("The disk is full.")
         return await self.store.note(occurrences)
 
+    async def counts(self):
+        return await self.store.counts()
+
 
 async def test_what_a_disk_refuses_waits_and_is_counted_once(capture, config, store):
     refusing = Refusing(store)
-    keeping = IncidentKeeping(capture, refusing, Spool.of(config))
+    heard = []
+    keeping = IncidentKeeping(capture, refusing, Spool.of(config), heard.append)
     log = logging.getLogger("exai.calls")
     log.error("call not journalled")
     with pytest.raises(StorageError):
@@ -137,7 +152,9 @@ async def test_what_a_disk_refuses_waits_and_is_counted_once(capture, config, st
     await keeping.flush_incidents()
 
     assert [2] == [each.occurrence_count for each in await store.newest(9)]
-    assert ({"bug": 0, "world": 2}, 1) == (keeping.seen, keeping.fresh)
+    assert ([("world", "new", 2)], 1, 1) == (
+        [(each.kind, each.news, each.count) for each in heard], keeping.fresh, keeping.open_now,
+    )  # fmt: skip
 
 
 async def test_what_waits_when_a_daemon_dies_is_its_successors(config, capture, store):

@@ -26,8 +26,7 @@ class Hearing:
     stages: list = attrs.field(factory=list)
     chunks: list = attrs.field(factory=list)
     waited: list = attrs.field(factory=list)
-    exchanges: list = attrs.field(factory=list)
-    answers: list = attrs.field(factory=list)
+    requests: list = attrs.field(factory=list)
     allows_s: float = math.inf
     since: float = 0.0
 
@@ -40,11 +39,8 @@ class Hearing:
     def waited_for_provider(self, provider, seconds):
         self.waited.append((provider, seconds))
 
-    def exchanged(self, began, ended):
-        self.exchanges.append((began, ended))
-
-    def answered(self, answer):
-        self.answers.append(answer)
+    def requested(self, request):
+        self.requests.append(request)
 
     def flows(self, until):
         return min(until, self.since + self.allows_s)

@@ -240,6 +240,30 @@ async def test_a_probe_that_the_peer_refused_closes_the_breaker(guard, breaker, 
     assert breaker.pristine
 
 
+async def test_each_move_of_the_breaker_is_told_once(breaker, autojump_clock):
+    """Several requests that fail together open it once; its probe, and what comes of that, are moves too."""
+    moves = []
+    guard = Guard(
+        name="x",
+        breaker=breaker,
+        random=lambda: 1.0,
+        retrying=lambda *_: None,
+        moved=lambda *move: moves.append(move),
+    )
+
+    async def fail():
+        with pytest.raises(ProviderBusyError):
+            await guard.run(Peer([busy() for _ in range(9)]).answer)
+
+    async with trio.open_nursery() as asking:
+        for _ in range(9):
+            asking.start_soon(fail)
+    await trio.sleep(61)
+    await guard.run(Peer([]).answer)
+
+    assert [("closed", "open"), ("open", "half open"), ("half open", "closed")] == moves
+
+
 async def test_a_cancelled_call_counts_as_nothing(guard, breaker, autojump_clock):
     """Neither success nor failure, and the probe's place is free again."""
     await half_open(breaker)

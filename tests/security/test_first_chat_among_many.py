@@ -35,7 +35,7 @@ def environ_of(home):
         port = probe.getsockname()[1]
     return port, {
         "PATH": os.environ["PATH"], "HOME": str(home), "ENV_FILE": os.devnull, "EXAI_HOME": str(home / "exai"),
-        "EXAI_WS_PORT": str(port), "HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0", "EXAI_SIMULATE": "true",
+        "EXAI_WS_PORT": str(port), "HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0", "INCIDENTS_PORT": "0", "EXAI_SIMULATE": "true",
         "EXAI_WS_HELLO_TIMEOUT": "60",
     }  # fmt: skip
 

@@ -47,6 +47,7 @@ def environ(home):
         "EXAI_WS_PORT": "0",
         "HEALTH_CHECK_PORT": "0",
         "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
     }
 
 

@@ -164,7 +164,7 @@ def _run(folder: Path, *words: str, **more: str) -> tuple[int, str, str]:
         "EXAI_HOME": str(home / "exai"),
         **more,
     }
-    environ |= {"HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0"}
+    environ |= {"HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0", "INCIDENTS_PORT": "0"}
     done = subprocess.run(
         [EXAI, *words], cwd=folder, env=environ, capture_output=True, text=True,
         stdin=subprocess.DEVNULL, timeout=ENOUGH_S, check=False,

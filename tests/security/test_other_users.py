@@ -55,6 +55,7 @@ class Place:
             "EXAI_WS_PORT": str(self.port),
             "HEALTH_CHECK_PORT": "0",
             "MONITORING_PORT": "0",
+            "INCIDENTS_PORT": "0",
             "ENV_FILE": os.devnull,
         }
 

@@ -293,7 +293,7 @@ async def test_what_lies_in_the_home(config_at, tmp_path, provider):
     config = await config_at(401, QUOTED["with its header"])
     environ = {
         "PATH": os.environ["PATH"], "HOME": str(tmp_path), "ENV_FILE": os.devnull, "EXAI_HOME": str(config.home),
-        "EXAI_WS_PORT": str(free_port()), "HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0", "LOG_LEVEL": "DEBUG",
+        "EXAI_WS_PORT": str(free_port()), "HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0", "INCIDENTS_PORT": "0", "LOG_LEVEL": "DEBUG",
         "GLM_API_KEY": GLM_KEY, "KIMI_API_KEY": KIMI_KEY, "FURTHER_KEY": FURTHER_KEY, "GLM_API_URL": config.glm_api_url,
         "KIMI_API_URL": config.kimi_api_url, "EXAI_PROVIDERS_FILE": str(config.providers_file),
     }  # fmt: skip

@@ -118,6 +118,7 @@ def serving(home, **settings):
         "EXAI_WS_PORT": str(port),
         "HEALTH_CHECK_PORT": "0",
         "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
         "JWT_SECRET_KEY": SECRET,
         "TOOL_PROFILE": "full",
         "EXAI_DRAIN_S": "0.1",

@@ -64,6 +64,7 @@ class Strange:
             "EXAI_WS_PORT": str(self.port),
             "HEALTH_CHECK_PORT": "0",
             "MONITORING_PORT": "0",
+            "INCIDENTS_PORT": "0",
         }
 
     def start(self, command: list[str], **more: str) -> subprocess.Popen[str]:

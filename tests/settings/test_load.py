@@ -129,7 +129,12 @@ def test_a_contradiction_is_a_fault(environ: dict[str, str], variable: str):
     [
         {"EXAI_WS_HOST": EVERYWHERE, "EXAI_WS_TOKEN": TOKEN},
         {"EXAI_WS_HOST": "::", "JWT_SECRET_KEY": "ü" * 16},
-        {"HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0", "EXAI_WS_PORT": "0"},
+        {
+            "HEALTH_CHECK_PORT": "0",
+            "MONITORING_PORT": "0",
+            "INCIDENTS_PORT": "0",
+            "EXAI_WS_PORT": "0",
+        },
         {"JWT_SECRET_KEY": "x" * 32, "JWT_ISSUER": "me", "JWT_AUDIENCE": "you"},
     ],
 )

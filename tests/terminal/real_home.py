@@ -85,6 +85,7 @@ def home_in(tmp_path):
     settings = {
         "EXAI_WS_PORT": str(free_port()),
         "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
         "HEALTH_CHECK_PORT": "0",
         "EXAI_SIMULATE": "true",
         "EXAI_TERMINALS": "root" if os.geteuid() == 0 else "true",

@@ -208,11 +208,8 @@ class FakeCaller:
     def latency_metrics(self):
         return {"latency_ms": 5.0, "global_sem_wait_ms": 1.0, "provider_sem_wait_ms": 2.0}
 
-    def exchanged(self, began, ended):
-        del began, ended
-
-    def answered(self, answer):
-        del answer
+    def requested(self, request):
+        del request
 
     def flows(self, until):
         return until

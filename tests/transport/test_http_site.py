@@ -99,6 +99,32 @@ async def test_a_request_may_take_its_time_to_be_answered(autojump_clock):
     assert b"HTTP/1.1 204" == answer[:12]
 
 
+async def test_an_answer_is_one_write_and_events_are_told_at_once():
+    """A head waits for the body that follows it, where its length is told; else it is written as soon as it is said."""
+    told = trio.Event()
+
+    async def answer(scope, _receive, send):
+        length = [] if scope["path"] == "/events" else [(b"content-length", b"5")]
+        await send({"type": "http.response.start", "status": 200, "headers": length})
+        if not length:
+            await told.wait()
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    ours, theirs = _pair()
+    async with trio.open_nursery() as serving:
+        serving.start_soon(HttpSite(answer)._connection, theirs)
+        with trio.fail_after(5):
+            whole = await _asked(ours)
+            head = await _asked(ours, _REQUEST.replace(b"/ ", b"/events "))
+            told.set()
+            body = await ours.receive_some()
+        await ours.aclose()
+
+    assert whole.endswith(b"\r\n\r\nhello")
+    assert head.endswith(b"\r\n\r\n")
+    assert b"hello" in body
+
+
 @pytest.mark.parametrize(
     ("asked", "status"),
     [

@@ -16,6 +16,7 @@ from exai_trio.commands.checking.hosted_checks import hosted
 from exai_trio.commands.checking.port_checks import health_port, holders
 from exai_trio.commands.checking.provider_checks import online, providers, providers_file
 from exai_trio.commands.checking.terminal_checks import terminals
+from exai_trio.commands.watching.watching_checks import watching
 from exai_trio.config import Config, is_loopback
 from exai_trio.errors import ExaiError, UnauthorizedError
 from exai_trio.observability.logs import OTHERS
@@ -228,6 +229,7 @@ CHECKS: tuple[Check, ...] = (
     troubles,
     terminals,
     hosted,
+    watching,
     versions,
     clock,
     health_port,

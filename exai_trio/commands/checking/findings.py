@@ -86,6 +86,7 @@ class Seen:
         return (
             ("MONITORING_PORT", config.monitoring_port),
             ("HEALTH_CHECK_PORT", config.health_check_port),
+            ("INCIDENTS_PORT", config.incidents_port),
         )
 
     @property

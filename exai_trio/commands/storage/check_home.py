@@ -10,6 +10,7 @@ import trio
 from exai_trio import structs
 from exai_trio.bus.payload_files import path_of, read_all, stored_names
 from exai_trio.commands.storage.asked import Asked, Told
+from exai_trio.commands.storage.check_contents import faults_of_contents
 from exai_trio.commands.storage.home_archive import DATABASE
 from exai_trio.commands.storage.store_status import database_faults, hosted_faults
 from exai_trio.errors import PayloadDamagedError, StorageError
@@ -111,4 +112,8 @@ def _is_whole(folder: Path, row: StoredPayload) -> bool:
     return row.sha256 in {"", digest.hexdigest()}
 
 
-CHECKS: Final[tuple[Check, ...]] = (_database, _large_results)
+def _contents(home: Home) -> Iterator[str]:
+    yield from faults_of_contents(home.database, home.folder / "files" / "objects", full=home.full)
+
+
+CHECKS: Final[tuple[Check, ...]] = (_database, _large_results, _contents)

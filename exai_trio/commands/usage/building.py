@@ -3,10 +3,12 @@
 from argparse import ArgumentTypeError
 from collections.abc import Callable
 from math import isfinite
-from typing import Protocol, cast
+from typing import Final, Protocol, cast
 
 from exai_trio.commands.usage.parser import Parser
 from exai_trio.settings.values import Place, host
+
+_USAGE_KEYS: Final = frozenset({"model", "tool", "project", "principal", "day", "hour"})
 
 
 class Commands(Protocol):
@@ -80,6 +82,14 @@ def port(given: str) -> int:
     if not (given.isascii() and given.isdigit() and int(given) <= 65535):  # noqa: PLR2004  # TCP's
         raise ArgumentTypeError(f"{given!r} is not a port from 0 to 65535")
     return int(given)
+
+
+def keys(given: str) -> tuple[str, ...]:
+    """What usage is added up by."""
+    named = tuple(name.strip() for name in given.split(","))
+    if not set(named) <= _USAGE_KEYS:
+        raise ArgumentTypeError(f"{given!r} is not some of {', '.join(sorted(_USAGE_KEYS))}")
+    return named
 
 
 def count(given: str) -> int:

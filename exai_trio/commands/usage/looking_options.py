@@ -1,6 +1,8 @@
 """What the commands take that say what is there and how it does."""
 
-from exai_trio.commands.usage.building import Commands, command, count, place, text
+from argparse import SUPPRESS
+
+from exai_trio.commands.usage.building import Commands, command, count, keys, place, text
 from exai_trio.commands.usage.parser import Parser
 
 
@@ -41,16 +43,51 @@ def doctor(commands: Commands) -> None:
 
 def usage(commands: Commands) -> None:
     parser = command(commands, "usage", "say what is used, and how it fares")
-    parser.examples = ("exai usage tools", "exai usage tools --days 14 --json")
+    parser.examples = (
+        "exai usage",
+        "exai usage --by day,model --since 7d",
+        "exai usage tools --days 14 --json",
+    )
     parser.add_argument("--home", metavar="DIR", help="where state, logs and files are")
-    actions = parser.add_subparsers(dest="action", required=True, metavar="ACTION")
+    parser.add_argument(
+        "--by", type=keys, default=("model", "tool"), metavar="KEYS",
+        help="added up by model, tool, project, principal, day or hour; model,tool if not given",
+    )  # fmt: skip
+    parser.add_argument(
+        "--since", type=text, default="30d", metavar="TIME", help="a time, or 2h or 7d ago; 30d if not given"
+    )  # fmt: skip
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    actions = parser.add_subparsers(dest="action", metavar="ACTION")
     tools = command(
         actions, "tools", "each tool: calls, sessions, failures, times, cost, a verdict"
     )
     tools.add_argument(
         "--days", type=count, default=30, metavar="N", help="looks back so far; 30 if not given"
     )
-    tools.add_argument("--json", action="store_true", help="print JSON")
+    tools.add_argument("--json", action="store_true", default=SUPPRESS, help="print JSON")
+
+
+def dashboard(commands: Commands) -> None:
+    parser = command(commands, "dashboard", "open the dashboard in a browser, logged in")
+    parser.examples = ("exai dashboard", "exai dashboard --print")
+    parser.add_argument(
+        "--print", action="store_true", help="print the address, which is good once, for a minute"
+    )
+    _of_pages(parser)
+
+
+def top(commands: Commands) -> None:
+    parser = command(commands, "top", "show the overview and the running calls, each second")
+    parser.examples = ("exai top", "exai top --once --json")
+    parser.add_argument("--once", action="store_true", help="print it once")
+    parser.add_argument("--json", action="store_true", help="print JSON, once")
+    _of_pages(parser)
+
+
+def _of_pages(parser: Parser) -> None:
+    parser.add_argument("--host", help="the daemon's address")
+    parser.add_argument("--monitoring-port", metavar="PORT", help="the port of its pages")
+    parser.add_argument("--home", metavar="DIR", help="where state, logs and files are")
 
 
 def logs(commands: Commands) -> None:

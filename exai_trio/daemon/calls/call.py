@@ -4,7 +4,7 @@ import math
 import random
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import attrs
 import trio
@@ -12,6 +12,7 @@ import trio
 from exai_trio import structs
 from exai_trio.access.quotas import Place
 from exai_trio.errors import ExaiError
+from exai_trio.observability.events import RequestEnded
 from exai_trio.observability.times import rfc3339
 from exai_trio.system.change import Change
 from exai_trio.tools.asking.ask_model import give_time
@@ -23,11 +24,8 @@ from ..context import DaemonContext
 from .call_plan import Plan
 from .environment import CallEnvironment
 from .limits import longest_stream
-from .spans import Waits, spent_of
+from .spans import Waits
 from .states import CANCELLABLE, NEXT, SETTLED, Event, State
-
-if TYPE_CHECKING:  # the answer is only noted
-    from exai_trio.providers.gateway import ChatAnswer
 
 _LEAST_PROGRESS_GAP_S = 0.25
 _ANY_CLIENT_S = 10.9  # no client waits less; a tool that waits takes a second of it
@@ -235,11 +233,21 @@ class Call:
             "provider_name": waits.provider_name,
         }
 
-    def exchanged(self, began: float, ended: float) -> None:
-        self.waits.exchanges.append((began, ended))
+    def requested(self, request: RequestEnded) -> None:
+        self.waits.requests.append((request, self.elapsed))
+        mine = attrs.evolve(
+            request,
+            tool=self.tool.name,
+            principal=self.principal,
+            project=self.project,
+            call=self.correlation_id,
+        )
+        self.context.events.publish(mine)
 
-    def answered(self, answer: "ChatAnswer") -> None:
-        self.waits.answers.append(spent_of(answer))
+    @property
+    def project(self) -> str:
+        """The first root, in whose name it is counted."""
+        return str(self.roots[0]) if self.roots else ""
 
     def flows(self, until: float) -> float:
         """No deadline but the stream's holds from now on; and the client's own, if it gave one."""

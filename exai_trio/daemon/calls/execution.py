@@ -74,8 +74,10 @@ class _Permit:
     async def _wait(self, permits: trio.CapacityLimiter) -> None:
         call = self.call
         call.stage("queued", f"waiting for one of {permits.total_tokens:.0f} places")
+        began = call.elapsed
         await permits.acquire()
-        call.waits.permit = call.elapsed
+        call.waits.permit = call.elapsed - began
+        call.waits.waited("daemon permit", began, call.elapsed)
         call.stage("running", "")
 
     async def __aexit__(self, *_raised: object) -> None:
@@ -126,7 +128,7 @@ def _usage(call: Call, answer: Answer) -> dict[str, Any] | UnsetType:
     left = None
     if quotas is not None and quotas.concerns(call.principal):
         spent = call.waits.spent
-        used = (spent.input_tokens or 0) + (spent.output_tokens or 0) if spent else 0
+        used = (spent.input_tokens or 0) + (spent.output_tokens or 0)
         left = quotas.tokens_left(call.principal, used)
     if answer.usage is None and left is None:
         return UNSET

@@ -154,10 +154,12 @@ async def _conclude(call: Call, outcome: Outcome) -> None:
     call.advance("ended")
     write, tell = _delivery(call, outcome)
     late = call.is_doubtful
+    began = call.elapsed
     if write is not None and not late:
         with trio.move_on_after(_DISK_PATIENCE_S) as patience:
             await until_written(write, "outcome")
         late = patience.cancelled_caught
+    call.waits.waited("outcome journalled", began, call.elapsed)
     tell()
     if call.state is State.PASSED_ON:
         return

@@ -91,7 +91,7 @@ class SessionCalls:
         call.advance("allowed")
         numbered = self.sender.rules.accept(call.wire_id, acceptance_of(call))
         self.sender.hold(call.wire_id, numbered.frame)
-        fault = await self._record(call, self.journal, numbered.seq) if self.journal else None
+        fault = await self._recorded(call, self.journal, numbered.seq) if self.journal else None
         if fault is not None and not call.tool.reports:
             log.error("call not journalled", extra={"fault": fault.message})
             self.refuse(call, not_journalled(fault))
@@ -100,6 +100,13 @@ class SessionCalls:
         if call.is_recorded:  # a report goes on without a disk, and is accepted when it is answered
             self.sender.release(call.wire_id)
         call.advance("accepted")
+
+    async def _recorded(self, call: Call, journal: CallJournal, seq: int) -> StorageError | None:
+        began = call.elapsed
+        fault = await self._record(call, journal, seq)
+        call.waits.journal = call.elapsed - began
+        call.waits.waited("journal", began, call.elapsed)
+        return fault
 
     async def _record(self, call: Call, journal: CallJournal, seq: int) -> StorageError | None:
         """None once the call is on disk, or why it is not. Where a call only reports, a disk that takes long does not take it."""

@@ -102,6 +102,9 @@ class Connection:
         if self._is_over:
             return
         size, most = size_of(frame), self.context.config.tool_call_max_size
+        traffic = self.requests.report.traffic
+        traffic.received += 1
+        traffic.received_bytes += size
         unread = None if is_short(size, most) else await objection(frame, size, most)
         found = unread or read(frame)
         if is_long(size):
@@ -123,9 +126,12 @@ class Connection:
         return farewell is not None and farewell.code == UNAUTHORIZED
 
     async def _write(self) -> None:
+        traffic = self.requests.report.traffic
         while True:
             frames = await self.outbox.take()
             if frames:
+                traffic.sent += len(frames)
+                traffic.sent_bytes += sum(map(len, frames))
                 await self.socket.send(*frames)
             elif self.outbox.farewell is not None:
                 raise _Closing(self.outbox.farewell)

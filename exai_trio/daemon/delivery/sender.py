@@ -30,16 +30,18 @@ class Sender:
         state = "connected" if self.outbox else "away"
         return f"<Sender {state} last_seq={self.rules.last_seq} waiting={len(self._queue)}>"
 
-    def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
-        """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
+    def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> int:
+        """Take a new connection. The one before hears "superseded"; what the client has missed is put first: so many frames."""
         if self.outbox is not None:
             self.outbox.put(encode(Bye(reason="superseded", retry_after_s=0.0)))
             self.outbox.close(Farewell(reason="superseded"))
         self.outbox = outbox
         self.rules.resumable = protocol > 1
         missed = self.rules.resume(last_seq)
-        for frame in missed[: max(0, len(missed) - self._queue.kept)]:  # the rest is held
+        again = missed[: max(0, len(missed) - self._queue.kept)]  # the rest is held
+        for frame in again:
             outbox.put(frame)
+        return len(again)
 
     def send(self, message: DaemonMessage) -> None:
         """A message that needs no number; lost if no client is there."""

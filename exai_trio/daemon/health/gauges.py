@@ -26,6 +26,8 @@ def attach_gauges(
     meters.read("store_up", partial(_store_up, report))
     meters.read("stored_bytes", partial(_stored_bytes, report))
     meters.read("tasks", _tasks)
+    meters.read("messages_total", report.traffic.messages)
+    meters.read("message_bytes_total", report.traffic.sizes)
     meters.read("build_info", lambda: {(__version__,): 1})
     meters.read("process_resident_memory_bytes", process_figures.resident_bytes)
     meters.read("process_cpu_seconds_total", process_figures.cpu_seconds)

@@ -6,7 +6,7 @@ from exai_trio import structs
 from exai_trio.errors import ExaiError
 from exai_trio.observability.meters.event_meters import OK
 from exai_trio.providers.gateway import Gateway
-from exai_trio.providers.request_outcomes import OUTCOMES
+from exai_trio.providers.requesting.request_outcomes import OUTCOMES
 
 
 def label_sets(tools: Iterable[str], gateway: Gateway) -> Mapping[str, Container[str]]:

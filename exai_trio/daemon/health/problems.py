@@ -4,18 +4,25 @@ No I/O but the log.
 """
 
 import logging
+from collections.abc import Callable
 
 import attrs
 
 from exai_trio import structs
+from exai_trio.observability.events import Event, Troubled
 
 log = logging.getLogger("exai.trouble")
+
+
+def _to_nobody(event: Event) -> None:
+    del event
 
 
 @structs.define(eq=False)
 class Problems:
     """Each by the name of what has it."""
 
+    publish: Callable[[Event], None] = _to_nobody
     _known: dict[str, str] = attrs.field(factory=dict[str, str])
 
     def __bool__(self) -> bool:
@@ -26,9 +33,11 @@ class Problems:
         if text is None:
             if self._known.pop(name, None) is not None:
                 log.info("trouble is over", extra={"what": name})
+                self.publish(Troubled(what=name, text=None))
             return
         if name not in self._known:
             log.error("trouble", extra={"what": name, "text": text})
+            self.publish(Troubled(what=name, text=text))
         self._known[name] = text
 
     def told(self) -> list[str]:

@@ -30,6 +30,7 @@ from exai_trio.wire.messages import ServerFacts
 from ..context import DaemonContext
 from .figures import FAMILIES, Figures
 from .problems import Problems
+from .traffic import Traffic
 
 _TAIL_BYTES = 1_000_000
 
@@ -89,7 +90,10 @@ class Report:
     terminals: TerminalState | None = None
     hosted: HostedState | None = None
     saved: Saved = attrs.field(factory=Saved)
-    problems: Problems = attrs.field(factory=Problems)
+    traffic: Traffic = attrs.field(factory=Traffic)
+    problems: Problems = attrs.field(
+        default=attrs.Factory(lambda self: Problems(self.context.events.publish), takes_self=True)
+    )
     started_at: float = attrs.field(
         default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
     )

@@ -92,7 +92,7 @@ def is_near(scope: Scope) -> bool:
     return client is None or is_loopback(str(client[0]))
 
 
-def header_of(scope: Scope, name: bytes) -> bytes:
+def header_of(scope: Mapping[str, Any], name: bytes) -> bytes:
     """The first of that name; names are in lower case."""
     return next((value for key, value in scope["headers"] if key == name), b"")
 

@@ -6,6 +6,7 @@ from exai_trio.observability.times import rfc3339
 
 from ..calls.call import Call
 from ..calls.states import State
+from .recent_figures import measured
 from .watched_daemon import WatchedDaemon
 
 MOST_RUNNING = 200
@@ -19,6 +20,7 @@ def overview_of(watched: WatchedDaemon) -> dict[str, Any]:
         **{name: health[name] for name in _OF_HEALTH},
         "websocket": report.websocket(),
         "providers": [_provider(each) for each in health["providers"] if each["configured"]],
+        "meters": measured(watched),
         "running": running_rows(watched),
     }
 
@@ -42,12 +44,11 @@ def running_rows(watched: WatchedDaemon) -> list[dict[str, Any]]:
 
 def running_row(call: Call) -> dict[str, Any]:
     """What anybody may know of it."""
-    spent = call.waits.spent
     return {
         "id": call.call_id,
         "tool": call.tool.name,
         "provider": call.waits.provider_name,
-        "model": spent.model if spent else "",
+        "model": call.waits.spent.model,
         "stage": _stage(call),
         "age_s": round(call.elapsed, 1),
         "started_at": rfc3339(call.accepted_at),

@@ -6,11 +6,14 @@ from .api.call_routes import call_routes
 from .api.conversation_routes import conversation_routes
 from .api.daemon_routes import daemon_routes
 from .api.health_routes import health_routes
+from .api.history_routes import history_routes
 from .api.login_routes import login_routes
+from .api.metrics_routes import metrics_routes
 from .api.overview_routes import overview_routes
 from .api.session_routes import session_routes
 from .api.storage_routes import storage_routes
 from .api.usage_routes import usage_routes
+from .api.watching_routes import watching_routes
 from .feed.feed import PATH as FEED, Feed
 from .feed.told_events import ToldEvents
 from .gate import Gate
@@ -20,16 +23,18 @@ from .route_table import Route, RouteTable
 from .site import Site, serve
 from .watched_daemon import WatchedDaemon
 
-__all__ = ["feed_of", "gate_of", "health_app", "pages_app", "serve"]
+__all__ = ["feed_of", "gate_of", "health_app", "incidents_app", "pages_app", "serve"]
 
 _OF_PAGES = (
     overview_routes,
+    history_routes,
     call_routes,
     session_routes,
     conversation_routes,
     usage_routes,
     storage_routes,
     daemon_routes,
+    watching_routes,
 )
 
 
@@ -40,18 +45,19 @@ def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
 
 def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:
     """What monitors ask."""
-    return Site(gate, RouteTable((*health_routes(watched.report), *more)))
+    report = watched.report
+    return Site(gate, RouteTable((*health_routes(report), *metrics_routes(report), *more)))
 
 
 def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route, ...] = ()) -> Site:
     """The dashboard, its feed, and `more` that others add to it."""
-    routes = (
-        *page_routes(),
-        *login_routes(gate, watched.auth),
+    of_pages = (
+        *metrics_routes(watched.report),
         *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
         *_of_terminals(watched, gate),
         *more,
     )
+    routes = (*page_routes(watched), *login_routes(gate, watched.auth, of_pages), *of_pages)
     return Site(gate, RouteTable(routes), {FEED: feed.serve})
 
 
@@ -64,6 +70,13 @@ def _of_terminals(watched: WatchedDaemon, gate: Gate) -> tuple[Route, ...]:
 
     terminals.of_page = gate.logins.identity_of
     return terminal_routes(watched, terminals, gate)
+
+
+def incidents_app(watched: WatchedDaemon, gate: Gate, feed: Feed) -> Site:
+    """Incidents on a port of their own: the same page, logins, feed and answers as on the dashboard's."""
+    answers = watching_routes(watched)
+    routes = (*page_routes(watched), *login_routes(gate, watched.auth, answers), *answers)
+    return Site(gate, RouteTable(routes), {FEED: feed.serve})
 
 
 def feed_of(watched: WatchedDaemon, gate: Gate) -> Feed:

@@ -1,20 +1,30 @@
 """What the pages look at, and what they may change: parts of one daemon."""
 
+from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
+
+import attrs
 
 from exai_trio import structs
 from exai_trio.config import Config
+from exai_trio.monitoring.history.history_keeping import HistoryKeeping
+from exai_trio.observability.meters.readings import Snapshot
 from exai_trio.settings.load import Loaded
+from exai_trio.storage.call_pages import NumberedCall
 from exai_trio.storage.ended_calls import EndedCalls
 from exai_trio.tools.base import Services
 
 from ..connections.auth import Authentication
 from ..connections.identity import Identity
 from ..health.report import Report
+from ..jobs.call_keeping import CallKeeping
 from ..jobs.cleaning import Cleaning
+from ..jobs.watching import Watching
 from ..sessions.session_registry import Sessions
 from .session_book import SessionBook
+
+_MOMENTS: Final = 60  # a second apart
 
 
 class PageTerminals(Protocol):
@@ -29,17 +39,37 @@ class PageTerminals(Protocol):
 
 @structs.frozen(kw_only=True, eq=False)
 class WatchedDaemon:
-    """`book` knows the clients; `reread` reads the settings again, to tell where each came from, and blocks on the disk."""
+    """`recent` are the meters of about the last minute, as far as somebody looked; `book` knows the clients; `reread` reads the settings again, to tell where each came from, and blocks on the disk."""
 
     report: Report
     sessions: Sessions
     services: Services
     auth: Authentication
     book: SessionBook
-    ended: EndedCalls
+    keeping: CallKeeping
     cleaning: Cleaning | None = None
     terminals: PageTerminals | None = None
+    watching: Watching | None = None
     reread: Callable[[], Loaded] | None = None
+
+    recent: deque[tuple[float, Snapshot]] = attrs.field(
+        factory=lambda: deque[tuple[float, Snapshot]](maxlen=_MOMENTS)
+    )
+
+    @property
+    def ended(self) -> EndedCalls:
+        return self.keeping.store
+
+    @property
+    def history(self) -> HistoryKeeping:
+        return self.keeping.history
+
+    async def ended_call(self, call_id: str) -> NumberedCall | None:
+        """Also one that is not in the store yet; its number is 0 then. Raises StorageError; cancelling changes nothing."""
+        waiting = [call for call in self.keeping.waiting if call.id == call_id]
+        if waiting:
+            return NumberedCall(0, waiting[-1])
+        return await self.ended.find(call_id)
 
     @property
     def config(self) -> Config:

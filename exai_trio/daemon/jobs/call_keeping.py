@@ -5,9 +5,11 @@ from collections.abc import Mapping
 from typing import Final
 
 import attrs
+import trio
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
+from exai_trio.monitoring.history.history_keeping import HistoryKeeping
 from exai_trio.observability.event_hub import Takes
 from exai_trio.observability.events import CallEnded
 from exai_trio.storage.ended_calls import KEPT_S, EndedCalls
@@ -22,10 +24,12 @@ _AT_ONCE: Final = 2_000  # rows of one write: about 20 ms of the writer's thread
 
 @structs.define(eq=False)
 class CallKeeping:
-    """`note` is called on a call's way to its end, and costs it next to nothing. What does not fit is dropped and counted."""
+    """`note` is called on a call's way to its end, and costs it next to nothing. What does not fit is dropped and counted.
+    `history` is kept beside it."""
 
     store: EndedCalls
     clock: Clock
+    history: HistoryKeeping
     dropped: int = 0
     _told: int = 0
     waiting: list[CallEnded] = attrs.field(factory=list[CallEnded])
@@ -46,6 +50,7 @@ class CallKeeping:
     async def flush_calls(self) -> None:
         """Raises StorageError, and keeps what is not written. Cancelling may lose what is being written."""
         while self.waiting:
+            await trio.lowlevel.checkpoint_if_cancelled()  # what is taken from here on is written
             calls, self.waiting = self.waiting[:_AT_ONCE], self.waiting[_AT_ONCE:]
             try:
                 await self.store.add(calls)

@@ -1,9 +1,11 @@
 """Cleaning up as a job of the daemon: by a clock that is trusted, and told when something cannot be deleted."""
 
 import logging
+from collections.abc import Callable
 
 from exai_trio import structs
 from exai_trio.filestore.shared_cleanup import SharedCleanup
+from exai_trio.observability.events import Event, Swept
 from exai_trio.storage.base import Conversations
 
 from ..context import Clock
@@ -18,6 +20,7 @@ class Cleaning:
     coordinator: SharedCleanup
     conversations: Conversations
     clock: Clock
+    publish: Callable[[Event], None]
 
     async def clean_up(self) -> None:
         """Nothing is old by a clock that may be wrong; that it is right is noted for the next daemon."""
@@ -26,5 +29,7 @@ class Cleaning:
             return
         report = await self.coordinator.run()
         await self.conversations.note_time(self.clock.now())
+        for stage, done in report.stages.items() if report and not report.dry_run else ():
+            self.publish(Swept(stage=stage, removed=done.changed, freed_bytes=done.bytes))
         for fault in report.faults if report else ():
             log.warning("not cleaned up", extra={"fault": fault})

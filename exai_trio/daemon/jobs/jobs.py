@@ -9,6 +9,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.observability.events import JobRan
 from exai_trio.system import malloc
 
 from ..health.problems import Problems
@@ -81,6 +82,8 @@ class Jobs:
             (periods.journal, upkeep.sweep_journal),
             (periods.calls, self.keeping.flush_calls),
             (periods.journal, self.keeping.sweep_calls),
+            (periods.calls, self.keeping.history.keep_history),
+            (periods.journal, self.keeping.history.sweep_history),
             (periods.store, upkeep.look_for_room),
             (periods.store, upkeep.keep_log_short),
         ):
@@ -93,9 +96,11 @@ class Jobs:
         """Run it until it gives up. What fails again and again is named among the problems until it succeeds. Cancelling cuts the job
         where it is."""
         tell = partial(self.problems.note, name_of(job))
+        publish = self.sessions.context.events.publish
         try:
-            await every(period, job, tell)
+            await every(period, job, tell, publish)
         except JobGaveUp as fault:
+            publish(JobRan(job=name_of(job), result="gave up", duration_s=0.0, fault=str(fault)))
             log.critical("job gave up", extra={"job": name_of(job), "reason": str(fault)})
             tell(f"{fault}; restart the daemon")
 

@@ -8,6 +8,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.observability.events import JobRan
 
 log = logging.getLogger("exai.jobs")
 
@@ -32,16 +33,24 @@ def _to_nobody(_trouble: str | None) -> None:
     return
 
 
-async def every(period: float, job: Job, tell: Tell = _to_nobody) -> None:
+def _uncounted(ran: JobRan) -> None:
+    del ran
+
+
+async def every(
+    period: float, job: Job, tell: Tell = _to_nobody, ran: Callable[[JobRan], None] = _uncounted
+) -> None:
     """Run `job` now and then each `period` seconds, for ever. A fault is logged once and the job waits longer before its
     next run; a hindrance is looked at again soon. After each run `tell` hears what is wrong, from the third fault in a row
-    on, or None.
+    on, or None; `ran` hears of each run.
 
     Raises JobGaveUp after 10 faults within 10 minutes. Cancelling cuts the job where it is.
     """
     record = _Record(name_of(job))
     while True:
+        began = trio.current_time()
         trouble = await _run(job, record)
+        ran(record.told(trio.current_time() - began))
         tell(trouble)
         if record.in_a_row:
             await trio.sleep(record.pause_s())
@@ -54,24 +63,30 @@ async def _run(job: Job, record: "_Record") -> str | None:
     try:
         await job()
     except Hindered as hindrance:
-        record.in_a_row = 0
+        record.in_a_row, record.result, record.fault = 0, "hindered", str(hindrance)
         return str(hindrance)
     except Exception as fault:
         log.exception("job failed", extra={"job": record.job})
         record.in_a_row += 1
+        record.result, record.fault = "failed", repr(fault)
         often = record.in_a_row >= _TOLD_FROM
         return f"failed {record.in_a_row} times in a row: {fault!r}" if often else None
-    record.in_a_row = 0
+    record.in_a_row, record.result, record.fault = 0, "ok", ""
     return None
 
 
 @structs.define
 class _Record:
-    """Of one job's faults; `in_a_row` are those since it last succeeded."""
+    """Of one job's faults; `in_a_row` are those since it last succeeded, `result` and `fault` are of the last run."""
 
     job: str
     in_a_row: int = 0
+    result: str = "ok"
+    fault: str = ""
     _lately: deque[float] = attrs.field(factory=lambda: deque[float](maxlen=_MOST_FAULTS))
+
+    def told(self, duration_s: float) -> JobRan:
+        return JobRan(job=self.job, result=self.result, duration_s=duration_s, fault=self.fault)
 
     def pause_s(self) -> float:
         """How long to wait after a fault. Raises JobGaveUp."""

@@ -12,7 +12,7 @@ from msgspec import UNSET
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, ExaiError, NotFoundError, ServiceUnavailableError
-from exai_trio.observability.events import CallRefused, CallRepeated
+from exai_trio.observability.events import CallRefused, CallRepeated, SessionResumed
 from exai_trio.resilience.rate import Bucket
 from exai_trio.system.change import Change
 from exai_trio.transport.websocket import NORMAL
@@ -74,6 +74,7 @@ class Session:
     _shed: bool = False
     _is_dismissed: bool = False
     _visits: int = 0
+    _left_at: float = attrs.field(factory=trio.current_time)
     _expected: int = 0
     _change: Change = attrs.field(factory=Change)
 
@@ -144,9 +145,13 @@ class Session:
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> None:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first."""
         self._shed = False
-        self._visits += 1
+        away_s = 0.0 if self.outbox else trio.current_time() - self._left_at
         self.handles.in_doubt |= self.outbox is not None
-        self.sender.attach(outbox, protocol=protocol, last_seq=last_seq)
+        replayed = self.sender.attach(outbox, protocol=protocol, last_seq=last_seq)
+        if self._visits:
+            back = SessionResumed(session=self.id, replayed_frames=replayed, away_s=away_s)
+            self.context.events.publish(back)
+        self._visits += 1
         self._change.tell()
         self.all_calls.changed.tell()
 
@@ -154,6 +159,7 @@ class Session:
         """The connection is gone; calls go on."""
         if self.sender.outbox is outbox:
             self.sender.outbox = None
+            self._left_at = trio.current_time()
             self._change.tell()
             self.all_calls.changed.tell()
 

@@ -4,7 +4,6 @@ from typing import Final
 
 import attrs
 import msgspec
-import trio
 
 from exai_trio import structs
 from exai_trio.mcp.jsonrpc import Id
@@ -78,7 +77,6 @@ class Exchange:
 
     async def wait_said(self) -> None:
         """Return when there is something to tell. Cancelling changes nothing."""
-        await trio.lowlevel.checkpoint()
         while not self.is_over and self.is_silent:
             await self.changed.wait()
 

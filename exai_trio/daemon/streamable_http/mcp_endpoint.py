@@ -31,6 +31,7 @@ SESSION_HEADER: Final = "mcp-session-id"
 # The transport's own rule, whatever a call may have.
 _MOST_BYTES: Final = 10 * 2**20
 _BODY_S: Final = 30.0
+_AT_ONCE_S: Final = 0.02
 _ACCEPTED, _NO_CONTENT, _FAILED, _UNAVAILABLE = 202, 204, 500, 503
 _INTERNAL: Final = -32603  # JSON-RPC's
 
@@ -99,25 +100,26 @@ class Endpoint:
 
     async def _body(self, headers: Headers, respond: Responder) -> bytes:
         """Raises BadRequest, as soon as it is known to be too large; Gone."""
-        length = headers.get("content-length", "0")
-        if length.isdigit() and int(length) > self.most_bytes:
+        length = headers.get("content-length", "")
+        known = int(length) if length.isdigit() else -1
+        if known > self.most_bytes:
             raise _too_large(self.most_bytes)
-        parts: list[bytes] = []
-        size = 0
-        with trio.move_on_after(_BODY_S) as patience:
-            while True:
-                event = await respond.receive()
-                if event["type"] == "http.disconnect":
-                    raise Gone
-                parts.append(event.get("body", b""))
-                size += len(parts[-1])
-                if size > self.most_bytes:
-                    raise _too_large(self.most_bytes)
-                if not event.get("more_body"):
-                    break
-        if patience.cancelled_caught:
-            raise BadRequest(408, jsonrpc.INVALID_REQUEST, "the body did not come in time")
-        return b"".join(parts)
+        with trio.move_on_after(_BODY_S):
+            return await self._received(known, respond)
+        raise BadRequest(408, jsonrpc.INVALID_REQUEST, "the body did not come in time")
+
+    async def _received(self, known: int, respond: Responder) -> bytes:
+        """All of a body; its end is not waited for where its length is known."""
+        body = bytearray()
+        while True:
+            event = await respond.receive()
+            if event["type"] == "http.disconnect":
+                raise Gone
+            body += event.get("body", b"")
+            if len(body) > self.most_bytes:
+                raise _too_large(self.most_bytes)
+            if len(body) == known or not event.get("more_body"):
+                return bytes(body)
 
     # The era without sessions
 
@@ -138,11 +140,15 @@ class Endpoint:
             desk.forget(exchange)
 
     async def _while_there(self, exchange: Exchange, respond: Responder) -> None:
-        """Raises Gone as soon as its client is."""
+        """Raises Gone as soon as its client is; of one that is answered at once, nobody looks whether it is."""
+        await _wait_said(exchange, _AT_ONCE_S)
+        if exchange.is_over:
+            await self._tell(exchange, respond, primed=False)
+            return
         async with trio.open_nursery() as legs:
             there = legs.cancel_scope
             legs.start_soon(_cancel_when_gone, respond, there)
-            await _wait_soon(exchange)
+            await _wait_said(exchange, SOON_S)
             there.cancel(reason="it is told now")
         if respond.has_gone:
             raise Gone
@@ -178,7 +184,7 @@ class Endpoint:
         if exchange is None:
             await respond.whole(_ACCEPTED, b"")
             return
-        await _wait_soon(exchange)
+        await _wait_said(exchange, SOON_S)
         primed = dialect.version >= rules.RESUMABLE_FROM and bool(exchange.key)
         await self._tell(exchange, respond, primed=primed)
         desk.told(exchange)
@@ -248,9 +254,9 @@ def _heard(desk: FrontDesk, body: bytes, *, alone: bool = False) -> Exchange | N
     return exchange
 
 
-async def _wait_soon(exchange: Exchange) -> None:
-    """Return when something is to be told, or when it is time to say that it will be."""
-    with trio.move_on_after(SOON_S):
+async def _wait_said(exchange: Exchange, within: float) -> None:
+    """Return when something is to be told, or after so many seconds."""
+    with trio.move_on_after(within):
         await exchange.wait_said()
 
 

@@ -80,9 +80,8 @@ class SessionRunner:
 
     def _hear(self, frame: str | bytes) -> None:
         heard = decode_daemon(frame)
-        if heard.seq is not None:
-            if heard.seq <= self._last_seq:
-                return
+        # One that was told before is told again to who has asked for it again.
+        if heard.seq is not None and heard.seq > self._last_seq:
             self._last_seq = heard.seq
             self._unacked.append((heard.seq, trio.current_time()))
             self.acknowledge()

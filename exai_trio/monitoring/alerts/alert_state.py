@@ -11,14 +11,14 @@ from typing import Literal
 import attrs
 
 from exai_trio import structs
-from exai_trio.monitoring.alerts.figures import Figures, Window
+from exai_trio.monitoring.alerts.rule_inputs import RuleInputs, Window
 from exai_trio.monitoring.alerts.rules import Rule, Severity
 
 Key = tuple[str, str]
 
 
 @structs.frozen(kw_only=True)
-class AlertMoved:
+class AlertChange:
     """`at` is the `at` of the figures."""
 
     name: str
@@ -36,12 +36,12 @@ class AlertStates:
 
     rules: tuple[Rule, ...]
     window: Window = attrs.field(factory=Window)
-    firing: dict[Key, AlertMoved] = attrs.field(factory=dict[Key, AlertMoved])
+    firing: dict[Key, AlertChange] = attrs.field(factory=dict[Key, AlertChange])
     _pending: dict[Key, float] = attrs.field(factory=dict[Key, float])
     _restored: set[Key] = attrs.field(factory=set[Key])
     _began: float | None = None
 
-    def restore(self, before: Iterable[AlertMoved]) -> None:
+    def restore(self, before: Iterable[AlertChange]) -> None:
         """Those that fired when an earlier daemon ended; of rules that are off now none."""
         names = {rule.name for rule in self.rules}
         for moved in before:
@@ -49,13 +49,13 @@ class AlertStates:
                 self.firing[moved.name, moved.subject] = moved
                 self._restored.add((moved.name, moved.subject))
 
-    def look(self, figures: Figures) -> tuple[AlertMoved, ...]:
+    def look(self, figures: RuleInputs) -> tuple[AlertChange, ...]:
         """What has changed with these figures."""
         self._began = figures.at if self._began is None else self._began
         self.window.add(figures)
         return tuple(moved for rule in self.rules for moved in self._look(rule, figures.at))
 
-    def _look(self, rule: Rule, now: float) -> Iterator[AlertMoved]:
+    def _look(self, rule: Rule, now: float) -> Iterator[AlertChange]:
         measured = rule.measure(rule, self.window)
         for subject, value in measured.items():
             if (rule.name, subject) not in self.firing and self._fires(rule, subject, value, now):
@@ -86,9 +86,9 @@ class AlertStates:
         return key in self._restored and seen < max(rule.span_s, rule.for_s)
 
 
-def _moved(rule: Rule, subject: str, value: float, now: float) -> AlertMoved:
+def _moved(rule: Rule, subject: str, value: float, now: float) -> AlertChange:
     about = f"{rule.about} ({subject})" if subject else rule.about
-    return AlertMoved(
+    return AlertChange(
         name=rule.name,
         subject=subject,
         to="firing",

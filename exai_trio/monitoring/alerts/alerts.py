@@ -7,8 +7,8 @@ from typing import Any, Final
 import attrs
 
 from exai_trio import structs
-from exai_trio.monitoring.alerts.alert_state import AlertMoved, AlertStates
-from exai_trio.monitoring.alerts.figures import Figures
+from exai_trio.monitoring.alerts.alert_state import AlertChange, AlertStates
+from exai_trio.monitoring.alerts.rule_inputs import RuleInputs
 from exai_trio.monitoring.alerts.rules import BY_NAME
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.alert_records import AlertStore, FiringAlert
@@ -22,7 +22,7 @@ _TOLD_BY_THEMSELVES: Final = frozenset(
 _MOST_UNKEPT: Final = 1_000
 
 
-def _to_nobody(_moved: AlertMoved) -> None:
+def _to_nobody(_moved: AlertChange) -> None:
     return
 
 
@@ -32,18 +32,20 @@ def _no_trouble(_name: str, _text: str | None) -> None:
 
 @structs.define(eq=False)
 class Alerts:
-    """`trouble` hears of what is high or critical, `tell` of each that is not silenced, the moment it moves. `now` is unix seconds;
-    `silenced` says until when."""
+    """`trouble` hears of what is high or critical, `tell` of each the moment it moves, `notify` of those that are not silenced. `now` is unix seconds;
+    `silenced` says until when; `fired` counts since the start."""
 
     states: AlertStates
     store: AlertStore
-    figures: Callable[[], Figures]
+    figures: Callable[[], RuleInputs]
     now: Callable[[], float]
     trouble: Callable[[str, str | None], None] = _no_trouble
-    tell: Callable[[AlertMoved], None] = _to_nobody
+    tell: Callable[[AlertChange], None] = _to_nobody
+    notify: Callable[[AlertChange], None] = _to_nobody
     silenced: dict[str, float] = attrs.field(factory=dict[str, float])
     since: dict[tuple[str, str], float] = attrs.field(factory=dict[tuple[str, str], float])
-    _unkept: list[AlertMoved] = attrs.field(factory=list[AlertMoved])
+    fired: int = 0
+    _unkept: list[AlertChange] = attrs.field(factory=list[AlertChange])
     _begun: bool = False
 
     async def look_at_alerts(self) -> None:
@@ -102,7 +104,7 @@ class Alerts:
         for each in self.states.firing.values():
             self._note_trouble(each)
 
-    def _now_firing(self, moved: list[AlertMoved]) -> Iterator[FiringAlert]:
+    def _now_firing(self, moved: list[AlertChange]) -> Iterator[FiringAlert]:
         for each in moved:
             key = each.name, each.subject
             if each.to == "firing" and key in self.states.firing:
@@ -114,10 +116,11 @@ class Alerts:
                     since=self.since[key],
                 )
 
-    def _note(self, moved: AlertMoved) -> None:
+    def _note(self, moved: AlertChange) -> None:
         key = moved.name, moved.subject
         if moved.to == "firing":
             self.since[key] = self.now()
+            self.fired += 1
         else:
             self.since.pop(key, None)
         silenced = self.is_silenced(moved.name)
@@ -134,10 +137,11 @@ class Alerts:
         else:
             log.warning("an alert fires", extra=keys | {"value": moved.value})
         self._note_trouble(moved)
+        self.tell(moved)
         if not silenced:
-            self.tell(moved)
+            self.notify(moved)
 
-    def _note_trouble(self, moved: AlertMoved) -> None:
+    def _note_trouble(self, moved: AlertChange) -> None:
         if moved.severity not in _TROUBLES or moved.name in _TOLD_BY_THEMSELVES:
             return
         over = moved.to == "clear" or self.is_silenced(moved.name)
@@ -148,9 +152,9 @@ def _called(name: str, subject: str) -> str:
     return f"alert {name} {subject}".rstrip()
 
 
-def _again(kept: FiringAlert) -> AlertMoved:
+def _again(kept: FiringAlert) -> AlertChange:
     rule = BY_NAME.get(kept.name)
-    return AlertMoved(
+    return AlertChange(
         name=kept.name,
         subject=kept.subject,
         to="firing",
@@ -161,7 +165,7 @@ def _again(kept: FiringAlert) -> AlertMoved:
     )
 
 
-def _cleared(moved: list[AlertMoved]) -> list[tuple[str, str]]:
+def _cleared(moved: list[AlertChange]) -> list[tuple[str, str]]:
     return [(each.name, each.subject) for each in moved if each.to == "clear"]
 
 

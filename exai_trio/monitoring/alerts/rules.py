@@ -7,7 +7,7 @@ from typing import Final, Literal
 import attrs
 
 from exai_trio import structs
-from exai_trio.monitoring.alerts.figures import Window, p95
+from exai_trio.monitoring.alerts.rule_inputs import Window, p95
 
 Severity = Literal["critical", "high", "medium", "low"]
 Measured = Mapping[str, float]
@@ -33,10 +33,8 @@ class Rule:
     tools: Mapping[str, float] = attrs.field(factory=dict[str, float])
 
 
-def _reconnects(rule: Rule, window: Window) -> Measured:
-    before = window.before(rule.span_s).connects
-    now = window.now.connects
-    return {_unnamed(client): count - before.get(client, 0) for client, count in now.items()}
+def _reconnects(_: Rule, window: Window) -> Measured:
+    return {_unnamed(client): count for client, count in window.now.connects.items()}
 
 
 def _unnamed(client: str) -> str:

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from exai_trio import __version__, structs
-from exai_trio.monitoring.alerts.alert_state import AlertMoved
+from exai_trio.monitoring.alerts.alert_state import AlertChange
 from exai_trio.observability.times import rfc3339
 
 log = logging.getLogger("exai.alerts")
@@ -17,6 +17,7 @@ log = logging.getLogger("exai.alerts")
 _MOST_WAITING: Final = 200  # of about 300 bytes; then the oldest goes
 _TRY_S: Final = 5.0
 _TRIES: Final = 3
+_DONE: Final = range(200, 300)  # HTTP's statuses of what was taken
 _PAUSE_S: Final = 1.0
 
 Post = Callable[[str, dict[str, Any]], Awaitable[int]]
@@ -34,7 +35,7 @@ class Webhook:
         factory=lambda: deque[dict[str, Any]](maxlen=_MOST_WAITING)
     )
 
-    def note(self, moved: AlertMoved) -> None:
+    def note(self, moved: AlertChange) -> None:
         self._waiting.append(told(moved, self.now()))
 
     async def send_alerts(self) -> None:
@@ -67,11 +68,10 @@ class Webhook:
             return f"{type(fault).__name__}: {fault}"
         except trio.TooSlowError:
             return f"no answer within {_TRY_S:.0f} s"
-        good = 200 <= status < 300  # noqa: PLR2004 - HTTP's word for done
-        return "" if good else f"status {status}"
+        return "" if status in _DONE else f"status {status}"
 
 
-def told(moved: AlertMoved, now: float) -> dict[str, Any]:
+def told(moved: AlertChange, now: float) -> dict[str, Any]:
     """What is sent: figures and fixed words, nothing of users'."""
     what = "fires" if moved.to == "firing" else "is over"
     return {

@@ -217,4 +217,4 @@ class _Work:
         self.freed.add(event.stage, amount=event.freed_bytes)
 
     def incident_seen(self, event: IncidentSeen) -> None:
-        self.incidents.add(event.kind)
+        self.incidents.add(event.kind, amount=event.count)

@@ -105,6 +105,11 @@ class Histogram(Instrument):
         found.counts[bisect_left(BOUNDS, value)] += 1
         found.sum += value
 
+    def buckets(self, *labels: str) -> Buckets:
+        """One series, for who counts in it by itself."""
+        found: Buckets = self.series.setdefault(self.known(labels), Buckets())
+        return found
+
     def reading(self) -> Reading:
         return Reading(
             self.family,

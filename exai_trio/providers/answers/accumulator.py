@@ -36,6 +36,7 @@ class Assembly:
     text: list[str] = attrs.field(factory=list[str], init=False)
     reasoning: list[str] = attrs.field(factory=list[str], init=False)
     usage: Usage = attrs.field(factory=Usage, init=False)
+    is_counted: bool = attrs.field(default=False, init=False)  # its usage was told
     finish: Finish | None = attrs.field(default=None, init=False)
     cut: str = attrs.field(default="", init=False)  # why it is not whole
     text_size: int = attrs.field(default=0, init=False)  # letters
@@ -55,9 +56,8 @@ class Assembly:
             case ToolCallDelta():
                 self._add_call(delta)
             case UsageDelta(usage):
-                self.usage = (
-                    usage  # the last one counts; services that send several send running totals
-                )
+                # the last one counts; services that send several send running totals
+                self.usage, self.is_counted = usage, True
             case Finish():
                 self.finish = delta
 

@@ -16,6 +16,7 @@ from ..faults import Fault
 from ..json_fields import a_list, a_text, an_object
 from .prompt import Called, Prompt, sha
 from .prompt_cache import Usage, prompt_tokens, tokens_of
+from .scripted_answers import scripted_answer
 from .wanted_calls import wanted_calls
 
 LABEL = "[simulated] This answer comes from EXAI's provider simulator; no model was asked."
@@ -142,6 +143,9 @@ def _text(prompt: Prompt, around: Circumstances) -> _Pieces:
         return _cut(fault.say)
     if fault.tokens is not None:
         return _counted(_words(fault.tokens))
+    scripted = scripted_answer(prompt.last_user)
+    if scripted is not None:
+        return _cut(scripted)
     said = facts(prompt, around)
     if an_object(prompt.body.get("response_format")).get("type", "text") != "text":
         return _cut(json.dumps({"simulated": True, **said}, ensure_ascii=False))

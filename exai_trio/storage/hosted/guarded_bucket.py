@@ -22,8 +22,13 @@ class GuardedBucket:
     name: str
 
     async def put(self, name: str, size: int, content: AsyncIterable[bytes]) -> None:
-        """Cancelling leaves open whether it is there."""
-        await self.use(lambda bucket: bucket.put(name, size, content))
+        """One that is there already is not sent. Cancelling leaves open whether it is there."""
+
+        async def work(bucket: Bucket) -> None:
+            if await bucket.size(name) != size:
+                await bucket.put(name, size, content)
+
+        await self.use(work)
 
     async def delete(self, name: str) -> int:
         """How many bytes that freed. Cancelling leaves it deleted or not."""

@@ -13,13 +13,12 @@ from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.resilience.backoff import Backoff
 from exai_trio.storage.hosted.guarded_bucket import GuardedBucket
-from exai_trio.storage.hosted.hosted_faults import HostedFault, TooLarge
+from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault, TooLarge
 
 log = logging.getLogger("exai.storage")
 
 _IDLE_S: Final = 30.0
 _TOO_LARGE_S: Final = 6 * 3600.0  # somebody may have raised the plan's limit
-_ROW_S: Final = 5.0  # its row is on its way in the outbox
 _AGAIN: Final = Backoff(first_s=0.25, longest_s=30.0)
 
 
@@ -118,7 +117,6 @@ class ObjectSender:
             if content is not None:
                 await source.bucket.put(unsent.name, unsent.size, content)
         if content is not None and not await source.arrived(unsent):
-            await self.unsent.put_off(unsent, self.now() + _ROW_S, "its row is not there yet")
-            return
+            raise HostedAway("The row of this content is still on its way.", reason="row")
         await self.unsent.sent(unsent)
         self.sent += 1

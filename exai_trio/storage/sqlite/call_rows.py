@@ -2,7 +2,9 @@
 
 from typing import TYPE_CHECKING, Any, Final
 
-from exai_trio.observability.events import CallEnded
+import msgspec
+
+from exai_trio.observability.events import CallEnded, Span
 from exai_trio.storage.call_pages import EQUAL, CallFilter, CallsAt, NumberedCall
 
 if TYPE_CHECKING:  # one module imports sqlite3
@@ -14,7 +16,16 @@ _BOUNDS: Final = (
     ("since", "started_at >= ?"),
     ("until", "started_at <= ?"),
 )
+_spans_decoder: Final = msgspec.json.Decoder(tuple[Span, ...])
 _NOT_OF_THE_CALL: Final = frozenset({"number", "hour"})
+
+
+def encode_spans(spans: tuple[Span, ...]) -> str:
+    return msgspec.json.encode(spans).decode()
+
+
+def decode_spans(text: str) -> tuple[Span, ...]:
+    return _spans_decoder.decode(text)
 
 
 def calls_of(found: "sqlite3.Cursor") -> tuple[NumberedCall, ...]:
@@ -25,6 +36,7 @@ def calls_of(found: "sqlite3.Cursor") -> tuple[NumberedCall, ...]:
 
 def _numbered(row: dict[str, Any]) -> NumberedCall:
     fields = {name: value for name, value in row.items() if name not in _NOT_OF_THE_CALL}
+    fields["spans"] = decode_spans(row["spans"]) if row["spans"] else ()
     return NumberedCall(row["number"], CallEnded(**fields))
 
 

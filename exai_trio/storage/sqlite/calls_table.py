@@ -18,14 +18,14 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from exai_trio.storage.sqlite.store import SqliteStore
 
 _HOUR_S: Final = 3600
-_COLUMNS: Final = tuple(field.name for field in attrs.fields(CallEnded))
+_COLUMNS: Final = tuple(field.name for field in attrs.fields(CallEnded) if field.name != "spans")
 _values: Final = attrgetter(*_COLUMNS)
 _ADD: Final = """
     INSERT INTO calls (
         id, correlation_id, session, tool, principal, project, provider, model, code, category, attempt, started_at,
         duration_ms, permit_wait_ms, provider_wait_ms, with_provider_ms, first_chunk_ms, requests,
-        input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency, hour
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+        input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency, journal_wait_ms, spans, hour
+    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 """  # in the order of the fields
 _TOKENS: Final = """
     SELECT principal, sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) FROM calls
@@ -41,8 +41,7 @@ class SqliteCalls:
     _most: int = MOST_KEPT
 
     async def add(self, calls: Sequence[CallEnded]) -> None:
-        rows = [_row(call) for call in calls]
-        await self._store.write(lambda connection: _add(connection, rows))
+        await self._store.write(lambda connection: _add(connection, calls))
 
     async def since(self, at: float) -> tuple[CallEnded, ...]:
         return await self._store.read(lambda connection: read(connection, at))
@@ -72,11 +71,12 @@ class SqliteCalls:
 
 
 def _row(call: CallEnded) -> tuple[Any, ...]:
-    return (*_values(call), int(call.started_at // _HOUR_S) * _HOUR_S)
+    spans = call_rows.encode_spans(call.spans) if call.spans else ""
+    return (*_values(call), spans, int(call.started_at // _HOUR_S) * _HOUR_S)
 
 
-def _add(connection: "sqlite3.Connection", rows: list[tuple[Any, ...]]) -> None:
-    connection.executemany(_ADD, rows)
+def _add(connection: "sqlite3.Connection", calls: Sequence[CallEnded]) -> None:
+    connection.executemany(_ADD, map(_row, calls))
 
 
 def read(connection: "sqlite3.Connection", since: float) -> tuple[CallEnded, ...]:

@@ -113,4 +113,6 @@ def _connected(url: str) -> "Generator[psycopg.Connection[tuple[object, ...]]]":
     except psycopg.Error as fault:
         primary = fault.diag.message_primary or type(fault).__name__
         code = f" ({fault.sqlstate})" if fault.sqlstate else ""
-        raise StorageError(f"The database cannot be used: {primary}{code}.") from None
+        raise StorageError(
+            f"The database (SUPABASE_DB_URL, or DATABASE_URL) cannot be used: {primary}{code}."
+        ) from None

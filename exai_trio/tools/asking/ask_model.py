@@ -20,6 +20,7 @@ from exai_trio.workspace import token_budget
 from exai_trio.workspace.read import Reading
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
+    from exai_trio.observability.events import RequestEnded
     from exai_trio.providers.gateway import ChatAnswer, Listener, ModelChoice
 
 KEEPING_S: Final = 10.0  # for what came of an answer that was cut: its way to the store
@@ -133,11 +134,8 @@ class TimeLimit:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         self.listener.waited_for_provider(provider, seconds)
 
-    def exchanged(self, began: float, ended: float) -> None:
-        self.listener.exchanged(began, ended)
-
-    def answered(self, answer: "ChatAnswer") -> None:
-        self.listener.answered(answer)
+    def requested(self, request: "RequestEnded") -> None:
+        self.listener.requested(request)
 
     def flows(self, until: float) -> float:
         cut_at = self.listener.flows(until)

@@ -4,6 +4,7 @@ Nothing is overwritten.
 """
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import Annotated
 
@@ -21,6 +22,8 @@ from exai_trio.tools.base import Answer, Caller, Services, Tool
 from exai_trio.tools.files import upload_facts, uploads
 from exai_trio.tools.files.uploading import STORAGE
 from exai_trio.workspace.write import safe_name
+
+log = logging.getLogger("exai.tools")
 
 
 @structs.frozen(kw_only=True)
@@ -82,9 +85,13 @@ async def _holder(
 
 
 async def _original(services: Services, known: ProviderUpload) -> bytes:
-    """The stored object; nothing if there is none."""
+    """The stored object; nothing if there is none, or if it is damaged."""
     objects = services.uploads.objects
-    if not known.file_id or await objects.stat(known.sha256) is None:
+    is_stored = known.file_id or known.upload_method in {"gateway", "storage"}
+    if not is_stored or await objects.stat(known.sha256) is None:
+        return b""
+    if not await objects.is_whole(known.sha256):
+        log.error("a stored content is damaged, and not given", extra={"object": known.sha256})
         return b""
     async with objects.open(known.sha256) as pieces:
         return b"".join([piece async for piece in pieces])

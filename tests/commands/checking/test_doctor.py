@@ -293,7 +293,7 @@ async def test_each_provider_is_tried(tmp_path, daemon, said, autojump_clock):
             await daemon.answer(message, "ok")
 
     daemon.on_call = on_call
-    settings = loaded(tmp_path, HEALTH_CHECK_PORT="0", MONITORING_PORT="0")
+    settings = loaded(tmp_path, HEALTH_CHECK_PORT="0", MONITORING_PORT="0", INCIDENTS_PORT="0")
     asked = await doctor._ask(settings.config, daemon.dial)
     trials = [
         await online_trials.try_all(

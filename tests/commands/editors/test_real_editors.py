@@ -77,6 +77,7 @@ def desk(request, tmp_path, unused_tcp_port):
         "EXAI_SIMULATE": "true",
         "HEALTH_CHECK_PORT": "0",
         "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
         "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
         "DISABLE_AUTOUPDATER": "1",
         "OPENCODE_DISABLE_MODELS_FETCH": "1",

@@ -108,6 +108,7 @@ def home(tmp_path, provider, unused_tcp_port) -> Iterator[Home]:
         "EXAI_WS_PORT": str(unused_tcp_port),
         "HEALTH_CHECK_PORT": "0",
         "MONITORING_PORT": "0",
+        "INCIDENTS_PORT": "0",
         "GLM_API_URL": provider,
     }
     found = Home(tmp_path, env)

@@ -41,6 +41,7 @@ class Home:
             "EXAI_WS_PORT": str(self.port),
             "HEALTH_CHECK_PORT": "0",
             "MONITORING_PORT": "0",
+            "INCIDENTS_PORT": "0",
             "EXAI_SIMULATE": "true",
             "TERM": "xterm-256color",
             "LANG": "C.UTF-8",

@@ -1,6 +1,7 @@
 """`exai storage backup`, `restore` and `check`: a home in one file, and back."""
 
 import gzip
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -300,6 +301,29 @@ async def test_check_names_each_fault(place):
         next(word.rstrip(":") for word in fault.split() if word.startswith("txn_"))
         for fault in faults
     }
+
+
+async def test_check_looks_at_files_and_counts(place):
+    """A content that is gone, one with a bit that differs, a count that is not that of the rows; a copy of what others share may be gone."""
+    objects = place.config.objects
+    names = {name: hashlib.sha256(name.encode()).hexdigest() for name in ("whole", "gone", "bad", "copy")}  # fmt: skip
+    for name in ("whole", "bad"):
+        path = objects / names[name][:2] / names[name]
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("BAD" if name == "bad" else name)
+    await place.store.write(
+        lambda c: c.executemany(
+            "INSERT INTO provider_file_uploads (provider, account, purpose, sha256, file_id, filename, file_size_bytes,"
+            " upload_status, last_used, created_at, is_hosted, reference_count)"
+            " VALUES ('kimi', 'a', 'p', ?1, ?1, 'f', 5, 'completed', 0, 0, ?2, ?3)",
+            [(sha256, name == "copy", name == "whole") for name, sha256 in names.items()],
+        )
+    )
+    faults = found_in(Home(place.config.home, full=True))
+
+    assert 3 == len(faults)
+    for words in ("reference_count", f"{names['gone']} is missing", f"{names['bad']} is not what"):
+        assert any(words in fault for fault in faults)
 
 
 async def test_check_says_what_the_file_system_has_done(place):

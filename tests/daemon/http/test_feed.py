@@ -14,6 +14,10 @@ from exai_trio.transport.websocket import Limits, PeerGone, connect
 from exai_trio.wire.messages import CallResult
 
 TOKEN = "a-token-of-ours-that-is-long"
+UPGRADE = (
+    b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
 STATS = {
     "connection_type", "total_events", "total_sent_bytes", "total_received_bytes", "total_bytes", "total_errors",
     "avg_response_time_ms", "active_connections", "last_event_timestamp",
@@ -42,6 +46,12 @@ def feeding(house):
 
 def following(port):
     return connect("127.0.0.1", port, Limits(), "/ws")
+
+
+async def _send_and_hear_out(socket, text):
+    await socket.send(text)
+    while True:
+        await socket.receive()
 
 
 async def hear(socket, kind):
@@ -112,9 +122,7 @@ async def test_junk_on_the_wire_costs_an_answer_or_the_connection(feeding):
             await socket.send(json.dumps({"command": "pause"}))
             await hear(socket, "paused")
             with pytest.raises(PeerGone, match="1009"):
-                await socket.send("x" * 10 * 2**20)
-                while True:
-                    await socket.receive()
+                await _send_and_hear_out(socket, "x" * 10 * 2**20)
         await hear(other, "session_metrics")
 
     assert "JSON" in wrong["message"]
@@ -124,12 +132,8 @@ async def test_beyond_32_followers_are_told_to_come_back(feeding):
     async with feeding() as (_, feed, port), AsyncExitStack() as all_:
         for _ in range(feed_module.MOST_FOLLOWERS):
             await all_.enter_async_context(following(port))
-        upgrade = (
-            b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
-            await stream.send_all(upgrade)
+            await stream.send_all(UPGRADE)
             head = (await stream.receive_some()).lower()
         live = len(feed.followers)
 
@@ -142,22 +146,19 @@ async def test_who_never_reads_is_cut(feeding, monkeypatch):
     """Its writes are shielded: only closing its socket ends them."""
     monkeypatch.setattr(feed_module, "_UNREAD_S", 0.3)
     monkeypatch.setattr(feed_module, "_TICK_S", 0.05)
-    async with feeding() as (_, feed, port), following(port) as reads:
-        async with await trio.open_tcp_stream("127.0.0.1", port) as deaf:
-            await deaf.send_all(
-                b"GET /ws HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-            )
-            while len(feed.followers) < 2:
-                await hear(reads, "session_metrics")
-            follower = next(one for one in feed.followers if one.topics)
-            for one in feed.followers:
-                one.offer("session_metrics", ["x" * 2**16] * 400)
-            while len(feed.followers) > 1:
-                text = await reads.receive()
-                assert text
+    async with feeding() as (_, feed, port), following(port) as reads, AsyncExitStack() as there:
+        await hear(reads, "initial_stats")
+        ours = set(feed.followers)
+        deaf = await there.enter_async_context(await trio.open_tcp_stream("127.0.0.1", port))
+        await deaf.send_all(UPGRADE)
+        while len(feed.followers) < 2:
+            await hear(reads, "session_metrics")
+        for one in feed.followers - ours:
+            one.offer("session_metrics", ["x" * 2**16] * 400)
+        while len(feed.followers) > 1:
+            await reads.receive()
 
-    assert follower is not None
+        assert len(feed.followers) == 1
 
 
 async def test_who_is_elsewhere_shows_who_it_is_first(feeding, monkeypatch):

@@ -90,6 +90,23 @@ async def test_a_stream_goes_on_at_the_next_daemon(web, journal, autojump_clock)
     assert answered.events == again.events
 
 
+async def test_who_was_cut_before_the_answer_asks_again_by_the_key_of_the_call(web, autojump_clock):
+    """The call has ended meanwhile: its outcome is told, under the new id, and it is not run again."""
+    meta = {"claudecode/toolUseId": "tool-1"}
+    async with web() as site:
+        session = await site.initialize()
+        cut = site.begin(body=nap(0.5, 1, meta=meta), **session)
+        await trio.sleep(0.1)
+        cut.gone.set()
+        await trio.sleep(5)
+        with trio.fail_after(60):
+            answered = await site.ask(body=nap(0.5, 2, meta=meta), **session)
+
+    assert 2 == answered.json["id"]
+    assert "slept 0.5" in answered.json["result"]["content"][0]["text"]
+    assert 1 == site.house.naps.started
+
+
 async def test_the_last_event_is_not_told_again(web, journal, autojump_clock):
     """At the daemon that told it, nor at the next."""
     async with web(journal=journal) as site:

@@ -46,6 +46,12 @@ class NoGateway:
     def permits(self):
         return {}
 
+    def breakers(self):
+        return {}
+
+    def catalogue(self):
+        return ()
+
 
 def now() -> float:
     return START + trio.current_time()

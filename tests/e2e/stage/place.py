@@ -57,6 +57,7 @@ class Place:
             "EXAI_WS_PORT": str(self.port),
             "HEALTH_CHECK_PORT": str(self.health),
             "MONITORING_PORT": str(self.pages),
+            "INCIDENTS_PORT": "0",
             **self.settings,
         }
 

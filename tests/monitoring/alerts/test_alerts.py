@@ -7,7 +7,7 @@ import trio
 from exai_trio.errors import StorageError
 from exai_trio.monitoring.alerts.alert_state import AlertStates
 from exai_trio.monitoring.alerts.alerts import Alerts
-from exai_trio.monitoring.alerts.figures import Figures
+from exai_trio.monitoring.alerts.rule_inputs import RuleInputs
 from exai_trio.monitoring.alerts.rules import GIB, RULES
 from exai_trio.monitoring.alerts.webhook import Webhook
 from exai_trio.storage.memory.memory_database import MemoryDatabase
@@ -30,11 +30,11 @@ class World:
     def __attrs_post_init__(self):
         self.alerts = Alerts(
             AlertStates(RULES), self.store, self.read, lambda: self.now, self.trouble,
-            lambda moved: self.heard.append((moved.name, moved.to)),
+            notify=lambda moved: self.heard.append((moved.name, moved.to)),
         )  # fmt: skip
 
     def read(self):
-        return Figures(at=self.now - START, uptime_s=self.now - START, **self.figures)
+        return RuleInputs(at=self.now - START, uptime_s=self.now - START, **self.figures)
 
     def trouble(self, name, text):
         if text is None:
@@ -160,7 +160,7 @@ async def test_a_webhook_that_hangs_redirects_or_fails_does_no_harm(
     receiver = Receiver(list(answers))
     webhook = Webhook("https://hook/secret", receiver.post, lambda: START)
     world = World(store)
-    world.alerts.tell = webhook.note
+    world.alerts.notify = webhook.note
     await world.look(**FULL)
     began = trio.current_time()
     await webhook.send_alerts()

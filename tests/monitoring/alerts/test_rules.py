@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from exai_trio.monitoring.alerts.alert_state import AlertStates
-from exai_trio.monitoring.alerts.figures import EVERY_S, Figures
+from exai_trio.monitoring.alerts.rule_inputs import EVERY_S, RuleInputs
 from exai_trio.monitoring.alerts.rules import BY_NAME, GIB, MIB, RULES
 
 BOUNDS = (1.0, 10.0, 60.0)
@@ -15,7 +15,7 @@ SIZE = 100 * GIB
 
 @attrs.frozen
 class Case:
-    """Figures that fire, that lie between the bounds, and that clear, each by seconds since they began; counters go on from what they were
+    """RuleInputs that fire, that lie between the bounds, and that clear, each by seconds since they began; counters go on from what they were
     before. `within` is the longest that it may take to fire, `clears` to clear."""
 
     name: str
@@ -35,16 +35,12 @@ def still(**fields):
     return lambda _s: fields
 
 
-def connects(per_minute):
-    return lambda s: {"connects": {"laptop": math.floor(per_minute * s / 60)}}
-
-
 def durations(slow_per_minute):
     return lambda s: {"durations": {"chat": (math.floor(60 * s / 60), math.floor(slow_per_minute * s / 60), 0, 0)}}  # fmt: skip
 
 
 CASES = [
-    Case("reconnect_storm", connects(30), connects(8), connects(2), 30, 70, "5eec0dc4"),
+    Case("reconnect_storm", still(connects={"laptop": 11}), still(connects={"laptop": 8}), still(connects={"laptop": 2}), 5, 5, "5eec0dc4"),
     Case("error_rate", rates("failures", 12, calls=600), rates("failures", 5.4, calls=600), rates("failures", 0, calls=600), 30, 310),
     Case("connections", still(connections=91), still(connections=86), still(connections=50)),
     Case("journal", still(store_faults=frozenset({"store"})), still(store_faults=frozenset({"store"})), still(), subject="store"),
@@ -78,7 +74,7 @@ class Run:
             fields = {key: self._added(before, key, value) for key, value in figures(self.now - began).items()}  # fmt: skip
             self.totals = before | fields
             seen = self.states.look(
-                Figures(
+                RuleInputs(
                     at=self.now,
                     uptime_s=self.now,
                     most_connections=100,
@@ -100,7 +96,7 @@ class Run:
                 return {k: self._added(old, k, v) for k, v in value.items()}
             case tuple() as old, tuple():
                 return tuple(a + b for a, b in zip(old, value, strict=True))
-            case (int() | float()) as old, _ if key in RISING or key == "laptop":
+            case (int() | float()) as old, _ if key in RISING:
                 return old + value
         return value
 
@@ -109,7 +105,7 @@ RISING = {"calls", "failures", "long_steps", "auth_refused"}
 
 
 def counters(totals):
-    return {key: totals[key] for key in totals if key in RISING or key in {"connects", "durations", "fresh_incidents"}}  # fmt: skip
+    return {key: totals[key] for key in totals if key in RISING or key in {"durations", "fresh_incidents"}}  # fmt: skip
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
@@ -151,7 +147,7 @@ def test_each_rule_has_a_case():
 def minutes(states, start, count, resident):
     """The alerts that move in so many minutes, of the memory at each look."""
     looks = range(int(count * 60 / EVERY_S))
-    figures = (Figures(at=start + n * EVERY_S, uptime_s=start + n * EVERY_S, resident_bytes=int(resident(start + n * EVERY_S))) for n in looks)  # fmt: skip
+    figures = (RuleInputs(at=start + n * EVERY_S, uptime_s=start + n * EVERY_S, resident_bytes=int(resident(start + n * EVERY_S))) for n in looks)  # fmt: skip
     return [moved for each in figures for moved in states.look(each)]
 
 
@@ -185,7 +181,7 @@ def test_what_fired_before_a_restart_goes_on_until_its_window_is_full():
     moved = [
         (n * EVERY_S, each.to)
         for n in range(100)
-        for each in states.look(Figures(at=n * EVERY_S, uptime_s=n * EVERY_S))
+        for each in states.look(RuleInputs(at=n * EVERY_S, uptime_s=n * EVERY_S))
     ]
 
     assert [(300.0, "clear")] == moved

@@ -59,6 +59,18 @@ class Stage:
         self.execute(f"truncate {tables} cascade")
         self.storage.clear()
 
+    def make_new(self):
+        """An empty project: no tables, no buckets."""
+        self.execute("drop schema public cascade; create schema public")
+        self.execute("grant usage on schema public to anon, authenticated, service_role")
+        self.storage.buckets.clear()
+
+    def make_ready(self):
+        """As other tests find it, whatever was done to it."""
+        migrate(self.url, migrations())
+        for name in BUCKETS:
+            self.storage.buckets.setdefault(name, Bucket(name))
+
     def set_clock(self, at):
         """What the files' functions take for the time, in unix seconds; None for the database's own."""
         told = "clock_timestamp()" if at is None else f"to_timestamp({at!r})"

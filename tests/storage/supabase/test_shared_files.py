@@ -54,9 +54,13 @@ async def test_what_one_has_given_the_other_need_not(machines, stage):
     await one.registry.fail_upload(claim, "busy", "call:1")
     upload = await given(one)
     known = await two.registry.claim_upload(OFFER, "conversation:d", "two")
+    two.go_away()
+    remembered = await two.registry.claim_upload(OFFER, "conversation:d", "two")
 
+    assert (known.upload.id, "f1") == (remembered.upload.id, remembered.upload.provider_file_id)
     assert (Busy, Known) == (type(waits), type(known))
     assert ("f1", SHA256) == (known.upload.provider_file_id, known.upload.file_id)
+    two.come_back()
     assert (TEXT, {SHA256}) == (
         await read(two), set(stage.storage.buckets["exai-files"].objects),
     )  # fmt: skip
@@ -118,6 +122,44 @@ async def test_an_upload_that_it_did_not_hear_the_end_of_is_told_later(machines,
     known = await two.registry.claim_upload(OFFER, "call:2", "two")
 
     assert (upload.id, "f1") == (known.upload.id, known.upload.provider_file_id)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "claim_upload",
+        "exai_begin_object",
+        "exai_note_object",
+        "finish_upload",
+        "exai_end_owner",
+        "fail_upload",
+    ],
+)
+async def test_an_answer_that_is_lost_after_the_commit_changes_nothing(
+    machines, stage, gateway, function
+):
+    """The upload is there once, its references are those that were made, and nothing is queued to be deleted."""
+    one, two = machines
+    gateway.wrong[f"/rest/v1/rpc/{function}"] = Switches(cut_request=True, times=1)
+    failed = await one.registry.claim_upload(OFFER, "call:0", "conversation:c")
+    await one.registry.fail_upload(failed, "busy", "call:0")
+    await given(one)
+    await one.registry.end_owner("call:9")
+    gateway.wrong.clear()
+    one.come_back()
+    await one.wait_sent()
+    known = await two.registry.claim_upload(OFFER, "conversation:d", "two")
+
+    assert ("f1", SHA256) == (known.upload.provider_file_id, known.upload.file_id)
+    assert [("completed", [])] == stage.execute(
+        "select upload_status, array(select provider_file_id from file_deletion_jobs) from provider_file_uploads"
+    )
+    assert {"conversation:c", "conversation:d"} == {
+        owner
+        for (owner,) in stage.execute(
+            "select owner from file_references where ended_at is null and owner like 'conversation:%'"
+        )
+    }
 
 
 async def test_who_else_refers_to_a_file_is_not_guessed(machines, stage):

@@ -43,10 +43,7 @@ class Caller:
     def latency_metrics(self):
         return {"latency_ms": 5.0, "global_sem_wait_ms": 1.0, "provider_sem_wait_ms": 2.0}
 
-    def exchanged(self, began, ended):
-        """Said to nobody."""
-
-    def answered(self, answer):
+    def requested(self, request):
         """Said to nobody."""
 
     def flows(self, until):

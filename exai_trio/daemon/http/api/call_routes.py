@@ -100,10 +100,11 @@ async def _one(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     running = _running(watched, asked.path["id"])
     if running is not None and asked.by.may_see(running.principal):
         return {"call": _details(running), "logs": await _logs(watched, running.correlation_id)}
-    ended = await watched.ended.find(asked.path["id"])
+    ended = await watched.ended_call(asked.path["id"])
     if ended is None or not asked.by.may_see(ended.call.principal):
         raise _unknown()
-    told = attrs.asdict(ended.call) | {"started_at": rfc3339(ended.call.started_at)}
+    times = {"started_at": rfc3339(ended.call.started_at), "running": False}
+    told = attrs.asdict(ended.call) | times
     return {"call": told, "logs": await _logs(watched, ended.call.correlation_id)}
 
 

@@ -1,5 +1,6 @@
 """The routes by which a page logs in and out: a token or a code for a session token, and a token for a code."""
 
+from collections.abc import Iterable
 from functools import partial
 from typing import Any
 
@@ -24,13 +25,16 @@ class _Logins:
     auth: Authentication
 
 
-def login_routes(gate: Gate, auth: Authentication) -> tuple[Route, ...]:
-    logins = _Logins(gate, auth)
+def login_routes(
+    gate: Gate, auth: Authentication, others: Iterable[Route] = ()
+) -> tuple[Route, ...]:
+    """`others` are what a page may find beside these."""
+    logins, paths = _Logins(gate, auth), sorted({route.path for route in others})
     return (
         Route(method="POST", path="/api/login", gives="open", answer=partial(_login, logins)),
         Route(method="POST", path="/api/login/code", gives="open", answer=partial(_code, logins)),
         Route(method="POST", path="/api/logout", gives="open", answer=partial(_logout, logins)),
-        Route(path="/api/me", gives="open", answer=_me),
+        Route(path="/api/me", gives="open", answer=partial(_me, paths)),
     )
 
 
@@ -78,11 +82,12 @@ async def _logout(logins: _Logins, asked: Asked) -> dict[str, Any]:
     return {"ok": True}
 
 
-async def _me(asked: Asked) -> dict[str, Any]:
-    """Whom the page speaks for, so that it asks for nothing that it may not see."""
+async def _me(paths: list[str], asked: Asked) -> dict[str, Any]:
+    """Whom the page speaks for and what there is, so that it asks for nothing that it may not see or that is not there."""
     by = asked.by
     return {
         "principal": by.principal or None,
         "role": by.role or None,
         "may": [gives for gives in ("figures", "texts", "changes") if by.may(gives)],
+        "has": paths,
     }

@@ -4,9 +4,9 @@ from functools import partial
 from typing import Any, Final
 
 from exai_trio.errors import ArgumentError, UnauthorizedError
+from exai_trio.storage.usage_sums import KEYS, usage_rows
 
 from ..route_table import Asked, Route
-from ..usage_rows import KEYS, usage_rows
 from ..watched_daemon import WatchedDaemon
 
 _DAY_S: Final = 86_400.0
@@ -26,5 +26,5 @@ async def _usage(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     if set(by) & _OF_PERSONS and not asked.by.is_admin:
         raise UnauthorizedError("only the home's owner sees usage by principal or project")
     since = asked.number("since", watched.now() - 7 * _DAY_S, least=0, most=_MOST_S)
-    calls = await watched.ended.since(since)
-    return {"by": by, "since": since, "rows": usage_rows(calls, by)}
+    used = await watched.history.used_since(since)
+    return {"by": by, "since": since, "rows": usage_rows(used, by)}

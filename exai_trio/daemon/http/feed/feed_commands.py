@@ -17,6 +17,10 @@ MOST_POINTS: Final = 400
 TOPICS: Final = ("overview", "event", "session_metrics", "semaphore_metrics", "websocket_health")
 OLD_TOPICS: Final = frozenset(TOPICS) - {"overview"}  # of who has never said what it wants
 _SHOWN: Final = 80  # characters of what is wrong
+# Where nothing is said.
+_LIMIT: Final = 100
+_HOURS: Final = 24.0
+_MINUTES: Final = 60.0
 
 Name = Literal[
     "get_stats", "get_recent_events", "get_historical_data", "get_time_series", "export", "auth", "subscribe", "pause",
@@ -34,9 +38,9 @@ class FeedCommand:
 
     name: Name
     kind: str | None = None
-    limit: int = 100
-    hours: float = 24.0
-    interval_minutes: float = 60.0
+    limit: int = _LIMIT
+    hours: float = _HOURS
+    interval_minutes: float = _MINUTES
     token: str = attrs.field(default="", repr=False)
     topics: frozenset[str] = frozenset()
     paused: bool = True
@@ -56,9 +60,9 @@ def read_command(text: str | bytes | None) -> FeedCommand:
     command = FeedCommand(
         name=cast("Name", name),
         kind=_kind(given.get("connection_type")),
-        limit=int(_number(given, "limit", 100, 1, MOST_EVENTS)),
-        hours=_number(given, "hours", 24, 1 / 60, MOST_HOURS),
-        interval_minutes=_number(given, "interval_minutes", 60, 1, 24 * 60),
+        limit=int(_number(given, "limit", _LIMIT, 1, MOST_EVENTS)),
+        hours=_number(given, "hours", _HOURS, 1 / 60, MOST_HOURS),
+        interval_minutes=_number(given, "interval_minutes", _MINUTES, 1, 24 * 60),
     )
     match name:
         case "auth":

@@ -149,7 +149,7 @@ class Follower:
             await self._written.wait()
 
     async def _write(self) -> None:
-        while True:
+        while True:  # noqa: ASYNC913 - it waits, or sends
             while not (self._answers or self._topical):
                 await self._news.wait()
             frames = [*self._answers, *(one for many in self._topical.values() for one in many)]

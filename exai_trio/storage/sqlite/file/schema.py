@@ -5,6 +5,7 @@ A step is never edited once released; a change is a new step at the end. The dat
 
 from exai_trio.storage.sqlite.file.access_step import ACCESS_STEP
 from exai_trio.storage.sqlite.file.bus_step import BUS_STEP
+from exai_trio.storage.sqlite.file.history_step import HISTORY_STEP
 from exai_trio.storage.sqlite.file.hosted_files_step import HOSTED_FILES_STEP
 from exai_trio.storage.sqlite.file.incidents_step import INCIDENTS_STEP
 from exai_trio.storage.sqlite.file.uploads_step import UPLOADS_STEP
@@ -265,4 +266,5 @@ STEPS: tuple[tuple[str, ...], ...] = (
     HOSTED_FILES_STEP,
     ACCESS_STEP,
     INCIDENTS_STEP,
+    HISTORY_STEP,
 )

@@ -13,8 +13,6 @@ from exai_trio.storage.incident_records import (
     Incident,
     Noted,
     Occurrence,
-    Outcome,
-    Spent,
 )
 
 if TYPE_CHECKING:  # one module imports sqlite3
@@ -24,7 +22,7 @@ if TYPE_CHECKING:  # one module imports sqlite3
 
 # Open again is what was to be gone in this version or an earlier one.
 _BACK: Final = "(resolved = 1 AND resolved_order <= :order)"
-_COUNT: Final = f"""
+_COUNT: Final = """
     INSERT INTO error_investigations (
         id, error_hash, error_message, error_type, error_context, created_at, occurrence_count, last_occurrence_at,
         kind, severity, version
@@ -32,35 +30,25 @@ _COUNT: Final = f"""
     ON CONFLICT (error_hash) DO UPDATE SET
         occurrence_count = occurrence_count + excluded.occurrence_count,
         last_occurrence_at = max(last_occurrence_at, excluded.last_occurrence_at),
-        reopened = reopened + {_BACK},
-        version = CASE WHEN {_BACK} THEN excluded.version ELSE version END,
-        error_context = CASE WHEN {_BACK} THEN excluded.error_context ELSE error_context END,
-        state = CASE WHEN {_BACK} THEN 'waiting' ELSE state END,
-        attempts = CASE WHEN {_BACK} THEN 0 ELSE attempts END,
-        resolved = CASE WHEN {_BACK} THEN 0 ELSE resolved END
-"""  # noqa: S608 - a constant of this module
+        reopened = reopened + BACK,
+        version = CASE WHEN BACK THEN excluded.version ELSE version END,
+        error_context = CASE WHEN BACK THEN excluded.error_context ELSE error_context END,
+        state = CASE WHEN BACK THEN 'waiting' ELSE state END,
+        attempts = CASE WHEN BACK THEN 0 ELSE attempts END,
+        lease_until = CASE WHEN BACK THEN NULL ELSE lease_until END,
+        resolved = CASE WHEN BACK THEN 0 ELSE resolved END
+""".replace("BACK", _BACK)
 _BEYOND: Final = """
     DELETE FROM error_investigations WHERE id IN (
         SELECT id FROM error_investigations WHERE resolved = ? ORDER BY last_occurrence_at DESC, id LIMIT -1 OFFSET ?
     )
-"""
-_CLAIMABLE: Final = """
-    SELECT id FROM error_investigations
-    WHERE resolved = 0 AND attempts < :tries
-      AND (state = 'waiting' OR (state = 'running' AND lease_until <= :now))
-      AND (:unasked OR requested)
-    ORDER BY requested DESC, last_occurrence_at DESC LIMIT 1
-"""
-_GIVEN_UP: Final = """
-    UPDATE error_investigations SET state = 'failed', requested = 0, lease_until = NULL
-    WHERE state = 'running' AND lease_until <= ? AND attempts >= ?
 """
 _ORDER_DIGITS: Final = 8
 
 
 @structs.frozen
 class SqliteIncidents:
-    """IncidentStore and Investigations in the file of an open store."""
+    """IncidentStore in the file of an open store."""
 
     _store: "Database"
     _most_open: int = MOST_OPEN
@@ -77,11 +65,11 @@ class SqliteIncidents:
             " ORDER BY last_occurrence_at DESC, id LIMIT :most"
         )
         given: dict[str, object] = {"resolved": resolved, "before": before, "most": most}
-        return await self._store.read(lambda rows: _read(rows, query, given))
+        return await self._store.read(lambda rows: read_incidents(rows, query, given))
 
     async def get(self, incident_id: str) -> tuple[Incident, ...]:
         query = "SELECT * FROM error_investigations WHERE substr(id, 1, length(:id)) = :id LIMIT 20"
-        return await self._store.read(lambda rows: _read(rows, query, {"id": incident_id}))
+        return await self._store.read(lambda rows: read_incidents(rows, query, {"id": incident_id}))
 
     async def resolve(
         self, incident_id: str, *, notes: str, by: str, version: str, now: float
@@ -102,7 +90,7 @@ class SqliteIncidents:
 
     async def request(self, incident_id: str) -> bool:
         statement = (
-            "UPDATE error_investigations SET requested = 1, attempts = 0,"
+            "UPDATE error_investigations SET requested = 1, attempts = 0, lease_until = CASE state WHEN 'running' THEN lease_until END,"
             " state = CASE state WHEN 'running' THEN state ELSE 'waiting' END WHERE id = ?"
         )
         return await self._changed(statement, (incident_id,))
@@ -110,20 +98,6 @@ class SqliteIncidents:
     async def counts(self) -> dict[str, int]:
         query = "SELECT kind, count(*) FROM error_investigations WHERE resolved = 0 GROUP BY kind"
         return await self._store.read(lambda rows: dict(rows.execute(query).fetchall()))
-
-    async def claim(
-        self, now: float, for_s: float, *, unasked: bool, tries: int
-    ) -> Incident | None:
-        given = {"now": now, "tries": tries, "unasked": unasked, "until": now + for_s}
-        return await self._store.write(lambda rows: _claim(rows, given))
-
-    async def finish(self, incident_id: str, outcome: Outcome, now: float) -> None:
-        await self._store.write(lambda rows: _finish(rows, incident_id, outcome, now))
-
-    async def spent_since(self, at: float) -> Spent:
-        query = "SELECT count(*), coalesce(sum(tokens), 0) FROM investigation_runs WHERE at >= ?"
-        found = await self._store.read(lambda rows: rows.execute(query, (at,)).fetchone())
-        return Spent(investigations=found[0], tokens=found[1])
 
     async def _changed(self, statement: str, given: tuple[object, ...]) -> bool:
         return await self._store.write(lambda rows: rows.execute(statement, given).rowcount > 0)
@@ -173,54 +147,9 @@ def _values(seen: Occurrence) -> dict[str, object]:
     }
 
 
-def _claim(rows: "sqlite3.Connection", given: dict[str, Any]) -> Incident | None:
-    rows.execute(_GIVEN_UP, (given["now"], given["tries"]))
-    found = rows.execute(_CLAIMABLE, given).fetchone()
-    if found is None:
-        return None
-    taken = {"until": given["until"], "id": found[0]}
-    rows.execute(
-        "UPDATE error_investigations SET state = 'running', attempts = attempts + 1, lease_until = :until WHERE id = :id",
-        taken,
-    )
-    number = "INSERT INTO investigation_runs (incident, at, tokens) VALUES (?, ?, 0)"
-    rows.execute(number, (found[0], given["now"]))
-    (incident,) = _read(rows, "SELECT * FROM error_investigations WHERE id = :id", taken)
-    return incident
-
-
-def _finish(rows: "sqlite3.Connection", incident_id: str, outcome: Outcome, now: float) -> None:
-    given = {
-        "id": incident_id,
-        "state": outcome.state,
-        "result": _json_or_none(outcome.result),
-        "fix": _json_or_none(outcome.fix),
-        "model": outcome.model,
-        "ms": outcome.duration_ms,
-        "tokens": outcome.tokens,
-        "cost": outcome.cost,
-        "asked": outcome.state == "waiting",
-    }
-    rows.execute(
-        """
-        UPDATE error_investigations SET state = :state, model_used = :model, investigation_duration_ms = :ms,
-            investigation_result = coalesce(:result, investigation_result),
-            fix_recommendation = coalesce(:fix, fix_recommendation),
-            tokens = tokens + :tokens, cost = coalesce(cost + :cost, :cost, cost), lease_until = NULL,
-            requested = requested AND :asked
-        WHERE id = :id
-        """,
-        given,
-    )
-    newest = "SELECT max(number) FROM investigation_runs WHERE incident = ?"
-    rows.execute(
-        f"UPDATE investigation_runs SET tokens = ? WHERE number = ({newest})",  # noqa: S608 - constants
-        (outcome.tokens, incident_id),
-    )
-    rows.execute("DELETE FROM investigation_runs WHERE at < ?", (now - 30 * 86_400,))
-
-
-def _read(rows: "sqlite3.Connection", query: str, given: dict[str, object]) -> tuple[Incident, ...]:
+def read_incidents(
+    rows: "sqlite3.Connection", query: str, given: dict[str, object]
+) -> tuple[Incident, ...]:
     found = rows.execute(query, given)
     names = [name for name, *_ in found.description]
     return tuple(_incident(dict(zip(names, row, strict=True))) for row in found)
@@ -273,7 +202,3 @@ def _parsed(text: str | None) -> dict[str, Any] | None:
 
 def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=True)
-
-
-def _json_or_none(value: object) -> str | None:
-    return None if value is None else _json(value)

@@ -20,6 +20,7 @@ from exai_trio.tools.workflow.panel import opinions
 from exai_trio.tools.workflow.response import Outcome
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
+    from exai_trio.observability.events import RequestEnded
     from exai_trio.providers.gateway import ChatAnswer, ModelChoice
 
 MOST_MODELS = 10
@@ -216,11 +217,8 @@ class _Quiet:
     def waited_for_provider(self, provider: str, seconds: float) -> None:
         self.call.caller.waited_for_provider(provider, seconds)
 
-    def exchanged(self, began: float, ended: float) -> None:
-        self.call.caller.exchanged(began, ended)
-
-    def answered(self, answer: "ChatAnswer") -> None:
-        self.call.caller.answered(answer)
+    def requested(self, request: "RequestEnded") -> None:
+        self.call.caller.requested(request)
 
     def flows(self, until: float) -> float:
         return self.call.caller.flows(until)

@@ -17,7 +17,7 @@ from exai_trio.errors import (
 OK: Final = "ok"
 CANCELLED: Final = "cancelled"
 CUT: Final = "cut"  # by a limit of time, with something to read
-_FAULT: Final = "fault"
+FAULT: Final = "fault"  # of another kind, or ours
 _KINDS: Final[dict[type[ProviderError], str]] = {
     ProviderAuthError: "auth",
     ProviderQuotaError: "quota",
@@ -28,8 +28,8 @@ _KINDS: Final[dict[type[ProviderError], str]] = {
     BadAnswerError: "bad_answer",
     ProviderNetworkError: "network",
 }
-OUTCOMES: Final = frozenset({OK, CANCELLED, CUT, _FAULT, *_KINDS.values()})
+OUTCOMES: Final = frozenset({OK, CANCELLED, CUT, FAULT, *_KINDS.values()})
 
 
 def outcome_of(fault: ProviderError) -> str:
-    return _KINDS.get(type(fault), _FAULT)
+    return _KINDS.get(type(fault), FAULT)

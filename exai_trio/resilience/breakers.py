@@ -1,12 +1,12 @@
-"""The circuit breakers of all providers, by the name of a provider or provider/model. Pure."""
+"""Circuit breakers by name, as many as may be kept. Pure: no clock; `now` is handed in."""
 
 from typing import Final
 
 import attrs
 
 from exai_trio import structs
-from exai_trio.config import Config
-from exai_trio.resilience.breaker import Breaker
+
+from .breaker import Breaker
 
 MOST_BREAKERS: Final = 256  # kept; names are the callers', so there could be any number
 
@@ -18,11 +18,6 @@ class Breakers:
     threshold: int
     open_s: float
     known: dict[str, Breaker] = attrs.field(factory=dict[str, Breaker], init=False)
-
-    @classmethod
-    def of_config(cls, config: Config) -> "Breakers":
-        threshold = config.circuit_breaker_threshold if config.circuit_breaker_enabled else 0
-        return cls(threshold, config.circuit_breaker_timeout_secs)
 
     def of(self, name: str) -> Breaker:
         if len(self.known) >= MOST_BREAKERS and name not in self.known:

@@ -2,7 +2,6 @@
 
 from collections import deque
 from collections.abc import Mapping
-from statistics import median
 from typing import Final
 
 import attrs
@@ -17,10 +16,10 @@ _FEWEST_MINUTES: Final = 10
 
 
 @structs.frozen(kw_only=True)
-class Figures:
+class RuleInputs:
     """`at` is seconds of a clock that never jumps. Counters are totals since the start of the process; None is what was not measured.
 
-    `failures` leaves out what clients did wrong and what they cancelled. `connects` counts by client. `durations` are the ended calls of a tool
+    `failures` leaves out what clients did wrong and what they cancelled. `connects` counts those of the last minute by client. `durations` are the ended calls of a tool
     by the bounds of a histogram, the last for what was longer than all; `usual_p95_s` is of its last seven days.
     `budget_share` is how much of it is spent.
     """
@@ -53,13 +52,13 @@ class Figures:
 class Window:
     """The figures of the last ten minutes, and the least memory of each of the last sixty."""
 
-    kept: deque[Figures] = attrs.field(factory=lambda: deque[Figures](maxlen=_KEPT))
+    kept: deque[RuleInputs] = attrs.field(factory=lambda: deque[RuleInputs](maxlen=_KEPT))
     minima: deque[int] = attrs.field(factory=lambda: deque[int](maxlen=_MINUTES))
     growth_per_h: float = 0.0
     _minute: int = -1
     _least: int | None = None
 
-    def add(self, figures: Figures) -> None:
+    def add(self, figures: RuleInputs) -> None:
         self.kept.append(figures)
         minute = int(figures.at // _MINUTE_S)
         if minute != self._minute and self._least is not None:
@@ -72,10 +71,10 @@ class Window:
             self._least = min(known, figures.resident_bytes)
 
     @property
-    def now(self) -> Figures:
+    def now(self) -> RuleInputs:
         return self.kept[-1]
 
-    def before(self, seconds: float) -> Figures:
+    def before(self, seconds: float) -> RuleInputs:
         """The oldest of those within so many seconds."""
         since = self.now.at - seconds
         return next(figures for figures in self.kept if figures.at >= since)
@@ -92,12 +91,14 @@ def growth(minima: "deque[int]") -> float:
     if len(minima) < _FEWEST_MINUTES:
         return 0.0
     values, half = list(minima), len(minima) // 2
-    slope = median(
+    slopes = sorted(
         (values[j] - values[i]) / (j - i)
         for i in range(len(values))
         for j in range(i + 1, len(values))
     )
-    return min(slope, (min(values[half:]) - min(values[:half])) / (len(values) - half))
+    return min(
+        slopes[len(slopes) // 2], (min(values[half:]) - min(values[:half])) / (len(values) - half)
+    )
 
 
 def p95(bounds: tuple[float, ...], counts: tuple[int, ...]) -> float:

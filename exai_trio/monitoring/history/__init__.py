@@ -1,0 +1,1 @@
+"""The history of figures and of usage, on its way to the store."""

@@ -1,0 +1,1 @@
+"""Requests to providers: what is noted of each, and how it ended."""

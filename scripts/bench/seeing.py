@@ -1,0 +1,186 @@
+"""What seeing costs: one event through all sinks, a scrape, memory, and a daemon beside one whose events nobody takes."""
+
+import shutil
+import tempfile
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import attrs
+import trio
+
+from exai_trio.config import Config
+from exai_trio.daemon.jobs.call_keeping import CallKeeping
+from exai_trio.daemon.jobs.sinks import attach_sinks
+from exai_trio.monitoring.history.history_keeping import HistoryKeeping
+from exai_trio.monitoring.history.usage_counts import UsageCounts
+from exai_trio.observability.call_files import CallFiles
+from exai_trio.observability.event_hub import EventHub
+from exai_trio.observability.events import CallBegun, CallEnded
+from exai_trio.observability.meters.exposition import exposition
+from exai_trio.observability.meters.meter_set import MOST_SERIES, Meters
+from exai_trio.storage.ended_calls import ForgottenCalls
+from exai_trio.storage.metric_history import ForgottenHistory
+from exai_trio.system.process_figures import resident_bytes
+
+from .pairs import our_daemon
+from .peer import run
+from .processes import ours, weight
+from .raw import frame, raw
+from .report import Goal, Row, median
+
+ROOT: Final = Path(__file__).resolve().parents[2]
+MIB: Final = 2**20
+_TOOLS: Final = [f"tool{number}" for number in range(31)]
+_ENDED: Final = CallEnded(
+    id="i", correlation_id="c", session="s", tool="tool1", principal="owner", project="/p", provider="glm", model="m",
+    code="", category="", attempt=1, started_at=1e9, duration_ms=20.0, permit_wait_ms=0.5, provider_wait_ms=1.0,
+    with_provider_ms=9.0, first_chunk_ms=4.0, requests=1, input_tokens=7, cached_tokens=2, output_tokens=3,
+    reasoning_tokens=1, cost=0.5, currency="USD", journal_wait_ms=0.3,
+)  # fmt: skip
+
+
+@attrs.frozen
+class _Watched:
+    hub: EventHub
+    meters: Meters
+    keeping: CallKeeping
+    files: CallFiles
+
+    def forget(self) -> None:
+        """What a daemon has written down each second."""
+        self.keeping.waiting.clear()
+        self.keeping.history.usage.take()
+        self.files.metrics.waiting.clear()
+
+
+def _watched() -> _Watched:
+    hub, meters = EventHub(), Meters({"tool": frozenset(_TOOLS)})
+    usage = UsageCounts(time.time)
+    history = HistoryKeeping(ForgottenHistory(), meters, usage, "boot", time.time, lambda: True)
+    clock: object = None
+    keeping = CallKeeping(ForgottenCalls(), clock, history)  # type: ignore[arg-type]  # its clock is not asked here
+    files = CallFiles.of(Config(), time.time)
+    attach_sinks(hub, meters, files, keeping)
+    return _Watched(hub, meters, keeping, files)
+
+
+def sinks(*, quick: bool) -> Iterator[Row]:
+    """One CallEnded through all sinks of a daemon, in processor time."""
+    watched, times = _watched(), []
+    for _ in range(20 if quick else 100):
+        began = time.process_time()
+        for _ in range(1_000):
+            watched.hub.publish(_ENDED)
+        times.append((time.process_time() - began) / 1_000 * 1e6)
+        watched.forget()
+    yield Row(what="one CallEnded through all sinks", unit="µs", ours=median(times), goal=Goal("at most", 15))  # fmt: skip
+    began = time.process_time()
+    for _ in range(10_000):
+        attrs.evolve(_ENDED)
+    yield Row(what="  making one", unit="µs", ours=(time.process_time() - began) / 10_000 * 1e6)
+
+
+def metrics(*, quick: bool) -> Iterator[Row]:
+    """A scrape with as many series as there may be."""
+    meters = Meters()
+    for number in range(MOST_SERIES):  # what has no room is one series more
+        meters.counter("provider_requests_total").add("p", f"m{number}", "ok", amount=number)
+        if number % 4 == 0:
+            meters.histogram("call_duration_seconds").observe(0.01 * number, f"tool{number}")
+    times = []
+    for _ in range(20 if quick else 100):
+        began = time.process_time()
+        text = exposition(meters.snapshot())
+        times.append((time.process_time() - began) * 1000)
+    yield Row(what=f"/metrics, {text.count(b'exai_'):,} lines", unit="ms", ours=median(times), goal=Goal("at most", 5))  # fmt: skip
+    snapshots = [_timed(meters.snapshot) for _ in range(50)]
+    yield Row(what="  a snapshot alone", unit="ms", ours=median(snapshots))
+
+
+def _timed(work: object) -> float:
+    began = time.process_time()
+    work()  # type: ignore[operator]
+    return (time.process_time() - began) * 1000
+
+
+def flat(*, quick: bool) -> Iterator[Row]:
+    """Memory after many calls, of tools and with codes that nobody knows."""
+    watched = _watched()
+    sizes = []
+    for part in range(4):
+        for number in range(10_000 if quick else 50_000):
+            watched.hub.publish(CallBegun(tool="x"))
+            watched.hub.publish(attrs.evolve(_ENDED, tool=f"junk{part}-{number}"))
+            if number % 2_000 == 0:
+                watched.forget()
+        watched.forget()
+        sizes.append((resident_bytes() or 0) / MIB)
+    yield Row(what="memory of the sinks, last of four parts more than the first", unit="MiB", ours=sizes[-1] - sizes[0], goal=Goal("at most", 5))  # fmt: skip
+
+
+@contextmanager
+def _blind_tree() -> Generator[Path]:
+    """The same program, whose events nobody takes and which keeps no history."""
+    with tempfile.TemporaryDirectory(prefix="exai-blind-") as name:
+        tree = Path(name)
+        shutil.copytree(ROOT / "exai_trio", tree / "exai_trio", ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
+        path = tree / "exai_trio" / "daemon" / "jobs" / "sinks.py"
+        text, first = (
+            path.read_text(encoding="utf-8"),
+            '    events.add("meters", event_takes(meters))\n',
+        )
+        assert first in text
+        path.write_text(text.replace(first, f"    return\n{first}"), encoding="utf-8")
+        yield tree
+
+
+_SETTINGS: Final = {"ENABLED_TOOLS": "test_echo", "LOG_LEVEL": "WARNING"}
+
+
+def relay(*, quick: bool) -> Iterator[Row]:
+    """test_echo one after the other, by turns: with everything on and a scrape a second, and without."""
+    rounds, calls = (3, 300) if quick else (9, 1_500)
+    seeing, blind = [], []
+    with _blind_tree() as tree:
+        for number in range(rounds):
+            order = (ROOT, tree) if number % 2 else (tree, ROOT)
+            for each in order:
+                with our_daemon(**_SETTINGS, PYTHONPATH=each) as daemon:
+                    (seeing if each is ROOT else blind).append(run(_echoes, daemon.port, calls))
+    yield Row(what="relay, p50 (floor: nobody takes events)", unit="µs", ours=median(seeing) * 1e6, floor=median(blind) * 1e6, goal=Goal("at most", 1.03, of_floor=True))  # fmt: skip
+
+
+async def _echoes(port: int, calls: int) -> float:
+    """Seconds, of the middle one."""
+    times: list[float] = []
+    async with raw(port) as client:
+        for number in range(calls):
+            arguments = {"prompt": "x" * 200}
+            began = time.perf_counter()
+            await client.say([frame("call_tool", request_id=f"r{number}", name="test_echo", arguments=arguments)])  # fmt: skip
+            with trio.fail_after(10):
+                while not any(b'"call_tool_res"' in text for _, text in await client.hear()):
+                    pass
+            times.append(time.perf_counter() - began)
+    return median(times)
+
+
+def idle(*, quick: bool) -> Iterator[Row]:
+    """Start to serving, and memory of an idle daemon, by turns."""
+    rounds = 3 if quick else 7
+    found: dict[Path, list[tuple[float, float]]] = {ROOT: []}
+    with _blind_tree() as tree:
+        found[tree] = []
+        for number in range(rounds):
+            for each in (ROOT, tree) if number % 2 else (tree, ROOT):
+                began = time.perf_counter()
+                with our_daemon(ours("serve"), **_SETTINGS, PYTHONPATH=each) as daemon:
+                    took = time.perf_counter() - began
+                    time.sleep(1.5)
+                    found[each].append((took * 1000, weight(daemon.process.pid).resident / MIB))
+        starts, sizes = ({each: median([one[place] for one in rows]) for each, rows in found.items()} for place in (0, 1))  # fmt: skip
+        yield Row(what="start to serving, more than without", unit="ms", ours=starts[ROOT] - starts[tree], goal=Goal("at most", 10))  # fmt: skip
+        yield Row(what="idle memory, more than without", unit="MiB", ours=sizes[ROOT] - sizes[tree], goal=Goal("at most", 6))  # fmt: skip

@@ -1,0 +1,107 @@
+"""A home whose daemon is killed and started again, and what a page says beside what it shows."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import attrs
+
+PATIENCE_S = 30.0
+AXE = Path(__file__).parent / "vendor" / "axe.min.js"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@attrs.define
+class Home:
+    """A daemon in a home of its own, which can be killed and started again on its ports."""
+
+    home: Path
+    port: int = attrs.field(factory=free_port)
+    pages: int = attrs.field(factory=free_port)
+    process: object = None
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.pages}"
+
+    @property
+    def environ(self):
+        return {
+            "PATH": os.environ["PATH"], "HOME": str(self.home), "ENV_FILE": os.devnull, "EXAI_HOME": str(self.home / "exai"),
+            "EXAI_WS_PORT": str(self.port), "MONITORING_PORT": str(self.pages), "HEALTH_CHECK_PORT": "0", "INCIDENTS_PORT": "0",
+            "EXAI_SIMULATE": "true",
+        }  # fmt: skip
+
+    def start(self):
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "exai_trio", "serve"], env=self.environ, cwd=self.home,
+            stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+        )  # fmt: skip
+        assert self.process.stdout.readline().startswith("exai serves")
+
+    def kill(self):
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self):
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            self.process.communicate(timeout=PATIENCE_S)
+
+    def call(self, tool, *arguments):
+        """`exai call`, running."""
+        return subprocess.Popen(
+            [sys.executable, "-P", "-m", "exai_trio", "call", tool, *arguments],
+            env=self.environ, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    @property
+    def token(self):
+        return (self.home / "exai/state/ws_token").read_text("ascii").strip()
+
+    def ask(self, path, body=None):
+        headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(self.url + path, data=data, headers=headers)  # noqa: S310 - ours
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310 - ours
+            return json.loads(answer.read())
+
+    def code(self):
+        return self.ask("/api/login/code", {})["code"]
+
+
+@attrs.define
+class Watched:
+    """What a page said beside what it showed."""
+
+    page: object
+    said: list = attrs.field(factory=list)
+    asked: list = attrs.field(factory=list)
+
+    def watch(self):
+        self.page.on("console", lambda message: self.said.append(message.text))
+        self.page.on("pageerror", lambda fault: self.said.append(str(fault)))
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.add_init_script(
+            "addEventListener('securitypolicyviolation', e => console.error('CSP: ' + e.violatedDirective + ' ' + e.blockedURI))"
+        )
+        return self
+
+
+def until(condition):
+    """Wait for it, up to PATIENCE_S."""
+    end = time.monotonic() + PATIENCE_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)

@@ -1,0 +1,105 @@
+"""Alerts, incidents and observations over HTTP: who may see them, and change them."""
+
+from contextlib import asynccontextmanager
+
+import attrs
+import pytest
+
+from exai_trio.config import Config
+from exai_trio.daemon.http import ports
+from exai_trio.daemon.jobs.watching import Watching
+from exai_trio.daemon.lifetime import watched_daemon
+from exai_trio.incidents.capture import capturing
+from exai_trio.storage.incident_records import Occurrence
+from exai_trio.storage.memory.memory_database import MemoryDatabase
+from exai_trio.storage.observation_records import Observation
+from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
+
+TRACE = "exai_trio.tools.chat:3 in run"
+SEEN = Occurrence(
+    error_hash="1-abcdef0123456789abcdef01", kind="bug", severity="high", error_type="KeyError", message="…",
+    version="0.9.0", context={"trace": TRACE}, first_at=1e9, last_at=1e9,
+)  # fmt: skip
+SAID = Observation(id="o-1", severity="info", category="general", text="t", figures={"calls": 3}, at=1e9)  # fmt: skip
+
+
+@pytest.fixture
+def watched(pages, tmp_path):
+    """A daemon that watches, as its pages show it; `visitor.daemon.parts.watching` has the stores."""
+
+    @asynccontextmanager
+    async def opened(**settings):
+        stores = stores_in(MemoryDatabase())
+        await stores.incidents.note([SEEN])
+        await stores.observations.add([SAID], 0, 1e9)
+        with capturing(Config(home=tmp_path), "daemon") as capture, capture.keeping():
+            async with pages(**settings) as visitor:
+                daemon = visitor.daemon
+                watching = Watching.of(daemon.report, stores, capture)
+                parts = attrs.evolve(daemon.parts, watching=watching)
+                watched = watched_daemon(parts, daemon.tree)
+                gate = ports.gate_of(watched, daemon.server.names)
+                site = ports.incidents_app(watched, gate, ports.feed_of(watched, gate))
+                yield attrs.evolve(visitor, site=site), watching
+
+    return opened
+
+
+async def test_an_incident_is_listed_for_all_and_shown_whole_to_its_owner(watched):
+    async with watched() as (visitor, _):
+        listed = await visitor.get("/api/incidents")
+        refused = await visitor.get("/api/incidents/abcdef012345")
+        shown = await visitor.as_owner().get("/api/incidents/abcdef012345")
+        missing = await visitor.as_owner().get("/api/incidents/abc")
+
+    assert ["abcdef012345"] == [row["id"] for row in listed.json["rows"]]
+    assert TRACE not in str(listed.json)
+    assert (401, 404) == (refused.status, missing.status)
+    assert TRACE == shown.json["error_context"]["trace"]
+
+
+async def test_it_is_resolved_reopened_and_handed_to_a_model(watched):
+    async with watched() as (visitor, watching):
+        owner = visitor.as_owner()
+        path = "/api/incidents/abcdef012345"
+        resolved = await owner.post(f"{path}/resolve", notes="mended", version="9.9")
+        opened = await owner.get("/api/incidents?resolved=1")
+        refused = await visitor.post(f"{path}/reopen")
+        reopened = await owner.post(f"{path}/reopen")
+        asked = await owner.post(f"{path}/investigate")
+
+    assert (True, "mended", "9.9", 1) == (
+        resolved.json["resolved"], resolved.json["resolution_notes"], resolved.json["resolved_in"], len(opened.json["rows"]),
+    )  # fmt: skip
+    assert (401, False, True) == (refused.status, reopened.json["resolved"], asked.json["requested"])  # fmt: skip
+    assert 1 == watching.incidents.open_now
+
+
+@pytest.mark.parametrize(
+    ("name", "body", "status"),
+    [("disk", {"for_s": 60}, 200), ("disk", {"for_s": -1}, 400), ("disk", {"for_s": "x"}, 400), ("disk", {"for_s": 1e12}, 400), ("dsk", {"for_s": 60}, 404)],
+)  # fmt: skip
+async def test_an_alert_is_silenced_by_whoever_may(watched, name, body, status):
+    async with watched() as (visitor, _):
+        told = await visitor.as_owner().post(f"/api/alerts/{name}/silence", **body)
+        alerts = await visitor.get("/api/alerts")
+
+    assert status == told.status
+    silenced = [rule["name"] for rule in alerts.json["rules"] if rule["silenced_until"]]
+    assert (["disk"] if status == 200 else []) == silenced
+
+
+async def test_an_observation_is_acknowledged(watched):
+    async with watched() as (visitor, _):
+        before = await visitor.get("/api/auditor/observations")
+        done = await visitor.as_owner().post("/api/auditor/observations/o-1/acknowledge")
+        missing = await visitor.as_owner().post("/api/auditor/observations/o-2/acknowledge")
+        after = await visitor.get("/api/auditor/observations")
+
+    assert (False, True) == tuple(told.json["rows"][0]["acknowledged"] for told in (before, after))
+    assert (200, 404) == (done.status, missing.status)
+
+
+async def test_without_a_store_of_them_it_says_so(pages):
+    async with pages() as visitor:
+        assert 503 == (await visitor.get("/api/incidents")).status

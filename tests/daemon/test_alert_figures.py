@@ -1,0 +1,107 @@
+"""What happens in a daemon reaches its alerts: events and meters in, troubles out."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+import trio
+
+from exai_trio.config import Config
+from exai_trio.daemon.jobs.watching import Watching
+from exai_trio.incidents.capture import capturing
+from exai_trio.observability.events import (
+    AlertMoved,
+    ConnectionOpened,
+    HelloRefused,
+    IncidentSeen,
+    RequestEnded,
+)
+from exai_trio.storage.memory.memory_database import MemoryDatabase
+from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
+
+
+@pytest.fixture
+def watched(house, tmp_path):
+    """`async with watched() as (daemon, watching, look):` `look(s)` lets alerts look for so many seconds."""
+
+    @asynccontextmanager
+    async def opened(**settings):
+        with capturing(Config(home=tmp_path), "daemon") as capture, capture.keeping():
+            async with house(**settings) as daemon:
+                watching = Watching.of(daemon.report, stores_in(MemoryDatabase()), capture)
+
+                async def look(seconds):
+                    for _ in range(int(seconds / 5)):
+                        await trio.sleep(5)
+                        await watching.alerts.look_at_alerts()
+                        await watching.incidents.flush_incidents()
+
+                await look(10)
+                yield daemon, watching, look
+
+    return opened
+
+
+def request(outcome):
+    return RequestEnded(
+        provider="glm", model="glm-4.6", outcome=outcome, permit_wait_s=0.0, duration_s=1.0
+    )
+
+
+CASES = {
+    "auth": ([HelloRefused(error="unauthorized")] * 20, ""),
+    "reconnect_storm": ([ConnectionOpened(kind="session", session="s1")] * 11, "943a702d"),
+    "provider_down": ([request("auth")], "glm"),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+async def test_what_happens_fires_its_alert(watched, name, autojump_clock):
+    events, _ = CASES[name]
+    async with watched() as (daemon, watching, look):
+        heard = []
+        daemon.context.events.add("test", {AlertMoved: heard.append})
+        for event in events[:-1]:
+            daemon.context.events.publish(event)
+        await look(5)
+        before = list(heard)
+        daemon.context.events.publish(events[-1])
+        await look(5)
+        troubles = daemon.report.health()["troubles"]
+
+    assert [] == before
+    assert (name, True) in [(each.alert, each.firing) for each in heard]
+    assert any(f"alert {name}" in text for text in troubles) is (name != "auth")
+    assert name in [each["name"] for each in watching.alerts.told()]
+
+
+async def test_a_provider_that_takes_the_key_again_is_down_no_longer(watched, autojump_clock):
+    async with watched() as (daemon, _, look):
+        daemon.context.events.publish(request("auth"))
+        await look(5)
+        daemon.context.events.publish(request("ok"))
+        await look(5)
+        assert "healthy" == daemon.report.status
+
+
+async def test_failing_calls_fire_the_error_rate_and_bugs_become_incidents(watched, autojump_clock):
+    """What clients did wrong does neither. Each incident is an event, and its figures are aggregates."""
+    async with watched() as (daemon, watching, look), daemon.connect() as (client, _):
+        seen = []
+        daemon.context.events.add("test", {IncidentSeen: seen.append})
+        for number in range(100):
+            await client.nap(f"r{number}", fault="boom" if number < 2 else "", seconds=0.0)
+            await trio.sleep(0.2)
+        await look(10)
+        firing = {each["name"] for each in watching.alerts.told()}
+        incident, trouble = sorted(await watching.stores.incidents.newest(9), key=lambda i: i.kind)
+        metrics = daemon.report.meters.snapshot(
+            "alerts_firing", "incidents_open", "incidents_total"
+        )
+
+    assert {"error_rate", "incident"} <= firing
+    assert [("bug", "new")] == [(each.kind, each.news) for each in seen][:1]
+    assert ("ValueError", 2) == (incident.error_type, incident.occurrence_count)
+    assert 100 >= incident.context["figures"]["calls"]
+    assert ("world", "trouble: alert error_rate") == (trouble.kind, trouble.message)
+    assert (2, 3) == (metrics.total("incidents_open"), metrics.total("incidents_total"))
+    assert 1 == metrics.total("alerts_firing", alert="error_rate")
