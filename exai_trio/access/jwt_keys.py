@@ -115,7 +115,7 @@ def _parsed(entry: dict[str, Any]) -> JwtKey:
     _check_strength(name, parsed)
     retired = entry.get(_RETIRED)
     retired_at = float(retired) if isinstance(retired, int | float) else float("inf")
-    return JwtKey(id=name, algorithm=algorithm, parsed=parsed, retired_at=retired_at)
+    return JwtKey(id=name, algorithm=str(algorithm), parsed=parsed, retired_at=retired_at)
 
 
 def _public_part(entry: dict[str, Any]) -> dict[str, Any]:

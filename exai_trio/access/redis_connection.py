@@ -1,7 +1,6 @@
 """The way to Redis: the only module that knows its client. Each question is one round trip, and bounded."""
 
-import logging
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -13,29 +12,20 @@ from exai_trio.errors import StorageError
 if TYPE_CHECKING:  # 0.8 s that a daemon without Redis need not spend
     from coredis import Redis
 
-log = logging.getLogger("exai.server")
-
 _MOST_S: Final = 0.05  # of a question on a client's way
 _PATIENT_S: Final = 5.0
 _AGAIN_S: Final = 1.0  # a hint to clients, who decide
 _CONNECT_S: Final = 2.0
 
 
-def _nobody(_text: str | None) -> None:
-    """Hears what is wrong until somebody else does."""
-
-
 @structs.define(eq=False)
 class RedisConnection:
-    """`prefix` begins every key; `most_s` is how long a question may take. `tell` hears what is wrong with Redis, and None once it
-    answers again."""
+    """`prefix` begins every key; `most_s` is how long a question may take."""
 
     _client: "Redis[str]"
     _errors: tuple[type[Exception], ...]
     prefix: str
     most_s: float = _MOST_S
-    tell: Callable[[str | None], None] = _nobody
-    is_away: bool = False
 
     def key(self, *parts: str) -> str:
         return ":".join((self.prefix, *parts))
@@ -51,23 +41,12 @@ class RedisConnection:
         """What a script returns; `patient` where no client waits. Raises StorageError; then it was run or not. Cancelling as well."""
         most_s = max(self.most_s, _PATIENT_S) if patient else self.most_s
         why = f"no answer within {most_s * 1000:.0f} ms"
-        with trio.move_on_after(most_s):
-            try:
-                found = await self._client.eval(script, list(keys), list(values))
-            except self._errors as fault:
-                why = f"{type(fault).__name__}: {fault}"
-            else:
-                self._note(None)
-                return found
-        self._note(why)
+        try:
+            with trio.move_on_after(most_s):
+                return await self._client.eval(script, list(keys), list(values))
+        except self._errors as fault:
+            why = f"{type(fault).__name__}: {fault}"
         raise StorageError(f"Redis (REDIS_URL) cannot be asked: {why}", retry_after_s=_AGAIN_S)
-
-    def _note(self, why: str | None) -> None:
-        if why is not None or self.is_away:
-            self.is_away = why is not None
-            self.tell(
-                why and f"{why}; new tokens are not taken, and each daemon counts calls by itself"
-            )
 
     async def policy(self) -> str:
         """The `maxmemory-policy`. Raises StorageError. Cancelling leaves nothing behind."""
@@ -80,12 +59,18 @@ async def open_redis(
     url: str, deployment: str, *, patient: bool = False
 ) -> AsyncGenerator[RedisConnection]:
     """The connection, whether or not Redis answers. `patient`: a person waits, and no client. Cancelling closes it."""
+    import anyio
     import coredis
-    from anyio import BrokenResourceError, ClosedResourceError, EndOfStream
     from coredis.exceptions import RedisError
     from coredis.retry import NoRetryPolicy
 
-    errors = (RedisError, OSError, BrokenResourceError, ClosedResourceError, EndOfStream)
+    errors = (
+        RedisError,
+        OSError,
+        anyio.BrokenResourceError,
+        anyio.ClosedResourceError,
+        anyio.EndOfStream,
+    )
     asking = coredis.Redis.from_url(
         url,
         decode_responses=True,

@@ -244,7 +244,7 @@ def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:
 
 
 def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLock | None) -> Report:
-    report = Report(
+    return Report(
         context=context,
         meters=Meters(label_sets((tool.name for tool in backends.tools), backends.models.gateway)),
         boot_id=backends.boot_id,
@@ -258,8 +258,6 @@ def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLoc
         bus=bus_of(context.config, backends.payloads, context.clock.now),
         hosted=backends.hosted,
     )
-    backends.tell_trouble(report.problems.note)
-    return report
 
 
 def _environment(

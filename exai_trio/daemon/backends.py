@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from exai_trio import structs
-from exai_trio.access.redis_connection import RedisConnection, open_redis
+from exai_trio.access.redis_connection import open_redis
 from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.sqlite_registry import SqliteRegistry
 from exai_trio.access.token_registry import TokenRegistry
@@ -78,7 +78,6 @@ class Backends:
     files: KeptFiles
     ratios: TokenRatios
     tokens: TokenRegistry | None = None
-    redis: RedisConnection | None = None
     ended_calls: EndedCalls = attrs.field(factory=ForgottenCalls)
     history: MetricHistory = attrs.field(factory=ForgottenHistory)
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
@@ -91,11 +90,6 @@ class Backends:
     now: Callable[[], float] = unix_now
     boot_id: str = attrs.field(factory=partial(secrets.token_hex, 8))
     tools: tuple[Tool, ...] = BUILT_IN
-
-    def tell_trouble(self, note: Callable[[str, str | None], None]) -> None:
-        """Have `note` hear of trouble with Redis, where there is one."""
-        if self.redis is not None:
-            self.redis.tell = partial(note, "Redis")
 
 
 @asynccontextmanager
@@ -137,7 +131,6 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             ratios=ratios,
             payloads=kept.payloads,
             tokens=RedisRegistry(redis) if redis else SqliteRegistry(store),
-            redis=redis,
             watching=stores_in(store),
             ended_calls=SqliteCalls(store),
             history=SqliteHistory(store),

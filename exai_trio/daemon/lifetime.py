@@ -136,6 +136,7 @@ async def open_tree(
             table=parts.table,
         )
         if parts.auth.standings is not None:
+            parts.auth.standings.trouble = parts.report.problems.note
             sessions.start_soon(parts.auth.standings.run)
         if parts.terminals is not None:
             await sessions.start(parts.terminals.run)

@@ -13,7 +13,7 @@ from exai_trio.settings.tokens import ALLOWED, LEAST, is_good, is_possible
 from exai_trio.system.private_files import replace_private
 
 VARIABLE: Final = "EXAI_WS_TOKEN_FILE"
-_MOST_BYTES: Final = 4096
+_MOST_BYTES: Final = 10_000
 _OTHERS: Final = 0o077
 
 

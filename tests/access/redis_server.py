@@ -43,7 +43,8 @@ class RedisServer:
     def pause(self):
         self.process.send_signal(signal.SIGSTOP)
 
-    def go_on(self):
+    async def go_on(self):
+        await trio.lowlevel.checkpoint()
         self.process.send_signal(signal.SIGCONT)
 
     def kill(self):

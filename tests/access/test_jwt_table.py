@@ -88,8 +88,20 @@ def by_key() -> list[tuple[str, str, bool]]:
     rows += [("a key of HS256 by HS512", signed(GOOD, OCT, "HS512", kid="hs"), False)]
     rows += [("a key of HS512 by HS256", signed(GOOD, OCT512, "HS256", kid="hs512"), False)]
     rows += [("the secret by HS512", signed(GOOD, SECRET * 2, "HS512"), False)]
+    rows += [
+        (f"a head that says {name}", lying(name), name == "HS256")
+        for name in ("HS256", "HS512", "none", "RS256")
+    ]
     rows += [("a retired key", signed(GOOD, b"r" * 64, kid="old"), False)]
     return rows
+
+
+def lying(algorithm: str) -> str:
+    """Signed by its key as that signs, and its head names another algorithm."""
+    import hmac
+
+    text = f"{b64(json.dumps({'alg': algorithm, 'kid': 'hs'}).encode())}.{b64(json.dumps(GOOD).encode())}"
+    return f"{text}.{b64(hmac.digest(OCT, text.encode(), 'sha256'))}"
 
 
 NAMES_OF_KEYS = ("", "../hs", "hs/../hs", "/etc/passwd", "HS", "hs ", " hs", "hs\0", "h" * 5000, "é", "keys", "0", "*", "hs' OR '1'='1")  # fmt: skip

@@ -55,25 +55,24 @@ async def test_while_redis_is_away_those_known_go_on_and_nobody_new_comes(how):
     """Both are told soon; a minute later nobody is known; once it is back all is as before."""
     clock, told = [NOW], []
     async with redis_server() as server, open_redis(server.url, "d1") as redis:
-        redis.tell, redis.most_s = told.append, 0.5
+        redis.most_s = 0.5
         registry = RedisRegistry(attrs.evolve(redis, most_s=5.0))
         await registry.add(issued())
         await registry.add(issued("t2", subject="bob"))
         standings = standings_of(RedisRegistry(redis), lambda: clock[0])
+        standings.trouble = lambda _name, text: told.append(text)
         await _warm(redis)
         before = await outcome(standings, ANN)
         server.pause() if how == "stopped" else server.kill()
         away = [await outcome(standings, claims) for claims in (ANN, BOB)]
         clock[0] += 61
         later = await outcome(standings, ANN)
-        if how == "stopped":
-            server.go_on()
-            await _warm(redis)
-            again = await outcome(standings, BOB)
-        else:
-            await server.start()
-            await _warm(redis)
-            again = await outcome(standings, BOB)  # its memory is gone, and with it who was revoked
+        await (server.start() if how == "killed" else server.go_on())
+        await _warm(redis)
+        await standings.look()
+        again = await outcome(
+            standings, BOB
+        )  # of a killed one the memory is gone, and with it who was revoked
 
     assert "in" == before
     assert ["in", "SERVICE_UNAVAILABLE"] == away
@@ -119,7 +118,6 @@ async def test_a_redis_that_refuses_is_one_that_is_away(trouble):
             await RedisRegistry(redis).add(issued())
 
     assert "REDIS_URL" in refused.value.message
-    assert redis.is_away
 
 
 async def test_a_quota_of_a_minute_holds_over_two_daemons():

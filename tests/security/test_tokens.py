@@ -232,3 +232,19 @@ def test_a_client_that_signs_for_itself_keeps_the_rule():
     shown = credentials(config, Ends(("127.0.0.1", 1), ("127.0.0.1", 2)))
 
     assert "jwt:exai" == Tokens(config).principal(shown.token, shown.jwt)
+
+
+def test_a_client_shows_an_issued_token_as_its_token(tmp_path):
+    """Longer than a shared one may be; from a variable, and from a file that is read at each connect."""
+    issued = jwt.encode({**GOOD, "jti": "t" * 64, "role": "viewer", "pad": "x" * 300}, SECRET)
+    file = tmp_path / "token"
+    file.write_text(f"{issued}\n")
+    near = Ends(("127.0.0.1", 1), ("127.0.0.1", 2))
+    shown = [
+        credentials(load({}, given).config, near)
+        for given in ({"EXAI_WS_TOKEN": issued}, {"EXAI_WS_TOKEN_FILE": str(file)})
+    ]
+
+    assert len(issued) > 256
+    assert [issued, issued] == [one.token for one in shown]
+    assert "jwt:ann" == _doors().identify(shown[0].token, None).principal

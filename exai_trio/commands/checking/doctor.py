@@ -10,6 +10,7 @@ from functools import partial
 import attrs
 import trio
 
+from exai_trio.commands.access import redis_checks
 from exai_trio.commands.calling import started_daemon
 from exai_trio.commands.checking import hosted_checks, online_trials, port_holder, postgres_checks
 from exai_trio.commands.checking.checks import CHECKS
@@ -80,7 +81,11 @@ async def look(loaded: Loaded, dial: Dial = connect) -> Seen:
         health = await _health_status(config.client_host, config.health_check_port)
     seen = Seen(loaded=loaded, daemon=daemon, port_taken=taken, health=health)
     holders = await trio.to_thread.run_sync(_holders, seen, abandon_on_cancel=True)
-    stores = (*await hosted_checks.look(config), *await postgres_checks.look(config))
+    stores = (
+        *await hosted_checks.look(config),
+        *await postgres_checks.look(config),
+        *await redis_checks.look(config),
+    )
     return attrs.evolve(seen, holders=holders, hosted=stores)
 
 

@@ -33,13 +33,17 @@ from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..delivery.wire_errors import as_fault
 from ..sessions.session import Session
-from .frames import Read, is_long, is_short, objection, read, size_of
+from .frames import is_long, is_short, objection, read, size_of
 from .handshake import UNAUTHORIZED
 from .identity import OWNER, Identity
 from .payload_transfers import PayloadTransfers
 from .rate_limits import RateLimits
 from .requests import Requests
 
+# All but RotateToken, which waits for the disk.
+_Taken = (
+    Hello | ListTools | CallTool | Cancel | Ack | Ping | Health | PayloadGet | PayloadAck | CallFailed | ErrorReply
+)  # fmt: skip
 _SAID_BEFORE: Final = ErrorReply(
     error=as_fault(InvalidRequestError("hello was already said on this connection"), "hello")
 )
@@ -152,7 +156,7 @@ class Connection:
         self.session.spoken_to = True
         self.session.sender.send(await self.requests.rotate(asked, self.identity, objection))
 
-    def _take(self, found: Read, size: int) -> None:
+    def _take(self, found: _Taken, size: int) -> None:
         """Pass it on. What only notes or ends something is never refused: else the client would hold memory for longer."""
         session, sender = self.session, self.session.sender
         session.spoken_to = True

@@ -1,6 +1,5 @@
 """Whether the tokens of this daemon's connections are still good: asked of the registry at each hello, and again and again while they last."""
 
-import logging
 import math
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -16,24 +15,30 @@ from exai_trio.errors import ServiceUnavailableError, StorageError, Unauthorized
 
 from .identity import Identity
 
-log = logging.getLogger("exai.server")
-
 _LOOK_S: Final = 1.0
 _KNOWN_S: Final = 60.0
 _AGAIN_S: Final = 1.0  # a hint to clients, who decide
 _MOST_USES: Final = 10_000  # between two looks
 
+_TROUBLE: Final = "registry of tokens"
+
 QuotaTold = Callable[[str, Quota], None]
+
+
+def _unheard(_name: str, _text: str | None) -> None:
+    """Hears of trouble until somebody else does."""
 
 
 @structs.define(eq=False)
 class Standings:
-    """`quota_told` hears what quota a principal has, at each hello and when it was changed. `has_keys`: JWTs may come."""
+    """`quota_told` hears what quota a principal has, at each hello and when it was changed. `has_keys`: JWTs may come.
+    `trouble` hears while the registry cannot be asked, and None then."""
 
     registry: TokenRegistry
     now: Callable[[], float]
     quota_told: QuotaTold
     has_keys: Callable[[], bool] = bool
+    trouble: Callable[[str, str | None], None] = _unheard
     _live: WeakSet[Identity] = attrs.field(factory=WeakSet[Identity])
     _uses: dict[str, tuple[float, str]] = attrs.field(factory=dict[str, tuple[float, str]])
     _known: dict[Claims, float] = attrs.field(factory=dict[Claims, float])
@@ -72,9 +77,8 @@ class Standings:
             del self._known[next(iter(self._known))]
 
     def _note_away(self, fault: StorageError) -> None:
-        if not self._is_away:
-            log.warning("the registry of tokens cannot be asked", extra={"fault": fault.message})
         self._is_away = True
+        self.trouble(_TROUBLE, f"{fault.message}; nobody new is let in by a JWT meanwhile")
 
     def _known_before(self, claims: Claims | None, fault: StorageError) -> Identity:
         """Who was let in within the last minute comes in again while the registry is away. Raises ServiceUnavailableError."""
@@ -113,7 +117,9 @@ class Standings:
             if uses:
                 await self.registry.note_uses(uses)
             changes = await self.registry.changes(self._seen)
-            self._is_away = False
+            if self._is_away:
+                self._is_away = False
+                self.trouble(_TROUBLE, None)
         except StorageError as fault:
             self._note_away(fault)
             return
