@@ -93,7 +93,7 @@ class SharedPayloads:
 
     @asynccontextmanager
     async def to_send(self, transaction_id: str) -> AsyncGenerator[AsyncIterator[bytes] | None]:
-        """The content as it is stored; None if it is here no more. Raises StorageError."""
+        """The content as it is stored; None if it is here no more. Raises StorageError. Cancelling closes it."""
         path = payload_files.path_of(self.folder, transaction_id)
         with ExitStack() as stack:
             try:
@@ -106,7 +106,7 @@ class SharedPayloads:
             yield Blocks(stack.enter_context(file))
 
     async def note_sent(self, unsent: Unsent) -> bool:
-        """The bucket has it. False if its row is still on its way there. Raises HostedFault."""
+        """The bucket has it. False if its row is still on its way there. Raises HostedFault; cancelling leaves it noted or not."""
         path = f"{self.bucket.name}/{unsent.name}"
         return bool(
             await ask(self.functions, "exai_payload_stored", bool, id=unsent.name, path=path)

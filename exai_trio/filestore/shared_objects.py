@@ -64,7 +64,7 @@ class SharedObjects:
 
     @asynccontextmanager
     async def open(self, sha256: str, offset: int = 0) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """Raises NotFoundError; HostedFault if it is not here and cannot be fetched."""
+        """Its bytes from there on. Raises NotFoundError; HostedFault if it is not here and cannot be fetched. Cancelling closes it."""
         await self._fetch(sha256)
         async with self.local.open(sha256, offset) as pieces:
             yield pieces
@@ -80,7 +80,7 @@ class SharedObjects:
         return await self.local.stat(sha256)
 
     async def is_whole(self, sha256: str) -> bool:
-        """Whether the one on this machine is what was stored. Raises NotFoundError, StorageError."""
+        """Whether the one on this machine is what was stored. Raises NotFoundError, StorageError. Cancelling changes nothing."""
         return await self.local.is_whole(sha256)
 
     async def delete(self, sha256: str) -> int:
@@ -93,7 +93,7 @@ class SharedObjects:
 
     @asynccontextmanager
     async def to_send(self, sha256: str) -> AsyncGenerator[AsyncIterator[bytes] | None]:
-        """Its bytes, if it is here; None if not."""
+        """Its bytes, if it is here; None if not. Raises HostedFault. Cancelling closes it."""
         if await self.local.stat(sha256) is None:
             yield None
             return

@@ -4,6 +4,7 @@ Times are seconds, but for those named `_ms`; `at` and `…_at` are unix seconds
 client or a model wrote, but for names: those of tools, clients and principals; readers that keep them bound them.
 """
 
+from collections.abc import Callable
 from typing import Final, Literal
 
 from exai_trio import structs
@@ -270,3 +271,6 @@ Event = (
     | IncidentSeen
 )
 EVENTS: Final[tuple[type[Event], ...]] = Event.__args__
+
+Publish = Callable[[Event], None]
+"""What hands an event to whoever is to hear of it."""

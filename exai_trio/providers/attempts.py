@@ -10,7 +10,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ProviderError, ProviderTimeoutError
-from exai_trio.observability.events import Event, RequestEnded
+from exai_trio.observability.events import Event, Publish, RequestEnded
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.resilience.guard import Attempt, Guard
 
@@ -19,7 +19,6 @@ from .answers.accumulator import Assembly
 from .base import ChatRequest, Delta, Provider, ReasoningDelta, TextDelta
 from .catalogue import ModelInfo
 from .endpoint import Endpoint
-from .requesting.guards import Publish
 from .requesting.request_outcomes import CANCELLED, CUT, OK
 from .requesting.request_record import RequestRecord
 from .timeouts import late

@@ -16,6 +16,7 @@ from exai_trio.errors import (
     ProviderError,
     ProviderRefusedError,
 )
+from exai_trio.observability.events import Publish
 from exai_trio.observability.redaction import KnownSecrets
 
 from .adapter import Adapter
@@ -33,7 +34,7 @@ from .provider_facts import facts_of
 from .providers_file import VARIABLE
 from .read_providers import read_further
 from .refusals.provider_errors import bad_answer
-from .requesting.guards import Guards, Publish
+from .requesting.guards import Guards
 from .routing import ModelChoice, Router, unlisted
 
 __all__ = ["ChatAnswer", "Gateway", "Listener", "ModelChoice", "Permits", "open_gateway"]

@@ -39,7 +39,7 @@ async def get(host: str, port: int, path: str, *, key: str = "") -> Got:
 
 
 async def post(host: str, port: int, path: str, body: bytes, *, key: str = "") -> Got:
-    """The same for JSON that is sent along."""
+    """The same for JSON that is sent along. Cancelling leaves open whether it was heard."""
     return await _asked(host, port, _request(host, port, path, key, body), body)
 
 

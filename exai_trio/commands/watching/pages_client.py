@@ -22,7 +22,7 @@ def check_pages(config: Config) -> None:
 
 
 async def shown_by(config: Config) -> str:
-    """The token or JWT that this client has; "" for none. Raises ArgumentError."""
+    """The token or JWT that this client has; "" for none. Raises ArgumentError. Cancelling changes nothing."""
     shown = await trio.to_thread.run_sync(credentials, config, None)
     return shown.token or shown.jwt or ""
 

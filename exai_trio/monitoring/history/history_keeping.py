@@ -75,7 +75,7 @@ class HistoryKeeping:
         return True
 
     async def used_since(self, at: float) -> tuple[Used, ...]:
-        """Of the hours that end after that time, what waits here included. Raises StorageError."""
+        """Of the hours that end after that time, what waits here included. Raises StorageError; cancelled, what waits is written or waits on."""
         await self._keep_usage()
         return await self.store.usage(at)
 

@@ -7,14 +7,12 @@ from typing import TYPE_CHECKING
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ProviderError
-from exai_trio.observability.events import BreakerMoved, Event
+from exai_trio.observability.events import BreakerMoved, Publish
 from exai_trio.resilience.breakers import Breakers
 from exai_trio.resilience.guard import Guard
 
 if TYPE_CHECKING:  # which has guards
     from ..attempts import Listener
-
-Publish = Callable[[Event], None]
 
 
 @structs.frozen(eq=False)

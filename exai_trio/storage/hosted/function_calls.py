@@ -34,5 +34,5 @@ class GuardedFunctions:
 
 
 async def ask(functions: Functions, function: str, returned: Any, **body: Any) -> Any:
-    """What it returns of that type, `body` being the one object that it takes."""
+    """What it returns of that type, `body` being the one object that it takes. Raises HostedFault; cancelling leaves it done or not."""
     return await functions.call(function, msgspec.json.encode({"body": body}), returned)

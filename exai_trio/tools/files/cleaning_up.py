@@ -1,6 +1,7 @@
 """The coordinator of cleaning up, as the settings have it: for the daemon's job and for `exai cleanup`."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from exai_trio.config import Config
@@ -28,22 +29,7 @@ def coordinator(
     listener: "Listener",
 ) -> SharedCleanup:
     """`now` is the clock by which conversations expire. The providers that can be reached are looked for at each run."""
-
-    def shelves() -> dict[Account, GatewayShelf]:
-        configured = gateway.permits()
-        return {
-            Account(provider=name, account=gateway.account(name)): GatewayShelf(
-                gateway, name, listener
-            )
-            for name in _WITH_FILES
-            if name in configured
-        }
-
-    limits = CleanupLimits(
-        grace_s=config.cleanup_grace_hours * _HOUR_S,
-        history_s=config.history_days * _DAY_S,
-        files_bytes=int(config.files_max_gb * _GB),
-    )
+    shelves, limits = partial(_shelves, gateway, listener), _limits(config)
     local = CleanupCoordinator(
         store=kept.cleanup,
         registry=kept.registry.of(OWNER),
@@ -64,3 +50,20 @@ def coordinator(
         now=now,
     )
     return SharedCleanup(local=local, hosted=hosted)
+
+
+def _shelves(gateway: "Gateway", listener: "Listener") -> dict[Account, GatewayShelf]:
+    configured = gateway.permits()
+    return {
+        Account(provider=name, account=gateway.account(name)): GatewayShelf(gateway, name, listener)
+        for name in _WITH_FILES
+        if name in configured
+    }
+
+
+def _limits(config: Config) -> CleanupLimits:
+    return CleanupLimits(
+        grace_s=config.cleanup_grace_hours * _HOUR_S,
+        history_s=config.history_days * _DAY_S,
+        files_bytes=int(config.files_max_gb * _GB),
+    )

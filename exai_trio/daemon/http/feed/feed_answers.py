@@ -38,7 +38,7 @@ def session_metrics(watched: WatchedDaemon) -> dict[str, Any]:
 
 
 async def answer_to(command: FeedCommand, watched: WatchedDaemon, events: ToldEvents) -> str:
-    """Raises StorageError."""
+    """The frame that answers it. Raises StorageError. Cancelling changes nothing."""
     about = {"connection_type": command.kind or "all"}
     now = watched.now()
     match command.name:
