@@ -59,6 +59,9 @@ class SilentGateway:
 
     keys = KnownSecrets()
 
+    def breakers(self):
+        return {}
+
     def providers(self):
         return ()
 

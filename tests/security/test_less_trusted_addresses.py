@@ -75,6 +75,7 @@ def test_the_table_has_every_key_that_a_provider_is_sent():
         "SUPABASE_DB_URL",
         "DATABASE_URL",
         "EXAI_ALERT_WEBHOOK",
+        "REDIS_URL",
     }
 
     assert own | {setting.name for setting in SENT} == {s.name for s in SETTINGS if s.secret}
