@@ -13,7 +13,7 @@ from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
 from exai_trio.daemon.app import serve
 from exai_trio.daemon.lifetime import Addresses
-from exai_trio.daemon.reload import Reread
+from exai_trio.daemon.process.reload import Reread
 from exai_trio.system.open_files import raise_limit
 
 

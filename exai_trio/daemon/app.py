@@ -40,14 +40,14 @@ from .context import Clock, DaemonContext
 from .health.gauges import attach_gauges
 from .health.label_sets import label_sets
 from .health.report import Report
-from .home_lock import HomeLock, own_home, wait_free
+from .process.home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .jobs.sinks import attach_sinks, history_of, watchdog_of
 from .jobs.watching import Watching
 from .lifetime import Addresses, Opened, Parts, run
-from .reload import Reread
+from .process.reload import Reread
 from .sessions.lookup import CallLookup
 from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session

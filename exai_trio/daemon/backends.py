@@ -46,7 +46,7 @@ from exai_trio.tools.base import Tool
 from exai_trio.tools.registry import BUILT_IN
 
 from .health.report import StoreState
-from .simulator_process import simulator
+from .process.simulator_process import simulator
 
 if TYPE_CHECKING:  # loaded only where it is asked for
     from .jobs.hosted_side import HostedSide

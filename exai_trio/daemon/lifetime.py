@@ -33,11 +33,11 @@ from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
 from .jobs.watching import Watching
-from .reload import Reload, Reread
+from .process.reload import Reload, Reread
 from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session
 from .sessions.session_registry import Sessions
-from .signals import watch_hangups, watch_signals
+from .process.signals import watch_hangups, watch_signals
 from .streamable_http.open_service import open_service
 from .takeover.predecessor import Predecessor
 from .takeover.sockets import offer

@@ -9,7 +9,7 @@ import trio
 import exai_trio.daemon
 from exai_trio.config import Config
 from exai_trio.daemon.context import DaemonContext
-from exai_trio.daemon.home_lock import own_home
+from exai_trio.daemon.process.home_lock import own_home
 
 DAEMON = Path(exai_trio.daemon.__file__).parent
 

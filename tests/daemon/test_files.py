@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.daemon.home_lock import own_home
+from exai_trio.daemon.process.home_lock import own_home
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.observability.call_files import CallLine
 from exai_trio.observability.line_file import LineFile

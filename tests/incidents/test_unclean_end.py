@@ -3,7 +3,7 @@
 import pytest
 
 from exai_trio.config import Config
-from exai_trio.daemon.home_lock import own_home
+from exai_trio.daemon.process.home_lock import own_home
 
 
 @pytest.mark.parametrize("killed", [True, False])

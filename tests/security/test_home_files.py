@@ -12,7 +12,7 @@ from exai_trio.commands.checking import checks
 from exai_trio.commands.checking.findings import Daemon, Seen
 from exai_trio.commands.client import Unreachable
 from exai_trio.config import Config
-from exai_trio.daemon.home_lock import own_home
+from exai_trio.daemon.process.home_lock import own_home
 from exai_trio.observability.logs import open_logs
 from exai_trio.observability.tail import newest_lines
 from exai_trio.settings.load import load

@@ -241,7 +241,7 @@ async def test_a_daemon_that_served_is_no_failure(tmp_path, monkeypatch, autojum
 @pytest.fixture
 def held_home(tmp_path):
     """EXAI_HOME's state directory, held as by a daemon until `close`."""
-    from exai_trio.daemon.home_lock import own_home
+    from exai_trio.daemon.process.home_lock import own_home
 
     return own_home(Config(home=tmp_path))
 

@@ -3,7 +3,7 @@
 import os
 
 from exai_trio.config import Config
-from exai_trio.daemon.home_lock import own_home
+from exai_trio.daemon.process.home_lock import own_home
 from exai_trio.system.home_id import HOME_LOCK, kept_id, read_id
 
 

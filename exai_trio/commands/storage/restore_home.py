@@ -18,7 +18,7 @@ from exai_trio.commands.storage.home_archive import (
     unpack,
 )
 from exai_trio.config import Config
-from exai_trio.daemon.home_lock import own_home
+from exai_trio.daemon.process.home_lock import own_home
 from exai_trio.errors import NotFoundError, StorageError
 from exai_trio.storage.sqlite.database_copies import faults_of
 from exai_trio.system.private_files import private_directory

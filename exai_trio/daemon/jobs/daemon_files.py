@@ -9,7 +9,7 @@ from exai_trio.system.disk import DiskThread
 from exai_trio.system.private_files import replace_private
 
 from ..health.report import Report
-from ..home_lock import HomeLock
+from ..process.home_lock import HomeLock
 
 
 @structs.frozen(eq=False)

@@ -20,7 +20,7 @@ from exai_trio.commands.storage.backup_home import backup
 from exai_trio.commands.storage.check_home import Home, found_in
 from exai_trio.commands.storage.restore_home import restore
 from exai_trio.config import Config
-from exai_trio.daemon.home_lock import own_home
+from exai_trio.daemon.process.home_lock import own_home
 from exai_trio.errors import (
     ArgumentError,
     NotFoundError,

@@ -15,7 +15,7 @@ from exai_trio.settings.load import Loaded
 from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.wire.messages import ToolsChanged
 
-from .sessions.session_registry import Sessions
+from ..sessions.session_registry import Sessions
 
 log = logging.getLogger("exai.daemon")
 

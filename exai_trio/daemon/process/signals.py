@@ -9,7 +9,7 @@ import trio
 from .reload import Reload, Reread
 
 if TYPE_CHECKING:  # loaded only where it is asked for
-    from .jobs.hosted_side import HostedSide
+    from ..jobs.hosted_side import HostedSide
 
 log = logging.getLogger("exai.daemon")
 
