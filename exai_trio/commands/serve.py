@@ -12,8 +12,8 @@ from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
 from exai_trio.daemon.app import serve
+from exai_trio.daemon.control.reload import Reread
 from exai_trio.daemon.lifetime import Addresses
-from exai_trio.daemon.process.reload import Reread
 from exai_trio.system.open_files import raise_limit
 
 

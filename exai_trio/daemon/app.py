@@ -37,17 +37,17 @@ from .connections.accept import bind
 from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
+from .control.reload import Reread
 from .health.gauges import attach_gauges
 from .health.label_sets import label_sets
 from .health.report import Report
-from .process.home_lock import HomeLock, own_home, wait_free
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
 from .jobs.sinks import attach_sinks, history_of, watchdog_of
 from .jobs.watching import Watching
 from .lifetime import Addresses, Opened, Parts, run
-from .process.reload import Reread
+from .process.home_lock import HomeLock, own_home, wait_free
 from .sessions.lookup import CallLookup
 from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session

@@ -22,7 +22,9 @@ from .connections.admission import Admission
 from .connections.auth import Authentication
 from .connections.requests import Requests
 from .context import DaemonContext
-from .drain import drain
+from .control.drain import drain
+from .control.reload import Reload, Reread
+from .control.signals import watch_hangups, watch_signals
 from .health.report import Report
 from .http.open_ports import open_ports
 from .http.session_book import SessionBook
@@ -33,11 +35,9 @@ from .jobs.daemon_files import DaemonFiles
 from .jobs.jobs import Jobs, Periods
 from .jobs.store_upkeep import StoreUpkeep
 from .jobs.watching import Watching
-from .process.reload import Reload, Reread
 from .sessions.memory_budget import MemoryBudget
 from .sessions.session import Session
 from .sessions.session_registry import Sessions
-from .process.signals import watch_hangups, watch_signals
 from .streamable_http.open_service import open_service
 from .takeover.predecessor import Predecessor
 from .takeover.sockets import offer

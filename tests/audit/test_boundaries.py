@@ -40,7 +40,7 @@ PLANTED = {
     "inside a function": ("mcp.server", "def f():\n    from exai_trio.tools import registry"),
     "relative": ("resilience.backoff", "from ..providers import gateway"),
     "a library that a package must not know": ("tools.base", "import starlette"),
-    "asyncio": ("daemon.drain", "import asyncio"),
+    "asyncio": ("daemon.control.drain", "import asyncio"),
     "a pure module that waits": ("mcp.versions", "import trio"),
     "a second module with sqlite3": ("storage.sqlite.journal", "from sqlite3 import connect"),
     "a second module with openai": ("providers.gateway", "import openai"),

@@ -20,10 +20,10 @@ def test_little_is_shared_by_all():
 
 
 def test_the_daemon_has_few_rooms():
-    """Eighteen modules and folders at most."""
+    """Sixteen modules and folders at most."""
     rooms = [p for p in DAEMON.iterdir() if p.name not in {"__init__.py", "__pycache__"}]
 
-    assert len(rooms) <= 18
+    assert len(rooms) <= 16
 
 
 async def test_quiet_is_waited_for(house, autojump_clock):

@@ -1,1 +1,1 @@
-"""The daemon as a process of the system: its home, its signals, its settings read again, its child."""
+"""The daemon as a process of the system: the home that it holds, and its child."""

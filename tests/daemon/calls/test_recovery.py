@@ -5,7 +5,7 @@ import pytest
 import trio
 from lives import FullDisk, killed_mid_call
 
-from exai_trio.daemon.drain import drain
+from exai_trio.daemon.control.drain import drain
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.error_kinds import Unreadable
 from exai_trio.transport.websocket import PeerGone

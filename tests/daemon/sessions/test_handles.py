@@ -7,7 +7,7 @@ import pytest
 import trio
 from lives import FullDisk, SetAside
 
-from exai_trio.daemon.drain import drain
+from exai_trio.daemon.control.drain import drain
 from exai_trio.errors import StorageError
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.wire.handles import handle_of, is_handle

@@ -4,7 +4,7 @@ import attrs
 import trio
 from lives import killed_mid_call
 
-from exai_trio.daemon.drain import drain
+from exai_trio.daemon.control.drain import drain
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult
 

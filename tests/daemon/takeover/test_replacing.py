@@ -12,8 +12,8 @@ import trio.testing
 
 from exai_trio.config import Config
 from exai_trio.daemon import app
-from exai_trio.daemon.process import signals
 from exai_trio.daemon.context import Shutdown
+from exai_trio.daemon.control import signals
 from exai_trio.daemon.process.home_lock import own_home
 from exai_trio.daemon.takeover import sockets
 from exai_trio.providers.gateway import Gateway

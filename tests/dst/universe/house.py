@@ -9,7 +9,7 @@ import trio
 from exai_trio.config import Config
 from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
-from exai_trio.daemon.drain import drain
+from exai_trio.daemon.control.drain import drain
 from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree
 from exai_trio.daemon.sessions.session_registry import Sessions

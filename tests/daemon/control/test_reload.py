@@ -3,7 +3,7 @@
 import attrs
 import pytest
 
-from exai_trio.daemon.process.reload import Reload
+from exai_trio.daemon.control.reload import Reload
 from exai_trio.settings.load import load
 from exai_trio.wire.messages import (
     CallAccepted,

@@ -9,10 +9,10 @@ from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Bye
 
-from .delivery.outbox import Farewell
-from .health.report import StoreState
-from .sessions.session_registry import Sessions
-from .takeover.successor import interrupted
+from ..delivery.outbox import Farewell
+from ..health.report import StoreState
+from ..sessions.session_registry import Sessions
+from ..takeover.successor import interrupted
 
 log = logging.getLogger("exai.drain")
 

@@ -1,0 +1,1 @@
+"""What controls a running daemon: signals, settings that are read again, the drain."""
