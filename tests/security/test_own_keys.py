@@ -205,11 +205,11 @@ async def config_at(nursery, tmp_path):
     return at
 
 
+@attrs.frozen
 class Hearing(Deaf):
     """Everything that a caller is told while it waits."""
 
-    def __init__(self):
-        self.heard = []
+    heard: list = attrs.field(factory=list)
 
     def stage(self, stage, message):
         self.heard.append(message)

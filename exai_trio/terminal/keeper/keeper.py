@@ -54,8 +54,10 @@ def _keep(spec: dict[str, Any], listener: socket.socket) -> OSError | None:
     record = spec["record"] | {"pid": program.pid}
     times = Times(spec["hold_s"], spec["idle_s"], spec["linger_s"])
     session = KeptSession(spec["ring_bytes"], times, size, time.monotonic())
+    loop = KeeperLoop(session, program, record, listener)
+    loop.take_signals()
     _report({"pid": program.pid, "keeper": os.getpid()})
-    KeeperLoop(session, program, record, listener).run()
+    loop.run()
     return None
 
 

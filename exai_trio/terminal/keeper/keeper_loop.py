@@ -49,8 +49,8 @@ class KeeperLoop:
         self._interest: dict[int, int] = {}
         self._read = memoryview(bytearray(CHUNK))  # one turn's output, before it is kept
 
-    def run(self) -> None:
-        """Return when the session is over, and nothing of it is left."""
+    def take_signals(self) -> None:
+        """From now on those of a dying daemon are nothing to it."""
         woken, wakes = os.pipe()
         for descriptor in (woken, wakes):
             os.set_blocking(descriptor, False)
@@ -59,8 +59,11 @@ class KeeperLoop:
             signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGCHLD, _only_wake)
         signal.signal(signal.SIGTERM, self._asked_to_end)
-        self._selector.register(self.listener, _READ, self._accept)
         self._selector.register(woken, _READ, partial(_empty, woken))
+
+    def run(self) -> None:
+        """Return when the session is over, and nothing of it is left. Signals are taken by then."""
+        self._selector.register(self.listener, _READ, self._accept)
         while self._goes_on(now := time.monotonic()):
             self._watch_terminal(now)
             for key, events in self._selector.select(self._timeout(now)):
