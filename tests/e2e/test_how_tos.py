@@ -22,9 +22,13 @@ TOKEN = b"a-token-that-is-long-enough\n"
 
 
 def commands(page):
-    """Without those that serve until they are stopped."""
+    """Without those that serve until they are stopped, and those about something that only its reader has."""
     typed = (line.partition("  #")[0].strip() for line in COMMAND.findall(page.read_text("utf-8")))
-    return [ALONE.get(line, line) for line in typed if not line.startswith("exai serve")]
+    return [
+        ALONE.get(line, line)
+        for line in typed
+        if not line.startswith("exai serve") and " ID" not in line
+    ]
 
 
 PAGES = {page.stem: lines for page in sorted(FOLDER.glob("*.md")) if (lines := commands(page))}
@@ -58,7 +62,7 @@ async def test_a_page_can_be_followed(name, nursery, tmp_path, unused_tcp_port):
     )
     failed = {}
     try:
-        if name == "upgrade":  # of something that is kept
+        if name in {"upgrade", "alerts-and-incidents"}:  # of something that is kept
             await run(["exai", "ask", "hello"], stdin=b"")
         for line in PAGES[name]:
             done = await run(["sh", "-c", line], stdin=TOKEN)

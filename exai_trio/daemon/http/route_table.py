@@ -90,9 +90,6 @@ class RouteTable:
 
     routes: tuple[Route, ...]
 
-    def with_more(self, more: Iterable[Route]) -> "RouteTable":
-        return RouteTable((*self.routes, *more))
-
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
         """The route and the named parts of this path."""
         wanted = "GET" if method == "HEAD" else method
