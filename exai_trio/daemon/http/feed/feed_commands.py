@@ -3,7 +3,7 @@
 Whatever it says is answered, or is a `BadCommand` that says what is wrong; no answer costs more than a bounded look.
 """
 
-from typing import Any, Final, Literal, cast
+from typing import Any, Final, Literal, cast, get_args
 
 import attrs
 import msgspec
@@ -25,7 +25,7 @@ _MINUTES: Final = 60.0
 Name = Literal[
     "get_stats", "get_recent_events", "get_historical_data", "get_time_series", "export", "auth", "subscribe", "pause",
 ]  # fmt: skip
-_NAMES: Final = frozenset(Name.__args__)  # type: ignore[attr-defined]
+_NAMES: Final = frozenset[str](get_args(Name))
 
 
 class BadCommand(Exception):
