@@ -60,6 +60,10 @@ class Local(Protocol):
         """How far both sides are the same; None if the other has never been told of it."""
         ...
 
+    async def is_deleted(self, continuation_id: str) -> bool:
+        """It was deleted here, and the other side has not heard of that yet."""
+        ...
+
     async def take(self, continuation_id: str, after: Mark, tail: Tail) -> None:
         """What the other side has beyond that mark; nothing, if what is here ends before it by now."""
         ...
@@ -87,10 +91,12 @@ class _Look:
 
 @structs.define
 class Looks:
-    """When each conversation was last looked at on the other side for whom, on trio's clock, and how often that was spared."""
+    """When each conversation was last looked at on the other side for whom, on trio's clock, and how often that was spared. `deletions`
+    that were made here: what was asked before one of them is not taken after it."""
 
     spared: int = 0
     made: int = 0
+    deletions: int = 0
     _newest: OrderedDict[_Own, "_Look"] = attrs.field(factory=OrderedDict[_Own, "_Look"])
 
     def recent(self, own: _Own) -> "_Look | None":
@@ -198,6 +204,7 @@ class Mirror:
         return await self.local.fork(continuation_id, new_id, now, expires_at)
 
     async def delete(self, continuation_id: str, now: float) -> bool:
+        self.looks.deletions += 1
         return await self.local.delete(continuation_id, now)
 
     async def _named_there(self, name: str, now: float) -> str | None:
@@ -219,6 +226,8 @@ class Mirror:
             return look.fault
         if (closed := self.remote.closed_door) is not None:
             return closed
+        if await self.local.is_deleted(continuation_id):
+            return None
         mark = await self.local.mark(continuation_id)
         fault = await self._fault_of(partial(self._fetch, continuation_id, mark))
         if fault is None or mark is not None:
@@ -236,8 +245,11 @@ class Mirror:
     async def _fetch(self, continuation_id: str, mark: Mark | None) -> None:
         """Page by page, each of which is kept here before the next is asked for."""
         within_s, after = (FETCH_S, Mark()) if mark is None else (TAIL_S, mark)
+        deletions = self.looks.deletions
         while True:
             tail = await self.remote.ask(partial(_tail, continuation_id, after), within_s=within_s)
+            if self.looks.deletions != deletions:
+                return  # it may be this one: the next look tells
             if tail is not None:
                 await self.local.take(continuation_id, after, tail)
             elif mark not in {None, Mark()}:  # it had something of it, before it was asked

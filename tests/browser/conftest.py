@@ -59,7 +59,8 @@ def opened(chromium, daemon):
     contexts, watched = [], []
 
     def open_page(path="/", *, login=True, quiet=True, **how):
-        context = chromium.new_context(viewport={"width": 1360, "height": 900}, **how)
+        still = {"viewport": {"width": 1360, "height": 900}, "reduced_motion": "reduce"}
+        context = chromium.new_context(**still, **how)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)

@@ -1,5 +1,7 @@
 """When a mirror asks its other side, on a clock that jumps, and what it answers while it does not."""
 
+from types import SimpleNamespace
+
 import attrs
 import pytest
 import trio
@@ -24,6 +26,7 @@ class Here:
     store: object
     principal: str = "owner"
     marks: dict = attrs.field(factory=dict)
+    deleted: set = attrs.field(factory=set)  # and not told yet
 
     def of(self, principal):
         return attrs.evolve(self, store=self.store.of(principal), principal=principal)
@@ -39,8 +42,16 @@ class Here:
         await trio.lowlevel.checkpoint()
         return self.marks.get(continuation_id)
 
+    async def is_deleted(self, continuation_id):
+        await trio.lowlevel.checkpoint()
+        return continuation_id in self.deleted
+
     async def load(self, continuation_id, now):
         return await self.store.load(continuation_id, now)
+
+    async def delete(self, continuation_id, now):
+        self.deleted.add(continuation_id)
+        return await self.store.delete(continuation_id, now)
 
     async def take(self, continuation_id, _after, tail):
         if tail.principal == self.principal:
@@ -120,3 +131,26 @@ async def test_only_the_newest_looks_are_remembered(monkeypatch, autojump_clock)
         looks.note(("ann", name), None)
 
     assert [True, False, True] == [looks.recent(("ann", name)) is not None for name in "abc"]
+
+
+async def test_what_was_deleted_here_is_not_asked_for_until_that_is_told(
+    mirror, there, autojump_clock
+):
+    """Nor is what was asked before the deletion taken after it, though that is told meanwhile."""
+    own = mirror.of("ann")
+    await own.delete("c", 1.0)
+    untold = await own.load("c", 2.0), there.asked
+    own.local.deleted.clear()
+    answer = there.tail
+
+    async def late(*asked):
+        told = await answer(*asked)
+        await own.delete("c", 2.0)
+        own.local.deleted.clear()
+        return told
+
+    own.remote.connect(SimpleNamespace(tail=late))
+    passed = await own.load("c", 3.0)
+
+    assert (None, 0) == untold
+    assert passed is None

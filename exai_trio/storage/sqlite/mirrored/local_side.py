@@ -76,6 +76,9 @@ class LocalSide:
             lambda connection: common_history.mark_of(connection, continuation_id)
         )
 
+    async def is_deleted(self, continuation_id: str) -> bool:
+        return await self._store.read(lambda connection: is_deleted(connection, continuation_id))
+
     async def append(
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
