@@ -18,11 +18,21 @@ class CannotStart(Exception):
     """A real component is not to be had here, as the text says."""
 
 
+def _open_to_all() -> Path:
+    """The folder for temporary files, or the nearest one above it that every user may pass: the server runs as nobody."""
+    temporary = Path(tempfile.gettempdir())
+    return next(
+        place
+        for place in (temporary, *temporary.parents)
+        if all(each.stat().st_mode & 0o1 for each in (place, *place.parents))
+    )
+
+
 class Postgres:
     """A server with its data in a folder that goes with it."""
 
     def __init__(self) -> None:
-        self.folder = Path(tempfile.mkdtemp(prefix="exai-pg-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="exai-pg-", dir=_open_to_all()))
         self._process: subprocess.Popen[bytes] | None = None
         self._user = {"user": NOBODY} if os.geteuid() == 0 else {}
         if self._user:
