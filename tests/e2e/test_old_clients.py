@@ -96,8 +96,10 @@ async def test_a_stream_arrives_in_order(old):
     assert json.loads(heard["text"])["content"] == "".join(chunk["chunk"] for chunk in chunks)
 
 
-async def test_pages_and_health(daemon, fetch, until):
-    """The pages are there, /health is healthy, and an idle daemon has all its permits."""
+async def test_pages_and_health(new_place, start, fetch, until):
+    """The pages are there, /health is healthy, and an idle daemon has all its permits. Of its own: where calls fail on purpose, that
+    is told as an alert."""
+    daemon = start(new_place(simulate=True, http=True, EXAI_WS_GLOBAL_MAX_INFLIGHT="128"))
     pages = [await fetch(daemon.place.pages, page) for page in PAGES]
     health = await fetch(daemon.place.health, "/health")
     await until(daemon.idle)
