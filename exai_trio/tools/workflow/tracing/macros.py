@@ -21,7 +21,7 @@ _QT: Final = re.compile(
 
 
 def blanked(text: str) -> str:
-    """The text with as many lines and characters."""
+    """The text with as many lines, characters and bytes: what is not ASCII stays."""
     for pattern in (_MACRO, _CLASS, _QT):
         text = pattern.sub(_blank, text)
     return text
@@ -31,5 +31,5 @@ def _blank(found: re.Match[str]) -> str:
     group = found.lastgroup or 0
     start, end = (each - found.start() for each in found.span(group))
     whole = found.group()
-    middle = "".join(c if c in "\r\n" else " " for c in whole[start:end])
+    middle = "".join(" " if c.isascii() and c not in "\r\n" else c for c in whole[start:end])
     return whole[:start] + middle + whole[end:]
