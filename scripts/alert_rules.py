@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from exai_trio.monitoring.alerts.rules import RULES
+from exai_trio.monitoring.alerts.alert_rules import RULES
 
 ROOT = Path(__file__).resolve().parent.parent
 YAML = ROOT / "docs" / "prometheus" / "exai-rules.yml"
@@ -74,7 +74,7 @@ def page():
 
 def yaml():
     lines = [
-        "# Written by scripts/alert_rules.py from the table of exai_trio/monitoring/alerts/rules.py.",
+        "# Written by scripts/alert_rules.py from the table of exai_trio/monitoring/alerts/alert_rules.py.",
         "groups:",
         "  - name: exai",
         "    interval: 15s",

@@ -10,8 +10,8 @@ from exai_trio import structs
 from exai_trio.errors import ArgumentError
 from exai_trio.principals import SYNONYMS
 
-from .claims import LEEWAY_S, REGISTERED, Expected
 from .jwt_keys import add_key, secret_signer, signer_of
+from .token_claims import LEEWAY_S, REGISTERED, Expected
 from .token_registry import IssuedToken, TokenRegistry
 
 DAY_S: Final = 86400.0

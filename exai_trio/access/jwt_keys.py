@@ -13,7 +13,7 @@ from exai_trio import structs
 from exai_trio.errors import ArgumentError, UnauthorizedError
 from exai_trio.system.private_files import replace_private
 
-from .claims import json_object
+from .token_claims import json_object
 
 if TYPE_CHECKING:  # 60 ms that a daemon without JWT need not spend
     from jwt import PyJWK

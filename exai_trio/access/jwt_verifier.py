@@ -8,8 +8,8 @@ from typing import Final
 from exai_trio import structs
 from exai_trio.errors import UnauthorizedError
 
-from .claims import Claims, Expected, claims_of, json_object
 from .jwt_keys import JwtKey, JwtKeys
+from .token_claims import Claims, Expected, claims_of, json_object
 
 LONGEST: Final = 8192  # bytes of a token that are looked at
 _FORM: Final = re.compile(r"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")

@@ -10,7 +10,7 @@ import attrs
 
 from exai_trio import structs
 
-from .claims import Claims, Role
+from .token_claims import Claims, Role
 
 
 @structs.frozen(kw_only=True)

@@ -58,9 +58,9 @@ async def _open_own(config: Config) -> AsyncGenerator[Stored]:
 @asynccontextmanager
 async def _open_shared(config: Config) -> AsyncGenerator[Stored]:
     from exai_trio.storage.memory.store import MemoryStore  # only where asked
-    from exai_trio.storage.postgres.conversations import PostgresConversations
+    from exai_trio.storage.postgres.conversation_store import PostgresConversations
     from exai_trio.storage.postgres.database import open_database
-    from exai_trio.storage.postgres.threads import PostgresThreads
+    from exai_trio.storage.postgres.thread_store import PostgresThreads
 
     async with open_database(config.database_url, unix_now) as database:
         await database.look()

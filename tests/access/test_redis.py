@@ -8,10 +8,10 @@ import trio
 from redis_server import redis_server
 from token_registries import NOW, issued
 
-from exai_trio.access.claims import Claims
 from exai_trio.access.quotas import DayTokens, Quotas
 from exai_trio.access.redis_connection import open_redis
 from exai_trio.access.redis_registry import RedisRegistry
+from exai_trio.access.token_claims import Claims
 from exai_trio.access.token_registry import Quota
 from exai_trio.daemon.connections.standings import Standings
 from exai_trio.errors import (

@@ -7,10 +7,10 @@ import trio
 from redis_server import redis_server
 from token_registries import NOW, MemoryRegistry, issued
 
-from exai_trio.access.claims import Claims
 from exai_trio.access.redis_connection import open_redis
 from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.sqlite_registry import SqliteRegistry
+from exai_trio.access.token_claims import Claims
 from exai_trio.access.token_registry import Quota, Standing
 from exai_trio.storage.sqlite.store import open_sqlite
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from exai_trio.monitoring.alerts.rules import RULES
+from exai_trio.monitoring.alerts.alert_rules import RULES
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "alert_rules.py"
 

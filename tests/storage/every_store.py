@@ -7,7 +7,7 @@ from hosted.direct_store import DirectStore
 from hosted.machine import AwayMirror, open_machine
 
 from exai_trio.storage.memory.store import MemoryStore
-from exai_trio.storage.postgres.conversations import PostgresConversations
+from exai_trio.storage.postgres.conversation_store import PostgresConversations
 from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.supabase.http_requests import Project, open_requests

@@ -7,9 +7,9 @@ import pytest
 
 from exai_trio.storage.base import Step, Turn
 from exai_trio.storage.memory.store import MemoryStore
-from exai_trio.storage.postgres.conversations import PostgresConversations
+from exai_trio.storage.postgres.conversation_store import PostgresConversations
 from exai_trio.storage.postgres.database import open_database
-from exai_trio.storage.postgres.threads import PostgresThreads
+from exai_trio.storage.postgres.thread_store import PostgresThreads
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 

@@ -11,12 +11,12 @@ import trio
 
 from exai_trio import structs
 from exai_trio.access.access_log import append_line
-from exai_trio.access.claims import Expected, Role
 from exai_trio.access.issuing import DAY_S, Issuer, check_name, new_id, retirements
 from exai_trio.access.jwt_keys import add_key
 from exai_trio.access.redis_connection import open_redis
 from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.sqlite_registry import SqliteRegistry
+from exai_trio.access.token_claims import Expected, Role
 from exai_trio.access.token_registry import IssuedToken, Quota, TokenRegistry
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started

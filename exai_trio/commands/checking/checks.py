@@ -12,9 +12,9 @@ from typing import cast
 
 from exai_trio import __version__
 from exai_trio.commands.checking.findings import Check, Finding, Seen
-from exai_trio.commands.checking.hosted_checks import hosted
 from exai_trio.commands.checking.port_checks import health_port, holders
 from exai_trio.commands.checking.provider_checks import online, providers, providers_file
+from exai_trio.commands.checking.stores.hosted_checks import hosted
 from exai_trio.commands.checking.terminal_checks import terminals
 from exai_trio.commands.watching.watching_checks import watching
 from exai_trio.config import Config, is_loopback

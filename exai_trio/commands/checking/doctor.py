@@ -12,10 +12,11 @@ import trio
 
 from exai_trio.commands.access import redis_checks
 from exai_trio.commands.calling import started_daemon
-from exai_trio.commands.checking import hosted_checks, online_trials, port_holder, postgres_checks
+from exai_trio.commands.checking import online_trials, port_holder
 from exai_trio.commands.checking.checks import CHECKS
 from exai_trio.commands.checking.findings import Check, Daemon, Finding, Seen, State
 from exai_trio.commands.checking.production_checks import PRODUCTION
+from exai_trio.commands.checking.stores import hosted_checks, postgres_checks
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started

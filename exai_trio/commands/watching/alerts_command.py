@@ -10,7 +10,7 @@ from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.watching.open_home import in_home
 from exai_trio.errors import ArgumentError
-from exai_trio.monitoring.alerts.rules import BY_NAME
+from exai_trio.monitoring.alerts.alert_rules import BY_NAME
 from exai_trio.observability.times import rfc3339
 from exai_trio.principals import OWNER
 from exai_trio.storage.alert_records import KeptAlerts

@@ -11,7 +11,6 @@ import trio
 
 from exai_trio import structs
 from exai_trio.access.access_log import AccessLog
-from exai_trio.access.claims import Claims, Expected
 from exai_trio.access.jwt_keys import JwtKey, secret_key
 from exai_trio.access.jwt_verifier import JwtVerifier, looks_like_jwt, names_key
 from exai_trio.access.shared_token import (
@@ -21,6 +20,7 @@ from exai_trio.access.shared_token import (
     rotation_file,
     same,
 )
+from exai_trio.access.token_claims import Claims, Expected
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, UnauthorizedError
 from exai_trio.settings import tokens as rule

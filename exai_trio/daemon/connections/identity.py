@@ -7,7 +7,7 @@ from typing import Final
 import trio
 
 from exai_trio import structs
-from exai_trio.access.claims import Claims, Role
+from exai_trio.access.token_claims import Claims, Role
 from exai_trio.errors import UnauthorizedError
 
 _LOOK_AGAIN_S: Final = 30.0  # the clock may be set meanwhile

@@ -9,7 +9,7 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.access.claims import Claims
+from exai_trio.access.token_claims import Claims
 from exai_trio.access.token_registry import IssuedToken, Quota, TokenRegistry
 from exai_trio.errors import ServiceUnavailableError, StorageError, UnauthorizedError
 

@@ -17,7 +17,7 @@ from ..connections.auth import Authentication
 from ..connections.identity import Identity
 from ..connections.local_peer import is_forwarded
 from .page_logins import SESSION_PREFIX, PageLogins
-from .viewer import Gives, Viewer, viewer_of
+from .page_viewer import Gives, Viewer, viewer_of
 
 log = logging.getLogger("exai.http")
 

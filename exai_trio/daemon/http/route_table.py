@@ -11,7 +11,7 @@ import attrs
 from exai_trio import structs
 from exai_trio.errors import ArgumentError
 
-from .viewer import Gives, Viewer
+from .page_viewer import Gives, Viewer
 
 MOST_ROWS: Final = 200  # of a list in one answer
 _ROWS: Final = 50

@@ -19,8 +19,8 @@ from exai_trio.transport.http_site import HttpSite
 from exai_trio.wire.hosts import NOT_FOUND, Refusal
 
 from .gate import HEADERS, UNAUTHORIZED, Gate, Scope, bearer_of, denial, header_of
+from .page_viewer import Viewer
 from .route_table import Asked, Content, RouteTable
-from .viewer import Viewer
 
 log = logging.getLogger("exai.http")
 

@@ -12,11 +12,11 @@ from exai_trio.errors import ArgumentError
 from exai_trio.incidents.capture import Capture
 from exai_trio.incidents.keeping import IncidentKeeping
 from exai_trio.incidents.spool import Spool
+from exai_trio.monitoring.alerts.alert_rules import RULES, Rule
 from exai_trio.monitoring.alerts.alert_state import AlertChange, AlertStates
 from exai_trio.monitoring.alerts.alerts import Alerts
 from exai_trio.monitoring.alerts.alerts_file import rules_of
 from exai_trio.monitoring.alerts.rule_inputs import EVERY_S
-from exai_trio.monitoring.alerts.rules import RULES, Rule
 from exai_trio.monitoring.alerts.webhook import Webhook
 from exai_trio.observability.events import AlertMoved
 from exai_trio.providers.own_questions import OwnQuestions

@@ -8,7 +8,7 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.access.claims import role_of
+from exai_trio.access.token_claims import role_of
 from exai_trio.errors import UnauthorizedError
 
 from ..connections.identity import Identity

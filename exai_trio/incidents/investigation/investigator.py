@@ -11,7 +11,7 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import ExaiError
 from exai_trio.incidents.investigation.finding import answered
-from exai_trio.incidents.investigation.question import SYSTEM, evidence_of, question
+from exai_trio.incidents.investigation.incident_question import SYSTEM, evidence_of, question
 from exai_trio.providers.own_questions import Ask, Asked
 from exai_trio.storage.incident_records import (
     Incident,

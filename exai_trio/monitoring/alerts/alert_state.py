@@ -11,8 +11,8 @@ from typing import Literal
 import attrs
 
 from exai_trio import structs
+from exai_trio.monitoring.alerts.alert_rules import Rule, Severity
 from exai_trio.monitoring.alerts.rule_inputs import RuleInputs, Window
-from exai_trio.monitoring.alerts.rules import Rule, Severity
 
 Key = tuple[str, str]
 

@@ -7,9 +7,9 @@ from typing import Any, Final
 import attrs
 
 from exai_trio import structs
+from exai_trio.monitoring.alerts.alert_rules import BY_NAME
 from exai_trio.monitoring.alerts.alert_state import AlertChange, AlertStates
 from exai_trio.monitoring.alerts.rule_inputs import RuleInputs
-from exai_trio.monitoring.alerts.rules import BY_NAME
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.alert_records import AlertStore, FiringAlert
 

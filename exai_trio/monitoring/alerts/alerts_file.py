@@ -7,7 +7,7 @@ from typing import Any, Final, cast
 import attrs
 
 from exai_trio.errors import ArgumentError
-from exai_trio.monitoring.alerts.rules import BY_NAME, RULES, Rule
+from exai_trio.monitoring.alerts.alert_rules import BY_NAME, RULES, Rule
 
 _SEVERITIES: Final = ("critical", "high", "medium", "low")
 _KEYS: Final = ("enabled", "fires", "clears", "for_s", "severity", "tools")

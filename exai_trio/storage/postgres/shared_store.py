@@ -8,10 +8,10 @@ from typing import Protocol
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Conversations
-from exai_trio.storage.postgres.conversations import PostgresConversations
+from exai_trio.storage.postgres.conversation_store import PostgresConversations
 from exai_trio.storage.postgres.database import Database, open_database
 from exai_trio.storage.postgres.journal import PostgresJournal, open_journal
-from exai_trio.storage.postgres.threads import PostgresThreads
+from exai_trio.storage.postgres.thread_store import PostgresThreads
 from exai_trio.system.disk import fault_of
 
 

@@ -4,8 +4,8 @@ import attrs
 import pytest
 from hosted.storage_api import Bucket
 
-from exai_trio.commands.checking import hosted_checks
 from exai_trio.commands.checking.findings import Daemon, Seen
+from exai_trio.commands.checking.stores import hosted_checks
 from exai_trio.config import Config
 from exai_trio.settings.load import Loaded
 from exai_trio.wire.messages import HealthReport

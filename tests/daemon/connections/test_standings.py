@@ -6,7 +6,7 @@ from pathlib import Path
 import attrs
 import pytest
 
-from exai_trio.access.claims import Claims
+from exai_trio.access.token_claims import Claims
 from exai_trio.daemon.connections.identity import Identity
 from exai_trio.daemon.connections.standings import Standings
 from exai_trio.errors import UnauthorizedError

@@ -5,10 +5,10 @@ import pytest
 import trio
 
 from exai_trio.errors import StorageError
+from exai_trio.monitoring.alerts.alert_rules import GIB, RULES
 from exai_trio.monitoring.alerts.alert_state import AlertStates
 from exai_trio.monitoring.alerts.alerts import Alerts
 from exai_trio.monitoring.alerts.rule_inputs import RuleInputs
-from exai_trio.monitoring.alerts.rules import GIB, RULES
 from exai_trio.monitoring.alerts.webhook import Webhook
 from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.alert_rows import SqliteAlerts

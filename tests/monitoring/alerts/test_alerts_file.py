@@ -3,8 +3,8 @@
 import pytest
 
 from exai_trio.errors import ArgumentError
+from exai_trio.monitoring.alerts.alert_rules import BY_NAME, RULES
 from exai_trio.monitoring.alerts.alerts_file import rules_of
-from exai_trio.monitoring.alerts.rules import BY_NAME, RULES
 
 
 def test_what_it_names_changes_and_everything_else_stays():

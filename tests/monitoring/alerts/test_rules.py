@@ -5,9 +5,9 @@ import math
 import attrs
 import pytest
 
+from exai_trio.monitoring.alerts.alert_rules import BY_NAME, GIB, MIB, RULES
 from exai_trio.monitoring.alerts.alert_state import AlertStates
 from exai_trio.monitoring.alerts.rule_inputs import EVERY_S, RuleInputs
-from exai_trio.monitoring.alerts.rules import BY_NAME, GIB, MIB, RULES
 
 BOUNDS = (1.0, 10.0, 60.0)
 SIZE = 100 * GIB

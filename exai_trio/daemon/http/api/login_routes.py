@@ -12,8 +12,8 @@ from ...connections.auth import Authentication
 from ...connections.identity import OWNER, Identity
 from ...connections.local_peer import Peer
 from ..gate import Gate, is_near
+from ..page_viewer import viewer_of
 from ..route_table import Asked, Route
-from ..viewer import viewer_of
 
 _WRONG = "this token is not the daemon's; `exai dashboard` opens the page with a code"
 _NOBODY = "show the home's token or a JWT as Authorization: Bearer"

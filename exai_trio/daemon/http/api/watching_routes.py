@@ -5,8 +5,8 @@ from typing import Any, Final
 
 from exai_trio.errors import ArgumentError, NotFoundError, ServiceUnavailableError
 from exai_trio.incidents.told import incident_told
+from exai_trio.monitoring.alerts.alert_rules import BY_NAME
 from exai_trio.monitoring.alerts.alerts import rules_told
-from exai_trio.monitoring.alerts.rules import BY_NAME
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.incident_records import Incident
 from exai_trio.storage.observation_records import Observation

@@ -11,8 +11,8 @@ from exai_trio.errors import ExaiError
 from exai_trio.system.change import Change
 
 from ..gate import Gate
+from ..page_viewer import Viewer
 from ..site import Exchange
-from ..viewer import Viewer
 from ..watched_daemon import WatchedDaemon
 from .feed_answers import answer_to, frame, initial_stats
 from .feed_commands import OLD_TOPICS, BadCommand, FeedCommand, read_command

@@ -1,0 +1,1 @@
+"""What `exai doctor` looks at of stores that machines share."""
