@@ -53,7 +53,8 @@ class Capture(logging.Handler):
             self._spare(record, faults)
         except Exception:
             self.lost += 1
-            log.exception("a fault was not caught")
+            if self.lost == 1:
+                log.exception("a fault was not caught")
 
     def take(self) -> tuple[Occurrence, ...]:
         """All that waits, for the caller to keep or to give back."""

@@ -56,15 +56,19 @@ class Feed:
             self.followers.discard(follower)
 
     async def run(self) -> None:
-        """Tick while anybody follows. Raises nothing: a fault in a tick is logged, and the next one comes. Cancelling ends it."""
+        """Tick while anybody follows. Raises nothing: a fault in a tick is logged, once until one succeeds. Cancelling ends it."""
+        failed = 0
         while True:
             while not self.followers:
                 await self._came.wait()
                 self._seen = self.events.count
             try:
                 self._tick()
+                failed = 0
             except Exception:
-                log.exception("a tick of the feed failed")
+                failed += 1
+                if failed == 1:
+                    log.exception("a tick of the feed failed")
             await trio.sleep(_TICK_S)
 
     def _tick(self) -> None:
