@@ -10,6 +10,8 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError, UnauthorizedError
+from exai_trio.observability.event_hub import EventHub
+from exai_trio.observability.events import CallEnded
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.terminal.keeper_connection import KeeperGone
 from exai_trio.terminal.keepers import Keepers
@@ -81,6 +83,10 @@ class TerminalEndpoint:
     def trouble(self) -> str | None:
         """What is wrong with them."""
         return self.terminals.trouble()
+
+    def watch_calls(self, events: EventHub) -> None:
+        """From now on a flood is slower beside calls."""
+        events.add("terminals", {CallEnded: self.terminals.pace.note_call})
 
     def attach_gauges(self, meters: Meters) -> None:
         """From now on the meters have the figures of terminals."""
@@ -179,7 +185,7 @@ class TerminalEndpoint:
                     identity=identity,
                     counters=self.terminals.counters,
                     leaving=self.terminals.leaving,
-                    floods=self.terminals.floods,
+                    pace=self.terminals.pace,
                 )
                 await self._noted(attachment, hello, visitor, address, began)
         except KeeperGone as fault:

@@ -26,6 +26,7 @@ from exai_trio.terminal.session_record import SessionRecord, record_of
 from exai_trio.wire.terminal_errors import TerminalError
 from exai_trio.wire.terminal_messages import Create, is_project_id
 
+from .flood_pace import FloodPace
 from .terminal_audit import TerminalAudit
 from .terminal_counters import TerminalCounters
 from .watched_sessions import LINGER_S, KeepersPort, WatchedSessions
@@ -57,7 +58,7 @@ class Terminals:
     audit: TerminalAudit
     counters: TerminalCounters = attrs.field(factory=TerminalCounters)
     leaving: trio.Event = attrs.field(factory=trio.Event)
-    floods: trio.Lock = attrs.field(factory=trio.Lock)
+    pace: FloodPace = attrs.field(factory=FloodPace)
     _rates: Buckets = attrs.field(factory=lambda: Buckets(_ATTACHES))
     watched: WatchedSessions = attrs.field(
         default=attrs.Factory(lambda self: self.make_watched(), takes_self=True)
