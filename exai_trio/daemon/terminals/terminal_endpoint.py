@@ -1,7 +1,7 @@
 """The WebSocket path /terminal: a first frame with a credential, then an attachment, or an answer."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -80,9 +80,13 @@ class TerminalEndpoint:
         """What a report says of terminals."""
         return self.terminals.told()
 
-    def trouble(self) -> str | None:
-        """What is wrong with them."""
-        return self.terminals.trouble()
+    def attaches_of_a_minute(self) -> Mapping[str, int]:
+        """By client."""
+        return self.terminals.attaches_of_a_minute()
+
+    def creations_of_an_hour(self) -> tuple[int, int]:
+        """How many there were, and how many of them failed."""
+        return self.terminals.creations_of_an_hour()
 
     def watch_calls(self, events: EventHub) -> None:
         """From now on a flood is slower beside calls."""
