@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from exai_trio.access.quotas import Quotas
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.incidents.capture import Capture, capturing
@@ -38,7 +39,7 @@ from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
 from .control.reload import Reread
-from .health.gauges import attach_gauges
+from .health.gauges import attach_gauges, attach_store_times
 from .health.label_sets import label_sets
 from .health.report import Report
 from .jobs.call_keeping import CallKeeping
@@ -193,7 +194,9 @@ def build(
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
     context.events.add("quotas", {CallEnded: access.quotas.note})
-    attach_gauges(report.meters, report, calls.running, table)
+    attach_gauges(report.meters, report, calls.running, calls.journalled, table)
+    attach_store_times(report.meters, backends.times)
+    report.meters.read("budget_spent_ratio", access.quotas.share_spent)
     lookup = CallLookup(table, calls.detached, context.journal)
     environment = _environment(context, backends, report, lookup, files)
     return Parts(
@@ -209,7 +212,7 @@ def build(
         cleaning=_cleaning(context, backends),
         terminals=terminals,
         hosted=backends.hosted,
-        watching=_watching(report, backends, capture),
+        watching=_watching(report, backends, capture, access.quotas),
     )
 
 
@@ -223,10 +226,12 @@ def _context(config: Config, backends: Backends) -> DaemonContext:
     )
 
 
-def _watching(report: Report, backends: Backends, capture: Capture | None) -> Watching | None:
+def _watching(
+    report: Report, backends: Backends, capture: Capture | None, quotas: Quotas
+) -> Watching | None:
     """Where what is seen can be kept."""
     stores = backends.watching
-    return Watching.of(report, stores, capture) if stores and capture else None
+    return Watching.of(report, stores, capture, quotas) if stores and capture else None
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:

@@ -5,6 +5,7 @@ Label values come from closed sets; whatever is not in them is counted as `other
 
 import logging
 from bisect import bisect_left
+from collections import Counter as Counts
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
@@ -126,7 +127,7 @@ class Asked(Instrument):
     is logged once until it has."""
 
     sources: list[Read] = attrs.field(factory=list[Read])
-    _failed: set[int] = attrs.field(factory=set[int])
+    _failures: Counts[int] = attrs.field(factory=Counts[int])
 
     def reading(self) -> Reading:
         values: dict[Labels, Value] = {}
@@ -144,11 +145,11 @@ class Asked(Instrument):
         try:
             told = source()
         except Exception:
-            if place not in self._failed:
-                self._failed.add(place)  # first: whoever hears of the fault may read the figures
+            self._failures[place] += 1  # first: whoever hears of the fault may read the figures
+            if self._failures[place] == 1:
                 log.exception("a figure cannot be read", extra={"what": self.family.name})
             return {}
-        self._failed.discard(place)
+        self._failures.pop(place, None)
         return told
 
     def _place(self, labels: Labels) -> Labels:
