@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
-from exai_trio.access.quotas import Quotas
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.incidents.capture import Capture, capturing
@@ -188,7 +187,9 @@ def build(
     keeping = CallKeeping(backends.ended_calls, context.clock, history_of(report, backends.history))
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     tokens = Tokens(config, home, backends.now)
-    auth = Authentication(tokens, standings=access.standings, log=access.log)
+    auth = Authentication(
+        tokens, standings=access.standings, log=access.log, logins=backends.logins
+    )
     terminals = _terminals(config, auth, backends.now, report.meters)
     report = attrs.evolve(report, terminals=terminals)
     files = CallFiles.of(config, context.clock.now)
@@ -212,7 +213,7 @@ def build(
         cleaning=_cleaning(context, backends),
         terminals=terminals,
         hosted=backends.hosted,
-        watching=_watching(report, backends, capture, access.quotas),
+        watching=Watching.where_kept(report, backends.watching, capture, access.quotas),
     )
 
 
@@ -224,14 +225,6 @@ def _context(config: Config, backends: Backends) -> DaemonContext:
         journal=None if config.durability == "off" else backends.journal,
         events=backends.models.events,
     )
-
-
-def _watching(
-    report: Report, backends: Backends, capture: Capture | None, quotas: Quotas
-) -> Watching | None:
-    """Where what is seen can be kept."""
-    stores = backends.watching
-    return Watching.of(report, stores, capture, quotas) if stores and capture else None
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:

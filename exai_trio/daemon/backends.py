@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 from exai_trio import structs
+from exai_trio.access.kept_logins import LoginStore, SqliteLogins
 from exai_trio.access.redis_connection import open_redis
 from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.sqlite_registry import SqliteRegistry
@@ -84,6 +85,7 @@ class Backends:
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
     watching: WatchingStores | None = None
+    logins: LoginStore | None = None
     journal: Journal | None = None
     store: StoreState | None = None
     times: StoreTimes = attrs.field(factory=StoreTimes)
@@ -135,6 +137,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             payloads=kept.payloads,
             tokens=RedisRegistry(redis) if redis else SqliteRegistry(store),
             watching=stores_in(store),
+            logins=SqliteLogins(store),
             ended_calls=SqliteCalls(store),
             history=SqliteHistory(store),
             learnt=await _learnt(ratios),

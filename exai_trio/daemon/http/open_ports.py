@@ -30,6 +30,8 @@ async def open_ports(
     ports = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http.ports")
     health = monitoring = incidents = None
     serve, gate = partial(background.start, ports.serve), ports.gate_of(watched, names)
+    if gate.logins.lasting is not None:
+        await gate.logins.lasting.read()
     if config.health_check_port:
         app = ports.health_app(watched, gate)
         health = await serve(app, config.ws_host, config.health_check_port)

@@ -56,6 +56,17 @@ class Watching:
     webhook: Webhook | None = None
 
     @classmethod
+    def where_kept(
+        cls,
+        report: Report,
+        stores: WatchingStores | None,
+        capture: Capture | None,
+        quotas: Quotas,
+    ) -> "Watching | None":
+        """Where what is seen can be kept."""
+        return cls.of(report, stores, capture, quotas) if stores and capture else None
+
+    @classmethod
     def of(
         cls,
         report: Report,
