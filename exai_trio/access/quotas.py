@@ -102,6 +102,16 @@ class DayTokens:
         return self.spent[principal]
 
 
+@structs.frozen(kw_only=True)
+class Budget:
+    """What somebody may use, and has used: `tokens` of this day, None while that is not known. `principal` is "" for all together."""
+
+    principal: str
+    quota: Quota
+    tokens: int | None = None
+    running: int = 0
+
+
 @structs.define(eq=False)
 class Quotas:
     """Of all principals; `tokens_day` is for the whole daemon, 0 for no limit. `clock` never goes back, `now` is the time of day."""
@@ -183,6 +193,32 @@ class Quotas:
         tokens = (call.input_tokens or 0) + (call.output_tokens or 0)
         if tokens:
             self.days.add(call.principal, tokens, self.now())
+
+    async def load(self) -> None:
+        """Know what was spent today, where that is limited. Raises StorageError. Cancelling leaves it to the next."""
+        if self.tokens_day or any(quota.tokens_per_day for quota in self._limits.values()):
+            await self.days.load(self.now())
+
+    def budgets(self) -> tuple[Budget, ...]:
+        """Of the whole daemon first, then of each principal that has a quota here."""
+        whole = Budget(principal="", quota=Quota(tokens_per_day=self.tokens_day))
+        limited = [whole] if self.tokens_day else []
+        limited += [Budget(principal=name, quota=quota) for name, quota in self._limits.items()]
+        return tuple(map(self._with_use, limited))
+
+    def share_spent(self) -> float | None:
+        """Of the budget of tokens of which most is spent today; None where there is none, or it is not known yet."""
+        shares = [
+            budget.tokens / budget.quota.tokens_per_day
+            for budget in self.budgets()
+            if budget.quota.tokens_per_day and budget.tokens is not None
+        ]
+        return max(shares, default=None)
+
+    def _with_use(self, budget: Budget) -> Budget:
+        tokens = self.days.of(budget.principal, self.now())
+        spent = tokens if tokens >= 0 else None
+        return attrs.evolve(budget, tokens=spent, running=self.running(budget.principal))
 
     def tokens_left(self, principal: str, spent: int) -> int | None:
         """How many it has left today once `spent` more are counted; None without a limit."""

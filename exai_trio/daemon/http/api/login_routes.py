@@ -41,7 +41,7 @@ def login_routes(
 async def _login(logins: _Logins, asked: Asked) -> dict[str, Any]:
     """A session for a code or a token. Raises ExaiError."""
     identity = _shown(logins.gate, asked)
-    session, ends = logins.gate.logins.open(identity)
+    session, ends = await logins.gate.logins.open(identity)
     who = viewer_of(identity.principal, identity.role)
     return {
         "session": session,
@@ -78,7 +78,8 @@ async def _own_user(auth: Authentication, asked: Asked) -> Identity | None:
 
 
 async def _logout(logins: _Logins, asked: Asked) -> dict[str, Any]:
-    logins.gate.logins.close(asked.token)
+    """Raises StorageError."""
+    await logins.gate.logins.close(asked.token)
     return {"ok": True}
 
 
