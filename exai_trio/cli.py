@@ -28,6 +28,19 @@ Command = Callable[[Started], int]
 
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
 _NEED_NO_SETTINGS = frozenset({"simulate", "completion"})
+_CHANGE_SOMETHING = frozenset(
+    {
+        "threads",
+        "storage",
+        "cleanup",
+        "alerts",
+        "incidents",
+        "config",
+        "providers",
+        "stop",
+        "restart",
+    }
+)
 # Everything else is started in whatever project is open, and that project's .env is not ours to obey.
 _READ_WHAT_LIES_THERE = frozenset({"serve"})
 _LIES_THERE = Path(".env")
@@ -206,10 +219,23 @@ def _guarded(started: Started) -> int:
     except BrokenPipeError:
         return _unheard()
     except Exception as fault:  # noqa: BLE001  # said in one line; the logs of daemon and shim have the rest
-        return _failed(started, fault)
+        code = _failed(started, fault)
+        _note_change(started, getattr(fault, "code", type(fault).__name__))
+        return code
+    _note_change(started, f"exit {code}" if code else "done")
     if started.arguments.command in _SAY_FAULTS_THEMSELVES:
         _mention_unread(started)
     return code
+
+
+def _note_change(started: Started, result: str) -> None:
+    if started.arguments.command in _CHANGE_SOMETHING:
+        from exai_trio.commands.access.change_notes import note_change  # only for changes
+
+        try:
+            note_change(started, result)
+        except OSError as fault:
+            _complain(f"the access log cannot be written: {fault}")
 
 
 def _mention_unread(started: Started) -> None:
