@@ -15,7 +15,7 @@ from typing import cast
 import attrs
 
 from exai_trio import __version__
-from exai_trio.commands.command_modules import MODULES
+from exai_trio.commands.command_modules import CHANGE_SOMETHING, MODULES
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.options import SETTING_OF, given, parser
 from exai_trio.commands.usage.parser import HelpWanted, UsageFault, VersionWanted, command_first
@@ -28,19 +28,6 @@ Command = Callable[[Started], int]
 
 _SAY_FAULTS_THEMSELVES = frozenset({"config", "doctor"})
 _NEED_NO_SETTINGS = frozenset({"simulate", "completion"})
-_CHANGE_SOMETHING = frozenset(
-    {
-        "threads",
-        "storage",
-        "cleanup",
-        "alerts",
-        "incidents",
-        "config",
-        "providers",
-        "stop",
-        "restart",
-    }
-)
 # Everything else is started in whatever project is open, and that project's .env is not ours to obey.
 _READ_WHAT_LIES_THERE = frozenset({"serve"})
 _LIES_THERE = Path(".env")
@@ -229,7 +216,7 @@ def _guarded(started: Started) -> int:
 
 
 def _note_change(started: Started, result: str) -> None:
-    if started.arguments.command in _CHANGE_SOMETHING:
+    if started.arguments.command in CHANGE_SOMETHING:
         from exai_trio.commands.access.change_notes import note_change  # only for changes
 
         try:

@@ -8,8 +8,8 @@ import pytest
 from routes_of_a_daemon import NEAR, TOKEN, of
 
 from exai_trio.access.access_log import read_lines
-from exai_trio.cli import _CHANGE_SOMETHING
 from exai_trio.commands.access.change_notes import CHANGES, note_change
+from exai_trio.commands.command_modules import CHANGE_SOMETHING
 from exai_trio.commands.options import parser
 from exai_trio.daemon.connections.identity import OWNER, Identity
 from exai_trio.daemon.http.page_logins import PageLogins
@@ -93,7 +93,7 @@ def test_whoever_adds_a_command_says_whether_it_changes_something():
     commands = {name for name in _commands(parser()) if name.split()[0] not in OWN_LOG}
 
     assert {f"{command} {action}".strip() for command, action in CHANGES} == commands - LOOKING
-    assert {command for command, _ in CHANGES} == _CHANGE_SOMETHING
+    assert {command for command, _ in CHANGES} == CHANGE_SOMETHING
 
 
 @pytest.mark.parametrize(
