@@ -68,10 +68,10 @@ class Place:
 
 
 @asynccontextmanager
-async def open_place(house, home):
+async def open_place(house, home, **more):
     """A daemon in memory with all that its ports can show, and its feed, which runs."""
     with capturing(Config(home=home), "daemon") as capture, capture.keeping():
-        settings = {"ws_token": TOKEN, "jwt_secret_key": SECRET, "terminals": True, "home": home}
+        settings = {"ws_token": TOKEN, "jwt_secret_key": SECRET, "terminals": True, "home": home} | more  # fmt: skip
         async with house(**settings) as daemon, trio.open_nursery() as running:
             watching = Watching.of(daemon.report, stores_in(MemoryDatabase()), capture)
             parts = attrs.evolve(daemon.parts, watching=watching)
