@@ -16,6 +16,8 @@ import trio
 from exai_trio import structs
 from exai_trio.system.clock import unix_now
 
+from .write_nowait import written_at_once
+
 log = logging.getLogger("exai.http")
 
 AsgiApp = Callable[..., Awaitable[None]]
@@ -202,8 +204,10 @@ class HttpConnection:
     async def _write(self, data: bytes) -> None:
         """All of it, also where this is cancelled, for nobody could read half an answer."""
         try:
-            with trio.CancelScope(shield=True):
-                await self.stream.send_all(data)
+            left = data[written_at_once(self.stream, data) :]
+            if left:
+                with trio.CancelScope(shield=True):
+                    await self.stream.send_all(left)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._http.send_failed()
 
