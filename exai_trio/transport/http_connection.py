@@ -105,9 +105,9 @@ class HttpConnection:
 
     async def _is_over(self) -> bool:
         """Whether both sides have said all. What was not read of a body is read now, and thrown away."""
-        with trio.move_on_after(_REST_S):
-            while self._http.their_state is h11.SEND_BODY and self._is_told:
-                await self._event()
+        self._until = trio.current_time() + _REST_S
+        while self._http.their_state is h11.SEND_BODY and self._is_told:
+            await self._event()
         return self._is_told and self._http.our_state is self._http.their_state is h11.DONE
 
     @property

@@ -62,9 +62,11 @@ class Desks:
     async def find(self, session_id: str, principal: str) -> FrontDesk | None:
         """The session of this id, also of one that an earlier daemon gave; None if it is not this principal's. Raises as
         `open` does."""
+        known = self._known(session_id)
+        if known is not None and known.runner.session.principal == principal:
+            return known
         if session_id in self._ended or not self.ids.is_ours(session_id, principal):
             return None
-        known = self._known(session_id)
         if known is None:
             async with self._joining:
                 known = self._known(session_id) or await self._desk(session_id, principal)
