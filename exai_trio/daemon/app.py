@@ -193,6 +193,8 @@ def build(
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
     context.events.add("quotas", {CallEnded: access.quotas.note})
+    if terminals is not None:
+        terminals.watch_calls(context.events)
     attach_gauges(report.meters, report, calls.running, table)
     lookup = CallLookup(table, calls.detached, context.journal)
     environment = _environment(context, backends, report, lookup, files)
