@@ -6,7 +6,7 @@ investigations never meet.
 
 import logging
 from collections.abc import Sequence, Set as AbstractSet
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 
 import attrs
@@ -30,7 +30,6 @@ from exai_trio.tools.workflow.steps.investigation_state import Note, State, over
 from exai_trio.tools.workflow.steps.step_note import check_lengths, note_of
 from exai_trio.workspace import (
     directories,
-    path_checks,
     safe_open,
     secrets,
     sendable,
@@ -167,15 +166,15 @@ def _found(
     """Each path once, resolved; of a directory the files in it that are worth reading. `may_be_gone`: None for all."""
     found: list[str] = []
     for name in given:
+        trio.from_thread.check_cancelled()
         resolved = access.resolve(name)
-        if may_be_gone is not None and str(resolved) not in may_be_gone:
-            path_checks.check([name], "read", access)
         if safe_open.is_directory(resolved):
             sendable.check_folder(name, resolved)
             folder = directories.expand(resolved, access.roots)
         else:
-            with suppress(NotFoundError):  # gone by now, or the check above would have said so
-                # audit: suppress, because gone by now, or the check above would have said so
+            is_known = may_be_gone is None or str(resolved) in may_be_gone
+            with suppress(NotFoundError) if is_known else nullcontext():
+                # audit: suppress, because it is gone by now
                 upload_source.check(name, access)
             folder = Folder(files=())
         found += folder.files
