@@ -6,7 +6,7 @@ import time
 import trio
 
 from exai_trio.cli import main
-from exai_trio.daemon import app
+from exai_trio.daemon.jobs import sinks
 from exai_trio.observability.watchdog import Watchdog
 
 
@@ -24,7 +24,7 @@ class Steps(Watchdog):
 
 if __name__ == "__main__":
     steps = Steps()
-    app.Watchdog = lambda: steps
+    sinks.Watchdog = lambda **_: steps
     code = main(["serve"])
     ordered = sorted(steps.took) or [0.0]
     told = {"p99": ordered[len(ordered) * 99 // 100], "most": ordered[-1], "steps": len(ordered)}

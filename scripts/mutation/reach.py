@@ -72,7 +72,8 @@ def measured(chosen: Iterable[Mutant], tests: list[str], jobs: int) -> Reach:
     with tempfile.TemporaryDirectory() as folder:
         kept = [Path(folder, str(number)) for number in range(jobs)]
         running = [_begin(path, places, files[n::jobs]) for n, path in enumerate(kept)]
-        if any([process.wait() for process in running]):
+        codes = [process.wait() for process in running]
+        if any(codes):
             raise RuntimeError("the tests could not be run where nothing was changed")
         for path in kept:
             found = json.loads(path.read_text(encoding="utf-8"))

@@ -27,9 +27,10 @@ ROOMS: Final = (
     *(f"exai_trio/daemon/{room}" for room in ("calls", "sessions", "delivery", "takeover")),
     *("exai_trio/wire/session_rules.py", "exai_trio/shim", "exai_trio/mcp", "exai_trio/storage"),
 )
-# What stands in for a database in tests alone, and what only the real components of a hosted store can judge.
+# What stands in for a database in tests alone, what only the real components of a hosted store can judge, and what is no call's.
 _NOT_TRIED: Final = frozenset(
-    Path("exai_trio/storage") / name for name in ("memory", "hosted", "supabase", "sqlite/mirrored")
+    Path("exai_trio/storage") / name
+    for name in ("memory", "hosted", "supabase", "postgres", "sqlite/mirrored", "sqlite/watching")
 )
 EXPLAINED = Path(__file__).parent / "explained.toml"
 
