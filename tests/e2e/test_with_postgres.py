@@ -2,6 +2,7 @@
 
 import json
 import sys
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,14 @@ started_stage, stage = fixtures.started_stage, fixtures.stage
 @pytest.fixture
 def new_machine_place(new_place, stage):
     """`new_machine_place()`: a home of its own, before the same database."""
-    return lambda **more: new_place(
-        simulate=True, http=True, STORAGE_BACKEND="postgres", DATABASE_URL=stage.url, **more
-    )
+    numbers = count()
+
+    def place(**more):
+        more.setdefault("EXAI_DAEMON_NAME", f"daemon-{next(numbers)}")
+        more |= {"STORAGE_BACKEND": "postgres", "DATABASE_URL": stage.url}
+        return new_place(simulate=True, http=True, **more)
+
+    return place
 
 
 async def ask(daemon, text, continuation_id=""):
