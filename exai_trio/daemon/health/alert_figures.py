@@ -9,6 +9,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.access.quotas import Quotas
 from exai_trio.incidents.keeping import IncidentKeeping
 from exai_trio.monitoring.alerts.rule_inputs import RuleInputs
 from exai_trio.observability.event_hub import Takes
@@ -49,6 +50,7 @@ class AlertFigures:
     report: Report
     incidents: IncidentKeeping
     usual: UsualDurations
+    quotas: Quotas | None = None
     disk_free: int | None = None
     disk_size: int | None = None
     usual_p95_s: Mapping[str, float] = attrs.field(factory=dict[str, float])
@@ -82,6 +84,7 @@ class AlertFigures:
             permits_waiting=_whole(said, "permits_waiting"),
             long_steps=sum(said.distribution("loop_step_seconds").counts[_LONG_STEPS:]),
             jobs_given_up=_given_up(said),
+            budget_share=self.quotas.share_spent() if self.quotas else None,
             auth_refused=_whole(said, "auth_total")
             - int(said.total("auth_total", result="ok") or 0),
             fresh_incidents=self.incidents.fresh,
@@ -126,6 +129,11 @@ class AlertFigures:
         home = self.report.config.home
         usage = await trio.to_thread.run_sync(shutil.disk_usage, home, abandon_on_cancel=True)
         self.disk_free, self.disk_size = usage.free, usage.total
+
+    async def look_at_budgets(self) -> None:
+        """What was spent before this daemon began. Raises StorageError; cancelling leaves it to the next time."""
+        if self.quotas is not None:
+            await self.quotas.load()
 
     async def look_at_durations(self) -> None:
         """What is usual by the last seven days. Raises StorageError; cancelling leaves it as it was."""

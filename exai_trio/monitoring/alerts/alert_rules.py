@@ -229,7 +229,8 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="budget", severity="medium", measure=_budget, fires=0.999, clears=0.95,
-        about="80 % of a budget are spent, or all of it",
+        about="80 % of a budget of tokens are spent today, or all of it",
+        expr="exai_budget_spent_ratio >= 0.8",
     ),
     Rule(
         name="auth", severity="medium", measure=_auth, fires=19, clears=10, span_s=60,
