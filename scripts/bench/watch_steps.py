@@ -20,6 +20,7 @@ class Steps(Watchdog):
         super().__init__()
         self.took: list[float] = []
         self.at_work = 0.0
+        self._worked = float("inf")  # no step was begun under its eyes
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         super().before_task_step(task)
