@@ -79,6 +79,8 @@ async def _serve(
         return
     ports = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http.ports")
     gate = ports.gate_of(watched, names)
+    if gate.logins.lasting is not None:
+        await gate.logins.lasting.read()
     async with trio.open_nursery() as serving:
         if "health" in bound:
             serving.start_soon(ports.serve, ports.health_app(watched, gate), bound["health"])

@@ -98,6 +98,30 @@ def test_percentiles_come_from_buckets(share, expected):
     assert 600.0 == Distribution((*[0] * 16, 1), 9e9).percentile(0.5)
 
 
+def test_a_source_that_raises_costs_its_own_sample_alone(caplog):
+    """The others are read, also of the same family; it is logged once until it can be told again."""
+    told = {"fails": True}
+
+    def source():
+        if told["fails"]:
+            raise OSError("no")
+        return {("glm",): 1.0}
+
+    meters, _ = metered()
+    meters.read("permits", source)
+    meters.read("permits", lambda: {("global",): 4.0})
+    meters.read("sessions", lambda: 3)
+    seen = [meters.snapshot(), meters.snapshot()]
+    told["fails"] = False
+    after = meters.snapshot()
+    told["fails"] = True
+    seen.append(meters.snapshot())
+
+    assert [({"global": 4.0}, 3)] * 3 == [(each.by("permits", "limit"), each.total("sessions")) for each in seen]  # fmt: skip
+    assert {"global": 4.0, "glm": 1.0} == after.by("permits", "limit")
+    assert ["a figure cannot be read"] * 2 == [record.message for record in caplog.records]
+
+
 def test_what_was_added_since_is_the_difference():
     """Counters and histograms are subtracted, also a series that is new; gauges are as they are."""
     meters, hub = metered()
