@@ -53,7 +53,7 @@ _DISMISSED_BYE: Final = encode(Bye(reason=_DISMISSED.reason, retry_after_s=0.0))
 class Session:
     """Made and run by `Sessions`. All but the waits is one synchronous step.
 
-    `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
+    `beat_at`: when its client last answered a ping, of trio's clock. `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
     """
 
     id: str
@@ -70,6 +70,7 @@ class Session:
     acked_on_disk: int = 0
     handles: HandlesTold = attrs.field(factory=HandlesTold)
     spoken_to: bool = False
+    beat_at: float | None = None
     _has_ended: bool = False
     _shed: bool = False
     _is_dismissed: bool = False

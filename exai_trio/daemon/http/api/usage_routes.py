@@ -3,6 +3,9 @@
 from functools import partial
 from typing import Any, Final
 
+import attrs
+
+from exai_trio.access.quotas import Budget
 from exai_trio.errors import ArgumentError, UnauthorizedError
 from exai_trio.storage.usage_sums import KEYS, usage_rows
 
@@ -15,7 +18,10 @@ _MOST_S: Final = 2.0**53
 
 
 def usage_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
-    return (Route(path="/api/usage", gives="figures", answer=partial(_usage, watched)),)
+    return (
+        Route(path="/api/usage", gives="figures", answer=partial(_usage, watched)),
+        Route(path="/api/budgets", gives="texts", answer=partial(_budgets, watched)),
+    )
 
 
 async def _usage(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
@@ -28,3 +34,23 @@ async def _usage(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     since = asked.number("since", watched.now() - 7 * _DAY_S, least=0, most=_MOST_S)
     used = await watched.history.used_since(since)
     return {"by": by, "since": since, "rows": usage_rows(used, by)}
+
+
+async def _budgets(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+    """What was used today of what may be, and of quotas; one's own, and for administration everybody's. Raises StorageError."""
+    if watched.quotas is None:
+        return {"rows": []}
+    await watched.quotas.load()
+    found = [
+        b for b in watched.quotas.budgets() if not b.principal or asked.by.may_see(b.principal)
+    ]
+    return {"rows": [_budget(each) for each in found]}
+
+
+def _budget(budget: Budget) -> dict[str, Any]:
+    return {
+        "principal": budget.principal or None,
+        "tokens": budget.tokens,
+        "running": budget.running,
+        **attrs.asdict(budget.quota),
+    }
