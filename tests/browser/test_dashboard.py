@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
     "/": "Overview", "/calls": "Calls", "/sessions": "Sessions", "/conversations": "Conversations", "/usage": "Usage",
-    "/storage": "Storage", "/incidents": "Incidents", "/alerts": "Alerts", "/daemon": "Daemon",
+    "/storage": "Storage", "/incidents": "Incidents", "/alerts": "Alerts", "/access": "Access", "/daemon": "Daemon",
 }  # fmt: skip
 SLOW = "prompt=[[simulate: tokens=2000 drip=0.2]] count"
 HOSTILE = "<script>document.title='taken'</script>\u202e'\"&lt; " + "w" * 300_000

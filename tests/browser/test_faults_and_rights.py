@@ -124,7 +124,7 @@ def test_an_observation_is_shown_and_acknowledged(opened, daemon):
     assert [] == readable(page, "/incidents?tab=observations")
 
 
-PAGES = ("/", "/calls", "/sessions", "/conversations", "/usage", "/storage", "/incidents", "/incidents?tab=observations", "/alerts", "/daemon")  # fmt: skip
+PAGES = ("/", "/calls", "/sessions", "/conversations", "/usage", "/storage", "/incidents", "/incidents?tab=observations", "/alerts", "/access", "/daemon")  # fmt: skip
 REFUSED = """async paths => {
   const headers = { authorization: `Bearer ${localStorage.getItem("exai-session")}`, "content-type": "application/json" };
   return Promise.all(paths.map(async path => (await fetch(path, { method: "POST", headers, body: "{}" })).status));

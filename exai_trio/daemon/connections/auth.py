@@ -202,6 +202,11 @@ class Authentication:
         if self.log is not None:
             self.log.note("token rotated", result=result, **by.told())
 
+    def note_change(self, by: Identity, event: str, **facts: str) -> None:
+        """A change that somebody asked for, a login or a logout."""
+        if self.log is not None:
+            self.log.note(event, **{**by.told(), **facts})
+
     def by_credential(self, shown: str) -> Identity:
         """Whom this token or JWT stands for, by what was known of it a second ago. Raises UnauthorizedError."""
         identity = self.tokens.by_credential(shown)

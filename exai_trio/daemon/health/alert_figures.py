@@ -3,7 +3,7 @@
 import shutil
 from collections import Counter, deque
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import trio
@@ -39,6 +39,7 @@ _FAMILIES: Final = (
     "permits_waiting",
     "process_resident_memory_bytes",
     "sessions",
+    "terminal_connections",
 )
 
 
@@ -87,7 +88,20 @@ class AlertFigures:
             auth_refused=_whole(said, "auth_total")
             - int(said.total("auth_total", result="ok") or 0),
             fresh_incidents=self.incidents.fresh,
+            terminal_connections=_whole(said, "terminal_connections"),
+            **self._terminals(),
         )
+
+    def _terminals(self) -> dict[str, Any]:
+        terminals = self.report.terminals
+        if terminals is None:
+            return {}
+        count, failed = terminals.creations_of_an_hour()
+        return {
+            "terminal_attaches": terminals.attaches_of_a_minute(),
+            "terminal_creations": count,
+            "terminal_creations_failed": failed,
+        }
 
     def shown(self) -> Mapping[str, float]:
         """Aggregates by name, for whoever is told of a fault or asked about figures: nothing of them is a user's."""

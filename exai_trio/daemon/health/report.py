@@ -75,7 +75,9 @@ class TerminalState(Protocol):
 
     def told(self) -> dict[str, Any]: ...
 
-    def trouble(self) -> str | None: ...
+    def attaches_of_a_minute(self) -> Mapping[str, int]: ...
+
+    def creations_of_an_hour(self) -> tuple[int, int]: ...
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -195,9 +197,7 @@ class Report:
         return trio.current_time() - self.began
 
     def identity(self) -> dict[str, Any]:
-        """Who it is and how it does; it is written down every few seconds, and how terminals fare is looked at for it."""
-        if self.terminals is not None:
-            self.problems.note("terminals", self.terminals.trouble())
+        """Who it is and how it does; it is written down every few seconds."""
         uptime_s = self.uptime_s()
         return {
             "status": self.status,

@@ -2,6 +2,7 @@
 the daemon, codes do not."""
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Callable
 from typing import Final
@@ -20,14 +21,19 @@ SESSION_PREFIX: Final = "page_"
 _MOST_CODES: Final = 100
 _MOST_SESSIONS: Final = 1_000
 _LONGEST: Final = 200  # characters that are looked at
+_NAME: Final = 8  # characters of a code, by which it is found; the rest is its secret
+_TRIES: Final = 5
 
 
-@structs.frozen(kw_only=True, eq=False)
+@structs.define(kw_only=True, eq=False)
 class Login:
-    """Until `ends`, in unix seconds; sooner if the credential that it began with is taken back."""
+    """Until `ends`, in unix seconds; sooner if the credential that it began with is taken back. `secret` is the hash of a code's, and
+    `tries` how often one may be wrong about it."""
 
     identity: Identity
     ends: float
+    secret: bytes = attrs.field(default=b"", repr=False)
+    tries: int = _TRIES
 
     def is_over(self, now: float) -> bool:
         revoked = self.identity.revoked
@@ -45,12 +51,20 @@ class PageLogins:
 
     def code_for(self, identity: Identity) -> tuple[str, float]:
         """A code that opens one session, and the time at which it is of no use."""
-        return self._add(self._codes, "", identity, CODE_S)
+        secret = secrets.token_urlsafe(32)
+        name, ends = self._add(self._codes, "", identity, CODE_S, _hash(secret))
+        return f"{name}{secret}", ends
 
     def redeem(self, code: str) -> Identity:
-        """Whom the code was for, the first time. Raises UnauthorizedError."""
-        login = self._codes.take(code)
-        if login is None or login.is_over(self._now()):
+        """Whom the code was for, the first time. Raises UnauthorizedError; the fifth time that its secret is wrong it is of no use."""
+        name, secret = code[:_NAME], code[_NAME:]
+        login = self._codes.find(name)
+        is_it = login is not None and hmac.compare_digest(login.secret, _hash(secret))
+        if login is not None:
+            login.tries -= 1
+            if is_it or not login.tries:
+                self._codes.take(name)
+        if login is None or not is_it or login.is_over(self._now()):
             text = "this code is not valid: each is good once, for a minute; `exai dashboard` gives a new one"
             raise UnauthorizedError(text)
         return login.identity
@@ -88,12 +102,17 @@ class PageLogins:
         return login
 
     def _add(
-        self, table: "_Table", prefix: str, identity: Identity, lasts_s: float
+        self,
+        table: "_Table",
+        prefix: str,
+        identity: Identity,
+        lasts_s: float,
+        secret: bytes = b"",
     ) -> tuple[str, float]:
         ends = min(self._now() + lasts_s, identity.ends)
         table.drop_over(self._now())
-        token = f"{prefix}{secrets.token_urlsafe(32)}"
-        table.add(token, Login(identity=identity, ends=ends))
+        token = f"{prefix}{secrets.token_urlsafe(32)}" if prefix else secrets.token_urlsafe(6)
+        table.add(token, Login(identity=identity, ends=ends, secret=secret))
         return token, ends
 
 

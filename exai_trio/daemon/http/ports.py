@@ -2,6 +2,7 @@
 
 from exai_trio.wire.hosts import OurNames
 
+from .api.access_routes import access_routes
 from .api.call_routes import call_routes
 from .api.conversation_routes import conversation_routes
 from .api.daemon_routes import daemon_routes
@@ -36,6 +37,7 @@ _OF_PAGES = (
     storage_routes,
     daemon_routes,
     watching_routes,
+    access_routes,
 )
 
 

@@ -7,7 +7,6 @@ from typing import Any, Final, Protocol
 import attrs
 
 from exai_trio import structs
-from exai_trio.access.quotas import Quotas
 from exai_trio.config import Config
 from exai_trio.monitoring.history.history_keeping import HistoryKeeping
 from exai_trio.observability.event_hub import Takes
@@ -53,7 +52,6 @@ class WatchedDaemon:
     cleaning: Cleaning | None = None
     terminals: PageTerminals | None = None
     watching: Watching | None = None
-    quotas: Quotas | None = None
     reread: Callable[[], Loaded] | None = None
 
     book: SessionBook = attrs.field(

@@ -142,7 +142,7 @@ async def test_a_page_has_jobs_budgets_files_and_the_version_of_clients(pages):
     sessions, budgets, jobs, files = (each["rows"] for each in told)
 
     assert ("editor", "7.1", None) == tuple(sessions[0][name] for name in ("client", "client_version", "beat_s"))  # fmt: skip
-    assert (None, 100) == (budgets[0]["principal"], budgets[0]["tokens_per_day"])
+    assert (None, 100) == (budgets[0]["principal"], budgets[0]["quota"]["tokens_per_day"])
     assert [("clean_up", "ok", 500.0, 300.0)] == [(j["job"], j["result"], j["duration_ms"], j["period_s"]) for j in jobs if j["job"] == "clean_up"]  # fmt: skip
     assert [] == files
 

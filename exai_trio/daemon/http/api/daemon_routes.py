@@ -4,11 +4,9 @@ import sys
 from functools import partial
 from typing import Any, Final
 
-import msgspec
 import trio
 
 from exai_trio import __version__
-from exai_trio.access.access_log import FILE as ACCESS_LOG
 from exai_trio.settings.load import Loaded
 from exai_trio.settings.printing import rows
 
@@ -25,7 +23,6 @@ def daemon_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
         Route(path="/api/settings", gives="texts", answer=partial(_settings, watched)),
         Route(path="/api/logs", gives="texts", answer=partial(_logs, watched)),
         Route(path="/api/jobs", gives="figures", answer=partial(_jobs, watched)),
-        Route(path="/api/access", gives="administration", answer=partial(_access, watched)),
     )
 
 
@@ -68,14 +65,3 @@ async def _logs(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
 
 async def _jobs(watched: WatchedDaemon, _asked: Asked) -> dict[str, Any]:
     return {"rows": watched.jobs.jobs()}
-
-
-async def _access(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    """The newest lines of the access log that have the text `q` in them, the newest first."""
-    most = int(asked.number("limit", _LINES, least=1, most=1_000))
-    lines = await lines_with(watched.config.logs / ACCESS_LOG, asked.query.get("q", ""), most)
-    return {"rows": [msgspec.json.decode(line) for line in reversed(lines) if _is_whole(line)]}
-
-
-def _is_whole(line: str) -> bool:
-    return line.startswith("{") and line.endswith("}")
