@@ -57,8 +57,9 @@ async def _use(config: Config, principal: str) -> dict[str, Any]:
         return await asked_of_pages(config, f"/api/usage/{quote(principal, safe='')}")
     except NotListening:
         use = await _kept(config, principal)
-    except ServiceUnavailableError:  # a daemon without pages may run, and only that knows
-        use = attrs.evolve(await _kept(config, principal), calls=None, running=None)
+    except ServiceUnavailableError:  # a daemon without pages may run, and only that or Redis knows
+        kept = await _kept(config, principal)
+        use = attrs.evolve(kept, calls=kept.calls if config.redis_url else None, running=None)
     return {"principal": principal, **use.told()}
 
 

@@ -84,6 +84,7 @@ class AlertFigures:
             auth_refused=_whole(said, "auth_total")
             - int(said.total("auth_total", result="ok") or 0),
             fresh_incidents=self.incidents.fresh,
+            troubles=self.report.problems.names,
         )
 
     def shown(self) -> Mapping[str, float]:

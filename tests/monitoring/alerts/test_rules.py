@@ -53,6 +53,7 @@ CASES = [
     Case("job", still(jobs_given_up=frozenset({"flush"})), still(jobs_given_up=frozenset({"flush"})), still(), subject="flush"),
     Case("budget", still(budget_share=1.0), still(budget_share=0.97), still(budget_share=0.5), subject="100 %"),
     Case("auth", rates("auth_refused", 40), rates("auth_refused", 15), rates("auth_refused", 0), 40, 70),
+    Case("registry", still(troubles=frozenset({"registry of tokens"})), still(troubles=frozenset({"registry of tokens"})), still()),
     Case("incident", still(fresh_incidents=1), still(fresh_incidents=1), still(fresh_incidents=1), clears=310),
 ]  # fmt: skip
 
@@ -127,7 +128,7 @@ def test_it_fires_holds_does_not_flap_and_clears(case):
     assert cleared[0][0] <= case.clears
 
 
-_ONLY_ON_OR_OFF = {"incident", "latency", "journal", "breaker_open", "job"}
+_ONLY_ON_OR_OFF = {"incident", "latency", "journal", "breaker_open", "job", "registry"}
 
 
 @pytest.mark.parametrize(
