@@ -113,12 +113,14 @@ class DayTokens:
 
 @structs.frozen(kw_only=True)
 class QuotaUse:
-    """What counts of a principal now: its calls of the last minute, and those that run, are None where that cannot be told."""
+    """What counts of a principal now: calls of the last minute, those that run, and tokens of this day; None where that cannot be
+    told. `principal` is "" for all together."""
 
+    principal: str
     quota: Quota
     calls: int | None
     running: int | None
-    tokens: int
+    tokens: int | None
 
     def told(self) -> dict[str, Any]:
         """Limits of 0 are none; `left` has those that there are."""
@@ -214,16 +216,42 @@ class Quotas:
         if tokens:
             self.days.add(call.principal, tokens, self.now())
 
+    async def load(self) -> None:
+        """Know what was spent today, where that is limited. Raises StorageError. Cancelling leaves it to the next."""
+        if self.tokens_day or any(quota.tokens_per_day for quota in self._limits.values()):
+            await self.days.load(self.now())
+
+    def budgets(self) -> tuple[QuotaUse, ...]:
+        """As this daemon counts them: of itself first, then of each principal that has a quota here."""
+        whole = {_ALL: Quota(tokens_per_day=self.tokens_day)} if self.tokens_day else {}
+        return tuple(self._use(name, quota) for name, quota in (whole | self._limits).items())
+
+    def share_spent(self) -> float | None:
+        """Of the budget of tokens of which most is spent today; None where there is none, or it is not known yet."""
+        shares = [
+            budget.tokens / budget.quota.tokens_per_day
+            for budget in self.budgets()
+            if budget.quota.tokens_per_day and budget.tokens is not None
+        ]
+        return max(shares, default=None)
+
     async def use(self, principal: str) -> QuotaUse:
         """What counts of it now. Raises StorageError. Cancelling changes nothing."""
         await self.days.load(self.now())
+        here = self._use(principal, self._limits.get(principal, _NONE))
+        if self.rates is None:
+            return here
+        return attrs.evolve(here, calls=await self.rates.counted(principal))
+
+    def _use(self, principal: str, quota: Quota) -> QuotaUse:
         use = self._uses.get(principal) or Use()
-        calls = use.counted(self.clock())
+        tokens = self.days.of(principal, self.now())
         return QuotaUse(
-            quota=self._limits.get(principal, _NONE),
-            calls=calls if self.rates is None else await self.rates.counted(principal),
+            principal=principal,
+            quota=quota,
+            calls=use.counted(self.clock()),
             running=use.running,
-            tokens=self.days.of(principal, self.now()),
+            tokens=tokens if tokens >= 0 else None,
         )
 
     def tokens_left(self, principal: str, spent: int) -> int | None:

@@ -38,7 +38,7 @@ from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
 from .context import Clock, DaemonContext
 from .control.reload import Reread
-from .health.gauges import attach_gauges
+from .health.gauges import attach_gauges, attach_store_times
 from .health.label_sets import label_sets
 from .health.report import Report
 from .jobs.call_keeping import CallKeeping
@@ -187,13 +187,19 @@ def build(
     keeping = CallKeeping(backends.ended_calls, context.clock, history_of(report, backends.history))
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     tokens = Tokens(config, home, backends.now)
-    auth = Authentication(tokens, standings=access.standings, log=access.log)
+    auth = Authentication(
+        tokens, standings=access.standings, log=access.log, logins=backends.logins
+    )
     terminals = _terminals(config, auth, backends.now, report.meters)
     report = attrs.evolve(report, terminals=terminals)
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
     context.events.add("quotas", {CallEnded: access.quotas.note})
-    attach_gauges(report.meters, report, calls.running, table)
+    if terminals is not None:
+        terminals.watch_calls(context.events)
+    attach_gauges(report.meters, report, calls.running, calls.journalled, table)
+    attach_store_times(report.meters, backends.times)
+    report.meters.read("budget_spent_ratio", access.quotas.share_spent)
     lookup = CallLookup(table, calls.detached, context.journal)
     environment = _environment(context, backends, report, lookup, files)
     return Parts(
@@ -209,7 +215,7 @@ def build(
         cleaning=_cleaning(context, backends),
         terminals=terminals,
         hosted=backends.hosted,
-        watching=_watching(report, backends, capture),
+        watching=Watching.where_kept(report, backends.watching, capture, access.quotas),
     )
 
 
@@ -221,12 +227,6 @@ def _context(config: Config, backends: Backends) -> DaemonContext:
         journal=None if config.durability == "off" else backends.journal,
         events=backends.models.events,
     )
-
-
-def _watching(report: Report, backends: Backends, capture: Capture | None) -> Watching | None:
-    """Where what is seen can be kept."""
-    stores = backends.watching
-    return Watching.of(report, stores, capture) if stores and capture else None
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:

@@ -26,7 +26,7 @@ from .control.drain import drain
 from .control.reload import Reload, Reread
 from .control.signals import watch_hangups, watch_signals
 from .health.report import Report
-from .http.open_ports import open_ports
+from .http.open_ports import HttpAddresses, open_ports
 from .http.session_book import SessionBook
 from .http.watched_daemon import PageTerminals, WatchedDaemon
 from .jobs.call_keeping import CallKeeping
@@ -186,8 +186,9 @@ async def _serve_until_stopped(
             await listening.start(tree.server.listen, opened.listeners, tree.connections)
             await listening.start(offer, opened.listeners, config, shutdown)
             background.start_soon(restore, tree.sessions)
-            task_status.started(await _open_http(background, parts, tree, watched))
-            background.start_soon(settle, parts.report.gateway)
+            pages_loaded = trio.Event()
+            task_status.started(await _open_http(background, parts, tree, watched, pages_loaded))
+            background.start_soon(settle, parts.report.gateway, pages_loaded)
             if parts.hosted is not None:
                 background.start_soon(parts.hosted.run, tree.jobs.supervise)
             await shutdown.stop.wait()
@@ -201,8 +202,9 @@ async def _serve_until_stopped(
         background.cancel_scope.cancel(reason="the daemon is stopping")
 
 
-async def settle(gateway: Gateway) -> None:
+async def settle(gateway: Gateway, after: trio.Event) -> None:
     """What the first calls would otherwise pay for, now that the daemon serves. Without it, or if it is cancelled, they pay."""
+    await after.wait()  # both import
     try:
         await gateway.warm_up()
         garbage_collector.settle()
@@ -273,11 +275,11 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
 
 
 async def _open_http(
-    background: trio.Nursery, parts: Parts, tree: Tree, watched: WatchedDaemon
+    background: trio.Nursery, parts: Parts, tree: Tree, watched: WatchedDaemon, loaded: trio.Event
 ) -> Addresses:
     """Start the HTTP side in `background`, now that the WebSocket listens."""
     config, report, names = parts.context.config, parts.report, tree.server.names
-    http = await open_ports(background, watched, names)
+    http: HttpAddresses = await background.start(open_ports, watched, names, loaded)
     mcp = await open_service(
         background,
         parts.context,

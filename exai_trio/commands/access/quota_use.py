@@ -81,7 +81,8 @@ async def _kept(config: Config, principal: str) -> QuotaUse:
             fault = raised  # the store's own nursery would wrap it
     if fault is not None:
         raise fault
-    return QuotaUse(quota=quota, calls=calls, running=0, tokens=await in_home(config, tokens))
+    spent = await in_home(config, tokens)
+    return QuotaUse(principal=principal, quota=quota, calls=calls, running=0, tokens=spent)
 
 
 async def _registered(registry: TokenRegistry, principal: str, now: float) -> tuple[Quota, int]:

@@ -1,4 +1,5 @@
-"""The logins of pages: a code that opens one once, and the session token that a page then shows. Only hashes are kept."""
+"""The logins of pages: a code that opens one once, and the session token that a page then shows. Only hashes are kept; sessions outlive
+the daemon, codes do not."""
 
 import hashlib
 import hmac
@@ -12,6 +13,7 @@ from exai_trio import structs
 from exai_trio.errors import UnauthorizedError
 
 from ..connections.identity import Identity
+from .lasting_logins import LastingLogins
 
 CODE_S: Final = 60.0
 SESSION_S: Final = 12 * 3600.0
@@ -40,9 +42,10 @@ class Login:
 
 @structs.define(eq=False, repr=False)
 class PageLogins:
-    """Of one daemon; they end with it. `now` is unix seconds."""
+    """`now` is unix seconds; without `lasting` sessions end with the daemon."""
 
     _now: Callable[[], float]
+    lasting: LastingLogins | None = None
     _codes: "_Table" = attrs.field(factory=lambda: _Table(_MOST_CODES))
     _sessions: "_Table" = attrs.field(factory=lambda: _Table(_MOST_SESSIONS))
 
@@ -66,22 +69,37 @@ class PageLogins:
             raise UnauthorizedError(text)
         return login.identity
 
-    def open(self, identity: Identity) -> tuple[str, float]:
-        """A session token, and the time at which it ends."""
-        return self._add(self._sessions, SESSION_PREFIX, identity, SESSION_S)
+    async def open(self, identity: Identity) -> tuple[str, float]:
+        """A session token, and the time at which it ends. Cancelled, it may be there, and nobody knows it."""
+        token, ends = self._add(self._sessions, SESSION_PREFIX, identity, SESSION_S)
+        if self.lasting is not None:
+            await self.lasting.keep(token, identity, ends)
+        return token, ends
 
-    def close(self, token: str) -> None:
+    async def close(self, token: str) -> None:
+        """Raises StorageError: then it is over here, and may come back with the next daemon. So it may if this is cancelled."""
+        known = self.find(token) is not None
         self._sessions.take(token)
+        if known and self.lasting is not None:
+            await self.lasting.forget(token)
 
     def find(self, token: str) -> Login | None:
         """None if it is not known, or over."""
-        login = self._sessions.find(token)
+        login = self._sessions.find(token) or self._taken_up(token)
         return None if login is None or login.is_over(self._now()) else login
 
     def identity_of(self, token: str) -> Identity | None:
         """Whom it stands for; None if it is not known, or over."""
         login = self.find(token)
         return None if login is None else login.identity
+
+    def _taken_up(self, token: str) -> Login | None:
+        found = self.lasting.taken_up(token[:_LONGEST]) if self.lasting is not None else None
+        if found is None:
+            return None
+        login = Login(identity=found[0], ends=found[1])
+        self._sessions.add(token, login)
+        return login
 
     def _add(
         self,

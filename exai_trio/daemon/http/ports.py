@@ -18,6 +18,7 @@ from .api.watching_routes import watching_routes
 from .feed.feed import PATH as FEED, Feed
 from .feed.told_events import ToldEvents
 from .gate import Gate
+from .lasting_logins import LastingLogins
 from .page_logins import PageLogins
 from .page_shell import page_routes
 from .route_table import Route, RouteTable
@@ -42,7 +43,9 @@ _OF_PAGES = (
 
 def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
     """One for all ports: a login counts on each of them."""
-    return Gate(names, watched.auth, PageLogins(watched.now))
+    kept = watched.auth.logins
+    lasting = LastingLogins(kept, watched.auth, watched.now) if kept else None
+    return Gate(names, watched.auth, PageLogins(watched.now, lasting))
 
 
 def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:

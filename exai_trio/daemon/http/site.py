@@ -227,16 +227,6 @@ async def reject(send: Send, content: Content) -> None:
     await send({"type": "websocket.http.response.body", "body": content.body})
 
 
-async def serve(site: Site, host: str, port: int, task_status: trio.TaskStatus[str | None]) -> None:
-    """Serve until cancelled, which cuts the answers that are on their way.
-
-    Starts with the URL, or with None if the port cannot be had, which is logged and no more.
-    """
-    try:
-        listeners = await trio.open_tcp_listeners(port, host=host)
-    except OSError as fault:
-        log.warning("http port not available", extra={"port": port, "reason": str(fault)})
-        task_status.started(None)
-        return
-    http = HttpSite(site, _MOST_CONNECTIONS, _IDLE_S, sockets=bool(site.sockets))
-    await http.serve(listeners, task_status)
+async def serve(site: Site, listeners: list[trio.SocketListener]) -> None:
+    """Serve until cancelled, which cuts the answers that are on their way."""
+    await HttpSite(site, _MOST_CONNECTIONS, _IDLE_S, sockets=bool(site.sockets)).serve(listeners)

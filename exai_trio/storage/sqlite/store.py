@@ -29,6 +29,7 @@ from exai_trio.storage.sqlite.file.quarantine import marker
 from exai_trio.storage.sqlite.file.upgrade import schema_version, upgrade
 from exai_trio.storage.sqlite.journal import SqliteJournal
 from exai_trio.storage.sqlite.write_path import LOG_LENGTH, Writing, probe
+from exai_trio.storage.store_times import StoreTimes
 
 T = TypeVar("T")
 
@@ -49,6 +50,7 @@ class SqliteStore:
     _writing: Writing
     _copy_back: Callable[[], None]
 
+    _times: StoreTimes
     _principal: str = OWNER
 
     def of(self, principal: str) -> "SqliteStore":
@@ -68,7 +70,7 @@ class SqliteStore:
         self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
     ) -> int:
         rows = [statements.row(turn) for turn in turns]
-        return await self._writer.write(
+        return await self.write(
             lambda connection: statements.append(
                 connection, (self._principal, continuation_id), rows, now, expires_at
             )
@@ -90,20 +92,20 @@ class SqliteStore:
         self, continuation_id: str, step: Step, now: float, expires_at: float
     ) -> tuple[Step, ...]:
         row = statements.step_row(step)
-        return await self._writer.write(
+        return await self.write(
             lambda connection: statements.add_step(
                 connection, (self._principal, continuation_id), row, now, expires_at
             )
         )
 
     async def sweep(self, now: float) -> int:
-        return await self._writer.write(lambda connection: statements.sweep(connection, now))
+        return await self.write(lambda connection: statements.sweep(connection, now))
 
     async def newest_at(self) -> float | None:
         return await self.read(statements.newest_at)
 
     async def note_time(self, now: float) -> None:
-        await self._writer.write(lambda connection: statements.note_time(connection, now))
+        await self.write(lambda connection: statements.note_time(connection, now))
 
     def journal(self) -> SqliteJournal:
         """The journal of calls in the same file, written in the same commits."""
@@ -157,7 +159,8 @@ class SqliteStore:
         self, work: Callable[[sqlite3.Connection], T], *, done: Callable[[T], None] | None = None
     ) -> T:
         """Have another module's statements done in the next batch, and `done` called with what they return. Cancelling: as there."""
-        return await self._writer.write(work, done=done)
+        with self._times.timed("sqlite", "write"):
+            return await self._writer.write(work, done=done)
 
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
@@ -171,14 +174,19 @@ class SqliteStore:
             ):
                 return query(reader)
 
-        return await trio.to_thread.run_sync(
-            run, thread_name="exai storage reader", limiter=self._reading
-        )
+        with self._times.timed("sqlite", "read"):
+            return await trio.to_thread.run_sync(
+                run, thread_name="exai storage reader", limiter=self._reading
+            )
 
 
 @asynccontextmanager
 async def open_sqlite(
-    path: Path, *, over_power_loss: bool = False, lasting: bool = False
+    path: Path,
+    *,
+    over_power_loss: bool = False,
+    lasting: bool = False,
+    times: StoreTimes | None = None,
 ) -> AsyncGenerator[SqliteStore]:
     """Open the store, making or upgrading the file if needed; leaving the block flushes and closes it.
 
@@ -198,7 +206,9 @@ async def open_sqlite(
         async with open_group_commit(writing.commit) as commits:
             copying = trio.CapacityLimiter(1)
             copy_back = partial(_copy_back, opened)
-            yield SqliteStore(commits, opened, limiter, copying, writing, copy_back)
+            yield SqliteStore(
+                commits, opened, limiter, copying, writing, copy_back, times or StoreTimes()
+            )
     finally:
         # The last close copies the log back into the file: a few milliseconds, at the end of the process only.
         opened.close()

@@ -46,7 +46,7 @@ async def _login(logins: _Logins, asked: Asked) -> dict[str, Any]:
         logins.auth.note_refusal(address_of(asked.raw))
         raise
     _note(logins, asked, "login", identity)
-    session, ends = logins.gate.logins.open(identity)
+    session, ends = await logins.gate.logins.open(identity)
     who = viewer_of(identity.principal, identity.role)
     return {
         "session": session,
@@ -84,8 +84,9 @@ async def _own_user(auth: Authentication, asked: Asked) -> Identity | None:
 
 
 async def _logout(logins: _Logins, asked: Asked) -> dict[str, Any]:
+    """Raises StorageError."""
     _note(logins, asked, "logout", logins.gate.logins.identity_of(asked.token))
-    logins.gate.logins.close(asked.token)
+    await logins.gate.logins.close(asked.token)
     return {"ok": True}
 
 
