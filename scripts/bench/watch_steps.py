@@ -9,7 +9,6 @@ import time
 import trio
 
 from exai_trio.cli import main
-from exai_trio.daemon import app
 from exai_trio.observability.watchdog import Watchdog
 
 

@@ -139,6 +139,8 @@ class Calls:
             with trio.move_on_at(self._next_handle_at):
                 await self._sooner.wait()
             now = trio.current_time()
+            if now < self._next_handle_at:
+                continue
             due = [one for one in self.open if one.handle_at <= now]
             self._next_handle_at = min(
                 (one.handle_at for one in self.open if one.handle_at > now), default=math.inf
