@@ -44,14 +44,14 @@ class Home:
         return done.stdout.strip()
 
     @contextmanager
-    def serving(self):
+    def serving(self, stderr=None):
         command = [sys.executable, "-m", "exai_trio", "serve"]
         with subprocess.Popen(
-            command, env=self.environ, cwd=self.path, stdout=subprocess.PIPE
+            command, env=self.environ, cwd=self.path, stdout=subprocess.PIPE, stderr=stderr
         ) as daemon:
             try:
                 assert b"WebSocket ws://" in daemon.stdout.readline()
-                yield
+                yield daemon
             finally:
                 daemon.terminate()
 
@@ -197,9 +197,9 @@ async def test_two_daemons_with_one_redis(tmp_path):
     assert 100 >= counted["used"]["calls_per_minute"] >= 100 - alone
 
 
-async def _call_often(home, token, count, passed):
+async def _call_often(home, token, count, passed, field="jwt"):
     """What is said of each: "" for an answer, else why not."""
-    async with home.client(jwt=token) as (client, _):
+    async with home.client(**{field: token}) as (client, _):
         for number in range(count):
             name = f"r{number}"
             await client.send(encode(CallTool(request_id=name, name="version", arguments={})))
@@ -207,3 +207,18 @@ async def _call_often(home, token, count, passed):
             while getattr(told, "request_id", "") != name or isinstance(told, CallAccepted):
                 told = decode_daemon(await client.receive()).message
             passed.append(told.error.details["reason"] if isinstance(told, CallFailed) else "")
+
+
+@pytest.mark.parametrize("signs", [False, True])
+async def test_who_has_no_jwt_and_no_redis_imports_neither(tmp_path, signs):
+    """Though clients come and call; with a key the one that checks JWTs is there, and no Redis is."""
+    more = {"JWT_SECRET_KEY": "a key for JWTs that is long enough"} if signs else {}
+    home = home_at(tmp_path / "home", PYTHONPROFILEIMPORTTIME="1", **more)
+    with (tmp_path / "imports").open("wb") as told, home.serving(told):
+        answered = []
+        await _call_often(home, TOKEN, 1, answered, "token")
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in (tmp_path / "imports").read_text().splitlines()}  # fmt: skip
+
+    assert [""] == answered
+    assert "exai_trio" in imported
+    assert ({"jwt", "cryptography"} if signs else set()) == imported & {"coredis", "jwt", "cryptography"}  # fmt: skip
