@@ -9,7 +9,6 @@ from typing import Final
 
 import trio
 
-from exai_trio.commands.checking.port_holder import holder
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
@@ -68,8 +67,11 @@ def _warnings(config: Config, addresses: Addresses) -> list[str]:
         ("HEALTH_CHECK_PORT", config.health_check_port, addresses.health, "health"),
         ("EXAI_MCP_PORT", config.mcp_port, addresses.mcp, "MCP over HTTP"),
     )
-    for variable, port, address, what in wanted:
-        if port and address is None:
+    taken = [each for each in wanted if each[1] and each[2] is None]
+    if taken:
+        from exai_trio.commands.checking.port_holder import holder  # a start is sooner without it
+
+        for variable, port, _, what in taken:
             who = holder(port) or "somebody else"
             found.append(f"exai: port {port} is taken by {who}: no {what}; set {variable}")
     return found

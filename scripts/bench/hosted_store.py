@@ -4,7 +4,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 import trio
 
-from exai_trio.storage.base import Turn
+from exai_trio.storage.base import Step, Turn
 from exai_trio.storage.hosted.outbox_entries import BATCH_LENGTH, Entry, sorted_by_key
 from exai_trio.storage.sqlite.store import open_sqlite
 
@@ -26,6 +26,7 @@ from hosted.stage import Stage, the_stage
 
 _END = 4_000_000_000.0
 _TEXT = "What was asked and answered in this exchange, in the words of a model. " * 20
+Add = Callable[[Any, str, int], Awaitable[None]]
 _HOSTED = ("httpx2", "psycopg", "supabase", "postgrest", "exai_trio.storage.supabase")
 
 
@@ -84,13 +85,17 @@ async def _kept(stage: Stage, rounds: int) -> tuple[list[float], list[float]]:
 
 def chat(*, quick: bool) -> Iterator[Row]:
     """What a chat asks of the store in a conversation that is here: read, with a look at the other side each time, and added to."""
-    here, hole, embedded = _staged(_chat, 40 if quick else 300)
-    yield Row(
-        what="chat, Supabase here, beyond the embedded store, p50",
-        unit="ms",
-        ours=(median(here) - median(embedded)) * 1000,
-        goal=Goal("at most", 5),
-    )
+    here, hole, embedded, steps, bare_steps = _staged(_chat, 40 if quick else 300)
+    for what, mine, theirs in (
+        ("chat", here, embedded),
+        ("workflow step", steps, bare_steps),
+    ):
+        yield Row(
+            what=f"{what}, Supabase here, beyond the embedded store, p50",
+            unit="ms",
+            ours=(median(mine) - median(theirs)) * 1000,
+            goal=Goal("at most", 5),
+        )
     yield Row(
         what="chat, black hole, breaker open, p50",
         unit="ms",
@@ -100,19 +105,29 @@ def chat(*, quick: bool) -> Iterator[Row]:
     )
 
 
-async def _chat(stage: Stage, rounds: int) -> tuple[list[float], list[float], list[float]]:
+async def _chat(stage: Stage, rounds: int) -> tuple[list[float], ...]:
     async with _both(stage, threshold=1) as (machine, embedded, gateway):
         here, floor = await _turns(machine.mirror, embedded, rounds, "here")
+        steps = await _turns(machine.mirror, embedded, rounds, "steps", _add_step)
         await machine.wait_sent()
         gateway.break_all(black_hole=True)
         machine.mirror.looks.forget()
         await machine.mirror.load("here", 1)  # opens the breaker
         hole, again = await _turns(machine.mirror, embedded, rounds, "hole")
-        return here, hole, floor + again
+        return here, hole, floor + again, *steps
+
+
+async def _append(store: Any, name: str, number: int) -> None:
+    await store.append(name, _exchange(f"{name}{number}"), 1, _END)
+
+
+async def _add_step(store: Any, name: str, number: int) -> None:
+    step = Step(tool="debug", at=1.0, data={"note": _TEXT}, key=f"s{name}{number}")
+    await store.add_step(name, step, 1, _END)
 
 
 async def _turns(
-    mirror: Any, embedded: Any, rounds: int, name: str
+    mirror: Any, embedded: Any, rounds: int, name: str, add: Add = _append
 ) -> tuple[list[float], list[float]]:
     mine: list[float] = []
     theirs: list[float] = []
@@ -123,7 +138,7 @@ async def _turns(
             if number:
                 await store.load(name, 1)
                 await store.steps(name, 1)
-            await store.append(name, _exchange(f"{name}{number}"), 1, _END)
+            await add(store, name, number)
             times.append(time.perf_counter() - began)
     return mine, theirs
 

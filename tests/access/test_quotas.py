@@ -153,3 +153,18 @@ def test_who_has_no_quota_is_not_looked_at():
     quotas.tell("jwt:ann", Quota(concurrent=1))
     assert quotas.concerns("jwt:ann")
     assert not quotas.concerns("owner")
+
+
+async def test_what_counts_is_told():
+    """What is used, and of each limit what is left; a minute later the calls count no more."""
+    clock = Turned(before={"jwt:ann": 90})
+    quotas = clock.quotas(Quota(calls_per_minute=3, tokens_per_day=100))
+    place = await quotas.take("jwt:ann")
+    now = (await quotas.use("jwt:ann")).told()
+    place.give_back()
+    clock.at += 60
+    later = (await quotas.use("jwt:ann")).told()
+
+    assert {"calls_per_minute": 1, "concurrent": 1, "tokens_per_day": 90} == now["used"]
+    assert {"calls_per_minute": 2, "tokens_per_day": 10} == now["left"]
+    assert {"calls_per_minute": 0, "concurrent": 0, "tokens_per_day": 90} == later["used"]

@@ -124,6 +124,25 @@ async def test_a_token_from_its_issue_to_its_end(tmp_path):
     assert not [part for part in (*parts, TOKEN) if part.encode() in written]
 
 
+def test_what_counts_of_a_quota_is_shown(tmp_path):
+    """Of a daemon that runs, and of one that does not: a minute's calls end with it, a day's tokens do not."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        pages = free.getsockname()[1]
+    home = home_at(tmp_path, MONITORING_PORT=str(pages), EXAI_SIMULATE="true")
+    limits = ("--calls-per-minute", "5", "--tokens-per-day", "9000")
+    token = home.exai("token", "issue", "ann", *limits)
+    anns = attrs.evolve(home, environ={**home.environ, "EXAI_WS_TOKEN": token})
+    with home.serving():
+        anns.exai("call", "chat", "prompt=hello")
+        running = json.loads(home.exai("usage", "--of", "ann", "--json"))
+    stopped = json.loads(home.exai("usage", "--of", "ann", "--json"))
+
+    assert 5 == running["quota"]["calls_per_minute"]
+    assert (1, 0) == tuple(one["used"]["calls_per_minute"] for one in (running, stopped))
+    assert 0 < stopped["used"]["tokens_per_day"] == running["used"]["tokens_per_day"] < 9000
+    assert 9000 == stopped["left"]["tokens_per_day"] + stopped["used"]["tokens_per_day"]
+
+
 async def test_a_rotation_outlives_the_daemon(tmp_path):
     """Of a user's own token; nothing of either value is written."""
     home = home_at(tmp_path)

@@ -54,6 +54,9 @@ CASES = [
     Case("budget", still(budget_share=1.0), still(budget_share=0.97), still(budget_share=0.5), subject="100 %"),
     Case("auth", rates("auth_refused", 40), rates("auth_refused", 15), rates("auth_refused", 0), 40, 70),
     Case("incident", still(fresh_incidents=1), still(fresh_incidents=1), still(fresh_incidents=1), clears=310),
+    Case("terminal_attaches", still(terminal_attaches={"laptop": 11}), still(terminal_attaches={"laptop": 8}), still(terminal_attaches={"laptop": 2}), subject="5eec0dc4"),
+    Case("terminal_creations", still(terminal_creations=20, terminal_creations_failed=1), still(terminal_creations=110, terminal_creations_failed=1), still(terminal_creations=200, terminal_creations_failed=1)),
+    Case("terminal_connections", still(terminal_connections=1001), still(terminal_connections=1000), still(terminal_connections=900)),
 ]  # fmt: skip
 
 

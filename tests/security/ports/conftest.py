@@ -1,5 +1,6 @@
 """The daemon's ports and the simulator's on loopback, without the daemon's process; and HTTP spoken by hand."""
 
+import sys
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
@@ -8,6 +9,10 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+
+sys.path.insert(0, str(Path(__file__).parent))  # the module that these tests share is beside them
+
+from routes_of_a_daemon import open_place
 
 _SPEC = spec_from_file_location(
     "daemon_in_memory", Path(__file__).parents[2] / "daemon" / "conftest.py"
@@ -35,6 +40,12 @@ class Door:
 def house():
     """`async with house(ws_token="…") as daemon:` opens a daemon with these settings."""
     return _DAEMON.open_house
+
+
+@pytest.fixture
+def place(tmp_path):
+    """`async with place() as here:` a daemon with all its HTTP ports, without sockets."""
+    return partial(open_place, _DAEMON.open_house, tmp_path)
 
 
 @pytest.fixture

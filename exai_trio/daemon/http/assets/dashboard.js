@@ -8,8 +8,9 @@ import calls, { oneCall } from "./pages_calls.js";
 import { conversations, oneConversation, sessions } from "./pages_people.js";
 import { daemon, storage, usage } from "./pages_daemon.js";
 import { alerts, incidents } from "./pages_faults.js";
+import { access } from "./pages_access.js";
 
-const PAGES = [overview, calls, sessions, conversations, usage, storage, incidents, alerts, daemon];
+const PAGES = [overview, calls, sessions, conversations, usage, storage, incidents, alerts, access, daemon];
 const ONES = [oneCall, oneConversation];
 const OLD = { "/monitoring_dashboard.html": "/", "/semaphore_monitor.html": "/" };
 const root = document.getElementById("app"), first = JSON.parse(document.getElementById("first").textContent);
@@ -82,8 +83,8 @@ function frame() {
 async function out() { await logout(); await who(); feed.restart(); moved(); }
 
 // Dialogs: the keys, a login, a question.
-const KEYS = { "g o": "overview", "g c": "calls", "g s": "sessions", "g v": "conversations", "g u": "usage", "g t": "storage", "g i": "incidents", "g a": "alerts", "g d": "daemon", "/": "to the first filter", "j, k": "next row, row before", "Enter": "open the row", "x": "cancel the call of the row", "p": "pause or go on", "t": "light or dark", "?": "these keys", "Esc": "close" };
-const GO = { o: "/", c: "/calls", s: "/sessions", v: "/conversations", u: "/usage", t: "/storage", i: "/incidents", a: "/alerts", d: "/daemon" };
+const KEYS = { "g o": "overview", "g c": "calls", "g s": "sessions", "g v": "conversations", "g u": "usage", "g t": "storage", "g i": "incidents", "g a": "alerts", "g e": "access", "g d": "daemon", "/": "to the first filter", "j, k": "next row, row before", "Enter": "open the row", "x": "cancel the call of the row", "p": "pause or go on", "t": "light or dark", "?": "these keys", "Esc": "close" };
+const GO = { o: "/", c: "/calls", s: "/sessions", v: "/conversations", u: "/usage", t: "/storage", i: "/incidents", a: "/alerts", e: "/access", d: "/daemon" };
 let back;
 function open(what) {
   back = document.activeElement; state.dialog = what; render(frame(), root);
