@@ -113,6 +113,15 @@ def test_an_incident_is_explained_resolved_and_opened_again(opened, incident):
     assert [] == wrong
 
 
+def test_incidents_have_a_port_with_a_page_of_their_own(opened, daemon, incident):
+    """The same page, with what is there alone."""
+    page = opened(f"{daemon.incidents_url}/")
+    page.get_by_text("KeyError: <script>").click()
+    page.get_by_text("raise KeyError(<script>)").wait_for()
+
+    assert ["Incidents", "Alerts"] == page.locator("nav a").all_inner_texts()
+
+
 def test_an_observation_is_shown_and_acknowledged(opened, daemon):
     observe(daemon)
     page = opened("/incidents")

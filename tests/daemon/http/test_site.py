@@ -118,6 +118,16 @@ async def test_who_may_have_what(path, headers, status):
     assert HEADERS.items() <= answer.headers.items()
 
 
+@pytest.mark.parametrize("port", ["monitoring_port", "incidents_port", "health_check_port"])
+def test_the_pages_of_each_port_are_ours(port):
+    """A browser says from where it loads a module."""
+    names = OurNames.of(Config(**{"monitoring_port": 0, "incidents_port": 0, "health_check_port": 0, port: 8081}))  # fmt: skip
+    origins = (b"http://127.0.0.1:8081", b"http://127.0.0.1:8082")
+    found = [names.refusal([(b"host", b"127.0.0.1:8081"), (b"origin", one)]) for one in origins]
+
+    assert [None, 403] == [refusal and refusal.status for refusal in found]
+
+
 async def test_a_change_is_json_and_wants_a_login():
     site = site_of(clock(), "changes")
     statuses = [
