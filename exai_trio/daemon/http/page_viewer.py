@@ -45,8 +45,7 @@ class Viewer:
 
 
 def viewer_of(principal: str, role: str = "", *, is_near: bool = False) -> Viewer:
-    """Whoever has shown who they are: the home's owner may do everything, others what is their own."""
+    """Whoever has shown who they are: the home's owner may do everything, unless it comes as a viewer, others what is their own."""
     known = principal_of(principal)
-    return Viewer(
-        principal=known, role="admin" if known == OWNER else role or "user", is_near=is_near
-    )
+    is_all = known == OWNER and role != "viewer"
+    return Viewer(principal=known, role="admin" if is_all else role or "user", is_near=is_near)

@@ -17,7 +17,7 @@ log = logging.getLogger("exai.alerts")
 
 _TROUBLES: Final = frozenset({"critical", "high"})
 _TOLD_BY_THEMSELVES: Final = frozenset(
-    {"journal", "job"}
+    {"journal", "job", "registry"}
 )  # who has these names them among the troubles
 _MOST_UNKEPT: Final = 1_000
 
