@@ -35,7 +35,7 @@ from .calls.lifecycle import Calls
 from .connections.accept import bind
 from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
-from .context import Clock, DaemonContext
+from .context import Clock, DaemonContext, Shutdown
 from .control.reload import Reread
 from .health.gauges import attach_gauges, attach_store_times
 from .health.label_sets import label_sets
@@ -181,8 +181,7 @@ def build(
 ) -> Parts:
     """Everything that one daemon consists of. Opens nothing and starts nothing: who gives `backends` and `capture` ends them."""
     context = _context(config, backends)
-    table: dict[str, Session] = {}
-    calls = Calls(context)
+    calls, table = Calls(context), dict[str, Session]()
     report = _report(context, backends, port, home)
     keeping = CallKeeping(backends.ended_calls, context.clock, history_of(report, backends.history))
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
@@ -210,6 +209,7 @@ def build(
         terminals=terminals,
         hosted=backends.hosted,
         watching=Watching.where_kept(report, backends.watching, capture, access.quotas),
+        cluster=backends.cluster,
     )
 
 
@@ -220,6 +220,7 @@ def _context(config: Config, backends: Backends) -> DaemonContext:
         clock=Clock(backends.now, trust),
         journal=None if config.durability == "off" else backends.journal,
         events=backends.models.events,
+        shutdown=Shutdown(member=backends.cluster.membership if backends.cluster else None),
     )
 
 

@@ -126,6 +126,10 @@ class Report:
         return self.context.shutdown.draining
 
     @property
+    def may_serve(self) -> bool:
+        return self.context.shutdown.may_serve
+
+    @property
     def status(self) -> str:
         """ "degraded": it answers, and something is wrong that `problems` names."""
         if self.draining:
@@ -239,6 +243,8 @@ class Report:
             "connections": figures.connections,
             "sessions": figures.sessions,
             "max_connections": self.config.max_connections,
+            "ping_interval_s": self.config.ws_ping_interval,
+            "ping_timeout_s": self.config.ws_ping_timeout,
         }
 
     def health_file(self) -> dict[str, Any]:
