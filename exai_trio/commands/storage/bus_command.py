@@ -13,18 +13,18 @@ import trio
 from exai_trio.bus.payload_files import read_all
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
+from exai_trio.commands.watching.open_home import kept_in
 from exai_trio.config import Config
-from exai_trio.errors import ArgumentError, ExaiError, NotFoundError, StorageError
+from exai_trio.errors import ArgumentError, NotFoundError, StorageError
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.contracts.stored_payloads import KEPT, StoredPayload
 from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
-from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.system.clock import unix_now
 
 
 def main(started: Started) -> int:
     config, asked = started.loaded.config, started.arguments
-    kept = trio.run(kept_in, config)
+    kept = trio.run(of_everybody, config)
     console = Console.of_process(started.environ)
     if asked.action == "list":
         tell(kept, console, as_json=asked.json, elsewhere=_elsewhere(config, kept, console))
@@ -61,21 +61,9 @@ def _elsewhere(
         return ()
 
 
-async def kept_in(config: Config) -> tuple[StoredPayload, ...]:
+async def of_everybody(config: Config) -> tuple[StoredPayload, ...]:
     """Of all principals, those that can be asked for. Raises ExaiError. Cancelling changes nothing."""
-    path = config.state / "exai.db"
-    if not await trio.Path(path).exists():
-        return ()
-    rows: tuple[StoredPayload, ...] = ()
-    fault: ExaiError | None = None
-    async with open_sqlite(path) as store:
-        try:
-            rows = await SqlitePayloads(store).all()
-        except ExaiError as raised:
-            fault = raised  # the store's own nursery would wrap it
-    if fault is not None:
-        raise fault
-    now = unix_now()
+    rows, now = await kept_in(config, lambda store: SqlitePayloads(store).all()), unix_now()
     return tuple(row for row in rows if row.status in KEPT and row.expires_at > now)
 
 

@@ -11,7 +11,7 @@ from exai_trio.bus.message_bus import MessageBus
 from exai_trio.bus.payload_files import path_of
 from exai_trio.commands.options import parser
 from exai_trio.commands.storage import results_elsewhere
-from exai_trio.commands.storage.bus_command import give, kept_in, tell, the_one, wanted_of
+from exai_trio.commands.storage.bus_command import give, of_everybody, tell, the_one, wanted_of
 from exai_trio.config import Config
 from exai_trio.errors import (
     ArgumentError,
@@ -46,7 +46,7 @@ def words(*typed):
 
 
 async def test_what_can_be_asked_for_is_listed(home, said):
-    kept = await kept_in(home)
+    kept = await of_everybody(home)
     tell(kept, said.console(), as_json=True)
     listed = json.loads(said.out.getvalue())
     said.out.truncate(0)
@@ -59,7 +59,7 @@ async def test_what_can_be_asked_for_is_listed(home, said):
 
 async def test_one_is_written_to_a_file(home, tmp_path):
     """By the beginning of its id; a file that is there is not overwritten."""
-    kept = await kept_in(home)
+    kept = await of_everybody(home)
     place = tmp_path / "answer.txt"
     asked = words("get", kept[0].transaction_id[:12], "-o", str(place))
     row = the_one(kept, asked.transaction)
@@ -72,7 +72,7 @@ async def test_one_is_written_to_a_file(home, tmp_path):
 
 
 async def test_what_is_meant_must_be_clear(home):
-    kept = await kept_in(home)
+    kept = await of_everybody(home)
 
     with pytest.raises(NotFoundError):
         the_one(kept, "txn_zz")
@@ -81,7 +81,7 @@ async def test_what_is_meant_must_be_clear(home):
 
 
 async def test_a_damaged_one_is_said(home, tmp_path):
-    row = (await kept_in(home))[0]
+    row = (await of_everybody(home))[0]
     path = path_of(tmp_path / "bus", row.transaction_id)
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     asked = words("get", row.transaction_id, "-o", str(tmp_path / "out"))
@@ -114,11 +114,11 @@ async def test_one_of_another_machine_is_listed_and_fetched(second, said, tmp_pa
     ]
     assert 0 == give(second, row, asked, None)
     assert TEXT == (tmp_path / "out").read_text()
-    assert [row.transaction_id] == [one.transaction_id for one in await kept_in(second)]
+    assert [row.transaction_id] == [one.transaction_id for one in await of_everybody(second)]
 
 
 async def test_a_home_without_a_store_has_none(tmp_path, said):
-    kept = await kept_in(attrs.evolve(Config(), home=tmp_path))
+    kept = await of_everybody(attrs.evolve(Config(), home=tmp_path))
     tell(kept, said.console(), as_json=False)
 
     assert "no large results" in said.err.getvalue()
