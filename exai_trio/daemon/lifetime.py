@@ -26,8 +26,7 @@ from .control.drain import drain
 from .control.reload import Reload, Reread
 from .control.signals import watch_hangups, watch_signals
 from .health.report import Report
-from .http.open_ports import open_ports
-from .http.session_book import SessionBook
+from .http.open_ports import HttpAddresses, open_ports
 from .http.watched_daemon import TerminalPart, WatchedDaemon
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
@@ -181,8 +180,9 @@ async def _serve_until_stopped(
             await listening.start(tree.server.listen, opened.listeners, tree.connections)
             await listening.start(offer, opened.listeners, config, shutdown)
             background.start_soon(restore, tree.sessions)
-            task_status.started(await _open_http(background, parts, tree, watched))
-            background.start_soon(settle, parts.report.gateway)
+            pages_loaded = trio.Event()
+            task_status.started(await _open_http(background, parts, tree, watched, pages_loaded))
+            background.start_soon(settle, parts.report.gateway, pages_loaded)
             if parts.hosted is not None:
                 background.start_soon(parts.hosted.run, tree.jobs.supervise)
             await shutdown.stop.wait()
@@ -196,8 +196,9 @@ async def _serve_until_stopped(
         background.cancel_scope.cancel(reason="the daemon is stopping")
 
 
-async def settle(gateway: Gateway) -> None:
+async def settle(gateway: Gateway, after: trio.Event) -> None:
     """What the first calls would otherwise pay for, now that the daemon serves. Without it, or if it is cancelled, they pay."""
+    await after.wait()  # both import
     try:
         await gateway.warm_up()
         garbage_collector.settle()
@@ -250,11 +251,7 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
 
 def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> WatchedDaemon:
     """What the pages look at. From now on it is noted who connects."""
-    book = SessionBook(parts.context.clock.now)
-    if parts.context.config.monitoring_port or parts.context.config.incidents_port:
-        parts.context.events.add("pages", book.takes())
-    return WatchedDaemon(
-        book=book,
+    watched = WatchedDaemon(
         report=parts.report,
         sessions=tree.sessions,
         services=parts.environment.services,
@@ -265,14 +262,17 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
         watching=parts.watching,
         reread=reread,
     )
+    if parts.context.config.monitoring_port or parts.context.config.incidents_port:
+        parts.context.events.add("pages", watched.takes())
+    return watched
 
 
 async def _open_http(
-    background: trio.Nursery, parts: Parts, tree: Tree, watched: WatchedDaemon
+    background: trio.Nursery, parts: Parts, tree: Tree, watched: WatchedDaemon, loaded: trio.Event
 ) -> Addresses:
     """Start the HTTP side in `background`, now that the WebSocket listens."""
     config, report, names = parts.context.config, parts.report, tree.server.names
-    http = await open_ports(background, watched, names)
+    http: HttpAddresses = await background.start(open_ports, watched, names, loaded)
     mcp = await open_service(
         background,
         parts.context,

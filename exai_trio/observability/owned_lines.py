@@ -7,8 +7,10 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from typing import Any, Final, cast
+from typing import Final
 from urllib.parse import quote
+
+import msgspec
 
 from exai_trio.principals import OWNER, principal_of
 
@@ -36,15 +38,28 @@ def _named(line: str) -> str:
     if "principal" not in line:
         return OWNER
     if line.startswith("{"):
-        return str(_object(line).get("principal", OWNER))
+        return _of_object(line)
     found = _FIELD.search(line)
     return found[1] if found else OWNER
 
 
-def _object(line: str) -> dict[str, Any]:
-    """Of a line that is broken nobody can say whose it is."""
+class _Line(msgspec.Struct):
+    principal: str = OWNER
+
+
+_LINES: Final = msgspec.json.Decoder(_Line)
+
+
+def _of_object(line: str) -> str:
     try:
-        found = json.loads(line)
+        return _LINES.decode(line).principal
+    except msgspec.DecodeError:
+        return _of_odd_object(line)
+
+
+def _of_odd_object(line: str) -> str:
+    """With half characters, which msgspec does not take. Of a line that is broken nobody can say whose it is."""
+    try:
+        return str(json.loads(line).get("principal", OWNER))
     except ValueError:  # audit: empty-handler, because "?" says that the line is broken
-        return {"principal": "?"}
-    return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
+        return "?"

@@ -125,7 +125,9 @@ class FileReader:
 
     async def check(self, given: Sequence[str], use: PathUse, roots: tuple[Path, ...]) -> None:
         """Raises what using any of these paths would: ArgumentError, NotFoundError. Of large files the beginning is looked at."""
-        await self._in_thread(partial(path_checks.check, tuple(given), use, self.access(roots)))
+        if given:
+            check = partial(path_checks.check, tuple(given), use, self.access(roots))
+            await self._in_thread(check)
 
     async def find_place(
         self, given: str, roots: tuple[Path, ...], *, again: bool = False

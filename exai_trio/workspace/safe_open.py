@@ -69,8 +69,11 @@ def content(resolved: Path, most: int) -> bytes:
     Raises: NotFoundError, ArgumentError.
     """
     with os.fdopen(_open_regular(resolved), "rb") as opened:
+        size = os.fstat(
+            opened.fileno()
+        ).st_size  # room for `most` takes longer to get than a source to read
         try:
-            return opened.read(most)
+            return opened.read(min(most, size) if size else most)
         except OSError as fault:
             raise _refusal(fault, path_policy.shown(str(resolved))) from fault
 

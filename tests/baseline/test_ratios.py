@@ -5,10 +5,17 @@ import random
 from statistics import fmean
 
 import pytest
+from baseline import ratios
 from baseline.contest import Answer, Figures, told, wilson
 from baseline.ratios import ratio_of, signed_rank
 
 NOISE = 0.1
+
+
+@pytest.fixture(autouse=True)
+def few_draws(monkeypatch):
+    """Enough for what is planted here; the ends of an interval are coarser."""
+    monkeypatch.setattr(ratios, "_DRAWS", 400)
 
 
 def series(dice, count, factor=1.0, noise=NOISE):

@@ -39,8 +39,9 @@ def test_each_command_is_accepted(schemas):
     """argparse ends with 2 for what it does not know, and has said why."""
     shown = list(_shown())
     assert len(shown) > 20
+    accepts = parser()
     for words in shown:
-        arguments = parser().parse_args(words)
+        arguments = accepts.parse_args(words)
         if arguments.command == "call":
             assert {key.partition("=")[0] for key in arguments.words} <= set(
                 schemas[arguments.tool]

@@ -27,7 +27,7 @@ from .execution import Work, failure_of, note_fault, outcome_of, run_tool
 from .large_outcomes import fitting
 from .recovery import may_run_again
 from .session_calls import SessionCalls
-from .states import OVER, RUNS, UNTOLD, WORKING, State
+from .states import KEPT_OPEN, OVER, RUNS, UNTOLD, WORKING, State
 
 log = logging.getLogger("exai.session")
 
@@ -75,6 +75,10 @@ class Calls:
     def running(self) -> int:
         """How many were accepted and have no outcome yet."""
         return sum(call.state in RUNS for call in self.open)
+
+    def journalled(self) -> int:
+        """How many are on our disk as accepted and not ended."""
+        return sum(call.state in KEPT_OPEN for call in self.open)
 
     async def wait_none(self) -> None:
         """Return when none is open. Cancelling leaves nothing behind."""
@@ -139,6 +143,8 @@ class Calls:
             with trio.move_on_at(self._next_handle_at):
                 await self._sooner.wait()
             now = trio.current_time()
+            if now < self._next_handle_at:
+                continue
             due = [one for one in self.open if one.handle_at <= now]
             self._next_handle_at = min(
                 (one.handle_at for one in self.open if one.handle_at > now), default=math.inf

@@ -13,6 +13,7 @@ from exai_trio.storage.postgres.database import Database, open_database
 from exai_trio.storage.postgres.journal import PostgresJournal, open_journal
 from exai_trio.storage.postgres.shared_calls_store import PostgresCalls
 from exai_trio.storage.postgres.thread_store import PostgresThreads
+from exai_trio.storage.store_times import StoreTimes
 from exai_trio.system.disk import fault_of
 
 
@@ -91,11 +92,12 @@ async def open_shared_store(
     *,
     now: Callable[[], float],
     needed: int,
+    times: StoreTimes | None = None,
 ) -> AsyncGenerator[SharedStore]:
     """`home` names the daemon's home, `boot_id` its process. A database that is away keeps no daemon from starting; one whose schema is not `needed` does:
     raises SchemaUnknown. Leaving, or cancelling, writes what was accepted, for a few seconds, and closes its connections."""
     async with (
-        open_database(url, now) as database,
+        open_database(url, now, times) as database,
         open_journal(database, home, boot_id) as journal,
     ):
         await fault_of(database.look)  # which is noted there; the upkeep asks again

@@ -51,20 +51,18 @@ def _answer(**facts: object) -> Answer:
 
 async def _listed(threads: Threads, now: float) -> list[dict[str, object]]:
     found = await threads.recent(now, _MOST)
-    return [
-        {
-            "continuation_id": thread.id,
-            "title": thread.name or _opening(thread) or thread.id,
-            "opening": _opening(thread),
-            "turns": thread.turns,
-            "last": rfc3339(thread.last_at),
-        }
-        for thread in found
-    ]
+    return [_entry(thread) for thread in found]
 
 
-def _opening(thread: Summary) -> str:
-    return " ".join(thread.opening.split())[:_TITLE]
+def _entry(thread: Summary) -> dict[str, object]:
+    opening = " ".join(thread.opening.split())[:_TITLE]
+    return {
+        "continuation_id": thread.id,
+        "title": thread.name or opening or thread.id,
+        "opening": opening,
+        "turns": thread.turns,
+        "last": rfc3339(thread.last_at),
+    }
 
 
 async def _completed(arguments: Arguments, caller: Caller, services: Services) -> list[str]:
