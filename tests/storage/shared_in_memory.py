@@ -24,7 +24,7 @@ from exai_trio.storage.journal_events import (
     NumberedFrom,
     RunAgain,
 )
-from exai_trio.storage.shared_calls import (
+from exai_trio.storage.shared.shared_calls import (
     LEASE_S,
     UNNUMBERED,
     CallName,

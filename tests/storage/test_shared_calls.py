@@ -14,7 +14,7 @@ from exai_trio.storage.journal import KeptOutcome
 from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.postgres.journal import open_journal
 from exai_trio.storage.postgres.shared_calls_store import PostgresCalls
-from exai_trio.storage.shared_calls import UNNUMBERED, DaemonFacts
+from exai_trio.storage.shared.shared_calls import UNNUMBERED, DaemonFacts
 
 MINE = call(session="win", principal="owner", seq=1)
 NAME = ("win", "1")

@@ -18,7 +18,7 @@ from exai_trio.daemon.takeover.cluster.cluster import Cluster
 from exai_trio.daemon.takeover.cluster.lease import LEASE_S, RENEW_S, SURE_S, Lease
 from exai_trio.daemon.takeover.cluster.membership import open_membership
 from exai_trio.errors import ServiceUnavailableError
-from exai_trio.storage.shared_calls import DaemonFacts
+from exai_trio.storage.shared.shared_calls import DaemonFacts
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
     Bye,
