@@ -30,6 +30,7 @@ from exai_trio.storage.shared.shared_calls import (
     CallName,
     Compared,
     DaemonFacts,
+    FinishedAs,
     KnownDaemon,
     Renewed,
     SharedCalls,
@@ -103,25 +104,26 @@ class SharedTables:
 
     def finish(
         self, mine: str, name: CallName, outcome: KeptOutcome, epoch: int, attempt: int
-    ) -> bool:
+    ) -> FinishedAs:
         row = self.calls.get(name)
         if row is None:
-            return True
+            return "kept"
         owns = self.owns(mine, name[0], epoch)
         told = attrs.evolve(outcome, seq=outcome.seq if owns else UNNUMBERED)
-        kept = row.call.outcome
+        kept, became = row.call.outcome, "kept" if owns else "untold"
         if kept is not None:
             if kept.frame == told.frame and kept.seq == UNNUMBERED and owns:
                 row.call = attrs.evolve(row.call, outcome=attrs.evolve(kept, seq=told.seq))
-            return kept.frame == told.frame or (row.executor == mine and attempt < 0)
+            counts = kept.frame == told.frame or (row.executor == mine and attempt < 0)
+            return became if counts else "stands"
         runs = row.executor == mine and attempt in (-1, row.call.attempts)
         if not (owns if attempt == 0 else runs):
-            return False
+            return "stands"
         former, row.executor = row.executor, mine
         row.call = attrs.evolve(row.call, outcome=told)
         self.notify(self.sessions[name[0]].owner if name[0] in self.sessions else mine)
         self.notify(former)
-        return True
+        return became
 
     def acknowledge(self, mine: str, acks: Mapping[str, int]) -> None:
         for session, seq in acks.items():
@@ -135,7 +137,8 @@ class SharedTables:
             raise NotKept("The journal does not know this call.")
         facts = attrs.evolve(self.daemons[row.executor].facts, boot_id=row.boot_id)
         runs = attrs.evolve(event.to, attempts=row.call.attempts if attempt == 0 else attempt)
-        if self.finish(mine, (event.session, event.request), event.outcome, epoch, attempt):
+        name = event.session, event.request
+        if self.finish(mine, name, event.outcome, epoch, attempt) != "stands":
             self.accept(facts, runs, 0)
 
 
@@ -305,7 +308,7 @@ class MemoryShared(SharedCalls):
 
     async def finish(
         self, name: CallName, outcome: KeptOutcome, *, epoch: int, attempt: int
-    ) -> bool:
+    ) -> FinishedAs:
         await self.reach()
         return self.tables.finish(self.facts.executor, name, outcome, epoch, attempt)
 

@@ -152,7 +152,7 @@ async def test_an_outcome_counts_of_its_executor_in_that_run_once(two):
         await two.finish_by(two.one, "second", attempt=2, epoch=1),
     ]
 
-    assert [False, False, True, True, False] == counts
+    assert ["stands", "stands", "kept", "kept", "stands"] == counts
     assert ("right", 2) == ((await two.kept()).frame, (await two.kept()).seq)
 
 
@@ -164,7 +164,7 @@ async def test_one_that_has_lost_the_call_begins_no_run(two):
     lost = await two.finish_by(two.one, "late", attempt=1, epoch=1)
     won = await two.finish_by(two.two, "right", attempt=1, seq=UNNUMBERED)
 
-    assert (False, True) == (lost, won)
+    assert ("stands", "kept") == (lost, won)
 
 
 async def test_who_takes_a_session_numbers_its_frames_from_then_on(two):
@@ -179,14 +179,14 @@ async def test_who_takes_a_session_numbers_its_frames_from_then_on(two):
         await two.one.journal_of("win", 1).accept(attrs.evolve(MINE, request="2"))
     await two.one.journal_of("win", 1).number_from("win", 77)
     await two.one.journal_of("", 0).acknowledge({"win": 99})
-    await two.finish_by(two.one, "right", attempt=1, epoch=1, seq=5)
+    former = await two.finish_by(two.one, "right", attempt=1, epoch=1, seq=5)
     untold = await two.kept()
     session = await two.two.journal_of("win", 2).session("win")
     numbered = await two.finish_by(two.two, "right", attempt=0, epoch=2, seq=9)
 
     assert [2, 2, 0, 0] == epochs
     assert (None, 0, 0) == (untold, session.acked, session.base)
-    assert numbered
+    assert ("untold", "kept") == (former, numbered)
     assert ("right", 9) == ((await two.kept()).frame, (await two.kept()).seq)
 
 
@@ -212,7 +212,7 @@ async def test_work_goes_on_under_a_handle_where_it_runs(two):
     late = await two.finish_by(two.one, "right", attempt=1, epoch=1)
     kept = await two.one.finish(("call_h", "1"), outcome("right"), epoch=0, attempt=1)
 
-    assert ([], False, True) == (list(believed.lost), late, kept)
+    assert ([], "stands", "kept") == (list(believed.lost), late, kept)
     assert ("handle", 4) == ((await two.kept()).frame, (await two.kept()).seq)
 
 
