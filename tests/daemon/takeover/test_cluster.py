@@ -118,6 +118,9 @@ async def test_a_call_of_a_dead_machine_is_answered_once(machines, autojump_cloc
         took = trio.current_time() - died
         more = await outcomes(client, 60)
 
+    told = {one["name"]: one["lease_s"] > 0 for one in two.house.report.storage()["daemons"]}
+
+    assert {"one": False, "two": True} == told
     assert ack.resumed
     assert isinstance(answer, CallResult)
     assert LEASE_S - RENEW_S <= took - 3.0 <= LEASE_S + 2.5
@@ -348,6 +351,23 @@ async def test_whatever_happens_each_call_is_answered_once(machines, seed, autoj
     assert sorted(set(client.told)) == sorted(client.told)
     assert client.accepted <= set(client.told)
     assert all(row.call.attempts <= 2 for row in machines.tables.calls.values())
+
+
+async def test_a_lease_is_counted_from_before_the_renewal_was_sent(autojump_clock):
+    """However long its answer was on the way."""
+    facts = DaemonFacts(executor="one", name="one", boot_id="b", address="", version="")
+
+    class Slow(MemoryShared):
+        async def renew(self, *given, **named):
+            held = await super().renew(*given, **named)
+            await trio.sleep(1.0)
+            return held
+
+    began = trio.current_time()
+    async with open_membership(facts, Slow(SharedTables(), facts)) as membership:
+        until = membership.lease.serves_until
+
+    assert began + SURE_S == until
 
 
 def test_a_lease_is_counted_from_before_it_was_asked_for():

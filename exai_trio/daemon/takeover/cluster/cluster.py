@@ -149,6 +149,8 @@ class Cluster:
                 if trio.current_time() >= claim_at:
                     claim_at = trio.current_time() + LOOK_S
                     await self._claim(sessions)
+                    known = await _unless_away(self.store.daemons)
+                    self.membership.known = known or self.membership.known
                 with trio.move_on_after(LOOK_S):
                     await self._woken.wait()
 
