@@ -27,6 +27,7 @@ from exai_trio.storage.shared.shared_calls import (
     CallName,
     Compared,
     DaemonFacts,
+    FinishedAs,
     KnownDaemon,
     Renewed,
     SharedCalls,
@@ -111,7 +112,7 @@ class PostgresCalls(SharedCalls):
 
     async def finish(
         self, name: CallName, outcome: KeptOutcome, *, epoch: int, attempt: int
-    ) -> bool:
+    ) -> FinishedAs:
         return await self._journal.finish_under(Entry(Finished(*name, outcome), epoch, attempt))
 
     def journal_of(self, session: str, epoch: int) -> PostgresJournal:

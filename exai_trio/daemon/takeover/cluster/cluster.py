@@ -117,7 +117,7 @@ class Cluster:
         """The journal of a session that is taken, or new, and its epoch."""
         epoch = self.epochs.pop(session_id, 1)
         journal = self.store.journal_of(session_id, epoch)
-        fence = SessionFence(self.store, self.outcomes, session_id, epoch)
+        fence = SessionFence(self.store, self.outcomes, session_id, epoch, self._moved)
         return CallJournal(journal, session_id, principal, fence), epoch
 
     def give_up(self, session: Session) -> None:
@@ -130,6 +130,11 @@ class Cluster:
                 call.answer_to(self._absent(session.id))
             else:
                 call.end(broken_off(call.attempt), leave=True)
+
+    def _moved(self, session_id: str, epoch: int) -> None:
+        session = self._sessions.table.get(session_id) if self._sessions is not None else None
+        if session is not None and session.epoch == epoch:
+            self.give_up(session)
 
     def _absent(self, session_id: str) -> AbsentSession:
         return AbsentSession(session_id, self.store, self.look_soon, self._offer)
@@ -151,6 +156,8 @@ class Cluster:
                 if trio.current_time() >= claim_at:
                     claim_at = trio.current_time() + LOOK_S
                     await self._claim(sessions)
+                    known = await _unless_away(self.store.daemons)
+                    self.membership.known = known or self.membership.known
                 with trio.move_on_after(LOOK_S):
                     await self._woken.wait()
 
@@ -159,7 +166,9 @@ class Cluster:
         held = {one.id: one for one in sessions.table.values() if one.epoch}
         epochs = {name: session.epoch for name, session in held.items()}
         running, waiting = self.executions.names(), self.outcomes.names()
-        if sessions.calls.context.shutdown.replaced or not (held or running or waiting):
+        shutdown = sessions.calls.context.shutdown
+        self.membership.is_leaving = shutdown.draining
+        if shutdown.replaced or not (held or running or waiting):
             return
         compare = partial(self.store.compare, self.membership.facts, epochs, running, waiting)
         found = await _unless_away(compare)
@@ -218,6 +227,10 @@ class Cluster:
         while True:
             while member.may_serve:
                 await trio.sleep_until(member.lease.serves_until)
+            if (
+                sessions.calls.context.shutdown.replaced
+            ):  # the next process of this home has the lease
+                return
             self._cut_off(sessions)
             while not member.may_serve:
                 await member.renewed.wait()
