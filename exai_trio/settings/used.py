@@ -45,7 +45,7 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "shim": _SHIM,
     "storage": CLIENT
     | _fields(
-        "storage_backend supabase_url supabase_key supabase_project_id supabase_db_url history_days"
+        "storage_backend supabase_url supabase_key supabase_project_id supabase_db_url database_url history_days"
     ),
     "threads": frozenset({"home", "conversation_timeout_hours", "storage_backend", "log_level"}),
     "bus": frozenset({"home", "storage_backend", "log_level"}),
