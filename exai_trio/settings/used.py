@@ -43,6 +43,7 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "stop": frozenset({"home", "log_level", "drain_s"}),
     "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,
+    "status": CLIENT | {"storage_backend", "database_url"},
     "storage": CLIENT
     | _fields(
         "storage_backend supabase_url supabase_key supabase_project_id supabase_db_url database_url history_days"
