@@ -13,7 +13,7 @@ from pathlib import Path
 
 import attrs
 import pytest
-from stage.old_client import old_client
+from stage.old_client import old_client, raw_client
 from stage.place import free_ports
 from stage.waiting import PATIENCE_S
 
@@ -82,7 +82,7 @@ def _moved(config, daemons, port, mcp, stats):
 
 
 def _wait_both_up(page):
-    until, up = time.monotonic() + 8, []
+    until, up = time.monotonic() + PATIENCE_S, []
     while time.monotonic() < until:
         with suppress(OSError), urllib.request.urlopen(page) as told:  # noqa: S310  # a page of loopback
             rows = [line.split(",") for line in told.read().decode().splitlines()]
@@ -94,19 +94,18 @@ def _wait_both_up(page):
 
 
 async def _who_runs(team):
-    """The daemon that runs something, and the other."""
-    found = [daemon for daemon in team.daemons if (await daemon.health())["calls"]["running"]]
-    (runs,) = found
-    return runs, next(daemon for daemon in team.daemons if daemon is not runs)
+    """The daemon that runs something."""
+    (runs,) = [one for one in team.daemons if (await one.health())["calls"]["running"]]
+    return runs
 
 
 @pytest.mark.parametrize("blow", [signal.SIGKILL, signal.SIGSTOP, signal.SIGTERM])
-async def test_a_daemon_that_is_struck_loses_no_call(team, blow, stage, until):
+async def test_a_daemon_that_is_struck_loses_no_call(team, blow, stage):
     """Its client comes to the other through the balancer, and has one answer there."""
     async with team.client(session_id="mine") as one:
         await one.call("r1", prompt="hold on", delay_ms=700)
         await one.hear_until("call_tool_ack")
-        struck, other = await _who_runs(team)
+        struck = await _who_runs(team)
         struck.process.send_signal(blow)
     try:
         async with team.client(session_id="mine", last_seq=1) as again:
@@ -118,22 +117,21 @@ async def test_a_daemon_that_is_struck_loses_no_call(team, blow, stage, until):
 
     assert "hold on" == json.loads(answer["outputs"][0]["text"])["content"]
     assert "r2" == later["request_id"]
-    assert (
-        1
-        <= len(await other.requests())
-        + (len(await struck.requests()) if blow == signal.SIGSTOP else 0)
-        <= 3
+    ((attempts, rows),) = stage.execute(
+        "select max(c.attempts), count(*) from journal_calls as c where c.request = '\"r1\"'"
     )
-    assert [(1,)] == stage.execute(
-        "select count(*) from journal_calls as c where c.request = '\"r1\"'"
-    )
+    assert attempts in {1, 2}
+    assert 1 == rows
 
 
 async def test_who_comes_through_it_is_not_of_this_machine(team):
     """Without a token nobody is let in, though haproxy is the daemon's own user's."""
-    with pytest.raises(Exception, match=r"UNAUTHORIZED|unauthorized|401|403"):
-        async with old_client(team.port, protocol=2):
-            pass
+    async with raw_client(team.port) as client:
+        await client.say("hello", protocol=2)
+        answer = await client.hear()
+
+    assert not answer["ok"]
+    assert "token" in json.dumps(answer)
 
 
 async def test_the_daemons_are_listed(team):
