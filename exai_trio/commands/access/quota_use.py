@@ -57,8 +57,9 @@ async def _use(config: Config, principal: str) -> dict[str, Any]:
         return await asked_of_pages(config, f"/api/usage/{quote(principal, safe='')}")
     except NotListening:
         use = await _kept(config, principal)
-    except ServiceUnavailableError:  # a daemon without pages may run, and only that knows
-        use = attrs.evolve(await _kept(config, principal), calls=None, running=None)
+    except ServiceUnavailableError:  # a daemon without pages may run, and only that or Redis knows
+        kept = await _kept(config, principal)
+        use = attrs.evolve(kept, calls=kept.calls if config.redis_url else None, running=None)
     return {"principal": principal, **use.told()}
 
 
@@ -80,13 +81,8 @@ async def _kept(config: Config, principal: str) -> QuotaUse:
             fault = raised  # the store's own nursery would wrap it
     if fault is not None:
         raise fault
-    return QuotaUse(
-        principal=principal,
-        quota=quota,
-        calls=calls,
-        running=0,
-        tokens=await in_home(config, tokens),
-    )
+    spent = await in_home(config, tokens)
+    return QuotaUse(principal=principal, quota=quota, calls=calls, running=0, tokens=spent)
 
 
 async def _registered(registry: TokenRegistry, principal: str, now: float) -> tuple[Quota, int]:

@@ -88,6 +88,7 @@ class AlertFigures:
             auth_refused=_whole(said, "auth_total")
             - int(said.total("auth_total", result="ok") or 0),
             fresh_incidents=self.incidents.fresh,
+            troubles=self.report.problems.names,
             terminal_connections=_whole(said, "terminal_connections"),
             **self._terminals(),
         )

@@ -158,6 +158,13 @@ def _incidents(rule: Rule, window: Window) -> Measured:
     return {"": window.now.fresh_incidents - window.before(rule.span_s).fresh_incidents}
 
 
+_REGISTRY: Final = "registry of tokens"
+
+
+def _registry(_: Rule, window: Window) -> Measured:
+    return {"": 1.0} if _REGISTRY in window.now.troubles else {}
+
+
 _USERS_FAULTS: Final = "client|validation|authentication"
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -236,6 +243,10 @@ RULES: Final[tuple[Rule, ...]] = (
         name="auth", severity="medium", measure=_auth, fires=19, clears=10, span_s=60,
         about="20 connections or requests a minute were refused for their token",
         expr='sum(increase(exai_auth_total{result!="ok"}[1m])) >= 20',
+    ),
+    Rule(
+        name="registry", severity="high", measure=_registry, fires=0.5, clears=0.0,
+        about="the registry of tokens cannot be asked: nobody new is let in by a JWT, and each daemon counts rates alone",
     ),
     Rule(
         name="incident", severity="low", measure=_incidents, fires=0, clears=0, span_s=300,

@@ -12,7 +12,7 @@ import trio
 
 sys.path.insert(0, str(Path(__file__).parent))  # the module that these tests share is beside them
 
-from routes_of_a_daemon import open_place
+from routes_of_a_daemon import open_place, serve_app
 
 _SPEC = spec_from_file_location(
     "daemon_in_memory", Path(__file__).parents[2] / "daemon" / "conftest.py"
@@ -76,8 +76,7 @@ async def _http(name, path, daemon, serving):
     gate = ports.gate_of(watched, daemon.server.names)
     feed = [ports.feed_of(watched, gate)] if name == "pages_app" else []
     app = getattr(ports, name)(watched, gate, *feed)
-    origin = await serving.start(ports.serve, app, daemon.context.config.ws_host, 0)
-    return Door(int(origin.rpartition(":")[2]), path)
+    return Door(await serve_app(app, serving, daemon.context.config.ws_host), path)
 
 
 async def _simulator(daemon, serving):

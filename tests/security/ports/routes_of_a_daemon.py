@@ -86,3 +86,10 @@ async def open_place(house, home, **more):
             }
             yield Place(daemon, apps)
             running.cancel_scope.cancel()
+
+
+async def serve_app(app, serving, host=NEAR):
+    """The port on which it is served."""
+    listeners = await trio.open_tcp_listeners(0, host=host)
+    serving.start_soon(ports.serve, app, listeners)
+    return listeners[0].socket.getsockname()[1]

@@ -8,12 +8,11 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
-from routes_of_a_daemon import open_place
+from routes_of_a_daemon import open_place, serve_app
 from starlette.datastructures import Headers
 
 from exai_trio.daemon.connections.handshake import UNAUTHORIZED, HelloRefused, receive_hello
 from exai_trio.daemon.connections.local_peer import Peer
-from exai_trio.daemon.http import ports
 from exai_trio.daemon.streamable_http.access import Access, Denied
 from exai_trio.transport.websocket import Limits, connect
 from exai_trio.wire.codec import encode
@@ -98,8 +97,8 @@ async def test_in_the_feed(judging):
     """Told one after the other on one connection."""
     ends = {}
     async with judging() as here, trio.open_nursery() as serving:
-        origin = await serving.start(ports.serve, here.apps["pages"], "127.0.0.1", 0)
-        async with connect("127.0.0.1", int(origin.rpartition(":")[2]), Limits(), "/ws") as socket:
+        port = await serve_app(here.apps["pages"], serving)
+        async with connect("127.0.0.1", port, Limits(), "/ws") as socket:
             for name, token, _ in table():
                 if token and len(token) < 60_000:
                     await socket.send(json.dumps({"command": "auth", "token": token}))

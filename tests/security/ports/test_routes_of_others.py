@@ -5,9 +5,8 @@ import re
 from contextlib import asynccontextmanager
 
 import trio
-from routes_of_a_daemon import FAR, MARK, NEAR, TOKEN, of
+from routes_of_a_daemon import FAR, MARK, NEAR, TOKEN, of, serve_app
 
-from exai_trio.daemon.http import ports
 from exai_trio.daemon.http.feed import feed as feed_module
 from exai_trio.daemon.http.feed.feed_commands import _NAMES as COMMANDS
 from exai_trio.storage.base import Turn
@@ -28,6 +27,7 @@ ASKERS = {
     "nobody here": ("", NEAR),
     "a wrong token": ("wrong-token-of-nobody", FAR),
     "viewer": (of("vic", "viewer"), FAR),
+    "the owner as a viewer": (of("exai", "viewer"), FAR),
     "user": (of("uma"), FAR),
     "admin": (of("amy", "admin"), FAR),
     "owner": (TOKEN, FAR),
@@ -38,6 +38,7 @@ MAY = {
     "nobody here": {"open", "figures"},
     "a wrong token": {"open"},
     "viewer": {"open", "figures", "texts"},
+    "the owner as a viewer": {"open", "figures", "texts"},
     "user": {"open", "figures", "texts", "changes"},
     "admin": {"open", "figures", "texts", "changes"},
     "owner": {"open", "figures", "texts", "changes"},
@@ -185,8 +186,8 @@ async def test_the_feed_tells_nothing_of_anothers(place, monkeypatch):
     monkeypatch.setattr(feed_module, "_TICK_S", 0.05)
     async with place() as here, trio.open_nursery() as serving:
         assert set(SAID) == COMMANDS
-        origin = await serving.start(ports.serve, here.apps["pages"], "127.0.0.1", 0)
-        async with with_anns(here), connect("127.0.0.1", int(origin.rpartition(":")[2]), Limits(), "/ws") as socket:  # fmt: skip
+        port = await serve_app(here.apps["pages"], serving)
+        async with with_anns(here), connect("127.0.0.1", port, Limits(), "/ws") as socket:  # fmt: skip
             for command, more in SAID.items():
                 await socket.send(json.dumps({"command": command, **more}))
             with trio.fail_after(20):
