@@ -8,7 +8,7 @@ import attrs
 from exai_trio.commands.console import Console, columns
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError
-from exai_trio.storage.shared_calls import KnownDaemon
+from exai_trio.storage.shared.shared_calls import KnownDaemon
 from exai_trio.system.clock import unix_now
 
 _HEAD = ("daemon", "state", "lease", "calls", "sessions", "version", "address")

@@ -10,7 +10,7 @@ from exai_trio.commands.console import Console
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError
 from exai_trio.storage.postgres import shared_calls_store
-from exai_trio.storage.shared_calls import DaemonFacts, KnownDaemon
+from exai_trio.storage.shared.shared_calls import DaemonFacts, KnownDaemon
 
 
 def known(name, lease_s, **more):
