@@ -52,7 +52,7 @@ async def ask(site, path, method="GET", body=b"", client="127.0.0.1", **headers)
     named = {"host": "127.0.0.1:8080"} | {k.replace("_", "-"): v for k, v in headers.items()}
     scope = {
         "type": "http", "method": method, "path": path, "query_string": query.encode(), "client": (client, 1),
-        "headers": [(name.encode(), value.encode()) for name, value in named.items()], "state": {},
+        "headers": [(name.encode(), value.encode()) for name, value in named.items() if value is not None], "state": {},
     }  # fmt: skip
     sent = []
 
@@ -98,6 +98,9 @@ FAR = {"client": "192.0.2.1"}
         ("/figures", FAR | OURS, 200),
         ("/figures", {"x_forwarded_for": "192.0.2.1"}, 401),
         ("/figures", {"host": "evil.example"}, 403),
+        ("/figures", {"host": None}, 403),
+        ("/health/none", {"host": None}, 404),
+        ("/health/none", {"host": "evil.example"}, 403),
         ("/figures", {"origin": "https://evil.example"}, 403),
         ("/figures", {"origin": "http://127.0.0.1:8080", "sec_fetch_site": "same-origin"}, 200),
         ("/figures", FOREIGN, 403),
