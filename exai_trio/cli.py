@@ -15,7 +15,7 @@ from typing import cast
 import attrs
 
 from exai_trio import __version__
-from exai_trio.commands.command_modules import MODULES
+from exai_trio.commands.command_modules import CHANGE_SOMETHING, MODULES
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.options import SETTING_OF, given, parser
 from exai_trio.commands.usage.parser import HelpWanted, UsageFault, VersionWanted, command_first
@@ -206,10 +206,23 @@ def _guarded(started: Started) -> int:
     except BrokenPipeError:
         return _unheard()
     except Exception as fault:  # noqa: BLE001  # said in one line; the logs of daemon and shim have the rest
-        return _failed(started, fault)
+        code = _failed(started, fault)
+        _note_change(started, getattr(fault, "code", type(fault).__name__))
+        return code
+    _note_change(started, f"exit {code}" if code else "done")
     if started.arguments.command in _SAY_FAULTS_THEMSELVES:
         _mention_unread(started)
     return code
+
+
+def _note_change(started: Started, result: str) -> None:
+    if started.arguments.command in CHANGE_SOMETHING:
+        from exai_trio.commands.access.change_notes import note_change  # only for changes
+
+        try:
+            note_change(started, result)
+        except OSError as fault:
+            _complain(f"the access log cannot be written: {fault}")
 
 
 def _mention_unread(started: Started) -> None:

@@ -3,7 +3,7 @@
 Refusals are summed for each address and minute: whoever tries many tokens does not fill the disk.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,6 +11,7 @@ import attrs
 import msgspec
 
 from exai_trio import structs
+from exai_trio.observability import tail
 from exai_trio.observability.line_file import LineFile
 from exai_trio.observability.times import rfc3339
 from exai_trio.system.private_files import append_private, replace_private
@@ -22,6 +23,7 @@ _MINUTE_S: Final = 60
 _MOST_ADDRESSES: Final = 256  # in a minute; what comes from others is summed as theirs
 _OTHERS: Final = "others"
 _DAY_S: Final = 86400.0
+_LOOKED_AT: Final = 5_000  # lines
 _DATE: Final = 19  # characters of a time, down to the second
 
 
@@ -89,9 +91,23 @@ def read_lines(logs: Path) -> Iterator[dict[str, Any]]:
     """All that are kept, oldest first; what is no line of ours is left out. Blocks on the disk. Raises OSError."""
     for path in (logs / f"{FILE}.1", logs / FILE):
         if path.exists():
-            for line in path.read_bytes().splitlines():
-                if line.startswith(b"{") and line.endswith(b"}"):
-                    yield msgspec.json.decode(line)
+            yield from _decoded(path.read_bytes().splitlines())
+
+
+def newest_lines(logs: Path) -> Iterator[dict[str, Any]]:
+    """The last thousands, oldest first. Blocks on the disk."""
+    return _decoded(line.encode() for line in tail.newest_lines(logs / FILE, _LOOKED_AT))
+
+
+def _decoded(lines: Iterable[bytes]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        if line.startswith(b"{") and line.endswith(b"}"):
+            yield msgspec.json.decode(line)
+
+
+def is_of(line: Mapping[str, Any], who: str | None) -> bool:
+    """Whether a line is of this name: that did it, or that it was done to. All are of None."""
+    return who is None or bool({line.get("who"), line.get("on")} & {who, f"jwt:{who}"})
 
 
 def forget_old(logs: Path, before: float) -> None:

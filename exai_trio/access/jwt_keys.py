@@ -37,6 +37,12 @@ class JwtKey:
     parsed: "PyJWK" = attrs.field(repr=False)
     retired_at: float = float("inf")
 
+    @property
+    def mark(self) -> str:
+        """What is another for another key; of a secret one it is secret, a public one is known by its id."""
+        key = self.parsed.key
+        return f"{self.id}:{key.hex() if isinstance(key, bytes) else ''}"
+
     def verifies(self, signed: bytes, signature: bytes) -> bool:
         """Whether the signature is this key's."""
         return self.parsed.Algorithm.verify(signed, self.parsed.key, signature)

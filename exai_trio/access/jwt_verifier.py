@@ -50,6 +50,11 @@ class JwtVerifier:
             raise UnauthorizedError("the JWT is not accepted: no key of ours has signed it")
         return claims_of(_decoded(payload_text), self.expected, self.now(), key_id=key.id)
 
+    def key_mark(self, claims: Claims) -> str:
+        """What is another once the key that has signed these is; a secret. "" if it is none of ours any more."""
+        key = self._key(claims.key_id or None)
+        return "" if key is None else key.mark
+
     def _key(self, key_id: str | None) -> JwtKey | None:
         """A token that names a key has that one or none; one that names none has JWT_SECRET_KEY's."""
         return self.secret if key_id is None else self.keys().find(key_id, self.now())

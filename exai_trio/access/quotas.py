@@ -9,7 +9,7 @@ import math
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import ExitStack
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 import attrs
 import trio
@@ -23,7 +23,7 @@ from .token_registry import Quota
 log = logging.getLogger("exai.session")
 
 _MINUTE_S: Final = 60.0
-_DAY_S: Final = 86400.0
+DAY_S: Final = 86400.0
 _PLACE_S: Final = 1.0  # a hint to clients, who decide
 _NONE: Final = Quota()
 _ALL: Final = ""  # the daemon's own sum
@@ -39,6 +39,10 @@ class SharedRates(Protocol):
         """0 if the call is taken, and counted; else seconds until one will be. Raises StorageError. Cancelled, it is counted or not."""
         ...
 
+    async def counted(self, principal: str) -> int:
+        """Calls of the last minute. Raises StorageError. Cancelling changes nothing."""
+        ...
+
 
 @structs.define(eq=False)
 class Use:
@@ -47,10 +51,15 @@ class Use:
     accepted: deque[float] = attrs.field(factory=deque[float])
     running: int = 0
 
-    def wait_s(self, most: int, now: float) -> float:
-        """Seconds until one more call may be accepted."""
+    def counted(self, now: float) -> int:
+        """Calls of the last minute."""
         while self.accepted and self.accepted[0] <= now - _MINUTE_S:
             self.accepted.popleft()
+        return len(self.accepted)
+
+    def wait_s(self, most: int, now: float) -> float:
+        """Seconds until one more call may be accepted."""
+        self.counted(now)
         if not most or len(self.accepted) < most:
             return 0.0
         return self.accepted[len(self.accepted) - most] + _MINUTE_S - now
@@ -82,8 +91,8 @@ class DayTokens:
         """Know what was spent before this daemon began to count. Raises StorageError. Cancelling leaves it to the next."""
         async with self._loading:
             if self.day < 0:
-                day = int(now // _DAY_S)
-                before = await self.since(day * _DAY_S)
+                day = int(now // DAY_S)
+                before = await self.since(day * DAY_S)
                 self.day, self.spent = day, Counter(before)
                 self.spent[_ALL] = sum(before.values())
 
@@ -96,10 +105,33 @@ class DayTokens:
         """-1 while nothing is counted."""
         if self.day < 0:
             return -1
-        day = int(now // _DAY_S)
+        day = int(now // DAY_S)
         if day > self.day:
             self.day, self.spent = day, Counter()
         return self.spent[principal]
+
+
+@structs.frozen(kw_only=True)
+class QuotaUse:
+    """What counts of a principal now: calls of the last minute, those that run, and tokens of this day; None where that cannot be
+    told. `principal` is "" for all together."""
+
+    principal: str
+    quota: Quota
+    calls: int | None
+    running: int | None
+    tokens: int | None
+
+    def told(self) -> dict[str, Any]:
+        """Limits of 0 are none; `left` has those that there are."""
+        limits = attrs.asdict(self.quota)
+        used = dict(zip(limits, (self.calls, self.running, self.tokens), strict=True))
+        left = {
+            name: max(0, limits[name] - count)
+            for name, count in used.items()
+            if limits[name] and count is not None
+        }
+        return {"quota": limits, "used": used, "left": left}
 
 
 @structs.define(eq=False)
@@ -152,7 +184,7 @@ class Quotas:
 
     def _check_tokens(self, principal: str, limits: Quota) -> None:
         now = self.now()
-        left = _DAY_S - now % _DAY_S
+        left = DAY_S - now % DAY_S
         for whose, most in ((principal, limits.tokens_per_day), (_ALL, self.tokens_day)):
             if most and self.days.of(whose, now) >= most:
                 whole = "EXAI_TOKENS_DAY" if whose == _ALL else "tokens a day"
@@ -183,6 +215,44 @@ class Quotas:
         tokens = (call.input_tokens or 0) + (call.output_tokens or 0)
         if tokens:
             self.days.add(call.principal, tokens, self.now())
+
+    async def load(self) -> None:
+        """Know what was spent today, where that is limited. Raises StorageError. Cancelling leaves it to the next."""
+        if self.tokens_day or any(quota.tokens_per_day for quota in self._limits.values()):
+            await self.days.load(self.now())
+
+    def budgets(self) -> tuple[QuotaUse, ...]:
+        """As this daemon counts them: of itself first, then of each principal that has a quota here."""
+        whole = {_ALL: Quota(tokens_per_day=self.tokens_day)} if self.tokens_day else {}
+        return tuple(self._use(name, quota) for name, quota in (whole | self._limits).items())
+
+    def share_spent(self) -> float | None:
+        """Of the budget of tokens of which most is spent today; None where there is none, or it is not known yet."""
+        shares = [
+            budget.tokens / budget.quota.tokens_per_day
+            for budget in self.budgets()
+            if budget.quota.tokens_per_day and budget.tokens is not None
+        ]
+        return max(shares, default=None)
+
+    async def use(self, principal: str) -> QuotaUse:
+        """What counts of it now. Raises StorageError. Cancelling changes nothing."""
+        await self.days.load(self.now())
+        here = self._use(principal, self._limits.get(principal, _NONE))
+        if self.rates is None:
+            return here
+        return attrs.evolve(here, calls=await self.rates.counted(principal))
+
+    def _use(self, principal: str, quota: Quota) -> QuotaUse:
+        use = self._uses.get(principal) or Use()
+        tokens = self.days.of(principal, self.now())
+        return QuotaUse(
+            principal=principal,
+            quota=quota,
+            calls=use.counted(self.clock()),
+            running=use.running,
+            tokens=tokens if tokens >= 0 else None,
+        )
 
     def tokens_left(self, principal: str, spent: int) -> int | None:
         """How many it has left today once `spent` more are counted; None without a limit."""

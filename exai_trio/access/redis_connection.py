@@ -3,11 +3,12 @@
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qs, urlsplit
 
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import StorageError
+from exai_trio.errors import ArgumentError, StorageError
 
 if TYPE_CHECKING:  # 0.8 s that a daemon without Redis need not spend
     from coredis import Redis
@@ -54,11 +55,28 @@ class RedisConnection:
         return str(await self.run(script, [], []))
 
 
+def _encrypted(url: str) -> dict[str, Any]:
+    """With rediss://, whose certificate must be of that host; `?ssl_ca_certs=FILE` names who vouches for it, if none that this machine
+    trusts. Raises ArgumentError."""
+    import ssl
+
+    parts = urlsplit(url)
+    if parts.scheme != "rediss":
+        return {}
+    file = parse_qs(parts.query).get("ssl_ca_certs", [None])[0]
+    try:
+        return {"ssl_context": ssl.create_default_context(cafile=file)}
+    except OSError as fault:
+        text = f"REDIS_URL: ssl_ca_certs={file} cannot be used: {fault.strerror or fault}"
+        raise ArgumentError(text, details={"field": "REDIS_URL"}) from None
+
+
 @asynccontextmanager
 async def open_redis(
     url: str, deployment: str, *, patient: bool = False
 ) -> AsyncGenerator[RedisConnection]:
-    """The connection, whether or not Redis answers. `patient`: a person waits, and no client. Cancelling closes it."""
+    """The connection, whether or not Redis answers. `patient`: a person waits, and no client. Raises ArgumentError. Cancelling
+    closes it."""
     import anyio
     import coredis
     from coredis.exceptions import RedisError
@@ -77,6 +95,7 @@ async def open_redis(
         retry_policy=NoRetryPolicy(),
         connect_timeout=_CONNECT_S,
         verify_version=False,
+        **_encrypted(url),
     )
     async with asking as client:
         most_s = _PATIENT_S if patient else _MOST_S

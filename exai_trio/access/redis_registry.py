@@ -99,6 +99,10 @@ class RedisRegistry:
         left = await self._redis.run(lua.RATE, [self._redis.key("rate", principal)], [most, name])
         return int(left) / 1000
 
+    async def counted(self, principal: str) -> int:
+        found = await self._redis.run(lua.RATE_NOW, [self._redis.key("rate", principal)], [])
+        return int(found)
+
 
 _SWEEP: Final = """
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. ARGV[1])

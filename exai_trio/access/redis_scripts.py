@@ -125,3 +125,9 @@ end
 local oldest = redis.call('ZRANGE', KEYS[1], calls - most, calls - most, 'WITHSCORES')
 return math.max(1, oldest[2] + 60000 - now)
 """
+
+# KEYS: as above. Returns how many there are.
+RATE_NOW: Final = """
+local time = redis.call('TIME')
+return redis.call('ZCOUNT', KEYS[1], '(' .. (time[1] * 1000 + math.floor(time[2] / 1000) - 60000), '+inf')
+"""

@@ -66,6 +66,11 @@ class SharedToken:
             return same(given, self.configured)
         return hmac.compare_digest(self.rotation.of(given), self.rotation.current)
 
+    @property
+    def mark(self) -> str:
+        """What is another once the token is; a secret. "" where there is none."""
+        return f"{self.rotation.salt}:{self.rotation.current}" if self.rotation else self.configured
+
     def rotated(self, new: str) -> Rotation:
         """What is to be kept once `new` has taken its place."""
         before = self.rotation

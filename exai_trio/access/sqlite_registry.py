@@ -15,7 +15,7 @@ T = TypeVar("T")
 # A row is an entry's columns in the order of the table, and the number of its last change.
 _ALL: Final = "SELECT * FROM access_tokens ORDER BY issued_at, id"
 _BY_ID: Final = "SELECT * FROM access_tokens WHERE id = ?"
-_CHANGED: Final = "SELECT * FROM access_tokens WHERE change > ?"
+_CHANGED: Final = "SELECT * FROM access_tokens WHERE change > ? ORDER BY change"
 _ADD: Final = "INSERT INTO access_tokens VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _REVOKE: Final = (
     "UPDATE access_tokens SET revoked_at = ?, change = ? WHERE id = ? AND revoked_at IS NULL"

@@ -41,6 +41,24 @@ class IssuedToken:
     used_at: float | None = None
     used_from: str = ""
 
+    def is_good(self, now: float) -> bool:
+        return self.revoked_at is None and self.ends > now
+
+
+@structs.frozen
+class QuotasOfTokens:
+    """A principal has the quota of the one of its good tokens that was changed last."""
+
+    _of: dict[str, dict[str, Quota]] = attrs.field(factory=dict[str, dict[str, Quota]])
+
+    def take(self, token: IssuedToken, now: float) -> Quota:
+        """The quota of its principal, now that this token was changed."""
+        tokens = self._of.setdefault(token.subject, {})
+        tokens.pop(token.id, None)
+        if token.is_good(now):
+            tokens[token.id] = token.quota
+        return next(reversed(tokens.values()), Quota())
+
 
 @structs.frozen
 class Standing:
@@ -97,7 +115,9 @@ class TokenRegistry(Protocol):
         """When each was used last, and from where."""
         ...
 
-    async def changes(self, since: int) -> Changes: ...
+    async def changes(self, since: int) -> Changes:
+        """The tokens in the order in which they were changed."""
+        ...
 
     async def sweep(self, before: float) -> int:
         """Forget what ended before this time. Returns how much that was."""

@@ -33,3 +33,17 @@ MODULES: Final = {
     "config": "setup.show_config",
     "providers": "setup.providers_command",
 }
+# Commands that change something, or some of whose actions do.
+CHANGE_SOMETHING: Final = frozenset(
+    {
+        "threads",
+        "storage",
+        "cleanup",
+        "alerts",
+        "incidents",
+        "config",
+        "providers",
+        "stop",
+        "restart",
+    }
+)

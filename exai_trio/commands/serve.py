@@ -3,11 +3,12 @@
 Signals and logs are the daemon's own.
 """
 
+import sys
 from functools import partial
+from typing import Final
 
 import trio
 
-from exai_trio.commands.checking.port_holder import holder
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
@@ -16,9 +17,14 @@ from exai_trio.daemon.control.reload import Reread
 from exai_trio.daemon.lifetime import Addresses
 from exai_trio.system.open_files import raise_limit
 
+# Seconds for which a thread keeps the interpreter while another waits for it. With Python's own 5 ms the event loop, which gives it up
+# for each of its system calls, waits that long each time while the writer's thread folds calls into the database.
+_SWITCH_S: Final = 0.0005
+
 
 def main(started: Started) -> int:
     raise_limit()
+    sys.setswitchinterval(_SWITCH_S)
     console = Console.of_process(started.environ)
     if (text := sources(started)) is not None:
         console.note(text)
@@ -61,8 +67,11 @@ def _warnings(config: Config, addresses: Addresses) -> list[str]:
         ("HEALTH_CHECK_PORT", config.health_check_port, addresses.health, "health"),
         ("EXAI_MCP_PORT", config.mcp_port, addresses.mcp, "MCP over HTTP"),
     )
-    for variable, port, address, what in wanted:
-        if port and address is None:
+    taken = [each for each in wanted if each[1] and each[2] is None]
+    if taken:
+        from exai_trio.commands.checking.port_holder import holder  # a start is sooner without it
+
+        for variable, port, _, what in taken:
             who = holder(port) or "somebody else"
             found.append(f"exai: port {port} is taken by {who}: no {what}; set {variable}")
     return found

@@ -13,7 +13,6 @@ from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.incidents.capture import Capture, capturing
 from exai_trio.observability.call_files import CallFiles
-from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
@@ -36,9 +35,9 @@ from .calls.lifecycle import Calls
 from .connections.accept import bind
 from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
-from .context import Clock, DaemonContext
+from .context import Clock, DaemonContext, Shutdown
 from .control.reload import Reread
-from .health.gauges import attach_gauges
+from .health.gauges import attach_gauges, attach_store_times
 from .health.label_sets import label_sets
 from .health.report import Report
 from .jobs.call_keeping import CallKeeping
@@ -114,14 +113,15 @@ def _check_terminals(config: Config) -> None:
 
 
 def _terminals(
-    config: Config, auth: Authentication, now: Callable[[], float], meters: Meters
+    context: DaemonContext, auth: Authentication, now: Callable[[], float], meters: Meters
 ) -> "TerminalEndpoint | None":
-    if config.terminals == "false":
+    if context.config.terminals == "false":
         return None
     from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
 
-    endpoint = TerminalEndpoint.of(config, auth, now)
+    endpoint = TerminalEndpoint.of(context.config, auth, now)
     endpoint.attach_gauges(meters)
+    endpoint.watch_calls(context.events)
     return endpoint
 
 
@@ -181,19 +181,18 @@ def build(
 ) -> Parts:
     """Everything that one daemon consists of. Opens nothing and starts nothing: who gives `backends` and `capture` ends them."""
     context = _context(config, backends)
-    table: dict[str, Session] = {}
-    calls = Calls(context)
+    calls, table = Calls(context), dict[str, Session]()
     report = _report(context, backends, port, home)
     keeping = CallKeeping(backends.ended_calls, context.clock, history_of(report, backends.history))
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
-    tokens = Tokens(config, home, backends.now)
-    auth = Authentication(tokens, standings=access.standings, log=access.log)
-    terminals = _terminals(config, auth, backends.now, report.meters)
+    auth = access.authentication(Tokens(config, home, backends.now), backends.logins)
+    terminals = _terminals(context, auth, backends.now, report.meters)
     report = attrs.evolve(report, terminals=terminals)
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
-    context.events.add("quotas", {CallEnded: access.quotas.note})
-    attach_gauges(report.meters, report, calls.running, table)
+    attach_gauges(report.meters, report, calls.running, calls.journalled, table)
+    attach_store_times(report.meters, backends.times)
+    access.attach(context.events, report.meters)
     lookup = CallLookup(table, calls.detached, context.journal)
     environment = _environment(context, backends, report, lookup, files)
     return Parts(
@@ -209,7 +208,8 @@ def build(
         cleaning=_cleaning(context, backends),
         terminals=terminals,
         hosted=backends.hosted,
-        watching=_watching(report, backends, capture),
+        watching=Watching.where_kept(report, backends.watching, capture, access.quotas),
+        cluster=backends.cluster,
     )
 
 
@@ -220,13 +220,8 @@ def _context(config: Config, backends: Backends) -> DaemonContext:
         clock=Clock(backends.now, trust),
         journal=None if config.durability == "off" else backends.journal,
         events=backends.models.events,
+        shutdown=Shutdown(member=backends.cluster.membership if backends.cluster else None),
     )
-
-
-def _watching(report: Report, backends: Backends, capture: Capture | None) -> Watching | None:
-    """Where what is seen can be kept."""
-    stores = backends.watching
-    return Watching.of(report, stores, capture) if stores and capture else None
 
 
 def _cleaning(context: DaemonContext, backends: Backends) -> Cleaning | None:

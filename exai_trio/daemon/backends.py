@@ -10,14 +10,13 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from exai_trio import structs
-from exai_trio.access.redis_connection import open_redis
-from exai_trio.access.redis_registry import RedisRegistry
-from exai_trio.access.sqlite_registry import SqliteRegistry
+from exai_trio.access.kept_logins import LoginStore, SqliteLogins
+from exai_trio.access.open_registry import open_registry
 from exai_trio.access.token_registry import TokenRegistry
 from exai_trio.bus.message_bus import BusRules, MessageBus
 from exai_trio.bus.payload_files import Format
@@ -39,6 +38,7 @@ from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import SqliteRatios
 from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
+from exai_trio.storage.store_times import StoreTimes
 from exai_trio.storage.watching_stores import WatchingStores
 from exai_trio.system.clock import unix_now
 from exai_trio.system.home_id import HOME_LOCK, own_id
@@ -50,10 +50,14 @@ from .process.simulator_process import simulator
 
 if TYPE_CHECKING:  # loaded only where it is asked for
     from .jobs.hosted_side import HostedSide
+    from .takeover.cluster.cluster import Cluster
 
 log = logging.getLogger("exai.daemon")
 
 _HOUR_S = 3600.0
+
+
+new_boot_id: Final = partial(secrets.token_hex, 8)
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -83,12 +87,15 @@ class Backends:
     learnt: dict[str, float] = attrs.field(factory=dict[str, float])
     payloads: StoredPayloads | None = None
     watching: WatchingStores | None = None
+    logins: LoginStore | None = None
     journal: Journal | None = None
     store: StoreState | None = None
+    times: StoreTimes = attrs.field(factory=StoreTimes)
     hosted: "HostedSide | None" = None
+    cluster: "Cluster | None" = None
     known_at: float | None = None
     now: Callable[[], float] = unix_now
-    boot_id: str = attrs.field(factory=partial(secrets.token_hex, 8))
+    boot_id: str = attrs.field(factory=new_boot_id)
     tools: tuple[Tool, ...] = BUILT_IN
 
 
@@ -114,15 +121,13 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         if models is None:
             models = await stack.enter_async_context(open_models(config))
         power = config.durability == "power"
-        opening = open_sqlite(database(config), over_power_loss=power, lasting=True)
+        times = StoreTimes()
+        opening = open_sqlite(database(config), over_power_loss=power, lasting=True, times=times)
         store = await stack.enter_async_context(opening)
-        opening_kept = _open_shared(config, store) if config.is_shared else _open_own(config, store)
-        kept = await stack.enter_async_context(opening_kept)
+        open_kept = _open_shared if config.is_shared else _open_own
+        kept = await stack.enter_async_context(open_kept(config, store, times))
         ratios = SqliteRatios(store)
-        redis = None
-        if config.redis_url:
-            opening_redis = open_redis(config.redis_url, config.deployment)
-            redis = await stack.enter_async_context(opening_redis)
+        opening_registry = open_registry(config.redis_url, config.deployment, store)
         yield Backends(
             models=models,
             files=kept.files,
@@ -130,14 +135,18 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             threads=kept.threads,
             ratios=ratios,
             payloads=kept.payloads,
-            tokens=RedisRegistry(redis) if redis else SqliteRegistry(store),
+            tokens=await stack.enter_async_context(opening_registry),
             watching=stores_in(store),
+            logins=SqliteLogins(store),
             ended_calls=SqliteCalls(store),
             history=SqliteHistory(store),
             learnt=await _learnt(ratios),
             journal=kept.journal,
             store=kept.state,
+            times=times,
             hosted=kept.hosted,
+            cluster=kept.cluster,
+            boot_id=kept.boot_id,
             known_at=await _known_at(store),
         )
 
@@ -153,12 +162,14 @@ class _Kept:
     journal: Journal | None
     state: StoreState
     hosted: "HostedSide | None" = None
+    cluster: "Cluster | None" = None
+    boot_id: str = attrs.field(factory=new_boot_id)
 
 
 @asynccontextmanager
-async def _open_own(config: Config, store: SqliteStore) -> AsyncGenerator[_Kept]:
+async def _open_own(config: Config, store: SqliteStore, times: StoreTimes) -> AsyncGenerator[_Kept]:
     """In the home; Supabase hears of conversations, if it is asked for."""
-    hosted = _hosted(config, store) if config.is_hosted else None
+    hosted = _hosted(config, store, times) if config.is_hosted else None
     async with AsyncExitStack() as stack:
         logged = None
         if config.durability != "off":
@@ -177,23 +188,39 @@ async def _open_own(config: Config, store: SqliteStore) -> AsyncGenerator[_Kept]
 
 
 @asynccontextmanager
-async def _open_shared(config: Config, store: SqliteStore) -> AsyncGenerator[_Kept]:
+async def _open_shared(
+    config: Config, store: SqliteStore, times: StoreTimes
+) -> AsyncGenerator[_Kept]:
     """In the PostgreSQL of DATABASE_URL; files and large results in the home."""
     from exai_trio.storage.postgres.shared_store import open_shared_store  # only where asked for
     from exai_trio.storage.supabase.migrations import newest
 
-    home = _home_of(config)
+    from .takeover.cluster.cluster import open_cluster
+
+    home, boot_id = _home_of(config), new_boot_id()
     opening = open_shared_store(
-        config.database_url, home, store, store, now=unix_now, needed=newest()
+        config.database_url,
+        home,
+        boot_id,
+        store,
+        store,
+        now=unix_now,
+        needed=newest(),
+        times=times,
     )
-    async with opening as shared:
+    async with AsyncExitStack() as stack:
+        shared = await stack.enter_async_context(opening)
+        keeps_calls = config.durability != "off"
+        joining = open_cluster(config, home, boot_id, shared.calls)
         yield _Kept(
             conversations=shared.conversations,
             threads=shared.threads,
             files=_own_files(config, store),
             payloads=SqlitePayloads(store),
-            journal=None if config.durability == "off" else shared.journal,
+            journal=shared.journal if keeps_calls else None,
             state=shared,
+            boot_id=boot_id,
+            cluster=await stack.enter_async_context(joining) if keeps_calls else None,
         )
 
 
@@ -230,10 +257,10 @@ def bus_of(
     return MessageBus(rows, config.home / "bus", now, rules)
 
 
-def _hosted(config: Config, store: SqliteStore) -> "HostedSide":
+def _hosted(config: Config, store: SqliteStore, times: StoreTimes) -> "HostedSide":
     from .jobs.hosted_side import HostedSide  # only where it is asked for
 
-    return HostedSide.of(config, store, unix_now)
+    return HostedSide.of(config, store, unix_now, times)
 
 
 def database(config: Config) -> Path:

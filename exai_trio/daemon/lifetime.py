@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -12,7 +12,7 @@ from exai_trio.config import bracketed
 from exai_trio.providers.gateway import Gateway
 from exai_trio.system import garbage_collector
 from exai_trio.system.disk import fault_of
-from exai_trio.transport.websocket import Limits, WebSocket
+from exai_trio.transport.websocket import Limits
 from exai_trio.wire.hosts import OurNames
 
 from .calls.environment import CallEnvironment
@@ -26,9 +26,8 @@ from .control.drain import drain
 from .control.reload import Reload, Reread
 from .control.signals import watch_hangups, watch_signals
 from .health.report import Report
-from .http.open_ports import open_ports
-from .http.session_book import SessionBook
-from .http.watched_daemon import PageTerminals, WatchedDaemon
+from .http.open_ports import HttpAddresses, open_ports
+from .http.watched_daemon import TerminalPart, WatchedDaemon
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
@@ -46,6 +45,7 @@ from .takeover.transfer_messages import closing
 
 if TYPE_CHECKING:  # loaded only where it is asked for
     from .jobs.hosted_side import HostedSide
+    from .takeover.cluster.cluster import Cluster
 
 log = logging.getLogger("exai.daemon")
 
@@ -64,21 +64,10 @@ class Addresses:
     simulator: str | None
 
 
-class TerminalPart(PageTerminals, Protocol):
-    """Terminal sessions, where they are switched on: only then is anything of them loaded."""
-
-    async def run(self, task_status: trio.TaskStatus[None]) -> None: ...
-
-    def leave(self) -> None: ...
-
-    async def serve(self, socket: WebSocket, address: str) -> None:
-        """Serve one client. Raises PeerGone. Cancelling leaves its session as it is."""
-        ...
-
-
 @structs.frozen(kw_only=True, eq=False)
 class Parts:
-    """What one daemon consists of before its nurseries are opened; `table` has its sessions by id, `hosted` is what machines share."""
+    """What one daemon consists of before its nurseries are opened; `table` has its sessions by id, `hosted` is what machines share, `cluster` the daemons
+    that do."""
 
     context: DaemonContext
     environment: CallEnvironment
@@ -93,6 +82,7 @@ class Parts:
     terminals: TerminalPart | None = None
     hosted: "HostedSide | None" = None
     watching: Watching | None = None
+    cluster: "Cluster | None" = None
 
 
 @structs.frozen(eq=False)
@@ -133,6 +123,7 @@ async def open_tree(
             nursery=sessions,
             calls=parts.calls,
             predecessor=predecessor,
+            others=parts.cluster,
             table=parts.table,
         )
         if parts.auth.standings is not None:
@@ -140,6 +131,9 @@ async def open_tree(
             sessions.start_soon(parts.auth.standings.run)
         if parts.terminals is not None:
             await sessions.start(parts.terminals.run)
+        if parts.cluster is not None:
+            parts.calls.work = parts.cluster.work
+            sessions.start_soon(parts.cluster.run, registry)
         async with trio.open_nursery() as connections:
             yield Tree(
                 sessions=registry,
@@ -186,8 +180,9 @@ async def _serve_until_stopped(
             await listening.start(tree.server.listen, opened.listeners, tree.connections)
             await listening.start(offer, opened.listeners, config, shutdown)
             background.start_soon(restore, tree.sessions)
-            task_status.started(await _open_http(background, parts, tree, watched))
-            background.start_soon(settle, parts.report.gateway)
+            pages_loaded = trio.Event()
+            task_status.started(await _open_http(background, parts, tree, watched, pages_loaded))
+            background.start_soon(settle, parts.report.gateway, pages_loaded)
             if parts.hosted is not None:
                 background.start_soon(parts.hosted.run, tree.jobs.supervise)
             await shutdown.stop.wait()
@@ -201,8 +196,9 @@ async def _serve_until_stopped(
         background.cancel_scope.cancel(reason="the daemon is stopping")
 
 
-async def settle(gateway: Gateway) -> None:
+async def settle(gateway: Gateway, after: trio.Event) -> None:
     """What the first calls would otherwise pay for, now that the daemon serves. Without it, or if it is cancelled, they pay."""
+    await after.wait()  # both import
     try:
         await gateway.warm_up()
         garbage_collector.settle()
@@ -255,11 +251,7 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
 
 def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> WatchedDaemon:
     """What the pages look at. From now on it is noted who connects."""
-    book = SessionBook(parts.context.clock.now)
-    if parts.context.config.monitoring_port or parts.context.config.incidents_port:
-        parts.context.events.add("pages", book.takes())
-    return WatchedDaemon(
-        book=book,
+    watched = WatchedDaemon(
         report=parts.report,
         sessions=tree.sessions,
         services=parts.environment.services,
@@ -270,14 +262,17 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
         watching=parts.watching,
         reread=reread,
     )
+    if parts.context.config.monitoring_port or parts.context.config.incidents_port:
+        parts.context.events.add("pages", watched.takes())
+    return watched
 
 
 async def _open_http(
-    background: trio.Nursery, parts: Parts, tree: Tree, watched: WatchedDaemon
+    background: trio.Nursery, parts: Parts, tree: Tree, watched: WatchedDaemon, loaded: trio.Event
 ) -> Addresses:
     """Start the HTTP side in `background`, now that the WebSocket listens."""
     config, report, names = parts.context.config, parts.report, tree.server.names
-    http = await open_ports(background, watched, names)
+    http: HttpAddresses = await background.start(open_ports, watched, names, loaded)
     mcp = await open_service(
         background,
         parts.context,

@@ -1,4 +1,4 @@
-"""An ASGI application over HTTP: our own accept loop, and hypercorn for the protocol.
+"""An ASGI application over HTTP: an accept loop, and who may have a connection.
 
 Only an accept loop of our own can close every connection at once at the end, even where a client has stopped reading, and
 cut one on purpose.
@@ -6,37 +6,22 @@ cut one on purpose.
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from functools import partial
+from typing import cast
 
 import attrs
 import trio
-from hypercorn.app_wrappers import ASGIWrapper
-from hypercorn.config import Config
-from hypercorn.trio.worker_context import WorkerContext
-from hypercorn.typing import ASGIFramework, ConnectionState
 
 from exai_trio import structs
 from exai_trio.config import is_loopback
 from exai_trio.system.open_files import is_scarce
 
-from .http11_connection import Http11Server
+from .http_connection import AsgiApp, HttpConnection
 
 log = logging.getLogger("exai.http")
 
 _IDLE_S = 60.0
-_MESSAGE_BYTES = 64 * 1024  # of a WebSocket: commands are short, and answers are ours
 _OF_OTHERS = 0.75  # of the places: so many may other machines have
-
-AsgiApp = Callable[..., Awaitable[None]]
-
-
-def _config(site: "HttpSite") -> Config:
-    config = Config()
-    config.errorlog = None
-    config.keep_alive_timeout = site.idle_s
-    config.keep_alive_max_requests = 1_000_000
-    config.websocket_max_message_size = _MESSAGE_BYTES
-    return config
 
 
 @structs.define(eq=False, repr=False)
@@ -53,12 +38,18 @@ class HttpSite:
     idle_s: float = _IDLE_S
     sockets: bool = False
     open: set[trio.SocketStream] = attrs.field(factory=set[trio.SocketStream])
-    _servers: dict[trio.SocketStream, Http11Server] = attrs.field(
-        factory=dict["trio.SocketStream", Http11Server]
+    _connections: dict[trio.SocketStream, HttpConnection] = attrs.field(
+        factory=dict["trio.SocketStream", HttpConnection]
     )
     _others: set[trio.SocketStream] = attrs.field(factory=set["trio.SocketStream"])
-    _config: Config = attrs.field(default=attrs.Factory(_config, takes_self=True))
-    _context: WorkerContext = attrs.field(factory=lambda: WorkerContext(None))
+    _upgrade: Callable[[trio.SocketStream, bytes], Awaitable[None]] | None = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._upgrade = None
+        if self.sockets:
+            from .websocket_upgrade import serve_upgraded  # loads hypercorn, for nothing else
+
+            self._upgrade = partial(serve_upgraded, self.app)
 
     async def serve(
         self,
@@ -81,15 +72,15 @@ class HttpSite:
             if is_scarce(stream, "http") or not self._make_room(stream):
                 return
             self.open.add(stream)
-            self._servers[stream] = server = self._server(stream)
-            await server.run()
+            self._connections[stream] = connection = self._made(stream)
+            await connection.run()
         except* Exception:
             log.exception("an HTTP connection failed")
         finally:
             self._forget(stream)
 
     def __repr__(self) -> str:
-        at_work = sum(server.at_work for server in self._servers.values())
+        at_work = sum(connection.at_work for connection in self._connections.values())
         return f"<HttpSite open={len(self.open)} of {self.most} at_work={at_work}>"
 
     def _make_room(self, stream: trio.SocketStream) -> bool:
@@ -102,8 +93,8 @@ class HttpSite:
 
     def _displaced(self, streams: set[trio.SocketStream]) -> bool:
         """Close the oldest of these that asks nothing. False if all do."""
-        for stream, server in self._servers.items():
-            if not server.at_work and stream in streams:
+        for stream, connection in self._connections.items():
+            if not connection.at_work and stream in streams:
                 self._forget(stream)
                 stream.socket.close()
                 return True
@@ -112,18 +103,13 @@ class HttpSite:
     def _forget(self, stream: trio.SocketStream) -> None:
         self.open.discard(stream)
         self._others.discard(stream)
-        self._servers.pop(stream, None)
+        self._connections.pop(stream, None)
 
-    def _server(self, stream: trio.SocketStream) -> Http11Server:
-        app = ASGIWrapper(cast("ASGIFramework", self.app))
-        state = ConnectionState({"transport": stream})
-        # hypercorn's annotation names its TLS stream only; it handles plain ones.
-        server = Http11Server(app, self._config, self._context, state, cast("Any", stream))
-        server.upgrades = self.sockets
-        return server
+    def _made(self, stream: trio.SocketStream) -> HttpConnection:
+        return HttpConnection(self.app, stream, self.idle_s, self._upgrade)
 
     def _close_all(self) -> None:
-        """Close the sockets under their tasks: hypercorn's writes are shielded, and a full socket would hold them for ever."""
+        """Close the sockets under their tasks: writes are shielded, and a full socket would hold them for ever."""
         for stream in self.open:
             stream.socket.close()
 

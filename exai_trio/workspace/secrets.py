@@ -8,7 +8,10 @@ import re
 from fnmatch import translate
 from functools import cache
 from pathlib import PurePath
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from ahocorasick_rs import BytesAhoCorasick
 
 SETTING: Final = "EXAI_SECRET_FILES"
 STORE: Final = ".git"
@@ -202,20 +205,42 @@ _LOOKS: Final[tuple[_Look, ...]] = (
 )
 
 
+_WINDOW: Final = (
+    64 * 1024
+)  # bytes searched in one go: what is found in them is a list, and what is copied of them is soon free
+_WIDEST: Final = 4  # bytes of one letter
+
+
 @cache
-def _any_text() -> re.Pattern[bytes]:
-    """Finds the first letter of each text, with the rest behind it in a group: so those that overlap are all found."""
-    rests: dict[bytes, list[bytes]] = {}
-    for text in sorted({text for _, texts, _, _ in _LOOKS for text in texts}):
-        rests.setdefault(text[:1], []).append(re.escape(text[1:]))
-    branches = (re.escape(first) + b"(?=(" + b"|".join(rest) + b"))" for first, rest in rests.items())  # fmt: skip
-    return re.compile(b"|".join(branches))
+def _search() -> "tuple[tuple[bytes, ...], BytesAhoCorasick]":
+    """All texts, and what finds them in one pass, also those that overlap. Loaded here, since the shim looks at nothing."""
+    from ahocorasick_rs import BytesAhoCorasick
+
+    texts = tuple(sorted({text for _, texts, _, _ in _LOOKS for text in texts}))
+    return texts, BytesAhoCorasick(texts)
+
+
+def _found(content: bytes) -> set[bytes]:
+    texts, search = _search()
+    window = _WINDOW + _WIDEST * max(map(len, texts))
+    return {
+        texts[number]
+        for at in range(0, len(content), _WINDOW)
+        for number, _, _ in search.find_matches_as_indexes(
+            _plain(content[at : at + window]), overlapping=True
+        )
+    }
+
+
+def _plain(content: bytes) -> bytes:
+    """Zeros do not hide a text of two or four bytes a letter."""
+    return content.replace(b"\0", b"") if b"\0" in content else content
 
 
 def by_look(content: bytes) -> str:
-    """Of the bytes of a file, whatever they are. Zeros do not hide a text of two or four bytes a letter."""
-    plain = content.replace(b"\0", b"") if b"\0" in content else content
-    found = {letter[0] + letter[letter.lastindex or 0] for letter in _any_text().finditer(plain)}
+    """Of the bytes of a file, whatever they are."""
+    found = _found(content)
+    plain = _plain(content) if found else b""
     for what, texts, pattern, begins in _LOOKS:
         there = found.intersection(texts)
         if begins and any(_stands_at(text, pattern, plain) for text in there):

@@ -61,8 +61,13 @@ class Watch:
 
     def check(self, piece: bytes) -> None:
         """Raises: ArgumentError."""
-        self.access.check_content(self.given, self.resolved, self._before + piece)
-        self._before = piece[-_LONGEST_LOOK:]
+        if self._before:
+            self._look(self._before + piece[:_LONGEST_LOOK])
+        self._look(piece)
+        self._before = (self._before + piece[-_LONGEST_LOOK:])[-_LONGEST_LOOK:]
+
+    def _look(self, content: bytes) -> None:
+        self.access.check_content(self.given, self.resolved, content)
 
 
 def check_folder(given: str, resolved: Path) -> None:

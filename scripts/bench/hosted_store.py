@@ -4,7 +4,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,11 +12,11 @@ from typing import Any
 import attrs
 import trio
 
-from exai_trio.storage.base import Turn
+from exai_trio.storage.base import Step, Turn
 from exai_trio.storage.hosted.outbox_entries import BATCH_LENGTH, Entry, sorted_by_key
 from exai_trio.storage.sqlite.store import open_sqlite
 
-from .processes import NotMeasured, home
+from .processes import NotMeasured, child, environment, free_port, home, ours, read_line
 from .report import Goal, Row, median, percentile
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "storage"))
@@ -26,6 +26,7 @@ from hosted.stage import Stage, the_stage
 
 _END = 4_000_000_000.0
 _TEXT = "What was asked and answered in this exchange, in the words of a model. " * 20
+Add = Callable[[Any, str, int], Awaitable[None]]
 _HOSTED = ("httpx2", "psycopg", "supabase", "postgrest", "exai_trio.storage.supabase")
 
 
@@ -84,13 +85,17 @@ async def _kept(stage: Stage, rounds: int) -> tuple[list[float], list[float]]:
 
 def chat(*, quick: bool) -> Iterator[Row]:
     """What a chat asks of the store in a conversation that is here: read, with a look at the other side each time, and added to."""
-    here, hole, embedded = _staged(_chat, 40 if quick else 300)
-    yield Row(
-        what="chat, Supabase here, beyond the embedded store, p50",
-        unit="ms",
-        ours=(median(here) - median(embedded)) * 1000,
-        goal=Goal("at most", 5),
-    )
+    here, hole, embedded, steps, bare_steps = _staged(_chat, 40 if quick else 300)
+    for what, mine, theirs in (
+        ("chat", here, embedded),
+        ("workflow step", steps, bare_steps),
+    ):
+        yield Row(
+            what=f"{what}, Supabase here, beyond the embedded store, p50",
+            unit="ms",
+            ours=(median(mine) - median(theirs)) * 1000,
+            goal=Goal("at most", 5),
+        )
     yield Row(
         what="chat, black hole, breaker open, p50",
         unit="ms",
@@ -100,19 +105,29 @@ def chat(*, quick: bool) -> Iterator[Row]:
     )
 
 
-async def _chat(stage: Stage, rounds: int) -> tuple[list[float], list[float], list[float]]:
+async def _chat(stage: Stage, rounds: int) -> tuple[list[float], ...]:
     async with _both(stage, threshold=1) as (machine, embedded, gateway):
         here, floor = await _turns(machine.mirror, embedded, rounds, "here")
+        steps = await _turns(machine.mirror, embedded, rounds, "steps", _add_step)
         await machine.wait_sent()
         gateway.break_all(black_hole=True)
         machine.mirror.looks.forget()
         await machine.mirror.load("here", 1)  # opens the breaker
         hole, again = await _turns(machine.mirror, embedded, rounds, "hole")
-        return here, hole, floor + again
+        return here, hole, floor + again, *steps
+
+
+async def _append(store: Any, name: str, number: int) -> None:
+    await store.append(name, _exchange(f"{name}{number}"), 1, _END)
+
+
+async def _add_step(store: Any, name: str, number: int) -> None:
+    step = Step(tool="debug", at=1.0, data={"note": _TEXT}, key=f"s{name}{number}")
+    await store.add_step(name, step, 1, _END)
 
 
 async def _turns(
-    mirror: Any, embedded: Any, rounds: int, name: str
+    mirror: Any, embedded: Any, rounds: int, name: str, add: Add = _append
 ) -> tuple[list[float], list[float]]:
     mine: list[float] = []
     theirs: list[float] = []
@@ -123,7 +138,7 @@ async def _turns(
             if number:
                 await store.load(name, 1)
                 await store.steps(name, 1)
-            await store.append(name, _exchange(f"{name}{number}"), 1, _END)
+            await add(store, name, number)
             times.append(time.perf_counter() - began)
     return mine, theirs
 
@@ -209,7 +224,7 @@ class _Noting:
 
 
 def start(*, quick: bool) -> Iterator[Row]:
-    """What a daemon with the embedded store has loaded of the hosted one when it could serve: modules, of which there may be none."""
+    """What a daemon with the embedded store has loaded of the hosted one, which is nothing; and how soon one with the hosted serves."""
     program = (
         "import sys, exai_trio.commands.serve, exai_trio.daemon.backends;"
         f"print(sum(name.startswith({_HOSTED[1:]!r}) for name in sys.modules))"
@@ -221,6 +236,33 @@ def start(*, quick: bool) -> Iterator[Row]:
         ours=statistics.fmean(counts),
         goal=Goal("at most", 0),
     )
+    times: dict[str, list[float]] = {"supabase": [], "sqlite": []}
+    for _ in range(3 if quick else 15):
+        for backend, seconds in times.items():
+            seconds.append(_started(backend))
+    yield Row(
+        what="start to serving with supabase, beside sqlite",
+        unit="ms",
+        ours=median(times["supabase"]) * 1000,
+        floor=median(times["sqlite"]) * 1000,
+        goal=Goal("at most", 1.05, of_floor=True),
+    )
+
+
+def _started(backend: str) -> float:
+    """Seconds until a daemon of that store serves; its Supabase is not there, and whether it were is looked for afterwards."""
+    settings = {
+        "STORAGE_BACKEND": backend,
+        "SUPABASE_URL": f"http://127.0.0.1:{free_port()}",
+        "SUPABASE_KEY": "sb_secret_of_the_benchmark",
+        "EXAI_WS_PORT": 0,
+        "EXAI_SIMULATE": "true",
+    }
+    with home() as where:
+        began = time.perf_counter()
+        with child(ours("serve"), environment(where, **settings), where) as process:
+            read_line(process)
+            return time.perf_counter() - began
 
 
 def _counted(program: str) -> int:

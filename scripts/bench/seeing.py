@@ -1,15 +1,11 @@
-"""What seeing costs: one event through all sinks, a scrape, memory, and a daemon beside one whose events nobody takes."""
+"""What seeing costs by itself: one event through all sinks, a scrape, memory, and the start of a daemon."""
 
-import shutil
-import tempfile
 import time
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 import attrs
-import trio
 
 from exai_trio.config import Config
 from exai_trio.daemon.jobs.call_keeping import CallKeeping
@@ -26,13 +22,12 @@ from exai_trio.storage.metric_history import ForgottenHistory
 from exai_trio.system.process_figures import resident_bytes
 
 from .pairs import our_daemon
-from .peer import run
-from .processes import ours, weight
-from .raw import frame, raw
+from .processes import free_port, weight
 from .report import Goal, Row, median
+from .seeing_rows.watched import ROOT, SETTINGS, blind_tree
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 MIB: Final = 2**20
+_PORTS: Final = ("HEALTH_CHECK_PORT", "MONITORING_PORT", "INCIDENTS_PORT")
 _TOOLS: Final = [f"tool{number}" for number in range(31)]
 _ENDED: Final = CallEnded(
     id="i", correlation_id="c", session="s", tool="tool1", principal="owner", project="/p", provider="glm", model="m",
@@ -121,66 +116,26 @@ def flat(*, quick: bool) -> Iterator[Row]:
     yield Row(what="memory of the sinks, last of four parts more than the first", unit="MiB", ours=sizes[-1] - sizes[0], goal=Goal("at most", 5))  # fmt: skip
 
 
-@contextmanager
-def _blind_tree() -> Generator[Path]:
-    """The same program, whose events nobody takes and which keeps no history."""
-    with tempfile.TemporaryDirectory(prefix="exai-blind-") as name:
-        tree = Path(name)
-        shutil.copytree(ROOT / "exai_trio", tree / "exai_trio", ignore=shutil.ignore_patterns("__pycache__"))  # fmt: skip
-        path = tree / "exai_trio" / "daemon" / "jobs" / "sinks.py"
-        text, first = (
-            path.read_text(encoding="utf-8"),
-            '    events.add("meters", event_takes(meters))\n',
-        )
-        assert first in text
-        path.write_text(text.replace(first, f"    return\n{first}"), encoding="utf-8")
-        yield tree
-
-
-_SETTINGS: Final = {"ENABLED_TOOLS": "test_echo", "LOG_LEVEL": "WARNING"}
-
-
-def relay(*, quick: bool) -> Iterator[Row]:
-    """test_echo one after the other, by turns: with everything on and a scrape a second, and without."""
-    rounds, calls = (3, 300) if quick else (9, 1_500)
-    seeing, blind = [], []
-    with _blind_tree() as tree:
-        for number in range(rounds):
-            order = (ROOT, tree) if number % 2 else (tree, ROOT)
-            for each in order:
-                with our_daemon(**_SETTINGS, PYTHONPATH=each) as daemon:
-                    (seeing if each is ROOT else blind).append(run(_echoes, daemon.port, calls))
-    yield Row(what="relay, p50 (floor: nobody takes events)", unit="µs", ours=median(seeing) * 1e6, floor=median(blind) * 1e6, goal=Goal("at most", 1.03, of_floor=True))  # fmt: skip
-
-
-async def _echoes(port: int, calls: int) -> float:
-    """Seconds, of the middle one."""
-    times: list[float] = []
-    async with raw(port) as client:
-        for number in range(calls):
-            arguments = {"prompt": "x" * 200}
-            began = time.perf_counter()
-            await client.say([frame("call_tool", request_id=f"r{number}", name="test_echo", arguments=arguments)])  # fmt: skip
-            with trio.fail_after(10):
-                while not any(b'"call_tool_res"' in text for _, text in await client.hear()):
-                    pass
-            times.append(time.perf_counter() - began)
-    return median(times)
-
-
 def idle(*, quick: bool) -> Iterator[Row]:
-    """Start to serving, and memory of an idle daemon, by turns."""
-    rounds = 3 if quick else 7
-    found: dict[Path, list[tuple[float, float]]] = {ROOT: []}
-    with _blind_tree() as tree:
-        found[tree] = []
-        for number in range(rounds):
-            for each in (ROOT, tree) if number % 2 else (tree, ROOT):
-                began = time.perf_counter()
-                with our_daemon(ours("serve"), **_SETTINGS, PYTHONPATH=each) as daemon:
-                    took = time.perf_counter() - began
-                    time.sleep(1.5)
-                    found[each].append((took * 1000, weight(daemon.process.pid).resident / MIB))
-        starts, sizes = ({each: median([one[place] for one in rows]) for each, rows in found.items()} for place in (0, 1))  # fmt: skip
-        yield Row(what="start to serving, more than without", unit="ms", ours=starts[ROOT] - starts[tree], goal=Goal("at most", 10))  # fmt: skip
-        yield Row(what="idle memory, more than without", unit="MiB", ours=sizes[ROOT] - sizes[tree], goal=Goal("at most", 6))  # fmt: skip
+    """Start to serving and memory of an idle daemon with all its ports, beside the blind one without, by turns."""
+    rounds = 3 if quick else 9
+    found: dict[bool, list[tuple[float, float]]] = {True: [], False: []}
+    with blind_tree() as tree:
+        for number in range(2 * rounds):
+            sees = number % 4 in {0, 3}
+            ports = {name: free_port() for name in _PORTS} if sees else {}
+            with our_daemon(**SETTINGS, **ports, PYTHONPATH=ROOT if sees else tree) as daemon:
+                worked = _at_work_s(daemon.process.pid)
+                time.sleep(2.0)  # what is loaded behind the start is there
+                found[sees].append((worked * 1000, weight(daemon.process.pid).resident / MIB))
+    starts, sizes = ({sees: median([row[place] for row in rows]) for sees, rows in found.items()} for place in (0, 1))  # fmt: skip
+    yield Row(what="start to serving, processor time more than without", unit="ms", ours=starts[True] - starts[False], goal=Goal("at most", 10))  # fmt: skip
+    yield Row(what="  of", unit="ms", ours=starts[True], floor=starts[False])
+    yield Row(what="idle memory, more than without", unit="MiB", ours=sizes[True] - sizes[False], goal=Goal("at most", 6))  # fmt: skip
+    yield Row(what="  of", unit="MiB", ours=sizes[True], floor=sizes[False])
+
+
+def _at_work_s(pid: int) -> float:
+    """What all its threads have had of a processor."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9

@@ -4,7 +4,6 @@ import importlib
 import logging
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Final
 
 import attrs
@@ -23,7 +22,7 @@ _FOLDERS = [
     "tests/storage",
     "tests/inputs",
 ]
-_UNIVERSES = 10
+_UNIVERSES = 6  # each kind of them once
 _HOURS = 1.0
 _FIRST = 12  # tests, before all others are so much as collected
 
@@ -44,21 +43,21 @@ class ByTests:
 class BySimulation:
     """Every mutant is judged by the same universes."""
 
-    limit_s: float = 180.0
+    limit_s: float = 60.0
 
     def judge(self, _mutant: Mutant) -> Callable[[], int] | None:
         return _simulate
 
 
-def by_tests(store: Path, jobs: int) -> ByTests:
-    return ByTests(measured(_FOLDERS, store, jobs))
+def by_tests(chosen: list[Mutant], jobs: int) -> ByTests:
+    return ByTests(measured(chosen, _FOLDERS, jobs))
 
 
-def by_simulation(_store: Path, _jobs: int) -> BySimulation:
+def by_simulation(_chosen: list[Mutant], _jobs: int) -> BySimulation:
     return BySimulation()
 
 
-JUDGES: Final[dict[str, Callable[[Path, int], ByTests | BySimulation]]] = {
+JUDGES: Final[dict[str, Callable[[list[Mutant], int], ByTests | BySimulation]]] = {
     TESTS: by_tests,
     SIMULATION: by_simulation,
 }

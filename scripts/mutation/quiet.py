@@ -12,6 +12,7 @@ _CHECKPOINTS = (
     "trio.lowlevel.checkpoint",
     "checkpoint",
 )  # whether a task lets others run is Trio's
+_HINTS = ("reason", "retry_after_s")  # what is said of an end, or of a try again
 
 
 def quiet_nodes(tree: ast.Module) -> set[int]:
@@ -49,8 +50,11 @@ def _quiet_parts(node: ast.AST) -> list[ast.AST]:
 
 def _of_call(node: ast.Call) -> list[ast.AST | None]:
     name = ast.unparse(node.func)
-    if name.split(".")[0] in _SPEAKS or name in _CHECKPOINTS:
+    if name.split(".")[0] in _SPEAKS or name in _CHECKPOINTS or name == "round":
         return [node]
+    hints = [part.value for part in node.keywords if part.arg in _HINTS]
+    if hints:
+        return [*hints]
     return [node.args[0]] if name in _TYPES_ONLY and node.args else []
 
 

@@ -1,54 +1,55 @@
-"""Which tests reach which line, and how long each takes: measured by coverage, a context for each test, and kept by content."""
+"""Which tests reach which mutant, and how long each takes: they are run once, with a probe before every statement that is to be changed."""
 
-import hashlib
+import ast
+import builtins
 import json
 import os
 import subprocess
 import sys
+import tempfile
 import time
+from collections import defaultdict
 from collections.abc import Generator, Iterable
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 import attrs
-import coverage
 import pytest
 
+from .loading import load_instead
 from .operators import Mutant
 
-_MOST_S = 20.0  # of tests for one mutant, as long as they took when they were measured
+_MOST_S = 20.0  # of tests for one mutant, as long as they took when they were run
 _IN_PROCESS = (
     "tests/storage/",
     "tests/shim/test_autostart.py",
 )  # their real tests need threads and files, and run in this process
-_OF_SERVERS = (
-    "tests/storage/supabase/"  # but those begin servers, which no fork of this process may share
-)
-_PATIENCE_S = 300  # a watched test takes its time
-_SHARE = 12  # test files of one process at most: what it has measured is kept when it ends
-
-Lines = dict[
-    str, dict[str, list[tuple[float, str]]]
-]  # by module and line: seconds and name of each test
+_JUDGED = (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.NO_TESTS_COLLECTED)
+_PROBE = "_mutation_probe"
+_HERE = str(Path(__file__).parent.parent)
 
 
 @attrs.frozen
 class Reach:
-    """What the tests of these files reach."""
+    """The names of the tests that reach each place, and the seconds that each takes."""
 
-    lines: dict[str, Lines]
+    names: dict[str, list[str]]
+    seconds: dict[str, float]
 
     def tests(self, mutant: Mutant) -> list[str]:
-        """Those that reach its line or the beginning of its statement: first those of the folder that mirrors its own, the quickest of
-        them at the head."""
-        found: dict[str, float] = {}
-        for lines in self.lines.values():
-            reached = lines.get(mutant.path, {})
-            for line in {mutant.line, mutant.first}:
-                found.update((name, seconds) for seconds, name in reached.get(str(line), ()))
+        """Those that reach its statement: first those of the folder that mirrors its own, the quickest of them at the head."""
         near = str(Path("tests", *Path(mutant.path).parts[1:-1]))
-        ordered = sorted(found, key=lambda name: (not name.startswith(near), found[name], name))
-        return _first(ordered, found)
+        ordered = sorted(
+            self.names.get(place_of(mutant), ()),
+            key=lambda name: (not name.startswith(near), self.seconds[name], name),
+        )
+        return _first(ordered, self.seconds)
+
+
+def place_of(mutant: Mutant) -> str:
+    """Where its statement begins."""
+    return f"{mutant.path}:{mutant.first}"
 
 
 def _first(ordered: list[str], seconds: dict[str, float]) -> list[str]:
@@ -62,128 +63,116 @@ def _first(ordered: list[str], seconds: dict[str, float]) -> list[str]:
     return taken
 
 
-def measured(tests: list[str], store: Path, jobs: int) -> Reach:
-    """Run those tests with every module watched, but for the files whose reach is kept in `store`. Raises RuntimeError if a test fails."""
-    store.mkdir(parents=True, exist_ok=True)
+def measured(chosen: Iterable[Mutant], tests: list[str], jobs: int) -> Reach:
+    """Run those tests in so many processes. One that fails, or is skipped, judges no mutant. Raises RuntimeError if there is no
+    running them."""
+    places = sorted({place_of(mutant) for mutant in chosen})
     files = sorted({str(file) for name in tests for file in _test_files(Path(name))})
-    around = _digest(_around(tests))
-    kept = {file: store / f"{_digest([Path(file)], around)}.json" for file in files}
-    _run({file: path for file, path in kept.items() if not path.exists()}, jobs)
-    return Reach(
-        {file: json.loads(path.read_text(encoding="utf-8")) for file, path in kept.items()}
-    )
+    names, seconds = defaultdict[str, list[str]](list), dict[str, float]()
+    with tempfile.TemporaryDirectory() as folder:
+        kept = [Path(folder, str(number)) for number in range(jobs)]
+        running = [_begin(path, places, files[n::jobs]) for n, path in enumerate(kept)]
+        codes = [process.wait() for process in running]
+        if any(codes):
+            raise RuntimeError("the tests could not be run where nothing was changed")
+        for path in kept:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            seconds |= found["seconds"]
+            for place, reached in found["names"].items():
+                names[place] += reached
+    return Reach(names, seconds)
 
 
 def _test_files(named: Path) -> list[Path]:
     return [named] if named.is_file() else sorted(named.rglob("test_*.py"))
 
 
-def _around(tests: list[str]) -> list[Path]:
-    """What the reach of each test file depends on, beside itself."""
-    found = [Path(__file__), Path("tests/conftest.py")]
-    for folder in ("exai_trio", *tests):
-        files = sorted(Path(folder).rglob("*.py"))
-        found += [file for file in files if not file.name.startswith("test_")]
-    return found
-
-
-def _digest(files: Iterable[Path], before: str = "") -> str:
-    digest = hashlib.sha256(before.encode())
-    for file in files:
-        digest.update(str(file).encode() + file.read_bytes())
-    return digest.hexdigest()[:24]
-
-
-def _run(missing: dict[str, Path], jobs: int) -> None:
-    """So many processes side by side, each with a share of the test files."""
-    files = list(missing)
-    count = max(jobs, -(-len(files) // _SHARE)) if files else 0
-    waiting = [share for number in range(count) if (share := files[number::count])]
-    running: list[subprocess.Popen[str]] = []
-    try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                running.append(_begin(waiting.pop(), missing))
-            _end(running.pop(0))
-    finally:
-        for process in running:
-            process.kill()
-            process.communicate()
-
-
-def _begin(share: list[str], missing: dict[str, Path]) -> subprocess.Popen[str]:
-    words = [f"{file}={missing[file]}" for file in share]
+def _begin(into: Path, places: list[str], files: list[str]) -> subprocess.Popen[bytes]:
+    asked = into.with_suffix(".asked")
+    asked.write_text(json.dumps({"places": places, "files": files}), encoding="utf-8")
     return subprocess.Popen(
-        [sys.executable, "-m", "mutation.reach", *words],
-        env={**os.environ, "PYTHONPATH": f"{Path(__file__).parent.parent}:{Path.cwd()}"},
-        stdout=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", "mutation.reach", str(asked), str(into)],
+        env={**os.environ, "PYTHONPATH": f"{_HERE}:{Path.cwd()}"},
+        stdout=subprocess.DEVNULL,
     )
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    said, _ = process.communicate()
-    if process.returncode:
-        raise RuntimeError(f"tests fail before anything is planted:\n{said}")
-
-
+@attrs.define(eq=False)
 class _Watch:
-    """A plugin of pytest: real tests are left out but for some, each test is a context of its own, and its seconds are noted."""
+    """A plugin of pytest: real tests are left out but for some, and of each that passes it is noted what it reached, in how many seconds."""
 
-    def __init__(self, watching: coverage.Coverage) -> None:
-        self._watching = watching
-        self.seconds: dict[str, float] = {}
+    names: dict[str, list[str]] = attrs.field(factory=lambda: defaultdict[str, list[str]](list))
+    seconds: dict[str, float] = attrs.field(factory=dict[str, float])
+    _reached: set[str] = attrs.field(factory=set[str])
+    _passed: set[str] = attrs.field(factory=set[str])
+
+    def probe(self, place: str) -> None:
+        self._reached.add(place)
 
     def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
         items[:] = [
-            item for item in items if not item.get_closest_marker("real") or _is_judge(item.nodeid)
+            item
+            for item in items
+            if not item.get_closest_marker("real") or item.nodeid.startswith(_IN_PROCESS)
         ]
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if report.when == "call" and report.passed:
+            self._passed.add(report.nodeid)
+        elif report.failed:
+            self._passed.discard(report.nodeid)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        self._watching.switch_context(item.nodeid)
+        self._reached.clear()
         began = time.perf_counter()
         try:
             return (yield)
         finally:
-            self.seconds[item.nodeid] = round(time.perf_counter() - began, 4)
-            self._watching.switch_context("")
+            if item.nodeid in self._passed:
+                self.seconds[item.nodeid] = round(time.perf_counter() - began, 4)
+                for place in self._reached:
+                    self.names[place].append(item.nodeid)
 
 
-def main(shares: dict[str, Path]) -> int:
-    """Measure these test files in this process; what each reaches is written into its own file."""
-    watching = coverage.Coverage(data_file=None, source=["exai_trio"], branch=False)
-    watch = _Watch(watching)
-    watching.start()
-    words = ["-q", "-p", "no:cacheprovider", f"--timeout={_PATIENCE_S}"]
-    code = pytest.main([*words, *shares], plugins=[watch])
-    watching.stop()
-    if code not in (pytest.ExitCode.OK, pytest.ExitCode.NO_TESTS_COLLECTED):
-        return int(code)
-    found = _by_test_file(watching, watch.seconds)
-    for file, path in shares.items():
-        draft = path.with_suffix(f".{os.getpid()}")
-        draft.write_text(json.dumps(found.get(file, {})), encoding="utf-8")
-        draft.replace(path)
-    return 0
+def main(asked: str, into: str) -> int:
+    """Run the test files that are asked for, in this process; what each test reaches is written into that file."""
+    said = json.loads(Path(asked).read_text(encoding="utf-8"))
+    watch = _Watch()
+    setattr(builtins, _PROBE, watch.probe)
+    load_instead(dict(_with_probes(said["places"])))
+    code = pytest.main(["-q", "-p", "no:cacheprovider", *said["files"]], plugins=[watch])
+    kept = {"names": watch.names, "seconds": watch.seconds}
+    Path(into).write_text(json.dumps(kept), encoding="utf-8")
+    return 0 if code in _JUDGED else int(code)
 
 
-def _is_judge(name: str) -> bool:
-    """Of a real test of this name."""
-    return name.startswith(_IN_PROCESS) and not name.startswith(_OF_SERVERS)
+def _with_probes(places: list[str]) -> Iterable[tuple[str, CodeType]]:
+    lines = defaultdict[str, set[int]](set)
+    for place in places:
+        path, _, line = place.rpartition(":")
+        lines[path].add(int(line))
+    for path, wanted in lines.items():
+        tree = _Probes(path, wanted).visit(ast.parse(Path(path).read_text(encoding="utf-8")))
+        target = str(Path(path).resolve())
+        yield target, compile(ast.fix_missing_locations(tree), target, "exec", dont_inherit=True)
 
 
-def _by_test_file(watching: coverage.Coverage, seconds: dict[str, float]) -> dict[str, Lines]:
-    data, here = watching.get_data(), Path.cwd()
-    found: dict[str, Lines] = {}
-    for module in data.measured_files():
-        path = str(Path(module).relative_to(here))
-        for line, names in data.contexts_by_lineno(module).items():
-            for name in filter(None, names):
-                lines = found.setdefault(name.partition("::")[0], {}).setdefault(path, {})
-                lines.setdefault(str(line), []).append((seconds[name], name))
-    return found
+class _Probes(ast.NodeTransformer):
+    """Puts a call before each statement that begins on one of these lines."""
+
+    def __init__(self, path: str, lines: set[int]) -> None:
+        self._path, self._lines = path, lines
+
+    def visit(self, node: ast.AST) -> Any:
+        self.generic_visit(node)
+        line = getattr(node, "lineno", 0)
+        if not isinstance(node, ast.stmt) or line not in self._lines:
+            return node
+        said = ast.Constant(f"{self._path}:{line}")
+        call = ast.Call(ast.Name(_PROBE, ast.Load()), [said], [])
+        return [ast.copy_location(ast.Expr(call), node), node]
 
 
 if __name__ == "__main__":
-    sys.exit(main({file: Path(path) for file, _, path in (word.partition("=") for word in sys.argv[1:])}))  # fmt: skip
+    sys.exit(main(*sys.argv[1:]))

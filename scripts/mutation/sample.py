@@ -8,24 +8,29 @@ from typing import Final
 
 from .operators import Mutant, mutants
 
-LIVES: Final = (  # where a call lives: from its acceptance to its answer
-    "exai_trio/daemon/calls",
-    "exai_trio/daemon/sessions",
-    "exai_trio/daemon/delivery",
-    "exai_trio/daemon/takeover",
-    "exai_trio/wire/session_rules.py",
-    "exai_trio/shim/calls",
-    "exai_trio/mcp/calls/open_calls.py",
-    *(
-        f"exai_trio/storage/append_log/{name}.py"
-        for name in ("framing", "index", "segments", "appender", "journal")
-    ),
-    "exai_trio/storage/group_commit.py",
+_MOVE_CALLS: Final = {
+    "daemon/calls": "call call_journal detached_calls execution lifecycle recovery session_calls states",
+    "daemon/sessions": "handles_told lookup session session_registry",
+    "daemon/delivery": "hold_queue outbox sender",
+    "daemon/takeover": "predecessor successor transfer_messages",
+    "wire": "session_rules",
+    "shim/calls": "dispatch relay",
+    "mcp/calls": "open_calls",
+    "storage/append_log": "appender framing index journal segments",
+    "storage": "group_commit",
+}
+# What moves a call from its acceptance to its answer, and keeps it.
+LIVES: Final = tuple(
+    f"exai_trio/{room}/{name}.py" for room, names in _MOVE_CALLS.items() for name in names.split()
 )
-ROOMS: Final = (*LIVES, "exai_trio/shim", "exai_trio/mcp", "exai_trio/storage")
-# What stands in for a database in tests alone, and what only the real components of a hosted store can judge.
+ROOMS: Final = (
+    *(f"exai_trio/daemon/{room}" for room in ("calls", "sessions", "delivery", "takeover")),
+    *("exai_trio/wire/session_rules.py", "exai_trio/shim", "exai_trio/mcp", "exai_trio/storage"),
+)
+# What stands in for a database in tests alone, what only the real components of a hosted store can judge, and what is no call's.
 _NOT_TRIED: Final = frozenset(
-    Path("exai_trio/storage") / name for name in ("memory", "hosted", "supabase", "sqlite/mirrored")
+    Path("exai_trio/storage") / name
+    for name in ("memory", "hosted", "supabase", "postgres", "sqlite/mirrored", "sqlite/watching")
 )
 EXPLAINED = Path(__file__).parent / "explained.toml"
 

@@ -2,22 +2,20 @@
 
 import gc
 import importlib
-import importlib.machinery
 import math
 import os
 import resource
 import signal
-import sys
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from types import CodeType
 from typing import Literal
 
 import attrs
 
+from .loading import load_instead
 from .operators import Mutant, planted
 
 Verdict = Literal["killed", "too slow", "survived"]
@@ -103,14 +101,6 @@ def _silence() -> None:
 
 
 def _load_changed(mutant: Mutant) -> None:
-    """Whoever imports that module gets the changed one, whose compiled form is written nowhere."""
     target = str(Path(mutant.path).resolve())
     source = Path(target).read_text(encoding="utf-8")
-    changed = compile(planted(source, mutant), target, "exec", dont_inherit=True)
-    original = importlib.machinery.SourceFileLoader.get_code
-
-    def get_code(self: importlib.machinery.SourceFileLoader, name: str) -> CodeType | None:
-        return changed if self.path == target else original(self, name)
-
-    assert not any(name.startswith("exai_trio") for name in sys.modules)
-    importlib.machinery.SourceFileLoader.get_code = get_code  # type: ignore[method-assign]
+    load_instead({target: compile(planted(source, mutant), target, "exec", dont_inherit=True)})

@@ -1,7 +1,10 @@
 """Quotas hold, and give back what they took, by a clock that the tests turn."""
 
+from contextlib import suppress
+
 import attrs
 import pytest
+import trio.lowlevel
 from hypothesis import given, settings, strategies as st
 from token_registries import NOW
 
@@ -153,3 +156,51 @@ def test_who_has_no_quota_is_not_looked_at():
     quotas.tell("jwt:ann", Quota(concurrent=1))
     assert quotas.concerns("jwt:ann")
     assert not quotas.concerns("owner")
+
+
+async def test_what_counts_is_told():
+    """What is used, and of each limit what is left; a minute later the calls count no more."""
+    clock = Turned(before={"jwt:ann": 90})
+    quotas = clock.quotas(Quota(calls_per_minute=3, tokens_per_day=100))
+    place = await quotas.take("jwt:ann")
+    now = (await quotas.use("jwt:ann")).told()
+    place.give_back()
+    clock.at += 60
+    later = (await quotas.use("jwt:ann")).told()
+
+    assert {"calls_per_minute": 1, "concurrent": 1, "tokens_per_day": 90} == now["used"]
+    assert {"calls_per_minute": 2, "tokens_per_day": 10} == now["left"]
+    assert {"calls_per_minute": 0, "concurrent": 0, "tokens_per_day": 90} == later["used"]
+
+
+class SlowRates:
+    """Shared rates that take their time, and then let pass or refuse."""
+
+    def __init__(self, wait):
+        self.wait = wait
+
+    async def wait_s(self, _principal, _most):
+        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint()
+        return self.wait
+
+
+@pytest.mark.parametrize("wait", [0.0, 5.0])
+async def test_places_return_wherever_a_call_is_cancelled(cancel_at_every_step, wait):
+    """At each step of its way, whether it is let in or refused by what daemons share: nobody is kept out for good."""
+    quotas = Turned().quotas(Quota(calls_per_minute=9, concurrent=1), rates=SlowRates(wait))
+
+    async def call():
+        with suppress(OverCapacityError):
+            place = await quotas.take("jwt:ann")
+            try:
+                await trio.lowlevel.checkpoint()
+            finally:
+                place.give_back()
+        quotas._uses.clear()
+
+    def nothing_runs():
+        assert 0 == quotas.running("jwt:ann")
+        quotas._uses.clear()
+
+    assert await cancel_at_every_step(call, nothing_runs) > 2

@@ -14,7 +14,15 @@ from redis_server import redis_server
 
 from exai_trio.transport.websocket import Limits, PeerGone, connect
 from exai_trio.wire.codec import decode_daemon, encode
-from exai_trio.wire.messages import Bye, Hello, RotateToken, TokenRotated
+from exai_trio.wire.messages import (
+    Bye,
+    CallAccepted,
+    CallFailed,
+    CallTool,
+    Hello,
+    RotateToken,
+    TokenRotated,
+)
 
 pytestmark = pytest.mark.real
 
@@ -36,14 +44,14 @@ class Home:
         return done.stdout.strip()
 
     @contextmanager
-    def serving(self):
+    def serving(self, stderr=None):
         command = [sys.executable, "-m", "exai_trio", "serve"]
         with subprocess.Popen(
-            command, env=self.environ, cwd=self.path, stdout=subprocess.PIPE
+            command, env=self.environ, cwd=self.path, stdout=subprocess.PIPE, stderr=stderr
         ) as daemon:
             try:
                 assert b"WebSocket ws://" in daemon.stdout.readline()
-                yield
+                yield daemon
             finally:
                 daemon.terminate()
 
@@ -124,6 +132,25 @@ async def test_a_token_from_its_issue_to_its_end(tmp_path):
     assert not [part for part in (*parts, TOKEN) if part.encode() in written]
 
 
+def test_what_counts_of_a_quota_is_shown(tmp_path):
+    """Of a daemon that runs, and of one that does not: a minute's calls end with it, a day's tokens do not."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        pages = free.getsockname()[1]
+    home = home_at(tmp_path, MONITORING_PORT=str(pages), EXAI_SIMULATE="true")
+    limits = ("--calls-per-minute", "5", "--tokens-per-day", "9000")
+    token = home.exai("token", "issue", "ann", *limits)
+    anns = attrs.evolve(home, environ={**home.environ, "EXAI_WS_TOKEN": token})
+    with home.serving():
+        anns.exai("call", "chat", "prompt=hello")
+        running = json.loads(home.exai("usage", "--of", "ann", "--json"))
+    stopped = json.loads(home.exai("usage", "--of", "ann", "--json"))
+
+    assert 5 == running["quota"]["calls_per_minute"]
+    assert (1, 0) == tuple(one["used"]["calls_per_minute"] for one in (running, stopped))
+    assert 0 < stopped["used"]["tokens_per_day"] == running["used"]["tokens_per_day"] < 9000
+    assert 9000 == stopped["left"]["tokens_per_day"] + stopped["used"]["tokens_per_day"]
+
+
 async def test_a_rotation_outlives_the_daemon(tmp_path):
     """Of a user's own token; nothing of either value is written."""
     home = home_at(tmp_path)
@@ -140,15 +167,21 @@ async def test_a_rotation_outlives_the_daemon(tmp_path):
 
 
 async def test_two_daemons_with_one_redis(tmp_path):
-    """A token that one has issued is taken by the other, and what is revoked on one ends on the other."""
+    """A token that one has issued is taken by the other; of a quota of 100 a minute 100 calls pass over both; and what is revoked on one
+    ends on the other."""
     async with redis_server() as server:
         keys = str(tmp_path / "keys.json")
         homes = [
-            home_at(tmp_path / name, REDIS_URL=server.url, JWT_KEYS_FILE=keys)
+            home_at(tmp_path / name, REDIS_URL=server.url, JWT_KEYS_FILE=keys, LOG_LEVEL="DEBUG")
             for name in ("a", "b")
         ]
-        token = homes[0].exai("token", "issue", "ann")
+        token = homes[0].exai("token", "issue", "ann", "--calls-per-minute", "100")
+        passed = []
         with homes[0].serving(), homes[1].serving():
+            async with trio.open_nursery() as callers:
+                for number in range(4):
+                    callers.start_soon(_call_often, homes[number % 2], token, 40, passed)
+            counted = json.loads(homes[1].exai("usage", "--of", "ann", "--json"))
             async with homes[1].client(jwt=token) as (client, ack):
                 homes[0].exai("token", "revoke", "--all-of", "ann")
                 ended = await _ends(client)
@@ -156,3 +189,36 @@ async def test_two_daemons_with_one_redis(tmp_path):
 
     assert (True, "token revoked", 4003) == (ack.ok, *ended)
     assert [False, False] == after
+    # Where Redis did not answer within 50 ms, a daemon has counted alone, and has said so.
+    alone = sum(home.everything().count(b"calls are counted here alone") for home in homes)
+    assert 160 == len(passed)
+    assert 100 <= passed.count("") <= 100 + alone
+    assert {"", "rate"} == set(passed)
+    assert 100 >= counted["used"]["calls_per_minute"] >= 100 - alone
+
+
+async def _call_often(home, token, count, passed, field="jwt"):
+    """What is said of each: "" for an answer, else why not."""
+    async with home.client(**{field: token}) as (client, _):
+        for number in range(count):
+            name = f"r{number}"
+            await client.send(encode(CallTool(request_id=name, name="version", arguments={})))
+            told = None
+            while getattr(told, "request_id", "") != name or isinstance(told, CallAccepted):
+                told = decode_daemon(await client.receive()).message
+            passed.append(told.error.details["reason"] if isinstance(told, CallFailed) else "")
+
+
+@pytest.mark.parametrize("signs", [False, True])
+async def test_who_has_no_jwt_and_no_redis_imports_neither(tmp_path, signs):
+    """Though clients come and call; with a key the one that checks JWTs is there, and no Redis is."""
+    more = {"JWT_SECRET_KEY": "a key for JWTs that is long enough"} if signs else {}
+    home = home_at(tmp_path / "home", PYTHONPROFILEIMPORTTIME="1", **more)
+    with (tmp_path / "imports").open("wb") as told, home.serving(told):
+        answered = []
+        await _call_often(home, TOKEN, 1, answered, "token")
+    imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in (tmp_path / "imports").read_text().splitlines()}  # fmt: skip
+
+    assert [""] == answered
+    assert "exai_trio" in imported
+    assert ({"jwt", "cryptography"} if signs else set()) == imported & {"coredis", "jwt", "cryptography"}  # fmt: skip

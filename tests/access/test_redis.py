@@ -1,11 +1,17 @@
 """A real Redis that is slow, away, full, emptied or asked with a wrong password: no call waits for it, and nobody new gets in."""
 
 import gc
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 
 import attrs
 import pytest
 import trio
-from redis_server import redis_server
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization as form
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+from redis_server import redis_server, slow_way
 from token_registries import NOW, issued
 
 from exai_trio.access.quotas import DayTokens, Quotas
@@ -95,6 +101,50 @@ async def _warm(redis):
                 return
 
 
+async def test_nobody_waits_longer_than_50_ms_for_a_slow_redis():
+    """200 ms away: who was known goes on, nobody new comes in, and a call is counted here alone; later all is as before."""
+
+    async def since(_at):
+        return {}
+
+    async with (
+        redis_server() as server,
+        slow_way(server.port) as way,
+        open_redis(way.url, "d1") as redis,
+    ):
+        registry = RedisRegistry(redis)
+        patient = RedisRegistry(attrs.evolve(redis, most_s=5.0))
+        await patient.add(issued())
+        standings = standings_of(registry)
+        quotas = Quotas(DayTokens(since), trio.current_time, lambda: NOW, rates=registry)
+        quotas.tell("jwt:ann", Quota(calls_per_minute=1))
+        await _warm(redis)
+        known = await _until("in", standings, ANN)
+        way.delay_s = 0.2
+        with pytest.raises(StorageError) as late:
+            await registry.look_up("t1", "ann")
+        away = [await outcome(standings, claims) for claims in (ANN, BOB)]
+        place = await quotas.take("jwt:ann")
+        with pytest.raises(OverCapacityError):
+            await quotas.take("jwt:ann")
+        way.delay_s = 0.0
+        await _warm(redis)
+        later = await _until("UNAUTHORIZED", standings, BOB)
+
+    assert "50 ms" in late.value.message
+    assert ("in", ["in", "SERVICE_UNAVAILABLE"], "UNAUTHORIZED") == (known, away, later)
+    assert place is not None
+
+
+async def _until(wanted, standings, claims):
+    """On a machine that is busy 50 ms can be too short for a Redis that is near."""
+    with trio.fail_after(20):
+        while (found := await outcome(standings, claims)) != wanted:
+            assert found == "SERVICE_UNAVAILABLE"
+            await trio.sleep(0.02)
+    return found
+
+
 async def test_what_was_emptied_lets_no_issued_token_in():
     async with redis_server() as server, open_redis(server.url, "d1", patient=True) as redis:
         registry = RedisRegistry(redis)
@@ -106,18 +156,54 @@ async def test_what_was_emptied_lets_no_issued_token_in():
     assert ("in", "UNAUTHORIZED") == (before, after)
 
 
-@pytest.mark.parametrize("trouble", ["password", "memory"])
+@pytest.mark.parametrize("trouble", ["no password", "wrong password", "memory"])
 async def test_a_redis_that_refuses_is_one_that_is_away(trouble):
-    """A wrong password; no memory for what is to be written."""
-    options = {"password": ("--requirepass", "right"), "memory": ("--maxmemory", "1", "--maxmemory-policy", "noeviction")}  # fmt: skip
-    async with (
-        redis_server(*options[trouble]) as server,
-        open_redis(server.url, "d1", patient=True) as redis,
-    ):
-        with pytest.raises(StorageError) as refused:
-            await RedisRegistry(redis).add(issued())
+    """No password or a wrong one, which is not repeated; no memory for what is to be written. Nobody new comes in."""
+    full = ("--maxmemory", "1", "--maxmemory-policy", "noeviction")
+    options = full if trouble == "memory" else ("--requirepass", "right")
+    async with redis_server(*options) as server:
+        url = server.url.replace("//", "//:pass-canary@") if "wrong" in trouble else server.url
+        async with open_redis(url, "d1", patient=True) as redis:
+            with pytest.raises(StorageError) as refused:
+                await RedisRegistry(redis).add(issued())
+            came = await outcome(standings_of(RedisRegistry(redis)), ANN)
 
     assert "REDIS_URL" in refused.value.message
+    assert "canary" not in refused.value.message
+    assert ("UNAUTHORIZED" if trouble == "memory" else "SERVICE_UNAVAILABLE") == came
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "192.0.2.7"])
+async def test_an_encrypted_redis_must_be_the_one_that_is_named(tmp_path, name):
+    """By a certificate of that host, and of who is trusted to vouch for it."""
+    _certify(tmp_path, name)
+    async with redis_server(tls=tmp_path) as server:
+        urls = {"trusted": server.url, "by nobody": server.url.partition("?")[0]}
+        ends = {}
+        for whose, url in urls.items():
+            async with open_redis(url, "d1", patient=True) as redis:
+                try:
+                    ends[whose] = await redis.run("return 'yes'", [], [])
+                except StorageError as fault:
+                    ends[whose] = fault.code
+
+    assert {"trusted": "yes" if name == "127.0.0.1" else StorageError.code, "by nobody": StorageError.code} == ends  # fmt: skip
+
+
+def _certify(folder, address):
+    """Files of a certificate for this address, by itself."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "a test")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - timedelta(days=1), now + timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )  # fmt: skip
+    (folder / "cert.pem").write_bytes(made.public_bytes(form.Encoding.PEM))
+    plain = (form.Encoding.PEM, form.PrivateFormat.PKCS8, form.NoEncryption())
+    (folder / "key.pem").write_bytes(key.private_bytes(*plain))
 
 
 async def test_a_quota_of_a_minute_holds_over_two_daemons():

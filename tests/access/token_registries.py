@@ -80,7 +80,9 @@ class MemoryRegistry:
 
     async def changes(self, since):
         await self._turn()
-        newer = [name for name, number in self.changed.items() if number > since]
+        newer = sorted(
+            (name for name, number in self.changed.items() if number > since), key=self.changed.get
+        )
         tokens = tuple(self.tokens[name] for name in newer if name in self.tokens)
         cuts = {name[1]: self.cuts[name[1]][0] for name in newer if isinstance(name, tuple)}
         return Changes(number=self.number, tokens=tokens, subjects=cuts)

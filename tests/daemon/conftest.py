@@ -40,6 +40,7 @@ PERIODS = Periods(
     files=NEVER,
     health_file=NEVER,
     memory=NEVER,
+    sizes=NEVER,
 )
 
 

@@ -188,7 +188,9 @@ async def test_a_warm_up_that_fails_is_only_logged(house, autojump_clock, monkey
         monkeypatch.setattr(
             type(daemon.environment.services.gateway), "warm_up", warm_up, raising=False
         )
-        await settle(daemon.environment.services.gateway)
+        loaded = trio.Event()
+        loaded.set()
+        await settle(daemon.environment.services.gateway, loaded)
         await client.nap()
         outcome = await client.hear_until(CallResult)
 

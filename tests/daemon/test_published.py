@@ -49,7 +49,7 @@ async def test_a_refused_hello_is_counted_as_no_proof(house, autojump_clock):
         said = daemon.report.meters.snapshot()
 
     assert (False, [HelloRefused(error="unauthorized")]) == (refused, heard)
-    assert {"unauthorized": 1} == said.by("auth_total", "result")
+    assert {"ok": 0, "unauthorized": 1} == said.by("auth_total", "result")
 
 
 async def test_each_run_of_a_job_is_told(autojump_clock):

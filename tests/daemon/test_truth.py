@@ -170,7 +170,7 @@ async def check(daemon, heard, sent, tmp_path):
     assert all(count == 0 for count in said.by("events_dropped_total", "sink").values())
 
 
-async def play(life, sent, tmp_path, rounds, windows):
+async def play(life, sent, tmp_path, windows):
     heard = Heard()
     async with life() as daemon:
         async with trio.open_nursery() as writing:
@@ -179,7 +179,7 @@ async def play(life, sent, tmp_path, rounds, windows):
             async with trio.open_nursery() as clients:
                 for number in range(windows):
                     kinds = KINDS[number % len(KINDS) :] + KINDS[: number % len(KINDS)]
-                    clients.start_soon(window, daemon, f"win{number}", kinds * rounds, heard)
+                    clients.start_soon(window, daemon, f"win{number}", kinds, heard)
             over.set()
         await check(daemon, heard, sent, tmp_path)
 
@@ -194,14 +194,7 @@ async def write_on(daemon, over):
 
 async def test_all_readers_say_what_the_clients_were_told(life, sent, tmp_path):
     """Calls of every outcome, several at once."""
-    await play(life, sent, tmp_path, rounds=1, windows=3)
-
-
-@pytest.mark.real
-@pytest.mark.timeout(300)
-async def test_two_thousand_calls(life, sent, tmp_path):
-    """The same at length."""
-    await play(life, sent, tmp_path, rounds=21, windows=8)
+    await play(life, sent, tmp_path, windows=3)
 
 
 @pytest.mark.parametrize("repeatable", [True, False])

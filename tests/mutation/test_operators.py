@@ -48,6 +48,8 @@ def test_every_change_is_made(source, expected):
         "class P(Protocol):\n\n    def f(self):\n        ...",
         "if TYPE_CHECKING:\n    from a import b",
         "x = f'{n + 1}'",
+        "x = Bye(reason='left', retry_after_s=5)",
+        "x = round(n + 1, 3)",
         "def __repr__(self):\n    return 'x'",
     ],
 )

@@ -34,16 +34,17 @@ def test_a_line_more_moves_nothing(tmp_path, monkeypatch):
 def test_the_nearest_and_quickest_tests_come_first():
     near, far = "tests/daemon/calls/test_a.py::test", "tests/mcp/test_b.py::test"
     (mutant,) = mutants(_HERE, "f()")
-    lines = {_HERE: {"1": [(3.0, f"{near}_slow"), (0.1, far), (1.0, near)]}}
+    seconds = {f"{near}_slow": 3.0, far: 0.1, near: 1.0}
 
-    assert [near, f"{near}_slow", far] == Reach({"any": lines}).tests(mutant)
+    assert [near, f"{near}_slow", far] == Reach({f"{_HERE}:1": list(seconds)}, seconds).tests(
+        mutant
+    )
 
 
 def test_what_takes_too_long_is_left_out():
     (mutant,) = mutants(_HERE, "f()")
-    lines = {_HERE: {"1": [(30.0, "a"), (0.1, "b")]}}
 
-    assert ["b"] == Reach({"any": lines}).tests(mutant)
+    assert ["b"] == Reach({f"{_HERE}:1": ["a", "b"]}, {"a": 30.0, "b": 0.1}).tests(mutant)
 
 
 @pytest.mark.parametrize("key", explained())

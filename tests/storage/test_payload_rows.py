@@ -1,9 +1,14 @@
-"""The contract of StoredPayloads, held by both."""
+"""The contract of StoredPayloads: in memory, in the file, shared with other machines, and shared while Supabase is away."""
+
+from contextlib import asynccontextmanager
 
 import attrs
 import pytest
+from hosted.shared_machine import open_shared_machine
 from memory_and_sqlite import either
 
+from exai_trio.bus.shared_payloads import SharedPayloads
+from exai_trio.errors import ServiceUnavailableError
 from exai_trio.storage.contracts.stored_payloads import StoredPayload, StoredPiece
 from exai_trio.storage.memory.payload_table import MemoryPayloads
 from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
@@ -31,9 +36,45 @@ STORED = attrs.evolve(
 MOST = 1_000
 
 
-@pytest.fixture(params=either(MemoryPayloads, SqlitePayloads))
+class AwayPayloads(SharedPayloads):
+    """Its other side is away: what is not here is unavailable, which its own tests say, and None for the contract's."""
+
+    async def find(self, transaction_id, principal, now):
+        try:
+            return await super().find(transaction_id, principal, now)
+        except ServiceUnavailableError:
+            return None
+
+
+@asynccontextmanager
+async def shared(path, stage):
+    async with (
+        stage.open_gateway() as gateway,
+        open_shared_machine(path.parent, gateway) as machine,
+    ):
+        yield machine.contents.payloads
+
+
+@asynccontextmanager
+async def shared_away(path, stage):
+    async with (
+        stage.open_gateway() as gateway,
+        open_shared_machine(path.parent, gateway) as machine,
+    ):
+        machine.go_away()
+        yield AwayPayloads(**attrs.asdict(machine.contents.payloads, recurse=False))
+
+
+HOSTED = [
+    pytest.param(shared, id="mirror", marks=pytest.mark.real),
+    pytest.param(shared_away, id="mirror-away", marks=pytest.mark.real),
+]
+
+
+@pytest.fixture(params=[*either(MemoryPayloads, SqlitePayloads), *HOSTED])
 async def rows(request, tmp_path):
-    async with request.param(tmp_path / "exai.db") as opened:
+    needs = (request.getfixturevalue("stage"),) if request.param in {shared, shared_away} else ()
+    async with request.param(tmp_path / "exai.db", *needs) as opened:
         yield opened
 
 

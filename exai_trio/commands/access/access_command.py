@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from exai_trio.access.access_log import read_lines
+from exai_trio.access.access_log import is_of, read_lines
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
 
@@ -12,7 +12,7 @@ _TIME = 19  # characters of a time
 
 def main(started: Started) -> int:
     asked, console = started.arguments, Console.of_process(started.environ)
-    lines = [line for line in read_lines(started.loaded.config.logs) if _is_of(line, asked.of)]
+    lines = [line for line in read_lines(started.loaded.config.logs) if is_of(line, asked.of)]
     lines = lines[-asked.lines :]
     if asked.json:
         console.say(json.dumps(lines, ensure_ascii=False, indent=2))
@@ -21,11 +21,6 @@ def main(started: Started) -> int:
     else:
         console.note("exai: nothing of that is in the access log")
     return 0
-
-
-def _is_of(line: dict[str, Any], who: str | None) -> bool:
-    named = {line.get("who"), line.get("on")}
-    return who is None or bool(named & {who, f"jwt:{who}"})
 
 
 def _row(line: dict[str, Any]) -> tuple[str, ...]:

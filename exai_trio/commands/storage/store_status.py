@@ -17,6 +17,7 @@ from exai_trio.transport.websocket import PeerGone, Unreachable
 
 _ASK_S: Final = 3.0
 _MOST_NAMED: Final = 20  # entries that were refused
+_WORDS: Final = {"None": "none", "False": "no", "True": "yes"}
 
 
 async def status(asked: Asked) -> Told:
@@ -106,5 +107,9 @@ def _lines(data: Mapping[str, Any]) -> tuple[str, ...]:
     if there:
         lines.append(f"supabase {there.get('fault') or 'schema ' + str(there['schema'])}")
     told: dict[str, Any] = data["daemon"] or {}
-    lines += [f"daemon   {name}: {value}" for name, value in told.items() if name != "outbox"]
+    lines += [
+        f"daemon   {name.replace('_', ' ')}: {_WORDS.get(repr(value), value)}"
+        for name, value in told.items()
+        if name != "outbox"
+    ]
     return tuple(lines)

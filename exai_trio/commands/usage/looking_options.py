@@ -46,6 +46,7 @@ def usage(commands: Commands) -> None:
     parser.examples = (
         "exai usage",
         "exai usage --by day,model --since 7d",
+        "exai usage --of ann",
         "exai usage tools --days 14 --json",
     )
     parser.add_argument("--home", metavar="DIR", help="where state, logs and files are")
@@ -55,6 +56,9 @@ def usage(commands: Commands) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--since", type=text, default="30d", metavar="TIME", help="a time, or 2h or 7d ago; 30d if not given"
+    )  # fmt: skip
+    parser.add_argument(
+        "--of", type=text, metavar="NAME", help="the quota of this one: what counts of it now, and what is left"
     )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print JSON")
     actions = parser.add_subparsers(dest="action", metavar="ACTION")

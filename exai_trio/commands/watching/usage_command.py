@@ -10,6 +10,7 @@ from typing import Any, Final
 import trio
 
 from exai_trio.commands import tool_usage_command
+from exai_trio.commands.access import quota_use
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.watching.open_home import kept_in
@@ -27,6 +28,8 @@ def main(started: Started) -> int:
         return tool_usage_command.main(started)
     console = Console.of_process(started.environ)
     config, now = started.loaded.config, unix_now()
+    if asked.of is not None:
+        return quota_use.show(config, console, asked.of, as_json=asked.json)
     since = moment(asked.since, now, "--since")
     used = trio.run(kept_in, config, lambda store: SqliteHistory(store).usage(since))
     rows = usage_rows(used, asked.by)

@@ -63,6 +63,7 @@ NEXT: Final[dict[State, dict[Event, State]]] = {
 SETTLED: Final = {State.RUNNING, State.DETACHED}  # what a successor may be told of
 WORKING: Final = {State.RUNNING, State.DETACHED, State.TRANSFERRED}
 RUNS: Final = {*WORKING, State.RECORDING}  # accepted, and without an outcome
+KEPT_OPEN: Final = {*SETTLED, State.RECORDING, State.LATE}  # accepted on our disk, not ended there
 UNTOLD: Final = {*RUNS, State.LEFT_OPEN, State.PASSED_ON}  # so they end here without one
 CANCELLABLE: Final = {State.ADMITTED, State.ACCEPTING, *WORKING}
 OVER: Final = {state for state, events in NEXT.items() if not events}

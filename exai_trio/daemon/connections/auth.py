@@ -13,6 +13,7 @@ from exai_trio import structs
 from exai_trio.access.access_log import AccessLog
 from exai_trio.access.jwt_keys import JwtKey, secret_key
 from exai_trio.access.jwt_verifier import JwtVerifier, looks_like_jwt, names_key
+from exai_trio.access.kept_logins import LoginStore
 from exai_trio.access.shared_token import (
     Rotation,
     SharedToken,
@@ -123,6 +124,18 @@ class Tokens:
             return Identity("anyone", revoked=self._revoked, role="admin")
         return None
 
+    def standing(self, principal: str) -> tuple[str, Identity] | None:
+        """What is another once this principal's token is (a secret), and who has shown that token; None where no token stands for it."""
+        home = self._home.token if self.admits_owner and self._home is not None else ""
+        mark = {"token": self._shared.mark, "anyone": home}.get(principal)
+        if not mark or self.wants_none:
+            return None
+        return mark, Identity(principal, revoked=self._revoked, role="admin")
+
+    def key_mark(self, claims: Claims) -> str:
+        """What is another once the key that has signed these is (a secret); "" if it is none of ours any more."""
+        return self._verifier.key_mark(claims)
+
     def claims(self, encoded: str | None) -> Claims:
         """Raises UnauthorizedError."""
         if encoded is None:
@@ -168,12 +181,13 @@ class Tokens:
 @structs.frozen(eq=False)
 class Authentication:
     """Whom a hello speaks for, by what it shows or, where that is enough, by whose process sent it. `standings` knows tokens that were
-    issued and revoked, `log` is told who came."""
+    issued and revoked, `log` is told who came, `logins` keeps those of pages."""
 
     tokens: Tokens
     peers: LocalPeers = attrs.field(factory=LocalPeers)
     standings: Standings | None = None
     log: AccessLog | None = None
+    logins: LoginStore | None = None
 
     def note_refusal(self, address: str) -> None:
         if self.log is not None:
@@ -187,6 +201,11 @@ class Authentication:
     def note_rotation(self, by: Identity, result: str) -> None:
         if self.log is not None:
             self.log.note("token rotated", result=result, **by.told())
+
+    def note_change(self, by: Identity, event: str, **facts: str) -> None:
+        """A change that somebody asked for, a login or a logout."""
+        if self.log is not None:
+            self.log.note(event, **{**by.told(), **facts})
 
     def by_credential(self, shown: str) -> Identity:
         """Whom this token or JWT stands for, by what was known of it a second ago. Raises UnauthorizedError."""

@@ -10,7 +10,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.access.token_claims import Claims
-from exai_trio.access.token_registry import IssuedToken, Quota, TokenRegistry
+from exai_trio.access.token_registry import IssuedToken, Quota, QuotasOfTokens, TokenRegistry
 from exai_trio.errors import ServiceUnavailableError, StorageError, UnauthorizedError
 
 from .identity import Identity
@@ -31,8 +31,8 @@ def _unheard(_name: str, _text: str | None) -> None:
 
 @structs.define(eq=False)
 class Standings:
-    """`quota_told` hears what quota a principal has, at each hello and when it was changed. `has_keys`: JWTs may come.
-    `trouble` hears while the registry cannot be asked, and None then."""
+    """`quota_told` hears what quota a principal has, when that was changed, and at a hello with a token that was not heard of yet.
+    `has_keys`: JWTs may come. `trouble` hears while the registry cannot be asked, and None then."""
 
     registry: TokenRegistry
     now: Callable[[], float]
@@ -44,6 +44,7 @@ class Standings:
     _known: dict[Claims, float] = attrs.field(factory=dict[Claims, float])
     _entries: dict[str, bool] = attrs.field(factory=dict[str, bool])
     _cuts: dict[str, float] = attrs.field(factory=dict[str, float])
+    _quotas: QuotasOfTokens = attrs.field(factory=QuotasOfTokens)
     _watches: bool = False
     _seen: int = 0
     _is_away: bool = False
@@ -90,7 +91,8 @@ class Standings:
         return self._identity(claims)
 
     def _note(self, token: IssuedToken, address: str) -> None:
-        self.quota_told(f"jwt:{token.subject}", token.quota)
+        if token.id not in self._entries:
+            self.quota_told(f"jwt:{token.subject}", token.quota)
         if token.id in self._uses or len(self._uses) < _MOST_USES:
             self._uses[token.id] = (self.now(), address)
 
@@ -121,12 +123,13 @@ class Standings:
                 self._is_away = False
                 self.trouble(_TROUBLE, None)
         except StorageError as fault:
+            self._uses = uses | self._uses
             self._note_away(fault)
             return
-        for token in changes.tokens:
-            self.quota_told(f"jwt:{token.subject}", token.quota)
         if changes.number < self._seen:  # it was emptied
             self._entries.clear()
+        for token in changes.tokens:
+            self.quota_told(f"jwt:{token.subject}", self._quotas.take(token, self.now()))
         self._entries |= {token.id: token.revoked_at is None for token in changes.tokens}
         self._cuts |= changes.subjects
         self._seen = changes.number

@@ -3,12 +3,13 @@
 import shutil
 from collections import Counter, deque
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.access.quotas import Quotas
 from exai_trio.incidents.keeping import IncidentKeeping
 from exai_trio.monitoring.alerts.rule_inputs import RuleInputs
 from exai_trio.observability.event_hub import Takes
@@ -38,6 +39,7 @@ _FAMILIES: Final = (
     "permits_waiting",
     "process_resident_memory_bytes",
     "sessions",
+    "terminal_connections",
 )
 
 
@@ -48,6 +50,7 @@ class AlertFigures:
     report: Report
     incidents: IncidentKeeping
     usual: UsualDurations
+    quotas: Quotas | None = None
     disk_free: int | None = None
     disk_size: int | None = None
     usual_p95_s: Mapping[str, float] = attrs.field(factory=dict[str, float])
@@ -81,10 +84,25 @@ class AlertFigures:
             permits_waiting=_whole(said, "permits_waiting"),
             long_steps=sum(said.distribution("loop_step_seconds").counts[_LONG_STEPS:]),
             jobs_given_up=_given_up(said),
+            budget_share=self.quotas.share_spent() if self.quotas else None,
             auth_refused=_whole(said, "auth_total")
             - int(said.total("auth_total", result="ok") or 0),
             fresh_incidents=self.incidents.fresh,
+            troubles=self.report.problems.names,
+            terminal_connections=_whole(said, "terminal_connections"),
+            **self._terminals(),
         )
+
+    def _terminals(self) -> dict[str, Any]:
+        terminals = self.report.terminals
+        if terminals is None:
+            return {}
+        count, failed = terminals.creations_of_an_hour()
+        return {
+            "terminal_attaches": terminals.attaches_of_a_minute(),
+            "terminal_creations": count,
+            "terminal_creations_failed": failed,
+        }
 
     def shown(self) -> Mapping[str, float]:
         """Aggregates by name, for whoever is told of a fault or asked about figures: nothing of them is a user's."""
@@ -112,6 +130,11 @@ class AlertFigures:
         home = self.report.config.home
         usage = await trio.to_thread.run_sync(shutil.disk_usage, home, abandon_on_cancel=True)
         self.disk_free, self.disk_size = usage.free, usage.total
+
+    async def look_at_budgets(self) -> None:
+        """What was spent before this daemon began. Raises StorageError; cancelling leaves it to the next time."""
+        if self.quotas is not None:
+            await self.quotas.load()
 
     async def look_at_durations(self) -> None:
         """What is usual by the last seven days. Raises StorageError; cancelling leaves it as it was."""

@@ -7,6 +7,7 @@ import trio
 
 from exai_trio import __version__
 from exai_trio.observability.meters.meter_set import Meters
+from exai_trio.storage.store_times import StoreTimes
 from exai_trio.system import process_figures
 
 from .report import Report
@@ -15,9 +16,15 @@ Values = Mapping[tuple[str, ...], float]
 
 
 def attach_gauges(
-    meters: Meters, report: Report, running: Callable[[], int], sessions: Sized
+    meters: Meters,
+    report: Report,
+    running: Callable[[], int],
+    journalled: Callable[[], int],
+    sessions: Sized,
 ) -> None:
     meters.read("calls_running", running)
+    if report.context.journal is not None:
+        meters.read("journal_open_calls", journalled)
     meters.read("sessions", partial(len, sessions))
     meters.read("permits", partial(_permits, report, "expected"))
     meters.read("permits_in_use", partial(_permits, report, "inflight"))
@@ -25,6 +32,12 @@ def attach_gauges(
     meters.read("breaker_state", partial(_breakers, report))
     meters.read("store_up", partial(_store_up, report))
     meters.read("stored_bytes", partial(_stored_bytes, report))
+    hosted = report.hosted
+    if hosted is not None:
+        meters.read("outbox_entries", lambda: hosted.outbox_entries)
+        meters.read("outbox_age_seconds", lambda: hosted.outbox_age_s)
+    meters.read("upload_reuse_total", partial(_uploads, report))
+    meters.read("upload_bytes_saved_total", lambda: report.saved.bytes)
     meters.read("tasks", _tasks)
     meters.read("messages_total", report.traffic.messages)
     meters.read("message_bytes_total", report.traffic.sizes)
@@ -59,7 +72,24 @@ def _store_up(report: Report) -> float | None:
 
 
 def _stored_bytes(report: Report) -> Values:
-    return {} if report.bus is None else {("bus",): float(report.bus.held_bytes)}
+    """What the disk was asked for stands in the report already."""
+    bus = {} if report.bus is None else {"bus": report.bus.held_bytes}
+    return {(kind,): float(size) for kind, size in {**report.sizes.kinds, **bus}.items()}
+
+
+def _uploads(report: Report) -> Values:
+    saved = report.saved
+    return {("reused",): float(saved.hits), ("uploaded",): float(saved.wanted - saved.hits)}
+
+
+def attach_store_times(meters: Meters, times: StoreTimes) -> None:
+    """From now on the meters count how long requests to the store take."""
+    seconds = meters.histogram("store_seconds")
+
+    def note(backend: str, operation: str, took_s: float) -> None:
+        seconds.observe(took_s, backend, operation)
+
+    times.note = note
 
 
 def _tasks() -> float:

@@ -28,6 +28,10 @@ class Problems:
     def __bool__(self) -> bool:
         return bool(self._known)
 
+    @property
+    def names(self) -> frozenset[str]:
+        return frozenset(self._known)
+
     def note(self, name: str, text: str | None) -> None:
         """It is in trouble as `text` says, or (None) in none."""
         if text is None:

@@ -30,6 +30,7 @@ from exai_trio.wire.messages import ServerFacts
 from ..context import DaemonContext
 from .figures import FAMILIES, Figures
 from .problems import Problems
+from .stored_sizes import StoredSizes
 from .traffic import Traffic
 
 _TAIL_BYTES = 1_000_000
@@ -62,13 +63,21 @@ class HostedState(Protocol):
 
     def troubles(self) -> Mapping[str, str | None]: ...
 
+    @property
+    def outbox_entries(self) -> int: ...
+
+    @property
+    def outbox_age_s(self) -> float: ...
+
 
 class TerminalState(Protocol):
     """How terminals fare."""
 
     def told(self) -> dict[str, Any]: ...
 
-    def trouble(self) -> str | None: ...
+    def attaches_of_a_minute(self) -> Mapping[str, int]: ...
+
+    def creations_of_an_hour(self) -> tuple[int, int]: ...
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -90,6 +99,7 @@ class Report:
     terminals: TerminalState | None = None
     hosted: HostedState | None = None
     saved: Saved = attrs.field(factory=Saved)
+    sizes: StoredSizes = attrs.field(factory=StoredSizes)
     traffic: Traffic = attrs.field(factory=Traffic)
     problems: Problems = attrs.field(
         default=attrs.Factory(lambda self: Problems(self.context.events.publish), takes_self=True)
@@ -114,6 +124,10 @@ class Report:
     @property
     def draining(self) -> bool:
         return self.context.shutdown.draining
+
+    @property
+    def may_serve(self) -> bool:
+        return self.context.shutdown.may_serve
 
     @property
     def status(self) -> str:
@@ -176,6 +190,7 @@ class Report:
             "damaged_file": aside.name if aside else None,
             "fault": self.store.fault.message if self.store and self.store.fault else None,
             "bus_bytes": self.bus.held_bytes if self.bus else 0,
+            "stored_bytes": dict(self.sizes.kinds),
             "hit_rate": None if rate is None else round(rate, 4),
             "bytes_saved": self.saved.bytes,
             "schema": len(STEPS),
@@ -186,9 +201,7 @@ class Report:
         return trio.current_time() - self.began
 
     def identity(self) -> dict[str, Any]:
-        """Who it is and how it does; it is written down every few seconds, and how terminals fare is looked at for it."""
-        if self.terminals is not None:
-            self.problems.note("terminals", self.terminals.trouble())
+        """Who it is and how it does; it is written down every few seconds."""
         uptime_s = self.uptime_s()
         return {
             "status": self.status,
@@ -230,6 +243,8 @@ class Report:
             "connections": figures.connections,
             "sessions": figures.sessions,
             "max_connections": self.config.max_connections,
+            "ping_interval_s": self.config.ws_ping_interval,
+            "ping_timeout_s": self.config.ws_ping_timeout,
         }
 
     def health_file(self) -> dict[str, Any]:

@@ -56,9 +56,11 @@ class Gate:
 
     def viewer(self, scope: Scope, token: str = "") -> Viewer:
         """Who asks: by `token`, or by the Bearer of the request. A credential that is none makes nobody of anybody."""
-        near = is_near(scope)
-        identity = self.identify(token or bearer_of(scope))
+        near, shown = is_near(scope), token or bearer_of(scope)
+        identity = self.identify(shown)
         if identity is None:
+            if shown:
+                self.auth.note_refusal(address_of(scope))
             return Viewer(is_near=near)
         return viewer_of(identity.principal, identity.role, is_near=near)
 
@@ -73,6 +75,11 @@ class Gate:
         except UnauthorizedError as fault:
             log.debug("a credential is of no use", extra={"why": fault.message})
             return None
+
+
+def address_of(scope: Mapping[str, Any]) -> str:
+    client = scope.get("client")
+    return str(client[0]) if client else ""
 
 
 def denial(viewer: Viewer, gives: Gives) -> Refusal | None:

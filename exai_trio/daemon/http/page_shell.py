@@ -27,6 +27,7 @@ PATHS: Final = (
     "/incidents",
     "/incidents/{id}",
     "/alerts",
+    "/access",
     "/daemon",
     "/monitoring_dashboard.html",
     "/semaphore_monitor.html",

@@ -2,6 +2,7 @@
 
 from exai_trio.wire.hosts import OurNames
 
+from .api.access_routes import access_routes
 from .api.call_routes import call_routes
 from .api.conversation_routes import conversation_routes
 from .api.daemon_routes import daemon_routes
@@ -17,6 +18,7 @@ from .api.watching_routes import watching_routes
 from .feed.feed import PATH as FEED, Feed
 from .feed.told_events import ToldEvents
 from .gate import Gate
+from .lasting_logins import LastingLogins
 from .page_logins import PageLogins
 from .page_shell import page_routes
 from .route_table import Route, RouteTable
@@ -35,12 +37,15 @@ _OF_PAGES = (
     storage_routes,
     daemon_routes,
     watching_routes,
+    access_routes,
 )
 
 
 def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
     """One for all ports: a login counts on each of them."""
-    return Gate(names, watched.auth, PageLogins(watched.now))
+    kept = watched.auth.logins
+    lasting = LastingLogins(kept, watched.auth, watched.now) if kept else None
+    return Gate(names, watched.auth, PageLogins(watched.now, lasting))
 
 
 def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:

@@ -18,9 +18,9 @@ from exai_trio.observability.json_bytes import json_bytes
 from exai_trio.transport.http_site import HttpSite
 from exai_trio.wire.hosts import NOT_FOUND, Refusal
 
-from .gate import HEADERS, UNAUTHORIZED, Gate, Scope, bearer_of, denial, header_of
+from .gate import HEADERS, UNAUTHORIZED, Gate, Scope, address_of, bearer_of, denial, header_of
 from .page_viewer import Viewer
-from .route_table import Asked, Content, RouteTable
+from .route_table import Asked, Content, Route, RouteTable
 
 log = logging.getLogger("exai.http")
 
@@ -28,6 +28,7 @@ _MOST_CONNECTIONS: Final = 64  # each has a descriptor, and calls need them
 _IDLE_S: Final = 10.0
 _MOST_BYTES: Final = 2**20  # of a request's body
 _BODY_S: Final = 10.0
+_MOST_NAMED: Final = 200  # characters of what a path names
 _NOT_ALLOWED, _TOO_LARGE, _NO_JSON, _FAILED = 405, 413, 415, 500
 _STATUS: Final[Mapping[str, int]] = {
     "INVALID_REQUEST": 400,
@@ -99,6 +100,8 @@ class Site:
         by = self.gate.viewer(scope)
         denied = denial(by, route.gives)
         if denied is not None:
+            if by.has_logged_in:
+                self._note(scope, route, parts, f"status {denied.status}")
             return refused(denied)
         asked = Asked(
             by=by,
@@ -108,8 +111,24 @@ class Site:
             token=bearer_of(scope),
             raw=scope,
         )
-        answer = await route.answer(asked)
+        result = "cut"
+        try:
+            answer = await route.answer(asked)
+            result = f"status {answer.status}" if isinstance(answer, Content) else "done"
+        except ExaiError as fault:
+            result = fault.code
+            raise
+        finally:
+            self._note(scope, route, parts, result)
         return answer if isinstance(answer, Content) else Content(body=json_bytes(answer))
+
+    def _note(self, scope: Scope, route: Route, parts: Mapping[str, str], result: str) -> None:
+        """Changes stand in the access log, whatever comes of them."""
+        by = self.gate.identify(bearer_of(scope)) if route.gives == "changes" else None
+        if by is not None:
+            on = " ".join(parts.values())[:_MOST_NAMED]
+            facts = {"what": f"{route.method} {route.path}", "on": on, "result": result}
+            self.gate.auth.note_change(by, "changed", address=address_of(scope), **facts)
 
     def _unknown(self, scope: Scope) -> Content:
         methods = self.table.methods(scope["path"])
@@ -208,16 +227,6 @@ async def reject(send: Send, content: Content) -> None:
     await send({"type": "websocket.http.response.body", "body": content.body})
 
 
-async def serve(site: Site, host: str, port: int, task_status: trio.TaskStatus[str | None]) -> None:
-    """Serve until cancelled, which cuts the answers that are on their way.
-
-    Starts with the URL, or with None if the port cannot be had, which is logged and no more.
-    """
-    try:
-        listeners = await trio.open_tcp_listeners(port, host=host)
-    except OSError as fault:
-        log.warning("http port not available", extra={"port": port, "reason": str(fault)})
-        task_status.started(None)
-        return
-    http = HttpSite(site, _MOST_CONNECTIONS, _IDLE_S, sockets=bool(site.sockets))
-    await http.serve(listeners, task_status)
+async def serve(site: Site, listeners: list[trio.SocketListener]) -> None:
+    """Serve until cancelled, which cuts the answers that are on their way."""
+    await HttpSite(site, _MOST_CONNECTIONS, _IDLE_S, sockets=bool(site.sockets)).serve(listeners)

@@ -25,6 +25,7 @@ from exai_trio.storage.mirror import Mirror
 from exai_trio.storage.sqlite.mirrored.local_side import LocalSide
 from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import SqliteStore
+from exai_trio.storage.store_times import StoreTimes
 
 from .hosted_contents import HostedContents
 from .jobs import on_disk
@@ -57,11 +58,17 @@ class HostedSide:
     _woken: trio.Event = attrs.field(factory=trio.Event)
 
     @classmethod
-    def of(cls, config: Config, store: SqliteStore, now: Callable[[], float]) -> "HostedSide":
+    def of(
+        cls,
+        config: Config,
+        store: SqliteStore,
+        now: Callable[[], float],
+        times: StoreTimes | None = None,
+    ) -> "HostedSide":
         outbox = SqliteOutbox(store)
         threshold = config.circuit_breaker_threshold if config.circuit_breaker_enabled else 0
         open_s = config.circuit_breaker_timeout_secs
-        remote = GuardedRemote(Breaker(threshold=threshold, open_s=open_s))
+        remote = GuardedRemote(Breaker(threshold=threshold, open_s=open_s), times or StoreTimes())
         return cls(
             config=config,
             now=now,
@@ -175,7 +182,7 @@ class HostedSide:
             "outbox": {
                 "entries": self.depth.entries,
                 "bytes": self.depth.size,
-                "oldest_s": round(self._age_s(), 1),
+                "oldest_s": round(self.outbox_age_s, 1),
                 "parked": self.depth.parked,
             },
             "breaker": breaker.state(trio.current_time()),
@@ -190,9 +197,9 @@ class HostedSide:
         fault = self.sender.trouble or self.mirror.remote.fault
         lasting = fault is not None and not isinstance(fault, HostedAway)
         read_only = fault is not None and fault.reason == "25006"
-        old, full = self._age_s() > _OLD_S, self.depth.size > _FULL
+        old, full = self.outbox_age_s > _OLD_S, self.depth.size > _FULL
         waiting = (
-            f"{self.depth.entries} entries wait to be sent to Supabase, the oldest for {self._age_s() / 60:.0f} min"
+            f"{self.depth.entries} entries wait to be sent to Supabase, the oldest for {self.outbox_age_s / 60:.0f} min"
             f" ({self.depth.size / 2**20:.0f} MiB)"
         )
         return {
@@ -200,6 +207,12 @@ class HostedSide:
             "outbox": waiting if old or full else None,
         }
 
-    def _age_s(self) -> float:
+    @property
+    def outbox_entries(self) -> int:
+        return self.depth.entries
+
+    @property
+    def outbox_age_s(self) -> float:
+        """Of the oldest entry; 0 if there is none."""
         oldest = self.depth.oldest_at
         return 0.0 if oldest is None or math.isinf(oldest) else max(0.0, self.now() - oldest)

@@ -42,6 +42,7 @@ class Periods:
     calls: float = 1.0
     health_file: float = 10.0
     memory: float = 10.0
+    sizes: float = 60.0
 
 
 @structs.frozen(eq=False)
@@ -86,6 +87,7 @@ class Jobs:
             (periods.journal, self.keeping.history.sweep_history),
             (periods.store, upkeep.look_for_room),
             (periods.store, upkeep.keep_log_short),
+            (periods.sizes, upkeep.count_stored_bytes),
         ):
             yield period, on_disk(job)
         if self.watching is not None:

@@ -57,6 +57,10 @@ class StoreUpkeep:
         if store.fault is None and not self.sessions.restored:
             await self.sessions.restore()
 
+    async def count_stored_bytes(self) -> None:
+        """Raises OSError."""
+        await self.report.sizes.count(self.sessions.context.config)
+
     async def keep_log_short(self) -> None:
         if self.report.store is not None:
             await self.report.store.keep_log_short()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 import trio
 
 from exai_trio import structs
+from exai_trio.access.quotas import Quotas
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError
 from exai_trio.incidents.capture import Capture
@@ -55,10 +56,27 @@ class Watching:
     webhook: Webhook | None = None
 
     @classmethod
-    def of(cls, report: Report, stores: WatchingStores, capture: Capture) -> "Watching":
+    def where_kept(
+        cls,
+        report: Report,
+        stores: WatchingStores | None,
+        capture: Capture | None,
+        quotas: Quotas,
+    ) -> "Watching | None":
+        """Where what is seen can be kept."""
+        return cls.of(report, stores, capture, quotas) if stores and capture else None
+
+    @classmethod
+    def of(
+        cls,
+        report: Report,
+        stores: WatchingStores,
+        capture: Capture,
+        quotas: Quotas | None = None,
+    ) -> "Watching":
         config, now = report.config, report.context.clock.now
         incidents = IncidentKeeping(capture, stores.incidents, Spool.of(config))
-        figures = AlertFigures(report, incidents, stores.durations)
+        figures = AlertFigures(report, incidents, stores.durations, quotas)
         capture.figures = figures.shown
         webhook = Webhook(config.alert_webhook, post_json, now) if config.alert_webhook else None
         alerts = Alerts(
@@ -103,6 +121,7 @@ class Watching:
         yield _SPOOL_S, self.incidents.take_spool
         yield _KEEP_S, self.incidents.flush_incidents
         yield EVERY_S, self.alerts.look_at_alerts
+        yield EVERY_S, self.figures.look_at_budgets
         yield _DISK_S, self.figures.look_at_disk
         yield _DURATIONS_S, self.figures.look_at_durations
         yield _INVESTIGATE_S, self.investigating.investigate

@@ -53,7 +53,8 @@ _DISMISSED_BYE: Final = encode(Bye(reason=_DISMISSED.reason, retry_after_s=0.0))
 class Session:
     """Made and run by `Sessions`. All but the waits is one synchronous step.
 
-    `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
+    `beat_at`: when its client last answered a ping, of trio's clock. `spoken_to`: its client has sent something after a hello, and so
+    knows that it has this session and no older one. `epoch`: under which this daemon has it, where others may take it.
     """
 
     id: str
@@ -66,10 +67,12 @@ class Session:
     calls: SessionCalls
     all_calls: Calls
     requests: Bucket = attrs.field(factory=lambda: Bucket(REQUESTS))
+    epoch: int = 0
     roots: tuple[Path, ...] = ()
     acked_on_disk: int = 0
     handles: HandlesTold = attrs.field(factory=HandlesTold)
     spoken_to: bool = False
+    beat_at: float | None = None
     _has_ended: bool = False
     _shed: bool = False
     _is_dismissed: bool = False
@@ -80,8 +83,7 @@ class Session:
 
     def __repr__(self) -> str:
         state = "ended" if self._has_ended else "connected" if self.outbox else "away"
-        calls, held = len(self.calls.table), self.rules.held_bytes
-        return f"<Session {self.id} {state} calls={calls} held={held}>"
+        return f"<Session {self.id} {state} calls={len(self.calls.table)} held={self.rules.held_bytes}>"
 
     @property
     def outbox(self) -> Outbox | None:
@@ -180,6 +182,13 @@ class Session:
             self.outbox.put(_DISMISSED_BYE)
         self._change.tell()
 
+    def give_up(self) -> list[Call]:
+        """End it, since another daemon has it; whoever called decides about its calls, which are returned."""
+        self._is_dismissed = True
+        self.sender.supersede()
+        self._change.tell()
+        return list(self.calls.table.values())
+
     @property
     def held_bytes(self) -> int:
         """Memory that the session takes, about."""
@@ -211,16 +220,15 @@ class Session:
         match self.rules.submit(request, refusal):
             case Refuse(fault):
                 self._refuse(request, fault)
-                self.all_calls.changed.tell()
             case Again(frame, anew):
                 self.context.events.publish(CallRepeated(tool=request.name))
                 if frame is not None and not self.sender.holds(request.request_id):
                     self.sender.deliver(frame, kept=anew)
-                self.all_calls.changed.tell()
             case _:
                 if isinstance(planned, Call):
                     self.calls.table[request.request_id] = planned
                     self.all_calls.begin(planned)
+        self.all_calls.changed.tell()
 
     def _noted(self, request: CallTool) -> CallTool:
         """With what its client's hello accepts: another daemon, which answers it before that client is there, must know."""
@@ -268,14 +276,16 @@ class Session:
         )
 
     def _check_room(self, size: int) -> None:
-        if self.context.shutdown.draining or self._has_ended or self._is_dismissed:
+        shutdown = self.context.shutdown
+        ends = shutdown.draining or self._has_ended or self._is_dismissed
+        if ends or not shutdown.may_serve:
+            why = "the daemon is draining" if ends else "the database is away"
             # audit: duration, because it is a hint to the client, who decides
-            raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
+            raise ServiceUnavailableError(f"{why}; try again", retry_after_s=1.0)
         self.budget.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel, objection: ExaiError | None = None) -> None:
-        """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND, and all with the objection
-        if there is one."""
+        """End a running call; its one outcome (CANCELLED) follows. Else the answer is the objection, if there is one, or NOT_FOUND."""
         call = self.calls.table.get(request.request_id)
         if objection is not None or call is None or not call.is_cancellable:
             fault = objection or NotFoundError("no call with this request_id is running")

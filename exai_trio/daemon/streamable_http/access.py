@@ -1,12 +1,12 @@
 """Who may use MCP over HTTP: by Host, Origin and token; and what pages of allowed origins are told (CORS)."""
 
 import json
+from collections.abc import Mapping
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import attrs
 import trio
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from exai_trio import structs
@@ -44,7 +44,7 @@ class Access:
     issued: AccessTokens | None = None
     _owners: WeakKeyDictionary[Any, bool] = attrs.field(factory=WeakKeyDictionary[Any, bool])
 
-    def cors(self, headers: Headers) -> HeaderList:
+    def cors(self, headers: Mapping[str, str]) -> HeaderList:
         """For a page of an allowed origin: it may read the answer and the session's id."""
         origin = headers.get("origin", "")
         if not origin or self.names.refusal(
@@ -57,7 +57,9 @@ class Access:
             (b"vary", b"origin"),
         ]
 
-    async def answers_itself(self, scope: Scope, headers: Headers, respond: Responder) -> bool:
+    async def answers_itself(
+        self, scope: Scope, headers: Mapping[str, str], respond: Responder
+    ) -> bool:
         """Whether the request was a preflight, or for what anybody may know. Raises Denied for another's Host or Origin. Cancelling
         cuts the connection."""
         here = scope.get("server")
@@ -77,7 +79,7 @@ class Access:
             return True
         return False
 
-    async def identity(self, scope: Scope, headers: Headers) -> Identity:
+    async def identity(self, scope: Scope, headers: Mapping[str, str]) -> Identity:
         """Whom the request is for. Raises Denied. Cancelling leaves a look at the peer to its thread, which ends by itself."""
         given = headers.get("authorization")
         try:
@@ -107,7 +109,7 @@ class Access:
                 raise
         return await self.issued.identify(token)
 
-    async def _by_peer(self, scope: Scope, headers: Headers) -> Identity:
+    async def _by_peer(self, scope: Scope, headers: Mapping[str, str]) -> Identity:
         """The daemon's own user needs to show nothing, where that is so on the WebSocket; looked at once a connection. Raises
         UnauthorizedError."""
         tokens = self.auth.tokens

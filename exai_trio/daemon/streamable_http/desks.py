@@ -17,11 +17,10 @@ from exai_trio.wire.messages import Hello
 
 from ..connections.rate_limits import RateLimits
 from ..context import DaemonContext
-from ..delivery.outbox import Outbox
 from ..sessions.session_registry import Sessions
 from .front_desk import FrontDesk
 from .session_ids import SessionIds
-from .session_runner import SessionRunner
+from .session_runner import HeardOutbox, SessionRunner
 
 _LOOK_S: Final = 5.0
 _AGAIN_S: Final = 1.0  # a hint to clients, who decide
@@ -35,13 +34,12 @@ _MOST_ENDED: Final = 10_000
 
 @structs.define(eq=False)
 class Desks:
-    """`nursery` has the runners. Runs until `run` is cancelled."""
+    """Sessions and requests, until `run` is cancelled."""
 
     context: DaemonContext
     sessions: Sessions
     tools: LiveRegistry
     ids: SessionIds
-    nursery: trio.Nursery
     large: LargeResults
     _desks: dict[str, FrontDesk] = attrs.field(factory=dict[str, FrontDesk])
     _shared: dict[tuple[str, str], SessionRunner] = attrs.field(
@@ -64,9 +62,11 @@ class Desks:
     async def find(self, session_id: str, principal: str) -> FrontDesk | None:
         """The session of this id, also of one that an earlier daemon gave; None if it is not this principal's. Raises as
         `open` does."""
+        known = self._known(session_id)
+        if known is not None and known.runner.session.principal == principal:
+            return known
         if session_id in self._ended or not self.ids.is_ours(session_id, principal):
             return None
-        known = self._known(session_id)
         if known is None:
             async with self._joining:
                 known = self._known(session_id) or await self._desk(session_id, principal)
@@ -120,12 +120,12 @@ class Desks:
     async def _join(
         self, session_id: str, principal: str, *, lasting: bool = True
     ) -> SessionRunner:
-        outbox = Outbox()
+        outbox = HeardOutbox()
         hello = Hello(session_id=session_id, client_name=_CLIENT, protocol=2)
         session, _ = await self.sessions.join(hello, principal, outbox, lasting=lasting)
         rates = RateLimits(session.requests, None, trio.current_time)
         runner = SessionRunner(session, outbox, rates.objection, self._tools_changed, self._over)
-        self.nursery.start_soon(runner.run)
+        runner.begin()
         return runner
 
     def listing(self) -> Listing | None:

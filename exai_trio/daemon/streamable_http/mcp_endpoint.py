@@ -1,11 +1,11 @@
 """The one URL of MCP over HTTP: who may ask, in which era, and what is done with each method."""
 
 import logging
+from collections.abc import Mapping
 from functools import partial
 from typing import Final
 
 import trio
-from starlette.datastructures import Headers
 from starlette.types import Receive, Scope, Send
 
 from exai_trio import structs
@@ -47,7 +47,7 @@ class Endpoint:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
-        headers = Headers(scope=scope)
+        headers = rules.headers_of(scope["headers"])
         respond = Responder(scope, receive, send, self.access.cors(headers))
         try:
             await self._answer(scope, headers, respond)
@@ -66,7 +66,7 @@ class Endpoint:
                 body = jsonrpc.error(None, _INTERNAL, "the request could not be handled")
                 await respond.whole(_FAILED, body)
 
-    async def _answer(self, scope: Scope, headers: Headers, respond: Responder) -> None:
+    async def _answer(self, scope: Scope, headers: Mapping[str, str], respond: Responder) -> None:
         if await self.access.answers_itself(scope, headers, respond):
             return
         if scope["path"] != PATH:
@@ -81,7 +81,9 @@ class Endpoint:
         if not (is_done or respond.has_begun):
             raise self.access.expired()
 
-    async def _post(self, identity: Identity, headers: Headers, respond: Responder) -> None:
+    async def _post(
+        self, identity: Identity, headers: Mapping[str, str], respond: Responder
+    ) -> None:
         rules.check_types(headers, posts=True)
         principal = principal_of(identity.principal)
         body = await self._body(headers, respond)
@@ -98,7 +100,7 @@ class Endpoint:
             desk.objection = identity.objection
             await self._in_session(desk, body, headers, respond)
 
-    async def _body(self, headers: Headers, respond: Responder) -> bytes:
+    async def _body(self, headers: Mapping[str, str], respond: Responder) -> bytes:
         """Raises BadRequest, as soon as it is known to be too large; Gone."""
         length = headers.get("content-length", "")
         known = int(length) if length.isdigit() else -1
@@ -175,7 +177,7 @@ class Endpoint:
         await respond.whole(200, exchange.lines[0], named)
 
     async def _in_session(
-        self, desk: FrontDesk, body: bytes, headers: Headers, respond: Responder
+        self, desk: FrontDesk, body: bytes, headers: Mapping[str, str], respond: Responder
     ) -> None:
         """A client that leaves comes back to it, or does not: the call goes on."""
         dialect = Dialect(rules.version_of(headers))
@@ -189,7 +191,9 @@ class Endpoint:
         await self._tell(exchange, respond, primed=primed)
         desk.told(exchange)
 
-    async def _get(self, identity: Identity, headers: Headers, respond: Responder) -> None:
+    async def _get(
+        self, identity: Identity, headers: Mapping[str, str], respond: Responder
+    ) -> None:
         rules.check_types(headers, posts=False)
         if headers.get(rules.VERSION_HEADER) in STATELESS_VERSIONS:
             raise _not_allowed("POST")
@@ -206,7 +210,9 @@ class Endpoint:
         await respond.events(exchange, place.number, mark_of(exchange), primed=False)
         desk.told(exchange)
 
-    async def _delete(self, identity: Identity, headers: Headers, respond: Responder) -> None:
+    async def _delete(
+        self, identity: Identity, headers: Mapping[str, str], respond: Responder
+    ) -> None:
         if headers.get(rules.VERSION_HEADER) in STATELESS_VERSIONS:
             raise _not_allowed("POST")
         await self._found(identity, headers)
@@ -215,7 +221,7 @@ class Endpoint:
         self.desks.end(headers[SESSION_HEADER])
         await respond.whole(_NO_CONTENT, b"")
 
-    async def _found(self, identity: Identity, headers: Headers) -> FrontDesk:
+    async def _found(self, identity: Identity, headers: Mapping[str, str]) -> FrontDesk:
         version = headers.get(rules.VERSION_HEADER, rules.DEFAULT_VERSION)
         if version not in HANDSHAKE_VERSIONS:
             raise BadRequest(

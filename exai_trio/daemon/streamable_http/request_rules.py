@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final, cast
 
 import msgspec
@@ -103,6 +103,11 @@ def read_head(body: bytes) -> Head:
         has_meta_version=version is not None,
         has_key=own_key(meta) is not None,
     )
+
+
+def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
+    """By their names in lower case, as servers give them; of one that comes twice, the first."""
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(raw)}
 
 
 def _object(value: object) -> dict[str, Any]:

@@ -48,13 +48,13 @@ class Service:
             task_status.started(None)
             return
         async with trio.open_nursery() as nursery:
-            desks = await self._desks(nursery)
+            desks = await self._desks()
             nursery.start_soon(desks.run)
             site = HttpSite(Endpoint(desks, self._access()), config.max_connections, _IDLE_S)
             origin = await nursery.start(site.serve, listeners)
             task_status.started(f"{origin}{PATH}")
 
-    async def _desks(self, nursery: trio.Nursery) -> Desks:
+    async def _desks(self) -> Desks:
         config = self.context.config
         try:
             key = await trio.to_thread.run_sync(kept_key, config.state)
@@ -63,7 +63,7 @@ class Service:
             key = secrets.token_bytes(KEY_BYTES)
         ids = SessionIds(key)
         large = LargeResults(config.home / "files")
-        return Desks(self.context, self.sessions, self.tools, ids, nursery, large)
+        return Desks(self.context, self.sessions, self.tools, ids, large)
 
     def _access(self) -> Access:
         config = self.context.config

@@ -37,12 +37,40 @@ _MOST_UNACKED: Final = 64
 
 
 @structs.define(eq=False)
+class HeardOutbox(Outbox):
+    """There is no connection to write to: once somebody listens, each frame is heard in the step in which it is put."""
+
+    _hear: Callable[[str | bytes], None] | None = None
+    _closed: Callable[[], None] | None = None
+
+    def listen(self, hear: Callable[[str | bytes], None], closed: Callable[[], None]) -> None:
+        """From what was put already on."""
+        self._hear, self._closed = hear, closed
+        frames, self._frames, self._bytes = self._frames, [], 0
+        for frame in frames:
+            hear(frame)
+        if self.farewell is not None:
+            closed()
+
+    def put(self, frame: str | bytes) -> None:
+        if self._hear is None:
+            super().put(frame)
+        else:
+            self._hear(frame)
+
+    def close(self, farewell: Farewell) -> None:
+        super().close(farewell)
+        if self._closed is not None:
+            self._closed()
+
+
+@structs.define(eq=False)
 class SessionRunner:
-    """One session's calls, for any number of bridges; ended when `run` returns, which `ended` hears. `objection` says why no call is
+    """One session's calls, for any number of bridges; `ended` hears when nothing more comes of it. `objection` says why no call is
     taken now. `tools_changed` hears that another list of tools is told."""
 
     session: Session
-    outbox: Outbox
+    outbox: HeardOutbox
     objection: Callable[[], OverCapacityError | None]
     tools_changed: Callable[[], None]
     ended: Callable[["SessionRunner"], None]
@@ -60,25 +88,26 @@ class SessionRunner:
         """Whether nobody waits for anything, nor has asked since that moment."""
         return not self._waiting and self.used_at <= since
 
-    async def run(self) -> None:
-        """Pass on what the session says, until it says goodbye. Raises nothing but Cancelled: a session takes no other down. Cancelling
-        leaves the session to itself."""
-        try:
-            while frames := await self.outbox.take():
-                for frame in frames:
-                    self._hear(frame)
-        except Exception:
-            log.exception("an HTTP session failed", extra={"session": self.session.id})
-        finally:
+    def begin(self) -> None:
+        """Pass on what the session says, until it says goodbye."""
+        self.outbox.listen(self._hear, self.end)
+
+    def end(self) -> None:
+        """The session is left to itself."""
+        if not self.is_over:
             self.is_over = True
             self.session.detach(self.outbox)
             self.ended(self)
 
-    def end(self) -> None:
-        """Have `run` return; the session is left."""
-        self.outbox.close(Farewell())
-
     def _hear(self, frame: str | bytes) -> None:
+        """Raises nothing: a session takes no other down."""
+        try:
+            self._heard(frame)
+        except Exception:
+            log.exception("an HTTP session failed", extra={"session": self.session.id})
+            self.end()
+
+    def _heard(self, frame: str | bytes) -> None:
         heard = decode_daemon(frame)
         # One that was told before is told again to who has asked for it again.
         if heard.seq is not None and heard.seq > self._last_seq:

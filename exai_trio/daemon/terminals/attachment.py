@@ -37,10 +37,10 @@ from exai_trio.wire.terminal_messages import (
 
 from ..connections.frames import size_of
 from ..connections.identity import Identity
+from .flood_pace import FloodPace
 from .terminal_counters import TerminalCounters
 
 _UNAUTHORIZED: Final = 4003
-_MUCH: Final = 32_768  # bytes of output at once: a flood
 _MOST_WRONG: Final = 100  # frames of one connection that cannot be meant
 
 
@@ -55,7 +55,7 @@ class Ended(Exception):
 
 @structs.define(eq=False, kw_only=True)
 class Attachment:
-    """`leaving` is set once clients are to go elsewhere; `floods` is had by one flood after another."""
+    """`leaving` is set once clients are to go elsewhere; `pace` is that of all attachments."""
 
     socket: WebSocket
     keeper: KeeperConnection
@@ -64,7 +64,7 @@ class Attachment:
     identity: Identity
     counters: TerminalCounters
     leaving: trio.Event
-    floods: trio.Lock
+    pace: FloodPace
     bytes_out: int = 0
     bytes_in: int = 0
     _wrong: int = 0
@@ -119,6 +119,7 @@ class Attachment:
         match message:
             case Input(text=text, sequence=sequence):
                 self.bytes_in += len(text)
+                self.pace.note_key(self.session_id)
                 await keeper.type(sequence, text)
             case Acknowledge(offset=offset, exited=exited):
                 await keeper.ask("ack", offset=offset, exited=exited)
@@ -144,9 +145,7 @@ class Attachment:
                 else:
                     frames.append(self._text(payload))
             await self._tell(*frames)
-            if self.bytes_out - before >= _MUCH:
-                async with self.floods:  # of many, one a turn: what else is due waits for one only
-                    await trio.lowlevel.checkpoint()
+            await self.pace.wait(self.bytes_out - before, self.session_id)
 
     def _text(self, payload: bytes) -> str:
         fields = fields_of(payload)

@@ -1,7 +1,7 @@
-"""What is counted of terminal sessions, and what of it is alarming. Pure: no trio, no clock, no I/O."""
+"""What is counted of terminal sessions. Pure: no trio, no clock, no I/O."""
 
 from collections import Counter, deque
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, Final
 
 import attrs
@@ -9,11 +9,7 @@ import attrs
 from exai_trio import structs
 
 _ATTACHES_S: Final = 60.0
-_MOST_ATTACHES: Final = 10  # of one client in that time
 _CREATIONS_S: Final = 3600.0
-_FEWEST_CREATIONS: Final = 20  # in that time
-_MOST_FAILED: Final = 0.01  # of those
-_MOST_CONNECTIONS: Final = 1000
 _REMEMBERED: Final = 10_000  # attaches
 
 
@@ -54,19 +50,14 @@ class TerminalCounters:
         self.attach_s += took_s
         self._attaches.append((now, client))
 
-    def trouble(self, now: float) -> str | None:
-        """What is alarming now, in words."""
-        return "; ".join(self._alarms(now)) or None
+    def attaches_of_a_minute(self, now: float) -> Mapping[str, int]:
+        """By client, which only alerts may know by name."""
+        return Counter(client for at, client in self._attaches if now - at < _ATTACHES_S)
 
-    def _alarms(self, now: float) -> Iterator[str]:
-        recent = Counter(client for at, client in self._attaches if now - at < _ATTACHES_S)
-        if recent and max(recent.values()) > _MOST_ATTACHES:
-            yield f"a client attached {max(recent.values())} times within a minute"
+    def creations_of_an_hour(self, now: float) -> tuple[int, int]:
+        """How many there were, and how many of them failed."""
         lately = [failed for at, failed in self._creations if now - at < _CREATIONS_S]
-        if len(lately) >= _FEWEST_CREATIONS and sum(lately) > _MOST_FAILED * len(lately):
-            yield f"{sum(lately)} of {len(lately)} sessions of the last hour could not be started"
-        if self.connections > _MOST_CONNECTIONS:
-            yield f"there are {self.connections} connections"
+        return len(lately), sum(lately)
 
     def told(self) -> dict[str, Any]:
         """As a report shows it."""

@@ -1,7 +1,7 @@
 """The WebSocket path /terminal: a first frame with a credential, then an attachment, or an answer."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import attrs
@@ -10,6 +10,8 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError, UnauthorizedError
+from exai_trio.observability.event_hub import EventHub
+from exai_trio.observability.events import CallEnded
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.terminal.keeper_connection import KeeperGone
 from exai_trio.terminal.keepers import Keepers
@@ -78,9 +80,17 @@ class TerminalEndpoint:
         """What a report says of terminals."""
         return self.terminals.told()
 
-    def trouble(self) -> str | None:
-        """What is wrong with them."""
-        return self.terminals.trouble()
+    def attaches_of_a_minute(self) -> Mapping[str, int]:
+        """By client."""
+        return self.terminals.attaches_of_a_minute()
+
+    def creations_of_an_hour(self) -> tuple[int, int]:
+        """How many there were, and how many of them failed."""
+        return self.terminals.creations_of_an_hour()
+
+    def watch_calls(self, events: EventHub) -> None:
+        """From now on a flood is slower beside calls."""
+        events.add("terminals", {CallEnded: self.terminals.pace.note_call})
 
     def attach_gauges(self, meters: Meters) -> None:
         """From now on the meters have the figures of terminals."""
@@ -179,7 +189,7 @@ class TerminalEndpoint:
                     identity=identity,
                     counters=self.terminals.counters,
                     leaving=self.terminals.leaving,
-                    floods=self.terminals.floods,
+                    pace=self.terminals.pace,
                 )
                 await self._noted(attachment, hello, visitor, address, began)
         except KeeperGone as fault:

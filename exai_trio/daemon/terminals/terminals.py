@@ -7,7 +7,7 @@ daemon that starts finds the keepers that live. No byte of a terminal passes thr
 import logging
 import secrets
 import string
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any, Final
@@ -26,6 +26,7 @@ from exai_trio.terminal.session_record import SessionRecord, record_of
 from exai_trio.wire.terminal_errors import TerminalError
 from exai_trio.wire.terminal_messages import Create, is_project_id
 
+from .flood_pace import FloodPace
 from .terminal_audit import TerminalAudit
 from .terminal_counters import TerminalCounters
 from .watched_sessions import LINGER_S, KeepersPort, WatchedSessions
@@ -57,7 +58,7 @@ class Terminals:
     audit: TerminalAudit
     counters: TerminalCounters = attrs.field(factory=TerminalCounters)
     leaving: trio.Event = attrs.field(factory=trio.Event)
-    floods: trio.Lock = attrs.field(factory=trio.Lock)
+    pace: FloodPace = attrs.field(factory=FloodPace)
     _rates: Buckets = attrs.field(factory=lambda: Buckets(_ATTACHES))
     watched: WatchedSessions = attrs.field(
         default=attrs.Factory(lambda self: self.make_watched(), takes_self=True)
@@ -221,9 +222,13 @@ class Terminals:
         kinds = [record.type for record in self.table.values() if record.is_running]
         return {(kind,): kinds.count(kind) for kind in ("system", "claude")}
 
-    def trouble(self) -> str | None:
-        """What is wrong with them."""
-        return self.counters.trouble(trio.current_time())
+    def attaches_of_a_minute(self) -> Mapping[str, int]:
+        """By client."""
+        return self.counters.attaches_of_a_minute(trio.current_time())
+
+    def creations_of_an_hour(self) -> tuple[int, int]:
+        """How many there were, and how many of them failed."""
+        return self.counters.creations_of_an_hour(trio.current_time())
 
 
 def _check_size(wish: Create) -> None:

@@ -42,6 +42,22 @@ def _unnamed(client: str) -> str:
     return sha256(client.encode(errors="replace")).hexdigest()[:8]
 
 
+def _terminal_attaches(_: Rule, window: Window) -> Measured:
+    return {_unnamed(client): count for client, count in window.now.terminal_attaches.items()}
+
+
+_FEWEST_CREATIONS: Final = 20
+
+
+def _terminal_creations(_: Rule, window: Window) -> Measured:
+    count = window.now.terminal_creations
+    return {"": window.now.terminal_creations_failed / count} if count >= _FEWEST_CREATIONS else {}
+
+
+def _terminal_connections(_: Rule, window: Window) -> Measured:
+    return {"": window.now.terminal_connections}
+
+
 _FEWEST_CALLS: Final = 100
 
 
@@ -142,6 +158,13 @@ def _incidents(rule: Rule, window: Window) -> Measured:
     return {"": window.now.fresh_incidents - window.before(rule.span_s).fresh_incidents}
 
 
+_REGISTRY: Final = "registry of tokens"
+
+
+def _registry(_: Rule, window: Window) -> Measured:
+    return {"": 1.0} if _REGISTRY in window.now.troubles else {}
+
+
 _USERS_FAULTS: Final = "client|validation|authentication"
 
 RULES: Final[tuple[Rule, ...]] = (
@@ -213,7 +236,8 @@ RULES: Final[tuple[Rule, ...]] = (
     ),
     Rule(
         name="budget", severity="medium", measure=_budget, fires=0.999, clears=0.95,
-        about="80 % of a budget are spent, or all of it",
+        about="80 % of a budget of tokens are spent today, or all of it",
+        expr="exai_budget_spent_ratio >= 0.8",
     ),
     Rule(
         name="auth", severity="medium", measure=_auth, fires=19, clears=10, span_s=60,
@@ -221,9 +245,30 @@ RULES: Final[tuple[Rule, ...]] = (
         expr='sum(increase(exai_auth_total{result!="ok"}[1m])) >= 20',
     ),
     Rule(
+        name="registry", severity="high", measure=_registry, fires=0.5, clears=0.0,
+        about="the registry of tokens cannot be asked: nobody new is let in by a JWT, and each daemon counts rates alone",
+    ),
+    Rule(
         name="incident", severity="low", measure=_incidents, fires=0, clears=0, span_s=300,
         about="an incident is new, or has come back after it was resolved",
         expr="sum(increase(exai_incidents_total[5m])) > 0",
+    ),
+    Rule(
+        name="terminal_attaches", severity="critical", measure=_terminal_attaches, fires=10, clears=5,
+        about="one client attached to terminals more than 10 times within a minute",
+    ),
+    Rule(
+        name="terminal_creations", severity="high", measure=_terminal_creations, fires=0.01, clears=0.008,
+        about="more than 1 % of at least 20 terminals of the last hour could not be started",
+        expr=(
+            'sum(increase(exai_terminal_creations_total{result="failed"}[1h])) / sum(increase(exai_terminal_creations_total[1h])) > 0.01'
+            " and sum(increase(exai_terminal_creations_total[1h])) >= 20"
+        ),
+    ),
+    Rule(
+        name="terminal_connections", severity="medium", measure=_terminal_connections, fires=1000, clears=900,
+        about="more than 1,000 connections of terminals",
+        expr="exai_terminal_connections > 1000",
     ),
 )  # fmt: skip
 BY_NAME: Final = {rule.name: rule for rule in RULES}

@@ -17,7 +17,7 @@ log = logging.getLogger("exai.alerts")
 
 _TROUBLES: Final = frozenset({"critical", "high"})
 _TOLD_BY_THEMSELVES: Final = frozenset(
-    {"journal", "job"}
+    {"journal", "job", "registry"}
 )  # who has these names them among the troubles
 _MOST_UNKEPT: Final = 1_000
 
@@ -65,6 +65,13 @@ class Alerts:
         for rule, subject in self.states.firing:
             if rule == name:
                 self.trouble(_called(rule, subject), None)
+
+    async def unsilence(self, name: str, by: str) -> None:
+        """It is heard of again. Raises StorageError; cancelled, it is done or not."""
+        await self.store.silence(name, self.now(), by)
+        self.silenced.pop(name, None)
+        for each in self.states.firing.values():
+            self._note_trouble(each)
 
     def told(self) -> list[dict[str, Any]]:
         """Those that fire, as plain data."""

@@ -21,7 +21,8 @@ class RuleInputs:
 
     `failures` leaves out what clients did wrong and what they cancelled. `connects` counts those of the last minute by client. `durations` are the ended calls of a tool
     by the bounds of a histogram, the last for what was longer than all; `usual_p95_s` is of its last seven days.
-    `budget_share` is how much of it is spent.
+    `budget_share` is how much of it is spent. `terminal_attaches` are those of the last minute by client, `terminal_creations` those of the
+    last hour. `troubles` are what is wrong around the daemon, by name.
     """
 
     at: float
@@ -46,6 +47,11 @@ class RuleInputs:
     budget_share: float | None = None
     auth_refused: int = 0
     fresh_incidents: int = 0
+    terminal_attaches: Mapping[str, int] = attrs.field(factory=dict[str, int])
+    terminal_creations: int = 0
+    terminal_creations_failed: int = 0
+    terminal_connections: int = 0
+    troubles: frozenset[str] = frozenset()
 
 
 @structs.define(eq=False)

@@ -1,5 +1,6 @@
 """The sink that raises the meters: what each event adds to which figure. Pure."""
 
+from collections.abc import Iterable
 from typing import Final
 
 from exai_trio import structs
@@ -55,6 +56,13 @@ def event_takes(meters: Meters) -> Takes:
     }
 
 
+def _from_zero(counter: Counter, known: object) -> Counter:
+    """With these series from the beginning: to Prometheus a series that comes with its first event has not risen."""
+    for value in sorted(known) if isinstance(known, Iterable) else ():
+        counter.add(value, amount=0)
+    return counter
+
+
 @structs.frozen(eq=False)
 class _Calls:
     accepted: Counter
@@ -76,7 +84,7 @@ class _Calls:
             left=meters.counter("calls_left_total"),
             refused=meters.counter("calls_refused_total"),
             repeated=meters.counter("calls_repeated_total"),
-            errors=meters.counter("errors_total"),
+            errors=_from_zero(meters.counter("errors_total"), meters.sets.get("category")),
             bugs=meters.counter("bugs_total"),
             durations=meters.histogram("call_duration_seconds"),
             waits=meters.histogram("call_wait_seconds"),
@@ -161,7 +169,7 @@ class _Connections:
     def of(cls, meters: Meters) -> "_Connections":
         made = cls(
             results=meters.counter("connections_total"),
-            auth=meters.counter("auth_total"),
+            auth=_from_zero(meters.counter("auth_total"), (OK, UNAUTHORIZED)),
             resumes=meters.counter("resumes_total"),
             replayed=meters.counter("replayed_frames_total"),
             sessions=meters.histogram("session_duration_seconds"),
@@ -206,7 +214,7 @@ class _Work:
             jobs=meters.counter("job_runs_total"),
             removed=meters.counter("cleanup_removed_total"),
             freed=meters.counter("cleanup_freed_bytes_total"),
-            incidents=meters.counter("incidents_total"),
+            incidents=_from_zero(meters.counter("incidents_total"), ("bug", "world")),
         )
 
     def job_ran(self, event: JobRan) -> None:

@@ -3,7 +3,9 @@
 Label values come from closed sets; whatever is not in them is counted as `other`, and so is a series for which there is no more room.
 """
 
+import logging
 from bisect import bisect_left
+from collections import Counter as Counts
 from collections.abc import Callable, Container, Mapping
 from typing import Any, Final
 
@@ -13,6 +15,8 @@ from exai_trio import structs
 
 from .families import BOUNDS, OTHER, Family
 from .readings import Distribution, Reading, Value
+
+log = logging.getLogger("exai.meters")
 
 Labels = tuple[str, ...]
 Read = Callable[[], float | Mapping[Labels, float] | None]
@@ -119,14 +123,16 @@ class Histogram(Instrument):
 
 @structs.define(eq=False)
 class Asked(Instrument):
-    """What somebody else knows, and is asked for; while nobody does there is nothing to read."""
+    """What somebody else knows, and is asked for; while nobody does there is nothing to read. A source that raises has nothing to tell, and
+    is logged once until it has."""
 
     sources: list[Read] = attrs.field(factory=list[Read])
+    _failures: Counts[int] = attrs.field(factory=Counts[int])
 
     def reading(self) -> Reading:
         values: dict[Labels, Value] = {}
-        for source in self.sources:
-            told = source()
+        for place, source in enumerate(self.sources):
+            told = self._told(place, source)
             for labels, value in told.items() if isinstance(told, Mapping) else [((), told)]:
                 key = labels if labels in self.series else self._place(labels)
                 before = values.get(key)
@@ -134,6 +140,17 @@ class Asked(Instrument):
                     value if not isinstance(before, float | int) else before + (value or 0)
                 )
         return Reading(self.family, values)
+
+    def _told(self, place: int, source: Read) -> float | Mapping[Labels, float] | None:
+        try:
+            told = source()
+        except Exception:
+            self._failures[place] += 1  # first: whoever hears of the fault may read the figures
+            if self._failures[place] == 1:
+                log.exception("a figure cannot be read", extra={"what": self.family.name})
+            return {}
+        self._failures.pop(place, None)
+        return told
 
     def _place(self, labels: Labels) -> Labels:
         key = self.known(labels)

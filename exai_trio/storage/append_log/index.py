@@ -26,14 +26,15 @@ from exai_trio.storage.journal_events import (
 )
 
 
-class Logged(msgspec.Struct, eq=False):  # made in half of the time: a new daemon may make 100,000
+class Logged(msgspec.Struct, eq=False, gc=False):
+    # Made in half of the time, and nothing that the garbage collector looks at: a new daemon may make 100,000.
     """A call of which something is in the log; nothing that matters, if it has no places. `may_be_over`: its acceptance is, and no
     handle asks for it. `seq` is its outcome's."""
 
     session: str
     request: str
     may_be_over: bool
-    places: list[Place] = []
+    places: tuple[Place, ...] = ()
     seq: int = 0
     is_finished: bool = False
 
@@ -121,16 +122,16 @@ class Index:
         return known
 
     def _add(self, call: Logged, place: Place) -> None:
-        call.places.append(place)
+        call.places += (place,)
         self._segments[place[0]].calls.append(call)
 
     def _begin(self, call: KeptCall, place: Place, *, may_be_over: bool) -> None:
         session, request = call.session, call.request
         calls = self.sessions.setdefault(session, {})
         if request in calls:  # an older one of this id
-            calls[request].places = []
-        begun = calls[request] = Logged(session, request, may_be_over)
-        self._add(begun, place)
+            calls[request].places = ()
+        begun = calls[request] = Logged(session, request, may_be_over, (place,))
+        self._segments[place[0]].calls.append(begun)
 
     def _finish(self, session: str, request: str, seq: int, place: Place) -> None:
         """The first outcome counts."""
@@ -154,7 +155,7 @@ class Index:
                     self._drop(call)
 
     def _drop(self, call: Logged) -> None:
-        call.places = []
+        call.places = ()
         calls = self.sessions[call.session]
         del calls[call.request]
         if not calls:
@@ -172,7 +173,7 @@ class Index:
         records = self._segments.pop(segment, _Records())
         for call in records.calls:
             if call.places:
-                call.places = [place for place in call.places if place[0] > segment]
+                call.places = tuple(place for place in call.places if place[0] > segment)
                 if not call.places:
                     self._drop(call)
         for session in {name for names in records.numbers.values() for name in names}:

@@ -13,6 +13,7 @@ from exai_trio import structs
 from exai_trio.resilience.breaker import Breaker, Closed, Outcome, Ticket
 from exai_trio.storage.hosted.hosted_faults import HostedAway, HostedFault
 from exai_trio.storage.hosted.outbox_entries import Remote
+from exai_trio.storage.store_times import StoreTimes
 
 T = TypeVar("T")
 
@@ -24,6 +25,7 @@ class GuardedRemote:
     """`fault` is why it could not be asked the last time; None if it could."""
 
     breaker: Breaker = attrs.field(factory=lambda: Breaker(threshold=0, open_s=_NEVER_S))
+    times: StoreTimes = attrs.field(factory=StoreTimes)
     fault: HostedFault | None = None
     _remote: Remote | None = None
     _refusal: HostedFault | None = None
@@ -94,7 +96,8 @@ class GuardedRemote:
                 await self._known.wait()
                 if self._refusal is not None or self._remote is None:
                     raise self._refusal or HostedAway("Supabase is not connected.")
-                return await question(self._remote)
+                with self.times.timed("supabase", "ask"):
+                    return await question(self._remote)
         except trio.TooSlowError as late:
             raise HostedAway(
                 f"Supabase did not answer within {within_s:g} s; what is kept meanwhile is sent later.",

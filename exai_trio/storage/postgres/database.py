@@ -10,6 +10,7 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.postgres.trio_connection import DatabaseAway, Row, TrioConnection, connect
+from exai_trio.storage.store_times import StoreTimes
 
 CONNECTIONS: Final = 8
 ANSWER_S: Final = 10.0  # a statement that takes longer is given up
@@ -24,6 +25,7 @@ class Database:
 
     url: str
     now: Callable[[], float]
+    times: StoreTimes = attrs.field(factory=StoreTimes)
     ahead_s: float = 0.0
     version: int | None = None
     fault: StorageError | None = None  # of the newest statement
@@ -38,7 +40,7 @@ class Database:
             raise self.fault
         self._again_at = trio.current_time() + _AGAIN_S
         try:
-            with trio.fail_after(ANSWER_S):
+            with self.times.timed("postgres", "ask"), trio.fail_after(ANSWER_S):
                 rows = await self._asked(statement, values)
         except trio.TooSlowError:
             self.fault = DatabaseAway(f"PostgreSQL does not answer within {ANSWER_S:g} s.")
@@ -98,9 +100,11 @@ class Database:
 
 
 @asynccontextmanager
-async def open_database(url: str, now: Callable[[], float]) -> AsyncGenerator[Database]:
+async def open_database(
+    url: str, now: Callable[[], float], times: StoreTimes | None = None
+) -> AsyncGenerator[Database]:
     """Nothing is asked yet. Leaving, or cancelling, closes its connections."""
-    database = Database(url, now)
+    database = Database(url, now, times or StoreTimes())
     try:
         yield database
     finally:

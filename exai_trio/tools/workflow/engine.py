@@ -6,16 +6,17 @@ investigations never meet.
 
 import logging
 from collections.abc import Sequence, Set as AbstractSet
-from contextlib import nullcontext, suppress
 from functools import partial
 
 import attrs
 import trio
 
+from exai_trio import structs
 from exai_trio.errors import NotFoundError, ServiceUnavailableError, StorageError
 from exai_trio.storage import base as storage
 from exai_trio.tools.arguments import concerning
 from exai_trio.tools.asking import conversations
+from exai_trio.tools.asking.beside import beside
 from exai_trio.tools.asking.conversations import Thread
 from exai_trio.tools.base import Answer, Caller, Services, Tool
 from exai_trio.tools.files import file_notices
@@ -78,9 +79,12 @@ async def run(
     check_lengths(arguments)
     await services.gateway.look_again()
     check_model(getattr(arguments, "model", ""), services)
-    thread, state = await _open(workflow, arguments, caller, services)
+    (thread, state), named = await beside(
+        partial(_open, workflow, arguments, caller, services),
+        partial(_named, arguments, caller, services),
+    )
     known = {*state.relevant_files, *thread.named("files")}
-    new_files = await _allowed(workflow, arguments, known, caller, services)
+    new_files = _allowed(workflow, named(), known)
     call = StepCall(
         arguments=arguments,
         caller=caller,
@@ -135,17 +139,17 @@ def check_model(named: str, services: Services) -> None:
             return
 
 
-async def _allowed(
-    workflow: Workflow,
-    arguments: Stepwise,
-    known: AbstractSet[str],
-    caller: Caller,
-    services: Services,
-) -> tuple[str, ...]:
-    """The step's relevant files, resolved; those that are `known` from before may be gone by now.
+@structs.frozen
+class _Named:
+    """A path that the step names: resolved, or of a directory the files in it that are worth reading; `missing` if nothing is there."""
 
-    Raises: ArgumentError for any file or image outside the roots; NotFoundError for a file that nobody has ever seen.
-    """
+    resolved: str
+    paths: tuple[str, ...]
+    missing: NotFoundError | None
+
+
+async def _named(arguments: Stepwise, caller: Caller, services: Services) -> tuple[_Named, ...]:
+    """The step's relevant files. Raises: ArgumentError for any file or image outside the roots, or that looks like a secret."""
     files: tuple[str, ...] = getattr(arguments, "relevant_files", ())
     images = [i for i in getattr(arguments, "images", ()) if not is_data_url(i)]
     if not files and not images:
@@ -153,34 +157,40 @@ async def _allowed(
     with concerning("images"):
         await services.files.check(images, "inside", caller.roots)
     with concerning("relevant_files"):
-        may_be_gone = None if workflow.names_deleted else known
-        find = partial(_found, files, services.files.access(caller.roots), may_be_gone)
+        find = partial(_found, files, services.files.access(caller.roots))
         return await trio.to_thread.run_sync(
             find, thread_name="exai files", limiter=services.files.limiter
         )
 
 
-def _found(
-    given: Sequence[str], access: Access, may_be_gone: AbstractSet[str] | None
-) -> tuple[str, ...]:
-    """Each path once, resolved; of a directory the files in it that are worth reading. `may_be_gone`: None for all."""
-    found: list[str] = []
+def _found(given: Sequence[str], access: Access) -> tuple[_Named, ...]:
+    found: list[_Named] = []
     for name in given:
         trio.from_thread.check_cancelled()
         resolved = access.resolve(name)
+        folder, missing = Folder(files=()), None
         if safe_open.is_directory(resolved):
             sendable.check_folder(name, resolved)
             folder = directories.expand(resolved, access.roots)
         else:
-            is_known = may_be_gone is None or str(resolved) in may_be_gone
-            with suppress(NotFoundError) if is_known else nullcontext():
-                # audit: suppress, because it is gone by now
+            try:
                 upload_source.check(name, access)
-            folder = Folder(files=())
-        found += folder.files
-        if folder.cut or not folder.files:
-            found.append(str(resolved))
-    return tuple(dict.fromkeys(found))
+            except NotFoundError as fault:
+                missing = fault
+        itself = (str(resolved),) if folder.cut or not folder.files else ()
+        found.append(_Named(str(resolved), (*folder.files, *itself), missing))
+    return tuple(found)
+
+
+def _allowed(
+    workflow: Workflow, named: Sequence[_Named], known: AbstractSet[str]
+) -> tuple[str, ...]:
+    """Each path once; those that are `known` from before may be gone by now. Raises: NotFoundError for one that nobody has ever seen."""
+    with concerning("relevant_files"):
+        for each in named:
+            if each.missing and not workflow.names_deleted and each.resolved not in known:
+                raise each.missing
+    return tuple(dict.fromkeys(path for each in named for path in each.paths))
 
 
 async def _keep(workflow: Workflow, thread: Thread, note: Note, services: Services) -> State:

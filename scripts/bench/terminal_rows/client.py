@@ -137,7 +137,8 @@ def serving(place: Path, **settings: str) -> Generator[Served]:
 
 async def _end_all(daemon: Served) -> None:
     for session in (await daemon.ask("list"))["sessions"]:
-        await daemon.kill(session)
+        if session["exit"] is None:
+            await daemon.kill(session)
 
 
 @contextmanager

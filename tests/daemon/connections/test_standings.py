@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from exai_trio.access.token_claims import Claims
+from exai_trio.access.token_registry import Quota
 from exai_trio.daemon.connections.identity import Identity
 from exai_trio.daemon.connections.standings import Standings
 from exai_trio.errors import UnauthorizedError
@@ -55,6 +56,22 @@ async def test_a_registry_that_was_emptied_vouches_for_nobody():
     await standings.look()
 
     assert let_in(standings, ANN) is None
+
+
+async def test_of_several_tokens_the_one_that_was_changed_last_says_the_quota():
+    """Whichever of them is shown; once it is revoked, the one before it does."""
+    registry, told = MemoryRegistry(), []
+    standings = Standings(registry, lambda: NOW, lambda _, quota: told.append(quota.concurrent))
+    for number in (1, 2):
+        await registry.add(issued(f"t{number}", quota=Quota(concurrent=number)))
+    await standings.look()
+    await standings.admit(ANN, "::1")
+    await registry.set_quota("t1", Quota(concurrent=7))
+    await standings.look()
+    await registry.revoke("t1", NOW)
+    await standings.look()
+
+    assert [1, 2, 7, 2] == told
 
 
 @pytest.mark.parametrize("has_keys", [True, False])

@@ -36,9 +36,10 @@ def feeding(house):
             feed = ports.feed_of(watched, gate)
             serving.start_soon(feed.run)
             app = ports.pages_app(watched, gate, feed)
-            origin = await serving.start(ports.serve, app, "127.0.0.1", 0)
+            listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
+            serving.start_soon(ports.serve, app, listeners)
             with trio.fail_after(20):
-                yield daemon, feed, int(origin.rpartition(":")[2])
+                yield daemon, feed, listeners[0].socket.getsockname()[1]
             serving.cancel_scope.cancel()
 
     return opened

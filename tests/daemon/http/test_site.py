@@ -2,28 +2,34 @@
 
 from types import SimpleNamespace
 
+import jwt
 import msgspec
 import pytest
 import trio
 
+from exai_trio.access.kept_logins import SqliteLogins
 from exai_trio.config import Config
 from exai_trio.daemon.connections.auth import Authentication, Tokens
 from exai_trio.daemon.http.api.login_routes import login_routes
 from exai_trio.daemon.http.gate import HEADERS, Gate
+from exai_trio.daemon.http.lasting_logins import LastingLogins
 from exai_trio.daemon.http.page_logins import CODE_S, SESSION_S, PageLogins
 from exai_trio.daemon.http.route_table import Route, RouteTable
 from exai_trio.daemon.http.site import Site
 from exai_trio.errors import NotFoundError
+from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.wire.hosts import OurNames
 
 TOKEN = "a-token-of-ours-that-is-long"
+SECRET = "s" * 40
 JSON = {"content-type": "application/json"}
 
 
-def site_of(clock, *routes, **settings):
+def site_of(clock, *routes, kept=None, **settings):
     config = Config(**{"ws_token": TOKEN} | settings)
     auth = Authentication(Tokens(config))
-    gate = Gate(OurNames.of(config), auth, PageLogins(lambda: clock.now))
+    lasting = None if kept is None else LastingLogins(kept, auth, lambda: clock.now)
+    gate = Gate(OurNames.of(config), auth, PageLogins(lambda: clock.now, lasting))
     return Site(gate, RouteTable((*login_routes(gate, auth), *map(_route, routes))))
 
 
@@ -166,6 +172,49 @@ async def test_a_session_ends_by_logout_by_time_and_with_the_token_it_began_with
 
     assert [(200, 401)] * 3 == statuses
     assert session not in repr(site.gate)
+
+
+async def after_restart(time, kept, **settings):
+    site = site_of(time, "texts", kept=kept, **settings)
+    await site.gate.logins.lasting.read()
+    return site
+
+
+@pytest.mark.parametrize(
+    ("end", "status"),
+    [("", 200), ("logout", 401), ("time", 401), ("other token", 401), ("none wanted", 401)],
+)
+async def test_a_login_outlives_the_daemon_and_ends_with_its_token(end, status):
+    """By code, too; also where the token was changed while no daemon ran. Nothing of it stands in the store."""
+    time, database = clock(), MemoryDatabase()
+    kept = SqliteLogins(database)
+    site = site_of(time, "texts", kept=kept)
+    code = (await ask(site, "/api/login/code", "POST", b"{}", **JSON, **OURS)).json["code"]
+    _, session = await login(site, code=code)
+    bearer = {"authorization": f"Bearer {session}"}
+    if end == "logout":
+        await ask(site, "/api/logout", "POST", b"{}", **JSON, **bearer)
+    time.now += SESSION_S if end == "time" else 60
+    changed = {"other token": {"ws_token": "another-token-of-ours"}, "none wanted": {"ws_token": "none"}}.get(end, {})  # fmt: skip
+    site = await after_restart(time, kept, **changed)
+    found = [(await ask(site, "/texts", **bearer)).status for _ in range(2)]
+    stored = "\n".join(database.connection.iterdump())
+
+    assert [status, status] == found
+    assert not [secret for secret in (session, TOKEN, code) if secret in stored]
+
+
+@pytest.mark.parametrize(("later", "status"), [(SECRET, 200), ("t" * 40, 401), ("", 401)])
+async def test_a_login_by_jwt_ends_with_the_key_that_signed_it(later, status):
+    time, kept = clock(), SqliteLogins(MemoryDatabase())
+    site = site_of(time, "texts", kept=kept, jwt_secret_key=SECRET)
+    shown = jwt.encode({"sub": "ann", "exp": 4e9, "role": "viewer"}, SECRET)
+    _, session = await login(site, token=shown)
+    site = await after_restart(time, kept, jwt_secret_key=later)
+    found = await ask(site, "/texts", authorization=f"Bearer {session}")
+
+    assert status == found.status
+    assert (status != 200) or found.json["by"] == "jwt:ann"
 
 
 async def test_where_no_token_is_wanted_none_is_a_login():

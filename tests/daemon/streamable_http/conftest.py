@@ -32,7 +32,6 @@ def web(house, tmp_path):
                 daemon.sessions,
                 daemon.report.tools,
                 SessionIds(key),
-                nursery,
                 LargeResults(tmp_path / "files"),
             )
             nursery.start_soon(desks.run)

@@ -33,6 +33,7 @@ def _held(life: Life, window: Window) -> dict[str, object]:
     for name, session in life.sessions.table.items():
         box, rules = session.outbox, session.rules
         held[f"calls of {name}"] = session.calls.table
+        held[f"calls that run by the rules of {name}"] = rules.running
         held[f"frames of {name} for the disk"] = session.sender.is_holding
         held[f"frames of {name} for the client"] = box and box.held_bytes
         held[f"frames of {name} without acknowledgement"] = rules.last_seq - rules.acked

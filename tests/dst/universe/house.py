@@ -272,6 +272,7 @@ class House:
             files=NEVER,
             health_file=NEVER,
             memory=NEVER,
+            sizes=NEVER,
         )
 
 

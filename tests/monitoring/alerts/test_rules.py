@@ -53,7 +53,11 @@ CASES = [
     Case("job", still(jobs_given_up=frozenset({"flush"})), still(jobs_given_up=frozenset({"flush"})), still(), subject="flush"),
     Case("budget", still(budget_share=1.0), still(budget_share=0.97), still(budget_share=0.5), subject="100 %"),
     Case("auth", rates("auth_refused", 40), rates("auth_refused", 15), rates("auth_refused", 0), 40, 70),
+    Case("registry", still(troubles=frozenset({"registry of tokens"})), still(troubles=frozenset({"registry of tokens"})), still()),
     Case("incident", still(fresh_incidents=1), still(fresh_incidents=1), still(fresh_incidents=1), clears=310),
+    Case("terminal_attaches", still(terminal_attaches={"laptop": 11}), still(terminal_attaches={"laptop": 8}), still(terminal_attaches={"laptop": 2}), subject="5eec0dc4"),
+    Case("terminal_creations", still(terminal_creations=20, terminal_creations_failed=1), still(terminal_creations=110, terminal_creations_failed=1), still(terminal_creations=200, terminal_creations_failed=1)),
+    Case("terminal_connections", still(terminal_connections=1001), still(terminal_connections=1000), still(terminal_connections=900)),
 ]  # fmt: skip
 
 
@@ -127,7 +131,7 @@ def test_it_fires_holds_does_not_flap_and_clears(case):
     assert cleared[0][0] <= case.clears
 
 
-_ONLY_ON_OR_OFF = {"incident", "latency", "journal", "breaker_open", "job"}
+_ONLY_ON_OR_OFF = {"incident", "latency", "journal", "breaker_open", "job", "registry"}
 
 
 @pytest.mark.parametrize(

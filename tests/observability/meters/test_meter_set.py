@@ -72,7 +72,7 @@ def test_names_beyond_the_closed_sets_are_counted_as_other():
     said = meters.snapshot()
 
     assert {("other", "other"): 5000} == said.readings["calls_total"].values
-    assert {("other",): 5000} == said.readings["errors_total"].values
+    assert {("timeout",): 0, ("other",): 5000} == said.readings["errors_total"].values
 
 
 def test_there_are_never_more_series_than_allowed():
@@ -96,6 +96,30 @@ def test_percentiles_come_from_buckets(share, expected):
     """Evenly spread within a bucket; beyond the last bound it is that."""
     assert expected == Distribution((2, 2, *[0] * 15), 0.03).percentile(share)
     assert 600.0 == Distribution((*[0] * 16, 1), 9e9).percentile(0.5)
+
+
+def test_a_source_that_raises_costs_its_own_sample_alone(caplog):
+    """The others are read, also of the same family; it is logged once until it can be told again."""
+    told = {"fails": True}
+
+    def source():
+        if told["fails"]:
+            raise OSError("no")
+        return {("glm",): 1.0}
+
+    meters, _ = metered()
+    meters.read("permits", source)
+    meters.read("permits", lambda: {("global",): 4.0})
+    meters.read("sessions", lambda: 3)
+    seen = [meters.snapshot(), meters.snapshot()]
+    told["fails"] = False
+    after = meters.snapshot()
+    told["fails"] = True
+    seen.append(meters.snapshot())
+
+    assert [({"global": 4.0}, 3)] * 3 == [(each.by("permits", "limit"), each.total("sessions")) for each in seen]  # fmt: skip
+    assert {"global": 4.0, "glm": 1.0} == after.by("permits", "limit")
+    assert ["a figure cannot be read"] * 2 == [record.message for record in caplog.records]
 
 
 def test_what_was_added_since_is_the_difference():

@@ -1,5 +1,6 @@
 """The daemon's ports and the simulator's on loopback, without the daemon's process; and HTTP spoken by hand."""
 
+import sys
 from contextlib import asynccontextmanager
 from functools import partial
 from importlib.util import module_from_spec, spec_from_file_location
@@ -8,6 +9,10 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+
+sys.path.insert(0, str(Path(__file__).parent))  # the module that these tests share is beside them
+
+from routes_of_a_daemon import open_place, serve_app
 
 _SPEC = spec_from_file_location(
     "daemon_in_memory", Path(__file__).parents[2] / "daemon" / "conftest.py"
@@ -38,6 +43,12 @@ def house():
 
 
 @pytest.fixture
+def place(tmp_path):
+    """`async with place() as here:` a daemon with all its HTTP ports, without sockets."""
+    return partial(open_place, _DAEMON.open_house, tmp_path)
+
+
+@pytest.fixture
 def listening():
     """`async with listening("health", config) as door:` the port of that name, for the length of the context."""
     return _listening
@@ -65,8 +76,7 @@ async def _http(name, path, daemon, serving):
     gate = ports.gate_of(watched, daemon.server.names)
     feed = [ports.feed_of(watched, gate)] if name == "pages_app" else []
     app = getattr(ports, name)(watched, gate, *feed)
-    origin = await serving.start(ports.serve, app, daemon.context.config.ws_host, 0)
-    return Door(int(origin.rpartition(":")[2]), path)
+    return Door(await serve_app(app, serving, daemon.context.config.ws_host), path)
 
 
 async def _simulator(daemon, serving):

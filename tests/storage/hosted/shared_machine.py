@@ -56,10 +56,10 @@ class SharedMachine:
 
 @asynccontextmanager
 async def open_shared_machine(home, gateway, *, sends=True):
-    home.mkdir(exist_ok=True)
+    (home / "state").mkdir(parents=True, exist_ok=True)
     config = Config(home=home)
     async with (
-        open_sqlite(home / "exai.db") as store,
+        open_sqlite(home / "state" / "exai.db") as store,
         open_requests(Project(url=gateway.url, key=gateway.key)) as requests,
         trio.open_nursery() as background,
     ):

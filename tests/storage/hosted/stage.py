@@ -93,7 +93,9 @@ def must_start():
 
 
 def the_stage():
-    """Started once for this process; None, and why, where it cannot be."""
+    """Started once for this process; None, and why, where it cannot be, or is not to be."""
+    if os.environ.get("REAL_BACKENDS") == "none":
+        return None, "REAL_BACKENDS=none"
     try:
         return Stage(), ""
     except CannotStart as reason:

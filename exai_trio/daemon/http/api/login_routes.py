@@ -11,7 +11,7 @@ from exai_trio.observability.times import rfc3339
 from ...connections.auth import Authentication
 from ...connections.identity import OWNER, Identity
 from ...connections.local_peer import Peer
-from ..gate import Gate, is_near
+from ..gate import Gate, address_of, is_near
 from ..page_viewer import viewer_of
 from ..route_table import Asked, Route
 
@@ -40,8 +40,13 @@ def login_routes(
 
 async def _login(logins: _Logins, asked: Asked) -> dict[str, Any]:
     """A session for a code or a token. Raises ExaiError."""
-    identity = _shown(logins.gate, asked)
-    session, ends = logins.gate.logins.open(identity)
+    try:
+        identity = _shown(logins.gate, asked)
+    except UnauthorizedError:
+        logins.auth.note_refusal(address_of(asked.raw))
+        raise
+    _note(logins, asked, "login", identity)
+    session, ends = await logins.gate.logins.open(identity)
     who = viewer_of(identity.principal, identity.role)
     return {
         "session": session,
@@ -65,6 +70,7 @@ async def _code(logins: _Logins, asked: Asked) -> dict[str, Any]:
     identity = logins.gate.identify(asked.token) or await _own_user(logins.auth, asked)
     if identity is None:
         raise UnauthorizedError(_NOBODY)
+    _note(logins, asked, "login code", identity)
     code, ends = logins.gate.logins.code_for(identity)
     return {"code": code, "expires": rfc3339(ends)}
 
@@ -78,8 +84,15 @@ async def _own_user(auth: Authentication, asked: Asked) -> Identity | None:
 
 
 async def _logout(logins: _Logins, asked: Asked) -> dict[str, Any]:
-    logins.gate.logins.close(asked.token)
+    """Raises StorageError."""
+    _note(logins, asked, "logout", logins.gate.logins.identity_of(asked.token))
+    await logins.gate.logins.close(asked.token)
     return {"ok": True}
+
+
+def _note(logins: _Logins, asked: Asked, event: str, by: Identity | None) -> None:
+    if by is not None:
+        logins.auth.note_change(by, event, address=address_of(asked.raw), result="done")
 
 
 async def _me(paths: list[str], asked: Asked) -> dict[str, Any]:
@@ -88,6 +101,8 @@ async def _me(paths: list[str], asked: Asked) -> dict[str, Any]:
     return {
         "principal": by.principal or None,
         "role": by.role or None,
-        "may": [gives for gives in ("figures", "texts", "changes") if by.may(gives)],
+        "may": [
+            gives for gives in ("figures", "texts", "changes", "administration") if by.may(gives)
+        ],
         "has": paths,
     }

@@ -1,9 +1,10 @@
-"""The route of usage: calls, tokens and costs, by what is asked for."""
+"""The routes of usage: calls, tokens and costs, by what is asked for; and what counts of one principal's quota."""
 
 from functools import partial
 from typing import Any, Final
 
-from exai_trio.errors import ArgumentError, UnauthorizedError
+from exai_trio.errors import ArgumentError, NotFoundError, UnauthorizedError
+from exai_trio.principals import principal_of
 from exai_trio.storage.usage_sums import KEYS, usage_rows
 
 from ..route_table import Asked, Route
@@ -15,7 +16,11 @@ _MOST_S: Final = 2.0**53
 
 
 def usage_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
-    return (Route(path="/api/usage", gives="figures", answer=partial(_usage, watched)),)
+    return (
+        Route(path="/api/usage", gives="figures", answer=partial(_usage, watched)),
+        Route(path="/api/budgets", gives="texts", answer=partial(_budgets, watched)),
+        Route(path="/api/usage/{id}", gives="texts", answer=partial(_of_one, watched)),
+    )
 
 
 async def _usage(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
@@ -28,3 +33,21 @@ async def _usage(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     since = asked.number("since", watched.now() - 7 * _DAY_S, least=0, most=_MOST_S)
     used = await watched.history.used_since(since)
     return {"by": by, "since": since, "rows": usage_rows(used, by)}
+
+
+async def _budgets(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+    """What was used today of what may be, and of quotas; one's own, and for administration everybody's. Raises StorageError."""
+    quotas = watched.sessions.environment.quotas
+    if quotas is None:
+        return {"rows": []}
+    await quotas.load()
+    found = [b for b in quotas.budgets() if not b.principal or asked.by.may_see(b.principal)]
+    return {"rows": [{"principal": b.principal or None, **b.told()} for b in found]}
+
+
+async def _of_one(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+    """The quota of a principal, what counts of it now, and what is left. Raises ExaiError."""
+    who, quotas = principal_of(asked.path["id"]), watched.sessions.environment.quotas
+    if quotas is None or not asked.by.may_see(who):
+        raise NotFoundError("there is no principal of this name, or it is not you")
+    return {"principal": who, **(await quotas.use(who)).told()}
