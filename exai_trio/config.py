@@ -112,6 +112,7 @@ class Config:
     supabase_key: str = attrs.field(default="", repr=_masked)
     supabase_project_id: str = ""
     supabase_db_url: str = attrs.field(default="", repr=_masked)
+    daemon_name: str = ""
     database_url: str = attrs.field(default="", repr=_masked)
     durability: Durability = "process"
     call_max_attempts: int = 2

@@ -13,7 +13,6 @@ from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, StorageError
 from exai_trio.incidents.capture import Capture, capturing
 from exai_trio.observability.call_files import CallFiles
-from exai_trio.observability.events import CallEnded
 from exai_trio.observability.logs import LOOSE, open_logs
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.throttled_logs import sparse
@@ -36,7 +35,7 @@ from .calls.lifecycle import Calls
 from .connections.accept import bind
 from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
-from .context import Clock, DaemonContext
+from .context import Clock, DaemonContext, Shutdown
 from .control.reload import Reread
 from .health.gauges import attach_gauges, attach_store_times
 from .health.label_sets import label_sets
@@ -114,14 +113,15 @@ def _check_terminals(config: Config) -> None:
 
 
 def _terminals(
-    config: Config, auth: Authentication, now: Callable[[], float], meters: Meters
+    context: DaemonContext, auth: Authentication, now: Callable[[], float], meters: Meters
 ) -> "TerminalEndpoint | None":
-    if config.terminals == "false":
+    if context.config.terminals == "false":
         return None
     from .terminals.terminal_endpoint import TerminalEndpoint  # nothing of it is loaded else
 
-    endpoint = TerminalEndpoint.of(config, auth, now)
+    endpoint = TerminalEndpoint.of(context.config, auth, now)
     endpoint.attach_gauges(meters)
+    endpoint.watch_calls(context.events)
     return endpoint
 
 
@@ -181,25 +181,18 @@ def build(
 ) -> Parts:
     """Everything that one daemon consists of. Opens nothing and starts nothing: who gives `backends` and `capture` ends them."""
     context = _context(config, backends)
-    table: dict[str, Session] = {}
-    calls = Calls(context)
+    calls, table = Calls(context), dict[str, Session]()
     report = _report(context, backends, port, home)
     keeping = CallKeeping(backends.ended_calls, context.clock, history_of(report, backends.history))
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
-    tokens = Tokens(config, home, backends.now)
-    auth = Authentication(
-        tokens, standings=access.standings, log=access.log, logins=backends.logins
-    )
-    terminals = _terminals(config, auth, backends.now, report.meters)
+    auth = access.authentication(Tokens(config, home, backends.now), backends.logins)
+    terminals = _terminals(context, auth, backends.now, report.meters)
     report = attrs.evolve(report, terminals=terminals)
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
-    context.events.add("quotas", {CallEnded: access.quotas.note})
-    if terminals is not None:
-        terminals.watch_calls(context.events)
     attach_gauges(report.meters, report, calls.running, calls.journalled, table)
     attach_store_times(report.meters, backends.times)
-    report.meters.read("budget_spent_ratio", access.quotas.share_spent)
+    access.attach(context.events, report.meters)
     lookup = CallLookup(table, calls.detached, context.journal)
     environment = _environment(context, backends, report, lookup, files)
     return Parts(
@@ -216,6 +209,7 @@ def build(
         terminals=terminals,
         hosted=backends.hosted,
         watching=Watching.where_kept(report, backends.watching, capture, access.quotas),
+        cluster=backends.cluster,
     )
 
 
@@ -226,6 +220,7 @@ def _context(config: Config, backends: Backends) -> DaemonContext:
         clock=Clock(backends.now, trust),
         journal=None if config.durability == "off" else backends.journal,
         events=backends.models.events,
+        shutdown=Shutdown(member=backends.cluster.membership if backends.cluster else None),
     )
 
 

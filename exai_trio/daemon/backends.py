@@ -10,7 +10,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
@@ -52,10 +52,14 @@ from .process.simulator_process import simulator
 
 if TYPE_CHECKING:  # loaded only where it is asked for
     from .jobs.hosted_side import HostedSide
+    from .takeover.cluster.cluster import Cluster
 
 log = logging.getLogger("exai.daemon")
 
 _HOUR_S = 3600.0
+
+
+new_boot_id: Final = partial(secrets.token_hex, 8)
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -90,9 +94,10 @@ class Backends:
     store: StoreState | None = None
     times: StoreTimes = attrs.field(factory=StoreTimes)
     hosted: "HostedSide | None" = None
+    cluster: "Cluster | None" = None
     known_at: float | None = None
     now: Callable[[], float] = unix_now
-    boot_id: str = attrs.field(factory=partial(secrets.token_hex, 8))
+    boot_id: str = attrs.field(factory=new_boot_id)
     tools: tuple[Tool, ...] = BUILT_IN
 
 
@@ -145,6 +150,8 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             store=kept.state,
             times=times,
             hosted=kept.hosted,
+            cluster=kept.cluster,
+            boot_id=kept.boot_id,
             known_at=await _known_at(store),
         )
 
@@ -160,6 +167,8 @@ class _Kept:
     journal: Journal | None
     state: StoreState
     hosted: "HostedSide | None" = None
+    cluster: "Cluster | None" = None
+    boot_id: str = attrs.field(factory=new_boot_id)
 
 
 @asynccontextmanager
@@ -191,18 +200,32 @@ async def _open_shared(
     from exai_trio.storage.postgres.shared_store import open_shared_store  # only where asked for
     from exai_trio.storage.supabase.migrations import newest
 
-    home = _home_of(config)
+    from .takeover.cluster.cluster import open_cluster
+
+    home, boot_id = _home_of(config), new_boot_id()
     opening = open_shared_store(
-        config.database_url, home, store, store, now=unix_now, needed=newest(), times=times
+        config.database_url,
+        home,
+        boot_id,
+        store,
+        store,
+        now=unix_now,
+        needed=newest(),
+        times=times,
     )
-    async with opening as shared:
+    async with AsyncExitStack() as stack:
+        shared = await stack.enter_async_context(opening)
+        keeps_calls = config.durability != "off"
+        joining = open_cluster(config, home, boot_id, shared.calls)
         yield _Kept(
             conversations=shared.conversations,
             threads=shared.threads,
             files=_own_files(config, store),
             payloads=SqlitePayloads(store),
-            journal=None if config.durability == "off" else shared.journal,
+            journal=shared.journal if keeps_calls else None,
             state=shared,
+            boot_id=boot_id,
+            cluster=await stack.enter_async_context(joining) if keeps_calls else None,
         )
 
 

@@ -4,6 +4,7 @@ What one part alone needs is handed to that part by `app`.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 import attrs
 import trio
@@ -34,12 +35,13 @@ class Shutdown:
     """How far this daemon is on its way out.
 
     `stop` is set once it is to end; from `draining` on no new call is taken; `successor` is the way to the daemon that has taken its
-    place, if one has.
+    place, if one has; `member` is there where others may take its calls.
     """
 
     stop: trio.Event = attrs.field(factory=trio.Event)
     draining: bool = False
     successor: trio.SocketStream | None = None
+    member: "Member | None" = None
 
     def __repr__(self) -> str:
         state = "replaced" if self.replaced else "draining" if self.draining else "serving"
@@ -50,9 +52,23 @@ class Shutdown:
         return self.successor is not None
 
     @property
+    def may_serve(self) -> bool:
+        """Whether calls may be taken, as far as others are concerned."""
+        return self.member is None or self.member.may_serve
+
+    @property
     def retry_after_s(self) -> float:
         """When a client that is sent away may come back: at once, if the next daemon is there already."""
         return 0.0 if self.replaced else _RETRY_AFTER_S
+
+
+class Member(Protocol):
+    """This daemon among those that share its store."""
+
+    @property
+    def may_serve(self) -> bool:
+        """Whether it has a lease."""
+        ...
 
 
 @structs.frozen(kw_only=True, eq=False)

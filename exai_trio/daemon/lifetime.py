@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import trio
 
@@ -12,7 +12,7 @@ from exai_trio.config import bracketed
 from exai_trio.providers.gateway import Gateway
 from exai_trio.system import garbage_collector
 from exai_trio.system.disk import fault_of
-from exai_trio.transport.websocket import Limits, WebSocket
+from exai_trio.transport.websocket import Limits
 from exai_trio.wire.hosts import OurNames
 
 from .calls.environment import CallEnvironment
@@ -28,7 +28,7 @@ from .control.signals import watch_hangups, watch_signals
 from .health.report import Report
 from .http.open_ports import HttpAddresses, open_ports
 from .http.session_book import SessionBook
-from .http.watched_daemon import PageTerminals, WatchedDaemon
+from .http.watched_daemon import TerminalPart, WatchedDaemon
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
@@ -46,6 +46,7 @@ from .takeover.transfer_messages import closing
 
 if TYPE_CHECKING:  # loaded only where it is asked for
     from .jobs.hosted_side import HostedSide
+    from .takeover.cluster.cluster import Cluster
 
 log = logging.getLogger("exai.daemon")
 
@@ -64,21 +65,10 @@ class Addresses:
     simulator: str | None
 
 
-class TerminalPart(PageTerminals, Protocol):
-    """Terminal sessions, where they are switched on: only then is anything of them loaded."""
-
-    async def run(self, task_status: trio.TaskStatus[None]) -> None: ...
-
-    def leave(self) -> None: ...
-
-    async def serve(self, socket: WebSocket, address: str) -> None:
-        """Serve one client. Raises PeerGone. Cancelling leaves its session as it is."""
-        ...
-
-
 @structs.frozen(kw_only=True, eq=False)
 class Parts:
-    """What one daemon consists of before its nurseries are opened; `table` has its sessions by id, `hosted` is what machines share."""
+    """What one daemon consists of before its nurseries are opened; `table` has its sessions by id, `hosted` is what machines share, `cluster` the daemons
+    that do."""
 
     context: DaemonContext
     environment: CallEnvironment
@@ -93,6 +83,7 @@ class Parts:
     terminals: TerminalPart | None = None
     hosted: "HostedSide | None" = None
     watching: Watching | None = None
+    cluster: "Cluster | None" = None
 
 
 @structs.frozen(eq=False)
@@ -133,6 +124,7 @@ async def open_tree(
             nursery=sessions,
             calls=parts.calls,
             predecessor=predecessor,
+            others=parts.cluster,
             table=parts.table,
         )
         if parts.auth.standings is not None:
@@ -140,6 +132,9 @@ async def open_tree(
             sessions.start_soon(parts.auth.standings.run)
         if parts.terminals is not None:
             await sessions.start(parts.terminals.run)
+        if parts.cluster is not None:
+            parts.calls.work = parts.cluster.work
+            sessions.start_soon(parts.cluster.run, registry)
         async with trio.open_nursery() as connections:
             yield Tree(
                 sessions=registry,

@@ -27,11 +27,21 @@ class Permits:
     waiting: int
 
 
+def _nobody_minds() -> None:
+    pass
+
+
 @structs.define(kw_only=True)
 class AdaptiveLimit:
-    """The permits of one provider. A permit is held exactly as long as the block it was taken for."""
+    """The permits of one provider. A permit is held exactly as long as the block it was taken for. `on_shortage` is called for whoever
+    has to wait for one."""
 
     configured: int
+    on_shortage: Callable[[], None] = _nobody_minds
+    _share: int | None = attrs.field(default=None, init=False)
+    _learned: int = attrs.field(
+        init=False, default=attrs.Factory(lambda self: self.configured, takes_self=True)
+    )
     _limiter: trio.CapacityLimiter = attrs.field(
         init=False,
         default=attrs.Factory(lambda self: trio.CapacityLimiter(self.configured), takes_self=True),
@@ -42,6 +52,30 @@ class AdaptiveLimit:
     @property
     def allowed(self) -> int:
         return int(self._limiter.total_tokens)
+
+    @property
+    def share(self) -> int | None:
+        """How many of the account's permits are ours, where several daemons share it; None: all of them."""
+        return self._share
+
+    @share.setter
+    def share(self, share: int | None) -> None:
+        self._share = share
+        self._allow()
+
+    @property
+    def held(self) -> int:
+        return self._limiter.borrowed_tokens
+
+    @property
+    def demand(self) -> int:
+        """How many are held or waited for."""
+        return self.held + self._limiter.statistics().tasks_waiting
+
+    def _allow(self) -> None:
+        self._limiter.total_tokens = (
+            self._learned if self._share is None else min(self._learned, self._share)
+        )
 
     def view(self) -> Permits:
         return Permits(
@@ -62,6 +96,7 @@ class AdaptiveLimit:
             self._limiter.acquire_on_behalf_of_nowait(holder)
         except trio.WouldBlock:
             waiting()
+            self.on_shortage()
             await self._limiter.acquire_on_behalf_of(holder)
         try:
             yield trio.current_time() - asked
@@ -77,9 +112,11 @@ class AdaptiveLimit:
         if error is not None and error.details.get("reason") == "concurrency":
             if asked_at >= self._lowered_at:
                 named = error.details.get("max_concurrency", self.allowed - 1)
-                self._limiter.total_tokens = max(1, min(named, self.configured, self.allowed))
+                self._learned = max(1, min(named, self.configured, self.allowed))
+                self._allow()
                 self._lowered_at = now
             self._recover_at = now + RECOVER_S
-        elif error is None and self.allowed < self.configured and now >= self._recover_at:
-            self._limiter.total_tokens = self.allowed + 1
+        elif error is None and self._learned < self.configured and now >= self._recover_at:
+            self._learned += 1
+            self._allow()
             self._recover_at = now + RECOVER_S

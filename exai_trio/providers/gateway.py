@@ -11,11 +11,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.errors import (
-    NotConfiguredError,
-    ProviderError,
-    ProviderRefusedError,
-)
+from exai_trio.errors import NotConfiguredError, ProviderError, ProviderRefusedError
 from exai_trio.observability.events import Publish
 from exai_trio.observability.redaction import KnownSecrets
 
@@ -184,8 +180,11 @@ class Gateway:
     def models(self) -> tuple[ModelInfo, ...]:
         return tuple(model for model in self._whole.models if model.provider in self._limited)
 
+    def limits(self) -> dict[str, AdaptiveLimit]:
+        return {name: limited.adaptive_limit for name, limited in self._limited.items()}
+
     def permits(self) -> dict[str, Permits]:
-        return {name: limited.adaptive_limit.view() for name, limited in self._limited.items()}
+        return {name: limit.view() for name, limit in self.limits().items()}
 
     def breakers(self) -> dict[str, str]:
         """The state of each, by provider or provider/model."""

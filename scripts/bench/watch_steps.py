@@ -9,6 +9,7 @@ import time
 import trio
 
 from exai_trio.cli import main
+from exai_trio.daemon import app
 from exai_trio.observability.watchdog import Watchdog
 
 

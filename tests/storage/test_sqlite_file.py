@@ -16,7 +16,8 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.base import Turn
 from exai_trio.storage.group_commit import open_group_commit
 from exai_trio.storage.sqlite.file import schema
-from exai_trio.storage.sqlite.store import BUSY_MS, _connect, open_sqlite
+from exai_trio.storage.sqlite.file.connections import BUSY_MS, connect
+from exai_trio.storage.sqlite.store import open_sqlite
 
 pytestmark = pytest.mark.real
 
@@ -214,7 +215,7 @@ async def test_a_file_that_became_read_only_is_a_storage_error(tmp_path):
 
 def test_a_lock_is_waited_for_as_long_as_is_said(tmp_path):
     """Not for as long as SQLite's binding would."""
-    with closing(_connect(tmp_path / "exai.db")) as connection:
+    with closing(connect(tmp_path / "exai.db")) as connection:
         (waits,) = connection.execute("PRAGMA busy_timeout").fetchone()
 
     assert BUSY_MS == waits
@@ -222,7 +223,7 @@ def test_a_lock_is_waited_for_as_long_as_is_said(tmp_path):
 
 async def test_a_lock_held_elsewhere_is_a_storage_error(tmp_path, monkeypatch):
     """A write that another process keeps from the file fails as retryable, and works when the lock is gone."""
-    monkeypatch.setattr("exai_trio.storage.sqlite.store.BUSY_MS", 20)
+    monkeypatch.setattr("exai_trio.storage.sqlite.file.connections.BUSY_MS", 20)
     path = tmp_path / "exai.db"
     async with open_sqlite(path) as store:
         with locked(path), pytest.raises(StorageError) as refused:

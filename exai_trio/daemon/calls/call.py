@@ -75,7 +75,7 @@ class Call:
     """A call from its admission to its end; to its tool it is the Caller. `states` tells how its state goes on.
 
     `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix
-    seconds, and stays over restarts; `attempt` counts runs over restarts; `handle` is the call_id of one that was detached by an
+    seconds, and stays over restarts; `attempt` counts runs over restarts (0: in another daemon); `handle` is the call_id of one that was detached by an
     earlier daemon. `scope` is what the client's cancel and the daemon's cut end, `ending` says why, and `is_left` that the next
     daemon is to run it. `deadline` ends its run in time. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
     disk may take it yet. `changed` is told of each new state. `place` is given back when it is over.
@@ -274,6 +274,11 @@ class Call:
         if self.ending is None:
             self.ending, self.is_left = why, leave
         self.scope.cancel(reason=str(why))
+
+    @property
+    def is_elsewhere(self) -> bool:
+        """Another daemon runs it, and its runs are counted there."""
+        return self.attempt == 0
 
     @property
     def is_cancellable(self) -> bool:

@@ -1,6 +1,7 @@
 """The journal as sessions write it and read it back: calls and outcomes as records, records as session rules."""
 
 from contextlib import suppress
+from typing import Protocol
 
 import attrs
 import msgspec
@@ -8,8 +9,15 @@ import msgspec
 from exai_trio import structs
 from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSession
 from exai_trio.storage.sqlite.error_kinds import NotKept
-from exai_trio.wire.codec import decode_client, encode
-from exai_trio.wire.messages import CallAccepted, CallTool, RequestId
+from exai_trio.wire.codec import decode_client, decode_daemon, encode
+from exai_trio.wire.messages import (
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    CallTool,
+    Outcome,
+    RequestId,
+)
 from exai_trio.wire.session_rules import SessionRules, Survivor
 
 from .call import Call
@@ -27,6 +35,15 @@ def key_of(request_id: RequestId) -> str:
     return msgspec.json.encode(request_id).decode()
 
 
+class Fence(Protocol):
+    """Where other daemons may take a call, one outcome counts."""
+
+    async def finish(self, name: str, call: Call, outcome: KeptOutcome) -> str | None:
+        """Keep the outcome of a call that is journalled under this name. Returns the one that counts, if it is another. Raises StorageError;
+        cancelling leaves it kept or not."""
+        ...
+
+
 @structs.frozen(eq=False)
 class CallJournal:
     """The pages of one session. Its methods raise StorageError. What is to be added to a call that is in a file which was set aside
@@ -35,6 +52,7 @@ class CallJournal:
     journal: Journal
     session: str
     principal: str
+    fence: Fence | None = None
 
     def under(self, name: str) -> "CallJournal":
         """The pages of the same principal under another name."""
@@ -63,9 +81,12 @@ class CallJournal:
         with suppress(NotKept):  # audit: suppress, because what is not kept has no entry to change
             await self.journal.run_again(self.session, key_of(call.wire_id))
 
-    async def finish(self, call: Call, outcome: KeptOutcome) -> None:
-        """The outcome is on disk when this returns."""
+    async def finish(self, call: Call, outcome: KeptOutcome) -> str | None:
+        """The outcome is on disk when this returns. If another daemon's counts, it is returned."""
+        if self.fence is not None:
+            return await self.fence.finish(self.session, call, outcome)
         await self.journal.finish(self.session, key_of(call.wire_id), outcome)
+        return None
 
     async def hand_over(self, call: Call, outcome: KeptOutcome, begun: KeptCall) -> None:
         """In one step the handle is the call's outcome, and the work is on disk under the handle. If the call is in a file that
@@ -82,6 +103,14 @@ def request_of(kept: KeptCall) -> CallTool:
     if not isinstance(request, CallTool):
         raise TypeError(f"{type(request).__name__} in the journal")
     return request
+
+
+def outcome_in(frame: str) -> Outcome:
+    """Raises WireError, TypeError."""
+    message = decode_daemon(frame).message
+    if not isinstance(message, CallResult | CallFailed):
+        raise TypeError(f"{type(message).__name__} as an outcome in the journal")
+    return message
 
 
 def _base_at(now: float) -> int:

@@ -28,7 +28,7 @@ log = logging.getLogger("exai.session")
 
 _DISK_PATIENCE_S: Final = 10.0  # so long a handle waits for a disk that takes its time
 _DISK_AGAIN_S: Final = 1.0
-_ACCEPTED, _OUTCOME = 1, 2  # the numbers of its frames in the journal
+ACCEPTED_SEQ, OUTCOME_SEQ = 1, 2  # the numbers of its frames in the journal
 _LEAST_S: Final = 1.0
 
 
@@ -43,6 +43,7 @@ class DetachedCall:
     journal: CallJournal | None
     is_settled: bool = True
     outcome: str | None = None
+    _stands: str | None = None  # another daemon's outcome, which counts
     _change: Change = attrs.field(factory=Change)
 
     @property
@@ -69,17 +70,17 @@ class DetachedCall:
 
     def take(self, call: Call, outcome: Outcome) -> Delivery:
         frame = encode(outcome)
-        kept = KeptOutcome(seq=_OUTCOME, frame=frame, at=call.context.clock.now())
+        kept = KeptOutcome(seq=OUTCOME_SEQ, frame=frame, at=call.context.clock.now())
         write = partial(self._write, self.journal, kept) if self.journal else None
         return write, partial(self._tell, frame)
 
     async def _write(self, journal: CallJournal, kept: KeptOutcome) -> None:
         while not self.is_settled:
             await self._change.wait()
-        await journal.finish(self.call, kept)
+        self._stands = await journal.finish(self.call, kept)
 
     def _tell(self, frame: str) -> None:
-        self.outcome = frame
+        self.outcome = self._stands or frame
         self._change.tell()
 
     def forget(self, call: Call) -> None:
@@ -122,7 +123,9 @@ def detach(
     log.info("call goes on without its client", extra=extra)
     if journal is None or home.journal is None:
         return partial(detached.keep, home, trio.lowlevel.checkpoint)
-    begun = attrs.evolve(journal.page(call, seq=_ACCEPTED, resumable=True), attempts=call.attempt)
+    begun = attrs.evolve(
+        journal.page(call, seq=ACCEPTED_SEQ, resumable=True), attempts=call.attempt
+    )
     return partial(detached.keep, home, partial(home.journal.hand_over, call, handle, begun))
 
 

@@ -37,12 +37,13 @@ _DISK_PATIENCE_S: Final = 10.0  # so long an outcome waits for a disk that does 
 @structs.define(eq=False)
 class Calls:
     """All calls that are not over, and those that go on under a handle, by that; `changed` tells of each new state of any, and of what
-    else their clients are sent."""
+    else their clients are sent. `work` is what is done to run one."""
 
     context: DaemonContext
     open: dict[Call, None] = attrs.field(factory=dict[Call, None])
     detached: dict[str, DetachedCall] = attrs.field(factory=dict[str, DetachedCall])
     changed: Change = attrs.field(factory=Change)
+    work: Work = run_tool
     _nursery: trio.Nursery | None = None
     _next_handle_at: float = math.inf
     _sooner: Change = attrs.field(factory=Change)
@@ -59,11 +60,13 @@ class Calls:
             finally:
                 self._nursery = None
 
-    def begin(self, call: Call, work: Work = run_tool) -> None:
+    def begin(self, call: Call, work: Work | None = None) -> None:
         """Run it in a task of its own, to its end; once all calls are cut, none is begun."""
         if self._nursery is not None:
             self.open[call] = None
-            self._nursery.start_soon(self._live, call, work, name=f"call {call.tool.name}")
+            self._nursery.start_soon(
+                self._live, call, work or self.work, name=f"call {call.tool.name}"
+            )
 
     def working(self) -> list[Call]:
         """Those whose tools run, here or in the daemon that we replaced."""
@@ -91,7 +94,8 @@ class Calls:
         """Stop every call. What the next daemon may run again stays open; the others have `why` as outcome. One that is being
         ended already keeps its own."""
         for call in self.open:
-            call.end(why, leave=call.recipient.is_kept and may_run_again(call))
+            may_go_on = call.is_elsewhere or may_run_again(call)
+            call.end(why, leave=call.recipient.is_kept and may_go_on)
 
     async def _live(self, call: Call, work: Work) -> None:
         """A fault of ours ends this call alone; cut, it stays as the journal has it."""
@@ -162,7 +166,8 @@ async def _conclude(call: Call, outcome: Outcome) -> None:
     late = call.is_doubtful
     began = call.elapsed
     if write is not None and not late:
-        with trio.move_on_after(_DISK_PATIENCE_S) as patience:
+        fenced = call.context.config.is_shared  # told before it counts, it might be told twice
+        with trio.move_on_after(math.inf if fenced else _DISK_PATIENCE_S) as patience:
             await until_written(write, "outcome")
         late = patience.cancelled_caught
     call.waits.waited("outcome journalled", began, call.elapsed)

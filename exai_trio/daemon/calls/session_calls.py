@@ -26,7 +26,7 @@ from ..delivery.sender import Sender
 from ..delivery.wire_errors import as_fault, not_journalled
 from . import early_refusals
 from .call import Call, Delivery
-from .call_journal import CallJournal
+from .call_journal import CallJournal, outcome_in
 from .recovery import acceptance_of
 
 log = logging.getLogger("exai.session")
@@ -144,5 +144,10 @@ class SessionCalls:
     def take(self, call: Call, outcome: Outcome) -> Delivery:
         kept = self.number(call, outcome)
         journal = self.journal if call.is_recorded or call.is_doubtful else None
-        write = partial(journal.finish, call, kept) if journal else None
+        write = partial(self._finish, journal, call, kept) if journal else None
         return write, partial(self.sender.release, call.wire_id)
+
+    async def _finish(self, journal: CallJournal, call: Call, kept: KeptOutcome) -> None:
+        stands = await journal.finish(call, kept)
+        if stands is not None:
+            self.sender.replace(call.wire_id, outcome_in(stands))

@@ -32,9 +32,7 @@ class Sender:
 
     def attach(self, outbox: Outbox, *, protocol: int, last_seq: int) -> int:
         """Take a new connection. The one before hears "superseded"; what the client has missed is put first: so many frames."""
-        if self.outbox is not None:
-            self.outbox.put(encode(Bye(reason="superseded", retry_after_s=0.0)))
-            self.outbox.close(Farewell(reason="superseded"))
+        self.supersede()
         self.outbox = outbox
         self.rules.resumable = protocol > 1
         missed = self.rules.resume(last_seq)
@@ -42,6 +40,12 @@ class Sender:
         for frame in again:
             outbox.put(frame)
         return len(again)
+
+    def supersede(self) -> None:
+        """The connection that is there hears that another has taken its place."""
+        if self.outbox is not None:
+            self.outbox.put(encode(Bye(reason="superseded", retry_after_s=0.0)))
+            self.outbox.close(Farewell(reason="superseded"))
 
     def send(self, message: DaemonMessage) -> None:
         """A message that needs no number; lost if no client is there."""

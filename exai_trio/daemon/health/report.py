@@ -126,6 +126,10 @@ class Report:
         return self.context.shutdown.draining
 
     @property
+    def may_serve(self) -> bool:
+        return self.context.shutdown.may_serve
+
+    @property
     def status(self) -> str:
         """ "degraded": it answers, and something is wrong that `problems` names."""
         if self.draining:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 import attrs
+import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
@@ -14,6 +15,7 @@ from exai_trio.settings.load import Loaded
 from exai_trio.storage.call_pages import NumberedCall
 from exai_trio.storage.ended_calls import EndedCalls
 from exai_trio.tools.base import Services
+from exai_trio.transport.websocket import WebSocket
 
 from ..connections.auth import Authentication
 from ..connections.identity import Identity
@@ -34,6 +36,18 @@ class PageTerminals(Protocol):
 
     async def create(self, identity: Identity, fields: dict[str, Any]) -> dict[str, Any]:
         """The record of a new session. Raises TerminalError. Cancelling may leave it running."""
+        ...
+
+
+class TerminalPart(PageTerminals, Protocol):
+    """Terminal sessions, where they are switched on: only then is anything of them loaded."""
+
+    async def run(self, task_status: trio.TaskStatus[None]) -> None: ...
+
+    def leave(self) -> None: ...
+
+    async def serve(self, socket: WebSocket, address: str) -> None:
+        """Serve one client. Raises PeerGone. Cancelling leaves its session as it is."""
         ...
 
 

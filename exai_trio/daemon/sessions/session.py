@@ -53,7 +53,8 @@ _DISMISSED_BYE: Final = encode(Bye(reason=_DISMISSED.reason, retry_after_s=0.0))
 class Session:
     """Made and run by `Sessions`. All but the waits is one synchronous step.
 
-    `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one.
+    `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one. `epoch`: under
+    which this daemon has it, where others may take it.
     """
 
     id: str
@@ -66,6 +67,7 @@ class Session:
     calls: SessionCalls
     all_calls: Calls
     requests: Bucket = attrs.field(factory=lambda: Bucket(REQUESTS))
+    epoch: int = 0
     roots: tuple[Path, ...] = ()
     acked_on_disk: int = 0
     handles: HandlesTold = attrs.field(factory=HandlesTold)
@@ -180,6 +182,13 @@ class Session:
             self.outbox.put(_DISMISSED_BYE)
         self._change.tell()
 
+    def give_up(self) -> list[Call]:
+        """End it, since another daemon has it; whoever called decides about its calls, which are returned."""
+        self._is_dismissed = True
+        self.sender.supersede()
+        self._change.tell()
+        return list(self.calls.table.values())
+
     @property
     def held_bytes(self) -> int:
         """Memory that the session takes, about."""
@@ -268,9 +277,12 @@ class Session:
         )
 
     def _check_room(self, size: int) -> None:
-        if self.context.shutdown.draining or self._has_ended or self._is_dismissed:
+        shutdown = self.context.shutdown
+        ends = shutdown.draining or self._has_ended or self._is_dismissed
+        if ends or not shutdown.may_serve:
+            why = "the daemon is draining" if ends else "the database is away"
             # audit: duration, because it is a hint to the client, who decides
-            raise ServiceUnavailableError("the daemon is draining; try again", retry_after_s=1.0)
+            raise ServiceUnavailableError(f"{why}; try again", retry_after_s=1.0)
         self.budget.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel, objection: ExaiError | None = None) -> None:

@@ -1,15 +1,16 @@
 """All sessions of the daemon: who may take which, the nursery they live in, and those that outlived an earlier daemon."""
 
 import logging
+from collections.abc import Callable
 
 import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import ExaiError, StorageError
+from exai_trio.errors import StorageError
 from exai_trio.observability.events import SessionEnded, SessionOpened
 from exai_trio.principals import principal_of
-from exai_trio.storage.journal import Journal, KeptSession
+from exai_trio.storage.journal import Journal, KeptCall, KeptSession
 from exai_trio.storage.sqlite.error_kinds import Unreadable
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
@@ -18,36 +19,37 @@ from exai_trio.wire.messages import PAYLOAD_REF, Hello
 from exai_trio.wire.session_bounds import Bounds
 from exai_trio.wire.session_rules import SessionRules
 
-from ..calls.call import Call
-from ..calls.call_journal import CallJournal, Unfinished, restore
-from ..calls.call_plan import impossible, plan
-from ..calls.detached_calls import DetachedCall
+from ..calls.call import Recipient
+from ..calls.call_journal import CallJournal, request_of, restore
 from ..calls.environment import CallEnvironment
 from ..calls.execution import Work
 from ..calls.lifecycle import Calls
 from ..calls.limits import allowed_roots
-from ..calls.recovery import OtherDaemon, work_for
+from ..calls.recovery import OtherDaemon
 from ..calls.session_calls import SessionCalls
 from ..calls.states import State
 from ..context import DaemonContext
 from ..delivery.outbox import Farewell, Outbox
 from ..delivery.sender import Sender
 from ..health.problems import Problems
+from .ack_notes import AckNotes
 from .memory_budget import MemoryBudget
 from .oversized_frames import fit_frames
+from .read_patience import ReadPatience
 from .session import Session
 from .session_names import may_be_named, new_name, session_name
+from .shared_sessions import SharedSessions
+from .taking_up import take_up_detached, taken_up
 
 log = logging.getLogger("exai.session")
 
 _CRASHED_S = 1.0
-_PATIENCE_S = 15.0  # so long clients are sent away for a journal that cannot be read
 
 
 @structs.define(kw_only=True, eq=False)
 class Sessions:
     """`nursery` is that of the sessions; whoever opened it ends them; `table` has them by id. `calls` has their calls.
-    `predecessor` is the daemon that we replaced."""
+    `predecessor` is the daemon that we replaced, `others` those that share the store."""
 
     context: DaemonContext
     environment: CallEnvironment
@@ -56,19 +58,21 @@ class Sessions:
     nursery: trio.Nursery
     calls: Calls
     predecessor: OtherDaemon | None = None
+    others: SharedSessions | None = None
     restored: bool = False
     table: dict[str, Session] = attrs.field(factory=dict[str, Session])
     _restoring: trio.Lock = attrs.field(factory=trio.Lock)
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
-    _unread_since: dict[str, float] = attrs.field(factory=dict[str, float])
-    _last_acks: dict[str, int] = attrs.field(factory=dict[str, int])  # of sessions that have ended
+    _patience: ReadPatience = attrs.field(
+        default=attrs.Factory(lambda self: ReadPatience(self.others is not None), takes_self=True)
+    )
+    _acks: AckNotes = attrs.field(factory=AckNotes)
 
     def open(self, session_id: str, principal: str, *, lasting: bool = True) -> Session:
         """A session that knows nothing yet; it journals its calls if the daemon has a journal, unless they are to end with it."""
         principal, context = principal_of(principal), self.context
         rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
-        kept = context.journal if lasting else None
-        journal = CallJournal(kept, session_id, principal) if kept else None
+        journal, epoch = self._pages(session_id, principal) if lasting else (None, 0)
         sender = Sender(rules, max_frame=context.config.ws_max_bytes)
         return Session(
             id=session_id,
@@ -80,8 +84,15 @@ class Sessions:
             sender=sender,
             calls=SessionCalls(sender, context, journal),
             all_calls=self.calls,
+            epoch=epoch,
             roots=allowed_roots(context.config, principal),
         )
+
+    def _pages(self, session_id: str, principal: str) -> tuple[CallJournal | None, int]:
+        if self.others is not None:
+            return self.others.pages_of(session_id, principal)
+        journal = self.context.journal
+        return CallJournal(journal, session_id, principal) if journal else None, 0
 
     async def join(
         self, hello: Hello, principal: str, outbox: Outbox, *, lasting: bool = True
@@ -98,7 +109,7 @@ class Sessions:
             known, wanted = await self._wanted(principal, wanted)
         except StorageError as fault:
             log.error("session not read", extra={"fault": fault.message})
-            if hello.last_seq and self._is_patient(wanted or ""):
+            if hello.last_seq and self._patience.is_left(wanted or "", trio.current_time()):
                 raise
             known = wanted = None  # under its own name it would be taken for what is there
         if known is not None:
@@ -108,7 +119,7 @@ class Sessions:
                 self._attach(known, hello, outbox, hello.last_seq if continued else 0)
             return known, continued
         session = self.open(self._new_id(wanted), principal, lasting=lasting)
-        self._last_acks.pop(session.id, None)  # of an earlier life, with numbers of its own
+        self._acks.ended.pop(session.id, None)  # of an earlier life, with numbers of its own
         self.table[session.id] = session
         self._attach(session, hello, outbox, 0)
         await self.nursery.start(self._live, session)
@@ -120,29 +131,29 @@ class Sessions:
         """The principal's session that is wanted, if there is one, and the id that a new one is to have. Raises StorageError."""
         if wanted is None:
             return None, None
-        known = await self._known(wanted)  # those that we have named stand under that name alone
+        # those that we have named stand under that name alone
+        known = await self._known(wanted, principal)
         if known is not None and known.principal == principal:
             return known, wanted
         name = session_name(principal, wanted)
-        known = await self._known(name) if name and name != wanted else None
+        known = await self._known(name, principal) if name and name != wanted else None
         return known, name
 
-    async def _known(self, session_id: str) -> Session | None:
-        """The session of this id, brought back from the journal if it is not in memory."""
-        journal = self.context.journal
-        known = session_id in self.table or session_id in self._unusable
-        if known or journal is None:
+    async def _known(self, session_id: str, principal: str) -> Session | None:
+        """The session of this id, brought back from the journal if it is not in memory; or if another daemon has had it since."""
+        journal, known = self.context.journal, self.table.get(session_id)
+        if self.others is not None and (known is None or known.principal == principal):
+            if not await self.others.take(session_id, principal, known):
+                return known
+            while known is not None and self.table.get(session_id) is known:
+                await self.calls.changed.wait()
+        elif known is not None:
+            return known
+        if session_id in self._unusable or journal is None:
             return self.table.get(session_id)
         await self._revive(session_id, journal)
-        self._unread_since.pop(session_id, None)
+        self._patience.forget(session_id)
         return self.table.get(session_id)
-
-    def _is_patient(self, session_id: str) -> bool:
-        """Whether the journal may soon be read again: then its clients had better wait than begin anew."""
-        now = trio.current_time()
-        lately = {name: at for name, at in self._unread_since.items() if now < at + 2 * _PATIENCE_S}
-        self._unread_since = lately
-        return now < lately.setdefault(session_id, now) + _PATIENCE_S
 
     async def restore(self) -> None:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
@@ -151,7 +162,8 @@ class Sessions:
         async with self._restoring:  # else what goes on under a handle might be taken up twice
             if journal is None or self.restored:
                 return
-            for session_id in await journal.unfinished():
+            # where daemons share a journal, what is open is claimed
+            for session_id in await journal.unfinished() if self.others is None else ():
                 known = session_id in self.table or session_id in self.calls.detached
                 if not known and session_id not in self._unusable:
                     await self._revive(session_id, journal)
@@ -185,7 +197,7 @@ class Sessions:
             self._leave_lying(session_id, fault)
             return
         if is_handle(session_id):  # work that goes on for no client
-            self._take_up_detached(session, unfinished)
+            take_up_detached(session, unfinished, self.predecessor)
             return
         session.acked_on_disk, session.spoken_to = kept.acked, True
         await self._note_base(session)
@@ -194,7 +206,9 @@ class Sessions:
         self.table[session_id] = session
         await self.nursery.start(self._live, session)
         for left in unfinished:
-            call, work = self._taken_up(session, left, State.RUNNING)
+            call, work = taken_up(session, left, State.RUNNING, self.others or self.predecessor)
+            if self.others is not None:
+                call.attempt = 0
             session.calls.table[call.wire_id] = call
             self.calls.begin(call, work)
         log.info(
@@ -202,24 +216,18 @@ class Sessions:
             extra={"session": session_id, "calls": len(kept.calls), "unfinished": len(unfinished)},
         )
 
-    def _take_up_detached(self, named: Session, unfinished: list[Unfinished]) -> None:
-        """Work that goes on under a handle, which is all that the journal has under that name."""
-        for left in unfinished:
-            call, work = self._taken_up(named, left, State.DETACHED)
-            call.handle = named.id
-            DetachedCall(call, named.id, self.calls.detached, named.calls.journal).take_over()
-            self.calls.begin(call, work)
-
-    def _taken_up(self, session: Session, left: Unfinished, state: State) -> tuple[Call, Work]:
-        """The call of an earlier daemon, and what has its outcome; that is a refusal if it could not be a call of this one."""
-        request, kept = left
-        try:
-            planned = plan(request, self.context.config, self.environment.tools)
-        except ExaiError as why:
-            planned = impossible(request, why)
-        call = session.call_of(request, planned, session.allowed(kept.roots))
-        call.state = state
-        return call, work_for(call, kept, session.calls.journal, self.predecessor)
+    def run_claimed(
+        self, kept: KeptCall, recipient: Recipient, guarded: Callable[[Work], Work]
+    ) -> None:
+        """Run a call that no daemon runs, as `guarded`, for whoever has its session. Raises WireError, TypeError: it cannot be read."""
+        left = request_of(kept), kept
+        named = self.open(kept.session, kept.principal)
+        if is_handle(kept.session):
+            take_up_detached(named, [left], self.predecessor, guarded)
+        else:
+            call, work = taken_up(named, left, State.DETACHED, self.predecessor)
+            call.recipient = recipient
+            self.calls.begin(call, guarded(work))
 
     async def _note_base(self, session: Session) -> None:
         """The next daemon must give other numbers than this one, also if nothing else of this one's is written down."""
@@ -232,19 +240,8 @@ class Sessions:
     async def note_acks(self) -> None:
         """Tell the journal what the clients have acknowledged since the last time. Raises StorageError. Cancelled, it tells
         the same again the next time."""
-        journal = self.context.journal
-        due = [s for s in self.table.values() if s.rules.acked > s.acked_on_disk]
-        acked = self._last_acks | {session.id: session.rules.acked for session in due}
-        if journal is None or not acked:
-            return
-        sure = {one.id: told for one in due if (told := one.handles.sure(acked[one.id]))}
-        await journal.acknowledge(acked, sure)
-        for name, seq in acked.items():
-            if self._last_acks.get(name) == seq:
-                del self._last_acks[name]
-        for session in due:
-            session.acked_on_disk = acked[session.id]
-            session.handles.kept(acked[session.id])
+        if self.context.journal is not None:
+            await self._acks.tell(self.context.journal, self.table.values())
 
     def _attach(self, session: Session, hello: Hello, outbox: Outbox, last_seq: int) -> None:
         if hello.roots is not None:
@@ -277,7 +274,7 @@ class Sessions:
             session.end()
             del self.table[session.id]
             if self.context.journal is not None:
-                self._last_acks[session.id] = session.rules.acked
+                self._acks.ended[session.id] = session.rules.acked
             lasted_s = trio.current_time() - began
             self.context.events.publish(SessionEnded(session=session.id, duration_s=lasted_s))
             self.calls.changed.tell()

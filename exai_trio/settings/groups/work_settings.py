@@ -152,6 +152,11 @@ POSTGRES: Final = Group(
             v.database_url(),
             "the database of STORAGE_BACKEND=postgres; several hosts may be named, with target_session_attrs=read-write",
         ),
+        setting(
+            "EXAI_DAEMON_NAME",
+            v.visible("a name"),
+            "this daemon among those of one database: each has its own; unset: the host's name",
+        ),
     ),
 )
 

@@ -1,6 +1,6 @@
 """One task writes the journal's events: what comes while a batch is on its way becomes the next, in one statement."""
 
-from typing import Final
+from typing import Final, Literal
 
 import attrs
 import msgspec
@@ -14,35 +14,47 @@ from exai_trio.storage.postgres.trio_connection import DataRefused
 
 _WAITING: Final = 1024  # events; beyond that writers wait to be accepted
 _BATCH: Final = 256
-_NOTE: Final = "select public.exai_note(%s, %s::jsonb)"
+_NOTE: Final = "select public.exai_note_under(%s, %s, %s::jsonb)"
+
+Became = Literal["kept", "unknown", "stands", "superseded"]
+
+
+class Entry(msgspec.Struct):
+    """An event, under which epoch of its session (0: of none), and in which run of its call (-1: in whichever)."""
+
+    event: AnyEvent
+    epoch: int = 0
+    attempt: int = -1
 
 
 @structs.define(eq=False)
 class _Writing:
-    """An event, and what became of it once it is settled: whether its call is kept, or why it was not written."""
+    """An entry, and what became of it once it is settled, or why it was not written."""
 
-    event: AnyEvent
-    is_kept: bool = False
+    entry: Entry
+    became: Became = "unknown"
     fault: StorageError | None = None
     settled: trio.Event = attrs.field(factory=trio.Event)
 
 
 @structs.define(eq=False)
 class EventWriter:
-    """For the daemon of a home. `run` writes until `close`, or until it is cancelled: what is not written then is refused."""
+    """For one process of the daemon of a home. `run` writes until `close`, or until it is cancelled: what is not written then is
+    refused."""
 
     database: Database
     home: str
+    boot_id: str
     _entry: trio.MemorySendChannel[_Writing]
     _exit: trio.MemoryReceiveChannel[_Writing]
 
     @classmethod
-    def of(cls, database: Database, home: str) -> "EventWriter":
-        return cls(database, home, *trio.open_memory_channel[_Writing](_WAITING))
+    def of(cls, database: Database, home: str, boot_id: str) -> "EventWriter":
+        return cls(database, home, boot_id, *trio.open_memory_channel[_Writing](_WAITING))
 
-    async def write(self, event: AnyEvent) -> bool:
-        """Whether its call is kept. Raises StorageError; cancelling leaves it written or not written."""
-        writing = _Writing(event)
+    async def write(self, entry: Entry) -> Became:
+        """What became of it. Raises StorageError; cancelling leaves it written or not written."""
+        writing = _Writing(entry)
         try:
             await self._entry.send(writing)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
@@ -50,7 +62,7 @@ class EventWriter:
         await writing.settled.wait()
         if writing.fault is not None:
             raise writing.fault
-        return writing.is_kept
+        return writing.became
 
     async def run(self) -> None:
         """Cancelling refuses what was not written."""
@@ -85,7 +97,7 @@ class EventWriter:
                 one.settled.set()
 
     async def _write_at_once(self, batch: list[_Writing]) -> None:
-        events = msgspec.json.encode([one.event for one in batch]).decode()
-        ((kept,),) = await self.database.ask(_NOTE, self.home, events)
-        for one, is_kept in zip(batch, kept, strict=True):
-            one.is_kept = is_kept
+        entries = msgspec.json.encode([one.entry for one in batch]).decode()
+        ((results,),) = await self.database.ask(_NOTE, self.home, self.boot_id, entries)
+        for one, became in zip(batch, results, strict=True):
+            one.became = became

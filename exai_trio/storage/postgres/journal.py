@@ -7,40 +7,93 @@ from typing import Any, Final
 import trio
 
 from exai_trio import structs
+from exai_trio.errors import StorageError
 from exai_trio.principals import names_of
 from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.event_journal import EventJournal, Name
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession
-from exai_trio.storage.journal_events import AnyEvent
+from exai_trio.storage.journal_events import (
+    Accepted,
+    AnyEvent,
+    Finished,
+    HandedOver,
+    NumberedFrom,
+    RunAgain,
+)
 from exai_trio.storage.postgres.database import Database
-from exai_trio.storage.postgres.event_writer import EventWriter
+from exai_trio.storage.postgres.event_writer import Entry, EventWriter
 from exai_trio.storage.postgres.trio_connection import Row
+from exai_trio.storage.shared_calls import UNNUMBERED
 from exai_trio.storage.sqlite.error_kinds import NotKept
 
 _FLUSH_S: Final = 5.0
 _OF_SESSION: Final = """
     select request, principal, resumable, seq, frame, roots, timeout, at, attempts, lasting, outcome_seq, outcome_at, outcome_frame
-    from public.journal_calls where executor = %s and session = %s order by number
+    from public.journal_calls where session = %s order by number
 """
+_FIELDS: Final = (
+    "request",
+    "principal",
+    "resumable",
+    "seq",
+    "frame",
+    "roots",
+    "timeout",
+    "at",
+    "attempts",
+    "lasting",
+)
+
+
+class SessionMoved(StorageError):
+    """Another daemon has the session: its client is there."""
 
 
 @structs.frozen
 class PostgresJournal(EventJournal):
-    """Made by `open_journal`, for the daemon of a home: it has the calls of that alone."""
+    """Made by `open_journal`, for the daemon of a home: what it accepts, it runs. `_epoch` is that of `_session`; what is kept under any
+    other name is nobody's to number."""
 
     _database: Database
     _home: str
     _writer: EventWriter
+    _session: str = ""
+    _epoch: int = 0
+
+    def under(self, session: str, epoch: int) -> "PostgresJournal":
+        """As the owner of this session writes it."""
+        return PostgresJournal(self._database, self._home, self._writer, session, epoch)
 
     async def note(self, event: AnyEvent) -> None:
-        if not await self._writer.write(event):
+        became = await self._writer.write(self._entry(event))
+        if became == "superseded":
+            raise SessionMoved("Another daemon has this session; its client is there.")
+        if became == "unknown" and isinstance(event, RunAgain | HandedOver):
             raise NotKept("The journal does not know this call.")
+        if became == "stands" and isinstance(event, RunAgain):
+            raise StorageError("Another daemon has this call.")
+
+    async def finish_under(self, entry: Entry) -> bool:
+        """Whether this outcome counts, or there is no such call. Raises StorageError; cancelling leaves it written or not."""
+        return await self._writer.write(entry) != "stands"
+
+    def _entry(self, event: AnyEvent) -> Entry:
+        match event:
+            case Accepted(call):
+                return Entry(event, self._epoch_of(call.session))
+            case HandedOver(session, _, _, to):
+                return Entry(event, self._epoch_of(session), to.attempts if self._epoch else -1)
+            case NumberedFrom(session, _) | Finished(session, _, _):
+                return Entry(event, self._epoch_of(session))
+            case _:
+                return Entry(event)
+
+    def _epoch_of(self, session: str) -> int:
+        return self._epoch if session == self._session else 0
 
     async def names(self, principal: str) -> tuple[Name, ...]:
         rows = await self._database.ask(
-            "select session, request from public.journal_calls"
-            " where executor = %s and principal = any(%s) order by number",
-            self._home,
+            "select session, request from public.journal_calls where principal = any(%s) order by number",
             [*names_of(principal)],
         )
         return tuple((session, request) for session, request in rows)
@@ -54,13 +107,12 @@ class PostgresJournal(EventJournal):
         return tuple(session for (session,) in rows)
 
     async def session(self, session: str) -> KeptSession | None:
-        calls = await self._database.ask(_OF_SESSION, self._home, session)
+        """An outcome that its owner has not told yet is as if it were not there."""
+        calls = await self._database.ask(_OF_SESSION, session)
         if not calls:
             return None
         numbers = await self._database.ask(
-            "select acked, base from public.journal_numbers where executor = %s and session = %s",
-            self._home,
-            session,
+            "select acked, base from public.sessions where id = %s", session
         )
         acked, base = numbers[0] if numbers else (0, 0)
         return KeptSession(
@@ -69,7 +121,7 @@ class PostgresJournal(EventJournal):
 
     async def sweep_calls(self, now: float | None, unnumbered_s: float) -> int:
         ((gone,),) = await self._database.ask(
-            "select public.exai_sweep_calls(%s, %s, %s, %s, %s)",
+            "select public.exai_sweep_shared(%s, %s, %s, %s, %s)",
             self._home,
             now,
             KEPT_S,
@@ -84,9 +136,11 @@ class PostgresJournal(EventJournal):
 
 
 @asynccontextmanager
-async def open_journal(database: Database, home: str) -> AsyncGenerator[PostgresJournal]:
+async def open_journal(
+    database: Database, home: str, boot_id: str = ""
+) -> AsyncGenerator[PostgresJournal]:
     """Until the block is left; what was accepted is written then, for at most _FLUSH_S, also when it is cancelled."""
-    writer = EventWriter.of(database, home)
+    writer = EventWriter.of(database, home, boot_id)
     flushing = trio.CancelScope(shield=True)
 
     async def write_on() -> None:
@@ -103,22 +157,14 @@ async def open_journal(database: Database, home: str) -> AsyncGenerator[Postgres
 
 
 def _call(session: str, row: Row) -> KeptCall:
-    fields: dict[str, Any] = dict(zip(_FIELDS, row[:10], strict=True))
-    fields["roots"] = tuple(fields["roots"])
     seq, at, frame = row[10:]
-    outcome = None if frame is None else KeptOutcome(seq=seq, at=at, frame=frame)
+    told = frame is not None and seq != UNNUMBERED
+    outcome = KeptOutcome(seq=seq, at=at, frame=frame) if told else None
+    return open_call(session, row[:10], outcome)
+
+
+def open_call(session: str, row: Row, outcome: KeptOutcome | None = None) -> KeptCall:
+    """The call of these _FIELDS."""
+    fields: dict[str, Any] = dict(zip(_FIELDS, row, strict=True))
+    fields["roots"] = tuple(fields["roots"])
     return KeptCall(session=session, outcome=outcome, **fields)
-
-
-_FIELDS: Final = (
-    "request",
-    "principal",
-    "resumable",
-    "seq",
-    "frame",
-    "roots",
-    "timeout",
-    "at",
-    "attempts",
-    "lasting",
-)

@@ -11,6 +11,7 @@ from exai_trio.storage.base import Conversations
 from exai_trio.storage.postgres.conversation_store import PostgresConversations
 from exai_trio.storage.postgres.database import Database, open_database
 from exai_trio.storage.postgres.journal import PostgresJournal, open_journal
+from exai_trio.storage.postgres.shared_calls_store import PostgresCalls
 from exai_trio.storage.postgres.thread_store import PostgresThreads
 from exai_trio.storage.store_times import StoreTimes
 from exai_trio.system.disk import fault_of
@@ -48,6 +49,7 @@ class SharedStore:
     conversations: PostgresConversations
     threads: PostgresThreads
     journal: PostgresJournal
+    calls: PostgresCalls
     _database: Database
     _local: LocalStore
     _needed: int
@@ -84,6 +86,7 @@ class SharedStore:
 async def open_shared_store(
     url: str,
     home: str,
+    boot_id: str,
     local: LocalStore,
     clock: Conversations,
     *,
@@ -91,11 +94,11 @@ async def open_shared_store(
     needed: int,
     times: StoreTimes | None = None,
 ) -> AsyncGenerator[SharedStore]:
-    """`home` names the daemon's home. A database that is away keeps no daemon from starting; one whose schema is not `needed` does:
+    """`home` names the daemon's home, `boot_id` its process. A database that is away keeps no daemon from starting; one whose schema is not `needed` does:
     raises SchemaUnknown. Leaving, or cancelling, writes what was accepted, for a few seconds, and closes its connections."""
     async with (
         open_database(url, now, times) as database,
-        open_journal(database, home) as journal,
+        open_journal(database, home, boot_id) as journal,
     ):
         await fault_of(database.look)  # which is noted there; the upkeep asks again
         differs = _schema_fault(database.version, needed)
@@ -105,6 +108,7 @@ async def open_shared_store(
             PostgresConversations(database, clock),
             PostgresThreads(database),
             journal,
+            PostgresCalls(database, journal),
             database,
             local,
             needed,

@@ -68,6 +68,21 @@ class TrioConnection(AsyncConnection[Row]):
         except Error as fault:
             raise told(fault) from None
 
+    async def notified(self) -> tuple[str, ...]:
+        """What has been said on the channels that it listens on, at least one word. Raises DatabaseAway. Cancelled, what was said is
+        lost."""
+        try:
+            while True:
+                said: list[str] = []
+                while (word := self.pgconn.notifies()) is not None:
+                    said.append(word.extra.decode())
+                if said:
+                    return tuple(said)
+                await trio.lowlevel.wait_readable(self.pgconn.socket)
+                self.pgconn.consume_input()
+        except Error as fault:
+            raise told(fault) from None
+
 
 async def connect(url: str) -> TrioConnection:
     """To the first of its hosts that answers and is what the URL wants. Raises DatabaseAway. Cancelling leaves no connection."""

@@ -6,9 +6,9 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Final
 
+from exai_trio.storage.sqlite.file.connections import existing, sqlite_faults
 from exai_trio.storage.sqlite.file.database_file import make_private
 from exai_trio.storage.sqlite.file.upgrade import schema_version
-from exai_trio.storage.sqlite.store import sqlite_faults
 
 _UNFINISHED: Final = """
     DELETE FROM journal_calls WHERE NOT EXISTS
@@ -22,14 +22,9 @@ _LOST: Final = (
 @contextmanager
 def looked_into(path: Path) -> Generator[sqlite3.Connection]:
     """The file, which is not changed. Raises StorageError, also out of the block; NotOurs if it is another program's."""
-    with sqlite_faults(path), closing(_existing(path, "ro")) as connection:
+    with sqlite_faults(path), closing(existing(path, "ro")) as connection:
         schema_version(connection, path)
         yield connection
-
-
-def _existing(path: Path, mode: str) -> sqlite3.Connection:
-    uri = f"{path.absolute().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None)
 
 
 def copy_database(source: Path, target: Path) -> int:
@@ -44,7 +39,7 @@ def copy_database(source: Path, target: Path) -> int:
 
 def make_ready(copy: Path, lost: tuple[str, ...]) -> None:
     """What cannot go on elsewhere is over: calls without an outcome, and large results whose files are lost. Raises StorageError."""
-    with sqlite_faults(copy), closing(_existing(copy, "rw")) as connection:
+    with sqlite_faults(copy), closing(existing(copy, "rw")) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
         if "journal_outcomes" in tables:

@@ -1,4 +1,4 @@
-"""One SQLite file, for everything that is kept: the only module that knows sqlite3, and where its errors become StorageError.
+"""One SQLite file, for everything that is kept.
 
 WAL with synchronous NORMAL: what was acknowledged survives a kill of the process; a power cut may take the newest writes
 (not with synchronous FULL, which costs a disk flush for each commit).
@@ -7,7 +7,7 @@ One connection writes (group commits in a thread), another reads, a third copies
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -23,20 +23,16 @@ from exai_trio.storage.group_commit import GroupCommit, open_group_commit
 from exai_trio.storage.space_reserve import SpaceReserve
 from exai_trio.storage.sqlite import statements
 from exai_trio.storage.sqlite.batches import transaction
-from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull, kind_of, remedy_of
-from exai_trio.storage.sqlite.file.database_file import Opened, Pair, make_private
+from exai_trio.storage.sqlite.error_kinds import Damaged
+from exai_trio.storage.sqlite.file.connections import copy_file, existing, open_pair, sqlite_faults
+from exai_trio.storage.sqlite.file.database_file import Opened
 from exai_trio.storage.sqlite.file.quarantine import marker
-from exai_trio.storage.sqlite.file.upgrade import schema_version, upgrade
+from exai_trio.storage.sqlite.file.upgrade import schema_version
 from exai_trio.storage.sqlite.journal import SqliteJournal
 from exai_trio.storage.sqlite.write_path import LOG_LENGTH, Writing, probe
 from exai_trio.storage.store_times import StoreTimes
 
 T = TypeVar("T")
-
-# How long a statement waits for another process's lock, in milliseconds.
-BUSY_MS = 2_000
-# A cache of each connection: SQLite would fill 2 MiB with what the system caches anyway.
-CACHE_KIB = 512
 
 
 @structs.frozen
@@ -198,8 +194,8 @@ async def open_sqlite(
     """
     limiter = trio.CapacityLimiter(1)  # SQLite: one thread per connection
     reserve = SpaceReserve(path.with_name(f"{path.name}.ballast"))
-    connect = partial(_open, reserve=reserve, over_power_loss=over_power_loss)
-    opened = Opened(path, connect, _copy, lasting=lasting)
+    connect = partial(open_pair, reserve=reserve, over_power_loss=over_power_loss)
+    opened = Opened(path, connect, copy_file, lasting=lasting)
     await trio.to_thread.run_sync(_open_first, opened, limiter=limiter)
     try:
         writing = Writing(opened, reserve, sqlite_faults)
@@ -216,7 +212,7 @@ async def open_sqlite(
 
 def check_ours(path: Path) -> None:
     """Raises NotOurs where `open_sqlite` would, and changes nothing; whatever else is wrong with the file is not looked for."""
-    with suppress(sqlite3.Error, UnicodeDecodeError), closing(_existing(path, "ro")) as reader:
+    with suppress(sqlite3.Error, UnicodeDecodeError), closing(existing(path, "ro")) as reader:
         # audit: suppress, because what else is wrong is said when it is opened
         schema_version(reader, path)
 
@@ -227,66 +223,10 @@ def _open_first(opened: Opened[sqlite3.Connection]) -> None:
     opened.open()
 
 
-def _open(path: Path, *, reserve: SpaceReserve, over_power_loss: bool) -> Pair[sqlite3.Connection]:
-    """In spite of a full disk, if the reserve makes room."""
-    try:
-        pair = _connect_both(path)
-    except DiskFull:
-        if not reserve.spend():
-            raise
-        pair = _connect_both(path)
-    pair.writer.execute(f"PRAGMA synchronous = {'FULL' if over_power_loss else 'NORMAL'}")
-    # The thread asks for a lock again by itself, and the log is copied back beside it.
-    pair.writer.execute("PRAGMA busy_timeout = 0")
-    pair.writer.execute("PRAGMA wal_autocheckpoint = 0")
-    pair.writer.execute(f"PRAGMA journal_size_limit = {LOG_LENGTH // 2}")  # of one begun anew
-    reserve.restore()
-    return pair
-
-
-def _connect_both(path: Path) -> Pair[sqlite3.Connection]:
-    with sqlite_faults(path):
-        make_private(path)
-        with ExitStack() as otherwise:
-            writer = otherwise.enter_context(closing(_connect(path)))
-            upgrade(writer, path)
-            pair = Pair(writer, _connect(path))
-            otherwise.pop_all()
-        return pair
-
-
 def _copy_back(opened: Opened[sqlite3.Connection]) -> None:
     """What stands in the log now is in the file, too, when this returns."""
-    with _noting_damage(opened), closing(_existing(opened.path, "rw")) as copier:
+    with _noting_damage(opened), closing(existing(opened.path, "rw")) as copier:
         copier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
-
-
-def _existing(path: Path, mode: str) -> sqlite3.Connection:
-    """Does not make the file."""
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True)
-
-
-def _copy(connection: sqlite3.Connection, path: Path) -> None:
-    """The file has its name only once it is whole: one that exists is taken for the store's."""
-    new = path.with_name(f"{path.name}.new")
-    with sqlite_faults(path):
-        make_private(new)
-        with closing(sqlite3.connect(new)) as fresh:
-            connection.backup(fresh)
-        new.replace(path)
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    # Used by one thread at a time (a limiter of one each), but not always by the same one.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    with ExitStack() as otherwise:
-        otherwise.callback(connection.close)
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_MS}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-        connection.execute(f"PRAGMA cache_size = -{CACHE_KIB}")
-        otherwise.pop_all()
-    return connection
 
 
 @contextmanager
@@ -297,14 +237,3 @@ def _noting_damage(opened: Opened[sqlite3.Connection]) -> Generator[None]:
     except Damaged:
         opened.note_damage()
         raise
-
-
-@contextmanager
-def sqlite_faults(path: Path | None = None) -> Generator[None]:
-    """sqlite3's errors, and the system's while opening, leave as StorageError with a remedy."""
-    try:
-        yield
-    except (sqlite3.Error, OSError, UnicodeDecodeError) as fault:
-        where = f" {path}" if path else ""
-        kind = kind_of(fault)
-        raise kind(f"The store{where} could not be used: {fault}. {remedy_of(fault)}") from fault

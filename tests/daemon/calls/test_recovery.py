@@ -353,17 +353,17 @@ async def test_an_acknowledgement_of_a_session_that_ends_meanwhile_is_noted_next
             await super().acknowledge(acks, sure)
 
     async with house(Slow()) as daemon, daemon.connect():
-        daemon.sessions._last_acks["gone"] = 1
+        daemon.sessions._acks.ended["gone"] = 1
         async with trio.open_nursery() as noting:
             noting.start_soon(daemon.sessions.note_acks)
             await trio.sleep(0.5)
-            daemon.sessions._last_acks["left"] = 2
-        left = dict(daemon.sessions._last_acks)
+            daemon.sessions._acks.ended["left"] = 2
+        left = dict(daemon.sessions._acks.ended)
     async with house(durability="off") as daemon:
         async with daemon.connect(session_id="win"):
             pass
         await trio.sleep(1)
-        unkept = dict(daemon.sessions._last_acks)
+        unkept = dict(daemon.sessions._acks.ended)
 
     assert {"left": 2} == left
     assert {} == unkept

@@ -21,7 +21,7 @@ from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.wire.hosts import OurNames
 
 TOKEN = "a-token-of-ours-that-is-long"
-SECRET = "a-secret-of-more-than-32-characters"
+SECRET = "s" * 40
 JSON = {"content-type": "application/json"}
 
 

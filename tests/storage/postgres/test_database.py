@@ -113,18 +113,3 @@ async def test_what_waits_is_written_in_one_statement(database, stage):
 
     assert [(1000,)] == notes
     assert written[0][0] < 50
-
-
-async def test_daemons_see_their_own_calls_alone(database):
-    """The same session and request of two homes are two calls; what one acknowledges is the other's business no more."""
-    async with open_journal(database, "one") as one, open_journal(database, "two") as two:
-        for journal in (one, two):
-            await journal.accept(call(seq=1))
-        await one.finish("s", "1", outcome())
-        await one.acknowledge({"s": 2})
-        gone = await one.sweep_calls(None, 60.0), await two.sweep_calls(None, 60.0)
-        left = await one.session("s"), await two.session("s")
-
-    assert (1, 0) == gone
-    assert left[0] is None
-    assert left[1].calls[0].outcome is None

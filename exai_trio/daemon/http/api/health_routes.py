@@ -39,5 +39,5 @@ async def _live(report: Report, asked: Asked) -> dict[str, Any]:
 
 
 async def _ready(report: Report, _asked: Asked) -> Content:
-    status = "draining" if report.draining else "ready"
-    return Content(body=json_bytes({"status": status}), status=503 if report.draining else 200)
+    status = "draining" if report.draining else "ready" if report.may_serve else "no lease"
+    return Content(body=json_bytes({"status": status}), status=200 if status == "ready" else 503)

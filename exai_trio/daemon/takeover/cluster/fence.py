@@ -1,0 +1,50 @@
+"""How outcomes are kept where other daemons may have taken the call: the one that counts is told, whosever it is."""
+
+import attrs
+
+from exai_trio import structs
+from exai_trio.storage.journal import KeptOutcome
+from exai_trio.storage.shared_calls import CallName, SharedCalls
+
+from ...calls.call import Call
+from ...calls.call_journal import key_of
+from ...calls.detached_calls import OUTCOME_SEQ
+from .stored_outcomes import StoredOutcomes
+
+
+async def keep(
+    store: SharedCalls, name: CallName, call: Call, outcome: KeptOutcome, epoch: int = 0
+) -> bool:
+    """Whether the outcome of this run counts. Raises StorageError; cancelling leaves it kept or not."""
+    if await store.finish(name, outcome, epoch=epoch, attempt=call.attempt):
+        return True
+    if (
+        call.attempt
+    ):  # the owner of the session may have told a handle: then the work went on under that
+        under_handle = attrs.evolve(outcome, seq=OUTCOME_SEQ)
+        handle = call.call_id, name[1]
+        await store.finish(handle, under_handle, epoch=0, attempt=call.attempt)
+    return False
+
+
+@structs.frozen(eq=False)
+class SessionFence:
+    """Of a session that this daemon owns under `epoch`."""
+
+    store: SharedCalls
+    outcomes: StoredOutcomes
+    session: str
+    epoch: int
+
+    async def finish(self, name: str, call: Call, outcome: KeptOutcome) -> str | None:
+        """Keep the outcome of a call that is journalled under this name. Returns the one that counts, if it is another, once there is one.
+        Raises StorageError; cancelling leaves it kept or not."""
+        key = name, key_of(call.wire_id)
+        epoch = self.epoch if name == self.session else 0
+        if await keep(self.store, key, call, outcome, epoch):
+            return None
+        stands = await self.outcomes.frame(lambda: key)
+        if stands is not None:
+            numbered = attrs.evolve(outcome, frame=stands)
+            await self.store.finish(key, numbered, epoch=epoch, attempt=0)
+        return stands

@@ -1,0 +1,71 @@
+"""Waiting for outcomes of calls that run elsewhere: whoever compares with the store brings them."""
+
+from collections.abc import Callable
+
+import attrs
+import trio
+
+from exai_trio import structs
+from exai_trio.storage.shared_calls import CallName
+from exai_trio.wire.messages import Outcome
+
+from ...calls.call import Call
+from ...calls.call_journal import key_of, outcome_in
+from ...calls.recovery import broken_off
+
+
+@structs.define(eq=False)
+class _Waiting:
+    """`frame` is the outcome once it has `come`, None of a call that is not kept any more."""
+
+    name: Callable[[], CallName | None]
+    frame: str | None = None
+    come: trio.Event = attrs.field(factory=trio.Event)
+
+
+def name_of(call: Call) -> CallName | None:
+    """The call as the journal has it; None while it changes its name there."""
+    recipient = call.recipient
+    if recipient.journalled_as is None or not recipient.is_settled:
+        return None
+    return recipient.journalled_as, key_of(call.wire_id)
+
+
+@structs.define(eq=False)
+class StoredOutcomes:
+    """To a call it RunsElsewhere, whichever it is. `look` has the store asked soon."""
+
+    look: Callable[[], None] = lambda: None
+    elapsed_s: float = 0.0
+    _waiting: dict[_Waiting, None] = attrs.field(factory=dict[_Waiting, None])
+
+    def names(self) -> list[CallName]:
+        """Of the calls that are waited for."""
+        return [name for one in self._waiting if (name := one.name()) is not None]
+
+    def hear(self, name: CallName, frame: str | None) -> None:
+        for one in self._waiting:
+            if one.name() == name:
+                one.frame = frame
+                one.come.set()
+
+    async def frame(self, name: Callable[[], CallName | None]) -> str | None:
+        """The outcome of the call that is called so by then, once there is one; None if it is not kept any more. Cancelling leaves nothing
+        behind."""
+        waiting = _Waiting(name)
+        self._waiting[waiting] = None
+        try:
+            self.look()  # it may be there
+            await waiting.come.wait()
+        finally:
+            del self._waiting[waiting]
+        return waiting.frame
+
+    async def outcome(self, call: Call) -> Outcome:
+        """What becomes of a call of ours wherever it runs; its runs are counted there. Raises CallInterrupted if it is not kept any more.
+        Cancelling leaves it running there: if it ended, the outcome that it has here ends it there."""
+        runs, call.attempt = call.attempt, 0
+        frame = await self.frame(lambda: name_of(call))
+        if frame is None:
+            raise broken_off(max(1, runs))
+        return outcome_in(frame)

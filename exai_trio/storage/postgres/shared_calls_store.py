@@ -1,0 +1,151 @@
+"""Leases, claims and sessions in PostgreSQL: one statement each, and a connection that listens."""
+
+from collections.abc import (
+    AsyncGenerator,
+    Awaitable,
+    Callable,
+    Mapping,
+    Sequence,
+    Set as AbstractSet,
+)
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+
+from exai_trio import structs
+from exai_trio.principals import names_of
+from exai_trio.storage.journal import KeptCall, KeptOutcome
+from exai_trio.storage.journal_events import Finished
+from exai_trio.storage.postgres.database import Database
+from exai_trio.storage.postgres.event_writer import Entry
+from exai_trio.storage.postgres.journal import PostgresJournal, open_call
+from exai_trio.storage.postgres.trio_connection import TrioConnection, connect
+from exai_trio.storage.shared_calls import (
+    LEASE_S,
+    CallName,
+    Compared,
+    DaemonFacts,
+    KnownDaemon,
+    Renewed,
+    SharedCalls,
+)
+
+_EVERYBODY: Final = "*"
+_CLAIM: Final = (
+    "select session, request, principal, resumable, seq, frame, roots, timeout, at, attempts, lasting"
+    " from public.exai_claim(%s, %s, %s, %s, %s) order by number"
+)
+
+
+def _json(said: object) -> str:
+    return msgspec.json.encode(said).decode()
+
+
+@structs.frozen(eq=False)
+class PostgresCalls(SharedCalls):
+    """Of the daemon whose journal this is."""
+
+    _database: Database
+    _journal: PostgresJournal
+
+    async def renew(self, facts: DaemonFacts, *, is_first: bool, draining: bool) -> Renewed:
+        told = {
+            "name": facts.name,
+            "address": facts.address,
+            "version": facts.version,
+            "draining": draining,
+        }
+        ((result,),) = await self._database.ask(
+            "select public.exai_renew(%s, %s, %s::jsonb, %s, %s)",
+            facts.executor,
+            facts.boot_id,
+            _json(told),
+            LEASE_S,
+            is_first,
+        )
+        renewed: Renewed = result
+        return renewed
+
+    async def release(self, facts: DaemonFacts) -> None:
+        await self._database.ask(
+            "select public.exai_release(%s, %s)", facts.executor, facts.boot_id
+        )
+
+    async def claim(
+        self, facts: DaemonFacts, *, others: bool, anew: bool, most: int
+    ) -> tuple[KeptCall, ...]:
+        rows = await self._database.ask(_CLAIM, facts.executor, facts.boot_id, others, anew, most)
+        return tuple(open_call(row[0], row[1:]) for row in rows)
+
+    async def take(self, facts: DaemonFacts, principal: str, session: str, held: int) -> int:
+        ((epoch,),) = await self._database.ask(
+            "select public.exai_take(%s, %s, %s, %s)",
+            facts.executor,
+            [*names_of(principal)],
+            session,
+            held,
+        )
+        return int(epoch)
+
+    async def compare(
+        self,
+        facts: DaemonFacts,
+        held: Mapping[str, int],
+        running: Sequence[tuple[str, str, str]],
+        waiting: Sequence[CallName],
+    ) -> Compared:
+        ((told,),) = await self._database.ask(
+            "select public.exai_compare(%s, %s::jsonb, %s::jsonb, %s::jsonb)",
+            facts.executor,
+            _json(held),
+            _json(running),
+            _json(waiting),
+        )
+        return Compared(
+            superseded=tuple(told["superseded"]),
+            lost=tuple((session, request) for session, request in told["lost"]),
+            stored={(session, request): frame for session, request, frame in told["stored"]},
+        )
+
+    async def finish(
+        self, name: CallName, outcome: KeptOutcome, *, epoch: int, attempt: int
+    ) -> bool:
+        return await self._journal.finish_under(Entry(Finished(*name, outcome), epoch, attempt))
+
+    def journal_of(self, session: str, epoch: int) -> PostgresJournal:
+        return self._journal.under(session, epoch)
+
+    @asynccontextmanager
+    async def listening(self, facts: DaemonFacts) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+        """By a connection of its own, which leaving or cancelling closes."""
+        connection = await connect(self._database.url)
+        try:
+            await connection.ask("listen exai", ())
+            yield partial(_wait_named, connection, {facts.executor, _EVERYBODY})
+        finally:
+            connection.end()
+
+    async def daemons(self) -> tuple[KnownDaemon, ...]:
+        rows: Sequence[Any] = await self._database.ask(
+            "select name, executor, boot_id, address, version, draining, lease_s, running, owned"
+            " from public.exai_daemons()"
+        )
+        return tuple(
+            KnownDaemon(
+                facts=DaemonFacts(
+                    name=name, executor=executor, boot_id=boot, address=address, version=version
+                ),
+                draining=draining,
+                lease_s=lease_s,
+                running=running,
+                owned=owned,
+            )
+            for name, executor, boot, address, version, draining, lease_s, running, owned in rows
+        )
+
+
+async def _wait_named(connection: TrioConnection, names: AbstractSet[str]) -> None:
+    while not names & {*await connection.notified()}:
+        pass
