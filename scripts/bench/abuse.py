@@ -11,7 +11,7 @@ from typing import Any
 import attrs
 import trio
 
-from .access import SECRET, echo, issued, jwt, say_hello
+from .access import SECRET, TOKEN, echo, issued, jwt, say_hello
 from .pairs import Daemon, our_daemon
 from .peer import run
 from .processes import FLOOR, NotMeasured, child, environment, weight
@@ -112,7 +112,7 @@ def timing(*, quick: bool) -> Iterator[Row]:
     """Whether refusals tell by their time what is wrong: the rate of refusals is off, for it delays."""
     count = 300 if quick else 10_000
     command = [sys.executable, "-P", str(FLOOR / "unrated_daemon.py")]
-    with our_daemon(command, ENABLED_TOOLS="test_echo", LOG_LEVEL="WARNING") as daemon:
+    with our_daemon(command, EXAI_WS_TOKEN=TOKEN, LOG_LEVEL="WARNING") as daemon:
         kinds = _refused_tokens(daemon)
         took = run(_refusals, daemon.port, count, kinds)
     medians = {name: statistics.median(times) * 1000 for name, times in took.items()}
@@ -175,7 +175,8 @@ _CALLERS = 10
 def rotation(*, quick: bool) -> Iterator[Row]:
     """A hundred calls a second by issued tokens, while keys are replaced and tokens of others are taken back."""
     rounds = 2 if quick else 10
-    with our_daemon(ENABLED_TOOLS="test_echo", LOG_LEVEL="WARNING") as daemon:
+    settings = {"EXAI_WS_TOKEN": TOKEN, "ENABLED_TOOLS": "test_echo", "LOG_LEVEL": "WARNING"}
+    with our_daemon(**settings) as daemon:
         token = issued(daemon)
         _command(daemon, "token", "issue", "other")
         made, failed = run(_calls_meanwhile, daemon, token, rounds)

@@ -19,7 +19,7 @@ from .processes import NotHere, NotMeasured, child, environment, free_port, home
 from .raw import Raw, frame, raw
 from .report import Goal, Row, median
 
-_TOKEN = "the-token-of-this-benchmark"  # noqa: S105  # of a daemon that ends with it
+TOKEN = "the-token-of-this-benchmark"  # noqa: S105  # of a daemon that ends with it
 SECRET = "the key of this benchmark's tokens, long enough"  # noqa: S105  # likewise
 
 
@@ -53,8 +53,8 @@ async def _hellos(port: int, count: int, kinds: list[dict[str, str]]) -> list[li
 
 def hello(*, quick: bool) -> Iterator[Row]:
     """A hello with a JWT instead of the token."""
-    with our_daemon(EXAI_WS_TOKEN=_TOKEN, JWTSECRET_KEY=SECRET) as daemon:
-        kinds = [{"token": _TOKEN}, {"jwt": jwt()}]
+    with our_daemon(EXAI_WS_TOKEN=TOKEN, JWT_SECRET_KEY=SECRET) as daemon:
+        kinds = [{"token": TOKEN}, {"jwt": jwt()}]
         token, signed = run(_hellos, daemon.port, 200 if quick else 2_000, kinds)
     ours, floor = median(signed) * 1000, median(token) * 1000
     yield Row(what="hello by JWT, p50 (floor: by token)", unit="ms", ours=ours, floor=floor)
@@ -70,7 +70,7 @@ def call(*, quick: bool) -> Iterator[Row]:
 
 
 def _quota_rows(store: str, most_ms: float, count: int, **more: str) -> Iterator[Row]:
-    settings = {"EXAI_WS_TOKEN": _TOKEN, "ENABLED_TOOLS": "test_echo", "LOG_LEVEL": "WARNING"}
+    settings = {"EXAI_WS_TOKEN": TOKEN, "ENABLED_TOOLS": "test_echo", "LOG_LEVEL": "WARNING"}
     with our_daemon(**settings, **more) as daemon:
         free, bound = (issued(daemon, *words, **more) for words in ((), _QUOTAS))
         took = run(_calls, daemon.port, count, [free, bound])
@@ -144,9 +144,9 @@ async def echo(peer: Raw, number: int) -> float:
 def without(*, quick: bool) -> Iterator[Row]:
     """What a daemon has of JWT and Redis where neither is set; the floor has both."""
     del quick
-    with our_daemon(EXAI_WS_TOKEN=_TOKEN) as daemon:
+    with our_daemon(EXAI_WS_TOKEN=TOKEN) as daemon:
         ours, loaded = weight(daemon.process.pid).own, _loaded(daemon.process.pid)
-    with redis() as url, our_daemon(EXAI_WS_TOKEN=_TOKEN, JWT_SECRET_KEY=SECRET, REDIS_URL=url) as daemon:  # fmt: skip
+    with redis() as url, our_daemon(EXAI_WS_TOKEN=TOKEN, JWT_SECRET_KEY=SECRET, REDIS_URL=url) as daemon:  # fmt: skip
         floor = weight(daemon.process.pid).own
     yield Row(what="memory without JWT and Redis (floor: with both)", unit="MiB", ours=ours / 2**20, floor=floor / 2**20)  # fmt: skip
     yield Row(what="  libraries of either that are loaded", unit="", ours=loaded, goal=Goal("at most", 0))  # fmt: skip
