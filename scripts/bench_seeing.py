@@ -7,7 +7,7 @@ codes: 0 measured, 1 something could not be measured, or with --check a goal is 
 
 from bench import seeing
 from bench.command import main
-from bench.seeing_rows import incidents, page, stored, storm, watched
+from bench.seeing_rows import first_paint, incidents, page, stored, storm, watched
 
 MEASUREMENTS = {
     "sinks": seeing.sinks,
@@ -19,6 +19,7 @@ MEASUREMENTS = {
     "memory": stored.memory,
     "pages": stored.pages,
     "page": page.page,
+    "paint": first_paint.first_paint,
     "detection": incidents.detection,
     "storm": storm.storm,
     "investigation": incidents.investigation,

@@ -212,10 +212,10 @@ _COLUMNS = "{:13}{:>9}{:>7}{:>9}{:>9}{:>9}{:>9}{:>16}{:>8}{:>9}  {}"
 
 def _told(found: list[dict[str, Any]]) -> Iterator[str]:
     """A table, the goals, and what is wrong."""
-    yield _COLUMNS.format("load", "answers", "per s", "p50 ms", "p95", "p99", "most", "MiB first/last", "drift", "fds", "by code")  # fmt: skip
+    yield _COLUMNS.format("load", "answers", "per s", "p50 ms", "p95", "p99", "most", "MiB 2nd/last", "drift", "fds", "by code")  # fmt: skip
     for one in found:
         memory, files = one["memory_mib"], one["descriptors"]
-        levels = f"{memory.get('first_quarter', 0)}/{memory.get('last_quarter', 0)}"
+        levels = f"{memory.get('second_quarter', 0)}/{memory.get('last_quarter', 0)}"
         codes = " ".join(f"{code}:{count}" for code, count in sorted(one["by_code"].items()))
         yield _COLUMNS.format(one["load"], one["answers"], round(one["per_second"]), *one["ms"].values(), levels, f"{memory['percent']} %", f"{files['before']}/{files['after']}", codes)  # fmt: skip
     yield ""

@@ -4,20 +4,16 @@ It opens the store itself, whether or not a daemon runs.
 """
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 import trio
 
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
-from exai_trio.config import Config
-from exai_trio.errors import ExaiError
-from exai_trio.observability.events import CallEnded
+from exai_trio.commands.watching.open_home import kept_in
 from exai_trio.observability.times import rfc3339
 from exai_trio.observability.tool_usage import DAY_S, ToolUsage, usage_of_tools
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
-from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.base import Deprecation
 from exai_trio.tools.registry import BUILT_IN
@@ -29,7 +25,8 @@ def main(started: Started) -> int:
     asked = started.arguments
     console = Console.of_process(started.environ)
     config, now = started.loaded.config, unix_now()
-    calls = trio.run(kept_calls, config, now - asked.days * DAY_S)
+    since = now - asked.days * DAY_S
+    calls = trio.run(kept_in, config, lambda store: SqliteCalls(store).since(since))
     usage = usage_of_tools(calls, [tool.name for tool in BUILT_IN], now, asked.days)
     if asked.json:
         console.say(json.dumps([_as_json(each) for each in usage], ensure_ascii=False, indent=2))
@@ -39,23 +36,6 @@ def main(started: Started) -> int:
     head = [_HEAD] if console.screen else []  # programs want lines that begin with a name
     console.say(columns([*head, *map(_row, usage)], console.width))
     return 0
-
-
-async def kept_calls(config: Config, since: float) -> tuple[CallEnded, ...]:
-    """Raises ExaiError. Cancelling closes the store."""
-    path = config.state / "exai.db"
-    if not await trio.Path(path).exists():
-        return ()
-    fault: ExaiError | None = None
-    calls: Sequence[CallEnded] = ()
-    async with open_sqlite(path) as store:
-        try:
-            calls = await SqliteCalls(store).since(since)
-        except ExaiError as raised:
-            fault = raised  # the store's own nursery would wrap it
-    if fault is not None:
-        raise fault
-    return tuple(calls)
 
 
 _HEAD = ("tool", "calls", "sessions", "last used", "failures", "p95", "cost", "verdict")

@@ -16,9 +16,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.access.kept_logins import LoginStore, SqliteLogins
-from exai_trio.access.redis_connection import open_redis
-from exai_trio.access.redis_registry import RedisRegistry
-from exai_trio.access.sqlite_registry import SqliteRegistry
+from exai_trio.access.open_registry import open_registry
 from exai_trio.access.token_registry import TokenRegistry
 from exai_trio.bus.message_bus import BusRules, MessageBus
 from exai_trio.bus.payload_files import Format
@@ -129,10 +127,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
         open_kept = _open_shared if config.is_shared else _open_own
         kept = await stack.enter_async_context(open_kept(config, store, times))
         ratios = SqliteRatios(store)
-        redis = None
-        if config.redis_url:
-            opening_redis = open_redis(config.redis_url, config.deployment)
-            redis = await stack.enter_async_context(opening_redis)
+        opening_registry = open_registry(config.redis_url, config.deployment, store)
         yield Backends(
             models=models,
             files=kept.files,
@@ -140,7 +135,7 @@ async def open_backends(config: Config, models: Models | None = None) -> AsyncGe
             threads=kept.threads,
             ratios=ratios,
             payloads=kept.payloads,
-            tokens=RedisRegistry(redis) if redis else SqliteRegistry(store),
+            tokens=await stack.enter_async_context(opening_registry),
             watching=stores_in(store),
             logins=SqliteLogins(store),
             ended_calls=SqliteCalls(store),

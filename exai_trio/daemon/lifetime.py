@@ -27,7 +27,6 @@ from .control.reload import Reload, Reread
 from .control.signals import watch_hangups, watch_signals
 from .health.report import Report
 from .http.open_ports import HttpAddresses, open_ports
-from .http.session_book import SessionBook
 from .http.watched_daemon import TerminalPart, WatchedDaemon
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
@@ -252,11 +251,7 @@ def _jobs(parts: Parts, sessions: Sessions, periods: Periods) -> Jobs:
 
 def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> WatchedDaemon:
     """What the pages look at. From now on it is noted who connects."""
-    book = SessionBook(parts.context.clock.now)
-    if parts.context.config.monitoring_port or parts.context.config.incidents_port:
-        parts.context.events.add("pages", book.takes())
-    return WatchedDaemon(
-        book=book,
+    watched = WatchedDaemon(
         report=parts.report,
         sessions=tree.sessions,
         services=parts.environment.services,
@@ -267,6 +262,9 @@ def watched_daemon(parts: Parts, tree: Tree, reread: Reread | None = None) -> Wa
         watching=parts.watching,
         reread=reread,
     )
+    if parts.context.config.monitoring_port or parts.context.config.incidents_port:
+        parts.context.events.add("pages", watched.takes())
+    return watched
 
 
 async def _open_http(

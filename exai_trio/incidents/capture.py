@@ -19,7 +19,7 @@ from exai_trio.incidents.read_record import faults_of, trace_of
 from exai_trio.incidents.spool import Spool
 from exai_trio.observability.logs import OURS, correlation_id, secrets_of
 from exai_trio.observability.redaction import LONGEST_TRACE, Redaction
-from exai_trio.storage.incident_records import Occurrence
+from exai_trio.storage.incident_records import MOST_CALLS, Occurrence
 
 log = logging.getLogger("incidents")  # not below `exai`: what fails here is not caught again
 
@@ -83,7 +83,10 @@ class Capture(logging.Handler):
         if seen is None:
             occurrence = self._occurrence(key, fault, record)
         else:
-            occurrence = attrs.evolve(seen, count=1, last_at=record.created)
+            under = _call_of(record)
+            occurrence = attrs.evolve(
+                seen, count=1, last_at=record.created, calls=(under,) if under else ()
+            )
         if self.kept:
             self._add(occurrence)
         else:
@@ -103,6 +106,7 @@ class Capture(logging.Handler):
                 count=before.count + seen.count,
                 first_at=min(before.first_at, seen.first_at),
                 last_at=max(before.last_at, seen.last_at),
+                calls=tuple(dict.fromkeys((*before.calls, *seen.calls)))[-MOST_CALLS:],
             )
         elif len(self.waiting) < _MOST_WAITING:
             self.waiting[seen.error_hash] = seen
@@ -111,7 +115,7 @@ class Capture(logging.Handler):
 
     def _occurrence(self, key: str, fault: Fault, record: logging.LogRecord) -> Occurrence:
         clean = self._redaction.text
-        under = correlation_id.get() or str(vars(record).get("correlation_id", ""))
+        under = _call_of(record)
         context: dict[str, Any] = {
             "process": self._process,
             "logger": fault.logger,
@@ -132,6 +136,7 @@ class Capture(logging.Handler):
             context=context,
             first_at=record.created,
             last_at=record.created,
+            calls=(under,) if under else (),
         )
 
     def _spare(self, record: logging.LogRecord, faults: Mapping[str, Fault]) -> None:
@@ -153,6 +158,11 @@ class Capture(logging.Handler):
             yield
         finally:
             self.release()
+
+
+def _call_of(record: logging.LogRecord) -> str:
+    """The correlation id of the call that it tells of, or ""."""
+    return correlation_id.get() or str(vars(record).get("correlation_id", ""))
 
 
 def capture_of(config: Config, process: str, ring: LogRing) -> Capture:

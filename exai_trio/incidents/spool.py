@@ -11,7 +11,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.storage.incident_records import Occurrence
+from exai_trio.storage.incident_records import MOST_CALLS, Occurrence
 from exai_trio.system.private_files import AT_ONCE, append_whole, private_directory
 
 log = logging.getLogger("exai.incidents")
@@ -92,4 +92,10 @@ def _read(line: bytes) -> Occurrence | None:
         count=max(1, count),
         first_at=first,
         last_at=last,
+        calls=_calls(fields.get("calls")),
     )
+
+
+def _calls(told: object) -> tuple[str, ...]:
+    listed = cast("list[object]", told) if isinstance(told, list) else []
+    return tuple(each for each in listed if isinstance(each, str))[:MOST_CALLS]

@@ -6,6 +6,16 @@ from exai_trio.observability.times import rfc3339
 from exai_trio.storage.incident_records import Incident
 
 
+def incident_in_short(incident: Incident) -> dict[str, Any]:
+    """For a page that leads to it."""
+    return {
+        "id": incident.id,
+        "error_type": incident.error_type,
+        "error_message": incident.message,
+        "resolved": incident.resolved,
+    }
+
+
 def incident_told(incident: Incident, *, whole: bool = False) -> dict[str, Any]:
     """Under the names of the table. What was seen around it, and what it was thought to be, only where `whole` is asked for."""
     told: dict[str, Any] = {

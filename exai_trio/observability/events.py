@@ -123,6 +123,7 @@ class ConnectionOpened:
     session: str = ""
     principal: str = ""
     client: str = ""
+    version: str = ""
     address: str = ""
 
 
@@ -192,12 +193,13 @@ class BreakerMoved:
 
 @structs.frozen(kw_only=True)
 class JobRan:
-    """`result` is "ok", "hindered", "failed" or "gave up"; `fault` says why."""
+    """`result` is "ok", "hindered", "failed" or "gave up"; `fault` says why. It runs each `period_s`, 0 for one that has its own times."""
 
     job: str
     result: str
     duration_s: float
     fault: str = ""
+    period_s: float = 0.0
 
 
 @structs.frozen(kw_only=True)

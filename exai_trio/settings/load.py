@@ -245,8 +245,12 @@ def shown(text: str) -> str:
 def _contradictory(
     config: Config, given: Mapping[str, Given], origins: Mapping[str, str]
 ) -> Iterator[Fault]:
+    """Nothing more of a value that is no value: its default is not what was meant."""
     by_field = {setting.field: setting for setting in SETTINGS}
+    broken = {field for field in given if origins[field] == DEFAULT}
     for field, allowed in (*contradictions(config), *misdirected(config, origins)):
+        if field in broken:
+            continue
         text = Given(
             variable=given[field].variable if field in given else by_field[field].name,
             text=given[field].text if field in given else str(getattr(config, field)),

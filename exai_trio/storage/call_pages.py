@@ -10,7 +10,16 @@ from exai_trio import structs
 from exai_trio.observability.events import CallEnded
 
 # The fields of a filter that must be equal to a call's own.
-EQUAL: Final = ("tool", "model", "code", "category", "principal", "project", "session")
+EQUAL: Final = (
+    "tool",
+    "model",
+    "code",
+    "category",
+    "principal",
+    "project",
+    "session",
+    "correlation_id",
+)
 
 
 @structs.frozen(kw_only=True)
@@ -24,6 +33,7 @@ class CallFilter:
     principal: str | None = None
     project: str | None = None
     session: str | None = None
+    correlation_id: str | None = None
     failed: bool | None = None
     least_ms: float | None = None
     most_ms: float | None = None

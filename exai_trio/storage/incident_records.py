@@ -14,11 +14,13 @@ State = Literal["waiting", "running", "done", "failed", "over_budget"]
 Change = Literal["new", "reopened", "counted"]
 MOST_OPEN: Final = 500
 MOST_RESOLVED: Final = 2_000
+MOST_CALLS: Final = 20  # of one incident
 
 
 @structs.frozen(kw_only=True)
 class Occurrence:
-    """The same fault, `count` times until `last_at`; `context` is plain JSON data of the first of these."""
+    """The same fault, `count` times until `last_at`; `context` is plain JSON data of the first of these, `calls` are correlation ids of the
+    newest."""
 
     error_hash: str
     kind: str
@@ -30,11 +32,20 @@ class Occurrence:
     count: int = 1
     first_at: float
     last_at: float
+    calls: tuple[str, ...] = ()
 
     @property
     def id(self) -> str:
         """Short, for people."""
         return id_of(self.error_hash)
+
+
+@structs.frozen(kw_only=True)
+class Seen:
+    """A call in which an incident was seen, by its correlation id."""
+
+    correlation_id: str
+    at: float
 
 
 def id_of(error_hash: str) -> str:
@@ -113,9 +124,23 @@ class IncidentStore(Protocol):
         ...
 
     async def newest(
-        self, most: int, *, resolved: bool | None = None, before: float | None = None
+        self,
+        most: int,
+        *,
+        resolved: bool | None = None,
+        before: float | None = None,
+        kind: str | None = None,
+        text: str = "",
     ) -> tuple[Incident, ...]:
-        """By their last occurrence, the newest first; those before `before`."""
+        """By their last occurrence, the newest first; those before `before`, of that kind, with that text in id, type or message."""
+        ...
+
+    async def calls_of(self, incident_id: str) -> tuple[Seen, ...]:
+        """The newest calls in which it was seen, the newest first."""
+        ...
+
+    async def of_call(self, correlation_id: str) -> tuple[Incident, ...]:
+        """What was seen in that call."""
         ...
 
     async def get(self, incident_id: str) -> tuple[Incident, ...]:

@@ -2,9 +2,7 @@
 
 import logging
 import math
-import socket
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from email.utils import formatdate
 from typing import Any, Final
 from urllib.parse import unquote
@@ -70,8 +68,6 @@ class HttpConnection:
         except OSError:  # audit: empty-handler, because a peer that is gone ends the connection
             pass
         finally:
-            with suppress(OSError):
-                self.stream.socket.shutdown(socket.SHUT_WR)
             await self.stream.aclose()
 
     async def _request(self) -> h11.Request | None:
@@ -178,12 +174,12 @@ class HttpConnection:
 
     async def _receive_more(self) -> None:
         """Nothing, if the peer is gone or late."""
-        data = b""
-        with (
-            trio.CancelScope(deadline=self._until),  # noqa: ASYNC912 - it receives, or the stream is closed
-            suppress(trio.ClosedResourceError, trio.BrokenResourceError),
-        ):
-            data = bytes(await self.stream.receive_some(_READ))
+        data = b""  # also if it is late
+        with trio.CancelScope(deadline=self._until):  # noqa: ASYNC912 - it receives, or the stream is closed
+            try:
+                data = bytes(await self.stream.receive_some(_READ))
+            except (trio.ClosedResourceError, trio.BrokenResourceError):
+                data = b""
         if not (self.at_work or self._asks):
             self._asks, self._until = True, trio.current_time() + _HEAD_S
         if self.upgrade is not None and not self.at_work:
@@ -219,7 +215,7 @@ def _headers(said: Any) -> list[tuple[bytes, bytes]]:
 def _ends_of(stream: trio.SocketStream) -> Message:
     """Raises OSError."""
     peer, here = stream.socket.getpeername(), stream.socket.getsockname()
-    if stream.socket.family not in {socket.AF_INET, socket.AF_INET6}:
+    if stream.socket.family not in {trio.socket.AF_INET, trio.socket.AF_INET6}:
         return {"client": None, "server": None}
     return {"client": peer[:2], "server": here[:2]}
 

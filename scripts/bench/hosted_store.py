@@ -16,7 +16,7 @@ from exai_trio.storage.base import Step, Turn
 from exai_trio.storage.hosted.outbox_entries import BATCH_LENGTH, Entry, sorted_by_key
 from exai_trio.storage.sqlite.store import open_sqlite
 
-from .processes import NotMeasured, home
+from .processes import NotMeasured, child, environment, free_port, home, ours, read_line
 from .report import Goal, Row, median, percentile
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "storage"))
@@ -224,7 +224,7 @@ class _Noting:
 
 
 def start(*, quick: bool) -> Iterator[Row]:
-    """What a daemon with the embedded store has loaded of the hosted one when it could serve: modules, of which there may be none."""
+    """What a daemon with the embedded store has loaded of the hosted one, which is nothing; and how soon one with the hosted serves."""
     program = (
         "import sys, exai_trio.commands.serve, exai_trio.daemon.backends;"
         f"print(sum(name.startswith({_HOSTED[1:]!r}) for name in sys.modules))"
@@ -236,6 +236,33 @@ def start(*, quick: bool) -> Iterator[Row]:
         ours=statistics.fmean(counts),
         goal=Goal("at most", 0),
     )
+    times: dict[str, list[float]] = {"supabase": [], "sqlite": []}
+    for _ in range(3 if quick else 15):
+        for backend, seconds in times.items():
+            seconds.append(_started(backend))
+    yield Row(
+        what="start to serving with supabase, beside sqlite",
+        unit="ms",
+        ours=median(times["supabase"]) * 1000,
+        floor=median(times["sqlite"]) * 1000,
+        goal=Goal("at most", 1.05, of_floor=True),
+    )
+
+
+def _started(backend: str) -> float:
+    """Seconds until a daemon of that store serves; its Supabase is not there, and whether it were is looked for afterwards."""
+    settings = {
+        "STORAGE_BACKEND": backend,
+        "SUPABASE_URL": f"http://127.0.0.1:{free_port()}",
+        "SUPABASE_KEY": "sb_secret_of_the_benchmark",
+        "EXAI_WS_PORT": 0,
+        "EXAI_SIMULATE": "true",
+    }
+    with home() as where:
+        began = time.perf_counter()
+        with child(ours("serve"), environment(where, **settings), where) as process:
+            read_line(process)
+            return time.perf_counter() - began
 
 
 def _counted(program: str) -> int:

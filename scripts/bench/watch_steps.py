@@ -12,6 +12,8 @@ from exai_trio.cli import main
 from exai_trio.daemon import app
 from exai_trio.observability.watchdog import Watchdog
 
+_START = "lifetime.settle"  # it clears up after the start, once
+
 
 class Steps(Watchdog):
     """Takes the watchdog's place, and keeps what each step took."""
@@ -20,13 +22,15 @@ class Steps(Watchdog):
         super().__init__()
         self.took: list[float] = []
         self.at_work = 0.0
+        self._worked = float("inf")  # no step was begun under its eyes
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
         super().before_task_step(task)
         self._worked = time.thread_time()
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
-        del task
+        if task.name.endswith(_START):
+            return
         self.took.append(time.perf_counter() - self._began)
         self.at_work = max(self.at_work, time.thread_time() - self._worked)
 

@@ -1,4 +1,4 @@
-"""How a weight moves over a run: its level at the beginning and at the end, once the caches are warm. Pure."""
+"""How a weight moves over a run once its first quarter has filled the caches. Pure."""
 
 from collections.abc import Sequence
 from statistics import linear_regression, median
@@ -8,17 +8,21 @@ Points = Sequence[tuple[float, float]]
 
 
 def drift(points: Points) -> dict[str, Any]:
-    """`percent` is the median of the last quarter over that of the first; `per_hour` the slope of the second half."""
+    """`percent` is what the whole run would add as fast as it grew from its second quarter to its last; `per_hour` the slope of the
+    second half."""
     values = [value for _, value in points]
     if len(values) < 8:
         return {"percent": 0.0, "per_hour": 0.0}
     quarter = len(values) // 4
-    first, last = median(values[:quarter]), median(values[-quarter:])
+    second, last = median(values[quarter : 2 * quarter]), median(values[-quarter:])
+    grown = (
+        last / second - 1 if second else 0.0
+    )  # in half of the run, from the middle of one to that of the other
     return {
-        "first_quarter": round(first, 1),
+        "second_quarter": round(second, 1),
         "last_quarter": round(last, 1),
         "most": round(max(values), 1),
-        "percent": round((last / first - 1) * 100, 1) if first else 0.0,
+        "percent": round(grown * 200, 1),
         "per_hour": round(_slope(points[len(points) // 2 :]) * 3600, 1),
     }
 

@@ -16,8 +16,8 @@ from .world import World, open_world
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "storage"))
 
 _A_SECOND = 20  # calls
-_LONG_S, _SHORT_S = 60.0, 2.0  # that it is away: once in a run of many cycles, and else
-_MANY = 10  # cycles
+_LONG_S, _SHORT_S = 60.0, 0.5  # that it is away: once in a run of many cycles, and else
+_MANY = 100  # cycles
 _CAUGHT_UP_S = 35.0
 _KINDS: tuple[dict[str, Any], ...] = (
     {"status": 503},

@@ -13,7 +13,7 @@ from typing import Any
 
 import trio
 
-from .children import EXAI, Child, start_child
+from .children import Child
 from .editor import Editor
 from .trial import Asked, Trial
 from .world import World, open_world
@@ -21,6 +21,7 @@ from .world import World, open_world
 _MB = 1024 * 1024
 _SMALL, _LARGE = 3_000, 5 * _MB + 1  # the one is sent as it is, the other is stored first
 _LONGEST_S = 0.6  # from the first call to the kill
+_STARTED_S, _FORKED_S = (0.3, 1.5), (0.0, 0.5)  # from the start of a cleaning up to the kill
 _PATIENCE_S = 60.0
 
 
@@ -74,12 +75,12 @@ async def _cleanup_cycle(trial: Trial, world: World, editor: Editor) -> None:
     await trial.hear(editor, asked, _PATIENCE_S)
     kept, gone = names[:2], names[2:]
     _end_references(world, gone)
-    cleaning = await _clean(world)
-    await trio.sleep(trial.random.uniform(0.3, 1.5))
+    cleaning = await world.command("cleanup", "--json")
+    await trio.sleep(trial.random.uniform(*(_FORKED_S if trial.forked else _STARTED_S)))
     await cleaning.kill()
     trial.kills += 1
     _let_time_pass(world)
-    code = await (await _clean(world)).wait()
+    code = await (await world.command("cleanup", "--json")).wait()
     trial.hold(code == 0, f"the cleaning up after the kill ends with {code}")
     held = await _held(world)
     there = {file["filename"] for file in held}
@@ -110,11 +111,6 @@ def _second(name: str) -> str:
 async def _ask(trial: Trial, editor: Editor, world: World, name: str) -> Asked:
     at, path = trio.current_time(), str(_folder(world) / name)
     return Asked(name, await editor.call("kimi_upload_files", files=[path]), at)
-
-
-async def _clean(world: World) -> Child:
-    words = (*EXAI, "cleanup", "--json")
-    return await start_child(world.nursery, words, world.environment(), world.home)
 
 
 async def _held(world: World) -> list[dict[str, Any]]:

@@ -48,14 +48,17 @@ class World:
         self, *words: str, prefix: Sequence[str] = EXAI, ready: bool = True, **more: object
     ) -> Child:
         """A daemon that serves; one that is not waited for unless `ready`. Raises NotStarted."""
-        env = self.environment(**more)
-        if self.forks is not None:
-            child = await self.forks.start(("serve", *words), env, self.home)
-        else:
-            child = await start_child(self.nursery, (*prefix, "serve", *words), env, self.home)
+        child = await self.command("serve", *words, prefix=prefix, **more)
         if ready and "exai serves" not in await child.line():
             raise NotStarted(f"the daemon does not serve: {child.complained()}")
         return child
+
+    async def command(self, *words: str, prefix: Sequence[str] = EXAI, **more: object) -> Child:
+        """`exai` with these words, begun; forked, its exit code is 0 whatever becomes of it."""
+        env = self.environment(**more)
+        if self.forks is not None:
+            return await self.forks.start(words, env, self.home)
+        return await start_child(self.nursery, (*prefix, *words), env, self.home)
 
     async def editor(self, *, port: int = 0, **more: object) -> Editor:
         """An editor that has been greeted by its shim. Raises NotStarted."""

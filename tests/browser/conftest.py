@@ -58,12 +58,14 @@ def opened(chromium, daemon):
     """`opened("/calls")`: a page of a new browser, logged in unless `code` is None; what it says beside is looked at in the end."""
     contexts, watched = [], []
 
-    def open_page(path="/", *, login=True, quiet=True, **how):
+    def open_page(path="/", *, login=True, quiet=True, before="", **how):
         still = {"viewport": {"width": 1360, "height": 900}, "reduced_motion": "reduce"}
         context = chromium.new_context(**still, **how)
         contexts.append(context)
         page = context.new_page()
         page.set_default_timeout(PATIENCE_S * 1000)
+        if before:
+            page.add_init_script(f"({before})()")
         if quiet:
             watched.append(Watched(page).watch())
         page.goto(f"{daemon.url}{path}" + (f"#code={daemon.code()}" if login else ""))

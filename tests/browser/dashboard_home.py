@@ -13,6 +13,7 @@ from pathlib import Path
 import attrs
 
 PATIENCE_S = 30.0
+SECRET, TOKEN = "s" * 40, "t" * 40
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
 
 
@@ -40,7 +41,7 @@ class Home:
         return {
             "PATH": os.environ["PATH"], "HOME": str(self.home), "ENV_FILE": os.devnull, "EXAI_HOME": str(self.home / "exai"),
             "EXAI_WS_PORT": str(self.port), "MONITORING_PORT": str(self.pages), "HEALTH_CHECK_PORT": "0", "INCIDENTS_PORT": "0",
-            "EXAI_SIMULATE": "true",
+            "EXAI_SIMULATE": "true", "JWT_SECRET_KEY": SECRET, "EXAI_WS_TOKEN": TOKEN,
         }  # fmt: skip
 
     def start(self):
@@ -67,12 +68,8 @@ class Home:
             env=self.environ, cwd=self.home, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         )  # fmt: skip
 
-    @property
-    def token(self):
-        return (self.home / "exai/state/ws_token").read_text("ascii").strip()
-
     def ask(self, path, body=None):
-        headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
+        headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, headers=headers)  # noqa: S310 - ours
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310 - ours
@@ -100,9 +97,24 @@ class Watched:
         return self
 
 
-def until(condition):
-    """Wait for it, up to PATIENCE_S."""
-    end = time.monotonic() + PATIENCE_S
+def problems(page):
+    """What axe finds."""
+    page.evaluate(AXE.read_text("utf-8"))
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found["violations"]]
+
+
+def too_wide(page, path):
+    """Whether it is wider than a small telephone."""
+    page.set_viewport_size({"width": 360, "height": 740})
+    width = page.evaluate("() => document.documentElement.scrollWidth")
+    page.set_viewport_size({"width": 1360, "height": 900})
+    return [(path, "is wider than 360 px")] if width > 360 else []
+
+
+def until(condition, within_s=PATIENCE_S):
+    """Wait for it."""
+    end = time.monotonic() + within_s
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.05)

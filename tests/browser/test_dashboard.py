@@ -6,24 +6,17 @@ import re
 from pathlib import Path
 
 import pytest
-from dashboard_home import AXE, PATIENCE_S, until
+from dashboard_home import PATIENCE_S, TOKEN, problems, too_wide, until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(240)]
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = {
     "/": "Overview", "/calls": "Calls", "/sessions": "Sessions", "/conversations": "Conversations", "/usage": "Usage",
-    "/storage": "Storage", "/incidents": "Incidents", "/alerts": "Alerts", "/daemon": "Daemon",
+    "/storage": "Storage", "/incidents": "Incidents", "/alerts": "Alerts", "/access": "Access", "/daemon": "Daemon",
 }  # fmt: skip
 SLOW = "prompt=[[simulate: tokens=2000 drip=0.2]] count"
 HOSTILE = "<script>document.title='taken'</script>\u202e'\"&lt; " + "w" * 300_000
-
-
-def problems(page):
-    """What axe finds."""
-    page.evaluate(AXE.read_text("utf-8"))
-    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']})")
-    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found["violations"]]
 
 
 def test_every_page_is_live_quiet_and_readable_by_everybody(opened, daemon, load):
@@ -38,10 +31,7 @@ def test_every_page_is_live_quiet_and_readable_by_everybody(opened, daemon, load
         for scheme in ("light", "dark"):
             page.emulate_media(color_scheme=scheme)
             wrong += [(path, scheme, each) for each in problems(page)]
-        page.set_viewport_size({"width": 360, "height": 740})
-        if page.evaluate("() => document.documentElement.scrollWidth") > 360:
-            wrong.append((path, "is wider than 360 px"))
-        page.set_viewport_size({"width": 1360, "height": 900})
+        wrong += too_wide(page, path)
 
     assert [] == wrong
 
@@ -110,7 +100,7 @@ def test_a_code_logs_in_once_and_a_token_does_too(opened, daemon):
     texts = second.get_by_role("heading", name="Log in to see sessions")
     texts.wait_for()
     second.locator("main").get_by_role("button", name="Log in").click()
-    second.get_by_label("token").fill(daemon.token)
+    second.get_by_label("token").fill(TOKEN)
     second.get_by_role("button", name="log in", exact=True).last.click()
     second.get_by_role("button", name="log out").wait_for()
     texts.wait_for(state="detached")

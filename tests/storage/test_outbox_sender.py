@@ -172,6 +172,19 @@ async def test_a_day_of_outage_ends_within_35_seconds(world, autojump_clock):
     assert [f"{n}" for n in range(250)] == world.remote.kept
 
 
+async def test_a_minute_of_outage_under_20_calls_a_second(world, autojump_clock):
+    """What is kept meanwhile is there once, in order, within 35 s."""
+    world.remote.fault = HostedAway("x")
+    for number in range(60 * 20):
+        world.outbox.add(entry(number))
+        await trio.sleep(0.05)
+    world.remote.fault, began = None, trio.current_time()
+    await world.empty()
+
+    assert trio.current_time() - began < 35
+    assert [f"{n}" for n in range(60 * 20)] == world.remote.kept
+
+
 async def test_a_lost_answer_costs_a_repeat_that_changes_nothing(world, autojump_clock):
     """Sent again until an answer comes; kept once."""
     world.remote.lost = True

@@ -151,6 +151,53 @@ async def test_nothing_but_http_1_is_spoken(asked, status):
     assert 1 == answer.count(b"HTTP/1.1 ")
 
 
+async def test_what_nobody_read_of_a_body_does_not_end_the_connection():
+    """Its sender hears the answer, and may ask again."""
+    head = b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n"
+
+    ours, theirs = _pair()
+    async with trio.open_nursery() as serving:
+        serving.start_soon(HttpSite(_hello)._connection, theirs)
+        with trio.fail_after(5):
+            refused = await _asked(ours, head)
+            again = await _asked(ours, b"hello" + _REQUEST)
+        await ours.aclose()
+
+    assert [b"HTTP/1.1 204"] * 2 == [refused[:12], again[:12]]
+
+
+@pytest.mark.parametrize(
+    ("asked", "answered"),
+    [
+        (b"GET /fails HTTP/1.1\r\nHost: x\r\n\r\n", b"HTTP/1.1 500 "),
+        (b"no request\r\n\r\n", b"HTTP/1.1 400 "),
+        (b"GET / HTTP/1.1\r\n" + b"A: " + b"x" * 20_000, b"HTTP/1.1 431 "),
+        (b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n", b"HTTP/1.1 100 "),
+        (b"HEAD / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", b"HTTP/1.1 200 "),
+    ],
+)  # fmt: skip
+async def test_odd_requests(asked, answered, caplog):
+    """A status for each; a body is never sent for HEAD."""
+
+    async def answer(scope, receive, send):
+        if scope["path"] == "/fails":
+            raise ValueError("planted")
+        await receive()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"hello"})
+
+    ours, theirs = _pair()
+    async with trio.open_nursery() as serving:
+        serving.start_soon(HttpSite(answer)._connection, theirs)
+        with trio.fail_after(5):
+            said = await _asked(ours, asked)
+        await ours.aclose()
+
+    assert said.startswith(answered)
+    assert b"hello" not in said
+    assert (b"/fails" in asked) == bool(caplog.records)
+
+
 @asynccontextmanager
 async def _open_site(app, most):
     async with AsyncExitStack() as streams, trio.open_nursery() as serving:

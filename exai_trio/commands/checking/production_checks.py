@@ -5,7 +5,11 @@ from collections.abc import Iterator
 from typing import Final
 
 from exai_trio.commands.checking.findings import Check, Finding, Seen
+from exai_trio.commands.storage.last_backup import last_backup
+from exai_trio.system.clock import unix_now
 
+_DAY_S: Final = 86_400.0
+_OLD_DAYS: Final = 7.0  # a backup that is older is as good as none
 _DESCRIPTORS: Final = 256  # beside one for each connection
 _LEAST_DRAIN_S: Final = 5.0
 
@@ -73,6 +77,35 @@ def grace(seen: Seen) -> Iterator[Finding]:
     )
 
 
+def backup(seen: Seen) -> Iterator[Finding]:
+    if seen.config.is_shared:
+        yield Finding(state="ok", what="what is kept is in PostgreSQL: it is backed up there")
+        return
+    last = last_backup(seen.config.state)
+    days = None if last is None else max(0.0, unix_now() - last.at) / _DAY_S
+    if last is not None and days is not None and days <= _OLD_DAYS:
+        yield Finding(state="ok", what=f"the last backup is {days:.1f} days old: {last.file}")
+        return
+    yield Finding(
+        state="warn",
+        what="there was no backup yet"
+        if days is None
+        else f"the last backup is {days:.0f} days old",
+        remedy="`exai storage backup FILE`, each day, to another disk; the daemon may run",
+    )
+
+
+def alerts(seen: Seen) -> Iterator[Finding]:
+    if seen.config.alert_webhook:
+        yield Finding(state="ok", what="alerts are told to a webhook")
+        return
+    yield Finding(
+        state="warn",
+        what="alerts are told to nobody: they stand on the dashboard alone",
+        remedy="set EXAI_ALERT_WEBHOOK, or let Prometheus take docs/prometheus/exai-rules.yml",
+    )
+
+
 def environment(seen: Seen) -> Iterator[Finding]:
     if seen.config.environment != "production":
         yield Finding(
@@ -88,5 +121,7 @@ PRODUCTION: Final[tuple[Check, ...]] = (
     allowed_roots,
     descriptors,
     durability,
+    backup,
+    alerts,
     grace,
 )

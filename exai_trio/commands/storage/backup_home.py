@@ -20,6 +20,7 @@ from exai_trio.commands.storage.home_archive import (
     opened,
     unpack,
 )
+from exai_trio.commands.storage.last_backup import note_backup
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError, NotFoundError, StorageError
 from exai_trio.observability.times import rfc3339
@@ -45,7 +46,7 @@ def main(started: Started) -> int:
 
 def backup(config: Config, target: Path) -> Contents:
     """Write it, and read it again. Raises ArgumentError if the file is there, NotFoundError for a home that keeps nothing yet,
-    StorageError; then there is no such file."""
+    StorageError; then there is no such file, or the text says that it is good."""
     if target.exists():
         raise ArgumentError(f"{target} is there already; name a file that is not")
     source = config.home / DATABASE
@@ -63,6 +64,10 @@ def backup(config: Config, target: Path) -> Contents:
             unfinished.rename(target)
         except OSError as fault:
             raise StorageError(f"{target} cannot be written: {fault}") from fault
+    try:
+        note_backup(config.state, target)
+    except OSError as fault:
+        raise StorageError(f"{target} is good, but its age is not noted: {fault}") from fault
     return contents
 
 

@@ -1,6 +1,7 @@
 """Work on the store of a home, for a command: opened, its faults unwrapped."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import trio
@@ -17,6 +18,18 @@ async def in_home(config: Config, work: Callable[[SqliteStore], Awaitable[T]]) -
     path = config.state / "exai.db"
     if not await trio.Path(path).exists():
         raise NotFoundError(f"nothing is kept in {path}: no daemon has served this home")
+    return await _done(path, work)
+
+
+async def kept_in(
+    config: Config, read: Callable[[SqliteStore], Awaitable[Sequence[T]]]
+) -> tuple[T, ...]:
+    """What `read` returns; nothing where no daemon has ever kept anything. Raises ExaiError. Cancelling closes the store."""
+    path = config.state / "exai.db"
+    return tuple(await _done(path, read)) if await trio.Path(path).exists() else ()
+
+
+async def _done(path: Path, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
     fault: ExaiError | None = None
     done: list[T] = []
     async with open_sqlite(path) as store:

@@ -13,10 +13,7 @@ from exai_trio.commands import tool_usage_command
 from exai_trio.commands.access import quota_use
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
-from exai_trio.config import Config
-from exai_trio.errors import ExaiError
-from exai_trio.storage.metric_history import Used
-from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.commands.watching.open_home import kept_in
 from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
 from exai_trio.storage.usage_sums import usage_rows
 from exai_trio.system.clock import unix_now
@@ -34,34 +31,17 @@ def main(started: Started) -> int:
     if asked.of is not None:
         return quota_use.show(config, console, asked.of, as_json=asked.json)
     since = moment(asked.since, now, "--since")
-    rows = usage_rows(trio.run(kept_usage, config, since), asked.by)
+    used = trio.run(kept_in, config, lambda store: SqliteHistory(store).usage(since))
+    rows = usage_rows(used, asked.by)
     if asked.json:
         console.say(json.dumps({"rows": rows}, ensure_ascii=False, indent=2))
         return 0
     if not rows:
         console.note(f"exai: no usage is noted in {config.state / 'exai.db'} of this time")
-    head = (
-        [(*asked.by, *_COUNTED)] if console.screen else []
-    )  # programs want lines that begin with a name
+    # programs want lines that begin with a name
+    head = [(*asked.by, *_COUNTED)] if console.screen else []
     console.say(columns([*head, *(_row(row, asked.by) for row in rows)], console.width))
     return 0
-
-
-async def kept_usage(config: Config, since: float) -> tuple[Used, ...]:
-    """Raises ExaiError. Cancelling closes the store."""
-    path = config.state / "exai.db"
-    if not await trio.Path(path).exists():
-        return ()
-    fault: ExaiError | None = None
-    used: Sequence[Used] = ()
-    async with open_sqlite(path) as store:
-        try:
-            used = await SqliteHistory(store).usage(since)
-        except ExaiError as raised:
-            fault = raised  # the store's own nursery would wrap it
-    if fault is not None:
-        raise fault
-    return tuple(used)
 
 
 def _row(row: dict[str, Any], by: Sequence[str]) -> tuple[str, ...]:

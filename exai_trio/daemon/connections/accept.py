@@ -240,6 +240,7 @@ class Server:
             session=session.id,
             principal=session.principal,
             client=hello.client_name or "",
+            version=hello.client_version or "",
             address=address,
         )
         await self._counted(connection.converse(), opened, connection.outbox)

@@ -142,6 +142,7 @@ class Connection:
             await trio.sleep(config.ws_ping_interval)
             if not await self.socket.answers_ping(config.ws_ping_timeout):
                 raise _Closing(Farewell(INTERNAL, "missed heartbeats"))
+            self.session.beat_at = trio.current_time()
 
     async def _watch_identity(self, connection: trio.CancelScope) -> None:
         """Once the token is not good any more nothing is heard that comes, and the peer has EXAI_WS_CLOSE_TIMEOUT to hear why."""

@@ -32,8 +32,10 @@ def attach_gauges(
     meters.read("breaker_state", partial(_breakers, report))
     meters.read("store_up", partial(_store_up, report))
     meters.read("stored_bytes", partial(_stored_bytes, report))
-    meters.read("outbox_entries", partial(_outbox, report, "outbox_entries"))
-    meters.read("outbox_age_seconds", partial(_outbox, report, "outbox_age_s"))
+    hosted = report.hosted
+    if hosted is not None:
+        meters.read("outbox_entries", lambda: hosted.outbox_entries)
+        meters.read("outbox_age_seconds", lambda: hosted.outbox_age_s)
     meters.read("upload_reuse_total", partial(_uploads, report))
     meters.read("upload_bytes_saved_total", lambda: report.saved.bytes)
     meters.read("tasks", _tasks)
@@ -73,11 +75,6 @@ def _stored_bytes(report: Report) -> Values:
     """What the disk was asked for stands in the report already."""
     bus = {} if report.bus is None else {"bus": report.bus.held_bytes}
     return {(kind,): float(size) for kind, size in {**report.sizes.kinds, **bus}.items()}
-
-
-def _outbox(report: Report, figure: str) -> float | None:
-    """None where no hosted store is to hear of anything."""
-    return None if report.hosted is None else float(getattr(report.hosted, figure))
 
 
 def _uploads(report: Report) -> Values:

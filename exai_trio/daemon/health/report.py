@@ -243,6 +243,8 @@ class Report:
             "connections": figures.connections,
             "sessions": figures.sessions,
             "max_connections": self.config.max_connections,
+            "ping_interval_s": self.config.ws_ping_interval,
+            "ping_timeout_s": self.config.ws_ping_timeout,
         }
 
     def health_file(self) -> dict[str, Any]:

@@ -5,8 +5,8 @@ from typing import Final, Literal
 from exai_trio import structs
 from exai_trio.principals import OWNER, principal_of
 
-# What a route gives: nothing that matters, figures, what clients and models wrote, or a change.
-Gives = Literal["open", "figures", "texts", "changes"]
+# What a route gives: nothing that matters, figures, what clients and models wrote, a change, or what concerns everybody.
+Gives = Literal["open", "figures", "texts", "changes", "administration"]
 _CHANGING: Final = frozenset({"user", "admin"})
 
 
@@ -36,6 +36,8 @@ class Viewer:
                 return self.has_logged_in
             case "changes":
                 return self.has_logged_in and self.role in _CHANGING
+            case "administration":
+                return self.is_admin
 
     def may_see(self, principal: str) -> bool:
         """Whether what belongs to that principal is theirs to see and to change."""

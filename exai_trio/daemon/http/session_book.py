@@ -22,6 +22,7 @@ class _Entry:
 
     opened_at: float
     client: str = ""
+    version: str = ""
     address: str = ""
     connections: int = 0
     open: int = 0
@@ -51,6 +52,7 @@ class SessionBook:
         away = entry.away_since
         return {
             "client": entry.client,
+            "client_version": entry.version,
             "address": entry.address,
             "opened_at": rfc3339(entry.opened_at),
             "connected": entry.open > 0,
@@ -70,7 +72,8 @@ class SessionBook:
     def _connected(self, event: ConnectionOpened) -> None:
         entry = self._entries.get(event.session)
         if entry is not None:
-            entry.client, entry.address, entry.away_since = event.client, event.address, None
+            entry.client, entry.version = event.client, event.version
+            entry.address, entry.away_since = event.address, None
             entry.connections += 1
             entry.open += 1
 

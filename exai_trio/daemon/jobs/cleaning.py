@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable
 
 from exai_trio import structs
+from exai_trio.filestore.cleanup_report import CleanupReport
 from exai_trio.filestore.shared_cleanup import SharedCleanup
 from exai_trio.observability.events import Event, Swept
 from exai_trio.storage.base import Conversations
@@ -29,7 +30,12 @@ class Cleaning:
             return
         report = await self.coordinator.run()
         await self.conversations.note_time(self.clock.now())
-        for stage, done in report.stages.items() if report and not report.dry_run else ():
-            self.publish(Swept(stage=stage, removed=done.changed, freed_bytes=done.bytes))
+        if report is not None:
+            self.tell(report)
         for fault in report.faults if report else ():
             log.warning("not cleaned up", extra={"fault": fault})
+
+    def tell(self, report: CleanupReport) -> None:
+        """What was done is published, stage by stage."""
+        for stage, done in report.stages.items() if not report.dry_run else ():
+            self.publish(Swept(stage=stage, removed=done.changed, freed_bytes=done.bytes))

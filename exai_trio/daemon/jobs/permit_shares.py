@@ -15,7 +15,7 @@ import trio
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.resilience.fair_shares import fair_share
-from exai_trio.storage.shared_permits import Dealt, LaneAsk, SharedPermits
+from exai_trio.storage.shared.shared_permits import Dealt, LaneAsk, SharedPermits
 
 log = logging.getLogger("exai.cluster")
 

@@ -46,7 +46,7 @@ async def every(
 
     Raises JobGaveUp after 10 faults within 10 minutes. Cancelling cuts the job where it is.
     """
-    record = _Record(name_of(job))
+    record = _Record(name_of(job), period)
     while True:
         began = trio.current_time()
         trouble = await _run(job, record)
@@ -80,13 +80,20 @@ class _Record:
     """Of one job's faults; `in_a_row` are those since it last succeeded, `result` and `fault` are of the last run."""
 
     job: str
+    period_s: float = 0.0
     in_a_row: int = 0
     result: str = "ok"
     fault: str = ""
     _lately: deque[float] = attrs.field(factory=lambda: deque[float](maxlen=_MOST_FAULTS))
 
     def told(self, duration_s: float) -> JobRan:
-        return JobRan(job=self.job, result=self.result, duration_s=duration_s, fault=self.fault)
+        return JobRan(
+            job=self.job,
+            result=self.result,
+            duration_s=duration_s,
+            fault=self.fault,
+            period_s=self.period_s,
+        )
 
     def pause_s(self) -> float:
         """How long to wait after a fault. Raises JobGaveUp."""

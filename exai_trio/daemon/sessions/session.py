@@ -53,8 +53,8 @@ _DISMISSED_BYE: Final = encode(Bye(reason=_DISMISSED.reason, retry_after_s=0.0))
 class Session:
     """Made and run by `Sessions`. All but the waits is one synchronous step.
 
-    `spoken_to`: its client has sent something after a hello, and so knows that it has this session and no older one. `epoch`: under
-    which this daemon has it, where others may take it.
+    `beat_at`: when its client last answered a ping, of trio's clock. `spoken_to`: its client has sent something after a hello, and so
+    knows that it has this session and no older one. `epoch`: under which this daemon has it, where others may take it.
     """
 
     id: str
@@ -72,6 +72,7 @@ class Session:
     acked_on_disk: int = 0
     handles: HandlesTold = attrs.field(factory=HandlesTold)
     spoken_to: bool = False
+    beat_at: float | None = None
     _has_ended: bool = False
     _shed: bool = False
     _is_dismissed: bool = False
@@ -82,8 +83,7 @@ class Session:
 
     def __repr__(self) -> str:
         state = "ended" if self._has_ended else "connected" if self.outbox else "away"
-        calls, held = len(self.calls.table), self.rules.held_bytes
-        return f"<Session {self.id} {state} calls={calls} held={held}>"
+        return f"<Session {self.id} {state} calls={len(self.calls.table)} held={self.rules.held_bytes}>"
 
     @property
     def outbox(self) -> Outbox | None:
@@ -220,16 +220,15 @@ class Session:
         match self.rules.submit(request, refusal):
             case Refuse(fault):
                 self._refuse(request, fault)
-                self.all_calls.changed.tell()
             case Again(frame, anew):
                 self.context.events.publish(CallRepeated(tool=request.name))
                 if frame is not None and not self.sender.holds(request.request_id):
                     self.sender.deliver(frame, kept=anew)
-                self.all_calls.changed.tell()
             case _:
                 if isinstance(planned, Call):
                     self.calls.table[request.request_id] = planned
                     self.all_calls.begin(planned)
+        self.all_calls.changed.tell()
 
     def _noted(self, request: CallTool) -> CallTool:
         """With what its client's hello accepts: another daemon, which answers it before that client is there, must know."""
@@ -286,8 +285,7 @@ class Session:
         self.budget.check(self.held_bytes, size)
 
     def cancel(self, request: Cancel, objection: ExaiError | None = None) -> None:
-        """End a running call; its one outcome (CANCELLED) follows. Anything else is answered NOT_FOUND, and all with the objection
-        if there is one."""
+        """End a running call; its one outcome (CANCELLED) follows. Else the answer is the objection, if there is one, or NOT_FOUND."""
         call = self.calls.table.get(request.request_id)
         if objection is not None or call is None or not call.is_cancellable:
             fault = objection or NotFoundError("no call with this request_id is running")

@@ -66,6 +66,13 @@ class Alerts:
             if rule == name:
                 self.trouble(_called(rule, subject), None)
 
+    async def unsilence(self, name: str, by: str) -> None:
+        """It is heard of again. Raises StorageError; cancelled, it is done or not."""
+        await self.store.silence(name, self.now(), by)
+        self.silenced.pop(name, None)
+        for each in self.states.firing.values():
+            self._note_trouble(each)
+
     def told(self) -> list[dict[str, Any]]:
         """Those that fire, as plain data."""
         return [

@@ -64,7 +64,7 @@ class OutboxSender:
             await trio.lowlevel.checkpoint()
             while not self.is_held_up:
                 stepped = self._stepped  # before looking: a step that ends meanwhile is seen
-                if not (await self.outbox.depth()).entries:
+                if not await self.outbox.batch(1):
                     return
                 await stepped.wait()
 

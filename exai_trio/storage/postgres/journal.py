@@ -23,7 +23,7 @@ from exai_trio.storage.journal_events import (
 from exai_trio.storage.postgres.database import Database
 from exai_trio.storage.postgres.event_writer import Entry, EventWriter
 from exai_trio.storage.postgres.trio_connection import Row
-from exai_trio.storage.shared_calls import UNNUMBERED
+from exai_trio.storage.shared.shared_calls import UNNUMBERED
 from exai_trio.storage.sqlite.error_kinds import NotKept
 
 _FLUSH_S: Final = 5.0

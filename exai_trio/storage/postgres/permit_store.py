@@ -7,7 +7,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.storage.postgres.database import Database
-from exai_trio.storage.shared_permits import Dealt, LaneAsk, LaneShare
+from exai_trio.storage.shared.shared_permits import Dealt, LaneAsk, LaneShare
 
 
 @structs.frozen

@@ -22,7 +22,7 @@ from exai_trio.storage.postgres.database import Database
 from exai_trio.storage.postgres.event_writer import Entry
 from exai_trio.storage.postgres.journal import PostgresJournal, open_call
 from exai_trio.storage.postgres.trio_connection import TrioConnection, connect
-from exai_trio.storage.shared_calls import (
+from exai_trio.storage.shared.shared_calls import (
     LEASE_S,
     CallName,
     Compared,

@@ -31,7 +31,7 @@ async def _flood(port: int, count: int, in_flight: int) -> None:
         while ended < count:
             came = await _outcomes(client)
             ended += len(came)
-            more = [_call(number, "x") for number, _ in zip(ids, came, strict=False)]
+            more = [_call(number, "x") for _, number in zip(came, ids, strict=False)]
             await client.say([*more, _ack(came[-1])])
 
 
@@ -43,24 +43,26 @@ def paced(port: int, seconds: float, per_s: float, prompt: str = "x") -> list[fl
 async def _paced(port: int, seconds: float, per_s: float, prompt: str) -> list[float]:
     said: deque[float] = deque()  # they end about in the order in which they were said
     took: list[float] = []
-    count = int(seconds * per_s)
+    count, sending = int(seconds * per_s), trio.Lock()
     async with raw(port) as client, trio.open_nursery() as speaking:
-        speaking.start_soon(_say_on, client, count, per_s, prompt, said)
+
+        async def say_on() -> None:
+            began = trio.current_time()
+            for number in range(count):
+                await trio.sleep_until(began + number / per_s)
+                said.append(time.perf_counter())
+                async with sending:
+                    await client.say([_call(number, prompt)])
+
+        speaking.start_soon(say_on)
         while len(took) < count:
             came = await _outcomes(client)
             now = time.perf_counter()
             took += [now - said.popleft() for _ in came]
             if len(took) % _EACH_ACK < len(came):
-                await client.say([_ack(came[-1])])
+                async with sending:
+                    await client.say([_ack(came[-1])])
     return took
-
-
-async def _say_on(client: Raw, count: int, per_s: float, prompt: str, said: deque[float]) -> None:
-    began = trio.current_time()
-    for number in range(count):
-        await trio.sleep_until(began + number / per_s)
-        said.append(time.perf_counter())
-        await client.stream.send_all(_call(number, prompt))
 
 
 async def _outcomes(client: Raw) -> list[bytes]:

@@ -1,6 +1,5 @@
 """A real browser before the page of calls, while 10,000 calls a minute end: how busy it is, what it keeps, how soon it shows a call."""
 
-import shutil
 import threading
 import time
 from collections.abc import Generator, Iterator
@@ -13,9 +12,10 @@ import trio
 
 from ..pairs import Daemon, our_daemon
 from ..peer import run
-from ..processes import PATIENCE_S, NotHere, free_port
+from ..processes import PATIENCE_S, free_port
 from ..raw import Raw, frame, raw
 from ..report import Goal, Row, percentile
+from .browser import chromium
 from .calls import paced
 
 _A_MINUTE: Final = 10_000 / 60
@@ -56,23 +56,12 @@ class _Seen:
 
 @contextmanager
 def _browser(address: str) -> Generator[_Seen]:
-    chromium = shutil.which("chromium")
-    try:
-        from playwright.sync_api import sync_playwright
-    except ImportError:
-        raise NotHere("Playwright for Python is not installed") from None
-    if chromium is None:
-        raise NotHere("there is no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        try:
-            page = browser.new_context().new_page()
-            page.goto(address)
-            tools = page.context.new_cdp_session(page)
-            tools.send("Performance.enable")
-            yield _Seen(page, tools)
-        finally:
-            browser.close()
+    with chromium() as browser:
+        page = browser.new_context().new_page()
+        page.goto(address)
+        tools = page.context.new_cdp_session(page)
+        tools.send("Performance.enable")
+        yield _Seen(page, tools)
 
 
 def _shown_s(daemon: Daemon, seen: _Seen) -> float:

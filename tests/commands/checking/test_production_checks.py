@@ -1,18 +1,30 @@
 """`exai doctor --production`."""
 
+import os
 import resource
 
 import pytest
 
 from exai_trio.commands.checking import production_checks as checks
 from exai_trio.commands.checking.findings import Daemon, Seen
+from exai_trio.commands.storage.last_backup import last_backup, note_backup
 from exai_trio.settings.load import load
 
+DAY_S = 86_400
 SOUND = {
+    "EXAI_ALERT_WEBHOOK": "https://chat.example/hook",
     "EXAI_WS_TOKEN": "a-token-of-the-team-0",
     "EXAI_ALLOWED_ROOTS": "/srv/code",
     "MAX_CONNECTIONS": "10",
 }
+
+
+@pytest.fixture(autouse=True)
+def home(monkeypatch, tmp_path):
+    """Of which a backup was made."""
+    note_backup(tmp_path / "state", tmp_path / "exai.tar.gz")
+    monkeypatch.setitem(SOUND, "EXAI_HOME", str(tmp_path))
+    return tmp_path
 
 
 def seen(**environ: str) -> Seen:
@@ -39,6 +51,8 @@ def test_what_is_closed_has_nothing_to_mend():
         ({"MAX_CONNECTIONS": "100000"}, "files may be open", "ulimit"),
         ({"EXAI_DURABILITY": "off"}, "is lost", "process"),
         ({"EXAI_DRAIN_S": "1"}, "are cut", "EXAI_DRAIN_S"),
+        ({"EXAI_ALERT_WEBHOOK": ""}, "told to nobody", "EXAI_ALERT_WEBHOOK"),
+        ({"EXAI_HOME": "/nowhere"}, "no backup", "exai storage backup"),
         ({"ENVIRONMENT": "development"}, "development", "ENVIRONMENT=production"),
     ],
 )
@@ -59,3 +73,16 @@ def test_other_credentials_count(own):
     states = {one.state for one in checks.token(seen(**SOUND | {"EXAI_WS_TOKEN": ""} | own))}
 
     assert {"ok"} == states
+
+
+def test_a_backup_grows_old(home):
+    """It is told how old; in PostgreSQL it is made where the database is."""
+    note = home / "state" / "last_backup"
+    written = last_backup(home / "state").at
+    os.utime(note, (written - 9 * DAY_S,) * 2)
+    (old,) = checks.backup(seen(**SOUND))
+    hosted = {"STORAGE_BACKEND": "postgres", "DATABASE_URL": "postgresql:///exai"}
+    (elsewhere,) = checks.backup(seen(**SOUND | hosted))
+
+    assert ("warn", "the last backup is 9 days old") == (old.state, old.what)
+    assert "ok" == elsewhere.state

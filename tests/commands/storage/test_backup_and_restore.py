@@ -18,6 +18,7 @@ from exai_trio.bus.payload_files import path_of
 from exai_trio.commands.options import parser
 from exai_trio.commands.storage.backup_home import backup
 from exai_trio.commands.storage.check_home import Home, found_in
+from exai_trio.commands.storage.last_backup import last_backup
 from exai_trio.commands.storage.restore_home import restore
 from exai_trio.config import Config
 from exai_trio.daemon.process.home_lock import own_home
@@ -107,10 +108,11 @@ async def test_a_backup_while_others_write_is_of_one_moment(place):
 
 
 async def test_a_backup_is_for_its_owner_alone(place):
-    """And never in the place of another file."""
+    """And never in the place of another file; the home notes it."""
     backup(place.config, place.archive)
 
     assert 0o600 == place.archive.stat().st_mode & 0o777
+    assert str(place.archive) == last_backup(place.config.state).file
     assert ["backup.tgz", "home"] == sorted(path.name for path in place.archive.parent.iterdir())
     with pytest.raises(ArgumentError, match="is there already"):
         backup(place.config, place.archive)

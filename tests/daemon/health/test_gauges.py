@@ -1,14 +1,17 @@
 """Each family has a source, and what is asked of the disk, of the store and of budgets is what was put there."""
 
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
+import attrs
 import pytest
 import trio
 
 from exai_trio.access.token_registry import Quota
 from exai_trio.config import Config
-from exai_trio.daemon.health.gauges import attach_store_times
+from exai_trio.daemon.health.gauges import attach_gauges, attach_store_times
 from exai_trio.daemon.health.stored_sizes import StoredSizes
+from exai_trio.daemon.jobs.sinks import watchdog_of
 from exai_trio.daemon.jobs.watching import Watching
 from exai_trio.incidents.capture import capturing
 from exai_trio.observability.meters.families import FAMILIES
@@ -36,11 +39,15 @@ def watched(house, tmp_path):
 
 
 async def test_every_family_that_is_told_has_a_source(watched):
-    """The loop's steps are counted by the watchdog, which the process has and this daemon has not."""
+    """Of the loop's steps and of a hosted store's outbox, as far as there is one: the process has them, this daemon has not."""
     async with watched(terminals="root") as (daemon, _):
-        said = daemon.report.meters.snapshot().readings.keys()
+        watchdog_of(daemon.report)
+        report = attrs.evolve(daemon.report, hosted=SimpleNamespace(outbox_entries=3, outbox_age_s=7.0))  # fmt: skip
+        attach_gauges(report.meters, report, lambda: 0, lambda: 0, ())
+        said = report.meters.snapshot()
 
-    assert {"loop_step_seconds"} == {family.name for family in FAMILIES} - said
+    assert set() == {family.name for family in FAMILIES} - said.readings.keys()
+    assert (3, 7) == (said.total("outbox_entries"), said.total("outbox_age_seconds"))
 
 
 async def test_a_call_is_open_in_the_journal_until_it_has_ended(house):

@@ -3,6 +3,8 @@
 import pytest
 import trio
 
+from exai_trio.daemon.http.job_book import JobBook
+from exai_trio.observability.events import JobRan, Swept
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult
 
 TOKEN = "a-token-of-ours-that-is-long"
@@ -111,6 +113,10 @@ async def test_a_conversation_is_searched_read_named_copied_and_deleted(pages):
         ("/api/settings", 401, 200),
         ("/api/logs?q=x", 401, 200),
         ("/api/storage/audit", 401, 200),
+        ("/api/storage/files", 401, 200),
+        ("/api/budgets", 401, 200),
+        ("/api/jobs", 200, 200),
+        ("/api/access", 401, 200),
         ("/", 200, 200),
         ("/monitoring_dashboard.html", 200, 200),
         ("/semaphore_monitor.html", 200, 200),
@@ -121,6 +127,34 @@ async def test_figures_are_free_and_texts_want_a_login(pages, path, anybody, own
         statuses = [(await each.get(path)).status for each in (visitor, visitor.as_owner())]
 
     assert [anybody, owner] == statuses
+
+
+async def test_a_page_has_jobs_budgets_files_and_the_version_of_clients(pages):
+    async with pages(tokens_day=100, monitoring_port=1) as visitor:
+        hello = {"token": TOKEN, "client_name": "editor", "client_version": "7.1"}
+        async with visitor.daemon.connect(**hello) as (client, _):
+            owner = visitor.as_owner()
+            publish = visitor.daemon.context.events.publish
+            publish(JobRan(job="clean_up", result="ok", duration_s=0.5, period_s=300.0))
+            await client.nap()
+            await client.hear_until(CallResult)
+            told = [(await owner.get(path)).json for path in ("/api/sessions", "/api/budgets", "/api/jobs", "/api/storage/files")]  # fmt: skip
+    sessions, budgets, jobs, files = (each["rows"] for each in told)
+
+    assert ("editor", "7.1", None) == tuple(sessions[0][name] for name in ("client", "client_version", "beat_s"))  # fmt: skip
+    assert (None, 100) == (budgets[0]["principal"], budgets[0]["quota"]["tokens_per_day"])
+    assert [("clean_up", "ok", 500.0, 300.0)] == [(j["job"], j["result"], j["duration_ms"], j["period_s"]) for j in jobs if j["job"] == "clean_up"]  # fmt: skip
+    assert [] == files
+
+
+def test_what_stages_of_cleaning_up_did_is_summed():
+    """What has not run yet is not measured, and no 0."""
+    book = JobBook(lambda: 1e9)
+    for removed in (2, 3):
+        book.takes()[Swept](Swept(stage="expire", removed=removed, freed_bytes=10))
+
+    assert {"last_at": "2001-09-09T01:46:40.000Z", "removed": 5, "freed_bytes": 20} == book.stage("expire")  # fmt: skip
+    assert {"last_at": None, "removed": None, "freed_bytes": None} == book.stage("delete")
 
 
 async def test_no_secret_is_among_the_settings(pages):

@@ -204,9 +204,7 @@ async def test_a_login_outlives_the_daemon_and_ends_with_its_token(end, status):
     assert not [secret for secret in (session, TOKEN, code) if secret in stored]
 
 
-@pytest.mark.parametrize(
-    ("later", "status"), [(SECRET, 200), ("another-secret-of-32-characters-!", 401), ("", 401)]
-)
+@pytest.mark.parametrize(("later", "status"), [(SECRET, 200), ("t" * 40, 401), ("", 401)])
 async def test_a_login_by_jwt_ends_with_the_key_that_signed_it(later, status):
     time, kept = clock(), SqliteLogins(MemoryDatabase())
     site = site_of(time, "texts", kept=kept, jwt_secret_key=SECRET)

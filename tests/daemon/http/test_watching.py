@@ -1,8 +1,10 @@
 """Alerts, incidents and observations over HTTP: who may see them, and change them."""
 
+import re
 from contextlib import asynccontextmanager
 
 import attrs
+import jwt
 import pytest
 
 from exai_trio.config import Config
@@ -10,11 +12,13 @@ from exai_trio.daemon.http import ports
 from exai_trio.daemon.jobs.watching import Watching
 from exai_trio.daemon.lifetime import watched_daemon
 from exai_trio.incidents.capture import capturing
-from exai_trio.storage.incident_records import Occurrence
+from exai_trio.storage.incident_records import MOST_CALLS, Occurrence
 from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.observation_records import Observation
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
+from exai_trio.wire.messages import CallFailed
 
+SECRET = "s" * 40
 TRACE = "exai_trio.tools.chat:3 in run"
 SEEN = Occurrence(
     error_hash="1-abcdef0123456789abcdef01", kind="bug", severity="high", error_type="KeyError", message="…",
@@ -28,7 +32,7 @@ def watched(pages, tmp_path):
     """A daemon that watches, as its pages show it; `visitor.daemon.parts.watching` has the stores."""
 
     @asynccontextmanager
-    async def opened(**settings):
+    async def opened(at="incidents", **settings):
         stores = stores_in(MemoryDatabase())
         await stores.incidents.note([SEEN])
         await stores.observations.add([SAID], 0, 1e9)
@@ -39,7 +43,8 @@ def watched(pages, tmp_path):
                 parts = attrs.evolve(daemon.parts, watching=watching)
                 watched = watched_daemon(parts, daemon.tree)
                 gate = ports.gate_of(watched, daemon.server.names)
-                site = ports.incidents_app(watched, gate, ports.feed_of(watched, gate))
+                app = ports.incidents_app if at == "incidents" else ports.pages_app
+                site = app(watched, gate, ports.feed_of(watched, gate))
                 yield attrs.evolve(visitor, site=site), watching
 
     return opened
@@ -87,6 +92,68 @@ async def test_an_alert_is_silenced_by_whoever_may(watched, name, body, status):
     assert status == told.status
     silenced = [rule["name"] for rule in alerts.json["rules"] if rule["silenced_until"]]
     assert (["disk"] if status == 200 else []) == silenced
+
+
+async def test_an_alert_is_heard_of_again(watched):
+    async with watched() as (visitor, _):
+        owner = visitor.as_owner()
+        await owner.post("/api/alerts/disk/silence", for_s=60)
+        told = await owner.post("/api/alerts/disk/unsilence")
+        missing = await owner.post("/api/alerts/dsk/unsilence")
+        alerts = await visitor.get("/api/alerts")
+
+    assert (200, 404) == (told.status, missing.status)
+    assert [] == [rule["name"] for rule in alerts.json["rules"] if rule["silenced_until"]]
+
+
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [("q=KEYERROR", 1), ("q=other", 0), ("kind=bug", 1), ("kind=world", 0), ("q=abcdef01&kind=bug", 1)],
+)  # fmt: skip
+async def test_incidents_are_filtered(watched, query, found):
+    async with watched() as (visitor, _):
+        listed = await visitor.get(f"/api/incidents?{query}")
+
+    assert found == len(listed.json["rows"])
+
+
+async def test_a_call_leads_to_its_incident_and_back(watched):
+    """By its correlation id; the incident knows the newest calls alone."""
+    async with watched(at="pages") as (visitor, watching), visitor.daemon.connect(token=visitor.as_owner().token) as (client, _):  # fmt: skip
+        for number in range(MOST_CALLS + 2):
+            await client.nap(f"r{number}", fault="planted")
+            await client.hear_until(CallFailed)
+        await visitor.daemon.parts.keeping.flush_calls()
+        await watching.incidents.flush_incidents()
+        owner = visitor.as_owner()
+        (bug,) = (await owner.get("/api/incidents?q=valueerror")).json["rows"]
+        calls = (await owner.get(f"/api/incidents/{bug['id']}")).json["calls"]
+        call = (await owner.get(f"/api/calls/{calls[0]['correlation_id']}")).json
+
+    assert MOST_CALLS == len(calls)
+    assert "nap" == call["call"]["tool"]
+    assert [bug["id"]] == [each["id"] for each in call["incidents"]]
+
+
+PARTS = {"{id}": "x", "{name}": "disk"}
+
+
+async def test_who_may_change_nothing_is_refused_each_change(watched):
+    """A viewer every one, a user those that concern everybody; figures are there for both."""
+    async with watched(at="pages", jwt_secret_key=SECRET, terminals="root") as (visitor, _):
+        routes = visitor.site.table.routes
+        as_role = {role: attrs.evolve(visitor, token=jwt.encode({"sub": "eve", "role": role, "exp": 4e9}, SECRET)) for role in ("viewer", "user")}  # fmt: skip
+        found = {}
+        for role, gives in (("viewer", "changes"), ("viewer", "administration"), ("user", "administration")):  # fmt: skip
+            for route in (each for each in routes if each.gives == gives):
+                path = re.sub(r"\{\w+\}", lambda part: PARTS[part[0]], route.path)
+                ask = as_role[role].post if route.method == "POST" else as_role[role].get
+                found[role, route.path] = (await ask(path)).status
+        seen = (await as_role["viewer"].get("/api/overview")).status
+
+    assert {403} == set(found.values())
+    assert {"/api/terminals", "/api/alerts/{name}/unsilence", "/api/incidents/{id}/resolve", "/api/access"} <= {path for _, path in found}  # fmt: skip
+    assert 200 == seen
 
 
 async def test_an_observation_is_acknowledged(watched):

@@ -8,7 +8,7 @@ import trio
 from exai_trio.daemon.jobs.permit_shares import RENEW_S, PermitShares
 from exai_trio.errors import StorageError
 from exai_trio.providers.adaptive_limit import AdaptiveLimit
-from exai_trio.storage.shared_permits import Dealt, LaneShare
+from exai_trio.storage.shared.shared_permits import Dealt, LaneShare
 
 LEASE_S = 6.0
 CAPACITY = 4

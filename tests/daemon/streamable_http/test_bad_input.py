@@ -170,10 +170,11 @@ async def test_pages_of_allowed_origins_may_read(web, autojump_clock):
     assert "mcp-session-id" in response.headers["access-control-expose-headers"]
 
 
+@pytest.mark.real  # for its thousand sessions, not for any process
 async def test_many_streams_that_nobody_reads_harm_nobody(web, autojump_clock):
-    """Each is a waiting task."""
-    async with web() as site:
-        sessions = [await site.initialize() for _ in range(100)]
+    """Each is a waiting task: who asks beside a thousand is answered."""
+    async with web(max_connections=1_001, max_connections_per_ip=1_001) as site:
+        sessions = [await site.initialize() for _ in range(1_000)]
         streams = [site.begin("GET", **session) for session in sessions]
         for stream in streams:
             await stream.wait(lambda r: r.status)

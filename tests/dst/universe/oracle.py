@@ -229,6 +229,12 @@ class Oracle:
             if call.is_open:
                 self.fail(f"{key} is never answered (accepted: {call.accepted}, runs: {call.runs})")
 
+    def check_ran_once(self, key: str) -> None:
+        """Nothing has gone wrong since it was asked: where it ran it has ended."""
+        runs = self.calls[key].runs
+        if len(runs) != 1:
+            self.fail(f"{key} ran {len(runs)} times, in {runs}, though no daemon was lost")
+
     def check_all_fetched(self) -> None:
         for call_id, handed in self.handles.items():
             if not handed.told:

@@ -261,7 +261,7 @@ class Universe(trio.abc.Instrument):
             await trio.sleep(10)
         self.oracle.check_all_answered()
         await self._fetch_all()
-        await ask_in_peace(self)
+        await ask_in_peace(self, everything)
         await trio.sleep(_REST_S)
         if self.house.life is None:
             self.oracle.fail("there is no daemon at the end")

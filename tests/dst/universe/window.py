@@ -212,6 +212,10 @@ class Window:
             return self._free.pop(self.draw.randrange(len(self._free)))
         return self._asked
 
+    def key_of(self, id_: int) -> str:
+        """How the oracle knows the newest call of this id."""
+        return self._keys[id_]
+
     def withdraw(self, id_: int) -> str:
         """Returns the mark of the call that is not wanted any more."""
         key = self._keys[id_]

@@ -28,7 +28,7 @@ class Machine:
 
     async def wait_sent(self):
         """Until all that is not parked has arrived."""
-        while (await self.outbox.depth()).entries:
+        while await self.outbox.batch(1):
             await trio.sleep(0.01)
 
 

@@ -5,7 +5,7 @@ import trio
 
 from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.postgres.permit_store import PostgresPermits
-from exai_trio.storage.shared_permits import LaneAsk
+from exai_trio.storage.shared.shared_permits import LaneAsk
 
 pytestmark = pytest.mark.real
 

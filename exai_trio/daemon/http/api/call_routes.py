@@ -7,10 +7,12 @@ from typing import Any, Final
 import attrs
 
 from exai_trio.errors import CallCancelled, NotFoundError, UnauthorizedError
+from exai_trio.incidents.told import incident_in_short
 from exai_trio.observability.json_bytes import json_bytes
 from exai_trio.observability.times import rfc3339
 from exai_trio.observability.toolcalls import shortened
 from exai_trio.storage.call_pages import CallFilter, NumberedCall
+from exai_trio.storage.incident_records import Incident
 
 from ...calls.call import Call
 from ..log_excerpt import lines_with
@@ -96,16 +98,28 @@ def _row(numbered: NumberedCall) -> dict[str, Any]:
 
 
 async def _one(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    """Everything that is known of one call. Raises NotFoundError, also for somebody else's."""
+    """Everything that is known of one call, by its id or its correlation id. Raises NotFoundError, also for somebody else's."""
     running = _running(watched, asked.path["id"])
     if running is not None and asked.by.may_see(running.principal):
-        return {"call": _details(running), "logs": await _logs(watched, running.correlation_id)}
+        return await _with_more(watched, asked, _details(running))
     ended = await watched.ended_call(asked.path["id"])
     if ended is None or not asked.by.may_see(ended.call.principal):
         raise _unknown()
     times = {"started_at": rfc3339(ended.call.started_at), "running": False}
     told = attrs.asdict(ended.call) | times
-    return {"call": told, "logs": await _logs(watched, ended.call.correlation_id)}
+    return await _with_more(watched, asked, told)
+
+
+async def _with_more(watched: WatchedDaemon, asked: Asked, told: dict[str, Any]) -> dict[str, Any]:
+    """The lines of its log, and what faults were seen in it, for who may look at these."""
+    found: tuple[Incident, ...] = ()
+    if watched.watching is not None and asked.by.may("administration"):
+        found = await watched.watching.stores.incidents.of_call(told["correlation_id"])
+    return {
+        "call": told,
+        "logs": await _logs(watched, told["correlation_id"]),
+        "incidents": [incident_in_short(each) for each in found],
+    }
 
 
 def _details(call: Call) -> dict[str, Any]:
@@ -131,7 +145,8 @@ async def _logs(watched: WatchedDaemon, correlation_id: str) -> list[str]:
 
 
 def _running(watched: WatchedDaemon, call_id: str) -> Call | None:
-    return next((call for call in watched.sessions.calls.open if call.call_id == call_id), None)
+    calls = watched.sessions.calls.open
+    return next((c for c in calls if call_id in (c.call_id, c.correlation_id)), None)
 
 
 async def _cancel(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:

@@ -22,6 +22,7 @@ def daemon_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
         Route(path="/api/settings", gives="texts", answer=partial(_settings, watched)),
         Route(path="/api/logs", gives="texts", answer=partial(_logs, watched)),
+        Route(path="/api/jobs", gives="figures", answer=partial(_jobs, watched)),
     )
 
 
@@ -60,3 +61,7 @@ async def _logs(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     path = watched.config.logs / "ws_daemon.log"
     most = int(asked.number("limit", _LINES, least=1, most=1_000))
     return {"lines": await lines_with(path, asked.query.get("q", ""), most, principal)}
+
+
+async def _jobs(watched: WatchedDaemon, _asked: Asked) -> dict[str, Any]:
+    return {"rows": watched.jobs.jobs()}

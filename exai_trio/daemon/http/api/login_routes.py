@@ -101,6 +101,8 @@ async def _me(paths: list[str], asked: Asked) -> dict[str, Any]:
     return {
         "principal": by.principal or None,
         "role": by.role or None,
-        "may": [gives for gives in ("figures", "texts", "changes") if by.may(gives)],
+        "may": [
+            gives for gives in ("figures", "texts", "changes", "administration") if by.may(gives)
+        ],
         "has": paths,
     }

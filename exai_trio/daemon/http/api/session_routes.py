@@ -3,6 +3,8 @@
 from functools import partial
 from typing import Any
 
+import trio
+
 from exai_trio.errors import NotFoundError
 
 from ...sessions.session import Session
@@ -42,6 +44,9 @@ def _row(watched: WatchedDaemon, session: Session) -> dict[str, Any]:
         "id": session.id,
         "principal": session.principal,
         **watched.book.told(session.id),
+        "beat_s": None
+        if session.beat_at is None
+        else round(trio.current_time() - session.beat_at, 1),
         "calls": len(session.calls.table),
         "unacked_frames": session.rules.last_seq - session.rules.acked,
         "held_bytes": session.held_bytes,

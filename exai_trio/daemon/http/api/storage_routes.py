@@ -4,10 +4,12 @@ from functools import partial
 from typing import Any, Final
 
 from exai_trio.errors import ArgumentError, OverCapacityError, ServiceUnavailableError
+from exai_trio.filestore.cleanup_coordinator import CleanupLimits
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.contracts.cleanup_records import STAGES, AuditEntry
+from exai_trio.storage.contracts.provider_uploads import ProviderUpload
 
-from ..route_table import Asked, Route
+from ..route_table import MOST_ROWS, Asked, Route
 from ..watched_daemon import WatchedDaemon
 
 _NEWEST: Final = 50
@@ -16,11 +18,12 @@ _NEWEST: Final = 50
 def storage_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
         Route(path="/api/storage", gives="figures", answer=partial(_storage, watched)),
-        Route(path="/api/storage/audit", gives="texts", answer=partial(_audit, watched)),
+        Route(path="/api/storage/audit", gives="administration", answer=partial(_audit, watched)),
+        Route(path="/api/storage/files", gives="texts", answer=partial(_files, watched)),
         Route(
             method="POST",
             path="/api/storage/cleanup",
-            gives="changes",
+            gives="administration",
             answer=partial(_clean_up, watched),
         ),
     )
@@ -32,18 +35,53 @@ async def _storage(watched: WatchedDaemon, _asked: Asked) -> dict[str, Any]:
         **watched.report.storage(),
         "cleanup": None
         if cleaning is None
-        else {
-            "stages": STAGES,
-            "grace_s": cleaning.coordinator.local.limits.grace_s,
-            "history_s": cleaning.coordinator.local.limits.history_s,
-            "files_bytes": cleaning.coordinator.local.limits.files_bytes,
-        },
+        else _cleanup(watched, cleaning.coordinator.local.limits),
     }
 
 
-async def _audit(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+def _cleanup(watched: WatchedDaemon, limits: CleanupLimits) -> dict[str, Any]:
+    """`next_at` is when all stages are due again; what is kept is compared with what is there once a day."""
+    job = watched.jobs.job("clean_up")
+    return {
+        "stages": [{"stage": stage, **watched.jobs.stage(stage)} for stage in STAGES],
+        "last_at": job and job["last_at"],
+        "next_at": job and job["next_at"],
+        "grace_s": limits.grace_s,
+        "history_s": limits.history_s,
+        "files_bytes": limits.files_bytes,
+    }
+
+
+async def _files(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+    """What one holds at providers, the newest first, with how many refer to each. Raises StorageError."""
+    if watched.cleaning is None:
+        return {"rows": []}
+    registry = watched.services.uploads.registry.of(asked.by.principal)
+    found = [
+        upload
+        for account in watched.cleaning.coordinator.local.shelves()
+        for upload in await registry.uploads(account.provider, account.account)
+    ]
+    newest = sorted(found, key=lambda upload: -upload.uploaded_at)[:MOST_ROWS]
+    return {"rows": [_file(upload) for upload in newest]}
+
+
+def _file(upload: ProviderUpload) -> dict[str, Any]:
+    return {
+        "id": upload.id,
+        "filename": upload.filename,
+        "provider": upload.provider,
+        "purpose": upload.purpose,
+        "bytes": upload.file_size_bytes,
+        "references": upload.reference_count,
+        "uploaded_at": rfc3339(upload.uploaded_at),
+        "used_at": rfc3339(upload.last_used),
+    }
+
+
+async def _audit(watched: WatchedDaemon, _asked: Asked) -> dict[str, Any]:
     """What cleaning up has changed last; the home owner's alone to see, since it names files."""
-    if watched.cleaning is None or not asked.by.is_admin:
+    if watched.cleaning is None:
         return {"rows": []}
     return {
         "rows": [
@@ -65,8 +103,6 @@ def _row(entry: AuditEntry) -> dict[str, Any]:
 
 async def _clean_up(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     """Run one stage or all; `dry_run` is true unless it is false. Raises ExaiError. Cancelling leaves the rest to the next run."""
-    if not asked.by.is_admin:
-        raise ArgumentError("cleaning up is the home owner's")
     if watched.cleaning is None:
         raise ServiceUnavailableError("nothing is stored that could be cleaned up")
     stage = asked.body.get("stage")
@@ -81,4 +117,5 @@ async def _clean_up(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     report = await watched.cleaning.coordinator.run(stages, dry_run=dry_run, daily=stage is None)
     if report is None:
         raise OverCapacityError("another process cleans up now; try again in a minute")
+    watched.cleaning.tell(report)
     return report.as_json()

@@ -18,6 +18,7 @@ _MOST_S: Final = 2.0**53
 def usage_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
         Route(path="/api/usage", gives="figures", answer=partial(_usage, watched)),
+        Route(path="/api/budgets", gives="texts", answer=partial(_budgets, watched)),
         Route(path="/api/usage/{id}", gives="texts", answer=partial(_of_one, watched)),
     )
 
@@ -32,6 +33,16 @@ async def _usage(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     since = asked.number("since", watched.now() - 7 * _DAY_S, least=0, most=_MOST_S)
     used = await watched.history.used_since(since)
     return {"by": by, "since": since, "rows": usage_rows(used, by)}
+
+
+async def _budgets(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+    """What was used today of what may be, and of quotas; one's own, and for administration everybody's. Raises StorageError."""
+    quotas = watched.sessions.environment.quotas
+    if quotas is None:
+        return {"rows": []}
+    await quotas.load()
+    found = [b for b in quotas.budgets() if not b.principal or asked.by.may_see(b.principal)]
+    return {"rows": [{"principal": b.principal or None, **b.told()} for b in found]}
 
 
 async def _of_one(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:

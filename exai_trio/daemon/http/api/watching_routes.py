@@ -22,13 +22,18 @@ _SILENCE_S: Final = 3600.0
 
 def watching_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     def change(path: str, answer: Any) -> Route:
-        return Route(method="POST", path=path, gives="changes", answer=partial(answer, watched))
+        return Route(
+            method="POST", path=path, gives="administration", answer=partial(answer, watched)
+        )
 
     return (
         Route(path="/api/alerts", gives="figures", answer=partial(_alerts, watched)),
         change("/api/alerts/{name}/silence", _silence),
+        change("/api/alerts/{name}/unsilence", _unsilence),
         Route(path="/api/incidents", gives="figures", answer=partial(_incidents, watched)),
-        Route(path="/api/incidents/{id}", gives="texts", answer=partial(_incident, watched)),
+        Route(
+            path="/api/incidents/{id}", gives="administration", answer=partial(_incident, watched)
+        ),
         change("/api/incidents/{id}/investigate", _investigate),
         change("/api/incidents/{id}/resolve", _resolve),
         change("/api/incidents/{id}/reopen", _reopen),
@@ -47,23 +52,14 @@ def _there(watched: WatchedDaemon) -> Watching:
     return watched.watching
 
 
-def _changed(watched: WatchedDaemon, asked: Asked) -> Watching:
-    """Raises ArgumentError for whoever may not: it concerns everybody's calls."""
-    if not asked.by.is_admin:
-        raise ArgumentError("this is the home owner's")
-    return _there(watched)
-
-
 async def _alerts(watched: WatchedDaemon, _asked: Asked) -> dict[str, Any]:
     alerts = _there(watched).alerts
     return {"rows": alerts.told(), "rules": rules_told(alerts.states, alerts.silenced)}
 
 
 async def _silence(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    alerts, name = _changed(watched, asked).alerts, asked.path["name"]
+    alerts, name = _there(watched).alerts, _rule(asked)
     for_s = asked.body.get("for_s", _SILENCE_S)
-    if name not in BY_NAME:
-        raise NotFoundError(f"there is no alert {name[:80]!r}; there are {', '.join(BY_NAME)}")
     if (
         isinstance(for_s, bool)
         or not isinstance(for_s, int | float)
@@ -74,22 +70,44 @@ async def _silence(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     return {"name": name, "silenced_until": rfc3339(alerts.silenced[name])}
 
 
+async def _unsilence(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
+    name = _rule(asked)
+    await _there(watched).alerts.unsilence(name, asked.by.principal)
+    return {"name": name, "silenced_until": None}
+
+
+def _rule(asked: Asked) -> str:
+    """Raises NotFoundError."""
+    name = asked.path["name"]
+    if name not in BY_NAME:
+        raise NotFoundError(f"there is no alert {name[:80]!r}; there are {', '.join(BY_NAME)}")
+    return name
+
+
 async def _incidents(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    """Those that are open; `resolved=1` the others, `resolved=all` both. `next` is the key of the page behind."""
+    """Those that are open; `resolved=1` the others, `resolved=all` both; of a `kind`, with a text `q`. `next` is the key of the page behind."""
     wanted = {"": False, "0": False, "1": True, "all": None}
     resolved = asked.query.get("resolved", "")
     if resolved not in wanted:
         raise ArgumentError("resolved must be 0, 1 or all", details={"field": "resolved"})
     store, limit = _there(watched).stores.incidents, asked.limit
-    found = await store.newest(limit, resolved=wanted[resolved], before=asked.before)
+    found = await store.newest(
+        limit,
+        resolved=wanted[resolved],
+        before=asked.before,
+        kind=asked.query.get("kind") or None,
+        text=asked.query.get("q", "")[:_LONGEST_NOTE],
+    )
     more = found[-1].last_occurrence_at if len(found) == limit else None
     return {"rows": [incident_told(each) for each in found], "next": more}
 
 
 async def _incident(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    if not asked.by.is_admin:
-        raise ArgumentError("this is the home owner's")
-    return incident_told(await _the_one(watched, asked), whole=True)
+    """With the calls in which it was seen last. Raises ExaiError."""
+    one = await _the_one(watched, asked)
+    seen = await _there(watched).stores.incidents.calls_of(one.id)
+    calls = [{"correlation_id": each.correlation_id, "at": rfc3339(each.at)} for each in seen]
+    return incident_told(one, whole=True) | {"calls": calls}
 
 
 async def _the_one(watched: WatchedDaemon, asked: Asked) -> Incident:
@@ -103,13 +121,13 @@ async def _the_one(watched: WatchedDaemon, asked: Asked) -> Incident:
 
 
 async def _investigate(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    store = _changed(watched, asked).stores.incidents
+    store = _there(watched).stores.incidents
     await store.request((await _the_one(watched, asked)).id)
     return incident_told(await _the_one(watched, asked))
 
 
 async def _resolve(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    watching = _changed(watched, asked)
+    watching = _there(watched)
     incident = await _the_one(watched, asked)
     notes = asked.text("notes", _LONGEST_NOTE) if asked.body.get("notes") else ""
     version = asked.text("version") if asked.body.get("version") else ""
@@ -121,7 +139,7 @@ async def _resolve(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
 
 
 async def _reopen(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    watching = _changed(watched, asked)
+    watching = _there(watched)
     await watching.stores.incidents.reopen((await _the_one(watched, asked)).id)
     await watching.incidents.count_open()
     return incident_told(await _the_one(watched, asked))
@@ -152,7 +170,7 @@ def _observation(seen: Observation) -> dict[str, Any]:
 
 
 async def _acknowledge(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    store = _changed(watched, asked).stores.observations
+    store = _there(watched).stores.observations
     if not await store.acknowledge(asked.path["id"], asked.by.principal):
         raise NotFoundError("there is no observation of this id")
     return {"id": asked.path["id"], "acknowledged": True}

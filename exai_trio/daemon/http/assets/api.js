@@ -1,6 +1,6 @@
 // The way to the daemon: JSON with the page's session as Bearer, and the feed. Nothing else is ever asked.
 const KEY = "exai-session";
-const stored = () => { try { return localStorage.getItem(KEY) || ""; } catch { return ""; } };
+export const stored = () => { try { return localStorage.getItem(KEY) || ""; } catch { return ""; } };
 const store = (value) => { try { value ? localStorage.setItem(KEY, value) : localStorage.removeItem(KEY); } catch { /* private mode */ } };
 
 export class Refused extends Error {
@@ -37,21 +37,23 @@ export async function download(path, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-// Calls `heard` with each overview and `state` with "live", "away" or "full"; comes back by itself.
-export function follow(heard, state) {
+// Calls `heard` with each overview, `event` with what happens if `topics()` has "event", and `state` with "live", "away" or "full"; comes back by itself.
+export function follow(heard, event, state, topics) {
   let socket, wait = 500, paused = false, timer;
   const connect = () => {
     socket = new WebSocket(`${location.protocol === "https:" ? "wss" : "ws"}://${location.host}/ws`);
+    const subscribe = () => socket.send(JSON.stringify({ command: "subscribe", topics: topics() }));
     socket.onopen = () => {
       if (stored()) socket.send(JSON.stringify({ command: "auth", token: stored() }));
-      socket.send(JSON.stringify({ command: "subscribe", topics: ["overview"] }));
+      subscribe();
       if (paused) socket.send(JSON.stringify({ command: "pause", paused }));
     };
-    socket.onmessage = (event) => {
-      const frame = JSON.parse(event.data);
+    socket.onmessage = (message) => {
+      const frame = JSON.parse(message.data);
       if (frame.type === "overview") { wait = 500; state("live"); heard(frame.data); }
       else if (frame.type === "subscribed") { wait = 500; state("live"); }
-      else if (frame.type === "initial_stats") socket.send(JSON.stringify({ command: "subscribe", topics: ["overview"] }));
+      else if (frame.type === "event") event(frame.data);
+      else if (frame.type === "initial_stats") subscribe();
     };
     socket.onclose = () => { state("away"); timer = setTimeout(connect, wait); wait = Math.min(wait * 2, 5000); };
   };

@@ -1,23 +1,26 @@
 // The dashboard: what it shows is its URL; a tick a second, drawn once a frame.
 import { html, nothing, render } from "./vendor/lit-html.js";
-import { Refused, ask, download, follow, login, logout } from "./api.js";
+import { Refused, ask, download, follow, login, logout, stored } from "./api.js";
 import { cut } from "./format.js";
 import { statusPill } from "./parts.js";
 import overview, { note } from "./pages_overview.js";
 import calls, { oneCall } from "./pages_calls.js";
 import { conversations, oneConversation, sessions } from "./pages_people.js";
 import { daemon, storage, usage } from "./pages_daemon.js";
-import { alerts, incidents } from "./pages_faults.js";
+import { alerts, incidents, oneIncident } from "./pages_faults.js";
 import { access } from "./pages_access.js";
+import { moved as alertMoved, wished } from "./notify.js";
 
 const PAGES = [overview, calls, sessions, conversations, usage, storage, incidents, alerts, access, daemon];
-const ONES = [oneCall, oneConversation];
+const ONES = [oneCall, oneConversation, oneIncident];
 const OLD = { "/monitoring_dashboard.html": "/", "/semaphore_monitor.html": "/" };
 const root = document.getElementById("app"), first = JSON.parse(document.getElementById("first").textContent);
 const state = { overview: first.overview, data: undefined, me: { may: [], has: [] }, feed: "first", fault: "", said: "", paused: false, boot: first.overview?.boot_id, loads: 0, dialog: undefined };
 
 const placeOf = () => OLD[location.pathname] ?? location.pathname;
-const pageNow = () => PAGES.find((page) => page.path === placeOf()) ?? ONES.find((page) => placeOf().startsWith(page.path)) ?? incidents;
+// The port of incidents has no other page.
+const isHere = (page) => !state.me.has.length || ctx.has(page.needs);
+const pageNow = () => PAGES.find((page) => page.path === placeOf() && isHere(page)) ?? ONES.find((page) => placeOf().startsWith(page.path)) ?? (isHere(overview) ? overview : incidents);
 const ctx = {
   get overview() { return state.overview; }, get query() { return new URLSearchParams(location.search); },
   get id() { return decodeURIComponent(placeOf().split("/")[2] ?? ""); },
@@ -33,7 +36,8 @@ const ctx = {
     try { const told = await ask(path, body); say("done"); done ? done(told) : await load(); } catch (fault) { say(fault.message); if (fault.status === 401) await who(); }
   },
   download: (path, file) => download(path, file).catch((fault) => say(fault.message)),
-  confirm: (text, yes) => open({ text, yes }), prompt: (text, yes) => open({ text, yes, input: "name" }), login: () => open({ text: "Log in", login: true }),
+  say: (text) => say(text), renew: () => { feed?.restart(); draw(); },
+  confirm: (text, yes) => open({ text, yes }), prompt: (text, yes, inputs = ["name"]) => open({ text, yes, inputs }), login: () => open({ text: "Log in", login: true }),
 };
 
 function say(text) { state.said = text; draw(); setTimeout(() => { if (state.said === text) { state.said = ""; draw(); } }, 4000); }
@@ -55,7 +59,12 @@ async function load() {
   draw();
 }
 function moved() { state.data = undefined; document.title = `EXAI · ${pageNow().title}`; draw(); load(); root.querySelector("main")?.focus?.(); }
-async function who() { try { state.me = await ask("/api/me"); } catch (fault) { if (!(fault instanceof Refused)) throw fault; } draw(); }
+async function who(tries = 3) {
+  try { state.me = await ask("/api/me"); } catch (fault) { if (!(fault instanceof Refused)) throw fault; }
+  draw();
+  // A daemon that has just begun may not know a token of its registry yet.
+  if (stored() && !state.me.principal && tries) setTimeout(() => who(tries - 1).then(load), 1500);
+}
 
 const theme = () => document.documentElement.dataset.theme || (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light");
 function recolour() {
@@ -70,7 +79,7 @@ const FEED = { live: "live", first: "connecting", away: "no answer" };
 function frame() {
   const page = pageNow(), o = state.overview;
   return html`<header class="top"><a class="brand" href="/">EXAI</a>
-    <nav aria-label="Pages">${PAGES.map((one) => html`<a href=${one.path} aria-current=${one === page || (one.path !== "/" && page.path.startsWith(one.path)) ? "page" : nothing}>${one.title}</a>`)}</nav>
+    <nav aria-label="Pages">${PAGES.filter(isHere).map((one) => html`<a href=${one.path} aria-current=${one === page || (one.path !== "/" && page.path.startsWith(one.path)) ? "page" : nothing}>${one.title}</a>`)}${ctx.has("/api/terminals") ? html`<a href="/terminals" data-whole>Terminals</a>` : nothing}</nav>
     <div class="tools">${o ? statusPill(o.status) : nothing}<span class="soft" role="status" id="feed">${state.paused ? "paused" : FEED[state.feed]}</span>
       <button @click=${pause} aria-pressed=${state.paused}>${state.paused ? "go on" : "pause"}</button>
       <button @click=${recolour} aria-label="light or dark">◐</button><button @click=${() => open({ keys: true })} aria-label="keys">?</button>
@@ -95,8 +104,8 @@ function close() { root.querySelector("dialog")?.close(); }
 function closed() { state.dialog = undefined; draw(); back?.isConnected && back.focus(); }
 async function submitted(event) {
   event.preventDefault();
-  const asked = state.dialog, value = event.target.elements.value?.value ?? "";
-  if (!asked.login) { close(); asked.yes(value); return; }
+  const asked = state.dialog, value = event.target.elements.value?.value ?? "", second = event.target.elements.second?.value ?? "";
+  if (!asked.login) { close(); asked.yes(value, second); return; }
   try { await login({ token: value.trim() }); close(); await entered(); } catch (fault) { state.dialog = { ...asked, fault: fault.message }; draw(); }
 }
 function dialog() {
@@ -105,7 +114,7 @@ function dialog() {
     ? html`<h1>Keys</h1><dl class="keys">${Object.entries(KEYS).map(([key, does]) => html`<dt><kbd>${key}</kbd></dt><dd>${does}</dd>`)}</dl><p class="row"><button autofocus @click=${close}>close</button></p>`
     : html`<form @submit=${submitted}><h1>${d.text}</h1>
       ${d.login ? html`<p>Paste the daemon's token. It is in <code>state/ws_token</code> of EXAI_HOME, or in EXAI_WS_TOKEN; <code>exai dashboard</code> opens this page without it.</p><label>token <input name="value" type="password" autocomplete="off" required autofocus></label>` : nothing}
-      ${d.input ? html`<label>${d.input} <input name="value" autocomplete="off" maxlength="200" autofocus></label>` : nothing}
+      ${(d.inputs ?? []).map((label, i) => html`<label>${label} <input name=${i ? "second" : "value"} autocomplete="off" maxlength=${i ? 100 : 2000} ?autofocus=${!i}></label>`)}
       ${d.fault ? html`<p class="notice bad" role="alert">■ ${d.fault}</p>` : nothing}
       <div class="row"><button type="button" @click=${close}>back</button><button class="primary" type="submit">${d.login ? "log in" : "yes"}</button></div></form>`}</dialog>`;
 }
@@ -134,7 +143,7 @@ function step(by) {
 }
 addEventListener("click", (event) => {
   const link = event.target.closest?.("a[href]");
-  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.origin !== location.origin || link.download) return;
+  if (!link || event.button || event.ctrlKey || event.metaKey || event.shiftKey || link.origin !== location.origin || link.download || "whole" in link.dataset) return;
   event.preventDefault(); ctx.go(link.pathname + link.search);
 });
 addEventListener("popstate", moved);
@@ -159,7 +168,8 @@ async function start() {
     try { await login({ code }); say("logged in"); } catch (fault) { say(fault.message); }
   }
   await who();
-  feed = follow(heard, (now) => { state.feed = now; draw(); });
+  const happened = (event) => { if (event.event === "AlertMoved") alertMoved(ask, event).catch(() => {}); };
+  feed = follow(heard, happened, (now) => { state.feed = now; draw(); }, () => (wished() ? ["overview", "event"] : ["overview"]));
   load();
   if (location.pathname === "/semaphore_monitor.html") root.querySelector("#permits")?.scrollIntoView();
 }

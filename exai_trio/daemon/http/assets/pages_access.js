@@ -4,10 +4,10 @@ import { DASH } from "./format.js";
 import { empty, filters, loginFirst, name, pill, table, when } from "./parts.js";
 
 export const access = {
-  title: "Access", path: "/access", every: 5,
-  load: (ctx) => (ctx.may("texts") ? ctx.ask(`/api/access?limit=200&of=${encodeURIComponent(ctx.query.get("of") ?? "")}`) : null),
+  title: "Access", path: "/access", needs: "/api/access", every: 5,
+  load: (ctx) => (ctx.may("administration") ? ctx.ask(`/api/access?limit=200&of=${encodeURIComponent(ctx.query.get("of") ?? "")}`) : null),
   view(ctx, data) {
-    if (!ctx.may("texts")) return loginFirst(ctx, "who came and who changed what");
+    if (!ctx.may("administration")) return loginFirst(ctx, "who came and who changed what");
     const columns = [
       ["when (UTC)", (r) => when(r.t), "t"], ["event", (r) => (r.event === "refused" ? pill("warn", `refused, ${r.count} times`) : name(r.event, 40))],
       ["who", (r) => name(r.who ?? DASH, 60)], ["role", (r) => r.role ?? DASH], ["from", (r) => name(r.address ?? r.by ?? DASH, 40)],

@@ -35,7 +35,7 @@ function asked(ctx, before) {
 }
 
 export default {
-  title: "Calls", path: "/calls", every: 2,
+  title: "Calls", path: "/calls", needs: "/api/calls", every: 2,
   load: (ctx) => ctx.ask(asked(ctx)),
   // What older pages of the list are there stays there.
   merge: (old, fresh) => (old?.older ? { ...fresh, rows: [...fresh.rows, ...old.rows.filter((r) => r.number < (fresh.rows.at(-1)?.number ?? 0))], next: old.next, older: true } : fresh),
@@ -79,6 +79,7 @@ export const oneCall = {
     <div class="grid">${waterfall(c)}
       <section class="card"><h2>Call</h2>${facts({ id: c.id, "correlation id": c.correlation_id, began: when(c.started_at), took: c.running ? seconds(c.age_s) : ms(c.duration_ms), attempt: c.attempt, "requests to providers": c.requests, session: name(c.session), principal: name(c.principal), project: name(c.project || DASH, 200) })}</section>
       <section class="card"><h2>Model</h2>${facts({ provider: c.provider || DASH, model: name(c.model || DASH), "tokens in": number(c.input_tokens), cached: number(c.cached_tokens), "tokens out": number(c.output_tokens), reasoning: number(c.reasoning_tokens), cost: money(c.cost, c.currency) })}</section>
+      ${data.incidents?.length ? html`<section class="card wide"><h2>Incidents</h2>${data.incidents.map((i) => html`<p><a href="/incidents/${i.id}">${name(`${i.error_type}: ${i.error_message}`, 200)}</a> ${i.resolved ? pill("good", "resolved") : nothing}</p>`)}</section>` : nothing}
       ${c.arguments ? html`<section class="card wide"><h2>Arguments, cut short</h2>${longText(JSON.stringify(c.arguments, null, 2), "arguments")}</section>` : nothing}
       <section class="card wide"><h2>Log</h2>${data.logs.length ? html`<ul class="log" tabindex="0" aria-label="Log lines">${data.logs.map((line) => html`<li>${cut(line, 2000)}</li>`)}</ul>` : html`<p class="empty">The log has no line of this call; LOG_LEVEL=DEBUG says more.</p>`}</section>
     </div>`;

@@ -28,7 +28,7 @@ const bar = (title, free, used, waiting) => {
 const breakers = (o) => o.providers.flatMap((p) => Object.entries(p.breakers));
 
 export default {
-  title: "Overview", path: "/",
+  title: "Overview", path: "/", needs: "/api/overview",
   load: async (ctx) => ({ history: await ctx.ask(`/api/history?range=${ctx.query.get("range") || "1h"}`) }),
   every: 10,
   view(ctx, data) {
@@ -59,7 +59,7 @@ export default {
         ${Object.entries(o.permits.providers).map(([name, p]) => bar(name, p.current, p.expected - p.current, p.waiting))}</section>
       <section class="card"><h2>Breakers</h2>${breakers(o).length ? facts(Object.fromEntries(breakers(o).map(([name, state]) => [name, pill(state === "closed" ? "good" : "bad", state)]))) : html`<p>${pill("good", "all closed")}</p>`}
         <h2>Providers</h2>${o.providers.length ? o.providers.map((p) => html`<p>${p.title}${p.simulated ? " (simulated)" : ""}</p>`) : html`<p class="empty">None is set up: exai init finds one.</p>`}</section>
-      <section class="card"><h2>WebSocket</h2>${facts({ connections: number(o.connections), "at most": number(o.websocket.max_connections), resumes: number(m.resumes), "frames replayed": number(m.replayed_frames), "frames": number(m.messages), "calls refused": number(m.refused), listening: o.websocket.listening ? "yes" : "no" })}</section>
+      <section class="card"><h2>WebSocket</h2>${facts({ connections: number(o.connections), "at most": number(o.websocket.max_connections), resumes: number(m.resumes), "frames replayed": number(m.replayed_frames), "frames": number(m.messages), "calls refused": number(m.refused), heartbeat: `each ${seconds(o.websocket.ping_interval_s)}, answered within ${seconds(o.websocket.ping_timeout_s)}`, listening: o.websocket.listening ? "yes" : "no" })}</section>
       <section class="card"><h2>Errors by category, last minute</h2>${Object.keys(m.errors_by_category ?? {}).length ? facts(Object.fromEntries(Object.entries(m.errors_by_category).map(([k, v]) => [k, number(v)]))) : html`<p class="empty">None.</p>`}</section>
       <section class="card"><h2>Since the start</h2>${facts({ started: when(o.started_at), accepted: number(c.accepted), answered: number(c.finished), failed: number(c.failed), cancelled: number(c.cancelled), "timed out": number(c.timed_out), refused: number(c.refused), "sent again": number(c.repeated), "tokens in": compact(m.tokens?.input), "tokens out": compact(m.tokens?.output) })}</section>
     </div>`;

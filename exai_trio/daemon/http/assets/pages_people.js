@@ -1,21 +1,21 @@
 // Sessions and conversations: who is there, and what was asked and answered.
 import { html, nothing } from "./vendor/lit-html.js";
-import { DASH, bytes, number } from "./format.js";
+import { DASH, bytes, number, seconds } from "./format.js";
 import { empty, filters, loginFirst, longText, name, pill, table, when } from "./parts.js";
 
 const more = (ctx, data, path) => data?.next ? html`<button class="more" @click=${async () => { const next = await ctx.ask(`${path}${path.includes("?") ? "&" : "?"}before=${encodeURIComponent(data.next)}`); ctx.show({ rows: [...data.rows, ...next.rows], next: next.next, older: true }); }}>more</button>` : nothing;
 const keep = (old, fresh) => (old?.older ? old : fresh);
 
 export const sessions = {
-  title: "Sessions", path: "/sessions", every: 3, merge: keep,
+  title: "Sessions", path: "/sessions", needs: "/api/sessions", every: 3, merge: keep,
   load: (ctx) => (ctx.may("texts") ? ctx.ask("/api/sessions") : null),
   view(ctx, data) {
     if (!ctx.may("texts")) return loginFirst(ctx, "sessions");
     const columns = [
-      ["client", (r) => name(r.client || "not said")],
+      ["client", (r) => html`${name(r.client || "not said")} <span class="soft">${name(r.client_version, 30)}</span>`],
       ["state", (r) => (r.connected ? pill("good", "connected") : html`${pill("warn", "away")} <span class="soft">since ${when(r.away_since)}</span>`)],
       ["principal", (r) => name(r.principal, 40)], ["address", (r) => r.address || DASH], ["calls", (r) => number(r.calls), "n"], ["unacked frames", (r) => number(r.unacked_frames), "n"],
-      ["resumes", (r) => number(r.resumes), "n"], ["memory", (r) => bytes(r.held_bytes), "n"], ["since (UTC)", (r) => when(r.opened_at), "t"], ["id", (r) => name(r.id, 30)],
+      ["resumes", (r) => number(r.resumes), "n"], ["answered a ping", (r) => (r.beat_s === null ? DASH : `${seconds(r.beat_s)} ago`), "n"], ["memory", (r) => bytes(r.held_bytes), "n"], ["since (UTC)", (r) => when(r.opened_at), "t"], ["id", (r) => name(r.id, 30)],
       ["action", (r) => (ctx.may("changes") ? html`<button class="danger" @click=${() => ctx.confirm(`End the session of ${r.client || r.id}? Its calls are cancelled.`, () => ctx.change(`/api/sessions/${encodeURIComponent(r.id)}/end`))} aria-label="end session ${r.id}">end</button>` : nothing), "n"],
     ];
     return html`<h1>Sessions</h1><section class="card">${data ? table("Sessions", columns, data.rows, "No client is connected. An editor connects by itself: exai init registers EXAI there.") : empty("reading…")}${more(ctx, data, "/api/sessions")}</section>`;
@@ -24,7 +24,7 @@ export const sessions = {
 
 const asked = (ctx) => `/api/conversations?q=${encodeURIComponent(ctx.query.get("q") ?? "")}`;
 export const conversations = {
-  title: "Conversations", path: "/conversations", every: 10, merge: keep,
+  title: "Conversations", path: "/conversations", needs: "/api/conversations", every: 10, merge: keep,
   load: (ctx) => (ctx.may("texts") ? ctx.ask(asked(ctx)) : null),
   view(ctx, data) {
     if (!ctx.may("texts")) return loginFirst(ctx, "conversations");

@@ -30,6 +30,6 @@ export const filters = (ctx, fields) => html`<form class="filters" role="search"
   : html`<input name=${key} type="search" autocomplete="off" .value=${ctx.query.get(key) ?? ""} @change=${(e) => ctx.filter(key, e.target.value.trim())}>`}</label>`)}
   ${fields.some(([key]) => ctx.query.get(key)) ? html`<button type="button" @click=${() => ctx.filterAll({})}>clear</button>` : nothing}</form>`;
 
-export const loginFirst = (ctx, what) => html`<section class="card"><h2>Log in to see ${what}</h2>
+export const loginFirst = (ctx, what) => ctx.may("texts") ? html`<section class="card">${empty(`Your role does not show you ${what}: that is the home owner's.`)}</section>` : html`<section class="card"><h2>Log in to see ${what}</h2>
   <p>What clients and models wrote is shown to whoever has logged in, also on this machine.</p>
   <p><button class="primary" @click=${ctx.login}>Log in</button> <span class="soft">or run <code>exai dashboard</code></span></p></section>`;

@@ -24,7 +24,7 @@ MOST_EVENTS: Final = 500
 _NO_FAULT: Final = frozenset({"ok", "cancelled", ""})
 # Who asked, where and with which ids is nobody's who has not logged in.
 _PERSONAL: Final = frozenset(
-    {"principal", "project", "session", "address", "client", "id", "correlation_id", "call", "spans", "text"}
+    {"principal", "project", "session", "address", "client", "version", "id", "correlation_id", "call", "spans", "text"}
 )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from functools import partial
 
 from exai_trio import structs
 from exai_trio.storage.journal import KeptOutcome
-from exai_trio.storage.shared_calls import UNNUMBERED, SharedCalls
+from exai_trio.storage.shared.shared_calls import UNNUMBERED, SharedCalls
 from exai_trio.wire.codec import encode
 from exai_trio.wire.messages import Droppable, Outcome
 

@@ -13,7 +13,7 @@ import trio
 from exai_trio import __version__, structs
 from exai_trio.config import Config, bracketed
 from exai_trio.storage.journal import KeptCall
-from exai_trio.storage.shared_calls import CallName, Compared, DaemonFacts, SharedCalls
+from exai_trio.storage.shared.shared_calls import CallName, Compared, DaemonFacts, SharedCalls
 from exai_trio.system.disk import fault_of
 from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, encode

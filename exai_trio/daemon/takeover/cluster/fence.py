@@ -4,7 +4,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.storage.journal import KeptOutcome
-from exai_trio.storage.shared_calls import CallName, SharedCalls
+from exai_trio.storage.shared.shared_calls import CallName, SharedCalls
 
 from ...calls.call import Call
 from ...calls.call_journal import key_of

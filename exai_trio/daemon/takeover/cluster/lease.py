@@ -8,7 +8,7 @@ import math
 from typing import Final
 
 from exai_trio import structs
-from exai_trio.storage.shared_calls import LEASE_S
+from exai_trio.storage.shared.shared_calls import LEASE_S
 
 RENEW_S: Final = 1.5
 SURE_S: Final = (

@@ -11,7 +11,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import ServiceUnavailableError, StorageError
-from exai_trio.storage.shared_calls import LEASE_S, DaemonFacts, Renewed, SharedCalls
+from exai_trio.storage.shared.shared_calls import LEASE_S, DaemonFacts, Renewed, SharedCalls
 from exai_trio.system.change import Change
 from exai_trio.system.disk import fault_of
 

@@ -6,7 +6,7 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.storage.shared_calls import CallName
+from exai_trio.storage.shared.shared_calls import CallName
 from exai_trio.wire.messages import Outcome
 
 from ...calls.call import Call

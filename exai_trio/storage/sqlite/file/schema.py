@@ -8,7 +8,7 @@ from exai_trio.storage.sqlite.file.bus_step import BUS_STEP
 from exai_trio.storage.sqlite.file.history_step import HISTORY_STEP
 from exai_trio.storage.sqlite.file.hosted_files_step import HOSTED_FILES_STEP
 from exai_trio.storage.sqlite.file.incidents_step import INCIDENTS_STEP
-from exai_trio.storage.sqlite.file.logins_step import LOGINS_STEP
+from exai_trio.storage.sqlite.file.pages_step import PAGES_STEP
 from exai_trio.storage.sqlite.file.uploads_step import UPLOADS_STEP
 
 APPLICATION_ID = 0x45584149  # "EXAI": tells our file from another program's
@@ -268,5 +268,5 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ACCESS_STEP,
     INCIDENTS_STEP,
     HISTORY_STEP,
-    LOGINS_STEP,
+    PAGES_STEP,
 )

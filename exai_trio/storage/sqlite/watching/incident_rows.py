@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, Final
 
 from exai_trio import structs
 from exai_trio.storage.incident_records import (
+    MOST_CALLS,
     MOST_OPEN,
     MOST_RESOLVED,
     Change,
     Incident,
     Noted,
     Occurrence,
+    Seen,
 )
 
 if TYPE_CHECKING:  # one module imports sqlite3
@@ -43,6 +45,14 @@ _BEYOND: Final = """
         SELECT id FROM error_investigations WHERE resolved = ? ORDER BY last_occurrence_at DESC, id LIMIT -1 OFFSET ?
     )
 """
+_SEEN_IN: Final = (
+    "INSERT OR REPLACE INTO incident_calls (incident, correlation_id, at) VALUES (?, ?, ?)"
+)
+_CALLS_BEYOND: Final = """
+    DELETE FROM incident_calls WHERE rowid IN (
+        SELECT rowid FROM incident_calls WHERE incident = ? ORDER BY at DESC, rowid DESC LIMIT -1 OFFSET ?
+    )
+"""
 _ORDER_DIGITS: Final = 8
 
 
@@ -57,15 +67,37 @@ class SqliteIncidents:
         return await self._store.write(lambda rows: _note(rows, occurrences, self._most_open))
 
     async def newest(
-        self, most: int, *, resolved: bool | None = None, before: float | None = None
+        self,
+        most: int,
+        *,
+        resolved: bool | None = None,
+        before: float | None = None,
+        kind: str | None = None,
+        text: str = "",
     ) -> tuple[Incident, ...]:
         query = (
             "SELECT * FROM error_investigations WHERE (:resolved IS NULL OR resolved = :resolved)"
-            " AND (:before IS NULL OR last_occurrence_at < :before)"
+            " AND (:before IS NULL OR last_occurrence_at < :before) AND (:kind IS NULL OR kind = :kind)"
+            " AND instr(lower(id || ' ' || error_type || ': ' || error_message), lower(:text)) > 0"
             " ORDER BY last_occurrence_at DESC, id LIMIT :most"
         )
         given: dict[str, object] = {"resolved": resolved, "before": before, "most": most}
+        given |= {"kind": kind, "text": text}
         return await self._store.read(lambda rows: read_incidents(rows, query, given))
+
+    async def calls_of(self, incident_id: str) -> tuple[Seen, ...]:
+        query = "SELECT correlation_id, at FROM incident_calls WHERE incident = ? ORDER BY at DESC, rowid DESC"
+        found = await self._store.read(lambda rows: rows.execute(query, (incident_id,)).fetchall())
+        return tuple(Seen(correlation_id=call, at=at) for call, at in found)
+
+    async def of_call(self, correlation_id: str) -> tuple[Incident, ...]:
+        query = (
+            "SELECT * FROM error_investigations WHERE id IN"
+            " (SELECT incident FROM incident_calls WHERE correlation_id = :call) ORDER BY id"
+        )
+        return await self._store.read(
+            lambda rows: read_incidents(rows, query, {"call": correlation_id})
+        )
 
     async def get(self, incident_id: str) -> tuple[Incident, ...]:
         query = "SELECT * FROM error_investigations WHERE substr(id, 1, length(:id)) = :id LIMIT 20"
@@ -123,6 +155,9 @@ def _count(rows: "sqlite3.Connection", seen: Occurrence) -> Noted:
     query = "SELECT resolved, reopened FROM error_investigations WHERE error_hash = ?"
     before = rows.execute(query, (seen.error_hash,)).fetchone()
     rows.execute(_COUNT, _values(seen))
+    if seen.calls:
+        rows.executemany(_SEEN_IN, [(seen.id, call, seen.last_at) for call in seen.calls])
+        rows.execute(_CALLS_BEYOND, (seen.id, MOST_CALLS))
     after = rows.execute(query, (seen.error_hash,)).fetchone()
     change: Change = "new" if before is None else "counted"
     if before is not None and after[1] > before[1]:
