@@ -2,7 +2,7 @@
 
 import logging
 import platform
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -14,6 +14,7 @@ from exai_trio import __version__, structs
 from exai_trio.config import Config, bracketed
 from exai_trio.storage.journal import KeptCall
 from exai_trio.storage.shared.shared_calls import CallName, Compared, DaemonFacts, SharedCalls
+from exai_trio.storage.shared.shared_permits import SharedPermits
 from exai_trio.system.disk import fault_of
 from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, encode
@@ -31,6 +32,7 @@ from .absent_session import AbsentSession
 from .executions import Executions
 from .fence import SessionFence
 from .membership import Membership, open_membership
+from .permit_shares import Lane, PermitShares
 from .stored_outcomes import StoredOutcomes
 
 T = TypeVar("T")
@@ -65,15 +67,16 @@ class Cluster:
     membership: Membership
     outcomes: StoredOutcomes
     executions: Executions
+    permits: SharedPermits
     epochs: dict[str, int] = attrs.field(factory=dict[str, int])
     _sessions: SessionTable | None = None
     _in_doubt: bool = False  # a claim whose answer was not heard may have been granted
     _woken: trio.Event = attrs.field(factory=trio.Event)
 
     @classmethod
-    def of(cls, membership: Membership) -> "Cluster":
+    def of(cls, membership: Membership, permits: SharedPermits) -> "Cluster":
         outcomes = StoredOutcomes()
-        cluster = cls(membership, outcomes, Executions(outcomes))
+        cluster = cls(membership, outcomes, Executions(outcomes), permits)
         outcomes.look = cluster.look_soon
         return cluster
 
@@ -89,6 +92,10 @@ class Cluster:
     def work(self) -> Work:
         """What runs a call that is accepted here."""
         return self.executions.guarded(run_tool)
+
+    def shares(self, lanes: Callable[[], Mapping[str, Lane]]) -> PermitShares:
+        """What this daemon has of the permits of all."""
+        return PermitShares(self.membership.facts.executor, self.permits, lanes)
 
     def look_soon(self) -> None:
         """Compare with the store at once: what it says may concern us."""
@@ -245,7 +252,7 @@ def _runs_as(call: Call, name: CallName) -> bool:
 
 @asynccontextmanager
 async def open_cluster(
-    config: Config, home: str, boot_id: str, store: SharedCalls
+    config: Config, home: str, boot_id: str, store: SharedCalls, permits: SharedPermits
 ) -> AsyncGenerator[Cluster]:
     """Among the daemons of this store, until the block is left. Raises ServiceUnavailableError if another living one has our name.
     Cancelling leaves them."""
@@ -257,4 +264,4 @@ async def open_cluster(
         version=__version__,
     )
     async with open_membership(facts, store) as membership:
-        yield Cluster.of(membership)
+        yield Cluster.of(membership, permits)
