@@ -1,6 +1,6 @@
 """The sink that raises the meters: what each event adds to which figure. Pure."""
 
-from collections.abc import Container, Iterable
+from collections.abc import Iterable
 from typing import Final, cast
 
 from exai_trio import structs
@@ -56,7 +56,7 @@ def event_takes(meters: Meters) -> Takes:
     }
 
 
-def _from_zero(counter: Counter, known: Container[str] | None) -> Counter:
+def _from_zero(counter: Counter, known: object) -> Counter:
     """With these series from the beginning: to Prometheus a series that comes with its first event has not risen."""
     for value in sorted(cast("Iterable[str]", known)) if isinstance(known, Iterable) else ():
         counter.add(value, amount=0)
