@@ -23,89 +23,53 @@ class Recovery:
     about: str
 
 
+def _row(code: str, action: Action, close_code: int | None, about: str) -> Recovery:
+    recoverable = action in {"retry", "resend"}
+    return Recovery(
+        code=code, recoverable=recoverable, action=action, close_code=close_code, about=about
+    )
+
+
 _ROWS: Final = (
-    Recovery(
-        code="CONNECTION_ERROR",
-        recoverable=True,
-        action="retry",
-        close_code=1013,
-        about="the line or the daemon is away: try again, at once and then less and less often, without end",
+    _row(
+        "CONNECTION_ERROR",
+        "retry",
+        1013,
+        "the line or the daemon is away: try again, at once and then less and less often, without end",
     ),
-    Recovery(
-        code="INPUT_FULL",
-        recoverable=True,
-        action="resend",
-        about="the program does not read what is typed: send the same number again when some of it is taken",
+    _row(
+        "INPUT_FULL",
+        "resend",
+        None,
+        "the program does not read what is typed: send the same number again when some of it is taken",
     ),
-    Recovery(
-        code="SESSION_NOT_FOUND",
-        recoverable=False,
-        action="recreate",
-        close_code=4004,
-        about="there is no such session here, or it is somebody else's: make a new one if that was asked for, else end",
+    _row(
+        "SESSION_NOT_FOUND",
+        "recreate",
+        4004,
+        "there is no such session here, or it is somebody else's: make a new one if that was asked for, else end",
     ),
-    Recovery(
-        code="AUTH_ERROR",
-        recoverable=False,
-        action="authenticate",
-        close_code=4003,
-        about="the credential is not good: fetch it anew once, then ask for it",
+    _row(
+        "AUTH_ERROR",
+        "authenticate",
+        4003,
+        "the credential is not good: fetch it anew once, then ask for it",
     ),
-    Recovery(
-        code="INVALID_SESSION_ID",
-        recoverable=False,
-        action="show",
-        close_code=1002,
-        about="that is no id of a session",
+    _row("INVALID_SESSION_ID", "show", 1002, "that is no id of a session"),
+    _row("SESSION_LIMIT", "show", 1008, "there are as many sessions, or clients, as may be"),
+    _row("NOT_ALLOWED", "show", 1008, "this client may not do that"),
+    _row(
+        "LINE_TOO_LONG",
+        "show",
+        None,
+        "the program reads lines, and the kernel would cut this one: nothing of it was typed",
     ),
-    Recovery(
-        code="SESSION_LIMIT",
-        recoverable=False,
-        action="show",
-        close_code=1008,
-        about="there are as many sessions, or clients, as may be",
+    _row("ENDED", "show", 1000, "the program has ended"),
+    _row(
+        "DISABLED", "show", 1008, "terminals are switched off: EXAI_TERMINALS=true switches them on"
     ),
-    Recovery(
-        code="NOT_ALLOWED",
-        recoverable=False,
-        action="show",
-        close_code=1008,
-        about="this client may not do that",
-    ),
-    Recovery(
-        code="LINE_TOO_LONG",
-        recoverable=False,
-        action="show",
-        about="the program reads lines, and the kernel would cut this one: nothing of it was typed",
-    ),
-    Recovery(
-        code="ENDED",
-        recoverable=False,
-        action="show",
-        close_code=1000,
-        about="the program has ended",
-    ),
-    Recovery(
-        code="DISABLED",
-        recoverable=False,
-        action="show",
-        close_code=1008,
-        about="terminals are switched off: EXAI_TERMINALS=true switches them on",
-    ),
-    Recovery(
-        code="INVALID_REQUEST",
-        recoverable=False,
-        action="show",
-        close_code=1008,
-        about="the request cannot be meant; nothing was changed",
-    ),
-    Recovery(
-        code="NOT_STARTED",
-        recoverable=False,
-        action="show",
-        close_code=1011,
-        about="the program or its terminal could not be started",
-    ),
+    _row("INVALID_REQUEST", "show", 1008, "the request cannot be meant; nothing was changed"),
+    _row("NOT_STARTED", "show", 1011, "the program or its terminal could not be started"),
 )
 TABLE: Final = {row.code: row for row in _ROWS}
 

@@ -162,7 +162,7 @@ def _without_rows():
 
 
 def _rate(tree):
-    with own_daemon(tree=tree, EXAI_WS_SESSION_MAX_INFLIGHT=64) as served:
+    with own_daemon(tree=tree) as served:
         return trio.run(_calls_a_second, served)
 
 

@@ -51,7 +51,12 @@ def environment(home: Path, **settings: object) -> dict[str, str]:
     return kept | quiet | {name: str(value) for name, value in settings.items()}
 
 
-_KEPT = frozenset({"HOME", "LANG", "PATH", "PYTHONPATH", "TMPDIR", "USER", "VIRTUAL_ENV"})
+_KEPT = frozenset(
+    {
+        "HOME", "LANG", "PATH", "PYTHONPATH", "TMPDIR", "USER", "VIRTUAL_ENV",
+        "COVERAGE_PROCESS_CONFIG",  # so that scripts/dead_code sees what a daemon runs
+    }
+)  # fmt: skip
 
 
 def ours(*words: str) -> list[str]:

