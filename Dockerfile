@@ -20,7 +20,7 @@ RUN cd /venv/lib/python3*/site-packages && mv exai_trio /exai/own \
   && compile="/venv/bin/python -X no_debug_ranges -m compileall -j 0" \
   && $compile -q -b -o 2 openai pygments && find openai pygments -name "*.py" -delete \
   && { $compile -qq -b coredis/_py_312_typing.py || true; } && $compile -q -b -x /_py_312_typing . \
-  && find . -type f \( -name "*.py" -o -name "*.pyi" -o -name RECORD \) -delete \
+  && find . -type f \( -name "*.py" -o -name "*.pyi" -o -name RECORD \) -delete && rm -r pycparser \
   && mv /exai/own exai_trio && $compile -q exai_trio \
   && /venv/bin/python -c "import openai; it = openai.AsyncOpenAI(api_key='-'); it.chat.completions, it.files, it.models" \
   && /venv/bin/python -c "import coredis, cryptography, jwt, psycopg, pygments.lexers, rich, supabase, tree_sitter_cpp"

@@ -4,7 +4,7 @@ What one part alone needs is handed to that part by `app`.
 """
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
 import attrs
 import trio
@@ -68,6 +68,10 @@ class Member(Protocol):
     @property
     def may_serve(self) -> bool:
         """Whether it has a lease."""
+        ...
+
+    def told(self) -> list[dict[str, Any]]:
+        """All of them: names, leases, and how many calls and sessions each has."""
         ...
 
 

@@ -134,6 +134,7 @@ async def open_tree(
         if parts.cluster is not None:
             parts.calls.work = parts.cluster.work
             sessions.start_soon(parts.cluster.run, registry)
+            await sessions.start(parts.cluster.shares(parts.report.gateway.limits).run)
         async with trio.open_nursery() as connections:
             yield Tree(
                 sessions=registry,

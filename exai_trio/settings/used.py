@@ -43,9 +43,10 @@ USED: Final[Mapping[str, frozenset[str]]] = {
     "stop": frozenset({"home", "log_level", "drain_s"}),
     "restart": CLIENT | {"drain_s", "glm_api_key", "kimi_api_key", "simulate"},
     "shim": _SHIM,
+    "status": CLIENT | {"storage_backend", "database_url"},
     "storage": CLIENT
     | _fields(
-        "storage_backend supabase_url supabase_key supabase_project_id supabase_db_url history_days"
+        "storage_backend supabase_url supabase_key supabase_project_id supabase_db_url database_url history_days"
     ),
     "threads": frozenset({"home", "conversation_timeout_hours", "storage_backend", "log_level"}),
     "bus": frozenset({"home", "storage_backend", "log_level"}),

@@ -53,7 +53,8 @@ class OurNames:
         # audit: host, because it is compared, not bound
         names = frozenset((named | given | set(_HERE)) - {"", "0.0.0.0", "::"})  # noqa: S104 - compared, not bound
         # A page of the port of MCP is a page of ours, though there is none.
-        ports = (config.monitoring_port, config.health_check_port, config.mcp_port)
+        pages = (config.monitoring_port, config.incidents_port, config.health_check_port)
+        ports = (*pages, config.mcp_port)
         return cls(names, origins, tuple(port for port in ports if port))
 
     def refusal(self, headers: Headers, arrived_at: str = "") -> Refusal | None:

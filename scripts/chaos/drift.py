@@ -15,9 +15,7 @@ def drift(points: Points) -> dict[str, Any]:
         return {"percent": 0.0, "per_hour": 0.0}
     quarter = len(values) // 4
     second, last = median(values[quarter : 2 * quarter]), median(values[-quarter:])
-    grown = (
-        last / second - 1 if second else 0.0
-    )  # in half of the run, from the middle of one to that of the other
+    grown = last / second - 1 if second else 0.0  # in half of the run: from middle to middle
     return {
         "second_quarter": round(second, 1),
         "last_quarter": round(last, 1),

@@ -10,7 +10,7 @@ from .operators import Mutant, mutants
 
 _MOVE_CALLS: Final = {
     "daemon/calls": "call call_journal detached_calls execution lifecycle recovery session_calls states",
-    "daemon/sessions": "handles_told lookup session session_registry",
+    "daemon/sessions": "handles_told lookup read_patience session session_registry",
     "daemon/delivery": "hold_queue outbox sender",
     "daemon/takeover": "predecessor successor transfer_messages",
     "wire": "session_rules",

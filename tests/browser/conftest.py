@@ -68,7 +68,10 @@ def opened(chromium, daemon):
             page.add_init_script(f"({before})()")
         if quiet:
             watched.append(Watched(page).watch())
-        page.goto(f"{daemon.url}{path}" + (f"#code={daemon.code()}" if login else ""))
+        page.goto(
+            (path if "://" in path else f"{daemon.url}{path}")
+            + (f"#code={daemon.code()}" if login else "")
+        )
         if login:
             page.get_by_role("button", name="log out").wait_for()
         return page
@@ -78,7 +81,10 @@ def opened(chromium, daemon):
         context.close()
     assert [] == [line for each in watched for line in each.said]
     assert not [
-        url for each in watched for url in each.asked if not url.startswith((daemon.url, "blob:"))
+        url
+        for each in watched
+        for url in each.asked
+        if not url.startswith((daemon.url, daemon.incidents_url, "blob:"))
     ]
 
 

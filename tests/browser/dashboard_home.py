@@ -30,6 +30,7 @@ class Home:
     home: Path
     port: int = attrs.field(factory=free_port)
     pages: int = attrs.field(factory=free_port)
+    incidents: int = attrs.field(factory=free_port)
     process: object = None
 
     @property
@@ -37,10 +38,14 @@ class Home:
         return f"http://127.0.0.1:{self.pages}"
 
     @property
+    def incidents_url(self):
+        return f"http://127.0.0.1:{self.incidents}"
+
+    @property
     def environ(self):
         return {
             "PATH": os.environ["PATH"], "HOME": str(self.home), "ENV_FILE": os.devnull, "EXAI_HOME": str(self.home / "exai"),
-            "EXAI_WS_PORT": str(self.port), "MONITORING_PORT": str(self.pages), "HEALTH_CHECK_PORT": "0", "INCIDENTS_PORT": "0",
+            "EXAI_WS_PORT": str(self.port), "MONITORING_PORT": str(self.pages), "HEALTH_CHECK_PORT": "0", "INCIDENTS_PORT": str(self.incidents),
             "EXAI_SIMULATE": "true", "JWT_SECRET_KEY": SECRET, "EXAI_WS_TOKEN": TOKEN,
         }  # fmt: skip
 

@@ -13,7 +13,7 @@ from stage.readers import TOKENS, by_state, fed, listed, noted, scraped, used
 from exai_trio.simulator.app import serve
 from exai_trio.simulator.vendors import glm_shape, kimi_shape
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 WINDOWS = 8
 ROUNDS = 2  # in each of three lives

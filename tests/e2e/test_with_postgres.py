@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+import trio
 from trio_websocket import ConnectionClosed
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "storage"))
@@ -159,6 +160,26 @@ async def test_a_name_is_one_daemon_s(new_machine_place, start):
 
     assert 1 == code
     assert "EXAI_DAEMON_NAME" in said
+
+
+async def test_the_permits_of_an_account_are_shared(new_machine_place, start, stage):
+    """Two daemons, of which each would take two, and the account allows two in all."""
+    one, two = (start(new_machine_place(EXAI_WS_GLM_MAX_INFLIGHT="2")) for _ in range(2))
+    given = []
+
+    async def calls(daemon):
+        async with daemon.place.client() as client:
+            for number in range(4):
+                await client.call(f"r{number}", "chat", prompt="[[simulate: delay=0.5]]", model="glm-4.5-flash")  # fmt: skip
+            for _ in range(4):
+                await client.hear_until("call_tool_res")
+                given.append(stage.execute("select sum(share) from lane_shares where lane = 'glm'"))
+
+    async with trio.open_nursery() as running:
+        running.start_soon(calls, one)
+        running.start_soon(calls, two)
+
+    assert {1, 2} >= {total for ((total,),) in given}
 
 
 async def test_while_the_database_is_away_calls_are_refused_in_words(

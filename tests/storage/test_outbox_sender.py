@@ -1,6 +1,7 @@
 """When the outbox is sent and when it waits: on a clock that jumps, with a day's outage in a moment."""
 
 from collections import Counter
+from contextlib import AsyncExitStack
 
 import attrs
 import pytest
@@ -8,6 +9,7 @@ import trio
 
 from exai_trio.errors import StorageError
 from exai_trio.resilience.breaker import Breaker
+from exai_trio.storage.hosted import outbox_sender
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 from exai_trio.storage.hosted.hosted_faults import (
     HostedAway,
@@ -175,9 +177,9 @@ async def test_a_day_of_outage_ends_within_35_seconds(world, autojump_clock):
 async def test_a_minute_of_outage_under_20_calls_a_second(world, autojump_clock):
     """What is kept meanwhile is there once, in order, within 35 s."""
     world.remote.fault = HostedAway("x")
-    for number in range(60 * 20):
-        world.outbox.add(entry(number))
-        await trio.sleep(0.05)
+    for second in range(60):
+        world.outbox.add(*map(entry, range(second * 20, second * 20 + 20)))
+        await trio.sleep(1)
     world.remote.fault, began = None, trio.current_time()
     await world.empty()
 
@@ -261,12 +263,57 @@ def test_a_batch_is_sorted_by_key_and_keeps_the_order_of_each():
     assert ["2", "4", "1", "3"] == [one.id for one in sorted_by_key(mixed)]
 
 
-async def test_cancelled_anywhere_nothing_is_lost(autojump_clock, cancel_at_every_step):
-    """What was not settled is still in the outbox, and what was is kept."""
-    seen = []
+@attrs.define
+class LockingRemote(FakeRemote):
+    """A row is locked for each key, in the order of the entries, until all are applied."""
+
+    locks: dict = attrs.field(factory=lambda: {"a": trio.Lock(), "b": trio.Lock()})
+
+    async def apply(self, entries):
+        async with AsyncExitStack() as held:
+            for key in dict.fromkeys(one.key for one in entries):
+                await held.enter_async_context(self.locks[key])
+                await trio.sleep(0.01)
+            return await super().apply(entries)
+
+
+@pytest.mark.parametrize("planted", [False, True])
+async def test_two_machines_lock_rows_in_one_order(planted, monkeypatch, autojump_clock):
+    """So that neither waits for the other; where batches are not sorted, this finds out."""
+    if planted:
+        monkeypatch.setattr(outbox_sender, "sorted_by_key", tuple)
+    remote, keys = LockingRemote(), ("ab", "ba")
+    boxes = [FakeOutbox([entry(f"{of}{key}", key) for key in of]) for of in keys]
+    async with trio.open_nursery() as sending:
+        for box in boxes:
+            guarded = GuardedRemote()
+            guarded.connect(remote)
+            sending.start_soon(OutboxSender(box, guarded, lambda: 0.5).run)
+        with trio.move_on_after(1) as patience:
+            while any(box.waiting for box in boxes):  # noqa: ASYNC110 - a clock that jumps
+                await trio.sleep(0.01)
+        sending.cancel_scope.cancel()
+
+    assert planted == patience.cancelled_caught
+    assert planted == (len(remote.kept) < 4)
+
+
+class HastyOutbox(FakeOutbox):
+    """What it gives to be sent, it has deleted."""
+
+    async def batch(self, most):
+        found = await super().batch(most)
+        self.waiting = self.waiting[len(found) :]
+        return found
+
+
+@pytest.mark.parametrize("planted", [False, True])
+async def test_cancelled_anywhere_nothing_is_lost(planted, autojump_clock, cancel_at_every_step):
+    """What was not settled is still in the outbox, and what was is kept; where it is deleted before the answer, this finds out."""
+    seen, lost = [], []
 
     async def scenario():
-        outbox, remote = FakeOutbox(), FakeRemote()
+        outbox, remote = (HastyOutbox if planted else FakeOutbox)(), FakeRemote()
         seen.append((outbox, remote))
         guarded = GuardedRemote()
         guarded.connect(remote)
@@ -279,6 +326,7 @@ async def test_cancelled_anywhere_nothing_is_lost(autojump_clock, cancel_at_ever
 
     def invariant():
         outbox, remote = seen[-1]
-        assert {"0", "1", "2"} == {one.id for one in outbox.waiting} | set(remote.kept)
+        lost.extend({"0", "1", "2"} - {one.id for one in outbox.waiting} - set(remote.kept))
 
     assert await cancel_at_every_step(scenario, invariant) > 5
+    assert planted == bool(lost)

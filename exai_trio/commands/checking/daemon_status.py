@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import msgspec
 import trio
 
+from exai_trio.commands.checking import shared_daemons
 from exai_trio.commands.checking.status_summary import summary
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console, columns
@@ -22,6 +23,9 @@ Shape = TypeVar("Shape")
 
 def main(started: Started) -> int:
     arguments = started.arguments
+    if arguments.daemons:
+        of_all = partial(shared_daemons.run, as_json=arguments.json)
+        return trio.run(of_all, started.loaded.config, Console.of_process(started.environ))
     running = partial(run, as_json=arguments.json, everything=arguments.all)
     return trio.run(running, started.loaded.config, Console.of_process(started.environ))
 

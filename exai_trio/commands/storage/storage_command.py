@@ -11,6 +11,7 @@ ACTIONS: Final = {
     "backup": "backup_home",
     "restore": "restore_home",
     "check": "store_command",
+    "copy": "store_command",
     "migrate": "store_command",
     "status": "store_command",
     "push": "store_command",

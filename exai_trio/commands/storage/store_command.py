@@ -1,4 +1,4 @@
-"""`exai storage check | migrate | status | push | retry`: the store looked at and looked after, here and at Supabase.
+"""`exai storage check | copy | migrate | status | push | retry`: the store looked at and looked after, here and at Supabase.
 
 What an action finds is given back as plain data and lines; printing is done here.
 """
@@ -12,13 +12,14 @@ import trio
 
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
-from exai_trio.commands.storage import check_home, hosted_actions, store_status
+from exai_trio.commands.storage import check_home, copy_store, hosted_actions, store_status
 from exai_trio.commands.storage.asked import Asked, Told
 from exai_trio.errors import ExaiError
 
 Action = Callable[[Asked], Awaitable[Told]]
 ACTIONS: Final[dict[str, Action]] = {
     "check": check_home.check,
+    "copy": copy_store.copy,
     "migrate": hosted_actions.migrate,
     "status": store_status.status,
     "push": hosted_actions.push,

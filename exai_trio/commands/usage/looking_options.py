@@ -22,8 +22,11 @@ def models(commands: Commands) -> None:
 
 def status(commands: Commands) -> None:
     parser = command(commands, "status", "say how the daemon does")
-    parser.examples = ("exai status", "exai status --all")
+    parser.examples = ("exai status", "exai status --all", "exai status --daemons")
     parser.add_argument("--all", action="store_true", help="everything that the daemon reports")
+    parser.add_argument(
+        "--daemons", action="store_true", help="every daemon of DATABASE_URL, and what it runs"
+    )
     _asking(parser)
 
 

@@ -48,5 +48,7 @@ def storage(commands: Commands) -> None:
     )
     check.add_argument("--full", action="store_true", help="hash everything, not a sample")
     check.add_argument("--json", action="store_true", help="print JSON")
+    copy = command(actions, "copy", "put the conversations of this home into PostgreSQL")
+    copy.add_argument("--json", action="store_true", help="print JSON")
     for name, about in _HOSTED:
         command(actions, name, about).add_argument("--json", action="store_true", help="print JSON")

@@ -109,8 +109,9 @@ async def by_reference(call: Call, outcome: CallResult) -> Outcome:
 
 
 def _takes_references(call: Call) -> bool:
-    """Under a handle the outcome is told to whoever asks for it later; a successor decides by itself."""
-    if call.state is State.TRANSFERRED:
+    """Under a handle the outcome is told to whoever asks for it later; a successor decides by itself. What this home alone has is of no
+    use where another daemon may tell it."""
+    if call.state is State.TRANSFERRED or call.context.config.is_shared:
         return False
     if isinstance(call.recipient, SessionCalls):
         return PAYLOAD_REF in (call.request.accepts or ())

@@ -42,10 +42,11 @@ class Sender:
         return len(again)
 
     def supersede(self) -> None:
-        """The connection that is there hears that another has taken its place."""
+        """The connection that is there hears that another has taken its place, and nothing more."""
         if self.outbox is not None:
             self.outbox.put(encode(Bye(reason="superseded", retry_after_s=0.0)))
             self.outbox.close(Farewell(reason="superseded"))
+            self.outbox = None
 
     def send(self, message: DaemonMessage) -> None:
         """A message that needs no number; lost if no client is there."""

@@ -180,8 +180,8 @@ class Report:
 
     def storage(self) -> dict[str, Any]:
         """`damaged_file` is the name of a database that was set aside; `fault` is why nothing can be written now. `hit_rate` and
-        `bytes_saved` are of uploads that were not needed, since the start."""
-        aside = self.store.set_aside if self.store else None
+        `bytes_saved` are of uploads that were not needed, since the start; `daemons` share the store."""
+        aside, member = self.store.set_aside if self.store else None, self.context.shutdown.member
         rate = self.saved.hit_rate
         return {
             "backend": self.config.storage_backend,
@@ -195,6 +195,7 @@ class Report:
             "bytes_saved": self.saved.bytes,
             "schema": len(STEPS),
             **(self.hosted.facts() if self.hosted else {}),
+            **({"daemons": member.told()} if member else {}),
         }
 
     def uptime_s(self) -> float:

@@ -20,7 +20,7 @@ from .access import Access
 from .access_tokens import AccessTokens
 from .desks import Desks
 from .mcp_endpoint import PATH, Endpoint
-from .session_ids import KEY_BYTES, SessionIds, kept_key
+from .session_ids import KEY_BYTES, SessionIds, kept_key, shared_key
 
 log = logging.getLogger("exai.http")
 
@@ -56,14 +56,21 @@ class Service:
 
     async def _desks(self) -> Desks:
         config = self.context.config
-        try:
-            key = await trio.to_thread.run_sync(kept_key, config.state)
-        except OSError as fault:
-            log.warning("the key of HTTP sessions ends with this daemon", extra={"why": str(fault)})
-            key = secrets.token_bytes(KEY_BYTES)
-        ids = SessionIds(key)
+        ids = SessionIds(await self._key())
         large = LargeResults(config.home / "files")
         return Desks(self.context, self.sessions, self.tools, ids, large)
+
+    async def _key(self) -> bytes:
+        """Of the daemons that share a database, if they share a secret; else of the home."""
+        config = self.context.config
+        secret = config.own_token or config.jwt_secret_key
+        if config.is_shared and secret:
+            return shared_key(secret)
+        try:
+            return await trio.to_thread.run_sync(kept_key, config.state)
+        except OSError as fault:
+            log.warning("the key of HTTP sessions ends with this daemon", extra={"why": str(fault)})
+            return secrets.token_bytes(KEY_BYTES)
 
     def _access(self) -> Access:
         config = self.context.config

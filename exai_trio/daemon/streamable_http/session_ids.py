@@ -42,6 +42,11 @@ class SessionIds:
         return hmac.new(self.key, told, hashlib.sha256).hexdigest()[:32]
 
 
+def shared_key(secret: str) -> bytes:
+    """The key of all daemons that have this secret: each knows the sessions of the others."""
+    return hmac.new(secret.encode(), b"exai http sessions", hashlib.sha256).digest()
+
+
 def kept_key(state: Path) -> bytes:
     """The key of the home, made if it has none. Raises OSError."""
     path = state / _KEY_FILE

@@ -16,7 +16,7 @@ _WAITING: Final = 1024  # events; beyond that writers wait to be accepted
 _BATCH: Final = 256
 _NOTE: Final = "select public.exai_note_under(%s, %s, %s::jsonb)"
 
-Became = Literal["kept", "unknown", "stands", "superseded"]
+Became = Literal["kept", "unknown", "untold", "stands", "superseded"]
 
 
 class Entry(msgspec.Struct):

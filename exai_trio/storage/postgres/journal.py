@@ -23,7 +23,7 @@ from exai_trio.storage.journal_events import (
 from exai_trio.storage.postgres.database import Database
 from exai_trio.storage.postgres.event_writer import Entry, EventWriter
 from exai_trio.storage.postgres.trio_connection import Row
-from exai_trio.storage.shared.shared_calls import UNNUMBERED
+from exai_trio.storage.shared.shared_calls import UNNUMBERED, FinishedAs
 from exai_trio.storage.sqlite.error_kinds import NotKept
 
 _FLUSH_S: Final = 5.0
@@ -73,9 +73,10 @@ class PostgresJournal(EventJournal):
         if became == "stands" and isinstance(event, RunAgain):
             raise StorageError("Another daemon has this call.")
 
-    async def finish_under(self, entry: Entry) -> bool:
-        """Whether this outcome counts, or there is no such call. Raises StorageError; cancelling leaves it written or not."""
-        return await self._writer.write(entry) != "stands"
+    async def finish_under(self, entry: Entry) -> FinishedAs:
+        """Of a call that is not kept it is nothing. Raises StorageError; cancelling leaves it written or not."""
+        became = await self._writer.write(entry)
+        return became if became in ("untold", "stands") else "kept"
 
     def _entry(self, event: AnyEvent) -> Entry:
         match event:

@@ -27,6 +27,7 @@ from exai_trio.storage.shared.shared_calls import (
     CallName,
     Compared,
     DaemonFacts,
+    FinishedAs,
     KnownDaemon,
     Renewed,
     SharedCalls,
@@ -111,7 +112,7 @@ class PostgresCalls(SharedCalls):
 
     async def finish(
         self, name: CallName, outcome: KeptOutcome, *, epoch: int, attempt: int
-    ) -> bool:
+    ) -> FinishedAs:
         return await self._journal.finish_under(Entry(Finished(*name, outcome), epoch, attempt))
 
     def journal_of(self, session: str, epoch: int) -> PostgresJournal:
@@ -128,22 +129,27 @@ class PostgresCalls(SharedCalls):
             connection.end()
 
     async def daemons(self) -> tuple[KnownDaemon, ...]:
-        rows: Sequence[Any] = await self._database.ask(
-            "select name, executor, boot_id, address, version, draining, lease_s, running, owned"
-            " from public.exai_daemons()"
+        return await known_daemons(self._database)
+
+
+async def known_daemons(database: Database) -> tuple[KnownDaemon, ...]:
+    """Also those whose lease has ended. Raises StorageError; cancelling changes nothing."""
+    rows: Sequence[Any] = await database.ask(
+        "select name, executor, boot_id, address, version, draining, lease_s, running, owned"
+        " from public.exai_daemons()"
+    )
+    return tuple(
+        KnownDaemon(
+            facts=DaemonFacts(
+                name=name, executor=executor, boot_id=boot, address=address, version=version
+            ),
+            draining=draining,
+            lease_s=lease_s,
+            running=running,
+            owned=owned,
         )
-        return tuple(
-            KnownDaemon(
-                facts=DaemonFacts(
-                    name=name, executor=executor, boot_id=boot, address=address, version=version
-                ),
-                draining=draining,
-                lease_s=lease_s,
-                running=running,
-                owned=owned,
-            )
-            for name, executor, boot, address, version, draining, lease_s, running, owned in rows
-        )
+        for name, executor, boot, address, version, draining, lease_s, running, owned in rows
+    )
 
 
 async def _wait_named(connection: TrioConnection, names: AbstractSet[str]) -> None:

@@ -11,8 +11,10 @@ from exai_trio.storage.base import Conversations
 from exai_trio.storage.postgres.conversation_store import PostgresConversations
 from exai_trio.storage.postgres.database import Database, open_database
 from exai_trio.storage.postgres.journal import PostgresJournal, open_journal
+from exai_trio.storage.postgres.permit_store import PostgresPermits
 from exai_trio.storage.postgres.shared_calls_store import PostgresCalls
 from exai_trio.storage.postgres.thread_store import PostgresThreads
+from exai_trio.storage.shared.shared_calls import LEASE_S
 from exai_trio.storage.store_times import StoreTimes
 from exai_trio.system.disk import fault_of
 
@@ -50,6 +52,7 @@ class SharedStore:
     threads: PostgresThreads
     journal: PostgresJournal
     calls: PostgresCalls
+    permits: PostgresPermits
     _database: Database
     _local: LocalStore
     _needed: int
@@ -109,6 +112,7 @@ async def open_shared_store(
             PostgresThreads(database),
             journal,
             PostgresCalls(database, journal),
+            PostgresPermits(database, LEASE_S),
             database,
             local,
             needed,

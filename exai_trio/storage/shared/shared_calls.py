@@ -11,6 +11,9 @@ CallName = tuple[str, str]
 """Session and request of a call, as the journal has them."""
 
 Renewed = Literal["held", "taken", "replaced"]
+FinishedAs = Literal["kept", "untold", "stands"]
+"""It counts; it counts, and another daemon, which owns the session, tells it; another daemon has the call, or it has another outcome."""
+
 LEASE_S: Final = 6.0
 UNNUMBERED: Final = -1  # the number of an outcome that the owner of its session has not told yet
 
@@ -83,8 +86,8 @@ class SharedCalls(Protocol):
 
     async def finish(
         self, name: CallName, outcome: KeptOutcome, *, epoch: int, attempt: int
-    ) -> bool:
-        """Whether this outcome counts: only of the executor, in that run, and the first. Attempt 0 is the owner of the session, who may end a
+    ) -> FinishedAs:
+        """What becomes of this outcome, which counts only of the executor, in that run, and as the first. Attempt 0 is the owner of the session, who may end a
         call that runs elsewhere, and gives a number to an outcome that has none."""
         ...
 

@@ -8,8 +8,12 @@ import pytest
 import trio
 
 from exai_trio.access.kept_logins import SqliteLogins
+from exai_trio.access.sqlite_registry import SqliteRegistry
+from exai_trio.access.token_claims import REGISTERED
+from exai_trio.access.token_registry import IssuedToken
 from exai_trio.config import Config
 from exai_trio.daemon.connections.auth import Authentication, Tokens
+from exai_trio.daemon.connections.standings import Standings
 from exai_trio.daemon.http.api.login_routes import login_routes
 from exai_trio.daemon.http.gate import HEADERS, Gate
 from exai_trio.daemon.http.lasting_logins import LastingLogins
@@ -25,9 +29,9 @@ SECRET = "s" * 40
 JSON = {"content-type": "application/json"}
 
 
-def site_of(clock, *routes, kept=None, **settings):
+def site_of(clock, *routes, kept=None, standings=None, **settings):
     config = Config(**{"ws_token": TOKEN} | settings)
-    auth = Authentication(Tokens(config))
+    auth = Authentication(Tokens(config), standings=standings)
     lasting = None if kept is None else LastingLogins(kept, auth, lambda: clock.now)
     gate = Gate(OurNames.of(config), auth, PageLogins(lambda: clock.now, lasting))
     return Site(gate, RouteTable((*login_routes(gate, auth), *map(_route, routes))))
@@ -48,7 +52,7 @@ async def ask(site, path, method="GET", body=b"", client="127.0.0.1", **headers)
     named = {"host": "127.0.0.1:8080"} | {k.replace("_", "-"): v for k, v in headers.items()}
     scope = {
         "type": "http", "method": method, "path": path, "query_string": query.encode(), "client": (client, 1),
-        "headers": [(name.encode(), value.encode()) for name, value in named.items()], "state": {},
+        "headers": [(name.encode(), value.encode()) for name, value in named.items() if value is not None], "state": {},
     }  # fmt: skip
     sent = []
 
@@ -94,6 +98,9 @@ FAR = {"client": "192.0.2.1"}
         ("/figures", FAR | OURS, 200),
         ("/figures", {"x_forwarded_for": "192.0.2.1"}, 401),
         ("/figures", {"host": "evil.example"}, 403),
+        ("/figures", {"host": None}, 403),
+        ("/health/none", {"host": None}, 404),
+        ("/health/none", {"host": "evil.example"}, 403),
         ("/figures", {"origin": "https://evil.example"}, 403),
         ("/figures", {"origin": "http://127.0.0.1:8080", "sec_fetch_site": "same-origin"}, 200),
         ("/figures", FOREIGN, 403),
@@ -116,6 +123,16 @@ async def test_who_may_have_what(path, headers, status):
 
     assert status == answer.status
     assert HEADERS.items() <= answer.headers.items()
+
+
+@pytest.mark.parametrize("port", ["monitoring_port", "incidents_port", "health_check_port"])
+def test_the_pages_of_each_port_are_ours(port):
+    """A browser says from where it loads a module."""
+    names = OurNames.of(Config(**{"monitoring_port": 0, "incidents_port": 0, "health_check_port": 0, port: 8081}))  # fmt: skip
+    origins = (b"http://127.0.0.1:8081", b"http://127.0.0.1:8082")
+    found = [names.refusal([(b"host", b"127.0.0.1:8081"), (b"origin", one)]) for one in origins]
+
+    assert [None, 403] == [refusal and refusal.status for refusal in found]
 
 
 async def test_a_change_is_json_and_wants_a_login():
@@ -215,6 +232,29 @@ async def test_a_login_by_jwt_ends_with_the_key_that_signed_it(later, status):
 
     assert status == found.status
     assert (status != 200) or found.json["by"] == "jwt:ann"
+
+
+@pytest.mark.parametrize("revoked", [False, True])
+async def test_a_login_by_a_token_of_the_registry_is_taken_up_once_that_is_read(revoked):
+    """And not if the token was revoked while no daemon ran."""
+    time, database = clock(), MemoryDatabase()
+    registry, kept = SqliteRegistry(database), SqliteLogins(database)
+    issued = IssuedToken(id="t1", subject="ann", role="user", scope="", key_id="", issued_at=time.now, ends=4e9)  # fmt: skip
+    await registry.add(issued)
+    shown = jwt.encode({"sub": "ann", "exp": 4e9, "jti": "t1", REGISTERED: 1}, SECRET)
+    standings = Standings(registry, lambda: time.now, lambda *_: None)
+    await standings.look()
+    site = site_of(time, "texts", kept=kept, standings=standings, jwt_secret_key=SECRET)
+    _, session = await login(site, token=shown)
+    if revoked:
+        await registry.revoke("t1", time.now)
+    again = Standings(registry, lambda: time.now, lambda *_: None)
+    site = await after_restart(time, kept, standings=again, jwt_secret_key=SECRET)
+    bearer = {"authorization": f"Bearer {session}"}
+    before = (await ask(site, "/texts", **bearer)).status
+    await again.look()
+
+    assert (401, 401 if revoked else 200) == (before, (await ask(site, "/texts", **bearer)).status)
 
 
 async def test_where_no_token_is_wanted_none_is_a_login():

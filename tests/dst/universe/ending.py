@@ -11,6 +11,21 @@ def tasks() -> int:
     return trio.lowlevel.current_statistics().tasks_living
 
 
+def check_counts(life: Life, oracle: Oracle) -> None:
+    """What a session counts, so that it need not look, is what it has."""
+    for name, session in life.sessions.table.items():
+        rules = session.rules
+        known = rules._known.values()
+        counted = rules.running, rules._unacked_bytes, rules._kept_bytes
+        there = (
+            sum(not one.finished for one in known),
+            sum(map(len, rules._unacked.values())),
+            sum(len(one.body or "") for one in known if one.finished),
+        )
+        if counted != there:
+            oracle.fail(f"{name} counts {counted}, and has {there}")
+
+
 async def check_given_back(life: Life, window: Window, oracle: Oracle) -> None:
     """Nothing runs, waits or stands in a table that nobody waits for."""
     counted, permits = life.parts.report.figures(), life.parts.environment.permits
@@ -22,6 +37,7 @@ async def check_given_back(life: Life, window: Window, oracle: Oracle) -> None:
     unfinished = await journal.unfinished() if journal else ()
     if unfinished:
         oracle.fail(f"the journal has open calls of {unfinished}")
+    check_counts(life, oracle)
     for what, is_held in _held(life, window).items():
         if is_held:
             oracle.fail(f"left at the end: {what}")

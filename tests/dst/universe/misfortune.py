@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from .ending import check_counts
+
 if TYPE_CHECKING:
     from .story import Universe
 
@@ -35,6 +37,9 @@ class Misfortune:
             "all": self._crash_all,
             "fold": self._crash_at_a_fold,
         }
+        for life in self.universe.house.living:
+            if life.tree is not None:
+                check_counts(life, self.universe.oracle)
         kind = self.universe.draw.choice((*kinds, *at_once, *_OFTEN))
         if kind in kinds:
             await kinds[kind]()

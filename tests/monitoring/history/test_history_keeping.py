@@ -70,7 +70,10 @@ class Life:
 async def test_each_step_says_what_was_added_in_it():
     """Ten seconds each; shorter ones become a minute, and an hour; what is not folded yet is read too."""
     life = Life(MemoryDatabase())
-    for second in range(3700):
+    for second in range(3630):
+        await life.second(calls=second % 10 == 0)
+    assert [360, 3] == [calls for *_, calls in await life.calls_at(HOUR - 13 * 86_400, life.time)]
+    for second in range(3630, 3700):
         await life.second(calls=second % 10 == 0)
 
     assert (0.0, 10, 1) == (await life.calls_at(HOUR, HOUR + 100))[0]
@@ -147,3 +150,19 @@ async def test_what_is_old_goes_each_step_at_its_time():
 
     assert [[10, 60, 3600], [60, 3600], [3600], []] == counts
     assert () == await life.store.usage(0)
+
+
+async def test_a_clock_that_jumps_a_day_and_back_loses_no_call():
+    """Each is in the step that the clock said; none is shown twice."""
+    life = Life(MemoryDatabase())
+    for jump in (0, 86_400, -86_400, 0):
+        life.time += jump
+        for _ in range(70):
+            await life.second(calls=1)
+    for days in (0.01, 1):  # shown in steps of ten seconds, and in minutes
+        shown = await life.calls_at(HOUR - days * 86_400, life.time + 1)
+        assert 210 == sum(calls for _, _, calls in shown)
+    minutes = await life.database.read(lambda file: file.execute("SELECT count(*) FROM metric_points WHERE step = 60").fetchone())  # fmt: skip
+
+    assert (5,) == minutes
+    assert 280 == sum(row.calls for row in await life.store.usage(0))

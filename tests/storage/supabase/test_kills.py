@@ -8,14 +8,14 @@ from pathlib import Path
 
 import pytest
 import trio
-from hosted.mortal_machine import Door, Shelf, cleaning, give
+from hosted.mortal_machine import Shelf, cleaning, give
 from hosted.shared_machine import open_shared_machine
 
 from exai_trio.commands.storage.check_home import Home, found_in
 from exai_trio.commands.storage.store_status import database_faults
 from exai_trio.system.clock import unix_now
 
-pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 PROGRAM = Path(__file__).parents[1] / "hosted" / "mortal_machine.py"
 AN_HOUR_S = 3600.0
@@ -94,11 +94,12 @@ async def test_an_upload_and_a_result(kill_at, gateway, stage, place, tmp_path):
 async def test_cleaning_up(kill_at, gateway, stage, place, tmp_path):
     """What is referred to stays; the next pass does the rest, each file is deleted, and each row is gone."""
     home, moment, killed, at = tmp_path / "home", 0, True, time.time()
+    async with open_shared_machine(home, gateway) as machine:
+        await give(machine, Shelf(place), "kept", "held:owner")
     while killed:
         moment += 1
-        async with open_shared_machine(home, Door(gateway.url, gateway.key)) as machine:
+        async with open_shared_machine(home, gateway) as machine:
             await give(machine, Shelf(place), f"gone{moment}", "")
-            await give(machine, Shelf(place), "kept", "held:owner")
         killed = await kill_at("clean", home, moment, "-")
         at += AN_HOUR_S / 6
         stage.set_clock(at)

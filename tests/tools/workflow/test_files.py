@@ -2,9 +2,12 @@
 
 import jsonschema
 import pytest
+import trio
 
 from exai_trio.errors import NotFoundError
+from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.tools.registry import BUILT_IN, listed
+from exai_trio.workspace import upload_source
 
 pytestmark = pytest.mark.real
 
@@ -146,3 +149,25 @@ def test_confidence_has_its_values_in_every_list(short):
 
     assert {*NEEDS_FILES, "analyze", "debug", "refactor", "thinkdeep", "precommit"} <= set(found)
     assert all(len(values or ()) == 7 for values in found.values())
+
+
+async def test_paths_are_checked_while_the_conversation_is_asked_for(bench, project, monkeypatch):
+    """A store far away delays a step no more than its files do."""
+    first = await bench.step("debug", 1, relevant_files=paths(project, "a.py"))
+    begun, check, load = trio.Event(), upload_source.check, MemoryStore.load
+
+    def checking(*given):
+        trio.from_thread.run_sync(begun.set)
+        return check(*given)
+
+    async def loading(*given):
+        await begun.wait()
+        return await load(*given)
+
+    monkeypatch.setattr(upload_source, "check", checking)
+    monkeypatch.setattr(MemoryStore, "load", loading)
+    again = first["continuation_id"]
+    with trio.fail_after(10):
+        second = await bench.step("debug", 2, relevant_files=paths(project, "b.py"), continuation_id=again)  # fmt: skip
+
+    assert 2 == second["step_number"]

@@ -2,7 +2,7 @@
 
 import logging
 import platform
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final, Protocol, TypeVar
@@ -14,6 +14,7 @@ from exai_trio import __version__, structs
 from exai_trio.config import Config, bracketed
 from exai_trio.storage.journal import KeptCall
 from exai_trio.storage.shared.shared_calls import CallName, Compared, DaemonFacts, SharedCalls
+from exai_trio.storage.shared.shared_permits import SharedPermits
 from exai_trio.system.disk import fault_of
 from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, encode
@@ -31,6 +32,7 @@ from .absent_session import AbsentSession
 from .executions import Executions
 from .fence import SessionFence
 from .membership import Membership, open_membership
+from .permit_shares import Lane, PermitShares
 from .stored_outcomes import StoredOutcomes
 
 T = TypeVar("T")
@@ -65,15 +67,16 @@ class Cluster:
     membership: Membership
     outcomes: StoredOutcomes
     executions: Executions
+    permits: SharedPermits
     epochs: dict[str, int] = attrs.field(factory=dict[str, int])
     _sessions: SessionTable | None = None
     _in_doubt: bool = False  # a claim whose answer was not heard may have been granted
     _woken: trio.Event = attrs.field(factory=trio.Event)
 
     @classmethod
-    def of(cls, membership: Membership) -> "Cluster":
+    def of(cls, membership: Membership, permits: SharedPermits) -> "Cluster":
         outcomes = StoredOutcomes()
-        cluster = cls(membership, outcomes, Executions(outcomes))
+        cluster = cls(membership, outcomes, Executions(outcomes), permits)
         outcomes.look = cluster.look_soon
         return cluster
 
@@ -89,6 +92,10 @@ class Cluster:
     def work(self) -> Work:
         """What runs a call that is accepted here."""
         return self.executions.guarded(run_tool)
+
+    def shares(self, lanes: Callable[[], Mapping[str, Lane]]) -> PermitShares:
+        """What this daemon has of the permits of all."""
+        return PermitShares(self.membership.facts.executor, self.permits, lanes)
 
     def look_soon(self) -> None:
         """Compare with the store at once: what it says may concern us."""
@@ -110,7 +117,7 @@ class Cluster:
         """The journal of a session that is taken, or new, and its epoch."""
         epoch = self.epochs.pop(session_id, 1)
         journal = self.store.journal_of(session_id, epoch)
-        fence = SessionFence(self.store, self.outcomes, session_id, epoch)
+        fence = SessionFence(self.store, self.outcomes, session_id, epoch, self._moved)
         return CallJournal(journal, session_id, principal, fence), epoch
 
     def give_up(self, session: Session) -> None:
@@ -123,6 +130,11 @@ class Cluster:
                 call.answer_to(self._absent(session.id))
             else:
                 call.end(broken_off(call.attempt), leave=True)
+
+    def _moved(self, session_id: str, epoch: int) -> None:
+        session = self._sessions.table.get(session_id) if self._sessions is not None else None
+        if session is not None and session.epoch == epoch:
+            self.give_up(session)
 
     def _absent(self, session_id: str) -> AbsentSession:
         return AbsentSession(session_id, self.store, self.look_soon, self._offer)
@@ -144,6 +156,8 @@ class Cluster:
                 if trio.current_time() >= claim_at:
                     claim_at = trio.current_time() + LOOK_S
                     await self._claim(sessions)
+                    known = await _unless_away(self.store.daemons)
+                    self.membership.known = known or self.membership.known
                 with trio.move_on_after(LOOK_S):
                     await self._woken.wait()
 
@@ -152,7 +166,9 @@ class Cluster:
         held = {one.id: one for one in sessions.table.values() if one.epoch}
         epochs = {name: session.epoch for name, session in held.items()}
         running, waiting = self.executions.names(), self.outcomes.names()
-        if sessions.calls.context.shutdown.replaced or not (held or running or waiting):
+        shutdown = sessions.calls.context.shutdown
+        self.membership.is_leaving = shutdown.draining
+        if shutdown.replaced or not (held or running or waiting):
             return
         compare = partial(self.store.compare, self.membership.facts, epochs, running, waiting)
         found = await _unless_away(compare)
@@ -211,6 +227,10 @@ class Cluster:
         while True:
             while member.may_serve:
                 await trio.sleep_until(member.lease.serves_until)
+            if (
+                sessions.calls.context.shutdown.replaced
+            ):  # the next process of this home has the lease
+                return
             self._cut_off(sessions)
             while not member.may_serve:
                 await member.renewed.wait()
@@ -245,7 +265,7 @@ def _runs_as(call: Call, name: CallName) -> bool:
 
 @asynccontextmanager
 async def open_cluster(
-    config: Config, home: str, boot_id: str, store: SharedCalls
+    config: Config, home: str, boot_id: str, store: SharedCalls, permits: SharedPermits
 ) -> AsyncGenerator[Cluster]:
     """Among the daemons of this store, until the block is left. Raises ServiceUnavailableError if another living one has our name.
     Cancelling leaves them."""
@@ -257,4 +277,4 @@ async def open_cluster(
         version=__version__,
     )
     async with open_membership(facts, store) as membership:
-        yield Cluster.of(membership)
+        yield Cluster.of(membership, permits)

@@ -4,14 +4,20 @@ import logging
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import attrs
 import trio
 
 from exai_trio import structs
 from exai_trio.errors import ServiceUnavailableError, StorageError
-from exai_trio.storage.shared.shared_calls import LEASE_S, DaemonFacts, Renewed, SharedCalls
+from exai_trio.storage.shared.shared_calls import (
+    LEASE_S,
+    DaemonFacts,
+    KnownDaemon,
+    Renewed,
+    SharedCalls,
+)
 from exai_trio.system.change import Change
 from exai_trio.system.disk import fault_of
 
@@ -25,13 +31,14 @@ _LEAVE_S: Final = 1.0
 
 @structs.define(eq=False)
 class Membership:
-    """Made by `open_membership`. `is_leaving`: others are to see that it drains."""
+    """Made by `open_membership`. `is_leaving`: others are to see that it drains; `known` are all, as they were seen last."""
 
     facts: DaemonFacts
     store: SharedCalls
     lease: Lease = attrs.field(factory=Lease)
     is_leaving: bool = False
     renewed: Change = attrs.field(factory=Change)
+    known: tuple[KnownDaemon, ...] = ()
     _is_first: bool = True
     _was: Renewed | None = None
 
@@ -42,6 +49,20 @@ class Membership:
     @property
     def may_claim(self) -> bool:
         return self.lease.may_claim(trio.current_time())
+
+    def told(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "name": one.facts.name,
+                "address": one.facts.address,
+                "version": one.facts.version,
+                "draining": one.draining,
+                "lease_s": round(one.lease_s, 1),
+                "calls": one.running,
+                "sessions": one.owned,
+            }
+            for one in self.known
+        ]
 
     async def enter(self) -> None:
         """Have a lease, if the store is there. Raises ServiceUnavailableError if another living daemon has our name; a dead one is waited

@@ -88,8 +88,9 @@ def _go_on(file: "sqlite3.Connection", number: int, said: Snapshot) -> None:
 
 def _fold(file: "sqlite3.Connection", now: float) -> None:
     for finer, longer in zip(STEPS_KEPT, list(STEPS_KEPT)[1:], strict=False):
-        query = "SELECT max(at) FROM metric_points WHERE step = ?"
-        (last,) = file.execute(query, (longer,)).fetchone()
+        # Not what a clock that was ahead has left behind.
+        query = "SELECT max(at) FROM metric_points WHERE step = ? AND at <= ?"
+        (last,) = file.execute(query, (longer, now)).fetchone()
         begin = 0 if last is None else last + longer
         rows = _rows(file, finer, begin, now // longer * longer)
         for at, group in groupby(rows, key=lambda row: row[0] // longer * longer):
@@ -123,10 +124,9 @@ def _rows_with_tail(
     """Steps of this length, and shorter ones for the time that is not folded yet."""
     found: list[tuple[float, str, bytes]] = []
     for length in (each for each in reversed(STEPS_KEPT) if each <= step):
-        begin = found[-1][0] + step if found else since
-        more = _rows(file, length, begin, until)
+        more = _rows(file, length, since, until)
         found += more
-        step = length
+        since = more[-1][0] + length if more else since
     return found
 
 

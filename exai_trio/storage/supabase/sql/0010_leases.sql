@@ -109,16 +109,20 @@ begin
         if not public.exai_owns(mine, call->>'session', held) then
             return 'superseded';
         end if;
-        delete from public.journal_calls where session = call->>'session' and request = call->>'request';
     end if;
-    perform public.exai_accept(mine, call);
-    update public.journal_calls set boot_id = boot
-    where executor = mine and session = call->>'session' and request = call->>'request';
+    delete from public.journal_calls
+    where session = call->>'session' and request = call->>'request' and (held > 0 or executor = mine);
+    insert into public.journal_calls
+        (executor, boot_id, session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame)
+    values (mine, boot, call->>'session', call->>'request', call->>'principal', (call->>'resumable')::boolean,
+        (call->>'seq')::bigint, call->'roots', (call->>'timeout')::double precision, (call->>'at')::double precision,
+        (call->>'attempts')::integer, (call->>'lasting')::boolean, call->>'frame');
     return 'kept';
 end $$;
 
 -- The fence. An outcome counts in the run that it names (-1: any of this daemon's), while this daemon is the executor and there is none;
--- attempt 0 is the owner of the session, who may end a call wherever it runs, and gives a number to an outcome that has none.
+-- attempt 0 is the owner of the session, who may end a call wherever it runs, and gives a number to an outcome that has none. 'untold': it
+-- counts, and another daemon that owns the session tells it.
 create function public.exai_finish_under(
     mine text, held bigint, attempt integer, whose text, called text, outcome jsonb
 ) returns text
@@ -127,6 +131,7 @@ declare
     call public.journal_calls;
     owns boolean := public.exai_owns(mine, whose, held);
     told bigint := case when owns then (outcome->>'seq')::bigint else -1 end;
+    became text := case when owns then 'kept' else 'untold' end;
 begin
     select * into call from public.journal_calls where session = whose and request = called
     order by executor = mine desc, number desc limit 1 for update;
@@ -144,10 +149,10 @@ begin
         elsif call.executor <> mine then
             perform pg_notify('exai', call.executor);
         end if;
-        return 'kept';
+        return became;
     end if;
-    if call.outcome_seq = told and call.outcome_frame = outcome->>'frame' then -- it is told a second time
-        return 'kept';
+    if call.outcome_seq = told and call.outcome_frame = outcome->>'frame' then -- it is said a second time
+        return became;
     end if;
     if call.outcome_seq < 0 and owns and told >= 0 and call.outcome_frame = outcome->>'frame' then
         update public.journal_calls set outcome_seq = told where number = call.number;
@@ -168,7 +173,7 @@ begin
     select * into call from public.journal_calls where session = whose and request = called
     order by executor = mine desc, number desc limit 1 for update;
     result := public.exai_finish_under(mine, held, attempt, whose, called, outcome);
-    if result = 'kept' then
+    if result in ('kept', 'untold') then
         perform public.exai_accept_under(call.executor, call.boot_id, 0, going_on || jsonb_build_object('attempts',
             case when attempt = 0 then call.attempts else (going_on->>'attempts')::integer end));
     end if;
@@ -195,7 +200,7 @@ begin
 end $$;
 
 -- Entries are {event, epoch, attempt}, in the order in which they happened; for each what became of it: 'kept', 'unknown' (no such call is
--- kept), 'stands' (another daemon has the call, or it has an outcome), 'superseded' (another daemon has the session).
+-- kept), 'untold' (another daemon tells it), 'stands' (another daemon has the call, or it has an outcome), 'superseded' (another daemon has the session).
 create function public.exai_note_under(mine text, boot text, entries jsonb) returns text[]
 language plpgsql set search_path = '' as $$
 declare

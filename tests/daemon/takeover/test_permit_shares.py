@@ -5,7 +5,7 @@ import math
 import attrs
 import trio
 
-from exai_trio.daemon.jobs.permit_shares import RENEW_S, PermitShares
+from exai_trio.daemon.takeover.cluster.permit_shares import RENEW_S, PermitShares
 from exai_trio.errors import StorageError
 from exai_trio.providers.adaptive_limit import AdaptiveLimit
 from exai_trio.storage.shared.shared_permits import Dealt, LaneShare

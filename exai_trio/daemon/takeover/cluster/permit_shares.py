@@ -24,10 +24,17 @@ _SOON_S: Final = 0.25  # while a daemon has not what it should have
 
 
 class Lane(Protocol):
-    """The permits of one provider. `share` is how many of them are this daemon's, None for all."""
+    """The permits of one provider; `on_shortage` is called for whoever has to wait for one."""
 
-    share: int | None
     on_shortage: Callable[[], None]
+
+    @property
+    def share(self) -> int | None:
+        """How many of them are this daemon's, None for all."""
+        ...
+
+    @share.setter
+    def share(self, share: int | None) -> None: ...
 
     @property
     def configured(self) -> int: ...

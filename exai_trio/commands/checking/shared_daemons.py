@@ -1,0 +1,52 @@
+"""`exai status --daemons`: the daemons of one PostgreSQL, as their leases stand there; none of them is asked."""
+
+import json
+from collections.abc import Iterator
+
+import attrs
+
+from exai_trio.commands.console import Console, columns
+from exai_trio.config import Config
+from exai_trio.errors import ArgumentError
+from exai_trio.storage.shared.shared_calls import KnownDaemon
+from exai_trio.system.clock import unix_now
+
+_HEAD = ("daemon", "state", "lease", "calls", "sessions", "version", "address")
+
+
+async def run(config: Config, console: Console, *, as_json: bool) -> int:
+    """The exit code: 1 if no daemon lives. Raises ArgumentError without a shared database, StorageError."""
+    from exai_trio.storage.postgres.database import open_database  # only where it is asked
+    from exai_trio.storage.postgres.shared_calls_store import known_daemons
+
+    if not config.is_shared:
+        raise ArgumentError(
+            f"STORAGE_BACKEND is {config.storage_backend}: only with postgres are there several daemons."
+        )
+    async with open_database(config.database_url, unix_now) as database:
+        found = await known_daemons(database)
+    if as_json:
+        console.say(json.dumps([attrs.asdict(one) for one in found], ensure_ascii=False, indent=2))
+    else:
+        console.say(columns([_HEAD, *map(_row, found)], console.width))
+    return 0 if any(one.lease_s > 0 for one in found) else 1
+
+
+def _row(one: KnownDaemon) -> tuple[str, ...]:
+    return tuple(_cells(one))
+
+
+def _cells(one: KnownDaemon) -> Iterator[str]:
+    yield one.facts.name
+    yield state_of(one)
+    yield f"{one.lease_s:.1f} s" if one.lease_s > 0 else f"ended {-one.lease_s:.0f} s ago"
+    yield str(one.running)
+    yield str(one.owned)
+    yield one.facts.version
+    yield one.facts.address
+
+
+def state_of(one: KnownDaemon) -> str:
+    if one.lease_s <= 0:
+        return "gone"
+    return "draining" if one.draining else "serves"
