@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import trio
-from hosted.mortal_machine import Shelf, cleaning, give
+from hosted.mortal_machine import Shelf, be_patient, cleaning, give
 from hosted.shared_machine import open_shared_machine
 
 from exai_trio.commands.storage.check_home import Home, found_in
@@ -31,8 +31,9 @@ def place(tmp_path):
 
 
 @pytest.fixture
-async def kill_at(gateway, place):
+async def kill_at(gateway, place, monkeypatch):
     """Have a machine do something until that moment of it; whether it came so far."""
+    be_patient(monkeypatch.setattr)
     command = [sys.executable, str(PROGRAM), gateway.url, gateway.key, str(place)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as mortal:  # noqa: ASYNC220  # a moment
