@@ -17,8 +17,8 @@ RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /built . \
 # The root is read-only when it runs: what is imported must be compiled now. Of other people's packages that is all that is kept, and of the largest without texts for
 # readers; our own sources stay, for tracebacks. One module of coredis is for newer Pythons than 3.11.
 RUN cd /venv/lib/python3*/site-packages && mv exai_trio /exai/own \
-  && compile="/venv/bin/python -X no_debug_ranges -m compileall -j 0" \
-  && $compile -q -b -o 2 openai pygments && find openai pygments -name "*.py" -delete \
+  && compile="/venv/bin/python -X no_debug_ranges -m compileall -j 0" large="openai pygments pydantic rich websockets anyio" \
+  && $compile -q -b -o 2 $large && find $large -name "*.py" -delete \
   && { $compile -qq -b coredis/_py_312_typing.py || true; } && $compile -q -b -x /_py_312_typing . \
   && find . -type f \( -name "*.py" -o -name "*.pyi" -o -name RECORD \) -delete && rm -r pycparser \
   && mv /exai/own exai_trio && $compile -q exai_trio \
