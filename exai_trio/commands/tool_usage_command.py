@@ -11,6 +11,8 @@ import trio
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.watching.open_home import kept_in
+from exai_trio.config import Config
+from exai_trio.observability.events import CallEnded
 from exai_trio.observability.times import rfc3339
 from exai_trio.observability.tool_usage import DAY_S, ToolUsage, usage_of_tools
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
@@ -26,7 +28,7 @@ def main(started: Started) -> int:
     console = Console.of_process(started.environ)
     config, now = started.loaded.config, unix_now()
     since = now - asked.days * DAY_S
-    calls = trio.run(kept_in, config, lambda store: SqliteCalls(store).since(since))
+    calls = trio.run(_calls_since, config, since)
     usage = usage_of_tools(calls, [tool.name for tool in BUILT_IN], now, asked.days)
     if asked.json:
         console.say(json.dumps([_as_json(each) for each in usage], ensure_ascii=False, indent=2))
@@ -36,6 +38,10 @@ def main(started: Started) -> int:
     head = [_HEAD] if console.screen else []  # programs want lines that begin with a name
     console.say(columns([*head, *map(_row, usage)], console.width))
     return 0
+
+
+async def _calls_since(config: Config, since: float) -> tuple[CallEnded, ...]:
+    return await kept_in(config, lambda store: SqliteCalls(store).since(since))
 
 
 _HEAD = ("tool", "calls", "sessions", "last used", "failures", "p95", "cost", "verdict")

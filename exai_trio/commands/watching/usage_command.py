@@ -14,6 +14,8 @@ from exai_trio.commands.access import quota_use
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.watching.open_home import kept_in
+from exai_trio.config import Config
+from exai_trio.storage.metric_history import Used
 from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
 from exai_trio.storage.usage_sums import usage_rows
 from exai_trio.system.clock import unix_now
@@ -31,7 +33,7 @@ def main(started: Started) -> int:
     if asked.of is not None:
         return quota_use.show(config, console, asked.of, as_json=asked.json)
     since = moment(asked.since, now, "--since")
-    used = trio.run(kept_in, config, lambda store: SqliteHistory(store).usage(since))
+    used = trio.run(_used_since, config, since)
     rows = usage_rows(used, asked.by)
     if asked.json:
         console.say(json.dumps({"rows": rows}, ensure_ascii=False, indent=2))
@@ -42,6 +44,10 @@ def main(started: Started) -> int:
     head = [(*asked.by, *_COUNTED)] if console.screen else []
     console.say(columns([*head, *(_row(row, asked.by) for row in rows)], console.width))
     return 0
+
+
+async def _used_since(config: Config, since: float) -> tuple[Used, ...]:
+    return await kept_in(config, lambda store: SqliteHistory(store).usage(since))
 
 
 def _row(row: dict[str, Any], by: Sequence[str]) -> tuple[str, ...]:

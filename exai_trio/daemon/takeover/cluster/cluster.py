@@ -54,7 +54,7 @@ class SessionTable(Protocol):
     def calls(self) -> Calls: ...
 
     def run_claimed(
-        self, kept: KeptCall, session: Recipient, guarded: Callable[[Work], Work]
+        self, kept: KeptCall, recipient: Recipient, guarded: Callable[[Work], Work]
     ) -> None:
         """Run it, as guarded, for whoever has its session. Raises WireError, TypeError: it cannot be read."""
         ...
