@@ -159,9 +159,9 @@ async def open_journal(
 
 def _call(session: str, row: Row) -> KeptCall:
     seq, at, frame = row[10:]
-    told = frame is not None and seq != UNNUMBERED
-    outcome = KeptOutcome(seq=seq, at=at, frame=frame) if told else None
-    return open_call(session, row[:10], outcome)
+    if frame is None or seq == UNNUMBERED:
+        return open_call(session, row[:10])
+    return open_call(session, row[:10], KeptOutcome(seq=seq, at=at, frame=frame))
 
 
 def open_call(session: str, row: Row, outcome: KeptOutcome | None = None) -> KeptCall:
