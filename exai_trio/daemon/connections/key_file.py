@@ -53,8 +53,10 @@ class KeyFile:
         if state is None and self.name != "JWT_KEYS_FILE":
             self.keys, self._seen = _NO_KEYS, None
             return
-        self._seen = state
-        self.keys = read_keys(self.path, self.name)
+        try:
+            self.keys = read_keys(self.path, self.name)
+        finally:
+            self._seen = state  # once the keys are there: another look may find it meanwhile
 
 
 def _state_of(path: Path) -> _State | None:

@@ -124,7 +124,8 @@ class Site:
 
     def _note(self, scope: Scope, route: Route, parts: Mapping[str, str], result: str) -> None:
         """Changes stand in the access log, whatever comes of them."""
-        by = self.gate.identify(bearer_of(scope)) if route.gives == "changes" else None
+        is_change = route.method != "GET" and route.gives != "open"
+        by = self.gate.identify(bearer_of(scope)) if is_change else None
         if by is not None:
             on = " ".join(parts.values())[:_MOST_NAMED]
             facts = {"what": f"{route.method} {route.path}", "on": on, "result": result}

@@ -1,7 +1,7 @@
 """The sink that raises the meters: what each event adds to which figure. Pure."""
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Final, cast
 
 from exai_trio import structs
 from exai_trio.observability.event_hub import Takes
@@ -58,7 +58,7 @@ def event_takes(meters: Meters) -> Takes:
 
 def _from_zero(counter: Counter, known: object) -> Counter:
     """With these series from the beginning: to Prometheus a series that comes with its first event has not risen."""
-    for value in sorted(known) if isinstance(known, Iterable) else ():
+    for value in sorted(cast("Iterable[str]", known)) if isinstance(known, Iterable) else ():
         counter.add(value, amount=0)
     return counter
 

@@ -21,6 +21,7 @@ TOKEN = "a-token-of-ours-that-is-long"
 MARK = "xylophone"  # stands in everything that ann has, and nowhere else
 # What changes are asked for with; no terminal has that type.
 ANY = {"name": "mine", "for_s": 60, "notes": "n", "stage": "expire", "type": 7}
+LOGINS = {"/api/login", "/api/login/code", "/api/logout"}
 FAR, NEAR = "192.0.2.9", "127.0.0.1"
 
 
