@@ -69,6 +69,9 @@ class SilentGateway:
     def permits(self):
         return {}
 
+    def limits(self):
+        return {}
+
     def catalogue(self):
         return ()
 

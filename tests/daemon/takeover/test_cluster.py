@@ -19,6 +19,7 @@ from exai_trio.daemon.takeover.cluster.lease import LEASE_S, RENEW_S, SURE_S, Le
 from exai_trio.daemon.takeover.cluster.membership import open_membership
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.storage.shared.shared_calls import DaemonFacts
+from exai_trio.storage.shared.shared_permits import Dealt
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
@@ -46,6 +47,14 @@ def whereabouts(name):
         return Answer(text=name)
 
     return Tool(name="where", description="Where.", arguments=Nothing, run=run, repeatable=True)
+
+
+class NoPermits:
+    """No provider has any."""
+
+    async def share(self, _daemon, _asked):
+        await trio.lowlevel.checkpoint()
+        return Dealt(lanes={}, turn=0)
 
 
 @attrs.define
@@ -87,7 +96,7 @@ class Machines:
         shared = MemoryShared(self.tables, facts)
         with trio.CancelScope() as scope:
             async with open_membership(facts, shared) as membership:
-                cluster = Cluster.of(membership)
+                cluster = Cluster.of(membership, NoPermits())
                 given = {"cluster": cluster}
                 opening = self.house(
                     shared.journal_of("", 0),

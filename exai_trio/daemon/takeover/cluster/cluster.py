@@ -225,12 +225,11 @@ class Cluster:
         """When the lease may soon be over, clients are sent to other daemons, and what may not run twice ends."""
         member = self.membership
         while True:
-            while member.may_serve:
-                await trio.sleep_until(member.lease.serves_until)
-            if (
-                sessions.calls.context.shutdown.replaced
-            ):  # the next process of this home has the lease
-                return
+            await trio.sleep_until(member.lease.serves_until)
+            if member.may_serve:
+                continue
+            if sessions.calls.context.shutdown.replaced:
+                return  # the next process of this home has the lease
             self._cut_off(sessions)
             while not member.may_serve:
                 await member.renewed.wait()

@@ -77,20 +77,22 @@ class Membership:
 
     async def keep(self) -> None:
         """Renew the lease until cancelled, or until another process of this home has come."""
-        while (renewed := await self._renew()) != "replaced":
+        renewed = await self._renew()
+        while renewed != "replaced":
             await trio.sleep(RENEW_S if renewed == "held" else _AGAIN_S)
+            renewed = await self._renew()
 
     async def _renew(self) -> Renewed | None:
         """None if the store does not say."""
         sent_at = trio.current_time()
         renewed: Renewed | None = None
-        with trio.move_on_after(RENEW_S):
-            try:
+        try:
+            with trio.move_on_after(RENEW_S):
                 renewed = await self.store.renew(
                     self.facts, is_first=self._is_first, draining=self.is_leaving
                 )
-            except StorageError as fault:
-                log.warning("lease not renewed", extra={"fault": fault.message})
+        except StorageError as fault:
+            log.warning("lease not renewed", extra={"fault": fault.message})
         if renewed == "held":
             self.lease, self._is_first = self.lease.renewed(sent_at), False
             self.renewed.tell()
