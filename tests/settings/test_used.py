@@ -97,7 +97,7 @@ def test_what_is_listed_exists():
 
 
 def test_a_value_of_another_program_is_mentioned_where_it_matters():
-    """`exai status` says nothing of a backend that it does not ask; the daemon does."""
+    """`exai access` says nothing of a backend that it does not ask; the daemon does."""
     loaded = load({}, {"STORAGE_BACKEND": "s3", "EXAI_HOEM": "x"})
 
-    assert (1, 2) == (len(warnings_of("status", loaded)), len(warnings_of("serve", loaded)))
+    assert (1, 2) == (len(warnings_of("access", loaded)), len(warnings_of("serve", loaded)))

@@ -14,6 +14,7 @@ CHANGES: Final = {
     ("threads", "delete"): "thread",
     ("storage", "restore"): "file",
     ("storage", "migrate"): "",
+    ("storage", "copy"): "",
     ("storage", "push"): "",
     ("storage", "retry"): "",
     ("cleanup", ""): "",

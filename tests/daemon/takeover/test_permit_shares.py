@@ -110,7 +110,7 @@ async def test_what_others_do_not_want_is_ones_own_and_goes_back(autojump_clock)
         daemons.cancel_scope.cancel()
 
     assert alone == CAPACITY
-    assert waited < 2 * RENEW_S
+    assert waited < RENEW_S + 1 + 4 * 0.25  # a renewal, the longest request, and a few looks
     assert account.most == CAPACITY
 
 
