@@ -3,7 +3,6 @@
 Skipped, with the reason, where there is no chromium of Debian's or no Playwright.
 """
 
-import shutil
 import sys
 import threading
 from pathlib import Path
@@ -12,9 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # what these tests share is beside them
 
-from dashboard_home import PATIENCE_S, Home, Watched
-
-CHROMIUM = shutil.which("chromium")
+from dashboard_home import CHROMIUM, PATIENCE_S, Home, Watched
 
 
 def pytest_collection_modifyitems(items):

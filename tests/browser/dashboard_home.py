@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import attrs
 
+CHROMIUM = shutil.which("chromium")
 PATIENCE_S = 30.0
 SECRET, TOKEN = "s" * 40, "t" * 40
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
@@ -49,6 +51,11 @@ class Home:
             "EXAI_SIMULATE": "true", "JWT_SECRET_KEY": SECRET, "EXAI_WS_TOKEN": TOKEN,
         }  # fmt: skip
 
+    @property
+    def token(self):
+        """What `ask` shows."""
+        return TOKEN
+
     def start(self):
         self.process = subprocess.Popen(
             [sys.executable, "-P", "-m", "exai_trio", "serve"], env=self.environ, cwd=self.home,
@@ -74,7 +81,7 @@ class Home:
         )  # fmt: skip
 
     def ask(self, path, body=None):
-        headers = {"authorization": f"Bearer {TOKEN}", "content-type": "application/json"}
+        headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
         data = None if body is None else json.dumps(body).encode()
         request = urllib.request.Request(self.url + path, data=data, headers=headers)  # noqa: S310 - ours
         with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:  # noqa: S310 - ours

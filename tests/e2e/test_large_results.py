@@ -2,6 +2,7 @@
 
 import json
 import signal
+from functools import partial
 
 import pytest
 
@@ -10,14 +11,14 @@ pytestmark = pytest.mark.real
 MIB = 2**20
 
 
-async def test_a_shell_gets_all_of_a_large_result(new_place, start):
+async def test_a_shell_gets_all_of_a_large_result(new_place, start, until):
     """By reference, as `exai bus` and the health report show."""
     place = new_place(simulate=True, http=True)
     daemon = start(place)
     text = place.exai.parent / "text"
     text.write_text("a line of text\n" * 200_000)
     code, out, err = said(place, "call", "test_echo", f"prompt=@{text}")
-    listed = json.loads(said(place, "bus", "list", "--json")[1])
+    listed = await until(partial(delivered, place))
     got = said(place, "bus", "get", listed[0]["transaction_id"])[1]
     storage = (await daemon.health())["storage"]
 
@@ -26,6 +27,12 @@ async def test_a_shell_gets_all_of_a_large_result(new_place, start):
     assert [("delivered", "owner")] == [(one["status"], one["principal"]) for one in listed]
     assert text.read_text() in json.loads(got)["content"]
     assert storage["bus_bytes"] == listed[0]["stored_size"]
+
+
+async def delivered(place):
+    """Those that are kept, once the daemon has noted that the shell has all of it."""
+    listed = json.loads(said(place, "bus", "list", "--json")[1])
+    return listed if {one["status"] for one in listed} == {"delivered"} else None
 
 
 def said(place, *words):

@@ -196,7 +196,8 @@ def check_life(said, told, heard):
         n for name, n in said.items() if name[0] == "exai_call_duration_seconds_count"
     )
     assert said["exai_calls_accepted_total",] == ended + said["exai_calls_running",]
-    assert not any(n for name, n in said.items() if name[0] == "exai_events_dropped_total")
+    dropped = {name[1] for name, n in said.items() if name[0] == "exai_events_dropped_total" and n}
+    assert dropped <= {"toolcalls file"}  # which takes 500 a second
     calls = told["overview"]["calls"]
     assert by_state(heard.ended).items() <= calls.items()
     for name, count in (("refused", heard.refused), ("repeated", heard.repeated)):

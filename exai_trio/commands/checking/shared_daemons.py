@@ -7,7 +7,6 @@ import attrs
 
 from exai_trio.commands.console import Console, columns
 from exai_trio.config import Config
-from exai_trio.errors import ArgumentError
 from exai_trio.storage.shared.shared_calls import KnownDaemon
 from exai_trio.system.clock import unix_now
 
@@ -15,14 +14,17 @@ _HEAD = ("daemon", "state", "lease", "calls", "sessions", "version", "address")
 
 
 async def run(config: Config, console: Console, *, as_json: bool) -> int:
-    """The exit code: 1 if no daemon lives. Raises ArgumentError without a shared database, StorageError."""
+    """The exit code: 1 if none of several lives. Raises StorageError. Cancelling closes the connection."""
     from exai_trio.storage.postgres.database import open_database  # only where it is asked
     from exai_trio.storage.postgres.shared_calls_store import known_daemons
 
     if not config.is_shared:
-        raise ArgumentError(
-            f"STORAGE_BACKEND is {config.storage_backend}: only with postgres are there several daemons."
+        console.note(
+            f"exai: STORAGE_BACKEND is {config.storage_backend}: only with postgres are there several daemons"
         )
+        if as_json:
+            console.say("[]")
+        return 0
     async with open_database(config.database_url, unix_now) as database:
         found = await known_daemons(database)
     if as_json:

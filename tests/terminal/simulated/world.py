@@ -27,6 +27,7 @@ from .lines import Line, SocketEnd
 SESSION = "session_1790000000000_abcdefghijklmnopqrstuvwxy"
 TOKEN = "t" * 40
 RING = 16_384
+_SEEN_S = 0.5  # so much later than the keeper it may be seen here that something was shown
 LIMITS = Limits(send_s=5.0, close_s=0.5)
 
 
@@ -128,9 +129,8 @@ class Keeper:
             if viewer.acked != acked or viewer.acked >= self.session.ring.head:
                 acked, since = viewer.acked, now
             self.progress[viewer] = acked, since
-            assert now - since >= PATIENCE_S or self.session.ring.tail <= viewer.acked, (
-                "overwritten"
-            )
+            is_patient = now - since < PATIENCE_S - _SEEN_S
+            assert not is_patient or self.session.ring.tail <= viewer.acked, "overwritten"
         if not self.session.viewers and now - self.left_at < self.hold_s:
             assert self.session.ring.tail <= self.left_acked, "overwritten while nobody was there"
 
