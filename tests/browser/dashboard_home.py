@@ -117,11 +117,17 @@ def problems(page):
 
 
 def too_wide(page, path):
-    """Whether it is wider than a small telephone."""
+    """Whether it stays wider than a small telephone; charts follow a window's size a moment later."""
+    from playwright.sync_api import TimeoutError as StaysWide
+
     page.set_viewport_size({"width": 360, "height": 740})
-    width = page.evaluate("() => document.documentElement.scrollWidth")
+    try:
+        page.wait_for_function("() => document.documentElement.scrollWidth <= 360", timeout=5_000)
+        wide = []
+    except StaysWide:
+        wide = [(path, "is wider than 360 px")]
     page.set_viewport_size({"width": 1360, "height": 900})
-    return [(path, "is wider than 360 px")] if width > 360 else []
+    return wide
 
 
 def until(condition, within_s=PATIENCE_S):
