@@ -24,11 +24,11 @@ _LANES = (
         ("chaos", "kill-acks=10", "kill-shim=20", "all", "--cycles", "1", "--crowded"),
         ("chaos", "upload-kill=50", "cleanup-kill=50", "--jobs", "2", "--forked", "--crowded"),
         ("chaos", "http-cut=40", "http-kill=10", "http-leave=10", "--forked", "--crowded"),
+        ("chaos", "supabase-away=50", "--jobs", "2", "--forked", "--crowded"),
         ("fuzz", "--frames", "20000"),
     ),
     (
         ("chaos", "kill-daemon=70", "kill-acks=70", "--forked", "--crowded"),
-        ("chaos", "supabase-away=50", "--jobs", "2", "--forked", "--crowded"),
         ("chaos", "terminal-kill=100", "terminal-drop=500", "--forked", "--crowded"),
         ("stress", "all", "--seconds", "20"),
     ),
