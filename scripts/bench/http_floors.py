@@ -40,6 +40,7 @@ async def main(kind: str) -> None:
     app = bare() if kind == "bare" else official()
     config = Config()
     config.bind, config.errorlog = ["127.0.0.1:0"], None
+    config.keep_alive_max_requests = 1_000_000  # as ours, which has no such limit
     async with trio.open_nursery() as nursery:
         (origin,) = await nursery.start(serve, app, config)
         print(f"{origin}/mcp", flush=True)
