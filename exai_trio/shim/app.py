@@ -193,14 +193,15 @@ class Shim:
         self.relay = relay
         self._ready.set()
         _imported("system.garbage_collector").settle()
-        said_at = float("-inf")
+        failed, said_at = 0, float("-inf")
         while True:
             try:
                 await link.run()
             except Exception:
+                failed += 1
                 if trio.current_time() - said_at >= _SAY_AGAIN_S:
                     said_at = trio.current_time()
-                    log.exception("link failed, begins again")
+                    log.exception("link failed, begins again", extra={"failures": failed})
                 await trio.sleep(_TICK_S)
 
     # Time and the process
