@@ -194,6 +194,7 @@ class _Journal(EventJournal):
 
     async def session(self, session: str) -> KeptSession | None:
         await self.shared.reach()
+        await trio.sleep(self.shared.reads_s)
         tables = self.shared.tables
         calls = [_as_told(row.call) for (n, _), row in tables.calls.items() if n == session]
         owner = tables.sessions.get(session) or _Owner("", "", 0)
@@ -216,11 +217,12 @@ def _as_told(call: KeptCall) -> KeptCall:
 
 @structs.define(eq=False)
 class MemoryShared(SharedCalls):
-    """The way of one daemon to them; while it `is_away` nothing comes through."""
+    """The way of one daemon to them; while it `is_away` nothing comes through. To read a session takes it `reads_s`."""
 
     tables: SharedTables
     facts: DaemonFacts
     is_away: bool = False
+    reads_s: float = 0.0
 
     async def reach(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -68,11 +68,14 @@ class Sessions:
     )
     _acks: AckNotes = attrs.field(factory=AckNotes)
 
-    def open(self, session_id: str, principal: str, *, lasting: bool = True) -> Session:
-        """A session that knows nothing yet; it journals its calls if the daemon has a journal, unless they are to end with it."""
+    def open(
+        self, session_id: str, principal: str, *, lasting: bool = True, owned: bool = True
+    ) -> Session:
+        """A session that knows nothing yet; it journals its calls if the daemon has a journal, unless they are to end with it. Not
+        `owned`: the name alone, for a call that is claimed."""
         principal, context = principal_of(principal), self.context
         rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
-        journal, epoch = self._pages(session_id, principal) if lasting else (None, 0)
+        journal, epoch = self._pages(session_id, principal, owned=owned) if lasting else (None, 0)
         sender = Sender(rules, max_frame=context.config.ws_max_bytes)
         return Session(
             id=session_id,
@@ -88,11 +91,11 @@ class Sessions:
             roots=allowed_roots(context.config, principal),
         )
 
-    def _pages(self, session_id: str, principal: str) -> tuple[CallJournal | None, int]:
+    def _pages(self, name: str, principal: str, *, owned: bool) -> tuple[CallJournal | None, int]:
         if self.others is not None:
-            return self.others.pages_of(session_id, principal)
+            return self.others.pages_of(name, principal, owned=owned)
         journal = self.context.journal
-        return CallJournal(journal, session_id, principal) if journal else None, 0
+        return CallJournal(journal, name, principal) if journal else None, 0
 
     async def join(
         self, hello: Hello, principal: str, outbox: Outbox, *, lasting: bool = True
@@ -221,7 +224,7 @@ class Sessions:
     ) -> None:
         """Run a call that no daemon runs, as `guarded`, for whoever has its session. Raises WireError, TypeError: it cannot be read."""
         left = request_of(kept), kept
-        named = self.open(kept.session, kept.principal)
+        named = self.open(kept.session, kept.principal, owned=False)
         if is_handle(kept.session):
             take_up_detached(named, [left], self.predecessor, guarded)
         else:
@@ -256,10 +259,9 @@ class Sessions:
         return min(hello.max_frame_bytes or most, most)
 
     def _new_id(self, wanted: str | None) -> str:
-        taken = wanted is None or wanted in self.table or wanted in self._unusable
-        if wanted is not None and not taken:
-            return wanted
-        return new_name(self.context.clock.now())
+        if wanted is None or wanted in self.table or wanted in self._unusable:
+            return new_name(self.context.clock.now())
+        return wanted
 
     async def _live(  # noqa: ASYNC128 - hands task_status on
         self, session: Session, task_status: trio.TaskStatus[None]

@@ -339,6 +339,49 @@ async def test_a_handle_that_is_given_elsewhere_leads_to_the_outcome(machines, a
     assert (1, 0) == (one.naps.finished, two.naps.started)
 
 
+async def handle_given(machine, **nap):
+    """Of a call that is sent to this machine; and the number of what its client has heard last."""
+    async with machine.connect() as (client, _):
+        await client.nap(**nap)
+        told = await client.hear_until(CallResult)
+        return told.outputs[0].metadata["handle"], client.last_seq
+
+
+async def asked(machine, handle, wait_s=60):
+    return await machine.house.environment.services.calls.report(handle, "owner", wait_s)
+
+
+async def test_work_under_a_handle_goes_on_when_its_machine_dies(machines, autojump_clock):
+    """Whoever is asked for it then, also long after."""
+    one, two = await machines.start("one", handle_after_s=2.0), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    handle, _ = await handle_given(one, seconds=9.0)
+    one.die()
+    await trio.sleep(60)
+    three = await machines.start("three")
+    reports = [await asked(machine, handle) for machine in (two, three)]
+
+    assert 1 == two.naps.finished
+    assert ["slept 9", "slept 9"] == [one.answer and one.answer.text for one in reports]
+
+
+async def test_a_call_is_claimed_while_its_session_is_brought_back(machines, autojump_clock):
+    """By the same daemon, which goes on to own the session."""
+    one, two = await machines.start("one"), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    async with one.connect() as (client, _):
+        await accepted(client, seconds=3.0)
+        last = client.last_seq
+    one.die()
+    two.shared.reads_s = 2 * LEASE_S
+    async with two.connect(last_seq=last) as (client, _):
+        answered = await outcomes(client, 10)
+        await accepted(client, "r2", seconds=0.1)
+        answered += await outcomes(client, 10)
+
+    assert ["r1", "r2"] == answered
+
+
 async def test_the_next_daemon_of_a_home_goes_on_at_once(machines, autojump_clock):
     """No lease is waited for: nobody else has that home."""
     one = await machines.start("one")
