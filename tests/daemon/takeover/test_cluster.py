@@ -339,12 +339,12 @@ async def test_a_handle_that_is_given_elsewhere_leads_to_the_outcome(machines, a
     assert (1, 0) == (one.naps.finished, two.naps.started)
 
 
-async def handle_given(machine, **nap):
-    """Of a call that is sent to this machine; and the number of what its client has heard last."""
+async def handle_given(machine, name, **arguments):
+    """Of a call that is sent to this machine."""
     async with machine.connect() as (client, _):
-        await client.nap(**nap)
+        await client.say(CallTool(request_id="r1", name=name, arguments=arguments))
         told = await client.hear_until(CallResult)
-        return told.outputs[0].metadata["handle"], client.last_seq
+        return told.outputs[0].metadata["handle"]
 
 
 async def asked(machine, handle, wait_s=60):
@@ -355,7 +355,7 @@ async def test_work_under_a_handle_goes_on_when_its_machine_dies(machines, autoj
     """Whoever is asked for it then, also long after."""
     one, two = await machines.start("one", handle_after_s=2.0), await machines.start("two")
     await trio.sleep(2 * LEASE_S)
-    handle, _ = await handle_given(one, seconds=9.0)
+    handle = await handle_given(one, "nap", seconds=9.0)
     one.die()
     await trio.sleep(60)
     three = await machines.start("three")
@@ -363,6 +363,21 @@ async def test_work_under_a_handle_goes_on_when_its_machine_dies(machines, autoj
 
     assert 1 == two.naps.finished
     assert ["slept 9", "slept 9"] == [one.answer and one.answer.text for one in reports]
+
+
+async def test_an_outcome_that_does_not_count_is_told_by_nobody(machines, autojump_clock):
+    """Whose call was claimed while its outcome could not be stored waits for the one that counts."""
+    one, two = await machines.start("one", handle_after_s=1.0), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    handle = await handle_given(one, "where")
+    one.shared.is_away = True
+    await trio.sleep(11)
+    one.shared.is_away = False
+    early = await asked(one, handle, 0.5)
+    told = [(await asked(machine, handle)).answer.text for machine in (one, two)]
+
+    assert early.answer is None
+    assert ["two", "two"] == told
 
 
 async def test_a_call_is_claimed_while_its_session_is_brought_back(machines, autojump_clock):
