@@ -148,8 +148,8 @@ class Sessions:
         if self.others is not None and (known is None or known.principal == principal):
             if not await self.others.take(session_id, principal, known):
                 return known
-            while known is not None and self.table.get(session_id) is known:
-                await self.calls.changed.wait()
+            if known is not None and self.table.get(session_id) is known:
+                del self.table[session_id]  # nobody waits for what runs of it yet
         elif known is not None:
             return known
         if session_id in self._unusable or journal is None:
@@ -274,9 +274,10 @@ class Sessions:
             await _until_abandoned(session)
         finally:
             session.end()
-            del self.table[session.id]
-            if self.context.journal is not None:
-                self._acks.ended[session.id] = session.rules.acked
+            if self.table.get(session.id) is session:
+                del self.table[session.id]
+                if self.context.journal is not None:
+                    self._acks.ended[session.id] = session.rules.acked
             lasted_s = trio.current_time() - began
             self.context.events.publish(SessionEnded(session=session.id, duration_s=lasted_s))
             self.calls.changed.tell()

@@ -380,6 +380,30 @@ async def test_an_outcome_that_does_not_count_is_told_by_nobody(machines, autoju
     assert ["two", "two"] == told
 
 
+async def test_a_client_that_comes_back_waits_for_no_call(machines, autojump_clock):
+    """Whose outcome here does not count, and that runs where the client was meanwhile."""
+    one, two = await machines.start("one"), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    async with one.connect() as (client, _):
+        await accepted(client, seconds=20.0)
+        last = client.last_seq
+    await trio.sleep(15)
+    one.shared.is_away = True
+    await trio.sleep(10)
+    one.shared.is_away = False
+    await trio.sleep(2)
+    async with two.connect(last_seq=last) as (client, _):
+        last = client.last_seq
+    began = trio.current_time()
+    async with one.connect(last_seq=last) as (client, ack):
+        took = trio.current_time() - began
+        answered = await outcomes(client, 60)
+
+    assert (1, 1) == (one.naps.finished, two.naps.finished)
+    assert took < 1
+    assert (True, ["r1"]) == (ack.resumed, answered)
+
+
 async def test_a_call_is_claimed_while_its_session_is_brought_back(machines, autojump_clock):
     """By the same daemon, which goes on to own the session."""
     one, two = await machines.start("one"), await machines.start("two")
