@@ -27,6 +27,7 @@ from exai_trio.storage.journal_events import (
 from exai_trio.storage.shared.shared_calls import (
     LEASE_S,
     UNNUMBERED,
+    CallMoved,
     CallName,
     Compared,
     DaemonFacts,
@@ -138,8 +139,9 @@ class SharedTables:
         facts = attrs.evolve(self.daemons[row.executor].facts, boot_id=row.boot_id)
         runs = attrs.evolve(event.to, attempts=row.call.attempts if attempt == 0 else attempt)
         name = event.session, event.request
-        if self.finish(mine, name, event.outcome, epoch, attempt) != "stands":
-            self.accept(facts, runs, 0)
+        if self.finish(mine, name, event.outcome, epoch, attempt) == "stands":
+            raise CallMoved("Another daemon has this call.")
+        self.accept(facts, runs, 0)
 
 
 @structs.frozen(eq=False)
@@ -179,7 +181,7 @@ class _Journal(EventJournal):
         if row is None:
             raise NotKept("The journal does not know this call.")
         if row.executor != mine or not row.is_open:
-            raise StorageError("Another daemon has this call.")
+            raise CallMoved("Another daemon has this call.")
         row.call = attrs.evolve(row.call, attempts=row.call.attempts + 1)
 
     async def names(self, principal: str) -> tuple[Name, ...]:

@@ -22,6 +22,7 @@ from exai_trio.storage.shared.shared_calls import DaemonFacts
 from exai_trio.storage.shared.shared_permits import Dealt
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.transport.websocket import PeerGone
+from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import (
     Bye,
     CallAccepted,
@@ -378,6 +379,28 @@ async def test_an_outcome_that_does_not_count_is_told_by_nobody(machines, autoju
 
     assert early.answer is None
     assert ["two", "two"] == told
+
+
+async def test_a_handle_leads_to_the_outcome_of_a_call_that_was_claimed(machines, autojump_clock):
+    """It was given while the database was away, and its call runs elsewhere meanwhile."""
+    one, two = await machines.start("one", handle_after_s=12.0), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    async with one.connect() as (client, _):
+        call_id = handle_of("win", "r1")
+        await accepted(client, seconds=25.0)
+        last = client.last_seq
+    one.shared.is_away = True
+    await trio.sleep(20)
+    one.shared.is_away = False
+    async with one.connect(last_seq=last) as (client, _):
+        answered = await outcomes(client, 60)
+    await trio.sleep(60)
+    reports = [await asked(machine, call_id) for machine in (one, two)]
+    async with two.connect(last_seq=client.last_seq) as (client, _):
+        answered += await outcomes(client, 10)
+
+    assert ["slept 25", "slept 25"] == [one.answer and one.answer.text for one in reports]
+    assert ["r1"] == answered
 
 
 async def test_a_client_that_comes_back_waits_for_no_call(machines, autojump_clock):
