@@ -12,6 +12,7 @@ from exai_trio.observability.events import SessionEnded, SessionOpened
 from exai_trio.principals import principal_of
 from exai_trio.storage.journal import Journal, KeptCall, KeptSession
 from exai_trio.storage.sqlite.error_kinds import Unreadable
+from exai_trio.system.turns import Turns
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
@@ -62,6 +63,7 @@ class Sessions:
     restored: bool = False
     table: dict[str, Session] = attrs.field(factory=dict[str, Session])
     _restoring: trio.Lock = attrs.field(factory=trio.Lock)
+    _turns: Turns = attrs.field(factory=Turns)  # so that none is brought back twice
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
     _patience: ReadPatience = attrs.field(
         default=attrs.Factory(lambda self: ReadPatience(self.others is not None), takes_self=True)
@@ -144,19 +146,19 @@ class Sessions:
 
     async def _known(self, session_id: str, principal: str) -> Session | None:
         """The session of this id, brought back from the journal if it is not in memory; or if another daemon has had it since."""
-        journal, known = self.context.journal, self.table.get(session_id)
-        if self.others is not None and (known is None or known.principal == principal):
-            if not await self.others.take(session_id, principal, known):
+        async with self._turns.alone(session_id):
+            journal, known = self.context.journal, self.table.get(session_id)
+            if self.others is not None and (known is None or known.principal == principal):
+                if not await self.others.take(session_id, principal, known):
+                    return known
+                if known is not None and self.table.get(session_id) is known:
+                    del self.table[session_id]  # nobody waits for what runs of it yet
+            elif known is not None:
                 return known
-            if known is not None and self.table.get(session_id) is known:
-                del self.table[session_id]  # nobody waits for what runs of it yet
-        elif known is not None:
-            return known
-        if session_id in self._unusable or journal is None:
+            if session_id not in self._unusable and journal is not None:
+                await self._revive(session_id, journal)
+                self._patience.forget(session_id)
             return self.table.get(session_id)
-        await self._revive(session_id, journal)
-        self._patience.forget(session_id)
-        return self.table.get(session_id)
 
     async def restore(self) -> None:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
@@ -167,9 +169,10 @@ class Sessions:
                 return
             # where daemons share a journal, what is open is claimed
             for session_id in await journal.unfinished() if self.others is None else ():
-                known = session_id in self.table or session_id in self.calls.detached
-                if not known and session_id not in self._unusable:
-                    await self._revive(session_id, journal)
+                async with self._turns.alone(session_id):
+                    known = session_id in self.table or session_id in self.calls.detached
+                    if not known and session_id not in self._unusable:
+                        await self._revive(session_id, journal)
             self.restored = True
 
     async def _revive(self, session_id: str, journal: Journal) -> None:
@@ -204,8 +207,6 @@ class Sessions:
             return
         session.acked_on_disk, session.spoken_to = kept.acked, True
         await self._note_base(session)
-        if session_id in self.table:  # another connection was faster
-            return
         self.table[session_id] = session
         await self.nursery.start(self._live, session)
         for left in unfinished:

@@ -427,6 +427,28 @@ async def test_a_client_that_comes_back_waits_for_no_call(machines, autojump_clo
     assert (True, ["r1"]) == (ack.resumed, answered)
 
 
+async def test_a_client_that_says_hello_twice_keeps_its_session(machines, autojump_clock):
+    """Both are brought back at once, under the epoch that was taken last."""
+    one, two = await machines.start("one"), await machines.start("two")
+    two.shared.reads_s = 1.0
+    last, told = 0, []
+
+    async def visit():
+        async with two.connect(last_seq=last) as (client, _):
+            told.append(await outcomes(client, 10))
+
+    for step in range(6):
+        async with one.connect(last_seq=last) as (client, _):
+            await accepted(client, f"r{step}", seconds=5.0)
+            last = client.last_seq
+        async with trio.open_nursery() as visits:
+            visits.start_soon(visit)
+            visits.start_soon(visit)
+        last += 1
+
+    assert [f"r{step}" for step in range(6)] == [name for names in told for name in names]
+
+
 async def test_a_call_is_claimed_while_its_session_is_brought_back(machines, autojump_clock):
     """By the same daemon, which goes on to own the session."""
     one, two = await machines.start("one"), await machines.start("two")
