@@ -256,6 +256,28 @@ async def test_who_has_to_know_is_told(two):
     assert ["a", "b"] == heard
 
 
+@pytest.mark.real
+async def test_of_a_daemon_that_is_gone_nothing_is_kept_for_ever(stage):
+    """Nor of a session that it had whose call another one has ended, though no client ever comes."""
+    store = InPostgres(stage)
+    async with store.open(Two.A) as one, store.open(Two.B) as other:
+        for daemon, of in ((one, Two.A), (other, Two.B)):
+            await daemon.renew(of, is_first=True, draining=False)
+        await one.journal_of("win", 1).accept(MINE)
+        stage.execute("update daemons set lease_until = now() - interval '2 days' where executor = 'a'")  # fmt: skip
+        await claimed(other, Two.B)
+        journal = other.journal_of("", 0)
+        await journal.sweep_calls(100.0, 10.0)
+        await other.finish(NAME, outcome("right", UNNUMBERED), epoch=0, attempt=1)
+        for now in (100.0, 200.0, 300.0):
+            await journal.sweep_calls(now, 10.0)
+    left = stage.execute(
+        "select (select count(*) from journal_calls), (select count(*) from sessions), (select count(*) from daemons)"
+    )
+
+    assert [(0, 0, 1)] == left
+
+
 async def test_it_is_told_who_lives_and_runs_what(two):
     two.store.expire("b")
     told = {one.facts.executor: one for one in await two.one.daemons()}
