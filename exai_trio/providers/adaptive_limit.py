@@ -112,7 +112,7 @@ class AdaptiveLimit:
         if error is not None and error.details.get("reason") == "concurrency":
             if asked_at >= self._lowered_at:
                 named = error.details.get("max_concurrency", self.allowed - 1)
-                self._learned = max(1, min(named, self.configured, self.allowed))
+                self._learned = max(1, min(named, self.configured, self._learned))
                 self._allow()
                 self._lowered_at = now
             self._recover_at = now + RECOVER_S

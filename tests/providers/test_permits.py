@@ -89,6 +89,15 @@ async def test_a_number_that_the_provider_names_is_taken(adaptive_limit, autojum
     assert (first, second, adaptive_limit.view().expected) == (4, 2, 1)
 
 
+async def test_what_others_use_teaches_nothing(adaptive_limit, autojump_clock):
+    """A number that the provider names is the account's, however small our share is at that moment."""
+    adaptive_limit.share = 1
+    adaptive_limit.learn(too_many(max_concurrency=3), trio.current_time())
+    adaptive_limit.share = None
+
+    assert adaptive_limit.view().expected == 3
+
+
 async def test_one_permit_always_remains(adaptive_limit, autojump_clock):
     """However often the provider complains."""
     for _ in range(20):

@@ -27,6 +27,7 @@ from exai_trio.storage.journal_events import (
 from exai_trio.storage.shared.shared_calls import (
     LEASE_S,
     UNNUMBERED,
+    CallMoved,
     CallName,
     Compared,
     DaemonFacts,
@@ -138,8 +139,9 @@ class SharedTables:
         facts = attrs.evolve(self.daemons[row.executor].facts, boot_id=row.boot_id)
         runs = attrs.evolve(event.to, attempts=row.call.attempts if attempt == 0 else attempt)
         name = event.session, event.request
-        if self.finish(mine, name, event.outcome, epoch, attempt) != "stands":
-            self.accept(facts, runs, 0)
+        if self.finish(mine, name, event.outcome, epoch, attempt) == "stands":
+            raise CallMoved("Another daemon has this call.")
+        self.accept(facts, runs, 0)
 
 
 @structs.frozen(eq=False)
@@ -179,7 +181,7 @@ class _Journal(EventJournal):
         if row is None:
             raise NotKept("The journal does not know this call.")
         if row.executor != mine or not row.is_open:
-            raise StorageError("Another daemon has this call.")
+            raise CallMoved("Another daemon has this call.")
         row.call = attrs.evolve(row.call, attempts=row.call.attempts + 1)
 
     async def names(self, principal: str) -> tuple[Name, ...]:
@@ -194,6 +196,7 @@ class _Journal(EventJournal):
 
     async def session(self, session: str) -> KeptSession | None:
         await self.shared.reach()
+        await trio.sleep(self.shared.reads_s)
         tables = self.shared.tables
         calls = [_as_told(row.call) for (n, _), row in tables.calls.items() if n == session]
         owner = tables.sessions.get(session) or _Owner("", "", 0)
@@ -216,11 +219,12 @@ def _as_told(call: KeptCall) -> KeptCall:
 
 @structs.define(eq=False)
 class MemoryShared(SharedCalls):
-    """The way of one daemon to them; while it `is_away` nothing comes through."""
+    """The way of one daemon to them; while it `is_away` nothing comes through. To read a session takes it `reads_s`."""
 
     tables: SharedTables
     facts: DaemonFacts
     is_away: bool = False
+    reads_s: float = 0.0
 
     async def reach(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -14,7 +14,7 @@ from exai_trio.storage.journal import KeptOutcome
 from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.postgres.journal import open_journal
 from exai_trio.storage.postgres.shared_calls_store import PostgresCalls
-from exai_trio.storage.shared.shared_calls import UNNUMBERED, DaemonFacts
+from exai_trio.storage.shared.shared_calls import UNNUMBERED, CallMoved, DaemonFacts
 
 MINE = call(session="win", principal="owner", seq=1)
 NAME = ("win", "1")
@@ -159,7 +159,7 @@ async def test_an_outcome_counts_of_its_executor_in_that_run_once(two):
 async def test_one_that_has_lost_the_call_begins_no_run(two):
     two.store.expire("a")
     await claimed(two.two, two.B)
-    with pytest.raises(StorageError):
+    with pytest.raises(CallMoved):
         await two.one.journal_of("win", 1).run_again(*NAME)
     lost = await two.finish_by(two.one, "late", attempt=1, epoch=1)
     won = await two.finish_by(two.two, "right", attempt=1, seq=UNNUMBERED)
@@ -216,6 +216,23 @@ async def test_work_goes_on_under_a_handle_where_it_runs(two):
     assert ("handle", 4) == ((await two.kept()).frame, (await two.kept()).seq)
 
 
+async def test_a_handle_is_not_the_outcome_of_a_run_that_counts_no_more(two):
+    """Its owner gives it to the call wherever it runs by now; one that has an outcome keeps that."""
+    two.store.expire("a")
+    await claimed(two.two, two.B)
+    await two.two.journal_of("", 0).run_again(*NAME)
+    going_on = attrs.evolve(MINE, session="call_h", seq=1)
+    ours, there = two.one.journal_of("win", 1), attrs.evolve(going_on, attempts=0)
+    with pytest.raises(CallMoved):
+        await ours.hand_over(*NAME, outcome("handle", 4), attrs.evolve(going_on, attempts=1))
+    await ours.hand_over(*NAME, outcome("handle", 4), there)
+    with pytest.raises(CallMoved):
+        await ours.hand_over(*NAME, outcome("another", 5), there)
+    right = await two.two.finish(("call_h", "1"), outcome("right"), epoch=0, attempt=2)
+
+    assert ("handle", "kept") == ((await two.kept()).frame, right)
+
+
 async def test_who_has_to_know_is_told(two):
     """The former owner, that its session is taken; the new one, that an outcome is there."""
     heard = []
@@ -237,6 +254,28 @@ async def test_who_has_to_know_is_told(two):
             await two.finish_by(two.one, "right", attempt=1, seq=UNNUMBERED)
 
     assert ["a", "b"] == heard
+
+
+@pytest.mark.real
+async def test_of_a_daemon_that_is_gone_nothing_is_kept_for_ever(stage):
+    """Nor of a session that it had whose call another one has ended, though no client ever comes."""
+    store = InPostgres(stage)
+    async with store.open(Two.A) as one, store.open(Two.B) as other:
+        for daemon, of in ((one, Two.A), (other, Two.B)):
+            await daemon.renew(of, is_first=True, draining=False)
+        await one.journal_of("win", 1).accept(MINE)
+        stage.execute("update daemons set lease_until = now() - interval '2 days' where executor = 'a'")  # fmt: skip
+        await claimed(other, Two.B)
+        journal = other.journal_of("", 0)
+        await journal.sweep_calls(100.0, 10.0)
+        await other.finish(NAME, outcome("right", UNNUMBERED), epoch=0, attempt=1)
+        for now in (100.0, 200.0, 300.0):
+            await journal.sweep_calls(now, 10.0)
+    left = stage.execute(
+        "select (select count(*) from journal_calls), (select count(*) from sessions), (select count(*) from daemons)"
+    )
+
+    assert [(0, 0, 1)] == left
 
 
 async def test_it_is_told_who_lives_and_runs_what(two):

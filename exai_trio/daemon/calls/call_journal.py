@@ -8,6 +8,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSession
+from exai_trio.storage.shared.shared_calls import CallMoved
 from exai_trio.storage.sqlite.error_kinds import NotKept
 from exai_trio.wire.codec import decode_client, decode_daemon, encode
 from exai_trio.wire.messages import (
@@ -89,11 +90,20 @@ class CallJournal:
         return None
 
     async def hand_over(self, call: Call, outcome: KeptOutcome, begun: KeptCall) -> None:
-        """In one step the handle is the call's outcome, and the work is on disk under the handle. If the call is in a file that
-        was set aside, what goes on is in this one."""
+        """In one step the handle is the call's outcome, and the work is on disk under the handle, also of a call that runs in another
+        daemon by now. If the call is in a file that was set aside, or has an outcome, what goes on here is written anew."""
         try:
             await self.journal.hand_over(self.session, key_of(call.wire_id), outcome, begun)
         except NotKept:
+            await self.journal.accept(begun)
+        except CallMoved:
+            await self._hand_over_there(call, outcome, begun)
+
+    async def _hand_over_there(self, call: Call, outcome: KeptOutcome, begun: KeptCall) -> None:
+        there = attrs.evolve(begun, attempts=0)
+        try:
+            await self.journal.hand_over(self.session, key_of(call.wire_id), outcome, there)
+        except CallMoved:
             await self.journal.accept(begun)
 
 

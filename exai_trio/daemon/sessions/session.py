@@ -184,7 +184,7 @@ class Session:
 
     def give_up(self) -> list[Call]:
         """End it, since another daemon has it; whoever called decides about its calls, which are returned."""
-        self._is_dismissed = True
+        self._is_dismissed, self.epoch = True, 0
         self.sender.supersede()
         self._change.tell()
         return list(self.calls.table.values())

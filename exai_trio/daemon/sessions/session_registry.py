@@ -12,6 +12,7 @@ from exai_trio.observability.events import SessionEnded, SessionOpened
 from exai_trio.principals import principal_of
 from exai_trio.storage.journal import Journal, KeptCall, KeptSession
 from exai_trio.storage.sqlite.error_kinds import Unreadable
+from exai_trio.system.turns import Turns
 from exai_trio.transport.websocket import INTERNAL
 from exai_trio.wire.codec import WireError
 from exai_trio.wire.handles import is_handle
@@ -62,17 +63,21 @@ class Sessions:
     restored: bool = False
     table: dict[str, Session] = attrs.field(factory=dict[str, Session])
     _restoring: trio.Lock = attrs.field(factory=trio.Lock)
+    _turns: Turns = attrs.field(factory=Turns)  # so that none is brought back twice
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
     _patience: ReadPatience = attrs.field(
         default=attrs.Factory(lambda self: ReadPatience(self.others is not None), takes_self=True)
     )
     _acks: AckNotes = attrs.field(factory=AckNotes)
 
-    def open(self, session_id: str, principal: str, *, lasting: bool = True) -> Session:
-        """A session that knows nothing yet; it journals its calls if the daemon has a journal, unless they are to end with it."""
+    def open(
+        self, session_id: str, principal: str, *, lasting: bool = True, owned: bool = True
+    ) -> Session:
+        """A session that knows nothing yet; it journals its calls if the daemon has a journal, unless they are to end with it. Not
+        `owned`: the name alone, for a call that is claimed."""
         principal, context = principal_of(principal), self.context
         rules = SessionRules(bounds=Bounds(running=context.config.ws_session_max_inflight))
-        journal, epoch = self._pages(session_id, principal) if lasting else (None, 0)
+        journal, epoch = self._pages(session_id, principal, owned=owned) if lasting else (None, 0)
         sender = Sender(rules, max_frame=context.config.ws_max_bytes)
         return Session(
             id=session_id,
@@ -88,11 +93,11 @@ class Sessions:
             roots=allowed_roots(context.config, principal),
         )
 
-    def _pages(self, session_id: str, principal: str) -> tuple[CallJournal | None, int]:
+    def _pages(self, name: str, principal: str, *, owned: bool) -> tuple[CallJournal | None, int]:
         if self.others is not None:
-            return self.others.pages_of(session_id, principal)
+            return self.others.pages_of(name, principal, owned=owned)
         journal = self.context.journal
-        return CallJournal(journal, session_id, principal) if journal else None, 0
+        return CallJournal(journal, name, principal) if journal else None, 0
 
     async def join(
         self, hello: Hello, principal: str, outbox: Outbox, *, lasting: bool = True
@@ -141,19 +146,19 @@ class Sessions:
 
     async def _known(self, session_id: str, principal: str) -> Session | None:
         """The session of this id, brought back from the journal if it is not in memory; or if another daemon has had it since."""
-        journal, known = self.context.journal, self.table.get(session_id)
-        if self.others is not None and (known is None or known.principal == principal):
-            if not await self.others.take(session_id, principal, known):
+        async with self._turns.alone(session_id):
+            journal, known = self.context.journal, self.table.get(session_id)
+            if self.others is not None and (known is None or known.principal == principal):
+                if not await self.others.take(session_id, principal, known):
+                    return known
+                if known is not None and self.table.get(session_id) is known:
+                    del self.table[session_id]  # nobody waits for what runs of it yet
+            elif known is not None:
                 return known
-            while known is not None and self.table.get(session_id) is known:
-                await self.calls.changed.wait()
-        elif known is not None:
-            return known
-        if session_id in self._unusable or journal is None:
+            if session_id not in self._unusable and journal is not None:
+                await self._revive(session_id, journal)
+                self._patience.forget(session_id)
             return self.table.get(session_id)
-        await self._revive(session_id, journal)
-        self._patience.forget(session_id)
-        return self.table.get(session_id)
 
     async def restore(self) -> None:
         """Bring back the sessions that have calls without an outcome, and take those up; `restored` once that is done. One that
@@ -164,9 +169,10 @@ class Sessions:
                 return
             # where daemons share a journal, what is open is claimed
             for session_id in await journal.unfinished() if self.others is None else ():
-                known = session_id in self.table or session_id in self.calls.detached
-                if not known and session_id not in self._unusable:
-                    await self._revive(session_id, journal)
+                async with self._turns.alone(session_id):
+                    known = session_id in self.table or session_id in self.calls.detached
+                    if not known and session_id not in self._unusable:
+                        await self._revive(session_id, journal)
             self.restored = True
 
     async def _revive(self, session_id: str, journal: Journal) -> None:
@@ -201,8 +207,6 @@ class Sessions:
             return
         session.acked_on_disk, session.spoken_to = kept.acked, True
         await self._note_base(session)
-        if session_id in self.table:  # another connection was faster
-            return
         self.table[session_id] = session
         await self.nursery.start(self._live, session)
         for left in unfinished:
@@ -221,7 +225,7 @@ class Sessions:
     ) -> None:
         """Run a call that no daemon runs, as `guarded`, for whoever has its session. Raises WireError, TypeError: it cannot be read."""
         left = request_of(kept), kept
-        named = self.open(kept.session, kept.principal)
+        named = self.open(kept.session, kept.principal, owned=False)
         if is_handle(kept.session):
             take_up_detached(named, [left], self.predecessor, guarded)
         else:
@@ -256,10 +260,9 @@ class Sessions:
         return min(hello.max_frame_bytes or most, most)
 
     def _new_id(self, wanted: str | None) -> str:
-        taken = wanted is None or wanted in self.table or wanted in self._unusable
-        if wanted is not None and not taken:
-            return wanted
-        return new_name(self.context.clock.now())
+        if wanted is None or wanted in self.table or wanted in self._unusable:
+            return new_name(self.context.clock.now())
+        return wanted
 
     async def _live(  # noqa: ASYNC128 - hands task_status on
         self, session: Session, task_status: trio.TaskStatus[None]
@@ -272,9 +275,10 @@ class Sessions:
             await _until_abandoned(session)
         finally:
             session.end()
-            del self.table[session.id]
-            if self.context.journal is not None:
-                self._acks.ended[session.id] = session.rules.acked
+            if self.table.get(session.id) is session:
+                del self.table[session.id]
+                if self.context.journal is not None:
+                    self._acks.ended[session.id] = session.rules.acked
             lasted_s = trio.current_time() - began
             self.context.events.publish(SessionEnded(session=session.id, duration_s=lasted_s))
             self.calls.changed.tell()

@@ -15,6 +15,6 @@ class SharedSessions(OtherDaemon, Protocol):
         StorageError; cancelled, it is taken or not."""
         ...
 
-    def pages_of(self, session_id: str, principal: str) -> tuple[CallJournal, int]:
-        """The journal of a session that is taken, or new, and its epoch."""
+    def pages_of(self, session_id: str, principal: str, *, owned: bool) -> tuple[CallJournal, int]:
+        """The journal of a session that is taken, or new, and its epoch; 0 where we own no session of that name."""
         ...

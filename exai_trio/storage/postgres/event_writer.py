@@ -29,10 +29,10 @@ class Entry(msgspec.Struct):
 
 @structs.define(eq=False)
 class _Writing:
-    """An entry, and what became of it once it is settled, or why it was not written."""
+    """An entry, and what became of it once it is settled, or why it was not written; neither if the writer was cut off."""
 
     entry: Entry
-    became: Became = "unknown"
+    became: Became | None = None
     fault: StorageError | None = None
     settled: trio.Event = attrs.field(factory=trio.Event)
 
@@ -60,8 +60,8 @@ class EventWriter:
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             raise StorageError("The store is closed.") from None
         await writing.settled.wait()
-        if writing.fault is not None:
-            raise writing.fault
+        if writing.became is None:
+            raise writing.fault or StorageError("The store is closed.")
         return writing.became
 
     async def run(self) -> None:
@@ -70,6 +70,9 @@ class EventWriter:
             async for first in self._exit:
                 await self._write([first, *self._at_hand()])
         finally:
+            while waiting := self._at_hand():
+                for one in waiting:
+                    one.settled.set()
             self._exit.close()
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from exai_trio.storage.journal_events import (
 from exai_trio.storage.postgres.database import Database
 from exai_trio.storage.postgres.event_writer import Entry, EventWriter
 from exai_trio.storage.postgres.trio_connection import Row
-from exai_trio.storage.shared.shared_calls import UNNUMBERED, FinishedAs
+from exai_trio.storage.shared.shared_calls import UNNUMBERED, CallMoved, FinishedAs
 from exai_trio.storage.sqlite.error_kinds import NotKept
 
 _FLUSH_S: Final = 5.0
@@ -70,8 +70,8 @@ class PostgresJournal(EventJournal):
             raise SessionMoved("Another daemon has this session; its client is there.")
         if became == "unknown" and isinstance(event, RunAgain | HandedOver):
             raise NotKept("The journal does not know this call.")
-        if became == "stands" and isinstance(event, RunAgain):
-            raise StorageError("Another daemon has this call.")
+        if became == "stands" and isinstance(event, RunAgain | HandedOver):
+            raise CallMoved("Another daemon has this call.")
 
     async def finish_under(self, entry: Entry) -> FinishedAs:
         """Of a call that is not kept it is nothing. Raises StorageError; cancelling leaves it written or not."""

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from typing import Final, Literal, Protocol
 
 from exai_trio import structs
+from exai_trio.errors import StorageError
 from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome
 
 CallName = tuple[str, str]
@@ -16,6 +17,10 @@ FinishedAs = Literal["kept", "untold", "stands"]
 
 LEASE_S: Final = 6.0
 UNNUMBERED: Final = -1  # the number of an outcome that the owner of its session has not told yet
+
+
+class CallMoved(StorageError):
+    """Another daemon has the call, or it has another outcome."""
 
 
 @structs.frozen(kw_only=True)

@@ -1,16 +1,15 @@
 """What all calls share that give files to providers: the registry, the stored contents, and one turn at a time per content."""
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import attrs
-import trio
 
 from exai_trio import structs
 from exai_trio.filestore.kept_files import KeptFiles
 from exai_trio.storage.base import Owned
 from exai_trio.storage.contracts.provider_uploads import UploadRegistry
+from exai_trio.system.turns import Turns
 
 if TYPE_CHECKING:
     from exai_trio.filestore.local_objects import LocalObjects
@@ -46,9 +45,7 @@ class UploadDesk:
 
     kept: KeptFiles
     saved: Saved = attrs.field(factory=Saved)
-    _turns: dict[tuple[str, ...], trio.Lock] = attrs.field(
-        factory=dict[tuple[str, ...], trio.Lock], init=False
-    )
+    turns: Turns = attrs.field(factory=Turns, init=False)  # so that no two upload one content
     _shown: dict[Asker, frozenset[str]] = attrs.field(
         factory=dict[Asker, frozenset[str]], init=False
     )
@@ -65,18 +62,6 @@ class UploadDesk:
     def hosted(self) -> Mapping[str, str] | None:
         """By hash, why a content is not at Supabase yet; None where contents are kept on this machine alone."""
         return self.kept.hosted.shared.missing if self.kept.hosted else None
-
-    @asynccontextmanager
-    async def alone(self, *key: str) -> AsyncGenerator[None]:
-        """One task at a time for each key, so that two windows do not upload one content twice.
-        Cancelling gives the turn to the next."""
-        lock = self._turns.setdefault(key, trio.Lock())
-        try:
-            async with lock:
-                yield
-        finally:
-            if not lock.locked() and not lock.statistics().tasks_waiting:
-                self._turns.pop(key, None)
 
     def note_shown(self, asker: Asker, file_ids: frozenset[str]) -> None:
         """A dry run has told this session what would be deleted."""

@@ -85,7 +85,7 @@ class Uploading:
         ) as opened:
             offer = self._offer(opened)
             key = attrs.astuple(offer.content)
-            async with services.uploads.alone(*key):
+            async with services.uploads.turns.alone(*key):
                 given = await self._gateway(opened, offer).give()
         services.uploads.saved.note(opened.size, was_there=given.was_there)
         return given

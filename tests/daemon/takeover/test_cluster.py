@@ -22,6 +22,7 @@ from exai_trio.storage.shared.shared_calls import DaemonFacts
 from exai_trio.storage.shared.shared_permits import Dealt
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.transport.websocket import PeerGone
+from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import (
     Bye,
     CallAccepted,
@@ -337,6 +338,132 @@ async def test_a_handle_that_is_given_elsewhere_leads_to_the_outcome(machines, a
 
     assert "slept 20" == report.answer.text
     assert (1, 0) == (one.naps.finished, two.naps.started)
+
+
+async def handle_given(machine, name, **arguments):
+    """Of a call that is sent to this machine."""
+    async with machine.connect() as (client, _):
+        await client.say(CallTool(request_id="r1", name=name, arguments=arguments))
+        told = await client.hear_until(CallResult)
+        return told.outputs[0].metadata["handle"]
+
+
+async def asked(machine, handle, wait_s=60):
+    return await machine.house.environment.services.calls.report(handle, "owner", wait_s)
+
+
+async def test_work_under_a_handle_goes_on_when_its_machine_dies(machines, autojump_clock):
+    """Whoever is asked for it then, also long after."""
+    one, two = await machines.start("one", handle_after_s=2.0), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    handle = await handle_given(one, "nap", seconds=9.0)
+    one.die()
+    await trio.sleep(60)
+    three = await machines.start("three")
+    reports = [await asked(machine, handle) for machine in (two, three)]
+
+    assert 1 == two.naps.finished
+    assert ["slept 9", "slept 9"] == [one.answer and one.answer.text for one in reports]
+
+
+async def test_an_outcome_that_does_not_count_is_told_by_nobody(machines, autojump_clock):
+    """Whose call was claimed while its outcome could not be stored waits for the one that counts."""
+    one, two = await machines.start("one", handle_after_s=1.0), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    handle = await handle_given(one, "where")
+    one.shared.is_away = True
+    await trio.sleep(11)
+    one.shared.is_away = False
+    early = await asked(one, handle, 0.5)
+    told = [(await asked(machine, handle)).answer.text for machine in (one, two)]
+
+    assert early.answer is None
+    assert ["two", "two"] == told
+
+
+async def test_a_handle_leads_to_the_outcome_of_a_call_that_was_claimed(machines, autojump_clock):
+    """It was given while the database was away, and its call runs elsewhere meanwhile."""
+    one, two = await machines.start("one", handle_after_s=12.0), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    async with one.connect() as (client, _):
+        call_id = handle_of("win", "r1")
+        await accepted(client, seconds=25.0)
+        last = client.last_seq
+    one.shared.is_away = True
+    await trio.sleep(20)
+    one.shared.is_away = False
+    async with one.connect(last_seq=last) as (client, _):
+        answered = await outcomes(client, 60)
+    await trio.sleep(60)
+    reports = [await asked(machine, call_id) for machine in (one, two)]
+    async with two.connect(last_seq=client.last_seq) as (client, _):
+        answered += await outcomes(client, 10)
+
+    assert ["slept 25", "slept 25"] == [one.answer and one.answer.text for one in reports]
+    assert ["r1"] == answered
+
+
+async def test_a_client_that_comes_back_waits_for_no_call(machines, autojump_clock):
+    """Whose outcome here does not count, and that runs where the client was meanwhile."""
+    one, two = await machines.start("one"), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    async with one.connect() as (client, _):
+        await accepted(client, seconds=20.0)
+        last = client.last_seq
+    await trio.sleep(15)
+    one.shared.is_away = True
+    await trio.sleep(10)
+    one.shared.is_away = False
+    await trio.sleep(2)
+    async with two.connect(last_seq=last) as (client, _):
+        last = client.last_seq
+    began = trio.current_time()
+    async with one.connect(last_seq=last) as (client, ack):
+        took = trio.current_time() - began
+        answered = await outcomes(client, 60)
+
+    assert (1, 1) == (one.naps.finished, two.naps.finished)
+    assert took < 1
+    assert (True, ["r1"]) == (ack.resumed, answered)
+
+
+async def test_a_client_that_says_hello_twice_keeps_its_session(machines, autojump_clock):
+    """Both are brought back at once, under the epoch that was taken last."""
+    one, two = await machines.start("one"), await machines.start("two")
+    two.shared.reads_s = 1.0
+    last, told = 0, []
+
+    async def visit():
+        async with two.connect(last_seq=last) as (client, _):
+            told.append(await outcomes(client, 10))
+
+    for step in range(6):
+        async with one.connect(last_seq=last) as (client, _):
+            await accepted(client, f"r{step}", seconds=5.0)
+            last = client.last_seq
+        async with trio.open_nursery() as visits:
+            visits.start_soon(visit)
+            visits.start_soon(visit)
+        last += 1
+
+    assert [f"r{step}" for step in range(6)] == [name for names in told for name in names]
+
+
+async def test_a_call_is_claimed_while_its_session_is_brought_back(machines, autojump_clock):
+    """By the same daemon, which goes on to own the session."""
+    one, two = await machines.start("one"), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    async with one.connect() as (client, _):
+        await accepted(client, seconds=3.0)
+        last = client.last_seq
+    one.die()
+    two.shared.reads_s = 2 * LEASE_S
+    async with two.connect(last_seq=last) as (client, _):
+        answered = await outcomes(client, 10)
+        await accepted(client, "r2", seconds=0.1)
+        answered += await outcomes(client, 10)
+
+    assert ["r1", "r2"] == answered
 
 
 async def test_the_next_daemon_of_a_home_goes_on_at_once(machines, autojump_clock):

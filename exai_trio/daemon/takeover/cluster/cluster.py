@@ -113,9 +113,9 @@ class Cluster:
             self.give_up(known)
         return True
 
-    def pages_of(self, session_id: str, principal: str) -> tuple[CallJournal, int]:
-        """The journal of a session that is taken, or new, and its epoch."""
-        epoch = self.epochs.pop(session_id, 1)
+    def pages_of(self, session_id: str, principal: str, *, owned: bool) -> tuple[CallJournal, int]:
+        """The journal of a session that is taken, or new, and its epoch; 0 where we own no session of that name."""
+        epoch = self.epochs.pop(session_id, 1) if owned else 0
         journal = self.store.journal_of(session_id, epoch)
         fence = SessionFence(self.store, self.outcomes, session_id, epoch, self._moved)
         return CallJournal(journal, session_id, principal, fence), epoch

@@ -287,7 +287,8 @@ begin
     delete from public.sessions as s
     where s.owner = any(swept) and not exists (select from public.journal_calls where session = s.id);
     delete from public.daemons as d
-    where d.lease_until < clock_timestamp() - interval '1 day' and not exists (select from public.journal_calls where executor = d.executor);
+    where d.lease_until < clock_timestamp() - interval '1 day' and not exists (select from public.journal_calls where executor = d.executor)
+        and not exists (select from public.sessions where owner = d.executor); -- they are swept in its name
     return gone;
 end $$;
 
