@@ -46,8 +46,8 @@ def _route(gives):
     return Route(method="POST" if gives == "changes" else "GET", path=f"/{gives}", gives=gives, answer=answer)  # fmt: skip
 
 
-async def ask(site, path, method="GET", body=b"", client="127.0.0.1", **headers):
-    """The status, the headers and the JSON of the answer."""
+async def ask(site, path, method="GET", body=b"", client="127.0.0.1", *, cut=False, **headers):
+    """The status, the headers and the JSON of the answer; `cut`: whoever asks has gone when all of `body` but its end is said."""
     path, _, query = path.partition("?")
     named = {"host": "127.0.0.1:8080"} | {k.replace("_", "-"): v for k, v in headers.items()}
     scope = {
@@ -55,10 +55,11 @@ async def ask(site, path, method="GET", body=b"", client="127.0.0.1", **headers)
         "headers": [(name.encode(), value.encode()) for name, value in named.items() if value is not None], "state": {},
     }  # fmt: skip
     sent = []
+    events = [{"type": "http.request", "body": body, "more_body": cut}, {"type": "http.disconnect"}]
 
     async def receive():
         await trio.lowlevel.checkpoint()
-        return {"type": "http.request", "body": body}
+        return events.pop(0)
 
     async def send(event):
         await trio.lowlevel.checkpoint()
@@ -151,6 +152,17 @@ async def test_a_change_is_json_and_wants_a_login():
     ]
 
     assert [401, 415, 415, 400, 400, 413, 200] == statuses
+
+
+async def test_a_change_whose_body_was_cut_off_is_not_made():
+    """What came may be JSON, and nothing at all would be a change without arguments."""
+    site = site_of(clock(), "changes")
+    answers = [
+        await ask(site, "/changes", "POST", body, cut=True, **OURS, **JSON)
+        for body in (b"", b'{"a": 1}')
+    ]
+
+    assert [400, 400] == [answer.status for answer in answers]
 
 
 async def test_a_code_opens_one_session_once_and_within_a_minute():
