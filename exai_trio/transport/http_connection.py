@@ -28,6 +28,7 @@ _PIECE: Final = 2**16
 _READ: Final = 2**16
 _VERSIONS: Final = frozenset({b"1.0", b"1.1"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
+_OF_BODIES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _FAILED, _OTHER_VERSION = 500, 505
 _TOLD: Final = frozenset({h11.DONE, h11.MUST_CLOSE})
 _GONE: Final[Message] = {"type": "http.disconnect"}
@@ -223,5 +224,14 @@ def _ends_of(stream: trio.SocketStream) -> Message:
 
 
 def _wants_socket(request: h11.Request) -> bool:
+    """By a whole handshake: what is less is answered as if it had not, since hypercorn refuses that and leaves it open for ever."""
     said = {name: value.lower() for name, value in request.headers}
-    return said.get(b"upgrade") == b"websocket" and b"upgrade" in said.get(b"connection", b"")
+    tokens = {token.strip() for token in said.get(b"connection", b"").split(b",")}
+    return (
+        (request.method, request.http_version) == (b"GET", b"1.1")
+        and said.get(b"upgrade") == b"websocket"
+        and b"upgrade" in tokens
+        and said.get(b"sec-websocket-version") == b"13"
+        and b"sec-websocket-key" in said
+        and not said.keys() & _OF_BODIES
+    )

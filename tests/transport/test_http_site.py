@@ -169,21 +169,30 @@ async def test_what_nobody_read_of_a_body_does_not_end_the_connection():
 
 async def test_who_asks_for_a_websocket_at_once_after_another_request_gets_it():
     """Whoever takes the connection over has all bytes of that request, and none of the one before."""
-    wanted = _REQUEST[:-2] + b"Connection: Upgrade\r\nUpgrade: websocket\r\n\r\nframes"
-    taken_over = []
-
-    async def upgrade(_stream, read):
-        taken_over.append(read)
-
-    ours, theirs = _pair()
-    async with trio.open_nursery() as serving:
-        serving.start_soon(HttpConnection(_hello, theirs, 10.0, upgrade).run)
-        with trio.fail_after(5):
-            answer = await _asked(ours, _REQUEST + wanted)
-        await ours.aclose()
+    answer, taken_over = await _upgraded(_REQUEST + _HANDSHAKE + b"frames")
 
     assert b"HTTP/1.1 204" == answer[:12]
-    assert [wanted] == taken_over
+    assert [_HANDSHAKE + b"frames"] == taken_over
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (b"GET", b"POST"),
+        (b"HTTP/1.1", b"HTTP/1.0"),
+        (b"Connection: keep-alive, Upgrade", b"Connection: upgrades"),
+        (b"websocket", b"h2c"),
+        (b"Version: 13", b"Version: 12"),
+        (b"Sec-WebSocket-Key", b"X"),
+        (b"Host", b"Content-Length: 5\r\nHost"),
+    ],
+)
+async def test_less_than_a_handshake_is_a_plain_request(said, instead):
+    """It gets its answer, and what only handshakes get does not hear of it."""
+    answer, taken_over = await _upgraded(_HANDSHAKE.replace(said, instead))
+
+    assert b"HTTP/1.1 204" == answer[:12]
+    assert [] == taken_over
 
 
 async def test_who_always_has_more_of_a_body_is_not_read_for_ever(mock_clock, monkeypatch):
@@ -304,6 +313,22 @@ async def _open_site(app, most):
         serving.cancel_scope.cancel()
 
 
+async def _upgraded(asked):
+    """The first thing that is answered, and what whoever takes connections over was given."""
+    taken_over = []
+
+    async def upgrade(_stream, read):
+        taken_over.append(read)
+
+    ours, theirs = _pair()
+    async with trio.open_nursery() as serving:
+        serving.start_soon(HttpConnection(_hello, theirs, 10.0, upgrade).run)
+        with trio.fail_after(5):
+            answer = await _asked(ours, asked)
+        await ours.aclose()
+    return answer, taken_over
+
+
 async def _time_of(first, drips=b""):
     """Seconds after which a connection is closed that asks `first`, and then sends a byte of `drips` a second."""
     ours, theirs = _pair()
@@ -331,6 +356,10 @@ def _pair():
 
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+_HANDSHAKE = (
+    _REQUEST[:-2]
+    + b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AA==\r\n\r\n"
+)
 
 
 async def _asked(stream, request=_REQUEST):
