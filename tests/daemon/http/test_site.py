@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import trio
 
+from exai_trio.access import kept_logins
 from exai_trio.access.kept_logins import SqliteLogins
 from exai_trio.access.sqlite_registry import SqliteRegistry
 from exai_trio.access.token_claims import REGISTERED
@@ -14,6 +15,7 @@ from exai_trio.access.token_registry import IssuedToken
 from exai_trio.config import Config
 from exai_trio.daemon.connections.auth import Authentication, Tokens
 from exai_trio.daemon.connections.standings import Standings
+from exai_trio.daemon.http import page_logins
 from exai_trio.daemon.http.api.login_routes import login_routes
 from exai_trio.daemon.http.gate import HEADERS, Gate
 from exai_trio.daemon.http.lasting_logins import LastingLogins
@@ -211,7 +213,14 @@ async def after_restart(time, kept, **settings):
 
 @pytest.mark.parametrize(
     ("end", "status"),
-    [("", 200), ("logout", 401), ("time", 401), ("other token", 401), ("none wanted", 401)],
+    [
+        ("", 200),
+        ("logout", 401),
+        ("time", 401),
+        ("time after it", 401),
+        ("other token", 401),
+        ("none wanted", 401),
+    ],
 )
 async def test_a_login_outlives_the_daemon_and_ends_with_its_token(end, status):
     """By code, too; also where the token was changed while no daemon ran. Nothing of it stands in the store."""
@@ -226,11 +235,37 @@ async def test_a_login_outlives_the_daemon_and_ends_with_its_token(end, status):
     time.now += SESSION_S if end == "time" else 60
     changed = {"other token": {"ws_token": "another-token-of-ours"}, "none wanted": {"ws_token": "none"}}.get(end, {})  # fmt: skip
     site = await after_restart(time, kept, **changed)
+    time.now += SESSION_S if end == "time after it" else 0
     found = [(await ask(site, "/texts", **bearer)).status for _ in range(2)]
     stored = "\n".join(database.connection.iterdump())
 
     assert [status, status] == found
     assert not [secret for secret in (session, TOKEN, code) if secret in stored]
+
+
+async def test_there_are_so_many_logins_and_the_oldest_go(monkeypatch):
+    """Also in the store, where those that are over go first."""
+    monkeypatch.setattr(page_logins, "_MOST_SESSIONS", 2)
+    monkeypatch.setattr(kept_logins, "MOST", 2)
+    time, kept = clock(), SqliteLogins(MemoryDatabase())
+    site = site_of(time, "texts", kept=kept)
+    sessions = []
+    for _ in range(3):
+        sessions.append((await login(site, token=TOKEN))[1])
+        time.now += 1
+    again = await after_restart(time, kept)
+    found = [
+        [
+            (await ask(one, "/texts", authorization=f"Bearer {session}")).status
+            for one in (site, again)
+        ]
+        for session in sessions
+    ]
+    time.now += SESSION_S
+    await login(site, token=TOKEN)
+
+    assert [[401, 401], [200, 200], [200, 200]] == found
+    assert 1 == len(await kept.all(0))
 
 
 @pytest.mark.parametrize(("later", "status"), [(SECRET, 200), ("t" * 40, 401), ("", 401)])
