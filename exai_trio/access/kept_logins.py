@@ -1,14 +1,13 @@
 """Logins of pages as they outlive a daemon, in the database of the home: hashes alone, so that what is kept opens nothing."""
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Final, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Protocol
 
 from exai_trio import structs
 
+from .sqlite_registry import Database
+
 if TYPE_CHECKING:  # one module imports it
     from sqlite3 import Connection
-
-T = TypeVar("T")
 
 _ALL: Final = "SELECT hash, principal, proof, claims, ends FROM page_logins WHERE ends > ? ORDER BY ends, hash"
 _ADD: Final = "INSERT OR REPLACE INTO page_logins (hash, principal, proof, claims, ends) VALUES (?, ?, ?, ?, ?)"
@@ -41,14 +40,6 @@ class LoginStore(Protocol):
         ...
 
     async def remove(self, hashed: str) -> None: ...
-
-
-class Database(Protocol):
-    """An open file: what is written is there when `write` returns."""
-
-    async def read(self, work: "Callable[[Connection], T]", /) -> T: ...
-
-    async def write(self, work: "Callable[[Connection], T]", /) -> T: ...
 
 
 @structs.frozen

@@ -23,10 +23,14 @@ Message = dict[str, Any]
 
 _HEAD_S: Final = 5.0  # for a whole request head, from its first byte
 _REST_S: Final = 2.0  # for the rest of a body that nobody wanted: its sender is to read why
+_UNREAD_S: Final = 10.0  # a peer that takes nothing of an answer for so long is cut
+_PIECE: Final = 2**16
 _READ: Final = 2**16
 _VERSIONS: Final = frozenset({b"1.0", b"1.1"})
 _WITHOUT_BODY: Final = frozenset({204, 304})
+_OF_BODIES: Final = frozenset({b"content-length", b"transfer-encoding"})
 _FAILED, _OTHER_VERSION = 500, 505
+_TOLD: Final = frozenset({h11.DONE, h11.MUST_CLOSE})
 _GONE: Final[Message] = {"type": "http.disconnect"}
 _ASGI: Final = {"version": "3.0", "spec_version": "2.1"}
 
@@ -52,6 +56,7 @@ class HttpConnection:
     _held: bytes = b""  # a head whose body follows at once
     _has_no_body: bool = False  # whatever the application says
     _ends: Message = attrs.field(factory=Message)
+    _is_cut: trio.Event = attrs.field(factory=trio.Event)  # nothing can be written any more
 
     async def run(self) -> None:
         """Serve until the peer has gone or was too slow. Cancelling closes the stream."""
@@ -102,13 +107,9 @@ class HttpConnection:
     async def _is_over(self) -> bool:
         """Whether both sides have said all. What was not read of a body is read now, and thrown away."""
         self._until = trio.current_time() + _REST_S
-        while self._http.their_state is h11.SEND_BODY and self._is_told:
+        while self._http.their_state is h11.SEND_BODY and self._http.our_state in _TOLD:
             await self._event()
-        return self._is_told and self._http.our_state is self._http.their_state is h11.DONE
-
-    @property
-    def _is_told(self) -> bool:
-        return self._http.our_state in {h11.DONE, h11.MUST_CLOSE}
+        return self._http.our_state is self._http.their_state is h11.DONE
 
     def _scope(self, request: h11.Request) -> Message:
         path, _, query = request.target.partition(b"?")
@@ -137,7 +138,7 @@ class HttpConnection:
             )
         event = await self._event()
         if event is h11.PAUSED:  # the peer has asked more, which says nothing of this request
-            await trio.sleep_forever()
+            await self._is_cut.wait()
         if isinstance(event, h11.Data):
             return {"type": "http.request", "body": bytes(event.data), "more_body": True}
         if isinstance(event, h11.EndOfMessage):
@@ -146,7 +147,7 @@ class HttpConnection:
 
     async def _send(self, message: Message) -> None:
         """A head waits for its body where the length is told; else all is written at once. What a peer that is gone should have
-        read is dropped. Cancelling waits until it is written."""
+        read is dropped. Cancelling waits until it is written, or the peer is cut."""
         data, self._held = self._held, b""
         if message["type"] == "http.response.start":
             headers = _headers(message.get("headers", ()))
@@ -189,7 +190,6 @@ class HttpConnection:
     async def _refuse(self, status: int) -> None:
         """Unless an answer has begun."""
         if self._http.our_state in {h11.IDLE, h11.SEND_RESPONSE}:
-            self._held = b""
             headers = _headers([(b"content-length", b"0"), (b"connection", b"close")])
             head = self._said(h11.Response(status_code=status, headers=headers))
             await self._write(head + self._said(h11.EndOfMessage()))
@@ -198,14 +198,17 @@ class HttpConnection:
         return b"" if self._http.our_state is h11.ERROR else self._http.send(event) or b""
 
     async def _write(self, data: bytes) -> None:
-        """All of it, also where this is cancelled, for nobody could read half an answer."""
+        """All of it, also where this is cancelled, for nobody could read half an answer; a peer that takes nothing of it is cut."""
+        left = memoryview(data)[written_at_once(self.stream, data) :]
         try:
-            left = data[written_at_once(self.stream, data) :]
-            if left:
-                with trio.CancelScope(shield=True):
-                    await self.stream.send_all(left)
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            while left:
+                with trio.fail_after(_UNREAD_S, shield=True):
+                    await self.stream.send_all(left[:_PIECE])
+                left = left[_PIECE:]
+        except (trio.BrokenResourceError, trio.ClosedResourceError, trio.TooSlowError):
             self._http.send_failed()
+            self._is_cut.set()
+            self.stream.socket.close()  # under who waits for what it may still say
 
 
 def _headers(said: Any) -> list[tuple[bytes, bytes]]:
@@ -221,5 +224,14 @@ def _ends_of(stream: trio.SocketStream) -> Message:
 
 
 def _wants_socket(request: h11.Request) -> bool:
+    """By a whole handshake: what is less is answered as if it had not, since hypercorn refuses that and leaves it open for ever."""
     said = {name: value.lower() for name, value in request.headers}
-    return said.get(b"upgrade") == b"websocket" and b"upgrade" in said.get(b"connection", b"")
+    tokens = {token.strip() for token in said.get(b"connection", b"").split(b",")}
+    return (
+        (request.method, request.http_version) == (b"GET", b"1.1")
+        and said.get(b"upgrade") == b"websocket"
+        and b"upgrade" in tokens
+        and said.get(b"sec-websocket-version") == b"13"
+        and b"sec-websocket-key" in said
+        and not said.keys() & _OF_BODIES
+    )

@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, suppress
 import pytest
 import trio
 
+from exai_trio.transport.http_connection import HttpConnection
 from exai_trio.transport.http_site import HttpSite
 
 
@@ -166,6 +167,105 @@ async def test_what_nobody_read_of_a_body_does_not_end_the_connection():
     assert [b"HTTP/1.1 204"] * 2 == [refused[:12], again[:12]]
 
 
+async def test_who_asks_for_a_websocket_at_once_after_another_request_gets_it():
+    """Whoever takes the connection over has all bytes of that request, and none of the one before."""
+    answer, taken_over = await _upgraded(_REQUEST + _HANDSHAKE + b"frames")
+
+    assert b"HTTP/1.1 204" == answer[:12]
+    assert [_HANDSHAKE + b"frames"] == taken_over
+
+
+@pytest.mark.parametrize(
+    ("said", "instead"),
+    [
+        (b"GET", b"POST"),
+        (b"HTTP/1.1", b"HTTP/1.0"),
+        (b"Connection: keep-alive, Upgrade", b"Connection: upgrades"),
+        (b"websocket", b"h2c"),
+        (b"Version: 13", b"Version: 12"),
+        (b"Sec-WebSocket-Key", b"X"),
+        (b"Host", b"Content-Length: 5\r\nHost"),
+    ],
+)
+async def test_less_than_a_handshake_is_a_plain_request(said, instead):
+    """It gets its answer, and what only handshakes get does not hear of it."""
+    answer, taken_over = await _upgraded(_HANDSHAKE.replace(said, instead))
+
+    assert b"HTTP/1.1 204" == answer[:12]
+    assert [] == taken_over
+
+
+async def test_who_always_has_more_of_a_body_is_not_read_for_ever(mock_clock, monkeypatch):
+    """The rest of a body that nobody wanted has two seconds, also where it is never waited for."""
+    heads = [b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"]
+    pieces = []
+
+    async def always(_most):
+        await trio.lowlevel.checkpoint_if_cancelled()
+        mock_clock.jump(0.5)
+        await trio.lowlevel.cancel_shielded_checkpoint()
+        pieces.append(heads.pop() if heads else b"5\r\nhello\r\n")
+        return pieces[-1] if len(pieces) < 50 else b""
+
+    ours, theirs = _pair()
+    monkeypatch.setattr(theirs, "receive_some", always)
+    with trio.fail_after(60):
+        await HttpSite(_hello)._connection(theirs)
+        answer = await ours.receive_some()
+        await ours.aclose()
+
+    assert b"HTTP/1.1 204" == answer[:12]
+    assert 10 > len(pieces)
+
+
+@pytest.mark.parametrize("more", [b"", b"GET / HTTP/1.1\r\n"], ids=["silent", "asks on"])
+async def test_who_reads_nothing_is_cut(autojump_clock, more):
+    """After ten seconds in which it took nothing; the application hears that it has gone, also where its peer has asked on."""
+    heard = []
+
+    async def answer(_scope, receive, send):
+        async def listen():
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            heard.append(trio.current_time() - began)
+
+        began = trio.current_time()
+        async with trio.open_nursery() as legs:
+            legs.start_soon(listen)
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            await send({"type": "http.response.body", "body": b"x" * 2**22})
+
+    ours, theirs = _pair()
+    with trio.fail_after(60):
+        async with trio.open_nursery() as serving:
+            serving.start_soon(HttpSite(answer)._connection, theirs)
+            await ours.send_all(_REQUEST + more)
+    await ours.aclose()
+
+    assert [10.0] == heard
+
+
+async def test_who_reads_slowly_is_not_cut(autojump_clock):
+    """Each piece has ten seconds, however long the whole takes."""
+
+    async def answer(_scope, _receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * 2**21})
+
+    ours, theirs = _pair()
+    read = bytearray()
+    async with trio.open_nursery() as serving:
+        serving.start_soon(HttpSite(answer)._connection, theirs)
+        await ours.send_all(_REQUEST.replace(b"1.1", b"1.0"))
+        while data := await ours.receive_some(2**16):
+            read += data
+            await trio.sleep(2)
+        await ours.aclose()
+
+    assert 2**21 == read.count(b"x")
+    assert 20 < trio.current_time()
+
+
 @pytest.mark.parametrize(
     ("asked", "answered"),
     [
@@ -213,6 +313,22 @@ async def _open_site(app, most):
         serving.cancel_scope.cancel()
 
 
+async def _upgraded(asked):
+    """The first thing that is answered, and what whoever takes connections over was given."""
+    taken_over = []
+
+    async def upgrade(_stream, read):
+        taken_over.append(read)
+
+    ours, theirs = _pair()
+    async with trio.open_nursery() as serving:
+        serving.start_soon(HttpConnection(_hello, theirs, 10.0, upgrade).run)
+        with trio.fail_after(5):
+            answer = await _asked(ours, asked)
+        await ours.aclose()
+    return answer, taken_over
+
+
 async def _time_of(first, drips=b""):
     """Seconds after which a connection is closed that asks `first`, and then sends a byte of `drips` a second."""
     ours, theirs = _pair()
@@ -240,6 +356,10 @@ def _pair():
 
 
 _REQUEST = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
+_HANDSHAKE = (
+    _REQUEST[:-2]
+    + b"Connection: keep-alive, Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AA==\r\n\r\n"
+)
 
 
 async def _asked(stream, request=_REQUEST):

@@ -163,6 +163,8 @@ async def _body(scope: Scope, receive: Receive) -> dict[str, Any]:
     with trio.move_on_after(_BODY_S) as patience:
         while True:
             event = await receive()
+            if event["type"] == "http.disconnect":
+                raise InvalidRequestError("the body did not come whole")
             data += event.get("body", b"")
             if len(data) > _MOST_BYTES:
                 raise _Unacceptable(f"a body has {_MOST_BYTES} bytes at most", status=_TOO_LARGE)

@@ -3,9 +3,8 @@
 from collections.abc import Callable
 from typing import Final
 
-import attrs
 import trio
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
 
 from exai_trio import structs
 
@@ -16,7 +15,6 @@ Headers = list[tuple[bytes, bytes]]
 
 SOON_S: Final = 1.0
 _COMMENT_S: Final = 15.0  # so that nobody between takes silence for the end
-_UNREAD_S: Final = 10.0  # a client that takes nothing for so long is cut
 _RETRY_MS: Final = 1_000
 _EVENTS: Final[Headers] = [
     (b"content-type", b"text/event-stream"),
@@ -34,27 +32,27 @@ class Gone(Exception):
 class Responder:
     """One response on one connection."""
 
-    scope: Scope
     receive: Receive
     _send: Send
     headers: Headers
     has_gone: bool = False
     has_begun: bool = False
-    _begun: float = attrs.field(default=float("inf"))
 
     async def whole(self, status: int, body: bytes, headers: Headers | None = None) -> None:
-        """Raises Gone. Cancelling cuts the connection."""
+        """Who has gone misses it. Cancelling waits until it is written."""
         own = [*(_JSON if body else []), (b"content-length", str(len(body)).encode())]
         head = [*own, *(headers or []), *self.headers]
         self.has_begun = True
         await self._send({"type": "http.response.start", "status": status, "headers": head})
         await self._send({"type": "http.response.body", "body": body})
 
-    async def wait_gone(self) -> None:
-        """Return when the client has closed its connection. Cancelling changes nothing."""
+    async def cancel_when_gone(self, telling: trio.CancelScope) -> None:
+        """Wait until the client has closed its connection, or was cut because it took nothing of what was written. Cancelling changes
+        nothing."""
         while (await self.receive())["type"] != "http.disconnect":
             pass
         self.has_gone = True
+        telling.cancel(reason="the client has gone")
 
     async def events(
         self, exchange: Exchange, after: int, event_id: Callable[[int], str], *, primed: bool
@@ -65,7 +63,7 @@ class Responder:
         exchange.readers += 1
         try:
             async with trio.open_nursery() as legs:
-                legs.start_soon(self._watch, legs.cancel_scope)
+                legs.start_soon(self.cancel_when_gone, legs.cancel_scope)
                 await self._start()
                 if primed:
                     await self._write(f"id: {event_id(after)}\ndata: \n\n".encode())
@@ -101,32 +99,10 @@ class Responder:
         await self._send({"type": "http.response.start", "status": 200, "headers": head})
 
     async def _write(self, data: bytes) -> None:
-        self._begun = trio.current_time()
         await self._send({"type": "http.response.body", "body": data, "more_body": True})
-        self._begun = float("inf")
 
     async def _end(self) -> None:
         await self._send({"type": "http.response.body", "body": b""})
-
-    async def _watch(self, telling: trio.CancelScope) -> None:
-        """Cancel `telling` when the client leaves, or takes nothing of what is written."""
-        async with trio.open_nursery() as watching:
-            watching.start_soon(self._watch_writes, watching.cancel_scope)
-            await self.wait_gone()
-            watching.cancel_scope.cancel(reason="the client has gone")
-        self.has_gone = True
-        telling.cancel(reason="the client has gone")
-
-    async def _watch_writes(self, watching: trio.CancelScope) -> None:
-        """A write to who does not read is shielded from our scopes: its socket is closed under it."""
-        while True:
-            await trio.sleep(_UNREAD_S / 4)
-            if trio.current_time() - self._begun > _UNREAD_S:
-                break
-        transport = self.scope["state"]["transport"]
-        if transport is not None:
-            transport.socket.close()
-        watching.cancel(reason="the client reads nothing")
 
 
 def mark_of(exchange: Exchange) -> Callable[[int], str]:

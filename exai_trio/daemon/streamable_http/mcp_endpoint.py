@@ -48,7 +48,7 @@ class Endpoint:
         if scope["type"] != "http":
             return
         headers = rules.headers_of(scope["headers"])
-        respond = Responder(scope, receive, send, self.access.cors(headers))
+        respond = Responder(receive, send, self.access.cors(headers))
         try:
             await self._answer(scope, headers, respond)
         except Denied as denied:
@@ -149,7 +149,7 @@ class Endpoint:
             return
         async with trio.open_nursery() as legs:
             there = legs.cancel_scope
-            legs.start_soon(_cancel_when_gone, respond, there)
+            legs.start_soon(respond.cancel_when_gone, there)
             await _wait_said(exchange, SOON_S)
             there.cancel(reason="it is told now")
         if respond.has_gone:
@@ -264,11 +264,6 @@ async def _wait_said(exchange: Exchange, within: float) -> None:
     """Return when something is to be told, or after so many seconds."""
     with trio.move_on_after(within):
         await exchange.wait_said()
-
-
-async def _cancel_when_gone(respond: Responder, there: trio.CancelScope) -> None:
-    await respond.wait_gone()
-    there.cancel(reason="the client has gone")
 
 
 def _place(told: str) -> event_ids.Place:

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 import trio
 
+from exai_trio.access import kept_logins
 from exai_trio.access.kept_logins import SqliteLogins
 from exai_trio.access.sqlite_registry import SqliteRegistry
 from exai_trio.access.token_claims import REGISTERED
@@ -16,6 +17,7 @@ from exai_trio.daemon.connections.auth import Authentication, Tokens
 from exai_trio.daemon.connections.standings import Standings
 from exai_trio.daemon.http.api.login_routes import login_routes
 from exai_trio.daemon.http.gate import HEADERS, Gate
+from exai_trio.daemon.http.logins import page_logins
 from exai_trio.daemon.http.logins.lasting_logins import LastingLogins
 from exai_trio.daemon.http.logins.page_logins import CODE_S, SESSION_S, PageLogins
 from exai_trio.daemon.http.route_table import Route, RouteTable
@@ -46,8 +48,8 @@ def _route(gives):
     return Route(method="POST" if gives == "changes" else "GET", path=f"/{gives}", gives=gives, answer=answer)  # fmt: skip
 
 
-async def ask(site, path, method="GET", body=b"", client="127.0.0.1", **headers):
-    """The status, the headers and the JSON of the answer."""
+async def ask(site, path, method="GET", body=b"", client="127.0.0.1", *, cut=False, **headers):
+    """The status, the headers and the JSON of the answer; `cut`: whoever asks has gone when all of `body` but its end is said."""
     path, _, query = path.partition("?")
     named = {"host": "127.0.0.1:8080"} | {k.replace("_", "-"): v for k, v in headers.items()}
     scope = {
@@ -55,10 +57,11 @@ async def ask(site, path, method="GET", body=b"", client="127.0.0.1", **headers)
         "headers": [(name.encode(), value.encode()) for name, value in named.items() if value is not None], "state": {},
     }  # fmt: skip
     sent = []
+    events = [{"type": "http.request", "body": body, "more_body": cut}, {"type": "http.disconnect"}]
 
     async def receive():
         await trio.lowlevel.checkpoint()
-        return {"type": "http.request", "body": body}
+        return events.pop(0)
 
     async def send(event):
         await trio.lowlevel.checkpoint()
@@ -153,6 +156,17 @@ async def test_a_change_is_json_and_wants_a_login():
     assert [401, 415, 415, 400, 400, 413, 200] == statuses
 
 
+async def test_a_change_whose_body_was_cut_off_is_not_made():
+    """What came may be JSON, and nothing at all would be a change without arguments."""
+    site = site_of(clock(), "changes")
+    answers = [
+        await ask(site, "/changes", "POST", body, cut=True, **OURS, **JSON)
+        for body in (b"", b'{"a": 1}')
+    ]
+
+    assert [400, 400] == [answer.status for answer in answers]
+
+
 async def test_a_code_opens_one_session_once_and_within_a_minute():
     time = clock()
     site = site_of(time, "texts")
@@ -199,7 +213,14 @@ async def after_restart(time, kept, **settings):
 
 @pytest.mark.parametrize(
     ("end", "status"),
-    [("", 200), ("logout", 401), ("time", 401), ("other token", 401), ("none wanted", 401)],
+    [
+        ("", 200),
+        ("logout", 401),
+        ("time", 401),
+        ("time after it", 401),
+        ("other token", 401),
+        ("none wanted", 401),
+    ],
 )
 async def test_a_login_outlives_the_daemon_and_ends_with_its_token(end, status):
     """By code, too; also where the token was changed while no daemon ran. Nothing of it stands in the store."""
@@ -214,11 +235,37 @@ async def test_a_login_outlives_the_daemon_and_ends_with_its_token(end, status):
     time.now += SESSION_S if end == "time" else 60
     changed = {"other token": {"ws_token": "another-token-of-ours"}, "none wanted": {"ws_token": "none"}}.get(end, {})  # fmt: skip
     site = await after_restart(time, kept, **changed)
+    time.now += SESSION_S if end == "time after it" else 0
     found = [(await ask(site, "/texts", **bearer)).status for _ in range(2)]
     stored = "\n".join(database.connection.iterdump())
 
     assert [status, status] == found
     assert not [secret for secret in (session, TOKEN, code) if secret in stored]
+
+
+async def test_there_are_so_many_logins_and_the_oldest_go(monkeypatch):
+    """Also in the store, where those that are over go first."""
+    monkeypatch.setattr(page_logins, "_MOST_SESSIONS", 2)
+    monkeypatch.setattr(kept_logins, "MOST", 2)
+    time, kept = clock(), SqliteLogins(MemoryDatabase())
+    site = site_of(time, "texts", kept=kept)
+    sessions = []
+    for _ in range(3):
+        sessions.append((await login(site, token=TOKEN))[1])
+        time.now += 1
+    again = await after_restart(time, kept)
+    found = [
+        [
+            (await ask(one, "/texts", authorization=f"Bearer {session}")).status
+            for one in (site, again)
+        ]
+        for session in sessions
+    ]
+    time.now += SESSION_S
+    await login(site, token=TOKEN)
+
+    assert [[401, 401], [200, 200], [200, 200]] == found
+    assert 1 == len(await kept.all(0))
 
 
 @pytest.mark.parametrize(("later", "status"), [(SECRET, 200), ("t" * 40, 401), ("", 401)])

@@ -96,7 +96,7 @@ async def _at_mcp(here, scope, receive, send):
 
     access, headers = Access(here.daemon.server.names, here.daemon.server.auth), Headers(scope=scope)  # fmt: skip
     try:
-        await access.answers_itself(scope, headers, Responder(scope, receive, send, []))
+        await access.answers_itself(scope, headers, Responder(receive, send, []))
     except Denied as denied:
         return denied.status
     return 200

@@ -54,10 +54,8 @@ class LastingLogins:
             log.warning("a login of a page not kept", extra={"fault": fault.message})
 
     async def forget(self, token: str) -> None:
-        """Raises StorageError, since it might come back. Cancelled, it is forgotten or not."""
-        hashed = hash_of(token)
-        self._before.pop(hashed, None)
-        await self.store.remove(hashed)
+        """Of one that was kept or taken up here. Raises StorageError, since it might come back. Cancelled, it is forgotten or not."""
+        await self.store.remove(hash_of(token))
 
     def taken_up(self, token: str) -> tuple[Identity, float] | None:
         """Whom it stands for and until when, if an earlier daemon has kept it and it is good now."""
