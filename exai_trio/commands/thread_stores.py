@@ -57,7 +57,7 @@ async def _open_own(config: Config) -> AsyncGenerator[Stored]:
 
 @asynccontextmanager
 async def _open_shared(config: Config) -> AsyncGenerator[Stored]:
-    from exai_trio.storage.memory.store import MemoryStore  # only where asked
+    from exai_trio.storage.memory.conversation_store import MemoryStore  # only where asked
     from exai_trio.storage.postgres.conversation_store import PostgresConversations
     from exai_trio.storage.postgres.database import open_database
     from exai_trio.storage.postgres.thread_store import PostgresThreads

@@ -30,7 +30,6 @@ from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.contracts.stored_payloads import StoredPayloads
 from exai_trio.storage.ended_calls import EndedCalls, ForgottenCalls
 from exai_trio.storage.journal import Journal
-from exai_trio.storage.metric_history import ForgottenHistory, MetricHistory
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
@@ -39,7 +38,8 @@ from exai_trio.storage.sqlite.token_ratios import SqliteRatios
 from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
 from exai_trio.storage.store_times import StoreTimes
-from exai_trio.storage.watching_stores import WatchingStores
+from exai_trio.storage.watching.metric_history import ForgottenHistory, MetricHistory
+from exai_trio.storage.watching.watching_stores import WatchingStores
 from exai_trio.system.clock import unix_now
 from exai_trio.system.home_id import HOME_LOCK, own_id
 from exai_trio.tools.base import Tool

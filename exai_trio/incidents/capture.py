@@ -19,7 +19,7 @@ from exai_trio.incidents.read_record import faults_of, trace_of
 from exai_trio.incidents.spool import Spool
 from exai_trio.observability.logs import OURS, correlation_id, secrets_of
 from exai_trio.observability.redaction import LONGEST_TRACE, Redaction
-from exai_trio.storage.incident_records import MOST_CALLS, Occurrence
+from exai_trio.storage.watching.incident_records import MOST_CALLS, Occurrence
 
 log = logging.getLogger("incidents")  # not below `exai`: what fails here is not caught again
 

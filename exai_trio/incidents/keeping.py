@@ -11,7 +11,7 @@ from exai_trio.errors import StorageError
 from exai_trio.incidents.capture import Capture
 from exai_trio.incidents.spool import Spool
 from exai_trio.observability.events import IncidentSeen
-from exai_trio.storage.incident_records import IncidentStore, Noted, Occurrence
+from exai_trio.storage.watching.incident_records import IncidentStore, Noted, Occurrence
 
 log = logging.getLogger("exai.incidents")
 

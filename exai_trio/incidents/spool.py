@@ -11,7 +11,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.config import Config
-from exai_trio.storage.incident_records import MOST_CALLS, Occurrence
+from exai_trio.storage.watching.incident_records import MOST_CALLS, Occurrence
 from exai_trio.system.private_files import AT_ONCE, append_whole, private_directory
 
 log = logging.getLogger("exai.incidents")

@@ -3,7 +3,7 @@
 from typing import Any
 
 from exai_trio.observability.times import rfc3339
-from exai_trio.storage.incident_records import Incident
+from exai_trio.storage.watching.incident_records import Incident
 
 
 def incident_in_short(incident: Incident) -> dict[str, Any]:

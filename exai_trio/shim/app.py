@@ -38,6 +38,7 @@ _SIGNAL_DRAIN_S: Final = 1.0  # editors kill what is still there two seconds aft
 _FLUSH_S: Final = 0.5
 _CANCEL_S: Final = 0.5
 _TICK_S: Final = 1.0
+_SAY_AGAIN_S: Final = 60.0  # that the link fails each second
 _WORTH_GIVING_BACK: Final = 2**20  # bytes that were written
 _SETTLE_S: Final = (
     0.25  # the opening requests are answered before the processor is spent on imports
@@ -192,11 +193,15 @@ class Shim:
         self.relay = relay
         self._ready.set()
         _imported("system.garbage_collector").settle()
+        failed, said_at = 0, float("-inf")
         while True:
             try:
                 await link.run()
             except Exception:
-                log.exception("link failed, begins again")
+                failed += 1
+                if trio.current_time() - said_at >= _SAY_AGAIN_S:
+                    said_at = trio.current_time()
+                    log.exception("link failed, begins again", extra={"failures": failed})
                 await trio.sleep(_TICK_S)
 
     # Time and the process

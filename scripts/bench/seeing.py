@@ -18,7 +18,7 @@ from exai_trio.observability.events import CallBegun, CallEnded
 from exai_trio.observability.meters.exposition import exposition
 from exai_trio.observability.meters.meter_set import MOST_SERIES, Meters
 from exai_trio.storage.ended_calls import ForgottenCalls
-from exai_trio.storage.metric_history import ForgottenHistory
+from exai_trio.storage.watching.metric_history import ForgottenHistory
 from exai_trio.system.process_figures import resident_bytes
 
 from .pairs import our_daemon

@@ -16,9 +16,9 @@ from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree, restore
 from exai_trio.filestore.memory_files import in_memory
 from exai_trio.observability.redaction import KnownSecrets
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.memory.payload_table import MemoryPayloads
-from exai_trio.storage.memory.store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.tools.registry import BUILT_IN

@@ -20,7 +20,7 @@ from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
-from exai_trio.storage.usage_sums import usage_rows
+from exai_trio.storage.watching.usage_sums import usage_rows
 from exai_trio.wire.messages import Ack, CallAccepted, CallFailed, CallResult, CallTool, Cancel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "simulator"))

@@ -11,11 +11,11 @@ from exai_trio.errors import StorageError
 from exai_trio.incidents.keeping import IncidentKeeping
 from exai_trio.incidents.late_capture import late_capture
 from exai_trio.incidents.spool import Spool
-from exai_trio.storage.incident_records import Occurrence, Outcome
 from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents, version_order
 from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
+from exai_trio.storage.watching.incident_records import Occurrence, Outcome
 
 SEEN = Occurrence(
     error_hash="1-abcdef0123456789abcdef01",

@@ -180,6 +180,23 @@ async def test_the_editor_is_answered_without_a_daemon(open_shim, autojump_clock
     assert [tool["name"] for tool in said[3]["result"]["tools"]] == ["chat", "plain"]
 
 
+async def test_a_link_that_fails_each_second_is_told_once_a_minute(
+    open_shim, autojump_clock, monkeypatch, caplog
+):
+    """And the editor is answered meanwhile."""
+
+    async def fails(_link):
+        raise RuntimeError("a bug of ours")
+
+    monkeypatch.setattr(Link, "run", fails)
+    async with open_shim() as (editor, _):
+        await trio.sleep(150)
+        await editor.say("ping", 1)
+        await editor.wait_answer(1)
+
+    assert 3 == len([each for each in caplog.records if "begins again" in each.message])
+
+
 async def test_the_end_of_stdin_ends_the_shim(open_shim, until, autojump_clock):
     """With nothing in flight the shim ends at once; half a line at the end is taken."""
     start = trio.current_time()

@@ -6,7 +6,7 @@ import pytest
 from hosted.direct_store import DirectStore
 from hosted.machine import AwayMirror, open_machine
 
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.postgres.conversation_store import PostgresConversations
 from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.sqlite.store import open_sqlite

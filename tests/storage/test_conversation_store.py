@@ -8,7 +8,7 @@ from hypothesis import given, settings, strategies as st
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import SWEEP_GRACE_S, Step, Turn
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.sqlite.store import open_sqlite
 
 HOUR_S = 3600.0

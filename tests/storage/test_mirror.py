@@ -13,7 +13,7 @@ from exai_trio.storage.base import Turn
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 from exai_trio.storage.hosted.hosted_faults import HostedAway
 from exai_trio.storage.hosted.outbox_entries import Mark, Tail
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.mirror import FRESH_S, Looks, Mirror
 
 END = 4_000_000_000.0

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from exai_trio.storage.base import Step, Turn
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.postgres.conversation_store import PostgresConversations
 from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.postgres.thread_store import PostgresThreads

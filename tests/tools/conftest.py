@@ -16,7 +16,7 @@ from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue
 from exai_trio.providers.routing import Router
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.arguments import parse

@@ -13,9 +13,9 @@ from exai_trio.errors import ArgumentError
 from exai_trio.monitoring.alerts.alert_rules import BY_NAME
 from exai_trio.observability.times import rfc3339
 from exai_trio.principals import OWNER
-from exai_trio.storage.alert_records import KeptAlerts
 from exai_trio.storage.sqlite.store import SqliteStore
 from exai_trio.storage.sqlite.watching.alert_rows import SqliteAlerts
+from exai_trio.storage.watching.alert_records import KeptAlerts
 from exai_trio.system.clock import unix_now
 
 

@@ -15,9 +15,9 @@ from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.incidents.told import incident_told
 from exai_trio.observability.times import rfc3339
 from exai_trio.principals import OWNER
-from exai_trio.storage.incident_records import Incident
 from exai_trio.storage.sqlite.store import SqliteStore
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
+from exai_trio.storage.watching.incident_records import Incident
 from exai_trio.system.clock import unix_now
 
 _SHOWN = 60  # characters of a message in the list

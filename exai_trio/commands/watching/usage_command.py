@@ -15,9 +15,9 @@ from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
 from exai_trio.commands.watching.open_home import kept_in
 from exai_trio.config import Config
-from exai_trio.storage.metric_history import Used
 from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
-from exai_trio.storage.usage_sums import usage_rows
+from exai_trio.storage.watching.metric_history import Used
+from exai_trio.storage.watching.usage_sums import usage_rows
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.diagnostics.log_lines import moment
 

@@ -16,7 +16,7 @@ from exai_trio.observability.event_hub import Takes
 from exai_trio.observability.events import ConnectionOpened, RequestEnded
 from exai_trio.observability.meters.families import BOUNDS
 from exai_trio.observability.meters.readings import Distribution, Snapshot
-from exai_trio.storage.watching_stores import UsualDurations
+from exai_trio.storage.watching.watching_stores import UsualDurations
 
 from .report import Report
 

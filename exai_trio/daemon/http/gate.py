@@ -16,7 +16,7 @@ from exai_trio.wire.hosts import FORBIDDEN, OurNames, Refusal
 from ..connections.auth import Authentication
 from ..connections.identity import Identity
 from ..connections.local_peer import is_forwarded
-from .page_logins import SESSION_PREFIX, PageLogins
+from .logins.page_logins import SESSION_PREFIX, PageLogins
 from .page_viewer import Gives, Viewer, viewer_of
 
 log = logging.getLogger("exai.http")

@@ -18,8 +18,8 @@ from .api.watching_routes import watching_routes
 from .feed.feed import PATH as FEED, Feed
 from .feed.told_events import ToldEvents
 from .gate import Gate
-from .lasting_logins import LastingLogins
-from .page_logins import PageLogins
+from .logins.lasting_logins import LastingLogins
+from .logins.page_logins import PageLogins
 from .page_shell import page_routes
 from .route_table import Route, RouteTable
 from .site import Site, serve

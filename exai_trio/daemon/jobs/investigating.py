@@ -9,7 +9,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.providers.own_questions import Ask
-from exai_trio.storage.incident_records import IncidentStore, Investigations
+from exai_trio.storage.watching.incident_records import IncidentStore, Investigations
 
 _DAY_S: Final = 86_400.0
 _LEASE_S: Final = 60.0  # longer than one takes

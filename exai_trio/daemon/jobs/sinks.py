@@ -8,7 +8,7 @@ from exai_trio.observability.events import LoopHeldUp
 from exai_trio.observability.meters.event_meters import event_takes
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.watchdog import Watchdog
-from exai_trio.storage.metric_history import MetricHistory
+from exai_trio.storage.watching.metric_history import MetricHistory
 
 from ..health.report import Report
 from .call_keeping import CallKeeping

@@ -21,7 +21,7 @@ from exai_trio.monitoring.alerts.rule_inputs import EVERY_S
 from exai_trio.monitoring.alerts.webhook import Webhook
 from exai_trio.observability.events import AlertMoved
 from exai_trio.providers.own_questions import OwnQuestions
-from exai_trio.storage.watching_stores import WatchingStores
+from exai_trio.storage.watching.watching_stores import WatchingStores
 from exai_trio.transport.json_document import post_json
 
 from ..health.alert_figures import AlertFigures

@@ -27,7 +27,7 @@ class FloodPace:
 
     def note_key(self, session_id: str) -> None:
         """A key was typed in this session."""
-        self._worked_at[session_id] = trio.current_time()
+        self._worked_at = {**self._lately(), session_id: trio.current_time()}
 
     async def wait(self, moved: int, session_id: str) -> None:
         """After so many bytes of this session's output, until more is due. Cancelling gives the turn back."""
@@ -37,6 +37,8 @@ class FloodPace:
             await trio.sleep(0 if self._is_alone(session_id) else moved / BESIDE_OTHERS)
 
     def _is_alone(self, session_id: str) -> bool:
+        return not self._turn.statistics().tasks_waiting and self._lately().keys() <= {session_id}
+
+    def _lately(self) -> dict[str, float]:
         since = trio.current_time() - _LASTS_S
-        self._worked_at = {who: at for who, at in self._worked_at.items() if at > since}
-        return not self._turn.statistics().tasks_waiting and self._worked_at.keys() <= {session_id}
+        return {who: at for who, at in self._worked_at.items() if at > since}

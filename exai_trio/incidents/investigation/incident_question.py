@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, cast
 
-from exai_trio.storage.incident_records import Incident
+from exai_trio.storage.watching.incident_records import Incident
 
 TASK: Final = "explain_incident"
 _MOST_PIECES: Final = 80

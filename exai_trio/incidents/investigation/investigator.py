@@ -13,7 +13,7 @@ from exai_trio.errors import ExaiError
 from exai_trio.incidents.investigation.finding import answered
 from exai_trio.incidents.investigation.incident_question import SYSTEM, evidence_of, question
 from exai_trio.providers.own_questions import Ask, Asked
-from exai_trio.storage.incident_records import (
+from exai_trio.storage.watching.incident_records import (
     Incident,
     IncidentStore,
     Investigations,

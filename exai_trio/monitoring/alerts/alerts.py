@@ -11,7 +11,7 @@ from exai_trio.monitoring.alerts.alert_rules import BY_NAME
 from exai_trio.monitoring.alerts.alert_state import AlertChange, AlertStates
 from exai_trio.monitoring.alerts.rule_inputs import RuleInputs
 from exai_trio.observability.times import rfc3339
-from exai_trio.storage.alert_records import AlertStore, FiringAlert
+from exai_trio.storage.watching.alert_records import AlertStore, FiringAlert
 
 log = logging.getLogger("exai.alerts")
 

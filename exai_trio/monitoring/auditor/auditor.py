@@ -11,7 +11,7 @@ from exai_trio.errors import ExaiError
 from exai_trio.monitoring.auditor.observations import SYSTEM, observations, question
 from exai_trio.monitoring.auditor.pass_rules import A_DAY, DAY_S, PassRules
 from exai_trio.providers.own_questions import Ask, Asked
-from exai_trio.storage.observation_records import Observation, ObservationStore
+from exai_trio.storage.watching.observation_records import Observation, ObservationStore
 
 log = logging.getLogger("exai.auditor")
 

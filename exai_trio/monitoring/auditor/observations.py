@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final, cast
 
 from exai_trio.providers.answers.json_in_prose import objects_in
-from exai_trio.storage.observation_records import Observation
+from exai_trio.storage.watching.observation_records import Observation
 
 TASK: Final = "audit_figures"
 _SEVERITIES: Final = ("critical", "warning", "info")

@@ -10,7 +10,7 @@ from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.observability.meters.meter_set import Meters
 from exai_trio.observability.meters.readings import Snapshot
-from exai_trio.storage.metric_history import STEPS_KEPT, MetricHistory, Used
+from exai_trio.storage.watching.metric_history import STEPS_KEPT, MetricHistory, Used
 
 from .usage_counts import UsageCounts
 

@@ -9,7 +9,7 @@ from exai_trio import structs
 from exai_trio.observability.event_hub import Takes
 from exai_trio.observability.events import CallEnded, RequestEnded
 from exai_trio.observability.meters.families import OTHER
-from exai_trio.storage.metric_history import Used
+from exai_trio.storage.watching.metric_history import Used
 
 _HOUR_S: Final = 3600
 MOST_WAITING: Final = 10_000  # rows of about 500 bytes

@@ -13,10 +13,10 @@ from exai_trio.config import Config
 from exai_trio.daemon.jobs.investigating import Investigating
 from exai_trio.providers.own_questions import Asked, Said
 from exai_trio.simulator.chat.scripted_answers import scripted_answer
-from exai_trio.storage.incident_records import Occurrence
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
 from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
+from exai_trio.storage.watching.incident_records import Occurrence
 
 from ..processes import NotMeasured, home
 from ..report import Goal, Row

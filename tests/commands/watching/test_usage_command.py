@@ -8,10 +8,10 @@ import trio
 
 from exai_trio.cli import main
 from exai_trio.commands.usage.building import _USAGE_KEYS
-from exai_trio.storage.metric_history import Used
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
-from exai_trio.storage.usage_sums import KEYS
+from exai_trio.storage.watching.metric_history import Used
+from exai_trio.storage.watching.usage_sums import KEYS
 
 
 def used(days_ago, **more):

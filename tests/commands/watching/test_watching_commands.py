@@ -6,11 +6,11 @@ import pytest
 import trio
 
 from exai_trio.cli import main
-from exai_trio.storage.alert_records import FiringAlert
-from exai_trio.storage.incident_records import Occurrence
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.watching.alert_rows import SqliteAlerts
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
+from exai_trio.storage.watching.alert_records import FiringAlert
+from exai_trio.storage.watching.incident_records import Occurrence
 
 SEEN = Occurrence(
     error_hash="1-abcdef0123456789abcdef01", kind="bug", severity="high", error_type="KeyError", message="…",

@@ -4,7 +4,7 @@ import pytest
 
 from exai_trio.daemon.http.api.history_routes import _rows
 from exai_trio.observability.meters.meter_set import Meters
-from exai_trio.storage.metric_history import Point
+from exai_trio.storage.watching.metric_history import Point
 
 
 def test_a_time_without_a_daemon_is_a_gap_and_not_a_zero():

@@ -16,8 +16,8 @@ from exai_trio.daemon.connections.auth import Authentication, Tokens
 from exai_trio.daemon.connections.standings import Standings
 from exai_trio.daemon.http.api.login_routes import login_routes
 from exai_trio.daemon.http.gate import HEADERS, Gate
-from exai_trio.daemon.http.lasting_logins import LastingLogins
-from exai_trio.daemon.http.page_logins import CODE_S, SESSION_S, PageLogins
+from exai_trio.daemon.http.logins.lasting_logins import LastingLogins
+from exai_trio.daemon.http.logins.page_logins import CODE_S, SESSION_S, PageLogins
 from exai_trio.daemon.http.route_table import Route, RouteTable
 from exai_trio.daemon.http.site import Site
 from exai_trio.errors import NotFoundError

@@ -19,7 +19,7 @@ from exai_trio.daemon.takeover.transfer_messages import closing
 from exai_trio.errors import StorageError
 from exai_trio.filestore.memory_files import in_memory
 from exai_trio.observability.redaction import KnownSecrets
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.system.disk import fault_of
 from exai_trio.tools.base import Tool

@@ -12,10 +12,10 @@ from exai_trio.daemon.jobs.investigating import Investigating
 from exai_trio.errors import ProviderBusyError
 from exai_trio.providers.own_questions import Said
 from exai_trio.simulator.chat.scripted_answers import scripted_answer
-from exai_trio.storage.incident_records import Occurrence
 from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
 from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
+from exai_trio.storage.watching.incident_records import Occurrence
 
 SEEN = Occurrence(
     error_hash="1-abcdef0123456789abcdef01", kind="bug", severity="high", error_type="KeyError", message="…",

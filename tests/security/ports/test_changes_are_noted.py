@@ -12,7 +12,7 @@ from exai_trio.commands.access.change_notes import CHANGES, note_change
 from exai_trio.commands.command_modules import CHANGE_SOMETHING
 from exai_trio.commands.options import parser
 from exai_trio.daemon.connections.identity import OWNER, Identity
-from exai_trio.daemon.http.page_logins import PageLogins
+from exai_trio.daemon.http.logins.page_logins import PageLogins
 from exai_trio.errors import UnauthorizedError
 
 

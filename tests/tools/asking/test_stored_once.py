@@ -5,7 +5,7 @@ from contextlib import suppress
 import attrs
 import pytest
 
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 
 STEP = {
     "step": "look",

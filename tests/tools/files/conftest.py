@@ -13,7 +13,7 @@ from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
 from exai_trio.filestore.memory_files import in_memory
 from exai_trio.providers.gateway import open_gateway
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Services

@@ -20,7 +20,7 @@ from exai_trio.errors import (
 from exai_trio.providers.dialects.glm import glm_dialect
 from exai_trio.providers.dialects.kimi import kimi_dialect
 from exai_trio.providers.dialects.request_body import encoded
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.tools.envelope import OUTPUT_SCHEMA
 
 GOLDEN = Path(__file__).parent / "golden"

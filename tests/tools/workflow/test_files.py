@@ -5,7 +5,7 @@ import pytest
 import trio
 
 from exai_trio.errors import NotFoundError
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.tools.registry import BUILT_IN, listed
 from exai_trio.workspace import upload_source
 

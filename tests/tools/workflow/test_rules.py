@@ -17,7 +17,7 @@ from exai_trio.errors import (
     ServiceUnavailableError,
     StorageError,
 )
-from exai_trio.storage.memory.store import MemoryStore
+from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.tools.registry import BUILT_IN, listed
 from exai_trio.tools.statuses import Status

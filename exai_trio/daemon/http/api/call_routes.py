@@ -12,7 +12,7 @@ from exai_trio.observability.json_bytes import json_bytes
 from exai_trio.observability.times import rfc3339
 from exai_trio.observability.toolcalls import shortened
 from exai_trio.storage.call_pages import CallFilter, NumberedCall
-from exai_trio.storage.incident_records import Incident
+from exai_trio.storage.watching.incident_records import Incident
 
 from ...calls.call import Call
 from ..log_excerpt import lines_with

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from exai_trio.errors import ArgumentError
-from exai_trio.storage.metric_history import Point
+from exai_trio.storage.watching.metric_history import Point
 
 from ..route_table import Asked, Route
 from ..watched_daemon import WatchedDaemon

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from exai_trio.errors import ArgumentError, NotFoundError, UnauthorizedError
 from exai_trio.principals import principal_of
-from exai_trio.storage.usage_sums import KEYS, usage_rows
+from exai_trio.storage.watching.usage_sums import KEYS, usage_rows
 
 from ..route_table import Asked, Route
 from ..watched_daemon import WatchedDaemon

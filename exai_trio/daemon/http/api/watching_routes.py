@@ -8,8 +8,8 @@ from exai_trio.incidents.told import incident_told
 from exai_trio.monitoring.alerts.alert_rules import BY_NAME
 from exai_trio.monitoring.alerts.alerts import rules_told
 from exai_trio.observability.times import rfc3339
-from exai_trio.storage.incident_records import Incident
-from exai_trio.storage.observation_records import Observation
+from exai_trio.storage.watching.incident_records import Incident
+from exai_trio.storage.watching.observation_records import Observation
 
 from ...jobs.watching import Watching
 from ..route_table import Asked, Route

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from exai_trio import structs
-from exai_trio.storage.alert_records import FiringAlert, KeptAlerts
+from exai_trio.storage.watching.alert_records import FiringAlert, KeptAlerts
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from exai_trio import structs
-from exai_trio.storage.incident_records import (
+from exai_trio.storage.watching.incident_records import (
     MOST_CALLS,
     MOST_OPEN,
     MOST_RESOLVED,

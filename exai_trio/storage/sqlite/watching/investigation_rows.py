@@ -4,8 +4,8 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from exai_trio import structs
-from exai_trio.storage.incident_records import Incident, Outcome, Spent
 from exai_trio.storage.sqlite.watching.incident_rows import read_incidents
+from exai_trio.storage.watching.incident_records import Incident, Outcome, Spent
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3

@@ -11,7 +11,7 @@ import attrs
 from exai_trio import structs
 from exai_trio.observability.meters.packed import added, pack, unpack
 from exai_trio.observability.meters.readings import Snapshot
-from exai_trio.storage.metric_history import (
+from exai_trio.storage.watching.metric_history import (
     MOST_POINTS,
     STEPS_KEPT,
     USAGE_KEPT_S,

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from exai_trio import structs
-from exai_trio.storage.incident_records import Spent
-from exai_trio.storage.observation_records import KEPT_S, SAID_AGAIN_S, Observation
+from exai_trio.storage.watching.incident_records import Spent
+from exai_trio.storage.watching.observation_records import KEPT_S, SAID_AGAIN_S, Observation
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3

@@ -7,7 +7,7 @@ from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
 from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
 from exai_trio.storage.sqlite.watching.observation_rows import SqliteObservations
 from exai_trio.storage.sqlite.watching.usual_durations import SqliteUsualDurations
-from exai_trio.storage.watching_stores import WatchingStores
+from exai_trio.storage.watching.watching_stores import WatchingStores
 
 if TYPE_CHECKING:
     from exai_trio.storage.sqlite.uploads.upload_store import Database

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol
 
 from exai_trio import structs
-from exai_trio.storage.incident_records import Spent
+from exai_trio.storage.watching.incident_records import Spent
 
 KEPT_S: Final = 30 * 86_400.0
 SAID_AGAIN_S: Final = 86_400.0

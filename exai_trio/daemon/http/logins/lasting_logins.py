@@ -17,8 +17,8 @@ from exai_trio.access.kept_logins import KeptLogin, LoginStore
 from exai_trio.access.token_claims import Claims
 from exai_trio.errors import StorageError, UnauthorizedError
 
-from ..connections.auth import Authentication
-from ..connections.identity import OWNER, Identity
+from ...connections.auth import Authentication
+from ...connections.identity import OWNER, Identity
 
 log = logging.getLogger("exai.http")
 

@@ -12,7 +12,7 @@ import attrs
 from exai_trio import structs
 from exai_trio.errors import UnauthorizedError
 
-from ..connections.identity import Identity
+from ...connections.identity import Identity
 from .lasting_logins import LastingLogins
 
 CODE_S: Final = 60.0

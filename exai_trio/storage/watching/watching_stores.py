@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from typing import Protocol
 
 from exai_trio import structs
-from exai_trio.storage.alert_records import AlertStore
-from exai_trio.storage.incident_records import IncidentStore, Investigations
-from exai_trio.storage.observation_records import ObservationStore
+from exai_trio.storage.watching.alert_records import AlertStore
+from exai_trio.storage.watching.incident_records import IncidentStore, Investigations
+from exai_trio.storage.watching.observation_records import ObservationStore
 
 
 class UsualDurations(Protocol):

@@ -1,0 +1,1 @@
+"""Logins of pages: codes, sessions, and what of them outlives a daemon."""
