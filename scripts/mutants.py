@@ -21,7 +21,7 @@ from mutation.private_copy import run_in_copy
 from mutation.run import Result, tried
 from mutation.sample import LIVES, ROOMS, explained, sampled
 
-_NOTICED = ("killed", "too slow")
+_NOTICED = ("killed", "too slow", "too much written")
 _IN_COPY = "EXAI_MUTANTS_IN_COPY"
 _CI = ("--count", "40", "--minutes", "4", "--goal", "90")
 

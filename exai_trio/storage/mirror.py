@@ -204,8 +204,10 @@ class Mirror:
         return await self.local.fork(continuation_id, new_id, now, expires_at)
 
     async def delete(self, continuation_id: str, now: float) -> bool:
-        self.looks.deletions += 1
-        return await self.local.delete(continuation_id, now)
+        try:
+            return await self.local.delete(continuation_id, now)
+        finally:  # only now: what is asked while it is written is asked before it
+            self.looks.deletions += 1
 
     async def _named_there(self, name: str, now: float) -> str | None:
         principal = self.local.principal
@@ -245,11 +247,13 @@ class Mirror:
     async def _fetch(self, continuation_id: str, mark: Mark | None) -> None:
         """Page by page, each of which is kept here before the next is asked for."""
         within_s, after = (FETCH_S, Mark()) if mark is None else (TAIL_S, mark)
-        deletions = self.looks.deletions
         while True:
+            deletions = self.looks.deletions
             tail = await self.remote.ask(partial(_tail, continuation_id, after), within_s=within_s)
-            if self.looks.deletions != deletions:
-                return  # it may be this one: the next look tells
+            if self.looks.deletions != deletions:  # it may be this one
+                if await self.local.is_deleted(continuation_id):
+                    return
+                continue
             if tail is not None:
                 await self.local.take(continuation_id, after, tail)
             elif mark not in {None, Mark()}:  # it had something of it, before it was asked

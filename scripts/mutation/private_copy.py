@@ -18,7 +18,8 @@ def run_in_copy(script: str, words: list[str], settings: Mapping[str, str]) -> i
         place = Path(name, "project")
         shutil.copytree(here, place, ignore=shutil.ignore_patterns(*_LEFT_OUT), symlinks=True)
         (place / ".venv").symlink_to(here / ".venv")
-        environment = {**os.environ, **settings, "PYTHONPATH": str(place)}
+        # What tests put into temporary folders goes with the copy, also of those that were killed.
+        environment = {**os.environ, **settings, "PYTHONPATH": str(place), "TMPDIR": name}
         running = subprocess.Popen([sys.executable, script, *words], cwd=place, env=environment)
         try:
             return running.wait()

@@ -32,7 +32,8 @@ _NOT_TRIED: Final = frozenset(
     Path("exai_trio") / name
     for name in (
         *("storage/memory", "storage/hosted", "storage/supabase", "storage/postgres"),
-        *("storage/sqlite/mirrored", "storage/sqlite/watching", "storage/store_times.py"),
+        *("storage/sqlite/mirrored", "storage/sqlite/watching", "storage/watching"),
+        "storage/store_times.py",
         "daemon/takeover/cluster",
     )
 )

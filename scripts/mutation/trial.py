@@ -18,7 +18,7 @@ import attrs
 from .loading import load_instead
 from .operators import Mutant, planted
 
-Verdict = Literal["killed", "too slow", "survived"]
+Verdict = Literal["killed", "too slow", "too much written", "survived"]
 _JUDGE_FAILED = 99
 _LIBRARIES = (
     "attrs",
@@ -28,6 +28,8 @@ _LIBRARIES = (
     "xxhash",
 )  # no plugin of pytest's
 _MEMORY = 4 * 2**30  # bytes; a mutant that never ends its loop may fill a list
+_FILE = 2**29  # bytes of one file; tests write less than half of that
+_WRITTEN = 2**30  # bytes in all; a mutant may write for ever, and the disk is everybody's
 _BUSY = 6  # so much longer than its processor time may a trial take on a machine that others use
 
 
@@ -52,6 +54,9 @@ class Trial:
         if time.monotonic() > self.until:
             self.kill()
             return "too slow"
+        if _written(self.pid) > _WRITTEN:
+            self.kill()
+            return "too much written"
         return None
 
     def kill(self) -> None:
@@ -59,6 +64,15 @@ class Trial:
         with suppress(ProcessLookupError, ChildProcessError):  # it has ended and was waited for
             os.killpg(self.pid, signal.SIGKILL)
             os.waitpid(self.pid, 0)
+
+
+def _written(pid: int) -> int:
+    """Bytes that this process has written, with those of its children that have ended; 0 if the system does not tell."""
+    try:
+        told = Path(f"/proc/{pid}/io").read_text(encoding="ascii")
+    except OSError:
+        return 0
+    return int(told.split("wchar:")[1].split()[0])
 
 
 def load_libraries() -> None:
@@ -84,6 +98,7 @@ def _run(mutant: Mutant | None, judge: Callable[[], int]) -> None:
     code, stderr = _JUDGE_FAILED, os.dup(2)
     try:
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
+        resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE, _FILE))
         _silence()
         if mutant is not None:
             _load_changed(mutant)

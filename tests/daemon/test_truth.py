@@ -1,8 +1,10 @@
 """One truth: what clients were told is what every reader of the meters says, to the call and to the token."""
 
 import json
+import sys
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import attrs
 import pytest
@@ -14,7 +16,6 @@ from exai_trio.daemon.backends import Models
 from exai_trio.observability.event_hub import EventHub
 from exai_trio.observability.meters.exposition import exposition
 from exai_trio.providers.gateway import open_gateway
-from exai_trio.simulator.vendors import glm_shape, kimi_shape
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
@@ -22,10 +23,12 @@ from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
 from exai_trio.storage.watching.usage_sums import usage_rows
 from exai_trio.wire.messages import Ack, CallAccepted, CallFailed, CallResult, CallTool, Cancel
 
-PANEL = {
-    "step": "s", "step_number": 1, "total_steps": 1, "next_step_required": False, "findings": "f",
-    "models": [{"model": "glm-4.6"}, {"model": "kimi-k2.6"}],
-}  # fmt: skip
+sys.path.insert(0, str(Path(__file__).parents[1] / "simulator"))
+
+import sent_tokens
+from sent_tokens import PANEL
+
+sent = sent_tokens.sent
 # kind, tool, arguments, more of the request
 KINDS = (
     ("ok", "chat", {"prompt": "hello"}, {}),
@@ -84,24 +87,6 @@ async def window(daemon, name, kinds, heard):
         for number, kind in enumerate(kinds):
             await carry_out(client, number, kind, heard)
         await daemon.calls.wait_none()  # those with a handle
-
-
-@pytest.fixture
-def sent(monkeypatch):
-    """Tokens as the simulator has sent them, by kind."""
-    told = Counter()
-
-    def noting(usage_of):
-        def usage(answer):
-            used = answer.usage
-            told.update(input=used.prompt, output=used.completion, cached=used.cached)
-            return usage_of(answer)
-
-        return usage
-
-    monkeypatch.setattr(glm_shape, "glm_usage", noting(glm_shape.glm_usage))
-    monkeypatch.setattr(kimi_shape, "kimi_usage", noting(kimi_shape.kimi_usage))
-    return told
 
 
 @pytest.fixture

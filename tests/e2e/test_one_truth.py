@@ -1,8 +1,10 @@
 """One truth over two kills: 2,000 calls of every outcome, and every reader says what their clients were told and the simulator sent."""
 
 import signal
+import sys
 from collections import Counter
 from functools import partial
+from pathlib import Path
 
 import attrs
 import pytest
@@ -11,16 +13,17 @@ from stage.fetching import fetch
 from stage.readers import TOKENS, by_state, fed, listed, noted, scraped, used
 
 from exai_trio.simulator.app import serve
-from exai_trio.simulator.vendors import glm_shape, kimi_shape
 
+sys.path.insert(0, str(Path(__file__).parents[1] / "simulator"))
+
+import sent_tokens
+from sent_tokens import PANEL
+
+sent = sent_tokens.sent
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]
 
 WINDOWS = 8
 ROUNDS = 2  # in each of three lives
-PANEL = {
-    "step": "s", "step_number": 1, "total_steps": 1, "next_step_required": False, "findings": "f",
-    "models": [{"model": "glm-4.6"}, {"model": "kimi-k2.6"}],
-}  # fmt: skip
 HANG = {"prompt": "[[simulate: hang]]"}
 # kind, tool, arguments, more of the request
 KINDS = (
@@ -109,24 +112,6 @@ class Window:
 
 async def say(client, name, tool, arguments, **more):
     await client.say("call_tool", request_id=name, name=tool, arguments=arguments, **more)
-
-
-@pytest.fixture
-def sent(monkeypatch):
-    """Tokens as the simulator has sent them, by kind."""
-    told = Counter()
-
-    def noting(usage_of):
-        def usage(answer):
-            used = answer.usage
-            told.update(input=used.prompt, output=used.completion, cached=used.cached)
-            return usage_of(answer)
-
-        return usage
-
-    monkeypatch.setattr(glm_shape, "glm_usage", noting(glm_shape.glm_usage))
-    monkeypatch.setattr(kimi_shape, "kimi_usage", noting(kimi_shape.kimi_usage))
-    return told
 
 
 @pytest.fixture

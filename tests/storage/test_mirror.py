@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import attrs
 import pytest
 import trio
+import trio.testing
 
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.storage import mirror as mirroring
@@ -27,6 +28,7 @@ class Here:
     principal: str = "owner"
     marks: dict = attrs.field(factory=dict)
     deleted: set = attrs.field(factory=set)  # and not told yet
+    writes: trio.Event | None = None  # what a deletion waits for
 
     def of(self, principal):
         return attrs.evolve(self, store=self.store.of(principal), principal=principal)
@@ -50,6 +52,8 @@ class Here:
         return await self.store.load(continuation_id, now)
 
     async def delete(self, continuation_id, now):
+        if self.writes is not None:
+            await self.writes.wait()
         self.deleted.add(continuation_id)
         return await self.store.delete(continuation_id, now)
 
@@ -145,6 +149,8 @@ async def test_what_was_deleted_here_is_not_asked_for_until_that_is_told(
 
     async def late(*asked):
         told = await answer(*asked)
+        if there.asked > 1:
+            return None
         await own.delete("c", 2.0)
         own.local.deleted.clear()
         return told
@@ -154,3 +160,38 @@ async def test_what_was_deleted_here_is_not_asked_for_until_that_is_told(
 
     assert (None, 0) == untold
     assert passed is None
+
+
+async def test_a_deletion_hides_no_other_conversation(mirror, there, autojump_clock):
+    """That is asked for again."""
+    own, answer = mirror.of("ann"), there.tail
+
+    async def late(*asked):
+        told = await answer(*asked)
+        if there.asked == 1:
+            await own.delete("another", 2.0)
+        return told
+
+    own.remote.connect(SimpleNamespace(tail=late))
+
+    assert [TURN] == [*(await own.load("c", 3.0)).turns]
+
+
+async def test_what_is_asked_while_a_deletion_is_written_is_not_taken(
+    mirror, there, nursery, autojump_clock
+):
+    own, answer = mirror.of("ann"), there.tail
+    own.local.writes = trio.Event()
+
+    async def late(*asked):
+        told = await answer(*asked)
+        own.local.writes.set()
+        await trio.testing.wait_all_tasks_blocked()
+        own.local.deleted.clear()
+        return told if there.asked == 1 else None
+
+    own.remote.connect(SimpleNamespace(tail=late))
+    nursery.start_soon(own.delete, "c", 2.0)
+    await trio.testing.wait_all_tasks_blocked()
+
+    assert await own.load("c", 3.0) is None

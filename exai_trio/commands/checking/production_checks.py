@@ -81,7 +81,12 @@ def backup(seen: Seen) -> Iterator[Finding]:
     if seen.config.is_shared:
         yield Finding(state="ok", what="what is kept is in PostgreSQL: it is backed up there")
         return
-    last = last_backup(seen.config.state)
+    try:
+        last = last_backup(seen.config.state)
+    except OSError as fault:
+        remedy = "ask as the user of the daemon"
+        yield Finding(state="warn", what=f"the last backup is not known: {fault}", remedy=remedy)
+        return
     days = None if last is None else max(0.0, unix_now() - last.at) / _DAY_S
     if last is not None and days is not None and days <= _OLD_DAYS:
         yield Finding(state="ok", what=f"the last backup is {days:.1f} days old: {last.file}")

@@ -15,6 +15,7 @@ from exai_trio.system.clock import unix_now
 if TYPE_CHECKING:  # loaded only where PostgreSQL is asked
     from exai_trio.storage.postgres.conversation_store import PostgresConversations
     from exai_trio.storage.postgres.database import Database
+    from exai_trio.storage.postgres.thread_store import PostgresThreads
 
 Kept = TypeVar("Kept", Turn, Step)
 _AT_ONCE: Final = 50  # turns in one statement
@@ -25,24 +26,29 @@ async def copy(asked: Asked) -> Told:
     Cancelling leaves some of them copied: the next time the rest follows."""
     from exai_trio.storage.postgres.conversation_store import PostgresConversations
     from exai_trio.storage.postgres.database import open_database
+    from exai_trio.storage.postgres.thread_store import PostgresThreads
 
     if not asked.config.is_shared:
         raise ArgumentError("Set STORAGE_BACKEND=postgres and DATABASE_URL: that is where to.")
     turns = conversations = 0
+    unnamed: list[str] = []
     async with (
         open_store(asked) as store,
         open_database(asked.config.database_url, unix_now) as database,
     ):
         await _check_schema(database)
-        there = PostgresConversations(database, store)
+        there, names = PostgresConversations(database, store), PostgresThreads(database)
         for principal in await _principals(store):
             threads = SqliteThreads(store).of(principal)
             for summary in await threads.recent(unix_now()):
                 turns += await _copied(store.of(principal), there.of(principal), summary)
                 conversations += 1
-    data = {"conversations": conversations, "turns": turns}
-    line = f"{conversations} conversations with {turns} turns and steps are in PostgreSQL"
-    return Told(data=data, lines=(line, "files and open calls stay with this home"))
+                if not await _named(names.of(principal), summary):
+                    unnamed.append(summary.name)
+    data = {"conversations": conversations, "turns": turns, "names_of_others": unnamed}
+    lines = [f"{conversations} conversations with {turns} turns and steps are in PostgreSQL"]
+    lines += [f"another conversation is called {name!r} there: this one has no name" for name in unnamed]  # fmt: skip
+    return Told(data=data, lines=(*lines, "files and open calls stay with this home"))
 
 
 async def _check_schema(database: "Database") -> None:
@@ -76,12 +82,12 @@ async def _copied(here: SqliteStore, there: "PostgresConversations", summary: Su
     steps = _keyed(summary.id, "step", await here.steps(summary.id, unix_now()))
     for step in steps:
         await there.add_step(summary.id, step, *times)
-    if summary.name:
-        from exai_trio.storage.postgres.thread_store import PostgresThreads
-
-        named = PostgresThreads(there.database).of(there.principal)
-        await named.name(summary.id, summary.name, unix_now())
     return len(turns) + len(steps)
+
+
+async def _named(there: "PostgresThreads", summary: Summary) -> bool:
+    """False if another conversation has its name."""
+    return not summary.name or await there.name(summary.id, summary.name, unix_now())
 
 
 def _keyed(conversation: str, kind: str, kept: Sequence[Kept]) -> list[Kept]:

@@ -7,15 +7,16 @@ import msgspec
 
 from exai_trio.bus.shared_payloads import SharedPayloads
 from exai_trio.commands.storage.asked import Asked, open_supabase
+from exai_trio.commands.watching.open_home import in_store
 from exai_trio.config import Config
-from exai_trio.errors import ExaiError, NotFoundError
+from exai_trio.errors import NotFoundError
 from exai_trio.principals import OWNER
 from exai_trio.storage.contracts.stored_payloads import PayloadStatus, StoredPayload
 from exai_trio.storage.hosted.function_calls import GuardedFunctions
 from exai_trio.storage.hosted.guarded_bucket import RESULTS, GuardedBucket
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
-from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.storage.sqlite.store import SqliteStore
 from exai_trio.system.clock import unix_now
 
 _COLUMNS: Final = (
@@ -64,27 +65,24 @@ async def listed(config: Config) -> tuple[StoredPayload, ...]:
 
 async def fetched(config: Config, transaction_id: str) -> StoredPayload:
     """It is among this machine's from now on. Raises ExaiError; cancelling leaves it fetched or not."""
-    found: StoredPayload | ExaiError | None
-    async with (
-        open_supabase(Asked(config=config)) as remote,
-        open_sqlite(config.state / "exai.db") as store,
-    ):
+    async with open_supabase(Asked(config=config)) as remote:
         guarded = GuardedRemote()
         guarded.connect(remote)
-        rows = SqlitePayloads(store)
-        shared = SharedPayloads(
-            rows=rows,
-            copies=rows,
-            folder=config.home / "bus",
-            bucket=GuardedBucket(guarded, RESULTS),
-            functions=GuardedFunctions(guarded),
+        found = await in_store(
+            config.state / "exai.db",
+            lambda store: _shared(config, store, guarded).find(transaction_id, OWNER, unix_now()),
         )
-        try:
-            found = await shared.find(transaction_id, OWNER, unix_now())
-        except ExaiError as fault:
-            found = fault  # the store's own nursery would wrap it
-    if isinstance(found, ExaiError):
-        raise found
     if found is None:
         raise NotFoundError(f"the large result {transaction_id} is not at Supabase any more")
     return found
+
+
+def _shared(config: Config, store: SqliteStore, guarded: GuardedRemote) -> SharedPayloads:
+    rows = SqlitePayloads(store)
+    return SharedPayloads(
+        rows=rows,
+        copies=rows,
+        folder=config.home / "bus",
+        bucket=GuardedBucket(guarded, RESULTS),
+        functions=GuardedFunctions(guarded),
+    )

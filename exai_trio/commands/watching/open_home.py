@@ -18,7 +18,7 @@ async def in_home(config: Config, work: Callable[[SqliteStore], Awaitable[T]]) -
     path = config.state / "exai.db"
     if not await trio.Path(path).exists():
         raise NotFoundError(f"nothing is kept in {path}: no daemon has served this home")
-    return await _done(path, work)
+    return await in_store(path, work)
 
 
 async def kept_in(
@@ -26,10 +26,11 @@ async def kept_in(
 ) -> tuple[T, ...]:
     """What `read` returns; nothing where no daemon has ever kept anything. Raises ExaiError. Cancelling closes the store."""
     path = config.state / "exai.db"
-    return tuple(await _done(path, read)) if await trio.Path(path).exists() else ()
+    return tuple(await in_store(path, read)) if await trio.Path(path).exists() else ()
 
 
-async def _done(path: Path, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
+async def in_store(path: Path, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
+    """What `work` returns; the file is made if it is not there. Raises ExaiError. Cancelling closes the store."""
     fault: ExaiError | None = None
     done: list[T] = []
     async with open_sqlite(path) as store:

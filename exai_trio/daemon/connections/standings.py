@@ -12,6 +12,7 @@ from exai_trio import structs
 from exai_trio.access.token_claims import Claims
 from exai_trio.access.token_registry import IssuedToken, Quota, QuotasOfTokens, TokenRegistry
 from exai_trio.errors import ServiceUnavailableError, StorageError, UnauthorizedError
+from exai_trio.monitoring.alerts.alert_rules import REGISTRY_AWAY
 
 from .identity import Identity
 
@@ -19,8 +20,6 @@ _LOOK_S: Final = 1.0
 _KNOWN_S: Final = 60.0
 _AGAIN_S: Final = 1.0  # a hint to clients, who decide
 _MOST_USES: Final = 10_000  # between two looks
-
-_TROUBLE: Final = "registry of tokens"
 
 QuotaTold = Callable[[str, Quota], None]
 
@@ -79,7 +78,7 @@ class Standings:
 
     def _note_away(self, fault: StorageError) -> None:
         self._is_away = True
-        self.trouble(_TROUBLE, f"{fault.message}; nobody new is let in by a JWT meanwhile")
+        self.trouble(REGISTRY_AWAY, f"{fault.message}; nobody new is let in by a JWT meanwhile")
 
     def _known_before(self, claims: Claims | None, fault: StorageError) -> Identity:
         """Who was let in within the last minute comes in again while the registry is away. Raises ServiceUnavailableError."""
@@ -121,7 +120,7 @@ class Standings:
             changes = await self.registry.changes(self._seen)
             if self._is_away:
                 self._is_away = False
-                self.trouble(_TROUBLE, None)
+                self.trouble(REGISTRY_AWAY, None)
         except StorageError as fault:
             self._uses = uses | self._uses
             self._note_away(fault)

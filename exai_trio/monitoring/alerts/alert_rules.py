@@ -158,11 +158,12 @@ def _incidents(rule: Rule, window: Window) -> Measured:
     return {"": window.now.fresh_incidents - window.before(rule.span_s).fresh_incidents}
 
 
-_REGISTRY: Final = "registry of tokens"
+# How a registry that cannot be asked is called among troubles.
+REGISTRY_AWAY: Final = "registry of tokens"
 
 
 def _registry(_: Rule, window: Window) -> Measured:
-    return {"": 1.0} if _REGISTRY in window.now.troubles else {}
+    return {"": 1.0} if REGISTRY_AWAY in window.now.troubles else {}
 
 
 _USERS_FAULTS: Final = "client|validation|authentication"

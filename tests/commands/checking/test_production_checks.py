@@ -86,3 +86,12 @@ def test_a_backup_grows_old(home):
 
     assert ("warn", "the last backup is 9 days old") == (old.state, old.what)
     assert "ok" == elsewhere.state
+
+
+def test_a_backup_that_cannot_be_looked_for_is_told(home):
+    """And the other findings are told, too."""
+    (home / "state").rename(home / "elsewhere")
+    (home / "state").symlink_to("/" + 300 * "x")
+    (finding,) = checks.backup(seen(**SOUND))
+
+    assert ("warn", True) == (finding.state, "is not known" in finding.what)

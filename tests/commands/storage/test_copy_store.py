@@ -16,7 +16,7 @@ from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.system.clock import unix_now
 
 pytestmark = pytest.mark.real
-OURS, HERS = "11111111-2222-4333-8444-555555555555", "21111111-2222-4333-8444-555555555555"
+OURS, HERS, OTHER = (f"{n}1111111-2222-4333-8444-555555555555" for n in "123")
 
 
 @pytest.fixture
@@ -43,19 +43,20 @@ async def test_what_a_home_has_is_copied_once_however_often(asked):
         await say(store.of("jwt:ada"), HERS, "hers", key="k1")
         first = await copy(asked)
         async with open_database(asked.config.database_url, unix_now) as database:
+            named = await PostgresThreads(database).named("herons", unix_now())
             there = PostgresConversations(database, store)
             await say(there, OURS, "said there")
             await say(store, OURS, "said here")
+            await PostgresThreads(database).name(OURS, "", unix_now())
+            await say(there, OTHER, "another's")
+            await PostgresThreads(database).name(OTHER, "herons", unix_now())
             again = await copy(asked)
             ours = await there.load(OURS, unix_now())
             steps = await there.steps(OURS, unix_now())
             hers = await there.of("jwt:ada").load(HERS, unix_now())
-            named = await PostgresThreads(database).named("herons", unix_now())
 
-    assert [{"conversations": 2, "turns": 62}, {"conversations": 2, "turns": 63}] == [
-        first.data,
-        again.data,
-    ]
+    assert [(2, 62, []), (2, 63, ["herons"])] == [tuple(first.data.values()), tuple(again.data.values())]  # fmt: skip
+    assert "another conversation is called 'herons' there: this one has no name" in again.lines
     assert [*map(str, range(60)), "said there", "said here"] == [one.text for one in ours.turns]
     assert [{"step": 1}] == [one.data for one in steps]
     assert ["hers"] == [one.text for one in hers.turns]

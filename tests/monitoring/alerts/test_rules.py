@@ -5,7 +5,7 @@ import math
 import attrs
 import pytest
 
-from exai_trio.monitoring.alerts.alert_rules import BY_NAME, GIB, MIB, RULES
+from exai_trio.monitoring.alerts.alert_rules import BY_NAME, GIB, MIB, REGISTRY_AWAY, RULES
 from exai_trio.monitoring.alerts.alert_state import AlertStates
 from exai_trio.monitoring.alerts.rule_inputs import EVERY_S, RuleInputs
 
@@ -53,7 +53,7 @@ CASES = [
     Case("job", still(jobs_given_up=frozenset({"flush"})), still(jobs_given_up=frozenset({"flush"})), still(), subject="flush"),
     Case("budget", still(budget_share=1.0), still(budget_share=0.97), still(budget_share=0.5), subject="100 %"),
     Case("auth", rates("auth_refused", 40), rates("auth_refused", 15), rates("auth_refused", 0), 40, 70),
-    Case("registry", still(troubles=frozenset({"registry of tokens"})), still(troubles=frozenset({"registry of tokens"})), still()),
+    Case("registry", still(troubles=frozenset({REGISTRY_AWAY})), still(troubles=frozenset({REGISTRY_AWAY})), still()),
     Case("incident", still(fresh_incidents=1), still(fresh_incidents=1), still(fresh_incidents=1), clears=310),
     Case("terminal_attaches", still(terminal_attaches={"laptop": 11}), still(terminal_attaches={"laptop": 8}), still(terminal_attaches={"laptop": 2}), subject="5eec0dc4"),
     Case("terminal_creations", still(terminal_creations=20, terminal_creations_failed=1), still(terminal_creations=110, terminal_creations_failed=1), still(terminal_creations=200, terminal_creations_failed=1)),
