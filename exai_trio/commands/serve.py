@@ -14,6 +14,7 @@ from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
 from exai_trio.daemon.app import serve
 from exai_trio.daemon.control.reload import Reread
+from exai_trio.daemon.control.signals import Served, ending_once
 from exai_trio.daemon.lifetime import Addresses
 from exai_trio.system.open_files import raise_limit
 
@@ -29,8 +30,10 @@ def main(started: Started) -> int:
     if (text := sources(started)) is not None:
         console.note(text)
     replace = bool(started.arguments.replace)
-    running = partial(run, replace=replace)
-    trio.run(running, started.loaded.config, console, started.reread)
+    served = Served()
+    running = partial(run, replace=replace, served=served)
+    with ending_once(served):
+        trio.run(running, started.loaded.config, console, started.reread)
     return 0
 
 
@@ -42,12 +45,18 @@ def sources(started: Started) -> str | None:
 
 
 async def run(
-    config: Config, console: Console, reread: Reread | None = None, *, replace: bool = False
+    config: Config,
+    console: Console,
+    reread: Reread | None = None,
+    *,
+    replace: bool = False,
+    served: Served | None = None,
 ) -> None:
-    """Returns when the daemon has drained. Raises what it could not start for, in a group."""
+    """Returns when the daemon has drained; `served` is told when it has begun. Raises what it could not start for, in a group."""
     async with trio.open_nursery() as daemon:
         serving = partial(serve, config, reread, replace=replace)
         addresses: Addresses = await daemon.start(serving)
+        (served or Served()).begun = True
         _announce(line(addresses), console)
         for text in await trio.to_thread.run_sync(_warnings, config, addresses):
             console.note(text)

@@ -94,6 +94,19 @@ async def test_the_second_signal_cuts_at_once(new_place, start):
     assert [] == _left(place)
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_signals_that_go_on_until_it_is_gone(new_place, start, number):
+    """Also those that come while it closes its store, and while the interpreter ends."""
+    place = new_place()
+    daemon = start(place)
+    while daemon.process.poll() is None:
+        daemon.signal(number)
+        await trio.sleep(0.001)
+
+    assert (0, "") == await daemon.wait()
+    assert [] == _left(place)
+
+
 async def test_a_killed_daemon_takes_its_simulator_along(new_place, start, until, is_running):
     """The simulator notices; the pid file that stays is no obstacle for the next daemon."""
     place = new_place(simulate=True)
