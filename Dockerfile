@@ -23,7 +23,8 @@ RUN cd /venv/lib/python3*/site-packages && mv exai_trio /exai/own \
   && find . -type f \( -name "*.py" -o -name "*.pyi" -o -name "*.[ch]" -o -name RECORD \) -delete && rm -r cffi pycparser \
   && mv /exai/own exai_trio && $compile -q exai_trio \
   && /venv/bin/python -c "import openai; it = openai.AsyncOpenAI(api_key='-'); it.chat.completions, it.files, it.models" \
-  && /venv/bin/python -c "import coredis, jwt.algorithms, psycopg, pygments.lexers, rich, supabase, tree_sitter_cpp; jwt.algorithms.get_default_algorithms()['ES256']"
+  && /venv/bin/python -c "import coredis, jwt, psycopg, pygments.lexers, rich, supabase, tree_sitter_cpp" \
+  && /venv/bin/python -c "from cryptography.hazmat.primitives.asymmetric import ec; ec.generate_private_key(ec.SECP256R1())"
 
 FROM ${BASE}
 # precommit, and what of a directory is left out, is asked of git.
