@@ -5,7 +5,6 @@ It counts and tells.
 
 import logging
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
@@ -58,8 +57,7 @@ class Watchdog(trio.abc.Instrument):
             self.steps.sum += took
 
     def _note_slow(self, name: str, took: float, now: float) -> None:
-        self.steps.counts[bisect_left(BOUNDS, took)] += 1
-        self.steps.sum += took
+        self.steps.note(took)
         if took > self.longest_s:
             self.held_up(name, took)
             self._bark(name, now)
