@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import attrs
 import trio
+from msgspec.structs import replace
 
 from exai_trio import structs
 from exai_trio.access.quotas import Place
@@ -234,7 +235,7 @@ class Call:
 
     def requested(self, request: RequestEnded) -> None:
         self.waits.requests.append((request, self.elapsed))
-        mine = attrs.evolve(
+        mine = replace(
             request,
             tool=self.tool.name,
             principal=self.principal,
