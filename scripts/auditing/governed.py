@@ -48,7 +48,7 @@ def undecided():
     """A line for each area that has changed since the baseline while no decision says so, and no commit that none is needed."""
     if not BASELINE.exists():
         return [f"{BASELINE}: is missing; scripts/adr baseline writes it"]
-    text = BASELINE.read_text(encoding="utf-8")
+    text = BASELINE.read_text(encoding="utf-8", errors="replace")
     if not COMMIT.fullmatch(text):
         return [f"{BASELINE}: {text.strip()!r} is no commit; scripts/adr baseline writes it"]
     base = text.strip()

@@ -11,6 +11,10 @@ _COLLECT: Final = ("collect", "--runs", "1")
 _GOOD: Final = {0, 5}  # 5: a folder has no test of that kind
 
 
+class Unreadable(Exception):
+    """What was named is no measurement of coverage."""
+
+
 def measure(root, data, words):
     """Run the tests, folder by folder, and the baseline of all tools, with every process that they start under coverage; what a
     folder has shown is kept whatever becomes of the next. Returns whether all passed."""
@@ -46,10 +50,13 @@ def never_ran(root, data):
 
 def executed(root, data):
     """The lines that ran, of each file of the package, whose data may have been taken in another place."""
-    from coverage import CoverageData
+    from coverage import CoverageData, CoverageException
 
     read = CoverageData(basename=str(data))
-    read.read()
+    try:
+        read.read()
+    except CoverageException as fault:
+        raise Unreadable(f"{data}: is no measurement: {fault}") from fault
     found = {}
     for name in read.measured_files():
         _, _, shown = name.rpartition("/exai_trio/")
