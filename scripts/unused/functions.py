@@ -17,21 +17,22 @@ class Unreadable(Exception):
 
 def measure(root, data, words):
     """Run the tests, folder by folder, and the baseline of all tools, with every process that they start under coverage; what a
-    folder has shown is kept whatever becomes of the next. Returns whether all passed."""
+    folder has shown is kept whatever becomes of the next, with its name as context. Returns whether all passed."""
     tests = root / "tests"
     folders = [path for path in sorted(tests.iterdir()) if path.is_dir() or path.match("test_*.py")]
     pytest = ["-m", "pytest", "-q", "-p", "no:xdist", "-p", "unused.traced_threads", *words]
-    runs = [[*pytest, str(path)] for path in folders]
-    codes = [_run(root, data, command) for command in [*runs, ["scripts/baseline.py", *_COLLECT]]]
+    runs = {f"tests/{path.name}": [*pytest, str(path)] for path in folders}
+    runs["baseline"] = ["scripts/baseline.py", *_COLLECT]
+    codes = [_run(root, data, who, command) for who, command in runs.items()]
     combine = ["combine", "--quiet", "--append", f"--data-file={data}"]
     found = [str(path) for path in data.parent.glob(f"{data.name}.*")]
     subprocess.run([sys.executable, "-m", "coverage", *combine, *found], cwd=root, check=True)
     return set(codes) <= _GOOD
 
 
-def _run(root, data, command):
+def _run(root, data, who, command):
     coverage = ["-m", "coverage", "run", f"--rcfile={CONFIG}", f"--data-file={data}"]
-    env = {**os.environ, "PYTHONPATH": str(root / "scripts")}
+    env = {**os.environ, "PYTHONPATH": str(root / "scripts"), "EXAI_MEASURED": who}
     return subprocess.run(
         [sys.executable, *coverage, *command], cwd=root, env=env, check=False
     ).returncode
