@@ -21,7 +21,7 @@ from .proxy_header import MOST_BYTES, ProxyHeaderError, client_address, proxy_he
 
 log = logging.getLogger("exai.server")
 
-_THIS_MACHINE: Final = "localhost"  # audit: host, because a socket file has no other address
+_THIS_MACHINE: Final = "localhost"
 _HEAD_S: Final = 5.0
 _PASSED_ON_FOR: Final = b"x-forwarded-for"
 _VIA: Final = (b"via", b"1.1 a trusted proxy")  # as a proxy has to say itself
@@ -78,9 +78,8 @@ class TrustedProxies:
         try:
             last = client_address(said[-1].rpartition(b",")[2].strip() if said else b"")
             return attrs.evolve(client, address=str(last))
-        except (
-            ProxyHeaderError
-        ):  # audit: empty-handler, because the proxy's own address is the answer
+        except ProxyHeaderError as fault:
+            log.debug("X-Forwarded-For is not believed", extra={"why": str(fault)})
             return client
 
     def application(self, app: AsgiApp, client: Client) -> AsgiApp:
