@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -53,9 +54,9 @@ class Postgres:
             self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def stop(self) -> None:
-        """As a machine that is switched off; `start_again` brings it back."""
-        self._process.kill()
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """As a machine that is switched off, or as it is told; `start_again` brings it back."""
+        self._process.send_signal(how)
         self._process.wait()
 
     def start_again(self) -> None:
