@@ -30,9 +30,10 @@ def _open_to_all() -> Path:
 
 
 class Postgres:
-    """A server with its data in a folder that goes with it."""
+    """A server with its data in a folder that goes with it. A `durable` one waits for its disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._careless = () if durable else ("fsync", "full_page_writes")
         self.folder = Path(tempfile.mkdtemp(prefix="exai-pg-", dir=_open_to_all()))
         self._process: subprocess.Popen[bytes] | None = None
         self._user = {"user": NOBODY} if os.geteuid() == 0 else {}
@@ -88,7 +89,7 @@ class Postgres:
         self._run_server()
 
     def _run_server(self) -> None:
-        off = (option for name in ("fsync", "full_page_writes") for option in ("-c", f"{name}=off"))
+        off = (option for name in self._careless for option in ("-c", f"{name}=off"))
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [
