@@ -246,6 +246,25 @@ async def test_a_daemon_that_has_not_heard_that_it_is_superseded_tells_nothing(
     assert ([], ["r1"], ["r2"]) == (late, told, answered)
 
 
+async def test_a_call_of_a_client_that_is_elsewhere_is_sent_there(machines, autojump_clock):
+    """A daemon that has not heard of it refuses nothing: the client asks again where it has its session."""
+    machines.tables.is_silent = True
+    one, two = await machines.start("one"), await machines.start("two")
+    async with one.connect() as (client, _):
+        await accepted(client, seconds=0.1)
+        async with two.connect(last_seq=client.last_seq) as (there, _):
+            await client.nap("r2", seconds=0.1)
+            bye = await client.hear_until((Bye, *OUTCOMES, CallAccepted))
+            while not isinstance(bye, Bye):
+                assert "r1" == bye.request_id
+                bye = await client.hear_until((Bye, *OUTCOMES, CallAccepted))
+            await accepted(there, "r2", seconds=0.1)
+            told = await outcomes(there, 5)
+
+    assert "superseded" == bye.reason
+    assert {"r1", "r2"} == {*told}
+
+
 async def test_no_outcome_is_told_before_it_is_stored(machines, autojump_clock):
     """Another daemon might store another one; who cannot be sent away waits for the database."""
     one = await machines.start("one")

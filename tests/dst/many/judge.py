@@ -75,7 +75,11 @@ class Judge:
     def claimed(self, mark: str) -> None:
         self.count("claimed")
         call = self.calls.get(mark)
-        if call is not None and call.tool == "once" and any(run.where.lives for run in call.running):
+        if (
+            call is not None
+            and call.tool == "once"
+            and any(run.where.lives for run in call.running)
+        ):
             self.fail(f"{mark} may not run twice, and is claimed while it runs")
 
     def asks_provider(self, by: int) -> None:
