@@ -50,7 +50,7 @@ def pack(piece: bytes, compression: str) -> bytes:
         return piece
     from isal import isal_zlib  # the start does without it
 
-    return isal_zlib.compress(piece, _LEVEL, _GZIP_BITS)
+    return isal_zlib.compress(piece, _LEVEL, _GZIP_BITS)  # pyright: ignore[reportUnknownMemberType] - its stub leaves a type out
 
 
 def described(packed: bytes, *, checksums: bool) -> StoredPiece:

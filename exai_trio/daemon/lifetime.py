@@ -188,7 +188,7 @@ async def _serve_until_stopped(
             task_status.started(await _open_http(background, parts, tree, watched, pages_loaded))
             background.start_soon(settle, parts.report.gateway, pages_loaded)
             if parts.hosted is not None:
-                background.start_soon(parts.hosted.run, tree.jobs.supervise)
+                background.start_soon(parts.hosted.run, tree.jobs.supervise, pages_loaded)
             await shutdown.stop.wait()
             listening.cancel_scope.cancel(reason="the daemon is stopping")
         if parts.terminals is not None:

@@ -1,5 +1,6 @@
 """Loads what a daemon loads, then forks one for each order on its stdin, a Unix socket: `exai` with these words, this
-environment and directory, and the two descriptors that come along as stdout and stderr. The answer is the process id."""
+environment and directory, and the two descriptors that come along as stdout and stderr. The answer is the process id, with a
+descriptor of the process, which is not let go before that is open: one that soon ends is known too."""
 
 import ctypes
 import importlib
@@ -31,12 +32,17 @@ def serve(orders: socket.socket) -> None:
         said, descriptors, _, _ = socket.recv_fds(orders, _MOST, 2)
         if not said:
             return
+        held, letting_go = os.pipe()
         pid = os.fork()
         if pid == 0:
+            os.close(letting_go)
+            os.read(held, 1)
+            os.close(held)
             _become(json.loads(said), descriptors)
-        for one in descriptors:
+        process = os.pidfd_open(pid)
+        socket.send_fds(orders, [str(pid).encode()], [process])
+        for one in (*descriptors, process, held, letting_go):
             os.close(one)
-        orders.send(str(pid).encode())
 
 
 def _become(order: dict[str, Any], descriptors: list[int]) -> NoReturn:

@@ -86,11 +86,11 @@ class Forks:
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", outputs).tobytes())]
         async with self.turn:
             await self.orders.sendmsg([order], rights)
-            pid = int(await self.orders.recv(64) or 0)
-        try:
-            return os.pidfd_open(pid), pid
-        except OSError as fault:
-            raise NotStarted(f"the forked daemon is gone: {fault}") from fault
+            said, came, _, _ = await self.orders.recvmsg(64, socket.CMSG_LEN(4))
+        if not said:
+            raise NotStarted("who forks daemons is gone")
+        ((_, _, descriptor),) = came
+        return int.from_bytes(descriptor, sys.byteorder), int(said)
 
 
 @asynccontextmanager

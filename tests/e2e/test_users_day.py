@@ -1,7 +1,9 @@
 """A user's day with Supabase, from an empty project to its cleaning up: two machines, an outage, files and a large result."""
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,9 @@ QUERY = """
         AVG(CAST(metadata->'latency_metrics'->>'latency_ms' AS FLOAT)) FROM messages WHERE role = 'assistant'
         AND metadata->'latency_metrics' IS NOT NULL GROUP BY metadata->>'model_used'
 """
+
+CANARIES = ("heron", "which bird", "seven megabytes", "a large result", "token=", "/object/sign")
+TOLD = ("SELECT * FROM audit_log", "SELECT error_message FROM provider_file_uploads")
 
 
 @pytest.fixture
@@ -115,6 +120,8 @@ async def test_a_day(new_home, start, project, until, asked_of_models):
     )  # fmt: skip
     assert not (await first.health())["storage"]["outbox"]["entries"]
     await _evening(one, two, project)
+    told, canaries = _told((one, two), project), (one.settings["SUPABASE_KEY"], *CANARIES)
+    assert [] == [word for word in canaries if word in told]
 
 
 async def _morning(place, text):
@@ -161,6 +168,18 @@ async def _evening(one, two, project):
     assert [("glm-4.5-flash", True)] == [
         (model, average > 0) for model, average in project.execute(QUERY)
     ]
+
+
+def _told(places, project):
+    """All that is written down of what has happened: logs, audits, and why something failed."""
+    logs = [path.read_text() for place in places for path in place.logs.rglob("*.log*")]
+    rows = [project.execute(query) for query in TOLD]
+    for place in places:
+        with closing(sqlite3.connect(place.exai / "state" / "exai.db")) as database:
+            rows += [database.execute(query).fetchall() for query in TOLD]
+            rows += database.execute("SELECT refused FROM outbox").fetchall()
+    assert all((logs, rows[len(TOLD)]))
+    return f"{logs} {rows}"
 
 
 def _messages(project):

@@ -78,8 +78,12 @@ class HostedSide:
             contents=HostedContents.of(config, store, outbox, remote, now),
         )
 
-    async def run(self, supervise: Callable[[float, Job], Awaitable[None]]) -> None:
-        """Each of the jobs, until cancelled, which leaves what has not arrived in the outbox."""
+    async def run(
+        self, supervise: Callable[[float, Job], Awaitable[None]], after: trio.Event
+    ) -> None:
+        """Each of the jobs, until cancelled, which leaves what has not arrived in the outbox; not before `after`, since what they load
+        would take the processor from who still begins to serve."""
+        await after.wait()
         async with trio.open_nursery() as background:
             background.start_soon(supervise, _AGAIN_S, self.stay_connected)
             background.start_soon(supervise, _AGAIN_S, self.send_outbox)

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import attrs
 import pytest
 import trio
+from trio.testing import wait_all_tasks_blocked
 
 from exai_trio.config import Config
 from exai_trio.daemon.jobs.hosted_side import HostedSide
@@ -109,8 +110,12 @@ def side():
 
 @asynccontextmanager
 async def running(side, house):
+    served = trio.Event()
     async with house() as daemon, trio.open_nursery() as background:
-        background.start_soon(side.run, daemon.jobs.supervise)
+        background.start_soon(side.run, daemon.jobs.supervise, served)
+        await wait_all_tasks_blocked()
+        assert side.schema is None  # what is loaded for it would hold up who begins to serve
+        served.set()
         yield daemon
         background.cancel_scope.cancel()
 
