@@ -79,7 +79,7 @@ class Client:
             if frame.get("request_id") != reply.request_id:
                 reply = attrs.evolve(reply, strange=reply.strange + 1)
             elif frame["op"] == "call_tool_res":
-                return attrs.evolve(reply, frame=frame, total_s=trio.current_time() - began)
+                return attrs.evolve(reply, frame=_plain(frame), total_s=trio.current_time() - began)
             elif reply.first_chunk_s is None:
                 reply = attrs.evolve(reply, first_chunk_s=trio.current_time() - began)
 
@@ -105,9 +105,28 @@ class Client:
             frame = json.loads(await self.socket.get_message())
         except ConnectionClosed as fault:
             raise Lost(f"the connection ended: {fault.reason}") from fault
+        except ValueError as fault:
+            raise Lost(f"the daemon said what is no JSON: {fault}") from fault
+        if not isinstance(frame, dict):
+            raise Lost(f"the daemon said what is no frame: {frame!r:.80}")
         if "seq" in frame:
             self._last = max(self._last, frame["seq"])
         return frame
+
+
+_KINDS = {"outputs": list, "usage": dict, "error": dict}
+
+
+def _plain(frame):
+    """What is of a wrong type is not there."""
+    kept = {key: each for key, each in frame.items() if isinstance(each, _KINDS.get(key, object))}
+    return kept | {"outputs": [*filter(_is_output, kept.get("outputs", ()))]}
+
+
+def _is_output(each):
+    if not isinstance(each, dict):
+        return False
+    return isinstance(each.get("text", ""), str) and isinstance(each.get("metadata") or {}, dict)
 
 
 def handle_of(session, request_id):

@@ -94,13 +94,16 @@ class Bench:
         if not (reply.frame or {}).get("ok"):
             return None
         again = await self.client.call("result", {"call_id": reply.call_id, "wait_s": 5}, _READY_S)
-        outputs = (again.frame or {}).get("outputs") or [{}]
-        return outputs[0].get("text") == reply.frame["outputs"][0]["text"]
+        return _text(again) == _text(reply)
+
+
+def _text(reply):
+    outputs = (reply.frame or {}).get("outputs") or [{}]
+    return outputs[0].get("text", "")
 
 
 def _taken(before, reply):
-    outputs = (reply.frame or {}).get("outputs") or [{}]
-    text = outputs[0].get("text", "")
+    text = _text(reply)
     found = {name: re.search(pattern, text) for name, pattern in before.take.items()}
     lost = [name for name, match in found.items() if match is None]
     if lost:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from functools import partial
+from itertools import cycle
 
 import pytest
 import trio
@@ -86,74 +87,115 @@ def test_a_daemon_that_dies_costs_the_runs_that_were_lost_and_no_more(monkeypatc
     assert lost.reason.startswith("the daemon was lost: ")
 
 
-async def a_liar(text, request):
-    """Takes every hello, and answers each call in the same way."""
+async def a_liar(lies, request):
+    """Takes every hello, and answers each call with the frames that the next lie makes of it."""
     socket = await request.accept()
     try:
         while True:
             frame = json.loads(await socket.get_message())
             match frame["op"]:
                 case "hello":
-                    answer = {
-                        "op": "hello_ack",
-                        "ok": True,
-                        "session_id": "session_1",
-                        "protocol": 2,
-                    }
+                    answers = [
+                        {"op": "hello_ack", "ok": True, "session_id": "session_1", "protocol": 2}
+                    ]
                 case "health":
-                    answer = {"op": "health_res", "health": {}}
+                    answers = [{"op": "health_res", "health": {}}]
                 case "call_tool":
-                    answer = {"op": "call_tool_res", "request_id": frame["request_id"], "ok": True,
-                              "outputs": [{"type": "text", "text": text(frame)}], "seq": 1}  # fmt: skip
+                    asks_again = frame["name"] == "result"
+                    answers = (echo if asks_again else next(lies))(frame)
                 case _:
-                    continue
-            await socket.send_message(json.dumps(answer))
+                    answers = []
+            for answer in answers:
+                await socket.send_message(json.dumps(answer))
     except ConnectionClosed:
         return
 
 
+def answered(frame, text, **more):
+    outputs = [{"type": "text", "text": text, "metadata": more.pop("metadata", {})}]
+    facts = {"op": "call_tool_res", "request_id": frame["request_id"], "ok": True, "seq": 1}
+    return [facts | {"outputs": outputs} | more]
+
+
+def content(text, status="success"):
+    return json.dumps({"status": status, "content": text})
+
+
 def echo(frame):
-    return json.dumps(
-        {"status": "success", "content": frame["arguments"].get("prompt", "not kept")}
+    return answered(frame, content(frame["arguments"].get("prompt", "not kept")))
+
+
+def cached(frame):
+    return answered(frame, content("what somebody else asked"))
+
+
+def refused(frame):
+    error = {"code": "PROVIDER_ERROR", "category": "provider", "message": frame["request_id"]}
+    return answered(frame, content(frame["arguments"].get("prompt", "")), ok=False, error=error)
+
+
+def failed(frame):
+    return answered(frame, content(frame["arguments"].get("prompt", ""), status="error"))
+
+
+def handed_over(frame):
+    return answered(
+        frame, content(frame["arguments"].get("prompt", "")), metadata={"handle": "call_1"}
     )
 
 
-def cached(_frame):
-    return json.dumps({"status": "success", "content": "what somebody else asked"})
+def foreign(frame):
+    return [*cached({"request_id": "another"}), *echo(frame)]
+
+
+def empty(frame):
+    return answered(frame, "", outputs=[])
+
+
+def odd(frame):
+    return answered(frame, "", outputs=[3, {"text": None}], usage=3, error="none")
+
+
+ALL = (echo, cached, refused, failed, handed_over, foreign, empty, odd)
 
 
 @pytest.mark.parametrize(
-    ("text", "why"),
+    ("lies", "runs", "why"),
     [
-        (echo, "the daemon has not written it down"),
-        (cached, "content is 'what somebody else asked'"),
+        ((echo,), 3, "the daemon has not written it down"),
+        ((cached,), 3, "content is 'what somebody else asked'"),
+        (ALL, 200, "1 frames came that answer other calls"),
     ],
+    ids=["not kept", "cached", "200 of all kinds"],
 )
-async def test_a_daemon_that_lies_is_not_believed(tmp_path, text, why):
-    """Whether it has no journal, or gives everybody the same answer: no run counts, exit 1."""
+async def test_a_daemon_that_lies_is_not_believed(tmp_path, lies, runs, why):
+    """Error frames, errors in answers, cached and foreign ones, handles, and what no journal knows: no run counts, exit 1."""
     out = tmp_path / "a.json"
     async with trio.open_nursery() as serving:
         server = await serving.start(
-            partial(serve_websocket, partial(a_liar, text), "127.0.0.1", 0, None)
+            partial(serve_websocket, partial(a_liar, cycle(lies)), "127.0.0.1", 0, None)
         )
         url = f"ws://127.0.0.1:{server.port}/"
-        command = [
-            *PROGRAM,
+        words = [
             "collect",
             "--url",
             url,
             "--tools",
             "test_echo",
             "--runs",
-            "3",
+            str(runs),
             "--json",
             str(out),
         ]
-        done = await trio.run_process(command, capture_stdout=True, check=False, env=ENVIRONMENT)
+        done = await trio.run_process(
+            [*PROGRAM, *words], capture_stdout=True, check=False, env=ENVIRONMENT
+        )
         serving.cancel_scope.cancel()
 
     assert (1, True) == (done.returncode, why in done.stdout.decode())
-    assert [False] * 3 == [run.ok for run in records.read(out).runs]
+    found = records.read(out).runs
+    assert [False] * runs == [run.ok for run in found]
+    assert len(set(lies) - {odd}) == len({run.reason[:14] for run in found})
 
 
 def test_without_a_daemon_all_runs_are_lost(tmp_path):

@@ -9,8 +9,6 @@ import trio
 from exai_trio.errors import ArgumentError, NotFoundError, OverCapacityError
 from exai_trio.filestore.local_objects import LocalObjects
 
-pytestmark = pytest.mark.real
-
 CONTENT = b"0123456789" * 300_000
 SHA = hashlib.sha256(CONTENT).hexdigest()
 

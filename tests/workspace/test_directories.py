@@ -8,8 +8,6 @@ import trio
 from exai_trio.workspace import directories
 from exai_trio.workspace.read import FileReader
 
-pytestmark = pytest.mark.real
-
 
 @pytest.fixture
 def project(tmp_path):

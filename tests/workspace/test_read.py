@@ -13,8 +13,6 @@ from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.workspace import images, read as reading, safe_open
 from exai_trio.workspace.read import FileReader, Reading
 
-pytestmark = pytest.mark.real
-
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 20
 
 

@@ -35,7 +35,6 @@ from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.system.clock import unix_now
 
-pytestmark = pytest.mark.real
 ID = "11111111-2222-4333-8444-555555555555"
 TEXT = "a large result\n" * 100_000
 
