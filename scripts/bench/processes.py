@@ -134,6 +134,12 @@ def wait_open(who: str, port: int, patience_s: float = PATIENCE_S) -> None:
     raise NotMeasured(f"{who} does not listen")
 
 
+def at_work_s(pid: int) -> float:
+    """What all its threads have had of a processor."""
+    threads = Path(f"/proc/{pid}/task").iterdir()
+    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+
+
 @attrs.frozen
 class Weight:
     """Bytes of memory that a process holds: all that is resident, and what it shares with nobody."""

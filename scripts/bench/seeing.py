@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Final
 
 import attrs
@@ -23,7 +22,7 @@ from exai_trio.storage.watching.metric_history import ForgottenHistory
 from exai_trio.system.process_figures import resident_bytes
 
 from .pairs import our_daemon
-from .processes import free_port, weight
+from .processes import at_work_s, free_port, weight
 from .report import Goal, Row, median
 from .seeing_rows.watched import ROOT, SETTINGS, blind_tree
 
@@ -126,7 +125,7 @@ def idle(*, quick: bool) -> Iterator[Row]:
             sees = number % 4 in {0, 3}
             ports = {name: free_port() for name in _PORTS} if sees else {}
             with our_daemon(**SETTINGS, **ports, PYTHONPATH=ROOT if sees else tree) as daemon:
-                worked = _at_work_s(daemon.process.pid)
+                worked = at_work_s(daemon.process.pid)
                 time.sleep(2.0)  # what is loaded behind the start is there
                 found[sees].append((worked * 1000, weight(daemon.process.pid).resident / MIB))
     starts, sizes = ({sees: median([row[place] for row in rows]) for sees, rows in found.items()} for place in (0, 1))  # fmt: skip
@@ -134,9 +133,3 @@ def idle(*, quick: bool) -> Iterator[Row]:
     yield Row(what="  of", unit="ms", ours=starts[True], floor=starts[False])
     yield Row(what="idle memory, more than without", unit="MiB", ours=sizes[True] - sizes[False], goal=Goal("at most", 6))  # fmt: skip
     yield Row(what="  of", unit="MiB", ours=sizes[True], floor=sizes[False])
-
-
-def _at_work_s(pid: int) -> float:
-    """What all its threads have had of a processor."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9

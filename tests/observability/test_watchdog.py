@@ -2,9 +2,11 @@
 
 import logging
 import time
+from types import SimpleNamespace
 
 import trio
 
+from exai_trio.observability import watchdog as module
 from exai_trio.observability.watchdog import Watchdog, watching
 
 
@@ -50,3 +52,16 @@ async def test_it_leaves_with_its_block():
     await trio.lowlevel.checkpoint()
 
     assert began == watchdog._began
+
+
+def test_each_step_is_counted_by_itself(monkeypatch):
+    """A short one after a long one, without a wait between, is short; what was waited for is no step."""
+    times = iter([100.0, 100.02, 100.021, 200.0, 200.001])
+    monkeypatch.setattr(module, "time", SimpleNamespace(perf_counter=lambda: next(times)))
+    watchdog, task = Watchdog(), SimpleNamespace(name="x")
+    for steps in (2, 1):
+        watchdog.after_io_wait(0.0)
+        for _ in range(steps):
+            watchdog.after_task_step(task)
+
+    assert (2, 0, 1) == tuple(watchdog.steps.counts[:3])

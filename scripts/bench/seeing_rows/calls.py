@@ -12,6 +12,7 @@ from ..raw import Raw, frame, raw
 
 _SEQ = re.compile(rb'"seq":(\d+)')
 _OUTCOME = b'"call_tool_res"'
+_REFUSED = b'"OVER_CAPACITY"'
 _SILENT_S = 30.0
 _EACH_ACK = 50  # outcomes
 
@@ -30,6 +31,8 @@ async def _flood(port: int, count: int, in_flight: int) -> None:
         ended = 0
         while ended < count:
             came = await _outcomes(client)
+            if any(_REFUSED in text for text in came):
+                raise NotMeasured("a call was refused, which costs less than a call")
             ended += len(came)
             more = [_call(number, "x") for _, number in zip(came, ids, strict=False)]
             await client.say([*more, _ack(came[-1])])

@@ -24,7 +24,7 @@ _MOST_LOGGED: Final = 1024.0  # KiB
 def storm(*, quick: bool) -> Iterator[Row]:
     """Calls that all crash in the same way, beside other calls; and as many that do not crash, as the floor."""
     seconds, per_s = (3, 300) if quick else (10, 1_000)
-    with our_daemon(_DAEMON, **SETTINGS, **_ROOM) as daemon:
+    with our_daemon(_DAEMON, **{**SETTINGS, **_ROOM}) as daemon:
         sound = _others_beside(daemon, seconds, per_s, "x")
         before = _logged(daemon)
         crashed = _others_beside(daemon, seconds, per_s, CRASH)

@@ -8,6 +8,7 @@ import pytest
 import trio
 from msgspec import UNSET
 
+from exai_trio.daemon.calls import large_outcomes
 from exai_trio.errors import CallCancelled, CallInterrupted
 from exai_trio.observability import logs
 from exai_trio.wire.messages import (
@@ -161,6 +162,21 @@ async def test_a_call_ends_at_its_deadline(house, autojump_clock):
     assert 5.0 == accepted.timeout
     assert "TIMEOUT" == outcome.error.code
     assert (1, 0, 24) == (naps.cancelled, naps.finished, free)
+
+
+async def test_what_a_tool_answered_in_time_has_no_deadline(house, autojump_clock, monkeypatch):
+    """However long it takes then to put a large result where its client can fetch it."""
+
+    async def slow(_call, outcome):
+        await trio.sleep(100)
+        return outcome
+
+    monkeypatch.setattr(large_outcomes, "by_reference", slow)
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap(seconds=4.0, timeout_s=5.0)
+        outcome = await client.hear_until(CallResult)
+
+    assert ["slept 4"] == [output.text for output in outcome.outputs]
 
 
 async def test_a_client_cannot_ask_for_more_time_than_the_setting(house, autojump_clock):

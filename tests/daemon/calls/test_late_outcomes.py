@@ -1,9 +1,12 @@
 """A disk that takes a call or its outcome late, or never: who hears what, and what is left to the next daemon."""
 
+from types import SimpleNamespace
+
 import pytest
 import trio
 from lives import FullDisk, SetAside, killed_mid_call
 
+from exai_trio.daemon.calls.call_journal import CallJournal
 from exai_trio.wire.messages import (
     CallAccepted,
     CallFailed,
@@ -125,3 +128,12 @@ async def test_a_call_that_waits_for_the_disk_can_be_cancelled(house, autojump_c
 
     assert "CANCELLED" == outcome.error.code
     assert 0 == daemon.naps.finished
+
+
+def test_an_outcome_that_another_daemon_may_have_told_is_not_written_past_the_fence():
+    """Where nobody else takes calls it is written at once."""
+    journal = SimpleNamespace(finish_at_once=lambda *_: True)
+    call = SimpleNamespace(wire_id="1")
+    kept = [CallJournal(journal, "s", "owner", fence) for fence in (None, object())]
+
+    assert [True, False] == [each.finish_at_once(call, None) for each in kept]

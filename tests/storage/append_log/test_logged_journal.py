@@ -51,6 +51,23 @@ async def test_what_was_noted_outlives_a_kill():
     assert (1, 2**32) == (found.acked, found.base)
 
 
+async def test_an_outcome_is_noted_at_once_where_nobody_has_to_wait():
+    """Not while the thread works, whose records come first, and not in a log that is retired. What was noted outlives a kill."""
+    journal, disk, backing = log_before_memory()
+    for request in "12":
+        await journal.accept(call(request))
+    noted = [journal.finish_at_once("s", "1", ended(3))]
+    journal._thread.is_idle = False
+    noted.append(journal.finish_at_once("s", "2", ended(4)))
+    found = await killed(disk, backing).session("s")
+    journal._thread.is_idle = True
+    await journal.retire()
+    noted.append(journal.finish_at_once("s", "2", ended(4)))
+
+    assert [True, False, False] == noted
+    assert [call("1", outcome=ended(3)), call("2")] == list(found.calls)
+
+
 async def test_what_is_over_never_reaches_the_database():
     """A call that has ended and whose outcome was acknowledged before its segment was folded; its neighbours do."""
     journal, disk, backing = log_before_memory()
