@@ -8,6 +8,7 @@ from typing import Protocol
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Conversations
+from exai_trio.storage.postgres.breaker_store import PostgresBreakers
 from exai_trio.storage.postgres.conversation_store import PostgresConversations
 from exai_trio.storage.postgres.database import Database, open_database
 from exai_trio.storage.postgres.journal import PostgresJournal, open_journal
@@ -53,6 +54,7 @@ class SharedStore:
     journal: PostgresJournal
     calls: PostgresCalls
     permits: PostgresPermits
+    breakers: PostgresBreakers
     _database: Database
     _local: LocalStore
     _needed: int
@@ -69,7 +71,10 @@ class SharedStore:
     def fault(self) -> StorageError | None:
         """Why something could not be written the last time; None if all is well."""
         database = self._database
-        return database.fault or _schema_fault(database.version, self._needed) or self._local.fault
+        version, needed = database.version, self._needed
+        is_newer = version is not None and version > needed  # migrated meanwhile: it has ours in it
+        differs = None if is_newer else _schema_fault(version, needed)
+        return database.fault or differs or self._local.fault
 
     def flush_by(self, deadline: float) -> None:
         """The process has time until then, on trio's clock."""
@@ -113,6 +118,7 @@ async def open_shared_store(
             journal,
             PostgresCalls(database, journal),
             PostgresPermits(database, LEASE_S),
+            PostgresBreakers(database, LEASE_S),
             database,
             local,
             needed,
