@@ -21,7 +21,7 @@ from .proxy_header import MOST_BYTES, ProxyHeaderError, client_address, proxy_he
 
 log = logging.getLogger("exai.server")
 
-_THIS_MACHINE: Final = "localhost"
+_THIS_MACHINE: Final = "localhost"  # a socket file has no other address
 _HEAD_S: Final = 5.0
 _PASSED_ON_FOR: Final = b"x-forwarded-for"
 _VIA: Final = (b"via", b"1.1 a trusted proxy")  # as a proxy has to say itself

@@ -71,7 +71,10 @@ class SharedStore:
     def fault(self) -> StorageError | None:
         """Why something could not be written the last time; None if all is well."""
         database = self._database
-        return database.fault or _schema_fault(database.version, self._needed) or self._local.fault
+        version, needed = database.version, self._needed
+        is_newer = version is not None and version > needed  # migrated meanwhile: it has ours in it
+        differs = None if is_newer else _schema_fault(version, needed)
+        return database.fault or differs or self._local.fault
 
     def flush_by(self, deadline: float) -> None:
         """The process has time until then, on trio's clock."""

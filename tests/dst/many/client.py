@@ -11,16 +11,25 @@ from exai_trio.transport.websocket.connection_errors import Unreachable
 from exai_trio.wire.codec import decode_daemon
 from exai_trio.wire.messages import Ack, CallAccepted, CallFailed, CallResult, CallTool, HelloAck
 
-from .judge import Judge, Seen
+from .judge import LONGEST_S, Judge, Seen
 
 _MOST_OPEN = 4
 
 
+@attrs.frozen
+class Visit:
+    """A connection to a daemon, and since when."""
+
+    daemon: object
+    since: float
+
+
 @attrs.define(eq=False)
 class Window:
-    """One session. `reachable` gives the daemons that a balancer would choose from."""
+    """One session, by the name that a daemon gave it last. `reachable` gives the daemons that a balancer would choose from."""
 
     name: str
+    session: str = attrs.field(init=False)
     judge: Judge
     draw: random.Random
     reachable: Callable[[], list]
@@ -28,6 +37,9 @@ class Window:
     last_seq: int = 0
     number: int = 0
     open: dict = attrs.field(factory=dict)
+
+    def __attrs_post_init__(self) -> None:
+        self.session = self.name
 
     async def live(self) -> None:
         """Until cancelled."""
@@ -42,14 +54,15 @@ class Window:
     async def _visit(self, daemon) -> None:
         stay_s = self.draw.uniform(0.5, 25)
         with trio.move_on_after(stay_s):
-            opening = daemon.house.connect(session_id=self.name, last_seq=self.last_seq)
+            opening = daemon.house.connect(session_id=self.session, last_seq=self.last_seq)
             async with opening as (client, ack), trio.open_nursery() as talking:
                 if not (isinstance(ack, HelloAck) and ack.ok):
                     return  # it leaves, or cannot read the journal
                 if not ack.resumed:
-                    self.last_seq = 0
+                    self.session, self.last_seq = ack.session_id, 0
                 self.judge.count("resumed" if ack.resumed else "begun")
-                talking.start_soon(self._hear, client)
+                visit = Visit(daemon, trio.current_time())
+                talking.start_soon(self._hear, client, visit)
                 await client.say(*[call for call in self.open.values() if self._unheard(call)])
                 await self._ask(client)
         self.judge.count("moved")
@@ -65,14 +78,14 @@ class Window:
 
     def _next(self) -> CallTool:
         self.number += 1
-        mark, tool = f"{self.name}:{self.number}", self.draw.choice(["work", "work", "once"])
-        seconds = self.draw.choice([0.1, 1.0, 5.0, 9.0])
+        mark, tool = f"{self.name}:{self.number}", self.draw.choice(["work", "once"])
+        seconds = self.draw.choice([0.2, 2.0, 8.0, LONGEST_S])
         call = CallTool(request_id=mark, name=tool, arguments={"mark": mark, "seconds": seconds})
         self.open[mark] = call
-        self.judge.calls[mark] = Seen(self.name, tool)
+        self.judge.calls[mark] = Seen(tool)
         return call
 
-    async def _hear(self, client) -> None:
+    async def _hear(self, client, visit: Visit) -> None:
         while True:
             heard = decode_daemon(await client.socket.receive())
             if heard.seq is not None and heard.seq <= self.last_seq:
@@ -84,6 +97,6 @@ class Window:
                 case (CallResult() | CallFailed()) as outcome:
                     self.open.pop(outcome.request_id, None)
                     code = "ok" if isinstance(outcome, CallResult) else outcome.error.code
-                    self.judge.heard(outcome.request_id, outcome, code)
+                    self.judge.heard(outcome.request_id, outcome, code, visit)
                     if heard.seq is not None:
                         await client.say(Ack(seq=self.last_seq))

@@ -1,5 +1,6 @@
 """What must hold among many daemons, looked at as things happen. A call is known by its request id, which no other has."""
 
+import json
 import math
 
 import attrs
@@ -11,6 +12,9 @@ from exai_trio.wire.codec import decode_daemon
 
 MOST_RUNS = 2
 CAPACITY = 3
+START = 1_790_000_000.0  # as the daemons' clock has it
+LATE_S = 6.0  # two looks, of which one is slow
+LONGEST_S = 16.0  # a request, whose permit is held to its end
 
 
 @attrs.define(eq=False)
@@ -25,7 +29,6 @@ class Run:
 class Seen:
     """A call as its client and its daemons have seen it."""
 
-    session: str
     tool: str
     accepted: bool = False
     outcomes: int = 0
@@ -37,7 +40,7 @@ class Seen:
 class Judge:
     """`tables` are the store; `found` says that a fault of the kind that is sought was seen; `unsure_until` is when the last daemon that was out of touch has no share of permits any more."""
 
-    tables: object
+    tables: object = None
     calls: dict = attrs.field(factory=dict)
     faults: list = attrs.field(factory=list)
     tally: dict = attrs.field(factory=dict)
@@ -45,6 +48,7 @@ class Judge:
     sought: str = ""
     found: trio.Event = attrs.field(factory=trio.Event)
     unsure_until: float = -math.inf
+    stopped_until: float = -math.inf
 
     def fail(self, what: str) -> None:
         self.faults.append(f"{trio.current_time():.1f} {what}")
@@ -55,7 +59,7 @@ class Judge:
         self.tally[what] = self.tally.get(what, 0) + 1
 
     def out_of_touch(self) -> None:
-        self.unsure_until = max(self.unsure_until, trio.current_time() + 2 * LEASE_S)
+        self.unsure_until = max(self.unsure_until, trio.current_time() + 2 * LEASE_S + LONGEST_S)
 
     def begins(self, mark: str, where) -> Run:
         call, now = self.calls[mark], trio.current_time()
@@ -73,13 +77,10 @@ class Judge:
         self.calls[mark].running.remove(run)
 
     def claimed(self, mark: str) -> None:
+        """As the journal names it."""
         self.count("claimed")
-        call = self.calls.get(mark)
-        if (
-            call is not None
-            and call.tool == "once"
-            and any(run.where.lives for run in call.running)
-        ):
+        call = self.calls[json.loads(mark)]
+        if call.tool == "once" and any(run.where.lives for run in call.running):
             self.fail(f"{mark} may not run twice, and is claimed while it runs")
 
     def asks_provider(self, by: int) -> None:
@@ -87,8 +88,8 @@ class Judge:
         if self.asking > CAPACITY and trio.current_time() > self.unsure_until:
             self.fail(f"{self.asking} requests at once, of {CAPACITY}")
 
-    def heard(self, mark: str, outcome, code: str) -> None:
-        """Its client has heard how a call ended."""
+    def heard(self, mark: str, outcome, code: str, visit) -> None:
+        """Its client has heard how a call ended, on this visit to a daemon."""
         call = self.calls[mark]
         if not call.accepted and code == "SERVICE_UNAVAILABLE":
             self.count("refused")
@@ -97,19 +98,28 @@ class Judge:
         self.count(code)
         if call.outcomes > 1:
             self.fail(f"{mark} is answered {call.outcomes} times")
-        row = self.tables.calls.get((call.session, key_of(mark)))
-        kept = row.call.outcome if row is not None else None
+        rows = [row for (_, name), row in self.tables.calls.items() if name == key_of(mark)]
+        kept = rows[0].call.outcome if rows else None
         if call.accepted and (kept is None or decode_daemon(kept.frame).message != outcome):
             self.fail(f"{mark} is told an outcome that is not the stored one")
+        elif kept is not None:
+            self._look_how_late(mark, kept.at - START, visit)
+
+    def _look_how_late(self, mark: str, stored: float, visit) -> None:
+        """By looking alone it takes no longer, whatever is not notified."""
+        in_touch = max(visit.since, self.stopped_until) < stored - LEASE_S
+        late_s = trio.current_time() - stored
+        if in_touch and late_s > LATE_S and not visit.daemon.was_harmed_since(stored - LEASE_S):
+            self.fail(f"{mark} is told {late_s:.1f} s after it was stored")
 
     def look_at_the_end(self) -> None:
         for mark, call in self.calls.items():
             if call.accepted and not call.outcomes:
                 self.fail(f"{mark} is never answered")
-        numbers = [
-            (session, row.call.outcome.seq)
-            for (session, _), row in self.tables.calls.items()
-            if row.call.outcome is not None and row.call.outcome.seq > 0
-        ]
-        for number in {one for one in numbers if numbers.count(one) > 1}:
-            self.fail(f"two outcomes of {number[0]} have the number {number[1]}")
+        numbers: dict[tuple[str, int], list[str]] = {}
+        for (session, mark), row in self.tables.calls.items():
+            for seq in (row.call.seq, row.call.outcome.seq if row.call.outcome else 0):
+                numbers.setdefault((session, seq), []).append(mark)
+        for (session, seq), marks in numbers.items():
+            if seq > 0 and len(marks) > 1:
+                self.fail(f"{marks} of {session} have the number {seq}")

@@ -25,6 +25,7 @@ from .machine import Machine, machine_of
 from .stormy_store import StormyTables
 
 _WINDOWS = 3
+_BACK_S = 3.5  # all reach the store again before the first may claim
 _PEACE_S = 120.0  # every call that can end has ended then
 
 
@@ -40,13 +41,18 @@ class Storm:
     breakers: MemoryBreakers = attrs.field(factory=lambda: MemoryBreakers(LEASE_S))
     machines: dict[str, Machine] = attrs.field(factory=dict[str, Machine])
     boots: int = 0
+    kinds: list = attrs.field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        """Not everything goes wrong in each universe: what one misfortune alone shows, others would hide."""
+        kinds = [self._kill, self._cut, self._freeze, self._stop]
+        self.kinds = self.draw.sample(kinds, self.draw.randint(1, len(kinds)))
 
     @classmethod
     def of(cls, seed: int) -> "Storm":
         draw = random.Random(seed)
-        tables = StormyTables(draw=draw)
-        judge = Judge(tables)
-        tables.claimed = judge.claimed
+        judge = Judge()
+        judge.tables = tables = StormyTables(draw=draw, claimed=judge.claimed)
         return cls(seed, draw, tables, judge)
 
     def _start(self, name: str, everything: trio.Nursery) -> None:
@@ -82,6 +88,7 @@ class Storm:
 
     def _calm(self, windows: list[Window]) -> None:
         self.tables.calm, self.tables.is_stopped = True, False
+        self.judge.stopped_until = trio.current_time()
         for window in windows:
             window.asks = False
         for machine in self.machines.values():
@@ -90,7 +97,7 @@ class Storm:
 
     async def _misfortune(self, everything: trio.Nursery) -> None:
         """One of them, for a while; others may come meanwhile."""
-        what = self.draw.choice([self._kill, self._cut, self._freeze, self._stop])
+        what = self.draw.choice(self.kinds)
         self.judge.count(what.__name__.strip("_"))
         if what == self._stop:
             await self._stop()
@@ -132,11 +139,14 @@ class Storm:
         self.judge.out_of_touch()
 
     async def _stop(self) -> None:
-        """The database, for everybody: that harms nobody."""
-        self.tables.is_stopped = True
+        """The database, for everybody, who find it again one after the other: that harms nobody."""
+        self.tables.is_stopped, self.judge.stopped_until = True, math.inf
         self.permits.away |= {*self.machines}
         await trio.sleep(self.draw.uniform(0, 30))
         self.tables.is_stopped = False
+        self.judge.stopped_until = trio.current_time() + _BACK_S
+        for machine in self.machines.values():
+            machine.shared.back_at = trio.current_time() + self.draw.uniform(0, _BACK_S)
         self.permits.away.clear()
         self.judge.out_of_touch()
 

@@ -14,12 +14,12 @@ _SLOW = 0.02
 _LOST_NOTICE, _LATE_NOTICE = 0.2, 0.3
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, kw_only=True)
 class StormyTables(SharedTables):
     """`is_stopped`: nobody is answered. `calm` ends the storm. `claimed` hears which calls change their daemon."""
 
-    draw: random.Random = attrs.field(factory=random.Random)
-    claimed: Callable[[str], None] = print
+    draw: random.Random
+    claimed: Callable[[str], None]
     notices: trio.Nursery | None = None
     is_stopped: bool = False
     calm: bool = False
@@ -40,16 +40,18 @@ class StormyTables(SharedTables):
 
 @attrs.define(eq=False)
 class StormyShared(MemoryShared):
-    """The way of one daemon to them. While it is frozen what it has asked waits; then all of it comes through at once."""
+    """The way of one daemon to them. While it is frozen what it has asked waits; then all of it comes through at once. After a stop
+    it is there again at `back_at`."""
 
     frozen_until: float = 0.0
+    back_at: float = 0.0
 
     async def reach(self) -> None:
         tables = self.tables
         await trio.sleep(1.0 if tables.draw.random() < _SLOW else tables.draw.uniform(0, 0.02))
         while trio.current_time() < self.frozen_until:
             await trio.sleep_until(self.frozen_until)
-        if self.is_away or tables.is_stopped:
+        if self.is_away or tables.is_stopped or trio.current_time() < self.back_at:
             raise StorageError("The database is away.")
 
     def _answer(self) -> None:
@@ -66,7 +68,7 @@ class StormyShared(MemoryShared):
         before = {name: row.executor for name, row in self.tables.calls.items()}
         claimed = await super().claim(facts, others=others, anew=anew, most=most)
         for call in claimed:
-            if before.get((call.session, call.request)) != facts.executor:
+            if before.get((call.session, call.request), facts.executor) != facts.executor:
                 self.tables.claimed(call.request)
         self._answer()
         return claimed
