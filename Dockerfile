@@ -20,7 +20,9 @@ RUN cd /venv/lib/python3*/site-packages && mv exai_trio /exai/own \
   && compile="/venv/bin/python -X no_debug_ranges -m compileall -j 0" large="openai pygments pydantic rich websockets anyio" \
   && $compile -q -b -o 2 $large && find $large -name "*.py" -delete \
   && { $compile -qq -b coredis/_py_312_typing.py || true; } && $compile -q -b -x /_py_312_typing . \
-  && find . -type f \( -name "*.py" -o -name "*.pyi" -o -name "*.[ch]" -o -name RECORD \) -delete && rm -r cffi pycparser \
+  && find . -type f \( -name "*.py" -o -name "*.pyi" -o -name "*.[ch]" -o -name "*.pxd" -o -name RECORD -o -name "_testcapi*" \
+       -o -name "*.md" -not -path "*.dist-info/*" \) -delete \
+  && rm -r cffi pycparser pydantic/v1 pydantic/mypy.pyc \
   && mv /exai/own exai_trio && $compile -q exai_trio \
   && /venv/bin/python -c "import openai; it = openai.AsyncOpenAI(api_key='-'); it.chat.completions, it.files, it.models" \
   && /venv/bin/python -c "import coredis, jwt, psycopg, pygments.lexers, rich, supabase, tree_sitter_cpp" \

@@ -1,6 +1,7 @@
 """Has calls run by a session of this daemon, for the front desks of HTTP clients: a connection without a socket."""
 
 import logging
+from collections import deque
 from collections.abc import Callable
 from typing import Final
 
@@ -31,7 +32,8 @@ from ..sessions.session import Session
 
 log = logging.getLogger("exai.http")
 
-# HTTP acknowledges nothing. So long an outcome is taken to be on its way, and can be fetched by who was cut off.
+# HTTP acknowledges nothing. So long an outcome is taken to be on its way, and can be fetched by who was cut off; and so are this
+# many of the newest frames, if they take no more than half of what a session may hold.
 _UNACKED_S: Final = 60.0
 _MOST_UNACKED: Final = 64
 
@@ -78,7 +80,8 @@ class SessionRunner:
     used_at: float = attrs.field(factory=trio.current_time)
     _last_seq: int = 0
     _waiting: dict[str, list[Bridge]] = attrs.field(factory=dict[str, list[Bridge]])
-    _unacked: list[tuple[int, float]] = attrs.field(factory=list[tuple[int, float]])
+    _unacked: deque[tuple[int, float, int]] = attrs.field(factory=deque[tuple[int, float, int]])
+    _unacked_bytes: int = 0
 
     def __repr__(self) -> str:
         state = "over" if self.is_over else "runs"
@@ -112,8 +115,10 @@ class SessionRunner:
         # One that was told before is told again to who has asked for it again.
         if heard.seq is not None and heard.seq > self._last_seq:
             self._last_seq = heard.seq
-            self._unacked.append((heard.seq, trio.current_time()))
-            self.acknowledge()
+            self._unacked.append((heard.seq, trio.current_time(), len(frame)))
+            self._unacked_bytes += len(frame)
+            if len(self._unacked) >= 2 * _MOST_UNACKED or self._is_heavy:
+                self.acknowledge()
         self._deliver(heard.message)
 
     def _deliver(self, message: DaemonMessage) -> None:
@@ -136,13 +141,18 @@ class SessionRunner:
 
     def acknowledge(self) -> None:
         """What was told long ago, or before too much else, has arrived."""
-        old = trio.current_time() - _UNACKED_S
-        count = max(0, len(self._unacked) - _MOST_UNACKED)
-        while count < len(self._unacked) and self._unacked[count][1] <= old:
-            count += 1
-        if count:
-            self.session.acknowledge(Ack(seq=self._unacked[count - 1][0]))
-            del self._unacked[:count]
+        old, seq = trio.current_time() - _UNACKED_S, 0
+        surplus = len(self._unacked) - _MOST_UNACKED
+        while self._unacked and (surplus > 0 or self._is_heavy or self._unacked[0][1] <= old):
+            seq, _, size = self._unacked.popleft()
+            self._unacked_bytes -= size
+            surplus -= 1
+        if seq:
+            self.session.acknowledge(Ack(seq=seq))
+
+    @property
+    def _is_heavy(self) -> bool:
+        return 2 * self._unacked_bytes > self.session.rules.bounds.unacked_bytes
 
     # What bridges ask
 

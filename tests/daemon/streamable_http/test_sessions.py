@@ -7,6 +7,7 @@ from web import message, nap
 
 from exai_trio.daemon.streamable_http import event_ids
 from exai_trio.principals import OWNER
+from exai_trio.wire.session_bounds import Bounds
 
 VERSIONS = ("2025-03-26", "2025-06-18", "2025-11-25")
 
@@ -266,6 +267,17 @@ async def test_a_cancelled_call_ends_its_stream(web, autojump_clock):
     assert 202 == noted.status
     assert [None] == [m for _, m in response.events]
     assert 1 == site.house.naps.cancelled
+
+
+async def test_who_reads_all_answers_is_refused_for_none(web, autojump_clock):
+    """HTTP says of no answer that it has come: the oldest count as read before all take too much."""
+    async with web() as site:
+        session = await site.initialize()
+        (desk,) = site.desks._desks.values()
+        desk.runner.session.rules.bounds = Bounds(unacked_bytes=8_000)
+        answers = [await site.ask(body=nap(0.1, n), **session) for n in range(30)]
+
+    assert {False} == {one.answer["result"].get("isError", False) for one in answers}
 
 
 async def test_a_session_ends_by_delete(web, autojump_clock):
