@@ -219,7 +219,7 @@ class Authentication:
     async def identify(self, hello: Hello, peer: Peer, address: str = "") -> Identity | None:
         """None if it may not come in. Raises ServiceUnavailableError if that cannot be told now. Cancelling leaves a look at the peer to
         its thread, which ends by itself."""
-        with suppress(UnauthorizedError):
+        with suppress(UnauthorizedError):  # audit: suppress, because None says so
             return await refused_alike(self._of_hello(hello, peer, address))
         return None
 
