@@ -143,6 +143,10 @@ class Caller:
                 await self._changed.wait()
         return None
 
+    async def wait_frame(self) -> None:
+        """Return at the next one that is more than progress, or when the connection has ended."""
+        await self._changed.wait()
+
     async def wait_lost(self) -> None:
         """Return when the connection has ended."""
         while self.socket is not None and self.socket.closed is None:

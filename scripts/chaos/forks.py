@@ -59,6 +59,7 @@ class Forks:
 
     orders: trio.socket.SocketType
     nursery: trio.Nursery
+    turn: trio.Lock = attrs.field(factory=trio.Lock)
 
     async def start(self, words: Sequence[str], env: dict[str, str], cwd: Path) -> Child:
         """`exai` with these words."""
@@ -83,8 +84,9 @@ class Forks:
         """A descriptor of the process and its id. What was forked for an order that is cancelled ends with the server."""
         order = json.dumps({"words": words, "env": env, "cwd": str(cwd)}).encode()
         rights = [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", outputs).tobytes())]
-        await self.orders.sendmsg([order], rights)
-        pid = int(await self.orders.recv(64) or 0)
+        async with self.turn:
+            await self.orders.sendmsg([order], rights)
+            pid = int(await self.orders.recv(64) or 0)
         try:
             return os.pidfd_open(pid), pid
         except OSError as fault:

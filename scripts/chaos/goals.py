@@ -26,6 +26,16 @@ GOALS: Final[Mapping[str, Sequence[Goal]]] = {
         Goal("listening to next answer, s", 0.5, 0.3),
     ),
     "rolling": (Goal("added to calls during the restart, s", 0.99, 0.3),),
+    "team-kill": (
+        Goal("struck to the next hello_ack, s", 0.5, 0.1),
+        Goal("struck to the next hello_ack, s", 0.99, 0.5),
+    ),
+    "team-freeze": (
+        Goal("struck to the next hello_ack, s", 1.0, 6.0),
+        Goal("struck to answered, beyond the call's own time, s", 0.5, 8.0),
+        Goal("struck to answered, beyond the call's own time, s", 0.99, 12.0),
+    ),
+    "team-rolling": (Goal("added to calls during the restart, s", 0.99, 0.3),),
     "probed": (Goal("probe to its answer, s", 0.999, 2.0),),
     "drain-long": (Goal("drain, s", 1.0, 8.0),),
     "autostarted": (

@@ -126,12 +126,12 @@ async def rolling(trial: Trial) -> None:
             await trial.hear(editor, flow.asked)
             trial.must_succeed(flow.asked)
             for kind in (flow.echoes, flow.chats):
-                _added(trial, kind, asked_at)
+                added_since(trial, kind, asked_at)
             await trial.count(world, most=_RUNS_WHILE_REPLACED)
             trial.weigh("daemon", daemon.pid)
 
 
-def _added(trial: Trial, calls: Sequence[Asked], since: float) -> None:
+def added_since(trial: Trial, calls: Sequence[Asked], since: float) -> None:
     """How much longer calls took from this moment on than calls like them before."""
     before = [one.answer.at - one.at for one in calls if one.answer and one.answer.at < since]
     usual = percentile(before, 0.5) if before else 0.0

@@ -26,11 +26,16 @@ class Visit:
 
 async def fetch(port: int, path: str) -> Any:
     """GET, and the JSON of the answer."""
-    head = f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
-    async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
+    return json.loads(await get(port, path))
+
+
+async def get(port: int, path: str, *, host: str = "127.0.0.1") -> bytes:
+    """The body of the answer."""
+    head = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    async with await trio.open_tcp_stream(host, port) as stream:
         await stream.send_all(head.encode())
         said = b"".join([data async for data in stream])
-    return json.loads(said.partition(b"\r\n\r\n")[2])
+    return said.partition(b"\r\n\r\n")[2]
 
 
 @attrs.define(eq=False)

@@ -1,4 +1,4 @@
-"""A TCP proxy that stands between shim and daemon, and cuts, silences, slows or drops what goes through it."""
+"""A TCP proxy that stands between shim and daemon, or daemon and database, and cuts, silences, slows or drops what goes through it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -12,10 +12,10 @@ _STEPS = 20  # in a second of a narrow line
 
 @attrs.define(eq=False)
 class Proxy:
-    """`delay` is in seconds for each piece, `rate` in bytes a second, each way. After `budget` bytes in all, everything is cut.
+    """`target` is a port, or a socket file. `delay` is in seconds for each piece, `rate` in bytes a second, each way. After `budget` bytes in all, everything is cut.
     While it is `dropping`, connections are accepted and closed."""
 
-    target: int
+    target: int | str
     port: int = 0
     delay: float = 0.0
     rate: float = float("inf")
@@ -43,7 +43,7 @@ class Proxy:
         with trio.CancelScope() as scope:  # noqa: ASYNC912  # what is cut when asked
             self._open.add(scope)
             try:
-                daemon = await trio.open_tcp_stream("127.0.0.1", self.target)
+                daemon = await self._reach()
                 async with client, daemon, trio.open_nursery() as ways:
                     ways.start_soon(self._carry, client, daemon, scope, number)
                     ways.start_soon(self._carry, daemon, client, scope, number)
@@ -51,6 +51,11 @@ class Proxy:
                 return
             finally:
                 self._open.discard(scope)
+
+    async def _reach(self) -> trio.SocketStream:
+        if isinstance(self.target, str):
+            return await trio.open_unix_socket(self.target)
+        return await trio.open_tcp_stream("127.0.0.1", self.target)
 
     async def _carry(
         self,
@@ -74,8 +79,8 @@ class Proxy:
 
 
 @asynccontextmanager
-async def open_proxy(target: int) -> AsyncGenerator[Proxy]:
-    """A proxy to this port, until the context is left."""
+async def open_proxy(target: int | str) -> AsyncGenerator[Proxy]:
+    """A proxy to this port or socket file, until the context is left."""
     proxy = Proxy(target)
     listeners = await trio.open_tcp_listeners(0, host="127.0.0.1")
     proxy.port = listeners[0].socket.getsockname()[1]

@@ -19,6 +19,7 @@ from . import (
     terminals,
     uploads,
 )
+from .team import members, moving, strikes
 from .trial import Trial
 
 
@@ -71,6 +72,14 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "http-cut": Scenario(http_streams.http_cut),
     "http-kill": Scenario(http_streams.http_kill),
     "http-leave": Scenario(http_streams.http_leave, share=0.5),
+    "team-kill": Scenario(strikes.team_kill, members.unable),
+    "team-freeze": Scenario(strikes.team_freeze, members.unable),
+    "team-cut": Scenario(strikes.team_cut, members.unable),
+    "team-restart": Scenario(strikes.team_restart, members.unable),
+    "team-away": Scenario(strikes.team_away, members.unable),
+    "team-moved": Scenario(moving.team_moved, members.unable),
+    "team-rolling": Scenario(moving.team_rolling, members.unable),
+    "team-begins": Scenario(moving.team_begins, members.unable),
     "terminal-kill": Scenario(terminals.terminal_kill),
     "terminal-drop": Scenario(terminals.terminal_drop),
     "terminal-slow": Scenario(terminals.terminal_slow, share=0.1),

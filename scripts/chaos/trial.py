@@ -126,11 +126,12 @@ class Trial:
             )
 
     async def count(self, world: World, *, most: int = MAX_ATTEMPTS) -> list[Visit]:
-        """What reached the provider since the last time; at most `most` times for each call, under one key.
+        """What reached the provider since the last time; at most `most` times for each call, under one key. A 400 is no run: GLM
+        refuses so what it is still busy with.
 
         To be asked when all of a cycle's calls are answered: a visit for a call of an earlier one is a run after its answer.
         """
-        visits = [visit for visit in await world.provider.visits() if visit.mark]
+        visits = [one for one in await world.provider.visits() if one.mark and one.status != 400]
         keys: dict[str, set[str]] = {}
         for visit in visits:
             keys.setdefault(visit.mark, set()).add(visit.key)

@@ -3,7 +3,7 @@
 import shutil
 import subprocess
 import tempfile
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -12,21 +12,20 @@ from chaos.children import NotStarted
 from chaos.provider import Provider, start_provider
 
 from .canaries import TOKEN
-from .engine import Engine, EngineError
-from .published import published_ports
+from .engine import ROOT, Engine, EngineError
 from .services import Services
-from .steps import PORT, Bench, Broken, all_steps
+from .steps import PORT, Bench, Broken, Step
 
 
-def check(engine: Engine, restarts: int, kills: int) -> int:
+def check(engine: Engine, steps: Mapping[str, Step], kind: type[Services]) -> int:
     """Returns 0 if every step held."""
-    return trio.run(_check, engine, restarts, kills)
+    return trio.run(_check, engine, steps, kind)
 
 
-def bring_up(engine: Engine) -> None:
+def bring_up(engine: Engine, kind: type[Services]) -> None:
     """Leaves the services running until the program is interrupted."""
     try:
-        trio.run(_stay_up, engine)
+        trio.run(_stay_up, engine, kind)
     except* KeyboardInterrupt:
         print("container: taken away")
 
@@ -37,11 +36,10 @@ def take_down(engine: Engine) -> None:
         engine.podman(*words)
 
 
-async def _check(engine: Engine, restarts: int, kills: int) -> int:
+async def _check(engine: Engine, steps: Mapping[str, Step], kind: type[Services]) -> int:
     broken: list[str] = []
     began = trio.current_time()
-    async with _running(engine) as bench:
-        steps = {"published": published_ports, **all_steps(restarts, kills)}
+    async with _running(engine, kind) as bench:
         for name, step in steps.items():
             since = trio.current_time()
             wrong = ""
@@ -61,8 +59,8 @@ async def _check(engine: Engine, restarts: int, kills: int) -> int:
     return 1 if broken else 0
 
 
-async def _stay_up(engine: Engine) -> None:
-    async with _running(engine) as bench:
+async def _stay_up(engine: Engine, kind: type[Services]) -> None:
+    async with _running(engine, kind) as bench:
         print(
             f"container: serves on 127.0.0.1:{PORT} of this network, token {TOKEN}, home {bench.home}; Ctrl-C ends it"
         )
@@ -70,12 +68,12 @@ async def _stay_up(engine: Engine) -> None:
 
 
 @asynccontextmanager
-async def _running(engine: Engine) -> AsyncGenerator[Bench]:
+async def _running(engine: Engine, kind: type[Services]) -> AsyncGenerator[Bench]:
     place = Path(tempfile.mkdtemp(prefix="exai-containers-"))
     try:
         async with trio.open_nursery() as nursery:
             provider = await start_provider(nursery, place)
-            services = Services(engine, place, _glm_url(provider))
+            services = kind(engine, place, _glm_url(provider))
             services.prepare()
             home = place / "home"
             home.mkdir()
@@ -87,6 +85,7 @@ async def _running(engine: Engine) -> AsyncGenerator[Bench]:
     finally:
         subprocess.run(("umount", place / "volume"), check=False, capture_output=True)  # noqa: ASYNC221  # at the end
         shutil.rmtree(place, ignore_errors=True)  # noqa: ASYNC200  # a moment at the end
+        (ROOT / "oom").unlink(missing_ok=True)  # conmon's note that a memory limit was hit
 
 
 @asynccontextmanager

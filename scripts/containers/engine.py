@@ -39,9 +39,10 @@ class EngineError(Exception):
 
 @attrs.frozen
 class Engine:
-    """`place` holds the store, the wheels and the base; all of it may be deleted when nothing runs."""
+    """`place` holds the store, the wheels and the base; all of it may be deleted when nothing runs. `files` are those of the services."""
 
     place: Path
+    files: tuple[Path, ...] = (ROOT / "compose.yaml", Path(__file__).parent / "check.yaml")
 
     @property
     def program(self) -> Path:
@@ -66,12 +67,11 @@ class Engine:
         return self.run(str(self.program), *words)
 
     def compose(self, *words: str, **settings: str) -> str:
-        """As podman, for compose.yaml and what the check changes of it."""
+        """As podman, for the services and what the check changes of them."""
         return self.run(*self.compose_command(*words), **settings)
 
     def compose_command(self, *words: str) -> tuple[str, ...]:
-        files = (ROOT / "compose.yaml", Path(__file__).parent / "check.yaml")
-        chosen = [word for file in files for word in ("-f", str(file))]
+        chosen = [word for file in self.files for word in ("-f", str(file))]
         program = str(Path(sys.executable).with_name("podman-compose"))
         return (program, "-p", "exai_check", *chosen, *words)
 

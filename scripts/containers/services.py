@@ -18,11 +18,12 @@ READY_S: Final = 60.0
 
 @attrs.define(eq=False)
 class Services:
-    """`place` is the check's own folder: projects, and the file system that is the volume."""
+    """`place` is the check's own folder: projects, and the file system that is the volume. `container` is the one that is asked and hurt."""
 
     engine: Engine
     place: Path
     glm_url: str
+    container: str = DAEMON
 
     @property
     def projects(self) -> Path:
@@ -68,7 +69,7 @@ class Services:
     async def healthy(self) -> bool:
         """What the container's own health check says now; there may be no systemd that asks it."""
         try:
-            await self.podman("healthcheck", "run", DAEMON)
+            await self.podman("healthcheck", "run", self.container)
         except EngineError:
             return False
         return True
@@ -82,8 +83,8 @@ class Services:
         raise EngineError(f"not healthy after {within:g} s: {await self.logs()}")
 
     async def logs(self) -> str:
-        """stdout and stderr of the daemon's container, the newest lines."""
-        command = (str(self.engine.program), "logs", "--tail", "200", DAEMON)
+        """stdout and stderr of the container, the newest lines."""
+        command = (str(self.engine.program), "logs", "--tail", "200", self.container)
         done = await trio.run_process(
             command,
             env=self.engine.environment,
@@ -94,7 +95,7 @@ class Services:
         return (done.stdout + done.stderr).decode(errors="replace")
 
     async def state(self, field: str) -> str:
-        return await self.podman("inspect", "--format", f"{{{{.State.{field}}}}}", DAEMON)
+        return await self.podman("inspect", "--format", f"{{{{.State.{field}}}}}", self.container)
 
     async def pid(self) -> int:
         """The daemon's process as this machine sees it: the child of the container's init; 0 if none runs."""

@@ -79,10 +79,11 @@ def _printed(home: Path) -> dict[str, str]:
 async def ask(editor: Editor, tool: str = "test_echo", **arguments: Any) -> Answer:
     """Raises Broken if it is no success within a minute."""
     answer = await editor.answer(await editor.call(tool, **arguments), within=_LONG_S)
-    return _good(answer, tool)
+    return good(answer, tool)
 
 
-def _good(answer: Answer | None, what: str) -> Answer:
+def good(answer: Answer | None, what: str) -> Answer:
+    """Raises Broken."""
     if answer is None or answer.code:
         raise Broken(f"{what}: {'no answer' if answer is None else answer.text[:300]}")
     return answer
@@ -133,6 +134,15 @@ async def by_stdio(bench: Bench) -> None:
         await editor.child.wait()
 
 
+async def shown_log(bench: Bench) -> None:
+    """What the daemon's log file in the volume holds, the container's log shows."""
+    kept = next(bench.services.volume.rglob("ws_daemon.log")).read_text(encoding="utf-8")
+    shown = await bench.services.logs()
+    missing = [line for line in kept.splitlines()[-20:] if line not in shown]
+    if not kept or missing:
+        raise Broken(f"the container's log lacks {missing[:1] or 'everything'}")
+
+
 async def restarts(bench: Bench, times: int) -> None:
     """Each time the container's own daemon answers, and none is started outside."""
     async with bench.editor() as editor:
@@ -154,7 +164,7 @@ async def kills(bench: Bench, times: int) -> None:
             await bench.services.signal(signal.SIGKILL)
             calls.append(await editor.call("test_echo", prompt=f"next {number}"))
             for call in calls:
-                answer = _good(await editor.answer(call, within=_LONG_S), f"kill {number}")
+                answer = good(await editor.answer(call, within=_LONG_S), f"kill {number}")
             waits.append(answer.at - killed)
             await bench.services.wait_healthy()
         if editor.unasked:
@@ -191,7 +201,7 @@ async def out_of_memory(bench: Bench) -> None:
             while await services.pid() in {before, 0}:  # noqa: ASYNC110  # another process's
                 await trio.sleep(0.1)
         await services.wait_healthy()
-        _good(await editor.answer(call, within=_LONG_S), "the call over the memory limit")
+        good(await editor.answer(call, within=_LONG_S), "the call over the memory limit")
     if await services.pid() == before:
         raise Broken("the memory limit did not hold")
 
@@ -302,7 +312,7 @@ async def stop(bench: Bench) -> None:
         began = trio.current_time()
         await bench.services.podman("stop", "-t", "20", DAEMON)
         took = trio.current_time() - began
-        _good(await editor.answer(call, within=1.0), "the call that ran when it was stopped")
+        good(await editor.answer(call, within=1.0), "the call that ran when it was stopped")
     code = await bench.services.state("ExitCode")
     if took > 15 or code != "0":
         raise Broken(f"the stop took {took:.1f} s, exit code {code}")
@@ -317,6 +327,7 @@ def all_steps(times: int, killed: int) -> dict[str, Step]:
         "closed": closed,
         "proxy": through_a_proxy,
         "stdio": by_stdio,
+        "log": shown_log,
         "projects": projects,
         "frozen": frozen,
         "kills": partial(kills, times=killed),

@@ -18,7 +18,9 @@ from stage.place import free_ports
 from stage.waiting import PATIENCE_S
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "storage"))
+sys.path.insert(0, str(Path(__file__).parents[2] / "scripts"))
 
+from chaos.team.balancer import Ports, moved, servers_up
 from hosted import fixtures
 
 pytestmark = [
@@ -26,7 +28,6 @@ pytestmark = [
     pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed"),
 ]
 started_stage, stage = fixtures.started_stage, fixtures.stage
-SHIPPED = Path(__file__).parents[2] / "docs" / "deploy" / "haproxy.cfg"
 TOKEN = "a-token-of-the-team-0"
 
 
@@ -53,41 +54,29 @@ def team(new_place, start, stage, tmp_path):
         )  # fmt: skip
 
     daemons = [start(place()), start(place())]
-    port, mcp, stats = free_ports(3)
+    balanced = Ports(*free_ports(3))
     config = tmp_path / "haproxy.cfg"
-    config.write_text(_moved(SHIPPED.read_text(), daemons, port, mcp, stats))
+    config.write_text(moved([_ports(one.place) for one in daemons], balanced))
     with subprocess.Popen(
         ["haproxy", "-f", config], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as balancer:
         try:
-            _wait_both_up(f"http://127.0.0.1:{stats}/csv;csv")
-            yield Team(daemons, port)
+            _wait_both_up(f"http://127.0.0.1:{balanced.health}/csv;csv")
+            yield Team(daemons, balanced.websocket)
         finally:
             balancer.kill()
 
 
-def _moved(config, daemons, port, mcp, stats):
-    """The same on other ports of this machine, with a page that tells which servers are up."""
-    config = config.replace("bind :8079", f"bind 127.0.0.1:{port}")
-    config = config.replace("bind :8090", f"bind 127.0.0.1:{mcp}").replace(
-        "check port 8082", "check"
-    )
-    for name, daemon in zip("ab", daemons, strict=True):
-        place = daemon.place
-        for inside, outside in ((8079, place.port), (8090, place.settings["EXAI_MCP_PORT"])):
-            config = config.replace(
-                f"daemon-{name}:{inside}", f"127.0.0.1:{outside} port {place.health}"
-            )
-    return f"{config}\nlisten stats\n    bind 127.0.0.1:{stats}\n    stats enable\n    stats uri /csv\n"
+def _ports(place):
+    return Ports(place.port, int(place.settings["EXAI_MCP_PORT"]), place.health)
 
 
 def _wait_both_up(page):
-    until, up = time.monotonic() + PATIENCE_S, []
+    until, up = time.monotonic() + PATIENCE_S, set()
     while time.monotonic() < until:
         with suppress(OSError), urllib.request.urlopen(page) as told:  # noqa: S310  # a page of loopback
-            rows = [line.split(",") for line in told.read().decode().splitlines()]
-            up = [row for row in rows if row[0] in {"daemons", "mcp"} and row[1] in {"a", "b"}]
-            if 4 == sum(row[17].startswith("UP") for row in up):
+            up = servers_up(told.read().decode())
+            if 4 == len(up):
                 return
         time.sleep(0.1)
     raise AssertionError(f"haproxy does not take both daemons for healthy: {up}")

@@ -34,6 +34,7 @@ from exai_trio.storage.shared.shared_calls import (
     FinishedAs,
     KnownDaemon,
     Renewed,
+    SessionMoved,
     SharedCalls,
 )
 from exai_trio.storage.sqlite.error_kinds import NotKept
@@ -100,7 +101,7 @@ class SharedTables:
             new = _Owner(principal_of(call.principal), mine.executor, epoch)
             self.sessions.setdefault(call.session, new)
             if not self.owns(mine.executor, call.session, epoch):
-                raise StorageError("Another daemon has this session; its client is there.")
+                raise SessionMoved("Another daemon has this session; its client is there.")
         self.calls[call.session, call.request] = _Row(call, mine.executor, mine.boot_id)
 
     def finish(

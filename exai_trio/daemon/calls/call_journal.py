@@ -8,7 +8,7 @@ import msgspec
 
 from exai_trio import structs
 from exai_trio.storage.journal import Journal, KeptCall, KeptOutcome, KeptSession
-from exai_trio.storage.shared.shared_calls import CallMoved
+from exai_trio.storage.shared.shared_calls import CallMoved, SessionMoved
 from exai_trio.storage.sqlite.error_kinds import NotKept
 from exai_trio.wire.codec import decode_client, decode_daemon, encode
 from exai_trio.wire.messages import (
@@ -39,6 +39,10 @@ def key_of(request_id: RequestId) -> str:
 class Fence(Protocol):
     """Where other daemons may take a call, one outcome counts."""
 
+    def give_up(self) -> None:
+        """The session is another daemon's."""
+        ...
+
     async def finish(self, name: str, call: Call, outcome: KeptOutcome) -> str | None:
         """Keep the outcome of a call that is journalled under this name. Returns the one that counts, if it is another. Raises StorageError;
         cancelling leaves it kept or not."""
@@ -60,8 +64,13 @@ class CallJournal:
         return attrs.evolve(self, session=name)
 
     async def accept(self, call: Call, *, seq: int, resumable: bool) -> None:
-        """The call is on disk when this returns."""
-        await self.journal.accept(self.page(call, seq=seq, resumable=resumable))
+        """The call is on disk when this returns. If another daemon has the session, its client is sent there, and is told nothing more."""
+        try:
+            await self.journal.accept(self.page(call, seq=seq, resumable=resumable))
+        except SessionMoved:
+            if self.fence is not None:
+                self.fence.give_up()
+            raise
 
     def page(self, call: Call, *, seq: int, resumable: bool) -> KeptCall:
         """The call as it is written down."""
@@ -81,6 +90,12 @@ class CallJournal:
     async def run_again(self, call: Call) -> None:
         with suppress(NotKept):  # audit: suppress, because what is not kept has no entry to change
             await self.journal.run_again(self.session, key_of(call.wire_id))
+
+    def finish_at_once(self, call: Call, outcome: KeptOutcome) -> bool:
+        """Whether the outcome is on disk, and counts: where nobody has to wait for that."""
+        if self.fence is not None:
+            return False
+        return self.journal.finish_at_once(self.session, key_of(call.wire_id), outcome)
 
     async def finish(self, call: Call, outcome: KeptOutcome) -> str | None:
         """The outcome is on disk when this returns. If another daemon's counts, it is returned."""

@@ -7,7 +7,6 @@ from typing import Any, Final
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import StorageError
 from exai_trio.principals import names_of
 from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.event_journal import EventJournal, Name
@@ -23,7 +22,12 @@ from exai_trio.storage.journal_events import (
 from exai_trio.storage.postgres.database import Database
 from exai_trio.storage.postgres.event_writer import Entry, EventWriter
 from exai_trio.storage.postgres.trio_connection import Row
-from exai_trio.storage.shared.shared_calls import UNNUMBERED, CallMoved, FinishedAs
+from exai_trio.storage.shared.shared_calls import (
+    UNNUMBERED,
+    CallMoved,
+    FinishedAs,
+    SessionMoved,
+)
 from exai_trio.storage.sqlite.error_kinds import NotKept
 
 _FLUSH_S: Final = 5.0
@@ -43,10 +47,6 @@ _FIELDS: Final = (
     "attempts",
     "lasting",
 )
-
-
-class SessionMoved(StorageError):
-    """Another daemon has the session: its client is there."""
 
 
 @structs.frozen

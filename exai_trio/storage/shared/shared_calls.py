@@ -19,6 +19,10 @@ LEASE_S: Final = 6.0
 UNNUMBERED: Final = -1  # the number of an outcome that the owner of its session has not told yet
 
 
+class SessionMoved(StorageError):
+    """Another daemon has the session: its client is there."""
+
+
 class CallMoved(StorageError):
     """Another daemon has the call, or it has another outcome."""
 

@@ -12,6 +12,7 @@ from trio.testing import memory_stream_pair
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "storage"))
 
+from breakers_in_memory import MemoryBreakers
 from shared_in_memory import MemoryShared, SharedTables
 
 from exai_trio.daemon.takeover.cluster.cluster import Cluster
@@ -97,7 +98,7 @@ class Machines:
         shared = MemoryShared(self.tables, facts)
         with trio.CancelScope() as scope:
             async with open_membership(facts, shared) as membership:
-                cluster = Cluster.of(membership, NoPermits())
+                cluster = Cluster.of(membership, NoPermits(), MemoryBreakers(LEASE_S))
                 given = {"cluster": cluster}
                 opening = self.house(
                     shared.journal_of("", 0),
@@ -243,6 +244,25 @@ async def test_a_daemon_that_has_not_heard_that_it_is_superseded_tells_nothing(
             answered = await outcomes(back, 5)
 
     assert ([], ["r1"], ["r2"]) == (late, told, answered)
+
+
+async def test_a_call_of_a_client_that_is_elsewhere_is_sent_there(machines, autojump_clock):
+    """A daemon that has not heard of it refuses nothing: the client asks again where it has its session."""
+    machines.tables.is_silent = True
+    one, two = await machines.start("one"), await machines.start("two")
+    async with one.connect() as (client, _):
+        await accepted(client, seconds=0.1)
+        async with two.connect(last_seq=client.last_seq) as (there, _):
+            await client.nap("r2", seconds=0.1)
+            bye = await client.hear_until((Bye, *OUTCOMES, CallAccepted))
+            while not isinstance(bye, Bye):
+                assert "r1" == bye.request_id
+                bye = await client.hear_until((Bye, *OUTCOMES, CallAccepted))
+            await accepted(there, "r2", seconds=0.1)
+            told = await outcomes(there, 5)
+
+    assert "superseded" == bye.reason
+    assert {"r1", "r2"} == {*told}
 
 
 async def test_no_outcome_is_told_before_it_is_stored(machines, autojump_clock):

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -29,9 +30,10 @@ def _open_to_all() -> Path:
 
 
 class Postgres:
-    """A server with its data in a folder that goes with it."""
+    """A server with its data in a folder that goes with it. A `durable` one waits for its disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        self._careless = () if durable else ("fsync", "full_page_writes")
         self.folder = Path(tempfile.mkdtemp(prefix="exai-pg-", dir=_open_to_all()))
         self._process: subprocess.Popen[bytes] | None = None
         self._user = {"user": NOBODY} if os.geteuid() == 0 else {}
@@ -53,9 +55,9 @@ class Postgres:
             self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def stop(self) -> None:
-        """As a machine that is switched off; `start_again` brings it back."""
-        self._process.kill()
+    def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
+        """As a machine that is switched off, or as it is told; `start_again` brings it back."""
+        self._process.send_signal(how)
         self._process.wait()
 
     def start_again(self) -> None:
@@ -87,7 +89,7 @@ class Postgres:
         self._run_server()
 
     def _run_server(self) -> None:
-        off = (option for name in ("fsync", "full_page_writes") for option in ("-c", f"{name}=off"))
+        off = (option for name in self._careless for option in ("-c", f"{name}=off"))
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 [

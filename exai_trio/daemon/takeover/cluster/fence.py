@@ -37,6 +37,9 @@ class SessionFence:
     epoch: int
     moved: Callable[[str, int], None]
 
+    def give_up(self) -> None:
+        self.moved(self.session, self.epoch)
+
     async def finish(self, name: str, call: Call, outcome: KeptOutcome) -> str | None:
         """Keep the outcome of a call that is journalled under this name. Returns the one that counts, if it is another, once there is one.
         Raises StorageError; cancelling leaves it kept or not."""

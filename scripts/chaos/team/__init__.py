@@ -1,0 +1,1 @@
+"""Daemons that share a PostgreSQL behind a balancer, and what is done to them."""
