@@ -4,7 +4,6 @@ Nothing here is ever logged.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Final, Protocol
 
 import attrs
@@ -219,9 +218,10 @@ class Authentication:
     async def identify(self, hello: Hello, peer: Peer, address: str = "") -> Identity | None:
         """None if it may not come in. Raises ServiceUnavailableError if that cannot be told now. Cancelling leaves a look at the peer to
         its thread, which ends by itself."""
-        with suppress(UnauthorizedError):  # audit: suppress, because None says so
+        try:
             return await refused_alike(self._of_hello(hello, peer, address))
-        return None
+        except UnauthorizedError:
+            return None
 
     async def _of_hello(self, hello: Hello, peer: Peer, address: str) -> Identity:
         try:
