@@ -22,6 +22,7 @@ from stage.waiting import PATIENCE_S
 pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 
 TOKEN = "the-token-of-this-home"
+WITHIN_S = 60.0  # jobs of 5 and 10 s
 MOUNTED = 'mount -t tmpfs -o size=24m none "$0" && exec "$@"'
 
 
@@ -80,12 +81,12 @@ async def test_a_daemon_serves_on_a_full_disk_and_recovers(new_place, tmp_path, 
         ends += await refused(place)  # the reserve is spent for outcomes
         disk.fill()
         ends += (meanwhile := await called(place, "meanwhile", 300))
-        said = await until(partial(said_of, place))
+        said = await until(partial(said_of, place), within=WITHIN_S)
         (disk.home / "filler").unlink()
-        await until(partial(is_healthy, place))
+        await until(partial(is_healthy, place), within=WITHIN_S)
         ends += (after := await called(place, "after", 3))
         again = await trio.to_thread.run_sync(silence, place)
-        await until(partial(is_whole, place, disk, ends))
+        await until(partial(is_whole, place, disk, ends), within=WITHIN_S)
         changes = changed(disk)
         ended = disk.ended()
 
