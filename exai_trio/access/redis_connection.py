@@ -1,6 +1,6 @@
 """The way to Redis: the only module that knows its client. Each question is one round trip, and bounded."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import parse_qs, urlsplit
@@ -41,18 +41,21 @@ class RedisConnection:
     ) -> Any:
         """What a script returns; `patient` where no client waits. Raises StorageError; then it was run or not. Cancelling as well."""
         most_s = max(self.most_s, _PATIENT_S) if patient else self.most_s
+        return await self._answer(self._client.eval(script, list(keys), list(values)), most_s)
+
+    async def _answer(self, asked: Awaitable[Any], most_s: float) -> Any:
         why = f"no answer within {most_s * 1000:.0f} ms"
         try:
             with trio.move_on_after(most_s):
-                return await self._client.eval(script, list(keys), list(values))
+                return await asked
         except self._errors as fault:
             why = f"{type(fault).__name__}: {fault}"
         raise StorageError(f"Redis (REDIS_URL) cannot be asked: {why}", retry_after_s=_AGAIN_S)
 
     async def policy(self) -> str:
         """The `maxmemory-policy`. Raises StorageError. Cancelling leaves nothing behind."""
-        script = "return redis.call('CONFIG', 'GET', 'maxmemory-policy')[2]"
-        return str(await self.run(script, [], []))
+        told = await self._answer(self._client.info("memory"), _PATIENT_S)
+        return str(told["maxmemory_policy"])
 
 
 def _encrypted(url: str) -> dict[str, Any]:

@@ -19,6 +19,8 @@ from exai_trio.access.redis_connection import open_redis
 from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.token_claims import Claims
 from exai_trio.access.token_registry import Quota
+from exai_trio.commands.access.redis_checks import look
+from exai_trio.config import Config
 from exai_trio.daemon.connections.standings import Standings
 from exai_trio.errors import (
     OverCapacityError,
@@ -171,6 +173,19 @@ async def test_a_redis_that_refuses_is_one_that_is_away(trouble):
     assert "REDIS_URL" in refused.value.message
     assert "canary" not in refused.value.message
     assert ("UNAUTHORIZED" if trouble == "memory" else "SERVICE_UNAVAILABLE") == came
+
+
+@pytest.mark.parametrize(("policy", "state"), [("noeviction", "ok"), ("allkeys-lru", "warn")])
+async def test_the_doctor_names_a_policy_that_may_evict(policy, state):
+    """And a Redis that is not there."""
+    async with redis_server("--maxmemory-policy", policy) as server:
+        (found,) = await look(Config(redis_url=server.url))
+        server.kill()
+        (away,) = await look(Config(redis_url=server.url))
+
+    assert (state, True) == (found.state, policy in found.what)
+    assert (state == "warn") == ("noeviction" in (found.remedy or ""))
+    assert "fault" == away.state
 
 
 @pytest.mark.parametrize("name", ["127.0.0.1", "192.0.2.7"])

@@ -15,6 +15,7 @@ from exai_trio.simulator.app import serve
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]
 
 TOKEN = "the-token-of-this-home"
+WITHIN_S = 60.0  # jobs of 5 and 10 s
 BEARER = (f"Authorization: Bearer {TOKEN}",)
 SEEN = {
     "error_hash": "1-feedbeef0123456789abcdef", "kind": "bug", "severity": "high", "error_type": "KeyError", "message": "planted", "version": "0.9.0",
@@ -41,14 +42,14 @@ def place(new_place, simulated):
 async def test_a_kill_in_an_investigation(place, simulated, start, until):
     """It has no half of an answer, is nobody's when its time is over, and is done by the next daemon, once."""
     daemon = start(place, EXAI_INVESTIGATE="true")
-    await until(partial(is_asked, simulated))
+    await until(partial(is_asked, simulated), within=WITHIN_S)
     (incident,) = await listed(place)
     daemon.signal(signal.SIGKILL)
     await daemon.wait()
     left = rows(place, "SELECT state, attempts, tokens, investigation_result, fix_recommendation, model_used FROM error_investigations")  # fmt: skip
     rows(place, "UPDATE error_investigations SET lease_until = 0")
     start(place, EXAI_INVESTIGATE="true")
-    (done,) = await until(partial(listed, place, "done"))
+    (done,) = await until(partial(listed, place, "done"), within=WITHIN_S)
 
     assert ("running", 1) == (incident["state"], incident["attempts"])
     assert [("running", 1, 0, None, None, "")] == left
@@ -60,7 +61,7 @@ async def test_a_kill_in_an_investigation(place, simulated, start, until):
 async def test_a_kill_in_a_resolve(place, start, until):
     """One that had no answer is as it was; one that had is as it was told."""
     daemon = start(place)
-    (incident,) = await until(partial(listed, place))
+    (incident,) = await until(partial(listed, place), within=WITHIN_S)
     with closing(sqlite3.connect(place.exai / "state" / "exai.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")
         async with await trio.open_tcp_stream("127.0.0.1", place.pages) as asking:

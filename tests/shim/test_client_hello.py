@@ -117,3 +117,20 @@ async def test_an_expired_token_is_followed_by_a_new_one_at_once(
 
     assert hello["jwt"]
     assert away < 1
+
+
+async def test_a_token_that_is_replaced_in_its_file_is_shown_at_the_next_connect(
+    make_world, config, tmp_path, autojump_clock
+):
+    """An editor outlives the rotation."""
+    file = tmp_path / "token"
+    file.write_text("the-token-before-it\n")
+    file.chmod(0o600)
+    async with make_world(attrs.evolve(config, ws_token_file=file), silent=True) as world:
+        first = await world.daemon.wait_for("hello")
+        await world.daemon.wait_for("list_tools")
+        file.write_text("the-token-after-it\n")
+        await world.daemon.send({"op": "bye", "reason": "token revoked", "retry_after_s": 0})
+        second = await world.daemon.wait_for("hello", 2)
+
+    assert ("the-token-before-it", "the-token-after-it") == (first["token"], second["token"])

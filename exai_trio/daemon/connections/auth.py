@@ -4,7 +4,6 @@ Nothing here is ever logged.
 """
 
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 from typing import Final, Protocol
 
 import attrs
@@ -216,12 +215,10 @@ class Authentication:
             self.standings.admit_known(identity, identity.claims)
         return identity
 
-    async def identify(self, hello: Hello, peer: Peer, address: str = "") -> Identity | None:
-        """None if it may not come in. Raises ServiceUnavailableError if that cannot be told now. Cancelling leaves a look at the peer to
-        its thread, which ends by itself."""
-        with suppress(UnauthorizedError):
-            return await refused_alike(self._of_hello(hello, peer, address))
-        return None
+    async def identify(self, hello: Hello, peer: Peer, address: str = "") -> Identity:
+        """Raises UnauthorizedError if it may not come in, ServiceUnavailableError if that cannot be told now. Cancelling leaves a look at
+        the peer to its thread, which ends by itself."""
+        return await refused_alike(self._of_hello(hello, peer, address))
 
     async def _of_hello(self, hello: Hello, peer: Peer, address: str) -> Identity:
         try:

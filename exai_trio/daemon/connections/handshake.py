@@ -7,7 +7,7 @@ from msgspec import UNSET
 
 from exai_trio import structs
 from exai_trio.config import MIB, Config
-from exai_trio.errors import ServiceUnavailableError
+from exai_trio.errors import ServiceUnavailableError, UnauthorizedError
 from exai_trio.transport.websocket import SERVICE_RESTART, WebSocket
 from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import Bye, Hello, HelloAck, ServerFacts
@@ -63,14 +63,13 @@ async def _identify(hello: Hello, auth: Authentication, peer: Peer, address: str
     if max(len(hello.token or ""), len(hello.jwt or "")) > LONGEST_TOKEN:
         raise HelloRefused(UNAUTHORIZED, "unauthorized")
     try:
-        identity = await auth.identify(hello, peer, address)
+        return await auth.identify(hello, peer, address)
+    except UnauthorizedError as fault:
+        raise HelloRefused(UNAUTHORIZED, "unauthorized", auth.tokens.advice) from fault
     except ServiceUnavailableError as fault:
         raise HelloRefused(
             TRY_AGAIN_LATER, "service_unavailable", fault.message, fault.retry_after_s
         ) from fault
-    if identity is None:
-        raise HelloRefused(UNAUTHORIZED, "unauthorized", auth.tokens.advice)
-    return identity
 
 
 def _is_hello(fault: WireError) -> bool:
