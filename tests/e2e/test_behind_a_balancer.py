@@ -25,6 +25,7 @@ from hosted import fixtures
 
 pytestmark = [
     pytest.mark.real,
+    pytest.mark.timeout(240),  # two daemons, a database and haproxy begin in each
     pytest.mark.skipif(shutil.which("haproxy") is None, reason="haproxy is not installed"),
 ]
 started_stage, stage = fixtures.started_stage, fixtures.stage
