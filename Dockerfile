@@ -15,15 +15,16 @@ RUN /tools/bin/pip wheel --no-deps --no-build-isolation --wheel-dir /built . \
   && /tools/bin/pip --python /venv/bin/python install --no-compile --no-deps --no-index /built/*.whl \
   && find /venv/lib -type d \( -name tests -o -name _tests \) -prune -exec rm -r {} +
 # The root is read-only when it runs: what is imported must be compiled now. Of other people's packages that is all that is kept, and of the largest without texts for
-# readers; our own sources stay, for tracebacks. One module of coredis is for newer Pythons than 3.11.
+# readers; cffi is for compiling, but for its backend. Our own sources stay, for tracebacks. One module of coredis is for newer Pythons than 3.11.
 RUN cd /venv/lib/python3*/site-packages && mv exai_trio /exai/own \
   && compile="/venv/bin/python -X no_debug_ranges -m compileall -j 0" large="openai pygments pydantic rich websockets anyio" \
   && $compile -q -b -o 2 $large && find $large -name "*.py" -delete \
   && { $compile -qq -b coredis/_py_312_typing.py || true; } && $compile -q -b -x /_py_312_typing . \
-  && find . -type f \( -name "*.py" -o -name "*.pyi" -o -name RECORD \) -delete && rm -r pycparser \
+  && find . -type f \( -name "*.py" -o -name "*.pyi" -o -name "*.[ch]" -o -name RECORD \) -delete && rm -r cffi pycparser \
   && mv /exai/own exai_trio && $compile -q exai_trio \
   && /venv/bin/python -c "import openai; it = openai.AsyncOpenAI(api_key='-'); it.chat.completions, it.files, it.models" \
-  && /venv/bin/python -c "import coredis, cryptography, jwt, psycopg, pygments.lexers, rich, supabase, tree_sitter_cpp"
+  && /venv/bin/python -c "import coredis, jwt, psycopg, pygments.lexers, rich, supabase, tree_sitter_cpp" \
+  && /venv/bin/python -c "from cryptography.hazmat.primitives.asymmetric import ec; ec.generate_private_key(ec.SECP256R1())"
 
 FROM ${BASE}
 # precommit, and what of a directory is left out, is asked of git.

@@ -53,6 +53,7 @@ class Config:
     deployment: str = "exai"
     allowed_origins: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    trusted_proxies: tuple[str, ...] = ()
 
     ws_max_bytes: int = 32 * MIB
     tool_call_max_size: int = 10 * MIB

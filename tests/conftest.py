@@ -1,6 +1,7 @@
 """Fixtures and instruments that every layer's tests share."""
 
 import gc
+import inspect
 import re
 import resource
 import socket
@@ -33,6 +34,14 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if config.option.markexpr != _FAST or not collection_path.match("test_*.py"):
         return None
     return bool(_ALL_REAL.search(collection_path.read_text(encoding="utf-8"))) or None
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A clock that only a fixture asks for is not the test's: it would wait in real time."""
+    timed = (one for one in items if "autojump_clock" in getattr(one, "fixturenames", ()))
+    for item in timed:
+        if "autojump_clock" not in inspect.signature(item.obj).parameters:
+            raise pytest.UsageError(f"{item.nodeid} must take autojump_clock itself")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -61,13 +61,14 @@ def test_a_circle_under_type_checking_is_found():
     assert {"a.one", "a.two", "a.three"} == set(circle_in(graph_of(sources)))
 
 
-def test_a_daemon_with_the_embedded_store_loads_nothing_of_the_hosted_one():
-    """What starts the daemon leaves the mirror, the outbox, and what speaks to Supabase on the disk."""
+def test_a_daemon_loads_nothing_of_what_is_switched_off():
+    """What starts the daemon leaves the mirror, the outbox, what speaks to Supabase, and MCP over HTTP on the disk."""
     program = (
         "import sys, exai_trio.commands.serve, exai_trio.daemon.app;"
         "print([name for name in sys.modules if name.split('.')[0] in {'supabase', 'postgrest', 'storage3', 'httpx', 'psycopg'}"
         " or name.startswith(('exai_trio.storage.mirror', 'exai_trio.storage.hosted', 'exai_trio.storage.supabase',"
-        " 'exai_trio.storage.sqlite.mirrored', 'exai_trio.daemon.jobs.hosted_side'))])"
+        " 'exai_trio.storage.sqlite.mirrored', 'exai_trio.daemon.jobs.hosted_side', 'exai_trio.mcp.'))"
+        " or name.startswith('exai_trio.daemon.streamable_http.') and not name.endswith('.open_service')])"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True

@@ -46,7 +46,11 @@ def worth_compressing(first: bytes) -> bool:
 
 def pack(piece: bytes, compression: str) -> bytes:
     """As it is stored."""
-    return zlib.compress(piece, _LEVEL, _GZIP_BITS) if compression == GZIP else piece
+    if compression != GZIP:
+        return piece
+    from isal import isal_zlib  # the start does without it
+
+    return isal_zlib.compress(piece, _LEVEL, _GZIP_BITS)
 
 
 def described(packed: bytes, *, checksums: bool) -> StoredPiece:

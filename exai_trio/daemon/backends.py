@@ -211,7 +211,7 @@ async def _open_shared(
     async with AsyncExitStack() as stack:
         shared = await stack.enter_async_context(opening)
         keeps_calls = config.durability != "off"
-        joining = open_cluster(config, home, boot_id, shared.calls, shared.permits)
+        joining = open_cluster(config, home, boot_id, shared)
         yield _Kept(
             conversations=shared.conversations,
             threads=shared.threads,

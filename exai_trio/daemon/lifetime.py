@@ -134,7 +134,10 @@ async def open_tree(
         if parts.cluster is not None:
             parts.calls.work = parts.cluster.work
             sessions.start_soon(parts.cluster.run, registry)
-            await sessions.start(parts.cluster.shares(parts.report.gateway.limits).run)
+            gateway = parts.report.gateway
+            await sessions.start(parts.cluster.shares(gateway.limits).run)
+            guards = gateway.guards
+            sessions.start_soon(parts.cluster.comparison(guards.breakers, guards.moved).run)
         async with trio.open_nursery() as connections:
             yield Tree(
                 sessions=registry,

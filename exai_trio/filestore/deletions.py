@@ -48,10 +48,9 @@ async def delete_files(
     await keep()
     while jobs := await store.claim_jobs(tuple(shelves), _AT_ONCE):
         for job in jobs:
-            await _delete(
-                store, shelves[Account(provider=job.provider, account=job.account)], job, report
-            )
-            await keep()
+            account = Account(provider=job.provider, account=job.account)
+            await _delete(store, shelves[account], job, report)
+        await keep()
 
 
 async def _delete(

@@ -54,4 +54,6 @@ def _is_said(found: re.Match[str], known: set[str]) -> bool:
         return text.lower() in known
     if found["number"] is not None:
         return len(text) <= _LONGEST_NUMBER
-    return not text[0].isalnum() and text[0] != "_"
+    if text.isspace():
+        return True
+    return text.isprintable() and not text[0].isalnum() and text[0] != "_"

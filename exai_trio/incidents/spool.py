@@ -77,8 +77,8 @@ def _read(line: bytes) -> Occurrence | None:
     count, first, last, context = (
         fields.get(n) for n in ("count", "first_at", "last_at", "context")
     )
-    texts = {name: fields.get(name) for name in _TEXTS}
-    known = all(isinstance(text, str) for text in texts.values()) and fields["kind"] in {
+    texts = {name: _text(fields.get(name)) for name in _TEXTS}
+    known = all(isinstance(text, str) for text in texts.values()) and texts["kind"] in {
         "bug",
         "world",
     }
@@ -98,4 +98,9 @@ def _read(line: bytes) -> Occurrence | None:
 
 def _calls(told: object) -> tuple[str, ...]:
     listed = cast("list[object]", told) if isinstance(told, list) else []
-    return tuple(each for each in listed if isinstance(each, str))[:MOST_CALLS]
+    return tuple(each for one in listed if (each := _text(one)) is not None)[:MOST_CALLS]
+
+
+def _text(told: object) -> str | None:
+    """As a store takes it: half a character (a lone surrogate) is a question mark."""
+    return told.encode(errors="replace").decode() if isinstance(told, str) else None

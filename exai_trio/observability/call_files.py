@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Mapping
 
+import msgspec
+
 from exai_trio import structs
 from exai_trio.config import Config
 
@@ -12,20 +14,22 @@ from .owned_lines import written
 from .toolcalls import ToolCallLine, toolcalls_log
 
 
-@structs.frozen(kw_only=True)
-class CallLine:
+def _encoded(ended: tuple[float, CallEnded]) -> bytes:
     """`t` unix seconds, `lat` seconds from acceptance to outcome, `sess` session id, `prov` provider or empty, `principal` as log
     lines name it."""
-
-    t: float
-    op: str
-    lat: float
-    sess: str
-    principal: str
-    name: str
-    prov: str
-    ok: bool
-    code: str
+    at, call = ended
+    line = {
+        "t": round(at, 3),
+        "op": "call_tool",
+        "lat": round(call.duration_ms / 1000, 6),
+        "sess": call.session,
+        "principal": written(call.principal),
+        "name": call.tool,
+        "prov": call.provider,
+        "ok": not call.code,
+        "code": call.code,
+    }
+    return msgspec.json.encode(line)
 
 
 @structs.frozen(eq=False)
@@ -33,32 +37,21 @@ class CallFiles:
     """`now` gives unix seconds."""
 
     now: Callable[[], float]
-    metrics: LineFile[CallLine]
+    metrics: LineFile[tuple[float, CallEnded]]
     toolcalls: LineFile[ToolCallLine]
 
     @classmethod
     def of(cls, config: Config, now: Callable[[], float]) -> "CallFiles":
-        return cls(now, LineFile(config.logs / "ws_daemon.metrics.jsonl"), toolcalls_log(config))
+        metrics = LineFile(config.logs / "ws_daemon.metrics.jsonl", encode=_encoded)
+        return cls(now, metrics, toolcalls_log(config))
 
     def takes(self) -> Takes:
         """What becomes of events here."""
         return {CallEnded: self.note}
 
     def note(self, call: CallEnded) -> None:
-        self.metrics.add_made(lambda: self._line_of(call))
-
-    def _line_of(self, call: CallEnded) -> CallLine:
-        return CallLine(
-            t=round(self.now(), 3),
-            op="call_tool",
-            lat=round(call.duration_ms / 1000, 6),
-            sess=call.session,
-            principal=written(call.principal),
-            name=call.tool,
-            prov=call.provider,
-            ok=not call.code,
-            code=call.code,
-        )
+        """Its line is made when it is written."""
+        self.metrics.add((self.now(), call))
 
     def dropped(self) -> Mapping[tuple[str, ...], float]:
         """Lines that had no room, by the sink's name."""

@@ -2,16 +2,16 @@
 
 Times are seconds, but for those named `_ms`; `at` and `…_at` are unix seconds. None is what was not measured. Nothing here holds what a
 client or a model wrote, but for names: those of tools, clients and principals; readers that keep them bound them.
+Each call makes some: a struct is made in a quarter of the time that attrs takes.
 """
 
 from collections.abc import Callable
 from typing import Final, Literal
 
-from exai_trio import structs
+import msgspec
 
 
-@structs.frozen(kw_only=True)
-class Span:
+class Span(msgspec.Struct, frozen=True, kw_only=True):
     """A wait of a call, in milliseconds from its acceptance; `branch` is the model, where several were asked."""
 
     name: str
@@ -20,16 +20,14 @@ class Span:
     branch: str = ""
 
 
-@structs.frozen(kw_only=True)
-class CallBegun:
+class CallBegun(msgspec.Struct, frozen=True, kw_only=True):
     """A call was accepted; or, if it is `resumed`, taken up from an earlier daemon, which had accepted it."""
 
     tool: str
     resumed: bool = False
 
 
-@structs.frozen(kw_only=True)
-class CallEnded:
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
     """A call that was accepted has its outcome: figures, and nothing that a client or a model wrote.
 
     `project` is the first root; `code` and `category` are empty for an answer; `started_at` is unix seconds, all spans are
@@ -65,15 +63,13 @@ class CallEnded:
     spans: tuple[Span, ...] = ()
 
 
-@structs.frozen(kw_only=True)
-class CallLeft:
+class CallLeft(msgspec.Struct, frozen=True, kw_only=True):
     """A call that was accepted ends here without an outcome: another daemon takes it up, or it ends with this one."""
 
     tool: str
 
 
-@structs.frozen(kw_only=True)
-class CallRefused:
+class CallRefused(msgspec.Struct, frozen=True, kw_only=True):
     """A call was never accepted. `tool` is what its client named."""
 
     tool: str
@@ -81,15 +77,13 @@ class CallRefused:
     category: str
 
 
-@structs.frozen(kw_only=True)
-class CallRepeated:
+class CallRepeated(msgspec.Struct, frozen=True, kw_only=True):
     """A request was sent again, and is answered by what is known of it."""
 
     tool: str
 
 
-@structs.frozen(kw_only=True)
-class RequestEnded:
+class RequestEnded(msgspec.Struct, frozen=True, kw_only=True):
     """One attempt at a provider, whatever ended it; `model` is empty where none is asked, `outcome` is "ok", "cancelled" or what kind
     of fault it was. Seconds are from the request, once it had its permit: to its connection, to the first piece of thinking or text, to
     the first text. Tokens are None where the provider did not count them. `tool`, `principal`, `project` and `call` (its correlation id) tell for whom; all are empty for what the daemon asks
@@ -115,8 +109,7 @@ class RequestEnded:
     call: str = ""
 
 
-@structs.frozen(kw_only=True)
-class ConnectionOpened:
+class ConnectionOpened(msgspec.Struct, frozen=True, kw_only=True):
     """A client has said hello and is in a session, or at an endpoint of its own (`kind`)."""
 
     kind: Literal["session", "terminal"]
@@ -127,8 +120,7 @@ class ConnectionOpened:
     address: str = ""
 
 
-@structs.frozen(kw_only=True)
-class ConnectionClosed:
+class ConnectionClosed(msgspec.Struct, frozen=True, kw_only=True):
     """One that was opened has ended; `reason` is what the daemon said at the end, empty where the peer went."""
 
     kind: Literal["session", "terminal"]
@@ -137,22 +129,19 @@ class ConnectionClosed:
     reason: str = ""
 
 
-@structs.frozen(kw_only=True)
-class ConnectionRefused:
+class ConnectionRefused(msgspec.Struct, frozen=True, kw_only=True):
     """A peer that never came to its hello: `limit` is what it would have broken."""
 
     limit: str
 
 
-@structs.frozen(kw_only=True)
-class HelloRefused:
+class HelloRefused(msgspec.Struct, frozen=True, kw_only=True):
     """A hello was not accepted; `error` is what the client is told."""
 
     error: str
 
 
-@structs.frozen(kw_only=True)
-class SessionOpened:
+class SessionOpened(msgspec.Struct, frozen=True, kw_only=True):
     """A session is there; `restored` if it is an earlier daemon's."""
 
     session: str
@@ -160,8 +149,7 @@ class SessionOpened:
     restored: bool = False
 
 
-@structs.frozen(kw_only=True)
-class SessionResumed:
+class SessionResumed(msgspec.Struct, frozen=True, kw_only=True):
     """A client is back in its session, after it was away for so long (0 if its old connection was still there)."""
 
     session: str
@@ -169,21 +157,18 @@ class SessionResumed:
     away_s: float
 
 
-@structs.frozen(kw_only=True)
-class SessionEnded:
+class SessionEnded(msgspec.Struct, frozen=True, kw_only=True):
     session: str
     duration_s: float
 
 
-@structs.frozen(kw_only=True)
-class BugsSeen:
+class BugsSeen(msgspec.Struct, frozen=True, kw_only=True):
     """Faults of ours, in a call or beside its outcome."""
 
     count: int
 
 
-@structs.frozen(kw_only=True)
-class BreakerMoved:
+class BreakerMoved(msgspec.Struct, frozen=True, kw_only=True):
     """`breaker` is a provider, or provider/model."""
 
     breaker: str
@@ -191,8 +176,7 @@ class BreakerMoved:
     after: str
 
 
-@structs.frozen(kw_only=True)
-class JobRan:
+class JobRan(msgspec.Struct, frozen=True, kw_only=True):
     """`result` is "ok", "hindered", "failed" or "gave up"; `fault` says why. It runs each `period_s`, 0 for one that has its own times."""
 
     job: str
@@ -202,8 +186,7 @@ class JobRan:
     period_s: float = 0.0
 
 
-@structs.frozen(kw_only=True)
-class Swept:
+class Swept(msgspec.Struct, frozen=True, kw_only=True):
     """A stage of cleaning up has removed so much."""
 
     stage: str
@@ -211,24 +194,21 @@ class Swept:
     freed_bytes: int
 
 
-@structs.frozen(kw_only=True)
-class Troubled:
+class Troubled(msgspec.Struct, frozen=True, kw_only=True):
     """What is wrong around the daemon is news: `text`, or None once it is over."""
 
     what: str
     text: str | None
 
 
-@structs.frozen(kw_only=True)
-class LoopHeldUp:
+class LoopHeldUp(msgspec.Struct, frozen=True, kw_only=True):
     """One task kept the event loop for so long."""
 
     task: str
     duration_s: float
 
 
-@structs.frozen(kw_only=True)
-class AlertMoved:
+class AlertMoved(msgspec.Struct, frozen=True, kw_only=True):
     """An alert fires, or is over."""
 
     alert: str
@@ -237,8 +217,7 @@ class AlertMoved:
     text: str
 
 
-@structs.frozen(kw_only=True)
-class IncidentSeen:
+class IncidentSeen(msgspec.Struct, frozen=True, kw_only=True):
     """A fault was recorded, so many times; `kind` is "bug" or "world"; `news` is "new", "counted" or "reopened"."""
 
     kind: str

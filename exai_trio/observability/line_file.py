@@ -28,7 +28,10 @@ class LineFile(Generic[Line]):
     encode: Callable[[Line], bytes] = msgspec.json.encode
 
     def add(self, line: Line) -> None:
-        self.add_made(lambda: line)
+        if len(self.waiting) < self.most:
+            self.waiting.append(line)
+        else:
+            self.dropped += 1
 
     def add_made(self, make: Callable[[], Line]) -> None:
         """As `add`, and the line is made only if it fits."""

@@ -4,14 +4,15 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, cast
 
-import attrs
 import msgspec
 
 from exai_trio import structs
 from exai_trio.config import Config
 
+from .events import CallEnded
 from .line_file import LineFile
 from .logs import secrets_of
+from .owned_lines import written
 from .redaction import Redaction
 from .times import rfc3339
 
@@ -25,19 +26,12 @@ _MOST_WAITING = (
 
 @structs.frozen(kw_only=True)
 class ToolCallLine:
-    """`at` unix seconds, `latency_ms` from acceptance to outcome; `code` and `message` are empty for an answer; `principal` as
-    log lines name it."""
+    """`at` unix seconds; `message` is empty for an answer."""
 
     at: float
-    tool: str
-    ok: bool
-    code: str
+    ended: CallEnded
     message: str
-    latency_ms: float
-    session_id: str
     request_id: str
-    provider: str
-    principal: str
     arguments: Mapping[str, Any]
 
 
@@ -53,17 +47,25 @@ def toolcalls_log(config: Config) -> LineFile[ToolCallLine]:
 
 
 def _encoded(line: ToolCallLine, redaction: Redaction) -> bytes:
+    """`latency_ms` from acceptance to outcome; `principal` as log lines name it. What clients and models write is redacted."""
+    ended, clean = line.ended, redaction.text
     fields = {
         "t": rfc3339(line.at),
-        **attrs.asdict(line, filter=lambda field, _: field.name != "at"),
+        "tool": ended.tool,
+        "ok": not ended.code,
+        "code": ended.code,
+        "message": line.message and clean(line.message),
+        "latency_ms": round(ended.duration_ms, 1),
+        "session_id": clean(ended.session),
+        "request_id": clean(line.request_id),
+        "provider": ended.provider,
+        "principal": written(ended.principal),
+        "arguments": redaction.value(line.arguments),
     }
     try:
-        return msgspec.json.encode(redaction.value(fields))
-    except (
-        UnicodeEncodeError,
-        ValueError,
-    ):  # half characters; the client's, and no reason to lose the line
-        return msgspec.json.encode(redaction.value(fields | {"arguments": "(not text)"}))
+        return msgspec.json.encode(fields)
+    except ValueError:  # half characters; the client's, and no reason to lose the line
+        return msgspec.json.encode(fields | {"arguments": "(not text)"})
 
 
 def _short(value: object, depth: int) -> object:

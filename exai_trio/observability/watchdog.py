@@ -5,7 +5,6 @@ It counts and tells.
 
 import logging
 import time
-from bisect import bisect_left
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
@@ -45,12 +44,14 @@ class Watchdog(trio.abc.Instrument):
     _said: float = float("-inf")
     _unsaid: int = 0
 
-    def before_task_step(self, task: trio.lowlevel.Task) -> None:
+    def after_io_wait(self, timeout: float) -> None:
+        del timeout
         self._began = time.perf_counter()
 
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
+        """The step began where the one before it ended, or the wait before them all."""
         now = time.perf_counter()
-        took = now - self._began
+        took, self._began = now - self._began, now
         if took > self._quick_s:
             self._note_slow(task.name, took, now)
         elif took >= 0.0:  # nearly all
@@ -58,17 +59,16 @@ class Watchdog(trio.abc.Instrument):
             self.steps.sum += took
 
     def _note_slow(self, name: str, took: float, now: float) -> None:
-        self.steps.counts[bisect_left(BOUNDS, took)] += 1
-        self.steps.sum += took
+        self.steps.note(took)
         if took > self.longest_s:
             self.held_up(name, took)
-            self._bark(name, now)
+            self._bark(name, took, now)
 
-    def _bark(self, name: str, now: float) -> None:
+    def _bark(self, name: str, took: float, now: float) -> None:
         if now - self._said < _SAID_AGAIN_S:
             self._unsaid += 1
             return
-        took_ms = round((now - self._began) * 1000)
+        took_ms = round(took * 1000)
         log.warning(
             "event loop held up", extra={"task": name, "took_ms": took_ms, "unsaid": self._unsaid}
         )

@@ -68,7 +68,7 @@ class Gateway:
     _limited: dict[str, LimitedProvider] = attrs.field(
         factory=dict[str, LimitedProvider], init=False
     )
-    _guards: Guards = attrs.field(init=False)
+    guards: Guards = attrs.field(init=False)
     _local: KnownModels = attrs.field(init=False)
     _whole: Catalogue = attrs.field(init=False)  # with what local servers have
     file_limits: Mapping[str, int] = attrs.field(init=False)  # bytes, by provider
@@ -76,13 +76,13 @@ class Gateway:
     def __attrs_post_init__(self) -> None:
         self._local, self._whole = KnownModels.of(self._endpoints), self._catalogue
         self.file_limits = self._catalogue.file_limits
-        self._guards = Guards.of_config(self._config, self._random, self._publish)
+        self.guards = Guards.of_config(self._config, self._random, self._publish)
         for endpoint in self._endpoints:
             if endpoint.configured:
                 self._add_limited(endpoint)
 
     def __repr__(self) -> str:
-        return f"<Gateway providers={','.join(self._limited) or 'none'} breakers={len(self._guards.breakers.known)}>"
+        return f"<Gateway providers={','.join(self._limited) or 'none'} breakers={len(self.guards.breakers.known)}>"
 
     def choose(
         self, model: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
@@ -163,7 +163,7 @@ class Gateway:
         limited = self._limited_provider(provider)
         if not repeatable:
             return await limited.once(request, listener)
-        guard = self._guards.of(provider, listener)
+        guard = self.guards.of(provider, listener)
         return await guard.run(lambda _: limited.once(request, listener))
 
     def account(self, provider: str) -> str:
@@ -188,7 +188,7 @@ class Gateway:
 
     def breakers(self) -> dict[str, str]:
         """The state of each, by provider or provider/model."""
-        return self._guards.breakers.states(trio.current_time())
+        return self.guards.breakers.states(trio.current_time())
 
     def providers(self) -> tuple[dict[str, Any], ...]:
         """Plain facts about every provider there could be; what is wrong with it stands in `breakers` and `remedy`."""
@@ -263,13 +263,13 @@ class Gateway:
         self, limited: LimitedProvider, model: ModelInfo, request: ChatRequest, listener: Listener
     ) -> Assembly:
         name = f"{limited.endpoint.name}/{request.model}"
-        guard = self._guards.of(name, listener)
+        guard = self.guards.of(name, listener)
         asked = Round(limited=limited, model=model, request=request, listener=listener)
         return await asked.under(guard)
 
     def _facts(self, endpoint: Endpoint) -> dict[str, Any]:
         served = tuple(m.name for m in self._whole.models if m.provider == endpoint.name)
-        return facts_of(endpoint, served, self._guards.breakers.known, trio.current_time())
+        return facts_of(endpoint, served, self.guards.breakers.known, trio.current_time())
 
 
 @asynccontextmanager

@@ -37,9 +37,10 @@ class Breaker:
     threshold: int
     open_s: float
     failures: int = attrs.field(default=0, init=False)
+    epoch: int = attrs.field(default=0, init=False)  # counts when it opens or closes
+    _is_wanted: bool = attrs.field(default=False, init=False)  # somebody was refused
     _open_until: float | None = attrs.field(default=None, init=False)
     _probing: bool = attrs.field(default=False, init=False)
-    _epoch: int = attrs.field(default=0, init=False)
 
     def __repr__(self) -> str:
         state = "closed" if self._open_until is None else f"open until {self._open_until:.1f}"
@@ -57,15 +58,16 @@ class Breaker:
 
     def admit(self, now: float) -> Ticket | Closed:
         if self._open_until is None:
-            return Ticket(epoch=self._epoch, probe=False)
+            return Ticket(epoch=self.epoch, probe=False)
         if now < self._open_until or self._probing:
+            self._is_wanted = True
             return Closed(retry_after_s=max(0.0, self._open_until - now))
         self._probing = True
-        return Ticket(epoch=self._epoch, probe=True)
+        return Ticket(epoch=self.epoch, probe=True)
 
     def settle(self, ticket: Ticket, outcome: Outcome, now: float) -> None:
         """Note what became of a request. What was asked before the breaker last opened or closed no longer counts."""
-        if ticket.epoch != self._epoch:
+        if ticket.epoch != self.epoch:
             return
         if ticket.probe:
             self._probing = False
@@ -74,14 +76,39 @@ class Breaker:
         elif outcome == "failure":
             self._count_failure(now, was_probe=ticket.probe)
 
+    def open_for(self, now: float) -> float | None:
+        """Seconds, 0 if it is half open; None while it is closed."""
+        return None if self._open_until is None else max(0.0, self._open_until - now)
+
+    @property
+    def wants_probe(self) -> bool:
+        """Somebody probes, or was refused since somebody could."""
+        return self._is_wanted or self._probing
+
+    def keep_open(self, until: float) -> None:
+        """Others have found the peer failing: nobody passes before then. A probe that is under way counts all the same."""
+        if self._open_until is None:
+            self.epoch += 1
+        self._open_until = until
+
+    def let_probe(self, now: float) -> None:
+        """Half open from now on, whatever it was."""
+        self.keep_open(now)
+        self._is_wanted = False
+
+    def close(self) -> None:
+        """Others have found the peer well."""
+        if self._open_until is not None:
+            self._close(was_probe=True)
+
     def _close(self, *, was_probe: bool) -> None:
         self.failures = 0
         if was_probe:
-            self._open_until = None
-            self._epoch += 1
+            self._open_until, self._probing = None, False
+            self.epoch += 1
 
     def _count_failure(self, now: float, *, was_probe: bool) -> None:
         self.failures += 1
         if was_probe or 0 < self.threshold <= self.failures:
             self._open_until = now + self.open_s
-            self._epoch += 1
+            self.epoch += 1

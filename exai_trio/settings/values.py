@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from math import isfinite
 from pathlib import Path
 from typing import TypeVar
@@ -30,6 +30,7 @@ _HOST = re.compile(
     r"([!-\-0-?A-~]{1,63}\.)*[!-\-0-?A-~]{0,63}"
 )  # what a resolver takes at all, and no user before it
 _HOST_ALONE = re.compile(r"[A-Za-z0-9._-]{1,253}|\[?[0-9A-Fa-f]*:[0-9A-Fa-f:.]+\]?")
+_NETWORK = re.compile(r"[0-9A-Fa-f:.]+(/[0-9]{1,3})?")
 _TRUE = frozenset({"true", "yes", "on", "1"})
 _FALSE = frozenset({"false", "no", "off", "0"})
 
@@ -229,6 +230,19 @@ def hosts() -> Kind:
 
     return Kind(
         allowed="host names or addresses such as exai.example or 192.0.2.7, without ports, separated by commas",
+        parse=parse,
+    )
+
+
+def networks() -> Kind:
+    def parse(text: str, _: Place) -> tuple[str, ...]:
+        words = _matching(text, _NETWORK)
+        for word in words:
+            ip_network(word)
+        return words
+
+    return Kind(
+        allowed="addresses or networks such as 192.0.2.7 or 10.0.0.0/8, separated by commas",
         parse=parse,
     )
 

@@ -36,11 +36,19 @@ class EventJournal(Journal, Protocol):
         """It survives a kill of the process. Raises StorageError; cancelling leaves it noted or not noted."""
         ...
 
+    def note_at_once(self, event: AnyEvent) -> bool:
+        """Note it as `note` does, where nobody has to wait for that; else nothing is done, and it is to be noted by `note`."""
+        del event
+        return False
+
     async def accept(self, call: KeptCall) -> None:
         await self.note(Accepted(call))
 
     async def run_again(self, session: str, request: str) -> None:
         await self.note(RunAgain(session, request))
+
+    def finish_at_once(self, session: str, request: str, outcome: KeptOutcome) -> bool:
+        return self.note_at_once(Finished(session, request, outcome))
 
     async def finish(self, session: str, request: str, outcome: KeptOutcome) -> None:
         await self.note(Finished(session, request, outcome))

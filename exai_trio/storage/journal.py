@@ -83,6 +83,10 @@ class Journal(Protocol):
         its way to the disk, and counts as before."""
         ...
 
+    def finish_at_once(self, session: str, request: str, outcome: KeptOutcome) -> bool:
+        """The same, where nobody has to wait for it. False: nothing is done, and `finish` is to do it, or to say what is wrong."""
+        ...
+
     async def hand_over(
         self, session: str, request: str, outcome: KeptOutcome, to: KeptCall
     ) -> None:

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Awaitable, Callable
 from email.utils import formatdate
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import unquote
 
@@ -212,7 +213,12 @@ class HttpConnection:
 
 
 def _headers(said: Any) -> list[tuple[bytes, bytes]]:
-    return [*said, (b"date", formatdate(unix_now(), usegmt=True).encode())]
+    return [*said, (b"date", _date(int(unix_now())))]
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> bytes:
+    return formatdate(second, usegmt=True).encode()
 
 
 def _ends_of(stream: trio.SocketStream) -> Message:

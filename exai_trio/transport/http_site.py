@@ -7,18 +7,20 @@ cut one on purpose.
 import logging
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import cast
 
 import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.config import is_loopback
 from exai_trio.system.open_files import is_scarce
 
 from .http_connection import AsgiApp, HttpConnection
+from .proxy_header import ProxyHeaderError
+from .trusted_proxies import Client, TrustedProxies
 
 log = logging.getLogger("exai.http")
+
+_Upgrade = Callable[[AsgiApp, trio.SocketStream, bytes], Awaitable[None]]
 
 _IDLE_S = 60.0
 _OF_OTHERS = 0.75  # of the places: so many may other machines have
@@ -37,19 +39,20 @@ class HttpSite:
     most: float = float("inf")
     idle_s: float = _IDLE_S
     sockets: bool = False
+    proxies: TrustedProxies = TrustedProxies()
     open: set[trio.SocketStream] = attrs.field(factory=set[trio.SocketStream])
     _connections: dict[trio.SocketStream, HttpConnection] = attrs.field(
         factory=dict["trio.SocketStream", HttpConnection]
     )
     _others: set[trio.SocketStream] = attrs.field(factory=set["trio.SocketStream"])
-    _upgrade: Callable[[trio.SocketStream, bytes], Awaitable[None]] | None = attrs.field(init=False)
+    _upgrade: _Upgrade | None = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
         self._upgrade = None
         if self.sockets:
             from .websocket_upgrade import serve_upgraded  # loads hypercorn, for nothing else
 
-            self._upgrade = partial(serve_upgraded, self.app)
+            self._upgrade = serve_upgraded
 
     async def serve(
         self,
@@ -69,11 +72,14 @@ class HttpSite:
     async def _connection(self, stream: trio.SocketStream) -> None:
         """Serve one connection; a failure in it is logged and ends nothing else."""
         try:
-            if is_scarce(stream, "http") or not self._make_room(stream):
+            client = await self.proxies.client_of(stream)
+            if is_scarce(stream, "http") or not self._make_room(stream, client):
                 return
             self.open.add(stream)
-            self._connections[stream] = connection = self._made(stream)
+            self._connections[stream] = connection = self._made(stream, client)
             await connection.run()
+        except* (ProxyHeaderError, trio.TooSlowError, OSError) as fault:
+            log.warning("an HTTP connection was not understood", extra={"fault": repr(fault)})
         except* Exception:
             log.exception("an HTTP connection failed")
         finally:
@@ -83,9 +89,9 @@ class HttpSite:
         at_work = sum(connection.at_work for connection in self._connections.values())
         return f"<HttpSite open={len(self.open)} of {self.most} at_work={at_work}>"
 
-    def _make_room(self, stream: trio.SocketStream) -> bool:
+    def _make_room(self, stream: trio.SocketStream, client: Client) -> bool:
         """Whether there is a place for it now."""
-        if not _is_near(stream):
+        if not client.is_near:
             if len(self._others) >= _OF_OTHERS * self.most and not self._displaced(self._others):
                 return False
             self._others.add(stream)
@@ -105,22 +111,15 @@ class HttpSite:
         self._others.discard(stream)
         self._connections.pop(stream, None)
 
-    def _made(self, stream: trio.SocketStream) -> HttpConnection:
-        return HttpConnection(self.app, stream, self.idle_s, self._upgrade)
+    def _made(self, stream: trio.SocketStream, client: Client) -> HttpConnection:
+        app = self.proxies.application(self.app, client)
+        upgrade = None if self._upgrade is None else partial(self._upgrade, app)
+        return HttpConnection(app, stream, self.idle_s, upgrade)
 
     def _close_all(self) -> None:
         """Close the sockets under their tasks: writes are shielded, and a full socket would hold them for ever."""
         for stream in self.open:
             stream.socket.close()
-
-
-def _is_near(stream: trio.SocketStream) -> bool:
-    """Whether its peer is this machine."""
-    try:
-        peer: object = stream.socket.getpeername()
-    except OSError:  # audit: empty-handler, because a peer that is gone is not near
-        return False
-    return not isinstance(peer, tuple) or is_loopback(str(cast("tuple[object, ...]", peer)[0]))
 
 
 def origin(listener: trio.SocketListener) -> str:

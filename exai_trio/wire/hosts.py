@@ -6,6 +6,7 @@ A page of another site can make a browser connect to us, by its own name (Origin
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 from ipaddress import ip_address
 from typing import Final
 
@@ -107,6 +108,7 @@ def host_of(authority: str) -> str:
     return name
 
 
+@lru_cache(64)  # of the address that each request came in on
 def plain_host(host: str) -> str:
     """A host in one spelling: lower case, addresses as short as they can be, without a zone, IPv4 not inside IPv6."""
     plain = host.lower().removeprefix("[").removesuffix("]")

@@ -5,6 +5,7 @@ an honest user a step. Whoever finds one names the file, so that nothing vanishe
 """
 
 import re
+from collections.abc import Iterator
 from fnmatch import translate
 from functools import cache
 from pathlib import PurePath
@@ -85,21 +86,29 @@ _START = rb"(?<![A-Za-z0-9_-])"
 _END = rb"(?![A-Za-z0-9_-])"
 
 
+def _behind(*forms: bytes) -> bytes:
+    """A place that one of them ends at; each has a length of its own."""
+    return b"(?:" + b"|".join(b"(?<=" + form + b")" for form in forms) + b")"
+
+
 def _token(what: str, texts: str, pattern: bytes) -> _Look:
     """One that begins with its text, and is no part of a longer word."""
     return what, tuple(texts.encode().split()), _START + pattern + _END, True
 
 
 _LOOKS: Final[tuple[_Look, ...]] = (
+    (  # with something of the key itself behind the line: the line alone stands in many sources
+        "a private key",
+        (b"-----BEGIN ",),
+        rb"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.{0,400}?[A-Za-z0-9+/=]{40}",
+        True,
+    ),
     (
         "a private key",
-        (b"PRIVATE KEY",),
-        # With something of the key itself behind the line: the line alone stands in many sources.
-        (
-            rb"(?s)-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----.{0,400}?[A-Za-z0-9+/=]{40}"
-            rb"|[A-Za-z0-9+/=]{40}[\s+-]{1,8}-----END [A-Z0-9 ]*PRIVATE KEY"
-        ),
-        False,
+        (b"-----END ",),
+        _behind(*(rb"[A-Za-z0-9+/=]{40}[\s+-]{%d}" % most for most in range(1, 9)))
+        + rb"-----END [A-Z0-9 ]*PRIVATE KEY",
+        True,
     ),
     (
         "a private key",
@@ -185,7 +194,14 @@ _LOOKS: Final[tuple[_Look, ...]] = (
         rb"(?:Account|SharedAccess)Key=[A-Za-z0-9+/]{40,}=*",
         True,
     ),
-    ("a bot's token", (b":AA",), _START + rb"\d{8,10}:AA[A-Za-z0-9_-]{33}" + _END, False),
+    (
+        "a bot's token",
+        (b":AA",),
+        _behind(*(_START + rb"\d{%d}" % digits for digits in (8, 9, 10)))
+        + rb":AA[A-Za-z0-9_-]{33}"
+        + _END,
+        True,
+    ),
     (
         "a GLM key",
         (b"GLM_API_KEY", b"ZAI_API_KEY", b"ZHIPUAI_API_KEY", b"zhipu", b"bigmodel"),
@@ -205,10 +221,7 @@ _LOOKS: Final[tuple[_Look, ...]] = (
 )
 
 
-_WINDOW: Final = (
-    64 * 1024
-)  # bytes searched in one go: what is found in them is a list, and what is copied of them is soon free
-_WIDEST: Final = 4  # bytes of one letter
+_WINDOW: Final = 64 * 1024  # bytes searched in one go: what is found in them is a list
 
 
 @cache
@@ -220,38 +233,33 @@ def _search() -> "tuple[tuple[bytes, ...], BytesAhoCorasick]":
     return texts, BytesAhoCorasick(texts)
 
 
-def _found(content: bytes) -> set[bytes]:
+@cache
+def _beginning_with(text: bytes) -> tuple[tuple[str, re.Pattern[bytes]], ...]:
+    looks = (look for look in _LOOKS if text in look[1] and look[3])
+    return tuple((what, re.compile(pattern)) for what, _, pattern, _ in looks)
+
+
+def _places(plain: bytes) -> Iterator[tuple[bytes, int]]:
+    """Each text that stands in it, and where; one over the end of a window may come twice."""
     texts, search = _search()
-    window = _WINDOW + _WIDEST * max(map(len, texts))
-    return {
-        texts[number]
-        for at in range(0, len(content), _WINDOW)
-        for number, _, _ in search.find_matches_as_indexes(
-            _plain(content[at : at + window]), overlapping=True
-        )
-    }
-
-
-def _plain(content: bytes) -> bytes:
-    """Zeros do not hide a text of two or four bytes a letter."""
-    return content.replace(b"\0", b"") if b"\0" in content else content
+    window = _WINDOW + max(map(len, texts))
+    for at in range(0, len(plain), _WINDOW):
+        found = search.find_matches_as_indexes(plain[at : at + window], overlapping=True)
+        yield from ((texts[number], at + start) for number, start, _ in found)
 
 
 def by_look(content: bytes) -> str:
-    """Of the bytes of a file, whatever they are."""
-    found = _found(content)
-    plain = _plain(content) if found else b""
-    for what, texts, pattern, begins in _LOOKS:
-        there = found.intersection(texts)
-        if begins and any(_stands_at(text, pattern, plain) for text in there):
-            return what
-        if there and not begins and re.search(pattern, plain):
-            return what
-    return ""
+    """Of the bytes of a file, whatever they are. Zeros do not hide a text of two or four bytes a letter."""
+    plain = content.replace(b"\0", b"") if b"\0" in content else content
+    found: set[bytes] = set()
+    for text, at in _places(plain):
+        found.add(text)
+        for what, form in _beginning_with(text):
+            if form.match(plain, at):
+                return what
+    return next((look[0] for look in _LOOKS if not look[3] and _stands_in(look, found, plain)), "")
 
 
-def _stands_at(text: bytes, pattern: bytes, plain: bytes) -> bool:
-    form, at = re.compile(pattern), plain.find(text)
-    while at >= 0 and not form.match(plain, at):
-        at = plain.find(text, at + 1)
-    return at >= 0
+def _stands_in(look: _Look, found: set[bytes], plain: bytes) -> bool:
+    _, texts, pattern, _ = look
+    return bool(found.intersection(texts) and re.search(pattern, plain))

@@ -4,42 +4,36 @@ import tomllib
 
 from auditing.effects import ABOUT, effects
 from auditing.imports import imported, is_below
+from auditing.shapes import ANY, TEXT, Wrong, check, one_of
 
 ROOT = "exai_trio"
-KEYS = {
-    "package": {"name", "is", "may_use", "must_not", "never_loads"},
-    "only": {"name", "library", "modules"},
-    "pure": {"must_not", "modules"},
+NAMES = [TEXT]
+PACKAGE = {"name": TEXT, "is": TEXT, "may_use": NAMES, "must_not": NAMES, "never_loads?": NAMES}
+SHAPE = {
+    "layers": NAMES,
+    "package": [PACKAGE],
+    "effects": {f"{effect}?": {"may": NAMES} for effect in ABOUT},
+    "rooms": {ANY: {"layers": NAMES}},
+    "pure": {"must_not": NAMES, "modules": NAMES},
+    "only": [{"name": TEXT, "library": TEXT, "modules": NAMES}],
 }
-PARTS = {"layers", "package", "effects", "rooms", "pure", "only"}
-
-
-class Wrong(Exception):
-    """A declaration that cannot be meant: one line, with file, key and what is allowed."""
 
 
 def read(text):
+    """Raises Wrong."""
+    where = "docs/boundaries.toml"
     try:
         declared = tomllib.loads(text)
     except tomllib.TOMLDecodeError as fault:
-        raise Wrong(f"docs/boundaries.toml: no TOML: {fault}") from fault
-    _allowed("docs/boundaries.toml", declared, PARTS)
-    for part in ("package", "only"):
-        for entry in declared[part]:
-            _allowed(f"docs/boundaries.toml: {part} {entry.get('name')}", entry, KEYS[part])
-    _allowed("docs/boundaries.toml: pure", declared["pure"], KEYS["pure"])
-    _allowed("docs/boundaries.toml: effects", declared["effects"], ABOUT)
-    known = {package["name"] for package in declared["package"]}
+        raise Wrong(f"{where}: no TOML: {fault}") from fault
+    check(declared, SHAPE, where)
+    names = [package["name"] for package in declared["package"]]
+    if twice := {name for name in names if names.count(name) > 1}:
+        raise Wrong(f"{where}: package: {sorted(twice)} is declared twice; allowed: once")
     for package in declared["package"]:
-        key = f"docs/boundaries.toml: package {package['name']}: may_use"
-        _allowed(key, package["may_use"], known)
+        at = f"{where}: package: {package['name']}: may_use"
+        check(package["may_use"], [one_of(sorted(names))], at)
     return declared
-
-
-def _allowed(where, given, allowed):
-    for key in given:
-        if key not in allowed:
-            raise Wrong(f"{where}: {key!r} is none of {', '.join(sorted(allowed))}")
 
 
 def full(name):

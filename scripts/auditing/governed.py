@@ -7,18 +7,20 @@ import tomllib
 from pathlib import Path
 
 BASELINE = Path(".ci/baseline")
+# Patterns as git reads them: a file that is new tomorrow is governed too.
 AREAS = {
     "dependencies": ["pyproject.toml"],
     "settings": [
         "exai_trio/config.py",
         "exai_trio/settings/table.py",
-        "exai_trio/settings/groups/bus_settings.py",
-        "exai_trio/settings/groups/terminal_settings.py",
-        "exai_trio/settings/groups/work_settings.py",
-        "exai_trio/settings/groups/network_settings.py",
+        "exai_trio/settings/groups/*_settings.py",
     ],
-    "messages": ["exai_trio/wire/messages.py"],
-    "schema": ["exai_trio/storage/sqlite/file/schema.py"],
+    "messages": ["exai_trio/wire/*messages.py"],
+    "schema": [
+        "exai_trio/storage/sqlite/file/schema.py",
+        "exai_trio/storage/sqlite/file/*_step.py",
+        "exai_trio/storage/supabase/sql/*.sql",
+    ],
     "boundaries": ["docs/boundaries.toml"],
 }
 NONE = re.compile(r"^ADR: none, because \S", re.MULTILINE)
@@ -46,7 +48,7 @@ def undecided():
     """A line for each area that has changed since the baseline while no decision says so, and no commit that none is needed."""
     if not BASELINE.exists():
         return [f"{BASELINE}: is missing; scripts/adr baseline writes it"]
-    text = BASELINE.read_text(encoding="utf-8")
+    text = BASELINE.read_text(encoding="utf-8", errors="replace")
     if not COMMIT.fullmatch(text):
         return [f"{BASELINE}: {text.strip()!r} is no commit; scripts/adr baseline writes it"]
     base = text.strip()
@@ -65,7 +67,7 @@ def _in(area, base):
     """What was changed in one area without a word."""
     changed = [
         path
-        for path in AREAS[area]
+        for path in _touched(area, base)
         if _meaning(path, git("show", f"{base}:{path}")) != _meaning(path, _now(path))
     ]
     said = f"changed since {base[:10]} without a decision; one says `Changes: {area}`, or the commit `ADR: none, because …`"
@@ -74,6 +76,14 @@ def _in(area, base):
         silent = [one for one in commits if not NONE.search(git("show", "-s", "--format=%B", one))]
         if silent or not commits or git("diff", "HEAD", "--name-only", "--", path):
             yield f"{path}: {area} {said}{_shown(silent)}"
+
+
+def _touched(area, base):
+    """Files of an area that differ from the baseline, or are new and not added yet."""
+    patterns = [f":(glob){pattern}" for pattern in AREAS[area]]
+    differing = git("diff", "--name-only", base, "--", *patterns)
+    new = git("ls-files", "--others", "--exclude-standard", "--", *patterns)
+    return sorted({*differing.splitlines(), *new.splitlines()})
 
 
 def _shown(commits):
@@ -88,6 +98,8 @@ def _meaning(path, text):
     """What a change of this file is measured by: no comments, and of pyproject.toml the dependencies alone."""
     if path.endswith(".py"):
         return _without_docstrings(path, text)
+    if not path.endswith(".toml"):
+        return text
     read = tomllib.loads(text)
     if path == "pyproject.toml":
         return read.get("project", {}).get("dependencies"), read.get("dependency-groups")

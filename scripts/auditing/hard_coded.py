@@ -144,7 +144,9 @@ def _name(assignment):
 
 
 def number(node):
-    """The value of a number, or of a sum of numbers; else nothing."""
+    """The value of a number, of a sum of numbers, of a cap by `min`, or of a field's default; else nothing."""
+    if isinstance(node, ast.Call) and (inner := _caps(node)):
+        return next(filter(None, map(number, inner)), None)
     try:
         value = ast.literal_eval(node)
     except ValueError:
@@ -153,6 +155,14 @@ def number(node):
         sides = number(node.left), number(node.right)
         return None if None in sides else (sides[0] or 0) + (sides[1] or 0) or 1
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _caps(call):
+    if last_name(call.func) == "min":
+        return call.args
+    if last_name(call.func) in {"field", "attrib", "ib"}:
+        return [word.value for word in call.keywords if word.arg == "default"]
+    return []
 
 
 def _named_number(name, node):
@@ -169,7 +179,8 @@ def _named_number(name, node):
 
 def _call(call):
     called = last_name(call.func)
-    first = number(call.args[0]) if call.args else None
+    given = [*call.args, *(word.value for word in call.keywords if word.arg == "total_tokens")]
+    first = number(given[0]) if given else None
     if called in WAITS and len(call.args) == (2 if called == "wait_for" else 1):
         first = number(call.args[-1])
         if first:

@@ -9,13 +9,16 @@ from auditing.source import Source
 
 def audit(files):
     """Findings, the exceptions in use by rule, and a line for each file that is no Python."""
-    sources, broken = [], []
+    sources, found, broken = [], [], []
     for shown, text in files:
         try:
-            sources.append(Source(shown, text))
+            source = Source(shown, text)
+            found += [(source, finding) for finding in _in_one(source)]
+            sources.append(source)
         except (SyntaxError, ValueError) as fault:
             broken.append(f"{shown}:{getattr(fault, 'lineno', None) or 1} is no Python: {fault}")
-    found = [finding for source in sources for finding in _in_one(source)]
+        except (MemoryError, RecursionError):
+            broken.append(f"{shown}:1 is nested too deeply to be read")
     found += [
         (source, Finding(source.shown, *rest)) for source, *rest in settings_use.over_all(sources)
     ]
@@ -25,7 +28,7 @@ def audit(files):
 def _in_one(source):
     for rules in (silent_failures.find, hard_coded.find, settings_use.environment):
         for line, rule, message in rules(source):
-            yield source, Finding(source.shown, line, rule, message)
+            yield Finding(source.shown, line, rule, message)
 
 
 def _less_explained(sources, found):
@@ -57,9 +60,9 @@ def _bad_exceptions(source, used):
 
 
 def python_files(path, root):
-    """Name and text of each Python file there, shown from the root where it is below it."""
-    for file in [path] if path.is_file() else sorted(path.rglob("*.py")):
-        if "__pycache__" not in file.parts:
+    """Name and text of each Python file there, shown from the root where it is below it. Raises OSError."""
+    for file in sorted(path.rglob("*.py")) if path.is_dir() else [path]:
+        if "__pycache__" not in file.parts and not file.is_dir():
             yield shown(file, root), file.read_text(encoding="utf-8", errors="replace")
 
 

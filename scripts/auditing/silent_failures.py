@@ -139,6 +139,7 @@ _LOST = {
     "capture": "the outcome is not looked at",
     "acapture": "the outcome is not looked at",
     "Popen": "the process is not waited for",
+    "Process": "the exit code is not looked at",
     "start_new_thread": "what the thread raises is nobody's",
     "Thread": "what the thread raises is nobody's",
     "Timer": "what the thread raises is nobody's",

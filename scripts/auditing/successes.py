@@ -68,6 +68,8 @@ def _is_good(value):
 
 def _exits_well(node):
     call = node.exc if isinstance(node, ast.Raise) else node.value
+    if isinstance(call, ast.Name) and call.id == "SystemExit":
+        return True
     if not isinstance(call, ast.Call) or last_name(call) not in {"exit", "_exit", "SystemExit"}:
         return False
     return not call.args or getattr(call.args[0], "value", 1) in {0, None}

@@ -16,7 +16,6 @@ from .prices import check_budget
 from .records import Baseline, Run, Skipped, revision, this_machine
 from .runs import Bench, NotReady
 from .served import log_of, own_daemon, running_daemon
-from .wrong import Wrong
 
 _MOST_LOST = 3  # daemons in a row
 
@@ -157,8 +156,6 @@ def plan_of(asked):
     known = {tool.name for tool in (*BUILT_IN, *INTERNAL)}
     every = definitions.read(asked.definitions or definitions.FILE, known)
     chosen = definitions.chosen(every, asked.tools)
-    if asked.runs is not None and asked.runs < 1:
-        raise Wrong(f"--runs: {asked.runs} is not allowed; allowed: 1 or more")
     plan = Plan(chosen, asked.runs, live=asked.live, budget=asked.budget or 0.0, delay=asked.delay)
     if asked.live:
         check_budget(plan.chosen, plan.runs, asked)

@@ -1,10 +1,10 @@
 """The command line of the baselines, and the exit codes. Nothing is measured here."""
 
-import argparse
 import sys
 from pathlib import Path
 
 from . import records
+from .words import LARGEST, Parser, address, file, number, whole
 from .wrong import Wrong
 
 ABOUT = "Baselines of every tool, measured through the daemon's WebSocket."
@@ -24,7 +24,7 @@ def main(words=None):
 
 
 def parser():
-    top = argparse.ArgumentParser(prog="scripts/baseline.py", description=ABOUT)
+    top = Parser(prog="scripts/baseline.py", description=ABOUT)
     actions = top.add_subparsers(required=True, metavar="ACTION")
     for add in (_collect, _compare, _since, _watch, _versus, _sql):
         add(actions)
@@ -35,14 +35,18 @@ def _collect(actions):
     command = actions.add_parser("collect", help="measure every tool, or those that are named")
     command.add_argument("--tools", metavar="a,b", help="only these")
     command.add_argument(
-        "--runs", type=int, metavar="N", help="of each tool; else as it is defined"
+        "--runs", type=whole(1), metavar="N", help="of each tool; else as it is defined"
     )
     command.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the baseline to this file"
+        "--json", type=file, metavar="FILE", help="write the baseline to this file"
     )
     _money(command)
     command.add_argument(
-        "--delay", type=float, default=0.0, metavar="S", help="of each answer of the simulator"
+        "--delay",
+        type=number(0, 60),
+        default=0.0,
+        metavar="S",
+        help="of each answer of the simulator",
     )
     command.add_argument("--definitions", type=Path, metavar="FILE", help="in place of our own")
     _daemon(command)
@@ -72,14 +76,17 @@ def _compare(actions):
     command.add_argument("--tools", metavar="a,b", help="only these")
     command.add_argument(
         "--runs",
-        type=int,
+        type=whole(2),
         default=30,
         metavar="N",
         help="of each tool on each side; 30 if not given",
     )
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the ratios to this file")
+    command.add_argument("--json", type=file, metavar="FILE", help="write the ratios to this file")
     command.add_argument(
-        "--check", type=float, metavar="RATIO", help="exit 1 if a tool is slower than so, surely"
+        "--check",
+        type=number(0, LARGEST, above=True),
+        metavar="RATIO",
+        help="exit 1 if a tool is slower than so, surely",
     )
     command.set_defaults(act=_act_compare)
 
@@ -107,10 +114,14 @@ def _act_since(asked):
 def _watch(actions):
     command = actions.add_parser("watch", help="the calls that a running daemon has had")
     command.add_argument(
-        "--hours", type=float, default=24.0, metavar="N", help="looks back so far; 24 if not given"
+        "--hours",
+        type=number(0, LARGEST, above=True),
+        default=24.0,
+        metavar="N",
+        help="looks back so far; 24 if not given",
     )
     command.add_argument(
-        "--json", type=Path, metavar="FILE", help="write the baseline to this file"
+        "--json", type=file, metavar="FILE", help="write the baseline to this file"
     )
     _store(command)
     command.set_defaults(act=_act_watch)
@@ -132,7 +143,9 @@ def _versus(actions):
     )
     command.add_argument("a", metavar="A", help="such as glm, or a model's name")
     command.add_argument("b", metavar="B", help="such as kimi")
-    command.add_argument("--prompts", type=int, default=40, metavar="N", help="40 if not given")
+    command.add_argument(
+        "--prompts", type=whole(2), default=40, metavar="N", help="40 if not given"
+    )
     command.add_argument(
         "--at-once",
         default="1,8",
@@ -140,7 +153,7 @@ def _versus(actions):
         help="calls at the same time, one measurement each",
     )
     command.add_argument(
-        "--tokens", type=int, default=40, metavar="N", help="of an answer of the simulator"
+        "--tokens", type=whole(1), default=40, metavar="N", help="of an answer of the simulator"
     )
     command.add_argument(
         "--plant", action="append", default=[], metavar="'SIDE KEY=VALUE …'",
@@ -148,15 +161,15 @@ def _versus(actions):
     )  # fmt: skip
     command.add_argument(
         "--cached",
-        type=float,
+        type=number(0, 1),
         default=0.0,
         metavar="SHARE",
         help="of the prompts that begin as others did",
     )
     command.add_argument(
-        "--seed", type=int, default=None, metavar="N", help="of the order and of what is planted"
+        "--seed", type=number(kind=int), metavar="N", help="of the order and of what is planted"
     )
-    command.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file")
+    command.add_argument("--json", type=file, metavar="FILE", help="write the figures to this file")
     _money(command)
     command.set_defaults(act=_act_versus)
 
@@ -173,7 +186,11 @@ def _sql(actions):
     )
     command.add_argument("name", metavar="NAME", nargs="?", help="without one: which there are")
     command.add_argument(
-        "--days", type=float, default=30.0, metavar="N", help="looks back so far; 30 if not given"
+        "--days",
+        type=number(0, LARGEST, above=True),
+        default=30.0,
+        metavar="N",
+        help="looks back so far; 30 if not given",
     )
     command.add_argument(
         "--database", metavar="FILE|URL", help="in place of the home's; postgresql://… asks psql"
@@ -192,7 +209,10 @@ def _act_sql(asked):
 def _money(command):
     command.add_argument("--live", action="store_true", help="ask real models: costs money")
     command.add_argument(
-        "--budget", type=float, metavar="MONEY", help="what a live run may cost at most"
+        "--budget",
+        type=number(0, LARGEST),
+        metavar="MONEY",
+        help="what a live run may cost at most",
     )
     command.add_argument(
         "--unpriced", action="store_true", help="ask models too whose price is not known"
@@ -201,7 +221,10 @@ def _money(command):
 
 def _daemon(command):
     command.add_argument(
-        "--url", metavar="URL", help="of a daemon that runs; else one of our own is started"
+        "--url",
+        type=address,
+        metavar="URL",
+        help="of a daemon that runs; else one of our own is started",
     )
 
 

@@ -4,17 +4,27 @@ import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypedDict
 
 import attrs
+import msgspec
 
 from .wrong import Wrong
 
 FILE: Final = Path(__file__).with_name("definitions.toml")
 CLASSES: Final = (1, 2, 3, 4)
 _HOLE: Final = re.compile(r"\{(\w+)\}")
-_RIGHT: Final = frozenset({"contains", "lacks", "matches", "fields"})
-_BEFORE: Final = frozenset({"tool", "arguments", "take"})
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_000_000)]
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class Right(TypedDict, total=False):
+    """What a right answer looks like; `matches` is a regular expression, `fields` are values of its JSON, by their way."""
+
+    contains: list[str]
+    lacks: list[str]
+    matches: str
+    fields: dict[str, Any]
 
 
 @attrs.frozen(kw_only=True)
@@ -22,8 +32,8 @@ class Before:
     """A call that makes ready for a run and is not measured: what is `take`n from its text, by regular expression, fills holes."""
 
     tool: str
-    arguments: Mapping[str, Any] = attrs.field(factory=dict)
-    take: Mapping[str, str] = attrs.field(factory=dict)
+    arguments: dict[str, Any] = attrs.field(factory=dict)
+    take: dict[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen(kw_only=True)
@@ -33,39 +43,54 @@ class Definition:
 
     name: str
     kind: int
-    arguments: Mapping[str, Any]
-    right: Mapping[str, Any]
-    requests: Mapping[str, int] = attrs.field(factory=dict)
+    arguments: dict[str, Any]
+    right: Right
+    requests: dict[str, Count] = attrs.field(factory=dict)
     before: tuple[Before, ...] = ()
-    own: float | None = None
-    limit: float
-    warm_up: int = 2
-    runs: int = 10
-    tokens: tuple[int, int] = (1500, 500)
+    own: Seconds | None = None
+    limit: Seconds
+    warm_up: Count = 2
+    runs: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10
+    tokens: tuple[Count, Count] = (1500, 500)
 
     @property
     def asks_model(self):
         return any(path.endswith("chat/completions") for path in self.requests)
 
 
-_KEYS: Final = tuple(field.name.replace("kind", "class") for field in attrs.fields(Definition))
+def _keys(kind):
+    return frozenset(kind.__annotations__)
+
+
+_KEYS: Final = _keys(Definition) - {"kind"} | {"class"}
 
 
 def read(path=FILE, known=None):
     """All definitions, in order. Raises Wrong; `known` are the tools that there are."""
     try:
         table = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as fault:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as fault:
         raise Wrong(f"{path.name}: cannot be read: {fault}") from fault
     _check_keys(path, "the file", table, {"classes", "tool"})
     classes = _classes(path, table.get("classes", {}))
-    found = [_definition(path, entry, classes) for entry in table.get("tool", [])]
-    _check_names(path, [one.name for one in found], known)
+    entries = _as(list[dict[str, Any]], table.get("tool", []), f"{path.name}: tool")
+    found = [_definition(path, entry, classes) for entry in entries]
+    _check_names(path, found, known)
     return tuple(found)
 
 
+def _as(kind, value, where):
+    """The value as this type. Raises Wrong, which says what is allowed."""
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as fault:
+        said, _, place = str(fault).partition(" - at ")
+        key = place.strip("`").removeprefix("$").lstrip(".")
+        raise Wrong(f"{where}: {f'{key}: ' if key else ''}{said[0].lower()}{said[1:]}") from fault
+
+
 def _check_keys(path, where, table, allowed):
-    for key in table:
+    for key in _as(dict[str, Any], table, f"{path.name}: {where}"):
         if key not in allowed:
             raise Wrong(
                 f"{path.name}: {where}: unknown key {key!r}; allowed: {', '.join(sorted(allowed))}"
@@ -74,48 +99,51 @@ def _check_keys(path, where, table, allowed):
 
 def _classes(path, table):
     _check_keys(path, "classes", table, {str(number) for number in CLASSES})
-    found = {}
     for number, entry in table.items():
         _check_keys(path, f"classes.{number}", entry, {"limit", "own"})
-        found[int(number)] = entry
-    return found
+    return {int(number): entry for number, entry in table.items()}
 
 
 def _definition(path, entry, classes):
     where = f"tool {entry.get('name', '?')}"
     _check_keys(path, where, entry, _KEYS)
-    if entry.get("class") not in CLASSES or entry["class"] not in classes:
-        raise Wrong(f"{path.name}: {where}: class is {entry.get('class')!r}; allowed: 1, 2, 3, 4")
-    _check_keys(path, f"{where}: right", entry.get("right", {}), _RIGHT)
-    for before in entry.get("before", ()):
-        _check_keys(path, f"{where}: before", before, _BEFORE)
+    kind = entry.get("class")
+    if type(kind) is not int or kind not in classes:
+        allowed = ", ".join(map(str, sorted(classes)))
+        raise Wrong(f"{path.name}: {where}: class is {kind!r}; allowed: {allowed}")
+    _check_keys(path, f"{where}: right", entry.get("right", {}), _keys(Right))
+    for before in _as(
+        list[dict[str, Any]], entry.get("before", []), f"{path.name}: {where}: before"
+    ):
+        _check_keys(path, f"{where}: before", before, _keys(Before))
     values = {"kind" if key == "class" else key: value for key, value in entry.items()}
-    values["before"] = tuple(Before(**before) for before in entry.get("before", ()))
-    try:
-        made = Definition(**{**classes[entry["class"]], **values})
-    except TypeError:
-        missing = [key for key in ("name", "arguments", "right") if key not in entry]
-        raise Wrong(f"{path.name}: {where}: needs {', '.join(missing)}") from None
-    _check_numbers(path, where, made)
+    made = _as(Definition, {**classes[kind], **values}, f"{path.name}: {where}")
+    _check_right(path, where, made)
     return made
 
 
-def _check_numbers(path, where, made):
-    for key in ("warm_up", "runs", "limit"):
-        value = getattr(made, key)
-        if not isinstance(value, int | float) or value < (key != "warm_up"):
-            raise Wrong(
-                f"{path.name}: {where}: {key} is {value!r}; allowed: a number from {int(key != 'warm_up')}"
-            )
+def _check_right(path, where, made):
     if not made.right:
-        raise Wrong(f"{path.name}: {where}: right is empty; allowed: {', '.join(sorted(_RIGHT))}")
+        raise Wrong(
+            f"{path.name}: {where}: right is empty; allowed: {', '.join(sorted(_keys(Right)))}"
+        )
+    patterns = [text for before in made.before for text in before.take.values()]
+    for text in (made.right.get("matches", ""), *patterns):
+        try:
+            re.compile(text)
+        except re.error as fault:
+            raise Wrong(
+                f"{path.name}: {where}: {text!r} is no regular expression: {fault}"
+            ) from fault
 
 
-def _check_names(path, names, known):
+def _check_names(path, found, known):
+    names = [one.name for one in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise Wrong(f"{path.name}: tool {twice[0]}: is defined twice")
-    for name in names if known is not None else ():
+    asked = [before.tool for one in found for before in one.before]
+    for name in (*names, *asked) if known is not None else ():
         if name not in known:
             raise Wrong(
                 f"{path.name}: tool {name}: there is no such tool; allowed: {', '.join(sorted(known))}"
@@ -126,7 +154,7 @@ def chosen(definitions, named):
     """Those that are named, with commas; all if nothing is. Raises Wrong."""
     if not named:
         return definitions
-    names = [name.strip() for name in named.split(",") if name.strip()]
+    names = [name.strip() for name in named.split(",")]
     known = {one.name: one for one in definitions}
     for name in names:
         if name not in known:

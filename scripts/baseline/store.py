@@ -18,9 +18,15 @@ def database(home):
 
 
 def keep(home, baseline):
+    """Raises Wrong."""
+    from exai_trio.errors import StorageError
+
     path = database(home)
-    if path is not None:
-        trio.run(_kept, path, baseline)
+    try:
+        if path is not None:
+            trio.run(_kept, path, baseline)
+    except StorageError as fault:
+        raise Wrong(f"--home: {fault}") from fault
 
 
 async def _kept(path, baseline):

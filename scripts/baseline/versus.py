@@ -28,7 +28,7 @@ _PREFIX = "What was said before, at some length, so that a provider may keep it.
 _ROOM = (
     "EXAI_WS_SESSION_MAX_INFLIGHT", "EXAI_WS_GLOBAL_MAX_INFLIGHT", "EXAI_WS_GLM_MAX_INFLIGHT", "EXAI_WS_KIMI_MAX_INFLIGHT",
 )  # fmt: skip
-_PLANTED = ("delay", "spread", "faults")
+_PLANTED = {"delay": 60.0, "spread": 10.0, "faults": 1.0}  # the most of each
 
 
 @attrs.frozen(kw_only=True)
@@ -118,8 +118,6 @@ def _definition(side, prompt):
 def contest(asked):
     """The exit code. Raises Wrong."""
     sides = _sides(asked)
-    if asked.prompts < 2:
-        raise Wrong(f"--prompts: {asked.prompts} is not allowed; allowed: 2 or more")
     at_once = _numbers(asked.at_once)
     if asked.live:
         runs = asked.prompts * len(at_once)
@@ -171,12 +169,12 @@ def _planted(asked):
 def _pair(text):
     key, _, value = text.partition("=")
     try:
-        if key in _PLANTED and float(value) >= 0:
+        if key in _PLANTED and 0 <= float(value) <= _PLANTED[key]:
             return key, float(value)
     except ValueError:
         pass
     raise Wrong(
-        f"--plant: {text!r} is not understood; allowed: {', '.join(f'{key}=NUMBER' for key in _PLANTED)}"
+        f"--plant: {text!r} is not understood; allowed: {', '.join(f'{key}=0 … {most:g}' for key, most in _PLANTED.items())}"
     )
 
 

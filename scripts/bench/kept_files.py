@@ -25,6 +25,7 @@ from exai_trio.storage.contracts.cleanup_records import Account
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 from exai_trio.storage.sqlite.thread_store import SqliteThreads
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
+from exai_trio.system import garbage_collector
 from exai_trio.system.clock import unix_now
 from exai_trio.tools.base import Services
 from exai_trio.tools.files import uploads
@@ -228,6 +229,7 @@ async def _cleaned(rows: int, going: int) -> tuple[float, float, float]:
             await store.write(lambda connection: _filled(connection, rows, going))
             watched = _Watched(store)
             kept = in_database(cast("Any", watched), where / "objects", 1.0)
+            garbage_collector.settle()  # as the daemon, once it has started
             trio.lowlevel.add_instrument(steps)
             seconds = await _timed(lambda: _clean(kept))
             trio.lowlevel.remove_instrument(steps)

@@ -103,25 +103,28 @@ async def http_leave(trial: Trial) -> None:
                 mark, leaves = trial.mark(), trio.Event()
                 async with trio.open_nursery() as leaving:
                     leaving.start_soon(client.leave, mark, _arguments(mark, "tokens=2000 drip=0.05"), leaves)  # fmt: skip
-                    trial.hold(
-                        await _open_requests(world, 1), "the call did not reach the provider"
-                    )
+                    trial.hold(await _open_chats(world, 1), "the call did not reach the provider")
                     await trio.sleep(trial.random.uniform(0, _LONGEST_S))
                     left = trio.current_time()
                     leaves.set()
-                trial.hold(await _open_requests(world, 0), "the provider's request runs for nobody")
+                trial.hold(await _open_chats(world, 0), "the provider's request runs for nobody")
                 trial.figure("left to the provider's socket closed, s", trio.current_time() - left)
                 await trial.count(world, most=1)
 
 
-async def _open_requests(world: World, count: int) -> bool:
-    """Whether so many come to be open at the provider."""
+async def _open_chats(world: World, count: int) -> bool:
+    """Whether so many come to be open at the provider, which a daemon that has just begun also asks for its files and models."""
     with trio.move_on_after(_PATIENCE_S):
         await trio.lowlevel.checkpoint()
-        while len((await fetch(world.provider.port, "/_state"))["open"]) != count:  # noqa: ASYNC110  # another process's
+        while await _chats_now(world) != count:  # noqa: ASYNC110  # another process's
             await trio.sleep(0.01)
         return True
     return False
+
+
+async def _chats_now(world: World) -> int:
+    state = await fetch(world.provider.port, "/_state")
+    return sum(one["path"].endswith("/chat/completions") for one in state["open"])
 
 
 def _arguments(mark: str, shape: str) -> dict[str, Any]:

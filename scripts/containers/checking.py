@@ -12,7 +12,7 @@ from chaos.children import NotStarted
 from chaos.provider import Provider, start_provider
 
 from .canaries import TOKEN
-from .engine import Engine, EngineError
+from .engine import ROOT, Engine, EngineError
 from .services import Services
 from .steps import PORT, Bench, Broken, Step
 
@@ -85,6 +85,7 @@ async def _running(engine: Engine, kind: type[Services]) -> AsyncGenerator[Bench
     finally:
         subprocess.run(("umount", place / "volume"), check=False, capture_output=True)  # noqa: ASYNC221  # at the end
         shutil.rmtree(place, ignore_errors=True)  # noqa: ASYNC200  # a moment at the end
+        (ROOT / "oom").unlink(missing_ok=True)  # conmon's note that a memory limit was hit
 
 
 @asynccontextmanager

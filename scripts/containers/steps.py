@@ -134,6 +134,15 @@ async def by_stdio(bench: Bench) -> None:
         await editor.child.wait()
 
 
+async def shown_log(bench: Bench) -> None:
+    """What the daemon's log file in the volume holds, the container's log shows."""
+    kept = next(bench.services.volume.rglob("ws_daemon.log")).read_text(encoding="utf-8")
+    shown = await bench.services.logs()
+    missing = [line for line in kept.splitlines()[-20:] if line not in shown]
+    if not kept or missing:
+        raise Broken(f"the container's log lacks {missing[:1] or 'everything'}")
+
+
 async def restarts(bench: Bench, times: int) -> None:
     """Each time the container's own daemon answers, and none is started outside."""
     async with bench.editor() as editor:
@@ -318,6 +327,7 @@ def all_steps(times: int, killed: int) -> dict[str, Step]:
         "closed": closed,
         "proxy": through_a_proxy,
         "stdio": by_stdio,
+        "log": shown_log,
         "projects": projects,
         "frozen": frozen,
         "kills": partial(kills, times=killed),

@@ -11,23 +11,28 @@ _COLLECT: Final = ("collect", "--runs", "1")
 _GOOD: Final = {0, 5}  # 5: a folder has no test of that kind
 
 
+class Unreadable(Exception):
+    """What was named is no measurement of coverage."""
+
+
 def measure(root, data, words):
     """Run the tests, folder by folder, and the baseline of all tools, with every process that they start under coverage; what a
-    folder has shown is kept whatever becomes of the next. Returns whether all passed."""
+    folder has shown is kept whatever becomes of the next, with its name as context. Returns whether all passed."""
     tests = root / "tests"
     folders = [path for path in sorted(tests.iterdir()) if path.is_dir() or path.match("test_*.py")]
     pytest = ["-m", "pytest", "-q", "-p", "no:xdist", "-p", "unused.traced_threads", *words]
-    runs = [[*pytest, str(path)] for path in folders]
-    codes = [_run(root, data, command) for command in [*runs, ["scripts/baseline.py", *_COLLECT]]]
+    runs = {f"tests/{path.name}": [*pytest, str(path)] for path in folders}
+    runs["baseline"] = ["scripts/baseline.py", *_COLLECT]
+    codes = [_run(root, data, who, command) for who, command in runs.items()]
     combine = ["combine", "--quiet", "--append", f"--data-file={data}"]
     found = [str(path) for path in data.parent.glob(f"{data.name}.*")]
     subprocess.run([sys.executable, "-m", "coverage", *combine, *found], cwd=root, check=True)
     return set(codes) <= _GOOD
 
 
-def _run(root, data, command):
+def _run(root, data, who, command):
     coverage = ["-m", "coverage", "run", f"--rcfile={CONFIG}", f"--data-file={data}"]
-    env = {**os.environ, "PYTHONPATH": str(root / "scripts")}
+    env = {**os.environ, "PYTHONPATH": str(root / "scripts"), "EXAI_MEASURED": who}
     return subprocess.run(
         [sys.executable, *coverage, *command], cwd=root, env=env, check=False
     ).returncode
@@ -46,10 +51,13 @@ def never_ran(root, data):
 
 def executed(root, data):
     """The lines that ran, of each file of the package, whose data may have been taken in another place."""
-    from coverage import CoverageData
+    from coverage import CoverageData, CoverageException
 
     read = CoverageData(basename=str(data))
-    read.read()
+    try:
+        read.read()
+    except CoverageException as fault:
+        raise Unreadable(f"{data}: is no measurement: {fault}") from fault
     found = {}
     for name in read.measured_files():
         _, _, shown = name.rpartition("/exai_trio/")

@@ -5,6 +5,7 @@ import os
 import socket
 import subprocess
 import sys
+import urllib.request
 from contextlib import asynccontextmanager, contextmanager
 
 import attrs
@@ -74,9 +75,13 @@ class Home:
             return ack.ok
 
 
-def home_at(path, **settings):
+def free_port():
     with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+        return free.getsockname()[1]
+
+
+def home_at(path, **settings):
+    port = free_port()
     path.mkdir(exist_ok=True)
     environ = {
         "PATH": os.environ["PATH"], "HOME": str(path), "TMPDIR": str(path), "ENV_FILE": os.devnull,
@@ -134,9 +139,7 @@ async def test_a_token_from_its_issue_to_its_end(tmp_path):
 
 def test_what_counts_of_a_quota_is_shown(tmp_path):
     """Of a daemon that runs, and of one that does not: a minute's calls end with it, a day's tokens do not."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        pages = free.getsockname()[1]
-    home = home_at(tmp_path, MONITORING_PORT=str(pages), EXAI_SIMULATE="true")
+    home = home_at(tmp_path, MONITORING_PORT=str(free_port()), EXAI_SIMULATE="true")
     limits = ("--calls-per-minute", "5", "--tokens-per-day", "9000")
     token = home.exai("token", "issue", "ann", *limits)
     anns = attrs.evolve(home, environ={**home.environ, "EXAI_WS_TOKEN": token})
@@ -168,13 +171,14 @@ async def test_a_rotation_outlives_the_daemon(tmp_path):
 
 async def test_two_daemons_with_one_redis(tmp_path):
     """A token that one has issued is taken by the other; of a quota of 100 a minute 100 calls pass over both; and what is revoked on one
-    ends on the other."""
+    is refused by the other at once, whose connections and pages that it let in end within 5 s."""
     async with redis_server() as server:
         keys = str(tmp_path / "keys.json")
+        pages = [free_port() for _ in "ab"]
         homes = [
-            home_at(tmp_path / name, REDIS_URL=server.url, JWT_KEYS_FILE=keys, LOG_LEVEL="DEBUG")
-            for name in ("a", "b")
-        ]
+            home_at(tmp_path / name, REDIS_URL=server.url, JWT_KEYS_FILE=keys, LOG_LEVEL="DEBUG", MONITORING_PORT=str(port))
+            for name, port in zip("ab", pages, strict=True)
+        ]  # fmt: skip
         token = homes[0].exai("token", "issue", "ann", "--calls-per-minute", "100")
         passed = []
         with homes[0].serving(), homes[1].serving():
@@ -182,19 +186,33 @@ async def test_two_daemons_with_one_redis(tmp_path):
                 for number in range(4):
                     callers.start_soon(_call_often, homes[number % 2], token, 40, passed)
             counted = json.loads(homes[1].exai("usage", "--of", "ann", "--json"))
+            page = asked(pages[1], "/api/login", token=token)["session"]
+            before = asked(pages[1], "/api/me", bearer=page)["principal"]
             async with homes[1].client(jwt=token) as (client, ack):
                 homes[0].exai("token", "revoke", "--all-of", "ann")
-                ended = await _ends(client)
-            after = [await home.lets_in(jwt=token) for home in homes]
+                after = [await home.lets_in(jwt=token) for home in reversed(homes)]
+                with trio.fail_after(5):
+                    ended = await _ends(client)
+                    while asked(pages[1], "/api/me", bearer=page)["principal"]:
+                        await trio.sleep(0.1)
 
     assert (True, "token revoked", 4003) == (ack.ok, *ended)
-    assert [False, False] == after
+    assert ("jwt:ann", [False, False]) == (before, after)
     # Where Redis did not answer within 50 ms, a daemon has counted alone, and has said so.
     alone = sum(home.everything().count(b"calls are counted here alone") for home in homes)
     assert 160 == len(passed)
     assert 100 <= passed.count("") <= 100 + alone
     assert {"", "rate"} == set(passed)
     assert 100 >= counted["used"]["calls_per_minute"] >= 100 - alone
+
+
+def asked(port, path, bearer="", **body):
+    """What a page of the dashboard is told."""
+    headers = {"authorization": f"Bearer {bearer}", "content-type": "application/json"}
+    data = json.dumps(body).encode() if body else None
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=data, headers=headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - ours
+        return json.loads(answer.read())
 
 
 async def _call_often(home, token, count, passed, field="jwt"):

@@ -89,6 +89,77 @@ def test_a_file_that_is_no_python_is_told_in_one_line_and_the_others_are_audited
 
 
 @pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("A = 1\0", "new.py:1 is no Python: "),
+        ("-" * 100_000 + "1", "new.py:1 is nested too deeply"),
+        ("+".join(["1"] * 20_000), "new.py:1 is nested too deeply"),
+        ("def sleep(): trio.sleep(" + "+".join(["1"] * 900) + ")", ""),
+    ],
+    ids=["null", "parser", "tree", "rules"],
+)
+def test_what_no_parser_takes_is_one_line_and_exit_two(repository, text, said):
+    _write(repository / "new.py", text)
+    code, _, complained = _audit(repository, "new.py")
+    assert (complained.count("\n"), code) in {(1, 2), (0, 1)}
+    assert complained.startswith(said)
+
+
+def test_a_file_that_cannot_be_read_is_one_line_and_exit_two(repository):
+    (repository / "exai_trio" / "gone.py").symlink_to("nowhere")
+    code, _, complained = _audit(repository, "exai_trio")
+    assert (2, True) == (
+        code,
+        complained.endswith("gone.py: cannot be read: No such file or directory\n"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("exceptions.json", "{", "is no JSON"),
+        ("exceptions.json", "[]", "[] is not allowed; allowed: a table"),
+        (
+            "exceptions.json",
+            '{"port": -1}',
+            "port: -1 is not allowed; allowed: a whole number from 1",
+        ),
+        ("made_up_secrets.json", "[1]", "1: 1 is not allowed; allowed: a text"),
+    ],
+)
+def test_what_is_noted_and_cannot_be_meant_is_one_line_and_exit_two(repository, name, text, said):
+    _write(repository / ".ci" / name, text)
+    code, _, complained = _audit(repository)
+    assert (2, 1, True) == (code, complained.count("\n"), said in complained)
+    assert complained.startswith(f".ci/{name}: ")
+    assert text == (repository / ".ci" / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("program", "code", "said"),
+    [
+        ("exit 0", 0, ""),
+        ("echo trio 0.1 GHSA-1; exit 1", 1, "trio 0.1 GHSA-1\n"),
+        (
+            "echo ConnectionError >&2; exit 1",
+            0,
+            "vulnerabilities: skipped, the database does not answer\n",
+        ),
+        (None, 0, "vulnerabilities: skipped, pip-audit is not installed\n"),
+    ],
+)
+def test_known_vulnerabilities_of_the_lock_are_red_where_somebody_can_be_asked(
+    repository, monkeypatch, program, code, said
+):
+    if program:
+        path = repository / "bin" / "pip-audit"
+        _write(path, f"#!/bin/sh\n{program}\n")
+        path.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{repository / 'bin'}:/usr/bin:/bin")
+    assert (code, said, "") == _audit(repository, "--vulnerabilities")
+
+
+@pytest.mark.parametrize(
     ("comment", "rule"),
     [
         ("  # audit: empty-handler", "empty-handler"),

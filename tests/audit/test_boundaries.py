@@ -12,9 +12,10 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from auditing.boundaries import Wrong, idle, read, violations  # noqa: E402
+from auditing.boundaries import idle, read, violations  # noqa: E402
 from auditing.imports import modules  # noqa: E402
 from auditing.run import python_files  # noqa: E402
+from auditing.shapes import Wrong  # noqa: E402
 
 TEXT = (ROOT / "docs" / "boundaries.toml").read_text(encoding="utf-8")
 FILES = dict(python_files(ROOT / "exai_trio", ROOT))
@@ -86,9 +87,35 @@ def test_a_permission_that_nobody_uses_is_red():
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ('name = "wire"', 'nome = "wire"', "'nome' is none of is, may_use"),
-        ("[effects.clock]", "[effects.clocks]", "'clocks' is none of clock, environment"),
-        ('may_use = ["cli"]', 'may_use = ["clii"]', "package __main__: may_use: 'clii' is none of"),
+        ('name = "wire"', 'nome = "wire"', "unknown key 'nome'; allowed: is, may_use"),
+        ('name = "wire"', 'name = "mcp"', "package: ['mcp'] is declared twice"),
+        (
+            "[effects.clock]",
+            "[effects.clocks]",
+            "unknown key 'clocks'; allowed: clock, environment",
+        ),
+        (
+            'may_use = ["cli"]',
+            'may_use = ["clii"]',
+            "__main__: may_use: 1: 'clii' is not allowed; allowed:",
+        ),
+        (
+            'may_use = ["cli"]',
+            'may_use = "cli"',
+            "__main__: may_use: 'cli' is not allowed; allowed: a list",
+        ),
+        (
+            'may_use = ["cli"]',
+            "may_use = [1]",
+            "__main__: may_use: 1: 1 is not allowed; allowed: a text",
+        ),
+        ("[pure]", "[impure]", "unknown key 'impure'; allowed: effects"),
+        ("[[only]]", "[[package]]", "only: is missing; allowed: a list"),
+        (
+            "[effects.threads]\nmay",
+            "[effects.threads]\nmight",
+            "threads: unknown key 'might'; allowed: may",
+        ),
         ("[pure]", "[pure", "no TOML"),
     ],
 )

@@ -24,6 +24,9 @@ CHANGED = {
     "exai_trio/wire/messages.py": ("messages", "MESSAGES = 2\n"),
     "exai_trio/storage/sqlite/file/schema.py": ("schema", "SCHEMA = 2\n"),
     "docs/boundaries.toml": ("boundaries", 'layers = ["mcp"]\n'),
+    "exai_trio/settings/groups/new_settings.py": ("settings", "ROWS = 1\n"),
+    "exai_trio/wire/terminal_messages.py": ("messages", "MESSAGES = 1\n"),
+    "exai_trio/storage/supabase/sql/0002_more.sql": ("schema", "CREATE TABLE more ();\n"),
 }
 
 

@@ -77,13 +77,39 @@ def test_entries_are_listed_by_impact_times_risk_over_effort(repository):
         (
             'impact = "low"',
             'impact = "huge"',
-            "D1: impact: 'huge' is none of low, medium, high, critical",
+            "D1: impact: 'huge' is not allowed; allowed: low, medium, high, critical",
         ),
-        ('effort = "small"', 'effort = "tiny"', "D1: effort: 'tiny' is none of small, medium,"),
-        ("risk = 2", "risk = 11", "D1: risk: 11 is not from 1 to 10"),
-        ("hours = 2", 'hours = "two"', "D1: hours: 'two' is no number"),
-        ("hours = 2", "", "D1: hours: None is no number"),
-        ("hours = 2", "hours = 2\ncolour = 1", "D1: colour: no key; there are id, title"),
+        ('effort = "small"', "effort = 1", "D1: effort: 1 is not allowed; allowed: small, medium,"),
+        (
+            "risk = 2",
+            "risk = 11",
+            "D1: risk: 11 is not allowed; allowed: a whole number from 1 to 10",
+        ),
+        ("risk = 2", "risk = true", "D1: risk: True is not allowed"),
+        ("hours = 2", "hours = nan", "D1: hours: nan is not allowed; allowed: a number from 0"),
+        ("hours = 2", "", "D1: hours: is missing; allowed: a number from 0"),
+        (
+            "hours = 2",
+            "hours = 2\ncolour = 1",
+            "D1: unknown key 'colour'; allowed: category, created",
+        ),
+        ("= 2026-01-01", "= 2026-01-01T00:00:00", "D1: created: datetime.date"),
+        (
+            "reviewed = 2026-01-01",
+            "reviewed = 2999-01-01",
+            "reviewed: 2999-01-01 is not allowed; allowed:",
+        ),
+        (
+            'files = ["exai_trio/a.py"]',
+            'files = "exai_trio/a.py"',
+            "D1: files: 'exai_trio/a.py' is not allowed; allowed: a list",
+        ),
+        (
+            'files = ["exai_trio/a.py"]',
+            "files = [1]",
+            "D1: files: 1: 1 is not allowed; allowed: a text",
+        ),
+        ("[[debt]]", "[debt]", "is not allowed; allowed: a list"),
         ("[[debt]]", "[debt", "cannot be read"),
     ],
 )
@@ -93,6 +119,12 @@ def test_an_entry_that_cannot_be_meant_is_one_line_and_exit_two(repository, old,
     assert (2, "", 1) == (code, out, complained.count("\n"))
     assert complained.startswith("docs/debt.toml: ")
     assert said in complained
+
+
+def test_a_register_that_is_no_text_is_exit_two(repository):
+    (repository / "docs" / "debt.toml").write_bytes(b"\xff")
+    code, _, complained = _debt(repository, "list")
+    assert (2, 1) == (code, complained.count("\n"))
 
 
 def test_an_id_given_twice_is_exit_two(repository):

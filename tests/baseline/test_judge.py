@@ -17,7 +17,7 @@ DEFINITION = Definition(
     requests={"/chat/completions": 1},
     limit=5,
 )
-ASKED = [{"path": "/glm/api/paas/v4/chat/completions"}]
+ASKED = [{"method": "POST", "path": "/glm/api/paas/v4/chat/completions"}]
 
 
 def answer(text, **more):
@@ -61,7 +61,10 @@ def planted(number):
         lambda: seen(answer(content("m1")), strange=dice.randrange(1, 4)),
         lambda: seen(answer(content("m1")), requests=[]),
         lambda: seen(answer(content("m1")), requests=ASKED * dice.randrange(2, 5)),
-        lambda: seen(answer(content("m1")), requests=[{"path": "/glm/api/paas/v4/web_search"}]),
+        lambda: seen(
+            answer(content("m1")),
+            requests=[{"method": "POST", "path": "/glm/api/paas/v4/web_search"}],
+        ),
         lambda: seen(answer(content("m1")), is_written=False),
         lambda: seen(None, total_s=6.0),
         lambda: seen(answer(content("m1")), total_s=5.5),
@@ -81,10 +84,18 @@ def test_none_of_200_planted_answers_counts():
     assert all(run.reason for run in runs)
 
 
-def test_a_list_of_models_is_nobodys_request():
-    """The daemon asks for it by itself."""
-    extra = [*ASKED, {"path": "/kimi/v1/models"}]
-    assert judged(seen(answer(content("m1")), requests=extra)).ok
+@pytest.mark.parametrize(
+    ("method", "path", "ok"),
+    [
+        ("GET", "/kimi/v1/models", True),
+        ("GET", "/kimi/v1/files", True),
+        ("POST", "/kimi/v1/files", False),
+    ],
+)
+def test_a_list_is_nobodys_request(method, path, ok):
+    """The daemon asks for models and for files by itself."""
+    extra = [*ASKED, {"method": method, "path": path}]
+    assert ok == judged(seen(answer(content("m1")), requests=extra)).ok
 
 
 def test_without_the_providers_log_its_count_of_tokens_is_asked_for():

@@ -9,11 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
-import attrs
 import pytest
 import trio
 from baseline import sql
 from baseline.wrong import Wrong
+from msgspec.structs import replace
 
 from exai_trio.observability.events import CallEnded
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
@@ -29,18 +29,18 @@ CALL = CallEnded(
     with_provider_ms=4.0, first_chunk_ms=5.0, requests=1, input_tokens=100, cached_tokens=40, output_tokens=10,
     reasoning_tokens=0, cost=0.25, currency="USD",
 )  # fmt: skip
-PLAIN = attrs.evolve(
+PLAIN = replace(
     CALL, tool="status", project="/b", provider="", model="", duration_ms=3.0, permit_wait_ms=0.0, provider_wait_ms=0.0,
     with_provider_ms=0.0, first_chunk_ms=None, requests=0, input_tokens=None, cached_tokens=None, output_tokens=None,
     reasoning_tokens=None, cost=None, currency="",
 )  # fmt: skip
 CALLS = [
-    *(attrs.evolve(CALL, duration_ms=float(10 * number)) for number in range(1, 21)),
-    attrs.evolve(CALL, code="TIMEOUT", category="timeout", duration_ms=900.0, permit_wait_ms=800.0, with_provider_ms=0.0,
+    *(replace(CALL, duration_ms=float(10 * number)) for number in range(1, 21)),
+    replace(CALL, code="TIMEOUT", category="timeout", duration_ms=900.0, permit_wait_ms=800.0, with_provider_ms=0.0,
                  first_chunk_ms=None, started_at=HOUR - 3600.0, model="", cost=None, currency=""),
-    attrs.evolve(CALL, project="/b", model="n", cost=None, first_chunk_ms=7.0),
+    replace(CALL, project="/b", model="n", cost=None, first_chunk_ms=7.0),
     PLAIN, PLAIN, PLAIN,
-    attrs.evolve(CALL, started_at=NOW - 90 * 86_400, tool="old"),
+    replace(CALL, started_at=NOW - 90 * 86_400, tool="old"),
 ]  # fmt: skip
 
 
@@ -121,7 +121,7 @@ def _fill(url):
         table = table.replace(ours, theirs)
     rows = io.StringIO()
     writer = csv.writer(rows, lineterminator="\n")
-    names = [field.name for field in attrs.fields(CallEnded)]
+    names = list(CallEnded.__struct_fields__)
     for call in CALLS:
         values = ["\\N" if (value := getattr(call, name)) is None else value for name in names]
         writer.writerow([*values, int(call.started_at // 3600) * 3600])

@@ -3,9 +3,9 @@
 import json
 import time
 
-import attrs
 import pytest
 import trio
+from msgspec.structs import replace
 
 from exai_trio.cli import main
 from exai_trio.observability.events import CallEnded
@@ -25,7 +25,7 @@ async def fill(path):
     now = time.time()
     async with open_sqlite(path) as store:
         await SqliteCalls(store).add(
-            [attrs.evolve(CALL, started_at=now - number * 6_000) for number in range(250)]
+            [replace(CALL, started_at=now - number * 6_000) for number in range(250)]
         )
 
 

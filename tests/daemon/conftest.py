@@ -16,6 +16,9 @@ from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree, restore
 from exai_trio.filestore.memory_files import in_memory
 from exai_trio.observability.redaction import KnownSecrets
+from exai_trio.providers.attempts import to_nobody
+from exai_trio.providers.requesting.guards import Guards
+from exai_trio.resilience.breakers import Breakers
 from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.memory.payload_table import MemoryPayloads
@@ -59,6 +62,7 @@ class SilentGateway:
     """Stands where no provider is configured."""
 
     keys = KnownSecrets()
+    guards = Guards(Breakers(0, 0.0), lambda: 0.5, to_nobody)
 
     def breakers(self):
         return {}

@@ -66,7 +66,9 @@ def test_numbers_forms_references_and_the_index(repository):
     assert {"0001-first.md", "0002-second.md", "0003-third.md", "README.md", "about.md"} == set(
         texts
     )
-    assert texts["0002-second.md"].startswith("# 2. The second\n\n## Context\n\nIt was asked.\n")
+    assert texts["0002-second.md"].startswith(
+        "# 2. The second\n\nStatus: in force\n\n## Context\n\nIt was asked.\n"
+    )
     assert f"As {ADR} {2} says." in texts["0001-first.md"]
     assert f"[it]({2:04}-second.md)" in texts["0003-third.md"]
     assert f"{ADR}s 1, 2 and 3; docs/adr/{3:04}; {ADR} 2, 41 of it.\n" == texts["about.md"]
@@ -85,6 +87,7 @@ def test_a_second_run_changes_nothing(repository):
     ("name", "old", "new"),
     [
         (f"docs/adr/{1:04}-first.md", "## Alternatives", "## Others"),
+        (f"docs/adr/{1:04}-first.md", "Status: in force", "Status: perhaps"),
         ("docs/adr/README.md", "| 3 |", "| 4 |"),
         ("about.md", f"adr/{3:04}", f"adr/{9:04}"),
     ],
@@ -105,8 +108,16 @@ def test_a_gap_is_told_and_a_number_given_twice_changes_nothing(repository):
     _write(repository / f"docs/adr/{40:04}-other.md", DECISION)
     before = _texts(repository)
     code, said = _adr(repository)
-    assert (1, True) == (code, "[40]" in said)
+    both = f"docs/adr/{40:04}-other.md, docs/adr/{40:04}-second.md: number 40; allowed:"
+    assert (2, 1, True) == (code, said.count("\n"), said.startswith(both))
     assert before == _texts(repository)
+
+
+def test_a_file_that_is_called_otherwise_is_told(repository):
+    _adr(repository)
+    _write(repository / "docs/adr/12-more.md", DECISION)
+    code, said = _adr(repository, "check")
+    assert (1, True) == (code, "docs/adr/12-more.md: is no name of a decision" in said)
 
 
 def _superseded(repository, old, new):

@@ -98,9 +98,10 @@ async def test_only_one_investigates_and_a_killed_one_gives_way_after_its_time(s
     await store.note([SEEN])
     first = await claims.claim(1000.0, 30.0, unasked=True, tries=3)
     assert first is not None
-    assert (first.state, first.attempts) == ("running", 1)
+    assert (first.state, first.attempts) == ("waiting", 1)
     assert None is await claims.claim(1001.0, 30.0, unasked=True, tries=3)
-    assert await claims.claim(1031.0, 30.0, unasked=True, tries=3)
+    second = await claims.claim(1031.0, 30.0, unasked=True, tries=3)
+    assert ("running", 2) == (second.state, second.attempts)
     assert await claims.claim(1062.0, 30.0, unasked=True, tries=3)
     assert None is await claims.claim(1093.0, 30.0, unasked=True, tries=3)
     (incident,) = await store.newest(1)
@@ -169,3 +170,16 @@ async def test_what_waits_when_a_daemon_dies_is_its_successors(config, capture, 
     (incident,) = await store.newest(9)
 
     assert 3 == incident.occurrence_count  # the second was caught by both
+
+
+async def test_half_a_character_in_a_fault_is_kept_from_no_store(config, capture, store):
+    """Neither caught here nor spooled, with NUL and marks that turn the direction: it is an incident as others are."""
+    keeping = IncidentKeeping(capture, store, Spool.of(config))
+    with pytest.raises(LookupError) as caught:
+        raise LookupError("no room for " + "\ud800\u202e\x00")
+    logging.getLogger("exai.calls").error("call crashed", exc_info=caught.value)
+    await keeping.flush_incidents()
+    Spool.of(config).add(attrs.evolve(SEEN, message="\udcff", calls=("\ud800",)))
+    await keeping.take_spool()
+
+    assert {"no room for …", "?"} == {each.message for each in await store.newest(9)}

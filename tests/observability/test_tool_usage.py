@@ -1,7 +1,7 @@
 """The verdict on a tool: from its calls, where there are enough of them over days enough."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from exai_trio.observability.events import CallEnded
 from exai_trio.observability.tool_usage import DAY_S, Verdict, percentile, usage_of_tools
@@ -19,9 +19,7 @@ def calls(tool, count, *, oldest=20.0, newest=0.0, **more):
     """So many calls of a tool, spread from so many days ago to so many days ago."""
     step = (oldest - newest) / count
     return [
-        attrs.evolve(
-            CALL, tool=tool, started_at=NOW - (newest + step * (number + 1)) * DAY_S, **more
-        )
+        replace(CALL, tool=tool, started_at=NOW - (newest + step * (number + 1)) * DAY_S, **more)
         for number in range(count)
     ]
 

@@ -6,21 +6,16 @@ import attrs
 import pytest
 
 from exai_trio.config import Config
+from exai_trio.observability.events import CallEnded
 from exai_trio.observability.toolcalls import ToolCallLine, shortened, toolcalls_log
 
-LINE = ToolCallLine(
-    at=1.0,
-    tool="chat",
-    ok=True,
-    code="",
-    message="",
-    latency_ms=1.5,
-    session_id="s",
-    request_id="r",
-    provider="glm",
-    principal="owner",
-    arguments={},
-)
+ENDED = CallEnded(
+    id="i", correlation_id="c", session="s", tool="chat", principal="owner", project="", provider="glm", model="m", code="",
+    category="", attempt=1, started_at=0.0, duration_ms=1.5, permit_wait_ms=0.0, provider_wait_ms=0.0, with_provider_ms=0.0,
+    first_chunk_ms=None, requests=0, input_tokens=None, cached_tokens=None, output_tokens=None, reasoning_tokens=None,
+    cost=None, currency="",
+)  # fmt: skip
+LINE = ToolCallLine(at=1.0, ended=ENDED, message="", request_id="r", arguments={})
 
 
 def written(tmp_path, **more):
@@ -43,11 +38,12 @@ def test_a_line_says_what_was_called_and_how_it_ended(tmp_path):
     "secret", ["our-own-glm-key", "sk-abcdefghijkl", "Bearer abcdefghijkl", "data:image/png;base64,AAAA"]
 )  # fmt: skip
 def test_no_secret_is_written(tmp_path, secret):
-    """Wherever it stands: in an argument, in a list, in the message of a fault."""
+    """Wherever it stands: in an argument, in a list, in the message of a fault, in an id of the client's."""
     text = written(
         tmp_path,
         arguments=shortened({"prompt": f"my key {secret} x", "files": [secret]}),
         message=f"failed with {secret}",
+        request_id=secret,
     )
 
     assert secret not in text

@@ -388,7 +388,7 @@ async def test_a_breaker_for_each_model(gateway_over, question, hearing, autojum
 async def test_what_kimis_adapter_refuses_by_itself_is_no_probe(question, hearing, autojump_clock):
     """A public link is refused before anything is sent: whether Kimi is well again is still not known."""
     gateway = Gateway(config=KEYS, endpoints=built_in(KEYS, None), catalogue=load_catalogue())
-    breaker = gateway._guards.breakers.of("kimi/kimi-k2.6")
+    breaker = gateway.guards.breakers.of("kimi/kimi-k2.6")
     for _ in range(5):
         breaker.settle(breaker.admit(0.0), "failure", trio.current_time())
     await trio.sleep(KEYS.circuit_breaker_timeout_secs)
@@ -418,7 +418,7 @@ async def test_breakers_do_not_pile_up(gateway_over, question, hearing, autojump
     for number in range(600):
         await gateway.chat(gateway.choose(f"glm-x{number}"), question(), hearing)
 
-    assert len(gateway._guards.breakers.known) <= 256
+    assert len(gateway.guards.breakers.known) <= 256
 
 
 async def test_other_requests_are_guarded_too(gateway_over, hearing, autojump_clock):
@@ -519,9 +519,9 @@ async def test_cancelling_anywhere_leaves_nothing_behind(
         assert made.open_streams == 0
         assert all(
             breaker.failures <= 2 and not breaker._probing
-            for breaker in gateway._guards.breakers.known.values()
+            for breaker in gateway.guards.breakers.known.values()
         )
-        gateway._guards.breakers.known.clear()
+        gateway.guards.breakers.known.clear()
 
     steps = await cancel_at_every_step(scenario, invariant)
 

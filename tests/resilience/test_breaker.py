@@ -158,7 +158,7 @@ class AnyHistory(RuleBasedStateMachine):
     @invariant()
     def one_probe_at_most(self):
         current = [
-            ticket for ticket in self.out if ticket.probe and ticket.epoch == self.breaker._epoch
+            ticket for ticket in self.out if ticket.probe and ticket.epoch == self.breaker.epoch
         ]
         assert len(current) <= 1
 

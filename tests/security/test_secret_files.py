@@ -251,12 +251,13 @@ def test_a_secret_over_two_pieces_is_found(at):
 
 
 def one_by_one(content):
-    """Each form looked for in all of it."""
+    """All that it looks like, each form looked for in all of it."""
     plain = content.replace(b"\0", b"")
-    for what, texts, pattern, _ in secrets._LOOKS:
-        if any(text in plain for text in texts) and re.search(pattern, plain):
-            return what
-    return ""
+    return {
+        what
+        for what, texts, pattern, _ in secrets._LOOKS
+        if any(text in plain for text in texts) and re.search(pattern, plain)
+    }
 
 
 TEXTS = sorted({text for _, texts, _, _ in secrets._LOOKS for text in texts})
@@ -269,13 +270,13 @@ def test_all_forms_looked_for_at_once_are_those_looked_for_one_by_one(first):
     for rest in (*TEXTS, *FOUND, *(found[:-9] for found in FOUND)):
         for between in (b"", b" ", first[:-1], b"\0"):
             content = first + between + rest
-            assert one_by_one(content) == secrets.by_look(content)
+            assert secrets.by_look(content) in (one_by_one(content) or {""})
 
 
 @hypothesis.given(st.lists(st.sampled_from([*TEXTS, *FOUND, b" ", b"-", b"a1B2" * 9])))
 def test_whatever_stands_together_is_looked_for_alike(parts):
     content = b"".join(parts)
-    assert one_by_one(content) == secrets.by_look(content)
+    assert secrets.by_look(content) in (one_by_one(content) or {""})
 
 
 def test_a_look_takes_no_longer_than_reading():

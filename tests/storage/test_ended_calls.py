@@ -3,9 +3,9 @@
 import sqlite3
 from contextlib import closing
 
-import attrs
 import pytest
 from memory_and_sqlite import either
+from msgspec.structs import replace
 
 from exai_trio.observability.events import CallEnded
 from exai_trio.storage.call_pages import CallFilter
@@ -39,7 +39,7 @@ CALL = CallEnded(
     cost=0.125,
     currency="USD",
 )
-FAILED = attrs.evolve(
+FAILED = replace(
     CALL, id="call_2", code="TIMEOUT", category="timeout", model="", started_at=9_000.0,
     first_chunk_ms=None, input_tokens=None, cached_tokens=None, output_tokens=None,
     reasoning_tokens=None, cost=None, currency="",
@@ -78,7 +78,7 @@ async def test_old_calls_go_and_no_others(kept):
 
 async def test_only_the_newest_stay(kept):
     """By a clock that is not trusted nothing is old; what is too much goes all the same, in the order in which it came."""
-    calls = [attrs.evolve(CALL, id=f"call_{number}") for number in range(5)]
+    calls = [replace(CALL, id=f"call_{number}") for number in range(5)]
     await kept.add(calls)
 
     assert 2 == await kept.sweep(None)
@@ -120,7 +120,7 @@ async def test_a_page_has_what_is_wanted_the_newest_first(kept, wanted, ids):
 
 async def test_pages_follow_each_other_by_number(kept):
     """The number of the last row begins the next page, also when older calls have gone meanwhile."""
-    calls = [attrs.evolve(CALL, id=f"call_{i}") for i in range(MOST + 2)]
+    calls = [replace(CALL, id=f"call_{i}") for i in range(MOST + 2)]
     await kept.add(calls)
     first = await kept.page(CallFilter(), None, 2)
     await kept.sweep(None)

@@ -119,7 +119,7 @@ def token_of(**claims):
         (said("kill", token=TOKEN, session_id="*"), "INVALID_SESSION_ID", 1002),
     ],
 )  # fmt: skip
-async def test_a_first_frame_that_is_wrong_is_refused(place, frame, code, closed):
+async def test_a_first_frame_that_is_wrong_is_refused(place, autojump_clock, frame, code, closed):
     assert await place.refused(frame) == (code, closed)
     async with place.attached() as socket:  # all else is as it was
         await socket.send(typed(b"x", 1))
@@ -127,7 +127,9 @@ async def test_a_first_frame_that_is_wrong_is_refused(place, frame, code, closed
             await trio.sleep(0.1)
 
 
-async def test_attaching_beyond_the_output_or_in_an_impossible_size_is_refused(place):
+async def test_attaching_beyond_the_output_or_in_an_impossible_size_is_refused(
+    place, autojump_clock
+):
     for wrong in ({"offset": 1}, {"offset": -1}, {"cols": 0}, {"rows": 100_000}):
         async with place.connected() as socket:
             await socket.send(hello(**wrong))
@@ -157,7 +159,7 @@ async def test_attaching_beyond_the_output_or_in_an_impossible_size_is_refused(p
         said("no such type"),
     ],
 )  # fmt: skip
-async def test_a_later_frame_that_is_wrong_changes_nothing(place, frame):
+async def test_a_later_frame_that_is_wrong_changes_nothing(place, autojump_clock, frame):
     async with place.attached() as socket:
         await socket.send(frame)
         fault = json.loads(await socket.receive())
@@ -168,7 +170,7 @@ async def test_a_later_frame_that_is_wrong_changes_nothing(place, frame):
     assert place.world.keeper.session.size == (80, 24)
 
 
-async def test_numbers_that_go_back_are_taken_for_repeated(place):
+async def test_numbers_that_go_back_are_taken_for_repeated(place, autojump_clock):
     async with place.attached() as socket:
         await socket.send(typed(b"a", 1), typed(b"b", 2))
         while json.loads(await socket.receive())["n"] < 2:
@@ -178,7 +180,7 @@ async def test_numbers_that_go_back_are_taken_for_repeated(place):
     assert place.typed == b"ab"
 
 
-async def test_a_frame_that_is_too_large_closes(place):
+async def test_a_frame_that_is_too_large_closes(place, autojump_clock):
     async with place.attached() as socket:
         await socket.send(typed(b"x" * 1_100_000, 1))
         with pytest.raises(PeerGone) as gone:
@@ -187,14 +189,14 @@ async def test_a_frame_that_is_too_large_closes(place):
     assert place.typed == b""
 
 
-async def test_who_says_nothing_is_closed(place):
+async def test_who_says_nothing_is_closed(place, autojump_clock):
     async with place.connected() as socket:
         with pytest.raises(PeerGone) as gone:
             await socket.receive()
     assert gone.value.code == 4002
 
 
-async def test_a_session_of_somebody_else_is_not_to_be_found(place):
+async def test_a_session_of_somebody_else_is_not_to_be_found(place, autojump_clock):
     async def listed(**shown):
         async with place.connected() as socket:
             await socket.send(said("list", **shown))
@@ -207,7 +209,7 @@ async def test_a_session_of_somebody_else_is_not_to_be_found(place):
     assert await place.refused(said("kill", jwt=token_of(scope="terminal"), session_id=SESSION)) == ("SESSION_NOT_FOUND", 4004)  # fmt: skip
 
 
-async def test_who_only_reads_may_neither_type_nor_resize(place):
+async def test_who_only_reads_may_neither_type_nor_resize(place, autojump_clock):
     async with place.attached(mode="ro", cols=10) as socket:
         for frame in (typed(b"x", 1), said("resize", data={"cols": 9, "rows": 9}), said("signal", data={"name": "INT"}), said("clear")):  # fmt: skip
             await socket.send(frame)
@@ -215,7 +217,7 @@ async def test_who_only_reads_may_neither_type_nor_resize(place):
     assert (place.typed, place.world.keeper.session.size) == (b"", (80, 24))
 
 
-async def test_clients_are_told_to_go_elsewhere_and_the_session_goes_on(place):
+async def test_clients_are_told_to_go_elsewhere_and_the_session_goes_on(place, autojump_clock):
     async with place.attached() as socket:
         place.endpoint.leave()
         assert json.loads(await socket.receive())["reason"] == "draining"
@@ -225,7 +227,7 @@ async def test_clients_are_told_to_go_elsewhere_and_the_session_goes_on(place):
     assert place.world.keeper.session.exit is None
 
 
-async def test_a_keeper_that_tells_nonsense_takes_nobody_along(place, monkeypatch):
+async def test_a_keeper_that_tells_nonsense_takes_nobody_along(place, autojump_clock, monkeypatch):
     """Whoever is attached is told to come back, and the daemon calls the keeper again."""
     async with place.attached() as socket:
         monkeypatch.setattr(keeper_frames, "text", lambda fields: b"\0\0\0\5\1[no]\n")
@@ -264,7 +266,7 @@ class Bare:
 
 
 async def test_of_a_thousand_attaches_in_a_second_those_that_are_too_many_are_told_to_come_back(
-    place,
+    place, autojump_clock
 ):
     """The session has as many clients as it may, who is too many hears when to try again, and a second later all is as it was."""
     clients = [Bare(hello(client_id=f"c{number}")) for number in range(1000)]

@@ -54,7 +54,7 @@ async def test_other_machines_leave_places_for_this_one(monkeypatch):
     """They have three of four, and displace none of ours beyond that."""
     async with _open_site(_hello, most=8) as (site, connected):
         with monkeypatch.context() as patched:
-            patched.setattr("exai_trio.transport.http_site._is_near", lambda _stream: False)
+            patched.setattr("exai_trio.transport.trusted_proxies.is_loopback", lambda _: False)
             far = [await connected() for _ in range(12)]
             while len(site.open) < 6:
                 await trio.lowlevel.checkpoint()

@@ -1,10 +1,12 @@
 """What nobody uses is named, and what may stay has a reason; the tree itself has nothing else."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from coverage import CoverageData
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "scripts"))
@@ -57,7 +59,8 @@ def tree(tmp_path):
     (tmp_path / "exai_trio" / "module.py").write_text(MODULE, encoding="utf-8")
     (tmp_path / "tests").mkdir()
     (tmp_path / "tests" / "test_it.py").write_text(
-        "from exai_trio.module import used, Kept, stub\nused(Kept().method)\nwanted = stub\nwanted()\n",
+        "import sys\nsys.path.insert(0, '.')\nfrom exai_trio.module import used, Kept, stub\n\n\n"
+        "def test_it():\n    used(1)\n    assert Kept().method\n    stub()\n",
         encoding="utf-8",
     )
     return tmp_path
@@ -91,6 +94,26 @@ def test_functions_of_which_no_line_ran_are_found(tree):
         ("module.py", 21, "Kept.method"),
         ("module.py", 22, "Kept.method.inner"),
     ] == found
+
+
+@pytest.mark.real
+def test_a_measurement_holds_tests_and_baseline_each_under_its_name(tree):
+    """What only one of them ran has run."""
+    shutil.copytree(ROOT / "scripts" / "unused", tree / "scripts" / "unused")
+    shutil.copy(ROOT / "scripts" / "coverage.cfg", tree / "scripts")
+    (tree / "scripts" / "baseline.py").write_text(
+        "import sys\nsys.path.insert(0, '.')\nimport exai_trio.module as m\nm.forgotten()\n",
+        encoding="utf-8",
+    )
+    assert functions.measure(
+        tree, tree / "data", ["--import-mode=importlib", "-p", "no:cacheprovider"]
+    )
+
+    read = CoverageData(basename=str(tree / "data"))
+    read.read()
+    assert {"tests/test_it.py", "baseline"} == read.measured_contexts() - {""}
+    never = [name for _, _, name in functions.never_ran(tree, tree / "data")]
+    assert ["Kept.method", "Kept.method.inner"] == never
 
 
 def test_an_exception_allows_and_one_that_allows_nothing_is_named(tmp_path):
@@ -143,7 +166,9 @@ def test_the_tree_has_no_name_that_nobody_uses():
     assert (0, "", "") == (done.returncode, done.stdout, done.stderr)
 
 
-@pytest.mark.parametrize("words", [["nonsense"], ["functions", "/no/such/data"]])
+@pytest.mark.parametrize(
+    "words", [["nonsense"], ["functions", "/no/such/data"], ["functions", __file__]]
+)
 def test_what_cannot_be_meant_ends_with_2(words):
     done = subprocess.run(
         [sys.executable, ROOT / "scripts" / "dead_code", *words],
@@ -151,4 +176,4 @@ def test_what_cannot_be_meant_ends_with_2(words):
         text=True,
         check=False,
     )
-    assert (2, True) == (done.returncode, bool(done.stderr))
+    assert (2, True) == (done.returncode, 0 < done.stderr.count("\n") < 8)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import attrs
 import trio
+from msgspec.structs import replace
 
 from exai_trio import structs
 from exai_trio.access.quotas import Place
@@ -76,8 +77,8 @@ class Call:
 
     `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix
     seconds, and stays over restarts; `attempt` counts runs over restarts (0: in another daemon); `handle` is the call_id of one that was detached by an
-    earlier daemon. `scope` is what the client's cancel and the daemon's cut end, `ending` says why, and `is_left` that the next
-    daemon is to run it. `deadline` ends its run in time. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
+    earlier daemon. `scope` is what the client's cancel, the daemon's cut and the end of its time end; `ending` says why, unless it was
+    the time, and `is_left` that the next daemon is to run it. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
     disk may take it yet. `changed` is told of each new state. `place` is given back when it is over.
     """
 
@@ -97,7 +98,6 @@ class Call:
     limited_by: str
     started: float = attrs.field(factory=trio.current_time)
     scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
-    deadline: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     ending: ExaiError | None = None
     is_left: bool = False
     is_recorded: bool = True
@@ -235,7 +235,7 @@ class Call:
 
     def requested(self, request: RequestEnded) -> None:
         self.waits.requests.append((request, self.elapsed))
-        mine = attrs.evolve(
+        mine = replace(
             request,
             tool=self.tool.name,
             principal=self.principal,
@@ -252,7 +252,7 @@ class Call:
     def flows(self, until: float) -> float:
         """No deadline but the stream's holds from now on; and the client's own, if it gave one."""
         cut_at = min(until, self.started + self._allowed)
-        give_time(self.deadline, cut_at)
+        give_time(self.scope, cut_at)
         return cut_at
 
     def go_on_alone(self) -> None:
@@ -261,7 +261,7 @@ class Call:
         if self.timeout < min(stream_s, self._allowed):
             self.timeout = min(stream_s, self._allowed)
             self.limited_by = "GLM_STREAM_TIMEOUT, KIMI_STREAM_TIMEOUT"
-        self.deadline.deadline = max(self.deadline.deadline, self.started + self.timeout)
+        self.scope.deadline = max(self.scope.deadline, self.started + self.timeout)
 
     @property
     def _allowed(self) -> float:

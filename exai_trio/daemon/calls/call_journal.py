@@ -91,6 +91,12 @@ class CallJournal:
         with suppress(NotKept):  # audit: suppress, because what is not kept has no entry to change
             await self.journal.run_again(self.session, key_of(call.wire_id))
 
+    def finish_at_once(self, call: Call, outcome: KeptOutcome) -> bool:
+        """Whether the outcome is on disk, and counts: where nobody has to wait for that."""
+        if self.fence is not None:
+            return False
+        return self.journal.finish_at_once(self.session, key_of(call.wire_id), outcome)
+
     async def finish(self, call: Call, outcome: KeptOutcome) -> str | None:
         """The outcome is on disk when this returns. If another daemon's counts, it is returned."""
         if self.fence is not None:

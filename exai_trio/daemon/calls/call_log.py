@@ -13,9 +13,7 @@ from .call import Call
 def publish_end(call: Call, outcome: Outcome) -> None:
     ended = event_of(call, outcome)
     call.context.events.publish(ended)
-    message = outcome.error.message if isinstance(outcome, CallFailed) else ""
-    now = call.context.clock.now()
-    call.environment.toolcalls.add_made(lambda: line_of(call, ended, message, now))
+    call.environment.toolcalls.add_made(lambda: _line_of(call, ended, outcome))
 
 
 def event_of(call: Call, outcome: Outcome) -> CallEnded:
@@ -56,18 +54,12 @@ def _ms(seconds: float) -> float:
     return round(seconds * 1000, 3)
 
 
-def line_of(call: Call, ended: CallEnded, message: str, at: float) -> ToolCallLine:
+def _line_of(call: Call, ended: CallEnded, outcome: Outcome) -> ToolCallLine:
     return ToolCallLine(
-        at=at,
-        tool=ended.tool,
-        ok=not ended.code,
-        code=ended.code,
-        message=message,
-        latency_ms=round(ended.duration_ms, 1),
-        session_id=ended.session,
+        at=call.context.clock.now(),
+        ended=ended,
+        message=outcome.error.message if isinstance(outcome, CallFailed) else "",
         request_id=call.request_id,
-        provider=ended.provider,
-        principal=written(ended.principal),
         arguments=shortened(call.request.arguments),
     )
 

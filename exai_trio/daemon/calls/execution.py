@@ -1,6 +1,7 @@
 """One run of a call: its permit, its tool, its time, and the one outcome that comes of it."""
 
 import logging
+import math
 from collections.abc import Awaitable, Callable
 from typing import Any, cast
 
@@ -9,7 +10,7 @@ import trio
 from msgspec import UNSET, UnsetType
 
 from exai_trio import structs
-from exai_trio.errors import CallCancelled, CallTimeoutError, ExaiError, InternalError
+from exai_trio.errors import CallTimeoutError, ExaiError, InternalError
 from exai_trio.observability.events import BugsSeen
 from exai_trio.tools.base import Answer
 from exai_trio.tools.envelope import deprecated
@@ -44,18 +45,13 @@ async def outcome_of(call: Call, work: Work) -> Outcome:
 
 
 async def run_tool(call: Call) -> Outcome:
-    """What the tool answers, or that it took too long. Raises what the tool raises. Cancelled, its permit is free."""
-    answer: Answer | None = None
-    call.deadline = trio.CancelScope(deadline=call.started + call.timeout)
-    try:
-        with call.deadline:
-            async with _Permit(call):
-                answer = await call.tool.run(call.arguments, call, call.environment.services)
-    except Exception as raised:
-        if not call.deadline.cancelled_caught:
-            raise
-        note_fault(call, raised)
-    return failure_of(call, _too_late(call)) if answer is None else _result(call, answer)
+    """What the tool answers, if it does in time: else the call's scope ends it. Raises what the tool raises. Cancelled, its permit is
+    free."""
+    call.scope.deadline = call.started + call.timeout
+    async with _Permit(call):
+        answer = await call.tool.run(call.arguments, call, call.environment.services)
+    call.scope.deadline = math.inf
+    return _result(call, answer)
 
 
 @structs.frozen(eq=False)
@@ -101,7 +97,7 @@ def note_fault(call: Call, raised: Exception) -> ExaiError:
 
 
 def _too_late(call: Call) -> ExaiError:
-    seconds = call.deadline.deadline - call.started
+    seconds = call.scope.deadline - call.started
     return CallTimeoutError(
         f"{call.tool.name} did not finish within {seconds:.4g} s ({call.limited_by}) and was stopped while it was"
         f" {call.doing}. Give it a smaller task or a faster model, or more time: that is {call.limited_by}",
@@ -110,8 +106,8 @@ def _too_late(call: Call) -> ExaiError:
 
 
 def failure_of(call: Call, error: ExaiError | None = None) -> CallFailed:
-    """The outcome of a call that failed with `error`, or was ended."""
-    why = error or call.ending or CallCancelled("the call was cancelled")
+    """The outcome of a call that failed with `error`, or was ended; by whoever did not say why, it was its time."""
+    why = error or call.ending or _too_late(call)
     fault = as_fault(why, call.correlation_id)
     keys = call.environment.keys
     masked = attrs.evolve(

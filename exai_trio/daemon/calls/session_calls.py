@@ -144,8 +144,10 @@ class SessionCalls:
     def take(self, call: Call, outcome: Outcome) -> Delivery:
         kept = self.number(call, outcome)
         journal = self.journal if call.is_recorded or call.is_doubtful else None
-        write = partial(self._finish, journal, call, kept) if journal else None
-        return write, partial(self.sender.release, call.wire_id)
+        tell = partial(self.sender.release, call.wire_id)
+        if journal is None or (call.is_recorded and journal.finish_at_once(call, kept)):
+            return None, tell
+        return partial(self._finish, journal, call, kept), tell
 
     async def _finish(self, journal: CallJournal, call: Call, kept: KeptOutcome) -> None:
         stands = await journal.finish(call, kept)

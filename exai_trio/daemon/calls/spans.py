@@ -27,6 +27,9 @@ class Spent:
     currency: str = ""
 
 
+NOTHING: Final = Spent()
+
+
 @structs.define
 class Waits:
     """Seconds that a call spent waiting for the journal (None: it was not asked) and for permits, and the provider whose permit it was.
@@ -51,12 +54,14 @@ class Waits:
     @property
     def with_provider(self) -> float:
         """Seconds in which at least one request was with a provider."""
+        if not self.requests:
+            return 0.0
         return covered((ended - request.duration_s, ended) for request, ended in self.requests)
 
     @property
     def spent(self) -> Spent:
         """By all requests together."""
-        return added([request for request, _ in self.requests])
+        return added([request for request, _ in self.requests]) if self.requests else NOTHING
 
     def all_spans(self) -> tuple[Span, ...]:
         """In the order of their beginnings; the first of them, where there are too many."""

@@ -32,6 +32,8 @@ class State(Enum):
     LEFT_OPEN = auto()  # over here: the next daemon finds it in the journal
     PASSED_ON = auto()  # over here: the successor has its outcome
 
+    __hash__ = object.__hash__  # there is one of each; Enum's own is a function in Python, and each call is looked up six times
+
 
 Event = Literal[
     "allowed", "refused", "accepted", "due", "transferred", "ended", "left", "told late", "kept"

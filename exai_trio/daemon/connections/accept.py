@@ -61,6 +61,7 @@ _NO_FILES = "open files: ulimit -n"
 _HEAD_S = 5.0  # for the head of a handshake
 _READ_AGAIN_S = 1.0
 _MOST_DELAY_S = 1.0
+_TOO_MANY = 429
 _MOST_REFUSALS = 32  # connections without a place that are told so at once
 
 
@@ -118,12 +119,17 @@ class Server:
     async def serve(self, stream: trio.abc.Stream) -> None:
         """One connection, to its end. Raises nothing but Cancelled: a connection never takes a neighbour down. Cancelling cuts it; its
         place is free then, and its session goes on."""
-        address = _peer(stream)
+        peer = await Peer.met(stream, self.admission.proxies)
+        if peer is not None:
+            await self._serve(stream, peer)
+
+    async def _serve(self, stream: trio.abc.Stream, peer: Peer) -> None:
         scarce = is_scarce(stream, "client")
-        limit = _NO_FILES if scarce else self.admission.take(address, trio.current_time())
+        now = trio.current_time()
+        limit = _NO_FILES if scarce else self.admission.take(peer.client.address, now)
         try:
             if limit is None:
-                await self._shake_hands(stream, address)
+                await self._shake_hands(stream, peer)
             else:
                 self.context.events.publish(events.ConnectionRefused(limit=limit))
                 await self._turn_away(stream, limit)
@@ -133,18 +139,16 @@ class Server:
             log.exception("connection crashed")
         finally:
             if limit is None:
-                self.admission.give_back(address)
+                self.admission.give_back(peer.client.address)
 
-    async def _shake_hands(self, stream: trio.abc.Stream, address: str) -> None:
+    async def _shake_hands(self, stream: trio.abc.Stream, peer: Peer) -> None:
         patience = min(_HEAD_S, self.context.config.ws_hello_timeout)
         opening = trio.CancelScope(deadline=trio.current_time() + patience)
-        peer = Peer(stream)
+        admit = peer.seen_by(partial(self._refusal_of, peer))
         with opening:
-            async with accept(
-                stream, self.limits, peer.seen_by(partial(self._refusal, stream))
-            ) as socket:
+            async with accept(stream, self.limits, admit) as socket:
                 opening.deadline = float("inf")
-                await self._welcome(socket, address, peer)
+                await self._welcome(socket, peer.client.address, peer)
 
     async def _turn_away(self, stream: trio.abc.Stream, limit: str) -> None:
         """Say why, if the peer lets us within EXAI_WS_CLOSE_TIMEOUT and few others are being told; else just end it: a
@@ -167,6 +171,20 @@ class Server:
                 NOT_FOUND, "terminals are switched off; EXAI_TERMINALS=true switches them on"
             )
         return refusal
+
+    def _refusal_of(self, peer: Peer, handshake: Handshake) -> Refusal | None:
+        """Whoever is behind a proxy that speaks HTTP is counted from here on, and the proxy no more."""
+        refusal = self._refusal(peer.stream, handshake)
+        client = self.admission.proxies.behind(peer.client, handshake.raw)
+        if refusal is not None or client == peer.client:
+            return refusal
+        now = trio.current_time()
+        limit = self.admission.move(peer.client.address, client.address, now)
+        if limit is None:
+            peer.client = client
+            return None
+        self.context.events.publish(events.ConnectionRefused(limit=limit))
+        return Refusal(_TOO_MANY, f"too many connections ({limit})")
 
     async def _welcome(self, socket: WebSocket, address: str, peer: Peer) -> None:
         """Hear the hello, and serve the client in its session or tell it why not. Raises PeerGone."""
@@ -271,12 +289,3 @@ def _arrived_at(stream: trio.abc.Stream) -> str:
         return str(stream.socket.getsockname()[0])
     except OSError:  # audit: empty-handler, because a socket that is gone came in nowhere
         return ""
-
-
-def _peer(stream: trio.abc.Stream) -> str:
-    if not isinstance(stream, trio.SocketStream):
-        return "localhost"  # audit: host, because a socket file has no other address
-    try:
-        return str(stream.socket.getpeername()[0])
-    except OSError:  # audit: empty-handler, because "gone" is the answer
-        return "gone"

@@ -8,6 +8,7 @@ import attrs
 from exai_trio import structs
 from exai_trio.config import Config, is_loopback
 from exai_trio.resilience.rate import Buckets
+from exai_trio.transport.trusted_proxies import TrustedProxies
 
 from .rate_limits import CONNECTION_COST, Origin, rate_of_address
 
@@ -26,10 +27,18 @@ class Admission:
         default=attrs.Factory(lambda self: Buckets(rate_of_address(self.config)), takes_self=True)
     )
 
+    proxies: TrustedProxies = attrs.field(
+        default=attrs.Factory(
+            lambda self: TrustedProxies.of(self.config.trusted_proxies), takes_self=True
+        )
+    )
+
     def origin(self, address: str) -> Origin | None:
-        """None for this machine's own addresses, which are not limited."""
+        """None for this machine's own addresses and for trusted proxies', which are not limited."""
         source = _source_of(address)
-        return None if is_loopback(source) else Origin(source, self.addresses)
+        if is_loopback(source) or self.proxies.has(address):
+            return None
+        return Origin(source, self.addresses)
 
     def take(self, address: str, now: float) -> str | None:
         """Count a connection in; or the name of the limit that it would break, and it has no place."""
@@ -41,9 +50,21 @@ class Admission:
                 return "rate of MAX_CONNECTIONS_PER_IP"
             if self.by_address[origin.address] >= self.config.max_connections_per_ip:
                 return "MAX_CONNECTIONS_PER_IP"
+        self._count(address)
+        return None
+
+    def move(self, held: str, address: str, now: float) -> str | None:
+        """Count a connection in that was counted as another address's; or the name of the limit that it would break, and it is counted as
+        before."""
+        self.give_back(held)
+        limit = self.take(address, now)
+        if limit is not None:
+            self._count(held)
+        return limit
+
+    def _count(self, address: str) -> None:
         self.total += 1
         self.by_address[_source_of(address)] += 1
-        return None
 
     def give_back(self, address: str) -> None:
         source = _source_of(address)

@@ -4,6 +4,7 @@ Nothing here is ever logged.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final, Protocol
 
 import attrs
@@ -34,6 +35,7 @@ from .key_file import KeyFile
 from .local_peer import LocalPeers, Peer
 from .standings import Standings
 
+_REFUSED_AFTER_S: Final = 0.02  # longer than a look at a token takes
 _WRONG: Final = "wrong or missing token; set EXAI_WS_TOKEN to the daemon's value"
 
 
@@ -217,12 +219,19 @@ class Authentication:
     async def identify(self, hello: Hello, peer: Peer, address: str = "") -> Identity | None:
         """None if it may not come in. Raises ServiceUnavailableError if that cannot be told now. Cancelling leaves a look at the peer to
         its thread, which ends by itself."""
+        with suppress(UnauthorizedError):
+            return await refused_alike(self._of_hello(hello, peer, address))
+        return None
+
+    async def _of_hello(self, hello: Hello, peer: Peer, address: str) -> Identity:
         try:
             return await self.recognize(hello.token, hello.jwt, address)
         except UnauthorizedError:
             if not self.tokens.admits_owner:
-                return None
-        return OWNER if await self.peers.is_owner(peer) else None
+                raise
+        if await self.peers.is_owner(peer):
+            return OWNER
+        raise UnauthorizedError(_WRONG)
 
     async def recognize(self, token: str | None, jwt: str | None, address: str = "") -> Identity:
         """Who shows these. As much is done for a JWT that is not known as for one that was revoked. Raises UnauthorizedError;
@@ -246,6 +255,18 @@ class Authentication:
         if claims is None:
             raise refusal or UnauthorizedError(_WRONG)
         return Identity.of(claims)
+
+
+async def refused_alike(identifying: Awaitable[Identity]) -> Identity:
+    """What it gives. Its UnauthorizedError does not tell by its time what was wrong: it comes so long after the beginning. Cancelling
+    cancels it."""
+    began = trio.current_time()
+    try:
+        return await identifying
+    except UnauthorizedError as fault:
+        refusal = fault
+    await trio.sleep_until(began + _REFUSED_AFTER_S)
+    raise refusal
 
 
 def shown_jwt(token: str | None, jwt: str | None) -> str | None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from exai_trio import structs
 from exai_trio.config import is_loopback
 from exai_trio.errors import UnauthorizedError
+from exai_trio.transport.trusted_proxies import TrustedProxies
 from exai_trio.wire.hosts import FORBIDDEN, OurNames, Refusal
 
 from ..connections.auth import Authentication
@@ -49,6 +50,7 @@ class Gate:
     names: OurNames
     auth: Authentication
     logins: PageLogins
+    proxies: TrustedProxies = TrustedProxies()
 
     def refusal(self, scope: Scope) -> Refusal | None:
         """Why a request is not looked at, whoever sends it."""

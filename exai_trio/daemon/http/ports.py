@@ -1,5 +1,6 @@
 """The applications of our HTTP ports: health on one, the dashboard on another, and whoever else has routes."""
 
+from exai_trio.transport.trusted_proxies import TrustedProxies
 from exai_trio.wire.hosts import OurNames
 
 from .api.access_routes import access_routes
@@ -45,7 +46,8 @@ def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
     """One for all ports: a login counts on each of them."""
     kept = watched.auth.logins
     lasting = LastingLogins(kept, watched.auth, watched.now) if kept else None
-    return Gate(names, watched.auth, PageLogins(watched.now, lasting))
+    proxies = TrustedProxies.of(watched.report.context.config.trusted_proxies)
+    return Gate(names, watched.auth, PageLogins(watched.now, lasting), proxies)
 
 
 def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:

@@ -232,4 +232,6 @@ async def reject(send: Send, content: Content) -> None:
 
 async def serve(site: Site, listeners: list[trio.SocketListener]) -> None:
     """Serve until cancelled, which cuts the answers that are on their way."""
-    await HttpSite(site, _MOST_CONNECTIONS, _IDLE_S, sockets=bool(site.sockets)).serve(listeners)
+    proxies, sockets = site.gate.proxies, bool(site.sockets)
+    http = HttpSite(site, _MOST_CONNECTIONS, _IDLE_S, sockets=sockets, proxies=proxies)
+    await http.serve(listeners)

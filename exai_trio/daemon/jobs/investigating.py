@@ -1,5 +1,6 @@
 """Incidents that are to be explained, one after the other; what explains them is loaded with the first."""
 
+import logging
 from collections.abc import Callable
 from importlib import import_module
 from typing import Final
@@ -10,6 +11,8 @@ from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.providers.own_questions import Ask
 from exai_trio.storage.watching.incident_records import IncidentStore, Investigations
+
+log = logging.getLogger("exai.incidents")
 
 _DAY_S: Final = 86_400.0
 _LEASE_S: Final = 60.0  # longer than one takes
@@ -41,6 +44,10 @@ class Investigating:
         incident = await self.investigations.claim(now, _LEASE_S, unasked=unasked, tries=_TRIES)
         if incident is None:
             return
+        if incident.state == "running":
+            log.warning(
+                "an investigation was cut off; it is begun again", extra={"incident": incident.id}
+            )
         # Not before, and beside the event loop.
         loaded = await trio.to_thread.run_sync(import_module, _INVESTIGATOR)
         investigator = loaded.Investigator(

@@ -5,7 +5,7 @@ passed for a moment by what comes between two looks. To that come the calls' own
 keep further large calls out: a running call is not thrown away.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, Generic, TypeVar
 
 from exai_trio import structs
@@ -42,9 +42,9 @@ class MemoryBudget:
         """As much as the calls that may run at once may bring along."""
         return cls(max(2 * _IDLE_BYTES, config.ws_global_max_inflight * config.tool_call_max_size))
 
-    def check(self, held: int, size: int) -> None:
-        """Raises OverCapacityError if one that holds so much may not bring so much more."""
-        if self.held + size > self.most and held + size > SHARE_BYTES:
+    def check(self, size: int, held: Callable[[], int]) -> None:
+        """Raises OverCapacityError if one that holds so much, which is asked only where it matters, may not bring so much more."""
+        if self.held + size > self.most and held() + size > SHARE_BYTES:
             raise OverCapacityError(
                 "the daemon holds too much for its clients at the moment; large requests, and those of clients that"
                 " leave much unread, must wait",

@@ -282,7 +282,7 @@ class Session:
             why = "the daemon is draining" if ends else "the database is away"
             # audit: duration, because it is a hint to the client, who decides
             raise ServiceUnavailableError(f"{why}; try again", retry_after_s=1.0)
-        self.budget.check(self.held_bytes, size)
+        self.budget.check(size, lambda: self.held_bytes)
 
     def cancel(self, request: Cancel, objection: ExaiError | None = None) -> None:
         """End a running call; its one outcome (CANCELLED) follows. Else the answer is the objection, if there is one, or NOT_FOUND."""

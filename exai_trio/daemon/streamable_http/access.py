@@ -13,7 +13,7 @@ from exai_trio import structs
 from exai_trio.errors import ExaiError, ServiceUnavailableError, UnauthorizedError
 from exai_trio.wire.hosts import OurNames
 
-from ..connections.auth import Authentication
+from ..connections.auth import Authentication, refused_alike
 from ..connections.identity import OWNER, Identity
 from ..connections.local_peer import Peer, is_forwarded
 from .access_tokens import AccessTokens, InsufficientScope
@@ -85,7 +85,7 @@ class Access:
         try:
             if given is None:
                 return await self._by_peer(scope, headers)
-            return await self._by_token(given, scope)
+            return await refused_alike(self._by_token(given, scope))
         except InsufficientScope as fault:
             challenge = self._challenge("insufficient_scope")
             raise Denied(_FORBIDDEN, _said(str(fault)), challenge) from None

@@ -11,6 +11,7 @@ from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.transport.http_site import HttpSite
 from exai_trio.transport.json_document import fetch_json
+from exai_trio.transport.trusted_proxies import TrustedProxies
 from exai_trio.wire.hosts import OurNames
 
 from ..connections.auth import Authentication
@@ -50,7 +51,9 @@ class Service:
         async with trio.open_nursery() as nursery:
             desks = await self._desks()
             nursery.start_soon(desks.run)
-            site = HttpSite(Endpoint(desks, self._access()), config.max_connections, _IDLE_S)
+            endpoint = Endpoint(desks, self._access())
+            proxies = TrustedProxies.of(config.trusted_proxies)
+            site = HttpSite(endpoint, config.max_connections, _IDLE_S, proxies=proxies)
             origin = await nursery.start(site.serve, listeners)
             task_status.started(f"{origin}{PATH}")
 

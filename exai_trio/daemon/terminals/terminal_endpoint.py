@@ -33,7 +33,7 @@ from exai_trio.wire.terminal_messages import (
     told,
 )
 
-from ..connections.auth import Authentication
+from ..connections.auth import Authentication, refused_alike
 from ..connections.handshake import NO_HELLO
 from ..connections.identity import Identity
 from .attachment import Attachment
@@ -144,7 +144,7 @@ class TerminalEndpoint:
                 raise TerminalError("AUTH_ERROR", "this login is over; log in again")
             return _scoped(login)
         try:
-            identity = await self.auth.recognize(shown.token, shown.jwt, address)
+            identity = await refused_alike(self.auth.recognize(shown.token, shown.jwt, address))
         except (UnauthorizedError, ServiceUnavailableError) as fault:
             self.auth.note_refusal(address)
             raise TerminalError("AUTH_ERROR", fault.message) from fault

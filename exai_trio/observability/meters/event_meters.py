@@ -24,7 +24,7 @@ from exai_trio.observability.events import (
     Swept,
 )
 
-from .instruments import Counter, Histogram
+from .instruments import Buckets, Counter, Histogram
 from .meter_set import Meters
 
 OK: Final = "ok"
@@ -73,11 +73,14 @@ class _Calls:
     errors: Counter
     bugs: Counter
     durations: Histogram
-    waits: Histogram
-    commits: Histogram
+    permit: Buckets
+    provider: Buckets
+    journal: Buckets
+    commits: Buckets
 
     @classmethod
     def of(cls, meters: Meters) -> "_Calls":
+        waits = meters.histogram("call_wait_seconds")
         return cls(
             accepted=meters.counter("calls_accepted_total"),
             outcomes=meters.counter("calls_total"),
@@ -87,8 +90,10 @@ class _Calls:
             errors=_from_zero(meters.counter("errors_total"), meters.sets.get("category")),
             bugs=meters.counter("bugs_total"),
             durations=meters.histogram("call_duration_seconds"),
-            waits=meters.histogram("call_wait_seconds"),
-            commits=meters.histogram("journal_commit_seconds"),
+            permit=waits.buckets("permit"),
+            provider=waits.buckets("provider"),
+            journal=waits.buckets("journal"),
+            commits=meters.histogram("journal_commit_seconds").buckets(),
         )
 
     def begun(self, _event: CallBegun) -> None:
@@ -97,13 +102,12 @@ class _Calls:
     def ended(self, event: CallEnded) -> None:
         self.outcomes.add(event.tool, event.code or OK)
         self.durations.observe(event.duration_ms / MS, event.tool)
-        self.waits.observe(event.permit_wait_ms / MS, "permit")
+        self.permit.note(event.permit_wait_ms / MS)
         if event.requests:
-            self.waits.observe(event.provider_wait_ms / MS, "provider")
+            self.provider.note(event.provider_wait_ms / MS)
         if event.journal_wait_ms is not None:
-            waited_s = event.journal_wait_ms / MS
-            self.waits.observe(waited_s, "journal")
-            self.commits.observe(waited_s)
+            self.journal.note(event.journal_wait_ms / MS)
+            self.commits.note(event.journal_wait_ms / MS)
         if event.code:
             self.errors.add(event.category)
 

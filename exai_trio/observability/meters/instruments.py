@@ -97,6 +97,10 @@ class Buckets:
     counts: list[int] = attrs.field(factory=lambda: [0] * (len(BOUNDS) + 1))
     sum: float = 0.0
 
+    def note(self, value: float) -> None:
+        self.counts[bisect_left(BOUNDS, value)] += 1
+        self.sum += value
+
 
 @structs.define(eq=False)
 class Histogram(Instrument):
@@ -106,8 +110,7 @@ class Histogram(Instrument):
         found = self.series.get(labels)
         if found is None:
             found = self.series.setdefault(self.known(labels), Buckets())
-        found.counts[bisect_left(BOUNDS, value)] += 1
-        found.sum += value
+        found.note(value)
 
     def buckets(self, *labels: str) -> Buckets:
         """One series, for who counts in it by itself."""

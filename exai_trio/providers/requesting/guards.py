@@ -35,10 +35,10 @@ class Guards:
             breaker=self.breakers.of(name),
             random=self.random,
             retrying=partial(_say, listener),
-            moved=partial(self._moved, name),
+            moved=partial(self.moved, name),
         )
 
-    def _moved(self, name: str, before: str, after: str) -> None:
+    def moved(self, name: str, before: str, after: str) -> None:
         self.publish(BreakerMoved(breaker=name, before=before, after=after))
 
 

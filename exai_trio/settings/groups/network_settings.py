@@ -45,6 +45,11 @@ WEBSOCKET: Final = Group(
             v.hosts(),
             "names and addresses, beyond our own, that clients may reach us by; default: none",
         ),
+        setting(
+            "EXAI_TRUSTED_PROXIES",
+            v.networks(),
+            "proxies whose PROXY header or X-Forwarded-For says who a client is; they and their clients always show a token; default: none",
+        ),
         setting("EXAI_WS_MAX_BYTES", v.whole(65536, 2**30), "largest frame, bytes"),
         setting("TOOL_CALL_MAX_SIZE", v.whole(1024, 2**30), "largest call, bytes"),
         setting("EXAI_WS_PING_INTERVAL", v.seconds(0.05, 3600), "between heartbeats"),

@@ -94,15 +94,21 @@ class LoggedJournal(EventJournal):
             return
         index = self._index or await self.load()
         await trio.lowlevel.checkpoint_if_cancelled()
-        body = encode(event)
-        place = self.appender.append_at_once(body) if self._thread.is_idle else None
-        if place is not None:
-            index.note(event, place)
-        else:
+        if not self.note_at_once(event):
+            body = encode(event)
             await self._thread.write(
                 lambda segments: segments.append(body),
                 done=partial(index.note, event),
             )
+
+    def note_at_once(self, event: AnyEvent) -> bool:
+        index = self._index
+        if index is None or self._retired or not self._thread.is_idle:
+            return False
+        place = self.appender.append_at_once(encode(event))
+        if place is not None:
+            index.note(event, place)
+        return place is not None
 
     async def names(self, principal: str) -> tuple[tuple[str, str], ...]:
         await self.fold()

@@ -8,6 +8,7 @@ from typing import Protocol
 from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Conversations
+from exai_trio.storage.postgres.breaker_store import PostgresBreakers
 from exai_trio.storage.postgres.conversation_store import PostgresConversations
 from exai_trio.storage.postgres.database import Database, open_database
 from exai_trio.storage.postgres.journal import PostgresJournal, open_journal
@@ -53,6 +54,7 @@ class SharedStore:
     journal: PostgresJournal
     calls: PostgresCalls
     permits: PostgresPermits
+    breakers: PostgresBreakers
     _database: Database
     _local: LocalStore
     _needed: int
@@ -113,6 +115,7 @@ async def open_shared_store(
             journal,
             PostgresCalls(database, journal),
             PostgresPermits(database, LEASE_S),
+            PostgresBreakers(database, LEASE_S),
             database,
             local,
             needed,

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 
-import attrs
-
 from exai_trio import structs
 from exai_trio.observability.events import CallEnded
 from exai_trio.storage.call_pages import CallFilter, CallsAt, NumberedCall
@@ -18,7 +16,7 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from exai_trio.storage.sqlite.store import SqliteStore
 
 _HOUR_S: Final = 3600
-_COLUMNS: Final = tuple(field.name for field in attrs.fields(CallEnded) if field.name != "spans")
+_COLUMNS: Final = tuple(name for name in CallEnded.__struct_fields__ if name != "spans")
 _values: Final = attrgetter(*_COLUMNS)
 _ADD: Final = """
     INSERT INTO calls (

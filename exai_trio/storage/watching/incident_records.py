@@ -177,8 +177,8 @@ class Investigations(Protocol):
         self, now: float, for_s: float, *, unasked: bool, tries: int
     ) -> Incident | None:
         """One that waits, `running` from now on for nobody else: one that was asked for first, others only if `unasked`. One whose
-        holder has not come back in its time waits again; after so many tries it has failed. A fault of the investigating is
-        never one."""
+        holder has not come back in its time is given with the state `running`; after so many tries it has failed. A fault of the
+        investigating is never one."""
         ...
 
     async def put_off(self, *, unasked: bool) -> None:

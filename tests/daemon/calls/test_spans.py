@@ -1,7 +1,7 @@
 """Where the time of a call went: requests that overlap count once, costs that are not known are not 0, waits follow each other."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from exai_trio.daemon.calls.spans import MOST_SPANS, SEVERAL, Spent, Waits, added, covered, spans_of
 from exai_trio.observability.events import RequestEnded
@@ -42,7 +42,7 @@ def test_requests_at_the_same_time_count_once(spans, seconds):
 
 
 def test_requests_are_added_up():
-    other = attrs.evolve(REQUEST, model="kimi-k2.6")
+    other = replace(REQUEST, model="kimi-k2.6")
 
     whole = added([REQUEST, REQUEST])
 
@@ -56,21 +56,19 @@ def test_requests_are_added_up():
 @pytest.mark.parametrize("other", [{"cost": None}, {"currency": "CNY"}, UNCOUNTED])
 def test_a_sum_of_what_is_not_known_is_not_known(other):
     """A model without a price makes the whole cost unknown, and so do two currencies, and text that nobody counted."""
-    assert added([REQUEST, attrs.evolve(REQUEST, **other)]).cost is None
+    assert added([REQUEST, replace(REQUEST, **other)]).cost is None
 
 
 def test_a_request_without_a_piece_costs_nothing():
     """A refused attempt before the one that was answered: the cost is known."""
-    refused = attrs.evolve(
-        REQUEST, **UNCOUNTED, outcome="busy", first_chunk_s=None, first_text_s=None
-    )
+    refused = replace(REQUEST, **UNCOUNTED, outcome="busy", first_chunk_s=None, first_text_s=None)
 
     assert 0.5 == added([refused, REQUEST]).cost
 
 
 def test_the_waits_of_a_request_follow_each_other():
     """What was never reached was waited for until the end."""
-    cut = attrs.evolve(REQUEST, first_text_s=None)
+    cut = replace(REQUEST, first_text_s=None)
     names = [(span.name, span.began_ms, span.ended_ms) for span in spans_of(REQUEST, 5.0, "")]
 
     assert [
@@ -82,7 +80,7 @@ def test_the_waits_of_a_request_follow_each_other():
 
 def test_a_call_has_so_many_spans_at_most():
     """Each with its model, where several are asked."""
-    other = attrs.evolve(REQUEST, model="kimi-k2.6")
+    other = replace(REQUEST, model="kimi-k2.6")
     waits = Waits(requests=[(one, 5.0) for one in [REQUEST, other] * 20])
     spans = waits.all_spans()
 

@@ -49,11 +49,11 @@ def test_when_memory_is_short_only_what_is_large_is_refused():
     """A client that holds little may go on; a large request, or one of a client that holds much, waits."""
     short = MemoryBudget(10 * SHARE_BYTES, held=10 * SHARE_BYTES)
 
-    short.check(1000, 1000)
-    MemoryBudget(10 * SHARE_BYTES).check(SHARE_BYTES, SHARE_BYTES)
+    short.check(1000, lambda: 1000)
+    MemoryBudget(10 * SHARE_BYTES).check(SHARE_BYTES, lambda: SHARE_BYTES)
     for held, size in ((1000, SHARE_BYTES), (SHARE_BYTES, 1000)):
         with pytest.raises(OverCapacityError):
-            short.check(held, size)
+            short.check(size, lambda held=held: held)
 
 
 @pytest.mark.parametrize(("calls", "most"), [(24, 24 * 10_000_000), (2, 128 * 2**20)])

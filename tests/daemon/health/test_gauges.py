@@ -50,7 +50,7 @@ async def test_every_family_that_is_told_has_a_source(watched):
     assert (3, 7) == (said.total("outbox_entries"), said.total("outbox_age_seconds"))
 
 
-async def test_a_call_is_open_in_the_journal_until_it_has_ended(house):
+async def test_a_call_is_open_in_the_journal_until_it_has_ended(house, autojump_clock):
     async with house() as daemon, daemon.connect() as (client, _):
         await client.nap(seconds=1.0)
         await client.hear_until(CallAccepted)

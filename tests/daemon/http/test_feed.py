@@ -145,7 +145,7 @@ async def test_beyond_32_followers_are_told_to_come_back(feeding):
 
 async def test_who_never_reads_is_cut(feeding, monkeypatch):
     """Its writes are shielded: only closing its socket ends them."""
-    monkeypatch.setattr(feed_module, "_UNREAD_S", 1.0)
+    monkeypatch.setattr(feed_module, "_UNREAD_S", 0.3)
     monkeypatch.setattr(feed_module, "_TICK_S", 0.05)
     async with feeding() as (_, feed, port), following(port) as reads, AsyncExitStack() as there:
         await hear(reads, "initial_stats")

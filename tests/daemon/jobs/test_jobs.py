@@ -9,7 +9,6 @@ import trio
 
 from exai_trio.daemon.jobs.jobs import Periods, on_disk
 from exai_trio.errors import StorageError
-from exai_trio.observability.call_files import CallLine
 from exai_trio.observability.line_file import LineFile
 from exai_trio.system import malloc
 from exai_trio.wire.messages import CallResult, Health, Progress
@@ -216,12 +215,6 @@ async def test_a_write_that_hangs_ends_with_who_waits_for_it(
         await files.write_health()
 
     assert (True, True) == (hanging.cancelled_caught, waiting.cancelled_caught)
-
-
-def line():
-    return CallLine(
-        t=0.0, op="", lat=0.0, sess="", principal="owner", name="", prov="", ok=True, code=""
-    )
 
 
 async def test_the_daemon_gives_memory_back(house, monkeypatch):

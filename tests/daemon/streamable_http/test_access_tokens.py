@@ -4,6 +4,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from jwt.algorithms import ECAlgorithm, RSAAlgorithm
+from web import message
 
 from exai_trio.daemon.streamable_http.access_tokens import AccessTokens, InsufficientScope
 from exai_trio.errors import UnauthorizedError
@@ -161,3 +162,22 @@ def test_what_the_resource_says_of_itself(tokens):
     told = tokens.metadata()
 
     assert (RESOURCE, [ISSUER]) == (told["resource"], told["authorization_servers"])
+
+
+async def test_what_a_client_is_told_over_http(web, tokens, autojump_clock):
+    """Where its authorization server is, before it has a token; and what one that is not enough lacks."""
+    document = "/.well-known/oauth-protected-resource"
+    hello = message("initialize", {"protocolVersion": "2025-11-25"})
+    async with web() as site:
+        access = site.endpoint.access
+        access.issued, access.public_url = tokens, "https://exai.example"
+        found = [await site.ask("GET", path=path, token=None) for path in (document, f"{document}/mcp")]  # fmt: skip
+        answers = [
+            await site.ask(body=hello, token=token) for token in (None, signed(scope="read"), signed())
+        ]  # fmt: skip
+
+    where = f'resource_metadata="https://exai.example{document}"'
+    assert [tokens.metadata()] * 2 == [one.json for one in found]
+    assert [401, 403, 200] == [one.status for one in answers]
+    assert f"Bearer {where}" == answers[0].headers["www-authenticate"]
+    assert f'Bearer error="insufficient_scope", {where}' == answers[1].headers["www-authenticate"]

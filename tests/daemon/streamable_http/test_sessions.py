@@ -351,6 +351,31 @@ async def test_the_stream_of_the_server_hears_of_another_tool_list(web, autojump
     assert [] == older.events
 
 
+async def test_each_event_is_told_on_one_of_two_streams(web, autojump_clock):
+    """What belongs to a call, on its own; what is said unasked, on the other."""
+    async with web(progress_interval_s=1) as site:
+        session = await site.initialize()
+        await site.ask(body=message("tools/list"), **session)
+        listening = site.begin("GET", **session)
+        await listening.wait(lambda r: r.status)
+        call = site.begin(body=nap(5, 7, meta={"progressToken": 7}), **session)
+        await call.wait(lambda r: r.events)
+        site.house.report.tools.switch(
+            attrs.evolve(site.house.context.config, disabled_tools=frozenset({"nap"}))
+        )
+        site.desks._tools_changed()
+        await call.wait(lambda r: r.is_whole)
+        resumed = await site.ask("GET", last_event_id=call.events[0][0], **session)
+        listening.gone.set()
+
+    def said(response):
+        return [m.get("method", "answer") for _, m in response.events if m]
+
+    assert {"notifications/progress", "answer"} == set(said(call))
+    assert said(call) == said(resumed)
+    assert ["notifications/tools/list_changed"] == said(listening)
+
+
 async def test_silence_is_broken(web, autojump_clock):
     """A comment every fifteen seconds, so that nobody between takes the stream for dead."""
     async with web(progress_interval_s=60) as site:

@@ -51,6 +51,29 @@ async def test_a_client_that_leaves_before_anything_was_told_cancels_too(web, au
     assert 1 == site.house.naps.cancelled
 
 
+async def test_a_client_may_leave_at_any_moment(web, autojump_clock, cancel_at_every_step):
+    """Whatever is being done for it then: within a second its call is cancelled, if it was begun."""
+    body, headers = modern(nap(2.5))  # as one answer is waited for, and as events are
+    async with web() as site:
+        naps = site.house.naps
+
+        async def asks_until_it_leaves():
+            response = site.begin(body=body, **headers)
+            try:
+                await response.wait(lambda r: r.is_whole)
+            finally:
+                response.gone.set()
+                with trio.CancelScope(shield=True):
+                    await trio.sleep(1)
+
+        def nothing_runs():
+            assert naps.started == naps.cancelled + naps.finished
+
+        await cancel_at_every_step(asks_until_it_leaves, nothing_runs)
+
+    assert naps.cancelled > naps.finished > 0
+
+
 async def test_a_call_that_was_answered_with_a_handle_goes_on(web, autojump_clock):
     """It is not cancelled when its client is gone."""
     body, headers = modern(nap(100))

@@ -12,6 +12,7 @@ from trio.testing import memory_stream_pair
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "storage"))
 
+from breakers_in_memory import MemoryBreakers
 from shared_in_memory import MemoryShared, SharedTables
 
 from exai_trio.daemon.takeover.cluster.cluster import Cluster
@@ -97,7 +98,7 @@ class Machines:
         shared = MemoryShared(self.tables, facts)
         with trio.CancelScope() as scope:
             async with open_membership(facts, shared) as membership:
-                cluster = Cluster.of(membership, NoPermits())
+                cluster = Cluster.of(membership, NoPermits(), MemoryBreakers(LEASE_S))
                 given = {"cluster": cluster}
                 opening = self.house(
                     shared.journal_of("", 0),

@@ -1,39 +1,21 @@
 """Daemons that share an account: never more requests at once than it allows, and nearly always as many."""
 
 import math
+import sys
+from pathlib import Path
 
 import attrs
 import trio
 
+sys.path.insert(0, str(Path(__file__).parents[2] / "storage"))
+
+from permits_in_memory import MemoryPermits as Store
+
 from exai_trio.daemon.takeover.cluster.permit_shares import RENEW_S, PermitShares
-from exai_trio.errors import StorageError
 from exai_trio.providers.adaptive_limit import AdaptiveLimit
-from exai_trio.storage.shared.shared_permits import Dealt, LaneShare
+from exai_trio.storage.shared.shared_calls import LEASE_S
 
-LEASE_S = 6.0
 CAPACITY = 4
-
-
-@attrs.define(eq=False)
-class Store:
-    """The same rule as the database's, a round trip away."""
-
-    rows: dict = attrs.field(factory=dict)
-    away: set = attrs.field(factory=set)
-
-    async def share(self, daemon, asked):
-        await trio.sleep(0.004)
-        if daemon in self.away:
-            raise StorageError("away")
-        lanes, now = {}, trio.current_time()
-        for lane, ask in asked.items():
-            others = {who: row for (where, who), row in self.rows.items() if (where, who) != (lane, daemon) and row[2] > now}  # fmt: skip
-            free = ask.capacity - sum(share for share, _, _ in others.values())
-            given = max(ask.holds, min(ask.share, free))
-            self.rows[lane, daemon] = given, ask.wanted, now + LEASE_S
-            lanes[lane] = LaneShare(share=given, others={d: row[1] for d, row in others.items()})
-        await trio.sleep(0.004)
-        return Dealt(lanes=lanes, turn=int(now // LEASE_S))
 
 
 @attrs.define(eq=False)

@@ -30,7 +30,7 @@ def simulate(seed: int, hours: float, sought: str = "") -> Report:
     """Run one universe, no longer than until the fault that is sought is found. The same seed gives the same trace, in whatever
     process."""
     universe = Universe(seed, hours, sought)
-    with _one_order(seed), _no_thread():
+    with one_order(seed), _no_thread():
         try:
             trio.run(universe.run, clock=MockClock(autojump_threshold=0))
         except Exception as fault:  # whatever falls over is a finding
@@ -70,7 +70,7 @@ async def _said_to_be_kept(path, _text, _limiter) -> str:
 
 
 @contextmanager
-def _one_order(seed: int) -> Generator[None]:
+def one_order(seed: int) -> Generator[None]:
     """Trio's scheduler and everybody's dice follow the seed, as they do under Hypothesis."""
     core = trio._core._run
     before, dice = random.getstate(), core._r.getstate()

@@ -131,7 +131,8 @@ async def test_a_fault_inside_the_investigating_is_recorded_and_never_investigat
     assert ("waiting", 0) == ((await world.run()).state, world.tries)
 
 
-async def test_one_that_is_cut_off_is_tried_again_when_its_lease_is_over():
+async def test_one_that_is_cut_off_is_tried_again_when_its_lease_is_over(caplog):
+    """Whoever does it says so."""
     world = World(model=Model([99.0]))
     await world.incidents.note([SEEN])
     async with trio.open_nursery() as daemon:
@@ -141,6 +142,9 @@ async def test_one_that_is_cut_off_is_tried_again_when_its_lease_is_over():
         daemon.cancel_scope.cancel()
     assert ("running", 1) == ((await world.run(1)).state, world.tries)
     assert "done" == (await world.run(60)).state
+    assert ["an investigation was cut off; it is begun again"] == [
+        r.message for r in caplog.records if r.levelname == "WARNING"
+    ]
 
 
 async def test_two_daemons_on_one_database_investigate_an_incident_once():

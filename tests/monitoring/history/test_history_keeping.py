@@ -2,6 +2,7 @@
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from exai_trio.errors import StorageError
 from exai_trio.monitoring.history.history_keeping import HistoryKeeping
@@ -123,9 +124,9 @@ async def test_usage_is_by_hour_and_by_whose_it_was():
     """What is not known stays unknown; what is known by half is known."""
     life = Life(MemoryDatabase())
     nothing = dict.fromkeys(("input_tokens", "cached_tokens", "output_tokens", "reasoning_tokens", "cost"))  # fmt: skip
-    life.hub.publish(attrs.evolve(ENDED, tool="version", model="", currency="", code="TIMEOUT", **nothing))  # fmt: skip
-    life.hub.publish(attrs.evolve(REQUEST, outcome="busy", **nothing))
-    life.hub.publish(attrs.evolve(REQUEST, model="glm-4.5-flash", cost=None))
+    life.hub.publish(replace(ENDED, tool="version", model="", currency="", code="TIMEOUT", **nothing))  # fmt: skip
+    life.hub.publish(replace(REQUEST, outcome="busy", **nothing))
+    life.hub.publish(replace(REQUEST, model="glm-4.5-flash", cost=None))
     await life.second(calls=2)
     life.time += 3600
     await life.second(calls=1)

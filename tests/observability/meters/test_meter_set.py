@@ -1,7 +1,7 @@
 """The meters: figures under closed sets of labels, bounded in number, and read as one copy."""
 
-import attrs
 import pytest
+from msgspec.structs import replace
 
 from exai_trio.observability.event_hub import EventHub
 from exai_trio.observability.events import CallBegun, CallEnded, CallRefused, RequestEnded
@@ -33,7 +33,7 @@ def metered(**more):
 
 
 def ended(**fields):
-    return attrs.evolve(ENDED, **fields)
+    return replace(ENDED, **fields)
 
 
 def test_events_raise_their_figures():

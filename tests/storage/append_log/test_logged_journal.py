@@ -173,7 +173,7 @@ async def test_a_call_that_was_folded_open_gets_its_outcome_in_the_database():
     assert ([ended(2)], 2) == ([kept.outcome for kept in found.calls], found.acked)
 
 
-async def test_an_acknowledgement_while_it_is_folded_leaves_no_call_open():
+async def test_an_acknowledgement_while_it_is_folded_leaves_no_call_open(autojump_clock):
     """What is begun to be folded is folded to its end."""
 
     class Slow(MemoryJournal):

@@ -47,6 +47,12 @@ class Registry:
     async def all(self, query, *given):
         return await self.database.read(lambda c: c.execute(query, given).fetchall())
 
+    async def plan(self, query, given):
+        rows = await self.database.read(
+            lambda c: c.execute("EXPLAIN QUERY PLAN " + query, given).fetchall()
+        )
+        return [row[-1] for row in rows]
+
     async def do(self, statement, *given):
         return await self.database.write(lambda c: c.execute(statement, given).rowcount)
 

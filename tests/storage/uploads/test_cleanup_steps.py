@@ -1,9 +1,12 @@
 """The contract of cleaning up in a store: what each step takes, what it spares, and that each is noted."""
 
+import re
+
 import attrs
 from registries import CONTENT, OFFER, given
 
 from exai_trio.storage.contracts.cleanup_records import Account, Change
+from exai_trio.storage.sqlite.uploads import cleanup_steps, deletion_queue, object_rows
 
 KIMI = Account(provider="kimi", account="a1")
 DAY = 86400.0
@@ -100,8 +103,6 @@ async def test_what_is_referred_to_or_on_its_way_is_never_condemned(registry):
 
 async def test_a_reference_that_comes_after_the_look_saves_it(embedded):
     """The row is looked at again in the transaction that changes it."""
-    from exai_trio.storage.sqlite.uploads import cleanup_steps
-
     upload = await given(embedded.uploads, owner="call:1")
     await embedded.uploads.end_owner("call:1")
     at = cleanup_steps.times(embedded.clock.at, embedded.clock.bounds(0.0))
@@ -195,7 +196,7 @@ async def test_each_change_is_noted_and_the_audit_is_kept_for_its_time(registry)
 
 
 async def test_steps_end_however_many_rows_there_are(embedded):
-    """At most 500 rows in one transaction, every row once."""
+    """At most 200 rows in one transaction, every row once."""
     await embedded.database.write(
         lambda c: c.executemany(
             "INSERT INTO conversations (id, created_at, expires_at) VALUES (?, 0, ?)",
@@ -205,7 +206,23 @@ async def test_steps_end_however_many_rows_there_are(embedded):
     first = await embedded.cleanup.step("expire_conversations", embedded.clock.bounds())
     rest = await embedded.run("expire_conversations")
 
-    assert (500, 2500) == (len(first.changes), len(rest))
+    assert (200, 2800) == (len(first.changes), len(rest))
+
+
+async def test_what_is_owed_to_providers_is_never_read_as_a_whole(embedded):
+    """However many deletions a provider that is away is owed: the due ones are found in order, and those of one upload at once."""
+    purge = cleanup_steps._still(cleanup_steps.SQL["purge_uploads"])
+    plans = []
+    for query, values in (
+        (deletion_queue._DUE, ("kimi", "a1", 0, 0, 10)),
+        (object_rows._DISPOSABLE, (10,)),
+        (purge, {"time": 0, "grace": 0, "key": 1}),
+    ):
+        plans += await embedded.plan(query, values)
+    jobs = [plan for plan in plans if re.search(r" (j|file_deletion_jobs) |FOR ORDER BY", plan)]
+
+    assert 3 == len(jobs)
+    assert all(plan.startswith("SEARCH ") for plan in jobs)
 
 
 async def test_a_lease_is_one_holders_until_it_is_over(registry):

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
 
-import attrs
+import msgspec
 
 from exai_trio.errors import CallCancelled, NotFoundError, UnauthorizedError
 from exai_trio.incidents.told import incident_in_short
@@ -106,7 +106,7 @@ async def _one(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
     if ended is None or not asked.by.may_see(ended.call.principal):
         raise _unknown()
     times = {"started_at": rfc3339(ended.call.started_at), "running": False}
-    told = attrs.asdict(ended.call) | times
+    told: dict[str, Any] = msgspec.to_builtins(ended.call) | times
     return await _with_more(watched, asked, told)
 
 

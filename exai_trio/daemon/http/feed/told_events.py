@@ -106,11 +106,8 @@ def kind_of(event: Event) -> str:
 
 def told(at: float, event: Event) -> dict[str, Any]:
     """As anybody may see it."""
-    fields = {
-        name: value
-        for name, value in attrs.asdict(event, recurse=False).items()
-        if name not in _PERSONAL
-    }
+    told = (name for name in event.__struct_fields__ if name not in _PERSONAL)
+    fields = {name: getattr(event, name) for name in told}
     if isinstance(event, CallRefused):
         fields["tool"] = str(fields["tool"])[:80]
     return {

@@ -12,8 +12,11 @@ import trio
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config, bracketed
+from exai_trio.resilience.breakers import Breakers
 from exai_trio.storage.journal import KeptCall
+from exai_trio.storage.shared.shared_breakers import SharedBreakers
 from exai_trio.storage.shared.shared_calls import CallName, Compared, DaemonFacts, SharedCalls
+from exai_trio.storage.shared.shared_parts import SharedParts
 from exai_trio.storage.shared.shared_permits import SharedPermits
 from exai_trio.system.disk import fault_of
 from exai_trio.transport.websocket import SERVICE_RESTART
@@ -29,6 +32,7 @@ from ...calls.states import State
 from ...delivery.outbox import Farewell
 from ...sessions.session import Session
 from .absent_session import AbsentSession
+from .breaker_comparison import BreakerComparison
 from .executions import Executions
 from .fence import SessionFence
 from .membership import Membership, open_membership
@@ -68,15 +72,18 @@ class Cluster:
     outcomes: StoredOutcomes
     executions: Executions
     permits: SharedPermits
+    breakers: SharedBreakers
     epochs: dict[str, int] = attrs.field(factory=dict[str, int])
     _sessions: SessionTable | None = None
     _in_doubt: bool = False  # a claim whose answer was not heard may have been granted
     _woken: trio.Event = attrs.field(factory=trio.Event)
 
     @classmethod
-    def of(cls, membership: Membership, permits: SharedPermits) -> "Cluster":
+    def of(
+        cls, membership: Membership, permits: SharedPermits, breakers: SharedBreakers
+    ) -> "Cluster":
         outcomes = StoredOutcomes()
-        cluster = cls(membership, outcomes, Executions(outcomes), permits)
+        cluster = cls(membership, outcomes, Executions(outcomes), permits, breakers)
         outcomes.look = cluster.look_soon
         return cluster
 
@@ -96,6 +103,12 @@ class Cluster:
     def shares(self, lanes: Callable[[], Mapping[str, Lane]]) -> PermitShares:
         """What this daemon has of the permits of all."""
         return PermitShares(self.membership.facts.executor, self.permits, lanes)
+
+    def comparison(
+        self, breakers: Breakers, moved: Callable[[str, str, str], None]
+    ) -> BreakerComparison:
+        """What others have found of providers, and we."""
+        return BreakerComparison(self.membership.facts.executor, self.breakers, breakers, moved)
 
     def look_soon(self) -> None:
         """Compare with the store at once: what it says may concern us."""
@@ -264,7 +277,7 @@ def _runs_as(call: Call, name: CallName) -> bool:
 
 @asynccontextmanager
 async def open_cluster(
-    config: Config, home: str, boot_id: str, store: SharedCalls, permits: SharedPermits
+    config: Config, home: str, boot_id: str, shared: SharedParts
 ) -> AsyncGenerator[Cluster]:
     """Among the daemons of this store, until the block is left. Raises ServiceUnavailableError if another living one has our name.
     Cancelling leaves them."""
@@ -275,5 +288,5 @@ async def open_cluster(
         address=f"{bracketed(config.ws_host)}:{config.ws_port}",
         version=__version__,
     )
-    async with open_membership(facts, store) as membership:
-        yield Cluster.of(membership, permits)
+    async with open_membership(facts, shared.calls) as membership:
+        yield Cluster.of(membership, shared.permits, shared.breakers)

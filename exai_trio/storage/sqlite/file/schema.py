@@ -9,7 +9,7 @@ from exai_trio.storage.sqlite.file.history_step import HISTORY_STEP
 from exai_trio.storage.sqlite.file.hosted_files_step import HOSTED_FILES_STEP
 from exai_trio.storage.sqlite.file.incidents_step import INCIDENTS_STEP
 from exai_trio.storage.sqlite.file.pages_step import PAGES_STEP
-from exai_trio.storage.sqlite.file.uploads_step import UPLOADS_STEP
+from exai_trio.storage.sqlite.file.uploads_step import DELETIONS_STEP, UPLOADS_STEP
 
 APPLICATION_ID = 0x45584149  # "EXAI": tells our file from another program's
 
@@ -269,4 +269,7 @@ STEPS: tuple[tuple[str, ...], ...] = (
     INCIDENTS_STEP,
     HISTORY_STEP,
     PAGES_STEP,
+    DELETIONS_STEP,
+    # ids have no order: kept in one, they were most of what a call's row costs, and a page that wants one call may wait for a scan
+    ("DROP INDEX calls_by_id",),
 )

@@ -1,4 +1,4 @@
-"""The step to uploads with claims and references: a row for each content at a provider, a row for each who refers to it. Pure: text only.
+"""The steps to uploads with claims and references: a row for each content at a provider, a row for each who refers to it. Pure: text only.
 
 What earlier versions kept is taken over. The newest upload of a content is its row, and all who had one hold it; the older ones
 are deleted at the provider once they have been unused for 30 days. An upload that was begun is a claim that is over.
@@ -119,4 +119,12 @@ UPLOADS_STEP: tuple[str, ...] = (
     """,
     "DROP TABLE upload_intents",
     "DROP TABLE uploads",
+)
+
+DELETIONS_STEP: tuple[
+    str, ...
+] = (  # however many are owed, the next are found at once, and those of an upload
+    "DROP INDEX file_deletion_jobs_due",
+    "CREATE INDEX file_deletion_jobs_due ON file_deletion_jobs (provider, account, due) WHERE reported_at IS NULL",
+    "CREATE INDEX file_deletion_jobs_by_upload ON file_deletion_jobs (upload)",
 )

@@ -29,7 +29,7 @@ class Step:
     condition: str
     change: tuple[str, ...]
     size: str = "0"
-    most: int = 500
+    most: int = 200
 
 
 _OWNER_GONE: Final = """
@@ -161,12 +161,16 @@ def _next(rows: list[Any], most: int, last: int | None, looked_at: int) -> int |
     return last if looked_at == PAGE else None
 
 
+def _still(step: Step) -> str:
+    return _words("SELECT 1 FROM", step.table, "t WHERE t.rowid = :key AND (", step.condition, ")")
+
+
 def change(
     connection: "Connection", name: str, at: dict[str, float], found: Found
 ) -> tuple[Change, ...]:
     """Those of them that are still as they were found."""
     step = SQL[name]
-    still = _words("SELECT 1 FROM", step.table, "t WHERE t.rowid = :key AND (", step.condition, ")")
+    still = _still(step)
     done: list[Change] = []
     for key, each in zip(found.keys, found.changes, strict=True):
         asked = at | {"key": key}

@@ -3,6 +3,8 @@
 import json
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from exai_trio import structs
 from exai_trio.storage.sqlite.watching.incident_rows import read_incidents
 from exai_trio.storage.watching.incident_records import Incident, Outcome, Spent
@@ -13,7 +15,7 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from exai_trio.storage.sqlite.uploads.upload_store import Database
 
 _CLAIMABLE: Final = """
-    SELECT id FROM error_investigations
+    SELECT * FROM error_investigations
     WHERE resolved = 0 AND attempts < :tries
       AND state IN ('waiting', 'running', 'over_budget') AND coalesce(lease_until, 0) <= :now
       AND (:unasked OR requested)
@@ -68,17 +70,19 @@ def _done(rows: "sqlite3.Connection", statement: str, given: tuple[object, ...])
 
 def _claim(rows: "sqlite3.Connection", given: dict[str, Any]) -> Incident | None:
     rows.execute(_GIVEN_UP, (given["now"], given["tries"]))
-    found = rows.execute(_CLAIMABLE, given).fetchone()
-    if found is None:
+    found = read_incidents(rows, _CLAIMABLE, given)
+    if not found:
         return None
-    taken = {"until": given["until"], "id": found[0]}
+    incident = attrs.evolve(
+        found[0], attempts=found[0].attempts + 1, lease_until=float(given["until"])
+    )
+    taken = (incident.attempts, incident.lease_until, incident.id)
     rows.execute(
-        "UPDATE error_investigations SET state = 'running', attempts = attempts + 1, lease_until = :until WHERE id = :id",
+        "UPDATE error_investigations SET state = 'running', attempts = ?, lease_until = ? WHERE id = ?",
         taken,
     )
     number = "INSERT INTO investigation_runs (incident, at, tokens) VALUES (?, ?, 0)"
-    rows.execute(number, (found[0], given["now"]))
-    (incident,) = read_incidents(rows, "SELECT * FROM error_investigations WHERE id = :id", taken)
+    rows.execute(number, (incident.id, given["now"]))
     return incident
 
 
