@@ -197,7 +197,7 @@ def permits(*, quick: bool) -> Iterator[Row]:
             for number in range(_DAEMONS)
         ]
         trio.run(_ask_all, ports, calls)
-        most, share = _overlap(_spans(log)[_DAEMONS:], _LIMIT)
+        most, share = overlap(_spans(log)[_DAEMONS:], _LIMIT)
     what = f"requests at once of {_DAEMONS} daemons, limit {_LIMIT}, {calls:,} calls of 1 s"
     yield Row(what=f"{what}: most", unit="", ours=most, goal=Goal("at most", _LIMIT))
     yield Row(
@@ -249,7 +249,7 @@ async def _ask_many(port: int, calls: int) -> None:
             asking.start_soon(ask, number)
 
 
-def _overlap(spans: Iterable[tuple[float, float]], limit: int) -> tuple[int, float]:
+def overlap(spans: Iterable[tuple[float, float]], limit: int) -> tuple[int, float]:
     """How many at most at once; the share of the time, while calls wait, in which there are as many as the limit."""
     turns = sorted([(at, 1) for at, _ in spans] + [(end, -1) for _, end in spans])
     most = count = 0
