@@ -172,8 +172,11 @@ async def test_what_waits_when_a_daemon_dies_is_its_successors(config, capture, 
     assert 3 == incident.occurrence_count  # the second was caught by both
 
 
-async def test_half_a_character_in_a_fault_is_kept_from_no_store(config, capture, store):
+async def test_half_a_character_in_a_fault_is_kept_from_no_store(
+    config, capture, store, monkeypatch
+):
     """Neither caught here nor spooled, with NUL and marks that turn the direction: it is an incident as others are."""
+    monkeypatch.setattr(logging.getLogger("exai"), "propagate", False)  # pytest cannot report it
     keeping = IncidentKeeping(capture, store, Spool.of(config))
     with pytest.raises(LookupError) as caught:
         raise LookupError("no room for " + "\ud800\u202e\x00")
