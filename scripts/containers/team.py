@@ -55,7 +55,7 @@ class TeamServices(Services):
     def prepare(self) -> None:
         self.projects.mkdir(parents=True)
         config = (ROOT / "docs" / "deploy" / "haproxy.cfg").read_text(encoding="utf-8")
-        config = config.replace("bind :", "bind 127.0.0.1:")
+        config = config.replace("bind :", "bind 127.0.0.1:").replace("maxconn 4096", "maxconn 1024")
         for name, address in _ADDRESSES.items():
             config = config.replace(f"{name}:", f"{address}:")
         (self.place / "haproxy.cfg").write_text(config, encoding="utf-8")
