@@ -69,6 +69,7 @@ class TeamServices(Services):
         if await self.of("migrate").state("ExitCode") != "0":
             raise EngineError(f"exai storage migrate: {await self.of('migrate').logs()}")
         await self._start("redis", profile="redis")
+        await self.of("redis").wait_healthy()
         issued = ("exai", "token", "issue", "ann", "--role", "user")
         (self.place / "token").write_text(
             await self.compose("run", "--rm", "--no-deps", "-T", "daemon-a", *issued)
