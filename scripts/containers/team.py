@@ -84,6 +84,9 @@ class TeamServices(Services):
         profiled = ("--profile", profile)
         await self.compose(*profiled, "up", "-d", "--no-build", "--no-deps", *names)
 
+    async def down(self) -> None:
+        await self.compose("--profile", "redis", "down", "-v", "-t", "1")
+
     def of(self, name: str) -> "TeamServices":
         """What may be asked and done of one of them."""
         return attrs.evolve(self, container=f"exai_check_{name}_1")
