@@ -32,7 +32,7 @@ FROM ${BASE}
 # precommit, and what of a directory is left out, is asked of git.
 RUN command -v git >/dev/null \
   || (apt-get update && apt-get install -y --no-install-recommends git && rm -rf /var/lib/apt/lists/*)
-RUN useradd --create-home --uid 10001 exai && install -d -o exai -m 0700 /var/lib/exai
+RUN useradd --create-home --uid 10001 exai && install -d -o exai -m 0700 /var/lib/exai /var/lib/exai-keys
 COPY --from=build /venv /venv
 ENV PATH=/venv/bin:$PATH EXAI_HOME=/var/lib/exai EXAI_WS_HOST=0.0.0.0 EXAI_LOG_STDERR=true
 USER 10001

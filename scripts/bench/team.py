@@ -13,7 +13,6 @@ from typing import Final
 import psycopg
 import trio
 from chaos.caller import Caller
-from chaos.provider import fetch
 
 from exai_trio.storage.journal import KeptCall
 from exai_trio.storage.postgres.database import open_database
@@ -191,15 +190,15 @@ def permits(*, quick: bool) -> Iterator[Row]:
     """Requests at the provider at once, of four daemons whose limit is four in all."""
     calls = 100 if quick else 1000
     with _database() as url, ExitStack() as stack:
-        provider = stack.enter_context(_provider())
-        origin = f"http://127.0.0.1:{provider}"
+        origin, log = stack.enter_context(_provider())
         settings = {"GLM_API_KEY": "bench", "GLM_API_URL": f"{origin}/glm/api/paas/v4", "EXAI_WS_GLM_MAX_INFLIGHT": _LIMIT, **ROOM}  # fmt: skip
         ports = [
             stack.enter_context(our_daemon(**settings, **_shared(url, f"d{number}"))).port
             for number in range(_DAEMONS)
         ]
-        most, share = trio.run(_at_once, ports, provider, calls)
-    what = f"requests at once of {_DAEMONS} daemons, limit {_LIMIT}, {calls:,} calls"
+        trio.run(_ask_all, ports, calls)
+        most, share = overlap(_spans(log)[_DAEMONS:], _LIMIT)
+    what = f"requests at once of {_DAEMONS} daemons, limit {_LIMIT}, {calls:,} calls of 1 s"
     yield Row(what=f"{what}: most", unit="", ours=most, goal=Goal("at most", _LIMIT))
     yield Row(
         what=f"{what}: of the time all {_LIMIT}",
@@ -210,24 +209,27 @@ def permits(*, quick: bool) -> Iterator[Row]:
 
 
 @contextmanager
-def _provider() -> Generator[int]:
+def _provider() -> Generator[tuple[str, Path]]:
+    """Its address, and the file that has its requests."""
     with home() as where:
-        command = ours("simulate", "--port", "0", "--until-eof")
+        log = where / "requests"
+        command = ours("simulate", "--port", "0", "--until-eof", "--request-log", str(log))
         with child(command, environment(where), where) as process:
-            yield int(json.loads(read_line(process))["simulator"].rpartition(":")[2])
+            yield json.loads(read_line(process))["simulator"], log
 
 
-async def _at_once(ports: Sequence[int], provider: int, calls: int) -> tuple[int, float]:
-    """The most at once, and how much of the time it was the limit."""
+def _spans(log: Path) -> list[tuple[float, float]]:
+    """When each question to a model began and ended, in order."""
+    told = [json.loads(line) for line in log.read_text(encoding="utf-8").splitlines()]
+    chats = [one for one in told if one["path"].endswith("/chat/completions")]
+    return sorted((one["at"], one["ended_at"]) for one in chats)
+
+
+async def _ask_all(ports: Sequence[int], calls: int) -> None:
     for each in (1, calls // len(ports)):  # the first has the daemons load what they need
         async with trio.open_nursery() as asking:
             for port in ports:
                 asking.start_soon(_ask_many, port, each)
-    told = await fetch(provider, f"/_requests?path=/chat/completions&since={len(ports)}")
-    if told["forgotten"]:
-        raise NotMeasured("the simulator's log is too short for this")
-    spans = [(one["at"], one["ended_at"]) for one in told["requests"]]
-    return _overlap(spans, _LIMIT)
 
 
 async def _ask_many(port: int, calls: int) -> None:
@@ -235,7 +237,7 @@ async def _ask_many(port: int, calls: int) -> None:
     caller, places = Caller(), trio.CapacityLimiter(IN_FLIGHT // 2)
 
     async def ask(number: int) -> None:
-        prompt = f"[[simulate: delay=0.2]] {number}"
+        prompt = f"[[simulate: delay=1]] {number}"
         async with places:
             await caller.call(f"r{number}", "chat", prompt=prompt, use_websearch=False)
             found = await caller.outcome(f"r{number}", within=_PATIENCE_S)
@@ -247,7 +249,7 @@ async def _ask_many(port: int, calls: int) -> None:
             asking.start_soon(ask, number)
 
 
-def _overlap(spans: Iterable[tuple[float, float]], limit: int) -> tuple[int, float]:
+def overlap(spans: Iterable[tuple[float, float]], limit: int) -> tuple[int, float]:
     """How many at most at once; the share of the time, while calls wait, in which there are as many as the limit."""
     turns = sorted([(at, 1) for at, _ in spans] + [(end, -1) for _, end in spans])
     most = count = 0

@@ -29,15 +29,18 @@ def _nothing() -> str:
 
 @attrs.frozen
 class Scenario:
-    """`unable` says why it cannot be played on this machine. `share` of the wanted cycles is played, at least one."""
+    """`unable` says why it cannot be played on this machine. `share` of the wanted cycles is played, at least one. `long` ones
+    are not of `all`: they must be named."""
 
     play: Callable[[Trial], Awaitable[None]]
     unable: Callable[[], str] = _nothing
     share: float = 1.0
+    long: bool = False
 
     @property
     def about(self) -> str:
-        return (self.play.__doc__ or "").partition("\n")[0]
+        told = (self.play.__doc__ or "").partition("\n")[0]
+        return f"{told} (not of `all`)" if self.long else told
 
 
 SCENARIOS: Final[Mapping[str, Scenario]] = {
@@ -73,13 +76,13 @@ SCENARIOS: Final[Mapping[str, Scenario]] = {
     "http-kill": Scenario(http_streams.http_kill),
     "http-leave": Scenario(http_streams.http_leave, share=0.5),
     "team-kill": Scenario(strikes.team_kill, members.unable),
-    "team-freeze": Scenario(strikes.team_freeze, members.unable),
-    "team-cut": Scenario(strikes.team_cut, members.unable),
-    "team-restart": Scenario(strikes.team_restart, members.unable),
-    "team-away": Scenario(strikes.team_away, members.unable),
+    "team-freeze": Scenario(strikes.team_freeze, members.unable, long=True),
+    "team-cut": Scenario(strikes.team_cut, members.unable, long=True),
+    "team-restart": Scenario(strikes.team_restart, members.unable, long=True),
+    "team-away": Scenario(strikes.team_away, members.unable, long=True),
     "team-moved": Scenario(moving.team_moved, members.unable),
-    "team-rolling": Scenario(moving.team_rolling, members.unable),
-    "team-begins": Scenario(moving.team_begins, members.unable),
+    "team-rolling": Scenario(moving.team_rolling, members.unable, long=True),
+    "team-begins": Scenario(moving.team_begins, members.unable, long=True),
     "terminal-kill": Scenario(terminals.terminal_kill),
     "terminal-drop": Scenario(terminals.terminal_drop),
     "terminal-slow": Scenario(terminals.terminal_slow, share=0.1),

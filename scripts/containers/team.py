@@ -8,6 +8,7 @@ from typing import Final
 
 import attrs
 import trio
+from chaos.children import EXAI, environment
 from chaos.provider import get
 
 from .canaries import TOKEN
@@ -54,7 +55,7 @@ class TeamServices(Services):
     def prepare(self) -> None:
         self.projects.mkdir(parents=True)
         config = (ROOT / "docs" / "deploy" / "haproxy.cfg").read_text(encoding="utf-8")
-        config = config.replace("bind :", "bind 127.0.0.1:")
+        config = config.replace("bind :", "bind 127.0.0.1:").replace("maxconn 4096", "maxconn 1024")
         for name, address in _ADDRESSES.items():
             config = config.replace(f"{name}:", f"{address}:")
         (self.place / "haproxy.cfg").write_text(config, encoding="utf-8")
@@ -67,14 +68,24 @@ class TeamServices(Services):
         await self.compose("up", "--no-build", "--no-deps", "migrate")
         if await self.of("migrate").state("ExitCode") != "0":
             raise EngineError(f"exai storage migrate: {await self.of('migrate').logs()}")
+        await self._start("redis", profile="redis")
+        await self.of("redis").wait_healthy()
+        issued = ("exai", "token", "issue", "ann", "--role", "user")
+        (self.place / "token").write_text(
+            await self.compose("run", "--rm", "--no-deps", "-T", "daemon-a", *issued)
+        )
         await self._start(*_ADDRESSES)
         for name in _ADDRESSES:
             await self.of(name).wait_healthy()
         await self._start("balancer")
         return trio.current_time() - began
 
-    async def _start(self, *names: str) -> None:
-        await self.compose("up", "-d", "--no-build", "--no-deps", *names)
+    async def _start(self, *names: str, profile: str = "stdio") -> None:
+        profiled = ("--profile", profile)
+        await self.compose(*profiled, "up", "-d", "--no-build", "--no-deps", *names)
+
+    async def down(self) -> None:
+        await self.compose("--profile", "redis", "down", "-v", "-t", "1")
 
     def of(self, name: str) -> "TeamServices":
         """What may be asked and done of one of them."""
@@ -96,6 +107,19 @@ async def _called(bench: Bench) -> None:
     """A call of an editor through the balancer."""
     async with bench.editor() as editor:
         await ask(editor, prompt="through the balancer")
+
+
+async def _person(bench: Bench) -> None:
+    """A token that was issued before the daemons began holds at both."""
+    token = (bench.services.place / "token").read_text(encoding="utf-8").split()[-1]
+    for address in _ADDRESSES.values():
+        env = environment(bench.home, EXAI_WS_HOST=address, EXAI_WS_TOKEN=token)
+        command = (*EXAI, "call", "test_echo", "prompt=hello")
+        asked = await trio.run_process(
+            command, env=env, cwd=bench.home, check=False, capture_stdout=True, capture_stderr=True
+        )
+        if asked.stdout.strip() != b"hello":
+            raise Broken(f"{address}: {asked.stdout + asked.stderr!r}")
 
 
 @asynccontextmanager
@@ -149,6 +173,7 @@ async def _database(bench: Bench) -> None:
 
 STEPS: Final[Mapping[str, Step]] = {
     "called": _called,
+    "person": _person,
     "killed": _killed,
     "frozen": _frozen,
     "stopped": _stopped,

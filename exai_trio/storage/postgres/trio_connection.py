@@ -93,7 +93,8 @@ async def connect(url: str) -> TrioConnection:
         last: DatabaseAway | None = None
         for attempt in attempts:
             try:
-                return await _connected(make_conninfo("", **attempt))
+                # else texts of a database without an encoding come as bytes
+                return await _connected(make_conninfo("", **attempt | {"client_encoding": "UTF8"}))
             except DatabaseAway as fault:
                 last = fault
     except Error as fault:

@@ -73,7 +73,12 @@ class Daemon:
 
 def started(place: Place, **more: str) -> Daemon:
     process = place.start("serve", **more)
-    line = process.stdout.readline().decode()
+    try:
+        line = process.stdout.readline().decode()
+    except BaseException:  # the test is given up
+        process.kill()
+        process.communicate()
+        raise
     if f"WebSocket ws://127.0.0.1:{place.port}/" not in line:
         process.kill()
         said = process.communicate()

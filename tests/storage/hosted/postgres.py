@@ -51,7 +51,7 @@ class Postgres:
 
     def close(self) -> None:
         if self._process is not None:
-            self._process.terminate()
+            self._process.send_signal(signal.SIGINT)  # it waits for no client
             self._process.wait()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -113,3 +113,15 @@ async def test_what_waits_is_written_in_one_statement(database, stage):
 
     assert [(1000,)] == notes
     assert written[0][0] < 50
+
+
+async def test_a_database_without_an_encoding_gives_texts(stage):
+    """As initdb makes it under the locale C."""
+    stage.execute("create database bare encoding 'SQL_ASCII' template template0")
+    try:
+        async with open_database(stage.postgres.uri("bare"), lambda: 0.0) as opened:
+            rows = await opened.ask("select 'held'::text")
+    finally:
+        stage.execute("drop database bare with (force)")
+
+    assert [("held",)] == rows
