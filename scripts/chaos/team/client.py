@@ -27,7 +27,7 @@ class ReturningClient:
     _again: Counter[str] = attrs.field(factory=Counter[str])
     _connection: trio.CancelScope = attrs.field(factory=trio.CancelScope)
 
-    async def run(self) -> None:
+    async def come(self) -> None:
         """Until cancelled."""
         while True:
             try:
@@ -52,6 +52,10 @@ class ReturningClient:
         return all(
             mark in self.caller.accepted or mark in self.caller.outcomes for mark in self.asked
         )
+
+    async def wait_accepted(self) -> None:
+        while not self.is_accepted:
+            await self.caller.wait_frame()
 
     def leave(self) -> None:
         """The connection; it comes again."""

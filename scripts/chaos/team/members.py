@@ -120,8 +120,10 @@ class Team:
         """How many calls have no outcome in the database: 0 as soon as there is none."""
         count = -1
         with trio.move_on_after(_PATIENCE_S):
-            while count:
+            while True:
                 ((count,),) = await self.rows(_OPEN)
+                if not count:
+                    break
                 await trio.sleep(0.05)
         return count
 
@@ -208,6 +210,6 @@ async def clients_of(
     ]
     async with trio.open_nursery() as coming:
         for one in clients:
-            coming.start_soon(one.run)
+            coming.start_soon(one.come)
         yield clients
         coming.cancel_scope.cancel(reason="the scenario is over")

@@ -80,9 +80,9 @@ async def _ask_all(trial: Trial, clients: Iterable[ReturningClient]) -> None:
             own_s = _LONG_S if is_long else trial.random.uniform(0, _SHORT_S)
             await one.ask(trial.mark(), own_s)
     with trio.fail_after(_HEARD_S):
+        await trio.lowlevel.checkpoint()
         for one in clients:
-            while not one.is_accepted:
-                await one.caller.wait_frame()
+            await one.wait_accepted()
 
 
 async def hear_all(trial: Trial, clients: Iterable[ReturningClient], within: float) -> None:

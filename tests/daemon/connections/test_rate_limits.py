@@ -5,10 +5,11 @@ import pytest
 import trio
 
 from exai_trio.config import Config
-from exai_trio.daemon.connections import accept, rate_limits
+from exai_trio.daemon.connections import rate_limits
 from exai_trio.daemon.connections.admission import Admission
 from exai_trio.daemon.connections.rate_limits import RateLimits
 from exai_trio.resilience.rate import Bucket, Rate
+from exai_trio.transport import trusted_proxies
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (
     CallAccepted,
@@ -123,7 +124,7 @@ def test_others_have_their_turn_between_many_frames():
 async def test_an_address_is_limited_over_all_its_sessions(house, autojump_clock, monkeypatch):
     """What one of its sessions took the other does not have; another address has its own."""
     addresses = iter(["192.0.2.1", "192.0.2.1", "192.0.2.2"])
-    monkeypatch.setattr(accept, "_peer", lambda _: next(addresses))
+    monkeypatch.setattr(trusted_proxies, "peer_of", lambda _: next(addresses))
     async with house() as daemon:
         buckets = daemon.server.admission.addresses
         async with daemon.connect() as (one, _), daemon.connect() as (two, _):
@@ -147,7 +148,7 @@ async def test_an_address_that_comes_again_and_again_is_sent_away(
     house, autojump_clock, monkeypatch
 ):
     """Connections cost, also those that end at once."""
-    monkeypatch.setattr(accept, "_peer", lambda _: "192.0.2.1")
+    monkeypatch.setattr(trusted_proxies, "peer_of", lambda _: "192.0.2.1")
     async with house(max_connections_per_ip=1) as daemon:
         daemon.server.admission.addresses.rate = Rate(per_s=1.0, burst=25.0)
         for _ in range(2):
