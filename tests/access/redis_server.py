@@ -83,11 +83,12 @@ async def redis_server(*options, tls=None):
 
 @attrs.define(eq=False)
 class SlowWay:
-    """A proxy before a server, by which each answer is late by `delay_s`."""
+    """A proxy before a server, by which each answer is late by `delay_s`; `asked` counts what was sent to the server."""
 
     port: int
     to: int
     delay_s: float = 0.0
+    asked: int = 0
 
     @property
     def url(self):
@@ -102,6 +103,7 @@ class SlowWay:
     async def _pass_on(self, source, sink, is_late):
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while data := await source.receive_some():
+                self.asked += not is_late
                 await trio.sleep(self.delay_s if is_late else 0)
                 await sink.send_all(data)
 

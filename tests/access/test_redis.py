@@ -2,6 +2,7 @@
 
 import gc
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from ipaddress import ip_address
 
 import attrs
@@ -136,6 +137,42 @@ async def test_nobody_waits_longer_than_50_ms_for_a_slow_redis():
     assert "50 ms" in late.value.message
     assert ("in", ["in", "SERVICE_UNAVAILABLE"], "UNAUTHORIZED") == (known, away, later)
     assert place is not None
+
+
+async def test_a_hello_and_a_call_cost_a_round_trip_each_and_no_key_stays_for_ever():
+    """Nor is Redis ever asked which keys it has."""
+
+    async def since(_at):
+        return {}
+
+    async with (
+        redis_server() as server,
+        slow_way(server.port) as way,
+        open_redis(way.url, "d1", patient=True) as redis,
+    ):
+        registry = RedisRegistry(redis)
+        await registry.add(issued())
+        await registry.add(issued("t2", subject="bob"))
+        quotas = Quotas(DayTokens(since), trio.current_time, lambda: NOW, rates=registry)
+        quotas.tell("jwt:ann", Quota(calls_per_minute=9))
+        costs = []
+        for _ in range(2):  # the first time Redis is told the scripts
+            for asking in (partial(outcome, standings_of(registry), ANN), partial(quotas.take, "jwt:ann")):  # fmt: skip
+                before = way.asked
+                await asking()
+                costs.append(way.asked - before)
+        await registry.revoke("t2", NOW)
+        await registry.revoke_all("bob", NOW, NOW + 60)
+        await registry.note_uses({"t1": (NOW, "::1")})
+        await registry.changes(0)
+        asked = await redis.run("return redis.call('INFO', 'commandstats')", [], [])
+        names = await redis.run("return redis.call('KEYS', '*')", [], [])
+        lasting = [one for one in names if await redis.run(f"return redis.call('TTL', '{one}')", [], []) < 0]  # fmt: skip
+
+    assert [1, 1] == costs[2:]
+    assert "cmdstat_keys:" not in asked
+    assert len(names) >= 6
+    assert [] == lasting
 
 
 async def _until(wanted, standings, claims):
