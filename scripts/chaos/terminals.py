@@ -6,7 +6,7 @@ A cycle that moved no byte is none: it is played again.
 import os
 import signal
 import sys
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -235,18 +235,24 @@ async def terminal_orphans(trial: Trial) -> None:
             view = Watcher(checks=False)
             async with _attached(world, record, view):
                 trial.hold(await _more(view, 0), "nothing is shown")
-                began = trio.current_time()
-                before = len(_processes_of(record))
+                before = await _counted(record, lambda count: count >= 5)
                 trial.hold(before >= 5, f"only {before} processes were there")
+                began = trio.current_time()
                 await _ended(world, record)
-                with trio.move_on_after(_PATIENCE_S):
-                    await trio.lowlevel.checkpoint()
-                    while _processes_of(record):  # noqa: ASYNC110  # other processes
-                        await trio.sleep(0.05)
+                await _counted(record, lambda count: not count)
                 trial.figure("kill to nothing left, s", trio.current_time() - began)
             trial.hold(
                 not _processes_of(record), f"{len(_processes_of(record))} processes are left"
             )
+
+
+async def _counted(record: SessionRecord, is_right: Callable[[int], bool]) -> int:
+    """How many processes the session has, once that is right or patience has ended."""
+    with trio.move_on_after(_PATIENCE_S):
+        await trio.lowlevel.checkpoint()
+        while not is_right(len(_processes_of(record))):  # noqa: ASYNC110  # other processes
+            await trio.sleep(0.05)
+    return len(_processes_of(record))
 
 
 def _processes_of(record: SessionRecord) -> list[str]:
