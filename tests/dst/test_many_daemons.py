@@ -4,7 +4,7 @@ import pytest
 from many.mutants_of_many import BUGS
 from many.storm import stormy
 
-SEEDS = (8,)  # scripts/dst many has as many as you like
+SEEDS = (8, 20)  # scripts/dst many has as many as you like
 STORM = {
     "ok",
     "runs",

@@ -212,8 +212,9 @@ class Cluster:
 
     def _run_claimed(self, sessions: SessionTable, kept: KeptCall) -> None:
         name = kept.session, kept.request
-        ours = next((call for call in sessions.calls.open if _runs_as(call, name)), None)
-        if ours is not None and name not in self.outcomes.names():  # it was another's meanwhile
+        here = self.executions.here
+        ours = next((call for call in (*here, *sessions.calls.open) if _runs_as(call, name)), None)
+        if ours is not None and (ours in here or name not in self.outcomes.names()):
             ours.attempt = max(ours.attempt, kept.attempts)
             return
         log.warning("call claimed", extra={"session": kept.session, "attempts": kept.attempts})
