@@ -15,7 +15,6 @@ from exai_trio import structs
 from exai_trio.system.open_files import is_scarce
 
 from .http_connection import AsgiApp, HttpConnection
-from .proxy_header import ProxyHeaderError
 from .trusted_proxies import Client, TrustedProxies
 
 log = logging.getLogger("exai.http")
@@ -73,13 +72,11 @@ class HttpSite:
         """Serve one connection; a failure in it is logged and ends nothing else."""
         try:
             client = await self.proxies.client_of(stream)
-            if is_scarce(stream, "http") or not self._make_room(stream, client):
+            if client is None or is_scarce(stream, "http") or not self._make_room(stream, client):
                 return
             self.open.add(stream)
             self._connections[stream] = connection = self._made(stream, client)
             await connection.run()
-        except* (ProxyHeaderError, trio.TooSlowError, OSError) as fault:
-            log.warning("an HTTP connection was not understood", extra={"fault": repr(fault)})
         except* Exception:
             log.exception("an HTTP connection failed")
         finally:

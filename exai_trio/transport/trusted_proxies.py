@@ -56,19 +56,23 @@ class TrustedProxies:
         plain = getattr(parsed, "ipv4_mapped", None) or parsed
         return any(plain in network for network in self.networks)
 
-    async def client_of(self, stream: trio.abc.Stream) -> Client:
-        """Whose connection this is; what says so is read off it. Raises ProxyHeaderError; trio.TooSlowError, OSError if the peer
-        says nothing or is gone. Cancelling may leave a part of that unread."""
+    async def client_of(self, stream: trio.abc.Stream) -> Client | None:
+        """Whose connection this is; what says so is read off it. None if a trusted proxy does not say, which is logged. Cancelling may
+        leave a part of that unread."""
         address = peer_of(stream)
         if not isinstance(stream, trio.SocketStream) or not self.has(address):
             return Client(address)
-        with trio.fail_after(_HEAD_S):
-            begins = await stream.socket.recv(MOST_BYTES, socket.MSG_PEEK)
-            header = proxy_header(begins)
-            if header is not None:
-                await stream.socket.recv(header.length)
-        told = header.address if header else None
-        return Client(told or address, by_proxy=True)
+        try:
+            told = await _told(stream.socket)
+        except ProxyHeaderError as fault:
+            log.warning(
+                "a PROXY header is not understood", extra={"from": address, "fault": str(fault)}
+            )
+        except (trio.TooSlowError, OSError) as fault:  # it was silent, or is gone
+            log.debug("a trusted proxy says nothing", extra={"from": address, "fault": repr(fault)})
+        else:
+            return Client(told or address, by_proxy=True)
+        return None
 
     def behind(self, client: Client, headers: Iterable[tuple[bytes, bytes]]) -> Client:
         """The client of one request, whose header names are in lower case. What is no address is not believed."""
@@ -93,6 +97,16 @@ class TrustedProxies:
             await app({**scope, "client": (address, 0), "headers": [*headers, _VIA]}, receive, send)
 
         return behind_proxy
+
+
+async def _told(connection: trio.socket.SocketType) -> str | None:
+    """The address in the header that it begins with. Raises ProxyHeaderError, trio.TooSlowError, OSError."""
+    with trio.fail_after(_HEAD_S):
+        header = proxy_header(await connection.recv(MOST_BYTES, socket.MSG_PEEK))
+        if header is None:
+            return None
+        await connection.recv(header.length)
+        return header.address
 
 
 def peer_of(stream: trio.abc.Stream) -> str:

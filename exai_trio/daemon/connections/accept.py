@@ -119,9 +119,14 @@ class Server:
     async def serve(self, stream: trio.abc.Stream) -> None:
         """One connection, to its end. Raises nothing but Cancelled: a connection never takes a neighbour down. Cancelling cuts it; its
         place is free then, and its session goes on."""
-        peer = await Peer.met(stream, self.admission.proxies)
-        if peer is not None:
-            await self._serve(stream, peer)
+        try:
+            client = await self.admission.proxies.client_of(stream)
+            if client is not None:
+                await self._serve(stream, Peer(stream, client=client))
+        except PeerGone as gone:
+            log.debug("connection ended", extra={"reason": str(gone)})
+        except Exception:
+            log.exception("connection crashed")
 
     async def _serve(self, stream: trio.abc.Stream, peer: Peer) -> None:
         scarce = is_scarce(stream, "client")
@@ -133,10 +138,6 @@ class Server:
             else:
                 self.context.events.publish(events.ConnectionRefused(limit=limit))
                 await self._turn_away(stream, limit)
-        except PeerGone as gone:
-            log.debug("connection ended", extra={"reason": str(gone)})
-        except Exception:
-            log.exception("connection crashed")
         finally:
             if limit is None:
                 self.admission.give_back(peer.client.address)

@@ -13,8 +13,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.transport.peer_identity import Ends
-from exai_trio.transport.proxy_header import ProxyHeaderError
-from exai_trio.transport.trusted_proxies import Client, TrustedProxies
+from exai_trio.transport.trusted_proxies import Client
 from exai_trio.transport.websocket import Handshake
 
 log = logging.getLogger("exai.server")
@@ -63,19 +62,6 @@ class Peer:
     forwarded: bool = False
     path: str = "/"
     client: Client = Client("")
-
-    @classmethod
-    async def met(cls, stream: trio.abc.Stream, proxies: TrustedProxies) -> "Peer | None":
-        """Of a new connection; None if a trusted proxy does not say whose it is: then it is closed. Cancelling leaves it open."""
-        try:
-            client = await proxies.client_of(stream)
-        except (ProxyHeaderError, trio.TooSlowError, OSError) as fault:
-            refused = str(fault) or "it said nothing"
-        else:
-            return cls(stream, forwarded=client.by_proxy, client=client)
-        log.warning("a trusted proxy's PROXY header is not understood", extra={"fault": refused})
-        await trio.aclose_forcefully(stream)
-        return None
 
     def seen_by(self, admit: Callable[[Handshake], Objection]) -> Callable[[Handshake], Objection]:
         """The same rule for handshakes, which also notes here what the handshake says of its sender."""
