@@ -14,7 +14,7 @@ from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
 from exai_trio.daemon.app import serve
 from exai_trio.daemon.control.reload import Reread
-from exai_trio.daemon.control.signals import Served, ending_once
+from exai_trio.daemon.control.signals import ending_once
 from exai_trio.daemon.lifetime import Addresses
 from exai_trio.system.open_files import raise_limit
 
@@ -30,9 +30,9 @@ def main(started: Started) -> int:
     if (text := sources(started)) is not None:
         console.note(text)
     replace = bool(started.arguments.replace)
-    served = Served()
-    running = partial(run, replace=replace, served=served)
-    with ending_once(served):
+    serves = trio.Event()
+    running = partial(run, replace=replace, serves=serves)
+    with ending_once(serves):
         trio.run(running, started.loaded.config, console, started.reread)
     return 0
 
@@ -49,14 +49,14 @@ async def run(
     console: Console,
     reread: Reread | None = None,
     *,
-    replace: bool = False,
-    served: Served | None = None,
+    replace: bool,
+    serves: trio.Event,
 ) -> None:
-    """Returns when the daemon has drained; `served` is told when it has begun. Raises what it could not start for, in a group."""
+    """Returns when the daemon has drained; it `serves` once that is set. Raises what it could not start for, in a group."""
     async with trio.open_nursery() as daemon:
         serving = partial(serve, config, reread, replace=replace)
         addresses: Addresses = await daemon.start(serving)
-        (served or Served()).begun = True
+        serves.set()
         _announce(line(addresses), console)
         for text in await trio.to_thread.run_sync(_warnings, config, addresses):
             console.note(text)

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import trio
 
-from exai_trio import structs
-
 from .reload import Reload, Reread
 
 if TYPE_CHECKING:  # loaded only where it is asked for
@@ -21,20 +19,13 @@ log = logging.getLogger("exai.daemon")
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
-@structs.define
-class Served:
-    """Whether a daemon has begun to serve."""
-
-    begun: bool = False
-
-
 @contextmanager
-def ending_once(served: Served) -> Generator[None]:
-    """Where `watch_signals` does not listen, a signal ends a start as it ends any program, and does nothing to a daemon that has served: it is
-    leaving, and leaves with 0. Nothing is given back: the process ends after it."""
+def ending_once(serves: trio.Event) -> Generator[None]:
+    """Where `watch_signals` does not listen, a signal ends a start as it ends any program, and does nothing once the daemon `serves`: then it
+    is leaving, and leaves with 0. Nothing is given back: the process ends after it."""
 
     def take(number: int, _: FrameType | None) -> None:
-        if not served.begun:
+        if not serves.is_set():
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
 
