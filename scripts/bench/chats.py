@@ -1,9 +1,8 @@
 """What a client feels of a real daemon at work: chats that wait for slow models at once, and pings while files are read."""
 
-import json
 import time
-from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Iterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -14,8 +13,9 @@ from trio_websocket import WebSocketConnection
 
 from .pairs import Daemon, our_daemon
 from .peer import Said, connection, greet, hear, run, say
-from .processes import NotMeasured, child, environment, home, ours, read_line
+from .processes import NotMeasured, home
 from .report import Goal, Row, median, percentile
+from .simulator import simulator
 
 _AT_ONCE, _DELAY_S = 8, 2.0
 _MODELS: Final = (
@@ -30,7 +30,7 @@ _LINE: Final = "x = 1  # a line\n"
 
 def at_once(*, quick: bool) -> Iterator[Row]:
     """Slow answers are waited for side by side; the floor asks the same simulator bare."""
-    with our_daemon(EXAI_SIMULATE="true") as daemon, _simulator() as origin:
+    with our_daemon(EXAI_SIMULATE="true") as daemon, simulator() as (origin, _):
         rounds = range(1 if quick else 5)
         mine = run(_chats, daemon.port, rounds)
         theirs = [run(_bare_chats, origin) for _ in rounds]
@@ -41,14 +41,6 @@ def at_once(*, quick: bool) -> Iterator[Row]:
         floor=max(theirs),
         goal=Goal("at most", 2.6),
     )
-
-
-@contextmanager
-def _simulator() -> Generator[str]:
-    with home() as where:
-        command = ours("simulate", "--port", "0", "--until-eof")
-        with child(command, environment(where), where) as process:
-            yield str(json.loads(read_line(process))["simulator"])
 
 
 async def _chats(port: int, rounds: range) -> list[float]:

@@ -2,8 +2,8 @@
 
 import json
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,8 +18,9 @@ from exai_trio.providers.base import ChatRequest, Message
 from exai_trio.providers.gateway import open_gateway
 
 from .peer import run
-from .processes import PATIENCE_S, NotMeasured, child, environment, home, ours, read_line
+from .processes import PATIENCE_S, NotMeasured
 from .report import Goal, Row, median
+from .simulator import simulator
 
 _MODEL = "glm-4.5-flash"
 _MESSAGE = "What was said before, and at some length, as people do when they talk of code. " * 6
@@ -32,7 +33,7 @@ Ask = Callable[[], Awaitable[None]]
 
 def chat(*, quick: bool) -> list[Row]:
     """The same question to the same simulator, answered at once and in drips."""
-    with _simulator() as (origin, log):
+    with simulator() as (origin, log):
         at_once = run(_costs, origin, log, _question(""), 4 if quick else 40)
         in_drips = run(_costs, origin, log, _question("drip=0.001"), 1 if quick else 8)
     said = f"with {_TURNS} messages of history, {_TOKENS} tokens"
@@ -50,16 +51,6 @@ def _row(what: str, costs: tuple[list[float], list[float]]) -> Row:
         floor=median(costs[1]) * 1000,
         goal=Goal("at most", 2, of_floor=True),
     )
-
-
-@contextmanager
-def _simulator() -> Generator[tuple[str, Path]]:
-    """Its origin, and the file in which it writes down every request."""
-    with home() as where:
-        log = where / "requests.jsonl"
-        command = ours("simulate", "--port", "0", "--until-eof", "--request-log", str(log))
-        with child(command, environment(where), where) as process:
-            yield json.loads(read_line(process))["simulator"], log
 
 
 def _question(words: str) -> ChatRequest:

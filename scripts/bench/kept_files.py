@@ -30,10 +30,10 @@ from exai_trio.system.clock import unix_now
 from exai_trio.tools.base import Services
 from exai_trio.tools.files import uploads
 
-from .gateway import _simulator
 from .peer import run
 from .processes import home
 from .report import Goal, Row, median
+from .simulator import simulator
 
 _MB: Final = 1024 * 1024
 _PIECE: Final = 1024 * 1024
@@ -43,7 +43,7 @@ _ROWS, _GOING = 100_000, 10_000
 def gateway(*, quick: bool) -> list[Row]:
     """Hashed, stored, sent from the store and noted; the floor copies the file and sends the copy."""
     size = (20 if quick else 100) * _MB
-    with _simulator() as (origin, _):
+    with simulator() as (origin, _):
         times, floors, memory = run(_uploads, origin, size, 3 if quick else 5)
     what = f"file of {size // _MB} MB over the gateway"
     return [
@@ -54,7 +54,7 @@ def gateway(*, quick: bool) -> list[Row]:
 
 def dedup(*, quick: bool) -> list[Row]:
     """A content that the provider has already; 5 ms are taken off ours."""
-    with _simulator() as (origin, _):
+    with simulator() as (origin, _):
         times, floors = run(_hits, origin, 20 * _MB, 5 if quick else 20)
     return [
         Row(what="file of 20 MB that is there already", unit="s", ours=median(times) - 0.005, floor=median(floors), goal=Goal("at most", 1.2, of_floor=True)),

@@ -19,8 +19,9 @@ from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.postgres.journal import PostgresJournal, open_journal
 
 from .pairs import IN_FLIGHT, ROOM, Daemon, our_daemon
-from .processes import NotHere, NotMeasured, child, environment, home, ours, read_line
+from .processes import NotHere, NotMeasured, child, environment, home, ours
 from .report import Goal, Row, median
+from .simulator import simulator
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "storage"))
 
@@ -190,7 +191,7 @@ def permits(*, quick: bool) -> Iterator[Row]:
     """Requests at the provider at once, of four daemons whose limit is four in all."""
     calls = 100 if quick else 1000
     with _database() as url, ExitStack() as stack:
-        origin, log = stack.enter_context(_provider())
+        origin, log = stack.enter_context(simulator())
         settings = {"GLM_API_KEY": "bench", "GLM_API_URL": f"{origin}/glm/api/paas/v4", "EXAI_WS_GLM_MAX_INFLIGHT": _LIMIT, **ROOM}  # fmt: skip
         ports = [
             stack.enter_context(our_daemon(**settings, **_shared(url, f"d{number}"))).port
@@ -206,16 +207,6 @@ def permits(*, quick: bool) -> Iterator[Row]:
         ours=share * 100,
         goal=Goal("at least", 95),
     )
-
-
-@contextmanager
-def _provider() -> Generator[tuple[str, Path]]:
-    """Its address, and the file that has its requests."""
-    with home() as where:
-        log = where / "requests"
-        command = ours("simulate", "--port", "0", "--until-eof", "--request-log", str(log))
-        with child(command, environment(where), where) as process:
-            yield json.loads(read_line(process))["simulator"], log
 
 
 def _spans(log: Path) -> list[tuple[float, float]]:
