@@ -106,8 +106,8 @@ def kind_of(event: Event) -> str:
 
 def told(at: float, event: Event) -> dict[str, Any]:
     """As anybody may see it."""
-    told = (name for name in event.__struct_fields__ if name not in _PERSONAL)
-    fields = {name: getattr(event, name) for name in told}
+    names = (name for name in event.__struct_fields__ if name not in _PERSONAL)
+    fields = {name: getattr(event, name) for name in names}
     if isinstance(event, CallRefused):
         fields["tool"] = str(fields["tool"])[:80]
     return {
