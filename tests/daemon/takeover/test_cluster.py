@@ -137,13 +137,18 @@ async def outcomes(client, seconds):
     return heard
 
 
+async def left_running(machine, seconds):
+    """A call whose client has left after it was accepted. The number of the last frame that it heard."""
+    async with machine.connect() as (client, _):
+        await accepted(client, seconds=seconds)
+        return client.last_seq
+
+
 async def test_a_call_of_a_dead_machine_is_answered_once(machines, autojump_clock):
     """By whoever has its client, after a whole lease and no sooner."""
     one, two = await machines.start("one"), await machines.start("two")
     await trio.sleep(2 * LEASE_S)
-    async with one.connect() as (client, _):
-        await accepted(client, seconds=3.0)
-        last = client.last_seq
+    last = await left_running(one, seconds=3.0)
     one.die()
     died = trio.current_time()
     async with two.connect(last_seq=last) as (client, ack):
@@ -332,9 +337,7 @@ async def test_an_outage_of_the_store_moves_no_call(machines, autojump_clock):
 
 async def test_a_cancel_reaches_the_daemon_that_runs_the_call(machines, autojump_clock):
     one, two = await machines.start("one"), await machines.start("two")
-    async with one.connect() as (client, _):
-        await accepted(client, seconds=60.0)
-        last = client.last_seq
+    last = await left_running(one, seconds=60.0)
     async with two.connect(last_seq=last) as (client, _):
         await client.say(Cancel(request_id="r1"))
         answer = await client.hear_until(OUTCOMES)
@@ -348,9 +351,7 @@ async def test_a_handle_that_is_given_elsewhere_leads_to_the_outcome(machines, a
     """The call runs on under it where it began, also when that machine dies."""
     one, two = await machines.start("one"), await machines.start("two", handle_after_s=5.0)
     await trio.sleep(2 * LEASE_S)
-    async with one.connect() as (client, _):
-        await accepted(client, seconds=20.0)
-        last = client.last_seq
+    last = await left_running(one, seconds=20.0)
     async with two.connect(last_seq=last) as (client, _):
         handle = (await client.hear_until(CallResult)).outputs[0].metadata["handle"]
         lookup = two.house.environment.services.calls
@@ -427,9 +428,7 @@ async def test_a_client_that_comes_back_waits_for_no_call(machines, autojump_clo
     """Whose outcome here does not count, and that runs where the client was meanwhile."""
     one, two = await machines.start("one"), await machines.start("two")
     await trio.sleep(2 * LEASE_S)
-    async with one.connect() as (client, _):
-        await accepted(client, seconds=20.0)
-        last = client.last_seq
+    last = await left_running(one, seconds=20.0)
     await trio.sleep(15)
     one.shared.is_away = True
     await trio.sleep(10)
@@ -473,9 +472,7 @@ async def test_a_call_is_claimed_while_its_session_is_brought_back(machines, aut
     """By the same daemon, which goes on to own the session."""
     one, two = await machines.start("one"), await machines.start("two")
     await trio.sleep(2 * LEASE_S)
-    async with one.connect() as (client, _):
-        await accepted(client, seconds=3.0)
-        last = client.last_seq
+    last = await left_running(one, seconds=3.0)
     one.die()
     two.shared.reads_s = 2 * LEASE_S
     async with two.connect(last_seq=last) as (client, _):
@@ -489,9 +486,7 @@ async def test_a_call_is_claimed_while_its_session_is_brought_back(machines, aut
 async def test_the_next_daemon_of_a_home_goes_on_at_once(machines, autojump_clock):
     """No lease is waited for: nobody else has that home."""
     one = await machines.start("one")
-    async with one.connect() as (client, _):
-        await accepted(client, seconds=3.0)
-        last = client.last_seq
+    last = await left_running(one, seconds=3.0)
     one.die()
     again = await machines.start("one")
     begun = trio.current_time()
