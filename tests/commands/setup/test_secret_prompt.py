@@ -6,6 +6,7 @@ import select
 import sys
 import termios
 import time
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,10 @@ PATIENCE_S = 40
 
 def echoes(terminal: int) -> bool:
     return bool(termios.tcgetattr(terminal)[3] & termios.ECHO)
+
+
+def sleeps(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b") ")[2].startswith(b"S")
 
 
 def heard(terminal: int, until: bytes) -> bytes:
@@ -47,7 +52,9 @@ def at_terminal(tmp_path):
             os.execve(words[0], words, environ)  # noqa: S606  # no shell is wanted
         opened.append(terminal)
         screen = heard(terminal, b"GLM_API_KEY: ")
-        while echoes(terminal):  # the prompt is there; the echo goes with it
+        while echoes(terminal) or not sleeps(
+            child
+        ):  # a signal just before its read would be seen after that only
             time.sleep(0.01)
         os.write(terminal, typed)
         screen += heard(terminal, b"\0never")

@@ -47,7 +47,7 @@ def test_all_is_gone_once_all_is_shown_and_the_exit_is_known(keepers):
 
 
 def test_ctrl_c_reaches_the_program_through_the_terminal(keepers):
-    kept = keepers.start(*python("print('up', flush=True)\nimport signal\nsignal.signal(2, signal.SIG_DFL)\nsignal.pause()"))  # fmt: skip
+    kept = keepers.start(*python("import signal\nsignal.signal(2, signal.SIG_DFL)\nprint('up', flush=True)\nsignal.pause()"))  # fmt: skip
     client = kept.attach()
     client.wait_output(b"up")
     client.type(1, b"\x03")
