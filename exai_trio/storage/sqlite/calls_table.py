@@ -1,8 +1,9 @@
 """The ended calls in the SQLite file: a row each."""
 
 from collections.abc import Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
+
+from msgspec.structs import astuple
 
 from exai_trio import structs
 from exai_trio.observability.events import CallEnded
@@ -17,9 +18,7 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from exai_trio.storage.sqlite.store import SqliteStore
 
 _HOUR_S: Final = 3600
-_COLUMNS: Final = tuple(name for name in CallEnded.__struct_fields__ if name != "spans")
-_values: Final = attrgetter(*_COLUMNS)
-_ADD: Final = f"INSERT INTO calls ({', '.join(_COLUMNS)}, spans, hour)"
+_ADD: Final = f"INSERT INTO calls ({', '.join(CallEnded.__struct_fields__)}, hour)"
 _TOKENS: Final = """
     SELECT principal, sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) FROM calls
     WHERE started_at >= ? GROUP BY principal
@@ -64,8 +63,9 @@ class SqliteCalls:
 
 
 def _row(call: CallEnded) -> tuple[Any, ...]:
-    spans = call_rows.encode_spans(call.spans) if call.spans else ""
-    return (*_values(call), spans, int(call.started_at // _HOUR_S) * _HOUR_S)
+    *figures, spans = astuple(call)
+    written = call_rows.encode_spans(spans) if spans else ""
+    return (*figures, written, int(call.started_at // _HOUR_S) * _HOUR_S)
 
 
 def _add(connection: "sqlite3.Connection", calls: Sequence[CallEnded]) -> None:
