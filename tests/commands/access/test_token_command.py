@@ -21,7 +21,9 @@ def _listed(exai):
 
 def test_a_token_from_its_issue_to_its_end(exai, ann):
     assert 5 == _listed(exai)[ann]["quota"]["calls_per_minute"]
-    assert f"{ann}: 5 calls a minute, 2 at once\n" == exai("token", "set", ann, "--concurrent", "2")[1]
+    assert (
+        f"{ann}: 5 calls a minute, 2 at once\n" == exai("token", "set", ann, "--concurrent", "2")[1]
+    )
     assert f"revoked {ann}\n" == exai("token", "revoke", ann[:8])[1]
     assert (0, "", f"exai: {ann} was revoked before\n") == exai("token", "revoke", ann)
     assert " revoked " in exai("token", "list")[1]
@@ -49,7 +51,9 @@ def test_a_new_key_signs_from_now_on(exai, ann):
 
 
 def test_without_tokens_it_is_said_how_to_issue_one(exai):
-    assert (0, "", "exai: no token was issued; `exai token issue NAME` issues one\n") == exai("token", "list")
+    assert (0, "", "exai: no token was issued; `exai token issue NAME` issues one\n") == exai(
+        "token", "list"
+    )
 
 
 WRONG = {
