@@ -4,6 +4,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 import trio
+from database_in_memory import MemoryDatabase
 
 from exai_trio.config import Config
 from exai_trio.daemon.jobs.watching import Watching
@@ -15,7 +16,6 @@ from exai_trio.observability.events import (
     IncidentSeen,
     RequestEnded,
 )
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
 
 

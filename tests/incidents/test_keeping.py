@@ -6,12 +6,12 @@ from contextlib import closing
 
 import attrs
 import pytest
+from database_in_memory import MemoryDatabase
 
 from exai_trio.errors import StorageError
 from exai_trio.incidents.keeping import IncidentKeeping
 from exai_trio.incidents.late_capture import late_capture
 from exai_trio.incidents.spool import Spool
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents, version_order
 from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
