@@ -27,8 +27,8 @@ class Finding:
     remedy: str = ""
 
     @classmethod
-    def ok(cls, what: str) -> "Finding":
-        return cls(state="ok", what=what)
+    def ok(cls, what: str, remedy: str = "") -> "Finding":
+        return cls(state="ok", what=what, remedy=remedy)
 
     @classmethod
     def warn(cls, what: str, remedy: str) -> "Finding":
