@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import attrs
 import pytest
 import trio
+from database_in_memory import MemoryDatabase
 from msgspec.structs import replace
 
 from exai_trio.config import Config
@@ -24,7 +25,6 @@ from exai_trio.observability.events import (
 )
 from exai_trio.providers.base import Usage
 from exai_trio.simulator.chat.scripted_answers import scripted_answer
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
 from exai_trio.wire.messages import CallFailed, CallTool
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 import attrs
 import pytest
+from database_in_memory import MemoryDatabase
 
 from exai_trio.errors import StorageError
 from exai_trio.incidents.keeping import IncidentKeeping
 from exai_trio.incidents.late_capture import late_capture
 from exai_trio.incidents.spool import Spool
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents, version_order
 from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
 from exai_trio.storage.watching.incident_records import Occurrence, Outcome
