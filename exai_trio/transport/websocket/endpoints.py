@@ -31,6 +31,7 @@ class WebSocket:
     _frames: FrameStream
     _limits: Limits
     ends: Ends | None = None  # of a client's connection, unless it is within this process
+    _is_closed: bool = False
 
     async def receive(self) -> str | bytes:
         """The next message. Raises PeerGone. Cancelling loses no message."""
@@ -58,10 +59,16 @@ class WebSocket:
         may ask. Cancelling may cut the stream."""
         return await self._frames.answers_ping(within_s)
 
-    async def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Say goodbye and wait for the answer, for `close_s` at most, also when cancelled. Never raises but Cancelled."""
-        with trio.move_on_after(self._limits.close_s, shield=True):
-            await self._frames.close(code, reason[:120])
+    async def close(
+        self, code: int = NORMAL, reason: str = "", *, last: str = "", within_s: float | None = None
+    ) -> None:
+        """Say what is the `last`, and goodbye, in one write, and wait for the answer, for `close_s` or `within_s` at most, also when
+        cancelled; the second time nothing is waited for. Never raises but Cancelled."""
+        if not self._is_closed:
+            seconds = self._limits.close_s if within_s is None else within_s
+            with trio.move_on_after(seconds, shield=True):
+                await self._frames.close(code, reason[:120], last)
+            self._is_closed = True
 
     def __repr__(self) -> str:
         return f"<WebSocket {self._frames!r}>"
