@@ -190,13 +190,23 @@ class SqliteStore:
             )
 
     async def read_by_key(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """The same for a query that finds a row or two by their keys: while nobody else reads and the disk is quick it runs right here,
-        for the way to a thread and back takes ten times as long. Cancelling: as there."""
-        is_free = self._reading.available_tokens and not self._opened.is_read
-        if not is_free or trio.current_time() < self._on_loop.not_before:
+        """The same for a query that finds a row or two by their keys: while the disk is quick it runs right here, once nobody else
+        reads, for the way to a thread and back takes ten times as long. Cancelling leaves nothing behind."""
+        if trio.current_time() < self._on_loop.not_before:
             return await self.read(query)
-        with self._times.timed("sqlite", "read"), self._on_loop.watched():
-            return self._read_now(query)
+        await self._take_reader()
+        try:
+            with self._times.timed("sqlite", "read"), self._on_loop.watched():
+                return self._read_now(query)
+        finally:
+            self._reading.release()
+
+    async def _take_reader(self) -> None:
+        """Without a turn of the scheduler while it is free."""
+        try:
+            self._reading.acquire_nowait()
+        except trio.WouldBlock:
+            await self._reading.acquire()
 
     def _read_now(self, query: Callable[[sqlite3.Connection], T]) -> T:
         opened = self._opened

@@ -138,7 +138,10 @@ async def _conversation(
                 frames.leave()
                 background.cancel_scope.cancel(reason="the connection was left")
     finally:
-        await trio.aclose_forcefully(stream)
+        if isinstance(stream, trio.SocketStream):
+            stream.socket.close()  # which takes no turn of the scheduler
+        else:
+            await trio.aclose_forcefully(stream)
     if outcome is not None:
         raise outcome
 

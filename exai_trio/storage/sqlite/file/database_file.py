@@ -103,11 +103,6 @@ class Opened(Generic[C]):
                 return self._anew().writer
         return self._pair.writer
 
-    @property
-    def is_read(self) -> bool:
-        """Whether the reader is taken at the moment, or opened again."""
-        return self._reading.locked()
-
     @contextmanager
     def reader(self) -> Generator[C]:
         """Nobody else has it meanwhile. Raises StorageError."""
