@@ -63,8 +63,7 @@ class KeyFile:
 
 def _state_of(path: Path) -> _State | None:
     """None if there is none. Raises OSError."""
-    try:
-        status = path.stat()
-    except FileNotFoundError:  # audit: empty-handler, because None says so
+    if not path.exists():
         return None
+    status = path.stat()
     return status.st_mtime_ns, status.st_size, status.st_ino

@@ -18,7 +18,8 @@ from ..peer_identity import Ends
 from .connection_errors import NotListening, PeerGone, Unreachable, all_refused
 from .connection_limits import Limits
 from .frame_stream import NORMAL, FrameStream, Side
-from .opening_handshake import Handshake, accept_upgrade, request_upgrade
+from .opening_handshake import accept_upgrade, request_upgrade
+from .upgrade_request import Handshake
 
 GOING_AWAY, POLICY = 1001, 1008
 INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATER = 1011, 1012, 1013
