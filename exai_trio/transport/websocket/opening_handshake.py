@@ -43,15 +43,14 @@ async def accept_upgrade(
     request = UpgradeRequest()
     try:
         refusal = admit(await _handshake_of(request, stream))
-        if refusal is None:
-            await _say(stream, request.acceptance())
-            return request.rest
-        await _say(stream, request.refusal(refusal.status, refusal.text.encode()))
-        with trio.move_on_after(linger_s):
-            await _drain(stream)
     except NoUpgrade as fault:
-        await _say(stream, request.refusal(fault.status))
-        raise PeerGone(reason=fault.why) from fault
+        refusal, linger_s = Refusal(fault.status, fault.why), 0.0
+    if refusal is None:
+        await _say(stream, request.acceptance())
+        return request.rest
+    await _say(stream, request.refusal(refusal.status, refusal.text.encode()))
+    with trio.move_on_after(linger_s):
+        await _drain(stream)
     raise PeerGone(reason=refusal.text)
 
 
