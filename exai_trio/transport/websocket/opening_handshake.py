@@ -15,6 +15,7 @@ import trio
 from wsproto.utilities import ProtocolError
 
 from exai_trio import structs
+from exai_trio.system.exception_groups import first_of
 from exai_trio.system.import_memory import versions_without_metadata
 from exai_trio.wire.hosts import Refusal
 
@@ -163,7 +164,7 @@ async def _opening(stream: trio.abc.Stream, head: _ResponseHead) -> AsyncGenerat
             yield opening
             opening.handshake.cancel_scope.cancel(reason="the handshake is done")
     except* _REFUSED as refused:
-        opening.fault = repr(_leaf(refused))
+        opening.fault = repr(first_of(refused))
 
 
 async def request_upgrade(stream: trio.abc.Stream, authority: str, path: str = "/") -> bytes:
@@ -177,10 +178,3 @@ async def request_upgrade(stream: trio.abc.Stream, authority: str, path: str = "
     if opening.fault:
         raise Unreachable(f"{authority} refuses the WebSocket: {opening.fault}")
     return head.rest
-
-
-def _leaf(fault: BaseException) -> BaseException:
-    if isinstance(fault, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", fault)
-        return _leaf(group.exceptions[0])
-    return fault
