@@ -185,6 +185,27 @@ async def test_a_client_that_moves_leaves_its_call_where_it_runs(machines, autoj
         assert (1, 0, []) == (one.naps.finished, two.naps.started, more)
 
 
+async def test_a_hello_that_is_late_takes_no_client_from_where_it_came_since(
+    machines, autojump_clock
+):
+    """Its daemon was frozen when it came; by the time that it is heard, its client has given up and is at another."""
+    one, two = await machines.start("one"), await machines.start("two")
+    async with two.connect(visit=1) as (client, _):
+        await accepted(client, seconds=30.0)
+        last = client.last_seq
+    one.shared.takes_s = 5.0
+    with trio.move_on_after(1.0):
+        async with one.connect(last_seq=last, visit=2):
+            pass
+    async with two.connect(last_seq=last, visit=3) as (client, ack):
+        with pytest.raises(trio.TooSlowError), trio.fail_after(10):
+            await client.hear_until(Bye)
+        answer = await client.hear_until(OUTCOMES)
+
+    assert ack.resumed
+    assert "r1" == answer.request_id
+
+
 async def test_a_client_may_move_at_each_frame(machines, autojump_clock):
     """To and fro, whatever it has heard by then: each call runs once, and each outcome comes once."""
     one, two = await machines.start("one"), await machines.start("two")

@@ -115,11 +115,12 @@ class Cluster:
         """Compare with the store at once: what it says may concern us."""
         self._woken.set()
 
-    async def take(self, session_id: str, principal: str, known: Session | None) -> bool:
-        """Have this session from now on. True if it is had otherwise than in memory: then that one has been given up. Raises
-        StorageError; cancelled, it is taken or not."""
-        held = known.epoch if known is not None else 0
-        epoch = await self.store.take(self.membership.facts, principal, session_id, held)
+    async def take(
+        self, session_id: str, principal: str, known: Session | None, visit: int
+    ) -> bool:
+        """As SharedSessions has it."""
+        held, facts = known.epoch if known is not None else 0, self.membership.facts
+        epoch = await self.store.take(facts, principal, session_id, held, visit)
         if epoch in (0, held):
             return False
         self.epochs[session_id] = epoch
