@@ -1,5 +1,6 @@
 """Where a command says what it has to say: answers on stdout, everything else on stderr."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -63,6 +64,10 @@ class Console:
         """Write to stdout at once. Raises BrokenPipeError when nobody reads it any more."""
         self.out.write((harmless(text) if self.screen else text) + end)
         self.out.flush()
+
+    def say_json(self, value: object) -> None:
+        """Raises BrokenPipeError."""
+        self.say(json.dumps(value, ensure_ascii=False, indent=2))
 
     def tell(self, text: str) -> None:
         """Write lines to stdout; on a terminal in lines that it holds."""

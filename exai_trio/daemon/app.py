@@ -26,7 +26,6 @@ from exai_trio.tools.asking.calibration import Calibration
 from exai_trio.tools.base import Services
 from exai_trio.tools.files.cleaning_up import coordinator
 from exai_trio.tools.files.upload_desk import UploadDesk
-from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.tools.registry import Registry
 
 from .backends import Backends, Models, bus_of, database, open_backends, open_models
@@ -187,7 +186,7 @@ def build(
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     auth = access.authentication(Tokens(config, home, backends.now), backends.logins)
     terminals = _terminals(context, auth, backends.now, report.meters)
-    report = attrs.evolve(report, terminals=terminals)
+    report = attrs.evolve(report, terminals=terminals.terminals if terminals else None)
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
     attach_gauges(report.meters, report, calls.running, calls.journalled, table)
@@ -247,7 +246,7 @@ def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLoc
         port=port,
         permits=trio.CapacityLimiter(context.config.ws_global_max_inflight),
         gateway=backends.models.gateway,
-        tools=LiveRegistry(Registry.from_config(context.config, backends.tools)),
+        tools=Registry.from_config(context.config, backends.tools),
         simulator=backends.models.simulator,
         store=backends.store,
         bus=bus_of(context.config, backends.payloads, context.clock.now),

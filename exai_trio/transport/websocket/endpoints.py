@@ -12,6 +12,7 @@ from typing import NoReturn
 import trio
 
 from exai_trio import structs
+from exai_trio.config import bracketed
 from exai_trio.wire.hosts import Refusal
 
 from ..peer_identity import Ends
@@ -95,7 +96,7 @@ async def connect(
         if all_refused(fault.__cause__):
             raise NotListening(f"nothing listens on {host}:{port}") from fault
         raise Unreachable(f"{host}:{port} cannot be reached: {fault.__cause__ or fault}") from fault
-    async with client_on(stream, _authority(host, port), limits, path) as socket:
+    async with client_on(stream, f"{bracketed(host)}:{port}", limits, path) as socket:
         yield socket
 
 
@@ -134,7 +135,3 @@ async def _conversation(
         await trio.aclose_forcefully(stream)
     if outcome is not None:
         raise outcome
-
-
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

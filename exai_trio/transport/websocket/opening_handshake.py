@@ -15,6 +15,7 @@ import trio
 from wsproto.utilities import ProtocolError
 
 from exai_trio import structs
+from exai_trio.system.exception_groups import first_of
 from exai_trio.system.import_memory import versions_without_metadata
 from exai_trio.wire.hosts import Refusal
 
@@ -179,7 +180,7 @@ async def _opening(stream: trio.abc.Stream, head: _Head) -> AsyncGenerator[_Open
             yield opening
             opening.handshake.cancel_scope.cancel(reason="the handshake is done")
     except* _REFUSED as refused:
-        opening.fault = repr(_leaf(refused))
+        opening.fault = repr(first_of(refused))
 
 
 async def accept_upgrade(
@@ -220,10 +221,3 @@ async def request_upgrade(stream: trio.abc.Stream, authority: str, path: str = "
 def _as_handshake(path: str, raw: RawHeaders) -> Handshake:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
     return Handshake(path=path, headers=headers, raw=raw)
-
-
-def _leaf(fault: BaseException) -> BaseException:
-    if isinstance(fault, BaseExceptionGroup):
-        group = cast("BaseExceptionGroup[BaseException]", fault)
-        return _leaf(group.exceptions[0])
-    return fault

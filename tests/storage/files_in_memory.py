@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from pathlib import Path
 
+from database_in_memory import MemoryDatabase
+
 from exai_trio.filestore.kept_files import KeptFiles
 from exai_trio.filestore.local_objects import LocalObjects
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 
 _MOST = 1024**3
 
