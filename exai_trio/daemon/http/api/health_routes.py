@@ -20,9 +20,9 @@ def health_routes(report: Report) -> tuple[Route, ...]:
         "/health/websocket": report.websocket,
     }
     return (
-        *(Route(path=path, gives="figures", answer=_of(read)) for path, read in figures.items()),
-        Route(path="/health/live", gives="open", answer=partial(_live, report)),
-        Route(path="/health/ready", gives="open", answer=partial(_ready, report)),
+        *(Route(path, "figures", _of(read)) for path, read in figures.items()),
+        Route("/health/live", "open", partial(_live, report)),
+        Route("/health/ready", "open", partial(_ready, report)),
     )
 
 

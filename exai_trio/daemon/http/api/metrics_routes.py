@@ -11,7 +11,7 @@ from ..route_table import Asked, Content, Route
 
 def metrics_routes(report: Report) -> tuple[Route, ...]:
     """On both ports."""
-    return (Route(path="/metrics", gives="figures", answer=partial(_metrics, report)),)
+    return (Route("/metrics", "figures", partial(_metrics, report)),)
 
 
 async def _metrics(report: Report, asked: Asked) -> Content:
