@@ -104,7 +104,7 @@ class Services:
     calibration: Calibration = attrs.field(factory=Calibration)
     ratios: TokenRatios = attrs.field(factory=MemoryRatios)
     calls: CallArchive = attrs.field(factory=NoCalls)
-    files: FileReader = attrs.field(default=attrs.Factory(_reader, takes_self=True))
+    files: FileReader = attrs.Factory(_reader, takes_self=True)
     # Traces at once, each in a process of its own that may use up a core and 768 MiB.
     source_readers: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 2))
 
