@@ -100,13 +100,15 @@ async def _weigh(pid: int, load: Load, memory: Points) -> None:
 
 
 def _grave(world: World) -> dict[str, int]:
-    """How often the daemon logged each event that is an error."""
+    """How often the daemon logged each event that is an error, with the fault that it names."""
     found: dict[str, int] = {}
     for path in (world.home / "exai" / "logs").glob("ws_daemon.log*"):
         for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
             said = json.loads(line) if line.startswith("{") else {}
             if str(said.get("level", "")).lower() in _GRAVE:
-                what = f"{said['level'].lower()}: {said.get('event')}"
+                what = ": ".join(
+                    filter(None, (said["level"].lower(), said.get("event"), said.get("fault")))
+                )
                 found[what] = found.get(what, 0) + 1
     return found
 

@@ -17,7 +17,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "storage"))
 
 _A_SECOND = 20  # calls
 _LONG_S, _SHORT_S = 60.0, 0.5  # that it is away: once in a run of many cycles, and else
-_MANY = 100  # cycles
+_MANY = 100  # cycles, or calls
 _CAUGHT_UP_S = 35.0
 _KINDS: tuple[dict[str, Any], ...] = (
     {"status": 503},
@@ -75,7 +75,7 @@ async def _cycle(  # noqa: PLR0917  # what one cycle has to do with
         await daemon.kill()
         trial.kills += 1
         daemon = await world.daemon()
-    away = await _under_load(trial, editor)
+    away = await _under_load(trial, world, editor)
     gateway.mend()
     back_at = trio.current_time()
     with trio.move_on_after(2 * _CAUGHT_UP_S):
@@ -88,18 +88,29 @@ async def _cycle(  # noqa: PLR0917  # what one cycle has to do with
     return daemon
 
 
-async def _under_load(trial: Trial, editor: Editor) -> list[Asked]:
-    """All answered, without a fault."""
+async def _under_load(trial: Trial, world: World, editor: Editor) -> list[Asked]:
+    """All answered, without a fault. In parts: the provider's log forgets."""
     is_long = trial.cycles >= _MANY and trial.done == _MANY
+    left = int(_A_SECOND * (_LONG_S if is_long else _SHORT_S))
     asked: list[Asked] = []
-    for _ in range(int(_A_SECOND * (_LONG_S if is_long else _SHORT_S))):
-        asked.append(await trial.ask_one(editor))
-        await trio.sleep(1 / _A_SECOND)
-    await trial.hear(editor, asked)
+    while left:
+        part = await _at_a_rate(trial, editor, min(left, _MANY))
+        await world.provider.keep_visits()
+        left -= len(part)
+        asked += part
     trial.must_succeed(asked)
     for one in asked:
         if one.answer is not None:
             trial.figure("call while away, s", one.answer.at - one.at)
+    return asked
+
+
+async def _at_a_rate(trial: Trial, editor: Editor, count: int) -> list[Asked]:
+    asked: list[Asked] = []
+    for _ in range(count):
+        asked.append(await trial.ask_one(editor))
+        await trio.sleep(1 / _A_SECOND)
+    await trial.hear(editor, asked)
     return asked
 
 

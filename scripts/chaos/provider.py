@@ -46,6 +46,7 @@ class Provider:
     port: int
     missed: int = 0
     _seen: int = 0
+    _kept: list[Visit] = attrs.field(factory=list[Visit])
 
     @property
     def settings(self) -> dict[str, str]:
@@ -65,12 +66,18 @@ class Provider:
 
     async def visits(self) -> list[Visit]:
         """The chat requests since the last time; not those that a kill cut off before their body was there."""
+        await self.keep_visits()
+        visits, self._kept = self._kept, []
+        return visits
+
+    async def keep_visits(self) -> None:
+        """For `visits`, before its log forgets them."""
         path = f"/_requests?path=/chat/completions&since={self._seen}"
         said = await fetch(self.port, path)
         found = said["requests"]
         self.missed = max(self.missed, said["forgotten"] - self._seen)
         self._seen = max((one["number"] for one in found), default=self._seen)
-        return [_visit(one) for one in found if one["body"]]
+        self._kept += [_visit(one) for one in found if one["body"]]
 
 
 def _visit(logged: dict[str, Any]) -> Visit:

@@ -1,6 +1,7 @@
 """One scenario's run: its calls, what must hold for each of them, and what was counted. How it is shown: `report`."""
 
 import random
+import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -56,9 +57,15 @@ class Trial:
     weights: Series = attrs.field(factory=dict)
     _marks: int = 0
 
-    def rounds(self) -> Iterator[int]:
-        """The cycles, one after another; `done` is the one that runs."""
-        while self.done < self.cycles and len(self.broken) < _BROKEN_ENOUGH:
+    @property
+    def goes_on(self) -> bool:
+        """Whether there is another cycle."""
+        return self.done < self.cycles and len(self.broken) < _BROKEN_ENOUGH
+
+    def rounds(self, most: int = sys.maxsize) -> Iterator[int]:
+        """The cycles, one after another, at most so many; `done` is the one that runs."""
+        last = self.done + most
+        while self.goes_on and self.done < last:
             self.done += 1
             yield self.done
 
@@ -121,9 +128,8 @@ class Trial:
             if one.answer is None:
                 continue
             self.hold(not one.answer.code, f"{one.mark} failed: {one.answer.text[:200]}")
-            self.hold(
-                one.answer.code or one.mark in one.answer.text, f"{one.mark}: another's answer"
-            )
+            is_its_own = one.answer.code or one.mark in one.answer.text
+            self.hold(is_its_own, f"{one.mark}: another's answer: {one.answer.text[:200]}")
 
     async def count(self, world: World, *, most: int = MAX_ATTEMPTS) -> list[Visit]:
         """What reached the provider since the last time; at most `most` times for each call, under one key. A 400 is no run: GLM

@@ -23,18 +23,20 @@ _SMALL, _LARGE = 3_000, 5 * _MB + 1  # the one is sent as it is, the other is st
 _LONGEST_S = 0.6  # from the first call to the kill
 _STARTED_S, _FORKED_S = (0.3, 1.5), (0.0, 0.5)  # from the start of a cleaning up to the kill
 _PATIENCE_S = 60.0
+_IN_A_WORLD = 400  # cycles: each leaves two files, and a provider takes 1,000
 
 
 async def upload_kill(trial: Trial) -> None:
     """kill -9 of the daemon while it gives files to a provider; the next one answers, and each file is there once and known."""
-    async with open_world(forked=trial.forked) as world:
-        world.settings["EXAI_ALLOWED_ROOTS"] = str(_folder(world))
-        daemon = await world.daemon()
-        editor = await world.editor()
-        await trial.hear(editor, [await trial.echo(editor)])
-        for _ in trial.rounds():
-            daemon = await _upload_cycle(trial, world, daemon, editor)
-            trial.weigh("daemon", daemon.pid)
+    while trial.goes_on:
+        async with open_world(forked=trial.forked) as world:
+            world.settings["EXAI_ALLOWED_ROOTS"] = str(_folder(world))
+            daemon = await world.daemon()
+            editor = await world.editor()
+            await trial.hear(editor, [await trial.echo(editor)])
+            for _ in trial.rounds(_IN_A_WORLD):
+                daemon = await _upload_cycle(trial, world, daemon, editor)
+                trial.weigh("daemon", daemon.pid)
 
 
 async def _upload_cycle(trial: Trial, world: World, daemon: Child, editor: Editor) -> Child:
@@ -59,13 +61,14 @@ async def _upload_cycle(trial: Trial, world: World, daemon: Child, editor: Edito
 
 async def cleanup_kill(trial: Trial) -> None:
     """kill -9 of `exai cleanup` at any moment; the next one does the rest, and what is referred to stays."""
-    async with open_world(forked=trial.forked) as world:
-        world.settings["EXAI_ALLOWED_ROOTS"] = str(_folder(world))
-        world.settings["EXAI_CLEANUP_GRACE_HOURS"] = "0"
-        await world.daemon()
-        editor = await world.editor()
-        for _ in trial.rounds():
-            await _cleanup_cycle(trial, world, editor)
+    while trial.goes_on:
+        async with open_world(forked=trial.forked) as world:
+            world.settings["EXAI_ALLOWED_ROOTS"] = str(_folder(world))
+            world.settings["EXAI_CLEANUP_GRACE_HOURS"] = "0"
+            await world.daemon()
+            editor = await world.editor()
+            for _ in trial.rounds(_IN_A_WORLD):
+                await _cleanup_cycle(trial, world, editor)
 
 
 async def _cleanup_cycle(trial: Trial, world: World, editor: Editor) -> None:

@@ -277,6 +277,12 @@ def house():
 
 
 @pytest.fixture
+def silent_gateway():
+    """For gateways that answer something."""
+    return SilentGateway()
+
+
+@pytest.fixture
 def journal():
     """What one daemon leaves to the next."""
     return MemoryJournal()

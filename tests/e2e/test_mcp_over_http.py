@@ -57,18 +57,21 @@ async def test_the_official_client(site, port, mode):
 async def test_a_call_outlives_its_daemon(site, port, start):
     """kill -9 under an open stream: the client goes on at the next daemon, and is answered once."""
     place, daemon = site
-    answers = []
+    answers, told = [], trio.Event()
+
+    async def note(_progress, _total, _message):
+        told.set()
+
     async with Client(f"http://127.0.0.1:{port}/mcp", mode="legacy") as client:
 
         async def call():
-            answers.append(
-                await client.call_tool("test_echo", {"prompt": "lives", "delay_ms": 3000})
-            )
+            asked = {"prompt": "lives", "delay_ms": 3000}
+            answers.append(await client.call_tool("test_echo", asked, progress_callback=note))
 
         with trio.fail_after(60):
             async with trio.open_nursery() as calling:
                 calling.start_soon(call)
-                await trio.sleep(1.5)  # it has been told that events come
+                await told.wait()
                 daemon.signal(signal.SIGKILL)
                 await daemon.wait()
                 start(place)
