@@ -55,13 +55,12 @@ def health_app(watched: WatchedDaemon, gate: Gate) -> Site:
     return Site(gate, RouteTable((*health_routes(report), *metrics_routes(report))))
 
 
-def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route, ...] = ()) -> Site:
-    """The dashboard, its feed, and `more` that others add to it."""
+def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed) -> Site:
+    """The dashboard and its feed."""
     of_pages = (
         *metrics_routes(watched.report),
         *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
         *_of_terminals(watched, gate),
-        *more,
     )
     routes = (*page_routes(watched), *login_routes(gate, watched.auth, of_pages), *of_pages)
     return Site(gate, RouteTable(routes), {FEED: feed.serve})
