@@ -24,14 +24,12 @@ class Admission:
     config: Config
     total: int = 0
     by_address: Counter[str] = attrs.field(factory=Counter[str])
-    addresses: Buckets = attrs.field(
-        default=attrs.Factory(lambda self: Buckets(rate_of_address(self.config)), takes_self=True)
+    addresses: Buckets = attrs.Factory(
+        lambda self: Buckets(rate_of_address(self.config)), takes_self=True
     )
 
-    proxies: TrustedProxies = attrs.field(
-        default=attrs.Factory(
-            lambda self: TrustedProxies.of(self.config.trusted_proxies), takes_self=True
-        )
+    proxies: TrustedProxies = attrs.Factory(
+        lambda self: TrustedProxies.of(self.config.trusted_proxies), takes_self=True
     )
 
     def origin(self, address: str) -> Origin | None:

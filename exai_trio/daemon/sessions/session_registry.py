@@ -65,8 +65,8 @@ class Sessions:
     _restoring: trio.Lock = attrs.field(factory=trio.Lock)
     _turns: Turns = attrs.field(factory=Turns)  # so that none is brought back twice
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
-    _patience: ReadPatience = attrs.field(
-        default=attrs.Factory(lambda self: ReadPatience(self.others is not None), takes_self=True)
+    _patience: ReadPatience = attrs.Factory(
+        lambda self: ReadPatience(self.others is not None), takes_self=True
     )
     _acks: AckNotes = attrs.field(factory=AckNotes)
 
