@@ -45,7 +45,8 @@ async def accept_upgrade(
     try:
         refusal = admit(await _handshake_of(request, stream))
     except NoUpgrade as fault:
-        refusal, linger_s = Refusal(fault.status, fault.why), 0.0
+        await _say(stream, fault.answer)
+        raise PeerGone(reason=fault.why) from fault
     if refusal is None:
         await _say(stream, request.acceptance())
         return request.rest
