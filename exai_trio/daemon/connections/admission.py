@@ -1,6 +1,7 @@
 """Who gets a connection at all: how many there are, and from where. Pure: no trio, no clock, no I/O."""
 
 from collections import Counter
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
 import attrs
@@ -72,6 +73,7 @@ class Admission:
             del self.by_address[source]
 
 
+@lru_cache(256)  # of the address of each connection
 def _source_of(address: str) -> str:
     """What an address is counted as: IPv6 its /64, IPv4 in IPv6 that IPv4; loopback and names are what they are."""
     try:
