@@ -223,7 +223,7 @@ class Tool:
     cacheable: bool = False
     reports: bool = False
     punctual: bool = False
-    output_schema: Mapping[str, Any] = OUTPUT_SCHEMA
+    output_schema: Mapping[str, Any] | None = OUTPUT_SCHEMA
     paths: Mapping[str, PathUse] = attrs.field(factory=dict[str, PathUse])
     tolerated: frozenset[str] = frozenset()
     seldom: frozenset[str] = frozenset()

@@ -98,6 +98,7 @@ class Machine:
             arguments=WorkArguments,
             run=self._work,
             repeatable=repeatable,
+            output_schema=None,
         )
 
     async def _work(self, arguments, _caller, _services) -> Answer:

@@ -94,6 +94,7 @@ class Universe(trio.abc.Instrument):
             run=self._work,
             repeatable=repeatable,
             visibility="essential",
+            output_schema=None,
         )
 
     async def _work(self, arguments, caller, _services) -> Answer:
