@@ -5,6 +5,7 @@ import inspect
 import re
 import resource
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +13,9 @@ from pathlib import Path
 import pytest
 import trio
 from hypothesis import settings
+
+# The stores that forget are for the tests of every layer.
+sys.path.insert(0, str(Path(__file__).parent / "storage"))
 
 Scenario = Callable[[], Awaitable[None]]
 SweepRunner = Callable[..., Awaitable[int]]

@@ -1,5 +1,6 @@
 """Where a command says what it has to say: answers on stdout, everything else on stderr."""
 
+import json
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -31,9 +32,7 @@ class Console:
     err: TextIO
     live: bool = False
     screen: bool = False
-    look: Appearance = attrs.field(
-        default=attrs.Factory(lambda self: Appearance(passing=self.live), takes_self=True)
-    )
+    look: Appearance = attrs.Factory(lambda self: Appearance(passing=self.live), takes_self=True)
     columns: Callable[[], int] = _usual
 
     @classmethod
@@ -63,6 +62,10 @@ class Console:
         """Write to stdout at once. Raises BrokenPipeError when nobody reads it any more."""
         self.out.write((harmless(text) if self.screen else text) + end)
         self.out.flush()
+
+    def say_json(self, value: object) -> None:
+        """Raises BrokenPipeError."""
+        self.say(json.dumps(value, ensure_ascii=False, indent=2))
 
     def tell(self, text: str) -> None:
         """Write lines to stdout; on a terminal in lines that it holds."""

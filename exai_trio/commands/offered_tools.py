@@ -1,6 +1,5 @@
 """`exai tools`: what the daemon offers, or, when none answers, what this package would offer."""
 
-import json
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
@@ -38,7 +37,10 @@ async def run(
     except Unreachable as absent:
         console.note(f"exai: {absent}; this is what the daemon would offer")
         tools = Registry.from_config(config).listing()
-    console.say(_json(tools) if as_json else _table(tools, console.width))
+    if as_json:
+        console.say_json(tools)
+    else:
+        console.say(_table(tools, console.width))
     return 0
 
 
@@ -63,7 +65,7 @@ def _print_all(config: Config, console: Console, *, as_json: bool) -> None:
         for tool in BUILT_IN
     ]
     if as_json:
-        console.say(_json(rows))
+        console.say_json(rows)
         return
     console.say(
         columns(
@@ -85,7 +87,3 @@ def _first(tool: Mapping[str, Any]) -> str:
     """The first sentence of the description."""
     text = " ".join(str(tool.get("description", "")).split())
     return text.split(". ", 1)[0].rstrip(".")[:120]
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -9,6 +9,7 @@ import trio
 from exai_trio.commands.invocation import Started
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.simulator import child_process
+from exai_trio.system.exception_groups import first_of
 from exai_trio.wire.hosts import OurNames
 
 
@@ -28,15 +29,8 @@ def main(started: Started) -> int:
     try:
         trio.run(simulator, host, port)
     except* OSError as faults:
-        raise _unable(f"{host}:{port}", _first(faults)) from faults
+        raise _unable(f"{host}:{port}", first_of(faults)) from faults
     return 0
-
-
-def _first(faults: BaseExceptionGroup[OSError]) -> OSError:
-    fault: BaseExceptionGroup[OSError] | OSError = faults
-    while isinstance(fault, BaseExceptionGroup):
-        fault = fault.exceptions[0]
-    return fault
 
 
 def _unable(where: str, fault: OSError) -> ServiceUnavailableError:

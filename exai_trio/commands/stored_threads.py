@@ -3,7 +3,6 @@
 It opens the store itself, whether or not a daemon runs.
 """
 
-import json
 import uuid
 from argparse import Namespace
 from collections.abc import Iterator
@@ -52,7 +51,7 @@ def _nothing(asked: Namespace, console: Console) -> int:
     if asked.action != "list":
         return 1
     if asked.json:
-        console.say(_json([]))
+        console.say_json([])
     return 0
 
 
@@ -68,7 +67,7 @@ async def _act(stored: Stored, asked: Namespace, console: Console, config: Confi
                 "\n".join(_lines(await _loaded(stored.conversations, continuation_id, now)))
             )
         case "export":
-            console.say(_json(exported(await _loaded(stored.conversations, continuation_id, now))))
+            console.say_json(exported(await _loaded(stored.conversations, continuation_id, now)))
         case "name":
             await _name(stored.changes, continuation_id, asked.name, console)
         case "fork":
@@ -106,7 +105,7 @@ async def _name(threads: Changes, continuation_id: str, name: str, console: Cons
 
 def _list(found: tuple[Summary, ...], console: Console, *, as_json: bool) -> None:
     if as_json:
-        console.say(_json([_summary(each) for each in found]))
+        console.say_json([_summary(each) for each in found])
     elif found:
         console.say(columns((_row(each) for each in found), console.width))
     else:
@@ -178,7 +177,3 @@ def exported(conversation: Conversation) -> dict[str, Any]:
             for turn in conversation.turns
         ],
     }
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -3,7 +3,6 @@
 It opens the store itself, whether or not a daemon runs.
 """
 
-import json
 from typing import Any
 
 import trio
@@ -31,7 +30,7 @@ def main(started: Started) -> int:
     calls = trio.run(_calls_since, config, since)
     usage = usage_of_tools(calls, [tool.name for tool in BUILT_IN], now, asked.days)
     if asked.json:
-        console.say(json.dumps([_as_json(each) for each in usage], ensure_ascii=False, indent=2))
+        console.say_json([_as_json(each) for each in usage])
         return 0
     if not calls:
         console.note(f"exai: no calls are noted in {config.state / 'exai.db'} of these days")

@@ -26,7 +26,6 @@ from exai_trio.tools.asking.calibration import Calibration
 from exai_trio.tools.base import Services
 from exai_trio.tools.files.cleaning_up import coordinator
 from exai_trio.tools.files.upload_desk import UploadDesk
-from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.tools.registry import Registry
 
 from .backends import Backends, Models, bus_of, database, open_backends, open_models
@@ -83,7 +82,8 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     _check_terminals(config)
     Tokens(config)  # a token that is of no use stops the start before anything else happens
     async with AsyncExitStack() as stack:
-        models = await _models_to_replace_with(config, stack) if replace else None
+        loads_first = replace or config.is_shared  # another daemon serves meanwhile
+        models = await _loaded_models(config, stack) if loads_first else None
         taken = await take_over(config) if replace else None
         if replace and taken is None:  # one that is leaving gives nothing, and has its home yet
             await wait_free(config, config.drain_s + _DRAINED_S)
@@ -136,8 +136,9 @@ async def _write_last(parts: Parts) -> None:
             await write()
 
 
-async def _models_to_replace_with(config: Config, stack: AsyncExitStack) -> Models:
-    """What needs no home is there, and what takes long is done, before a daemon that serves is asked to leave it."""
+async def _loaded_models(config: Config, stack: AsyncExitStack) -> Models:
+    """What needs no home is there, and what takes long is done, before a daemon that serves is asked to leave it, or a port is open
+    at which clients wait though another daemon would serve them."""
     models = await stack.enter_async_context(open_models(config))
     await trio.to_thread.run_sync(check_ours, database(config))
     await models.gateway.load()
@@ -187,7 +188,7 @@ def build(
     access = AccessParts.of(context, backends.tokens, keeping.tokens_since)
     auth = access.authentication(Tokens(config, home, backends.now), backends.logins)
     terminals = _terminals(context, auth, backends.now, report.meters)
-    report = attrs.evolve(report, terminals=terminals)
+    report = attrs.evolve(report, terminals=terminals.terminals if terminals else None)
     files = CallFiles.of(config, context.clock.now)
     attach_sinks(context.events, report.meters, files, keeping)
     attach_gauges(report.meters, report, calls.running, calls.journalled, table)
@@ -247,7 +248,7 @@ def _report(context: DaemonContext, backends: Backends, port: int, home: HomeLoc
         port=port,
         permits=trio.CapacityLimiter(context.config.ws_global_max_inflight),
         gateway=backends.models.gateway,
-        tools=LiveRegistry(Registry.from_config(context.config, backends.tools)),
+        tools=Registry.from_config(context.config, backends.tools),
         simulator=backends.models.simulator,
         store=backends.store,
         bus=bus_of(context.config, backends.payloads, context.clock.now),

@@ -27,7 +27,7 @@ from .control.reload import Reload, Reread
 from .control.signals import watch_hangups, watch_signals
 from .health.report import Report
 from .http.open_ports import HttpAddresses, open_ports
-from .http.watched_daemon import TerminalPart, WatchedDaemon
+from .http.watched_daemon import WatchedDaemon
 from .jobs.call_keeping import CallKeeping
 from .jobs.cleaning import Cleaning
 from .jobs.daemon_files import DaemonFiles
@@ -46,6 +46,7 @@ from .takeover.transfer_messages import closing
 if TYPE_CHECKING:  # loaded only where it is asked for
     from .jobs.hosted_side import HostedSide
     from .takeover.cluster.cluster import Cluster
+    from .terminals.terminal_endpoint import TerminalEndpoint
 
 log = logging.getLogger("exai.daemon")
 
@@ -79,7 +80,7 @@ class Parts:
     calls: Calls
     table: dict[str, Session]
     cleaning: Cleaning | None = None
-    terminals: TerminalPart | None = None
+    terminals: "TerminalEndpoint | None" = None
     hosted: "HostedSide | None" = None
     watching: Watching | None = None
     cluster: "Cluster | None" = None

@@ -31,33 +31,26 @@ class Call:
     method: str = "tools/call"
 
 
-@structs.frozen(kw_only=True)
-class Wish:
-    """The params of requests about prompts, resources and completion, as they came."""
-
-    name: object = None
-    arguments: dict[str, Any] | None = None
-    uri: object = None
-    ref: dict[str, Any] | None = None
-    argument: dict[str, Any] | None = None
-
-
 class _Params(msgspec.Struct):  # decoded on every call; Struct is what lets a field be called _meta
     name: str | msgspec.UnsetType = msgspec.UNSET
     arguments: msgspec.Raw = _NOTHING
     meta: dict[str, Any] | None = msgspec.field(name="_meta", default=None)
 
 
-class _Others(msgspec.Struct):
+class Params(msgspec.Struct):
+    """The fields that any method but tools/call may have."""
+
     meta: dict[str, Any] | None = msgspec.field(name="_meta", default=None)
-    protocol_version: Any = msgspec.field(name="protocolVersion", default=None)
+    version: Any = msgspec.field(name="protocolVersion", default=None)
     capabilities: Any = None
-    client_info: Any = msgspec.field(name="clientInfo", default=None)
+    client: Any = msgspec.field(name="clientInfo", default=None)
     notifications: Any = None
     request_id: Any = msgspec.field(name="requestId", default=None)
 
 
-class _Wishes(msgspec.Struct):
+class Wish(msgspec.Struct):
+    """The params of requests about prompts, resources and completion, as they came."""
+
     name: Any = None
     arguments: Any = None
     uri: Any = None
@@ -70,8 +63,8 @@ class _Roots(msgspec.Struct):
 
 
 _params = msgspec.json.Decoder(_Params)
-_others = msgspec.json.Decoder(_Others)
-_wishes = msgspec.json.Decoder(_Wishes)
+_others = msgspec.json.Decoder(Params)
+_wishes = msgspec.json.Decoder(Wish)
 _roots = msgspec.json.Decoder(_Roots)
 _text_decoder = msgspec.json.Decoder(str)
 _any = msgspec.json.Decoder()
@@ -91,50 +84,25 @@ def _decoded(decoder: msgspec.json.Decoder[_T], raw: msgspec.Raw) -> _T:
         raise BadParams(str(fault)) from fault
 
 
-@structs.frozen(kw_only=True)
-class Params:
-    """The fields that any method but tools/call may have."""
-
-    meta: dict[str, Any]
-    version: object
-    capabilities: dict[str, Any] | None
-    client: object
-    notifications: dict[str, Any] | None
-    request_id: object
-
-
 def read(raw: msgspec.Raw) -> Params:
     """Raises BadParams if the params are not an object, or their `_meta` is not."""
-    found = _decoded(_others, raw)
-    return Params(
-        meta=found.meta or {},
-        version=found.protocol_version,
-        capabilities=_object(found.capabilities),
-        client=found.client_info,
-        notifications=_object(found.notifications),
-        request_id=found.request_id,
-    )
+    return _decoded(_others, raw)
 
 
 def read_wish(raw: msgspec.Raw) -> Wish:
     """Raises BadParams if the params are not an object, or their arguments are not texts by name."""
-    found = _decoded(_wishes, raw)
-    arguments = _object(found.arguments)
-    if found.arguments is not None and arguments is None:
+    wish = _decoded(_wishes, raw)
+    arguments = as_object(wish.arguments)
+    if wish.arguments is not None and arguments is not wish.arguments:
         raise BadParams("arguments must be an object")
-    if not all(isinstance(value, str) for value in (arguments or {}).values()):
+    if not all(isinstance(value, str) for value in arguments.values()):
         raise BadParams("arguments of a prompt are texts")
-    return Wish(
-        name=found.name,
-        arguments=arguments,
-        uri=found.uri,
-        ref=_object(found.ref),
-        argument=_object(found.argument),
-    )
+    return wish
 
 
-def _object(value: object) -> dict[str, Any] | None:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else None
+def as_object(value: object) -> dict[str, Any]:
+    """The value, if it is an object; else an empty one."""
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 
 def read_call(raw: msgspec.Raw) -> tuple[str, msgspec.Raw, dict[str, Any]]:

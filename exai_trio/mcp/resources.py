@@ -7,7 +7,7 @@ import msgspec
 
 from . import jsonrpc
 from .jsonrpc import Id
-from .params import BadParams, Call, Wish
+from .params import BadParams, Call, Wish, as_object
 from .versions import Dialect, Result
 
 TOOL: Final = "threads"
@@ -29,7 +29,7 @@ _answers = msgspec.json.Decoder(dict[str, Any])
 
 def templates(dialect: Dialect) -> Result:
     """The answer to resources/templates/list."""
-    return _cached(dialect, {"resourceTemplates": [_TEMPLATE]})
+    return dialect.cached({"resourceTemplates": [_TEMPLATE]}, _TTL_MS)
 
 
 def asked(method: str, id_: Id, wish: Wish, dialect: Dialect) -> Call:
@@ -53,9 +53,9 @@ def _arguments(method: str, wish: Wish) -> dict[str, str]:
                 raise BadParams(f"uri must begin with {_SCHEME}")
             return {"operation": "read", "value": unquote(wish.uri.removeprefix(_SCHEME))}
         case _:
-            argument = wish.argument or {}
+            argument = as_object(wish.argument)
             name, value = argument.get("name"), argument.get("value")
-            if not isinstance(name, str) or not isinstance(value, str) or not wish.ref:
+            if not isinstance(name, str) or not isinstance(value, str) or not as_object(wish.ref):
                 raise BadParams("ref and argument {name, value} are needed")
             return {"operation": "complete", "argument": name, "value": value}
 
@@ -66,11 +66,11 @@ def told(call_id: Id, method: str, text: str, dialect: Dialect) -> bytes:
     match method:
         case "resources/list":
             resources = [_resource(thread) for thread in found.get("threads", ())]
-            return jsonrpc.answer(call_id, _cached(dialect, {"resources": resources}))
+            return jsonrpc.answer(call_id, dialect.cached({"resources": resources}, _TTL_MS))
         case "resources/read":
             uri = _SCHEME + quote(str(found.get("continuation_id", "")))
             content = {"uri": uri, "mimeType": "text/markdown", "text": found.get("content", "")}
-            return jsonrpc.answer(call_id, _cached(dialect, {"contents": [content]}))
+            return jsonrpc.answer(call_id, dialect.cached({"contents": [content]}, _TTL_MS))
         case _:
             values = list(map(str, found.get("values", ())))
             return jsonrpc.answer(call_id, _completion(values, dialect))
@@ -80,7 +80,7 @@ def missed(call_id: Id, method: str, code: str, message: str, dialect: Dialect) 
     """The line for a request that got no answer: lists are empty, a conversation that cannot be read is an error."""
     match method:
         case "resources/list":
-            return jsonrpc.answer(call_id, _cached(dialect, {"resources": []}))
+            return jsonrpc.answer(call_id, dialect.cached({"resources": []}, _TTL_MS))
         case "completion/complete":
             return jsonrpc.answer(call_id, _completion([], dialect))
         case _ if code == "NOT_FOUND":
@@ -111,9 +111,3 @@ def _completion(values: list[str], dialect: Dialect) -> Result:
     shown = values[:_MOST]
     more = len(values) > _MOST
     return dialect.result({"completion": {"values": shown, "total": len(values), "hasMore": more}})
-
-
-def _cached(dialect: Dialect, fields: Result) -> Result:
-    if dialect.stateless:
-        fields = {**fields, "ttlMs": _TTL_MS, "cacheScope": "private"}
-    return dialect.result(fields)

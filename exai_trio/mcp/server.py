@@ -16,6 +16,7 @@ from .params import (
     Call,
     Params,
     as_id,
+    as_object,
     client_name,
     client_of,
     own_key,
@@ -134,7 +135,7 @@ class Server:
             params = read(request.params)
             if request.method == "initialize":
                 return self._initialize(request, params)
-            dialect = self._dialect(params.meta)
+            dialect = self._dialect(params.meta or {})
             return self._answer(request, params, dialect)
         except BadParams as fault:
             text = f"{request.method}: {fault}"
@@ -185,7 +186,7 @@ class Server:
             raise BadParams("protocolVersion must be a string")
         self._spoken = negotiated(params.version)
         self.client = client_name(params.client)
-        self._has_roots = "roots" in (params.capabilities or {})
+        self._has_roots = "roots" in as_object(params.capabilities)
         return self._say(jsonrpc.answer(request.id, initialized(self._spoken)), request.id)
 
     def _list(self, request: Request, dialect: Dialect) -> list[Effect]:
@@ -200,12 +201,13 @@ class Server:
         return static_answers.from_listing(request, dialect, listing)
 
     def _listen(self, id_: Id, params: Params) -> list[Effect]:
-        if params.notifications is None:
+        wishes = as_object(params.notifications)
+        if wishes is not params.notifications:
             raise BadParams("notifications must be an object")
         if self._subscriptions.is_full:
             error = jsonrpc.error(id_, TOO_MANY_LISTENS, "too many open subscriptions")
             return self._say(error, id_)
-        for line in self._subscriptions.listen(id_, params.notifications, self.listing):
+        for line in self._subscriptions.listen(id_, wishes, self.listing):
             self.sink.put(line)
         return []
 

@@ -2,9 +2,9 @@
 
 from . import jsonrpc, prompts, resources
 from .jsonrpc import Request
-from .params import BadParams, read_wish
+from .params import BadParams, as_object, read_wish
 from .tool_list import Listing
-from .versions import Dialect, discovered, listed, prompts_listed
+from .versions import LIST_TTL_MS, Dialect, discovered
 
 
 def constant(request: Request, dialect: Dialect) -> bytes:
@@ -26,12 +26,13 @@ def from_listing(request: Request, dialect: Dialect, listing: Listing) -> bytes:
     try:
         match request.method:
             case "tools/list":
-                result = listed(dialect, listing.tools)
+                result = dialect.cached({"tools": listing.tools}, LIST_TTL_MS)
             case "prompts/list":
-                result = prompts_listed(dialect, prompts.prompts(listing.tools))
+                told = prompts.prompts(listing.tools)
+                result = dialect.cached({"prompts": told}, LIST_TTL_MS)
             case _:
                 wish = read_wish(request.params)
-                filled = prompts.filled(listing.tools, wish.name, wish.arguments or {})
+                filled = prompts.filled(listing.tools, wish.name, as_object(wish.arguments))
                 result = dialect.result(filled)
     except BadParams as fault:
         return jsonrpc.error(request.id, jsonrpc.INVALID_PARAMS, f"{request.method}: {fault}")

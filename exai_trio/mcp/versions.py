@@ -6,8 +6,6 @@ request carries its version in `_meta`.
 
 from typing import Any, Final
 
-import msgspec
-
 from exai_trio import __version__, structs
 
 HANDSHAKE_VERSIONS: Final = ("2025-11-25", "2025-06-18", "2025-03-26", "2024-11-05")
@@ -60,6 +58,12 @@ class Dialect:
         meta = {**fields.get("_meta", {}), SERVER_KEY: SERVER}
         return {**fields, "resultType": "complete", "_meta": meta}
 
+    def cached(self, fields: Result, ttl_ms: int) -> Result:
+        """The same of what its client may keep for so long, for itself alone."""
+        if self.stateless:
+            fields = {**fields, "ttlMs": ttl_ms, "cacheScope": "private"}
+        return self.result(fields)
+
 
 UNSPOKEN: Final = Dialect(HANDSHAKE_VERSIONS[0])
 
@@ -86,22 +90,6 @@ def discovered() -> Result:
         "ttlMs": DISCOVER_TTL_MS,
         "cacheScope": "private",
     }
-
-
-def listed(dialect: Dialect, tools: msgspec.Raw) -> Result:
-    """The answer to tools/list: one page."""
-    fields: Result = {"tools": tools}
-    if dialect.stateless:
-        fields |= {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
-    return dialect.result(fields)
-
-
-def prompts_listed(dialect: Dialect, prompts: list[Result]) -> Result:
-    """The answer to prompts/list: one page."""
-    fields: Result = {"prompts": prompts}
-    if dialect.stateless:
-        fields |= {"ttlMs": LIST_TTL_MS, "cacheScope": "private"}
-    return dialect.result(fields)
 
 
 def unsupported(wanted: str) -> Result:

@@ -51,13 +51,7 @@ BUILT_IN: tuple[Tool, ...] = (
     chat.TOOL,
     status.TOOL,
     planner.TOOL,
-    investigations.ANALYZE,
-    investigations.DEBUG,
-    investigations.CODEREVIEW,
-    investigations.REFACTOR,
-    investigations.TESTGEN,
-    investigations.THINKDEEP,
-    investigations.SECAUDIT,
+    *investigations.TOOLS,
     precommit.TOOL,
     consensus.TOOL,
     tracer.TOOL,
@@ -100,9 +94,10 @@ _MOST_NAMED = 10  # tools, where a name is like none of them
 _SUFFIX = re.compile(r"[-_]EXAI[-_]WS(-VSCode[12])?$")
 
 
-@structs.frozen(kw_only=True)
+@structs.define(kw_only=True, eq=False)
 class Registry:
-    """The tools of one configuration. A tool that the profile hides can still be called; a disabled one is not there."""
+    """The tools of one configuration, and which are offered now. A tool that the profile hides can still be called; a disabled one is not
+    there. A call that runs keeps its tool, whatever is switched meanwhile."""
 
     tools: tuple[Tool, ...]
     profile: ToolProfile = "standard"
@@ -123,6 +118,17 @@ class Registry:
                 extra={"tool": name, "nearest": nearest},
             )
         return registry
+
+    @property
+    def offered(self) -> object:
+        """Equal as long as the same is listed."""
+        return self.profile, self.enabled, self.disabled
+
+    def switch(self, config: Config) -> bool:
+        """Offer what this configuration says. True if another list is told from now on."""
+        before, wanted = self.listing(), Registry.from_config(config, self.tools)
+        self.profile, self.enabled, self.disabled = wanted.profile, wanted.enabled, wanted.disabled
+        return self.listing() != before
 
     def get(self, name: str) -> Tool:
         """The tool of that name, with or without an editor's suffix. Raises: ToolNotFoundError with the nearest names."""
@@ -173,9 +179,8 @@ def listed(tool: Tool, *, short: bool = False) -> dict[str, Any]:
         "name": tool.name,
         "description": description(tool),
         "inputSchema": schemas.short(schema, tool.seldom) if short else schema,
+        "outputSchema": _or_handle(tool, short=short),
     }
-    if tool.output_schema is not None:
-        entry["outputSchema"] = _or_handle(tool, short=short)
     if tool.read_only:
         entry["annotations"] = {"readOnlyHint": True}
     return entry
@@ -192,7 +197,7 @@ def _or_handle(tool: Tool, *, short: bool) -> dict[str, Any]:
 
     A short one has the statuses of workflows only, which their callers act on.
     """
-    own = tool.output_schema or {}
+    own = tool.output_schema
     properties = dict(own.get("properties", {}))
     if short and tool.kind == "simple":
         return {"type": "object"}

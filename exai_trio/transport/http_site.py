@@ -12,6 +12,7 @@ import attrs
 import trio
 
 from exai_trio import structs
+from exai_trio.config import bracketed
 from exai_trio.system.open_files import is_scarce
 
 from .http_connection import AsgiApp, HttpConnection
@@ -121,4 +122,4 @@ class HttpSite:
 
 def origin(listener: trio.SocketListener) -> str:
     host, port = listener.socket.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{bracketed(host)}:{port}"

@@ -33,4 +33,4 @@ def _check_one(given: str, use: PathUse, access: Access) -> None:
     if use == "read" and safe_open.is_directory(resolved):
         sendable.check_folder(given, resolved)
         return
-    upload_source.check(given, access)
+    upload_source.check(given, resolved, access)

@@ -113,5 +113,7 @@ def _is_within(path: str, root: str) -> bool:
 def shown(given: str) -> str:
     """A path fit for a message or a prompt: one line, not too long."""
     beginning = given[: _SHOWN + 1]
-    one_line = "".join(c if c.isprintable() else "�" for c in beginning)
+    one_line = beginning
+    if not beginning.isprintable():
+        one_line = "".join(c if c.isprintable() else "�" for c in beginning)
     return one_line if len(one_line) <= _SHOWN else f"{one_line[: _SHOWN - 1]}…"

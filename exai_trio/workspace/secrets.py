@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator
 from fnmatch import translate
 from functools import cache
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -57,8 +56,9 @@ def _place() -> re.Pattern[str]:
 def by_name(path: str) -> str:
     """Of an absolute path."""
     lowered = path.lower()
-    name = PurePath(lowered).name
-    if STORE in PurePath(lowered).parts:
+    parts = lowered.rstrip("/").split("/")  # pathlib takes as long as all that follows
+    name = parts[-1]
+    if STORE in parts:
         return STORE_LOOK
     if name.endswith(".pub"):
         return ""

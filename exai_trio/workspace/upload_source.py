@@ -94,8 +94,7 @@ def _check_read(read: int, size: int, name: str) -> None:
         )
 
 
-def check(given: str, access: Access) -> None:
+def check(given: str, resolved: Path, access: Access) -> None:
     """What handing it on would refuse; of a large file the beginning is looked at. Raises: ArgumentError, NotFoundError."""
-    resolved = access.resolve(given)
     access.check_name(given, resolved)
     access.check_content(given, resolved, safe_open.content(resolved, _PIECE))

@@ -6,6 +6,8 @@ import subprocess
 import tomllib
 from pathlib import Path
 
+from auditing.shapes import Wrong
+
 BASELINE = Path(".ci/baseline")
 # Patterns as git reads them: a file that is new tomorrow is governed too.
 AREAS = {
@@ -44,18 +46,35 @@ def write_baseline(named):
     return ""
 
 
-def undecided():
-    """A line for each area that has changed since the baseline while no decision says so, and no commit that none is needed."""
-    if not BASELINE.exists():
-        return [f"{BASELINE}: is missing; scripts/adr baseline writes it"]
-    text = BASELINE.read_text(encoding="utf-8", errors="replace")
+def named_commit(path=BASELINE):
+    """The commit that .ci/baseline names, whether known here or not. Raises Wrong."""
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as fault:
+        raise no_commit(f"cannot be read: {fault.strerror}") from fault
     if not COMMIT.fullmatch(text):
-        return [f"{BASELINE}: {text.strip()!r} is no commit; scripts/adr baseline writes it"]
-    base = text.strip()
-    if not git("cat-file", "-t", base):
+        raise no_commit(f"{text.strip()!r} is no commit")
+    return text.strip()
+
+
+def is_known(commit, where="."):
+    """Whether the repository there has this commit."""
+    return git("-C", str(where), "cat-file", "-t", commit).strip() == "commit"
+
+
+def no_commit(fault):
+    return Wrong(
+        f"{BASELINE}: commit: {fault}; allowed: the 40 hexadecimal digits of a commit that is known here; `scripts/adr baseline` writes them"
+    )
+
+
+def undecided():
+    """A line for each area that has changed since the baseline while no decision says so, and no commit that none is needed. Raises Wrong."""
+    base = named_commit()
+    if not is_known(base):
         if git("rev-parse", "--is-shallow-repository").strip() != "false":
             return []  # a copy without history has nothing to compare with
-        return [f"{BASELINE}: {base} is unknown here; scripts/adr baseline writes another"]
+        raise no_commit(f"{base} is none of this repository")
     decided = _decided(base)
     return [
         *_unknown_areas(),

@@ -139,5 +139,5 @@ def decoded(data, where):
         if schema != SCHEMA:
             raise Wrong(f"{where}: schema is {schema!r}; allowed: {SCHEMA!r}")
         return msgspec.json.decode(data, type=Baseline)
-    except msgspec.MsgspecError as fault:
+    except (msgspec.MsgspecError, UnicodeDecodeError) as fault:
         raise Wrong(f"{where}: is no baseline: {fault}") from fault

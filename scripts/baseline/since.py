@@ -11,6 +11,7 @@ from statistics import median
 from typing import Final
 
 import attrs
+from auditing import governed, shapes
 
 from .compare import by_turns, tree_of
 from .records import ROOT
@@ -56,11 +57,12 @@ def checked(commit):
 
 def _named():
     try:
-        return NAMED.read_text(encoding="utf-8").strip()
-    except OSError as fault:
-        raise Wrong(
-            f"{NAMED}: cannot be read: {fault.strerror}; `scripts/adr baseline` writes it"
-        ) from fault
+        commit = governed.named_commit(NAMED)
+    except shapes.Wrong as fault:
+        raise Wrong(str(fault)) from fault
+    if not governed.is_known(commit, ROOT):
+        raise Wrong(str(governed.no_commit(f"{commit} is none of this repository")))
+    return commit
 
 
 def ratios(name):

@@ -32,7 +32,7 @@ def measure(root, data, words):
 
 def _run(root, data, who, command):
     coverage = ["-m", "coverage", "run", f"--rcfile={CONFIG}", f"--data-file={data}"]
-    env = {**os.environ, "PYTHONPATH": str(root / "scripts"), "EXAI_MEASURED": who}
+    env = {**os.environ, "PYTHONPATH": str(root / "scripts"), "MEASURED_BY": who}
     return subprocess.run(
         [sys.executable, *coverage, *command], cwd=root, env=env, check=False
     ).returncode

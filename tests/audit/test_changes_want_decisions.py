@@ -106,8 +106,8 @@ def test_comments_and_other_parts_of_the_project_file_change_nothing(repository)
     ("text", "said"),
     [
         ("main\n", "'main' is no commit"),
-        ("0" * 40 + "\n", "is unknown here"),
-        (None, "is missing"),
+        ("0" * 40 + "\n", "0 is none of this repository"),
+        (None, "cannot be read: No such file"),
     ],
 )
 def test_a_baseline_that_names_no_commit_is_told(repository, text, said):
@@ -115,8 +115,9 @@ def test_a_baseline_that_names_no_commit_is_told(repository, text, said):
     if text:
         _write(repository, ".ci/baseline", text)
     code, complained = _adr(repository, "changes")
-    assert (1, True, 1) == (code, said in complained, complained.count("\n"))
-    assert complained.startswith(".ci/baseline: ")
+    assert (2, True, 1) == (code, said in complained, complained.count("\n"))
+    assert complained.startswith(".ci/baseline: commit: ")
+    assert "; allowed: the 40 hexadecimal digits of a commit" in complained
 
 
 def test_a_baseline_that_cannot_be_named_is_not_written(repository):

@@ -76,12 +76,13 @@ def test_one_run_tells_nothing(file, said):
         ),
         ("{}", "schema is None"),
         ("nothing", "is no baseline"),
+        ('{"schema": "\udcff"}', "is no baseline"),
         ('{"schema": "exai-baseline/1", "runs": 3}', "is no baseline"),
     ],
 )
 def test_another_schema_is_refused(file, said, tmp_path, text, why):
     strange = tmp_path / "b.json"
-    strange.write_text(text, encoding="utf-8")
+    strange.write_bytes(text.encode(errors="surrogateescape"))
     code, out, err = said("compare", file("a.json", chat=A), strange)
 
     assert (2, "", 1) == (code, out, err.count("\n"))

@@ -43,5 +43,26 @@ def test_a_commit_that_is_not_there_ends_with_2(said):
     assert (2, True) == (code, "is neither a file nor a commit" in err)
 
 
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("main", "'main' is no commit"),
+        ("", "'' is no commit"),
+        ("0" * 40, "0 is none of this repository"),
+        (None, "cannot be read: No such file"),
+    ],
+)
+def test_a_baseline_that_names_no_commit_is_one_line(said, monkeypatch, tmp_path, text, why):
+    named = tmp_path / "baseline"
+    if text is not None:
+        named.write_text(text + "\n", encoding="utf-8")
+    monkeypatch.setattr(since, "NAMED", named)
+    code, out, err = said("since")
+
+    assert (2, "", 1, True) == (code, out, err.count("\n"), why in err)
+    assert ".ci/baseline: commit: " in err
+    assert "; allowed: the 40 hexadecimal digits of a commit" in err
+
+
 def test_ci_does_it():
     assert "scripts/baseline.py since" in (ROOT / ".ci" / "run").read_text(encoding="utf-8")

@@ -5,6 +5,7 @@ from hashlib import sha256
 import attrs
 import pytest
 import trio
+from payloads_in_memory import MemoryPayloads
 
 from exai_trio.bus import payload_files
 from exai_trio.bus.message_bus import BusRules, MessageBus
@@ -16,7 +17,6 @@ from exai_trio.errors import (
     StorageError,
     TooLargeError,
 )
-from exai_trio.storage.memory.payload_table import MemoryPayloads
 
 TEXT = "what the model said, at length\n" * 60_000
 HOUR = 3600.0

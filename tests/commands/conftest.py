@@ -13,6 +13,7 @@ import trio
 from trio.testing import memory_stream_pair
 
 from exai_trio import __version__
+from exai_trio.cli import main
 from exai_trio.commands.console import Console
 from exai_trio.transport.websocket import (
     Limits,
@@ -201,3 +202,15 @@ def bare(tmp_path, monkeypatch) -> None:
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def exai(bare, capsys):
+    """A command line in this process, in a home of its own: its exit code, stdout and stderr."""
+
+    def run(*words: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        code = main(list(words))
+        return (code, *capsys.readouterr())
+
+    return run

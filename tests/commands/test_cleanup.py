@@ -13,8 +13,6 @@ from exai_trio.storage.contracts.provider_uploads import Content, Offer
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.uploads.upload_store import SqliteUploads
 
-pytestmark = pytest.mark.real
-
 
 async def _run(config, **asked):
     console = Console(out=StringIO(), err=StringIO())

@@ -162,7 +162,6 @@ def test_only_serve_obeys_an_env_file_that_nobody_named(argv, tmp_path, monkeypa
     assert cli._started(cli.parser().parse_args(["serve"]), environ).loaded.faults
 
 
-@pytest.mark.real
 @pytest.mark.parametrize("argv", [["status"], ["call", "chat", "prompt=x"]])
 def test_without_a_daemon_the_exit_code_is_75(argv, unused_tcp_port, capsys):
     """The line says how to start one."""
@@ -173,7 +172,6 @@ def test_without_a_daemon_the_exit_code_is_75(argv, unused_tcp_port, capsys):
     assert "exai serve" in said.err
 
 
-@pytest.mark.real
 @pytest.mark.parametrize("text", [None, "[[provider\n"])
 def test_a_providers_file_of_no_use_is_a_wrong_setting(text, tmp_path, monkeypatch, capsys):
     """The daemon leaves with 2, as for every other setting, whether the file cannot be read or not be understood."""
@@ -192,7 +190,6 @@ def test_a_providers_file_of_no_use_is_a_wrong_setting(text, tmp_path, monkeypat
     assert said.err.startswith("exai: EXAI_PROVIDERS_FILE")
 
 
-@pytest.mark.real
 def test_a_simulator_whose_port_is_taken_says_so(capsys):
     """The line names the address and the option."""
     with socket.create_server(("127.0.0.1", 0)) as taken:

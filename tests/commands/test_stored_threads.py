@@ -15,8 +15,6 @@ from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.system.clock import unix_now
 
-pytestmark = pytest.mark.real
-
 ID = "11111111-2222-4333-8444-555555555555"
 OTHER = "11119999-2222-4333-8444-555555555555"
 

@@ -45,7 +45,6 @@ def said(monkeypatch, capsys):
     return run
 
 
-@pytest.mark.real
 def test_each_tool_has_a_line_that_begins_with_its_name(home, said):
     code, out, err = said(home)
 
@@ -56,7 +55,6 @@ def test_each_tool_has_a_line_that_begins_with_its_name(home, said):
     assert lines["planner"].endswith("dead")
 
 
-@pytest.mark.real
 def test_json_has_the_same(home, said):
     code, out, _ = said(home, "--json", "--days", "3")
 

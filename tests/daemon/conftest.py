@@ -7,6 +7,9 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from files_in_memory import in_memory
+from journal_in_memory import MemoryJournal
+from payloads_in_memory import MemoryPayloads
 from trio.testing import memory_stream_pair
 
 from exai_trio.config import Config
@@ -14,14 +17,11 @@ from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
 from exai_trio.daemon.jobs.jobs import Periods
 from exai_trio.daemon.lifetime import Parts, Tree, open_tree, restore
-from exai_trio.filestore.memory_files import in_memory
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.providers.attempts import to_nobody
 from exai_trio.providers.requesting.guards import Guards
 from exai_trio.resilience.breakers import Breakers
 from exai_trio.storage.memory.conversation_store import MemoryStore
-from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.storage.memory.payload_table import MemoryPayloads
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.tools.registry import BUILT_IN
@@ -274,6 +274,12 @@ def _backends(journal, tools, payloads):
 def house():
     """`async with house(ws_token="…") as daemon:` opens a daemon with these settings."""
     return open_house
+
+
+@pytest.fixture
+def silent_gateway():
+    """For gateways that answer something."""
+    return SilentGateway()
 
 
 @pytest.fixture

@@ -4,12 +4,12 @@ from contextlib import asynccontextmanager, suppress
 
 import attrs
 import trio
+from journal_in_memory import MemoryJournal
 from trio.testing import memory_stream_pair
 
 from exai_trio.daemon.takeover.predecessor import Predecessor
 from exai_trio.daemon.takeover.successor import Successor
 from exai_trio.errors import StorageError
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult
 

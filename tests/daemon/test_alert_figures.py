@@ -1,11 +1,18 @@
 """What happens in a daemon reaches its alerts: events and meters in, troubles out."""
 
+import json
 from contextlib import asynccontextmanager
+from pathlib import Path
+from types import SimpleNamespace
 
+import attrs
 import pytest
 import trio
+from database_in_memory import MemoryDatabase
+from msgspec.structs import replace
 
 from exai_trio.config import Config
+from exai_trio.daemon.backends import Models
 from exai_trio.daemon.jobs.watching import Watching
 from exai_trio.incidents.capture import capturing
 from exai_trio.observability.events import (
@@ -13,10 +20,13 @@ from exai_trio.observability.events import (
     ConnectionOpened,
     HelloRefused,
     IncidentSeen,
+    JobRan,
     RequestEnded,
 )
-from exai_trio.storage.memory.memory_database import MemoryDatabase
+from exai_trio.providers.base import Usage
+from exai_trio.simulator.chat.scripted_answers import scripted_answer
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
+from exai_trio.wire.messages import CallFailed, CallTool
 
 
 @pytest.fixture
@@ -105,3 +115,54 @@ async def test_failing_calls_fire_the_error_rate_and_bugs_become_incidents(watch
     assert ("world", "trouble: alert error_rate") == (trouble.kind, trouble.message)
     assert (2, 3) == (metrics.total("incidents_open"), metrics.total("incidents_total"))
     assert 1 == metrics.total("alerts_firing", alert="error_rate")
+
+
+@attrs.define
+class FreeModel:
+    """A gateway to it, which keeps what it is asked."""
+
+    silent: object
+    asked: list = attrs.field(factory=list)
+
+    def __getattr__(self, name):
+        return getattr(self.silent, name)
+
+    def choose(self, name):
+        free = SimpleNamespace(input=0, output=0)
+        return SimpleNamespace(provider="glm", model=SimpleNamespace(name=name, price=free))
+
+    async def chat(self, choice, request, _listener):
+        await trio.lowlevel.checkpoint()
+        self.asked.append(request)
+        said = scripted_answer(request.messages[-1].text)
+        return SimpleNamespace(text=said, usage=Usage(), model_used=choice.model.name, cost=0.0)
+
+
+async def test_the_auditors_model_is_told_no_name_no_text_and_no_key(
+    watched, silent_gateway, autojump_clock
+):
+    """Of clients, sessions, tools that there are not, prompts, faults, paths, providers, jobs and troubles."""
+    model = FreeModel(silent_gateway)
+    hidden = {"home": Path("/nowhere/canary"), "ws_token": "canary-token", "glm_api_key": "canary-key"}  # fmt: skip
+    hello = {"token": "canary-token", "session_id": "canary", "client_name": "canary", "roots": ["/canary"]}  # fmt: skip
+    backends = {"models": Models(gateway=model)}
+    async with watched(auditor_enabled=True, backends=backends, **hidden) as (daemon, watching, look), daemon.connect(**hello) as (client, _):  # fmt: skip
+        for number in range(20):
+            await client.nap(f"canary{number}", stages=["canary"], fault="canary of a file")
+            await client.hear_until(CallFailed)
+        await client.say(CallTool(request_id="r", name="canary", arguments={"prompt": "canary"}))
+        await client.hear_until(CallFailed)
+        daemon.context.events.publish(replace(request("auth"), provider="canary", model="canary"))
+        daemon.context.events.publish(JobRan(job="canary", result="gave up", duration_s=0.0, fault="canary"))  # fmt: skip
+        daemon.report.problems.note("canary", "canary")
+        await look(300)
+        await watching.auditor.audit()
+        shown = str(watching.alerts.told())
+
+    (asked,) = model.asked
+    told = json.loads(asked.messages[-1].text)
+    assert "canary" not in repr(asked)
+    assert "canary" in shown
+    assert {"incident", "job", "provider_down"} <= set(told["alerts"])
+    assert 20 == told["figures"]["calls"]
+    assert 1 == len(await watching.stores.observations.newest(9))

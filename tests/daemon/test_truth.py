@@ -9,6 +9,8 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from database_in_memory import MemoryDatabase
+from journal_in_memory import MemoryJournal
 from prometheus_client.parser import text_string_to_metric_families
 
 from exai_trio.config import Config
@@ -16,8 +18,6 @@ from exai_trio.daemon.backends import Models
 from exai_trio.observability.event_hub import EventHub
 from exai_trio.observability.meters.exposition import exposition
 from exai_trio.providers.gateway import open_gateway
-from exai_trio.storage.memory.journal import MemoryJournal
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
 from exai_trio.storage.watching.usage_sums import usage_rows

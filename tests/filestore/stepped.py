@@ -9,6 +9,7 @@ import types
 from functools import cache
 
 import attrs
+from database_in_memory import MemoryDatabase
 
 from exai_trio.errors import ProviderBusyError
 from exai_trio.filestore.cleanup_coordinator import CleanupCoordinator, CleanupLimits
@@ -16,7 +17,6 @@ from exai_trio.filestore.file_gateway import FileGateway
 from exai_trio.storage.contracts.cleanup_records import Account
 from exai_trio.storage.contracts.file_objects import ObjectFacts
 from exai_trio.storage.contracts.provider_uploads import Content, Offer
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.batches import transaction
 from exai_trio.storage.sqlite.uploads.cleanup_store import SqliteCleanup
 from exai_trio.storage.sqlite.uploads.upload_store import SqliteUploads

@@ -3,12 +3,12 @@
 import attrs
 import pytest
 import trio
+from database_in_memory import MemoryDatabase
 
 from exai_trio.filestore.cleanup_report import CleanupReport
 from exai_trio.filestore.deletions import dispose_objects
 from exai_trio.storage.contracts.file_objects import ObjectFacts
 from exai_trio.storage.contracts.provider_uploads import Content, Offer
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 
 SIZE = 10
 

@@ -17,7 +17,7 @@ GIVERS, CONTENTS = 6, 30
 
 @pytest.mark.timeout(240)
 def test_six_processes_and_one_collector(tmp_path):
-    from exai_trio.storage.memory.memory_database import MemoryDatabase
+    from database_in_memory import MemoryDatabase
 
     path, shelf = tmp_path / "exai.db", tmp_path / "shelf"
     shelf.mkdir()

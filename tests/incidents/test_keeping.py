@@ -1,18 +1,21 @@
 """Incidents in the store: one row a fault whoever counts it, its life, its limits; and how they get there."""
 
+import json
 import logging
 import sqlite3
-from contextlib import closing
+import subprocess
+import sys
+from contextlib import ExitStack, closing
+from pathlib import Path
 
 import attrs
 import pytest
+from database_in_memory import MemoryDatabase
 
 from exai_trio.errors import StorageError
 from exai_trio.incidents.keeping import IncidentKeeping
 from exai_trio.incidents.late_capture import late_capture
 from exai_trio.incidents.spool import Spool
-from exai_trio.storage.memory.memory_database import MemoryDatabase
-from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents, version_order
 from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
 from exai_trio.storage.watching.incident_records import Occurrence, Outcome
@@ -50,15 +53,31 @@ def claims(database):
     return SqliteInvestigations(database)
 
 
-async def test_two_daemons_on_one_database_count_one_row_exactly(tmp_path):
-    path = tmp_path / "exai.db"
-    async with open_sqlite(path) as one, open_sqlite(path) as two:
-        for store in (one, two, one):
-            await SqliteIncidents(store).note([attrs.evolve(SEEN, count=7), SEEN])
+@pytest.mark.real
+def test_two_processes_on_one_database_count_one_row_exactly_and_one_of_them_explains_it(tmp_path):
+    path, times = tmp_path / "exai.db", 25
+    command = [sys.executable, Path(__file__).with_name("counting_process.py"), path, str(times)]
+    with ExitStack() as stack:
+        both = [
+            stack.enter_context(
+                subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+            )
+            for _ in range(2)
+        ]
+        for process in both:
+            stack.callback(process.kill)
+            assert "ready\n" == process.stdout.readline()
+        for process in both:
+            process.stdin.write("go\n")
+            process.stdin.flush()
+        told = [json.loads(process.communicate()[0]) for process in both]
     with closing(sqlite3.connect(path)) as file:
-        rows = file.execute("SELECT occurrence_count FROM error_investigations").fetchall()
+        rows = file.execute(
+            "SELECT occurrence_count, attempts FROM error_investigations"
+        ).fetchall()
 
-    assert [(24,)] == rows
+    assert [(2 * times * 3, 1)] == rows
+    assert [1, 1] == [sum(each[name] for each in told) for name in ("new", "claimed")]
 
 
 async def test_a_resolved_incident_comes_back_as_a_regression(store):

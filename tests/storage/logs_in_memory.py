@@ -4,12 +4,12 @@ import errno
 import random
 
 import attrs
+from journal_in_memory import MemoryJournal
 
 from exai_trio.storage.append_log.appender import Appender
 from exai_trio.storage.append_log.journal import LoggedJournal
 from exai_trio.storage.append_log.segments import Segments
 from exai_trio.storage.group_commit import Write
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.space_reserve import SpaceReserve
 
 _SECTOR = 512

@@ -86,7 +86,6 @@ async def test_only_the_newest_stay(kept):
     assert 0 == await kept.sweep(None)
 
 
-@pytest.mark.real
 async def test_each_row_names_its_hour(tmp_path):
     """So that queries need no arithmetic that databases do differently."""
     path = tmp_path / "exai.db"

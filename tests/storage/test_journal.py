@@ -5,13 +5,13 @@ from contextlib import asynccontextmanager
 import attrs
 import pytest
 import trio
+from journal_in_memory import MemoryJournal
 from logs_in_memory import log_before_memory
 
 from exai_trio.storage.append_log.log import open_call_log
 from exai_trio.storage.base import SWEEP_GRACE_S
 from exai_trio.storage.journal import KEPT_S, KeptCall, KeptOutcome, KeptSession, NoHandles
 from exai_trio.storage.journal_events import Accepted, Finished, RunAgain
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.postgres.journal import open_journal as open_journal_in
 from exai_trio.storage.sqlite.store import open_sqlite

@@ -8,7 +8,6 @@ from exai_trio.storage.sqlite.mirrored.local_side import LocalSide
 from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import open_sqlite
 
-pytestmark = pytest.mark.real
 END = 4_000_000_000.0
 
 

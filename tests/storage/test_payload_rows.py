@@ -6,11 +6,11 @@ import attrs
 import pytest
 from hosted.shared_machine import open_shared_machine
 from memory_and_sqlite import either
+from payloads_in_memory import MemoryPayloads
 
 from exai_trio.bus.shared_payloads import SharedPayloads
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.storage.contracts.stored_payloads import StoredPayload, StoredPiece
-from exai_trio.storage.memory.payload_table import MemoryPayloads
 from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import open_sqlite
 

@@ -35,7 +35,7 @@ async def in_postgres(stage):
 @pytest.fixture(
     params=[
         pytest.param(in_memory, id="memory"),
-        pytest.param(in_sqlite, id="sqlite", marks=pytest.mark.real),
+        pytest.param(in_sqlite, id="sqlite"),
         pytest.param(in_postgres, id="postgres", marks=pytest.mark.real),
     ]
 )

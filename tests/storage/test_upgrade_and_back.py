@@ -11,7 +11,6 @@ from exai_trio.storage.sqlite.file import upgrade
 from exai_trio.storage.sqlite.file.schema import STEPS
 from exai_trio.storage.sqlite.store import open_sqlite
 
-pytestmark = pytest.mark.real
 ID = "11111111-2222-4333-8444-555555555555"
 
 

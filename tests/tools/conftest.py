@@ -7,11 +7,11 @@ from typing import Any
 import attrs
 import pytest
 import trio
+from files_in_memory import in_memory
 
 from exai_trio.config import Config
 from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
-from exai_trio.filestore.memory_files import in_memory
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.providers.base import Usage
 from exai_trio.providers.catalogue import load_catalogue

@@ -5,8 +5,6 @@ import pytest
 from exai_trio.config import Config
 from exai_trio.errors import ArgumentError
 
-pytestmark = pytest.mark.real
-
 CANARY = "CANARY-7f3a"
 TOKEN = "ghp_" + "a1B2" * 9
 
@@ -26,6 +24,7 @@ def put(root, name, text):
     return path
 
 
+@pytest.mark.real
 async def test_tools_say_what_they_left_out(root, bench):
     """chat and smart_file_query name it in prompt and answer; a workflow tool in the step that names the directory and at the end."""
     put(root, ".env", CANARY)

@@ -1,6 +1,5 @@
 """`exai access`: who came, who was refused and who changed what, from the access log."""
 
-import json
 from typing import Any
 
 from exai_trio.access.access_log import is_of, read_lines
@@ -15,7 +14,7 @@ def main(started: Started) -> int:
     lines = [line for line in read_lines(started.loaded.config.logs) if is_of(line, asked.of)]
     lines = lines[-asked.lines :]
     if asked.json:
-        console.say(json.dumps(lines, ensure_ascii=False, indent=2))
+        console.say_json(lines)
     elif lines:
         console.say(columns(map(_row, lines), console.width))
     else:

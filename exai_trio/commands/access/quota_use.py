@@ -3,7 +3,7 @@
 A daemon that runs knows; of one that does not, its home does.
 """
 
-import json
+from functools import partial
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -15,10 +15,10 @@ from exai_trio.access.redis_registry import RedisRegistry
 from exai_trio.access.token_registry import Quota, QuotasOfTokens, TokenRegistry
 from exai_trio.commands.access.token_command import open_registry
 from exai_trio.commands.console import Console, columns
-from exai_trio.commands.watching.open_home import in_home
+from exai_trio.commands.watching.open_home import in_home, within
 from exai_trio.commands.watching.pages_client import asked_of_pages
 from exai_trio.config import Config
-from exai_trio.errors import ExaiError, ServiceUnavailableError
+from exai_trio.errors import ServiceUnavailableError
 from exai_trio.principals import SYNONYMS, names_of, principal_of
 from exai_trio.storage.sqlite.calls_table import SqliteCalls
 from exai_trio.storage.sqlite.store import SqliteStore
@@ -38,7 +38,7 @@ def show(config: Config, console: Console, name: str, *, as_json: bool) -> int:
     principal = principal_of(name if is_named else f"jwt:{name}")
     told = trio.run(_use, config, principal)
     if as_json:
-        console.say(json.dumps(told, ensure_ascii=False, indent=2))
+        console.say_json(told)
         return 0
     head = [("", "used", "quota", "left")] if console.screen else []
     console.say(columns([*head, *(_row(told, name) for name in _NAMES)], console.width))
@@ -72,15 +72,8 @@ async def _kept(config: Config, principal: str) -> QuotaUse:
         by_name = await SqliteCalls(store).tokens_since(since)
         return sum(by_name.get(name, 0) for name in names_of(principal))
 
-    fault: ExaiError | None = None
-    quota, calls = Quota(), 0
-    async with open_registry(config) as registry:
-        try:
-            quota, calls = await _registered(registry, principal, now)
-        except ExaiError as raised:
-            fault = raised  # the store's own nursery would wrap it
-    if fault is not None:
-        raise fault
+    counting = partial(_registered, principal=principal, now=now)
+    quota, calls = await within(open_registry(config), counting)
     spent = await in_home(config, tokens)
     return QuotaUse(principal=principal, quota=quota, calls=calls, running=0, tokens=spent)
 

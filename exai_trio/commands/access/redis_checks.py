@@ -19,11 +19,7 @@ async def look(config: Config) -> tuple[Finding, ...]:
         try:
             policy = await redis.policy()
         except StorageError as fault:
-            return (Finding(state="fault", what=fault.message, remedy=_AWAY),)
+            return (Finding.fault(fault.message, _AWAY),)
     if policy == _KEEPS:
-        return (Finding(state="ok", what=f"Redis answers, and keeps what it has ({policy})"),)
-    return (
-        Finding(
-            state="warn", what=f"Redis may evict: maxmemory-policy is {policy}", remedy=_EVICTS
-        ),
-    )
+        return (Finding.ok(f"Redis answers, and keeps what it has ({policy})"),)
+    return (Finding.warn(f"Redis may evict: maxmemory-policy is {policy}", _EVICTS),)

@@ -1,6 +1,5 @@
 """`exai token`: tokens for others are issued, listed, changed and taken back, whether or not a daemon runs."""
 
-import json
 from argparse import Namespace
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -20,8 +19,9 @@ from exai_trio.access.token_claims import Expected, Role
 from exai_trio.access.token_registry import IssuedToken, Quota, TokenRegistry
 from exai_trio.commands.console import Console, columns
 from exai_trio.commands.invocation import Started
+from exai_trio.commands.watching.open_home import within
 from exai_trio.config import Config
-from exai_trio.errors import ArgumentError, ExaiError, NotFoundError
+from exai_trio.errors import ArgumentError, NotFoundError
 from exai_trio.observability.times import rfc3339
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.system.clock import unix_now
@@ -36,21 +36,17 @@ _DATE = 16  # characters of a time
 
 def main(started: Started) -> int:
     console = Console.of_process(started.environ)
-    fault = trio.run(_run, started.loaded.config, console, started.arguments)
-    if fault is not None:
-        raise fault
+    trio.run(_run, started.loaded.config, console, started.arguments)
     return 0
 
 
-async def _run(config: Config, console: Console, asked: Namespace) -> ExaiError | None:
-    """What went wrong, for the store's own nursery would wrap it. Cancelling closes the registry."""
-    async with open_registry(config) as registry:
-        desk = TokenDesk(config, registry, console, unix_now())
-        try:
-            await desk.do(asked)
-        except ExaiError as fault:
-            return fault
-    return None
+async def _run(config: Config, console: Console, asked: Namespace) -> None:
+    """Raises ExaiError. Cancelling closes the registry."""
+
+    async def work(registry: TokenRegistry) -> None:
+        await TokenDesk(config, registry, console, unix_now()).do(asked)
+
+    await within(open_registry(config), work)
 
 
 @asynccontextmanager
@@ -126,7 +122,7 @@ class TokenDesk:
         tokens = await self.registry.all()
         if as_json:
             told = [_facts(token) for token in tokens]
-            self.console.say(json.dumps(told, ensure_ascii=False, indent=2))
+            self.console.say_json(told)
         elif tokens:
             head = (
                 [_HEAD] if self.console.screen else []

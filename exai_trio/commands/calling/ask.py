@@ -2,7 +2,7 @@
 
 import json
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
@@ -31,13 +31,13 @@ from exai_trio.commands.calling.outcome_text import (
     told,
 )
 from exai_trio.commands.calling.piped_input import PipedInput
-from exai_trio.commands.calling.run_call import Ended, run_call
+from exai_trio.commands.calling.run_call import run_call
 from exai_trio.commands.client import Dial
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
 from exai_trio.errors import StorageError
-from exai_trio.transport.websocket import Unreachable, connect
+from exai_trio.transport.websocket import connect
 from exai_trio.wire.messages import CallFailed
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -100,7 +100,7 @@ async def run(
     running = partial(run_call, config, asked, live.show, stream=shows, dial=dial)
     with ExitStack() as otherwise:
         otherwise.callback(live.leave)
-        ended = await _with_daemon(running, config, wanted, console)
+        ended = await started_daemon.with_daemon(running, config, console, starts=wanted.starts)
         if ended.outcome is not None:
             otherwise.pop_all()
     if ended.outcome is None:
@@ -113,19 +113,6 @@ async def run(
         else told_in.done(told(ended.outcome), config.state)
     )
     return INTERRUPTED if ended.interrupted and code else code
-
-
-async def _with_daemon(
-    running: Callable[[], Awaitable[Ended]], config: Config, wanted: Wanted, console: Console
-) -> Ended:
-    """As the call ends, which began when a daemon was there."""
-    try:
-        return await running()
-    except Unreachable:
-        if not wanted.starts:
-            raise
-    await started_daemon.ensure(config, console)
-    return await running()
 
 
 @structs.frozen(eq=False)
@@ -185,4 +172,4 @@ class _Report:
 
     def _say_json(self, value: Mapping[str, Any]) -> None:
         self.console.erase()
-        self.console.say(json.dumps(value, ensure_ascii=False, indent=2))
+        self.console.say_json(value)

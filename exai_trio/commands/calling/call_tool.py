@@ -1,6 +1,5 @@
 """`exai call`: one tool call, its progress shown, its answer on stdout."""
 
-import json
 import sys
 from contextlib import ExitStack
 from functools import partial
@@ -85,7 +84,7 @@ def _report(
 ) -> int:
     if asked.as_json or isinstance(outcome, CallFailed):
         console.erase()
-        console.say(json.dumps(msgspec.to_builtins(outcome), ensure_ascii=False, indent=2))
+        console.say_json(msgspec.to_builtins(outcome))
         return DONE if isinstance(outcome, CallResult) else FAILED
     answer = told(outcome)
     if answer.envelope or not live.has_begun:

@@ -15,6 +15,10 @@ from exai_trio.wire.messages import DaemonMessage
 Show = Callable[[DaemonMessage], None]
 
 
+def _silently(_message: DaemonMessage) -> None:
+    return
+
+
 @structs.frozen(kw_only=True)
 class Ended:
     """How a call ended. Without an outcome, `left_behind` says what becomes of it."""
@@ -25,7 +29,7 @@ class Ended:
 
 
 async def run_call(
-    config: Config, asked: Asked, show: Show, *, stream: bool, dial: Dial = connect
+    config: Config, asked: Asked, show: Show = _silently, *, stream: bool, dial: Dial = connect
 ) -> Ended:
     """The outcome, `show` having been given all that came before it.
 

@@ -1,9 +1,15 @@
 """A daemon for a command that needs one: started as the shim starts it, if none listens on this machine."""
 
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
 from exai_trio.commands.console import Console
 from exai_trio.config import Config
 from exai_trio.errors import ServiceUnavailableError
 from exai_trio.settings.load import DEFAULT, Loaded
+from exai_trio.transport.websocket import Unreachable
+
+T = TypeVar("T")
 
 
 def may_start(loaded: Loaded) -> bool:
@@ -30,3 +36,17 @@ async def ensure(config: Config, console: Console) -> None:
         raise ServiceUnavailableError(
             f"the daemon could not be started{said or f' on {config.ws_url}'}; `exai doctor` says more"
         )
+
+
+async def with_daemon(
+    running: Callable[[], Awaitable[T]], config: Config, console: Console, *, starts: bool
+) -> T:
+    """What comes of it, which began when a daemon was there. Raises what it raises; without `starts` also Unreachable. Cancelled, a
+    daemon that was started stays."""
+    try:
+        return await running()
+    except Unreachable:
+        if not starts:
+            raise
+    await ensure(config, console)
+    return await running()

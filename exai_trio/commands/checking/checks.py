@@ -31,18 +31,18 @@ def python(_: Seen) -> Iterator[Finding]:
     version = sys.version_info[:2]
     shown = f"Python {sys.version.split()[0]}"
     if OLDEST_PYTHON <= version <= NEWEST_PYTHON:
-        yield Finding(state="ok", what=shown)
+        yield Finding.ok(shown)
     else:
-        yield Finding(state="warn", what=shown, remedy="use Python 3.11, 3.12 or 3.13")
+        yield Finding.warn(shown, "use Python 3.11, 3.12 or 3.13")
 
 
 def settings(seen: Seen) -> Iterator[Finding]:
     for fault in seen.loaded.faults:
-        yield Finding(state="fault", what=str(fault), remedy=f"correct or remove {fault.variable}")
+        yield Finding.fault(str(fault), f"correct or remove {fault.variable}")
     for warning in seen.loaded.warnings:
-        yield Finding(state="warn", what=warning, remedy="correct or remove it")
+        yield Finding.warn(warning, "correct or remove it")
     if not seen.loaded.faults:
-        yield Finding(state="ok", what="the settings can be read and do not contradict each other")
+        yield Finding.ok("the settings can be read and do not contradict each other")
 
 
 def home(seen: Seen) -> Iterator[Finding]:
@@ -51,33 +51,28 @@ def home(seen: Seen) -> Iterator[Finding]:
     place = seen.config.home
     existing = next((folder for folder in (place, *place.parents) if folder.exists()), place)
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        yield Finding(
-            state="fault",
-            what=f"{existing} cannot be written, so EXAI_HOME ({place}) is of no use",
-            remedy="let EXAI_HOME name a directory that you may write",
+        yield Finding.fault(
+            f"{existing} cannot be written, so EXAI_HOME ({place}) is of no use",
+            "let EXAI_HOME name a directory that you may write",
         )
         return
-    yield Finding(state="ok", what=f"EXAI_HOME {place} can be written")
+    yield Finding.ok(f"EXAI_HOME {place} can be written")
     yield from _loose(seen.config)
     yield from _pipes(seen.config)
     free = shutil.disk_usage(existing).free
     if free < LEAST_BYTES:
-        yield Finding(
-            state="warn",
-            what=f"only {free // 2**20} MiB are free for {place}",
-            remedy="make room, or move EXAI_HOME",
+        yield Finding.warn(
+            f"only {free // 2**20} MiB are free for {place}", "make room, or move EXAI_HOME"
         )
 
 
 def _loose(config: Config) -> Iterator[Finding]:
     for place in (config.home, config.state):
         if loose(place):
-            yield Finding(
-                state="warn", what=f"others may look into {place}", remedy=f"chmod 700 {place}"
-            )
+            yield Finding.warn(f"others may look into {place}", f"chmod 700 {place}")
     if loose(config.logs, OTHERS):
         remedy = f"chmod o-rwx,g-w {config.logs}"
-        yield Finding(state="warn", what=f"others may look into {config.logs}", remedy=remedy)
+        yield Finding.warn(f"others may look into {config.logs}", remedy)
 
 
 def _pipes(config: Config) -> Iterator[Finding]:
@@ -89,7 +84,7 @@ def _pipes(config: Config) -> Iterator[Finding]:
             # audit: silent-loop, because a folder that cannot be read is another check's finding
             continue
         for path in found:
-            yield Finding(state="fault", what=f"{path} is a pipe, no file", remedy=f"rm {path}")
+            yield Finding.fault(f"{path} is a pipe, no file", f"rm {path}")
 
 
 def roots(seen: Seen) -> Iterator[Finding]:
@@ -97,10 +92,8 @@ def roots(seen: Seen) -> Iterator[Finding]:
         return
     for root in seen.config.allowed_roots:
         if not root.is_dir():
-            yield Finding(
-                state="warn",
-                what=f"EXAI_ALLOWED_ROOTS names {root}, which is no directory",
-                remedy="correct or remove it",
+            yield Finding.warn(
+                f"EXAI_ALLOWED_ROOTS names {root}, which is no directory", "correct or remove it"
             )
 
 
@@ -108,12 +101,11 @@ def daemon(seen: Seen) -> Iterator[Finding]:
     where, found = seen.config.ws_url, seen.daemon
     if found.reached:
         version = found.server.version if found.server else "?"
-        yield Finding(state="ok", what=f"a daemon ({version}) answers at {where}")
+        yield Finding.ok(f"a daemon ({version}) answers at {where}")
     elif isinstance(found.fault, UnauthorizedError):
-        yield Finding(
-            state="fault",
-            what=f"the daemon at {where} does not accept our token",
-            remedy="give EXAI_WS_TOKEN (or JWT_SECRET_KEY) the value that the daemon was started with; if it was started"
+        yield Finding.fault(
+            f"the daemon at {where} does not accept our token",
+            "give EXAI_WS_TOKEN (or JWT_SECRET_KEY) the value that the daemon was started with; if it was started"
             " without, only its own user is let in",
         )
     elif seen.port_taken:
@@ -125,10 +117,8 @@ def daemon(seen: Seen) -> Iterator[Finding]:
 def troubles(seen: Seen) -> Iterator[Finding]:
     told: object = seen.daemon.report.health.get("troubles") if seen.daemon.report else None
     for trouble in cast("list[object]", told) if isinstance(told, list) else ():
-        yield Finding(
-            state="fault",
-            what=f"the daemon serves, but {trouble}",
-            remedy="mend it; the daemon notices within seconds",
+        yield Finding.fault(
+            f"the daemon serves, but {trouble}", "mend it; the daemon notices within seconds"
         )
 
 
@@ -138,32 +128,30 @@ def _taken(seen: Seen) -> Iterator[Finding]:
         yield _silent(seen.config, seen.daemon.silent_s)
         return
     if isinstance(fault, ExaiError) and fault.retryable:
-        yield Finding(state="warn", what=str(fault), remedy="try again in a moment")
+        yield Finding.warn(str(fault), "try again in a moment")
         return
     who = seen.holders.get(seen.config.ws_port) or "something that is no EXAI daemon"
-    yield Finding(
-        state="fault",
-        what=f"port {seen.config.ws_port} is taken by {who} ({fault})",
-        remedy="stop it, or choose another EXAI_WS_PORT for daemon and shim",
+    yield Finding.fault(
+        f"port {seen.config.ws_port} is taken by {who} ({fault})",
+        "stop it, or choose another EXAI_WS_PORT for daemon and shim",
     )
 
 
 def _silent(config: Config, seconds: float) -> Finding:
-    return Finding(
-        state="fault",
-        what=f"something accepts connections at {config.ws_url}, but does not answer within {seconds:g} s",
-        remedy=f"if it is the daemon, it is stopped or overloaded: see its log in {config.logs}, continue or restart it",
+    return Finding.fault(
+        f"something accepts connections at {config.ws_url}, but does not answer within {seconds:g} s",
+        f"if it is the daemon, it is stopped or overloaded: see its log in {config.logs}, continue or restart it",
     )
 
 
 def _absent(seen: Seen) -> Finding:
     if seen.config.ws_autostart and is_loopback(seen.config.ws_host):
-        return Finding(state="ok", what="no daemon runs; the shim starts one when it is needed")
+        return Finding.ok("no daemon runs; the shim starts one when it is needed")
     if seen.is_client_only:
         remedy = "start it there, or correct EXAI_WS_HOST and EXAI_WS_PORT"
     else:
         remedy = "start it with `exai serve`, or set EXAI_WS_AUTOSTART=true for the shim"
-    return Finding(state="fault", what=f"no daemon answers at {seen.config.ws_url}", remedy=remedy)
+    return Finding.fault(f"no daemon answers at {seen.config.ws_url}", remedy)
 
 
 def versions(seen: Seen) -> Iterator[Finding]:
@@ -176,10 +164,8 @@ def versions(seen: Seen) -> Iterator[Finding]:
         if age == "older"
         else "upgrade this installation, or restart the editor so that it starts the new shim"
     )
-    yield Finding(
-        state="warn",
-        what=f"the daemon ({server.version}) is {age} than this package ({__version__})",
-        remedy=remedy,
+    yield Finding.warn(
+        f"the daemon ({server.version}) is {age} than this package ({__version__})", remedy
     )
 
 
@@ -189,21 +175,16 @@ def clock(seen: Seen) -> Iterator[Finding]:
         return
     theirs = _read_time(report.t)
     if theirs is None:
-        yield Finding(
-            state="warn",
-            what=f"the daemon's time {report.t!r} cannot be read",
-            remedy="upgrade the daemon",
-        )
+        yield Finding.warn(f"the daemon's time {report.t!r} cannot be read", "upgrade the daemon")
         return
     off = abs((theirs - seen.daemon.answered_at).total_seconds())
     if off > CLOCK_S:
-        yield Finding(
-            state="warn",
-            what=f"the daemon's clock and ours are {off:.0f} s apart",
-            remedy="set both clocks by a time server; JWTs and log times depend on it",
+        yield Finding.warn(
+            f"the daemon's clock and ours are {off:.0f} s apart",
+            "set both clocks by a time server; JWTs and log times depend on it",
         )
     else:
-        yield Finding(state="ok", what="the daemon's clock and ours agree")
+        yield Finding.ok("the daemon's clock and ours agree")
 
 
 def _read_time(text: str) -> datetime | None:

@@ -41,7 +41,7 @@ async def run(
     """The exit code. Raises Unreachable, PeerGone or ExaiError."""
     report = await health(config, dial=dial)
     if as_json:
-        console.say(json.dumps({**report.health, "t": report.t}, ensure_ascii=False, indent=2))
+        console.say_json({**report.health, "t": report.t})
     elif everything:
         console.tell("\n".join([f"daemon at {config.ws_url}", *_lines(report.health)]))
     else:

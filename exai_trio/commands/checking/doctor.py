@@ -3,7 +3,6 @@
 The judging is in `checks`.
 """
 
-import json
 from contextlib import suppress
 from functools import partial
 
@@ -20,9 +19,10 @@ from exai_trio.commands.checking.stores import hosted_checks, postgres_checks
 from exai_trio.commands.client import Dial, open_client
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
-from exai_trio.config import Config, bracketed
+from exai_trio.config import Config
 from exai_trio.errors import ExaiError, ServiceUnavailableError
 from exai_trio.settings.load import Loaded
+from exai_trio.transport.loopback_get import NoHttp, get
 from exai_trio.transport.websocket import PeerGone, Unreachable, connect
 from exai_trio.wire.messages import Health, HealthReport
 
@@ -60,9 +60,7 @@ async def run(
         console.erase()
     findings = examine(seen, checks)
     if as_json:
-        console.say(
-            json.dumps([attrs.asdict(one) for one in findings], ensure_ascii=False, indent=2)
-        )
+        console.say_json([attrs.asdict(one) for one in findings])
     else:
         console.tell("\n".join(_line(one) for one in findings))
     return 1 if any(one.state == "fault" for one in findings) else 0
@@ -135,23 +133,13 @@ async def _listens(host: str, port: int) -> bool:
 
 async def _health_status(host: str, port: int) -> int | None:
     """The HTTP status of /health, or None if nothing there speaks HTTP."""
-    answer = b""
     try:
-        with trio.fail_after(ASK_S):
-            async with await trio.open_tcp_stream(host, port) as stream:
-                await stream.send_all(_request(host, port))
-                while b"\r\n" not in answer and (data := await stream.receive_some()):
-                    answer += data
-    except (OSError, trio.BrokenResourceError, trio.TooSlowError):
+        with trio.move_on_after(ASK_S):
+            return (await get(host, port, "/health")).status
+    except (OSError, NoHttp):
         # audit: empty-handler, because that nothing speaks HTTP is the answer
         return None
-    words = answer.split(b"\r\n", 1)[0].split()
-    return int(words[1]) if len(words) > 1 and words[1].isdigit() else None
-
-
-def _request(host: str, port: int) -> bytes:
-    where = f"{bracketed(host)}:{port}"
-    return f"GET /health HTTP/1.1\r\nHost: {where}\r\nConnection: close\r\n\r\n".encode()
+    return None
 
 
 def _line(finding: Finding) -> str:

@@ -26,6 +26,18 @@ class Finding:
     what: str
     remedy: str = ""
 
+    @classmethod
+    def ok(cls, what: str, remedy: str = "") -> "Finding":
+        return cls(state="ok", what=what, remedy=remedy)
+
+    @classmethod
+    def warn(cls, what: str, remedy: str) -> "Finding":
+        return cls(state="warn", what=what, remedy=remedy)
+
+    @classmethod
+    def fault(cls, what: str, remedy: str) -> "Finding":
+        return cls(state="fault", what=what, remedy=remedy)
+
 
 @structs.frozen(kw_only=True)
 class Daemon:

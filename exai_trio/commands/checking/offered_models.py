@@ -1,7 +1,7 @@
 """`exai models`: the models that can be asked now, as the daemon lists them."""
 
-import json
 from argparse import Namespace
+from functools import partial
 
 import trio
 
@@ -13,8 +13,8 @@ from exai_trio.commands.client import Dial
 from exai_trio.commands.console import Console
 from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
-from exai_trio.transport.websocket import Unreachable, connect
-from exai_trio.wire.messages import CallFailed, DaemonMessage
+from exai_trio.transport.websocket import connect
+from exai_trio.wire.messages import CallFailed
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -35,13 +35,8 @@ async def run(
     """The exit code. Raises Unreachable, PeerGone or ExaiError."""
     given = {"model": arguments.model} if arguments.model else {}
     asked = Asked(tool="listmodels", arguments=given)
-    try:
-        ended = await run_call(config, asked, _silent, stream=False, dial=dial)
-    except Unreachable:
-        if not starts:
-            raise
-        await started_daemon.ensure(config, console)
-        ended = await run_call(config, asked, _silent, stream=False, dial=dial)
+    running = partial(run_call, config, asked, stream=False, dial=dial)
+    ended = await started_daemon.with_daemon(running, config, console, starts=starts)
     console.erase()
     if ended.outcome is None:
         return INTERRUPTED
@@ -50,11 +45,7 @@ async def run(
         return FAILED
     answer = told(ended.outcome)
     if arguments.json:
-        console.say(json.dumps(answer.metadata.get("models", []), ensure_ascii=False, indent=2))
+        console.say_json(answer.metadata.get("models", []))
     else:
         console.tell(answer.content)
     return DONE
-
-
-def _silent(_message: DaemonMessage) -> None:
-    return

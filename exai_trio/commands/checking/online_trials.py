@@ -12,7 +12,7 @@ from exai_trio.commands.client import Dial
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
 from exai_trio.transport.websocket import PeerGone, Unreachable, connect
-from exai_trio.wire.messages import CallFailed, DaemonMessage
+from exai_trio.wire.messages import CallFailed
 
 ANSWER_S: Final = 30.0
 _QUESTION: Final = {
@@ -57,7 +57,7 @@ async def _try(
     )
     fault, code = "it was not asked", ""
     try:
-        ended = await run_call(config, asked, _silent, stream=False, dial=dial)
+        ended = await run_call(config, asked, stream=False, dial=dial)
         if isinstance(ended.outcome, CallFailed):
             fault, code = ended.outcome.error.message, ended.outcome.error.code
         elif ended.outcome is not None:
@@ -67,7 +67,3 @@ async def _try(
     except (ExaiError, PeerGone, Unreachable) as raised:
         fault = str(raised)
     found[provider] = Trial(provider=provider, model=model, fault=fault, code=code)
-
-
-def _silent(_message: DaemonMessage) -> None:
-    return

@@ -11,10 +11,9 @@ def health_port(seen: Seen) -> Iterator[Finding]:
     if not port or not seen.daemon.reached:
         return
     if seen.health is None:
-        yield Finding(
-            state="warn",
-            what=f"nothing answers HTTP on HEALTH_CHECK_PORT {port}",
-            remedy="see the daemon's log; another program may hold the port",
+        yield Finding.warn(
+            f"nothing answers HTTP on HEALTH_CHECK_PORT {port}",
+            "see the daemon's log; another program may hold the port",
         )
     else:
         yield Finding(
@@ -28,8 +27,7 @@ def holders(seen: Seen) -> Iterator[Finding]:
     """Ports of ours that somebody else has."""
     for variable, port in seen.http_ports:
         if who := seen.holders.get(port):
-            yield Finding(
-                state="warn",
-                what=f"port {port} ({variable}) is taken by {who}",
-                remedy=f"let {variable} be another port, or 0 for none; then `exai restart`",
+            yield Finding.warn(
+                f"port {port} ({variable}) is taken by {who}",
+                f"let {variable} be another port, or 0 for none; then `exai restart`",
             )

@@ -17,24 +17,22 @@ _LEAST_DRAIN_S: Final = 5.0
 def token(seen: Seen) -> Iterator[Finding]:
     config = seen.config
     if config.own_token or config.takes_jwt or config.ws_token_file:
-        yield Finding(state="ok", what="clients need a token of yours")
+        yield Finding.ok("clients need a token of yours")
         return
-    yield Finding(
-        state="warn",
-        what="no token of yours is set: any process of this machine's user may call",
-        remedy="`exai config set EXAI_WS_TOKEN`, for the daemon and its clients",
+    yield Finding.warn(
+        "no token of yours is set: any process of this machine's user may call",
+        "`exai config set EXAI_WS_TOKEN`, for the daemon and its clients",
     )
 
 
 def allowed_roots(seen: Seen) -> Iterator[Finding]:
     if seen.config.allowed_roots:
         named = ", ".join(map(str, seen.config.allowed_roots))
-        yield Finding(state="ok", what=f"tools read below {named} alone")
+        yield Finding.ok(f"tools read below {named} alone")
         return
-    yield Finding(
-        state="warn",
-        what="EXAI_ALLOWED_ROOTS is not set: each client's own project may be read, whatever it names",
-        remedy="let EXAI_ALLOWED_ROOTS name the directories that hold your projects",
+    yield Finding.warn(
+        "EXAI_ALLOWED_ROOTS is not set: each client's own project may be read, whatever it names",
+        "let EXAI_ALLOWED_ROOTS name the directories that hold your projects",
     )
 
 
@@ -42,81 +40,71 @@ def descriptors(seen: Seen) -> Iterator[Finding]:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     needed = seen.config.max_connections + _DESCRIPTORS
     if soft == resource.RLIM_INFINITY or soft >= needed:
-        yield Finding(state="ok", what=f"{soft} files may be open, {needed} are needed at most")
+        yield Finding.ok(f"{soft} files may be open, {needed} are needed at most")
         return
-    yield Finding(
-        state="warn",
-        what=f"{soft} files may be open, but {needed} are needed with MAX_CONNECTIONS={seen.config.max_connections}",
-        remedy=f"raise the limit (`ulimit -n {needed}`, LimitNOFILE, ulimits), or lower MAX_CONNECTIONS",
+    yield Finding.warn(
+        f"{soft} files may be open, but {needed} are needed with MAX_CONNECTIONS={seen.config.max_connections}",
+        f"raise the limit (`ulimit -n {needed}`, LimitNOFILE, ulimits), or lower MAX_CONNECTIONS",
     )
 
 
 def durability(seen: Seen) -> Iterator[Finding]:
     if seen.config.durability == "off":
-        yield Finding(
-            state="warn",
-            what="EXAI_DURABILITY=off: a call that runs when the daemon ends is lost",
-            remedy="set EXAI_DURABILITY to process, or to power",
+        yield Finding.warn(
+            "EXAI_DURABILITY=off: a call that runs when the daemon ends is lost",
+            "set EXAI_DURABILITY to process, or to power",
         )
         return
-    yield Finding(state="ok", what=f"accepted calls are kept ({seen.config.durability})")
+    yield Finding.ok(f"accepted calls are kept ({seen.config.durability})")
 
 
 def grace(seen: Seen) -> Iterator[Finding]:
     drain = seen.config.drain_s
     if drain < _LEAST_DRAIN_S:
-        yield Finding(
-            state="warn",
-            what=f"EXAI_DRAIN_S={drain:g}: at each stop calls that run are cut, and run again",
-            remedy=f"set EXAI_DRAIN_S to {_LEAST_DRAIN_S:g} or more, and let what stops the daemon wait for longer than that",
+        yield Finding.warn(
+            f"EXAI_DRAIN_S={drain:g}: at each stop calls that run are cut, and run again",
+            f"set EXAI_DRAIN_S to {_LEAST_DRAIN_S:g} or more, and let what stops the daemon wait for longer than that",
         )
         return
-    yield Finding(
-        state="ok",
-        what=f"a stop waits {drain:g} s for calls: TimeoutStopSec or stop_grace_period must be longer",
+    yield Finding.ok(
+        f"a stop waits {drain:g} s for calls: TimeoutStopSec or stop_grace_period must be longer"
     )
 
 
 def backup(seen: Seen) -> Iterator[Finding]:
     if seen.config.is_shared:
-        yield Finding(state="ok", what="what is kept is in PostgreSQL: it is backed up there")
+        yield Finding.ok("what is kept is in PostgreSQL: it is backed up there")
         return
     try:
         last = last_backup(seen.config.state)
     except OSError as fault:
         remedy = "ask as the user of the daemon"
-        yield Finding(state="warn", what=f"the last backup is not known: {fault}", remedy=remedy)
+        yield Finding.warn(f"the last backup is not known: {fault}", remedy)
         return
     days = None if last is None else max(0.0, unix_now() - last.at) / _DAY_S
     if last is not None and days is not None and days <= _OLD_DAYS:
-        yield Finding(state="ok", what=f"the last backup is {days:.1f} days old: {last.file}")
+        yield Finding.ok(f"the last backup is {days:.1f} days old: {last.file}")
         return
-    yield Finding(
-        state="warn",
-        what="there was no backup yet"
-        if days is None
-        else f"the last backup is {days:.0f} days old",
-        remedy="`exai storage backup FILE`, each day, to another disk; the daemon may run",
+    yield Finding.warn(
+        ("there was no backup yet" if days is None else f"the last backup is {days:.0f} days old"),
+        "`exai storage backup FILE`, each day, to another disk; the daemon may run",
     )
 
 
 def alerts(seen: Seen) -> Iterator[Finding]:
     if seen.config.alert_webhook:
-        yield Finding(state="ok", what="alerts are told to a webhook")
+        yield Finding.ok("alerts are told to a webhook")
         return
-    yield Finding(
-        state="warn",
-        what="alerts are told to nobody: they stand on the dashboard alone",
-        remedy="set EXAI_ALERT_WEBHOOK, or let Prometheus take docs/prometheus/exai-rules.yml",
+    yield Finding.warn(
+        "alerts are told to nobody: they stand on the dashboard alone",
+        "set EXAI_ALERT_WEBHOOK, or let Prometheus take docs/prometheus/exai-rules.yml",
     )
 
 
 def environment(seen: Seen) -> Iterator[Finding]:
     if seen.config.environment != "production":
-        yield Finding(
-            state="warn",
-            what=f"ENVIRONMENT is {seen.config.environment}",
-            remedy="set ENVIRONMENT=production",
+        yield Finding.warn(
+            f"ENVIRONMENT is {seen.config.environment}", "set ENVIRONMENT=production"
         )
 
 

@@ -17,16 +17,14 @@ def providers(seen: Seen) -> Iterator[Finding]:
     if seen.is_client_only:
         return
     if config.simulate:
-        yield Finding(
-            state="warn",
-            what="EXAI_SIMULATE is true: answers are simulated",
-            remedy="set GLM_API_KEY or KIMI_API_KEY, and unset EXAI_SIMULATE, for real ones",
+        yield Finding.warn(
+            "EXAI_SIMULATE is true: answers are simulated",
+            "set GLM_API_KEY or KIMI_API_KEY, and unset EXAI_SIMULATE, for real ones",
         )
     elif not (config.glm_api_key or config.kimi_api_key or config.providers_file):
-        yield Finding(
-            state="fault",
-            what="no provider has a key",
-            remedy="set GLM_API_KEY or KIMI_API_KEY, or EXAI_SIMULATE=true to try EXAI without one",
+        yield Finding.fault(
+            "no provider has a key",
+            "set GLM_API_KEY or KIMI_API_KEY, or EXAI_SIMULATE=true to try EXAI without one",
         )
     else:
         names = [
@@ -34,9 +32,7 @@ def providers(seen: Seen) -> Iterator[Finding]:
             for name, key in (("GLM", config.glm_api_key), ("Kimi", config.kimi_api_key))
             if key
         ]
-        yield Finding(
-            state="ok", what=f"keys: {', '.join(names) or 'those of EXAI_PROVIDERS_FILE'}"
-        )
+        yield Finding.ok(f"keys: {', '.join(names) or 'those of EXAI_PROVIDERS_FILE'}")
 
 
 def providers_file(seen: Seen) -> Iterator[Finding]:
@@ -53,52 +49,45 @@ def providers_file(seen: Seen) -> Iterator[Finding]:
             config.withheld_keys,
         )
     except (OSError, UnicodeError) as fault:
-        yield Finding(
-            state="fault",
-            what=f"EXAI_PROVIDERS_FILE cannot be read: {fault}",
-            remedy="correct the path, or unset it",
+        yield Finding.fault(
+            f"EXAI_PROVIDERS_FILE cannot be read: {fault}", "correct the path, or unset it"
         )
     except ArgumentError as fault:
-        yield Finding(state="fault", what=str(fault), remedy=f"correct {config.providers_file}")
+        yield Finding.fault(str(fault), f"correct {config.providers_file}")
     else:
-        yield Finding(state="ok", what=f"EXAI_PROVIDERS_FILE {config.providers_file} can be used")
+        yield Finding.ok(f"EXAI_PROVIDERS_FILE {config.providers_file} can be used")
         for endpoint in further.endpoints:
             if not endpoint.configured:
                 what = f"{endpoint.name} of EXAI_PROVIDERS_FILE has no key"
                 remedy = f"{endpoint.remedy} (its name must end in _KEY or _TOKEN)"
-                yield Finding(state="warn", what=what, remedy=remedy)
+                yield Finding.warn(what, remedy)
 
 
 def _of_daemon(seen: Seen) -> Finding:
     ready = [provider for provider in seen.daemon.providers if provider.get("configured")]
     if not ready:
-        return Finding(
-            state="fault",
-            what="the daemon has no provider: every question fails",
-            remedy="set GLM_API_KEY or KIMI_API_KEY where it is started, then `exai restart`",
+        return Finding.fault(
+            "the daemon has no provider: every question fails",
+            "set GLM_API_KEY or KIMI_API_KEY where it is started, then `exai restart`",
         )
     names = ", ".join(str(provider.get("title") or provider.get("name")) for provider in ready)
     if all(provider.get("simulated") for provider in ready):
-        return Finding(
-            state="warn",
-            what=f"the daemon asks {names} in simulation: its answers are no model's",
-            remedy="start it without EXAI_SIMULATE, and with a key, for real ones",
+        return Finding.warn(
+            f"the daemon asks {names} in simulation: its answers are no model's",
+            "start it without EXAI_SIMULATE, and with a key, for real ones",
         )
-    return Finding(state="ok", what=f"the daemon can ask {names}")
+    return Finding.ok(f"the daemon can ask {names}")
 
 
 def online(seen: Seen) -> Iterator[Finding]:
     """What came of asking each of them."""
     for trial in seen.trials:
         if trial.fault is None:
-            yield Finding(
-                state="ok", what=f"{trial.provider} answers ({trial.model}, {trial.seconds:.1f} s)"
-            )
+            yield Finding.ok(f"{trial.provider} answers ({trial.model}, {trial.seconds:.1f} s)")
         else:
-            yield Finding(
-                state="fault",
-                what=f"{trial.provider} does not answer ({trial.model}): {trial.fault}",
-                remedy=_remedy(trial.provider, trial.code),
+            yield Finding.fault(
+                f"{trial.provider} does not answer ({trial.model}): {trial.fault}",
+                _remedy(trial.provider, trial.code),
             )
 
 

@@ -1,6 +1,5 @@
 """`exai status --daemons`: the daemons of one PostgreSQL, as their leases stand there; none of them is asked."""
 
-import json
 from collections.abc import Iterator
 
 import attrs
@@ -28,7 +27,7 @@ async def run(config: Config, console: Console, *, as_json: bool) -> int:
     async with open_database(config.database_url, unix_now) as database:
         found = await known_daemons(database)
     if as_json:
-        console.say(json.dumps([attrs.asdict(one) for one in found], ensure_ascii=False, indent=2))
+        console.say_json([attrs.asdict(one) for one in found])
     else:
         console.say(columns([_HEAD, *map(_row, found)], console.width))
     return 0 if any(one.lease_s > 0 for one in found) else 1

@@ -23,13 +23,9 @@ def terminals(seen: Seen) -> Iterator[Finding]:
         return
     if config.terminals == "true" and os.geteuid() == 0:
         remedy = "set EXAI_TERMINALS=root if root's terminals are meant, or run the daemon as another user"
-        yield Finding(
-            state="fault", what="EXAI_TERMINALS=true does not start a daemon of root", remedy=remedy
-        )
+        yield Finding.fault("EXAI_TERMINALS=true does not start a daemon of root", remedy)
     found = [*_programs(config), *_folder(config.state / _SOCKETS)]
-    yield from found or [
-        Finding(state="ok", what="terminals are switched on, and their programs are there")
-    ]
+    yield from found or [Finding.ok("terminals are switched on, and their programs are there")]
 
 
 def _programs(config: Config) -> Iterator[Finding]:
@@ -58,15 +54,11 @@ def _wrong(command: str) -> str | None:
 
 def _folder(folder: Path) -> Iterator[Finding]:
     if loose(folder):
-        yield Finding(
-            state="fault", what=f"others may look into {folder}", remedy=f"chmod 700 {folder}"
-        )
+        yield Finding.fault(f"others may look into {folder}", f"chmod 700 {folder}")
     dead = [path for path in sorted(folder.glob("*.sock")) if not _is_alive(path)]
     if dead:
-        yield Finding(
-            state="warn",
-            what=f"{len(dead)} terminals have lost their keepers",
-            remedy=f"restart the daemon, or rm {dead[0]}",
+        yield Finding.warn(
+            f"{len(dead)} terminals have lost their keepers", f"restart the daemon, or rm {dead[0]}"
         )
 
 

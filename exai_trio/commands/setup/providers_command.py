@@ -1,6 +1,5 @@
 """`exai providers detect | add | test | remove`: model servers of this machine, and other endpoints, in EXAI_PROVIDERS_FILE."""
 
-import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -72,9 +71,7 @@ async def _detect(started: Started, console: Console) -> int:
     found = await detect(started.environ)
     calls = _names(found)
     if started.arguments.json:
-        console.say(
-            json.dumps([_plain(calls[each], each) for each in found], ensure_ascii=False, indent=2)
-        )
+        console.say_json([_plain(calls[each], each) for each in found])
     else:
         for each in found:
             console.say("\n".join(_lines(calls[each], each)))

@@ -1,6 +1,5 @@
 """`exai bus`: the large results that are kept here and, where a store is shared, by other machines: listed and read from a shell."""
 
-import json
 import os
 import sys
 from argparse import Namespace
@@ -77,7 +76,7 @@ def tell(
     places = [(row, "here") for row in kept] + [(row, "at Supabase") for row in elsewhere]
     if as_json:
         facts = [_facts(row, place) for row, place in places]
-        console.say(json.dumps(facts, ensure_ascii=False, indent=2))
+        console.say_json(facts)
     elif places:
         console.say(columns((_row(row, place) for row, place in places), console.width))
     else:

@@ -3,7 +3,6 @@
 What an action finds is given back as plain data and lines; printing is done here.
 """
 
-import json
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
@@ -15,6 +14,7 @@ from exai_trio.commands.invocation import Started
 from exai_trio.commands.storage import check_home, copy_store, hosted_actions, store_status
 from exai_trio.commands.storage.asked import Asked, Told
 from exai_trio.errors import ExaiError
+from exai_trio.system.exception_groups import first_of
 
 Action = Callable[[Asked], Awaitable[Told]]
 ACTIONS: Final[dict[str, Action]] = {
@@ -43,17 +43,11 @@ async def run(action: str, asked: Asked, console: Console, *, as_json: bool) -> 
     try:
         told = await ACTIONS[action](asked)
     except* ExaiError as raised:
-        fault = _first(raised)
+        fault = first_of(raised)
     if fault is not None:
         raise fault
     if as_json:
-        console.say(json.dumps(told.data, ensure_ascii=False, indent=2))
+        console.say_json(told.data)
     else:
         console.tell("\n".join(told.lines))
     return told.code
-
-
-def _first(group: BaseExceptionGroup[ExaiError]) -> ExaiError:
-    """A store's own nursery wraps what is raised within it."""
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

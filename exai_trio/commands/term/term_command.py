@@ -1,6 +1,5 @@
 """`exai term`: new, attach, list, rename, kill."""
 
-import json
 from argparse import Namespace
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ async def _end(config: Config, console: Console, record: SessionRecord) -> None:
 
 def _list(found: list[SessionRecord], console: Console, *, as_json: bool) -> int:
     if as_json:
-        console.say(json.dumps([attrs.asdict(one) for one in found], ensure_ascii=False, indent=2))
+        console.say_json([attrs.asdict(one) for one in found])
     elif found:
         console.say(columns(map(_row, found), console.width))
     return 0

@@ -1,6 +1,5 @@
 """`exai alerts`: those that fire, and one kept quiet for a while."""
 
-import json
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -31,7 +30,7 @@ def main(started: Started) -> int:
         told = [
             attrs.asdict(each) | {"silenced": each.name in kept.silenced} for each in kept.firing
         ]
-        console.say(json.dumps(told, ensure_ascii=False, indent=2))
+        console.say_json(told)
     elif kept.firing:
         console.say(columns(_rows(kept), console.width))
     else:

@@ -1,6 +1,5 @@
 """`exai incidents`: the faults that were seen, each once; looked at, explained, resolved and opened again."""
 
-import json
 from argparse import Namespace
 from collections.abc import Iterator
 from typing import cast
@@ -79,7 +78,7 @@ async def _list(incidents: SqliteIncidents, asked: Namespace, console: Console) 
     everything = getattr(asked, "all", False)
     found = await incidents.newest(200, resolved=None if everything else False)
     if asked.json:
-        console.say(_json([incident_told(each) for each in found]))
+        console.say_json([incident_told(each) for each in found])
     elif found:
         console.say(columns(map(_row, found), console.width))
     else:
@@ -101,7 +100,7 @@ def _row(incident: Incident) -> tuple[str, ...]:
 
 def _show(incident: Incident, console: Console, *, as_json: bool) -> None:
     if as_json:
-        console.say(_json(incident_told(incident, whole=True)))
+        console.say_json(incident_told(incident, whole=True))
     else:
         console.tell("\n".join(_lines(incident)))
 
@@ -131,7 +130,3 @@ def _explained(incident: Incident) -> Iterator[str]:
         yield f"fix: {incident.fix.get('summary', '')}"
         yield from (f"  - {step}" for step in incident.fix.get("steps", []))
         yield from ["", str(incident.fix["patch"])] if incident.fix.get("patch") else []
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=2)

@@ -1,6 +1,7 @@
 """Work on the store of a home, for a command: opened, its faults unwrapped."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import TypeVar
 
@@ -11,6 +12,7 @@ from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.storage.sqlite.store import SqliteStore, open_sqlite
 
 T = TypeVar("T")
+Opened = TypeVar("Opened")
 
 
 async def in_home(config: Config, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
@@ -31,13 +33,20 @@ async def kept_in(
 
 async def in_store(path: Path, work: Callable[[SqliteStore], Awaitable[T]]) -> T:
     """What `work` returns; the file is made if it is not there. Raises ExaiError. Cancelling closes the store."""
+    return await within(open_sqlite(path), work)
+
+
+async def within(
+    opening: AbstractAsyncContextManager[Opened], work: Callable[[Opened], Awaitable[T]]
+) -> T:
+    """What `work` returns of what is opened for it. Raises ExaiError, which a nursery of a store would wrap. Cancelling closes it."""
     fault: ExaiError | None = None
     done: list[T] = []
-    async with open_sqlite(path) as store:
+    async with opening as opened:
         try:
-            done.append(await work(store))
+            done.append(await work(opened))
         except ExaiError as raised:
-            fault = raised  # the store's own nursery would wrap it
+            fault = raised
     if fault is not None:
         raise fault
     return done[0]

@@ -3,7 +3,6 @@
 It opens the store itself, whether or not a daemon runs.
 """
 
-import json
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -36,7 +35,7 @@ def main(started: Started) -> int:
     used = trio.run(_used_since, config, since)
     rows = usage_rows(used, asked.by)
     if asked.json:
-        console.say(json.dumps({"rows": rows}, ensure_ascii=False, indent=2))
+        console.say_json({"rows": rows})
         return 0
     if not rows:
         console.note(f"exai: no usage is noted in {config.state / 'exai.db'} of this time")

@@ -45,7 +45,7 @@ def watching(seen: Seen) -> Iterator[Finding]:
 
 
 def _row(on: object, what: str, off: str, remedy: str) -> Finding:
-    return Finding(state="ok", what=what) if on else Finding(state="ok", what=off, remedy=remedy)
+    return Finding.ok(what) if on else Finding.ok(off, remedy)
 
 
 def _alerts_file(seen: Seen) -> Iterator[Finding]:
@@ -55,8 +55,6 @@ def _alerts_file(seen: Seen) -> Iterator[Finding]:
     try:
         rules = rules_of(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeError, ArgumentError) as fault:
-        yield Finding(
-            state="fault", what=f"EXAI_ALERTS_FILE {path}: {fault}", remedy="correct or remove it"
-        )
+        yield Finding.fault(f"EXAI_ALERTS_FILE {path}: {fault}", "correct or remove it")
         return
-    yield Finding(state="ok", what=f"EXAI_ALERTS_FILE {path} gives {len(rules)} alerts")
+    yield Finding.ok(f"EXAI_ALERTS_FILE {path} gives {len(rules)} alerts")

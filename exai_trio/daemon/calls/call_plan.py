@@ -8,7 +8,7 @@ from exai_trio.config import Config
 from exai_trio.errors import ExaiError
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Answer, Caller, Services, Tool
-from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.tools.registry import Registry
 from exai_trio.wire.messages import CallTool
 
 from .limits import longest, setting_of
@@ -27,7 +27,7 @@ class Plan:
     why_not: ExaiError | None = None
 
 
-def plan(request: CallTool, config: Config, offered: LiveRegistry) -> Plan:
+def plan(request: CallTool, config: Config, offered: Registry) -> Plan:
     """Raises ExaiError if there is no such tool, or the arguments are not its own."""
     tool = offered.get(request.name)
     most = longest(config, tool)

@@ -9,7 +9,7 @@ from exai_trio.observability.line_file import LineFile
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.observability.toolcalls import ToolCallLine
 from exai_trio.tools.base import Services
-from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.tools.registry import Registry
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -17,7 +17,7 @@ class CallEnvironment:
     """`permits` bounds how many calls run at once; what is in `keys` leaves in no text; `toolcalls` has a line for each ended call;
     `bus` keeps large results, unless there is nothing to keep them in; `quotas` bound what a principal may use."""
 
-    tools: LiveRegistry
+    tools: Registry
     services: Services
     permits: trio.CapacityLimiter
     keys: KnownSecrets

@@ -4,7 +4,7 @@ Nothing here is ever logged.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol
+from typing import Final
 
 import attrs
 import trio
@@ -29,6 +29,7 @@ from exai_trio.system.clock import unix_now
 from exai_trio.transport.token_file import named_token
 from exai_trio.wire.messages import Hello
 
+from ..process.home_lock import HomeLock
 from .identity import OWNER, Identity
 from .key_file import KeyFile
 from .local_peer import LocalPeers, Peer
@@ -38,27 +39,12 @@ _REFUSED_AFTER_S: Final = 0.02  # longer than a look at a token takes
 _WRONG: Final = "wrong or missing token; set EXAI_WS_TOKEN to the daemon's value"
 
 
-class HomeToken(Protocol):
-    """The token of the home, once there is one, and where rotations are written down."""
-
-    @property
-    def token(self) -> str: ...
-
-    async def replace_token(self, token: str) -> None:
-        """Raises OSError. Cancelling leaves the write to its thread."""
-        ...
-
-    async def keep_rotation(self, rotation: Rotation) -> None:
-        """Raises OSError. Cancelling leaves the write to its thread."""
-        ...
-
-
 @structs.define(eq=False)
 class Tokens:
     """The current token, if there is one, and how JWTs are checked. Without a `home` nothing outlives this daemon."""
 
     _config: Config = attrs.field(repr=False)
-    _home: HomeToken | None = attrs.field(default=None, repr=False)
+    _home: HomeLock | None = attrs.field(default=None, repr=False)
     _now: Callable[[], float] = unix_now
     key_file: KeyFile = attrs.field(init=False, repr=False)
     _shared: SharedToken = attrs.field(init=False, repr=False)

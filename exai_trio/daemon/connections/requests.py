@@ -3,7 +3,7 @@
 from exai_trio import structs
 from exai_trio.errors import ExaiError, OverCapacityError, StorageError
 from exai_trio.observability.times import rfc3339
-from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.tools.registry import Registry
 from exai_trio.wire.messages import (
     DaemonMessage,
     ErrorReply,
@@ -27,7 +27,7 @@ Request = ListTools | Health
 class Requests:
     """Answers them, the same for all connections."""
 
-    tools: LiveRegistry
+    tools: Registry
     report: Report
     auth: Authentication
 

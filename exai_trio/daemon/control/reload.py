@@ -12,7 +12,7 @@ import trio
 from exai_trio import structs
 from exai_trio.config import Config
 from exai_trio.settings.load import Loaded
-from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.tools.registry import Registry
 from exai_trio.wire.messages import ToolsChanged
 
 from ..sessions.session_registry import Sessions
@@ -28,7 +28,7 @@ class Reload:
     """Reads the settings of the tools again. `config` is what is in force; everything else in it needs a restart."""
 
     config: Config
-    tools: LiveRegistry
+    tools: Registry
     sessions: Sessions
 
     async def read_again(self, reread: Reread) -> None:

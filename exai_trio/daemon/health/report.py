@@ -24,7 +24,7 @@ from exai_trio.providers.gateway import Gateway
 from exai_trio.storage.sqlite.file.schema import STEPS
 from exai_trio.system.private_files import open_at_once
 from exai_trio.tools.files.upload_desk import Saved
-from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.tools.registry import Registry
 from exai_trio.wire.messages import ServerFacts
 
 from ..context import DaemonContext
@@ -92,7 +92,7 @@ class Report:
     port: int
     permits: trio.CapacityLimiter
     gateway: Gateway
-    tools: LiveRegistry
+    tools: Registry
     simulator: str | None = None
     store: StoreState | None = None
     bus: MessageBus | None = None
@@ -101,12 +101,10 @@ class Report:
     saved: Saved = attrs.field(factory=Saved)
     sizes: StoredSizes = attrs.field(factory=StoredSizes)
     traffic: Traffic = attrs.field(factory=Traffic)
-    problems: Problems = attrs.field(
-        default=attrs.Factory(lambda self: Problems(self.context.events.publish), takes_self=True)
+    problems: Problems = attrs.Factory(
+        lambda self: Problems(self.context.events.publish), takes_self=True
     )
-    started_at: float = attrs.field(
-        default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
-    )
+    started_at: float = attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
     began: float = attrs.field(factory=trio.current_time)
 
     def __repr__(self) -> str:

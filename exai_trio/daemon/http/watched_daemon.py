@@ -2,10 +2,9 @@
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import attrs
-import trio
 
 from exai_trio import structs
 from exai_trio.config import Config
@@ -16,10 +15,8 @@ from exai_trio.settings.load import Loaded
 from exai_trio.storage.call_pages import CallFilter, NumberedCall
 from exai_trio.storage.ended_calls import EndedCalls
 from exai_trio.tools.base import Services
-from exai_trio.transport.websocket import WebSocket
 
 from ..connections.auth import Authentication
-from ..connections.identity import Identity
 from ..health.report import Report
 from ..jobs.call_keeping import CallKeeping
 from ..jobs.cleaning import Cleaning
@@ -28,30 +25,11 @@ from ..sessions.session_registry import Sessions
 from .job_book import JobBook
 from .session_book import SessionBook
 
+if TYPE_CHECKING:  # loaded only where it is asked for
+    from ..terminals.terminal_endpoint import TerminalEndpoint
+
 _CORRELATION_DIGITS: Final = 16
 _MOMENTS: Final = 60  # a second apart
-
-
-class PageTerminals(Protocol):
-    """What the page of terminals uses; `of_page` says whom a page's login stands for."""
-
-    of_page: Callable[[str], Identity | None]
-
-    async def create(self, identity: Identity, fields: dict[str, Any]) -> dict[str, Any]:
-        """The record of a new session. Raises TerminalError. Cancelling may leave it running."""
-        ...
-
-
-class TerminalPart(PageTerminals, Protocol):
-    """Terminal sessions, where they are switched on: only then is anything of them loaded."""
-
-    async def run(self, task_status: trio.TaskStatus[None]) -> None: ...
-
-    def leave(self) -> None: ...
-
-    async def serve(self, socket: WebSocket, address: str) -> None:
-        """Serve one client. Raises PeerGone. Cancelling leaves its session as it is."""
-        ...
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -64,16 +42,12 @@ class WatchedDaemon:
     auth: Authentication
     keeping: CallKeeping
     cleaning: Cleaning | None = None
-    terminals: PageTerminals | None = None
+    terminals: "TerminalEndpoint | None" = None
     watching: Watching | None = None
     reread: Callable[[], Loaded] | None = None
 
-    book: SessionBook = attrs.field(
-        default=attrs.Factory(lambda self: SessionBook(self.now), takes_self=True)
-    )
-    jobs: JobBook = attrs.field(
-        default=attrs.Factory(lambda self: JobBook(self.now), takes_self=True)
-    )
+    book: SessionBook = attrs.Factory(lambda self: SessionBook(self.now), takes_self=True)
+    jobs: JobBook = attrs.Factory(lambda self: JobBook(self.now), takes_self=True)
     recent: deque[tuple[float, Snapshot]] = attrs.field(
         factory=lambda: deque[tuple[float, Snapshot]](maxlen=_MOMENTS)
     )

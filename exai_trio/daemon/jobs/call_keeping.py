@@ -48,8 +48,9 @@ class CallKeeping:
             self.dropped += 1
 
     async def flush_calls(self) -> None:
-        """Raises StorageError, and keeps what is not written. Cancelling may lose what is being written."""
-        while self.waiting:
+        """Write what waits now: what comes meanwhile would be a write of few rows, again and again. Raises StorageError, and keeps what is
+        not written. Cancelling may lose what is being written."""
+        for _ in range(0, len(self.waiting), _AT_ONCE):
             await trio.lowlevel.checkpoint_if_cancelled()  # what is taken from here on is written
             calls, self.waiting = self.waiting[:_AT_ONCE], self.waiting[_AT_ONCE:]
             try:

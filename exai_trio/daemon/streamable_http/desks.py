@@ -11,7 +11,6 @@ from exai_trio import structs
 from exai_trio.errors import OverCapacityError
 from exai_trio.mcp.calls.large_results import LargeResults
 from exai_trio.mcp.tool_list import Listing, listing_of
-from exai_trio.tools.live_registry import LiveRegistry
 from exai_trio.tools.registry import Registry
 from exai_trio.wire.messages import Hello
 
@@ -38,7 +37,7 @@ class Desks:
 
     context: DaemonContext
     sessions: Sessions
-    tools: LiveRegistry
+    tools: Registry
     ids: SessionIds
     large: LargeResults
     _desks: dict[str, FrontDesk] = attrs.field(factory=dict[str, FrontDesk])
@@ -49,7 +48,7 @@ class Desks:
     _passing: WeakSet[FrontDesk] = attrs.field(factory=WeakSet[FrontDesk])
     _joining: trio.Lock = attrs.field(factory=trio.Lock)
     _listing: Listing | None = None
-    _listed: Registry | None = None  # the tools that `_listing` tells of
+    _listed: object = None  # what was offered as `_listing` tells it
 
     def __repr__(self) -> str:
         return f"<Desks sessions={len(self._desks)} stateless={len(self._shared)}>"
@@ -130,8 +129,9 @@ class Desks:
 
     def listing(self) -> Listing | None:
         """The tool list, made once for all until it changes."""
-        if self._listed is not self.tools.registry:
-            self._listed = self.tools.registry
+        offered = self.tools.offered
+        if self._listed != offered:
+            self._listed = offered
             self._listing = listing_of(self.tools.listing())
         return self._listing
 

@@ -70,7 +70,7 @@ class Endpoint:
         if await self.access.answers_itself(scope, headers, respond):
             return
         if scope["path"] != PATH:
-            raise BadRequest(rules.NOT_FOUND, jsonrpc.INVALID_REQUEST, f"the path is {PATH}")
+            raise BadRequest(rules.NOT_FOUND, f"the path is {PATH}")
         identity = await self.access.identity(scope, headers)
         answering = {"POST": self._post, "GET": self._get, "DELETE": self._delete}
         answer = answering.get(scope["method"])
@@ -108,7 +108,7 @@ class Endpoint:
             raise _too_large(self.most_bytes)
         with trio.move_on_after(_BODY_S):
             return await self._received(known, respond)
-        raise BadRequest(408, jsonrpc.INVALID_REQUEST, "the body did not come in time")
+        raise BadRequest(408, "the body did not come in time")
 
     async def _received(self, known: int, respond: Responder) -> bytes:
         """All of a body; its end is not waited for where its length is known."""
@@ -224,25 +224,13 @@ class Endpoint:
     async def _found(self, identity: Identity, headers: Mapping[str, str]) -> FrontDesk:
         version = headers.get(rules.VERSION_HEADER, rules.DEFAULT_VERSION)
         if version not in HANDSHAKE_VERSIONS:
-            raise BadRequest(
-                rules.BAD_REQUEST,
-                jsonrpc.INVALID_REQUEST,
-                f"version {version[:40]!r} is not spoken here",
-            )
+            raise BadRequest(rules.BAD_REQUEST, f"version {version[:40]!r} is not spoken here")
         session_id = headers.get(SESSION_HEADER)
         if not session_id:
-            raise BadRequest(
-                rules.BAD_REQUEST,
-                jsonrpc.INVALID_REQUEST,
-                "Mcp-Session-Id is missing: initialize first",
-            )
+            raise BadRequest(rules.BAD_REQUEST, "Mcp-Session-Id is missing: initialize first")
         desk = await self.desks.find(session_id, principal_of(identity.principal))
         if desk is None:
-            raise BadRequest(
-                rules.NOT_FOUND,
-                jsonrpc.INVALID_REQUEST,
-                "this session is not known: initialize anew",
-            )
+            raise BadRequest(rules.NOT_FOUND, "this session is not known: initialize anew")
         return desk
 
 
@@ -250,13 +238,13 @@ def _heard(desk: FrontDesk, body: bytes, *, alone: bool = False) -> Exchange | N
     """Where the answer will stand; None if none is wanted. Raises BadRequest."""
     message = jsonrpc.parse(body)
     if message is None:
-        raise BadRequest(rules.BAD_REQUEST, jsonrpc.PARSE_ERROR, "the body is empty")
+        raise BadRequest(rules.BAD_REQUEST, "the body is empty", code=jsonrpc.PARSE_ERROR)
     if isinstance(message, jsonrpc.Fault):
-        raise BadRequest(rules.BAD_REQUEST, message.code, message.message, message.id)
+        raise BadRequest(rules.BAD_REQUEST, message.message, message.id, message.code)
     exchange = desk.hear(message, alone=alone)
     if exchange is None and isinstance(message, jsonrpc.Request):
         text = "this id belongs to an open request"
-        raise BadRequest(rules.BAD_REQUEST, jsonrpc.INVALID_REQUEST, text, message.id)
+        raise BadRequest(rules.BAD_REQUEST, text, message.id)
     return exchange
 
 
@@ -275,7 +263,7 @@ def _place(told: str) -> event_ids.Place:
 
 def _unknown_event() -> BadRequest:
     text = "this Last-Event-ID is not known here"
-    return BadRequest(rules.BAD_REQUEST, jsonrpc.INVALID_REQUEST, text)
+    return BadRequest(rules.BAD_REQUEST, text)
 
 
 def _not_allowed(allowed: str) -> Denied:
@@ -283,6 +271,4 @@ def _not_allowed(allowed: str) -> Denied:
 
 
 def _too_large(most: int) -> BadRequest:
-    return BadRequest(
-        rules.TOO_LARGE, jsonrpc.INVALID_REQUEST, f"a message has {most} bytes at most"
-    )
+    return BadRequest(rules.TOO_LARGE, f"a message has {most} bytes at most")

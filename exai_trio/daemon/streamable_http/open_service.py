@@ -4,7 +4,7 @@ from importlib import import_module
 
 import trio
 
-from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.tools.registry import Registry
 from exai_trio.wire.hosts import OurNames
 
 from ..connections.auth import Authentication
@@ -21,7 +21,7 @@ async def open_service(
     *,
     auth: Authentication,
     names: OurNames,
-    tools: LiveRegistry,
+    tools: Registry,
 ) -> str | None:
     """Its URL; None without a port. Cancelling leaves what serves already to `background`."""
     if not context.config.mcp_port:

@@ -3,14 +3,14 @@
 import base64
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import msgspec
 
 from exai_trio import structs
 from exai_trio.mcp import jsonrpc
 from exai_trio.mcp.jsonrpc import Id
-from exai_trio.mcp.params import own_key
+from exai_trio.mcp.params import as_object, own_key
 from exai_trio.mcp.versions import (
     HANDSHAKE_VERSIONS,
     STATELESS_VERSIONS,
@@ -46,9 +46,9 @@ class BadRequest(Exception):
     """Nothing was done: an HTTP status, and a JSON-RPC fault for the body."""
 
     status: int
-    code: int
     text: str
     id: Id | None = None
+    code: int = jsonrpc.INVALID_REQUEST
     data: object = None
 
     @property
@@ -86,11 +86,10 @@ def read_head(body: bytes) -> Head:
     try:
         found = _heads.decode(body)
     except _FAULTS as fault:
-        raise BadRequest(
-            BAD_REQUEST, _code_of(body), f"the body is not one message: {fault}"
-        ) from None
-    params = _object(found.params)
-    meta = _object(params.get("_meta"))
+        text = f"the body is not one message: {fault}"
+        raise BadRequest(BAD_REQUEST, text, code=_code_of(body)) from None
+    params = as_object(found.params)
+    meta = as_object(params.get("_meta"))
     version = meta.get(VERSION_KEY)
     method = found.method if isinstance(found.method, str) else ""
     about = params.get(_NAMED.get(method, ""))
@@ -110,10 +109,6 @@ def headers_of(raw: Sequence[tuple[bytes, bytes]]) -> dict[str, str]:
     return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(raw)}
 
 
-def _object(value: object) -> dict[str, Any]:
-    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
-
-
 def _code_of(body: bytes) -> int:
     """Whether it is no JSON, or JSON of another kind."""
     found = jsonrpc.parse(body)
@@ -125,12 +120,12 @@ def _code_of(body: bytes) -> int:
 def check_types(headers: Mapping[str, str], *, posts: bool) -> None:
     """Content-Type and Accept. Raises BadRequest."""
     if posts and _media(headers.get("content-type", "")) != _JSON:
-        raise BadRequest(NOT_SUPPORTED, jsonrpc.INVALID_REQUEST, f"Content-Type must be {_JSON}")
+        raise BadRequest(NOT_SUPPORTED, f"Content-Type must be {_JSON}")
     accepted = {_media(part) for part in headers.get("accept", "").split(",")}
     wanted = (_JSON, _EVENTS) if posts else (_EVENTS,)
     if not all({kind, f"{kind.partition('/')[0]}/*", "*/*"} & accepted for kind in wanted):
         text = f"Accept must name {' and '.join(wanted)}"
-        raise BadRequest(NOT_ACCEPTABLE, jsonrpc.INVALID_REQUEST, text)
+        raise BadRequest(NOT_ACCEPTABLE, text)
 
 
 def _media(text: str) -> str:
@@ -151,7 +146,7 @@ def check_stateless(headers: Mapping[str, str], head: Head) -> None:
     """`_meta`, and the headers that repeat the body. Raises BadRequest."""
     if not head.has_meta_version:
         text = f"params._meta lacks {VERSION_KEY}"
-        raise BadRequest(BAD_REQUEST, jsonrpc.INVALID_PARAMS, text, head.id)
+        raise BadRequest(BAD_REQUEST, text, head.id, jsonrpc.INVALID_PARAMS)
     if headers.get(VERSION_HEADER) != head.version:
         raise _mismatch(head, "MCP-Protocol-Version is not the version of the body")
     if headers.get("mcp-method") != head.method:
@@ -162,7 +157,7 @@ def check_stateless(headers: Mapping[str, str], head: Head) -> None:
         raise _unspoken(head.version[:_SHOWN], head)
     if head.method == "initialize":
         text = "there is no initialize in this version"
-        raise BadRequest(NOT_FOUND, jsonrpc.METHOD_NOT_FOUND, text, head.id)
+        raise BadRequest(NOT_FOUND, text, head.id, jsonrpc.METHOD_NOT_FOUND)
 
 
 def _says(value: str, name: str) -> bool:
@@ -175,11 +170,11 @@ def _says(value: str, name: str) -> bool:
 
 def _unspoken(version: str, head: Head) -> BadRequest:
     text = f"protocol version {version!r} is not spoken here"
-    return BadRequest(BAD_REQUEST, UNSUPPORTED_VERSION, text, head.id, unsupported(version))
+    return BadRequest(BAD_REQUEST, text, head.id, UNSUPPORTED_VERSION, unsupported(version))
 
 
 def _mismatch(head: Head, text: str) -> BadRequest:
-    return BadRequest(BAD_REQUEST, HEADER_MISMATCH, text, head.id)
+    return BadRequest(BAD_REQUEST, text, head.id, HEADER_MISMATCH)
 
 
 def version_of(headers: Mapping[str, str]) -> str:

@@ -8,7 +8,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.mcp.calls.large_results import LargeResults
-from exai_trio.tools.live_registry import LiveRegistry
+from exai_trio.tools.registry import Registry
 from exai_trio.transport.http_site import HttpSite
 from exai_trio.transport.json_document import fetch_json
 from exai_trio.transport.trusted_proxies import TrustedProxies
@@ -36,7 +36,7 @@ class Service:
     sessions: Sessions
     auth: Authentication
     names: OurNames
-    tools: LiveRegistry
+    tools: Registry
 
     async def serve(self, task_status: trio.TaskStatus[str | None]) -> None:
         """Serve until cancelled. Starts with the URL, or with None if the port cannot be had, which is logged and no more."""

@@ -1,7 +1,7 @@
 """The WebSocket path /terminal: a first frame with a credential, then an attachment, or an answer."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 import attrs
@@ -75,18 +75,6 @@ class TerminalEndpoint:
     def leave(self) -> None:
         """Clients are told to come back, and sessions go on."""
         self.terminals.leave()
-
-    def told(self) -> dict[str, Any]:
-        """What a report says of terminals."""
-        return self.terminals.told()
-
-    def attaches_of_a_minute(self) -> Mapping[str, int]:
-        """By client."""
-        return self.terminals.attaches_of_a_minute()
-
-    def creations_of_an_hour(self) -> tuple[int, int]:
-        """How many there were, and how many of them failed."""
-        return self.terminals.creations_of_an_hour()
 
     def watch_calls(self, events: EventHub) -> None:
         """From now on a flood is slower beside calls."""

@@ -1,1 +1,1 @@
-"""The store in dicts, for tests and trials."""
+"""The store in dicts, for trials that leave nothing behind."""

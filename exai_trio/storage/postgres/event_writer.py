@@ -55,8 +55,14 @@ class EventWriter:
     async def write(self, entry: Entry) -> Became:
         """What became of it. Raises StorageError; cancelling leaves it written or not written."""
         writing = _Writing(entry)
+        await trio.lowlevel.checkpoint_if_cancelled()
         try:
-            await self._entry.send(writing)
+            try:
+                self._entry.send_nowait(
+                    writing
+                )  # a full checkpoint would be one more turn for each event
+            except trio.WouldBlock:
+                await self._entry.send(writing)
         except (trio.ClosedResourceError, trio.BrokenResourceError):
             raise StorageError("The store is closed.") from None
         await writing.settled.wait()

@@ -174,7 +174,7 @@ def _found(given: Sequence[str], access: Access) -> tuple[_Named, ...]:
             folder = directories.expand(resolved, access.roots)
         else:
             try:
-                upload_source.check(name, access)
+                upload_source.check(name, resolved, access)
             except NotFoundError as fault:
                 missing = fault
         itself = (str(resolved),) if folder.cut or not folder.files else ()

@@ -62,7 +62,7 @@ class ThinkdeepArguments(Inquiry):
     focus_areas: Names = ()
 
 
-ANALYZE = tool(
+_WORKFLOWS = (
     Workflow(
         name="analyze",
         description="Stepwise code or architecture analysis: you investigate between steps, then an expert judges.",
@@ -73,10 +73,7 @@ ANALYZE = tool(
             "Note where the structure helps and where it hinders, each with a place and a consequence.",
             "Name the files that the judgement rests on in relevant_files.",
         ),
-    )
-)
-
-DEBUG = tool(
+    ),
     Workflow(
         name="debug",
         description="Stepwise root-cause search: you investigate between steps, then an expert judges.",
@@ -87,10 +84,7 @@ DEBUG = tool(
             "Follow the code from the symptom towards the cause, and say what you have ruled out and how.",
             "State one hypothesis that a single observation could refute, and make that observation.",
         ),
-    )
-)
-
-CODEREVIEW = tool(
+    ),
     Workflow(
         name="codereview",
         description="Stepwise review of relevant_files: you investigate between steps, then an expert judges.",
@@ -102,10 +96,7 @@ CODEREVIEW = tool(
             "Look for wrong results, unhandled failures, races, leaks, holes and missing tests before style.",
             "Note each finding in issues_found with severity, description and place.",
         ),
-    )
-)
-
-REFACTOR = tool(
+    ),
     Workflow(
         name="refactor",
         description="Stepwise search for refactorings: you investigate between steps, then an expert judges.",
@@ -116,26 +107,7 @@ REFACTOR = tool(
             "For each, note place, type and what a change to it costs today in issues_found.",
             "Check which tests hold the behaviour that must stay.",
         ),
-    )
-)
-
-SECAUDIT = tool(
-    Workflow(
-        name="secaudit",
-        description="Stepwise security audit of relevant_files: you investigate between steps, then an expert judges.",
-        arguments=SecauditArguments,
-        done=Status.ANALYSIS_COMPLETE,
-        visibility="advanced",
-        needs_files=True,
-        actions=(
-            "List where untrusted input enters, and follow each to where it has effect.",
-            "Check authentication, authorisation, secrets, queries, paths, deserialisation and dependencies.",
-            "Note each weakness in issues_found with severity, description, place and how it is exploited.",
-        ),
-    )
-)
-
-TESTGEN = tool(
+    ),
     Workflow(
         name="testgen",
         description="Stepwise tests for relevant_files: you investigate between steps, then an expert writes them.",
@@ -147,10 +119,7 @@ TESTGEN = tool(
             "List the inputs, states and failures that matter, and which of them no test covers.",
             "Note in findings the framework, fixtures and style that the project uses.",
         ),
-    )
-)
-
-THINKDEEP = tool(
+    ),
     Workflow(
         name="thinkdeep",
         description="Stepwise reasoning: you investigate between steps, then a thinking model goes on.",
@@ -164,5 +133,20 @@ THINKDEEP = tool(
             "Look for the strongest alternative and say why it loses, or that it does not.",
             "Check at least one assumption against code or documents.",
         ),
-    )
+    ),
+    Workflow(
+        name="secaudit",
+        description="Stepwise security audit of relevant_files: you investigate between steps, then an expert judges.",
+        arguments=SecauditArguments,
+        done=Status.ANALYSIS_COMPLETE,
+        visibility="advanced",
+        needs_files=True,
+        actions=(
+            "List where untrusted input enters, and follow each to where it has effect.",
+            "Check authentication, authorisation, secrets, queries, paths, deserialisation and dependencies.",
+            "Note each weakness in issues_found with severity, description, place and how it is exploited.",
+        ),
+    ),
 )
+
+TOOLS = tuple(map(tool, _WORKFLOWS))

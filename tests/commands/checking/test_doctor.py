@@ -15,6 +15,7 @@ from exai_trio.commands.checking.findings import Daemon, Finding, Seen
 from exai_trio.commands.client import PeerGone, Unreachable
 from exai_trio.errors import ProtocolError, ServiceUnavailableError, UnauthorizedError
 from exai_trio.settings.load import Loaded, load
+from exai_trio.transport import loopback_get
 from exai_trio.wire.messages import CallFailed, Fault, HealthReport, HelloAck, ServerFacts
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -154,7 +155,7 @@ async def test_a_daemon_that_is_stopped_is_no_stranger(tmp_path, autojump_clock)
 
 def test_an_address_of_ipv6_is_asked_in_brackets():
     """Without them it is no host that the daemon knows as its own."""
-    assert b"\r\nHost: [::1]:8082\r\n" in doctor._request("::1", 8082)
+    assert (b"host", b"[::1]:8082") in loopback_get._request("::1", 8082, "/health", "").headers
 
 
 def test_no_daemon_is_fine_when_the_shim_starts_one(tmp_path):

@@ -63,7 +63,6 @@ async def test_an_id_that_nobody_knows_is_a_failure(folder, tmp_path, said):
         await read_logs.run(Config(home=tmp_path), asked("nobody-has-this"), said.console())
 
 
-@pytest.mark.real
 async def test_what_comes_is_followed_over_a_rotation(folder, tmp_path, said):
     """No line is lost and none is told twice."""
     log = folder / "ws_daemon.log"

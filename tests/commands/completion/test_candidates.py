@@ -63,7 +63,6 @@ def test_paths_are_offered(tmp_path, monkeypatch):
     assert [] == candidates.paths("no/such/place/")
 
 
-@pytest.mark.real
 async def test_conversations_are_offered(tmp_path):
     """By name where they have one; of a store that is of another version, or none, nothing."""
     file = tmp_path / "exai.db"

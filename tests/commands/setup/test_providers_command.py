@@ -22,7 +22,7 @@ from exai_trio.providers.local_servers.look import Server
 from exai_trio.simulator.local_models.local_site import serve_local
 from exai_trio.simulator.local_models.server_bodies import USUAL
 
-pytestmark = [pytest.mark.usefixtures("bare"), pytest.mark.real]
+pytestmark = pytest.mark.usefixtures("bare")
 
 
 @pytest.fixture(autouse=True)
@@ -224,6 +224,7 @@ def test_the_file_that_is_named_is_the_one_that_is_changed(tmp_path, own, monkey
     assert "" == (tmp_path / "team.toml").read_text()
 
 
+@pytest.mark.real
 def test_providers_are_tried(servers, own, capsys):
     """One real question each; who does not answer is a fault, with the reason."""
     servers(USUAL["llama-server"])

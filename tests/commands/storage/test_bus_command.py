@@ -23,7 +23,6 @@ from exai_trio.storage.sqlite.payload_rows import SqlitePayloads
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.system.clock import unix_now
 
-pytestmark = pytest.mark.real
 TEXT = "ä long line\n" * 100_000
 
 
@@ -102,6 +101,7 @@ async def second(gateway, tmp_path):
     return attrs.evolve(Config(), home=tmp_path / "two", **hosted)
 
 
+@pytest.mark.real
 async def test_one_of_another_machine_is_listed_and_fetched(second, said, tmp_path):
     """The owner's alone; from then on it is here."""
     there = await results_elsewhere.listed(second)

@@ -51,7 +51,6 @@ def said(tmp_path, monkeypatch, capsys):
     return run
 
 
-@pytest.mark.real
 def test_usage_is_added_up(said):
     """By model and tool of the last 30 days, if nothing is said; what is not known is a dash."""
     code, out, err = said()
@@ -70,7 +69,6 @@ def test_what_it_is_added_up_by_is_said_once():
     assert set(KEYS) == _USAGE_KEYS
 
 
-@pytest.mark.real
 def test_a_key_that_is_none_is_refused(said):
     """It is said which there are."""
     code, _, err = said("--by", "colour")

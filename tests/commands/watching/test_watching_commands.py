@@ -38,7 +38,6 @@ def exai(tmp_path, monkeypatch, capsys):
     return run
 
 
-@pytest.mark.real
 def test_an_incident_is_listed_shown_resolved_and_opened_again(exai, tmp_path):
     trio.run(fill, tmp_path / "state" / "exai.db")
 
@@ -58,7 +57,6 @@ def test_an_incident_is_listed_shown_resolved_and_opened_again(exai, tmp_path):
     )
 
 
-@pytest.mark.real
 def test_an_alert_is_listed_and_silenced(exai, tmp_path):
     trio.run(fill, tmp_path / "state" / "exai.db")
 
@@ -72,6 +70,5 @@ def test_an_alert_is_listed_and_silenced(exai, tmp_path):
     assert 2 == exai("alerts", "silence", "disk", "--for", "2 weeks")[0]
 
 
-@pytest.mark.real
 def test_without_a_database_it_says_so(exai):
     assert "no daemon has served this home" in exai("alerts")[2]

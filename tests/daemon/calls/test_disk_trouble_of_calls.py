@@ -5,10 +5,10 @@ import attrs
 import jwt
 import pytest
 import trio
+from journal_in_memory import MemoryJournal
 
 from exai_trio.daemon.takeover.successor import interrupted
 from exai_trio.errors import StorageError
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.error_kinds import NotKept
 from exai_trio.wire.messages import (
     Bye,

@@ -3,10 +3,10 @@
 import attrs
 import pytest
 import trio
+from payloads_in_memory import MemoryPayloads
 
 from exai_trio.bus.payload_files import path_of, stored_names
 from exai_trio.errors import StorageError
-from exai_trio.storage.memory.payload_table import MemoryPayloads
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.wire.messages import (
     ANSWER_NOT_KEPT,

@@ -3,10 +3,10 @@
 import attrs
 import pytest
 import trio
+from journal_in_memory import MemoryJournal
 from lives import FullDisk, killed_mid_call
 
 from exai_trio.daemon.control.drain import drain
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.error_kinds import Unreadable
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import (

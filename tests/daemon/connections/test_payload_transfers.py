@@ -5,9 +5,9 @@ import tracemalloc
 import attrs
 import pytest
 import trio
+from payloads_in_memory import MemoryPayloads
 from trio.testing import memory_stream_pair
 
-from exai_trio.storage.memory.payload_table import MemoryPayloads
 from exai_trio.tools.base import Answer, Tool
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallResult, CallTool, PayloadGet, Ping, Pong

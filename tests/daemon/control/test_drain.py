@@ -2,10 +2,10 @@
 
 import pytest
 import trio
+from journal_in_memory import MemoryJournal
 from lives import FullDisk
 
 from exai_trio.daemon.control.drain import drain
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import Bye, CallAccepted, CallFailed, CallResult
 

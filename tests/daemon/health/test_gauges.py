@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import attrs
 import pytest
 import trio
+from database_in_memory import MemoryDatabase
 
 from exai_trio.access.token_registry import Quota
 from exai_trio.config import Config
@@ -16,7 +17,6 @@ from exai_trio.daemon.jobs.watching import Watching
 from exai_trio.incidents.capture import capturing
 from exai_trio.observability.meters.families import FAMILIES
 from exai_trio.observability.meters.meter_set import Meters
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.store import open_sqlite
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
 from exai_trio.storage.store_times import StoreTimes

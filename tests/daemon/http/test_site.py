@@ -6,6 +6,7 @@ import jwt
 import msgspec
 import pytest
 import trio
+from database_in_memory import MemoryDatabase
 
 from exai_trio.access import kept_logins
 from exai_trio.access.kept_logins import SqliteLogins
@@ -23,7 +24,6 @@ from exai_trio.daemon.http.logins.page_logins import CODE_S, SESSION_S, PageLogi
 from exai_trio.daemon.http.route_table import Route, RouteTable
 from exai_trio.daemon.http.site import Site
 from exai_trio.errors import NotFoundError
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.wire.hosts import OurNames
 
 TOKEN = "a-token-of-ours-that-is-long"

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 import attrs
 import jwt
 import pytest
+from database_in_memory import MemoryDatabase
 
 from exai_trio.config import Config
 from exai_trio.daemon.http import ports
 from exai_trio.daemon.jobs.watching import Watching
 from exai_trio.daemon.lifetime import watched_daemon
 from exai_trio.incidents.capture import capturing
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
 from exai_trio.storage.watching.incident_records import MOST_CALLS, Occurrence
 from exai_trio.storage.watching.observation_records import Observation

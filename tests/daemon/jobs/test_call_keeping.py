@@ -78,3 +78,29 @@ async def test_a_store_that_refuses_costs_no_call(house, autojump_clock):
 
     assert [0, 1, 2, 3] == keeping.store.kept._kept
     assert [] == keeping.waiting
+
+
+@attrs.define
+class BusyStore:
+    """While it writes, the next call ends."""
+
+    keeping: object = None
+    writes: list = attrs.field(factory=list)
+
+    async def add(self, calls):
+        self.writes.append(list(calls))
+        if len(self.writes) < 5:
+            self.keeping.note("meanwhile")
+
+
+async def test_what_ends_while_calls_are_written_waits_for_the_next_second(house, autojump_clock):
+    """Under load there would be no end of writes, of a row or two each."""
+    async with house() as daemon:
+        store = BusyStore()
+        keeping = store.keeping = attrs.evolve(daemon.jobs.keeping, store=store, waiting=[])
+        for _ in range(2_001):
+            keeping.note("before")
+        await keeping.flush_calls()
+
+    assert [2_000, 2] == [len(calls) for calls in store.writes]
+    assert ["meanwhile"] == keeping.waiting

@@ -5,11 +5,11 @@ import json
 import attrs
 import pytest
 import trio
+from journal_in_memory import MemoryJournal
 from lives import FullDisk, SetAside
 
 from exai_trio.daemon.control.drain import drain
 from exai_trio.errors import StorageError
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.wire.handles import handle_of, is_handle
 from exai_trio.wire.messages import (
     CallAccepted,

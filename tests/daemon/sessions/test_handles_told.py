@@ -2,10 +2,10 @@
 
 import pytest
 import trio
+from journal_in_memory import MemoryJournal
 
 from exai_trio.daemon.sessions.handles_told import HandlesTold
 from exai_trio.storage.journal import NoHandles
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.wire.messages import Ack, CallResult
 
 

@@ -2,10 +2,10 @@
 
 import attrs
 import trio
+from journal_in_memory import MemoryJournal
 from lives import killed_mid_call
 
 from exai_trio.daemon.control.drain import drain
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult
 
 

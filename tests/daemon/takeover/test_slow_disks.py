@@ -3,10 +3,10 @@
 import attrs
 import pytest
 import trio
+from journal_in_memory import MemoryJournal
 from lives import changed, outcomes
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import CallAccepted, CallResult, CallTool
 

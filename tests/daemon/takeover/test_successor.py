@@ -3,13 +3,13 @@
 import attrs
 import pytest
 import trio
+from journal_in_memory import MemoryJournal
 from lives import FullDisk, changed, outcomes
 
 from exai_trio.daemon.calls.call_journal import key_of
 from exai_trio.daemon.delivery.outbox import Outbox
 from exai_trio.daemon.takeover.successor import Transferred
 from exai_trio.errors import CallCancelled
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.wire.messages import (
     Bye,
     CallAccepted,

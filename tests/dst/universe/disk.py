@@ -7,10 +7,10 @@ from collections.abc import Callable
 
 import attrs
 import trio
+from journal_in_memory import MemoryJournal
 
 from exai_trio.storage.append_log.framing import end_of, head_of, records_in
 from exai_trio.storage.journal_events import Accepted, Finished, HandedOver, decode
-from exai_trio.storage.memory.journal import MemoryJournal
 
 from .commits import Commits, LifesJournal
 

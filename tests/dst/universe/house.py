@@ -5,6 +5,7 @@ from contextlib import suppress
 
 import attrs
 import trio
+from files_in_memory import in_memory
 
 from exai_trio.config import Config
 from exai_trio.daemon.app import build
@@ -17,7 +18,6 @@ from exai_trio.daemon.takeover.predecessor import Predecessor
 from exai_trio.daemon.takeover.successor import Successor
 from exai_trio.daemon.takeover.transfer_messages import closing
 from exai_trio.errors import StorageError
-from exai_trio.filestore.memory_files import in_memory
 from exai_trio.observability.redaction import KnownSecrets
 from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios

@@ -6,13 +6,13 @@ import attrs
 import pytest
 import trio
 import trio.lowlevel
+from database_in_memory import MemoryDatabase
 
 from exai_trio.config import Config
 from exai_trio.daemon.jobs.investigating import Investigating
 from exai_trio.errors import ProviderBusyError
 from exai_trio.providers.own_questions import Said
 from exai_trio.simulator.chat.scripted_answers import scripted_answer
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.incident_rows import SqliteIncidents
 from exai_trio.storage.sqlite.watching.investigation_rows import SqliteInvestigations
 from exai_trio.storage.watching.incident_records import Occurrence

@@ -3,6 +3,7 @@
 import attrs
 import pytest
 import trio
+from database_in_memory import MemoryDatabase
 
 from exai_trio.errors import StorageError
 from exai_trio.monitoring.alerts.alert_rules import GIB, RULES
@@ -10,7 +11,6 @@ from exai_trio.monitoring.alerts.alert_state import AlertStates
 from exai_trio.monitoring.alerts.alerts import Alerts
 from exai_trio.monitoring.alerts.rule_inputs import RuleInputs
 from exai_trio.monitoring.alerts.webhook import Webhook
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.alert_rows import SqliteAlerts
 
 START = 1e9

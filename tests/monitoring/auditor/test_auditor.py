@@ -6,6 +6,7 @@ from itertools import pairwise
 import attrs
 import pytest
 import trio
+from database_in_memory import MemoryDatabase
 
 from exai_trio.errors import NotFoundError, ProviderBusyError
 from exai_trio.monitoring.auditor.auditor import Auditor, Seen
@@ -13,7 +14,6 @@ from exai_trio.monitoring.auditor.observations import observations
 from exai_trio.monitoring.auditor.pass_rules import PassRules
 from exai_trio.providers.own_questions import Said
 from exai_trio.simulator.chat.scripted_answers import scripted_answer
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.observation_rows import SqliteObservations
 
 DAY_S = 86_400

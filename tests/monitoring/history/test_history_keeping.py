@@ -2,6 +2,7 @@
 
 import attrs
 import pytest
+from database_in_memory import MemoryDatabase
 from msgspec.structs import replace
 
 from exai_trio.errors import StorageError
@@ -11,7 +12,6 @@ from exai_trio.observability.event_hub import EventHub
 from exai_trio.observability.events import CallEnded, RequestEnded
 from exai_trio.observability.meters.event_meters import event_takes
 from exai_trio.observability.meters.meter_set import Meters
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.metric_history_rows import SqliteHistory
 
 HOUR = 1_790_000_000 // 3600 * 3600.0

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import attrs
 import jwt
 import trio
+from database_in_memory import MemoryDatabase
 
 from exai_trio.config import Config
 from exai_trio.daemon.http import ports
 from exai_trio.daemon.jobs.watching import Watching
 from exai_trio.daemon.lifetime import watched_daemon
 from exai_trio.incidents.capture import capturing
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.watching.stores_in_file import stores_in
 
 SECRET = "a key for people and their roles, long enough"

@@ -25,8 +25,6 @@ from exai_trio.storage.sqlite.file import upgrade
 from exai_trio.storage.sqlite.file.schema import STEPS
 from exai_trio.storage.sqlite.store import check_ours, open_sqlite
 
-pytestmark = pytest.mark.real
-
 
 @asynccontextmanager
 async def opened(path, **how):
@@ -302,6 +300,7 @@ trio.run(main, Path(sys.argv[1]))
 """
 
 
+@pytest.mark.real
 async def test_a_kill_loses_nothing_that_was_noted(path):
     """After kill -9, while segments are sealed, folded and removed: every call and every outcome is there once."""
     noted = await killed_midway(CHILD, path)
@@ -374,6 +373,7 @@ trio.run(main, Path(sys.argv[1]))
 """
 
 
+@pytest.mark.real
 @pytest.mark.parametrize(
     ("disk", "said"), [("full", "True True False 20\n"), ("read-only", "1 0 4\n")]
 )

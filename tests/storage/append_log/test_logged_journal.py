@@ -7,6 +7,7 @@ import attrs
 import pytest
 import trio
 from hypothesis import HealthCheck, given, settings, strategies as st
+from journal_in_memory import MemoryJournal
 from kept_calls import call, outcome
 from logs_in_memory import MemoryDisk, log_before_memory
 
@@ -14,7 +15,6 @@ from exai_trio.errors import StorageError
 from exai_trio.storage.append_log import journal as logged_journal
 from exai_trio.storage.append_log.segments import Segments
 from exai_trio.storage.journal import KeptOutcome, NoHandles
-from exai_trio.storage.memory.journal import MemoryJournal
 from exai_trio.storage.sqlite.error_kinds import DiskFull, NotKept
 
 FOLDED_SOON = 1  # byte: each look seals what there is

@@ -3,6 +3,7 @@
 from contextlib import asynccontextmanager
 
 import attrs
+from database_in_memory import MemoryDatabase
 
 from exai_trio.storage.contracts.cleanup_records import Bounds
 from exai_trio.storage.contracts.provider_uploads import Content, Offer
@@ -10,7 +11,6 @@ from exai_trio.storage.hosted.function_calls import GuardedFunctions
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 from exai_trio.storage.hosted.hosted_faults import HostedAway
 from exai_trio.storage.hosted.mirrored_uploads import MirroredUploads
-from exai_trio.storage.memory.memory_database import MemoryDatabase
 from exai_trio.storage.sqlite.mirrored.local_uploads import LocalUploads
 from exai_trio.storage.sqlite.mirrored.outbox_table import SqliteOutbox
 from exai_trio.storage.sqlite.store import open_sqlite

@@ -263,7 +263,6 @@ async def test_factors_are_kept_newest_last_and_bounded(opened, tmp_path):
     assert "a" not in many
 
 
-@pytest.mark.real
 async def test_a_restart_keeps_what_was_learnt(tmp_path):
     """From the file of an earlier daemon."""
     async with in_sqlite(tmp_path / "exai.db") as ratios:
@@ -274,7 +273,6 @@ async def test_a_restart_keeps_what_was_learnt(tmp_path):
     assert 1.5 == again.factor("glm/glm-4.6")
 
 
-@pytest.mark.real
 async def test_the_daemon_starts_with_what_an_earlier_one_learnt(tmp_path):
     """And keeps what it learns in the same file."""
     config = attrs.evolve(Config(), home=tmp_path)

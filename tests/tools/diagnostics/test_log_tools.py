@@ -11,8 +11,6 @@ from exai_trio.errors import ArgumentError
 from exai_trio.observability.times import rfc3339
 from exai_trio.tools.diagnostics import log_lines
 
-pytestmark = pytest.mark.real
-
 
 @pytest.fixture
 def logs(bench, tmp_path):
@@ -74,6 +72,7 @@ async def test_times_choose(bench, logs):
     assert [19, 20, 21, 22] == numbers(between)
 
 
+@pytest.mark.real
 async def test_patterns_choose(bench, logs):
     """A filter is a regular expression, whatever the case; lines are the newest that match."""
     found = await content(bench, "activity", filter='"TOOL": "ch.t"', lines=10)
@@ -83,6 +82,7 @@ async def test_patterns_choose(bench, logs):
     assert [10, 12, 14, 16, 18, 20, 22, 24, 26, 28] == numbers(plain)
 
 
+@pytest.mark.real
 async def test_a_pattern_without_end_is_stopped(bench, logs, monkeypatch):
     """A pattern that never ends is cut and refused, and holds up nothing else."""
     monkeypatch.setattr(log_lines, "PATTERN_S", 0.5)

@@ -7,11 +7,11 @@ from functools import partial
 import attrs
 import httpx2
 import pytest
+from files_in_memory import in_memory
 
 from exai_trio.config import Config
 from exai_trio.daemon.app import build
 from exai_trio.daemon.backends import Backends, Models
-from exai_trio.filestore.memory_files import in_memory
 from exai_trio.providers.gateway import open_gateway
 from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios

@@ -30,9 +30,7 @@ async def look(config: Config) -> tuple[Finding, ...]:
         async with open_remote(config.supabase_url, config.supabase_key, unix_now) as remote:
             try:
                 state = await remote.state()
-                found.append(
-                    Finding(state="ok", what=f"Supabase answers, with schema {state.version}")
-                )
+                found.append(Finding.ok(f"Supabase answers, with schema {state.version}"))
                 found += map(_of_bucket, await buckets.faults(remote.requests))
                 found += map(_of_limit, await buckets.limits(remote.requests, _LARGEST_FILE))
             except StorageError as fault:
@@ -49,12 +47,11 @@ def hosted(seen: Seen) -> Iterator[Finding]:
     outbox = cast("dict[str, float]", storage.get("outbox") or {})
     if outbox.get("parked"):
         what = f"Supabase's database refused {outbox['parked']} entries"
-        yield Finding(state="warn", what=what, remedy=_SEND_AGAIN)
+        yield Finding.warn(what, _SEND_AGAIN)
     if outbox.get("oldest_s", 0.0) > _OLD_S:
-        yield Finding(
-            state="warn",
-            what=f"{outbox['entries']} entries wait to be sent to Supabase, the oldest for {outbox['oldest_s'] / 60:.0f} min",
-            remedy=f"nothing is lost, it is sent once that works: {storage.get('last_fault') or 'see the log'}",
+        yield Finding.warn(
+            f"{outbox['entries']} entries wait to be sent to Supabase, the oldest for {outbox['oldest_s'] / 60:.0f} min",
+            f"nothing is lost, it is sent once that works: {storage.get('last_fault') or 'see the log'}",
         )
 
 
@@ -72,19 +69,19 @@ def _of_fault(fault: StorageError) -> Finding:
             remedy = "run `exai storage migrate`"
         case _:
             return _away(f"Supabase cannot be reached ({reason or fault})")
-    return Finding(state="fault", what=what, remedy=remedy)
+    return Finding.fault(what, remedy)
 
 
 def _away(what: str) -> Finding:
     remedy = "check SUPABASE_URL, the network, and that the project is not paused; EXAI serves without it, and nothing is lost"
-    return Finding(state="warn", what=what, remedy=remedy)
+    return Finding.warn(what, remedy)
 
 
 def _of_bucket(sentence: str) -> Finding:
     what, _, remedy = sentence.rstrip(".").partition(": ")
-    return Finding(state="fault", what=what, remedy=remedy)
+    return Finding.fault(what, remedy)
 
 
 def _of_limit(sentence: str) -> Finding:
     remedy = "raise the bucket's limit, if the project's plan allows it; larger files stay on this machine"
-    return Finding(state="warn", what=sentence, remedy=remedy)
+    return Finding.warn(sentence, remedy)

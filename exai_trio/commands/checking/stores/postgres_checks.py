@@ -19,10 +19,10 @@ async def look(config: Config) -> tuple[Finding, ...]:
         try:
             await database.look()
         except StorageError as fault:
-            return (Finding(state="fault", what=fault.message, remedy=_AWAY),)
+            return (Finding.fault(fault.message, _AWAY),)
     version, needed = database.version or 0, newest()
     if version == needed:
-        return (Finding(state="ok", what=f"PostgreSQL answers, with schema {version}"),)
+        return (Finding.ok(f"PostgreSQL answers, with schema {version}"),)
     what = f"PostgreSQL has schema {version}, and this EXAI asks for {needed}"
     remedy = "upgrade this EXAI" if version > needed else "run `exai storage migrate`"
-    return (Finding(state="fault", what=what, remedy=remedy),)
+    return (Finding.fault(what, remedy),)

@@ -13,10 +13,11 @@ from exai_trio.terminal import reconnect_rules
 from exai_trio.wire.hosts import host_of
 from exai_trio.wire.terminal_errors import TerminalError, as_data
 
+from ...terminals.terminal_endpoint import TerminalEndpoint
 from ..gate import UNAUTHORIZED, Gate, header_of
 from ..route_table import Asked, Content, Route
 from ..site import failure
-from ..watched_daemon import PageTerminals, WatchedDaemon
+from ..watched_daemon import WatchedDaemon
 
 _FILES: Final = Path(__file__).parents[1] / "terminal_page"
 _MEDIA: Final = {
@@ -39,20 +40,20 @@ _WRONG, _NOT_FOUND = 400, 404
 @structs.frozen(eq=False)
 class _Page:
     watched: WatchedDaemon
-    terminals: PageTerminals
+    terminals: TerminalEndpoint
     gate: Gate
 
 
 def terminal_routes(
-    watched: WatchedDaemon, terminals: PageTerminals, gate: Gate
+    watched: WatchedDaemon, terminals: TerminalEndpoint, gate: Gate
 ) -> tuple[Route, ...]:
     """Those of a daemon that has terminals."""
     page = _Page(watched, terminals, gate)
     return (
-        Route(path="/terminals", gives="open", answer=partial(_page, page)),
+        Route("/terminals", "open", partial(_page, page)),
         Route(path="/terminals/{file}", gives="open", answer=_own_file),
         Route(path="/terminals/vendor/{file}", gives="open", answer=_vendored_file),
-        Route(path="/api/terminals", method="POST", gives="changes", answer=partial(_create, page)),
+        Route("/api/terminals", "changes", partial(_create, page), "POST"),
     )
 
 

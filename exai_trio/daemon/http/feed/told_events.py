@@ -8,6 +8,7 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.observability.events import (
+    CallBegun,
     CallEnded,
     CallRefused,
     ConnectionClosed,
@@ -61,7 +62,12 @@ class ToldEvents:
         at = self.now()
         self._newest.append((at, event))
         self.count += 1
-        match event:
+        match event:  # what comes most comes first
+            case CallBegun():
+                pass
+            case CallEnded():
+                seconds = event.duration_ms / 1000
+                self._sums["websocket"].add(at, failed=event.code != "", seconds=seconds)
             case RequestEnded() if event.provider in self._sums:
                 failed = event.outcome not in _NO_FAULT
                 self._sums[event.provider].add(at, failed=failed, seconds=event.duration_s)
@@ -73,9 +79,6 @@ class ToldEvents:
                 self._sums["websocket"].add(at)
             case HelloRefused() | ConnectionRefused():
                 self._sums["websocket"].add(at, failed=True)
-            case CallEnded():
-                seconds = event.duration_ms / 1000
-                self._sums["websocket"].add(at, failed=event.code != "", seconds=seconds)
             case _:
                 pass
 

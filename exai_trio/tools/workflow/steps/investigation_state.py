@@ -4,7 +4,7 @@ Notes are only ever added, so any order of arrival gives one state; what a later
 """
 
 from collections.abc import Iterable, Mapping
-from functools import reduce
+from functools import cached_property, reduce
 from typing import Any, TypeVar
 
 import attrs
@@ -64,7 +64,7 @@ class State:
     def files_checked(self) -> list[str]:
         return _each_once(path for note in self.notes for path in note.files_checked)
 
-    @property
+    @cached_property
     def relevant_files(self) -> list[str]:
         return _each_once(path for note in self.notes for path in note.relevant_files)
 
