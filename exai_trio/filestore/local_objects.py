@@ -150,31 +150,20 @@ class LocalObjects:
         return await trio.to_thread.run_sync(work, *given, limiter=self.limiter)
 
 
-def _unchecked(_piece: bytes) -> None:
-    return
-
-
 @structs.define
 class Pieces:
-    """An asynchronous iterator over what is left of an open file, each piece looked at by `check` in the thread that reads it. No
-    generator, so that one left unfinished needs no closing."""
+    """An asynchronous iterator over what is left of an open file. No generator, so that one left unfinished needs no closing."""
 
     _file: BinaryIO
     _limiter: trio.CapacityLimiter
-    _check: Callable[[bytes], None] = _unchecked
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
-        piece = await trio.to_thread.run_sync(self._read, limiter=self._limiter)
+        piece = await trio.to_thread.run_sync(self._file.read, PIECE, limiter=self._limiter)
         if not piece:
             raise StopAsyncIteration
-        return piece
-
-    def _read(self) -> bytes:
-        piece = self._file.read(PIECE)
-        self._check(piece)
         return piece
 
 

@@ -3,6 +3,8 @@
 Nothing in a repository's `.git` is ever sent. Blocking: for threads only.
 """
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from exai_trio import structs
@@ -59,15 +61,15 @@ class Watch:
     resolved: Path
     _before: bytes = b""
 
-    def check(self, piece: bytes) -> None:
-        """Raises: ArgumentError."""
-        if self._before:
-            self._look(self._before + piece[:_LONGEST_LOOK])
-        self._look(piece)
+    def check(self, piece: bytes) -> Callable[[], None]:
+        """Told of the pieces in order. What it returns looks at this one, in any thread, and raises ArgumentError."""
+        seam = self._before + piece[:_LONGEST_LOOK] if self._before else b""
         self._before = (self._before + piece[-_LONGEST_LOOK:])[-_LONGEST_LOOK:]
+        return partial(self._look, seam, piece)
 
-    def _look(self, content: bytes) -> None:
-        self.access.check_content(self.given, self.resolved, content)
+    def _look(self, *contents: bytes) -> None:
+        for content in contents:
+            self.access.check_content(self.given, self.resolved, content)
 
 
 def check_folder(given: str, resolved: Path) -> None:

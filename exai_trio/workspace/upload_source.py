@@ -26,14 +26,14 @@ _PIECE = 1024 * 1024  # bytes; between two of them a cancelled caller is noticed
 
 @structs.frozen(kw_only=True)
 class Opened:
-    """`file` stands at its beginning; whoever got it closes it. Each piece that is handed on goes through `check` first, in order, which
-    raises ArgumentError for what looks like a secret."""
+    """`file` stands at its beginning; whoever got it closes it. `check` is told of each piece that is handed on, in order; what it returns
+    is to be called before that, and raises ArgumentError for what looks like a secret."""
 
     path: Path
     file: BufferedReader = attrs.field(repr=False)
     size: int
     sha256: str
-    check: Callable[[bytes], None] = attrs.field(repr=False, eq=False)
+    check: Callable[[bytes], Callable[[], None]] = attrs.field(repr=False, eq=False)
 
 
 def open_hashed(

@@ -125,5 +125,5 @@ class UploadRecipient:
 def _checked(opened: "Opened") -> None:
     """A copy, so that what is looked at is what is sent. Raises ArgumentError."""
     for piece in iter(lambda: opened.file.read(_PIECE), b""):
-        opened.check(piece)
+        opened.check(piece)()
     opened.file.seek(0)

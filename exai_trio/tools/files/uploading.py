@@ -9,8 +9,8 @@ import trio
 from exai_trio import structs
 from exai_trio.filestore import strategy
 from exai_trio.filestore.adoption import Shelved
+from exai_trio.filestore.checked_pieces import checked_pieces
 from exai_trio.filestore.file_gateway import FileGateway, Given
-from exai_trio.filestore.local_objects import Pieces
 from exai_trio.filestore.strategy import LARGEST_DIRECT, Wanted
 from exai_trio.storage.contracts.provider_uploads import (
     Busy,
@@ -112,11 +112,13 @@ class Uploading:
         async def store() -> str:
             opened.file.seek(0)
             self._say("storing", opened)
-            pieces = Pieces(opened.file, objects.limiter, opened.check)
-            facts = await objects.put(opened.sha256, opened.size, pieces)
-            if opened.file.tell() == 0:  # it was there already, allowed by another name or setting
-                async for _ in pieces:
-                    pass
+            async with checked_pieces(opened.file, objects.limiter, opened.check) as pieces:
+                facts = await objects.put(opened.sha256, opened.size, pieces)
+                if (
+                    opened.file.tell() == 0
+                ):  # it was there already, allowed by another name or setting
+                    async for _ in pieces:
+                        pass
             return facts.file_id
 
         recipient = UploadRecipient(
