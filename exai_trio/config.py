@@ -6,6 +6,7 @@ the working directory: the platform's own place is known only where the environm
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal
 
@@ -232,6 +233,7 @@ def bracketed(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
+@lru_cache(256)  # of the address of each connection
 def is_loopback(host: str) -> bool:
     """True for names and addresses that no other machine can reach."""
     if host.lower() in LOOPBACK_NAMES:

@@ -43,6 +43,8 @@ class Database(Protocol):
 
     async def read(self, work: "Callable[[Connection], T]", /) -> T: ...
 
+    async def read_by_key(self, work: "Callable[[Connection], T]", /) -> T: ...
+
     async def write(self, work: "Callable[[Connection], T]", /) -> T: ...
 
 
@@ -56,7 +58,9 @@ class SqliteRegistry:
         await self._database.write(lambda connection: _add(connection, token))
 
     async def look_up(self, token_id: str, subject: str) -> Standing:
-        return await self._database.read(lambda connection: _look_up(connection, token_id, subject))
+        return await self._database.read_by_key(
+            lambda connection: _look_up(connection, token_id, subject)
+        )
 
     async def all(self) -> tuple[IssuedToken, ...]:
         return await self._database.read(lambda connection: _tokens(connection, _ALL))

@@ -5,7 +5,7 @@ most a row that is pending and a file that nobody knows, and `recover` removes b
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
@@ -14,12 +14,19 @@ import attrs
 import trio
 
 from exai_trio import structs
-from exai_trio.errors import InvalidRequestError, NotFoundError, StorageError, TooLargeError
+from exai_trio.errors import (
+    ExaiError,
+    InvalidRequestError,
+    NotFoundError,
+    StorageError,
+    TooLargeError,
+)
 from exai_trio.storage.contracts.stored_payloads import ROW_GRACE_S, StoredPayload, StoredPayloads
 from exai_trio.system.disk import fault_of
 
 from . import payload_files
 from .payload_files import Format, Written
+from .pieces import sha256_of
 
 T = TypeVar("T")
 
@@ -72,11 +79,7 @@ class MessageBus:
         pending = self._pending(size, principal, session, request)
         self._writing.add(pending.transaction_id)
         try:
-            if not await self.rows.begin(pending, self.rules.total_bytes):
-                raise StorageError(
-                    f"the message bus is full: it keeps {self.rules.total_bytes} bytes"
-                )
-            return await self._write(pending, text)
+            return await self._store(pending, text)
         finally:
             self._writing.discard(pending.transaction_id)
 
@@ -95,26 +98,42 @@ class MessageBus:
             expires_at=now + self.rules.lasts_s,
         )
 
-    async def _write(self, pending: StoredPayload, text: str) -> StoredPayload:
-        fault: StorageError | None = None
-        try:
-            written = await self._in_thread(partial(self._write_file, pending, text))
-            stored = _stored(pending, written)
+    async def _store(self, pending: StoredPayload, text: str) -> StoredPayload:
+        """Its text is hashed meanwhile, which takes as long as the rest."""
+        digests: list[str] = []
+        async with trio.open_nursery() as hashing:
+            if self.rules.format.checksums:
+                hashing.start_soon(self._hash, text, digests)
+            written = await self._write(pending, text)
+        if isinstance(written, Written):
+            stored = _stored(pending, written, "".join(digests))
             if await self.rows.finish(stored, self.now()):
                 self.held_bytes += stored.stored_bytes
                 return stored
-            fault = StorageError("its row was taken away")
-        except UnicodeEncodeError:
-            fault = StorageError("it has half characters (lone surrogates)")
-        except OSError as refused:
-            fault = StorageError(f"{self.folder} cannot be written: {refused.strerror or refused}")
-        await fault_of(partial(self._give_up, pending, fault.message))
-        raise fault
+            written = StorageError("its row was taken away")
+        await fault_of(partial(self._give_up, pending, written.message))
+        raise written
 
-    def _write_file(self, pending: StoredPayload, text: str) -> Written:
+    async def _hash(self, text: str, digests: list[str]) -> None:
+        step = trio.from_thread.check_cancelled
+        digests.append(await self._in_thread(partial(sha256_of, text, step)))
+
+    async def _write(self, pending: StoredPayload, text: str) -> Written | StorageError:
         path = payload_files.path_of(self.folder, pending.transaction_id)
         step = trio.from_thread.check_cancelled
-        return payload_files.write(path, text, self.rules.format, step)
+        write = partial(payload_files.write, path, text, self.rules.format, step)
+        try:
+            if not await self.rows.begin(pending, self.rules.total_bytes):
+                most = self.rules.total_bytes
+                return StorageError(f"the message bus is full: it keeps {most} bytes")
+            return await self._in_thread(write)
+        except StorageError as fault:
+            return fault
+        except UnicodeEncodeError:
+            return StorageError("it has half characters (lone surrogates)")
+        except OSError as refused:
+            why = refused.strerror or refused
+            return StorageError(f"{self.folder} cannot be written: {why}")
 
     async def _give_up(self, pending: StoredPayload, why: str) -> None:
         await self.rows.expire((pending.transaction_id,), self.now(), why)
@@ -128,14 +147,30 @@ class MessageBus:
         return found
 
     async def piece(self, payload: StoredPayload, offset: int) -> bytes:
-        """Bytes of the plain text from `offset` on, at most PIECE_BYTES. Raises InvalidRequestError, NotFoundError if the file is gone,
-        StorageError, PayloadDamagedError. Cancelling waits for the disk."""
+        """Bytes of the plain text from `offset` on, at most PIECE_BYTES. Raises as `pieces` does."""
+        return (await self.pieces(payload, (offset,)))[0]
+
+    async def pieces(self, payload: StoredPayload, offsets: Sequence[int]) -> list[bytes]:
+        """`piece` for each of them, up to the first that cannot be read. If that is the very first it raises InvalidRequestError,
+        NotFoundError if the file is gone, StorageError, PayloadDamagedError. Cancelling waits for the disk."""
+        return await self._in_thread(partial(self._read, payload, offsets))
+
+    def _read(self, payload: StoredPayload, offsets: Sequence[int]) -> list[bytes]:
+        pieces: list[bytes] = []
+        try:
+            pieces.extend(self._read_piece(payload, offset) for offset in offsets)
+        except ExaiError:
+            if not pieces:
+                raise
+        return pieces
+
+    def _read_piece(self, payload: StoredPayload, offset: int) -> bytes:
         if offset >= payload.size_bytes:
             raise InvalidRequestError(
                 f"offset {offset} is beyond the end: the result has {payload.size_bytes} bytes"
             )
         try:
-            return await self._in_thread(partial(payload_files.read, self.folder, payload, offset))
+            return payload_files.read(self.folder, payload, offset)
         except FileNotFoundError as gone:
             raise _unknown(payload.transaction_id, self.rules) from gone
         except OSError as fault:
@@ -214,14 +249,14 @@ class MessageBus:
         return await trio.to_thread.run_sync(work, limiter=self._threads)
 
 
-def _stored(pending: StoredPayload, written: Written) -> StoredPayload:
+def _stored(pending: StoredPayload, written: Written, sha256: str) -> StoredPayload:
     return attrs.evolve(
         pending,
         status="stored",
         size_bytes=written.size,
         stored_bytes=written.stored,
         compression=written.compression,
-        sha256=written.sha256,
+        sha256=sha256,
         pieces=written.pieces,
     )
 

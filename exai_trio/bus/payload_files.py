@@ -3,7 +3,6 @@
 A file has its name only once it is whole: until then it ends in `.new`.
 """
 
-import hashlib
 import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -31,12 +30,11 @@ class Format:
 
 @structs.frozen(kw_only=True)
 class Written:
-    """A file that is whole. `sha256` is of the plain text."""
+    """A file that is whole."""
 
     size: int
     stored: int
     compression: str
-    sha256: str
     pieces: tuple[StoredPiece, ...]
 
 
@@ -72,7 +70,7 @@ def name(file: BinaryIO, path: Path) -> None:
 
 
 def _write_pieces(descriptor: int, text: str, how: Format, step: Callable[[], None]) -> Written:
-    digest, size, compression = hashlib.sha256(), 0, how.compression
+    size, compression = 0, how.compression
     pieces: list[StoredPiece] = []
     for plain in plain_pieces(text):
         step()
@@ -82,13 +80,10 @@ def _write_pieces(descriptor: int, text: str, how: Format, step: Callable[[], No
         write_all(descriptor, packed)
         pieces.append(described(packed, checksums=how.checksums))
         size += len(plain)
-        if how.checksums:
-            digest.update(plain)
     return Written(
         size=size,
         stored=sum(piece.length for piece in pieces),
         compression=compression,
-        sha256=digest.hexdigest() if how.checksums else "",
         pieces=tuple(pieces),
     )
 

@@ -3,8 +3,9 @@
 Every piece is compressed by itself, so that any can be read without those before it; together they are one gzip file.
 """
 
+import hashlib
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 import xxhash
@@ -22,22 +23,34 @@ _WORTH_IT: Final = 0.9  # of the first piece; what shrinks less is stored as it 
 
 def byte_length(text: str) -> int:
     """Of its UTF-8; half characters, which cannot be stored, count as whole ones."""
-    if text.isascii():
-        return len(text)
     starts = range(0, len(text), _SLICE)
     return sum(len(text[start : start + _SLICE].encode(errors="surrogatepass")) for start in starts)
 
 
 def plain_pieces(text: str) -> Iterator[bytes]:
     """PIECE_BYTES each, but for the last."""
+    slices = (text[start : start + _SLICE].encode() for start in range(0, len(text), _SLICE))
+    return slices if text.isascii() else _regrouped(slices)
+
+
+def _regrouped(slices: Iterable[bytes]) -> Iterator[bytes]:
     held = bytearray()
-    for start in range(0, len(text), _SLICE):
-        held += text[start : start + _SLICE].encode()
+    for one in slices:
+        held += one
         while len(held) >= PIECE_BYTES:
             yield bytes(memoryview(held)[:PIECE_BYTES])
             del held[:PIECE_BYTES]
     if held:
         yield bytes(held)
+
+
+def sha256_of(text: str, step: Callable[[], None]) -> str:
+    """Of its UTF-8; `step` is called before each part, and may raise."""
+    digest = hashlib.sha256()
+    for start in range(0, len(text), _SLICE):
+        step()
+        digest.update(text[start : start + _SLICE].encode(errors="surrogatepass"))
+    return digest.hexdigest()
 
 
 def worth_compressing(first: bytes) -> bool:

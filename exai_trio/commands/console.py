@@ -32,9 +32,7 @@ class Console:
     err: TextIO
     live: bool = False
     screen: bool = False
-    look: Appearance = attrs.field(
-        default=attrs.Factory(lambda self: Appearance(passing=self.live), takes_self=True)
-    )
+    look: Appearance = attrs.Factory(lambda self: Appearance(passing=self.live), takes_self=True)
     columns: Callable[[], int] = _usual
 
     @classmethod

@@ -82,7 +82,8 @@ async def serve(  # noqa: ASYNC128 - hands task_status on
     _check_terminals(config)
     Tokens(config)  # a token that is of no use stops the start before anything else happens
     async with AsyncExitStack() as stack:
-        models = await _models_to_replace_with(config, stack) if replace else None
+        loads_first = replace or config.is_shared  # another daemon serves meanwhile
+        models = await _loaded_models(config, stack) if loads_first else None
         taken = await take_over(config) if replace else None
         if replace and taken is None:  # one that is leaving gives nothing, and has its home yet
             await wait_free(config, config.drain_s + _DRAINED_S)
@@ -135,8 +136,9 @@ async def _write_last(parts: Parts) -> None:
             await write()
 
 
-async def _models_to_replace_with(config: Config, stack: AsyncExitStack) -> Models:
-    """What needs no home is there, and what takes long is done, before a daemon that serves is asked to leave it."""
+async def _loaded_models(config: Config, stack: AsyncExitStack) -> Models:
+    """What needs no home is there, and what takes long is done, before a daemon that serves is asked to leave it, or a port is open
+    at which clients wait though another daemon would serve them."""
     models = await stack.enter_async_context(open_models(config))
     await trio.to_thread.run_sync(check_ours, database(config))
     await models.gateway.load()

@@ -92,9 +92,10 @@ def read(raw: msgspec.Raw) -> Params:
 def read_wish(raw: msgspec.Raw) -> Wish:
     """Raises BadParams if the params are not an object, or their arguments are not texts by name."""
     wish = _decoded(_wishes, raw)
-    if wish.arguments is not None and not isinstance(wish.arguments, dict):
+    arguments = as_object(wish.arguments)
+    if wish.arguments is not None and arguments is not wish.arguments:
         raise BadParams("arguments must be an object")
-    if not all(isinstance(value, str) for value in as_object(wish.arguments).values()):
+    if not all(isinstance(value, str) for value in arguments.values()):
         raise BadParams("arguments of a prompt are texts")
     return wish
 

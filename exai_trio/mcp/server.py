@@ -201,12 +201,13 @@ class Server:
         return static_answers.from_listing(request, dialect, listing)
 
     def _listen(self, id_: Id, params: Params) -> list[Effect]:
-        if not isinstance(params.notifications, dict):
+        wishes = as_object(params.notifications)
+        if wishes is not params.notifications:
             raise BadParams("notifications must be an object")
         if self._subscriptions.is_full:
             error = jsonrpc.error(id_, TOO_MANY_LISTENS, "too many open subscriptions")
             return self._say(error, id_)
-        for line in self._subscriptions.listen(id_, as_object(params.notifications), self.listing):
+        for line in self._subscriptions.listen(id_, wishes, self.listing):
             self.sink.put(line)
         return []
 

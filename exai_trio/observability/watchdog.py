@@ -37,9 +37,7 @@ class Watchdog(trio.abc.Instrument):
     longest_s: float = LONGEST_STEP_S
     steps: Buckets = attrs.field(factory=Buckets)
     held_up: Callable[[str, float], None] = _to_nobody
-    _quick_s: float = attrs.field(
-        default=attrs.Factory(lambda self: min(BOUNDS[0], self.longest_s), takes_self=True)
-    )
+    _quick_s: float = attrs.Factory(lambda self: min(BOUNDS[0], self.longest_s), takes_self=True)
     _began: float = float("inf")  # no step was begun under its eyes
     _said: float = float("-inf")
     _unsaid: int = 0

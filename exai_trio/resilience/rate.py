@@ -45,9 +45,7 @@ class Buckets:
     rate: Rate
     most: int = MOST_NAMES
     _table: dict[str, Bucket] = attrs.field(factory=dict[str, Bucket])
-    _others: Bucket = attrs.field(
-        default=attrs.Factory(lambda self: Bucket(self.rate), takes_self=True)
-    )
+    _others: Bucket = attrs.Factory(lambda self: Bucket(self.rate), takes_self=True)
     _swept_to: int = 0
 
     def __repr__(self) -> str:

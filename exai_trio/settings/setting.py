@@ -34,6 +34,10 @@ class Group:
     settings: tuple[Setting, ...]
 
 
+def group(title: str, *settings: Setting) -> Group:
+    return Group(title=title, settings=settings)
+
+
 def setting(name: str, kind: Kind, about: str, *aliases: str) -> Setting:
     return Setting(name=name, kind=kind, about=about, aliases=aliases)
 

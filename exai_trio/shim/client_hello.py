@@ -12,9 +12,15 @@ from .close_reasons import Departing, Refused
 
 
 async def greet(
-    ws: WebSocket, config: Config, session_id: str, last_seq: int, roots: tuple[str, ...]
+    ws: WebSocket,
+    config: Config,
+    session_id: str,
+    roots: tuple[str, ...],
+    *,
+    last_seq: int,
+    visit: int,
 ) -> HelloAck:
-    """Say hello. Returns the daemon's welcome.
+    """Say hello, for the `visit`th time. Returns the daemon's welcome.
 
     Raises Refused, Departing, or PeerGone for an answer that is none; WireError for one that is no message. Cancelling leaves a
     connection that is good for nothing.
@@ -31,6 +37,7 @@ async def greet(
         roots=list(roots),
         max_frame_bytes=config.ws_max_bytes,
         accepts=[PAYLOAD_REF],
+        visit=visit,
     )
     await ws.send(encode(hello))
     answer = decode_daemon(await ws.receive()).message

@@ -58,6 +58,7 @@ class Link:
     conversation: Conversation | None = None
     daemon_is_ours: bool = True
     received: ReceivedFrames = attrs.field(factory=ReceivedFrames)
+    _visits: int = 0
     _reconnect: Reconnect = attrs.field(init=False)
 
     def __attrs_post_init__(self) -> None:
@@ -157,7 +158,9 @@ class Link:
         with trio.fail_after(self.config.ws_hello_timeout) as handshake:
             async with self.dial() as ws:
                 roots = self.relay.roots
-                ack = await greet(ws, self.config, self.session_id, self.received.last, roots)
+                self._visits += 1
+                seen = {"last_seq": self.received.last, "visit": self._visits}
+                ack = await greet(ws, self.config, self.session_id, roots, **seen)
                 self._welcomed(ack)
                 handshake.deadline = math.inf
                 self.conversation = self._conversation(ws)

@@ -101,9 +101,7 @@ class SimulatorState:
     open: dict[int, Visit] = attrs.field(factory=dict[int, Visit])
     armed: list[Armed] = attrs.field(factory=list[Armed])
     attempts: OrderedDict[str, int] = attrs.field(factory=OrderedDict[str, int])
-    services: dict[str, Service] = attrs.field(
-        default=attrs.Factory(lambda self: _services(self.now), takes_self=True)
-    )
+    services: dict[str, Service] = attrs.Factory(lambda self: _services(self.now), takes_self=True)
     served: int = 0
     crashes: int = 0
     connections: Collection[object] = ()

@@ -16,8 +16,10 @@ from exai_trio.config import Config
 from exai_trio.errors import ExaiError, NotFoundError
 from exai_trio.storage.base import Conversations, Owned, Threads, TokenRatios
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
+from exai_trio.tools import statuses
 from exai_trio.tools.asking.calibration import Calibration
 from exai_trio.tools.files.upload_desk import UploadDesk
+from exai_trio.tools.statuses import Status
 from exai_trio.workspace.path_checks import PathUse
 from exai_trio.workspace.read import FileReader
 
@@ -102,7 +104,7 @@ class Services:
     calibration: Calibration = attrs.field(factory=Calibration)
     ratios: TokenRatios = attrs.field(factory=MemoryRatios)
     calls: CallArchive = attrs.field(factory=NoCalls)
-    files: FileReader = attrs.field(default=attrs.Factory(_reader, takes_self=True))
+    files: FileReader = attrs.Factory(_reader, takes_self=True)
     # Traces at once, each in a process of its own that may use up a core and 768 MiB.
     source_readers: trio.CapacityLimiter = attrs.field(factory=partial(trio.CapacityLimiter, 2))
 
@@ -181,6 +183,17 @@ class Deprecation:
         return f"{name} is deprecated since {self.since}: use {self.instead} instead."
 
 
+# What all simple tools answer in (`envelope`); short on purpose: every tool list carries it once per tool.
+OUTPUT_SCHEMA: Mapping[str, Any] = {
+    "type": "object",
+    "properties": {
+        "status": statuses.schema((Status.SUCCESS, Status.CONTINUATION_AVAILABLE, Status.PARTIAL)),
+        "content": {"type": "string"},
+    },
+    "required": ["status", "content"],
+}
+
+
 @structs.frozen(kw_only=True)
 class Tool:
     """A tool. `arguments` is a frozen attrs class: its schema, its validation and its documentation come from it.
@@ -210,7 +223,7 @@ class Tool:
     cacheable: bool = False
     reports: bool = False
     punctual: bool = False
-    output_schema: Mapping[str, Any] | None = None
+    output_schema: Mapping[str, Any] = OUTPUT_SCHEMA
     paths: Mapping[str, PathUse] = attrs.field(factory=dict[str, PathUse])
     tolerated: frozenset[str] = frozenset()
     seldom: frozenset[str] = frozenset()

@@ -6,21 +6,10 @@ from typing import Any, Literal, cast
 import msgspec
 
 from exai_trio import structs
-from exai_trio.tools import statuses
 from exai_trio.tools.base import Answer
 from exai_trio.tools.statuses import Status
 
 ContentType = Literal["text", "markdown", "json"]
-
-# Shared by all simple tools and short on purpose: every tool list carries it once per tool.
-OUTPUT_SCHEMA: Mapping[str, Any] = {
-    "type": "object",
-    "properties": {
-        "status": statuses.schema((Status.SUCCESS, Status.CONTINUATION_AVAILABLE, Status.PARTIAL)),
-        "content": {"type": "string"},
-    },
-    "required": ["status", "content"],
-}
 
 
 @structs.frozen(kw_only=True)

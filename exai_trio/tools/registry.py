@@ -179,9 +179,8 @@ def listed(tool: Tool, *, short: bool = False) -> dict[str, Any]:
         "name": tool.name,
         "description": description(tool),
         "inputSchema": schemas.short(schema, tool.seldom) if short else schema,
+        "outputSchema": _or_handle(tool, short=short),
     }
-    if tool.output_schema is not None:
-        entry["outputSchema"] = _or_handle(tool, short=short)
     if tool.read_only:
         entry["annotations"] = {"readOnlyHint": True}
     return entry
@@ -198,7 +197,7 @@ def _or_handle(tool: Tool, *, short: bool) -> dict[str, Any]:
 
     A short one has the statuses of workflows only, which their callers act on.
     """
-    own = tool.output_schema or {}
+    own = tool.output_schema
     properties = dict(own.get("properties", {}))
     if short and tool.kind == "simple":
         return {"type": "object"}

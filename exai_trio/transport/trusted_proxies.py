@@ -49,6 +49,8 @@ class TrustedProxies:
         return cls(tuple(ip_network(each) for each in named))
 
     def has(self, address: str) -> bool:
+        if not self.networks:
+            return False
         try:
             parsed = ip_address(address.partition("%")[0])
         except ValueError:  # audit: empty-handler, because a name is no proxy's address

@@ -29,7 +29,8 @@ ANSWER_TOO_LARGE: Final = (
 class Hello:
     """The first frame of a client. `roots` are directories that its tools may read, `max_frame_bytes` the largest frame that it takes.
 
-    `accepts` names what it understands beyond the protocol: "payload_ref" is a large result by reference.
+    `accepts` names what it understands beyond the protocol: "payload_ref" is a large result by reference. `visit` counts the hellos of a
+    session, from 1: one that arrives after a newer one changes nothing.
     """
 
     token: str | None = None
@@ -42,6 +43,7 @@ class Hello:
     roots: Roots | None = None
     max_frame_bytes: Annotated[int, Meta(ge=65_536)] | UnsetType = UNSET
     accepts: Accepts | UnsetType = UNSET
+    visit: Annotated[int, Meta(ge=0)] = 0
 
 
 @structs.frozen(kw_only=True)

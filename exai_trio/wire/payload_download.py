@@ -30,8 +30,10 @@ class PayloadDownload:
     _digest: Any = attrs.field(factory=hashlib.sha256, repr=False)
 
     def due(self) -> list[PayloadGet]:
-        """What is to be asked now; from now on it counts as asked."""
+        """What is to be asked now, several at a time; from now on it counts as asked."""
         due: list[PayloadGet] = []
+        if self._unanswered > MOST_UNANSWERED // 2:
+            return due
         while self._unanswered < MOST_UNANSWERED and self._asked < self.ref.size:
             due.append(
                 PayloadGet(

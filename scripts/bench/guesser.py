@@ -47,11 +47,11 @@ class Guesses:
 
     async def one(self, frame: bytes) -> None:
         self.tried += 1
+        heard = b""
         try:
             with trio.move_on_after(_PATIENCE_S):
                 async with await trio.open_tcp_stream("127.0.0.1", self.port) as stream:
                     await stream.send_all(_UPGRADE + frame)
-                    heard = b""
                     while b"hello_ack" not in heard and (data := await stream.receive_some()):
                         heard += data
         except (OSError, trio.BrokenResourceError):

@@ -198,7 +198,8 @@ class _Watched:
 
 @attrs.define(eq=False)
 class _Steps(trio.abc.Instrument):
-    """The longest step of any task, in CPU of this thread: others have the cores too."""
+    """The longest step of any task, in CPU of this thread: others have the cores too. Made where it is added, in the midst of a
+    step, which counts from there."""
 
     longest: float = 0.0
     _began: float = attrs.field(factory=time.thread_time)
@@ -223,13 +224,13 @@ class _Shelf:
 
 
 async def _cleaned(rows: int, going: int) -> tuple[float, float, float]:
-    steps = _Steps()
     with home() as where:
         async with open_sqlite(where / "exai.db") as store:
             await store.write(lambda connection: _filled(connection, rows, going))
             watched = _Watched(store)
             kept = in_database(cast("Any", watched), where / "objects", 1.0)
             garbage_collector.settle()  # as the daemon, once it has started
+            steps = _Steps()
             trio.lowlevel.add_instrument(steps)
             seconds = await _timed(lambda: _clean(kept))
             trio.lowlevel.remove_instrument(steps)

@@ -74,8 +74,8 @@ async def _fetched(port: int, size: int, *, accepts: bool) -> float:
         if ref is not None:
             download = PayloadDownload("r", ref)
             while not download.is_complete:
-                for get in download.due():
-                    await socket.send(encode(get))
+                if due := download.due():
+                    await socket.send(*map(encode, due))
                 text += download.take(decode_piece(await socket.receive()))
             if download.fault() is not None:
                 raise NotMeasured("the result did not arrive as it was stored")

@@ -135,9 +135,11 @@ def wait_open(who: str, port: int, patience_s: float = PATIENCE_S) -> None:
 
 
 def at_work_s(pid: int) -> float:
-    """What all its threads have had of a processor."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return sum(int((thread / "schedstat").read_text().split()[0]) for thread in threads) / 1e9
+    """What all its threads have had of a processor, also those that have ended."""
+    return time.clock_gettime(~pid << 3 | _ALL_THREADS)  # so Linux names another process's clock
+
+
+_ALL_THREADS = 2
 
 
 @attrs.frozen

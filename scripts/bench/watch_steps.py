@@ -1,6 +1,6 @@
 """`exai serve`, telling on stdout at its end how long the steps of its event loop took, in seconds. Run as a child.
 
-`p99` and `most` are by the clock, `most_at_work` by what the processor did: on a busy machine others take the rest.
+`p99` and `most` are by the clock, `most_at_work` by what the processor did: on a busy machine others take the rest; `whose` is the task of that step.
 """
 
 import json
@@ -21,7 +21,7 @@ class Steps(Watchdog):
     def __init__(self) -> None:
         super().__init__()
         self.took: list[float] = []
-        self.at_work = 0.0
+        self.at_work = (0.0, "")
         self._worked = float("inf")  # no step was begun under its eyes
 
     def before_task_step(self, task: trio.lowlevel.Task) -> None:
@@ -33,7 +33,7 @@ class Steps(Watchdog):
         if task.name.endswith(_START):
             return
         self.took.append(time.perf_counter() - self._began)
-        self.at_work = max(self.at_work, time.thread_time() - self._worked)
+        self.at_work = max(self.at_work, (time.thread_time() - self._worked, task.name))
 
 
 if __name__ == "__main__":
@@ -44,7 +44,8 @@ if __name__ == "__main__":
     told = {
         "p99": ordered[len(ordered) * 99 // 100],
         "most": ordered[-1],
-        "most_at_work": steps.at_work,
+        "most_at_work": steps.at_work[0],
+        "whose": steps.at_work[1],
     }
     print(json.dumps(told), flush=True)
     raise SystemExit(code)

@@ -1,5 +1,7 @@
 """The message bus over rows in memory and files on a disk."""
 
+from hashlib import sha256
+
 import attrs
 import pytest
 import trio
@@ -7,7 +9,7 @@ from payloads_in_memory import MemoryPayloads
 
 from exai_trio.bus import payload_files
 from exai_trio.bus.message_bus import BusRules, MessageBus
-from exai_trio.bus.payload_files import path_of, stored_names
+from exai_trio.bus.payload_files import Format, path_of, stored_names
 from exai_trio.errors import (
     InvalidRequestError,
     NotFoundError,
@@ -66,6 +68,22 @@ async def test_what_was_put_is_fetched(bus):
     assert bus.held_bytes == row.stored_bytes < row.size_bytes
 
 
+@pytest.mark.parametrize("text", [TEXT, "€" * 400_000, "n" + "é" * 300_000])
+async def test_its_hash_is_that_of_its_utf8(bus, text):
+    """Unless none is wanted."""
+    unhashed = attrs.evolve(bus, rules=BusRules(format=Format(checksums=False)))
+
+    assert sha256(text.encode()).hexdigest() == (await put(bus, text)).sha256
+    assert "" == (await put(unhashed, text)).sha256
+
+
+async def test_several_pieces_are_read_at_once(bus):
+    stored = await put(bus)
+    offsets = (0, 262_144, 600_000)
+
+    assert [await bus.piece(stored, one) for one in offsets] == await bus.pieces(stored, offsets)
+
+
 async def test_anothers_is_not_there(bus, clock):
     """Nor one that nobody has put, nor one whose time is over."""
     stored = await put(bus)
@@ -93,7 +111,8 @@ async def test_a_damaged_piece_is_never_given(bus):
     data[stored.pieces[0].length + 10] ^= 1
     path.write_bytes(data)
 
-    await bus.piece(stored, 0)
+    assert TEXT[:262_144] == (await bus.piece(stored, 0)).decode()
+    assert 1 == len(await bus.pieces(stored, (0, 262_144, 2 * 262_144)))
     with pytest.raises(PayloadDamagedError):
         await bus.piece(stored, 262_144)
     with pytest.raises(PayloadDamagedError):

@@ -20,6 +20,9 @@ SERVICES = [
 ]
 
 
+TEAM = yaml.safe_load((ROOT / "docs/deploy/compose.yaml").read_text())
+
+
 @pytest.fixture
 def single():
     return yaml.safe_load((ROOT / "compose.yaml").read_text())["services"]
@@ -59,6 +62,18 @@ def test_projects_are_read_where_they_are_outside(single):
     assert "${EXAI_PROJECTS:-/projects}" == daemon["environment"]["EXAI_ALLOWED_ROOTS"]
     assert ["8079", "8080", "8081", "8082"] == [port[-4:] for port in daemon["ports"]]
     assert [{"path": ".env", "required": False}] == daemon["env_file"]
+
+
+@pytest.mark.parametrize("name", ["daemon-a", "daemon-b"])
+def test_a_team_believes_its_balancer_who_a_client_is(name):
+    """Whoever comes from its network is the balancer, which says for whom; no daemon has a port outside."""
+    (network,) = TEAM["networks"]["default"]["ipam"]["config"]
+    balancer = (ROOT / "docs/deploy/haproxy.cfg").read_text()
+    fronts = [part for part in balancer.split("\n\n") if part.startswith("frontend")]
+
+    assert network["subnet"] == TEAM["services"][name]["environment"]["EXAI_TRUSTED_PROXIES"]
+    assert "ports" not in TEAM["services"][name]
+    assert all("set-header X-Forwarded-For %[src]" in part for part in fronts)
 
 
 def test_profiles_are_started_only_if_they_are_named(single):

@@ -63,6 +63,7 @@ class _Owner:
     epoch: int
     acked: int = 0
     base: int = 0
+    visit: int = 0
 
 
 @structs.define
@@ -220,12 +221,14 @@ def _as_told(call: KeptCall) -> KeptCall:
 
 @structs.define(eq=False)
 class MemoryShared(SharedCalls):
-    """The way of one daemon to them; while it `is_away` nothing comes through. To read a session takes it `reads_s`."""
+    """The way of one daemon to them; while it `is_away` nothing comes through. To read a session takes it `reads_s`, to take one
+    `takes_s`, whoever waits for that."""
 
     tables: SharedTables
     facts: DaemonFacts
     is_away: bool = False
     reads_s: float = 0.0
+    takes_s: float = 0.0
 
     async def reach(self) -> None:
         await trio.lowlevel.checkpoint()
@@ -264,11 +267,18 @@ class MemoryShared(SharedCalls):
                 claimed.append(row.call)
         return tuple(claimed)
 
-    async def take(self, facts: DaemonFacts, principal: str, session: str, held: int) -> int:
+    async def take(
+        self, facts: DaemonFacts, principal: str, session: str, held: int, visit: int
+    ) -> int:
         await self.reach()
+        with trio.CancelScope(shield=True):
+            await trio.sleep(self.takes_s)
         known = self.tables.sessions.get(session)
         if known is None or known.principal != principal:
             return 0
+        if 0 < visit < known.visit:
+            raise SessionMoved("The client has come to another daemon since.")
+        known.visit = max(known.visit, visit)
         if (known.owner, known.epoch) == (facts.executor, held):
             return held
         former, known.owner, known.epoch = known.owner, facts.executor, known.epoch + 1

@@ -14,7 +14,7 @@ from exai_trio.storage.journal import KeptOutcome
 from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.postgres.journal import open_journal
 from exai_trio.storage.postgres.shared_calls_store import PostgresCalls
-from exai_trio.storage.shared.shared_calls import UNNUMBERED, CallMoved, DaemonFacts
+from exai_trio.storage.shared.shared_calls import UNNUMBERED, CallMoved, DaemonFacts, SessionMoved
 
 MINE = call(session="win", principal="owner", seq=1)
 NAME = ("win", "1")
@@ -170,10 +170,10 @@ async def test_one_that_has_lost_the_call_begins_no_run(two):
 async def test_who_takes_a_session_numbers_its_frames_from_then_on(two):
     """What the former owner writes under its epoch has no number, nor is a call accepted or a base noted so."""
     epochs = [
-        await two.two.take(two.B, "owner", "win", 0),
-        await two.two.take(two.B, "owner", "win", 2),
-        await two.two.take(two.B, "stranger", "win", 0),
-        await two.two.take(two.B, "owner", "unknown", 0),
+        await two.two.take(two.B, "owner", "win", 0, 0),
+        await two.two.take(two.B, "owner", "win", 2, 0),
+        await two.two.take(two.B, "stranger", "win", 0, 0),
+        await two.two.take(two.B, "owner", "unknown", 0, 0),
     ]
     with pytest.raises(StorageError):
         await two.one.journal_of("win", 1).accept(attrs.evolve(MINE, request="2"))
@@ -194,7 +194,7 @@ async def test_a_daemon_hears_what_is_otherwise_than_it_believes(two):
     """Sessions and calls that it has not any more, outcomes that it waits for; of what is so, nothing."""
     running = [(*NAME, "call_h")]
     before = await two.one.compare(two.A, {"win": 1, "new": 1}, running, [NAME])
-    await two.two.take(two.B, "owner", "win", 0)
+    await two.two.take(two.B, "owner", "win", 0, 0)
     await two.finish_by(two.two, "cancelled", attempt=0, epoch=2, seq=3)
     after = await two.one.compare(two.A, {"win": 1}, running, [NAME, ("win", "gone")])
 
@@ -205,7 +205,7 @@ async def test_a_daemon_hears_what_is_otherwise_than_it_believes(two):
 
 async def test_work_goes_on_under_a_handle_where_it_runs(two):
     """Though another daemon has given it; its outcome counts there, in the same run."""
-    await two.two.take(two.B, "owner", "win", 0)
+    await two.two.take(two.B, "owner", "win", 0, 0)
     going_on = attrs.evolve(MINE, session="call_h", attempts=0, seq=1)
     await two.two.journal_of("win", 2).hand_over(*NAME, outcome("handle", 4), going_on)
     believed = await two.one.compare(two.A, {}, [(*NAME, "call_h")], [])
@@ -233,6 +233,18 @@ async def test_a_handle_is_not_the_outcome_of_a_run_that_counts_no_more(two):
     assert ("handle", "kept") == ((await two.kept()).frame, right)
 
 
+async def test_a_client_that_has_come_elsewhere_since_is_not_taken_away(two):
+    """Its older hello, late on its way, changes nothing; one that does not count takes the session as before."""
+    newest = await two.two.take(two.B, "owner", "win", 0, 5)
+    with pytest.raises(SessionMoved):
+        await two.one.take(two.A, "owner", "win", 1, 4)
+    stays = await two.two.take(two.B, "owner", "win", newest, 6)
+    uncounted = await two.one.take(two.A, "owner", "win", 1, 0)
+    back = await two.two.take(two.B, "owner", "win", newest, 7)
+
+    assert (2, 2, 3, 4) == (newest, stays, uncounted, back)
+
+
 async def test_who_has_to_know_is_told(two):
     """The former owner, that its session is taken; the new one, that an outcome is there."""
     heard = []
@@ -247,7 +259,7 @@ async def test_who_has_to_know_is_told(two):
         async with trio.open_nursery() as listening:
             await listening.start(listen, two.one, two.A)
             await trio.testing.wait_all_tasks_blocked(0.01)
-            await two.two.take(two.B, "owner", "win", 0)
+            await two.two.take(two.B, "owner", "win", 0, 0)
         async with trio.open_nursery() as listening:
             await listening.start(listen, two.two, two.B)
             await trio.testing.wait_all_tasks_blocked(0.01)

@@ -15,6 +15,7 @@ from killed import killed_midway
 from exai_trio.errors import StorageError
 from exai_trio.storage.base import Turn
 from exai_trio.storage.group_commit import open_group_commit
+from exai_trio.storage.sqlite import store as sqlite_store
 from exai_trio.storage.sqlite.file import schema
 from exai_trio.storage.sqlite.file.connections import BUSY_MS, connect
 from exai_trio.storage.sqlite.store import open_sqlite
@@ -429,3 +430,50 @@ async def test_a_kill_loses_nothing_acknowledged(tmp_path):
 
     assert list(range(1, len(acknowledged) + 1)) == acknowledged
     assert len(found.turns) >= len(acknowledged)
+
+
+async def test_a_row_is_looked_up_where_it_is_asked_for_unless_the_disk_was_slow(
+    tmp_path, monkeypatch
+):
+    """After one slow look the next are a thread's, for a hundred times as long as it took."""
+    now = [0.0]
+    async with open_sqlite(tmp_path / "exai.db") as store:
+        monkeypatch.setattr(sqlite_store.trio, "current_time", lambda: now[0])
+
+        async def looked(seconds=0.0):
+            def look(connection):
+                now[0] += seconds
+                connection.execute("SELECT 1").fetchone()
+                return threading.current_thread() is threading.main_thread()
+
+            return await store.read_by_key(look)
+
+        quick, slow = await looked(), await looked(1.0)
+        now[0] += 99
+        resting = await looked()
+        now[0] += 2
+        again = await looked()
+
+    assert [True, True, False, True] == [quick, slow, resting, again]
+
+
+async def test_a_look_waits_for_who_reads_and_needs_no_thread_then(tmp_path):
+    """One connection reads: a long query in its thread is not disturbed."""
+    begun, go_on, order = threading.Event(), threading.Event(), []
+
+    def long_query(_connection):
+        begun.set()
+        go_on.wait(20)
+        order.append("long")
+
+    def look(_connection):
+        order.append(threading.current_thread() is threading.main_thread())
+
+    async with open_sqlite(tmp_path / "exai.db") as store, trio.open_nursery() as nursery:
+        nursery.start_soon(store.read, long_query)
+        await trio.to_thread.run_sync(begun.wait, 20)
+        nursery.start_soon(store.read_by_key, look)
+        await trio.testing.wait_all_tasks_blocked()
+        go_on.set()
+
+    assert ["long", True] == order

@@ -67,6 +67,7 @@ def test_it_arrives_whole_and_once(size, cuts, most):
 
 
 def test_no_more_than_four_are_unanswered():
+    """The next are asked for two at a time: the daemon reads both in one go."""
     data = bytes(10 * PIECE_BYTES)
     download = PayloadDownload("r", ref_to(data))
     first = download.due()
@@ -74,7 +75,9 @@ def test_no_more_than_four_are_unanswered():
     assert [0, 1, 2, 3] == [get.offset // PIECE_BYTES for get in first]
     assert (4, []) == (MOST_UNANSWERED, download.due())
     download.take(answer(data, first[0]))
-    assert [4 * PIECE_BYTES] == [get.offset for get in download.due()]
+    assert [] == download.due()
+    download.take(answer(data, first[1]))
+    assert [4, 5] == [get.offset // PIECE_BYTES for get in download.due()]
 
 
 def test_what_is_not_what_was_stored_is_a_fault():

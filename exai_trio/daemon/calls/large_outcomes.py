@@ -125,7 +125,7 @@ async def _size_of_long(outcome: CallResult) -> int | None:
     text = outcome.outputs[0].text
     if len(text) * _LONGEST_CHARACTER <= INLINE_BYTES:
         return None
-    size = await trio.to_thread.run_sync(byte_length, text)
+    size = len(text) if text.isascii() else await trio.to_thread.run_sync(byte_length, text)
     return size if size > INLINE_BYTES else None
 
 

@@ -213,11 +213,11 @@ class Server:
         await self._refuse(socket, refused, address)
 
     async def _refuse(self, socket: WebSocket, refused: HelloRefused, address: str) -> None:
-        """Tell a client why it is not let in; later, and in fewer words, where many are not. Raises PeerGone."""
+        """Tell a client why it is not let in; later, and in fewer words, where many are not."""
         self.context.events.publish(events.HelloRefused(error=refused.error))
         if refused.code != UNAUTHORIZED:
             log.info("hello refused", extra={"error": refused.error})
-            await refuse(socket, refused)
+            await self._part(socket, refused)
             return
         self.auth.note_refusal(address)
         wait_s = self.refusal_rates.wait_s(self.admission.origin(address))
@@ -226,7 +226,15 @@ class Server:
         elif self.delays.available_tokens:
             async with self.delays:
                 await trio.sleep(min(wait_s, _MOST_DELAY_S))
-        await refuse(socket, rated(refused, wait_s))
+        await self._part(socket, rated(refused, wait_s))
+
+    async def _part(self, socket: WebSocket, refused: HelloRefused) -> None:
+        """A few are waited for until they have heard it; those that never hang up must not fill the house."""
+        if not self.refusals.available_tokens:
+            await refuse(socket, refused, within_s=0.0)
+            return
+        async with self.refusals:
+            await refuse(socket, refused)
 
     async def _join(
         self, socket: WebSocket, address: str, hello: Hello, identity: Identity

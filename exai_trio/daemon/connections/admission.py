@@ -1,6 +1,7 @@
 """Who gets a connection at all: how many there are, and from where. Pure: no trio, no clock, no I/O."""
 
 from collections import Counter
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Network, ip_address
 
 import attrs
@@ -23,14 +24,12 @@ class Admission:
     config: Config
     total: int = 0
     by_address: Counter[str] = attrs.field(factory=Counter[str])
-    addresses: Buckets = attrs.field(
-        default=attrs.Factory(lambda self: Buckets(rate_of_address(self.config)), takes_self=True)
+    addresses: Buckets = attrs.Factory(
+        lambda self: Buckets(rate_of_address(self.config)), takes_self=True
     )
 
-    proxies: TrustedProxies = attrs.field(
-        default=attrs.Factory(
-            lambda self: TrustedProxies.of(self.config.trusted_proxies), takes_self=True
-        )
+    proxies: TrustedProxies = attrs.Factory(
+        lambda self: TrustedProxies.of(self.config.trusted_proxies), takes_self=True
     )
 
     def origin(self, address: str) -> Origin | None:
@@ -74,6 +73,7 @@ class Admission:
             del self.by_address[source]
 
 
+@lru_cache(256)  # of the address of each connection
 def _source_of(address: str) -> str:
     """What an address is counted as: IPv6 its /64, IPv4 in IPv6 that IPv4; loopback and names are what they are."""
     try:

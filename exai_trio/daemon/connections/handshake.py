@@ -84,14 +84,16 @@ def rated(refusal: HelloRefused, wait_s: float) -> HelloRefused:
     return HelloRefused(TRY_AGAIN_LATER, "too_many_refusals", refusal.message, again)
 
 
-async def refuse(socket: WebSocket, refusal: HelloRefused) -> None:
-    """Say why and close. Raises PeerGone. Cancelling leaves the socket open."""
-    if refusal.code != NO_HELLO:
-        message = UNSET if refusal.message is None else refusal.message
-        again = UNSET if refusal.retry_after_s is None else refusal.retry_after_s
-        told = HelloAck(ok=False, error=refusal.error, message=message, retry_after_s=again)
-        await socket.send(encode(told))
-    await socket.close(refusal.code, refusal.error)
+async def refuse(socket: WebSocket, refusal: HelloRefused, within_s: float | None = None) -> None:
+    """Say why and close, as `WebSocket.close` does. Never raises but Cancelled."""
+    why = "" if refusal.code == NO_HELLO else encode(_told(refusal))
+    await socket.close(refusal.code, refusal.error, last=why, within_s=within_s)
+
+
+def _told(refusal: HelloRefused) -> HelloAck:
+    message = UNSET if refusal.message is None else refusal.message
+    again = UNSET if refusal.retry_after_s is None else refusal.retry_after_s
+    return HelloAck(ok=False, error=refusal.error, message=message, retry_after_s=again)
 
 
 async def refuse_for_now(socket: WebSocket, why: str, retry_after_s: float) -> None:

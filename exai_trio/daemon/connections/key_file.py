@@ -40,8 +40,10 @@ class KeyFile:
 
     async def look(self) -> None:
         """Read it again if it has changed. One that has become useless is logged, and the keys stay as they were. Cancelling leaves the
-        look to its thread."""
+        look to its thread. Whether the home's own has changed is asked on the loop, which writes its log beside it."""
         try:
+            if self.name != "JWT_KEYS_FILE" and _state_of(self.path) == self._seen:
+                return
             await trio.to_thread.run_sync(self._read, abandon_on_cancel=True, limiter=self._looks)
         except (ArgumentError, OSError) as fault:
             log.error("keys of JWTs not read", extra={"fault": str(fault)})

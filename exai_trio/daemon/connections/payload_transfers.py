@@ -16,7 +16,8 @@ from exai_trio.wire.payload_frames import MOST_UNANSWERED, Payload, encode_piece
 from ..delivery.outbox import Outbox
 from ..delivery.wire_errors import as_fault
 
-_AHEAD_BYTES: Final = 524_288  # that wait to be written, with one piece more at most
+_READ_AT_ONCE: Final = 2  # pieces
+_AHEAD_BYTES: Final = 524_288  # that wait to be written, with so many pieces more at most
 
 Request = PayloadGet | PayloadAck
 
@@ -49,27 +50,40 @@ class PayloadTransfers:
         while self._waiting:
             await self.outbox.wait_below(_AHEAD_BYTES)
             try:
-                await self._answer(self._waiting[0])
+                answered = await self._answer(self._waiting[0])
             except ExaiError as fault:
                 self._refuse(self._waiting[0], fault)
-            del self._waiting[0]
+                answered = 1
+            del self._waiting[:answered]
 
     def _refuse(self, request: Request, fault: ExaiError) -> None:
         reply = ErrorReply(request_id=request.request_id, error=as_fault(fault, "payload"))
         self.outbox.put(encode(reply))
 
-    async def _answer(self, request: Request) -> None:
+    async def _answer(self, request: Request) -> int:
+        """How many of those that wait are answered by it."""
         if self.bus is None:
             raise NotFoundError("this daemon keeps no large results")
         payload = await self._payload(self.bus, request.transaction_id)
-        match request:
-            case PayloadGet(offset=offset):
-                data = await self.bus.piece(payload, offset)
-                last = offset + len(data) >= payload.size_bytes
-                about = Payload(request_id=request.request_id, offset=offset, last=last)
-                self.outbox.put(encode_piece(about, data))
-            case PayloadAck():
-                await self.bus.deliver(payload)
+        if isinstance(request, PayloadAck):
+            await self.bus.deliver(payload)
+            return 1
+        asked = self._asked_of(payload)
+        pieces = await self.bus.pieces(payload, [one.offset for one in asked])
+        for one, data in zip(asked, pieces, strict=False):
+            last = one.offset + len(data) >= payload.size_bytes
+            about = Payload(request_id=one.request_id, offset=one.offset, last=last)
+            self.outbox.put(encode_piece(about, data))
+        return len(pieces)
+
+    def _asked_of(self, payload: StoredPayload) -> list[PayloadGet]:
+        """Those in a row that are first in turn, as many as are read in one go."""
+        asked: list[PayloadGet] = []
+        for one in self._waiting[:_READ_AT_ONCE]:
+            if not (isinstance(one, PayloadGet) and one.transaction_id == payload.transaction_id):
+                break
+            asked.append(one)
+        return asked
 
     async def _payload(self, bus: MessageBus, transaction_id: str) -> StoredPayload:
         known = self._known

@@ -101,12 +101,10 @@ class Report:
     saved: Saved = attrs.field(factory=Saved)
     sizes: StoredSizes = attrs.field(factory=StoredSizes)
     traffic: Traffic = attrs.field(factory=Traffic)
-    problems: Problems = attrs.field(
-        default=attrs.Factory(lambda self: Problems(self.context.events.publish), takes_self=True)
+    problems: Problems = attrs.Factory(
+        lambda self: Problems(self.context.events.publish), takes_self=True
     )
-    started_at: float = attrs.field(
-        default=attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
-    )
+    started_at: float = attrs.Factory(lambda self: self.context.clock.now(), takes_self=True)
     began: float = attrs.field(factory=trio.current_time)
 
     def __repr__(self) -> str:

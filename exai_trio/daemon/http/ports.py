@@ -7,10 +7,9 @@ from .api.access_routes import access_routes
 from .api.call_routes import call_routes
 from .api.conversation_routes import conversation_routes
 from .api.daemon_routes import daemon_routes
-from .api.health_routes import health_routes
+from .api.health_routes import health_routes, metrics_routes
 from .api.history_routes import history_routes
 from .api.login_routes import login_routes
-from .api.metrics_routes import metrics_routes
 from .api.overview_routes import overview_routes
 from .api.session_routes import session_routes
 from .api.storage_routes import storage_routes
@@ -50,19 +49,18 @@ def gate_of(watched: WatchedDaemon, names: OurNames) -> Gate:
     return Gate(names, watched.auth, PageLogins(watched.now, lasting), proxies)
 
 
-def health_app(watched: WatchedDaemon, gate: Gate, more: tuple[Route, ...] = ()) -> Site:
+def health_app(watched: WatchedDaemon, gate: Gate) -> Site:
     """What monitors ask."""
     report = watched.report
-    return Site(gate, RouteTable((*health_routes(report), *metrics_routes(report), *more)))
+    return Site(gate, RouteTable((*health_routes(report), *metrics_routes(report))))
 
 
-def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed, more: tuple[Route, ...] = ()) -> Site:
-    """The dashboard, its feed, and `more` that others add to it."""
+def pages_app(watched: WatchedDaemon, gate: Gate, feed: Feed) -> Site:
+    """The dashboard and its feed."""
     of_pages = (
         *metrics_routes(watched.report),
         *(route for routes_of in _OF_PAGES for route in routes_of(watched)),
         *_of_terminals(watched, gate),
-        *more,
     )
     routes = (*page_routes(watched), *login_routes(gate, watched.auth, of_pages), *of_pages)
     return Site(gate, RouteTable(routes), {FEED: feed.serve})

@@ -74,7 +74,7 @@ class Content:
 Answer = Callable[[Asked], Awaitable[object]]
 
 
-@structs.frozen(kw_only=True, eq=False)
+@structs.frozen(eq=False)
 class Route:
     """`path` may have named parts: /api/calls/{id}. GET and HEAD change nothing."""
 

@@ -46,12 +46,8 @@ class WatchedDaemon:
     watching: Watching | None = None
     reread: Callable[[], Loaded] | None = None
 
-    book: SessionBook = attrs.field(
-        default=attrs.Factory(lambda self: SessionBook(self.now), takes_self=True)
-    )
-    jobs: JobBook = attrs.field(
-        default=attrs.Factory(lambda self: JobBook(self.now), takes_self=True)
-    )
+    book: SessionBook = attrs.Factory(lambda self: SessionBook(self.now), takes_self=True)
+    jobs: JobBook = attrs.Factory(lambda self: JobBook(self.now), takes_self=True)
     recent: deque[tuple[float, Snapshot]] = attrs.field(
         factory=lambda: deque[tuple[float, Snapshot]](maxlen=_MOMENTS)
     )

@@ -65,8 +65,8 @@ class Sessions:
     _restoring: trio.Lock = attrs.field(factory=trio.Lock)
     _turns: Turns = attrs.field(factory=Turns)  # so that none is brought back twice
     _unusable: set[str] = attrs.field(factory=set[str])  # what the journal has of them is broken
-    _patience: ReadPatience = attrs.field(
-        default=attrs.Factory(lambda self: ReadPatience(self.others is not None), takes_self=True)
+    _patience: ReadPatience = attrs.Factory(
+        lambda self: ReadPatience(self.others is not None), takes_self=True
     )
     _acks: AckNotes = attrs.field(factory=AckNotes)
 
@@ -111,7 +111,7 @@ class Sessions:
         principal = principal_of(principal)
         wanted = hello.session_id if may_be_named(hello.session_id) else None
         try:
-            known, wanted = await self._wanted(principal, wanted)
+            known, wanted = await self._wanted(principal, wanted, hello.visit)
         except StorageError as fault:
             log.error("session not read", extra={"fault": fault.message})
             if hello.last_seq and self._patience.is_left(wanted or "", trio.current_time()):
@@ -131,25 +131,25 @@ class Sessions:
         return session, False
 
     async def _wanted(
-        self, principal: str, wanted: str | None
+        self, principal: str, wanted: str | None, visit: int
     ) -> tuple[Session | None, str | None]:
         """The principal's session that is wanted, if there is one, and the id that a new one is to have. Raises StorageError."""
         if wanted is None:
             return None, None
         # those that we have named stand under that name alone
-        known = await self._known(wanted, principal)
+        known = await self._known(wanted, principal, visit)
         if known is not None and known.principal == principal:
             return known, wanted
         name = session_name(principal, wanted)
-        known = await self._known(name, principal) if name and name != wanted else None
+        known = await self._known(name, principal, visit) if name and name != wanted else None
         return known, name
 
-    async def _known(self, session_id: str, principal: str) -> Session | None:
+    async def _known(self, session_id: str, principal: str, visit: int) -> Session | None:
         """The session of this id, brought back from the journal if it is not in memory; or if another daemon has had it since."""
         async with self._turns.alone(session_id):
             journal, known = self.context.journal, self.table.get(session_id)
             if self.others is not None and (known is None or known.principal == principal):
-                if not await self.others.take(session_id, principal, known):
+                if not await self.others.take(session_id, principal, known, visit):
                     return known
                 if known is not None and self.table.get(session_id) is known:
                     del self.table[session_id]  # nobody waits for what runs of it yet

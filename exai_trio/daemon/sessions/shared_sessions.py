@@ -10,9 +10,12 @@ from .session import Session
 class SharedSessions(OtherDaemon, Protocol):
     """As an OtherDaemon it has what becomes of any call that is kept."""
 
-    async def take(self, session_id: str, principal: str, known: Session | None) -> bool:
-        """Have this session from now on. True if it is had otherwise than in memory: then that one has been given up. Raises
-        StorageError; cancelled, it is taken or not."""
+    async def take(
+        self, session_id: str, principal: str, known: Session | None, visit: int
+    ) -> bool:
+        """Have this session from now on, for a client that comes for the `visit`th time. True if it is had otherwise than in memory:
+        then that one has been given up. Raises StorageError, also if the client has come to another daemon since; cancelled, it is
+        taken or not."""
         ...
 
     def pages_of(self, session_id: str, principal: str, *, owned: bool) -> tuple[CallJournal, int]:

@@ -63,7 +63,7 @@ class Predecessor:
     """The daemon that we replaced, until its last call has ended. `run` hears it; without that nothing ends."""
 
     stream: trio.abc.Stream
-    _lines: Lines = attrs.field(default=attrs.Factory(lambda s: Lines(s.stream), takes_self=True))
+    _lines: Lines = attrs.Factory(lambda s: Lines(s.stream), takes_self=True)
     _calls: _ByRequest = attrs.field(factory=_ByRequest)
     _say: trio.MemorySendChannel[str] | None = None
 

@@ -60,9 +60,7 @@ class Terminals:
     leaving: trio.Event = attrs.field(factory=trio.Event)
     pace: FloodPace = attrs.field(factory=FloodPace)
     _rates: Buckets = attrs.field(factory=lambda: Buckets(_ATTACHES))
-    watched: WatchedSessions = attrs.field(
-        default=attrs.Factory(lambda self: self.make_watched(), takes_self=True)
-    )
+    watched: WatchedSessions = attrs.Factory(lambda self: self.make_watched(), takes_self=True)
 
     async def run(self, task_status: trio.TaskStatus[None] = trio.TASK_STATUS_IGNORED) -> None:
         """Watch the sessions until cancelled; they live on. Started once those are found that earlier daemons left."""

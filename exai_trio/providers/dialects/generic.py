@@ -16,7 +16,7 @@ CODES: Final[Mapping[str, Verdict]] = {
     "context_length_exceeded": common_verdicts.TOO_LONG,
     "exceed_context_size_error": common_verdicts.TOO_LONG,  # llama-server's
     "insufficient_quota": common_verdicts.BALANCE,
-    "invalid_api_key": Verdict(error=ProviderAuthError, reason="auth", advice="check the key"),
+    "invalid_api_key": Verdict(ProviderAuthError, "auth", "check the key"),
     "model_not_found": common_verdicts.UNKNOWN_MODEL,
     "content_filter": common_verdicts.POLICY,
 }

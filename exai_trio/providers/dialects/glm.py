@@ -23,16 +23,10 @@ from .request_body import messages_json, output_limit, request_id
 CHINA: Final = "bigmodel.cn"
 FILE_LIMIT: Final = 100 * 1024 * 1024
 
-_ACCOUNT = Verdict(
-    error=ProviderAuthError, reason="account", advice="look at the account in the vendor's console"
-)
-_DUPLICATE = Verdict(error=ProviderBusyError, reason="duplicate_request_id")
-_WINDOW = Verdict(
-    error=ProviderQuotaError, reason="plan_window", advice="the message says when it resets"
-)
-_PLAN = Verdict(
-    error=ProviderQuotaError, reason="plan", advice="look at the plan in the vendor's console"
-)
+_ACCOUNT = Verdict(ProviderAuthError, "account", "look at the account in the vendor's console")
+_DUPLICATE = Verdict(ProviderBusyError, "duplicate_request_id")
+_WINDOW = Verdict(ProviderQuotaError, "plan_window", "the message says when it resets")
+_PLAN = Verdict(ProviderQuotaError, "plan", "look at the plan in the vendor's console")
 
 CODES: Final[Mapping[str, Verdict]] = {
     **dict.fromkeys(("1000", "1001", "1002", "1003", "1004"), common_verdicts.auth("GLM")),

@@ -34,7 +34,7 @@ class Row:
     verdict: Verdict
 
 
-_INTERNAL = Verdict(error=ProviderBusyError, reason="unavailable", max_attempts=3)
+_INTERNAL = Verdict(ProviderBusyError, "unavailable", max_attempts=3)
 
 ROWS: Final = (
     Row("content_filter", "", common_verdicts.POLICY),

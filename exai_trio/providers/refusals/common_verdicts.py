@@ -13,42 +13,30 @@ from exai_trio.errors import (
 
 from .verdicts import Verdict
 
-BAD_REQUEST: Final = Verdict(error=ProviderRefusedError, reason="bad_request")
-FORBIDDEN: Final = Verdict(error=ProviderRefusedError, reason="permission")
+BAD_REQUEST: Final = Verdict(ProviderRefusedError, "bad_request")
+FORBIDDEN: Final = Verdict(ProviderRefusedError, "permission")
 UNKNOWN_MODEL: Final = Verdict(
-    error=ProviderRefusedError,
-    reason="unknown_model",
-    advice="listmodels shows the models there are",
+    ProviderRefusedError, "unknown_model", "listmodels shows the models there are"
 )
-POLICY: Final = Verdict(
-    error=ProviderRefusedError, reason="policy", advice="the provider will not answer this"
-)
+POLICY: Final = Verdict(ProviderRefusedError, "policy", "the provider will not answer this")
 TOO_LONG: Final = Verdict(
-    error=PromptTooLongError,
-    reason="prompt_too_long",
-    advice="shorten it or use a model with a larger context",
+    PromptTooLongError, "prompt_too_long", "shorten it or use a model with a larger context"
 )
-BALANCE: Final = Verdict(
-    error=ProviderQuotaError, reason="balance", advice="recharge, or use another provider"
-)
+BALANCE: Final = Verdict(ProviderQuotaError, "balance", "recharge, or use another provider")
 DAILY_QUOTA: Final = Verdict(
-    error=ProviderQuotaError,
-    reason="daily_quota",
-    advice="try again tomorrow, or use another provider",
+    ProviderQuotaError, "daily_quota", "try again tomorrow, or use another provider"
 )
-CONCURRENCY: Final = Verdict(error=ProviderBusyError, reason="concurrency")
-RATE_LIMIT: Final = Verdict(error=ProviderBusyError, reason="rate_limit")
-OVERLOADED: Final = Verdict(
-    error=ProviderBusyError, reason="overloaded", advice="another model may be free"
-)
-UNAVAILABLE: Final = Verdict(error=ProviderBusyError, reason="unavailable")
-NETWORK: Final = Verdict(error=ProviderNetworkError, reason="network_error")
+CONCURRENCY: Final = Verdict(ProviderBusyError, "concurrency")
+RATE_LIMIT: Final = Verdict(ProviderBusyError, "rate_limit")
+OVERLOADED: Final = Verdict(ProviderBusyError, "overloaded", "another model may be free")
+UNAVAILABLE: Final = Verdict(ProviderBusyError, "unavailable")
+NETWORK: Final = Verdict(ProviderNetworkError, "network_error")
 
 
 def auth(vendor: str) -> Verdict:
     """A key that is refused; `vendor` as its settings begin."""
     return Verdict(
-        error=ProviderAuthError,
-        reason="auth",
-        advice=f"check {vendor}_API_KEY, and that key and {vendor}_API_URL belong together",
+        ProviderAuthError,
+        "auth",
+        f"check {vendor}_API_KEY, and that key and {vendor}_API_URL belong together",
     )

@@ -17,7 +17,7 @@ from exai_trio.errors import (
 from .complaints import Complaint
 
 
-@structs.frozen(kw_only=True)
+@structs.frozen
 class Verdict:
     """What a complaint means. `reason` is a fixed word for programs; `advice` tells the user what to do.
 
@@ -32,34 +32,22 @@ class Verdict:
 
 
 BY_STATUS: Final[Mapping[int, Verdict]] = {
-    400: Verdict(error=ProviderRefusedError, reason="bad_request"),
-    401: Verdict(error=ProviderAuthError, reason="auth", advice="check the key"),
-    403: Verdict(error=ProviderRefusedError, reason="permission", advice="the key may not do this"),
-    404: Verdict(
-        error=ProviderRefusedError,
-        reason="not_found",
-        advice="check the model's name and the base URL",
-    ),
-    408: Verdict(error=ProviderBusyError, reason="unavailable"),
-    413: Verdict(error=ProviderRefusedError, reason="too_large", advice="send less"),
-    429: Verdict(error=ProviderBusyError, reason="rate_limit"),
-    434: Verdict(
-        error=ProviderRefusedError,
-        reason="permission",
-        advice="the account may not use the files API",
-    ),
-    435: Verdict(
-        error=ProviderRefusedError, reason="too_large", advice="files may have 100 MB at most"
-    ),
+    400: Verdict(ProviderRefusedError, "bad_request"),
+    401: Verdict(ProviderAuthError, "auth", "check the key"),
+    403: Verdict(ProviderRefusedError, "permission", "the key may not do this"),
+    404: Verdict(ProviderRefusedError, "not_found", "check the model's name and the base URL"),
+    408: Verdict(ProviderBusyError, "unavailable"),
+    413: Verdict(ProviderRefusedError, "too_large", "send less"),
+    429: Verdict(ProviderBusyError, "rate_limit"),
+    434: Verdict(ProviderRefusedError, "permission", "the account may not use the files API"),
+    435: Verdict(ProviderRefusedError, "too_large", "files may have 100 MB at most"),
 }
 _FAULTY_STATUS: Final = re.compile("[45][0-9]{2}")
-SERVER_FAULT: Final = Verdict(error=ProviderBusyError, reason="unavailable")
-UNCLEAR: Final = Verdict(error=ProviderRefusedError, reason="bad_request")
-UNCLEAR_INSIDE_200: Final = Verdict(error=BadAnswerError, reason="error_in_answer")
+SERVER_FAULT: Final = Verdict(ProviderBusyError, "unavailable")
+UNCLEAR: Final = Verdict(ProviderRefusedError, "bad_request")
+UNCLEAR_INSIDE_200: Final = Verdict(BadAnswerError, "error_in_answer")
 HTML_INSIDE_200: Final = Verdict(
-    error=BadAnswerError,
-    reason="html",
-    advice="check the base URL, and whether a proxy is in the way",
+    BadAnswerError, "html", "check the base URL, and whether a proxy is in the way"
 )
 
 

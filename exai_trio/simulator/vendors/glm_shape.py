@@ -7,7 +7,7 @@ from ..chat.model_answer import Answer
 from ..chat.prompt import Prompt
 from ..faults import Fault
 from ..json_fields import a_text, an_object
-from .call_shape import call_pieces, whole_call
+from .call_shape import call_pieces, whole_call, whole_message
 
 
 def glm_usage(answer: Answer) -> dict[str, Any]:
@@ -33,12 +33,7 @@ def _head(answer: Answer) -> dict[str, Any]:
 
 def glm_body(answer: Answer, fault: Fault) -> dict[str, Any]:
     """The answer to a request that did not ask for a stream."""
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(answer.text)}
-    if answer.reasoning:
-        message["reasoning_content"] = "".join(answer.reasoning)
-    if answer.calls:
-        message["tool_calls"] = [whole_call(n, call, fault) for n, call in enumerate(answer.calls)]
-    choice = {"index": 0, "message": message, "finish_reason": answer.finish}
+    choice = {"index": 0, "message": whole_message(answer, fault), "finish_reason": answer.finish}
     body = {**_head(answer), "choices": [] if fault.no_choices else [choice]}
     if fault.usage != "none":
         body["usage"] = glm_usage(answer)

@@ -5,7 +5,7 @@ from typing import Any
 
 from ..chat.model_answer import Answer
 from ..faults import Fault
-from .call_shape import call_pieces, whole_call
+from .call_shape import call_pieces, whole_call, whole_message
 
 FINGERPRINT = "fpv0_simulated"
 
@@ -36,12 +36,11 @@ def _head(answer: Answer, kind: str) -> dict[str, Any]:
 
 def kimi_body(answer: Answer, fault: Fault) -> dict[str, Any]:
     """The answer to a request that did not ask for a stream."""
-    message: dict[str, Any] = {"role": "assistant", "content": "".join(answer.text)}
-    if answer.reasoning:
-        message["reasoning_content"] = "".join(answer.reasoning)
-    if answer.calls:
-        message["tool_calls"] = [whole_call(n, call, fault) for n, call in enumerate(answer.calls)]
-    choice: dict[str, Any] = {"index": 0, "message": message, "finish_reason": answer.finish}
+    choice: dict[str, Any] = {
+        "index": 0,
+        "message": whole_message(answer, fault),
+        "finish_reason": answer.finish,
+    }
     body = {**_head(answer, "chat.completion"), "choices": [] if fault.no_choices else [choice]}
     if fault.usage == "choice":
         choice["usage"] = kimi_usage(answer)

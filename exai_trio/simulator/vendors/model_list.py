@@ -15,16 +15,16 @@ K = 1024
 M = 1_048_576
 
 
-@structs.frozen(kw_only=True)
+@structs.frozen
 class Model:
     """One model. `context`, `output` (the limit) and `default_output` are tokens; `created` is unix seconds."""
 
     name: str
     context: int
-    output: int
-    thinking: Thinking
-    default_output: int | None = None
+    output: int = 128 * K
+    thinking: Thinking = "toggle"
     effort: tuple[str, ...] = ()
+    default_output: int | None = None
     sees: bool = False
     counts_tokens: bool = False
     created: int = 1_780_000_000
@@ -33,49 +33,28 @@ class Model:
 _GLM_EFFORT = ("low", "medium", "high", "xhigh", "max")
 
 
-def _glm(
-    name: str,
-    context: int,
-    output: int = 128 * K,
-    thinking: Thinking = "toggle",
-    effort: tuple[str, ...] = (),
-    *,
-    sees: bool = False,
-    counts_tokens: bool = False,
-) -> Model:
-    return Model(
-        name=name,
-        context=context,
-        output=output,
-        thinking=thinking,
-        effort=effort,
-        sees=sees,
-        counts_tokens=counts_tokens,
-    )
-
-
 # The vendor's own list.
 _GLM = (
-    _glm("glm-5.3", M, thinking="always", effort=_GLM_EFFORT),
-    _glm("glm-5.3-flash", M, thinking="always", effort=_GLM_EFFORT, sees=True),
-    _glm("glm-5.2", M, effort=("none", "minimal", *_GLM_EFFORT)),
-    _glm("glm-5.1", 200_000),
-    _glm("glm-5", 204_800),
-    _glm("glm-5-turbo", 200_000),
-    _glm("glm-5v-turbo", 200_000, sees=True),
-    _glm("glm-4.7", 204_800),
-    _glm("glm-4.7-flash", 200_000),
-    _glm("glm-4.7-flashx", 200_000),
-    _glm("glm-4.6", 204_800, 131_072, counts_tokens=True),
-    _glm("glm-4.6v", 128_000, 32 * K, sees=True, counts_tokens=True),
-    _glm("glm-4.6v-flash", 128_000, 32 * K, sees=True),
-    _glm("glm-4.6v-flashx", 128_000, 32 * K, sees=True),
-    _glm("glm-4.5", 131_072, 98_304, counts_tokens=True),
-    _glm("glm-4.5-air", 131_072, 98_304),
-    _glm("glm-4.5-x", 131_072, 98_304),
-    _glm("glm-4.5-airx", 131_072, 98_304),
-    _glm("glm-4.5-flash", 131_072, 98_304),
-    _glm("glm-4.5v", 64 * K, 16 * K, sees=True),
+    Model("glm-5.3", M, thinking="always", effort=_GLM_EFFORT),
+    Model("glm-5.3-flash", M, thinking="always", effort=_GLM_EFFORT, sees=True),
+    Model("glm-5.2", M, effort=("none", "minimal", *_GLM_EFFORT)),
+    Model("glm-5.1", 200_000),
+    Model("glm-5", 204_800),
+    Model("glm-5-turbo", 200_000),
+    Model("glm-5v-turbo", 200_000, sees=True),
+    Model("glm-4.7", 204_800),
+    Model("glm-4.7-flash", 200_000),
+    Model("glm-4.7-flashx", 200_000),
+    Model("glm-4.6", 204_800, 131_072, counts_tokens=True),
+    Model("glm-4.6v", 128_000, 32 * K, sees=True, counts_tokens=True),
+    Model("glm-4.6v-flash", 128_000, 32 * K, sees=True),
+    Model("glm-4.6v-flashx", 128_000, 32 * K, sees=True),
+    Model("glm-4.5", 131_072, 98_304, counts_tokens=True),
+    Model("glm-4.5-air", 131_072, 98_304),
+    Model("glm-4.5-x", 131_072, 98_304),
+    Model("glm-4.5-airx", 131_072, 98_304),
+    Model("glm-4.5-flash", 131_072, 98_304),
+    Model("glm-4.5v", 64 * K, 16 * K, sees=True),
 )
 
 _K3_EFFORT = ("low", "high", "max")

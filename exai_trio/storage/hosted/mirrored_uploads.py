@@ -94,10 +94,12 @@ class MirroredUploads:
         return await self.local.quiet.renew_claim(claim)
 
     async def note_object(self, claim: Claim, file_id: str) -> bool:
-        """`file_id` is "" of a content that is on this machine alone. While the other side is away nobody knows better."""
-        if claim.is_hosted:
-            return await self._or("object", self.hosted.note_object(claim, file_id), _yes)
-        return await self.local.quiet.note_object(claim, claim.upload.sha256)
+        """`file_id` is "" of a content that is on this machine alone: whoever sends it tells of it then, or has by now. While the other
+        side is away nobody knows better."""
+        if not claim.is_hosted:
+            return await self.local.quiet.note_object(claim, claim.upload.sha256)
+        told = self.hosted.note_object(claim, file_id) if file_id else self.hosted.renew_claim(claim)  # fmt: skip
+        return await self._or("object", told, _yes)
 
     async def finish_upload(
         self, claim: Claim, provider_file_id: str, filename: str

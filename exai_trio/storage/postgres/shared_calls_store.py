@@ -30,6 +30,7 @@ from exai_trio.storage.shared.shared_calls import (
     FinishedAs,
     KnownDaemon,
     Renewed,
+    SessionMoved,
     SharedCalls,
 )
 
@@ -80,14 +81,19 @@ class PostgresCalls(SharedCalls):
         rows = await self._database.ask(_CLAIM, facts.executor, facts.boot_id, others, anew, most)
         return tuple(open_call(row[0], row[1:]) for row in rows)
 
-    async def take(self, facts: DaemonFacts, principal: str, session: str, held: int) -> int:
+    async def take(
+        self, facts: DaemonFacts, principal: str, session: str, held: int, visit: int
+    ) -> int:
         ((epoch,),) = await self._database.ask(
-            "select public.exai_take(%s, %s, %s, %s)",
+            "select public.exai_take_for(%s, %s, %s, %s, %s)",
             facts.executor,
             [*names_of(principal)],
             session,
             held,
+            visit,
         )
+        if epoch is None:
+            raise SessionMoved("The client has come to another daemon since.")
         return int(epoch)
 
     async def compare(

@@ -79,8 +79,11 @@ class SharedCalls(Protocol):
         daemons have left whose lease has ended. With `anew` also what it has already. None while it has no lease."""
         ...
 
-    async def take(self, facts: DaemonFacts, principal: str, session: str, held: int) -> int:
-        """The epoch under which it has the session now: `held` if that is so already, 0 if nothing is kept of it for this principal."""
+    async def take(
+        self, facts: DaemonFacts, principal: str, session: str, held: int, visit: int
+    ) -> int:
+        """The epoch under which it has the session now: `held` if that is so already, 0 if nothing is kept of it for this principal.
+        Raises SessionMoved if a later visit than this has been heard; 0 is of a client that does not count."""
         ...
 
     async def compare(

@@ -5,12 +5,13 @@ WAL with synchronous NORMAL: what was acknowledged survives a kill of the proces
 One connection writes (group commits in a thread), another reads, a third copies the log back; each is used by one thread at a time.
 """
 
+import math
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import attrs
 import trio
@@ -35,6 +36,27 @@ from exai_trio.storage.store_times import StoreTimes
 T = TypeVar("T")
 
 
+_SLOW_S: Final = 0.05  # for a read by key; less may be the other programs of a busy machine
+_REST: Final = 100.0  # times as long as a slow one took, the next are a thread's
+
+
+@structs.define(eq=False)
+class _OnLoop:
+    """A disk that is slow holds up the loop once, and not for more than a hundredth of its time."""
+
+    not_before: float = -math.inf
+
+    @contextmanager
+    def watched(self) -> Generator[None]:
+        began = trio.current_time()
+        try:
+            yield
+        finally:
+            now = trio.current_time()
+            if now - began > _SLOW_S:
+                self.not_before = now + _REST * (now - began)
+
+
 @structs.frozen
 class SqliteStore:
     """Conversations in an open file, and the Store of one principal there; made by `open_sqlite`, unusable after its block."""
@@ -48,6 +70,7 @@ class SqliteStore:
 
     _times: StoreTimes
     _principal: str = OWNER
+    _on_loop: _OnLoop = attrs.field(factory=_OnLoop)
 
     def of(self, principal: str) -> "SqliteStore":
         return attrs.evolve(self, principal=principal)
@@ -161,19 +184,34 @@ class SqliteStore:
     async def read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run `query` in a thread, seeing one state of the file. A cancelled reader waits for its short query to end."""
 
-        def run() -> T:
-            opened = self._opened
-            with (
-                opened.reader() as reader,
-                _noting_damage(opened),
-                transaction(reader, "DEFERRED"),
-            ):
-                return query(reader)
-
         with self._times.timed("sqlite", "read"):
             return await trio.to_thread.run_sync(
-                run, thread_name="exai storage reader", limiter=self._reading
+                self._read_now, query, thread_name="exai storage reader", limiter=self._reading
             )
+
+    async def read_by_key(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """The same for a query that finds a row or two by their keys: while the disk is quick it runs right here, once nobody else
+        reads, for the way to a thread and back takes ten times as long. Cancelling leaves nothing behind."""
+        if trio.current_time() < self._on_loop.not_before:
+            return await self.read(query)
+        await self._take_reader()
+        try:
+            with self._times.timed("sqlite", "read"), self._on_loop.watched():
+                return self._read_now(query)
+        finally:
+            self._reading.release()
+
+    async def _take_reader(self) -> None:
+        """Without a turn of the scheduler while it is free."""
+        try:
+            self._reading.acquire_nowait()
+        except trio.WouldBlock:
+            await self._reading.acquire()
+
+    def _read_now(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        opened = self._opened
+        with opened.reader() as reader, _noting_damage(opened), transaction(reader, "DEFERRED"):
+            return query(reader)
 
 
 @asynccontextmanager

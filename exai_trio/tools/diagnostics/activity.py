@@ -79,5 +79,4 @@ TOOL = Tool(
     run=run,
     repeatable=True,
     reports=True,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -38,5 +38,4 @@ TOOL = Tool(
     run=run,
     repeatable=True,
     reports=True,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

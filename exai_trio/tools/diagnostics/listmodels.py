@@ -108,5 +108,4 @@ TOOL = Tool(
     run=run,
     repeatable=True,
     reports=True,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -58,5 +58,4 @@ TOOL = Tool(
     run=run,
     repeatable=True,
     reports=True,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

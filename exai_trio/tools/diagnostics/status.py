@@ -50,5 +50,4 @@ TOOL = Tool(
     reports=True,
     visibility="essential",
     extra_arguments_allowed=True,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

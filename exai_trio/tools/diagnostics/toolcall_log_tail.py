@@ -59,5 +59,4 @@ TOOL = Tool(
     repeatable=True,
     reports=True,
     extra_arguments_allowed=True,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -47,5 +47,4 @@ TOOL = Tool(
     repeatable=True,
     read_only=False,
     paths={"file": "file"},
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

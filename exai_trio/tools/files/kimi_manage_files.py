@@ -164,5 +164,4 @@ TOOL = Tool(
     run=run,
     read_only=False,
     repeatable=False,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -60,5 +60,4 @@ TOOL = Tool(
     repeatable=True,
     read_only=False,
     paths={"files": "file"},
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -117,5 +117,4 @@ TOOL = Tool(
     repeatable=True,
     visibility="core",
     read_only=False,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -211,5 +211,4 @@ TOOL = Tool(
     visibility="core",
     asks_model=True,
     paths={"file_path": "read"},
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -41,5 +41,4 @@ TOOL = Tool(
     run=run,
     repeatable=True,
     reports=True,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -234,5 +234,4 @@ TOOL = Tool(
     asks_model=True,
     seldom=frozenset({"stream"}),
     paths={"files": "read", "images": "file"},
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

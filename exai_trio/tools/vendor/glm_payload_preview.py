@@ -56,5 +56,4 @@ TOOL = Tool(
     repeatable=True,
     reports=True,
     visibility="advanced",
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

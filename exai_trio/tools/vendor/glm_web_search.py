@@ -54,5 +54,4 @@ TOOL = Tool(
     arguments=Arguments,
     run=run,
     repeatable=True,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -85,5 +85,4 @@ TOOL = Tool(
     visibility="advanced",
     asks_model=True,
     seldom=frozenset({"stream", "temperature"}),
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

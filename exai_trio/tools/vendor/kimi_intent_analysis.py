@@ -99,5 +99,4 @@ TOOL = Tool(
     run=run,
     repeatable=True,
     asks_model=True,
-    output_schema=envelope.OUTPUT_SCHEMA,
 )

@@ -14,7 +14,7 @@ from .endpoints import (
     connect,
 )
 from .frame_stream import NORMAL, TOO_LARGE
-from .opening_handshake import Handshake
+from .upgrade_request import Handshake
 
 __all__ = [
     "GOING_AWAY",

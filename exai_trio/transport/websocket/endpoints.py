@@ -19,7 +19,8 @@ from ..peer_identity import Ends
 from .connection_errors import NotListening, PeerGone, Unreachable, all_refused
 from .connection_limits import Limits
 from .frame_stream import NORMAL, FrameStream, Side
-from .opening_handshake import Handshake, accept_upgrade, request_upgrade
+from .opening_handshake import accept_upgrade, request_upgrade
+from .upgrade_request import Handshake
 
 GOING_AWAY, POLICY = 1001, 1008
 INTERNAL, SERVICE_RESTART, TRY_AGAIN_LATER = 1011, 1012, 1013
@@ -32,6 +33,7 @@ class WebSocket:
     _frames: FrameStream
     _limits: Limits
     ends: Ends | None = None  # of a client's connection, unless it is within this process
+    _is_closed: bool = False
 
     async def receive(self) -> str | bytes:
         """The next message. Raises PeerGone. Cancelling loses no message."""
@@ -59,10 +61,16 @@ class WebSocket:
         may ask. Cancelling may cut the stream."""
         return await self._frames.answers_ping(within_s)
 
-    async def close(self, code: int = NORMAL, reason: str = "") -> None:
-        """Say goodbye and wait for the answer, for `close_s` at most, also when cancelled. Never raises but Cancelled."""
-        with trio.move_on_after(self._limits.close_s, shield=True):
-            await self._frames.close(code, reason[:120])
+    async def close(
+        self, code: int = NORMAL, reason: str = "", *, last: str = "", within_s: float | None = None
+    ) -> None:
+        """Say what is the `last`, and goodbye, in one write, and wait for the answer, for `close_s` or `within_s` at most, also when
+        cancelled; the second time nothing is waited for. Never raises but Cancelled."""
+        if not self._is_closed:
+            seconds = self._limits.close_s if within_s is None else within_s
+            with trio.move_on_after(seconds, shield=True):
+                await self._frames.close(code, reason[:120], last)
+            self._is_closed = True
 
     def __repr__(self) -> str:
         return f"<WebSocket {self._frames!r}>"
@@ -132,6 +140,9 @@ async def _conversation(
                 frames.leave()
                 background.cancel_scope.cancel(reason="the connection was left")
     finally:
-        await trio.aclose_forcefully(stream)
+        if isinstance(stream, trio.SocketStream):
+            stream.socket.close()  # which takes no turn of the scheduler
+        else:
+            await trio.aclose_forcefully(stream)
     if outcome is not None:
         raise outcome

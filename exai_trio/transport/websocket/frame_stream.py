@@ -134,9 +134,9 @@ class FrameStream:
         if self._asked is asked:
             raise self._gone()
 
-    async def close(self, code: int, reason: str) -> None:
-        """Say goodbye, unless that was said or cannot be, and return when the peer has answered. Cancelling may cut the
-        stream."""
+    async def close(self, code: int, reason: str, last: str = "") -> None:
+        """Say `last`, if that is something, and goodbye, unless that was said or cannot be, and return when the peer has answered.
+        Cancelling may cut the stream."""
         if self.is_cut:
             return
         self._is_left = True
@@ -145,7 +145,7 @@ class FrameStream:
             goodbye = self._protocol.send(CloseConnection(code=code, reason=reason))
             self._inbox.discard()
             with suppress(PeerGone):  # audit: suppress, because who is gone needs no goodbye
-                await self._write(goodbye)
+                await self._write(unmasked([last]) + goodbye if last else goodbye)
         while not self._has_ended:
             await self._change.wait()
 

@@ -1,13 +1,13 @@
-"""The opening handshake of a WebSocket, by what trio-websocket offers in public.
+"""The opening handshake of a WebSocket: a server's by `upgrade_request`, a client's by what trio-websocket offers in public.
 
-trio-websocket is given a stream that shows it the other side's head and nothing behind that, so that it can be left as
-soon as the connection is open: the frames are `frame_stream`'s. Which requests are allowed is not decided here.
+trio-websocket is given a stream that shows it the server's head and nothing behind that, so that it can be left as soon as the
+connection is open: the frames are `frame_stream`'s. Which requests are allowed is not decided here.
 """
 
 import re
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 import attrs
 import h11
@@ -19,84 +19,75 @@ from exai_trio.system.exception_groups import first_of
 from exai_trio.system.import_memory import versions_without_metadata
 from exai_trio.wire.hosts import Refusal
 
+from ..write_nowait import written_at_once
 from .connection_errors import PeerGone, Unreachable
+from .upgrade_request import Handshake, NoUpgrade, UpgradeRequest
 
 with versions_without_metadata():
     import trio_websocket as tws
 
-RawHeaders = tuple[tuple[bytes, bytes], ...]
-
-_RECEIVE_BYTES: Final = 65_536
+_HEAD_BYTES: Final = 4096  # read at once of a request: nearly all are smaller
+_LONGEST_HEAD: Final = 65_536  # of a response
 _END_OF_HEAD: Final = re.compile(rb"\r?\n\r?\n")
 _SWITCHING: Final = b"HTTP/1.1 101 "
-_NEEDED: Final = frozenset(
-    {b"connection", b"upgrade", b"sec-websocket-key", b"sec-websocket-version"}
-)
 _GONE: Final = (trio.BrokenResourceError, trio.ClosedResourceError)
 _REFUSED: Final = (tws.HandshakeError, tws.ConnectionClosed, ProtocolError, h11.ProtocolError)
 _HUNG_UP: Final = "it closed the connection"
 
 
-@structs.frozen(kw_only=True)
-class Handshake:
-    """What a client sent before the upgrade; header names are in lower case. `raw` has every header as it came."""
-
-    path: str
-    headers: Mapping[str, str]
-    raw: RawHeaders = ()
-
-
-class _Head(Protocol):
-    """The beginning of what the other side sends: `feed` says what of it trio-websocket is to see, `is_passed` that this was
-    all, and `rest` is what came behind."""
-
-    is_passed: bool
-    rest: bytes
-
-    def feed(self, data: bytes) -> bytes: ...
-
-
-@structs.define(eq=False)
-class _RequestHead:
-    """A client's: all of its headers, of which trio-websocket tells only some."""
-
-    is_passed: bool = False
-    rest: bytes = b""
-    headers: RawHeaders = ()
-    _raw: bytearray = attrs.field(factory=bytearray)
-    _parser: h11.Connection = attrs.field(factory=lambda: h11.Connection(h11.SERVER))
-
-    def feed(self, data: bytes) -> bytes:
-        self._raw += data
-        try:
-            self._parser.receive_data(data)
-            event = self._parser.next_event()
-        except h11.RemoteProtocolError:  # trio-websocket cannot read it either, and says so
-            self.is_passed = True
-            return bytes(self._raw)
-        if not isinstance(event, h11.Request):
-            return b""
-        self.is_passed = True
-        self.headers = tuple(event.headers)
-        self.rest = self._parser.trailing_data[0]
-        return _plain(event)
+async def accept_upgrade(
+    stream: trio.abc.Stream, admit: Callable[[Handshake], Refusal | None], linger_s: float
+) -> bytes:
+    """Let a client in: returns what came behind its head. Raises PeerGone if the handshake fails, or if `admit` says why not,
+    which the client is told and has `linger_s` to read. Cancelling leaves a stream that can only be closed.
+    """
+    request = UpgradeRequest()
+    try:
+        refusal = admit(await _handshake_of(request, stream))
+    except NoUpgrade as fault:
+        refusal, linger_s = Refusal(fault.status, fault.why), 0.0
+    if refusal is None:
+        await _say(stream, request.acceptance())
+        return request.rest
+    await _say(stream, request.refusal(refusal.status, refusal.text.encode()))
+    with trio.move_on_after(linger_s):
+        await _drain(stream)
+    raise PeerGone(reason=refusal.text)
 
 
-def _plain(request: h11.Request) -> bytes:
-    """The request without what is not needed: wsproto decodes Host as IDNA, which may fail or take long, and other headers
-    as ASCII."""
-    headers = [
-        (name, value) for name, value in request.headers if name in _NEEDED and value.isascii()
-    ]
-    plain = h11.Request(
-        method=request.method, target=request.target, headers=[(b"host", b"localhost"), *headers]
-    )
-    return h11.Connection(h11.CLIENT).send(plain) or b""
+async def _handshake_of(request: UpgradeRequest, stream: trio.abc.Stream) -> Handshake:
+    while data := await _received(stream):
+        handshake = request.feed(data)
+        if handshake is not None:
+            return handshake
+    raise PeerGone(reason=_HUNG_UP)
+
+
+async def _received(stream: trio.abc.Stream) -> bytes:
+    with suppress(*_GONE):  # audit: suppress, because no data is the end of the handshake
+        return bytes(await stream.receive_some(_HEAD_BYTES))
+    return b""
+
+
+async def _say(stream: trio.abc.Stream, data: bytes) -> None:
+    try:
+        unsaid = data[written_at_once(stream, data) :]
+        if unsaid:
+            await stream.send_all(unsaid)
+    except _GONE as fault:
+        raise PeerGone(reason=_HUNG_UP) from fault
+
+
+async def _drain(stream: trio.abc.Stream) -> None:
+    """Read and drop until the peer has hung up."""
+    while await _received(stream):
+        pass
 
 
 @structs.define(eq=False)
 class _ResponseHead:
-    """A server's. A refusal is shown whole, with its body."""
+    """The beginning of what a server sends: `feed` says what of it trio-websocket is to see, `is_passed` that this was all, and
+    `rest` is what came behind. A refusal is shown whole, with its body."""
 
     is_passed: bool = False
     rest: bytes = b""
@@ -108,7 +99,7 @@ class _ResponseHead:
             return data
         self._raw += data
         end = _END_OF_HEAD.search(self._raw)
-        if end is None and len(self._raw) <= _RECEIVE_BYTES:
+        if end is None and len(self._raw) <= _LONGEST_HEAD:
             return b""
         if end is None or not self._raw.startswith(_SWITCHING):
             self._refuses = True
@@ -124,7 +115,7 @@ class _Opening(trio.abc.Stream):
     trio-websocket would wait for ever."""
 
     _stream: trio.abc.Stream
-    _head: _Head
+    _head: _ResponseHead
     fault: str = ""
     handshake: trio.Nursery = attrs.field(init=False)
 
@@ -159,20 +150,13 @@ class _Opening(trio.abc.Stream):
         """As the stream's own."""
         await self._stream.wait_send_all_might_not_block()
 
-    async def drain(self) -> None:
-        """Read and drop until the peer has hung up. Cancelling leaves the rest unread."""
-        with suppress(*_GONE):
-            # audit: suppress, because that the peer hangs up is what is waited for
-            while await self._stream.receive_some():
-                pass
-
     async def aclose(self) -> None:
-        """trio-websocket has told the peer that this is no handshake of a WebSocket."""
+        """trio-websocket does not want to go on."""
         self.give_up("it sent no WebSocket handshake")
 
 
 @asynccontextmanager
-async def _opening(stream: trio.abc.Stream, head: _Head) -> AsyncGenerator[_Opening]:
+async def _opening(stream: trio.abc.Stream, head: _ResponseHead) -> AsyncGenerator[_Opening]:
     """A handshake, done when the context is left. What went wrong stands in `fault`."""
     opening = _Opening(stream, head)
     try:
@@ -181,28 +165,6 @@ async def _opening(stream: trio.abc.Stream, head: _Head) -> AsyncGenerator[_Open
             opening.handshake.cancel_scope.cancel(reason="the handshake is done")
     except* _REFUSED as refused:
         opening.fault = repr(first_of(refused))
-
-
-async def accept_upgrade(
-    stream: trio.abc.Stream, admit: Callable[[Handshake], Refusal | None], linger_s: float
-) -> bytes:
-    """Let a client in: returns what came behind its head. Raises PeerGone if the handshake fails, or if `admit` says why not,
-    which the client is told and has `linger_s` to read. Cancelling leaves a stream that can only be closed.
-    """
-    head = _RequestHead()
-    async with _opening(stream, head) as opening:
-        request = await tws.wrap_server_stream(opening.handshake, opening)
-        refusal = admit(_as_handshake(request.path, head.headers))
-        if refusal is None:
-            await request.accept()
-        else:
-            await request.reject(refusal.status, body=refusal.text.encode())
-            with trio.move_on_after(linger_s):
-                await opening.drain()
-            opening.give_up(refusal.text)
-    if opening.fault:
-        raise PeerGone(reason=opening.fault)
-    return head.rest
 
 
 async def request_upgrade(stream: trio.abc.Stream, authority: str, path: str = "/") -> bytes:
@@ -216,8 +178,3 @@ async def request_upgrade(stream: trio.abc.Stream, authority: str, path: str = "
     if opening.fault:
         raise Unreachable(f"{authority} refuses the WebSocket: {opening.fault}")
     return head.rest
-
-
-def _as_handshake(path: str, raw: RawHeaders) -> Handshake:
-    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in raw}
-    return Handshake(path=path, headers=headers, raw=raw)

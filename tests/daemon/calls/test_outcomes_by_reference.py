@@ -15,6 +15,8 @@ from exai_trio.wire.messages import (
     CallResult,
     CallTool,
     ErrorReply,
+    Health,
+    HealthReport,
     PayloadAck,
     PayloadGet,
 )
@@ -84,6 +86,23 @@ async def fetch(client, transaction_id, offset=0):
         got += piece.data
         if piece.about.last:
             return got.decode()
+
+
+async def bus_bytes(client):
+    await client.say(Health())
+    return (await client.hear_until(HealthReport)).health["storage"]["bus_bytes"]
+
+
+async def test_health_says_what_large_results_take(home):
+    """Their files on the disk."""
+    async with home() as daemon, daemon.connect(**ACCEPTS) as (client, _):
+        before = await bus_bytes(client)
+        await result_of(client, asks())
+        after = await bus_bytes(client)
+        files = [path.stat().st_size for path in daemon.environment.bus.folder.glob("*/txn_*")]
+
+    assert (0, sum(files)) == (before, after)
+    assert after > 0
 
 
 async def test_a_large_result_goes_by_reference(home):

@@ -6,6 +6,9 @@ import pytest
 import trio
 import trio.testing
 from trio.testing import memory_stream_pair
+from wsproto import ConnectionType, WSConnection
+from wsproto.connection import Connection
+from wsproto.events import Request, TextMessage
 
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.wire.messages import HelloAck, Ping, Pong, RotateToken, TokenRotated
@@ -203,4 +206,26 @@ async def test_an_unknown_field_in_hello_is_ignored(house, autojump_clock):
         await client.say(msgspec.json.encode({"op": "hello", "mood": "fine"}).decode())
         ack = await client.hear()
 
+    assert ack.ok
+
+
+async def test_refused_clients_that_stay_do_not_fill_the_house(house, autojump_clock):
+    """A few are waited for until they have answered; all others lose their place once they were told."""
+    hello = WSConnection(ConnectionType.CLIENT).send(Request(host="localhost", target="/"))
+    hello += Connection(ConnectionType.CLIENT).send(TextMessage(data='{"op":"hello"}'))
+    async with house(ws_token="right") as daemon:
+        staying = []
+        for _ in range(100):
+            ours, theirs = memory_stream_pair()
+            daemon.connections.start_soon(daemon.server.serve, theirs)
+            await ours.send_all(hello)
+            staying.append(ours)
+        await trio.sleep(0.5)  # less than anybody is waited for, more than a refusal takes
+        held = daemon.server.admission.total
+        told = [bytes(await ours.receive_some()) for ours in staying]
+        async with daemon.connect(token="right") as (_, ack):
+            pass
+
+    assert 20 <= held <= 64
+    assert all(b"unauthorized" in each or b"too_many" in each for each in told if b"hello" in each)
     assert ack.ok

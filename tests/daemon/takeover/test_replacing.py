@@ -20,33 +20,43 @@ from exai_trio.providers.gateway import Gateway
 from exai_trio.storage.sqlite.error_kinds import NotOurs
 from exai_trio.storage.sqlite.store import open_sqlite
 
+_SHARED = {"storage_backend": "postgres", "database_url": "postgresql://nobody@127.0.0.1/none"}
+
 
 class Asked(Exception):
     """The old daemon would leave now."""
 
 
-async def test_a_successor_has_loaded_what_takes_long_before_it_asks_for_the_sockets(
-    tmp_path, monkeypatch
+@pytest.mark.parametrize(
+    ("asks", "settings", "done"),
+    [
+        pytest.param("take_over", {}, ["loaded", "asked"], id="replaces"),
+        pytest.param("bind", _SHARED, ["loaded", "asked"], id="one of many"),
+        pytest.param("bind", {}, ["asked"], id="alone"),
+    ],
+)
+async def test_what_takes_long_is_loaded_where_another_daemon_serves_meanwhile(
+    tmp_path, monkeypatch, asks, settings, done
 ):
-    """The providers' library takes about a second, and every chat of that second would pay for it."""
+    """The providers' library takes about a second, and every call of that second would pay for it."""
     happened = []
 
     async def load(_gateway):
         await trio.lowlevel.checkpoint()
         happened.append("loaded")
 
-    async def take_over(_config):
+    async def asked(_config):
         await trio.lowlevel.checkpoint()
         happened.append("asked")
         raise Asked
 
     monkeypatch.setattr(Gateway, "load", load)
-    monkeypatch.setattr(app, "take_over", take_over)
-    config = Config(home=tmp_path, ws_port=0)
+    monkeypatch.setattr(app, asks, asked)
+    config = Config(home=tmp_path, ws_port=0, **settings)
     with pytest.raises(Asked):
-        await app.serve(config, replace=True)
+        await app.serve(config, replace=asks == "take_over")
 
-    assert ["loaded", "asked"] == happened
+    assert done == happened
 
 
 @pytest.mark.parametrize(
@@ -103,7 +113,7 @@ async def test_a_daemon_that_is_leaving_already_is_waited_for(tmp_path, monkeypa
         happened.append("bound")
         raise Asked
 
-    monkeypatch.setattr(app, "_models_to_replace_with", models)
+    monkeypatch.setattr(app, "_loaded_models", models)
     monkeypatch.setattr(app, "bind", bind)
     config = Config(home=tmp_path, ws_port=0)
     with pytest.RaisesGroup(Asked):

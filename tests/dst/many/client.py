@@ -9,7 +9,15 @@ import trio
 from exai_trio.transport.websocket import PeerGone
 from exai_trio.transport.websocket.connection_errors import Unreachable
 from exai_trio.wire.codec import decode_daemon
-from exai_trio.wire.messages import Ack, CallAccepted, CallFailed, CallResult, CallTool, HelloAck
+from exai_trio.wire.messages import (
+    Ack,
+    Bye,
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    CallTool,
+    HelloAck,
+)
 
 from .judge import LONGEST_S, Judge, Seen
 
@@ -36,6 +44,7 @@ class Window:
     asks: bool = True
     last_seq: int = 0
     number: int = 0
+    visits: int = 0
     open: dict = attrs.field(factory=dict)
 
     def __attrs_post_init__(self) -> None:
@@ -54,7 +63,10 @@ class Window:
     async def _visit(self, daemon) -> None:
         stay_s = self.draw.uniform(0.5, 25)
         with trio.move_on_after(stay_s):
-            opening = daemon.house.connect(session_id=self.session, last_seq=self.last_seq)
+            self.visits += 1
+            opening = daemon.house.connect(
+                session_id=self.session, last_seq=self.last_seq, visit=self.visits
+            )
             async with opening as (client, ack), trio.open_nursery() as talking:
                 if not (isinstance(ack, HelloAck) and ack.ok):
                     return  # it leaves, or cannot read the journal
@@ -92,6 +104,8 @@ class Window:
                 continue
             self.last_seq = heard.seq or self.last_seq
             match heard.message:
+                case Bye(reason="superseded"):
+                    self.judge.fail(f"{self.name} is sent away by a hello that it left")
                 case CallAccepted(request_id=mark):
                     self.judge.calls[mark].accepted = True
                 case (CallResult() | CallFailed()) as outcome:

@@ -73,8 +73,8 @@ class StormyShared(MemoryShared):
         self._answer()
         return claimed
 
-    async def take(self, facts, principal, session, held):
-        epoch = await super().take(facts, principal, session, held)
+    async def take(self, facts, principal, session, held, visit):
+        epoch = await super().take(facts, principal, session, held, visit)
         self._answer()
         return epoch
 

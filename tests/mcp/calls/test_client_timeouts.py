@@ -6,8 +6,7 @@ from itertools import permutations
 
 import pytest
 
-from exai_trio.mcp.calls.client_timeouts import budget_of
-from exai_trio.mcp.calls.known_clients import KNOWN, waits_s
+from exai_trio.mcp.calls.client_timeouts import KNOWN, budget_of, waits_s
 
 
 @pytest.mark.parametrize("known", [one for one in KNOWN if one.waits_s < math.inf])

@@ -64,6 +64,14 @@ def test_what_somebody_has_changed_is_found(stage, change, undo, named):
     assert named in found[0]
 
 
+def test_what_is_owed_to_a_provider_is_found_by_index(stage):
+    """By account and time, and by upload: as in the embedded store."""
+    found = stage.execute("select indexdef from pg_indexes where tablename = 'file_deletion_jobs'")
+    columns = {index.partition(" btree ")[2] for (index,) in found}
+
+    assert {"(provider, account, due) WHERE (reported_at IS NULL)", "(upload_id)"} <= columns
+
+
 def test_nobody_but_the_service_role_reads_or_calls(stage):
     """With the key for browsers neither a table nor a function can be used."""
     with psycopg.connect(stage.url, autocommit=True) as connection:

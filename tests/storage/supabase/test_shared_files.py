@@ -124,6 +124,23 @@ async def test_an_upload_that_it_did_not_hear_the_end_of_is_told_later(machines,
     assert (upload.id, "f1") == (known.upload.id, known.upload.provider_file_id)
 
 
+async def test_a_content_that_arrives_while_it_is_given_stays_known(machines, stage):
+    """The bucket did not take it, and gets it before the upload goes on."""
+    one, _ = machines
+    claim = await one.registry.claim_upload(OFFER, "call:1", "one")
+    one.go_away()
+    facts = await one.files.contents.put(SHA256, len(TEXT), pieces())
+    one.come_back()
+    await one.wait_sent()
+    is_ours = await one.registry.note_object(claim, facts.file_id)
+    await one.registry.finish_upload(claim, "f1", "a.py")
+
+    assert ("", True) == (facts.file_id, is_ours)
+    assert [("f1", SHA256)] == stage.execute(
+        "select provider_file_id, file_id from provider_file_uploads"
+    )
+
+
 @pytest.mark.parametrize(
     "function",
     [

@@ -6,7 +6,7 @@ import pytest
 import trio
 
 from exai_trio.errors import CallTimeoutError
-from exai_trio.tools.envelope import OUTPUT_SCHEMA
+from exai_trio.tools.base import OUTPUT_SCHEMA
 
 CUT = {"text": "half of it", "cut": "GLM: too late", "notice": "GLM: too late; this came"}
 

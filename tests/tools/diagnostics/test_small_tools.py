@@ -11,7 +11,7 @@ from exai_trio import __version__
 from exai_trio.errors import NotFoundError, StorageError
 from exai_trio.providers.catalogue import ModelInfo, load_catalogue
 from exai_trio.storage.memory.conversation_store import MemoryStore
-from exai_trio.tools.envelope import OUTPUT_SCHEMA
+from exai_trio.tools.base import OUTPUT_SCHEMA
 from exai_trio.tools.registry import BUILT_IN
 
 DIAGNOSTIC = ["status", "health", "self-check", "version", "listmodels", "provider_capabilities"]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies as st
 from exai_trio.errors import ArgumentError, CallTimeoutError, ExaiError, InternalError
 from exai_trio.providers.dialects.request_body import safe_id
 from exai_trio.tools.arguments import schema
-from exai_trio.tools.envelope import OUTPUT_SCHEMA
+from exai_trio.tools.base import OUTPUT_SCHEMA
 from exai_trio.tools.files import kimi_chat_with_files
 from exai_trio.tools.registry import BUILT_IN
 

@@ -21,7 +21,7 @@ from exai_trio.providers.dialects.glm import glm_dialect
 from exai_trio.providers.dialects.kimi import kimi_dialect
 from exai_trio.providers.dialects.request_body import encoded
 from exai_trio.storage.memory.conversation_store import MemoryStore
-from exai_trio.tools.envelope import OUTPUT_SCHEMA
+from exai_trio.tools.base import OUTPUT_SCHEMA
 
 GOLDEN = Path(__file__).parent / "golden"
 PNG = b"\x89PNG\r\n\x1a\n" + b"\0" * 8

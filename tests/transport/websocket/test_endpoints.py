@@ -591,3 +591,28 @@ async def test_a_close_during_a_write_is_still_heard(autojump_clock):
                 await socket.close(4321)
 
     assert ["x" * 100_000, 4321] == heard
+
+
+async def test_the_last_frame_and_the_goodbye_leave_in_one_write(autojump_clock):
+    """And a peer that does not answer is waited for once, not again when the connection is left."""
+    ours, theirs = memory_stream_pair()
+    written = []
+
+    async def note():
+        written.append(None)
+
+    async def part():
+        async with accept(theirs, LIMITS, everyone) as socket:
+            theirs.send_stream.send_all_hook = note
+            await socket.close(4003, "unauthorized", last="no")
+
+    request = WSConnection(ConnectionType.CLIENT).send(Request(host="exai", target="/"))
+    started = trio.current_time()
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(part)
+        await ours.send_all(request)
+    _head, _, frames = bytes(await ours.receive_some()).partition(b"\r\n\r\n")
+
+    assert frames == b"\x81\x02no\x88\x0e\x0f\xa3unauthorized"
+    assert 1 == len(written)
+    assert LIMITS.close_s == trio.current_time() - started

@@ -97,7 +97,7 @@ async def test_a_frame_right_behind_the_response_is_not_lost(piece, autojump_clo
 
 
 async def test_all_headers_are_shown_as_they_came(autojump_clock):
-    """Also the Host and those that trio-websocket keeps back; names in lower case."""
+    """Also the Host, and those that no handshake needs; names in lower case."""
     seen = []
 
     def look(handshake):

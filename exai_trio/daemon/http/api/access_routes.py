@@ -13,7 +13,7 @@ from ..watched_daemon import WatchedDaemon
 
 
 def access_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
-    return (Route(path="/api/access", gives="administration", answer=partial(_access, watched)),)
+    return (Route("/api/access", "administration", partial(_access, watched)),)
 
 
 async def _access(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:

@@ -35,15 +35,10 @@ _MOST_EXPORTED: Final = 10_000
 
 def call_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
-        Route(path="/api/calls", gives="figures", answer=partial(_list, watched)),
-        Route(path="/api/export", gives="figures", answer=partial(_export, watched)),
-        Route(path="/api/calls/{id}", gives="texts", answer=partial(_one, watched)),
-        Route(
-            method="POST",
-            path="/api/calls/{id}/cancel",
-            gives="changes",
-            answer=partial(_cancel, watched),
-        ),
+        Route("/api/calls", "figures", partial(_list, watched)),
+        Route("/api/export", "figures", partial(_export, watched)),
+        Route("/api/calls/{id}", "texts", partial(_one, watched)),
+        Route("/api/calls/{id}/cancel", "changes", partial(_cancel, watched), "POST"),
     )
 
 

@@ -21,11 +21,9 @@ _SHOWN: Final = 100_000  # characters of a turn; an export has the whole
 
 def conversation_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
-        Route(path="/api/conversations", gives="texts", answer=partial(_list, watched)),
-        Route(path="/api/conversations/{id}", gives="texts", answer=partial(_read, watched)),
-        Route(
-            path="/api/conversations/{id}/export", gives="texts", answer=partial(_export, watched)
-        ),
+        Route("/api/conversations", "texts", partial(_list, watched)),
+        Route("/api/conversations/{id}", "texts", partial(_read, watched)),
+        Route("/api/conversations/{id}/export", "texts", partial(_export, watched)),
         _change("/api/conversations/{id}/name", partial(_name, watched)),
         _change("/api/conversations/{id}/fork", partial(_fork, watched)),
         _change("/api/conversations/{id}/delete", partial(_delete, watched)),
@@ -33,7 +31,7 @@ def conversation_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
 
 
 def _change(path: str, answer: Answer) -> Route:
-    return Route(method="POST", path=path, gives="changes", answer=answer)
+    return Route(path, "changes", answer, "POST")
 
 
 async def _list(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:

@@ -20,9 +20,9 @@ _UNKNOWN: Final = "unknown"
 
 def daemon_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
-        Route(path="/api/settings", gives="texts", answer=partial(_settings, watched)),
-        Route(path="/api/logs", gives="texts", answer=partial(_logs, watched)),
-        Route(path="/api/jobs", gives="figures", answer=partial(_jobs, watched)),
+        Route("/api/settings", "texts", partial(_settings, watched)),
+        Route("/api/logs", "texts", partial(_logs, watched)),
+        Route("/api/jobs", "figures", partial(_jobs, watched)),
     )
 
 

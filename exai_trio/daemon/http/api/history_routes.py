@@ -22,7 +22,7 @@ _GAP: Final = 1.5  # of a point's length, after which nothing was measured
 
 
 def history_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
-    return (Route(path="/api/history", gives="figures", answer=partial(_history, watched)),)
+    return (Route("/api/history", "figures", partial(_history, watched)),)
 
 
 async def _history(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:

@@ -31,10 +31,10 @@ def login_routes(
     """`others` are what a page may find beside these."""
     logins, paths = _Logins(gate, auth), sorted({route.path for route in others})
     return (
-        Route(method="POST", path="/api/login", gives="open", answer=partial(_login, logins)),
-        Route(method="POST", path="/api/login/code", gives="open", answer=partial(_code, logins)),
-        Route(method="POST", path="/api/logout", gives="open", answer=partial(_logout, logins)),
-        Route(path="/api/me", gives="open", answer=partial(_me, paths)),
+        Route("/api/login", "open", partial(_login, logins), "POST"),
+        Route("/api/login/code", "open", partial(_code, logins), "POST"),
+        Route("/api/logout", "open", partial(_logout, logins), "POST"),
+        Route("/api/me", "open", partial(_me, paths)),
     )
 
 

@@ -17,8 +17,7 @@ def overview_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
         "/api/health": _health,
     }
     return tuple(
-        Route(path=path, gives="figures", answer=partial(answer, watched))
-        for path, answer in answers.items()
+        Route(path, "figures", partial(answer, watched)) for path, answer in answers.items()
     )
 
 

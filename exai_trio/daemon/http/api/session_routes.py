@@ -14,13 +14,8 @@ from ..watched_daemon import WatchedDaemon
 
 def session_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
-        Route(path="/api/sessions", gives="texts", answer=partial(_list, watched)),
-        Route(
-            method="POST",
-            path="/api/sessions/{id}/end",
-            gives="changes",
-            answer=partial(_end, watched),
-        ),
+        Route("/api/sessions", "texts", partial(_list, watched)),
+        Route("/api/sessions/{id}/end", "changes", partial(_end, watched), "POST"),
     )
 
 

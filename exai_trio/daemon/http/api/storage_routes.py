@@ -17,15 +17,10 @@ _NEWEST: Final = 50
 
 def storage_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
-        Route(path="/api/storage", gives="figures", answer=partial(_storage, watched)),
-        Route(path="/api/storage/audit", gives="administration", answer=partial(_audit, watched)),
-        Route(path="/api/storage/files", gives="texts", answer=partial(_files, watched)),
-        Route(
-            method="POST",
-            path="/api/storage/cleanup",
-            gives="administration",
-            answer=partial(_clean_up, watched),
-        ),
+        Route("/api/storage", "figures", partial(_storage, watched)),
+        Route("/api/storage/audit", "administration", partial(_audit, watched)),
+        Route("/api/storage/files", "texts", partial(_files, watched)),
+        Route("/api/storage/cleanup", "administration", partial(_clean_up, watched), "POST"),
     )
 
 

@@ -50,10 +50,10 @@ def terminal_routes(
     """Those of a daemon that has terminals."""
     page = _Page(watched, terminals, gate)
     return (
-        Route(path="/terminals", gives="open", answer=partial(_page, page)),
+        Route("/terminals", "open", partial(_page, page)),
         Route(path="/terminals/{file}", gives="open", answer=_own_file),
         Route(path="/terminals/vendor/{file}", gives="open", answer=_vendored_file),
-        Route(path="/api/terminals", method="POST", gives="changes", answer=partial(_create, page)),
+        Route("/api/terminals", "changes", partial(_create, page), "POST"),
     )
 
 

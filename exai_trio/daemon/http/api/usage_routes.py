@@ -17,9 +17,9 @@ _MOST_S: Final = 2.0**53
 
 def usage_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     return (
-        Route(path="/api/usage", gives="figures", answer=partial(_usage, watched)),
-        Route(path="/api/budgets", gives="texts", answer=partial(_budgets, watched)),
-        Route(path="/api/usage/{id}", gives="texts", answer=partial(_of_one, watched)),
+        Route("/api/usage", "figures", partial(_usage, watched)),
+        Route("/api/budgets", "texts", partial(_budgets, watched)),
+        Route("/api/usage/{id}", "texts", partial(_of_one, watched)),
     )
 
 

@@ -22,26 +22,18 @@ _SILENCE_S: Final = 3600.0
 
 def watching_routes(watched: WatchedDaemon) -> tuple[Route, ...]:
     def change(path: str, answer: Any) -> Route:
-        return Route(
-            method="POST", path=path, gives="administration", answer=partial(answer, watched)
-        )
+        return Route(path, "administration", partial(answer, watched), "POST")
 
     return (
-        Route(path="/api/alerts", gives="figures", answer=partial(_alerts, watched)),
+        Route("/api/alerts", "figures", partial(_alerts, watched)),
         change("/api/alerts/{name}/silence", _silence),
         change("/api/alerts/{name}/unsilence", _unsilence),
-        Route(path="/api/incidents", gives="figures", answer=partial(_incidents, watched)),
-        Route(
-            path="/api/incidents/{id}", gives="administration", answer=partial(_incident, watched)
-        ),
+        Route("/api/incidents", "figures", partial(_incidents, watched)),
+        Route("/api/incidents/{id}", "administration", partial(_incident, watched)),
         change("/api/incidents/{id}/investigate", _investigate),
         change("/api/incidents/{id}/resolve", _resolve),
         change("/api/incidents/{id}/reopen", _reopen),
-        Route(
-            path="/api/auditor/observations",
-            gives="figures",
-            answer=partial(_observations, watched),
-        ),
+        Route("/api/auditor/observations", "figures", partial(_observations, watched)),
         change("/api/auditor/observations/{id}/acknowledge", _acknowledge),
     )
 

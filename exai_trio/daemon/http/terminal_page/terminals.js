@@ -17,8 +17,15 @@ const tell = text => { at("state").textContent = text; };
 
 // ------------------------------------------------------------ questions
 
-// The text that was answered, "" for yes where nothing is to be written, null for no.
+let latest = Promise.resolve();
+
+// The text that was answered, "" for yes where nothing is to be written, null for no. Questions come one after the other: they
+// share a dialog, which tells that it was closed when the next may be open already.
 function question(text, value = null, secret = false) {
+  return latest = latest.then(() => answered(text, value, secret));
+}
+
+function answered(text, value, secret) {
   const dialog = at("question"), answer = at("answer");
   at("asked").textContent = text;
   answer.hidden = value === null;

@@ -35,6 +35,7 @@ from .absent_session import AbsentSession
 from .breaker_comparison import BreakerComparison
 from .executions import Executions
 from .fence import SessionFence
+from .lease import next_end_s
 from .membership import Membership, open_membership
 from .permit_shares import Lane, PermitShares
 from .stored_outcomes import StoredOutcomes
@@ -114,11 +115,12 @@ class Cluster:
         """Compare with the store at once: what it says may concern us."""
         self._woken.set()
 
-    async def take(self, session_id: str, principal: str, known: Session | None) -> bool:
-        """Have this session from now on. True if it is had otherwise than in memory: then that one has been given up. Raises
-        StorageError; cancelled, it is taken or not."""
-        held = known.epoch if known is not None else 0
-        epoch = await self.store.take(self.membership.facts, principal, session_id, held)
+    async def take(
+        self, session_id: str, principal: str, known: Session | None, visit: int
+    ) -> bool:
+        """As SharedSessions has it."""
+        held, facts = known.epoch if known is not None else 0, self.membership.facts
+        epoch = await self.store.take(facts, principal, session_id, held, visit)
         if epoch in (0, held):
             return False
         self.epochs[session_id] = epoch
@@ -167,11 +169,12 @@ class Cluster:
             while True:
                 await self._look(sessions)
                 if trio.current_time() >= claim_at:
-                    claim_at = trio.current_time() + LOOK_S
                     await self._claim(sessions)
-                    known = await _unless_away(self.store.daemons)
+                    known = await _unless_away(self.store.daemons) or ()
                     self.membership.known = known or self.membership.known
-                with trio.move_on_after(LOOK_S):
+                    ends_s = next_end_s(one.lease_s for one in known)
+                    claim_at = trio.current_time() + min(LOOK_S, ends_s)
+                with trio.move_on_at(claim_at):
                     await self._woken.wait()
 
     async def _look(self, sessions: SessionTable) -> None:

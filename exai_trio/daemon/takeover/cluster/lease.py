@@ -5,6 +5,7 @@ held here is held there.
 """
 
 import math
+from collections.abc import Iterable
 from typing import Final
 
 from exai_trio import structs
@@ -40,3 +41,8 @@ class Lease:
     def may_claim(self, now: float) -> bool:
         """Whoever missed a renewal does not know whether others did: after an outage all have had the time to renew theirs."""
         return self.may_serve(now) and now >= self.since + LEASE_S
+
+
+def next_end_s(leases_s: Iterable[float]) -> float:
+    """When the next of these ends that hold yet: then what its daemon has left may be claimed."""
+    return min((left_s for left_s in leases_s if left_s > 0), default=math.inf)

@@ -7,6 +7,26 @@ drop index public.journal_calls_by_session;
 drop index public.journal_calls_by_principal;
 create index journal_calls_by_principal on public.journal_calls (principal);
 
+-- Under which epoch this daemon has the session now, as exai_take; null if its client, which comes for the `came`th time (0: it does not count), has come
+-- to another one since.
+alter table public.sessions add column visit bigint not null default 0;
+
+create function public.exai_take_for(mine text, whose text[], wanted text, held bigint, came bigint) returns bigint
+language plpgsql set search_path = '' as $$
+declare
+    epoch_now bigint;
+begin
+    perform from public.sessions where id = wanted for update;
+    if came > 0 and exists (select from public.sessions where id = wanted and principal = any(whose) and visit > came) then
+        return null;
+    end if;
+    epoch_now := public.exai_take(mine, whose, wanted, held);
+    if epoch_now > 0 then
+        update public.sessions set visit = came where id = wanted and visit < came;
+    end if;
+    return epoch_now;
+end $$;
+
 alter function public.exai_note_under(text, text, jsonb) rename to exai_note_singly;
 
 -- As exai_note_singly, which is left what is named twice in these entries, and what is otherwise than it nearly always is. Rows are reached by

@@ -1,0 +1,3 @@
+-- Indexes have no rights of their own.
+
+notify pgrst, 'reload schema';
