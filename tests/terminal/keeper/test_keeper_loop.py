@@ -174,7 +174,7 @@ def test_what_cannot_be_done_is_said_to_its_sender_alone(kept):
 
 
 def test_a_watcher_hears_of_names_and_of_who_comes_and_goes(kept):
-    watcher, daemon = kept.connected(), kept.connected()
+    watcher, daemon, last = kept.connected(), kept.connected(), kept.connected()
 
     def described():
         watcher.hear()
@@ -191,12 +191,14 @@ def test_a_watcher_hears_of_names_and_of_who_comes_and_goes(kept):
         yield from until(lambda: ("two", 1) in described(), daemon)
         daemon.socket.close()
         yield from until(lambda: ("two", 0) == described()[-1], watcher)
-        watcher.attach()
-        yield from farewell(kept, watcher)
+        last.attach()
+        yield from until(lambda: "attached" in last.hear(), last)
+        yield from farewell(kept, last)
 
     kept.run(script())
 
-    assert "ended" == watcher.told[-1].get("state", "ended")
+    assert ("two", 1) == described()[-1]
+    assert "ended" == watcher.told[-1]["state"]
 
 
 @pytest.mark.parametrize(
