@@ -45,15 +45,16 @@ async def accept_upgrade(
     try:
         refusal = admit(await _handshake_of(request, stream))
     except NoUpgrade as fault:
-        await _say(stream, fault.answer)
-        raise PeerGone(reason=fault.why) from fault
-    if refusal is None:
-        await _say(stream, request.acceptance())
-        return request.rest
-    await _say(stream, request.refusal(refusal.status, refusal.text.encode()))
+        answer, why, linger_s = fault.answer, fault.why, 0.0
+    else:
+        if refusal is None:
+            await _say(stream, request.acceptance())
+            return request.rest
+        answer, why = request.refusal(refusal.status, refusal.text.encode()), refusal.text
+    await _say(stream, answer)
     with trio.move_on_after(linger_s):
         await _drain(stream)
-    raise PeerGone(reason=refusal.text)
+    raise PeerGone(reason=why)
 
 
 async def _handshake_of(request: UpgradeRequest, stream: trio.abc.Stream) -> Handshake:
