@@ -147,7 +147,8 @@ class MessageBus:
         return found
 
     async def piece(self, payload: StoredPayload, offset: int) -> bytes:
-        """Bytes of the plain text from `offset` on, at most PIECE_BYTES. Raises as `pieces` does."""
+        """Bytes of the plain text from `offset` on, at most PIECE_BYTES. Raises as `pieces` does. Cancelling waits
+        for the disk."""
         return (await self.pieces(payload, (offset,)))[0]
 
     async def pieces(self, payload: StoredPayload, offsets: Sequence[int]) -> list[bytes]:

@@ -51,7 +51,7 @@ class Oracle:
 
     note: Callable[[str], None]
     kind: Kind
-    unkept: set  # calls whose outcome the disk refused for long: their client may hear two, their editor one
+    unkept: set  # calls whose outcome or handle the disk refused for long: their client may hear two outcomes, their editor one
     on_disk: Callable[[str], object | None]  # what the journal has of a call
     runs: Runs = attrs.field(init=False)
     calls: dict = attrs.field(factory=dict)
@@ -173,7 +173,8 @@ class Oracle:
         self.count("fetched running" if is_running else f"fetched {code or 'ok'}")
         if not is_running and not code and text != f"done {handed.call.mark}":
             self.fail(f"{call_id} of {handed.call.mark} gave {text!r}")
-        if code and code not in self._fair_ends:
+        unkept = {"NOT_FOUND"} if self.by_mark[handed.call.mark][0] in self.unkept else set()
+        if code and code not in self._fair_ends | unkept:
             self.fail(f"{call_id} of {handed.call.mark} cannot be fetched: {code}")
         if handed.told and text != handed.told and code not in {"INTERRUPTED", "NOT_FOUND"}:
             self.fail(f"{call_id} had ended with {handed.told!r} and is now {text!r}")
