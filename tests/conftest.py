@@ -4,6 +4,7 @@ import gc
 import inspect
 import re
 import resource
+import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Generator
@@ -31,6 +32,9 @@ _ALL_REAL = re.compile(r"^pytestmark = (pytest\.mark\.real|\[.*pytest\.mark\.rea
 
 def pytest_configure(config: pytest.Config) -> None:
     settings.load_profile("fast" if config.option.markexpr == _FAST else "exai")
+    signal.signal(
+        signal.SIGINT, signal.default_int_handler
+    )  # a shell ignores it for what runs in its background, and so would our children
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
