@@ -8,7 +8,15 @@ import trio
 
 from exai_trio import structs
 from exai_trio.wire.codec import WireError, decode_daemon, encode
-from exai_trio.wire.messages import CallAccepted, CallFailed, CallResult, Cancel, Outcome, Progress, StreamChunk
+from exai_trio.wire.messages import (
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    Cancel,
+    Outcome,
+    Progress,
+    StreamChunk,
+)
 
 from ..calls.call import Call
 from ..calls.call_journal import key_of
