@@ -76,7 +76,7 @@ class Call:
     """A call from its admission to its end; to its tool it is the Caller. `states` tells how its state goes on.
 
     `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix
-    seconds, and stays over restarts; `attempt` counts runs over restarts (0: in another daemon); `handle` is the call_id of one that was detached by an
+    seconds, and stays over restarts; `attempt` counts runs over restarts (0: in another daemon), `is_counted`: on disk too; `handle` is the call_id of one that was detached by an
     earlier daemon. `scope` is what the client's cancel, the daemon's cut and the end of its time end; `ending` says why, unless it was
     the time, and `is_left` that the next daemon is to run it. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
     disk may take it yet. `changed` is told of each new state. `place` is given back when it is over.
@@ -103,6 +103,7 @@ class Call:
     is_recorded: bool = True
     is_doubtful: bool = False
     attempt: int = 1
+    is_counted: bool = True
     place: Place | None = None
     changed: Change
     waits: Waits = attrs.field(factory=Waits)
@@ -136,7 +137,7 @@ class Call:
     @property
     def is_settled(self) -> bool:
         """Nothing of it is on its way to the disk, and it still works."""
-        return self.state in SETTLED and self.recipient.is_settled
+        return self.state in SETTLED and self.is_counted and self.recipient.is_settled
 
     @property
     def wire_id(self) -> RequestId:

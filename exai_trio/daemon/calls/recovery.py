@@ -13,7 +13,6 @@ from exai_trio.wire.messages import CallAccepted, Outcome
 from .call import Call
 from .call_journal import CallJournal, key_of
 from .execution import Work, run_tool
-from .states import State
 
 
 class RunsElsewhere(Protocol):
@@ -47,23 +46,22 @@ def work_for(
 
 
 async def _outcome_there(there: RunsElsewhere, journal: CallJournal, call: Call) -> Outcome:
-    """What that daemon says; if it is gone, what a rerun gives. Cancelled, the call stays open in the journal. If nobody would hear that, it is left to the next daemon."""
-    outcome = await there.outcome(call)
-    if outcome is not None:
-        return outcome
-    if call.context.shutdown.draining and call.state is not State.TRANSFERRED:
-        call.end(broken_off(call.attempt), leave=True)
-    await trio.lowlevel.checkpoint_if_cancelled()  # a call that was ended does not run
-    return await _run_again(journal, call)
+    """What that daemon says; if it is gone, what a rerun gives. Cancelled, the call stays open in the journal."""
+    return await there.outcome(call) or await _run_again(journal, call)
 
 
 async def _run_again(journal: CallJournal, call: Call) -> Outcome:
-    """Run it once more, counted on disk before it begins, however long that takes. Raises CallInterrupted if it may not run.
-    Cancelled, it stays open there, with this run counted or not."""
+    """Run it once more, counted on disk before it begins, however long that takes. A daemon that leaves begins nothing: the next one
+    does, which alone counts by then. Raises CallInterrupted if it may not run. Cancelled, it stays open there, with this run counted or not."""
+    if call.context.shutdown.draining:
+        call.end(broken_off(call.attempt), leave=True)
+    await trio.lowlevel.checkpoint_if_cancelled()  # a call that was ended does not run
     if not may_run_again(call):
         raise call.plan.why_not or broken_off(call.attempt)
-    call.attempt += 1
+    call.attempt, call.is_counted = call.attempt + 1, False
     await until_written(partial(_count_run, journal, call), "run")
+    call.is_counted = True
+    call.changed.tell()
     call.started = trio.current_time()
     return await run_tool(call)
 

@@ -7,7 +7,7 @@ takes our place has it transferred. All do so by `Call.advance`, in one synchron
 What always holds, while there is a journal:
 - Nobody hears that a call was accepted before it is RUNNING: then it is on disk, and stays there until it is over.
 - It has one recipient: its session, then its handle once it is DETACHED, or the successor once it is TRANSFERRED.
-- Only an ADMITTED, ACCEPTING, RECORDING or LATE call, or one whose handle is not kept yet, is on its way to the disk. All others
+- Only an ADMITTED, ACCEPTING, RECORDING or LATE call, or one whose handle or whose run again is not kept yet, is on its way to the disk. All others
   are settled: another daemon that reads the journal knows of them what we know.
 - Its outcome is told once: when RECORDING ends, which is after it was written, or after a disk has refused it for too long (LATE).
 - A cut at any moment leaves it as the journal has it: the next daemon runs it again, or says that it broke off.

@@ -208,13 +208,13 @@ class Sessions:
         session.acked_on_disk, session.spoken_to = kept.acked, True
         await self._note_base(session)
         self.table[session_id] = session
-        await self.nursery.start(self._live, session)
         for left in unfinished:
             call, work = taken_up(session, left, State.RUNNING, self.others or self.predecessor)
             if self.others is not None:
                 call.attempt = 0
             session.calls.table[call.wire_id] = call
             self.calls.begin(call, work)
+        await self.nursery.start(self._live, session)
         log.info(
             "session restored",
             extra={"session": session_id, "calls": len(kept.calls), "unfinished": len(unfinished)},

@@ -8,7 +8,15 @@ import trio
 
 from exai_trio import structs
 from exai_trio.wire.codec import WireError, decode_daemon, encode
-from exai_trio.wire.messages import CallFailed, CallResult, Cancel, Outcome, Progress, StreamChunk
+from exai_trio.wire.messages import (
+    CallAccepted,
+    CallFailed,
+    CallResult,
+    Cancel,
+    Outcome,
+    Progress,
+    StreamChunk,
+)
 
 from ..calls.call import Call
 from ..calls.call_journal import key_of
@@ -20,7 +28,7 @@ log = logging.getLogger("exai.predecessor")
 @structs.define(eq=False)
 class RemoteCall:
     """One call there. `call` is what clients see of it here; `ended` is set with its outcome, or without one when the
-    old daemon is gone."""
+    old daemon is gone, or does not run it."""
 
     elapsed_s: float
     session: str
@@ -46,6 +54,8 @@ class RemoteCall:
         match message:
             case CallResult() | CallFailed():
                 self.heard = message
+                self.ended.set()
+            case CallAccepted():  # all that is left of it there: it is run from here
                 self.ended.set()
             case Progress() if self.call is not None:
                 self.call.stage(message.stage, message.message)

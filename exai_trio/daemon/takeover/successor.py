@@ -14,14 +14,15 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallInterrupted
-from exai_trio.system.disk import fault_of
+from exai_trio.system.disk import fault_of, until_written
 from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, decode_client, encode
-from exai_trio.wire.messages import Bye, Cancel, Droppable, Outcome
+from exai_trio.wire.messages import Bye, CallFailed, Cancel, Droppable, Outcome
 
 from ..calls.call import Call, Delivery
 from ..calls.call_journal import key_of
 from ..calls.lifecycle import Calls
+from ..calls.recovery import acceptance_of
 from ..calls.session_calls import SessionCalls
 from ..calls.states import State
 from ..delivery.outbox import Farewell, Outbox
@@ -38,7 +39,7 @@ _LAST_WORDS_S = 5.0
 
 @structs.frozen(eq=False)
 class Transferred:
-    """The Recipient of a call whose outcome the successor keeps. `here` hears it too: a client of protocol 1 does not go over."""
+    """The Recipient of a call whose outcome the successor keeps; the acceptance of one that is left to it. `here` hears it too: a client of protocol 1 does not go over."""
 
     box: Outbox
     journalled_as: str
@@ -52,7 +53,9 @@ class Transferred:
             self.here.offer(message)
 
     def take(self, call: Call, outcome: Outcome) -> Delivery:
-        tell = partial(self.box.put, line(Word(session=self.journalled_as, frame=encode(outcome))))
+        is_left = isinstance(outcome, CallFailed) and call.is_left
+        frame = encode(acceptance_of(call) if is_left else outcome)
+        tell = partial(self.box.put, line(Word(session=self.journalled_as, frame=frame)))
         if self.here is not None:
             self.here.number(call, outcome)
             self.here.sender.release(call.wire_id)
@@ -107,6 +110,8 @@ class Successor:
         successor finds them open."""
         with trio.move_on_after(_SETTLE_S) as patience:
             await trio.lowlevel.checkpoint()
+            if self.sessions.predecessor is not None:  # what runs there must be told on
+                await until_written(self.sessions.restore, "calls of the daemon before")
             while self._transfer_settled():
                 await self.calls.changed.wait()
         if patience.cancelled_caught:

@@ -4,7 +4,7 @@ import attrs
 import pytest
 import trio
 from journal_in_memory import MemoryJournal
-from lives import changed, outcomes
+from lives import FullDisk, changed, killed_mid_call, outcomes
 
 from exai_trio.errors import StorageError
 from exai_trio.transport.websocket import PeerGone
@@ -168,3 +168,38 @@ async def test_what_runs_here_under_a_handle_is_not_taken_up_from_the_journal(
     assert daemon.sessions.restored
     assert "slept 40" == fetched.outputs[0].text
     assert 1 == daemon.naps.started
+
+
+async def test_what_a_daemon_has_not_taken_up_yet_is_told_on(house, autojump_clock):
+    """The second of three could not read its journal before it is replaced: the call goes on in the first, and in no other."""
+    journal = LocksOnce()
+    async with house(journal) as first, first.connect(session_id="win") as (client, _):
+        await client.nap("r1", seconds=NAP_S)
+        await client.hear_until(CallAccepted)
+        last, journal.until = client.last_seq, trio.current_time() + 5.0
+        async with (
+            changed(house, first, journal) as one,
+            changed(house, one.new, journal) as two,
+            two.new.connect(session_id="win", last_seq=last) as (again, _),
+        ):
+            heard = await outcomes(again, 60)
+
+    assert [("CallResult", "r1")] == heard
+    assert [1, 0, 0] == [each.naps.started for each in (first, one.new, two.new)]
+
+
+async def test_a_run_that_is_being_counted_goes_over_with_its_count(house, autojump_clock):
+    """The disk takes six seconds for it: the daemon that leaves waits, and no third run is begun when it dies."""
+    journal = FullDisk()
+    last = await killed_mid_call(house, journal)
+    journal.slow_s = 6.0
+    async with house(journal) as old:
+        await trio.sleep(1.0)
+        async with changed(house, old, journal) as change:
+            await trio.sleep(1.0)
+            change.kill()
+            async with change.new.connect(session_id="win", last_seq=last) as (client, _):
+                heard = await outcomes(client, 60)
+
+    assert [("CallFailed", "r1")] == heard
+    assert (1, 0) == (old.naps.started, change.new.naps.started)

@@ -398,6 +398,24 @@ async def test_a_chain_of_changes_loses_no_call(house, autojump_clock):
     assert "slept 30" == outcome.outputs[0].text
 
 
+async def test_who_has_the_journal_runs_what_the_first_of_three_has_lost(house, autojump_clock):
+    """The second has been replaced, and could not count the run of a call that has a handle by now: it says so, and the third runs it."""
+    journal = MemoryJournal()
+    async with house(journal) as first:
+        async with first.connect(session_id="win") as (client, _):
+            await client.nap(seconds=30.0, handle_after_s=5.0)
+            await client.hear_until(CallAccepted)
+        async with changed(house, first, journal) as one, changed(house, one.new, journal) as two:
+            await trio.sleep(10)
+            one.kill()
+            await trio.sleep(10)
+            (name,) = await journal.unfinished()
+            (kept,) = (await journal.session(name)).calls
+
+    assert [1, 0, 1] == [each.naps.started for each in (first, one.new, two.new)]
+    assert 2 == kept.attempts
+
+
 async def test_a_late_outcome_is_on_disk_before_the_successor_looks(house, autojump_clock):
     """Its client has it, the disk did not take it for long and does now: it is not run again, nor heard again."""
     journal = FullDisk()
