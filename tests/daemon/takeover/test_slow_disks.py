@@ -151,6 +151,28 @@ async def test_an_outcome_that_was_heard_is_kept_until_the_journal_can_be_read(
     assert (2, 1) == (old.naps.started, change.new.naps.started)
 
 
+async def test_a_daemon_that_is_replaced_before_it_has_read_the_journal_hands_on_what_runs_elsewhere(
+    house, autojump_clock
+):
+    """The second of three daemons could not take up the call that runs in the first: the third does not run it again."""
+    journal = LocksOnce()
+    async with house(journal) as first, first.connect(session_id="win") as (client, _):
+        await client.nap(seconds=NAP_S, handle_after_s=2.0)
+        handle = (await client.hear_until(CallResult)).outputs[0].metadata["handle"]
+        journal.until = trio.current_time() + 5.0
+        async with (
+            changed(house, first, journal) as one,
+            changed(house, one.new, journal) as two,
+            two.new.connect(session_id="other") as (again, _),
+        ):
+            asked = {"call_id": handle, "wait_s": 60}
+            await again.say(CallTool(request_id="f", name="result", arguments=asked))
+            outcome = await again.hear_until(CallResult)
+
+    assert "slept 40" == outcome.outputs[0].text
+    assert (1, 0, 0) == (first.naps.started, one.new.naps.started, two.new.naps.started)
+
+
 async def test_what_runs_here_under_a_handle_is_not_taken_up_from_the_journal(
     house, autojump_clock
 ):
