@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 
 import attrs
 import trio
@@ -101,8 +102,8 @@ class Life:
 @attrs.define(eq=False)
 class House:
     """Where daemons live, one after the other, or a successor beside the one that it replaces. `living` has them, the newest last;
-    `life` is the one that serves, `crashed` is told the number of each that is killed, and `cut` has those
-    that may leave calls behind."""
+    `life` is the one that serves, `crashed` is told the number of each that is killed, `cut` has those
+    that may leave calls behind, and `transferred` is told which calls of another one are to be kept by whom."""
 
     config: Config
     tools: tuple[Tool, ...]
@@ -111,6 +112,7 @@ class House:
     note: Callable[[str], None]
     crashed: Callable[[int], None]
     cut: set[int]
+    transferred: Callable[[str, int], None]
     living: list[Life] = attrs.field(factory=list)
     lives: int = 0
 
@@ -119,10 +121,10 @@ class House:
         newest = self.living[-1] if self.living else None
         return newest if newest is not None and newest.serving.is_set() else None
 
-    def number_of(self, context) -> int:
-        """Of the daemon whose context this is."""
-        of = {id(life.parts.context): life.number for life in self.living if life.parts}
-        return of.get(id(context), 0)
+    def life_of(self, context) -> Life | None:
+        """The daemon whose context this is."""
+        of = {id(life.parts.context): life for life in self.living if life.parts}
+        return of.get(id(context))
 
     def begin(self, everything: trio.Nursery, old: Life | None = None) -> Life:
         """A daemon starts, to replace `old` if that is given."""
@@ -159,7 +161,7 @@ class House:
     async def _serve(self, life: Life, old: Life | None, background: trio.Nursery) -> None:
         stream = self._take_over(old, life) if old else None
         async with closing(stream):
-            predecessor = await self._wait_left(old, stream) if old else None
+            predecessor = await self._wait_left(old, life, stream) if old else None
             await self._wait_home(life)
             flushes = self.config.durability == "power"
             life.journal = self.disk.boot(alone=len(self.living) == 1, flushes=flushes)
@@ -172,7 +174,7 @@ class House:
                 await self._until_replaced(life)
                 successor = life.parts.context.shutdown.successor
                 async with closing(successor):
-                    await Successor(life.sessions, successor).take_all(life.home.set)
+                    await Successor(life.sessions, successor).take_all(partial(self._leave, life))
                 life.tree.connections.cancel_scope.deadline = trio.current_time() + _CLOSE_S
 
     async def _until_replaced(self, life: Life) -> None:
@@ -195,10 +197,18 @@ class House:
         old.replaced.set()
         return there
 
-    async def _wait_left(self, old: Life, stream: End) -> Predecessor:
+    def _leave(self, life: Life) -> None:
+        """It lets the next one in. If the disk did not take its calls for too long, it has cut them."""
+        if life.sessions.calls._nursery is None:
+            self.cut.add(life.number)
+        life.home.set()
+
+    async def _wait_left(self, old: Life, life: Life, stream: End) -> Predecessor:
         predecessor = Predecessor(stream)
         with trio.move_on_after(self.config.drain_s + _LEAVE_S):
             await predecessor.wait_left()
+            for _, request in predecessor._calls:
+                self.transferred(request.strip('"'), life.number)
             await old.home.wait()
         return predecessor
 

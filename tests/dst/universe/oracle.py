@@ -29,6 +29,8 @@ class Asked:
     withdrawn: bool = False
     given_up: bool = False
     runs: list = attrs.field(factory=list)  # numbers of the daemons that ran it
+    heirs: list = attrs.field(factory=list)  # those that were to hear its outcome from another
+    session: object = None  # in which it ran last
     goes_on: bool = False  # its outcome was a handle
     told: bool = False  # how it ended, to whoever asked by its handle
 
@@ -124,9 +126,14 @@ class Oracle:
         call.goes_on = is_handle
         self.count(code)
 
+    def transferred(self, key: str, life: int) -> None:
+        """This daemon was told that the call runs in the one before it: from now on it alone keeps the outcome."""
+        if key in self.calls:
+            self.calls[key].heirs.append(life)
+
     def _was_cut(self, call: Asked) -> bool:
-        """A daemon in which it ran, or was to run, has ended before it."""
-        lives = call.runs or self.runs.cut
+        """A daemon in which it ran, or was to run, or that was to keep its outcome, has ended before that was kept."""
+        lives = [*call.runs, *call.heirs] or self.runs.cut
         return not self.kind.is_durable or any(life in self.runs.cut for life in lives)
 
     def repeated(self, key: str) -> None:
@@ -189,19 +196,21 @@ class Oracle:
         left = {"CANCELLED"} if self.kind.short_grace else set()
         return {"INTERRUPTED", "TIMEOUT"} | gone | left
 
-    def ran(self, mark: str, life: int) -> None:
-        """Its tool begins."""
+    def ran(self, mark: str, life: int, session) -> None:
+        """Its tool begins. Without a journal, whatever a session that was shed had kept is lost, and its client sends it again."""
         key, call = self.by_mark[mark]
         self.note(f"runs {mark} in {life}")
         self.count("reruns" if call.runs else "runs")
         is_over = call.told if call.goes_on else call.outcome not in {"", *REFUSALS}
         if is_over and key not in self.unkept:
             self.fail(f"{mark} runs after its outcome was told: {call.outcome or 'by its handle'}")
+        is_lost = not self.kind.is_durable and call.session is not None and call.session._shed
+        if life in call.runs and not is_lost:
+            self.fail(f"{mark} ran twice in one daemon")
         call.runs.append(life)
+        call.session = session
         if len(call.runs) > self._most_runs(call):
             self.fail(f"{mark} ran {len(call.runs)} times, in {call.runs}")
-        if len(set(call.runs)) < len(call.runs):
-            self.fail(f"{mark} ran twice in one daemon")
         self.runs.begin(mark, life, alone=self.kind.is_durable)
 
     def _most_runs(self, call: Asked) -> int:

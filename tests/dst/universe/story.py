@@ -81,6 +81,7 @@ class Universe(trio.abc.Instrument):
             self.note,
             self.oracle.runs.killed,
             self.oracle.runs.cut,
+            self.oracle.transferred,
         )
 
     def note(self, text: str) -> None:
@@ -98,9 +99,10 @@ class Universe(trio.abc.Instrument):
         )
 
     async def _work(self, arguments, caller, _services) -> Answer:
-        number, mark = self.house.number_of(caller.context), arguments.mark
-        if number and mark:
-            self.oracle.ran(mark, number)
+        life, mark = self.house.life_of(caller.context), arguments.mark
+        number = life.number if life else 0
+        if life and mark:
+            self.oracle.ran(mark, number, life.sessions.table.get(caller.session_id))
         try:
             caller.stage("thinking", "hard")
             await trio.sleep(arguments.seconds)
