@@ -14,7 +14,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import CallCancelled, CallInterrupted
-from exai_trio.system.disk import fault_of
+from exai_trio.system.disk import fault_of, until_written
 from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, decode_client, encode
 from exai_trio.wire.messages import Bye, Cancel, Droppable, Outcome
@@ -103,10 +103,12 @@ class Successor:
 
     async def _settle(self) -> None:
         """Return when every call in the journal is transferred, so that nothing of them can be written here any more: what is
-        on its way to the disk is waited for. A disk that takes too long ends all calls here, as if we had been killed: the
-        successor finds them open."""
+        on its way to the disk is waited for, and what an earlier daemon runs is taken up: only from here the successor hears of
+        it. A disk that takes too long ends all calls here, as if we had been killed: the successor finds them open."""
         with trio.move_on_after(_SETTLE_S) as patience:
             await trio.lowlevel.checkpoint()
+            if self.sessions.predecessor is not None:
+                await until_written(self.sessions.restore, "calls of an earlier daemon")
             while self._transfer_settled():
                 await self.calls.changed.wait()
         if patience.cancelled_caught:

@@ -151,6 +151,25 @@ async def test_an_outcome_that_was_heard_is_kept_until_the_journal_can_be_read(
     assert (2, 1) == (old.naps.started, change.new.naps.started)
 
 
+async def test_what_the_first_of_three_runs_is_known_to_the_third(house, autojump_clock):
+    """The second is replaced before it could read the journal: what it has not taken up is not run again while it still runs."""
+    journal = LocksOnce()
+    async with house(journal) as first:
+        async with first.connect(session_id="win") as (client, _):
+            await client.nap(seconds=NAP_S)
+            await client.hear_until(CallAccepted)
+            last = client.last_seq
+        journal.until = trio.current_time() + 3.0
+        async with changed(house, first, journal) as one, changed(house, one.new, journal) as two:
+            async with two.new.connect(session_id="win", last_seq=last) as (again, _):
+                outcome = await again.hear_until(CallResult)
+            runs = first.naps.started, one.new.naps.started, two.new.naps.started
+            await two.left.wait()
+
+    assert "slept 40" == outcome.outputs[0].text
+    assert (1, 0, 0) == runs
+
+
 async def test_what_runs_here_under_a_handle_is_not_taken_up_from_the_journal(
     house, autojump_clock
 ):
