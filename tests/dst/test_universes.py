@@ -62,10 +62,11 @@ def test_a_planted_bug_is_found(bug):
 @pytest.mark.real
 def test_the_same_seed_is_the_same_universe():
     """In another process, with other hashes, to the last event."""
+    path = os.pathsep.join((str(HERE), str(HERE.parent / "storage")))
     runs = [
         subprocess.run(
             [sys.executable, "-m", "universe", "--digest", "--seeds", "2", "--hours", "1"],
-            env={**os.environ, "PYTHONPATH": str(HERE), "PYTHONHASHSEED": hash_seed},
+            env={**os.environ, "PYTHONPATH": path, "PYTHONHASHSEED": hash_seed},
             capture_output=True,
             text=True,
             check=True,
