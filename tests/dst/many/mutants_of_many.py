@@ -1,6 +1,7 @@
 """Bugs to be planted among many daemons: each is a promise broken in one place, for the length of a block."""
 
-from contextlib import AbstractContextManager
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
 
 import attrs
 from shared_in_memory import SharedTables
@@ -64,9 +65,14 @@ def numbered_under_an_old_epoch() -> AbstractContextManager[None]:
     return instead(SharedTables, "owns", lambda _original: lambda *_asked: True)
 
 
-def notification_taken_for_the_truth() -> AbstractContextManager[None]:
-    """What nobody tells is not looked for."""
-    return instead(cluster, "LOOK_S", lambda _original: 10_000.0)
+@contextmanager
+def notification_taken_for_the_truth() -> Generator[None]:
+    """What nobody tells is not looked for, whatever time has passed and whosever lease has ended."""
+    with (
+        instead(cluster, "LOOK_S", lambda _original: 10_000.0),
+        instead(cluster, "next_end_s", lambda _original: lambda _leases: 10_000.0),
+    ):
+        yield
 
 
 BUGS = (
@@ -75,5 +81,5 @@ BUGS = (
     Bug(claim_at_once_after_an_outage, "though its daemon lived and was in touch", seed=3),
     Bug(share_taken_from_a_holder, "requests at once", seed=5),
     Bug(numbered_under_an_old_epoch, "runs 2 times", seed=4),
-    Bug(notification_taken_for_the_truth, "after it was stored", seed=9),
+    Bug(notification_taken_for_the_truth, "after it was stored", seed=14),
 )
