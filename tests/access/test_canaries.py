@@ -61,7 +61,7 @@ async def test_no_secret_is_anywhere(tmp_path):
 
 async def _use_it(home, pages, issued):
     """The secrets by name, and what was said while they were shown."""
-    async with home.client(jwt=issued) as (_, ack):
+    async with home.admitted(jwt=issued) as (_, ack):
         assert ack.ok
     for wrong in WRONG:
         async with home.client(token=wrong) as (_, ack):

@@ -1,6 +1,7 @@
 """Six processes give 30 contents while one cleans up without any grace: one upload each, none lost, and the counts are right."""
 
 import json
+import os
 import sqlite3
 import subprocess
 import sys
@@ -25,13 +26,19 @@ def test_six_processes_and_one_collector(tmp_path):
         MemoryDatabase().connection.backup(made)
         made.execute("PRAGMA journal_mode = WAL")
     program = [sys.executable, str(HERE / "one_process.py"), str(path), str(shelf)]
+    environ = {**os.environ, "PYTHONPATH": str(HERE.parent / "storage")}
     givers = [
         subprocess.Popen(
-            [*program, "give", str(n), str(CONTENTS)], stdout=subprocess.PIPE, text=True
+            [*program, "give", str(n), str(CONTENTS)],
+            stdout=subprocess.PIPE,
+            text=True,
+            env=environ,
         )
         for n in range(GIVERS)
     ]
-    with subprocess.Popen([*program, "clean", "c", "0"], stdin=subprocess.PIPE) as collector:
+    with subprocess.Popen(
+        [*program, "clean", "c", "0"], stdin=subprocess.PIPE, env=environ
+    ) as collector:
         said = [giver.communicate(timeout=200)[0] for giver in givers]
         collector.communicate(b"", timeout=60)
 
