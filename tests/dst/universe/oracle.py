@@ -133,7 +133,9 @@ class Oracle:
 
     def _was_cut(self, call: Asked) -> bool:
         """A daemon in which it ran, or was to run, or that was to keep its outcome, has ended before that was kept."""
-        lives = [*call.runs, *call.heirs] or self.runs.cut
+        lives = (
+            [*call.runs, *call.heirs] if call.runs else self.runs.cut
+        )  # where `result` ran is not noted
         return not self.kind.is_durable or any(life in self.runs.cut for life in lives)
 
     def repeated(self, key: str) -> None:
