@@ -23,6 +23,7 @@ class Asked:
 
     tool: str
     mark: str
+    cut: int  # how many daemons were, when it was asked
     accepted: bool = False
     outcome: str = ""
     answers: int = 0
@@ -74,7 +75,7 @@ class Oracle:
 
     def asked(self, key: str, tool: str, mark: str) -> None:
         self.note(f"asked {key} {tool}")
-        self.calls[key] = call = Asked(tool, mark)
+        self.calls[key] = call = Asked(tool, mark, len(self.runs.cut))
         if tool != "result":
             self.by_mark[mark] = key, call
         self.count("asked")
@@ -175,7 +176,10 @@ class Oracle:
         """What `result` said. Once it has said how a call ended, it says so for ever; and never anything of another call."""
         handed = self.handles[call_id]
         code = _code(result)
-        if code in REFUSALS:  # of this very request: the daemon was full, or is none
+        is_cut = code == "INTERRUPTED" and len(self.runs.cut) > self.calls[key].cut
+        if (
+            code in REFUSALS or is_cut
+        ):  # of this very request: the daemon was full, is none, or ended meanwhile
             return
         text = "running" if is_running else code or result["content"][0]["text"]
         self.note(f"fetched {call_id} by {key}: {text}")
