@@ -17,6 +17,7 @@ from ..delivery.outbox import Outbox
 from ..delivery.wire_errors import as_fault
 
 _READ_AT_ONCE: Final = 2  # pieces
+_NOTE_S: Final = 2.0  # that a client has left waits so long for the disk
 _AHEAD_BYTES: Final = 524_288  # that wait to be written, with so many pieces more at most
 
 Request = PayloadGet | PayloadAck
@@ -48,11 +49,15 @@ class PayloadTransfers:
 
     async def _answer_all(self) -> None:
         while self._waiting:
-            await self.outbox.wait_below(_AHEAD_BYTES)
+            first = self._waiting[0]
             try:
-                answered = await self._answer(self._waiting[0])
+                if isinstance(first, PayloadAck):
+                    answered = await self._note_delivered(first)
+                else:
+                    await self.outbox.wait_below(_AHEAD_BYTES)
+                    answered = await self._answer(first)
             except ExaiError as fault:
-                self._refuse(self._waiting[0], fault)
+                self._refuse(first, fault)
                 answered = 1
             del self._waiting[:answered]
 
@@ -60,16 +65,24 @@ class PayloadTransfers:
         reply = ErrorReply(request_id=request.request_id, error=as_fault(fault, "payload"))
         self.outbox.put(encode(reply))
 
-    async def _answer(self, request: Request) -> int:
-        """How many of those that wait are answered by it."""
+    async def _note_delivered(self, ack: PayloadAck) -> int:
+        """Also if its client leaves at once, as who has all does."""
+        with trio.move_on_after(_NOTE_S, shield=True):
+            bus = self._kept()
+            await bus.deliver(await self._payload(bus, ack.transaction_id))
+        return 1
+
+    def _kept(self) -> MessageBus:
         if self.bus is None:
             raise NotFoundError("this daemon keeps no large results")
-        payload = await self._payload(self.bus, request.transaction_id)
-        if isinstance(request, PayloadAck):
-            await self.bus.deliver(payload)
-            return 1
+        return self.bus
+
+    async def _answer(self, request: PayloadGet) -> int:
+        """How many of those that wait are answered by it."""
+        bus = self._kept()
+        payload = await self._payload(bus, request.transaction_id)
         asked = self._asked_of(payload)
-        pieces = await self.bus.pieces(payload, [one.offset for one in asked])
+        pieces = await bus.pieces(payload, [one.offset for one in asked])
         for one, data in zip(asked, pieces, strict=False):
             last = one.offset + len(data) >= payload.size_bytes
             about = Payload(request_id=one.request_id, offset=one.offset, last=last)

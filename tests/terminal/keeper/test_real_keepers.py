@@ -258,7 +258,7 @@ def test_a_keeper_is_small_and_waits_without_work(keepers):
 
 
 def test_what_a_session_takes_of_the_machine_is_that_of_all_its_processes(keepers):
-    kept = keepers.start(*python("import subprocess, sys\nsubprocess.run([sys.executable, '-c', 'print(\"up\", flush=True); input()'])"))  # fmt: skip
+    kept = keepers.start(*python("import subprocess, sys, time\nwhile time.process_time() < 0.05: pass\nsubprocess.run([sys.executable, '-c', 'print(\"up\", flush=True); input()'])"))  # fmt: skip
     client = kept.attach()
     client.wait_output(b"up")
     keeper, program = (int(Path(f"/proc/{pid}/statm").read_text().split()[1]) for pid in (kept.keeper, kept.pid))  # fmt: skip
