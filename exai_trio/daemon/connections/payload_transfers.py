@@ -49,28 +49,26 @@ class PayloadTransfers:
 
     async def _answer_all(self) -> None:
         while self._waiting:
-            first = self._waiting[0]
+            first, answered = self._waiting[0], 1
             try:
                 if isinstance(first, PayloadAck):
-                    answered = await self._note_delivered(first)
+                    await self._note_delivered(first)
                 else:
                     await self.outbox.wait_below(_AHEAD_BYTES)
                     answered = await self._answer(first)
             except ExaiError as fault:
                 self._refuse(first, fault)
-                answered = 1
             del self._waiting[:answered]
 
     def _refuse(self, request: Request, fault: ExaiError) -> None:
         reply = ErrorReply(request_id=request.request_id, error=as_fault(fault, "payload"))
         self.outbox.put(encode(reply))
 
-    async def _note_delivered(self, ack: PayloadAck) -> int:
+    async def _note_delivered(self, ack: PayloadAck) -> None:
         """Also if its client leaves at once, as who has all does."""
+        bus = self._kept()
         with trio.move_on_after(_NOTE_S, shield=True):
-            bus = self._kept()
             await bus.deliver(await self._payload(bus, ack.transaction_id))
-        return 1
 
     def _kept(self) -> MessageBus:
         if self.bus is None:

@@ -57,10 +57,9 @@ class EventWriter:
         writing = _Writing(entry)
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
+            # `send` alone would be a turn of the scheduler for each event.
             try:
-                self._entry.send_nowait(
-                    writing
-                )  # a full checkpoint would be one more turn for each event
+                self._entry.send_nowait(writing)
             except trio.WouldBlock:
                 await self._entry.send(writing)
         except (trio.ClosedResourceError, trio.BrokenResourceError):

@@ -114,9 +114,8 @@ class Uploading:
             self._say("storing", opened)
             async with checked_pieces(opened.file, objects.limiter, opened.check) as pieces:
                 facts = await objects.put(opened.sha256, opened.size, pieces)
-                if (
-                    opened.file.tell() == 0
-                ):  # it was there already, allowed by another name or setting
+                # One that is there already may have been allowed under another name or setting.
+                if opened.file.tell() == 0:
                     async for _ in pieces:
                         pass
             return facts.file_id
