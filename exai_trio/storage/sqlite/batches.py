@@ -1,8 +1,9 @@
-"""A batch of writes on one connection: all in one transaction, each of which may fail alone."""
+"""Batches on one connection: writes in one transaction, each of which may fail alone; and rows in few statements."""
 
 from collections.abc import Callable, Generator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Final
 
 from exai_trio.errors import StorageError
 from exai_trio.storage.group_commit import Write
@@ -10,6 +11,8 @@ from exai_trio.storage.sqlite.error_kinds import Damaged, DiskFull
 
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
+
+_ROWS_AT_ONCE: Final = 50
 
 Mapped = Callable[[], AbstractContextManager[None]]
 """A block out of which the database's errors come as StorageError."""
@@ -58,3 +61,18 @@ def transaction(connection: "Connection", kind: str) -> Generator[None]:
     finally:
         if connection.in_transaction:
             connection.execute("ROLLBACK")
+
+
+def insert_many(
+    connection: "Connection", begin: str, rows: Sequence[tuple[Any, ...]], end: str = ""
+) -> None:
+    """In their order; `begin` and `end` are what stands around the values. Each statement gives up the interpreter and waits for it again:
+    beside a busy loop one a row takes several times as long."""
+    if not rows:
+        return
+    row = f"({', '.join('?' * len(rows[0]))})"
+    many = f"{begin} VALUES {', '.join([row] * _ROWS_AT_ONCE)} {end}"
+    whole = len(rows) - len(rows) % _ROWS_AT_ONCE
+    for first in range(0, whole, _ROWS_AT_ONCE):
+        connection.execute(many, [*chain(*rows[first : first + _ROWS_AT_ONCE])])
+    connection.executemany(f"{begin} VALUES {row} {end}", rows[whole:])

@@ -10,6 +10,7 @@ from exai_trio.observability.events import CallEnded
 from exai_trio.storage.call_pages import CallFilter, CallsAt, NumberedCall
 from exai_trio.storage.ended_calls import MOST_KEPT
 from exai_trio.storage.sqlite import call_rows
+from exai_trio.storage.sqlite.batches import insert_many
 
 if TYPE_CHECKING:  # one module imports sqlite3
     import sqlite3
@@ -17,13 +18,7 @@ if TYPE_CHECKING:  # one module imports sqlite3
     from exai_trio.storage.sqlite.store import SqliteStore
 
 _HOUR_S: Final = 3600
-_ADD: Final = """
-    INSERT INTO calls (
-        id, correlation_id, session, tool, principal, project, provider, model, code, category, attempt, started_at,
-        duration_ms, permit_wait_ms, provider_wait_ms, with_provider_ms, first_chunk_ms, requests,
-        input_tokens, cached_tokens, output_tokens, reasoning_tokens, cost, currency, journal_wait_ms, spans, hour
-    ) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""  # in the order of the fields
+_ADD: Final = f"INSERT INTO calls ({', '.join(CallEnded.__struct_fields__)}, hour)"
 _TOKENS: Final = """
     SELECT principal, sum(coalesce(input_tokens, 0) + coalesce(output_tokens, 0)) FROM calls
     WHERE started_at >= ? GROUP BY principal
@@ -74,7 +69,7 @@ def _row(call: CallEnded) -> tuple[Any, ...]:
 
 
 def _add(connection: "sqlite3.Connection", calls: Sequence[CallEnded]) -> None:
-    connection.executemany(_ADD, map(_row, calls))
+    insert_many(connection, _ADD, [*map(_row, calls)])
 
 
 def read(connection: "sqlite3.Connection", since: float) -> tuple[CallEnded, ...]:

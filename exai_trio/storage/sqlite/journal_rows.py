@@ -6,29 +6,21 @@ thread: the disk has each byte twice, in SQLite's log and in the file.
 
 import zlib
 from collections.abc import Sequence
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
 from exai_trio.storage.journal import KeptCall, KeptOutcome
+from exai_trio.storage.sqlite.batches import insert_many
 from exai_trio.storage.sqlite.error_kinds import Unreadable
 
 if TYPE_CHECKING:  # one module loads sqlite3
     from sqlite3 import Connection
 
 _BRIEF: Final = 64 * 1024  # characters; what is longer is compressed
-_AT_ONCE: Final = 50  # rows of a statement
-_CALLS: Final = (
-    "INSERT OR REPLACE INTO journal_calls (session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed)",
-    "(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-    "",
-)
-_OUTCOMES: Final = (
-    "INSERT INTO journal_outcomes (session, request, seq, at, frame, packed)",
-    "(?, ?, ?, ?, ?, ?)",
-    "ON CONFLICT DO NOTHING",
-)
+_CALLS: Final = "INSERT OR REPLACE INTO journal_calls (session, request, principal, resumable, seq, roots, timeout, at, attempts, lasting, frame, packed)"
+_OUTCOMES: Final = "INSERT INTO journal_outcomes (session, request, seq, at, frame, packed)"
+_THE_FIRST_COUNTS: Final = "ON CONFLICT DO NOTHING"
 _QUICKLY: Final = 1  # the level of compression: text shrinks to a third or less
 
 
@@ -46,30 +38,19 @@ def insert_outcome(
 
 def insert_calls(connection: "Connection", calls: Sequence[KeptCall]) -> None:
     """Many, in their order, none of which has the id of another."""
-    _insert(connection, _CALLS, [(*_row(call), *_packed(call.frame)) for call in calls])
+    insert_many(connection, _CALLS, [(*_row(call), *_packed(call.frame)) for call in calls])
 
 
 def insert_outcomes(
     connection: "Connection", outcomes: Sequence[tuple[str, str, KeptOutcome]]
 ) -> None:
     """Many, of calls that are there."""
-    _insert(
+    insert_many(
         connection,
         _OUTCOMES,
         [(name, request, one.seq, one.at, *_packed(one.frame)) for name, request, one in outcomes],
+        _THE_FIRST_COUNTS,
     )
-
-
-def _insert(
-    connection: "Connection", statement: tuple[str, str, str], rows: list[tuple[Any, ...]]
-) -> None:
-    """In statements of many rows, as far as they go: each statement gives up the interpreter, and waits for it."""
-    begin, row, end = statement
-    many = f"{begin} VALUES {', '.join([row] * _AT_ONCE)} {end}"
-    whole = len(rows) - len(rows) % _AT_ONCE
-    for first in range(0, whole, _AT_ONCE):
-        connection.execute(many, [*chain(*rows[first : first + _AT_ONCE])])
-    connection.executemany(f"{begin} VALUES {row} {end}", rows[whole:])
 
 
 def _row(call: KeptCall) -> tuple[Any, ...]:
