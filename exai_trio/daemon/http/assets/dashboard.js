@@ -30,7 +30,7 @@ const ctx = {
   ask, show(data) { state.data = data; draw(); },
   go(path) { history.pushState(null, "", path); moved(); },
   filter(key, value) { const query = ctx.query; value ? query.set(key, value) : query.delete(key); ctx.filterAll(Object.fromEntries(query)); },
-  filterAll(query) { const text = new URLSearchParams(query).toString(); history.pushState(null, "", placeOf() + (text ? `?${text}` : "")); load(); },
+  filterAll(query) { const text = new URLSearchParams(query).toString(); history.pushState(null, "", placeOf() + (text ? `?${text}` : "")); state.data = undefined; draw(); load(); },
   cancel: (call) => ctx.confirm(`Cancel ${cut(call.tool, 60)}? Its client hears that it was cancelled.`, () => ctx.change(`/api/calls/${encodeURIComponent(call.id)}/cancel`)),
   async change(path, body = {}, done) {
     try { const told = await ask(path, body); say("done"); done ? done(told) : await load(); } catch (fault) { say(fault.message); if (fault.status === 401) await who(); }
