@@ -75,7 +75,7 @@ def _test(tests: list[str]) -> int:
 
 def _simulate() -> int:
     """1 if a universe breaks a promise, or nothing is answered in it."""
-    sys.path.insert(0, "tests/dst")
+    sys.path[:0] = ["tests/dst", "tests/storage"]
     simulate = importlib.import_module("universe.run").simulate
     logging.disable(logging.CRITICAL)
     for seed in range(_UNIVERSES):

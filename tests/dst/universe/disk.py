@@ -63,8 +63,7 @@ class File:
             del self.disk.files[self.number]
 
     def _is_whole(self):
-        last = deque(records_in(self.number, bytes(self.data)), maxlen=1)
-        return bool(last) and end_of(*last[0]) == len(self.data)
+        return 0 < _end_of_records(self.number, self.data) == len(self.data)
 
 
 @attrs.define(eq=False)
@@ -166,8 +165,16 @@ class Disk:
                     data[at : at + _SECTOR] = bytes(len(data[at : at + _SECTOR]))
             if begin < len(data):
                 del data[self.draw.randrange(begin, len(data)) :]
+                self._look_behind(number)
             if not begin and self.draw.random() < 0.3:
                 del self.files[number]
+                self.torn.discard(number)
+
+    def _look_behind(self, number: int) -> None:
+        """What tore it before may be gone itself."""
+        data = self.files[number]
+        is_torn = _end_of_records(number, data) < len(data)
+        (self.torn.add if is_torn else self.torn.discard)(number)
 
     def files_for(self, commits: Commits) -> Files:
         return Files(self, commits)
@@ -205,6 +212,11 @@ class Disk:
                 for _, body in records_in(number, bytes(self.files[number])):
                     found = _after(decode(body), name, found)
         return found
+
+
+def _end_of_records(number, data):
+    last = deque(records_in(number, bytes(data)), maxlen=1)
+    return end_of(*last[0]) if last else 0
 
 
 def _after(event, name, found):
