@@ -52,5 +52,5 @@ def _held(life: Life, window: Window) -> dict[str, object]:
         held[f"calls that run by the rules of {name}"] = rules.running
         held[f"frames of {name} for the disk"] = session.sender.is_holding
         held[f"frames of {name} for the client"] = box and box.held_bytes
-        held[f"frames of {name} without acknowledgement"] = rules.last_seq - rules.acked
+        held[f"frames of {name} without acknowledgement"] = rules.unacked_frames
     return held
