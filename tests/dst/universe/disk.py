@@ -28,16 +28,22 @@ class File:
     data: bytearray
 
     def flush(self):
+        if self.disk.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
         self.disk.flushed[self.number] = len(self.data)
 
     def write(self, head, body, place):
         if self.commits.is_writing:
             self.disk.fail("the loop wrote into the log while its thread did")
         content = head + body
-        if self.disk.is_full:
+        if self.disk.is_full and not self._is_refused_later():
             self.data[place:] = content[: self.disk.draw.randrange(len(content))]
             raise OSError(errno.ENOSPC, "No space left on device")
         self.data[place:] = content
+
+    def _is_refused_later(self):
+        """Some disks take what they cannot keep, and say so when it is flushed."""
+        return self.disk.flushes and self.disk.draw.random() < 0.5
 
     def read(self, place, length):
         return bytes(self.data[place : place + length])
@@ -122,6 +128,7 @@ class Disk:
     torn: set = attrs.field(factory=set)
     flushed: dict = attrs.field(factory=dict)
     blow: Callable[[], None] | None = None
+    flushes: bool = False
     database: Database = attrs.field(init=False)
     _watched: float = 0.0
 
@@ -134,6 +141,7 @@ class Disk:
         self.torn = {number for number in self.torn if number > self.database._folded}
         if alone and newest > self.database._folded and self.draw.random() < 0.5:
             self._tear(newest)
+        self.flushes = flushes
         return LifesJournal(self, flushes)
 
     def _tear(self, number: int) -> None:
@@ -150,6 +158,11 @@ class Disk:
         data += tail
         if tail:
             self.torn.add(number)
+
+    def lose_newest(self) -> None:
+        """Somebody removes the file that the log is written to."""
+        if self.files:
+            del self.files[max(self.files)]
 
     def strike(self) -> None:
         if self.blow is not None and self.draw.random() < 0.5:
