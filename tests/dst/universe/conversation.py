@@ -6,6 +6,7 @@ import attrs
 import trio
 
 from exai_trio.system.exception_groups import first_of
+from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import Ack, Bye, CallAccepted, CallResult
 
 from .exchanges import Exchanges
@@ -48,6 +49,7 @@ class Conversation:
             expect("whether a new session is resumed", False, self.client.resumed)
             await self._exchange(list(self.exchanges.all()))
         between = [self._come_back, self._come_twice, self._replace, self._crash, self._crowd]
+        between += [self._lose_the_log, self._ask_from_elsewhere, self._speak_protocol_1]
         self.universe.draw.shuffle(between)
         for meanwhile in between:
             await meanwhile()
@@ -119,11 +121,7 @@ class Conversation:
             await exchanges.accepted(once)
             heard = client.last
             await exchanges.ask()
-        life = of.house.life
-        of.house.crash(life)
-        await life.ended.wait()
-        await of.begin(self.everything)
-        client.restarted = True
+        await self._begin_anew()
         async with client.connected(heard):
             expect("whether it is known to the next daemon", True, client.resumed)
             client.stages.clear()  # what runs again begins again
@@ -132,6 +130,73 @@ class Conversation:
             await exchanges.fault(once.request_id, "INTERRUPTED", 10.0)
             await exchanges.result(again, 10.0, runs=2)
         exchanges.ended.clear()
+
+    async def _lose_the_log(self) -> None:
+        """What was written into a file that somebody has removed is saved, as is what comes then."""
+        of, client, exchanges = self.universe, self.client, self.exchanges
+        if not of.kind.is_durable:
+            return
+        async with client.connected():
+            heard = client.last
+            await exchanges.ask()
+            of.disk.lose_newest()
+            await exchanges.ask()
+            await trio.sleep(70)  # somebody looks after the log, again and again
+        await self._begin_anew()
+        async with client.connected(heard):
+            for kind in (CallAccepted, CallResult) * 2:
+                await client.hear(kind)
+        exchanges.ended.clear()
+
+    async def _begin_anew(self) -> None:
+        """The daemon is killed, and there is another."""
+        life = self.universe.house.life
+        self.universe.house.crash(life)
+        await life.ended.wait()
+        await self.universe.begin(self.everything)
+        self.client.restarted = True
+
+    async def _ask_from_elsewhere(self) -> None:
+        """Another session may ask for an outcome, also when nobody has come back for it."""
+        of, client = self.universe, self.client
+        if not of.kind.is_durable:
+            return
+        async with client.connected():
+            request = self.exchanges.call()
+            await self.exchanges.accepted(request)
+            await self.exchanges.result(request)
+        await self._begin_anew()
+        other, others = self._client(f"elsewhere{of.draw.randrange(10**9)}")
+        async with other.connected():
+            name = handle_of(client.session, request.request_id)
+            said = await others.fetched(name, 0.0)
+            expect("what it was", f"done {request.arguments['tag']}", said)
+            await others.finds_nothing(handle_of("nobody", 1))
+            await other.say(Ack(seq=other.last))
+        self.exchanges.ended.clear()
+
+    async def _speak_protocol_1(self) -> None:
+        """Its frames have no numbers, its results their text at the top. What it runs in a daemon that is replaced ends there, or is cut."""
+        of = self.universe
+        if not of.kind.is_durable:
+            return
+        client, exchanges = self._client(f"old{of.draw.randrange(10**9)}")
+        client.protocol = 1
+        short, long = exchanges.call(seconds=2.0), exchanges.call(seconds=50.0)
+        async with client.connected():
+            await exchanges.accepted(long)
+            await exchanges.accepted(short)
+            await of.begin(self.everything, of.house.life)
+            self.client.restarted = True
+            expect("why it is to leave", "draining", (await client.hear(Bye)).reason)
+            result = await exchanges.result(short, 2.0)
+            expect("the text of a result", f"done {short.arguments['tag']}", result.text)
+            failed = await exchanges.fault(long.request_id, "INTERRUPTED", of.kind.config.drain_s)
+            expect("when to come again", 0.0, failed.error.retry_after_s)
+            exchanges.note_end(long, failed)
+        expect("numbers of an old client", {}, client.frames)
+        self.exchanges.ended.clear()
+        await trio.sleep(60)  # the daemon that was replaced has left
 
     async def _crowd(self) -> None:
         """Two sessions ask for more than the daemon has permits for: the rest waits, is told so, and is run in its turn."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import attrs
 import trio
 
+from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import (
     Ack,
     CallAccepted,
@@ -60,6 +61,7 @@ class Exchanges:
             self.break_a_tool,
             self.ask_too_much,
             self.take_a_handle,
+            self.ask_by_name,
             self.stream,
             self.watch,
             self.acknowledge,
@@ -238,14 +240,34 @@ class Exchanges:
         handle = told.outputs[0].metadata["handle"]
         self.ended[request.request_id] = request, told, self.client.number
         await self._not_found(request.request_id)
-        expect("what a handle says meanwhile", True, handle in (await self._fetched(handle, 0.0)))
-        expect("what a handle says", f"done {request.arguments['tag']}", await self._fetched(handle, 20.0))
+        meanwhile = await self.fetched(handle, 0.0)
+        expect("what a handle says meanwhile", True, handle in meanwhile and "thinking" in meanwhile)
+        said = await self.fetched(handle, 20.0)
+        expect("what a handle says", f"done {request.arguments['tag']}", said)
         expect("runs under a handle", 1, self.workshop.runs[request.arguments["tag"]])
 
-    async def _fetched(self, handle: str, wait_s: float) -> str:
+    async def ask_by_name(self) -> None:
+        """What became of a call can be asked for by the handle that it would have, also while it runs; nothing of any other."""
+        request = self.call(seconds=3.0)
+        await self.accepted(request)
+        name = handle_of(self.client.session, request.request_id)
+        expect("what is said of a running call", True, "thinking" in await self.fetched(name, 0.0))
+        await self.result(request, 3.0)
+        expect("what it was", f"done {request.arguments['tag']}", await self.fetched(name, 0.0))
+        await self.finds_nothing(handle_of(self.client.session, "never asked"))
+
+    async def finds_nothing(self, handle: str) -> None:
+        request = self._fetch(handle, 0.0)
+        await self.accepted(request)
+        await self.fault(request.request_id, "NOT_FOUND")
+
+    def _fetch(self, handle: str, wait_s: float) -> CallTool:
         self.asked += 1
         arguments = {"call_id": handle, "wait_s": wait_s}
-        await self.accepted(CallTool(request_id=self.asked, name="result", arguments=arguments))
+        return CallTool(request_id=self.asked, name="result", arguments=arguments)
+
+    async def fetched(self, handle: str, wait_s: float) -> str:
+        await self.accepted(self._fetch(handle, wait_s))
         result = await self.client.hear(CallResult, within_s=10.0)
         expect("whose result it is", self.asked, result.request_id)
         return result.outputs[0].text
