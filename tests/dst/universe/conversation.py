@@ -116,7 +116,8 @@ class Conversation:
         of, client, exchanges = self.universe, self.client, self.exchanges
         if not of.kind.is_durable:
             return
-        kept, unwanted = exchanges.call("once", seconds=25.0), exchanges.call(seconds=60.0)
+        kept = attrs.evolve(exchanges.call("once", seconds=25.0, chunks=5), stream=True)
+        unwanted = exchanges.call(seconds=60.0)
         async with client.connected():
             await exchanges.accepted(kept)
             await exchanges.accepted(unwanted)
@@ -126,9 +127,14 @@ class Conversation:
             expect("whether it goes on in the next daemon", True, client.resumed)
             await exchanges.cancelled(unwanted, 1.0)
             await exchanges.result(kept, 25.0)
+            expect("the last of a stream", (4, "piece 4"), client.chunks[kept.request_id][-1])
+            said = client.stages[kept.request_id][-1][1:]
+            expect("the last stage in the daemon before", ("writing", "piece 4"), said)
         exchanges.ended.clear()  # what was acknowledged may be forgotten
         await trio.sleep(60)  # the daemon that was replaced has left
-        client.restarted = of.kind.short_grace  # the session has ended, and comes back from the journal
+        client.restarted = (
+            of.kind.short_grace
+        )  # the session has ended, and comes back from the journal
 
     async def _crash(self) -> None:
         """What may run twice does, what may not is over, and what has ended stays as it was."""
@@ -239,7 +245,11 @@ class Conversation:
             for request in second:
                 await others.result(request, 10.0 if request in second[:free] else 20.0)
             stages = [other.stages[request.request_id][0][1] for request in second]
-            expect("what they wait for", ["thinking"] * free + ["queued"] * (len(second) - free), stages)
+            expect(
+                "what they wait for",
+                ["thinking"] * free + ["queued"] * (len(second) - free),
+                stages,
+            )
             await other.say(Ack(seq=other.last))
         self.client.restarted = True  # its session may come back from the journal
 
