@@ -9,13 +9,17 @@ from exai_trio.workspace.git import command
 
 @attrs.define
 class TableGit:
-    """`answers` by a word that only that command has, else nothing; `asked` are the commands, without what all have."""
+    """`answers` by a word that only that command has, else nothing; `asked` are the commands, without what all have.
+
+    `own` and `users` are the settings of the repository and of the user; `index` is what it lists with all that it has noted.
+    """
 
     answers: dict = attrs.field(
         factory=lambda: {"status": b"# branch.oid 1234\0# branch.head main\0"}
     )
-    configured: bytes = b""
-    filters: bytes = b""
+    own: bytes = b""
+    users: bytes = b""
+    index: bytes | Exception = b""
     asked: list = attrs.field(factory=list)
 
     async def run(self, line, environ, name, into, given):
@@ -27,10 +31,13 @@ class TableGit:
         into(answer)
 
     def said(self, directory, words, environ, most, **_):
-        """Only its configuration is asked for in this way: the repository's own, or the user's."""
         del directory, environ, most
-        assert words[0] == "config"
-        return self.configured if "--file" in words else self.filters
+        if words[0] == "config":
+            return self.own if "--file" in words else self.users
+        assert words[0] == "ls-files"
+        if isinstance(self.index, Exception):
+            raise self.index
+        return self.index
 
     def was_asked(self, word):
         return [words for words in self.asked if word in words]
@@ -45,15 +52,27 @@ def git(monkeypatch):
     return table
 
 
+def repository_at(git_dir):
+    """The parts that make a directory one."""
+    for part in ("objects", "refs", "info"):
+        (git_dir / part).mkdir(parents=True)
+    (git_dir / "HEAD").write_text("ref: refs/heads/main\n")
+    (git_dir / "config").write_text("")
+    (git_dir / "index").write_text("DIRC")
+    return git_dir
+
+
+@pytest.fixture
+def other(tmp_path):
+    """Another's repository, outside the allowed roots."""
+    return repository_at(tmp_path.resolve() / "other/.git")
+
+
 @pytest.fixture
 def top(bench, tmp_path):
     """A work tree with the parts of a repository, and the only allowed root."""
     top = tmp_path.resolve() / "top"
-    for part in ("objects", "refs", "info"):
-        (top / ".git" / part).mkdir(parents=True)
-    (top / ".git/HEAD").write_text("ref: refs/heads/main\n")
-    (top / ".git/config").write_text("")
-    (top / ".git/index").write_text("DIRC")
+    repository_at(top / ".git")
     (top / ".git/ORIG_HEAD").write_text("12" * 20 + "\n")
     bench.caller.roots = (top,)
     return top

@@ -1,5 +1,7 @@
 """precommit: what the agent and the expert are told of what git says, which answers from a table."""
 
+import shutil
+
 import pytest
 
 from exai_trio.errors import ArgumentError, ServiceUnavailableError, ToolFailedError
@@ -212,7 +214,7 @@ async def test_a_key_in_a_diff_is_not_sent(bench, git, top, column):
 
 async def test_filters_that_are_not_run_are_named_with_their_files(bench, git, top):
     """Of the files that differ in the work tree, those that such a filter is meant for; others are nobody's."""
-    git.filters = b"filter.lfs.clean\ngit-lfs clean\0filter.off.clean\n\0"
+    git.users = b"filter.lfs.clean\ngit-lfs clean\0filter.off.clean\n\0"
     git.answers["status"] = status(
         *(ORDINARY.format(code=".M", path=name) for name in ("a.bin", "b.py")),
         ORDINARY.format(code="M.", path="staged.bin"),
@@ -225,16 +227,11 @@ async def test_filters_that_are_not_run_are_named_with_their_files(bench, git, t
     assert "the filter lfs is not run: what differs in a.bin may be its doing alone" in asked
 
 
-async def test_submodules_that_lead_out_are_left_out_and_named(bench, git, top, tmp_path):
+async def test_submodules_that_lead_out_are_left_out_and_named(bench, git, top, other):
     """Then no submodule is looked at; one whose repository lies inside would be."""
-    elsewhere = tmp_path.resolve() / "elsewhere"
-    for part in ("objects", "refs"):
-        (elsewhere / part).mkdir(parents=True)
-        (top / "near/.git" / part).mkdir(parents=True)
-    (elsewhere / "HEAD").write_text("ref: refs/heads/main\n")
-    (top / "near/.git/HEAD").write_text("ref: refs/heads/main\n")
+    shutil.copytree(other, top / "near/.git")
     (top / "far").mkdir()
-    (top / "far/.git").write_text(f"gitdir: {elsewhere}\n")
+    (top / "far/.git").write_text(f"gitdir: {other}\n")
     git.answers["status"] = status(SUBMODULE.format(path="far"), SUBMODULE.format(path="near"))
     told, _ = await looked(bench, top)
 
@@ -245,7 +242,7 @@ async def test_submodules_that_lead_out_are_left_out_and_named(bench, git, top, 
 
 async def test_includes_of_the_repository_are_not_followed_and_that_is_said(bench, git, top):
     """A remark, to the agent and to the expert."""
-    git.configured = b"include.path\n/etc/passwd\0"
+    git.own = b"include.path\n/etc/passwd\0"
     told, asked = await looked(bench, top)
 
     assert told["remarks"] == ["include of the repository's own configuration is not followed"]
@@ -283,7 +280,7 @@ async def test_a_head_that_is_none_is_refused(bench, git, top, head, why):
 
 async def test_a_format_that_git_does_not_know_is_refused(bench, git, top):
     """What would break out of the configuration that git is shown."""
-    git.configured = b"extensions.objectformat\nsha1\n[core]\0"
+    git.own = b"extensions.objectformat\nsha1\n[core]\0"
     with pytest.raises(ArgumentError, match="its format is not one that git knows"):
         await looked(bench, top)
 
