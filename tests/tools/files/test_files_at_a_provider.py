@@ -405,19 +405,20 @@ async def test_a_question_takes_the_way_that_suits_the_file(works, root):
 
 
 async def test_a_directory_is_asked_about_by_its_texts(works, root):
-    """What is left out is told; one without any text is refused."""
+    """What is left out is told to the model; a directory without any text is refused."""
     (root / "docs").mkdir()
     (root / "docs/z.txt").write_text("zeta")
     (root / "docs/x.bin").write_bytes(b"\0\1")
     (root / "none").mkdir()
     for name in ("x.bin", "y.bin"):
         (root / "none" / name).write_bytes(b"\0\1")
-    metadata = await ask(works, root / "docs")
+    await ask(works, root / "docs")
+    asked = works.gateway.requests[-1].messages[-1].text
     with pytest.raises(ArgumentError, match="There is no text to ask about in this directory"):
         await ask(works, root / "none")
 
-    assert "x.bin" in metadata["notice"]
-    assert "zeta" in works.gateway.requests[-1].messages[-1].text
+    assert "zeta" in asked
+    assert "x.bin: binary, 2 bytes" in asked
     assert [] == await works.uploads()
 
 
