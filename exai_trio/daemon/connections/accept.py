@@ -202,7 +202,7 @@ class Server:
         try:
             said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer, address)
         except HelloRefused as refusal:
-            refused = refusal
+            refused = refusal.with_traceback(None)  # which holds this frame, and so the connection
         else:
             connection = await self._join(socket, address, *said)
             if connection is None:

@@ -57,12 +57,25 @@ class Database:
 
     @asynccontextmanager
     async def _connection(self) -> AsyncGenerator[TrioConnection]:
-        async with self._places:
+        async with self._place():
             connection = self._usable() or await connect(self.url)
             try:
                 yield connection
             finally:
                 self._take_back(connection)
+
+    @asynccontextmanager
+    async def _place(self) -> AsyncGenerator[None]:
+        """Without a turn of the event loop if one is free."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self._places.acquire_nowait()
+        except trio.WouldBlock:
+            await self._places.acquire()
+        try:
+            yield
+        finally:
+            self._places.release()
 
     def _usable(self) -> TrioConnection | None:
         while self._idle:
