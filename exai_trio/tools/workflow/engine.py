@@ -25,7 +25,7 @@ from exai_trio.tools.workflow.panel import ask_panel
 from exai_trio.tools.workflow.response import Outcome
 from exai_trio.tools.workflow.step_arguments import SELDOM, Stepwise
 from exai_trio.tools.workflow.steps import named_files
-from exai_trio.tools.workflow.steps.investigation_state import Note, State, over, state_of
+from exai_trio.tools.workflow.steps.investigation_state import Note, State, state_of
 from exai_trio.tools.workflow.steps.named_files import Named
 from exai_trio.tools.workflow.steps.step_note import check_lengths, note_of
 from exai_trio.workspace import secrets
@@ -227,8 +227,8 @@ async def _keep_outcome(
     """Add question and answer to the conversation and close the investigation. A store that fails costs that, not the answer."""
     workflow = step.workflow
     try:
-        await conversations.keep(call.services, thread, exchange(call, step, outcome))
-        await conversations.keep_step(call.services, thread, workflow.name, over(), ordinal=1)
+        kept = exchange(call, step, outcome)
+        await conversations.keep(call.services, thread, kept, ended=workflow.name)
     except StorageError as fault:
         log.warning("outcome not kept", extra={"fault": str(fault), "tool": workflow.name})
         return False
