@@ -42,4 +42,5 @@ class PacedListener(trio.abc.Listener[trio.SocketStream]):
         return await self._listener.accept()
 
     async def aclose(self) -> None:
+        """Listen no more. Cancelling leaves it closed."""
         await self._listener.aclose()
