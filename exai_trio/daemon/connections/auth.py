@@ -246,9 +246,12 @@ async def refused_alike(identifying: Awaitable[Identity]) -> Identity:
     try:
         return await identifying
     except UnauthorizedError as fault:
-        why = fault.message  # as above
-    await trio.sleep_until(began + _REFUSED_AFTER_S)
-    raise UnauthorizedError(why)
+        refusal = fault
+    try:
+        await trio.sleep_until(began + _REFUSED_AFTER_S)
+        raise refusal
+    finally:
+        del refusal  # else it and this frame would hold each other
 
 
 def shown_jwt(token: str | None, jwt: str | None) -> str | None:

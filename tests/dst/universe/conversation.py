@@ -128,7 +128,9 @@ class Conversation:
             await exchanges.result(kept, 25.0)
         exchanges.ended.clear()  # what was acknowledged may be forgotten
         await trio.sleep(60)  # the daemon that was replaced has left
-        client.restarted = of.kind.short_grace  # the session has ended, and comes back from the journal
+        client.restarted = (
+            of.kind.short_grace
+        )  # the session has ended, and comes back from the journal
 
     async def _crash(self) -> None:
         """What may run twice does, what may not is over, and what has ended stays as it was."""
@@ -239,7 +241,11 @@ class Conversation:
             for request in second:
                 await others.result(request, 10.0 if request in second[:free] else 20.0)
             stages = [other.stages[request.request_id][0][1] for request in second]
-            expect("what they wait for", ["thinking"] * free + ["queued"] * (len(second) - free), stages)
+            expect(
+                "what they wait for",
+                ["thinking"] * free + ["queued"] * (len(second) - free),
+                stages,
+            )
             await other.say(Ack(seq=other.last))
         self.client.restarted = True  # its session may come back from the journal
 

@@ -223,9 +223,7 @@ class Exchanges:
         await self.client.say(refused)
         failed = await self.fault(refused.request_id, "OVER_CAPACITY")
         said = failed.error.details, failed.error.retryable, failed.error.retry_after_s
-        expect(
-            "why", ({"limit": "session_max_inflight", "max": self.most}, True, 1.0), said
-        )
+        expect("why", ({"limit": "session_max_inflight", "max": self.most}, True, 1.0), said)
         expect("runs of what was refused", 0, self.workshop.runs[refused.arguments["tag"]])
         await self.cancelled(requests.pop(self.draw.randrange(self.most)))
         await self._runs(refused)
@@ -241,7 +239,9 @@ class Exchanges:
         self.ended[request.request_id] = request, told, self.client.number
         await self._not_found(request.request_id)
         meanwhile = await self.fetched(handle, 0.0)
-        expect("what a handle says meanwhile", True, handle in meanwhile and "thinking" in meanwhile)
+        expect(
+            "what a handle says meanwhile", True, handle in meanwhile and "thinking" in meanwhile
+        )
         said = await self.fetched(handle, 20.0)
         expect("what a handle says", f"done {request.arguments['tag']}", said)
         expect("runs under a handle", 1, self.workshop.runs[request.arguments["tag"]])
