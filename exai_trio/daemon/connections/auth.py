@@ -225,21 +225,18 @@ class Authentication:
         encoded = shown_jwt(token, jwt)
         if encoded is None:
             raise UnauthorizedError(_WRONG)
-        claims, why_not = await self._claims(encoded)
-        if self.standings is not None:
-            return await self.standings.admit(claims, address)
-        if claims is None:
-            raise UnauthorizedError(why_not)
-        return Identity.of(claims)
-
-    async def _claims(self, encoded: str) -> tuple[Claims | None, str]:
-        """What the JWT says, or why it is not accepted. Cancelling leaves nothing behind."""
+        claims, why = None, ""
         try:
             if names_key(encoded):
                 await self.tokens.key_file.look()
-            return self.tokens.claims(encoded), ""
+            claims = self.tokens.claims(encoded)
         except UnauthorizedError as fault:
-            return None, fault.message
+            why = fault.message  # the fault itself would hold this frame, which holds it
+        if self.standings is not None:
+            return await self.standings.admit(claims, address)
+        if claims is None:
+            raise UnauthorizedError(why)
+        return Identity.of(claims)
 
 
 async def refused_alike(identifying: Awaitable[Identity]) -> Identity:
@@ -249,9 +246,12 @@ async def refused_alike(identifying: Awaitable[Identity]) -> Identity:
     try:
         return await identifying
     except UnauthorizedError as fault:
-        why = fault.message
-    await trio.sleep_until(began + _REFUSED_AFTER_S)
-    raise UnauthorizedError(why)  # the first one would hold this frame, which holds it
+        refusal = fault
+    try:
+        await trio.sleep_until(began + _REFUSED_AFTER_S)
+        raise refusal
+    finally:
+        del refusal  # else it and this frame would hold each other
 
 
 def shown_jwt(token: str | None, jwt: str | None) -> str | None:
