@@ -246,7 +246,7 @@ async def test_the_first_host_that_answers_is_taken(monkeypatch):
 
 
 async def test_a_url_that_is_none_is_told_without_what_stands_in_it(monkeypatch):
-    tried, told = await connections_to("postgresql://u:p@[db/x", monkeypatch)
+    tried, told = await connections_to("postgresql://[hidden/x", monkeypatch)
 
     assert ([], "PostgreSQL cannot be used (ProgrammingError).") == (tried, told)
 
