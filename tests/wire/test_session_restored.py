@@ -49,3 +49,11 @@ def test_an_acknowledgement_may_cover_the_numbers_that_a_restart_left_out(rules)
     after = rules.number(ToolsChanged())
 
     assert [after] == rules.resume(seq(last))
+
+
+@pytest.mark.parametrize(("acked", "left"), [(0, 2), (1, 1), (2, 0)])
+def test_only_frames_that_are_there_wait_for_an_acknowledgement(rules, acked, left):
+    """Numbers go on far above those that were given, and nobody is to acknowledge what lies between."""
+    rules.restore([survivor()], acked=acked, base=0)
+
+    assert left == rules.unacked_frames

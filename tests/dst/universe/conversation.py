@@ -116,7 +116,8 @@ class Conversation:
         of, client, exchanges = self.universe, self.client, self.exchanges
         if not of.kind.is_durable:
             return
-        kept, unwanted = exchanges.call("once", seconds=25.0), exchanges.call(seconds=60.0)
+        kept = attrs.evolve(exchanges.call("once", seconds=25.0, chunks=5), stream=True)
+        unwanted = exchanges.call(seconds=60.0)
         async with client.connected():
             await exchanges.accepted(kept)
             await exchanges.accepted(unwanted)
@@ -126,6 +127,9 @@ class Conversation:
             expect("whether it goes on in the next daemon", True, client.resumed)
             await exchanges.cancelled(unwanted, 1.0)
             await exchanges.result(kept, 25.0)
+            expect("the last of a stream", (4, "piece 4"), client.chunks[kept.request_id][-1])
+            said = client.stages[kept.request_id][-1][1:]
+            expect("the last stage in the daemon before", ("writing", "piece 4"), said)
         exchanges.ended.clear()  # what was acknowledged may be forgotten
         await trio.sleep(60)  # the daemon that was replaced has left
         client.restarted = (

@@ -34,6 +34,8 @@ from .protocol_client import BrokenPromiseError, ProtocolClient, expect
 if TYPE_CHECKING:
     from .work import Workshop
 
+UNACKED_FRAMES, KEPT_OUTCOMES = 60, 24  # of a session, in the simulation
+_REMEMBERED = 8  # of these outcomes, with what else is asked meanwhile, the daemon has all
 _LATE_S = 1.0  # a call may end so much later than its tool
 
 
@@ -65,6 +67,8 @@ class Exchanges:
             self.stream,
             self.watch,
             self.acknowledge,
+            self.acknowledge_nothing,
+            self.ask_for_long,
             self.look_around,
         )
 
@@ -74,6 +78,7 @@ class Exchanges:
         return CallTool(request_id=self.asked, name=tool, arguments=told)
 
     async def accepted(self, request: CallTool) -> CallAccepted:
+        self.client.stages.pop(request.request_id, None)
         await self.client.say(request)
         accepted = await self.client.hear(CallAccepted)
         said = accepted.request_id, accepted.name, accepted.accepted
@@ -100,6 +105,8 @@ class Exchanges:
         expect(f"runs of {tag} now", 0, self.workshop.now[tag])
         expect(f"runs of {tag}", runs, self.workshop.runs[tag])
         self.ended[request.request_id] = request, outcome, self.client.number
+        while len(self.ended) > _REMEMBERED:
+            self.ended.pop(min(self.ended))
 
     async def ask(self) -> None:
         seconds = self.draw.choice((0.0, 0.5, 3.0))
@@ -299,6 +306,30 @@ class Exchanges:
         await self.client.say(Ack(seq=seq))
         self.client.acked = seq
         await self.ping()
+
+    async def acknowledge_nothing(self) -> None:
+        """More than so many frames wait for nobody: what comes then is refused until they are acknowledged."""
+        await self._acknowledged(self.client.last)
+        for _ in range(UNACKED_FRAMES // 2 + 1):
+            await self._runs(self.call())
+        refused = self.call()
+        await self.client.say(refused)
+        failed = await self.fault(refused.request_id, "OVER_CAPACITY")
+        said = failed.error.details["limit"], failed.error.retry_after_s
+        expect("why, and when to try again", ("unacknowledged", 1.0), said)
+        await self._acknowledged(self.client.last)
+        await self._runs(refused)
+
+    async def ask_for_long(self) -> None:
+        """What was acknowledged is forgotten when newer outcomes need its place, and its id is as good as new; not the newest."""
+        await self._acknowledged(self.client.last)
+        requests = [self.call() for _ in range(KEPT_OUTCOMES + 1)]
+        for request in requests:
+            await self._runs(request)
+            await self._acknowledged(self.client.last)
+        await self.accepted(requests[0])
+        await self.result(requests[0], runs=2)
+        await self.ask_once_more()
 
     async def ping(self) -> None:
         self.asked += 1

@@ -4,14 +4,17 @@ import hashlib
 import random
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 
 import attrs
 import trio
 from trio.testing import MockClock
 
 from exai_trio.daemon.calls import large_outcomes
+from exai_trio.daemon.sessions import session_registry
 from exai_trio.storage.append_log import journal
 
+from .exchanges import KEPT_OUTCOMES, UNACKED_FRAMES
 from .story import Universe
 
 
@@ -31,7 +34,7 @@ def simulate(seed: int, hours: float, sought: str = "") -> Report:
     """Run one universe, no longer than until the fault that is sought is found. The same seed gives the same trace, in whatever
     process."""
     universe = Universe(seed, hours, sought)
-    with one_order(seed), _no_thread(), _longest_log(universe.kind.longest_log):
+    with one_order(seed), _no_thread(), _small(universe.kind.longest_log):
         try:
             trio.run(universe.run, clock=MockClock(autojump_threshold=0))
         except Exception as fault:  # whatever falls over is a finding
@@ -71,12 +74,17 @@ async def _said_to_be_kept(path, _text, _limiter) -> str:
 
 
 @contextmanager
-def _longest_log(most: int) -> Generator[None]:
-    original, journal.LONGEST_LOG = journal.LONGEST_LOG, most
+def _small(longest_log: int) -> Generator[None]:
+    """A log of so many bytes is too long, and sessions are soon full."""
+    length, journal.LONGEST_LOG = journal.LONGEST_LOG, longest_log
+    bounds = session_registry.Bounds
+    session_registry.Bounds = partial(
+        bounds, unacked_frames=UNACKED_FRAMES, kept_outcomes=KEPT_OUTCOMES
+    )
     try:
         yield
     finally:
-        journal.LONGEST_LOG = original
+        journal.LONGEST_LOG, session_registry.Bounds = length, bounds
 
 
 @contextmanager

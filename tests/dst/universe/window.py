@@ -1,6 +1,7 @@
 """An editor's window in the simulation: the real link and relay of a shim, and what its editor hears, watched."""
 
 import json
+import math
 import random
 from collections.abc import Callable
 from contextlib import suppress
@@ -122,6 +123,10 @@ class Window:
     _rest: bytes = b""
     _asked: int = 0
     _keys: dict[int, str] = attrs.field(factory=dict[int, str])  # of the newest call with this id
+    _progress: dict[int, float] = attrs.field(
+        factory=dict[int, float]
+    )  # of calls without an answer
+    _withdrawn: set[int] = attrs.field(factory=set[int])
     _free: list[int] = attrs.field(factory=list[int])  # ids whose calls have their answer
 
     def __attrs_post_init__(self) -> None:
@@ -163,11 +168,22 @@ class Window:
             self._rest += await self._lines.get_data()
             *lines, self._rest = self._rest.split(b"\n")
             for line in lines:
+                message = json.loads(line)
+                self._hear_progress(message.get("params", {}))
                 with suppress(KeyError):
-                    message = json.loads(line)
                     id_ = message["id"]
+                    self._progress.pop(id_, None)
                     self.oracle.answered(self._keys[id_], message.get("result"))
                     self._free.append(id_)
+
+    def _hear_progress(self, said: dict) -> None:
+        """It rises, and nothing is said of what was answered."""
+        token, value = said.get("progressToken"), said.get("progress", 0.0)
+        if token is None or token in self._withdrawn:
+            return
+        if value <= self._progress.get(token, math.inf):
+            self.oracle.fail(f"progress of {self._keys[token]} is {value} after {self._progress}")
+        self._progress[token] = value
 
     def _must_stop(self, key: str) -> None:
         call = self.oracle.calls.get(key)
@@ -193,7 +209,7 @@ class Window:
         self._asked += 1
         key = f"{self.name}:{self._asked}"
         id_ = self._new_id()
-        self._keys[id_] = key
+        self._keys[id_], self._progress[id_] = key, -1.0
         self.oracle.asked(key, tool, mark)
         call = Call(
             id=id_,
@@ -221,5 +237,6 @@ class Window:
         """Returns the mark of the call that is not wanted any more."""
         key = self._keys[id_]
         self.oracle.withdrawn(key)
+        self._withdrawn.add(id_)
         self.relay.bridge.withdraw(id_)
         return self.oracle.calls[key].mark

@@ -18,7 +18,7 @@ _FAULTS = {
 
 @attrs.frozen(kw_only=True)
 class WorkArguments:
-    """`mark` names a call that the oracle knows, `tag` another one; `chunks` are said before the end, `fails` is how it ends."""
+    """`mark` names a call that the oracle knows, `tag` another one; `chunks` are said meanwhile, `fails` is how it ends."""
 
     seconds: float = 0.0
     mark: str = ""
@@ -50,8 +50,10 @@ class Workshop:
     async def _answer(self, arguments, caller) -> Answer:
         caller.stage("thinking", "hard")
         for index in range(arguments.chunks):
+            await trio.sleep(arguments.seconds / arguments.chunks)
+            caller.stage("writing", f"piece {index}")
             caller.chunk(f"piece {index}")
-        await trio.sleep(arguments.seconds)
+        await trio.sleep(0 if arguments.chunks else arguments.seconds)
         if arguments.fails:
             raise _FAULTS[arguments.fails]
         text = f"done {arguments.mark or arguments.tag}"
