@@ -46,10 +46,10 @@ def test_every_promise_holds():
 def test_a_planted_bug_is_found(bug):
     """Within a few universes, by the promise that it breaks: all else goes on, and calls are answered."""
     answered, found = 0, False
-    others = (seed for seed in range(_MOST_UNIVERSES) if seed != bug.seed)
+    universes = [(bug.seed, bug.storm_h), *((seed, 1.0) for seed in range(_MOST_UNIVERSES))]
     with bug.plant():
-        for seed in (bug.seed, *others):
-            report = simulate(seed, bug.storm_h, bug.complaint)
+        for seed, hours in universes:
+            report = simulate(seed, hours, bug.complaint)
             answered += report.tally.get("ok", 0)
             found = found or any(bug.complaint in fault for fault in report.faults)
             if found and answered > ENOUGH_ANSWERED:
