@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from universe.kinds import KINDS, kind_of
 from universe.mutants import BUGS
+from universe.planting import instead
 from universe.run import simulate
-from universe.story import ENOUGH_ANSWERED
+from universe.story import ENOUGH_ANSWERED, Universe
 
 HERE = Path(__file__).parent
 HOURS = 0.6
@@ -57,6 +58,12 @@ def test_a_planted_bug_is_found(bug):
 
     assert found
     assert answered > ENOUGH_ANSWERED
+
+
+def test_a_bug_takes_what_it_stands_in_for():
+    """One that has drifted from the code would crash, which is no broken promise."""
+    with pytest.raises(TypeError), instead(Universe, "begin", lambda _: lambda _self: None):
+        raise AssertionError("it was planted")
 
 
 @pytest.mark.real
