@@ -56,6 +56,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} must take autojump_clock itself")
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Nobody asks a report for its keywords, and each worker would send them three times a test."""
+    report = yield
+    report.keywords = {}
+    return report
+
+
 @contextmanager
 def _no_garbage() -> Generator[None]:
     """What is made in this block stays: nobody looks through it for garbage meanwhile."""
