@@ -31,9 +31,9 @@ from exai_trio.tools.registry import Registry
 from .backends import Backends, Models, bus_of, database, open_backends, open_models
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
-from .connections.accept import bind
 from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
+from .connections.listening import bind
 from .context import Clock, DaemonContext, Shutdown
 from .control.reload import Reread
 from .health.gauges import attach_gauges, attach_store_times

@@ -132,6 +132,11 @@ class SessionRules:
         return self._unacked_bytes + self._kept_bytes + frames * _FRAME_BYTES
 
     @property
+    def unacked_frames(self) -> int:
+        """Frames that the client has not acknowledged."""
+        return len(self._unacked)
+
+    @property
     def is_overdrawn(self) -> bool:
         """Refusals and repetitions are more than anybody may hold who never acknowledges."""
         return len(self._unacked) > 2 * self.bounds.unacked_frames

@@ -24,6 +24,8 @@ _FOLDERS = [
 ]
 _UNIVERSES = 6  # each kind of them once
 _HOURS = 1.0
+_STORMS = 2  # of a few daemons on one store
+_STORM_S = 60.0
 _FIRST = 12  # tests, before all others are so much as collected
 
 
@@ -74,12 +76,14 @@ def _test(tests: list[str]) -> int:
 
 
 def _simulate() -> int:
-    """1 if a universe breaks a promise, or nothing is answered in it."""
-    sys.path.insert(0, "tests/dst")
+    """1 if a universe or a storm among many daemons breaks a promise, or nothing is answered in it."""
+    sys.path[:0] = ["tests/dst", "tests/storage"]
     simulate = importlib.import_module("universe.run").simulate
     logging.disable(logging.CRITICAL)
     for seed in range(_UNIVERSES):
         report = simulate(seed, _HOURS, " ")  # it ends with its first fault
         if report.faults or not report.tally.get("ok"):
             return 1
-    return 0
+    stormy = importlib.import_module("many.storm").stormy
+    judges = (stormy(seed, _STORM_S, " ") for seed in range(_STORMS))
+    return int(any(judge.faults or not judge.tally.get("ok") for judge in judges))

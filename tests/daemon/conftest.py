@@ -79,6 +79,9 @@ class SilentGateway:
     def catalogue(self):
         return ()
 
+    async def look_again(self):
+        return
+
 
 @attrs.define
 class Naps:

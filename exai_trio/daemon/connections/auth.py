@@ -4,6 +4,7 @@ Nothing here is ever logged.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Final
 
 import attrs
@@ -36,6 +37,7 @@ from .local_peer import LocalPeers, Peer
 from .standings import Standings
 
 _REFUSED_AFTER_S: Final = 0.02  # longer than a look at a token takes
+_WRONG_JWT: Final = "the JWT is not accepted: no key of ours has signed it, or it is not valid now"
 _WRONG: Final = "wrong or missing token; set EXAI_WS_TOKEN to the daemon's value"
 
 
@@ -225,19 +227,20 @@ class Authentication:
         encoded = shown_jwt(token, jwt)
         if encoded is None:
             raise UnauthorizedError(_WRONG)
-        claims: Claims | None = None
-        refusal: UnauthorizedError | None = None
-        try:
-            if names_key(encoded):
-                await self.tokens.key_file.look()
-            claims = self.tokens.claims(encoded)
-        except UnauthorizedError as fault:
-            refusal = fault
+        claims = await self._claims(encoded)
         if self.standings is not None:
             return await self.standings.admit(claims, address)
         if claims is None:
-            raise refusal or UnauthorizedError(_WRONG)
+            raise UnauthorizedError(_WRONG_JWT)
         return Identity.of(claims)
+
+    async def _claims(self, encoded: str) -> Claims | None:
+        """What the JWT says; None if it is not accepted. Cancelling leaves nothing behind."""
+        with suppress(UnauthorizedError):  # audit: suppress, because None is the answer
+            if names_key(encoded):
+                await self.tokens.key_file.look()
+            return self.tokens.claims(encoded)
+        return None
 
 
 async def refused_alike(identifying: Awaitable[Identity]) -> Identity:
@@ -247,9 +250,9 @@ async def refused_alike(identifying: Awaitable[Identity]) -> Identity:
     try:
         return await identifying
     except UnauthorizedError as fault:
-        refusal = fault
+        why = fault.message
     await trio.sleep_until(began + _REFUSED_AFTER_S)
-    raise refusal
+    raise UnauthorizedError(why)  # the first one would hold this frame, which holds it
 
 
 def shown_jwt(token: str | None, jwt: str | None) -> str | None:

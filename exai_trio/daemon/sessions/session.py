@@ -171,11 +171,12 @@ class Session:
         acked = self.rules.acked
         if ack.handles is not UNSET:
             told = map(key_of, ack.handles)
-            is_any_open = bool(self.calls.table) or acked < self.rules.last_seq
+            is_any_open = bool(self.calls.table or self.rules.unacked_frames)
             self.handles.note(before, acked, told, is_any_open=is_any_open)
 
     def dismiss(self, why: str) -> None:
-        """End it: its calls end as cancelled, its client hears why, and who comes back after that begins anew."""
+        """End it: its calls end as cancelled, its client hears why, and who comes back after that finds what the journal has, or begins
+        anew."""
         self._is_dismissed = True
         self.calls.end_all(CallCancelled(why))
         if self.outbox is not None:

@@ -5,6 +5,7 @@ psycopg writes its protocol as generators that say what they wait for; its own c
 
 import select
 from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -39,7 +40,8 @@ class TrioConnection(AsyncConnection[Row]):
 
     def __init__(self, opened: PGconn) -> None:
         super().__init__(opened, row_factory=tuple_row)
-        lock: Any = trio.Lock()  # in the place of asyncio's, and used in the same way
+        # In the place of asyncio's: one task at a time has a connection, and a lock of trio's would be a turn of the event loop for each statement.
+        lock: Any = nullcontext()
         self.lock = lock
 
     async def wait(self, gen: Any, interval: float = 0.0, timeout: float | None = None) -> Any:

@@ -36,12 +36,13 @@ class Commits(GroupCommit):
         self._asked.tell()
         return await super().write(work, done=done)
 
+    def close(self):
+        super().close()
+        self._asked.tell()
+
     async def write_batches(self) -> None:
-        """Until cancelled: the process has ended, and what was in hand is on disk or not."""
-        while True:
-            while self._waiting.empty():
-                await self._asked.wait()
-            batch = self._next_batch()
+        """Until closed, and all that waits is written; or cancelled: the process has ended, and what was in hand is on disk or not."""
+        while batch := await self._asked_batch():
             self.is_writing = True
             try:
                 await self.disk.take_time()
@@ -54,6 +55,11 @@ class Commits(GroupCommit):
             self._commit(batch)
             self._batch = []
             self._settle(batch)
+
+    async def _asked_batch(self):
+        while self._waiting.empty():
+            await self._asked.wait()
+        return self._next_batch()
 
     def _commit(self, batch) -> None:
         self.is_writing = False
@@ -112,6 +118,9 @@ class LifesJournal(EventJournal):
 
     async def retire(self) -> None:
         await self.journal.retire()
+
+    async def recover(self) -> None:
+        await self.journal.recover()
 
 
 class _Late:

@@ -28,16 +28,22 @@ class File:
     data: bytearray
 
     def flush(self):
+        if self.disk.is_full:
+            raise OSError(errno.ENOSPC, "No space left on device")
         self.disk.flushed[self.number] = len(self.data)
 
     def write(self, head, body, place):
         if self.commits.is_writing:
             self.disk.fail("the loop wrote into the log while its thread did")
         content = head + body
-        if self.disk.is_full:
+        if self.disk.is_full and not self._is_refused_later():
             self.data[place:] = content[: self.disk.draw.randrange(len(content))]
             raise OSError(errno.ENOSPC, "No space left on device")
         self.data[place:] = content
+
+    def _is_refused_later(self):
+        """Some disks take what they cannot keep, and say so when it is flushed."""
+        return self.disk.flushes and self.disk.draw.random() < 0.5
 
     def read(self, place, length):
         return bytes(self.data[place : place + length])
@@ -63,8 +69,7 @@ class File:
             del self.disk.files[self.number]
 
     def _is_whole(self):
-        last = deque(records_in(self.number, bytes(self.data)), maxlen=1)
-        return bool(last) and end_of(*last[0]) == len(self.data)
+        return 0 < _end_of_records(self.number, self.data) == len(self.data)
 
 
 @attrs.define(eq=False)
@@ -123,6 +128,7 @@ class Disk:
     torn: set = attrs.field(factory=set)
     flushed: dict = attrs.field(factory=dict)
     blow: Callable[[], None] | None = None
+    flushes: bool = False
     database: Database = attrs.field(init=False)
     _watched: float = 0.0
 
@@ -135,6 +141,7 @@ class Disk:
         self.torn = {number for number in self.torn if number > self.database._folded}
         if alone and newest > self.database._folded and self.draw.random() < 0.5:
             self._tear(newest)
+        self.flushes = flushes
         return LifesJournal(self, flushes)
 
     def _tear(self, number: int) -> None:
@@ -152,6 +159,11 @@ class Disk:
         if tail:
             self.torn.add(number)
 
+    def lose_newest(self) -> None:
+        """Somebody removes the file that the log is written to."""
+        if self.files:
+            del self.files[max(self.files)]
+
     def strike(self) -> None:
         if self.blow is not None and self.draw.random() < 0.5:
             self.blow()
@@ -166,8 +178,16 @@ class Disk:
                     data[at : at + _SECTOR] = bytes(len(data[at : at + _SECTOR]))
             if begin < len(data):
                 del data[self.draw.randrange(begin, len(data)) :]
+                self._look_behind(number)
             if not begin and self.draw.random() < 0.3:
                 del self.files[number]
+                self.torn.discard(number)
+
+    def _look_behind(self, number: int) -> None:
+        """What tore it before may be gone itself."""
+        data = self.files[number]
+        is_torn = _end_of_records(number, data) < len(data)
+        (self.torn.add if is_torn else self.torn.discard)(number)
 
     def files_for(self, commits: Commits) -> Files:
         return Files(self, commits)
@@ -205,6 +225,11 @@ class Disk:
                 for _, body in records_in(number, bytes(self.files[number])):
                     found = _after(decode(body), name, found)
         return found
+
+
+def _end_of_records(number, data):
+    last = deque(records_in(number, bytes(data)), maxlen=1)
+    return end_of(*last[0]) if last else 0
 
 
 def _after(event, name, found):

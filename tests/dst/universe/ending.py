@@ -45,12 +45,18 @@ async def check_given_back(life: Life, window: Window, oracle: Oracle) -> None:
 
 def _held(life: Life, window: Window) -> dict[str, object]:
     """Whatever is in a table, by its name."""
-    held = {"requests of the shim": len(window.relay.bridge.calls)}
+    relay = window.relay
+    held: dict[str, object] = {
+        "requests of the shim": len(relay.bridge.calls),
+        "calls of the shim": list(relay.bridge.calls),
+        "bytes of the shim": relay.bridge.calls.bytes_held,
+        "calls of the shim at a daemon": relay.dispatch.runs_any or relay.dispatch.has_queued,
+    }
     for name, session in life.sessions.table.items():
         box, rules = session.outbox, session.rules
         held[f"calls of {name}"] = session.calls.table
         held[f"calls that run by the rules of {name}"] = rules.running
         held[f"frames of {name} for the disk"] = session.sender.is_holding
         held[f"frames of {name} for the client"] = box and box.held_bytes
-        held[f"frames of {name} without acknowledgement"] = rules.last_seq - rules.acked
+        held[f"frames of {name} without acknowledgement"] = rules.unacked_frames
     return held

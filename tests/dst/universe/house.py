@@ -20,6 +20,7 @@ from exai_trio.daemon.takeover.successor import Successor
 from exai_trio.daemon.takeover.transfer_messages import closing
 from exai_trio.errors import StorageError
 from exai_trio.observability.redaction import KnownSecrets
+from exai_trio.storage.group_commit import FLUSH_S
 from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.system.disk import fault_of
@@ -143,10 +144,16 @@ class House:
     async def _live(self, life: Life, old: Life | None) -> None:
         """Until it is cut, drained or replaced. What of its connections is left is cut with it."""
         try:
-            with life.everything:
-                async with trio.open_nursery() as background:
-                    await self._serve(life, old, background)
-                    background.cancel_scope.cancel(reason="the daemon has ended")
+            async with trio.open_nursery() as disk:
+                with life.everything:
+                    async with trio.open_nursery() as background:
+                        await self._serve(life, old, background, disk)
+                        background.cancel_scope.cancel(reason="the daemon has ended")
+                if life.crashed or life.journal is None:
+                    disk.cancel_scope.cancel(reason="the process is gone")
+                else:
+                    life.journal.commits.close()
+                    disk.cancel_scope.deadline = trio.current_time() + FLUSH_S
         finally:
             self.living.remove(life)
             if self.network.listener == life.reach:
@@ -158,14 +165,16 @@ class House:
             life.home.set()
             life.ended.set()
 
-    async def _serve(self, life: Life, old: Life | None, background: trio.Nursery) -> None:
+    async def _serve(
+        self, life: Life, old: Life | None, background: trio.Nursery, disk: trio.Nursery
+    ) -> None:
         stream = self._take_over(old, life) if old else None
         async with closing(stream):
             predecessor = await self._wait_left(old, life, stream) if old else None
             await self._wait_home(life)
             flushes = self.config.durability == "power"
             life.journal = self.disk.boot(alone=len(self.living) == 1, flushes=flushes)
-            background.start_soon(life.journal.commits.write_batches)
+            disk.start_soon(life.journal.commits.write_batches)
             life.parts = build(self.config, self._backends(life), port=8079)
             life.parts.budget.most, life.parts.budget.idle = 2**20, _IDLE_BYTES
             async with open_tree(life.parts, (), predecessor, self._periods()) as life.tree:
@@ -220,6 +229,7 @@ class House:
     async def _tidy(self, life: Life) -> None:
         while True:
             await trio.sleep(20.0)
+            await fault_of(life.journal.recover)
             await fault_of(life.journal.tidy)
 
     def _cut(self, life: Life) -> None:

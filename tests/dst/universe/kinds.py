@@ -6,6 +6,7 @@ from pathlib import Path
 import attrs
 
 from exai_trio.config import Config
+from exai_trio.storage.append_log import journal
 
 _NARROW = 64 * 1024  # bytes of a frame
 
@@ -23,10 +24,12 @@ USUAL = Config(
 
 @attrs.frozen(kw_only=True)
 class Kind:
-    """What is other than usual. `short_grace`: sessions end before their longest calls."""
+    """What is other than usual. `short_grace`: sessions end before their longest calls. `longest_log` is in bytes, over
+    which no call is taken."""
 
     name: str = "usual"
     config: Config = USUAL
+    longest_log: int = journal.LONGEST_LOG
 
     @property
     def is_durable(self) -> bool:
@@ -46,6 +49,7 @@ KINDS = (
     Kind(
         name="narrow frames",
         config=attrs.evolve(USUAL, ws_max_bytes=_NARROW, tool_call_max_size=_NARROW // 2),
+        longest_log=6_000,
     ),
 )
 

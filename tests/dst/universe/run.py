@@ -10,6 +10,7 @@ import trio
 from trio.testing import MockClock
 
 from exai_trio.daemon.calls import large_outcomes
+from exai_trio.storage.append_log import journal
 
 from .story import Universe
 
@@ -30,7 +31,7 @@ def simulate(seed: int, hours: float, sought: str = "") -> Report:
     """Run one universe, no longer than until the fault that is sought is found. The same seed gives the same trace, in whatever
     process."""
     universe = Universe(seed, hours, sought)
-    with one_order(seed), _no_thread():
+    with one_order(seed), _no_thread(), _longest_log(universe.kind.longest_log):
         try:
             trio.run(universe.run, clock=MockClock(autojump_threshold=0))
         except Exception as fault:  # whatever falls over is a finding
@@ -67,6 +68,15 @@ def _no_thread() -> Generator[None]:
 async def _said_to_be_kept(path, _text, _limiter) -> str:
     await trio.lowlevel.checkpoint()
     return f"All of it is in {path}"
+
+
+@contextmanager
+def _longest_log(most: int) -> Generator[None]:
+    original, journal.LONGEST_LOG = journal.LONGEST_LOG, most
+    try:
+        yield
+    finally:
+        journal.LONGEST_LOG = original
 
 
 @contextmanager

@@ -5,11 +5,11 @@ import random
 import attrs
 import trio
 
-from exai_trio.tools.base import Answer, Tool
 from exai_trio.tools.general.result import TOOL as RESULT
 from exai_trio.tools.registry import Registry
 from exai_trio.transport.websocket import Limits
 
+from .conversation import converse
 from .disk import Disk
 from .ending import check_given_back, tasks
 from .house import House, Life
@@ -20,20 +20,12 @@ from .oracle import Oracle
 from .peace import ask_in_peace
 from .probe import probe
 from .window import Window
+from .work import Workshop, tool
 
 HOUR_S = 3600.0
 PATIENCE_S = 1_000.0  # longer than any editor waits
 ENOUGH_ANSWERED = 20  # beside a bug that was planted
 _REST_S = 720.0  # whatever waits for a client has ended then
-
-
-@attrs.frozen(kw_only=True)
-class WorkArguments:
-    """Arguments of the simulated tools."""
-
-    seconds: float = 0.0
-    mark: str = ""
-    size: int = 0
 
 
 @attrs.define(eq=False)
@@ -55,6 +47,7 @@ class Universe(trio.abc.Instrument):
     disk: Disk = attrs.field(init=False)
     oracle: Oracle = attrs.field(init=False)
     house: House = attrs.field(init=False)
+    workshop: Workshop = attrs.field(init=False)
     window: Window | None = None
     window_scope: trio.CancelScope = attrs.field(factory=trio.CancelScope)
     windows: int = 0
@@ -67,11 +60,12 @@ class Universe(trio.abc.Instrument):
         self.network = Network(self.draw, self.note, limits)
         self.disk = Disk(self.draw, lambda what: self.oracle.fail(what))  # noqa: PLW0108 - it is made later
         self.oracle = Oracle(self.note, self.kind, self.disk.late, self.disk.kept)
+        self.workshop = Workshop(self._began, self.oracle.runs.end)
         tools = (
             RESULT,
-            self._tool("work", repeatable=True),
-            self._tool("once", repeatable=False),
-            attrs.evolve(self._tool("long", repeatable=True), kind="workflow"),
+            tool("work", self.workshop.run, repeatable=True),
+            tool("once", self.workshop.run, repeatable=False),
+            attrs.evolve(tool("long", self.workshop.run, repeatable=True), kind="workflow"),
         )
         self.house = House(
             self.kind.config,
@@ -87,30 +81,12 @@ class Universe(trio.abc.Instrument):
     def note(self, text: str) -> None:
         self.trace.append(f"{trio.current_time():.6f} {text}")
 
-    def _tool(self, name: str, *, repeatable: bool) -> Tool:
-        return Tool(
-            name=name,
-            description="Take some time.",
-            arguments=WorkArguments,
-            run=self._work,
-            repeatable=repeatable,
-            visibility="essential",
-            output_schema=None,
-        )
-
-    async def _work(self, arguments, caller, _services) -> Answer:
-        life, mark = self.house.life_of(caller.context), arguments.mark
-        number = life.number if life else 0
+    def _began(self, mark: str, caller) -> int:
+        """Returns the number of the daemon in which it runs."""
+        life = self.house.life_of(caller.context)
         if life and mark:
-            self.oracle.ran(mark, number, life.sessions.table.get(caller.session_id))
-        try:
-            caller.stage("thinking", "hard")
-            await trio.sleep(arguments.seconds)
-        finally:
-            self.oracle.runs.end(mark, number)
-        return Answer(
-            text=f"done {mark} " + "x" * arguments.size if arguments.size else f"done {mark}"
-        )
+            self.oracle.ran(mark, life.number, life.sessions.table.get(caller.session_id))
+        return life.number if life else 0
 
     # Every step
 
@@ -265,6 +241,7 @@ class Universe(trio.abc.Instrument):
         self.oracle.check_all_answered()
         await self._fetch_all()
         await ask_in_peace(self, everything)
+        await converse(self, everything)
         await trio.sleep(_REST_S)
         if self.house.life is None:
             self.oracle.fail("there is no daemon at the end")

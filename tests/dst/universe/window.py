@@ -156,6 +156,7 @@ class Window:
         while True:
             await trio.sleep(TICK_S)
             self.relay.bridge.expire(trio.current_time())
+            self.relay.break_silence()
 
     async def _listen(self) -> None:
         while True:

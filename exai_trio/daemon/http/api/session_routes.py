@@ -43,14 +43,14 @@ def _row(watched: WatchedDaemon, session: Session) -> dict[str, Any]:
         if session.beat_at is None
         else round(trio.current_time() - session.beat_at, 1),
         "calls": len(session.calls.table),
-        "unacked_frames": session.rules.last_seq - session.rules.acked,
+        "unacked_frames": session.rules.unacked_frames,
         "held_bytes": session.held_bytes,
         "roots": [str(root) for root in session.roots],
     }
 
 
 async def _end(watched: WatchedDaemon, asked: Asked) -> dict[str, Any]:
-    """Its calls end as cancelled and its client is told; who comes back begins anew. Raises NotFoundError."""
+    """Its calls end as cancelled and its client is told; who comes back finds what the journal has, or begins anew. Raises NotFoundError."""
     session = watched.sessions.table.get(asked.path["id"])
     if session is None or not asked.by.may_see(session.principal):
         raise NotFoundError("no session with this id is there, or it is not yours")
