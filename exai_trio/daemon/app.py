@@ -189,7 +189,7 @@ def build(
     auth = access.authentication(Tokens(config, home, backends.now), backends.logins)
     terminals = _terminals(context, auth, backends.now, report.meters)
     report = attrs.evolve(report, terminals=terminals.terminals if terminals else None)
-    files = CallFiles.of(config, context.clock.now)
+    files = CallFiles.of(config)
     attach_sinks(context.events, report.meters, files, keeping)
     attach_gauges(report.meters, report, calls.running, calls.journalled, table)
     attach_store_times(report.meters, backends.times)
