@@ -197,6 +197,13 @@ class Call:
         )
         self.recipient.offer(progress)
 
+    def repeat(self, said: Droppable) -> None:
+        """Tell the client what the daemon says of it that runs it."""
+        if isinstance(said, Progress):
+            self.stage(said.stage, said.message)
+        else:
+            self.recipient.offer(said)
+
     @property
     def told_so_far(self) -> str:
         """What it does, for whoever asks for it meanwhile."""

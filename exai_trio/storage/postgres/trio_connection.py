@@ -70,14 +70,14 @@ class TrioConnection(AsyncConnection[Row]):
         except Error as fault:
             raise told(fault) from None
 
-    async def notified(self) -> tuple[str, ...]:
-        """What has been said on the channels that it listens on, at least one word. Raises DatabaseAway. Cancelled, what was said is
+    async def notified(self) -> tuple[tuple[str, str], ...]:
+        """Channel and text of what has been said, at least once, where it listens. Raises DatabaseAway. Cancelled, what was said is
         lost."""
         try:
             while True:
-                said: list[str] = []
+                said: list[tuple[str, str]] = []
                 while (word := self.pgconn.notifies()) is not None:
-                    said.append(word.extra.decode())
+                    said.append((word.relname.decode(), word.extra.decode()))
                 if said:
                     return tuple(said)
                 await trio.lowlevel.wait_readable(self.pgconn.socket)
