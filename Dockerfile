@@ -39,5 +39,5 @@ USER 10001
 VOLUME /var/lib/exai
 EXPOSE 8079 8080 8082
 HEALTHCHECK --interval=10s --timeout=3s \
-  CMD ["python", "-I", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:8082/health/ready', timeout=2)"]
+  CMD ["python", "-I", "-c", "import http.client as h; c = h.HTTPConnection('127.0.0.1', 8082, timeout=2); c.request('GET', '/health/ready'); exit(c.getresponse().status != 200)"]
 CMD ["exai", "serve"]

@@ -1,5 +1,6 @@
 """Fixtures and instruments that every layer's tests share."""
 
+import ast
 import gc
 import inspect
 import re
@@ -10,6 +11,7 @@ import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 import trio
@@ -27,7 +29,9 @@ settings.register_profile("exai", deadline=None)
 settings.register_profile("fast", deadline=None, max_examples=40)
 _FAST = "not real"
 
-_ALL_REAL = re.compile(r"^pytestmark = (pytest\.mark\.real|\[.*pytest\.mark\.real)", re.MULTILINE)
+_ALL_REAL = re.compile(
+    r"^pytestmark = (pytest\.mark\.real|\[[^]]*pytest\.mark\.real)", re.MULTILINE
+)
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -53,14 +57,49 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_collection() -> Generator[None, object, object]:
-    """Thousands of tests are made, none of which is garbage before the end: nobody looks through them for it."""
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Nobody asks a report for its keywords, and each worker would send them three times a test."""
+    report = yield
+    report.keywords = {}
+    return report
+
+
+@contextmanager
+def _no_garbage() -> Generator[None]:
+    """What is made in this block stays: nobody looks through it for garbage meanwhile."""
     gc.disable()
     try:
-        return (yield)
+        yield
     finally:
-        gc.freeze()
         gc.enable()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Thousands of tests are made, none of which is garbage before the end."""
+    with _no_garbage():
+        collected = yield
+        gc.freeze()
+    return collected
+
+
+class Source(NamedTuple):
+    """A module of the package: its path from `exai_trio/` on."""
+
+    path: Path
+    text: str
+    tree: ast.Module
+
+
+@pytest.fixture(scope="session")
+def sources() -> list[Source]:
+    """Every module of the package, parsed once for all that look through them."""
+    package = Path(__file__).parent.parent / "exai_trio"
+    texts = {path: path.read_text(encoding="utf-8") for path in sorted(package.rglob("*.py"))}
+    with _no_garbage():
+        return [
+            Source(path.relative_to(package), text, ast.parse(text)) for path, text in texts.items()
+        ]
 
 
 class CancelAtStep(trio.abc.Instrument):

@@ -39,24 +39,14 @@ def _mentions(function: Function) -> bool:
     return "cancel" in function.said.lower()
 
 
-def _functions() -> list[Function]:
-    return [
-        function
-        for path in sorted(PACKAGE.rglob("*.py"))
-        for function in _public(
-            ast.parse(path.read_text(encoding="utf-8")), str(path.relative_to(PACKAGE))
-        )
-    ]
-
-
 def test_the_contracts_of_tools_speak_of_cancelling():
     """`run` of a tool and `look` of a workflow tool are described where they are declared."""
     for module in ("tools/base.py", "tools/workflow/definition.py"):
         assert "ancelling" in (PACKAGE / module).read_text(encoding="utf-8"), module
 
 
-def test_public_async_functions_say_what_cancelling_leaves():
-    functions = _functions()
+def test_public_async_functions_say_what_cancelling_leaves(sources):
+    functions = [one for path, _, tree in sources for one in _public(tree, str(path))]
     by_contract = {f.name for f in functions if f.protocol and _mentions(f)} | {"run", "look"}
     silent = [f.place for f in functions if not _mentions(f) and f.name not in by_contract]
 

@@ -31,9 +31,9 @@ from exai_trio.tools.registry import Registry
 from .backends import Backends, Models, bus_of, database, open_backends, open_models
 from .calls.environment import CallEnvironment
 from .calls.lifecycle import Calls
-from .connections.accept import bind
 from .connections.access_parts import AccessParts
 from .connections.auth import Authentication, Tokens
+from .connections.listening import bind
 from .context import Clock, DaemonContext, Shutdown
 from .control.reload import Reread
 from .health.gauges import attach_gauges, attach_store_times
@@ -189,7 +189,7 @@ def build(
     auth = access.authentication(Tokens(config, home, backends.now), backends.logins)
     terminals = _terminals(context, auth, backends.now, report.meters)
     report = attrs.evolve(report, terminals=terminals.terminals if terminals else None)
-    files = CallFiles.of(config, context.clock.now)
+    files = CallFiles.of(config)
     attach_sinks(context.events, report.meters, files, keeping)
     attach_gauges(report.meters, report, calls.running, calls.journalled, table)
     attach_store_times(report.meters, backends.times)

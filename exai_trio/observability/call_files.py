@@ -1,6 +1,6 @@
 """The two files that have a line for each ended call: its figures, and what was asked."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -14,44 +14,50 @@ from .owned_lines import written
 from .toolcalls import ToolCallLine, toolcalls_log
 
 
-def _encoded(ended: tuple[float, CallEnded]) -> bytes:
+class _Line(msgspec.Struct, frozen=True, gc=False):
     """`t` unix seconds, `lat` seconds from acceptance to outcome, `sess` session id, `prov` provider or empty, `principal` as log
     lines name it."""
-    at, call = ended
-    line = {
-        "t": round(at, 3),
-        "op": "call_tool",
-        "lat": round(call.duration_ms / 1000, 6),
-        "sess": call.session,
-        "principal": written(call.principal),
-        "name": call.tool,
-        "prov": call.provider,
-        "ok": not call.code,
-        "code": call.code,
-    }
+
+    t: float
+    op: str
+    lat: float
+    sess: str
+    principal: str
+    name: str
+    prov: str
+    ok: bool
+    code: str
+
+
+def _encoded(call: CallEnded) -> bytes:
+    lat = call.duration_ms / 1000
+    line = _Line(
+        t=round(call.started_at + lat, 3),
+        op="call_tool",
+        lat=round(lat, 6),
+        sess=call.session,
+        principal=written(call.principal),
+        name=call.tool,
+        prov=call.provider,
+        ok=not call.code,
+        code=call.code,
+    )
     return msgspec.json.encode(line)
 
 
 @structs.frozen(eq=False)
 class CallFiles:
-    """`now` gives unix seconds."""
-
-    now: Callable[[], float]
-    metrics: LineFile[tuple[float, CallEnded]]
+    metrics: LineFile[CallEnded]
     toolcalls: LineFile[ToolCallLine]
 
     @classmethod
-    def of(cls, config: Config, now: Callable[[], float]) -> "CallFiles":
+    def of(cls, config: Config) -> "CallFiles":
         metrics = LineFile(config.logs / "ws_daemon.metrics.jsonl", encode=_encoded)
-        return cls(now, metrics, toolcalls_log(config))
+        return cls(metrics, toolcalls_log(config))
 
     def takes(self) -> Takes:
-        """What becomes of events here."""
-        return {CallEnded: self.note}
-
-    def note(self, call: CallEnded) -> None:
-        """Its line is made when it is written."""
-        self.metrics.add((self.now(), call))
+        """What becomes of events here: a line is made when it is written."""
+        return {CallEnded: self.metrics.add}
 
     def dropped(self) -> Mapping[tuple[str, ...], float]:
         """Lines that had no room, by the sink's name."""

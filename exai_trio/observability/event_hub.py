@@ -11,7 +11,7 @@ import attrs
 
 from exai_trio import structs
 
-from .events import EVENTS, Event
+from .events import Event
 
 log = logging.getLogger("exai.events")
 
@@ -35,10 +35,6 @@ class EventHub:
         self.dropped.setdefault(sink, 0)
         for kind, take in takes.items():
             self._sinks.setdefault(kind, []).append((sink, take))
-
-    def add_for_all(self, sink: str, take: Take) -> None:
-        """One that takes events of every kind."""
-        self.add(sink, dict.fromkeys(EVENTS, take))
 
     def publish(self, event: Event) -> None:
         """Returns when every sink has had it. Raises nothing."""

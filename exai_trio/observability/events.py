@@ -2,7 +2,8 @@
 
 Times are seconds, but for those named `_ms`; `at` and `…_at` are unix seconds. None is what was not measured. Nothing here holds what a
 client or a model wrote, but for names: those of tools, clients and principals; readers that keep them bound them.
-Each call makes some: a struct is made in a quarter of the time that attrs takes.
+Each call makes some: a struct is made in a quarter of the time that attrs takes; those of which thousands are kept have nothing that
+the garbage collector would look for.
 """
 
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import Final, Literal
 import msgspec
 
 
-class Span(msgspec.Struct, frozen=True, kw_only=True):
+class Span(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A wait of a call, in milliseconds from its acceptance; `branch` is the model, where several were asked."""
 
     name: str
@@ -27,7 +28,7 @@ class CallBegun(msgspec.Struct, frozen=True, kw_only=True):
     resumed: bool = False
 
 
-class CallEnded(msgspec.Struct, frozen=True, kw_only=True):
+class CallEnded(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A call that was accepted has its outcome: figures, and nothing that a client or a model wrote.
 
     `project` is the first root; `code` and `category` are empty for an answer; `started_at` is unix seconds, all spans are

@@ -1,7 +1,7 @@
 """What toolcalls.jsonl says of a finished call: the tool, its arguments cut short and redacted, how it ended."""
 
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 from typing import Any, cast
 
 import msgspec
@@ -19,6 +19,7 @@ from .times import rfc3339
 FILE_NAME = "toolcalls.jsonl"
 _LONGEST = 300  # characters of one argument
 _MOST_ITEMS = 5
+_SESSIONS = 64  # of which it is known what is left of their ids
 _MOST_WAITING = (
     500  # between two writes, a second apart: redacting takes longer than a small call does
 )
@@ -42,11 +43,12 @@ def shortened(arguments: Mapping[str, Any]) -> dict[str, Any]:
 
 def toolcalls_log(config: Config) -> LineFile[ToolCallLine]:
     redaction = Redaction.knowing(secrets_of(config))
-    encode = partial(_encoded, redaction=redaction)
+    session = lru_cache(_SESSIONS)(redaction.text)  # the same in line after line
+    encode = partial(_encoded, redaction=redaction, session=session)
     return LineFile(config.logs / FILE_NAME, encode=encode, most=_MOST_WAITING)
 
 
-def _encoded(line: ToolCallLine, redaction: Redaction) -> bytes:
+def _encoded(line: ToolCallLine, redaction: Redaction, session: Callable[[str], str]) -> bytes:
     """`latency_ms` from acceptance to outcome; `principal` as log lines name it. What clients and models write is redacted."""
     ended, clean = line.ended, redaction.text
     fields = {
@@ -56,7 +58,7 @@ def _encoded(line: ToolCallLine, redaction: Redaction) -> bytes:
         "code": ended.code,
         "message": line.message and clean(line.message),
         "latency_ms": round(ended.duration_ms, 1),
-        "session_id": clean(ended.session),
+        "session_id": session(ended.session),
         "request_id": clean(line.request_id),
         "provider": ended.provider,
         "principal": written(ended.principal),

@@ -22,6 +22,7 @@ from .answers import records
 from .answers.lenient_records import Unreadable
 from .answers.records import odd_fields
 from .answers.stream_reader import AnswerReader
+from .answers.text_and_thinking import joined
 from .base import (
     Balance,
     Capability,
@@ -222,7 +223,8 @@ class Deltas:
 
     async def _read_on(self) -> None:
         piece = await (self._rest() if self._reader.finished else self._body.next_piece())
-        self._ready.extend(self._reader.end() if piece is None else self._reader.feed(piece))
+        came = self._reader.end() if piece is None else self._reader.feed(piece)
+        self._ready.extend(joined(came))
         self._over = piece is None or self._reader.done
         if self._over:
             self._body.finish()

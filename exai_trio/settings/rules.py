@@ -185,7 +185,7 @@ def _meant(name: str, known: list[str]) -> str:
 def rivals(sources: Sources) -> Iterator[str]:
     """Warnings about two names of one setting that say different things in one place."""
     for setting in SETTINGS:
-        for _, texts in sources:
+        for _, texts in sources if setting.aliases else ():
             names = [name for name in (setting.name, *setting.aliases) if texts.get(name)]
             if len({texts[name] for name in names}) > 1:
                 yield f"{' and '.join(names)} differ; {names[0]} is used"

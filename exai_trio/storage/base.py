@@ -85,12 +85,17 @@ class ConversationStore(Protocol):
         ...
 
     async def append(
-        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+        self,
+        continuation_id: str,
+        turns: tuple[Turn, ...],
+        now: float,
+        expires_at: float,
+        step: "Step | None" = None,
     ) -> int:
         """Add turns at the end, making the conversation if needed, in one transaction. Returns how many turns it has then.
 
-        A turn whose key is kept already is left out. One that has expired meanwhile goes on. Raises StorageError if the
-        conversation is another's.
+        A turn whose key is kept already is left out. One that has expired meanwhile goes on. A `step` that they end is added with
+        them, never without them. Raises StorageError if the conversation is another's.
         """
         ...
 

@@ -49,7 +49,12 @@ class Local(Protocol):
     async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None: ...
 
     async def append(
-        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+        self,
+        continuation_id: str,
+        turns: tuple[Turn, ...],
+        now: float,
+        expires_at: float,
+        step: Step | None = None,
     ) -> int: ...
 
     async def add_step(
@@ -156,9 +161,14 @@ class Mirror:
         return await self.local.steps(continuation_id, now)
 
     async def append(
-        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+        self,
+        continuation_id: str,
+        turns: tuple[Turn, ...],
+        now: float,
+        expires_at: float,
+        step: Step | None = None,
     ) -> int:
-        return await self.local.append(continuation_id, turns, now, expires_at)
+        return await self.local.append(continuation_id, turns, now, expires_at, step)
 
     async def add_step(
         self, continuation_id: str, step: Step, now: float, expires_at: float

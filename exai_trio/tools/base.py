@@ -143,6 +143,12 @@ class Caller(Protocol):
         """Directories whose files the tool may read, resolved."""
         ...
 
+    @property
+    def readable(self) -> Mapping[str, str]:
+        """Where files lie that the call names, by the names given: those that were found readable, and like no secret, just before
+        it was accepted. Others may be, too."""
+        ...
+
     def stage(self, stage: str, message: str) -> None:
         """Say truly what the call does now. Never blocks; may be dropped."""
         ...

@@ -15,15 +15,20 @@ from exai_trio.workspace.read import FileReader
 _HERE = frozenset({"", "."})  # the first root, where a tool takes that
 
 
-async def check(tool: Tool, arguments: Any, roots: tuple[Path, ...], files: FileReader) -> None:
-    """Raises: ArgumentError, NotFoundError naming the argument. Cancelling leaves the look at the disk to its thread."""
+async def check(
+    tool: Tool, arguments: Any, roots: tuple[Path, ...], files: FileReader
+) -> dict[str, str]:
+    """Where the files lie that may be read, by the names given. Raises: ArgumentError, NotFoundError naming the argument.
+    Cancelling leaves the look at the disk to its thread."""
+    readable: dict[str, str] = {}
     for field, use in tool.paths.items():
         named: str | tuple[str, ...] = getattr(arguments, field)
         each = (named,) if isinstance(named, str) else named
         given = [path for path in each if path not in _HERE and not is_data_url(path)]
         if given:
             with concerning(field):
-                await files.check(given, _use(tool, arguments, use), roots)
+                readable |= await files.check(given, _use(tool, arguments, use), roots)
+    return readable
 
 
 def _use(tool: Tool, arguments: Any, use: PathUse) -> PathUse:

@@ -185,9 +185,8 @@ class SessionRules:
     def finish(self, request_id: RequestId, message: DaemonMessage) -> Numbered:
         """The outcome of a started call; it is what a repeated request hears from now on, if it is not too much to keep."""
         numbered = self._remember(request_id, message)
-        known = self._known[request_id]
+        self._known[request_id] = known = self._known.pop(request_id)  # the newest stands last
         known.finished = True
-        self._known[request_id] = self._known.pop(request_id)  # the newest outcome stands last
         self._kept_bytes += len(numbered.body)
         self.running -= 1
         self._forget_old()

@@ -16,21 +16,27 @@ from exai_trio.workspace.sendable import Access
 PathUse = Literal["read", "file", "inside", "write"]
 
 
-def check(given: Iterable[str], use: PathUse, access: Access) -> None:
-    """Raises: ArgumentError, NotFoundError for the first path that would be refused when it is used."""
+def check(given: Iterable[str], use: PathUse, access: Access) -> dict[str, str]:
+    """Where the files lie that may be read, by the names given. Raises: ArgumentError, NotFoundError for the first path that would
+    be refused when it is used."""
+    found: dict[str, str] = {}
     for name in given:
         trio.from_thread.check_cancelled()
-        _check_one(name, use, access)
+        if path := _check_one(name, use, access):
+            found[name] = path
+    return found
 
 
-def _check_one(given: str, use: PathUse, access: Access) -> None:
+def _check_one(given: str, use: PathUse, access: Access) -> str:
+    """The path of a file that may be read, or "" of what is none."""
     if use == "write":
         write.find_place(given, access.roots)
-        return
+        return ""
     resolved = access.resolve(given)
     if use == "inside":
-        return
+        return ""
     if use == "read" and safe_open.is_directory(resolved):
         sendable.check_folder(given, resolved)
-        return
+        return ""
     upload_source.check(given, resolved, access)
+    return str(resolved)

@@ -123,11 +123,16 @@ class FileReader:
         with opened.file:
             yield opened
 
-    async def check(self, given: Sequence[str], use: PathUse, roots: tuple[Path, ...]) -> None:
-        """Raises what using any of these paths would: ArgumentError, NotFoundError. Of large files the beginning is looked at."""
-        if given:
-            check = partial(path_checks.check, tuple(given), use, self.access(roots))
-            await self._in_thread(check)
+    async def check(
+        self, given: Sequence[str], use: PathUse, roots: tuple[Path, ...]
+    ) -> dict[str, str]:
+        """Where the files lie that may be read, by the names given. Raises what using any of these paths would: ArgumentError,
+        NotFoundError. Of large files the beginning is looked at."""
+        if not given:
+            return {}
+        return await self._in_thread(
+            partial(path_checks.check, tuple(given), use, self.access(roots))
+        )
 
     async def find_place(
         self, given: str, roots: tuple[Path, ...], *, again: bool = False

@@ -57,7 +57,7 @@ def _watched() -> _Watched:
     history = HistoryKeeping(ForgottenHistory(), meters, usage, "boot", time.time, lambda: True)
     clock: object = None
     keeping = CallKeeping(ForgottenCalls(), clock, history)  # type: ignore[arg-type]  # its clock is not asked here
-    files = CallFiles.of(Config(), time.time)
+    files = CallFiles.of(Config())
     attach_sinks(hub, meters, files, keeping)
     return _Watched(hub, meters, keeping, files)
 

@@ -4,7 +4,7 @@ import gc
 import os
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final, cast
@@ -200,6 +200,8 @@ class _FakeGateway:
         factory=lambda: Router(catalogue=load_catalogue(), configured=("glm",), remedies={})
     )
 
+    async def look_again(self) -> None: ...
+
     def choose(
         self, model: str, *, images: bool = False, tools: bool = False, prompt_tokens: int = 0
     ) -> ModelChoice:
@@ -229,6 +231,9 @@ class _Caller:
     """A call that nobody watches."""
 
     roots: tuple[Path, ...] = ()
+    readable: Mapping[str, str] = {}
+    principal = "owner"
+    attempt = 1
     request_id = session_id = idempotency_key = "bench"
 
     def stage(self, stage: str, message: str) -> None: ...

@@ -78,7 +78,7 @@ class Services:
         """Raises EngineError."""
         with trio.move_on_after(within):
             while not await self.healthy():  # noqa: ASYNC110  # another process's
-                await trio.sleep(0.1)
+                await trio.sleep(0.3)  # what is asked takes the processor that it needs to start
             return
         raise EngineError(f"not healthy after {within:g} s: {await self.logs()}")
 

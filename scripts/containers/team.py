@@ -20,6 +20,8 @@ SERVICES: Final = "exai-services"  # an image with haproxy, PostgreSQL and Redis
 _PACKAGES: Final = "haproxy postgresql redis-server"
 _ADDRESSES: Final = {"daemon-a": "127.0.0.2", "daemon-b": "127.0.0.3"}
 _FILES: Final = (ROOT / "docs" / "deploy" / "compose.yaml", ROOT / "scripts/containers/team.yaml")
+_PROFILED: Final = ("--profile", "redis")
+_STARTED: Final = ("database", "redis", "migrate", *_ADDRESSES, "balancer")
 _LONG_S: Final = 60.0
 
 
@@ -61,31 +63,38 @@ class TeamServices(Services):
         (self.place / "haproxy.cfg").write_text(config, encoding="utf-8")
 
     async def up(self) -> float:
-        """Seconds until a client would be served, in the order that compose.yaml asks for: there may be no systemd that asks for health."""
+        """Seconds until a client would be served: all are made first and started in the order that compose.yaml asks for, as docker
+        compose does it; there may be no systemd that asks for health."""
         began = trio.current_time()
+        await self.compose(*_PROFILED, "up", "--no-start", "--no-build", "--no-deps", *_STARTED)
+        async with trio.open_nursery() as making_ready:
+            making_ready.start_soon(self._migrate)
+            making_ready.start_soon(self._issue)
+        await self._start(*_ADDRESSES)
+        await self.podman("start", self.of("balancer").container)
+        return trio.current_time() - began
+
+    async def _migrate(self) -> None:
         await self._start("database")
-        await self.of("database").wait_healthy()
-        await self.compose("up", "--no-build", "--no-deps", "migrate")
-        if await self.of("migrate").state("ExitCode") != "0":
-            raise EngineError(f"exai storage migrate: {await self.of('migrate').logs()}")
-        await self._start("redis", profile="redis")
-        await self.of("redis").wait_healthy()
+        await self.podman("start", "--attach", self.of("migrate").container)
+
+    async def _issue(self) -> None:
+        await self._start("redis")
         issued = ("exai", "token", "issue", "ann", "--role", "user")
         (self.place / "token").write_text(
             await self.compose("run", "--rm", "--no-deps", "-T", "daemon-a", *issued)
         )
-        await self._start(*_ADDRESSES)
-        for name in _ADDRESSES:
-            await self.of(name).wait_healthy()
-        await self._start("balancer")
-        return trio.current_time() - began
 
-    async def _start(self, *names: str, profile: str = "stdio") -> None:
-        profiled = ("--profile", profile)
-        await self.compose(*profiled, "up", "-d", "--no-build", "--no-deps", *names)
+    async def _start(self, *names: str) -> None:
+        """They are healthy then. Raises EngineError."""
+        started = [self.of(name) for name in names]
+        await self.podman("start", *(one.container for one in started))
+        async with trio.open_nursery() as waiting:
+            for one in started:
+                waiting.start_soon(one.wait_healthy)
 
     async def down(self) -> None:
-        await self.compose("--profile", "redis", "down", "-v", "-t", "1")
+        await self.compose(*_PROFILED, "down", "-v", "-t", "1")
 
     def of(self, name: str) -> "TeamServices":
         """What may be asked and done of one of them."""

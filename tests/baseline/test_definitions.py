@@ -6,6 +6,7 @@ from baseline.wrong import Wrong
 
 from exai_trio.tools.registry import BUILT_IN, INTERNAL
 
+DEFINED = definitions.read()
 TOOLS = {tool.name: tool for tool in (*BUILT_IN, *INTERNAL)}
 RIGHT = """
 [classes]
@@ -23,7 +24,7 @@ def test_each_tool_is_defined_once_and_nothing_else_is():
     assert sorted(TOOLS) == sorted(one.name for one in found)
 
 
-@pytest.mark.parametrize("one", definitions.read(), ids=lambda one: one.name)
+@pytest.mark.parametrize("one", DEFINED, ids=lambda one: one.name)
 def test_a_definition_has_the_limits_of_its_class(one):
     """5, 30, 60 and 60 s; and tools that ask a model say how many requests that takes."""
     assert {1: 5, 2: 30, 3: 60, 4: 60}[one.kind] == one.limit
@@ -31,7 +32,7 @@ def test_a_definition_has_the_limits_of_its_class(one):
     assert (TOOLS[one.name].asks_model == one.asks_model) or workflow_or_files
 
 
-@pytest.mark.parametrize("one", definitions.read(), ids=lambda one: one.name)
+@pytest.mark.parametrize("one", DEFINED, ids=lambda one: one.name)
 def test_no_two_runs_of_what_asks_a_provider_are_alike(one):
     """Nothing can be answered from a cache: the arguments have a word that no run had before."""
     if one.requests:

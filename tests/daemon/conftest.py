@@ -79,6 +79,9 @@ class SilentGateway:
     def catalogue(self):
         return ()
 
+    async def look_again(self):
+        return
+
 
 @attrs.define
 class Naps:
@@ -224,8 +227,10 @@ async def open_house(
     tools=(),
     payloads=None,
     backends=None,
+    periods=None,
     **settings,
 ):
+    """Its jobs run as in PERIODS, but for those that `periods` has others for."""
     if journal is None and settings.get("durability") != "off":
         journal = MemoryJournal()
     settings.setdefault("home", Path("/nowhere"))
@@ -242,7 +247,9 @@ async def open_house(
     given = attrs.evolve(_backends(journal, (*BUILT_IN, nap, *tools), payloads), **(backends or {}))
     parts = build(config, given, port=8079)
     async with (
-        open_tree(parts, predecessor=predecessor, periods=PERIODS) as tree,
+        open_tree(
+            parts, predecessor=predecessor, periods=attrs.evolve(PERIODS, **(periods or {}))
+        ) as tree,
         trio.open_nursery() as background,
     ):
         await restore(tree.sessions)

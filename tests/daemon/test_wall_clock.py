@@ -9,6 +9,7 @@ from exai_trio.wire.messages import CallResult
 
 START = 1_790_000_000.0
 DAY_S = 86_400.0
+SELDOM = {"eviction": 300.0, "calls": 300.0}  # what has nothing to do here: an hour is long
 
 
 def three_days_ahead():
@@ -21,7 +22,7 @@ async def test_nothing_is_old_in_the_first_hour(house, journal, autojump_clock):
     async with house(journal) as first, first.connect(session_id="win") as (client, _):
         await client.nap()
         await client.hear_until(CallResult)
-    async with house(journal) as daemon:
+    async with house(journal, periods=SELDOM) as daemon:
         daemon.context.clock.now = lambda: three_days_ahead() + trio.current_time()
         daemon.context.clock.trust.known_at = START
         upkeep = daemon.jobs.upkeep
@@ -39,7 +40,7 @@ async def test_nothing_is_old_in_the_first_hour(house, journal, autojump_clock):
 async def test_a_clock_that_jumps_takes_nothing(house, autojump_clock, there):
     """Two days ahead, no conversation is marked for an hour; a clock that is set right meanwhile is trusted at once, and
     everything is there."""
-    async with house() as daemon:
+    async with house(periods=SELDOM) as daemon:
         store, upkeep, clock = _conversations(daemon), daemon.jobs.upkeep, _Clock()
         daemon.context.clock.now = clock
         turn = Turn(role="user", text="kept", tool="chat", at=START)
@@ -65,7 +66,7 @@ async def test_a_clock_that_jumps_takes_nothing(house, autojump_clock, there):
 
 async def test_a_clock_that_stays_ahead_is_believed_after_an_hour(house, autojump_clock):
     """Then what is old is marked, and is there again for who sets the clock right within the grace."""
-    async with house() as daemon:
+    async with house(periods=SELDOM) as daemon:
         store, upkeep, clock = _conversations(daemon), daemon.jobs.upkeep, _Clock()
         daemon.context.clock.now = clock
         turn = Turn(role="user", text="kept", tool="chat", at=START)
@@ -100,7 +101,7 @@ class _Clock:
 
 async def test_the_uptime_is_not_of_a_clock_that_is_set(house, autojump_clock):
     """A wall clock that jumps three days ahead makes no daemon older."""
-    async with house() as daemon:
+    async with house(periods=SELDOM) as daemon:
         await trio.sleep(90)
         daemon.context.clock.now = three_days_ahead
         told = daemon.report.identity()

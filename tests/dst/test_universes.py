@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from universe.kinds import KINDS, kind_of
 from universe.mutants import BUGS
+from universe.planting import instead
 from universe.run import simulate
-from universe.story import ENOUGH_ANSWERED
+from universe.story import ENOUGH_ANSWERED, Universe
 
 HERE = Path(__file__).parent
 HOURS = 0.6
@@ -46,10 +47,10 @@ def test_every_promise_holds():
 def test_a_planted_bug_is_found(bug):
     """Within a few universes, by the promise that it breaks: all else goes on, and calls are answered."""
     answered, found = 0, False
-    others = (seed for seed in range(_MOST_UNIVERSES) if seed != bug.seed)
+    universes = [(bug.seed, bug.storm_h), *((seed, 1.0) for seed in range(_MOST_UNIVERSES))]
     with bug.plant():
-        for seed in (bug.seed, *others):
-            report = simulate(seed, bug.storm_h, bug.complaint)
+        for seed, hours in universes:
+            report = simulate(seed, hours, bug.complaint)
             answered += report.tally.get("ok", 0)
             found = found or any(bug.complaint in fault for fault in report.faults)
             if found and answered > ENOUGH_ANSWERED:
@@ -57,6 +58,12 @@ def test_a_planted_bug_is_found(bug):
 
     assert found
     assert answered > ENOUGH_ANSWERED
+
+
+def test_a_bug_takes_what_it_stands_in_for():
+    """One that has drifted from the code would crash, which is no broken promise."""
+    with pytest.raises(TypeError), instead(Universe, "begin", lambda _: lambda _self: None):
+        raise AssertionError("it was planted")
 
 
 @pytest.mark.real

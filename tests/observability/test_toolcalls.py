@@ -4,6 +4,7 @@ import json
 
 import attrs
 import pytest
+from msgspec.structs import replace
 
 from exai_trio.config import Config
 from exai_trio.observability.events import CallEnded
@@ -38,12 +39,13 @@ def test_a_line_says_what_was_called_and_how_it_ended(tmp_path):
     "secret", ["our-own-glm-key", "sk-abcdefghijkl", "Bearer abcdefghijkl", "data:image/png;base64,AAAA"]
 )  # fmt: skip
 def test_no_secret_is_written(tmp_path, secret):
-    """Wherever it stands: in an argument, in a list, in the message of a fault, in an id of the client's."""
+    """Wherever it stands: in an argument, in a list, in the message of a fault, in ids of the client's."""
     text = written(
         tmp_path,
         arguments=shortened({"prompt": f"my key {secret} x", "files": [secret]}),
         message=f"failed with {secret}",
         request_id=secret,
+        ended=replace(ENDED, session=secret),
     )
 
     assert secret not in text

@@ -2,6 +2,7 @@
 
 import json
 
+import attrs
 import pytest
 from hypothesis import given, strategies as st
 
@@ -13,6 +14,7 @@ from exai_trio.errors import (
     ProviderNetworkError,
     ProviderRefusedError,
 )
+from exai_trio.providers.adapter import Deltas
 from exai_trio.providers.answers.stream_reader import AnswerReader
 from exai_trio.providers.base import (
     Finish,
@@ -95,6 +97,35 @@ def test_usage_inside_the_choice():
     deltas = read(chunk({"content": "yes"}), event(last), DONE)
 
     assert UsageDelta(Usage(input_tokens=5, output_tokens=7, cached_tokens=2)) in deltas
+
+
+async def test_what_comes_in_one_piece_of_the_body_is_told_at_once():
+    """Text is one delta, and so is thinking; their order, and what stands between them, stay."""
+    said = [
+        {"reasoning_content": "so"},
+        {"reasoning_content": " so"},
+        {"content": "a"},
+        {"content": "b"},
+    ]
+    body = Pieces([b"".join(map(chunk, said)), chunk({"content": "c"}, "stop") + DONE])
+    deltas = Deltas(body=body, reader=AnswerReader(dialect=GLM, model="glm-4.6"))
+    *told, _ = [delta async for delta in deltas]
+
+    assert [ReasoningDelta("so so"), TextDelta("ab"), TextDelta("c")] == told
+
+
+@attrs.define
+class Pieces:
+    """A body that comes in these pieces."""
+
+    left: list
+    headers: dict = attrs.field(factory=dict)
+
+    async def next_piece(self):
+        return self.left.pop(0) if self.left else None
+
+    def finish(self):
+        return
 
 
 def test_tool_calls_in_pieces_and_with_an_object_for_arguments():

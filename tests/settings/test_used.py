@@ -1,6 +1,7 @@
 """Which settings stop which command."""
 
 import re
+from functools import cache
 from pathlib import Path
 
 import attrs
@@ -78,12 +79,16 @@ def test_what_a_command_reads_is_listed(command, places, masked_only):
     assert masked_only | NOT_FROM_TEXTS >= unlisted
 
 
+@cache
+def loaded_with_faulty(name):
+    return load({name: FAULTY}, {})
+
+
 @pytest.mark.parametrize("command", [*MODULES, "ask"])
 def test_a_setting_that_is_not_used_never_stops_a_command(command):
     """One faulty setting at a time: exactly those that the command uses are faults to it, and `serve` uses all."""
     for setting in SETTINGS:
-        loaded = load({setting.name: FAULTY}, {})
-        stopped = bool(faults_of(command, loaded))
+        stopped = bool(faults_of(command, loaded_with_faulty(setting.name)))
 
         assert stopped == is_used(command, setting.field), setting.name
         assert stopped or command != "serve"

@@ -47,10 +47,15 @@ class MemoryDatabase:
         await trio.lowlevel.checkpoint()
         return query(self.connection)
 
-    async def write(self, work: Callable[[sqlite3.Connection], T]) -> T:
+    async def write(
+        self, work: Callable[[sqlite3.Connection], T], done: Callable[[T], object] | None = None
+    ) -> T:
         await trio.lowlevel.checkpoint()
         with transaction(self.connection, "IMMEDIATE"):
-            return work(self.connection)
+            result = work(self.connection)
+        if done is not None:
+            done(result)
+        return result
 
     def time_of(self, _connection: sqlite3.Connection) -> float:
         return self.now()

@@ -3,8 +3,9 @@
 A step of it is a transaction. What daemons may not rely on can be taken from them: that it answers, and that they are notified.
 """
 
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import attrs
@@ -32,13 +33,16 @@ from exai_trio.storage.shared.shared_calls import (
     Compared,
     DaemonFacts,
     FinishedAs,
+    Heard,
     KnownDaemon,
     Renewed,
+    Said,
     SessionMoved,
     SharedCalls,
 )
 from exai_trio.storage.sqlite.error_kinds import NotKept
-from exai_trio.system.change import Change
+
+_LONGEST = 7_900
 
 
 @structs.define
@@ -82,11 +86,17 @@ class SharedTables:
     calls: dict[CallName, _Row] = attrs.field(factory=dict[CallName, _Row])
     sessions: dict[str, _Owner] = attrs.field(factory=dict[str, _Owner])
     daemons: dict[str, _Lease] = attrs.field(factory=dict[str, _Lease])
-    changes: dict[str, Change] = attrs.field(factory=dict[str, Change])
+    listening: dict[str, trio.MemorySendChannel[Heard]] = attrs.field(
+        factory=dict[str, trio.MemorySendChannel[Heard]]
+    )
 
     def notify(self, executor: str) -> None:
-        if not self.is_silent and executor in self.changes:
-            self.changes[executor].tell()
+        self.tell(executor, Heard(is_news=True))
+
+    def tell(self, executor: str, heard: Heard) -> None:
+        if not self.is_silent and executor in self.listening:
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                self.listening[executor].send_nowait(heard)
 
     def lives(self, executor: str) -> bool:
         return executor in self.daemons and self.now() < self.daemons[executor].until
@@ -331,9 +341,20 @@ class MemoryShared(SharedCalls):
         return _Journal(self, session, epoch)
 
     @asynccontextmanager
-    async def listening(self, facts: DaemonFacts) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    async def listening(self, facts: DaemonFacts) -> AsyncGenerator[Callable[[], Awaitable[Heard]]]:
         await self.reach()
-        yield self.tables.changes.setdefault(facts.executor, Change()).wait
+        telling, hearing = trio.open_memory_channel[Heard](math.inf)
+        self.tables.listening[facts.executor] = telling
+        with telling, hearing:
+            yield hearing.receive
+
+    async def say(self, facts: DaemonFacts, said: Sequence[Said]) -> None:
+        await trio.lowlevel.checkpoint()
+        for one in said:
+            known = self.tables.sessions.get(one.name[0])
+            others = known is not None and known.owner not in ("", facts.executor)
+            if others and self.tables.lives(known.owner) and len(one.frame) < _LONGEST:
+                self.tables.tell(known.owner, Heard(is_news=False, said=(one,)))
 
     async def daemons(self) -> tuple[KnownDaemon, ...]:
         await self.reach()

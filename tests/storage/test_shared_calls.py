@@ -14,7 +14,13 @@ from exai_trio.storage.journal import KeptOutcome
 from exai_trio.storage.postgres.database import open_database
 from exai_trio.storage.postgres.journal import open_journal
 from exai_trio.storage.postgres.shared_calls_store import PostgresCalls
-from exai_trio.storage.shared.shared_calls import UNNUMBERED, CallMoved, DaemonFacts, SessionMoved
+from exai_trio.storage.shared.shared_calls import (
+    UNNUMBERED,
+    CallMoved,
+    DaemonFacts,
+    Said,
+    SessionMoved,
+)
 
 MINE = call(session="win", principal="owner", seq=1)
 NAME = ("win", "1")
@@ -266,6 +272,50 @@ async def test_who_has_to_know_is_told(two):
             await two.finish_by(two.one, "right", attempt=1, seq=UNNUMBERED)
 
     assert ["a", "b"] == heard
+
+
+async def test_what_a_call_says_is_heard_where_its_session_is(two):
+    """By another daemon, while that lives; what is too long for a notification is not said."""
+    so_far, own = Said(NAME, "so far"), []
+
+    async def note(hear_own):
+        own.append(await hear_own())
+
+    async with two.one.listening(two.A) as hear_own, two.two.listening(two.B) as hear:
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(note, hear_own)
+            await trio.testing.wait_all_tasks_blocked(0.01)
+            await two.one.say(two.A, [Said(NAME, "to itself")])
+            await two.two.take(two.B, "owner", "win", 0, 0)
+        two.store.expire("b")
+        await two.one.say(two.A, [Said(NAME, "to nobody that lives")])
+        await two.two.renew(two.B, is_first=False, draining=False)
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(two.one.say, two.A, [Said(NAME, "x" * 8_000), so_far])
+            with trio.fail_after(20):
+                heard = await hear()
+
+    assert [()] == [one.said for one in own]
+    assert (so_far,) == heard.said
+
+
+@pytest.mark.real
+async def test_what_another_version_says_is_not_heard(stage):
+    """Whatever it is; what is understood is."""
+    store = InPostgres(stage)
+    async with store.open(Two.A) as one, store.open(Two.B) as other:
+        await other.renew(Two.B, is_first=True, draining=False)
+        await other.journal_of("win", 1).accept(MINE)
+        async with other.listening(Two.B) as hear:
+            stage.execute(
+                "select pg_notify('exai b', said) from unnest(array['', '{}', '[1]']) as said"
+            )
+            await one.say(Two.A, [Said(NAME, "so far")])
+            with trio.fail_after(20):
+                heard = await hear()
+
+    assert (False, (Said(NAME, "so far"),)) == (heard.is_news, heard.said)
 
 
 @pytest.mark.real

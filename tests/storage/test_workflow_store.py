@@ -54,6 +54,23 @@ async def test_a_step_begins_and_prolongs_its_conversation(store):
     assert len(await store.steps("c", now=25)) == 2
 
 
+async def test_a_step_comes_with_the_turns_that_it_ends(store):
+    """It stands behind the steps before it, once; and not without turns that may not be added."""
+    turns = tuple(
+        Turn(role=role, text="x", tool="debug", at=1.0, key=role) for role in ("user", "assistant")
+    )
+    last = attrs.evolve(noted("over"), key="end")
+    await store.add_step("c", noted("a"), now=0, expires_at=10)
+    for _ in range(2):
+        await store.append("c", turns, 0, 20, last)
+    with pytest.raises(StorageError):
+        await store.of("jwt:b").append("c", turns, 0, 20, noted("never"))
+    found = await store.load("c", now=15)
+
+    assert ["user", "assistant"] == [turn.role for turn in found.turns]
+    assert (noted("a"), last) == await store.steps("c", now=15)
+
+
 async def test_a_character_that_postgresql_does_not_hold_is_replaced_there_alone(store):
     """U+0000 is what it was, or U+FFFD; an escape that merely looks like it is what it was."""
     step = Step(tool="debug", at=1.0, data={"text": "a\x00b \\u0000"})

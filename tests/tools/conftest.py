@@ -188,6 +188,7 @@ class FakeCaller:
     """A running call."""
 
     roots: tuple[Any, ...] = ()
+    readable: dict[str, str] = attrs.field(factory=dict)
     request_id: str = "r1"
     session_id: str = "s1"
     principal: str = "owner"

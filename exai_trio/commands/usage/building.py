@@ -88,7 +88,9 @@ def keys(given: str) -> tuple[str, ...]:
     """What usage is added up by."""
     named = tuple(name.strip() for name in given.split(","))
     if not set(named) <= _USAGE_KEYS:
-        raise ArgumentTypeError(f"{given!r} is not some of {', '.join(sorted(_USAGE_KEYS))}")
+        raise ArgumentTypeError(
+            f"{given!r}: allowed are {', '.join(sorted(_USAGE_KEYS))}, with commas between"
+        )
     return named
 
 

@@ -55,12 +55,10 @@ def said(fault: UsageFault) -> str:
     """The fault in words that name no part of argparse."""
     text = str(fault)
     if found := _CHOICE.match(text):
-        what = "command" if found[1] in {"COMMAND", "ACTION"} else found[1]
-        return (
-            f"there is no {what} {found[2]}"
-            if what == "command"
-            else f"{what} cannot be {found[2]}"
-        )
+        if found[1] in {"COMMAND", "ACTION"}:
+            return f"there is no command {found[2]}"
+        choices = found[3].replace("'", "")
+        return f"{found[1]} cannot be {found[2]}: it is one of {choices}"
     if text.startswith(_MISSING):
         return f"{fault.parser.prog}: {text.removeprefix(_MISSING)} is missing"
     if text.startswith(UNKNOWN):

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -79,7 +79,8 @@ class Call:
     seconds, and stays over restarts; `attempt` counts runs over restarts (0: in another daemon), `is_counted`: on disk too; `handle` is the call_id of one that was detached by an
     earlier daemon. `scope` is what the client's cancel, the daemon's cut and the end of its time end; `ending` says why, unless it was
     the time, and `is_left` that the next daemon is to run it. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
-    disk may take it yet. `changed` is told of each new state. `place` is given back when it is over.
+    disk may take it yet. `changed` is told of each new state. `place` is given back when it is over. `readable` are files as they
+    were found before it was accepted.
     """
 
     request: CallTool
@@ -87,6 +88,7 @@ class Call:
     session_id: str
     principal: str
     roots: tuple[Path, ...]
+    readable: Mapping[str, str] = attrs.field(factory=dict[str, str])
     recipient: Recipient
     context: DaemonContext
     environment: CallEnvironment
@@ -194,6 +196,13 @@ class Call:
             elapsed_s=round(self.elapsed, 3),
         )
         self.recipient.offer(progress)
+
+    def repeat(self, said: Droppable) -> None:
+        """Tell the client what the daemon says of it that runs it."""
+        if isinstance(said, Progress):
+            self.stage(said.stage, said.message)
+        else:
+            self.recipient.offer(said)
 
     @property
     def told_so_far(self) -> str:

@@ -31,13 +31,13 @@ async def over_quota(call: Call) -> ExaiError | None:
 
 async def paths_refused(call: Call) -> ExaiError | None:
     """Why the paths of the call are refused, if that is known soon; a disk that is slow to say it is left to the tool, and a call
-    that is being ended to its end. Cancelling leaves the look at the disk to its thread."""
+    that is being ended to its end. What was found is the call's. Cancelling leaves the look at the disk to its thread."""
     if not call.tool.paths:
         return None
     files = call.environment.services.files
     try:
         with trio.move_on_after(_PATHS_S):
-            await path_refusals.check(call.tool, call.arguments, call.roots, files)
+            call.readable = await path_refusals.check(call.tool, call.arguments, call.roots, files)
     except ExaiError as refusal:
         return None if call.ending else refusal
     return None

@@ -6,6 +6,7 @@ disk before its acceptance goes out, and its outcome before that does; these wai
 
 import logging
 import math
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -166,10 +167,7 @@ async def _conclude(call: Call, outcome: Outcome) -> None:
     late = call.is_doubtful
     began = call.elapsed
     if write is not None and not late:
-        fenced = call.context.config.is_shared  # told before it counts, it might be told twice
-        with trio.move_on_after(math.inf if fenced else _DISK_PATIENCE_S) as patience:
-            await until_written(write, "outcome")
-        late = patience.cancelled_caught
+        late = not await _is_written(call, write)
     call.waits.waited("outcome journalled", began, call.elapsed)
     tell()
     if call.state is State.PASSED_ON:
@@ -179,6 +177,15 @@ async def _conclude(call: Call, outcome: Outcome) -> None:
     if write is not None and late:
         await until_written(write, "late outcome")
         call.advance("kept")
+
+
+async def _is_written(call: Call, write: Callable[[], Awaitable[None]]) -> bool:
+    if call.context.config.is_shared:  # told before it counts, it might be told twice
+        await until_written(write, "outcome")
+        return True
+    with trio.move_on_after(_DISK_PATIENCE_S) as patience:
+        await until_written(write, "outcome")
+    return not patience.cancelled_caught
 
 
 def _delivery(call: Call, outcome: Outcome) -> Delivery:

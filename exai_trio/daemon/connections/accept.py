@@ -1,6 +1,5 @@
-"""The listening side: sockets, the accept loop, and the life of one connection from TCP to its end."""
+"""The accept loop, and the life of one connection from TCP to its end."""
 
-import errno
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
@@ -11,8 +10,7 @@ import trio
 
 from exai_trio import structs
 from exai_trio.bus.message_bus import MessageBus
-from exai_trio.config import Config
-from exai_trio.errors import ServiceUnavailableError, StorageError
+from exai_trio.errors import StorageError
 from exai_trio.observability import events
 from exai_trio.observability.events import ConnectionClosed, ConnectionOpened
 from exai_trio.system.open_files import is_scarce
@@ -45,6 +43,7 @@ from .handshake import (
     refuse_for_now,
 )
 from .identity import Identity
+from .listening import PacedListener
 from .local_peer import Peer
 from .payload_transfers import PayloadTransfers
 from .rate_limits import RateLimits, RefusalRates
@@ -55,7 +54,6 @@ log = logging.getLogger("exai.server")
 Endpoint = Callable[[WebSocket, str], Awaitable[None]]
 """Serves a client of another path, whose address it is given, to its end."""
 
-_BACKLOG = 512
 TERMINAL: Final = "/terminal"  # a path of ours, also while nobody serves it
 _NO_FILES = "open files: ulimit -n"
 _HEAD_S = 5.0  # for the head of a handshake
@@ -63,21 +61,6 @@ _READ_AGAIN_S = 1.0
 _MOST_DELAY_S = 1.0
 _TOO_MANY = 429
 _MOST_REFUSALS = 32  # connections without a place that are told so at once
-
-
-async def bind(config: Config) -> list[trio.SocketListener]:
-    """Listen on EXAI_WS_HOST and EXAI_WS_PORT; the caller closes. Raises ServiceUnavailableError saying what to do. Cancelling
-    leaves nothing open."""
-    try:
-        return await trio.open_tcp_listeners(config.ws_port, host=config.ws_host, backlog=_BACKLOG)
-    except OSError as fault:
-        where = f"{config.ws_host}:{config.ws_port}"
-        if fault.errno == errno.EADDRINUSE:
-            message = f"port in use: something already listens on {where}. `exai status` tells whether it is EXAI;"
-            raise ServiceUnavailableError(f"{message} otherwise set EXAI_WS_PORT") from fault
-        raise ServiceUnavailableError(
-            f"cannot listen on {where}: {fault.strerror or fault}; check EXAI_WS_HOST and EXAI_WS_PORT"
-        ) from fault
 
 
 @structs.frozen(kw_only=True, eq=False)
@@ -113,7 +96,8 @@ class Server:
         """Accept until cancelled, which leaves the listeners open. Connections live on in `connections`, which its owner ends."""
         serving = partial(trio.serve_listeners, handler_nursery=connections)
         async with trio.open_nursery() as accepting:
-            await accepting.start(serving, self.serve, listeners)
+            paced = [PacedListener(each) for each in listeners]
+            await accepting.start(serving, self.serve, paced)
             task_status.started()
 
     async def serve(self, stream: trio.abc.Stream) -> None:
@@ -202,7 +186,7 @@ class Server:
         try:
             said = await receive_hello(socket, config.ws_hello_timeout, self.auth, peer, address)
         except HelloRefused as refusal:
-            refused = refusal
+            refused = refusal.with_traceback(None)  # which holds this frame, and so the connection
         else:
             connection = await self._join(socket, address, *said)
             if connection is None:

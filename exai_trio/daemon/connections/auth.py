@@ -225,18 +225,17 @@ class Authentication:
         encoded = shown_jwt(token, jwt)
         if encoded is None:
             raise UnauthorizedError(_WRONG)
-        claims: Claims | None = None
-        refusal: UnauthorizedError | None = None
+        claims, why = None, ""
         try:
             if names_key(encoded):
                 await self.tokens.key_file.look()
             claims = self.tokens.claims(encoded)
         except UnauthorizedError as fault:
-            refusal = fault
+            why = fault.message  # the fault itself would hold this frame, which holds it
         if self.standings is not None:
             return await self.standings.admit(claims, address)
         if claims is None:
-            raise refusal or UnauthorizedError(_WRONG)
+            raise UnauthorizedError(why)
         return Identity.of(claims)
 
 
@@ -248,8 +247,11 @@ async def refused_alike(identifying: Awaitable[Identity]) -> Identity:
         return await identifying
     except UnauthorizedError as fault:
         refusal = fault
-    await trio.sleep_until(began + _REFUSED_AFTER_S)
-    raise refusal
+    try:
+        await trio.sleep_until(began + _REFUSED_AFTER_S)
+        raise refusal
+    finally:
+        del refusal  # else it and this frame would hold each other
 
 
 def shown_jwt(token: str | None, jwt: str | None) -> str | None:

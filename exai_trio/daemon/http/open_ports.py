@@ -78,6 +78,8 @@ async def _serve(
     if not bound:
         return
     ports = await trio.to_thread.run_sync(import_module, "exai_trio.daemon.http.ports")
+    if bound.keys() & _FED:  # or the first site with WebSockets would load it on the loop
+        await trio.to_thread.run_sync(import_module, "exai_trio.transport.websocket_upgrade")
     gate = ports.gate_of(watched, names)
     if gate.logins.lasting is not None:
         await gate.logins.lasting.read()

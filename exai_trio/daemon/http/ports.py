@@ -86,6 +86,7 @@ def incidents_app(watched: WatchedDaemon, gate: Gate, feed: Feed) -> Site:
 
 def feed_of(watched: WatchedDaemon, gate: Gate) -> Feed:
     """From now on it has each event; whoever asks for it runs it."""
-    events = ToldEvents(watched.now)
-    watched.report.context.events.add_for_all("feed", events.take)
+    context = watched.report.context
+    events = ToldEvents(context.clock.now)
+    context.events.add("feed", events.takes())
     return Feed(gate, watched, events)

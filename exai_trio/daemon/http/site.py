@@ -4,7 +4,7 @@ Loaded after the daemon serves.
 """
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final, cast
 from urllib.parse import parse_qsl
 
@@ -53,6 +53,11 @@ class Exchange:
     receive: Receive
     send: Send
     by: Viewer
+
+    async def send_texts(self, texts: Iterable[str]) -> None:
+        """Over a WebSocket, in one write. Cancelling sends all of them or none."""
+        messages = [{"type": "websocket.send", "text": text} for text in texts]
+        await self.scope["state"]["send_together"](self.send, messages)
 
 
 Socket = Callable[[Exchange], Awaitable[None]]

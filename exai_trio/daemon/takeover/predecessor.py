@@ -57,10 +57,8 @@ class RemoteCall:
                 self.ended.set()
             case CallAccepted():  # all that is left of it there: it is run from here
                 self.ended.set()
-            case Progress() if self.call is not None:
-                self.call.stage(message.stage, message.message)
-            case StreamChunk() if self.call is not None:
-                self.call.recipient.offer(message)
+            case Progress() | StreamChunk() if self.call is not None:
+                self.call.repeat(message)
             case _:
                 pass
 

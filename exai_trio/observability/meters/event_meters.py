@@ -76,11 +76,13 @@ class _Calls:
     permit: Buckets
     provider: Buckets
     journal: Buckets
-    commits: Buckets
 
     @classmethod
     def of(cls, meters: Meters) -> "_Calls":
         waits = meters.histogram("call_wait_seconds")
+        journal = waits.buckets("journal")
+        commits = meters.histogram("journal_commit_seconds")
+        commits.series[()] = journal  # the same waits under another name
         return cls(
             accepted=meters.counter("calls_accepted_total"),
             outcomes=meters.counter("calls_total"),
@@ -92,8 +94,7 @@ class _Calls:
             durations=meters.histogram("call_duration_seconds"),
             permit=waits.buckets("permit"),
             provider=waits.buckets("provider"),
-            journal=waits.buckets("journal"),
-            commits=meters.histogram("journal_commit_seconds").buckets(),
+            journal=journal,
         )
 
     def begun(self, _event: CallBegun) -> None:
@@ -107,7 +108,6 @@ class _Calls:
             self.provider.note(event.provider_wait_ms / MS)
         if event.journal_wait_ms is not None:
             self.journal.note(event.journal_wait_ms / MS)
-            self.commits.note(event.journal_wait_ms / MS)
         if event.code:
             self.errors.add(event.category)
 

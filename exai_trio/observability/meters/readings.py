@@ -77,7 +77,7 @@ class Snapshot:
         found = [value for value in reading.matching(**labels) if value is not None]
         if not found:
             return None if reading.family.kind == "gauge" else 0
-        return sum(one.count if isinstance(one, Distribution) else one for one in found)
+        return sum(map(_number, found))
 
     def distribution(self, name: str, **labels: str) -> Distribution:
         """The values of a histogram's series with these labels, together."""
@@ -94,14 +94,18 @@ class Snapshot:
         if reading is None:
             return {}
         place = reading.family.labels.index(label)
-        return {
-            value: self.total(name, **{label: value}) or 0
-            for value in dict.fromkeys(key[place] for key in reading.values)
-        }
+        sums: dict[str, float] = {}
+        for key, value in reading.values.items():
+            sums[key[place]] = sums.get(key[place], 0) + _number(value)
+        return sums
 
     def since(self, before: "Snapshot") -> "Snapshot":
         """What was added to counters and histograms since; gauges are as they are now."""
         return Snapshot({name: _minus(now, before) for name, now in self.readings.items()})
+
+
+def _number(value: Value) -> float:
+    return value.count if isinstance(value, Distribution) else value or 0
 
 
 def _minus(now: Reading, before: Snapshot) -> Reading:

@@ -1,5 +1,8 @@
 """What a model says in one answer, its thinking told from its text, each character whole. Pure."""
 
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
 import attrs
 
 from exai_trio import structs
@@ -47,3 +50,12 @@ class Spoken:
         for delta in () if self.spoke else found:
             if isinstance(delta, TextDelta) and delta.text.strip():
                 self.spoke = True
+
+
+def joined(deltas: Iterable[Delta]) -> Iterator[Delta]:
+    """The same answer in fewer pieces: text on text is one, and so is thinking on thinking."""
+    for kind, alike in groupby(deltas, type):
+        if kind is TextDelta or kind is ReasoningDelta:
+            yield kind("".join(each.text for each in alike if isinstance(each, kind)))
+        else:
+            yield from alike

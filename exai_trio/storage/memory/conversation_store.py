@@ -41,7 +41,12 @@ class MemoryStore:
         return one.expires_at > now and self._principals[one.id] == self._principal
 
     async def append(
-        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+        self,
+        continuation_id: str,
+        turns: tuple[Turn, ...],
+        now: float,
+        expires_at: float,
+        step: Step | None = None,
     ) -> int:
         await trio.lowlevel.checkpoint()
         kept = {turn.key for one in self._conversations.values() for turn in one.turns if turn.key}
@@ -50,6 +55,8 @@ class MemoryStore:
             known = self._prolonged(continuation_id, now, expires_at)
             grown = attrs.evolve(known, turns=known.turns + fresh)
             self._conversations[continuation_id] = grown
+        if step is not None:
+            self._note(continuation_id, step, now, expires_at)
         found = self._conversations.get(continuation_id)
         return len(found.turns) if found else 0
 
@@ -71,6 +78,11 @@ class MemoryStore:
         self, continuation_id: str, step: Step, now: float, expires_at: float
     ) -> tuple[Step, ...]:
         await trio.lowlevel.checkpoint()
+        return self._note(continuation_id, step, now, expires_at)
+
+    def _note(
+        self, continuation_id: str, step: Step, now: float, expires_at: float
+    ) -> tuple[Step, ...]:
         kept = attrs.evolve(step, data=_plain(step.data))
         self._prolonged(continuation_id, now, expires_at)
         keys = {each.key for steps in self._steps.values() for each in steps} - {""}

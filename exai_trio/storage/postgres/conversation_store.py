@@ -63,10 +63,19 @@ class PostgresConversations(Conversations):
         )
 
     async def append(
-        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+        self,
+        continuation_id: str,
+        turns: tuple[Turn, ...],
+        now: float,
+        expires_at: float,
+        step: Step | None = None,
     ) -> int:
+        times = (now, expires_at)
         more = {"messages": [message(turn) for turn in turns]}
-        return await self._added("exai_append", continuation_id, (now, expires_at), more)
+        count = await self._added("exai_append", continuation_id, times, more)
+        if step is not None:
+            await self._added("exai_add_step", continuation_id, times, _step_row(step))
+        return count
 
     async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
         at = now - self.database.ahead_s
@@ -88,8 +97,8 @@ class PostgresConversations(Conversations):
     async def add_step(
         self, continuation_id: str, step: Step, now: float, expires_at: float
     ) -> tuple[Step, ...]:
-        more = {"tool": step.tool, "at": step.at, "data": step.data, "key": step.key or None}
-        number = await self._added("exai_add_step", continuation_id, (now, expires_at), more)
+        times = (now, expires_at)
+        number = await self._added("exai_add_step", continuation_id, times, _step_row(step))
         return (await self.steps(continuation_id, now))[:number]
 
     async def sweep(self, now: float) -> int:
@@ -145,3 +154,7 @@ class PostgresConversations(Conversations):
             messages = page.messages[-1][0] if page.messages else messages
             steps = page.steps[-1][0] if page.steps else steps
         return pages
+
+
+def _step_row(step: Step) -> dict[str, Any]:
+    return {"tool": step.tool, "at": step.at, "data": step.data, "key": step.key or None}

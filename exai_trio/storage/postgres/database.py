@@ -52,17 +52,23 @@ class Database:
         return rows
 
     async def _asked(self, statement: str, values: Sequence[Any]) -> list[Row]:
-        async with self._connection() as connection:
-            return await connection.ask(statement, values)
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[TrioConnection]:
-        async with self._places:
+        await self._take_place()
+        try:
             connection = self._usable() or await connect(self.url)
             try:
-                yield connection
+                return await connection.ask(statement, values)
             finally:
                 self._take_back(connection)
+        finally:
+            self._places.release()
+
+    async def _take_place(self) -> None:
+        """Without a turn of the event loop if one is free."""
+        await trio.lowlevel.checkpoint_if_cancelled()
+        try:
+            self._places.acquire_nowait()
+        except trio.WouldBlock:
+            await self._places.acquire()
 
     def _usable(self) -> TrioConnection | None:
         while self._idle:

@@ -6,7 +6,6 @@ from collections.abc import (
     Callable,
     Mapping,
     Sequence,
-    Set as AbstractSet,
 )
 from contextlib import asynccontextmanager
 from functools import partial
@@ -28,13 +27,22 @@ from exai_trio.storage.shared.shared_calls import (
     Compared,
     DaemonFacts,
     FinishedAs,
+    Heard,
     KnownDaemon,
     Renewed,
+    Said,
     SessionMoved,
     SharedCalls,
 )
 
 _EVERYBODY: Final = "*"
+_NEWS: Final = "exai"  # the channel where daemons hear their names
+_LONGEST: Final = 7_900  # bytes of a notification
+_SAY: Final = """
+    select pg_notify('exai ' || s.owner, said.text) from unnest(%s::text[], %s::text[]) as said(session, text)
+    join public.sessions as s on s.id = said.session and s.owner <> %s
+    join public.daemons as d on d.executor = s.owner and d.lease_until > clock_timestamp()
+"""
 _CLAIM: Final = (
     "select session, request, principal, resumable, seq, frame, roots, timeout, at, attempts, lasting"
     " from public.exai_claim(%s, %s, %s, %s, %s) order by number"
@@ -125,14 +133,21 @@ class PostgresCalls(SharedCalls):
         return self._journal.under(session, epoch)
 
     @asynccontextmanager
-    async def listening(self, facts: DaemonFacts) -> AsyncGenerator[Callable[[], Awaitable[None]]]:
+    async def listening(self, facts: DaemonFacts) -> AsyncGenerator[Callable[[], Awaitable[Heard]]]:
         """By a connection of its own, which leaving or cancelling closes."""
         connection = await connect(self._database.url)
         try:
-            await connection.ask("listen exai", ())
-            yield partial(_wait_named, connection, {facts.executor, _EVERYBODY})
+            for channel in (_NEWS, _said_to(facts.executor)):
+                await connection.ask(f'listen "{channel}"', ())
+            yield partial(_hear, connection, facts.executor)
         finally:
             connection.end()
+
+    async def say(self, facts: DaemonFacts, said: Sequence[Said]) -> None:
+        texts = [(one.name[0], _json(one)) for one in said]
+        short = [(session, text) for session, text in texts if len(text.encode()) <= _LONGEST]
+        sessions, frames = [one[0] for one in short], [one[1] for one in short]
+        await self._database.ask(_SAY, sessions, frames, facts.executor)
 
     async def daemons(self) -> tuple[KnownDaemon, ...]:
         return await known_daemons(self._database)
@@ -158,6 +173,24 @@ async def known_daemons(database: Database) -> tuple[KnownDaemon, ...]:
     )
 
 
-async def _wait_named(connection: TrioConnection, names: AbstractSet[str]) -> None:
-    while not names & {*await connection.notified()}:
-        pass
+def _said_to(executor: str) -> str:
+    """The channel where a daemon hears what calls say."""
+    return f"{_NEWS} {executor}"
+
+
+async def _hear(connection: TrioConnection, mine: str) -> Heard:
+    named = {(_NEWS, mine), (_NEWS, _EVERYBODY)}
+    while True:
+        told = await connection.notified()
+        said = tuple(_said(text) for channel, text in told if channel == _said_to(mine))
+        heard = Heard(is_news=bool(named & {*told}), said=tuple(filter(None, said)))
+        if heard.is_news or heard.said:
+            return heard
+
+
+def _said(text: str) -> Said | None:
+    """None of what another version says."""
+    try:
+        return msgspec.json.decode(text, type=Said)
+    except msgspec.MsgspecError:
+        return None

@@ -5,6 +5,7 @@ psycopg writes its protocol as generators that say what they wait for; its own c
 
 import select
 from collections.abc import Generator, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -39,7 +40,8 @@ class TrioConnection(AsyncConnection[Row]):
 
     def __init__(self, opened: PGconn) -> None:
         super().__init__(opened, row_factory=tuple_row)
-        lock: Any = trio.Lock()  # in the place of asyncio's, and used in the same way
+        # In the place of asyncio's: one task at a time has a connection, and a lock of trio's would be a turn of the event loop for each statement.
+        lock: Any = nullcontext()
         self.lock = lock
 
     async def wait(self, gen: Any, interval: float = 0.0, timeout: float | None = None) -> Any:
@@ -68,14 +70,14 @@ class TrioConnection(AsyncConnection[Row]):
         except Error as fault:
             raise told(fault) from None
 
-    async def notified(self) -> tuple[str, ...]:
-        """What has been said on the channels that it listens on, at least one word. Raises DatabaseAway. Cancelled, what was said is
+    async def notified(self) -> tuple[tuple[str, str], ...]:
+        """Channel and text of what has been said, at least once, where it listens. Raises DatabaseAway. Cancelled, what was said is
         lost."""
         try:
             while True:
-                said: list[str] = []
+                said: list[tuple[str, str]] = []
                 while (word := self.pgconn.notifies()) is not None:
-                    said.append(word.extra.decode())
+                    said.append((word.relname.decode(), word.extra.decode()))
                 if said:
                     return tuple(said)
                 await trio.lowlevel.wait_readable(self.pgconn.socket)

@@ -60,6 +60,22 @@ class Compared:
     stored: Mapping[CallName, str | None] = {}
 
 
+@structs.frozen
+class Said:
+    """What a call says that runs elsewhere, as a frame for its client."""
+
+    name: CallName
+    frame: str
+
+
+@structs.frozen
+class Heard:
+    """`is_news`: something may be otherwise than this daemon believes; `said` by calls of its sessions that run elsewhere."""
+
+    is_news: bool
+    said: tuple[Said, ...] = ()
+
+
 class SharedCalls(Protocol):
     """All but `journal_of` raises StorageError. Cancelling leaves a write done or not done, never half."""
 
@@ -109,8 +125,13 @@ class SharedCalls(Protocol):
 
     def listening(
         self, facts: DaemonFacts
-    ) -> AbstractAsyncContextManager[Callable[[], Awaitable[None]]]:
-        """What returns as soon as something may be otherwise for this daemon. What is never told is found by `compare` all the same."""
+    ) -> AbstractAsyncContextManager[Callable[[], Awaitable[Heard]]]:
+        """What returns as soon as there is something for this daemon. News that are never told are found by `compare` all the same; what is said is
+        lost."""
+        ...
+
+    async def say(self, facts: DaemonFacts, said: Sequence[Said]) -> None:
+        """To the daemons that have these sessions, if they live and are others; what no notification holds is not said."""
         ...
 
     async def daemons(self) -> tuple[KnownDaemon, ...]: ...

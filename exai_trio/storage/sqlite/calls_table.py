@@ -63,9 +63,9 @@ class SqliteCalls:
 
 
 def _row(call: CallEnded) -> tuple[Any, ...]:
-    *figures, spans = astuple(call)
-    written = call_rows.encode_spans(spans) if spans else ""
-    return (*figures, written, int(call.started_at // _HOUR_S) * _HOUR_S)
+    written = call_rows.encode_spans(call.spans) if call.spans else ""
+    hour = int(call.started_at // _HOUR_S) * _HOUR_S
+    return (*astuple(call)[:-1], written, hour)
 
 
 def _add(connection: "sqlite3.Connection", calls: Sequence[CallEnded]) -> None:

@@ -168,6 +168,17 @@ def add_step(
     now: float,
     expires_at: float,
 ) -> tuple[Step, ...]:
+    note_step(connection, own, row, now, expires_at)
+    return _steps(connection, own[1])
+
+
+def note_step(
+    connection: "sqlite3.Connection",
+    own: Own,
+    row: Row,
+    now: float,
+    expires_at: float,
+) -> None:
     continuation_id = own[1]
     _prolong(connection, own, now, expires_at)
     if not _is_kept(connection, "steps", row):
@@ -176,7 +187,6 @@ def add_step(
             " ?, coalesce(max(number), 0) + 1, ?, ?, ?, ? FROM steps WHERE conversation = ?",
             (continuation_id, *row, continuation_id),
         )
-    return _steps(connection, continuation_id)
 
 
 def _data(text: str) -> dict[str, Any]:

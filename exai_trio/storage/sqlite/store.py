@@ -86,14 +86,24 @@ class SqliteStore:
         )
 
     async def append(
-        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+        self,
+        continuation_id: str,
+        turns: tuple[Turn, ...],
+        now: float,
+        expires_at: float,
+        step: Step | None = None,
     ) -> int:
         rows = [statements.row(turn) for turn in turns]
-        return await self.write(
-            lambda connection: statements.append(
-                connection, (self._principal, continuation_id), rows, now, expires_at
-            )
-        )
+        last = None if step is None else statements.step_row(step)
+        own = (self._principal, continuation_id)
+
+        def work(connection: sqlite3.Connection) -> int:
+            count = statements.append(connection, own, rows, now, expires_at)
+            if last is not None:
+                statements.note_step(connection, own, last, now, expires_at)
+            return count
+
+        return await self.write(work)
 
     async def kept_under(self, keys: tuple[str, ...], now: float) -> str | None:
         return await self.read(

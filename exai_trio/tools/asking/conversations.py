@@ -15,7 +15,7 @@ from exai_trio.storage.base import Conversation, Step, Turn
 from exai_trio.tools import prompts
 from exai_trio.tools.base import Caller, Services
 from exai_trio.tools.envelope import Offer
-from exai_trio.tools.workflow.steps.investigation_state import State, state_of
+from exai_trio.tools.workflow.steps.investigation_state import State, over, state_of
 
 HOUR_S = 3600
 _UNFINISHED = "unfinished"
@@ -157,28 +157,34 @@ def _as_turns(tool: str, steps: tuple[Step, ...]) -> tuple[Turn, Turn]:
 
 
 async def keep_step(
-    services: Services, thread: Thread, tool: str, data: dict[str, Any], *, ordinal: int = 0
+    services: Services, thread: Thread, tool: str, data: dict[str, Any]
 ) -> tuple[Step, ...]:
-    """Note the step of that ordinal in this call; all steps there are then. Cancelling leaves it kept or not kept.
+    """Note the step of this call; all steps there are then. Cancelling leaves it kept or not kept.
 
     Raises: StorageError.
     """
     now = services.now()
     expires_at = now + services.config.conversation_timeout_hours * HOUR_S
-    step = Step(tool=tool, at=now, data=data, key=_key(thread.call, "step", ordinal))
+    step = Step(tool=tool, at=now, data=data, key=_key(thread.call, "step", 0))
     store = services.conversations.of(thread.principal)
     return await store.add_step(thread.id, step, now, expires_at)
 
 
-async def keep(services: Services, thread: Thread, exchange: tuple[Turn, Turn]) -> Offer | None:
-    """Add a question and its answer, both or neither; say how to go on, or None if it was the last.
+async def keep(
+    services: Services, thread: Thread, exchange: tuple[Turn, Turn], *, ended: str = ""
+) -> Offer | None:
+    """Add a question and its answer, both or neither, and that the investigation of the tool `ended` is over; say how to go on, or
+    None if it was the last.
 
     Cancelling leaves the exchange kept or not kept. Raises: StorageError.
     """
     now = services.now()
     expires_at = now + services.config.conversation_timeout_hours * HOUR_S
     keyed = tuple(attrs.evolve(turn, key=_key(thread.call, turn.role, 0)) for turn in exchange)
-    await services.conversations.of(thread.principal).append(thread.id, keyed, now, expires_at)
+    key = _key(thread.call, "step", 1)
+    end = Step(tool=ended, at=now, data=over(), key=key) if ended else None
+    store = services.conversations.of(thread.principal)
+    await store.append(thread.id, keyed, now, expires_at, end)
     return offer(services, thread, thread.exchanges + 1)
 
 

@@ -5,16 +5,13 @@ investigations never meet.
 """
 
 import logging
-from collections.abc import Sequence, Set as AbstractSet
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import attrs
-import trio
 
-from exai_trio import structs
-from exai_trio.errors import NotFoundError, ServiceUnavailableError, StorageError
+from exai_trio.errors import ServiceUnavailableError, StorageError
 from exai_trio.storage import base as storage
-from exai_trio.tools.arguments import concerning
 from exai_trio.tools.asking import conversations
 from exai_trio.tools.asking.beside import beside
 from exai_trio.tools.asking.conversations import Thread
@@ -27,19 +24,12 @@ from exai_trio.tools.workflow.kept_exchange import exchange
 from exai_trio.tools.workflow.panel import ask_panel
 from exai_trio.tools.workflow.response import Outcome
 from exai_trio.tools.workflow.step_arguments import SELDOM, Stepwise
-from exai_trio.tools.workflow.steps.investigation_state import Note, State, over, state_of
+from exai_trio.tools.workflow.steps import named_files
+from exai_trio.tools.workflow.steps.investigation_state import Note, State, state_of
+from exai_trio.tools.workflow.steps.named_files import Named
 from exai_trio.tools.workflow.steps.step_note import check_lengths, note_of
-from exai_trio.workspace import (
-    directories,
-    safe_open,
-    secrets,
-    sendable,
-    upload_source,
-)
-from exai_trio.workspace.directories import Folder
-from exai_trio.workspace.images import is_data_url
+from exai_trio.workspace import secrets
 from exai_trio.workspace.path_checks import PathUse
-from exai_trio.workspace.sendable import Access
 
 log = logging.getLogger("exai.tools")
 
@@ -79,12 +69,9 @@ async def run(
     check_lengths(arguments)
     await services.gateway.look_again()
     check_model(getattr(arguments, "model", ""), services)
-    (thread, state), named = await beside(
-        partial(_open, workflow, arguments, caller, services),
-        partial(_named, arguments, caller, services),
-    )
+    thread, state, named = await _begin(workflow, arguments, caller, services)
     known = {*state.relevant_files, *thread.named("files")}
-    new_files = _allowed(workflow, named(), known)
+    new_files = named_files.allowed(named(), known, names_deleted=workflow.names_deleted)
     call = StepCall(
         arguments=arguments,
         caller=caller,
@@ -113,6 +100,20 @@ async def run(
         return await _end(call, thread, step, found)
 
 
+async def _begin(
+    workflow: Workflow, arguments: Stepwise, caller: Caller, services: Services
+) -> tuple[Thread, State, Callable[[], tuple[Named, ...]]]:
+    """The conversation, the investigation, and what gives the files that the step names, or raises why they may not be used."""
+    opening = partial(_open, workflow, arguments, caller, services)
+    named = named_files.looked_at(arguments, caller)
+    if named is not None:
+        return *await opening(), lambda: named
+    (thread, state), found = await beside(
+        opening, partial(named_files.look, arguments, caller, services)
+    )
+    return thread, state, found
+
+
 async def _open(
     workflow: Workflow,
     arguments: Stepwise,
@@ -137,60 +138,6 @@ def check_model(named: str, services: Services) -> None:
             services.gateway.choose(named)
         except ServiceUnavailableError:  # audit: empty-handler, because it may be there by then
             return
-
-
-@structs.frozen
-class _Named:
-    """A path that the step names: resolved, or of a directory the files in it that are worth reading; `missing` if nothing is there."""
-
-    resolved: str
-    paths: tuple[str, ...]
-    missing: NotFoundError | None
-
-
-async def _named(arguments: Stepwise, caller: Caller, services: Services) -> tuple[_Named, ...]:
-    """The step's relevant files. Raises: ArgumentError for any file or image outside the roots, or that looks like a secret."""
-    files: tuple[str, ...] = getattr(arguments, "relevant_files", ())
-    images = [i for i in getattr(arguments, "images", ()) if not is_data_url(i)]
-    if not files and not images:
-        return ()
-    with concerning("images"):
-        await services.files.check(images, "inside", caller.roots)
-    with concerning("relevant_files"):
-        find = partial(_found, files, services.files.access(caller.roots))
-        return await trio.to_thread.run_sync(
-            find, thread_name="exai files", limiter=services.files.limiter
-        )
-
-
-def _found(given: Sequence[str], access: Access) -> tuple[_Named, ...]:
-    found: list[_Named] = []
-    for name in given:
-        trio.from_thread.check_cancelled()
-        resolved = access.resolve(name)
-        folder, missing = Folder(files=()), None
-        if safe_open.is_directory(resolved):
-            sendable.check_folder(name, resolved)
-            folder = directories.expand(resolved, access.roots)
-        else:
-            try:
-                upload_source.check(name, resolved, access)
-            except NotFoundError as fault:
-                missing = fault
-        itself = (str(resolved),) if folder.cut or not folder.files else ()
-        found.append(_Named(str(resolved), (*folder.files, *itself), missing))
-    return tuple(found)
-
-
-def _allowed(
-    workflow: Workflow, named: Sequence[_Named], known: AbstractSet[str]
-) -> tuple[str, ...]:
-    """Each path once; those that are `known` from before may be gone by now. Raises: NotFoundError for one that nobody has ever seen."""
-    with concerning("relevant_files"):
-        for each in named:
-            if each.missing and not workflow.names_deleted and each.resolved not in known:
-                raise each.missing
-    return tuple(dict.fromkeys(path for each in named for path in each.paths))
 
 
 async def _keep(workflow: Workflow, thread: Thread, note: Note, services: Services) -> State:
@@ -280,8 +227,8 @@ async def _keep_outcome(
     """Add question and answer to the conversation and close the investigation. A store that fails costs that, not the answer."""
     workflow = step.workflow
     try:
-        await conversations.keep(call.services, thread, exchange(call, step, outcome))
-        await conversations.keep_step(call.services, thread, workflow.name, over(), ordinal=1)
+        kept = exchange(call, step, outcome)
+        await conversations.keep(call.services, thread, kept, ended=workflow.name)
     except StorageError as fault:
         log.warning("outcome not kept", extra={"fault": str(fault), "tool": workflow.name})
         return False

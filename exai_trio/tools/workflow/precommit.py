@@ -25,8 +25,8 @@ from exai_trio.workspace import path_policy, safe_open
 from exai_trio.workspace.directories import MOST_FILES
 from exai_trio.workspace.sendable import Access
 
-# What git puts before each line of a diff, or of one against two sides.
-_COLUMNS = re.compile(r"^[ +-]{1,2}", re.MULTILINE)
+# What git puts before each line of a diff, or of one against two sides; never a dash of the line itself, by which keys are known.
+_COLUMNS = re.compile(r"^[ +-]{1,2}(?!-)", re.MULTILINE)
 
 _MOST_LOOKED_AT = 1024 * 1024  # bytes of one file
 

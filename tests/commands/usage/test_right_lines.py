@@ -32,7 +32,7 @@ SAID = {
     "dance": "there is no command 'dance'",
     "status --port": "--port: expected one argument",
     "status --zz": "exai status does not take --zz",
-    "config --mcp emacs": "--mcp cannot be 'emacs'",
+    "config --mcp emacs": "--mcp cannot be 'emacs': it is one of claude, codex, gemini, opencode, cursor, vscode, augment, http",
 }
 ADVISED = [
     ("ask q", "", {"typed": "q", "instead": "z"}, "ask z"),

@@ -1,5 +1,6 @@
 """Paths that a call may not use are refused before it is accepted, for every tool that takes paths."""
 
+import json
 import os
 import re
 
@@ -9,6 +10,7 @@ import trio
 from exai_trio.tools.arguments import schema
 from exai_trio.tools.registry import BUILT_IN
 from exai_trio.wire.messages import CallAccepted, CallCancelling, CallFailed, CallTool, Cancel
+from exai_trio.workspace import upload_source
 
 pytestmark = pytest.mark.real
 
@@ -119,6 +121,23 @@ async def test_a_refused_call_leaves_nothing_behind(house, root):
 
         assert 20 == client.last_seq
         assert (0, {}) == (session.rules.running, session.calls.table)
+
+
+async def test_what_was_found_on_the_way_in_is_not_looked_at_again(house, root, monkeypatch):
+    """A step of a workflow opens the file that it names once, and keeps where it really is."""
+    looks = []
+    check = upload_source.check
+    monkeypatch.setattr(
+        upload_source, "check", lambda *given: looks.append(given[0]) or check(*given)
+    )
+    (root / "link.txt").symlink_to(root / "a.txt")
+    debug = next(tool for tool in BUILT_IN if tool.name == "debug")
+    asked = call_of(debug, "relevant_files", str(root / "link.txt"))
+    asked.arguments["next_step_required"] = True
+    _, result = await first_frames(house, root, asked, 2)
+
+    assert [str(root / "link.txt")] == looks
+    assert [str(root / "a.txt")] == json.loads(result.outputs[0].text)["file_context"]["files"]
 
 
 @pytest.mark.parametrize("roots", [["/nowhere"], None])

@@ -1,5 +1,7 @@
 """A daemon dies and another one starts on its journal: what was accepted is answered once."""
 
+from copy import deepcopy
+
 import attrs
 import pytest
 import trio
@@ -447,12 +449,11 @@ async def test_a_session_that_cannot_be_read_costs_no_other_anything(house, auto
 
 async def test_a_restart_cut_at_any_step_loses_nothing(house, cancel_at_every_step, autojump_clock):
     """A daemon that takes up an old call may itself be cut anywhere: the call stays open or has its one outcome."""
-    state = {}
+    left, state = MemoryJournal(), {}
+    await killed_mid_call(house, left)
 
     async def restart():
-        journal = state["journal"] = MemoryJournal()
-        with trio.CancelScope(shield=True):
-            await killed_mid_call(house, journal)
+        journal = state["journal"] = deepcopy(left)
         async with house(journal) as daemon:
             state["daemon"] = daemon
             await trio.sleep(15)

@@ -10,6 +10,7 @@ from exai_trio.daemon.http import ports
 from exai_trio.daemon.http.feed import feed as feed_module
 from exai_trio.daemon.http.feed.feed_commands import BadCommand, read_command
 from exai_trio.daemon.lifetime import watched_daemon
+from exai_trio.observability.events import BugsSeen
 from exai_trio.transport.websocket import Limits, PeerGone, connect
 from exai_trio.wire.messages import CallResult
 
@@ -127,6 +128,30 @@ async def test_junk_on_the_wire_costs_an_answer_or_the_connection(feeding):
         await hear(other, "session_metrics")
 
     assert "JSON" in wrong["message"]
+
+
+async def test_a_tick_is_one_write(feeding, monkeypatch):
+    """However many frames it has: each write is a turn of the loop."""
+    monkeypatch.setattr(feed_module, "_TICK_S", 0.05)
+    writes = []
+    async with feeding() as (daemon, feed, port), following(port) as socket:
+        await hear(socket, "session_metrics")
+        (follower,) = feed.followers
+        stream = follower.exchange.scope["state"]["transport"]
+        write = stream.send_all
+
+        async def noted(data):
+            writes.append(bytes(data))
+            await write(data)
+
+        monkeypatch.setattr(stream, "send_all", noted)
+        for _ in range(5):
+            daemon.parts.context.events.publish(BugsSeen(count=1))
+        for _ in range(5):
+            await hear(socket, "event")
+        await hear(socket, "session_metrics")
+
+    assert {0, 5} == {write.count(b"BugsSeen") for write in writes} | {0}
 
 
 async def test_beyond_32_followers_are_told_to_come_back(feeding):

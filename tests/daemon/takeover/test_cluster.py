@@ -31,6 +31,8 @@ from exai_trio.wire.messages import (
     CallResult,
     CallTool,
     Cancel,
+    Progress,
+    StreamChunk,
 )
 
 OUTCOMES = (CallResult, CallFailed)
@@ -49,6 +51,19 @@ def whereabouts(name):
         return Answer(text=name)
 
     return Tool(name="where", description="Where.", arguments=Nothing, run=run, repeatable=True)
+
+
+def talkative(name):
+    """A tool that tells ten times a second what it does, and on which machine."""
+
+    async def run(_arguments, caller, _services):
+        for step in range(100):
+            caller.stage(f"step {step}", name)
+            caller.chunk(f"{step} ")
+            await trio.sleep(0.1)
+        return Answer(text=name)
+
+    return Tool(name="talk", description="Talk.", arguments=Nothing, run=run, repeatable=True)
 
 
 class NoPermits:
@@ -103,7 +118,7 @@ class Machines:
                 opening = self.house(
                     shared.journal_of("", 0),
                     backends=given,
-                    tools=[whereabouts(name)],
+                    tools=[whereabouts(name), talkative(name)],
                     storage_backend="postgres",
                     **settings,
                 )
@@ -183,6 +198,40 @@ async def test_a_client_that_moves_leaves_its_call_where_it_runs(machines, autoj
         assert "superseded" == bye.reason
         assert 10 <= took <= 10 + most_s
         assert (1, 0, []) == (one.naps.finished, two.naps.started, more)
+
+
+async def said_to(client):
+    """What it hears of its call until the outcome, or for half a minute."""
+    said = []
+    with trio.move_on_after(30):
+        while not isinstance(message := await client.hear(), OUTCOMES):
+            if isinstance(message, Progress | StreamChunk):
+                said.append(message)
+    return said
+
+
+async def test_a_client_hears_what_its_call_says_elsewhere(machines, autojump_clock):
+    """A few times a second, until the outcome; nothing of it if notifications are lost, but for the outcome."""
+    told = {}
+    for silent in (False, True):
+        machines.tables.is_silent = silent
+        one, two = await machines.start(f"one {silent}"), await machines.start(f"two {silent}")
+        async with one.connect(f"win{silent}") as (client, _):
+            await client.say(CallTool(request_id="r1", name="talk", stream=True))
+            await client.hear_until(CallAccepted)
+            async with two.connect(f"win{silent}", client.last_seq) as (there, _):
+                told[silent], after = await said_to(there), await said_to(there)
+        assert [] == after
+
+    progress = [one for one in told[False] if isinstance(one, Progress)]
+    steps = [int(one.stage.removeprefix("step ")) for one in progress]
+    chunks = [one.index for one in told[False] if isinstance(one, StreamChunk)]
+    assert 15 <= len(steps) <= 25
+    assert sorted(steps) == steps
+    assert {"one False"} == {one.message for one in progress}
+    assert sorted(set(chunks)) == chunks
+    assert len(chunks) >= 90
+    assert {"running"} >= {getattr(one, "stage", "a chunk") for one in told[True]}
 
 
 async def test_a_hello_that_is_late_takes_no_client_from_where_it_came_since(

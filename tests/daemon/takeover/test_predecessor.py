@@ -10,8 +10,8 @@ from exai_trio.wire.messages import CallResult, Progress
 class Told:
     stages: list = attrs.field(factory=list)
 
-    def stage(self, *said):
-        self.stages.append(said)
+    def repeat(self, said):
+        self.stages.append((said.stage, said.message))
 
 
 def progress(stage):

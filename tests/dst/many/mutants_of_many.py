@@ -81,5 +81,5 @@ BUGS = (
     Bug(claim_at_once_after_an_outage, "though its daemon lived and was in touch", seed=3),
     Bug(share_taken_from_a_holder, "requests at once", seed=5),
     Bug(numbered_under_an_old_epoch, "runs 2 times", seed=4),
-    Bug(notification_taken_for_the_truth, "after it was stored", seed=14),
+    Bug(notification_taken_for_the_truth, "after it was stored", seed=32),
 )

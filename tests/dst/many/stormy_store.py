@@ -54,6 +54,13 @@ class StormyShared(MemoryShared):
         if self.is_away or tables.is_stopped or trio.current_time() < self.back_at:
             raise StorageError("The database is away.")
 
+    async def say(self, facts, said):
+        """Lost in a storm as often as not; what is drawn for all else stays what it is."""
+        await trio.lowlevel.checkpoint()
+        stops = self.is_away or self.tables.is_stopped or trio.current_time() < self.frozen_until
+        if not stops and int(trio.current_time() * 1000) % 2:
+            await super().say(facts, said)
+
     def _answer(self) -> None:
         """It is done; that may not be heard."""
         if not self.tables.calm and self.tables.draw.random() < _LOST_ANSWER:

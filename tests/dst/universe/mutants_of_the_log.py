@@ -96,8 +96,8 @@ def _read_by(made) -> AbstractContextManager[None]:
     """Segments are read so; the oracle reads them as they are."""
 
     def records(_original):
-        def records_in(segment, content, begins=0):
-            place = begins
+        def records_in(segment, content, begins=0, first=None):
+            place = begins if first is None else first
             while (body := made(None)(segment, place, content, begins)) is not None:
                 yield place, body
                 place = end_of(place, body)

@@ -62,9 +62,9 @@ def task_left_behind() -> AbstractContextManager[None]:
     """A connection starts a task that outlives it."""
 
     def made(original):
-        async def join(self, hello, principal, outbox):
+        async def join(self, hello, principal, outbox, *, lasting=True):
             self.nursery.start_soon(trio.sleep_forever)
-            return await original(self, hello, principal, outbox)
+            return await original(self, hello, principal, outbox, lasting=lasting)
 
         return join
 

@@ -1,5 +1,6 @@
 """How a bug is planted: something else stands in a promise's place for the length of a block."""
 
+import inspect
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 
@@ -8,8 +9,7 @@ import attrs
 
 @attrs.frozen
 class Bug:
-    """Found by what the oracle then complains of, soonest in the universe of this seed; in a storm of so many hours if it is one of those
-    that show in the peace after it."""
+    """Found by what the oracle then complains of, soonest in the universe of this seed, after a storm of so many hours."""
 
     plant: Callable[[], AbstractContextManager[None]]
     complaint: str
@@ -23,13 +23,22 @@ class Bug:
 
 @contextmanager
 def instead(owner: object, name: str, made: Callable) -> Generator[None]:
-    """`owner.name` is what `made` makes of it."""
+    """`owner.name` is what `made` makes of it. Raises TypeError for what cannot be called as it is: it would crash, and be no bug."""
     original = getattr(owner, name)
-    setattr(owner, name, made(original))
+    planted = made(original)
+    _check_call(planted, original)
+    setattr(owner, name, planted)
     try:
         yield
     finally:
         setattr(owner, name, original)
+
+
+def _check_call(planted: Callable, original: Callable) -> None:
+    parameters = inspect.signature(original).parameters
+    by_name = [name for name, one in parameters.items() if one.kind is one.KEYWORD_ONLY]
+    by_place = [name for name in parameters if name not in by_name]
+    inspect.signature(planted).bind(*by_place, **dict.fromkeys(by_name))
 
 
 @contextmanager

@@ -3,15 +3,15 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import attrs
 import pytest
 import trio
-from mcp import Client, StdioServerParameters
-from mcp.client.stdio import stdio_client
-from mcp_types import JSONRPCNotification
+
+if TYPE_CHECKING:
+    from mcp import Client
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 
@@ -20,7 +20,7 @@ REPOSITORY = Path(__file__).resolve().parents[3]
 class Editor:
     """A client in one of the eras: "legacy" says initialize, "auto" asks server/discover. `heard` is every line of the shim's."""
 
-    client: Client
+    client: "Client"
     heard: list[Any]
 
     async def call(self, name: str, progress: Any = None, **arguments: Any) -> Any:
@@ -28,11 +28,15 @@ class Editor:
 
     def progress(self) -> list[dict[str, Any]]:
         """The parameters of all progress notifications so far, in the order of the wire."""
+        from mcp_types import JSONRPCNotification
+
         notices = [one for one in self.heard if isinstance(one, JSONRPCNotification)]
         return [one.params for one in notices if one.method == "notifications/progress"]
 
     def answered(self) -> list[Any]:
         """The ids of all requests that were answered so far."""
+        from mcp_types import JSONRPCNotification
+
         return [one.id for one in self.heard if not isinstance(one, JSONRPCNotification)]
 
 
@@ -62,6 +66,10 @@ def editor() -> Callable[..., Any]:
     async def open_editor(
         place: Any, mode: str = "legacy", **settings: str
     ) -> AsyncIterator[Editor]:
+        # The fast suite loads this module and needs none of it: half a second for each of its workers.
+        from mcp import Client, StdioServerParameters
+        from mcp.client.stdio import stdio_client
+
         shim = StdioServerParameters(
             command=place.python, args=["-P", "-m", "exai_trio", "shim"],
             env={**place.environ, **settings}, cwd=REPOSITORY,

@@ -53,6 +53,19 @@ def test_events_raise_their_figures():
     assert {"input": 7, "output": 3} == said.by("tokens_total", "type")
 
 
+def test_waits_are_counted_by_what_was_waited_for():
+    """The one for the journal under two names, and by none where the journal was not asked."""
+    meters, hub = metered()
+    for event in (ended(permit_wait_ms=20.0), ended(journal_wait_ms=2.0), ended(journal_wait_ms=70.0, requests=1)):  # fmt: skip
+        hub.publish(event)
+    said = meters.snapshot()
+    waits = {cause: said.distribution("call_wait_seconds", **{"for": cause}) for cause in ("permit", "provider", "journal")}  # fmt: skip
+
+    assert {"permit": 3, "provider": 1, "journal": 2} == {cause: one.count for cause, one in waits.items()}  # fmt: skip
+    assert waits["journal"] == said.distribution("journal_commit_seconds")
+    assert 0.072 == pytest.approx(waits["journal"].sum)
+
+
 def test_what_nobody_measures_is_none_and_what_never_was_is_zero():
     """A counter that was never raised is 0; a family without a source is None, also in part."""
     meters, _ = metered()

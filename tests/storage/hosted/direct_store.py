@@ -26,12 +26,15 @@ class DirectStore:
         found = await self._whole(continuation_id, now)
         return found[1] if found else ()
 
-    async def append(self, continuation_id, turns, now, expires_at):
+    async def append(self, continuation_id, turns, now, expires_at, step=None):
         growth = self._growth(continuation_id, now, expires_at)
         for turn in turns:
             _check(turn.text)
         entry = attrs.evolve(messages(growth, turns), id=uuid.uuid4().hex)
-        return await self._applied(entry)
+        count = await self._applied(entry)
+        if step is not None:
+            await self.add_step(continuation_id, step, now, expires_at)
+        return count
 
     async def add_step(self, continuation_id, step, now, expires_at):
         growth = self._growth(continuation_id, now, expires_at)

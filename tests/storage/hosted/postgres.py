@@ -1,11 +1,13 @@
 """PostgreSQL from its wheel, on a socket file of its own: started once for a process, gone with it."""
 
 import os
+import select
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -56,9 +58,17 @@ class Postgres:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def stop(self, how: signal.Signals = signal.SIGKILL) -> None:
-        """As a machine that is switched off, or as it is told; `start_again` brings it back."""
+        """As a machine that is switched off, or as it is told; `start_again` brings it back. None of its processes is left then."""
+        server = self._process.pid
+        children = Path(f"/proc/{server}/task/{server}/children").read_text().split()
+        left = [os.pidfd_open(int(child)) for child in children]
         self._process.send_signal(how)
         self._process.wait()
+        for one in left:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(one, signal.SIGKILL)
+            select.select((one,), (), ())
+            os.close(one)
 
     def start_again(self) -> None:
         self._run_server()

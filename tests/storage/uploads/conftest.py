@@ -7,7 +7,14 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from registries import at_supabase, in_memory, in_mirror, in_mirror_away, in_sqlite
+from registries import (
+    at_supabase,
+    in_memory,
+    in_mirror,
+    in_mirror_away,
+    in_mirror_of_memory,
+    in_sqlite,
+)
 
 EMBEDDED = [
     pytest.param(in_memory, id="memory"),
@@ -19,7 +26,8 @@ HOSTED = [
     pytest.param(at_supabase, id="supabase", marks=pytest.mark.real),
     pytest.param(in_mirror, id="mirror", marks=pytest.mark.real),
 ]
-AWAY = pytest.param(in_mirror_away, id="mirror-away", marks=pytest.mark.real)
+MIRRORED = pytest.param(in_mirror_of_memory, id="mirror-of-memory")
+AWAY = pytest.param(in_mirror_away, id="mirror-away")
 
 
 def opened(request, tmp_path):
@@ -28,13 +36,13 @@ def opened(request, tmp_path):
     return request.param(tmp_path / "exai.db", stage)
 
 
-@pytest.fixture(params=[*EMBEDDED, *HOSTED, AWAY])
+@pytest.fixture(params=[*EMBEDDED, *HOSTED, MIRRORED, AWAY])
 async def registry(request, tmp_path):
     async with opened(request, tmp_path) as found:
         yield found
 
 
-@pytest.fixture(params=[*EMBEDDED, *HOSTED])
+@pytest.fixture(params=[*EMBEDDED, *HOSTED, MIRRORED])
 async def reached(request, tmp_path):
     """For what waits for Supabase if it is away."""
     async with opened(request, tmp_path) as found:

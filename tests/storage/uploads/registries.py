@@ -1,12 +1,14 @@
 """A registry of uploads with a clock of its own: in memory, in a file, at Supabase, and on both sides."""
 
 from contextlib import asynccontextmanager
+from functools import partial
 
 import attrs
+import msgspec
 from database_in_memory import MemoryDatabase
 
 from exai_trio.storage.contracts.cleanup_records import Bounds
-from exai_trio.storage.contracts.provider_uploads import Content, Offer
+from exai_trio.storage.contracts.provider_uploads import Claim, Content, Offer
 from exai_trio.storage.hosted.function_calls import GuardedFunctions
 from exai_trio.storage.hosted.guarded_remote import GuardedRemote
 from exai_trio.storage.hosted.hosted_faults import HostedAway
@@ -149,15 +151,71 @@ async def in_mirror(path, stage):
 
 
 @asynccontextmanager
-async def in_mirror_away(path, _stage):
+async def in_mirror_away(_path, _stage=None):
     """What is seen is this machine's side."""
     guarded = GuardedRemote()
     guarded.refuse(HostedAway("Supabase is not there."))
-    async with in_sqlite(path) as local:
+    async with in_memory(_path) as local:
         functions = GuardedFunctions(guarded)
         side = LocalUploads(local.database, SqliteOutbox(local.database), time_of=local.clock)
         local.uploads = MirroredUploads(side, SupabaseUploads(functions))
         yield local
+
+
+@attrs.define
+class Reach:
+    is_away: bool = False
+
+
+@attrs.frozen
+class OtherSide:
+    """A registry that stands for the hosted one: what is claimed there is known by that. While it is away it does nothing."""
+
+    _uploads: object
+    reach: Reach = attrs.field(factory=Reach)
+
+    def __getattr__(self, name):
+        return partial(self._ask, name)
+
+    async def _ask(self, name, *given):
+        if self.reach.is_away:
+            raise HostedAway("Supabase is not there.")
+        answer = await getattr(self._uploads, name)(*given)
+        return attrs.evolve(answer, is_hosted=True) if isinstance(answer, Claim) else answer
+
+    def of(self, principal):
+        return OtherSide(self._uploads.of(principal), self.reach)
+
+
+@attrs.define
+class Mirror:
+    """`here` is this machine's side, with its outbox; `other` the other side as it is asked."""
+
+    other: OtherSide
+    here: LocalUploads
+
+    @property
+    def uploads(self):
+        return MirroredUploads(self.here, self.other)
+
+    async def told_later(self):
+        """What the outbox holds, oldest first: kinds and bodies."""
+        entries = await self.here.outbox.batch(100)
+        return [(entry.kind, msgspec.json.decode(entry.body)) for entry in entries]
+
+
+def mirror_of(registry):
+    here = MemoryDatabase(registry.clock)
+    side = LocalUploads(here, SqliteOutbox(here), time_of=registry.clock)
+    return Mirror(OtherSide(registry.uploads), side)
+
+
+@asynccontextmanager
+async def in_mirror_of_memory(_path, _stage=None):
+    """What is seen is the other side."""
+    async with in_memory(_path) as other:
+        other.uploads = mirror_of(other).uploads
+        yield other
 
 
 @asynccontextmanager

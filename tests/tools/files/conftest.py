@@ -1,8 +1,10 @@
-"""The file tools with the real gateway, real files and the simulator over real HTTP."""
+"""The file tools with the real gateway, real files and the simulator over real HTTP; or with a provider in memory."""
 
 import ssl
+import sys
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 
 import attrs
 import httpx2
@@ -18,6 +20,10 @@ from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Services
 from exai_trio.tools.registry import BUILT_IN, Registry
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from provider_in_memory import FilesGateway
 
 
 @attrs.define
@@ -138,3 +144,28 @@ async def origin(nursery):
 async def works(origin, root):
     async with open_works(origin, root) as opened:
         yield opened
+
+
+@attrs.define
+class WorksInMemory(Works):
+    """Nobody is reached; `gateway` has the providers' files."""
+
+    gateway: FilesGateway
+
+    @property
+    def kimi(self):
+        return self.gateway.stores["kimi"]
+
+    async def uploads(self):
+        return [name for store in self.gateway.stores.values() for name in store.sent]
+
+
+@pytest.fixture
+async def works_in_memory(bench, root):
+    clock = Clock()
+    gateway = FilesGateway(bench.gateway)
+    home = root.parent / "home"
+    bench.gateway, bench.clock = gateway, clock
+    bench.config = Config(home=home, allowed_roots=(root,))
+    bench.files = in_memory(clock, home / "files" / "objects")
+    return WorksInMemory(bench.services, "", Caller(roots=(root,)), clock, gateway)

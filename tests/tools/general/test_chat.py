@@ -243,7 +243,7 @@ async def test_files_are_read_while_the_conversation_is_looked_for(bench, tmp_pa
 
 
 class BrokenStore(MemoryStore):
-    async def append(self, continuation_id, turns, now, expires_at):
+    async def append(self, *_given):
         await trio.lowlevel.checkpoint()
         raise StorageError("disk full")
 

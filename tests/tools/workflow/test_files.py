@@ -55,6 +55,31 @@ async def test_a_file_that_was_never_there_is_not_found(bench, project, name, nu
     assert not bench.gateway.requests
 
 
+async def test_what_was_found_readable_is_not_looked_at_again(bench, project, monkeypatch):
+    """When the call came its paths were looked at: a step keeps what was found, and asks no disk."""
+
+    async def look(*_given):
+        pytest.fail("the disk was asked again")
+
+    monkeypatch.setattr("exai_trio.tools.workflow.steps.named_files.look", look)
+    (project / "link.py").symlink_to(project / "a.py")
+    given, found = paths(project, "link.py", "b.py"), paths(project, "a.py", "b.py")
+    bench.caller.readable = dict(zip(given, found, strict=True))
+    said = await bench.step("debug", 1, 2, relevant_files=given)
+
+    assert found == said["file_context"]["files"]
+
+
+async def test_what_was_not_found_readable_yet_is_looked_at(bench, project):
+    """One path of which nothing is known, and the disk is asked: of a directory, or where it was too slow before."""
+    bench.caller.readable = {str(project / "a.py"): str(project / "a.py")}
+    said = await bench.step("debug", 1, 2, relevant_files=[str(project)])
+
+    assert paths(project, "a.py", "b.py") == said["file_context"]["files"]
+    with pytest.raises(NotFoundError, match=r"gone\.py"):
+        await bench.step("debug", 1, 2, relevant_files=paths(project, "a.py", "gone.py"))
+
+
 def test_a_change_may_name_what_it_deletes():
     """precommit is about changes, and a deleted file is one."""
     tool = next(tool for tool in BUILT_IN if tool.name == "precommit")

@@ -155,7 +155,6 @@ class Follower:
             frames = [*self._answers, *(one for many in self._topical.values() for one in many)]
             self.writing_since = trio.current_time()
             self._answers, self._topical = [], {}
-            for text in frames:
-                await self.exchange.send({"type": "websocket.send", "text": text})
+            await self.exchange.send_texts(frames)
             self.writing_since = math.inf
             self._written.tell()

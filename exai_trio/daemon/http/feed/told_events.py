@@ -7,8 +7,9 @@ from typing import Any, Final
 import attrs
 
 from exai_trio import structs
+from exai_trio.observability.event_hub import Takes
 from exai_trio.observability.events import (
-    CallBegun,
+    EVENTS,
     CallEnded,
     CallRefused,
     ConnectionClosed,
@@ -38,14 +39,6 @@ class _Sum:
     active: int = 0
     last_at: float | None = None
 
-    def add(self, at: float, *, failed: bool = False, seconds: float | None = None) -> None:
-        self.events += 1
-        self.errors += failed
-        self.last_at = at
-        if seconds is not None:
-            self.timed += 1
-            self.seconds += seconds
-
 
 @structs.define(eq=False)
 class ToldEvents:
@@ -58,29 +51,55 @@ class ToldEvents:
     )
     _sums: dict[str, _Sum] = attrs.field(factory=lambda: {kind: _Sum() for kind in KINDS})
 
-    def take(self, event: Event) -> None:
-        at = self.now()
-        self._newest.append((at, event))
+    def takes(self) -> Takes:
+        """What becomes of events here."""
+        return {
+            **dict.fromkeys(EVENTS, self._keep),
+            CallEnded: self._call_ended,
+            RequestEnded: self._request_ended,
+            ConnectionOpened: self._opened,
+            ConnectionClosed: self._closed,
+            ConnectionRefused: self._refused,
+            HelloRefused: self._refused,
+        }
+
+    def _keep(self, event: Event) -> None:
+        self._newest.append((self.now(), event))
         self.count += 1
-        match event:  # what comes most comes first
-            case CallBegun():
-                pass
-            case CallEnded():
-                seconds = event.duration_ms / 1000
-                self._sums["websocket"].add(at, failed=event.code != "", seconds=seconds)
-            case RequestEnded() if event.provider in self._sums:
-                failed = event.outcome not in _NO_FAULT
-                self._sums[event.provider].add(at, failed=failed, seconds=event.duration_s)
-            case ConnectionOpened():
-                self._sums["websocket"].active += 1
-                self._sums["websocket"].add(at)
-            case ConnectionClosed():
-                self._sums["websocket"].active -= 1
-                self._sums["websocket"].add(at)
-            case HelloRefused() | ConnectionRefused():
-                self._sums["websocket"].add(at, failed=True)
-            case _:
-                pass
+
+    def _call_ended(self, call: CallEnded) -> None:
+        self._keep(call)
+        self._add("websocket", failed=call.code != "", seconds=call.duration_ms / 1000)
+
+    def _request_ended(self, request: RequestEnded) -> None:
+        self._keep(request)
+        if request.provider in self._sums:
+            failed = request.outcome not in _NO_FAULT
+            self._add(request.provider, failed=failed, seconds=request.duration_s)
+
+    def _opened(self, event: ConnectionOpened) -> None:
+        self._keep(event)
+        self._sums["websocket"].active += 1
+        self._add("websocket")
+
+    def _closed(self, event: ConnectionClosed) -> None:
+        self._keep(event)
+        self._sums["websocket"].active -= 1
+        self._add("websocket")
+
+    def _refused(self, event: HelloRefused | ConnectionRefused) -> None:
+        self._keep(event)
+        self._add("websocket", failed=True)
+
+    def _add(self, kind: str, *, failed: bool = False, seconds: float | None = None) -> None:
+        """The newest event to the sum of its kind."""
+        one = self._sums[kind]
+        one.events += 1
+        one.errors += failed
+        one.last_at = self._newest[-1][0]
+        if seconds is not None:
+            one.timed += 1
+            one.seconds += seconds
 
     def stats(self, kind: str | None = None) -> dict[str, Any]:
         """By kind of connection, or of one. Bytes are not measured."""

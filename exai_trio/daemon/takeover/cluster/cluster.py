@@ -5,13 +5,14 @@ import platform
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 import attrs
 import trio
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config, bracketed
+from exai_trio.errors import StorageError
 from exai_trio.resilience.breakers import Breakers
 from exai_trio.storage.journal import KeptCall
 from exai_trio.storage.shared.shared_breakers import SharedBreakers
@@ -23,10 +24,9 @@ from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, encode
 from exai_trio.wire.messages import Bye, Droppable
 
-from ...calls.call import Call, Recipient
+from ...calls.call import Call
 from ...calls.call_journal import CallJournal, key_of
 from ...calls.execution import Work, run_tool
-from ...calls.lifecycle import Calls
 from ...calls.recovery import broken_off
 from ...calls.states import State
 from ...delivery.outbox import Farewell
@@ -38,6 +38,8 @@ from .fence import SessionFence
 from .lease import next_end_s
 from .membership import Membership, open_membership
 from .permit_shares import Lane, PermitShares
+from .progress_elsewhere import ProgressElsewhere
+from .session_table import SessionTable
 from .stored_outcomes import StoredOutcomes
 
 T = TypeVar("T")
@@ -49,22 +51,6 @@ _AT_ONCE: Final = 50  # calls that are claimed
 _BYE: Final = encode(Bye(reason="draining", retry_after_s=0.0))
 
 
-class SessionTable(Protocol):
-    """What is asked of the daemon's sessions."""
-
-    @property
-    def table(self) -> dict[str, Session]: ...
-
-    @property
-    def calls(self) -> Calls: ...
-
-    def run_claimed(
-        self, kept: KeptCall, recipient: Recipient, guarded: Callable[[Work], Work]
-    ) -> None:
-        """Run it, as guarded, for whoever has its session. Raises WireError, TypeError: it cannot be read."""
-        ...
-
-
 @structs.define(eq=False)
 class Cluster:
     """Made by `of`, run by `run`. `epochs` are those under which sessions were taken last."""
@@ -74,6 +60,7 @@ class Cluster:
     executions: Executions
     permits: SharedPermits
     breakers: SharedBreakers
+    progress: ProgressElsewhere
     epochs: dict[str, int] = attrs.field(factory=dict[str, int])
     _sessions: SessionTable | None = None
     _in_doubt: bool = False  # a claim whose answer was not heard may have been granted
@@ -84,7 +71,8 @@ class Cluster:
         cls, membership: Membership, permits: SharedPermits, breakers: SharedBreakers
     ) -> "Cluster":
         outcomes = StoredOutcomes()
-        cluster = cls(membership, outcomes, Executions(outcomes), permits, breakers)
+        progress = ProgressElsewhere(partial(membership.store.say, membership.facts))
+        cluster = cls(membership, outcomes, Executions(outcomes), permits, breakers, progress)
         outcomes.look = cluster.look_soon
         return cluster
 
@@ -147,23 +135,29 @@ class Cluster:
                 call.end(broken_off(call.attempt), leave=True)
 
     def _moved(self, session_id: str, epoch: int) -> None:
-        session = self._sessions.table.get(session_id) if self._sessions is not None else None
+        session = self._session(session_id)
         if session is not None and session.epoch == epoch:
             self.give_up(session)
+
+    def _session(self, session_id: str) -> Session | None:
+        return self._sessions.table.get(session_id) if self._sessions is not None else None
 
     def _absent(self, session_id: str) -> AbsentSession:
         return AbsentSession(session_id, self.store, self.look_soon, self._offer)
 
     def _offer(self, session_id: str, message: Droppable) -> None:
-        session = self._sessions.table.get(session_id) if self._sessions is not None else None
+        session = self._session(session_id)
         if session is not None:
             session.calls.offer(message)
+        else:
+            self.progress.offer(session_id, message)
 
     async def run(self, sessions: SessionTable) -> None:
         """Until cancelled."""
         self._sessions = sessions
         async with trio.open_nursery() as legs:
             legs.start_soon(self._listen)
+            legs.start_soon(self.progress.run)
             legs.start_soon(self._mind_lease, sessions)
             claim_at = trio.current_time()
             while True:
@@ -227,16 +221,18 @@ class Cluster:
             log.error("claimed call not understood", extra={"fault": str(fault)})
 
     async def _listen(self) -> None:
-        """What is heard only hastens."""
+        """What is heard only hastens, or is progress."""
         while True:
             await fault_of(self._hear)  # which the store has told
             await trio.sleep(LOOK_S)
 
     async def _hear(self) -> None:
-        async with self.store.listening(self.membership.facts) as heard:
+        async with self.store.listening(self.membership.facts) as hear:
             while True:
-                await heard()
-                self.look_soon()
+                heard = await hear()
+                self.outcomes.repeat(heard.said)
+                if heard.is_news:
+                    self.look_soon()
 
     async def _mind_lease(self, sessions: SessionTable) -> None:
         """When the lease may soon be over, clients are sent to other daemons, and what may not run twice ends."""
@@ -266,13 +262,10 @@ class Cluster:
 
 async def _unless_away(ask: Callable[[], Awaitable[T]]) -> T | None:
     """None if the store does not answer, which it has told: it is asked again."""
-    answers: list[T] = []
-
-    async def note() -> None:
-        answers.append(await ask())
-
-    await fault_of(note)
-    return answers[0] if answers else None
+    try:
+        return await ask()
+    except StorageError:
+        return None
 
 
 def _runs_as(call: Call, name: CallName) -> bool:

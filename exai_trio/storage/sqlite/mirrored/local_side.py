@@ -4,6 +4,7 @@ A conversation that has never been told to the other side is told whole, with th
 """
 
 import uuid
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
@@ -80,17 +81,25 @@ class LocalSide:
         return await self._store.read(lambda connection: is_deleted(connection, continuation_id))
 
     async def append(
-        self, continuation_id: str, turns: tuple[Turn, ...], now: float, expires_at: float
+        self,
+        continuation_id: str,
+        turns: tuple[Turn, ...],
+        now: float,
+        expires_at: float,
+        step: Step | None = None,
     ) -> int:
         growth = self._growth(continuation_id, now, expires_at)
         keyed = tuple(_keyed(turn) for turn in turns)
         rows = [statements.row(turn) for turn in keyed]
         entry = messages(growth, keyed)
+        note = None if step is None else self._noting(growth, step)
 
         def work(connection: "sqlite3.Connection") -> int:
             own = (self.principal, continuation_id)
             count = statements.append(connection, own, rows, now, expires_at)
             _tell(connection, growth, entry, len(rows))
+            if note is not None:
+                note(connection)
             return count
 
         return await self._store.write(work, done=self.outbox.tell)
@@ -98,17 +107,22 @@ class LocalSide:
     async def add_step(
         self, continuation_id: str, step: Step, now: float, expires_at: float
     ) -> tuple[Step, ...]:
-        growth = self._growth(continuation_id, now, expires_at)
+        note = self._noting(self._growth(continuation_id, now, expires_at), step)
+        return tuple(map(_as_given, await self._store.write(note, done=self.outbox.tell)))
+
+    def _noting(
+        self, growth: Growth, step: Step
+    ) -> Callable[["sqlite3.Connection"], tuple[Step, ...]]:
         keyed = _keyed(step)
         row, entry = statements.step_row(keyed), step_entry(growth, keyed)
 
         def work(connection: "sqlite3.Connection") -> tuple[Step, ...]:
-            own = (self.principal, continuation_id)
-            steps = statements.add_step(connection, own, row, now, expires_at)
+            own = (growth.principal, growth.conversation)
+            steps = statements.add_step(connection, own, row, growth.now, growth.expires_at)
             _tell(connection, growth, entry)
             return steps
 
-        return tuple(map(_as_given, await self._store.write(work, done=self.outbox.tell)))
+        return work
 
     async def take(self, continuation_id: str, after: Mark, tail: Tail) -> None:
         """What the other side has beyond that mark. What was deleted here meanwhile stays so."""
