@@ -70,6 +70,7 @@ class Conversation:
             await self._exchange(list(self.exchanges.all()))
         between = [self._come_back, self._come_twice, self._replace, self._crash, self._crowd]
         between += [self._lose_the_log, self._ask_from_elsewhere, self._speak_protocol_1]
+        between += [self._look_in_vain]
         self.universe.draw.shuffle(between)
         for meanwhile in between:
             await meanwhile()
@@ -223,6 +224,19 @@ class Conversation:
         expect("numbers of an old client", {}, client.frames)
         self.exchanges.ended.clear()
         await trio.sleep(60)  # the daemon that was replaced has left
+
+    async def _look_in_vain(self) -> None:
+        """A look at the log that nobody waits for any more has the disk still: what is asked meanwhile waits for that."""
+        of = self.universe
+        if not of.kind.is_durable:
+            return
+        async with self.client.connected():
+            for _ in range(4):
+                await self.exchanges.ask()
+                of.disk.stalled_until = trio.current_time() + 1.0
+                with trio.move_on_after(0.1):
+                    await of.house.life.journal.session(self.client.session)
+                await self.exchanges.ask()
 
     async def _crowd(self) -> None:
         """Two sessions ask for more than the daemon has permits for: the rest waits, is told so, and is run in its turn."""
