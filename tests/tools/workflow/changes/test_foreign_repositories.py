@@ -14,7 +14,8 @@ def arranged(git, top, other):
     """Arranges both repositories, and the settings of the own one; gives the git that is asked."""
 
     def arrange(make, own):
-        (other / "refs/heads").mkdir()
+        for part in ("refs/heads", "objects/pack"):
+            (other / part).mkdir()
         make(top, other)
         git.own = own
         return git
@@ -83,6 +84,7 @@ REFUSED = {
     "its refs": (a_link("refs"), b"", "its refs leads to"),
     "one of its refs": (a_link("refs/heads"), b"", "its heads leads to"),
     "its objects": (a_link("objects"), b"", "its objects are borrowed from"),
+    "its packs": (a_link("objects/pack"), b"", "its pack leads to"),
     "borrowed objects": (borrows("{other}/objects\n"), b"", "its objects are borrowed from"),
     "alternates that are quoted": (borrows('"{other}"\n'), b"", "alternates cannot be read"),
     "alternates without end": (borrows("x" * 1_100_000), b"", "alternates cannot be read"),
