@@ -14,17 +14,17 @@ from .owned_lines import written
 from .toolcalls import ToolCallLine, toolcalls_log
 
 
-class _Line(msgspec.Struct, frozen=True, gc=False):
+class _Line(msgspec.Struct, frozen=True, gc=False, rename={"session": "sess", "provider": "prov"}):
     """`t` unix seconds, `lat` seconds from acceptance to outcome, `sess` session id, `prov` provider or empty, `principal` as log
     lines name it."""
 
     t: float
     op: str
     lat: float
-    sess: str
+    session: str
     principal: str
     name: str
-    prov: str
+    provider: str
     ok: bool
     code: str
 
@@ -35,10 +35,10 @@ def _encoded(call: CallEnded) -> bytes:
         t=round(call.started_at + lat, 3),
         op="call_tool",
         lat=round(lat, 6),
-        sess=call.session,
+        session=call.session,
         principal=written(call.principal),
         name=call.tool,
-        prov=call.provider,
+        provider=call.provider,
         ok=not call.code,
         code=call.code,
     )
