@@ -192,5 +192,5 @@ def _said(text: str) -> Said | None:
     """None of what another version says."""
     try:
         return msgspec.json.decode(text, type=Said)
-    except msgspec.MsgspecError:
+    except msgspec.MsgspecError:  # audit: empty-handler, because nobody relies on what is said
         return None
