@@ -1,5 +1,6 @@
 """Leases, claims and sessions in PostgreSQL: one statement each, and a connection that listens."""
 
+import logging
 from collections.abc import (
     AsyncGenerator,
     Awaitable,
@@ -34,6 +35,8 @@ from exai_trio.storage.shared.shared_calls import (
     SessionMoved,
     SharedCalls,
 )
+
+log = logging.getLogger("exai.cluster")
 
 _EVERYBODY: Final = "*"
 _NEWS: Final = "exai"  # the channel where daemons hear their names
@@ -192,5 +195,6 @@ def _said(text: str) -> Said | None:
     """None of what another version says."""
     try:
         return msgspec.json.decode(text, type=Said)
-    except msgspec.MsgspecError:  # audit: empty-handler, because nobody relies on what is said
+    except msgspec.MsgspecError as fault:
+        log.debug("what is said is not understood", extra={"fault": str(fault)})
         return None

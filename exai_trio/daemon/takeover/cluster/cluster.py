@@ -12,7 +12,6 @@ import trio
 
 from exai_trio import __version__, structs
 from exai_trio.config import Config, bracketed
-from exai_trio.errors import StorageError
 from exai_trio.resilience.breakers import Breakers
 from exai_trio.storage.journal import KeptCall
 from exai_trio.storage.shared.shared_breakers import SharedBreakers
@@ -262,10 +261,13 @@ class Cluster:
 
 async def _unless_away(ask: Callable[[], Awaitable[T]]) -> T | None:
     """None if the store does not answer, which it has told: it is asked again."""
-    try:
-        return await ask()
-    except StorageError:  # audit: empty-handler, because the store has told it
-        return None
+    answers: list[T] = []
+
+    async def note() -> None:
+        answers.append(await ask())
+
+    await fault_of(note)
+    return answers[0] if answers else None
 
 
 def _runs_as(call: Call, name: CallName) -> bool:

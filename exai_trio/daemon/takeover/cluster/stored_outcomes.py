@@ -1,5 +1,6 @@
 """Waiting for outcomes of calls that run elsewhere: whoever compares with the store brings them."""
 
+import logging
 from collections.abc import Callable, Iterable
 
 import attrs
@@ -13,6 +14,8 @@ from exai_trio.wire.messages import Droppable, Outcome, Progress, StreamChunk
 from ...calls.call import Call
 from ...calls.call_journal import key_of, outcome_in
 from ...calls.recovery import broken_off
+
+log = logging.getLogger("exai.cluster")
 
 
 @structs.define(eq=False)
@@ -37,7 +40,8 @@ def _droppable(frame: str) -> Droppable | None:
     """None of what another version says."""
     try:
         message = decode_daemon(frame).message
-    except WireError:  # audit: empty-handler, because nobody relies on what is said
+    except WireError as fault:
+        log.debug("what is said is not understood", extra={"fault": str(fault)})
         return None
     return message if isinstance(message, Progress | StreamChunk) else None
 
