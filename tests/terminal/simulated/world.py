@@ -114,6 +114,7 @@ class Keeper:
             now = trio.current_time()
             head = self.session.ring.head
             count = min(self.session.room(now), self.program.total - head, dice.randrange(1, 3000))
+            self._see_progress(now)
             if count:
                 self.session.take_output(written(head, count), now)
                 self._check_held(now)
@@ -122,13 +123,17 @@ class Keeper:
         self.session.end({"status": 7}, trio.current_time())
         self.change.tell()
 
+    def _see_progress(self, now):
+        """Since when who is attached has shown nothing more; also while they hold the program."""
+        for viewer in self.session.viewers:
+            acked, _ = self.progress.get(viewer, (-1, now))
+            if viewer.acked != acked or viewer.acked >= self.session.ring.head:
+                self.progress[viewer] = viewer.acked, now
+
     def _check_held(self, now):
         """Nothing is overwritten that somebody waits for, who has shown something within ten seconds or left within the hold."""
         for viewer in self.session.viewers:
-            acked, since = self.progress.get(viewer, (-1, now))
-            if viewer.acked != acked or viewer.acked >= self.session.ring.head:
-                acked, since = viewer.acked, now
-            self.progress[viewer] = acked, since
+            _, since = self.progress[viewer]
             is_patient = now - since < PATIENCE_S - _SEEN_S
             assert not is_patient or self.session.ring.tail <= viewer.acked, "overwritten"
         if not self.session.viewers and now - self.left_at < self.hold_s:
