@@ -93,7 +93,7 @@ async def _prepare(arguments: Arguments, caller: Caller, services: Services) -> 
         one = len(readings) == 1 and not readings[0].is_folder
         if one and not _is_embedded(arguments, readings[0], services):
             _refuse_glm(arguments, readings[0])
-            return await _uploaded(arguments, caller, services)
+            return await _uploaded(arguments, readings[0].path, caller, services)
         if not any(not reading.reason for reading in readings):
             raise ArgumentError("There is no text to ask about in this directory.")
     return await _embedded(arguments, readings, services)
@@ -168,12 +168,12 @@ async def _assembled(
     return _Prepared(choice=choice, messages=messages, facts=_IN_THE_PROMPT)
 
 
-async def _uploaded(arguments: Arguments, caller: Caller, services: Services) -> _Prepared:
+async def _uploaded(
+    arguments: Arguments, path: str, caller: Caller, services: Services
+) -> _Prepared:
     choice = model_choice.of_provider(services, "kimi", arguments.model)
     with concerning("file_path"):
-        (given,) = await uploads.give(
-            services, caller, "kimi", [arguments.file_path], "file-extract"
-        )
+        (given,) = await uploads.give(services, caller, "kimi", [path], "file-extract")
         if given.upload.upload_method == "storage":
             raise ArgumentError(
                 "No model can read a file of more than 100 MB: it was stored in EXAI, and nobody was asked."

@@ -63,6 +63,16 @@ async def test_the_same_content_is_sent_once(works, root):
     assert 1 == len(await works.uploads())
 
 
+async def test_the_only_document_of_a_directory_is_uploaded(works, root):
+    (root / "papers").mkdir()
+    (root / "papers" / "b.pdf").write_bytes((root / "b.pdf").read_bytes())
+    answer = await works.said(
+        "smart_file_query", file_path=str(root / "papers"), question="what?", provider="kimi"
+    )
+
+    assert "uploaded" == answer["metadata"]["file"]
+
+
 async def test_two_windows_at_once_send_it_once(works, root):
     """Uploads of one content at the same time wait for each other."""
     found = []
