@@ -88,6 +88,19 @@ def test_an_alert_is_a_notification_where_that_is_wished(opened, daemon):
     assert [] == readable(page, "/alerts")
 
 
+CONNECTING = """() => { (%s)(); window.cut = 0;
+  window.WebSocket = class { readyState = 0; close() { cut += 1; } send() { throw new Error("too early"); } }; }"""
+
+
+def test_a_feed_that_is_being_connected_is_not_cut(opened):
+    """What is wished meanwhile it says once it is open; a cut of it would be told in the console."""
+    page = opened("/alerts", before=CONNECTING % TOLD)
+    page.get_by_role("button", name="notify me here").click()
+    page.get_by_role("button", name="no notifications").wait_for()
+
+    assert 0 == page.evaluate("() => cut")
+
+
 def test_an_incident_is_explained_resolved_and_opened_again(opened, incident):
     """A model explains it, of the simulator here; each step is seen without a reload."""
     page = opened("/incidents")

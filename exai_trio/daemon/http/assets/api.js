@@ -60,6 +60,7 @@ export function follow(heard, event, state, topics) {
   connect();
   return {
     pause(value) { paused = value; if (socket.readyState === 1) socket.send(JSON.stringify({ command: "pause", paused: value })); },
-    restart() { clearTimeout(timer); socket.onclose = null; socket.close(); connect(); },
+    // One that is being connected says by itself, once it is open, who asks and for what.
+    restart() { if (socket.readyState === 0) return; clearTimeout(timer); socket.onclose = null; socket.close(); connect(); },
   };
 }
