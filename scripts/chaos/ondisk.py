@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 
+from exai_trio.storage.append_log.files import DiskFiles
 from exai_trio.storage.append_log.framing import records_in
 from exai_trio.storage.journal_events import Accepted, AnyEvent, Finished, HandedOver, decode
 
@@ -33,14 +34,11 @@ def journalled(home: Path) -> Mapping[str, bool]:
 
 
 def _logged(home: Path, folded: int) -> Iterator[AnyEvent]:
-    """What the log has, and the database has not yet."""
-    for path in sorted(_database(home).parent.glob("exai.db.calls-*"), key=_number):
-        if _number(path) > folded:
-            yield from (decode(body) for _, body in records_in(_number(path), path.read_bytes()))
-
-
-def _number(path: Path) -> int:
-    return int(path.name.rpartition("-")[2])
+    """What the log has, and the database has not yet; not what a kill has torn, which is kept aside."""
+    for number in DiskFiles(_database(home)).numbers():
+        if number > folded:
+            content = _database(home).with_name(f"exai.db.calls-{number}").read_bytes()
+            yield from (decode(body) for _, body in records_in(number, content))
 
 
 def _follow(calls: dict[tuple[str, str], tuple[str, bool]], event: AnyEvent) -> None:
