@@ -8,7 +8,11 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-_LEFT_OUT = (".git", ".venv", "reports", ".editors", ".hypothesis", "build", "dist", ".*_cache")
+# Of what lies in .containers some are devices, which can be read for ever.
+_LEFT_OUT = (
+    *(".git", ".venv", ".containers", ".editors", ".hypothesis", ".coverage.d", ".*_cache"),
+    *("reports", "build", "dist", "node_modules"),
+)
 
 
 def run_in_copy(script: str, words: list[str], settings: Mapping[str, str]) -> int:
