@@ -94,8 +94,8 @@ class ConversationStore(Protocol):
     ) -> int:
         """Add turns at the end, making the conversation if needed, in one transaction. Returns how many turns it has then.
 
-        A turn whose key is kept already is left out. One that has expired meanwhile goes on. A `step` that they end is added with
-        them, never without them. Raises StorageError if the conversation is another's.
+        A turn whose key is kept already is left out. One that has expired meanwhile goes on. A `step` is added with them
+        (PostgreSQL: right after them), never without them. Raises StorageError if the conversation is another's.
         """
         ...
 

@@ -146,10 +146,10 @@ def present_steps(
 ) -> tuple[Step, ...]:
     if connection.execute(LIVING, (continuation_id, principal, now)).fetchone() is None:
         return ()
-    return _steps(connection, continuation_id)
+    return all_steps(connection, continuation_id)
 
 
-def _steps(connection: "sqlite3.Connection", continuation_id: str) -> tuple[Step, ...]:
+def all_steps(connection: "sqlite3.Connection", continuation_id: str) -> tuple[Step, ...]:
     rows = connection.execute(
         "SELECT tool, at, data, key FROM steps WHERE conversation = ? ORDER BY number",
         (continuation_id,),
@@ -162,17 +162,6 @@ def step_row(step: Step) -> Row:
 
 
 def add_step(
-    connection: "sqlite3.Connection",
-    own: Own,
-    row: Row,
-    now: float,
-    expires_at: float,
-) -> tuple[Step, ...]:
-    note_step(connection, own, row, now, expires_at)
-    return _steps(connection, own[1])
-
-
-def note_step(
     connection: "sqlite3.Connection",
     own: Own,
     row: Row,

@@ -100,7 +100,7 @@ class SqliteStore:
         def work(connection: sqlite3.Connection) -> int:
             count = statements.append(connection, own, rows, now, expires_at)
             if last is not None:
-                statements.note_step(connection, own, last, now, expires_at)
+                statements.add_step(connection, own, last, now, expires_at)
             return count
 
         return await self.write(work)
@@ -120,12 +120,13 @@ class SqliteStore:
     async def add_step(
         self, continuation_id: str, step: Step, now: float, expires_at: float
     ) -> tuple[Step, ...]:
-        row = statements.step_row(step)
-        return await self.write(
-            lambda connection: statements.add_step(
-                connection, (self._principal, continuation_id), row, now, expires_at
-            )
-        )
+        row, own = statements.step_row(step), (self._principal, continuation_id)
+
+        def work(connection: sqlite3.Connection) -> tuple[Step, ...]:
+            statements.add_step(connection, own, row, now, expires_at)
+            return statements.all_steps(connection, continuation_id)
+
+        return await self.write(work)
 
     async def sweep(self, now: float) -> int:
         return await self.write(lambda connection: statements.sweep(connection, now))

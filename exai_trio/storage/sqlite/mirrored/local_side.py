@@ -108,19 +108,21 @@ class LocalSide:
         self, continuation_id: str, step: Step, now: float, expires_at: float
     ) -> tuple[Step, ...]:
         note = self._noting(self._growth(continuation_id, now, expires_at), step)
-        return tuple(map(_as_given, await self._store.write(note, done=self.outbox.tell)))
-
-    def _noting(
-        self, growth: Growth, step: Step
-    ) -> Callable[["sqlite3.Connection"], tuple[Step, ...]]:
-        keyed = _keyed(step)
-        row, entry = statements.step_row(keyed), step_entry(growth, keyed)
 
         def work(connection: "sqlite3.Connection") -> tuple[Step, ...]:
-            own = (growth.principal, growth.conversation)
-            steps = statements.add_step(connection, own, row, growth.now, growth.expires_at)
+            note(connection)
+            return statements.all_steps(connection, continuation_id)
+
+        return tuple(map(_as_given, await self._store.write(work, done=self.outbox.tell)))
+
+    def _noting(self, growth: Growth, step: Step) -> Callable[["sqlite3.Connection"], None]:
+        keyed = _keyed(step)
+        row, entry = statements.step_row(keyed), step_entry(growth, keyed)
+        own = (growth.principal, growth.conversation)
+
+        def work(connection: "sqlite3.Connection") -> None:
+            statements.add_step(connection, own, row, growth.now, growth.expires_at)
             _tell(connection, growth, entry)
-            return steps
 
         return work
 
