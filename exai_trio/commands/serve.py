@@ -14,8 +14,9 @@ from exai_trio.commands.invocation import Started
 from exai_trio.config import Config
 from exai_trio.daemon.app import serve
 from exai_trio.daemon.control.reload import Reread
-from exai_trio.daemon.control.signals import ending_once
+from exai_trio.daemon.control.signals import SIGNALS
 from exai_trio.daemon.lifetime import Addresses
+from exai_trio.system.last_signals import ending_once
 from exai_trio.system.open_files import raise_limit
 
 # Seconds for which a thread keeps the interpreter while another waits for it. With Python's own 5 ms the event loop, which gives it up
@@ -30,11 +31,14 @@ def main(started: Started) -> int:
     if (text := sources(started)) is not None:
         console.note(text)
     replace = bool(started.arguments.replace)
-    serves = trio.Event()
-    running = partial(run, replace=replace, serves=serves)
-    with ending_once(serves):
-        trio.run(running, started.loaded.config, console, started.reread)
+    trio.run(partial(_run_and_end, started, console, replace=replace))
     return 0
+
+
+async def _run_and_end(started: Started, console: Console, *, replace: bool) -> None:
+    serves = trio.Event()
+    with ending_once(serves, *SIGNALS):
+        await run(started.loaded.config, console, started.reread, replace=replace, serves=serves)
 
 
 def sources(started: Started) -> str | None:

@@ -22,6 +22,7 @@ from exai_trio.mcp import jsonrpc
 from exai_trio.mcp.params import Call
 from exai_trio.mcp.server import CancelCall, Effect, RootsChanged, Server, ToolListWanted
 from exai_trio.system.import_memory import give_back
+from exai_trio.system.last_signals import ending_once
 from exai_trio.transport.stdio import LineWriter, private_stdio
 
 from .client_roots import sendable
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("exai.shim")
 
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 _SIGNAL_DRAIN_S: Final = 1.0  # editors kill what is still there two seconds after SIGTERM
 _FLUSH_S: Final = 0.5
 _CANCEL_S: Final = 0.5
@@ -233,7 +235,12 @@ class Shim:
 
     async def _watch_signals(self) -> None:
         """The first signal ends reading and shortens the drain, the second cuts it."""
-        with trio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        listens = trio.Event()
+        with (
+            ending_once(listens, *_SIGNALS),
+            trio.open_signal_receiver(*_SIGNALS) as signals,
+        ):
+            listens.set()
             async for number in signals:
                 log.info("signal", extra={"number": number})
                 if self._signalled:

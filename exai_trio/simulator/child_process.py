@@ -11,11 +11,14 @@ from pathlib import Path
 
 import trio
 
+from exai_trio.system.last_signals import ending_once
 from exai_trio.wire.hosts import OurNames
 
 from .app import serve
 from .local_models.local_site import serve_local
 from .local_models.server_bodies import USUAL, Kind
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 async def main(
@@ -29,7 +32,9 @@ async def main(
 ) -> None:
     """Print `{"simulator": origin}` once it serves, GLM and Kimi or one of the `local` model servers; return at SIGTERM or SIGINT, with `until_eof` also at the end of stdin.
     Cancelling closes the listener and every connection."""
-    with trio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+    listens = trio.Event()
+    with ending_once(listens, *_SIGNALS), trio.open_signal_receiver(*_SIGNALS) as signals:
+        listens.set()
         async with trio.open_nursery() as running:
             running.start_soon(_end_at_signal, signals, running.cancel_scope)
             if until_eof:

@@ -94,14 +94,15 @@ async def test_the_second_signal_cuts_at_once(new_place, start):
     assert [] == _left(place)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 async def test_signals_that_go_on_until_it_is_gone(new_place, start, number):
-    """Also those that come while it closes its store, and while the interpreter ends."""
+    """Also those that come while it closes its store and its event loop, and while the interpreter ends."""
     place = new_place()
     daemon = start(place)
+    daemon.signal(signal.SIGTERM)
     while daemon.process.poll() is None:
         daemon.signal(number)
-        await trio.sleep(0.001)
+        await trio.sleep(0.0002)
 
     assert (0, "") == await daemon.wait()
     assert [] == _left(place)

@@ -28,9 +28,14 @@ def open_process(environment, tmp_path):
     """A running shim with its pipes; gone when the context is left."""
 
     @asynccontextmanager
-    async def opened():
+    async def opened(stderr=None):
         process = await trio.lowlevel.open_process(
-            SHIM, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment, cwd=tmp_path
+            SHIM,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environment,
+            cwd=tmp_path,
         )
         try:
             with trio.fail_after(20):
@@ -104,6 +109,22 @@ async def test_a_signal_is_exit_0(open_process, number):
         status = await process.wait()
 
     assert status == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_a_shim_that_leaves_is_no_more_hurt_by_signals(open_process, tmp_path, number):
+    """Those that come while its event loop closes and while the interpreter ends change nothing, and nothing is said of them."""
+    pinging = b'{"jsonrpc":"2.0","id":1,"method":"ping"}\n'
+    said = tmp_path / "stderr"
+    with said.open("wb") as stderr:
+        async with open_process(stderr=stderr) as process:
+            await process.stdin.send_all(pinging)
+            await hear(process, 1)
+            while process.poll() is None:
+                process.send_signal(number)
+                await trio.sleep(0.0002)
+
+    assert (0, b"") == (process.returncode, said.read_bytes())
 
 
 async def test_a_signal_answers_what_is_open(open_process):

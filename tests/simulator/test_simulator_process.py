@@ -58,6 +58,17 @@ async def test_ends_at_a_signal(nursery, connect, number):
         assert await process.wait() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_simulator_that_leaves_is_no_more_hurt_by_signals(nursery, number):
+    """Those that come while its event loop closes and while the interpreter ends change nothing."""
+    process, _ = await started(nursery)
+    while process.poll() is None:
+        process.send_signal(number)
+        await trio.sleep(0.0002)
+
+    assert process.returncode == 0
+
+
 async def _broken_off(http, asked):
     with pytest.raises(httpx2.TransportError):
         await http.post("/kimi/v1/chat/completions", json=asked, timeout=None)

@@ -2,9 +2,6 @@
 
 import logging
 import signal
-from collections.abc import Generator
-from contextlib import contextmanager
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import trio
@@ -17,23 +14,7 @@ if TYPE_CHECKING:  # loaded only where it is asked for
 log = logging.getLogger("exai.daemon")
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-@contextmanager
-def ending_once(serves: trio.Event) -> Generator[None]:
-    """Where `watch_signals` does not listen, a signal ends a start as it ends any program, and does nothing once the daemon `serves`: then it
-    is leaving, and leaves with 0. Nothing is given back: the process ends after it."""
-
-    def take(number: int, _: FrameType | None) -> None:
-        if not serves.is_set():
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    for number in _STOP_SIGNALS:
-        signal.signal(number, take)
-    yield
-    for number in _STOP_SIGNALS:  # a handler of Python's is gone before the process is
-        signal.signal(number, signal.SIG_IGN)
+SIGNALS = (*_STOP_SIGNALS, signal.SIGHUP)
 
 
 async def watch_signals(
