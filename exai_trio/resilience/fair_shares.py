@@ -6,15 +6,16 @@ from collections.abc import Mapping
 def fair_share(capacity: int, wants: Mapping[str, int], whose: str, turn: int) -> int:
     """The share of one of them: nobody gets more than it wants, and what it does not want goes to the others in equal parts. What cannot
     be divided goes to each by turns."""
-    wanting = {name: want for name, want in wants.items() if want > 0}
-    if not wanting:
+    wanting = sorted((want, name) for name, want in wants.items() if want > 0)
+    left = capacity
+    while wanting and wanting[0][0] <= left // len(wanting):
+        want, name = wanting.pop(0)
+        if name == whose:
+            return want
+        left -= want
+    others = sorted(name for _, name in wanting)
+    if whose not in others:
         return 0
-    most = -(-capacity // len(wanting))  # of those who want more than an equal part
-    names = sorted(wanting)
-    first = turn % len(names)
-    by_turns = names[first:] + names[:first]
-    left, shares = capacity, dict[str, int]()
-    for count, name in enumerate(sorted(by_turns, key=lambda one: min(wanting[one], most))):
-        shares[name] = min(wanting[name], left // (len(names) - count))
-        left -= shares[name]
-    return shares.get(whose, 0)
+    share, undivided = divmod(left, len(others))
+    place = (others.index(whose) + turn) % len(others)
+    return share + (place < undivided)

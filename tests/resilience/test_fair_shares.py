@@ -19,6 +19,7 @@ def dealt(capacity, wants, turn=0):
         (4, {"a": 9, "b": 1}, {"a": 3, "b": 1}),
         (4, {"a": 9, "b": 0}, {"a": 4, "b": 0}),
         (4, {"a": 1, "b": 1}, {"a": 1, "b": 1}),
+        (10, {"a": 1, "b": 5, "c": 4}, {"a": 1, "b": 5, "c": 4}),
         (4, {}, {}),
     ],
 )
@@ -26,7 +27,7 @@ def test_shares_are_equal_but_for_what_is_not_wanted(capacity, wants, shares):
     assert shares == dealt(capacity, wants)
 
 
-@settings(max_examples=60)
+@settings(max_examples=300)
 @given(capacity=st.integers(0, 12), wants=WANTS, turn=st.integers(0, 20))
 def test_all_that_is_wanted_is_dealt_and_never_more_than_there_is(capacity, wants, turn):
     shares = dealt(capacity, wants, turn)
