@@ -4,6 +4,7 @@ import json
 import sqlite3
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -118,10 +119,14 @@ async def test_a_day(new_home, start, project, until, asked_of_models):
     assert (1.0, text.stat().st_size, 0) == (
         health["hit_rate"], health["bytes_saved"], health["outbox"]["parked"],
     )  # fmt: skip
-    assert not (await first.health())["storage"]["outbox"]["entries"]
+    await until(partial(_all_is_sent, first))
     await _evening(one, two, project)
     told, canaries = _told((one, two), project), (one.settings["SUPABASE_KEY"], *CANARIES)
     assert [] == [word for word in canaries if word in told]
+
+
+async def _all_is_sent(daemon):
+    return not (await daemon.health())["storage"]["outbox"]["entries"]
 
 
 async def _morning(place, text):
