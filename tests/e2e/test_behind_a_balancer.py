@@ -14,8 +14,8 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from free_ports import free_ports
 from stage.old_client import old_client, raw_client
-from stage.place import free_ports
 from stage.waiting import PATIENCE_S
 from trio_websocket import ConnectionClosed, HandshakeError
 

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 import pytest
 import trio
-from stage.place import free_ports
+from free_ports import free_ports
 
 from exai_trio.monitoring.alerts.alert_rules import RULES
 
