@@ -6,7 +6,6 @@ import inspect
 import re
 import resource
 import signal
-import socket
 import sys
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
@@ -17,8 +16,11 @@ import pytest
 import trio
 from hypothesis import settings
 
-# The stores that forget are for the tests of every layer.
+# For the tests of every layer: the stores that forget, and ports.
 sys.path.insert(0, str(Path(__file__).parent / "storage"))
+sys.path.insert(0, str(Path(__file__).parent / "shared"))
+
+from free_ports import free_port
 
 Scenario = Callable[[], Awaitable[None]]
 SweepRunner = Callable[..., Awaitable[int]]
@@ -142,10 +144,7 @@ def cancel_at_every_step() -> SweepRunner:
 @pytest.fixture
 def unused_tcp_port() -> int:
     """A loopback port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
+    return free_port()
 
 
 @pytest.fixture

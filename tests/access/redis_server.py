@@ -2,13 +2,13 @@
 
 import shutil
 import signal
-import socket
 import subprocess
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import attrs
 import trio
+from free_ports import free_port
 
 
 @attrs.define(eq=False)
@@ -71,9 +71,7 @@ async def redis_server(*options, tls=None):
         import pytest
 
         pytest.skip("redis-server is not installed")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    server = RedisServer(port, options, tls)
+    server = RedisServer(free_port(), options, tls)
     await server.start()
     try:
         yield server

@@ -1,12 +1,12 @@
 """No secret of access is in anything that a daemon or a command writes, shows or says: each is looked for by its own text."""
 
 import json
-import socket
 import urllib.error
 import urllib.request
 
 import pytest
 import trio
+from free_ports import free_port
 from redis_server import redis_server
 from test_real_tokens import home_at
 
@@ -37,8 +37,7 @@ PATHS = (
 async def test_no_secret_is_anywhere(tmp_path):
     """Tokens right and wrong, a code, a page's session, keys and Redis's password: not in files, pages, metrics, what commands print, or
     the list of processes; also once Redis is away and everything fails."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        pages = free.getsockname()[1]
+    pages = free_port()
     async with redis_server("--requirepass", PASSWORD) as server:
         url = server.url.replace("//", f"//:{PASSWORD}@")
         home = home_at(tmp_path, EXAI_WS_TOKEN=TOKEN, REDIS_URL=url, MONITORING_PORT=str(pages), LOG_LEVEL="DEBUG")  # fmt: skip

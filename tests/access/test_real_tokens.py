@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import urllib.error
@@ -12,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager, suppress
 import attrs
 import pytest
 import trio
+from free_ports import free_port
 from redis_server import redis_server
 
 from exai_trio.transport.websocket import Limits, PeerGone, connect
@@ -83,11 +83,6 @@ class Home:
     async def lets_in(self, **shown) -> bool:
         async with self.client(**shown) as (_, ack):
             return ack.ok
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 def home_at(path, **settings):

@@ -4,7 +4,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -12,17 +11,12 @@ import urllib.request
 from pathlib import Path
 
 import attrs
+from free_ports import free_port
 
 CHROMIUM = shutil.which("chromium")
 PATIENCE_S = 30.0
 SECRET, TOKEN = "s" * 40, "t" * 40
 AXE = Path(__file__).parent / "vendor" / "axe.min.js"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @attrs.define

@@ -5,10 +5,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from free_ports import free_port
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "terminal"))  # homes with real daemons
 
-from real_home import free_port, home_in
+from real_home import home_in
 from real_keepers import wait_until
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(300)]

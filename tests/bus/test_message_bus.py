@@ -1,5 +1,6 @@
 """The message bus over rows in memory and files on a disk."""
 
+import threading
 from hashlib import sha256
 
 import attrs
@@ -157,8 +158,8 @@ def _refuse(*_given):
 
 async def test_what_is_cancelled_cannot_be_asked_for(bus, clock, monkeypatch):
     """Its file is gone at once, its row with the next upkeep."""
-    monkeypatch.setattr(payload_files, "pack", _slow(payload_files.pack))
-    with trio.move_on_after(0.05) as scope:
+    with trio.CancelScope() as scope:
+        monkeypatch.setattr(payload_files, "pack", _telling(scope.cancel))
         await put(bus)
     assert scope.cancelled_caught
     assert () == stored_names(bus.folder)
@@ -169,14 +170,14 @@ async def test_what_is_cancelled_cannot_be_asked_for(bus, clock, monkeypatch):
     assert "expired" == row.status
 
 
-def _slow(pack):
-    import time
+def _telling(heard, pack=payload_files.pack):
+    """It says in the event loop that it has begun, in its thread's place."""
 
-    def slowly(piece, compression):
-        time.sleep(0.04)
+    def begun(piece, compression):
+        trio.from_thread.run_sync(heard)
         return pack(piece, compression)
 
-    return slowly
+    return begun
 
 
 async def test_time_takes_all_of_it(bus, clock):
@@ -240,11 +241,16 @@ async def test_what_is_finished_while_the_rows_are_read_stays(tmp_path, clock):
 
 async def test_what_is_being_written_is_no_leftover(bus, monkeypatch):
     """The upkeep runs beside the calls."""
-    monkeypatch.setattr(payload_files, "pack", _slow(payload_files.pack))
+    begun, looked = trio.Event(), threading.Event()
+    pack = payload_files.pack
+    monkeypatch.setattr(
+        payload_files, "pack", _telling(begun.set, lambda *given: looked.wait() and pack(*given))
+    )
     async with trio.open_nursery() as nursery:
         nursery.start_soon(put, bus)
-        await trio.sleep(0.05)
+        await begun.wait()
         await bus.upkeep(bus.now())
+        looked.set()
     (row,) = await bus.rows.all()
 
     assert "stored" == row.status

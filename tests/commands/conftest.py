@@ -1,7 +1,6 @@
 """A daemon that says what a test tells it to, behind memory streams; and a console that remembers."""
 
 import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from io import StringIO
@@ -167,15 +166,6 @@ class Said:
 
     def console(self, *, live: bool = False, screen: bool = False) -> Console:
         return Console(out=self.out, err=self.err, live=live, screen=screen)
-
-
-@pytest.fixture(scope="session")
-def free_port() -> int:
-    """A loopback port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    return port
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from free_ports import free_port
 
 pytestmark = pytest.mark.real
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -55,8 +56,8 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def daemon(tmp_path_factory, free_port) -> Iterator[Place]:
-    place = Place(tmp_path_factory.mktemp("daemon"), free_port)
+def daemon(tmp_path_factory) -> Iterator[Place]:
+    place = Place(tmp_path_factory.mktemp("daemon"), free_port())
     with place.start("serve", "--simulate") as running:
         assert "exai serves: WebSocket ws://127.0.0.1:" in running.stdout.readline()
         yield place
@@ -233,9 +234,9 @@ def test_a_daemon_without_a_provider_says_so(tmp_path, unused_tcp_port):
 
 
 @pytest.mark.parametrize("how", ["signal", "eof"])
-def test_the_simulator_ends_when_it_is_told(tmp_path, free_port, how: str):
+def test_the_simulator_ends_when_it_is_told(tmp_path, unused_tcp_port, how: str):
     """One line of JSON once it serves; a signal, or the end of stdin, ends it with 0."""
-    with Place(tmp_path, free_port).start("simulate", "--until-eof") as running:
+    with Place(tmp_path, unused_tcp_port).start("simulate", "--until-eof") as running:
         origin = json.loads(running.stdout.readline())["simulator"]
         if how == "signal":
             running.send_signal(signal.SIGTERM)

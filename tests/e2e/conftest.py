@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from free_ports import free_ports
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from stage.daemon import Daemon, started
 from stage.fetching import fetch
 from stage.old_client import raw_client
-from stage.place import Place, free_ports
+from stage.place import Place
 from stage.waiting import PATIENCE_S, is_running, until
 
 

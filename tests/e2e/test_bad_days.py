@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 import trio
-from stage.place import free_ports
+from free_ports import free_ports
 from stage.readers import listed, scraped
 
 pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]

@@ -14,8 +14,8 @@ from pathlib import Path
 import attrs
 import pytest
 import trio
+from free_ports import free_ports
 from stage.old_client import old_client, raw_client
-from stage.place import free_ports
 from stage.waiting import PATIENCE_S
 from trio_websocket import ConnectionClosed, HandshakeError
 
@@ -109,7 +109,7 @@ async def _heard(team, request_id, **asked):
 async def test_a_daemon_that_is_struck_loses_no_call(team, blow, stage):
     """Its client comes to the other through the balancer, and has one answer there."""
     async with team.client(session_id="mine") as one:
-        await one.call("r1", prompt="hold on", delay_ms=700)
+        await one.call("r1", prompt="hold on", delay_ms=2000)
         await one.hear_until("call_tool_ack")
         struck = await _who_runs(team)
         struck.process.send_signal(blow)

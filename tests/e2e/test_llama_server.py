@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 import trio
+from free_ports import free_ports
 from stage.fetching import fetch
-from stage.place import free_ports
 from stage.waiting import until
 
 from exai_trio.providers.local_servers.addresses import Address

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 import trio
+from free_ports import free_ports
 from mcp import Client
-from stage.place import free_ports
 
 pytestmark = [
     pytest.mark.real,

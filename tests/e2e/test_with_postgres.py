@@ -97,7 +97,7 @@ async def test_a_call_survives_its_machine(new_machine_place, start, stage):
     """Its client goes to another daemon at once, and has one answer there, after the lease of the dead one has ended."""
     dying, living = start(new_machine_place()), start(new_machine_place())
     async with dying.place.client(protocol=2, session_id="mine") as one:
-        await one.call("r1", prompt="hold on", delay_ms=300)
+        await one.call("r1", prompt="hold on", delay_ms=1500)
         await one.hear_until("call_tool_ack")
         dying.process.kill()
         dying.process.wait()
@@ -116,7 +116,7 @@ async def test_a_frozen_daemon_does_no_harm(new_machine_place, start, stage, unt
     """Its call is answered by the other one; when it goes on, what it has done counts for nothing, and it takes clients again."""
     frozen, living = start(new_machine_place()), start(new_machine_place())
     async with frozen.place.client(protocol=2, session_id="mine") as one:
-        await one.call("r1", prompt="hold on", delay_ms=500)
+        await one.call("r1", prompt="hold on", delay_ms=1500)
         await one.hear_until("call_tool_ack")
         frozen.process.send_signal(signal.SIGSTOP)
         try:

@@ -18,9 +18,11 @@ def objects(tmp_path):
     return LocalObjects(root=tmp_path / "objects", most=10_000_000)
 
 
-async def pieces(content, size=100_000, after=None):
+async def pieces(content, size=100_000, cut=None):
+    """`cut` is cancelled after a third of them."""
     for start in range(0, len(content), size):
-        if after is not None and start >= after:
+        if cut is not None and start >= len(content) / 3:
+            cut.cancel(reason="test")
             await trio.sleep_forever()
         yield content[start : start + size]
 
@@ -71,9 +73,10 @@ async def test_other_bytes_are_refused_and_leave_nothing(objects, other):
 
 
 async def test_cancelling_leaves_nothing(objects):
-    with trio.move_on_after(0.05):
-        await objects.put(SHA, len(CONTENT), pieces(CONTENT, after=1_000_000))
+    with trio.CancelScope() as scope:
+        await objects.put(SHA, len(CONTENT), pieces(CONTENT, cut=scope))
 
+    assert scope.cancelled_caught
     assert (None, ()) == (await objects.stat(SHA), await objects.listed())
     assert [] == list((objects.root / SHA[:2]).iterdir())
 

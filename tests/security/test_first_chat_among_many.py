@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from contextlib import AsyncExitStack
@@ -10,6 +9,7 @@ from functools import partial
 
 import pytest
 import trio
+from free_ports import free_port
 from trio_websocket import wrap_client_stream
 
 from exai_trio.system.open_files import HELD_BACK, takes_held_back
@@ -30,9 +30,7 @@ def test_who_is_refused_first(limit):
 
 
 def environ_of(home):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     return port, {
         "PATH": os.environ["PATH"], "HOME": str(home), "ENV_FILE": os.devnull, "EXAI_HOME": str(home / "exai"),
         "EXAI_WS_PORT": str(port), "HEALTH_CHECK_PORT": "0", "MONITORING_PORT": "0", "INCIDENTS_PORT": "0", "EXAI_SIMULATE": "true",

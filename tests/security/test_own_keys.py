@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import subprocess
 import sys
 from contextlib import asynccontextmanager
@@ -11,6 +10,7 @@ from functools import partial
 import attrs
 import pytest
 import trio
+from free_ports import free_port
 from hypothesis import given, strategies as st
 
 from exai_trio.config import Config
@@ -278,12 +278,6 @@ async def serving(environ, cwd):
             line += await process.stdout.receive_some(4096)
         yield
         process.terminate()
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.mark.real

@@ -2,7 +2,6 @@
 
 import json
 import os
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import attrs
 import jwt
 import pytest
 import trio
+from free_ports import free_port
 
 from exai_trio.tools.general.threads import TOOL as THREADS
 from exai_trio.tools.registry import BUILT_IN
@@ -106,9 +106,7 @@ class Place:
 
 @contextmanager
 def serving(home, **settings):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     environ = {
         "PATH": os.environ["PATH"],
         "HOME": str(home),

@@ -3,22 +3,16 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import attrs
 import pexpect
+from free_ports import free_port
 
 EXAI = [sys.executable, "-P", "-m", "exai_trio"]
 CANARY = "canary-in-the-environment"
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @attrs.define(eq=False)

@@ -16,6 +16,7 @@ import attrs
 import pexpect
 import pyte
 import pytest
+from free_ports import free_port
 from rich.cells import cell_len
 
 from exai_trio.cli import main
@@ -187,8 +188,8 @@ def _is_exempt(line: str) -> bool:
 
 
 @pytest.fixture(scope="module")
-def home(tmp_path_factory, free_port) -> Iterator[Home]:
-    found = Home(tmp_path_factory.mktemp("d"), free_port)
+def home(tmp_path_factory) -> Iterator[Home]:
+    found = Home(tmp_path_factory.mktemp("d"), free_port())
     with subprocess.Popen(
         [*EXAI, "serve"],
         cwd=found.path,

@@ -9,8 +9,8 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture(scope="module")
 def hasty(start_for_module, new_place):
-    """A daemon that gives handles after 0.3 s."""
-    place = new_place(simulate=True, EXAI_HANDLE_AFTER_S="0.3", ENABLED_TOOLS="test_echo")
+    """A daemon that gives handles after a second, in which a call that takes no time is surely done."""
+    place = new_place(simulate=True, EXAI_HANDLE_AFTER_S="1", ENABLED_TOOLS="test_echo")
     return start_for_module(place)
 
 
@@ -18,7 +18,7 @@ def hasty(start_for_module, new_place):
 async def test_a_long_call_is_fetched_from_another_window(hasty, editor, until, mode):
     """The handle fits the tool's schema (the client checks it); the outcome is the tool's own answer, word for word."""
     async with editor(hasty.place, mode) as one:
-        handle = (await one.call("test_echo", prompt="long", delay_ms=1500)).structured_content
+        handle = (await one.call("test_echo", prompt="long", delay_ms=2500)).structured_content
         short = (await one.call("test_echo", prompt="short")).structured_content
     async with editor(hasty.place, mode) as other:
 

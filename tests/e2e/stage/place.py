@@ -2,8 +2,6 @@
 
 import json
 import os
-import secrets
-import socket
 import subprocess
 import sys
 from contextlib import AbstractAsyncContextManager
@@ -16,22 +14,6 @@ from stage.old_client import Old, old_client
 from stage.waiting import PATIENCE_S
 
 EXAI = [sys.executable, "-P", "-m", "exai_trio"]
-
-
-def free_ports(count: int) -> list[int]:
-    """Loopback ports on which nobody listens, below those that the system gives to outgoing connections: between our look
-    and the daemon's bind, and while a daemon is down, no client's own socket can come to stand on them."""
-    found: list[int] = []
-    while len(found) < count:
-        port = 12_000 + secrets.randbelow(20_000)
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-        if port not in found:
-            found.append(port)
-    return found
 
 
 @attrs.frozen(kw_only=True)

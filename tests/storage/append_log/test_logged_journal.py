@@ -250,7 +250,7 @@ async def test_what_was_folded_is_not_folded_again():
     assert [("1", 2), ("2", 1)] == [(kept.request, kept.attempts) for kept in found.calls]
 
 
-async def test_a_fold_that_was_cancelled_after_its_commit_is_not_done_again():
+async def test_a_fold_that_was_cancelled_after_its_commit_is_not_done_again(autojump_clock):
     """Its asker never learnt that it was done."""
 
     class Unheard(MemoryJournal):
@@ -477,7 +477,9 @@ async def test_a_retired_log_leaves_all_to_the_next_daemon():
     assert ["2"] == await requests_in(successor, "t")
 
 
-async def test_one_that_could_not_be_folded_when_it_was_retired_is_before_the_next_write():
+async def test_one_that_could_not_be_folded_when_it_was_retired_is_before_the_next_write(
+    autojump_clock,
+):
     """A stalled database is no reason to write past the log."""
 
     class Stalled(MemoryJournal):
