@@ -53,10 +53,6 @@ class Adapter:
     describe: Callable[[str], ModelInfo]
 
     @property
-    def name(self) -> str:
-        return self.service.endpoint.name
-
-    @property
     def dialect(self) -> Dialect:
         return self.service.endpoint.dialect
 

@@ -160,9 +160,6 @@ class Provider(Protocol):
     """
 
     @property
-    def name(self) -> str: ...
-
-    @property
     def capabilities(self) -> frozenset[Capability]: ...
 
     def chat(self, request: ChatRequest) -> AbstractAsyncContextManager[AsyncIterator[Delta]]:

@@ -136,7 +136,3 @@ class LineWriter:
             await self._stream.send_all(rest)
         self._held -= len(batch)
         self._emptied.tell()
-
-    def __repr__(self) -> str:
-        state = "broken" if self._broken else "full" if self.full else "open"
-        return f"<LineWriter {state} bytes={self._held}>"

@@ -202,6 +202,8 @@ class Progress:
 
 @structs.frozen(kw_only=True)
 class StreamChunk:
+    """A piece of the answer; pieces that came at one moment are one."""
+
     request_id: RequestId
     index: int
     chunk: str

@@ -4,6 +4,8 @@ import ast
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final
 
 CONFIG: Final = "scripts/coverage.cfg"
@@ -16,18 +18,20 @@ class Unreadable(Exception):
 
 
 def measure(root, data, words):
-    """Run the tests, folder by folder, and the baseline of all tools, with every process that they start under coverage; what a
-    folder has shown is kept whatever becomes of the next, with its name as context. Returns whether all passed."""
+    """Run the tests, folder by folder, as many at once as there are processors, and the baseline of all tools, with every process
+    that they start under coverage; what a folder has shown is kept whatever becomes of the next, with its name as context. Returns
+    whether all passed."""
     tests = root / "tests"
     folders = [path for path in sorted(tests.iterdir()) if path.is_dir() or path.match("test_*.py")]
     pytest = ["-m", "pytest", "-q", "-p", "no:xdist", "-p", "unused.traced_threads", *words]
     runs = {f"tests/{path.name}": [*pytest, str(path)] for path in folders}
     runs["baseline"] = ["scripts/baseline.py", *_COLLECT]
-    codes = [_run(root, data, who, command) for who, command in runs.items()]
+    with ThreadPoolExecutor(os.cpu_count()) as lanes:
+        codes = {*lanes.map(partial(_run, root, data), runs, runs.values())}
     combine = ["combine", "--quiet", "--append", f"--data-file={data}"]
     found = [str(path) for path in data.parent.glob(f"{data.name}.*")]
     subprocess.run([sys.executable, "-m", "coverage", *combine, *found], cwd=root, check=True)
-    return set(codes) <= _GOOD
+    return codes <= _GOOD
 
 
 def _run(root, data, who, command):

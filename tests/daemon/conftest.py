@@ -55,6 +55,8 @@ class NapArguments:
     fault: str = ""
     stages: list[str] = attrs.field(factory=list)
     chunks: list[str] = attrs.field(factory=list)
+    between: float = 0.0
+    then: str = ""
     slow_to_end: float = 0.0
 
 
@@ -98,6 +100,10 @@ class Naps:
                 caller.stage(stage, f"now {stage}")
             for chunk in arguments.chunks:
                 caller.chunk(chunk)
+                if arguments.between:
+                    await trio.sleep(arguments.between)
+            if arguments.then:
+                caller.stage(arguments.then, "")
             await trio.sleep(arguments.seconds)
         except trio.Cancelled:
             self.cancelled += 1

@@ -60,6 +60,18 @@ async def test_what_is_put_is_on_both_sides(objects, bucket):
     assert (({}, ())) == (objects.missing, await objects.unsent.all())
 
 
+async def test_what_lies_in_the_bucket_is_listed_and_nothing_in_it_is_unfinished(objects, bucket):
+    """As cleaning up asks it, by another machine's name for it too."""
+    await put(objects)
+    bucket.contents["another's"] = b"x"
+
+    assert {NAME: len(CONTENT), "another's": 1} == {
+        each.sha256: each.size for each in await objects.bucket.listed()
+    }
+    assert 0 == await objects.bucket.remove_unfinished(10**9)
+    assert {NAME, "another's"} == {*bucket.contents}
+
+
 @pytest.mark.parametrize("away", ["bucket", "being deleted"])
 async def test_what_the_bucket_does_not_take_is_kept_here_and_sent_later(objects, remote, bucket, away):  # fmt: skip
     """The content has no id yet; why is remembered, also by the next process."""

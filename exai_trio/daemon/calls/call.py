@@ -25,6 +25,7 @@ from ..context import DaemonContext
 from .call_plan import Plan
 from .environment import CallEnvironment
 from .limits import longest_stream
+from .pieces import Pieces
 from .spans import Waits
 from .states import CANCELLABLE, NEXT, SETTLED, Event, State
 
@@ -75,12 +76,10 @@ class Recipient(Protocol):
 class Call:
     """A call from its admission to its end; to its tool it is the Caller. `states` tells how its state goes on.
 
-    `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix
-    seconds, and stays over restarts; `attempt` counts runs over restarts (0: in another daemon), `is_counted`: on disk too; `handle` is the call_id of one that was detached by an
-    earlier daemon. `scope` is what the client's cancel, the daemon's cut and the end of its time end; `ending` says why, unless it was
-    the time, and `is_left` that the next daemon is to run it. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
-    disk may take it yet. `changed` is told of each new state. `place` is given back when it is over. `readable` are files as they
-    were found before it was accepted.
+    `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix seconds, and stays over restarts; `attempt` counts runs
+    over restarts (0: in another daemon), `is_counted`: on disk too; `handle` is the call_id of one that was detached by an earlier daemon. `scope` is what the client's cancel, the daemon's
+    cut and the end of its time end; `ending` says why, unless it was the time, and `is_left` that the next daemon is to run it. `is_recorded`: the disk has taken it; `is_doubtful`: it was
+    not waited for, and the disk may take it yet. `changed` is told of each new state. `place` is given back when it is over. `readable` are files as found at first.
     """
 
     request: CallTool
@@ -110,10 +109,13 @@ class Call:
     changed: Change
     waits: Waits = attrs.field(factory=Waits)
     correlation_id: str = attrs.field(factory=new_correlation_id)
+    pieces: Pieces = attrs.field(init=False)
     doing: str = "running"
     detail: str = ""
     _said_at: float = 0.0
-    _chunks: int = 0
+
+    def __attrs_post_init__(self) -> None:
+        self.pieces = Pieces(self._tell)
 
     def __repr__(self) -> str:
         return f"<Call {self.tool.name} {self.session_id}/{self.request_id} {self.state.name} attempt={self.attempt}>"
@@ -184,7 +186,8 @@ class Call:
             self.say_progress()
 
     def say_progress(self) -> None:
-        """Tell the client the stage as it is now."""
+        """Tell the client the stage as it is now, behind what came before it."""
+        self.pieces.now()
         self._said_at = trio.current_time()
         told = self.environment.keys.masked(self.detail)
         progress = Progress(
@@ -218,10 +221,11 @@ class Call:
         if text and self.waits.first_chunk is None:
             self.waits.first_chunk = self.elapsed
         if text and self.wants_chunks:
-            masked = self.environment.keys.masked(text)
-            chunk = StreamChunk(request_id=self.wire_id, index=self._chunks, chunk=masked)
-            self.recipient.offer(chunk)
-            self._chunks += 1
+            self.pieces.add(text)
+
+    def _tell(self, index: int, text: str) -> None:
+        masked = self.environment.keys.masked(text)
+        self.recipient.offer(StreamChunk(request_id=self.wire_id, index=index, chunk=masked))
 
     @property
     def wants_chunks(self) -> bool:

@@ -14,15 +14,11 @@ from exai_trio.observability.events import Event, Troubled
 log = logging.getLogger("exai.trouble")
 
 
-def _to_nobody(event: Event) -> None:
-    del event
-
-
 @structs.define(eq=False)
 class Problems:
     """Each by the name of what has it."""
 
-    publish: Callable[[Event], None] = _to_nobody
+    publish: Callable[[Event], None]
     _known: dict[str, str] = attrs.field(factory=dict[str, str])
 
     def __bool__(self) -> bool:

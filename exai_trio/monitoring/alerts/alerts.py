@@ -26,10 +26,6 @@ def _to_nobody(_moved: AlertChange) -> None:
     return
 
 
-def _no_trouble(_name: str, _text: str | None) -> None:
-    return
-
-
 @structs.define(eq=False)
 class Alerts:
     """`trouble` hears of what is high or critical, `tell` of each the moment it moves, `notify` of those that are not silenced. `now` is unix seconds;
@@ -39,7 +35,7 @@ class Alerts:
     store: AlertStore
     figures: Callable[[], RuleInputs]
     now: Callable[[], float]
-    trouble: Callable[[str, str | None], None] = _no_trouble
+    trouble: Callable[[str, str | None], None]
     tell: Callable[[AlertChange], None] = _to_nobody
     notify: Callable[[AlertChange], None] = _to_nobody
     silenced: dict[str, float] = attrs.field(factory=dict[str, float])

@@ -72,9 +72,6 @@ class WebSocket:
                 await self._frames.close(code, reason[:120], last)
             self._is_closed = True
 
-    def __repr__(self) -> str:
-        return f"<WebSocket {self._frames!r}>"
-
 
 def accept(
     stream: trio.abc.Stream,

@@ -41,11 +41,6 @@ class WriteTurn:
         else:
             self.is_taken, self._waiting = False, None
 
-    def __repr__(self) -> str:
-        return (
-            f"<WriteTurn {'taken' if self.is_taken else 'free'} waiting={len(self._waiting or ())}>"
-        )
-
 
 @structs.define(eq=False, repr=False, weakref_slot=False)  # small: one for each connection
 class FrameWriter:
@@ -110,6 +105,3 @@ class FrameWriter:
     def _take_owed(self) -> bytes:
         owed, self._owed = self._owed, b""
         return owed
-
-    def __repr__(self) -> str:
-        return f"<FrameWriter {'cut' if self.cut else 'whole'} {self._turn!r}>"

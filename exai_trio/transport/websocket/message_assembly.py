@@ -43,9 +43,6 @@ class Assembly:
             return parts[0]
         return _joined(parts) if parts else last
 
-    def __repr__(self) -> str:
-        return f"<Assembly size={self._size} most={self._most}>"
-
 
 def _joined(parts: list[Message]) -> Message:
     if isinstance(parts[0], str):

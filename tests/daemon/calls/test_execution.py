@@ -341,7 +341,7 @@ async def test_a_stage_that_goes_on_is_not_said_again_at_once(house, autojump_cl
 async def test_a_piece_of_nothing_is_no_chunk(house, autojump_clock):
     """The numbers of the pieces have no gap for it."""
     async with house() as daemon, daemon.connect() as (client, _):
-        await client.nap(chunks=["", "x", "", "y"], stream=True)
+        await client.nap(chunks=["", "x", "", "y"], between=1.0, stream=True)
         heard = [await client.hear() for _ in range(4)]
 
     assert [(0, "x"), (1, "y")] == [(m.index, m.chunk) for m in heard if isinstance(m, StreamChunk)]
@@ -350,7 +350,7 @@ async def test_a_piece_of_nothing_is_no_chunk(house, autojump_clock):
 async def test_chunks_reach_only_a_client_that_asked_for_them(house, autojump_clock):
     """With stream true each piece comes with its index; without, none."""
     async with house() as daemon, daemon.connect() as (client, _):
-        await client.nap("a", chunks=["x", "y"], stream=True)
+        await client.nap("a", chunks=["x", "y"], between=1.0, stream=True)
         heard = [await client.hear() for _ in range(4)]
         await client.nap("b", chunks=["x", "y"])
         quiet = [await client.hear() for _ in range(2)]
@@ -358,6 +358,20 @@ async def test_chunks_reach_only_a_client_that_asked_for_them(house, autojump_cl
     chunks = [m for m in heard if isinstance(m, StreamChunk)]
     assert [(0, "x"), (1, "y")] == [(m.index, m.chunk) for m in chunks]
     assert [CallAccepted, CallResult] == [type(m) for m in quiet]
+
+
+async def test_pieces_of_one_moment_come_as_one_and_in_their_place(house, autojump_clock):
+    """A hundred that a provider sent together are one frame: before a stage that was said after them, and before the outcome."""
+    said = [f"piece {number}, " for number in range(100)]
+    async with house() as daemon, daemon.connect() as (client, _):
+        await client.nap("a", chunks=said, then="writing", seconds=1.0, stream=True)
+        staged = [await client.hear() for _ in range(4)]
+        await client.nap("b", chunks=["at", " the end"], stream=True)
+        ended = [await client.hear() for _ in range(3)]
+
+    assert [CallAccepted, StreamChunk, Progress, CallResult] == [type(m) for m in staged]
+    assert (0, "".join(said)) == (staged[1].index, staged[1].chunk)
+    assert [CallAccepted, StreamChunk, CallResult] == [type(m) for m in ended]
 
 
 async def test_each_call_leaves_one_line_in_the_call_log(house, autojump_clock):

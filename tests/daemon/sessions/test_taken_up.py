@@ -54,6 +54,19 @@ async def test_a_session_that_cannot_be_read_keeps_no_other_from_coming_back(hou
     assert 1 == daemon.naps.finished
 
 
+async def test_a_call_that_is_none_for_this_daemon_is_refused(house, journal, autojump_clock):
+    """Its tool is gone since it was accepted: its client hears so, and it is open no more."""
+    last = await killed_mid_call(house, journal)
+    (call,) = (await journal.session("win")).calls
+    left = MemoryJournal()
+    await left.accept(attrs.evolve(call, frame=call.frame.replace('"nap"', '"gone"')))
+    async with house(left) as daemon, daemon.connect(session_id="win", last_seq=last) as (client, _):  # fmt: skip
+        outcome = await client.hear_until(CallFailed)
+
+    assert ("TOOL_NOT_FOUND", True) == (outcome.error.code, "gone" in outcome.error.message)
+    assert () == await left.unfinished()
+
+
 async def test_the_drain_interrupts_long_calls_that_must_not_run_again(house, journal, autojump_clock):  # fmt: skip
     """Nobody is to take them up: the client hears so, and the journal has it."""
     async with house(journal, repeatable=False) as daemon, daemon.connect(session_id="win") as (client, _):  # fmt: skip

@@ -280,11 +280,13 @@ class Exchanges:
         return result.outputs[0].text
 
     async def stream(self) -> None:
-        """All pieces, in order, and before the result; none for who asked for none."""
+        """All pieces, in order, and before the result, those of one moment as one; none for who asked for none."""
         request = attrs.evolve(self.call(chunks=5), stream=self.draw.random() < 0.7)
         await self._runs(request)
-        pieces = [(index, f"piece {index}") for index in range(5)] if request.stream else []
-        expect("what was streamed", pieces, self.client.chunks.get(request.request_id, []))
+        said = "".join(f"piece {index}" for index in range(5)) if request.stream else ""
+        heard = self.client.chunks.get(request.request_id, [])
+        expect("what was streamed", said, "".join(text for _, text in heard))
+        expect("the pieces' numbers", [*range(len(heard))], [index for index, _ in heard])
 
     async def watch(self) -> None:
         """Who waits hears of it now and then, and last of what it does."""
