@@ -47,3 +47,21 @@ async def test_half_characters_end_no_loop_and_two_halves_are_one(autojump_clock
     await trio.sleep(1)
 
     assert ["\U0001f600".encode(), "\ufffd".encode()] == told
+
+
+async def test_a_fault_in_telling_ends_no_loop(autojump_clock, caplog):
+    """It is logged, and what comes next is told."""
+    told = []
+
+    def tell(_, text):
+        if text == "bad":
+            raise ValueError(text)
+        told.append(text)
+
+    pieces = Pieces(tell)
+    for said in ("bad", "good"):
+        pieces.add(said)
+        await trio.sleep(1)
+
+    assert ["good"] == told
+    assert ["pieces of an answer were not told"] == [record.message for record in caplog.records]
