@@ -54,7 +54,8 @@ class Guesses:
                     await stream.send_all(_UPGRADE)
                     while b"\r\n\r\n" not in heard and (data := await stream.receive_some()):
                         heard += data
-                    await stream.send_all(frame)  # a bare server overlooks what comes with the upgrade
+                    # A bare server overlooks what comes with the upgrade.
+                    await stream.send_all(frame)
                     while b"hello_ack" not in heard and (data := await stream.receive_some()):
                         heard += data
         except (OSError, trio.BrokenResourceError):
