@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]  # each program has up to 120 s
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 

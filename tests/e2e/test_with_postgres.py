@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "storage"))
 
 from hosted import fixtures
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(120)]
 started_stage, stage = fixtures.started_stage, fixtures.stage
 
 
@@ -154,9 +154,9 @@ async def test_a_client_that_moves_finds_its_call(new_machine_place, start, stag
 
 
 async def test_a_name_is_one_daemon_s(new_machine_place, start):
-    """The second that is called so does not start, and says what to do."""
+    """The second that is called so does not start, and says what to do, once it has waited for a lease to end."""
     start(new_machine_place(EXAI_DAEMON_NAME="same"))
-    code, _, said = new_machine_place(EXAI_DAEMON_NAME="same").run("serve")
+    code, _, said = new_machine_place(EXAI_DAEMON_NAME="same").run("serve", within=50)
 
     assert 1 == code
     assert "EXAI_DAEMON_NAME" in said

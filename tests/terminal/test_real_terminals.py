@@ -13,7 +13,7 @@ import pytest
 from real_home import CANARY, EXAI
 from real_keepers import is_alive, wait_until
 
-pytestmark = pytest.mark.real
+pytestmark = [pytest.mark.real, pytest.mark.timeout(180)]  # each wait has up to 60 s
 
 ECHO = "import sys\nprint('ready', flush=True)\nfor line in sys.stdin: print('got ' + line.strip(), flush=True)"  # fmt: skip
 

@@ -75,11 +75,11 @@ class Place:
             stderr=subprocess.PIPE,
         )
 
-    def run(self, *argv: str, **more: str) -> tuple[int, str, str]:
+    def run(self, *argv: str, within: float = PATIENCE_S, **more: str) -> tuple[int, str, str]:
         """Exit code, stdout and stderr."""
         with self.start(*argv, **more) as running:
             try:
-                out, err = running.communicate(timeout=PATIENCE_S)
+                out, err = running.communicate(timeout=within)
             finally:
                 running.kill()
         return running.returncode, out.decode(), err.decode()
