@@ -32,7 +32,9 @@ vendors = pytest.mark.parametrize("name", ["glm", "kimi"])
 
 async def ask(provider, question, text, **more):
     answer = Assembly()
-    async with provider.chat(question(text, model=MODELS[provider.name], **more)) as deltas:
+    async with provider.chat(
+        question(text, model=MODELS[provider.service.endpoint.name], **more)
+    ) as deltas:
         async for delta in deltas:
             answer.add(delta)
     return answer
