@@ -31,8 +31,7 @@ def resolve(given: str, roots: tuple[Path, ...]) -> Path:
     """
     written = _meant(given)
     try:
-        real = os.path.realpath(written)
-        resolved = written if real == str(written) else Path(real)  # making one takes a while
+        resolved = Path(os.path.realpath(written))
     except (OSError, ValueError):  # a name that no file can have: nothing inside the roots
         resolved = Path("/")
     if not path_policy.is_inside(resolved, roots):

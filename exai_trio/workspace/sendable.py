@@ -27,9 +27,8 @@ class Access:
 
     def why_not(self, given: str, resolved: Path) -> str:
         """What it looks like by its name, or ""; nothing is opened."""
-        looks = secrets.by_name(str(resolved))
-        if not looks and path_policy.bare(given) != str(resolved):
-            looks = secrets.by_name(str(path_policy.parse(given)))
+        names = dict.fromkeys((str(resolved), str(path_policy.parse(given))))
+        looks = next((look for name in names if (look := secrets.by_name(name))), "")
         return "" if looks and self._is_named(resolved, looks) else looks
 
     def why_not_content(self, resolved: Path, content: bytes) -> str:
