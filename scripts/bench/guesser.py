@@ -46,6 +46,7 @@ class Guesses:
         self.tried = self.answered = self.let_in = 0
 
     async def one(self, frame: bytes) -> None:
+        """The frame goes out after the handshake: a bare server overlooks what comes with the upgrade."""
         self.tried += 1
         heard = b""
         try:
@@ -54,9 +55,7 @@ class Guesses:
                     await stream.send_all(_UPGRADE)
                     while b"\r\n\r\n" not in heard and (data := await stream.receive_some()):
                         heard += data
-                    await stream.send_all(
-                        frame
-                    )  # a bare server overlooks what comes with the upgrade
+                    await stream.send_all(frame)
                     while b"hello_ack" not in heard and (data := await stream.receive_some()):
                         heard += data
         except (OSError, trio.BrokenResourceError):

@@ -22,10 +22,10 @@ from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import CallTool, Droppable, Outcome, Progress, RequestId, StreamChunk
 
 from ..context import DaemonContext
+from ..delivery.stream_chunks import StreamChunks
 from .call_plan import Plan
 from .environment import CallEnvironment
 from .limits import longest_stream
-from .pieces import Pieces
 from .spans import Waits
 from .states import CANCELLABLE, NEXT, SETTLED, Event, State
 
@@ -76,10 +76,12 @@ class Recipient(Protocol):
 class Call:
     """A call from its admission to its end; to its tool it is the Caller. `states` tells how its state goes on.
 
-    `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix seconds, and stays over restarts; `attempt` counts runs
-    over restarts (0: in another daemon), `is_counted`: on disk too; `handle` is the call_id of one that was detached by an earlier daemon. `scope` is what the client's cancel, the daemon's
-    cut and the end of its time end; `ending` says why, unless it was the time, and `is_left` that the next daemon is to run it. `is_recorded`: the disk has taken it; `is_doubtful`: it was
-    not waited for, and the disk may take it yet. `changed` is told of each new state. `place` is given back when it is over. `readable` are files as found at first.
+    `timeout` is seconds from `started`, `limited_by` where that is set; `size` is the request's frame in bytes; `accepted_at` is unix
+    seconds, and stays over restarts; `attempt` counts runs over restarts (0: in another daemon), `is_counted`: on disk too; `handle` is the call_id of one that was detached by an
+    earlier daemon. `scope` is what the client's cancel, the daemon's cut and the end of its time end; `ending` says why, unless it was
+    the time, and `is_left` that the next daemon is to run it. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
+    disk may take it yet. `changed` is told of each new state. `place` is given back when it is over. `readable` are files as they
+    were found before it was accepted.
     """
 
     request: CallTool
@@ -109,13 +111,10 @@ class Call:
     changed: Change
     waits: Waits = attrs.field(factory=Waits)
     correlation_id: str = attrs.field(factory=new_correlation_id)
-    pieces: Pieces = attrs.field(init=False)
+    chunks: StreamChunks = attrs.Factory(lambda self: StreamChunks(self._tell), takes_self=True)
     doing: str = "running"
     detail: str = ""
     _said_at: float = 0.0
-
-    def __attrs_post_init__(self) -> None:
-        self.pieces = Pieces(self._tell)
 
     def __repr__(self) -> str:
         return f"<Call {self.tool.name} {self.session_id}/{self.request_id} {self.state.name} attempt={self.attempt}>"
@@ -187,7 +186,7 @@ class Call:
 
     def say_progress(self) -> None:
         """Tell the client the stage as it is now, behind what came before it."""
-        self.pieces.now()
+        self.chunks.flush()
         self._said_at = trio.current_time()
         told = self.environment.keys.masked(self.detail)
         progress = Progress(
@@ -221,7 +220,7 @@ class Call:
         if text and self.waits.first_chunk is None:
             self.waits.first_chunk = self.elapsed
         if text and self.wants_chunks:
-            self.pieces.add(text)
+            self.chunks.add(text)
 
     def _tell(self, index: int, text: str) -> None:
         masked = self.environment.keys.masked(text)

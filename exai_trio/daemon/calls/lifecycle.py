@@ -163,7 +163,7 @@ async def _conclude(call: Call, outcome: Outcome) -> None:
     """Put the outcome on disk, then tell it. A disk that does not take it for long keeps nobody from hearing it, and gets it
     later; so does one that was not waited for before. Cancelled before it is told, the call stays open in the journal, or ended there."""
     call.advance("ended")
-    call.pieces.now()
+    call.chunks.flush()
     write, tell = _delivery(call, outcome)
     late = call.is_doubtful
     began = call.elapsed
