@@ -24,11 +24,16 @@ def written(principal: str) -> str:
     return quote(principal, safe="@")
 
 
+def goes_on(line: str) -> bool:
+    """It belongs to the line before it."""
+    return not _BEGINS.match(line)
+
+
 def of_principal(lines: Iterable[str], principal: str) -> Iterator[str]:
     """The lines that this principal may see, in order."""
     wanted, whose = written(principal), OWNER
     for line in lines:
-        if _BEGINS.match(line):
+        if not goes_on(line):
             whose = principal_of(_named(line))
         if whose == wanted:
             yield line

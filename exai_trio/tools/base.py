@@ -79,8 +79,9 @@ class DaemonView(Protocol):
         states of the daemon, and name nothing that is anybody's."""
         ...
 
-    def log_tail(self, lines: int, principal: str) -> list[str]:
-        """The newest `lines` lines of the daemon's log that this principal may see, oldest first, already redacted."""
+    async def log_tail(self, lines: int, principal: str) -> list[str]:
+        """The newest `lines` lines of the daemon's log that this principal may see, oldest first, already redacted; none if it cannot be
+        read. Cancelling leaves reading to its thread."""
         ...
 
 

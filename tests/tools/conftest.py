@@ -179,7 +179,7 @@ class FakeDaemon:
     def health(self):
         return dict(self.facts)
 
-    def log_tail(self, lines, principal):
+    async def log_tail(self, lines, principal):
         return self.log[len(self.log) - lines :]
 
 

@@ -1,10 +1,9 @@
 """What the daemon knows of itself, for health answers, pages, files and the diagnostic tools.
 
-Every answer is a plain read.
+Every answer is a plain read, but the log, which a thread reads.
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,11 +17,10 @@ from exai_trio.bus.message_bus import MessageBus
 from exai_trio.config import Config
 from exai_trio.errors import ExaiError
 from exai_trio.observability.meters.meter_set import Meters
-from exai_trio.observability.owned_lines import of_principal
+from exai_trio.observability.tail import newest_lines_of
 from exai_trio.observability.times import human, rfc3339
 from exai_trio.providers.gateway import Gateway
 from exai_trio.storage.sqlite.file.schema import STEPS
-from exai_trio.system.private_files import open_at_once
 from exai_trio.tools.files.upload_desk import Saved
 from exai_trio.tools.registry import Registry
 from exai_trio.wire.messages import ServerFacts
@@ -32,8 +30,6 @@ from .figures import FAMILIES, Figures
 from .problems import Problems
 from .stored_sizes import StoredSizes
 from .traffic import Traffic
-
-_TAIL_BYTES = 1_000_000
 
 
 class StoreState(Protocol):
@@ -258,15 +254,10 @@ class Report:
             "tool_count": len(self.tools.visible()),
         }
 
-    def log_tail(self, lines: int, principal: str) -> list[str]:
-        """The newest lines of the daemon's log that this principal may see, read from its last megabyte; none if it cannot be
-        read."""
+    async def log_tail(self, lines: int, principal: str) -> list[str]:
+        """The newest lines of the daemon's log that this principal may see; none if it cannot be read. Cancelling leaves reading to
+        its thread."""
         path = self.config.logs / "ws_daemon.log"
-        try:
-            with open_at_once(path) as file:
-                file.seek(max(0, path.stat().st_size - _TAIL_BYTES))
-                read = (line.decode(errors="replace").rstrip() for line in file)
-                return list(deque(of_principal(read, principal), lines))
-        except OSError:
-            # audit: empty-handler, because a log that cannot be read has no lines to show
-            return []
+        return await trio.to_thread.run_sync(
+            newest_lines_of, path, lines, principal, abandon_on_cancel=True
+        )

@@ -1,6 +1,7 @@
 """activity: what EXAI did lately: finished tool calls, or the daemon's log, by time and pattern."""
 
 from functools import partial
+from pathlib import Path
 from typing import Annotated, Literal
 
 import trio
@@ -12,7 +13,7 @@ from exai_trio.observability.toolcalls import FILE_NAME
 from exai_trio.tools import envelope
 from exai_trio.tools.base import Answer, Caller, Services, Tool
 from exai_trio.tools.diagnostics import log_lines
-from exai_trio.tools.diagnostics.log_lines import LogLine, Source
+from exai_trio.tools.diagnostics.log_lines import Period, Source
 
 _FILES: dict[Source, str] = {"activity": FILE_NAME, "server": "ws_daemon.log"}
 _LOOKED_AT = 20_000  # lines among which times and patterns choose
@@ -31,45 +32,40 @@ class Arguments:
 
 
 async def run(arguments: Arguments, caller: Caller, services: Services) -> Answer:
-    now = services.now()
-    since = log_lines.moment(arguments.since, now, "since") if arguments.since.strip() else None
-    until = log_lines.moment(arguments.until, now, "until") if arguments.until.strip() else None
-    chooses = bool(arguments.filter or since is not None or until is not None)
+    period = log_lines.period(arguments.since, arguments.until, services.now())
+    log_lines.check(arguments.filter)
+    find = partial(_lines, arguments, services.config.logs, caller.principal, period)
+    source, lines = await trio.to_thread.run_sync(find)
+    if arguments.filter and not log_lines.is_plain(arguments.filter):
+        lines = await log_lines.matching(lines, arguments.filter)
+    return _answer(arguments, source, lines[-arguments.lines :])
+
+
+def _lines(
+    arguments: Arguments, logs: Path, principal: str, period: Period
+) -> tuple[Source, list[str]]:
+    """The principal's of this time, of the source asked for; `auto` is the calls, or the daemon's log where none has been logged. Of a plain
+    text only those that have it. Blocking: for a thread."""
+    chooses = bool(arguments.filter) or period != log_lines.ALWAYS
     count = _LOOKED_AT if chooses else arguments.lines
-    found = await _lines(arguments, caller.principal, services, count)
-    kept = [
-        line
-        for line in found
-        if (since is None or line.at >= since) and (until is None or line.at <= until)
-    ]
-    if arguments.filter:
-        kept = await log_lines.matching(kept, arguments.filter)
-    return _answer(arguments, kept[-arguments.lines :])
+    source: Source = "server" if arguments.source == "server" else "activity"
+    lines = newest_lines_of(logs / _FILES[source], count, principal)
+    if not lines and arguments.source == "auto":
+        source = "server"
+        lines = newest_lines_of(logs / _FILES[source], count, principal)
+    if period != log_lines.ALWAYS:
+        lines = log_lines.within(lines, period)
+    if log_lines.is_plain(arguments.filter):
+        lines = log_lines.with_text(lines, arguments.filter)
+    return source, lines
 
 
-async def _lines(
-    arguments: Arguments, principal: str, services: Services, count: int
-) -> list[LogLine]:
-    """The principal's, of the source asked for; `auto` is the calls, or the daemon's log where none has been logged."""
-    wanted: tuple[Source, ...] = (
-        ("activity", "server") if arguments.source == "auto" else (arguments.source,)
-    )
-    lines: list[LogLine] = []
-    for source in wanted:
-        path = services.config.logs / _FILES[source]
-        texts = await trio.to_thread.run_sync(partial(newest_lines_of, path, count, principal))
-        lines = log_lines.read(texts, source)
-        if lines:
-            break
-    return lines
-
-
-def _answer(arguments: Arguments, lines: list[LogLine]) -> Answer:
-    facts = {"lines": len(lines), "source": lines[-1].source if lines else arguments.source}
+def _answer(arguments: Arguments, source: Source, lines: list[str]) -> Answer:
+    facts = {"lines": len(lines), "source": source if lines else arguments.source}
     if arguments.structured:
-        return envelope.as_json("activity", [line.as_json() for line in lines], metadata=facts)
-    text = "\n".join(line.text for line in lines)
-    return envelope.simple("activity", text or "nothing was logged", metadata=facts)
+        found = [log_lines.as_json(line, source) for line in lines]
+        return envelope.as_json("activity", found, metadata=facts)
+    return envelope.simple("activity", "\n".join(lines) or "nothing was logged", metadata=facts)
 
 
 TOOL = Tool(

@@ -25,9 +25,8 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         "Providers", rendering.providers(known, leave_out=frozenset({"models"}))
     )
     lines += rendering.section("Tools", [", ".join(services.tool_names())])
-    lines += rendering.section(
-        "Log", services.daemon.log_tail(arguments.tail_lines, caller.principal)
-    )
+    log = await services.daemon.log_tail(arguments.tail_lines, caller.principal)
+    lines += rendering.section("Log", log)
     return envelope.simple("health", "\n".join(lines))
 
 

@@ -4,6 +4,7 @@ The pattern is a caller's: it runs in a process that can be stopped.
 """
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -13,10 +14,13 @@ from typing import Any, Final, Literal, cast
 
 import trio
 
-from exai_trio import structs
 from exai_trio.errors import ArgumentError
 
 Source = Literal["activity", "server"]
+Period = tuple[float, float]
+"""Since when and until when, in unix seconds."""
+
+ALWAYS: Final[Period] = (-math.inf, math.inf)
 PATTERN_S: Final = 5.0
 _LONGEST_PATTERN: Final = 500
 _ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:?\d\d)?")
@@ -31,27 +35,29 @@ json.dump([number for number, line in enumerate(lines) if search(line)], sys.std
 """
 
 
-@structs.frozen(kw_only=True)
-class LogLine:
-    """`at` is unix seconds; a line without a time of its own has that of the line before it."""
-
-    at: float
-    source: Source
-    text: str
-
-    def as_json(self) -> dict[str, Any]:
-        fields = _object(self.text)
-        return {"source": self.source, **(fields or {"text": self.text})}
-
-
-def read(texts: Iterable[str], source: Source) -> list[LogLine]:
-    lines: list[LogLine] = []
+def within(texts: Iterable[str], period: Period) -> list[str]:
+    """Those of this time; a line without a time of its own has that of the line before it."""
+    since, until = period
+    kept: list[str] = []
     at = 0.0
     for text in texts:
         found = _ISO.search(text[:400])
         at = (_unix(found.group()) or at) if found else at
-        lines.append(LogLine(at=at, source=source, text=text))
-    return lines
+        if since <= at <= until:
+            kept.append(text)
+    return kept
+
+
+def as_json(text: str, source: Source) -> dict[str, Any]:
+    return {"source": source, **(_object(text) or {"text": text})}
+
+
+def period(since: str, until: str, now: float) -> Period:
+    """From a time, or so long ago, to another; "" sets no bound. Raises: ArgumentError."""
+    return (
+        moment(since, now, "since") if since.strip() else -math.inf,
+        moment(until, now, "until") if until.strip() else math.inf,
+    )
 
 
 def moment(given: str, now: float, field: str) -> float:
@@ -70,13 +76,21 @@ def moment(given: str, now: float, field: str) -> float:
     return at
 
 
-async def matching(lines: list[LogLine], pattern: str) -> list[LogLine]:
+def is_plain(pattern: str) -> bool:
+    """It matches itself alone, whatever the case."""
+    return re.escape(pattern) == pattern
+
+
+def with_text(lines: list[str], text: str) -> list[str]:
+    """Those that have it, whatever the case."""
+    wanted = text.lower()
+    return [line for line in lines if wanted in line.lower()] if wanted else lines
+
+
+async def matching(lines: list[str], pattern: str) -> list[str]:
     """Lines in which the regular expression is found, whatever the case. Raises: ArgumentError.
     Cancelling kills the process that searches."""
-    _check(pattern)
-    if re.escape(pattern) == pattern:
-        return [line for line in lines if pattern.lower() in line.text.lower()]
-    asked = json.dumps([pattern, [line.text for line in lines]]).encode()
+    asked = json.dumps([pattern, lines]).encode()
     with trio.move_on_after(PATTERN_S):
         done = await trio.run_process(
             [sys.executable, "-I", "-S", "-c", _MATCHER],
@@ -90,7 +104,8 @@ async def matching(lines: list[LogLine], pattern: str) -> list[LogLine]:
     raise _refusal(pattern, f"took longer than {PATTERN_S:g} s; write a simpler one")
 
 
-def _check(pattern: str) -> None:
+def check(pattern: str) -> None:
+    """Raises: ArgumentError."""
     if len(pattern) > _LONGEST_PATTERN:
         raise _refusal(pattern, f"is longer than {_LONGEST_PATTERN} characters")
     try:

@@ -25,9 +25,8 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         f"{faults} of {len(findings)} checks found a fault" if faults else "no fault found",
     ]
     lines += rendering.section("Checks", map(str, findings))
-    lines += rendering.section(
-        "Log", services.daemon.log_tail(arguments.log_lines, caller.principal)
-    )
+    log = await services.daemon.log_tail(arguments.log_lines, caller.principal)
+    lines += rendering.section("Log", log)
     return envelope.simple("self-check", "\n".join(lines), metadata={"faults": faults})
 
 

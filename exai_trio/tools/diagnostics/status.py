@@ -35,9 +35,8 @@ async def run(arguments: Arguments, caller: Caller, services: Services) -> Answe
         lines += rendering.section("Reachable", reached or ["no provider is configured"])
     if arguments.include_tools:
         lines += rendering.section("Tools", services.tool_names())
-    lines += rendering.section(
-        "Log", services.daemon.log_tail(arguments.tail_lines, caller.principal)
-    )
+    log = await services.daemon.log_tail(arguments.tail_lines, caller.principal)
+    lines += rendering.section("Log", log)
     return envelope.simple("status", "\n".join(lines))
 
 

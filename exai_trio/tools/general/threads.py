@@ -55,11 +55,12 @@ async def _listed(threads: Threads, now: float) -> list[dict[str, object]]:
 
 
 def _entry(thread: Summary) -> dict[str, object]:
+    """`opening` is told where it is not the title."""
     opening = " ".join(thread.opening.split())[:_TITLE]
     return {
         "continuation_id": thread.id,
         "title": thread.name or opening or thread.id,
-        "opening": opening,
+        **({"opening": opening} if thread.name else {}),
         "turns": thread.turns,
         "last": rfc3339(thread.last_at),
     }

@@ -33,7 +33,11 @@ _PATIENCE_S = 40.0
 _ALL = 4  # two daemons, each for WebSockets and for MCP
 _OWNER = "select d.name from sessions s join daemons d on d.executor = s.owner where s.id = %s"
 _RUNNING = "select c.request from journal_calls c join daemons d on d.executor = c.executor where d.name = %s and c.outcome_frame is null"
-_OPEN = "select count(*) from journal_calls where outcome_frame is null"
+_OPEN = """
+    select c.request, 'run by ' || coalesce(d.name, c.executor), 'told by ' || coalesce(o.name, 'nobody'), c.attempts
+    from journal_calls c left join daemons d on d.executor = c.executor left join sessions s on s.id = c.session
+    left join daemons o on o.executor = s.owner where c.outcome_frame is null
+"""
 
 
 def unable() -> str:
@@ -116,16 +120,13 @@ class Team:
         rows = await self.rows(_RUNNING, str(number))
         return {json.loads(request) for (request,) in rows}
 
-    async def settled(self) -> int:
-        """How many calls have no outcome in the database: 0 as soon as there is none."""
-        count = -1
+    async def settled(self) -> list[Any]:
+        """The calls that have no outcome in the database: none as soon as that is so."""
+        unended: list[Any] = []
         with trio.move_on_after(_PATIENCE_S):
-            while True:
-                ((count,),) = await self.rows(_OPEN)
-                if not count:
-                    break
+            while unended := await self.rows(_OPEN):
                 await trio.sleep(0.05)
-        return count
+        return unended
 
 
 @asynccontextmanager

@@ -111,7 +111,7 @@ async def judge(
 ) -> None:
     """Nothing is open in the database, what was not `risked` ran once, and nothing was answered twice."""
     unended = await team.settled()
-    trial.hold(not unended, f"{unended} calls have no outcome in the database")
+    trial.hold(not unended, f"calls have no outcome in the database: {unended}")
     ran: dict[str, int] = {}
     for visit in await trial.count(team.worlds[0], most=most):
         ran[visit.mark] = ran.get(visit.mark, 0) + 1
