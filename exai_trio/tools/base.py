@@ -21,7 +21,7 @@ from exai_trio.tools.asking.calibration import Calibration
 from exai_trio.tools.files.upload_desk import UploadDesk
 from exai_trio.tools.statuses import Status
 from exai_trio.workspace.path_checks import PathUse
-from exai_trio.workspace.read import FileReader
+from exai_trio.workspace.read import FileReader, Found
 
 if TYPE_CHECKING:  # the shim lists tools without ever asking a model
     from exai_trio.observability.events import RequestEnded
@@ -145,9 +145,9 @@ class Caller(Protocol):
         ...
 
     @property
-    def readable(self) -> Mapping[str, str]:
-        """Where files lie that the call names, by the names given: those that were found readable, and like no secret, just before
-        it was accepted. Others may be, too."""
+    def found(self) -> Found:
+        """Files that the call names: those that were found readable, and like no secret, just before it was accepted. Others may be,
+        too."""
         ...
 
     def stage(self, stage: str, message: str) -> None:

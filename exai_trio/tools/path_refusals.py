@@ -10,25 +10,23 @@ from exai_trio.tools.arguments import concerning
 from exai_trio.tools.base import Tool
 from exai_trio.workspace.images import is_data_url
 from exai_trio.workspace.path_checks import PathUse
-from exai_trio.workspace.read import FileReader
+from exai_trio.workspace.read import NOTHING_FOUND, FileReader, Found
 
 _HERE = frozenset({"", "."})  # the first root, where a tool takes that
 
 
-async def check(
-    tool: Tool, arguments: Any, roots: tuple[Path, ...], files: FileReader
-) -> dict[str, str]:
-    """Where the files lie that may be read, by the names given. Raises: ArgumentError, NotFoundError naming the argument.
+async def check(tool: Tool, arguments: Any, roots: tuple[Path, ...], files: FileReader) -> Found:
+    """The files that the call names. Raises: ArgumentError, NotFoundError naming the argument.
     Cancelling leaves the look at the disk to its thread."""
-    readable: dict[str, str] = {}
+    found = NOTHING_FOUND
     for field, use in tool.paths.items():
         named: str | tuple[str, ...] = getattr(arguments, field)
         each = (named,) if isinstance(named, str) else named
         given = [path for path in each if path not in _HERE and not is_data_url(path)]
         if given:
             with concerning(field):
-                readable |= await files.check(given, _use(tool, arguments, use), roots)
-    return readable
+                found |= await files.check(given, _use(tool, arguments, use), roots)
+    return found
 
 
 def _use(tool: Tool, arguments: Any, use: PathUse) -> PathUse:

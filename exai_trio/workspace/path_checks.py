@@ -3,7 +3,8 @@
 Blocking: for threads only.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Literal
 
 import trio
@@ -16,27 +17,20 @@ from exai_trio.workspace.sendable import Access
 PathUse = Literal["read", "file", "inside", "write"]
 
 
-def check(given: Iterable[str], use: PathUse, access: Access) -> dict[str, str]:
-    """Where the files lie that may be read, by the names given. Raises: ArgumentError, NotFoundError for the first path that would
+def checked(
+    given: Iterable[str], use: PathUse, access: Access
+) -> Iterator[tuple[str, Path, bytes]]:
+    """Of those that are files to be read: the name, where it lies, and its beginning. Raises: ArgumentError, NotFoundError for the first path that would
     be refused when it is used."""
-    found: dict[str, str] = {}
     for name in given:
         trio.from_thread.check_cancelled()
-        if path := _check_one(name, use, access):
-            found[name] = path
-    return found
-
-
-def _check_one(given: str, use: PathUse, access: Access) -> str:
-    """The path of a file that may be read, or "" of what is none."""
-    if use == "write":
-        write.find_place(given, access.roots)
-        return ""
-    resolved = access.resolve(given)
-    if use == "inside":
-        return ""
-    if use == "read" and safe_open.is_directory(resolved):
-        sendable.check_folder(given, resolved)
-        return ""
-    upload_source.check(given, resolved, access)
-    return str(resolved)
+        if use == "write":
+            write.find_place(name, access.roots)
+            continue
+        resolved = access.resolve(name)
+        if use == "inside":
+            continue
+        if use == "read" and safe_open.is_directory(resolved):
+            sendable.check_folder(name, resolved)
+            continue
+        yield name, resolved, upload_source.check(name, resolved, access)

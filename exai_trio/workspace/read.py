@@ -1,6 +1,6 @@
 """The text of files, and of those in directories: what is binary or too large is named with the reason instead."""
 
-from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
+from collections.abc import AsyncGenerator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -32,6 +32,8 @@ T = TypeVar("T")
 MAX_FILE_BYTES = 1024 * 1024
 # All files of one call: about what the largest context (1 M tokens) holds; 24 calls at once stay near 100 MiB.
 MAX_TOTAL_BYTES = 4 * 1024 * 1024
+# All files that a call keeps from when it came, and so are read once.
+_KEPT_BYTES = 64 * 1024
 # The same at each reading, so that the beginning of a prompt stays as it is.
 _FOLDER = f"a directory with no files to read, or more than {directories.MOST_FILES:,}; name those that matter"
 
@@ -54,6 +56,24 @@ class Reading:
         return self.reason == _FOLDER
 
 
+@structs.frozen
+class Found:
+    """Files that a call names, as they were when it came: where each lies that may be read, by the name given; and what stands in
+    short ones, by where they lie."""
+
+    paths: Mapping[str, str] = {}
+    readings: Mapping[str, Reading] = {}
+
+    def __or__(self, other: "Found") -> "Found":
+        return Found({**self.paths, **other.paths}, {**self.readings, **other.readings})
+
+    def read(self, paths: Sequence[str | None]) -> tuple[Reading, ...] | None:
+        """What stands in all of these; None if one of them is not known here."""
+        known = [self.readings.get(path or "") for path in dict.fromkeys(paths)]
+        return None if None in known else tuple(filter(None, known))
+
+
+NOTHING_FOUND = Found()
 ReadOne = Callable[[str, Access, int], Reading]  # path, what may be read, bytes of room left
 Find = Callable[[str, Access], Iterator[tuple[str, ReadOne]]]
 
@@ -71,23 +91,28 @@ class FileReader:
     def access(self, roots: tuple[Path, ...]) -> Access:
         return Access(roots, self.secret_files)
 
-    async def read(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[Reading, ...]:
-        """Read files that the caller names now, and those in directories: each once, in order.
+    async def read(
+        self, given: Sequence[str], roots: tuple[Path, ...], found: Found = NOTHING_FOUND
+    ) -> tuple[Reading, ...]:
+        """Read files that the caller names now, and those in directories: each once, in order. What was `found` when the call came
+        is not read once more.
 
         Raises: ArgumentError, NotFoundError. Cancelling returns at once; the thread ends after the file it is at.
         """
-        return (
-            await self._in_thread(partial(_read_all, given, self.access(roots), _named))
-            if given
-            else ()
-        )
+        known = found.read([found.paths.get(name) for name in given])
+        if known is not None:
+            return known
+        return await self._in_thread(partial(_read_all, given, self.access(roots), _named))
 
     async def read_again(
-        self, given: Sequence[str], roots: tuple[Path, ...]
+        self, given: Sequence[str], roots: tuple[Path, ...], found: Found = NOTHING_FOUND
     ) -> tuple[Reading, ...]:
-        """Read files that were named earlier, each under the path given: what is gone, or not allowed any more, has a reason."""
-        read = partial(_read_all, given, self.access(roots), _named_before)
-        return await self._in_thread(read) if given else ()
+        """Read files that were named earlier, each under the path given: what is gone, or not allowed any more, has a reason. Else as
+        `read`."""
+        known = found.read(given)
+        if known is not None:
+            return known
+        return await self._in_thread(partial(_read_all, given, self.access(roots), _named_before))
 
     async def read_images(self, given: Sequence[str], roots: tuple[Path, ...]) -> tuple[str, ...]:
         """Images as data URLs, in order. Raises: ArgumentError, NotFoundError."""
@@ -123,16 +148,12 @@ class FileReader:
         with opened.file:
             yield opened
 
-    async def check(
-        self, given: Sequence[str], use: PathUse, roots: tuple[Path, ...]
-    ) -> dict[str, str]:
-        """Where the files lie that may be read, by the names given. Raises what using any of these paths would: ArgumentError,
-        NotFoundError. Of large files the beginning is looked at."""
+    async def check(self, given: Sequence[str], use: PathUse, roots: tuple[Path, ...]) -> Found:
+        """The files among these paths. Raises what using any of them would: ArgumentError, NotFoundError. Of large files the beginning
+        is looked at."""
         if not given:
-            return {}
-        return await self._in_thread(
-            partial(path_checks.check, tuple(given), use, self.access(roots))
-        )
+            return NOTHING_FOUND
+        return await self._in_thread(partial(_found, tuple(given), use, self.access(roots)))
 
     async def find_place(
         self, given: str, roots: tuple[Path, ...], *, again: bool = False
@@ -151,6 +172,18 @@ class FileReader:
         return await trio.to_thread.run_sync(
             read, thread_name="exai files", abandon_on_cancel=True, limiter=self.limiter
         )
+
+
+def _found(given: Sequence[str], use: PathUse, access: Access) -> Found:
+    paths: dict[str, str] = {}
+    readings: dict[str, Reading] = {}
+    room = _KEPT_BYTES
+    for name, resolved, content in path_checks.checked(given, use, access):
+        path = paths[name] = str(resolved)
+        if use == "read" and len(content) <= room and path not in readings:
+            readings[path] = _as_read(resolved, content, access, room)
+            room -= len(content)
+    return Found(paths, readings)
 
 
 def _read_all(given: Sequence[str], access: Access, find: Find) -> tuple[Reading, ...]:
@@ -206,7 +239,10 @@ def _read(given: str, access: Access, room: int) -> Reading:
         return Reading(path=str(resolved), reason=_FOLDER)
     if looks := access.why_not(given, resolved):
         return _secret(resolved, looks)
-    content = safe_open.content(resolved, MAX_FILE_BYTES + 1)
+    return _as_read(resolved, safe_open.content(resolved, MAX_FILE_BYTES + 1), access, room)
+
+
+def _as_read(resolved: Path, content: bytes, access: Access, room: int) -> Reading:
     reading = _reading(str(resolved), content, room)
     # As it is sent, which need not be how it is stored.
     looks = access.why_not_content(resolved, reading.text.encode(errors="replace"))

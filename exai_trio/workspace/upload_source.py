@@ -94,7 +94,9 @@ def _check_read(read: int, size: int, name: str) -> None:
         )
 
 
-def check(given: str, resolved: Path, access: Access) -> None:
-    """What handing it on would refuse; of a large file the beginning is looked at. Raises: ArgumentError, NotFoundError."""
+def check(given: str, resolved: Path, access: Access) -> bytes:
+    """Its beginning, if handing it on would not be refused. Raises: ArgumentError, NotFoundError."""
     access.check_name(given, resolved)
-    access.check_content(given, resolved, safe_open.content(resolved, _PIECE))
+    beginning = safe_open.content(resolved, _PIECE)
+    access.check_content(given, resolved, beginning)
+    return beginning

@@ -4,7 +4,7 @@ import gc
 import os
 import sqlite3
 import time
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any, Final, cast
@@ -31,6 +31,7 @@ from exai_trio.system.clock import unix_now
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Caller, Services
 from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.workspace.read import NOTHING_FOUND, Found
 
 from .processes import NotMeasured, home
 from .report import Goal, Row, median
@@ -231,7 +232,7 @@ class _Caller:
     """A call that nobody watches."""
 
     roots: tuple[Path, ...] = ()
-    readable: Mapping[str, str] = {}
+    found: Found = NOTHING_FOUND
     principal = "owner"
     attempt = 1
     request_id = session_id = idempotency_key = "bench"

@@ -6,10 +6,12 @@ from contextlib import closing
 import pytest
 
 from exai_trio.errors import StorageError
-from exai_trio.storage.base import Turn
+from exai_trio.storage.base import Step, Turn
 from exai_trio.storage.sqlite.file import upgrade
+from exai_trio.storage.sqlite.file.last_use_step import LAST_USE_STEP
 from exai_trio.storage.sqlite.file.schema import STEPS
 from exai_trio.storage.sqlite.store import open_sqlite
+from exai_trio.storage.sqlite.thread_store import SqliteThreads
 
 ID = "11111111-2222-4333-8444-555555555555"
 
@@ -77,3 +79,22 @@ async def test_a_copy_that_cannot_be_made_stops_the_upgrade(tmp_path, monkeypatc
         await said(path)
 
     assert len(STEPS) - 1 == schema_of(path)
+
+
+async def test_conversations_of_the_file_before_keep_their_order(tmp_path, monkeypatch):
+    """Each has the time of its newest turn or step, as those have that are added from now on."""
+    path = tmp_path / "exai.db"
+    monkeypatch.setattr(upgrade, "STEPS", STEPS[: STEPS.index(LAST_USE_STEP)])
+    async with open_sqlite(path) as store:
+        for name, at in (("a", 5.0), ("b", 7.0), ("c", 6.0)):
+            turn = Turn(role="user", text="x", tool="chat", at=at)
+            await store.append(name, (turn,), 1.0, 1_000.0)
+        await store.add_step("a", Step(tool="debug", at=8.0, data={}), 2.0, 1_000.0)
+    monkeypatch.undo()
+    async with open_sqlite(path) as store:
+        before = await SqliteThreads(store).recent(9.0)
+        await store.add_step("c", Step(tool="debug", at=9.0, data={}), 9.0, 1_000.0)
+        after = await SqliteThreads(store).recent(9.0)
+
+    assert [("a", 8.0), ("b", 7.0), ("c", 6.0)] == [(one.id, one.last_at) for one in before]
+    assert [("c", 9.0), ("a", 8.0), ("b", 7.0)] == [(one.id, one.last_at) for one in after]

@@ -23,6 +23,7 @@ from exai_trio.tools.arguments import parse
 from exai_trio.tools.asking.calibration import Calibration
 from exai_trio.tools.prompts import Room
 from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.workspace.read import NOTHING_FOUND, Found
 
 # What a workflow tool's steps need besides the step itself.
 _FOUND = {"findings": "found something"}
@@ -188,7 +189,7 @@ class FakeCaller:
     """A running call."""
 
     roots: tuple[Any, ...] = ()
-    readable: dict[str, str] = attrs.field(factory=dict)
+    found: Found = NOTHING_FOUND
     request_id: str = "r1"
     session_id: str = "s1"
     principal: str = "owner"

@@ -179,6 +179,36 @@ async def test_a_few_bad_bytes_do_not_hide_a_text(root):
     assert "1 undecodable" in found.remark
 
 
+async def test_what_was_found_when_a_call_came_is_read_once(root, monkeypatch):
+    """A short file's text is what was looked at then; where one of them is not known, all are read."""
+    files, roots = FileReader(), (root,)
+    (root / "a.py").write_text("then")
+    (root / "b.py").write_text("b")
+    (root / "long.py").write_text("x" * 100_000)
+    link, path, long = root / "link.py", str(root / "a.py"), str(root / "long.py")
+    link.symlink_to(path)
+    found = await files.check([str(link), long], "read", roots)
+    (root / "a.py").write_text("since")
+
+    assert {str(link): path, long: long} == found.paths
+    assert ["then"] == [one.text for one in await files.read([str(link), str(link)], roots, found)]
+    assert ["then"] == [one.text for one in await files.read_again([path], roots, found)]
+    for given in ([path, str(root / "b.py")], [path, long]):
+        assert "since" == (await files.read(given, roots, found))[0].text
+        assert "since" == (await files.read_again(given, roots, found))[0].text
+
+
+async def test_a_call_that_names_much_keeps_little_of_it(root):
+    """Of many files that are short the first ones, and no secret of any."""
+    for number in range(20):
+        (root / f"{number:02}.py").write_text("x" * 10_000)
+    given = [str(path) for path in sorted(root.glob("[01]*.py"))]
+    found = await FileReader().check(given, "read", (root,))
+
+    assert given == list(found.paths)
+    assert given[:6] == list(found.readings)
+
+
 async def test_earlier_files_become_notes(root):
     """Files of an earlier turn that are gone or outside this caller's roots are reasons; the others are read."""
     names = [str(root / "gone.py"), str(root.parent / "secret.txt"), str(root / "a.py")]

@@ -2,7 +2,7 @@
 
 import math
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from exai_trio.tools.asking.ask_model import give_time
 from exai_trio.tools.base import Tool
 from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import CallTool, Droppable, Outcome, Progress, RequestId, StreamChunk
+from exai_trio.workspace.read import NOTHING_FOUND, Found
 
 from ..context import DaemonContext
 from ..delivery.stream_chunks import StreamChunks
@@ -80,8 +81,8 @@ class Call:
     seconds, and stays over restarts; `attempt` counts runs over restarts (0: in another daemon), `is_counted`: on disk too; `handle` is the call_id of one that was detached by an
     earlier daemon. `scope` is what the client's cancel, the daemon's cut and the end of its time end; `ending` says why, unless it was
     the time, and `is_left` that the next daemon is to run it. `is_recorded`: the disk has taken it; `is_doubtful`: it was not waited for, and the
-    disk may take it yet. `changed` is told of each new state. `place` is given back when it is over. `readable` are files as they
-    were found before it was accepted.
+    disk may take it yet. `changed` is told of each new state. `place` is given back when it is over. `found` are files as they
+    were before it was accepted.
     """
 
     request: CallTool
@@ -89,7 +90,7 @@ class Call:
     session_id: str
     principal: str
     roots: tuple[Path, ...]
-    readable: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    found: Found = NOTHING_FOUND
     recipient: Recipient
     context: DaemonContext
     environment: CallEnvironment

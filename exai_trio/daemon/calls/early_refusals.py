@@ -37,7 +37,7 @@ async def paths_refused(call: Call) -> ExaiError | None:
     files = call.environment.services.files
     try:
         with trio.move_on_after(_PATHS_S):
-            call.readable = await path_refusals.check(call.tool, call.arguments, call.roots, files)
+            call.found = await path_refusals.check(call.tool, call.arguments, call.roots, files)
     except ExaiError as refusal:
         return None if call.ending else refusal
     return None

@@ -33,14 +33,10 @@ _COPIES: Final = (
     ),
 )
 _COLUMNS: Final = tuple(field.name for field in attrs.fields(Summary))
-# Of all of them only the time is looked up, the rest of those that are wanted.
+# Of all of them only the time is read, the rest of those that are wanted.
 _NEWEST_FIRST: Final = """
     WITH newest AS (
-        SELECT c.id, c.created_at, c.expires_at, max(
-            c.created_at,
-            coalesce((SELECT at FROM turns t WHERE t.conversation = c.id ORDER BY number DESC LIMIT 1), 0),
-            coalesce((SELECT at FROM steps s WHERE s.conversation = c.id ORDER BY number DESC LIMIT 1), 0)
-        ) AS last_at
+        SELECT c.id, c.created_at, c.expires_at, max(c.created_at, c.last_at) AS last_at
         FROM conversations c WHERE c.principal = ? AND c.expires_at > ? ORDER BY last_at DESC, c.id LIMIT ?
     )
     SELECT c.id, coalesce(n.name, ''), c.created_at, c.expires_at,

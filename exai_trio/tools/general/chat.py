@@ -129,7 +129,7 @@ async def _named(arguments: Arguments, caller: Caller, services: Services) -> _N
     if arguments.files or arguments.images:
         caller.stage("reading files", "chat: reading files")
     with concerning("files"):
-        named = await files.read(arguments.files, roots)
+        named = await files.read(arguments.files, roots, caller.found)
     with concerning("images"):
         return _Named(arguments, named, await files.read_images(arguments.images, roots))
 

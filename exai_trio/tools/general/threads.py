@@ -15,7 +15,7 @@ from exai_trio.tools.asking import conversations
 from exai_trio.tools.asking.conversations import Thread
 from exai_trio.tools.base import Answer, Caller, Services, Tool
 
-_MOST = 100
+_MOST = 40  # as many as somebody looks through; completion finds the others
 _LONGEST = 4_000_000  # bytes of UTF-8: longer messages break clients
 _TITLE = 80  # characters
 _MOST_COMPLETED = 1000  # conversations looked through

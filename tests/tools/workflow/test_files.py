@@ -8,6 +8,7 @@ from exai_trio.errors import NotFoundError
 from exai_trio.storage.memory.conversation_store import MemoryStore
 from exai_trio.tools.registry import BUILT_IN, listed
 from exai_trio.workspace import upload_source
+from exai_trio.workspace.read import Found
 
 pytestmark = pytest.mark.real
 
@@ -64,7 +65,7 @@ async def test_what_was_found_readable_is_not_looked_at_again(bench, project, mo
     monkeypatch.setattr("exai_trio.tools.workflow.steps.named_files.look", look)
     (project / "link.py").symlink_to(project / "a.py")
     given, found = paths(project, "link.py", "b.py"), paths(project, "a.py", "b.py")
-    bench.caller.readable = dict(zip(given, found, strict=True))
+    bench.caller.found = Found(dict(zip(given, found, strict=True)))
     said = await bench.step("debug", 1, 2, relevant_files=given)
 
     assert found == said["file_context"]["files"]
@@ -72,7 +73,7 @@ async def test_what_was_found_readable_is_not_looked_at_again(bench, project, mo
 
 async def test_what_was_not_found_readable_yet_is_looked_at(bench, project):
     """One path of which nothing is known, and the disk is asked: of a directory, or where it was too slow before."""
-    bench.caller.readable = {str(project / "a.py"): str(project / "a.py")}
+    bench.caller.found = Found({str(project / "a.py"): str(project / "a.py")})
     said = await bench.step("debug", 1, 2, relevant_files=[str(project)])
 
     assert paths(project, "a.py", "b.py") == said["file_context"]["files"]

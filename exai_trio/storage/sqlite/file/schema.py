@@ -8,6 +8,7 @@ from exai_trio.storage.sqlite.file.bus_step import BUS_STEP
 from exai_trio.storage.sqlite.file.history_step import HISTORY_STEP
 from exai_trio.storage.sqlite.file.hosted_files_step import HOSTED_FILES_STEP
 from exai_trio.storage.sqlite.file.incidents_step import INCIDENTS_STEP
+from exai_trio.storage.sqlite.file.last_use_step import LAST_USE_STEP
 from exai_trio.storage.sqlite.file.pages_step import PAGES_STEP
 from exai_trio.storage.sqlite.file.uploads_step import DELETIONS_STEP, UPLOADS_STEP
 
@@ -272,4 +273,5 @@ STEPS: tuple[tuple[str, ...], ...] = (
     DELETIONS_STEP,
     # ids have no order: kept in one, they were most of what a call's row costs, and a page that wants one call may wait for a scan
     ("DROP INDEX calls_by_id",),
+    LAST_USE_STEP,
 )

@@ -28,7 +28,7 @@ class Named:
 def looked_at(arguments: Stepwise, caller: Caller) -> tuple[Named, ...] | None:
     """The step's relevant files, if all that it names was found readable when the call came; else the disk is to be asked."""
     files, images = _given(arguments)
-    found = [caller.readable.get(name) for name in (*files, *images)]
+    found = [caller.found.paths.get(name) for name in (*files, *images)]
     if None in found:
         return None
     return tuple(Named(path, (path,)) for path in found[: len(files)] if path)
