@@ -45,15 +45,15 @@ async def test_without_a_disk_reports_are_given(house, autojump_clock):
         await client.say(CallTool(request_id="r", name="version"))
         accepted = await client.hear()
         answered = await client.hear()
-        status, work = await asked(client, "status"), await asked(client, "nap")
-        again = await asked(client, "status")
+        listed, work = await asked(client, "version"), await asked(client, "nap")
+        again = await asked(client, "version")
         took = trio.current_time()
         held_back = daemon.sessions.table["win"].calls.table
         refused = daemon.counted.refused
 
     assert isinstance(accepted, CallAccepted)
     assert "r" == answered.request_id
-    assert (True, True, False, True) == (answered.ok, status.ok, work.ok, again.ok)
+    assert (True, True, False, True) == (answered.ok, listed.ok, work.ok, again.ok)
     assert "not_journalled" == work.error.details["reason"]
     assert took < 1
     assert ({}, 1) == (held_back, refused)
