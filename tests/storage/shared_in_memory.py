@@ -167,6 +167,8 @@ class _Journal(EventJournal):
     async def note(self, event: AnyEvent) -> None:
         await self.shared.reach()
         self._apply(event, self.shared.tables, self.shared.facts.executor)
+        with trio.CancelScope(shield=True):
+            await trio.sleep(self.shared.tells_s)
 
     def _apply(self, event: AnyEvent, tables: SharedTables, mine: str) -> None:
         match event:
@@ -232,13 +234,14 @@ def _as_told(call: KeptCall) -> KeptCall:
 @structs.define(eq=False)
 class MemoryShared(SharedCalls):
     """The way of one daemon to them; while it `is_away` nothing comes through. To read a session takes it `reads_s`, to take one
-    `takes_s`, whoever waits for that."""
+    `takes_s`, whoever waits for that; that an event was written is heard `tells_s` later."""
 
     tables: SharedTables
     facts: DaemonFacts
     is_away: bool = False
     reads_s: float = 0.0
     takes_s: float = 0.0
+    tells_s: float = 0.0
 
     async def reach(self) -> None:
         await trio.lowlevel.checkpoint()

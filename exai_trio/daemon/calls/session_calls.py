@@ -25,7 +25,7 @@ from ..context import DaemonContext
 from ..delivery.sender import Sender
 from ..delivery.wire_errors import as_fault, not_journalled
 from . import early_refusals
-from .call import Call, Delivery
+from .call import Call, Delivery, Recipient
 from .call_journal import CallJournal, outcome_in
 from .recovery import acceptance_of
 
@@ -37,12 +37,14 @@ _SLOW: Final = StorageError("The disk is slow.")
 
 @structs.define(eq=False)
 class SessionCalls:
-    """The Recipient of what its session's client asked for. `table` has the calls that are not over and answer it."""
+    """The Recipient of what its session's client asked for. `table` has the calls that are not over and answer it; `heir` is whom those
+    answer that are accepted once another daemon has the session."""
 
     sender: Sender
     context: DaemonContext
     journal: CallJournal | None = None
     table: dict[RequestId, Call] = attrs.field(factory=dict[RequestId, Call])
+    heir: Recipient | None = None
     is_settled: bool = attrs.field(default=True, init=False)
     _change: Change = attrs.field(factory=Change)
 
@@ -100,6 +102,9 @@ class SessionCalls:
         if call.is_recorded:  # a report goes on without a disk, and is accepted when it is answered
             self.sender.release(call.wire_id)
         call.advance("accepted")
+        if self.heir is not None and not call.is_elsewhere:
+            call.advance("due")
+            call.answer_to(self.heir)
 
     async def _recorded(self, call: Call, journal: CallJournal, seq: int) -> StorageError | None:
         began = call.elapsed

@@ -29,7 +29,7 @@ from exai_trio.wire.messages import (
 )
 from exai_trio.wire.session_rules import Again, Refuse, SessionRules
 
-from ..calls.call import Call, new_correlation_id
+from ..calls.call import Call, Recipient, new_correlation_id
 from ..calls.call_journal import key_of
 from ..calls.call_plan import Plan, plan
 from ..calls.environment import CallEnvironment
@@ -183,9 +183,10 @@ class Session:
             self.outbox.put(_DISMISSED_BYE)
         self._change.tell()
 
-    def give_up(self) -> list[Call]:
-        """End it, since another daemon has it; whoever called decides about its calls, which are returned."""
-        self._is_dismissed, self.epoch = True, 0
+    def give_up(self, heir: Recipient) -> list[Call]:
+        """End it, since another daemon has it; whoever called decides about its calls, which are returned. Those whose acceptance is on
+        its way to the disk answer the heir, once it is there."""
+        self._is_dismissed, self.epoch, self.calls.heir = True, 0, heir
         self.sender.supersede()
         self._change.tell()
         return list(self.calls.table.values())

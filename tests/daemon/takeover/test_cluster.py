@@ -152,6 +152,13 @@ async def outcomes(client, seconds):
     return heard
 
 
+async def answered_once(client):
+    """The answer, which comes within a minute, and what comes in another."""
+    with trio.fail_after(60):
+        answer = await client.hear_until(OUTCOMES)
+    return answer, await outcomes(client, 60)
+
+
 async def left_running(machine, seconds):
     """A call whose client has left after it was accepted. The number of the last frame that it heard."""
     async with machine.connect() as (client, _):
@@ -536,6 +543,43 @@ async def test_a_client_that_says_hello_twice_keeps_its_session(machines, autoju
         last += 1
 
     assert [f"r{step}" for step in range(6)] == [name for names in told for name in names]
+
+
+@pytest.mark.parametrize("dies", ["two", "nobody"])
+async def test_a_call_whose_acceptance_is_heard_of_late_is_run(machines, autojump_clock, dies):
+    """It was written just before its client moved, and the daemon that wrote it hears of the move first: it runs it all the same."""
+    one, two = await machines.start("one"), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    one.shared.tells_s = 3.0
+    async with one.connect() as (client, _):
+        await client.nap("r1", seconds=1.0)
+        await trio.sleep(0.1)
+    async with two.connect() as (client, ack):
+        if dies == "nobody":
+            answer, more = await answered_once(client)
+    if dies == "two":
+        two.die()
+        async with one.connect() as (client, ack):
+            answer, more = await answered_once(client)
+
+    assert ack.resumed
+    assert (True, []) == (answer.ok, more)
+    assert (1, 0) == (one.naps.started, two.naps.started)
+
+
+async def test_a_call_that_comes_back_while_its_run_is_being_ended_is_run(machines, autojump_clock):
+    """One daemon loses it to another and claims it again, before the first run, which takes its time to end, is over."""
+    one = await machines.start("one")
+    await trio.sleep(2 * LEASE_S)
+    async with one.connect() as (client, _):
+        await accepted(client, seconds=5.0, slow_to_end=4.0)
+        ((name, row),) = machines.tables.calls.items()
+        one.cluster.executions.lose(name)
+        row.boot_id = "of an earlier process"
+        answer, more = await answered_once(client)
+
+    assert (True, []) == (answer.ok, more)
+    assert (2, 1) == (one.naps.started, one.naps.finished)
 
 
 async def test_a_call_is_claimed_while_its_session_is_brought_back(machines, autojump_clock):

@@ -125,12 +125,13 @@ class Cluster:
     def give_up(self, session: Session) -> None:
         """Another daemon has it: what runs here runs on for that one."""
         log.info("session is at another daemon", extra={"session": session.id})
-        for call in session.give_up():
-            is_here = call.state is State.RUNNING and not call.is_elsewhere
-            if is_here and call.is_recorded:
+        absent = self._absent(session.id)
+        for call in session.give_up(absent):
+            is_on_disk = call.is_recorded or call.is_doubtful
+            if call.state is State.RUNNING and is_on_disk and not call.is_elsewhere:
                 call.advance("due")
-                call.answer_to(self._absent(session.id))
-            else:
+                call.answer_to(absent)
+            elif call.state is not State.ACCEPTING:
                 call.end(broken_off(call.attempt), leave=True)
 
     def _moved(self, session_id: str, epoch: int) -> None:
@@ -209,7 +210,10 @@ class Cluster:
     def _run_claimed(self, sessions: SessionTable, kept: KeptCall) -> None:
         name = kept.session, kept.request
         here = self.executions.here
-        ours = next((call for call in (*here, *sessions.calls.open) if _runs_as(call, name)), None)
+        known = (*here, *sessions.calls.open)
+        ours = next(
+            (call for call in known if _runs_as(call, name) and not self._leaves(call)), None
+        )
         if ours is not None and (ours in here or name not in self.outcomes.names()):
             ours.attempt = max(ours.attempt, kept.attempts)
             return
@@ -218,6 +222,11 @@ class Cluster:
             sessions.run_claimed(kept, self._absent(kept.session), self.executions.guarded)
         except (WireError, TypeError) as fault:
             log.error("claimed call not understood", extra={"fault": str(fault)})
+
+    def _leaves(self, call: Call) -> bool:
+        """Its run here ends without an outcome."""
+        run = self.executions.here.get(call)
+        return call.is_left or (run is not None and run.cancel_called)
 
     async def _listen(self) -> None:
         """What is heard only hastens, or is progress."""
