@@ -28,6 +28,7 @@ from exai_trio.storage.journal_events import (
 from exai_trio.storage.shared.shared_calls import (
     LEASE_S,
     UNNUMBERED,
+    AnswerLost,
     CallMoved,
     CallName,
     Compared,
@@ -169,6 +170,9 @@ class _Journal(EventJournal):
         self._apply(event, self.shared.tables, self.shared.facts.executor)
         with trio.CancelScope(shield=True):
             await trio.sleep(self.shared.tells_s)
+        if self.shared.loses_answers:
+            self.shared.answers_lost += 1
+            raise AnswerLost("The database has gone before it said.")
 
     def _apply(self, event: AnyEvent, tables: SharedTables, mine: str) -> None:
         match event:
@@ -234,7 +238,8 @@ def _as_told(call: KeptCall) -> KeptCall:
 @structs.define(eq=False)
 class MemoryShared(SharedCalls):
     """The way of one daemon to them; while it `is_away` nothing comes through. To read a session takes it `reads_s`, to take one
-    `takes_s`, whoever waits for that; that an event was written is heard `tells_s` later."""
+    `takes_s`, whoever waits for that; that an event was written is heard `tells_s` later, or never while it
+    `loses_answers`."""
 
     tables: SharedTables
     facts: DaemonFacts
@@ -242,6 +247,8 @@ class MemoryShared(SharedCalls):
     reads_s: float = 0.0
     takes_s: float = 0.0
     tells_s: float = 0.0
+    loses_answers: bool = False
+    answers_lost: int = 0
 
     async def reach(self) -> None:
         await trio.lowlevel.checkpoint()

@@ -1,6 +1,7 @@
 """The calls of one session: accepted or refused, and answered by frames to its client."""
 
 import logging
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
@@ -11,6 +12,7 @@ from exai_trio import structs
 from exai_trio.errors import ExaiError, StorageError
 from exai_trio.observability.events import CallRefused
 from exai_trio.storage.journal import KeptOutcome
+from exai_trio.storage.shared.shared_calls import AnswerLost, SessionMoved
 from exai_trio.system.change import Change
 from exai_trio.system.disk import fault_of
 from exai_trio.wire.messages import (
@@ -31,6 +33,7 @@ from .recovery import acceptance_of
 
 log = logging.getLogger("exai.session")
 
+_AGAIN_S: Final = 0.5
 _REPORT_PATIENCE_S: Final = 1.0  # so long a call that only reports waits for the disk
 _SLOW: Final = StorageError("The disk is slow.")
 
@@ -117,9 +120,9 @@ class SessionCalls:
         """None once the call is on disk, or why it is not. Where a call only reports, a disk that takes long does not take it."""
         write = partial(journal.accept, call, seq=seq, resumable=self.sender.rules.resumable)
         if not call.tool.reports:
-            return await fault_of(write)
+            return await _settled(write)
         with trio.move_on_after(_REPORT_PATIENCE_S):
-            return await fault_of(write)
+            return await _settled(write)
         return _SLOW
 
     def refuse(self, call: Call, fault: ExaiError) -> None:
@@ -158,3 +161,14 @@ class SessionCalls:
         stands = await journal.finish(call, kept)
         if stands is not None:
             self.sender.replace(call.wire_id, outcome_in(stands))
+
+
+async def _settled(write: Callable[[], Awaitable[None]]) -> StorageError | None:
+    """None once it is written, or why it is not. What may have been written is written again until the store says what became of it: who
+    is refused would hear of its answer, too. Cancelling leaves it written or not."""
+    fault = await fault_of(write)
+    if isinstance(fault, AnswerLost):
+        while fault is not None and not isinstance(fault, SessionMoved):
+            await trio.sleep(_AGAIN_S)
+            fault = await fault_of(write)
+    return fault

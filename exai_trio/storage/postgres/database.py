@@ -9,7 +9,13 @@ import trio
 
 from exai_trio import structs
 from exai_trio.errors import StorageError
-from exai_trio.storage.postgres.trio_connection import DatabaseAway, Row, TrioConnection, connect
+from exai_trio.storage.postgres.trio_connection import (
+    AnswerUnheard,
+    DatabaseAway,
+    Row,
+    TrioConnection,
+    connect,
+)
 from exai_trio.storage.store_times import StoreTimes
 
 CONNECTIONS: Final = 8
@@ -34,16 +40,16 @@ class Database:
     _places: trio.CapacityLimiter = attrs.field(factory=lambda: trio.CapacityLimiter(CONNECTIONS))
 
     async def ask(self, statement: str, *values: Any) -> list[Row]:
-        """The rows of one statement, which is a transaction of its own. Raises DataRefused: nothing was done; DatabaseAway: it may
-        have been. Cancelled, it may have been, too."""
+        """The rows of one statement, which is a transaction of its own. Raises DataRefused, DatabaseAway: nothing was done;
+        AnswerUnheard: it may have been. Cancelled, it may have been, too."""
         if self.fault is not None and trio.current_time() < self._again_at:
-            raise self.fault
+            raise DatabaseAway(self.fault.message, details=self.fault.details)
         self._again_at = trio.current_time() + _AGAIN_S
         try:
             with self.times.timed("postgres", "ask"), trio.fail_after(ANSWER_S):
                 rows = await self._asked(statement, values)
         except trio.TooSlowError:
-            self.fault = DatabaseAway(f"PostgreSQL does not answer within {ANSWER_S:g} s.")
+            self.fault = AnswerUnheard(f"PostgreSQL does not answer within {ANSWER_S:g} s.")
             raise self.fault from None
         except DatabaseAway as fault:
             self.fault = fault

@@ -10,7 +10,8 @@ from exai_trio import structs
 from exai_trio.errors import StorageError
 from exai_trio.storage.journal_events import AnyEvent
 from exai_trio.storage.postgres.database import Database
-from exai_trio.storage.postgres.trio_connection import DataRefused
+from exai_trio.storage.postgres.trio_connection import AnswerUnheard, DataRefused
+from exai_trio.storage.shared.shared_calls import AnswerLost
 
 _WAITING: Final = 1024  # events; beyond that writers wait to be accepted
 _BATCH: Final = 256
@@ -40,20 +41,21 @@ class _Writing:
 @structs.define(eq=False)
 class EventWriter:
     """For one process of the daemon of a home. `run` writes until `close`, or until it is cancelled: what is not written then is
-    refused."""
+    refused. `answers_lost` counts the statements that may have been carried out."""
 
     database: Database
     home: str
     boot_id: str
     _entry: trio.MemorySendChannel[_Writing]
     _exit: trio.MemoryReceiveChannel[_Writing]
+    answers_lost: int = 0
 
     @classmethod
     def of(cls, database: Database, home: str, boot_id: str) -> "EventWriter":
         return cls(database, home, boot_id, *trio.open_memory_channel[_Writing](_WAITING))
 
     async def write(self, entry: Entry) -> Became:
-        """What became of it. Raises StorageError; cancelling leaves it written or not written."""
+        """What became of it. Raises StorageError, AnswerLost; cancelling leaves it written or not written."""
         writing = _Writing(entry)
         await trio.lowlevel.checkpoint_if_cancelled()
         try:
@@ -97,6 +99,10 @@ class EventWriter:
             else:  # one of them is it: the others are written without it
                 for one in batch:
                     await self._write([one])
+        except AnswerUnheard as fault:
+            self.answers_lost += 1
+            for one in batch:
+                one.fault = AnswerLost(fault.message, details=fault.details)
         except StorageError as fault:
             for one in batch:
                 one.fault = fault

@@ -60,6 +60,11 @@ class PostgresJournal(EventJournal):
     _session: str = ""
     _epoch: int = 0
 
+    @property
+    def answers_lost(self) -> int:
+        """How often it is not known whether what was noted is kept."""
+        return self._writer.answers_lost
+
     def under(self, session: str, epoch: int) -> "PostgresJournal":
         """As the owner of this session writes it."""
         return PostgresJournal(self._database, self._home, self._writer, session, epoch)

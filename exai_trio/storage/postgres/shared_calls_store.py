@@ -63,6 +63,10 @@ class PostgresCalls(SharedCalls):
     _database: Database
     _journal: PostgresJournal
 
+    @property
+    def answers_lost(self) -> int:
+        return self._journal.answers_lost
+
     async def renew(self, facts: DaemonFacts, *, is_first: bool, draining: bool) -> Renewed:
         told = {
             "name": facts.name,

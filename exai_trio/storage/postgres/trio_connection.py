@@ -23,11 +23,17 @@ T = TypeVar("T")
 Row = tuple[Any, ...]
 
 _CONNECT_S: Final = 5.0
-_REFUSED: Final = ("22", "23")  # classes of SQLSTATE: the data, or a rule about them
+# Classes of SQLSTATE: the data, or a rule about them; and a connection or a server that ends, of which nobody knows what was done before.
+_REFUSED: Final = ("22", "23")
+_CUT: Final = ("08", "57")
 
 
 class DatabaseAway(StorageError):
-    """It cannot be reached, or does not do what it is asked: what was asked may have been done."""
+    """It cannot be reached, or does not do what it is asked."""
+
+
+class AnswerUnheard(DatabaseAway):
+    """It was asked, and may have done it."""
 
 
 class DataRefused(StorageError):
@@ -63,11 +69,15 @@ class TrioConnection(AsyncConnection[Row]):
         self.pgconn.finish()
 
     async def ask(self, statement: str, values: Sequence[Any]) -> list[Row]:
-        """Its rows; none if it gives none. Raises DataRefused, DatabaseAway."""
+        """Its rows; none if it gives none. Raises DataRefused, DatabaseAway, AnswerUnheard."""
         try:
             cursor = await self.execute(statement.encode(), values)
             return await cursor.fetchall() if cursor.description else []
         except Error as fault:
+            code = fault.sqlstate
+            if code is None or code.startswith(_CUT):
+                away = told(fault)
+                raise AnswerUnheard(away.message, details=away.details) from None
             raise told(fault) from None
 
     async def notified(self) -> tuple[tuple[str, str], ...]:

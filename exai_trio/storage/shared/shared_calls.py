@@ -23,6 +23,10 @@ class SessionMoved(StorageError):
     """Another daemon has the session: its client is there."""
 
 
+class AnswerLost(StorageError):
+    """What was to be written may have been: the store was asked, and did not say."""
+
+
 class CallMoved(StorageError):
     """Another daemon has the call, or it has another outcome."""
 
@@ -78,6 +82,11 @@ class Heard:
 
 class SharedCalls(Protocol):
     """All but `journal_of` raises StorageError. Cancelling leaves a write done or not done, never half."""
+
+    @property
+    def answers_lost(self) -> int:
+        """How often an event of this daemon may have been written though nobody here knows."""
+        ...
 
     async def renew(self, facts: DaemonFacts, *, is_first: bool, draining: bool) -> Renewed:
         """Hold the lease from now on for LEASE_S, by the store's clock. "taken": another living daemon has that name; "replaced": another

@@ -567,6 +567,29 @@ async def test_a_call_whose_acceptance_is_heard_of_late_is_run(machines, autojum
     assert (1, 0) == (one.naps.started, two.naps.started)
 
 
+@pytest.mark.parametrize("moves", [False, True])
+async def test_a_call_that_may_be_written_is_not_refused(machines, autojump_clock, moves):
+    """The store was asked, and has gone before it said: it is asked again, and whoever has the client by then answers, once."""
+    one, two = await machines.start("one"), await machines.start("two")
+    await trio.sleep(2 * LEASE_S)
+    one.shared.loses_answers = True
+    async with one.connect() as (client, _):
+        await client.nap("r1", seconds=1.0)
+        if not moves:
+            silent = await outcomes(client, 20)
+            one.shared.loses_answers = False
+            answer, more = await answered_once(client)
+        else:
+            silent = await outcomes(client, 3)
+    if moves:
+        async with two.connect() as (client, _):
+            one.shared.loses_answers = False
+            answer, more = await answered_once(client)
+
+    assert ([], True, []) == (silent, answer.ok, more)
+    assert (1, 0) == (one.naps.started, two.naps.started)
+
+
 async def test_a_call_that_comes_back_while_its_run_is_being_ended_is_run(machines, autojump_clock):
     """One daemon loses it to another and claims it again, before the first run, which takes its time to end, is over."""
     one = await machines.start("one")

@@ -15,7 +15,7 @@ from exai_trio.config import Config, bracketed
 from exai_trio.resilience.breakers import Breakers
 from exai_trio.storage.journal import KeptCall
 from exai_trio.storage.shared.shared_breakers import SharedBreakers
-from exai_trio.storage.shared.shared_calls import CallName, Compared, DaemonFacts, SharedCalls
+from exai_trio.storage.shared.shared_calls import Compared, DaemonFacts, SharedCalls
 from exai_trio.storage.shared.shared_parts import SharedParts
 from exai_trio.storage.shared.shared_permits import SharedPermits
 from exai_trio.system.disk import fault_of
@@ -23,8 +23,7 @@ from exai_trio.transport.websocket import SERVICE_RESTART
 from exai_trio.wire.codec import WireError, encode
 from exai_trio.wire.messages import Bye, Droppable
 
-from ...calls.call import Call
-from ...calls.call_journal import CallJournal, key_of
+from ...calls.call_journal import CallJournal
 from ...calls.execution import Work, run_tool
 from ...calls.recovery import broken_off
 from ...calls.states import State
@@ -62,7 +61,8 @@ class Cluster:
     progress: ProgressElsewhere
     epochs: dict[str, int] = attrs.field(factory=dict[str, int])
     _sessions: SessionTable | None = None
-    _in_doubt: bool = False  # a claim whose answer was not heard may have been granted
+    # Answers lost when the store was last asked what this daemon has; None: that of a claim, too.
+    _settled: int | None = 0
     _woken: trio.Event = attrs.field(factory=trio.Event)
 
     @classmethod
@@ -198,22 +198,21 @@ class Cluster:
         member, open_calls = self.membership, sessions.calls.open
         if sessions.calls.context.shutdown.draining or not member.may_serve:
             return
-        most = _AT_ONCE + (len(open_calls) if self._in_doubt else 0)
+        lost = self.store.answers_lost
+        anew = lost != self._settled
+        most = _AT_ONCE + (len(open_calls) if anew else 0)
         claim = partial(
-            self.store.claim, member.facts, others=member.may_claim, anew=self._in_doubt, most=most
+            self.store.claim, member.facts, others=member.may_claim, anew=anew, most=most
         )
         claimed = await _unless_away(claim)
-        self._in_doubt = claimed is None
+        self._settled = None if claimed is None else lost
         for kept in claimed or ():
             self._run_claimed(sessions, kept)
 
     def _run_claimed(self, sessions: SessionTable, kept: KeptCall) -> None:
         name = kept.session, kept.request
         here = self.executions.here
-        known = (*here, *sessions.calls.open)
-        ours = next(
-            (call for call in known if _runs_as(call, name) and not self._leaves(call)), None
-        )
+        ours = self.executions.running(name, sessions.calls.open)
         if ours is not None and (ours in here or name not in self.outcomes.names()):
             ours.attempt = max(ours.attempt, kept.attempts)
             return
@@ -222,11 +221,6 @@ class Cluster:
             sessions.run_claimed(kept, self._absent(kept.session), self.executions.guarded)
         except (WireError, TypeError) as fault:
             log.error("claimed call not understood", extra={"fault": str(fault)})
-
-    def _leaves(self, call: Call) -> bool:
-        """Its run here ends without an outcome."""
-        run = self.executions.here.get(call)
-        return call.is_left or (run is not None and run.cancel_called)
 
     async def _listen(self) -> None:
         """What is heard only hastens, or is progress."""
@@ -277,10 +271,6 @@ async def _unless_away(ask: Callable[[], Awaitable[T]]) -> T | None:
 
     await fault_of(note)
     return answers[0] if answers else None
-
-
-def _runs_as(call: Call, name: CallName) -> bool:
-    return not call.is_elsewhere and (call.recipient.journalled_as, key_of(call.wire_id)) == name
 
 
 @asynccontextmanager

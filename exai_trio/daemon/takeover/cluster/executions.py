@@ -1,6 +1,7 @@
 """The calls that run in this daemon, each as long as the store says that it is this daemon's."""
 
 import logging
+from collections.abc import Iterable
 from functools import partial
 
 import attrs
@@ -50,9 +51,20 @@ class Executions:
 
     def find(self, name: CallName) -> Call | None:
         for call in self.here:
-            if (call.recipient.journalled_as, key_of(call.wire_id)) == name:
+            if _is_named(call, name):
                 return call
         return None
+
+    def running(self, name: CallName, others: Iterable[Call]) -> Call | None:
+        """The one of this name, among these and the others, that will have an outcome here."""
+        for call in (*self.here, *others):
+            if _is_named(call, name) and not call.is_elsewhere and not self._leaves(call):
+                return call
+        return None
+
+    def _leaves(self, call: Call) -> bool:
+        run = self.here.get(call)
+        return call.is_left or (run is not None and run.cancel_called)
 
     def lose(self, name: CallName) -> None:
         """Another daemon has this call, or it has an outcome."""
@@ -64,3 +76,7 @@ class Executions:
             call.end(broken_off(call.attempt), leave=True)
         else:
             self.here[call].cancel(reason="another daemon has the call")
+
+
+def _is_named(call: Call, name: CallName) -> bool:
+    return (call.recipient.journalled_as, key_of(call.wire_id)) == name
