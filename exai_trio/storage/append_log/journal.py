@@ -182,10 +182,9 @@ class LoggedJournal(EventJournal):
             return True
 
     async def recover(self) -> None:
-        """See whether a log that could not be written can be, and is still there; what stood in a removed one is saved. Raises
-        StorageError."""
-        active = self.appender.segments.active
-        removed = active is not None and not active.file.is_there()
+        """See whether a log that could not be written can be, and is still there; what stands in removed files is saved. Raises
+        StorageError; then the next look sees the same."""
+        removed = self.appender.segments.is_any_removed
         if self._index is None or removed or self.appender.fault is not None:
             await self.load()
             await self._thread.write(Segments.writable)

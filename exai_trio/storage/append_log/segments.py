@@ -134,6 +134,12 @@ class Segments:
         """The active segment is to be sealed."""
         return self.active is not None and self.active.end > self.sealed_at
 
+    @property
+    def is_any_removed(self) -> bool:
+        """Somebody has removed a file whose records are not in the database yet."""
+        every = (*self.sealed.values(), *filter(None, [self.active]))
+        return not all(segment.file.is_there() for segment in every)
+
     def _seal(self, segment: Segment) -> None:
         self._keep({**self.sealed, segment.number: segment})
         self.active = None

@@ -10,12 +10,13 @@ from exai_trio.wire.handles import handle_of
 from exai_trio.wire.messages import Ack, Bye, CallAccepted, CallResult
 
 from .exchanges import Exchanges
+from .hardships import Hardships
 from .protocol_client import BrokenPromiseError, ProtocolClient, expect
 
 if TYPE_CHECKING:
     from .story import Universe
 
-_ROUNDS = 5
+_ROUNDS = 3
 
 
 async def converse(universe: "Universe", everything: trio.Nursery) -> None:
@@ -70,7 +71,8 @@ class Conversation:
             await self._exchange(list(self.exchanges.all()))
         between = [self._come_back, self._come_twice, self._replace, self._crash, self._crowd]
         between += [self._lose_the_log, self._ask_from_elsewhere, self._speak_protocol_1]
-        between += [self._look_in_vain]
+        hard = Hardships(self.universe, self.everything, self.client, self.exchanges)
+        between += [self._look_in_vain, *hard.all()]
         self.universe.draw.shuffle(between)
         for meanwhile in between:
             await meanwhile()
@@ -168,7 +170,9 @@ class Conversation:
             await exchanges.ask()
             of.disk.lose_newest()
             await exchanges.ask()
-            await trio.sleep(70)  # somebody looks after the log, again and again
+            await trio.sleep(
+                of.draw.choice((25, 70))
+            )  # somebody looks after the log, once or a few times
         await self._begin_anew()
         async with client.connected(heard):
             for kind in (CallAccepted, CallResult) * 2:

@@ -264,18 +264,18 @@ class Exchanges:
         await self.finds_nothing(handle_of(self.client.session, "never asked"))
 
     async def finds_nothing(self, handle: str) -> None:
-        request = self._fetch(handle, 0.0)
+        request = self.fetch(handle, 0.0)
         await self.accepted(request)
         await self.fault(request.request_id, "NOT_FOUND")
 
-    def _fetch(self, handle: str, wait_s: float) -> CallTool:
+    def fetch(self, handle: str, wait_s: float) -> CallTool:
         self.asked += 1
         arguments = {"call_id": handle, "wait_s": wait_s}
         return CallTool(request_id=self.asked, name="result", arguments=arguments)
 
-    async def fetched(self, handle: str, wait_s: float) -> str:
-        await self.accepted(self._fetch(handle, wait_s))
-        result = await self.client.hear(CallResult, within_s=10.0)
+    async def fetched(self, handle: str, wait_s: float, *, within_s: float = 10.0) -> str:
+        await self.accepted(self.fetch(handle, wait_s))
+        result = await self.client.hear(CallResult, within_s=within_s)
         expect("whose result it is", self.asked, result.request_id)
         return result.outputs[0].text
 

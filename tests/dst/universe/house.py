@@ -26,7 +26,7 @@ from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.system.disk import fault_of
 from exai_trio.tools.base import Tool
 
-from .commits import LifesJournal
+from .commits import Commits, LifesJournal
 from .disk import Disk
 from .network import End, Network
 
@@ -154,6 +154,8 @@ class House:
                 else:
                     life.journal.commits.close()
                     disk.cancel_scope.deadline = trio.current_time() + FLUSH_S
+                    if self.network.fair:
+                        await self._ask_too_late(life.journal.commits)
         finally:
             self.living.remove(life)
             if self.network.listener == life.reach:
@@ -164,6 +166,14 @@ class House:
             self.note(f"daemon {life.number} ends")
             life.home.set()
             life.ended.set()
+
+    async def _ask_too_late(self, commits: Commits) -> None:
+        """What comes after the end is refused, and nobody waits for it."""
+        fault = None
+        with trio.move_on_after(1.0):
+            fault = await fault_of(partial(commits.write, lambda _log: None))
+        if fault is None:
+            self.disk.fail("a log that is closed takes what is asked of it")
 
     async def _serve(
         self, life: Life, old: Life | None, background: trio.Nursery, disk: trio.Nursery

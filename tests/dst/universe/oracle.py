@@ -26,6 +26,7 @@ class Asked:
     cut: int  # how many daemons were, when it was asked
     accepted: bool = False
     outcome: str = ""
+    waiting: int = 1  # requests of its editor that wait for it
     answers: int = 0
     withdrawn: bool = False
     given_up: bool = False
@@ -37,7 +38,7 @@ class Asked:
 
     @property
     def is_open(self) -> bool:
-        return not self.answers and not self.withdrawn
+        return self.answers < self.waiting and not self.withdrawn
 
 
 @attrs.define(eq=False)
@@ -80,9 +81,16 @@ class Oracle:
             self.by_mark[mark] = key, call
         self.count("asked")
 
+    def joined(self, key: str) -> None:
+        """Another request asks for the same."""
+        self.note(f"joined {key}")
+        self.calls[key].waiting += 1
+
     def withdrawn(self, key: str) -> None:
         self.note(f"withdrawn {key}")
-        self.calls[key].withdrawn = True
+        call = self.calls[key]
+        call.waiting -= 1
+        call.withdrawn = not call.waiting
         self.count("withdrawn")
 
     def refused_to_end(self, key: str, code: str) -> None:
@@ -148,7 +156,7 @@ class Oracle:
     def answered(self, key: str, result) -> None:
         call = self.calls[key]
         call.answers += 1
-        if call.answers > 1:
+        if call.answers > max(1, call.waiting):
             self.fail(f"{key} was answered {call.answers} times")
         self.runs.answered(call.mark)
         handle = _handle(result)

@@ -93,6 +93,8 @@ class Universe(trio.abc.Instrument):
     def after_task_step(self, task: trio.lowlevel.Task) -> None:
         if self.sought:
             self._look_for_it()
+        if self.window is not None and self.window.is_asleep:
+            self.oracle.fail("a call waits in the shim, though its daemon has room for it")
         most = self.kind.config.ws_global_max_inflight
         for life in self.house.living:
             if life.parts is None:

@@ -17,6 +17,7 @@ from exai_trio.mcp.params import Call
 from exai_trio.mcp.server import Server
 from exai_trio.mcp.tool_list import listing_of
 from exai_trio.mcp.versions import Dialect
+from exai_trio.shim.calls.dispatch import AT_DAEMON
 from exai_trio.shim.calls.relay import Relay
 from exai_trio.shim.daemon_conversation import Conversation
 from exai_trio.shim.link import Link
@@ -123,6 +124,7 @@ class Window:
     _rest: bytes = b""
     _asked: int = 0
     _keys: dict[int, str] = attrs.field(factory=dict[int, str])  # of the newest call with this id
+    _calls: dict[str, Call] = attrs.field(factory=dict[str, Call])
     _progress: dict[int, float] = attrs.field(
         factory=dict[int, float]
     )  # of calls without an answer
@@ -156,6 +158,17 @@ class Window:
             legs.start_soon(self.link.run)
             legs.start_soon(self._tick)
             legs.start_soon(self._listen)
+
+    @property
+    def is_asleep(self) -> bool:
+        """Something is to be sent to a daemon that is there, and whoever sends is not told so."""
+        relay = self.relay
+        dispatch, daemon = relay.dispatch, relay.daemon
+        if relay.work.is_set() or daemon.absent_since is not None:
+            return False
+        at_daemon = sum(len(dispatch._calls[state]) for state in AT_DAEMON)
+        has_room = at_daemon < daemon.limits.window and not daemon.leaving
+        return bool(dispatch._calls["cancel due"] or (has_room and dispatch.has_queued))
 
     async def _tick(self) -> None:
         while True:
@@ -209,9 +222,8 @@ class Window:
         self._asked += 1
         key = f"{self.name}:{self._asked}"
         id_ = self._new_id()
-        self._keys[id_], self._progress[id_] = key, -1.0
         self.oracle.asked(key, tool, mark)
-        call = Call(
+        self._calls[key] = call = Call(
             id=id_,
             key=key,
             name=tool,
@@ -220,8 +232,19 @@ class Window:
             token=id_,
             client=client,
         )
+        return self._start(call)
+
+    def ask_along(self, id_: int) -> int:
+        """Another request for what this one waits for. Returns its id."""
+        self._asked += 1
+        key = self._keys[id_]
+        self.oracle.joined(key)
+        return self._start(attrs.evolve(self._calls[key], id=self._asked, token=self._asked))
+
+    def _start(self, call: Call) -> int:
+        self._keys[call.id], self._progress[call.id] = call.key, -1.0
         self.relay.bridge.start(call, trio.current_time())
-        return id_
+        return call.id
 
     def _new_id(self) -> int:
         """Some clients use the ids again of what was answered."""

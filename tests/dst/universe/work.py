@@ -1,5 +1,6 @@
 """The tools of the simulation: each takes its time, and is told of when it begins and ends."""
 
+import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 
@@ -56,8 +57,14 @@ class Workshop:
         await trio.sleep(0 if arguments.chunks else arguments.seconds)
         if arguments.fails:
             raise _FAULTS[arguments.fails]
-        text = f"done {arguments.mark or arguments.tag}"
-        return Answer(text=f"{text} " + "x" * arguments.size if arguments.size else text)
+        text, size = f"done {arguments.mark or arguments.tag}", arguments.size
+        more = "x" * size if arguments.mark else noise(arguments.tag, size)
+        return Answer(text=f"{text} {more}" if size else text)
+
+
+def noise(tag: str, size: int) -> str:
+    """What cannot be made much shorter, the same for the same tag."""
+    return random.Random(tag).randbytes(size // 2).hex()
 
 
 def tool(name: str, run: Callable[..., Awaitable[Answer]], *, repeatable: bool) -> Tool:

@@ -439,6 +439,17 @@ async def test_a_log_that_somebody_removed_is_saved():
     assert ["1", "2"] == await requests_in(killed(disk, backing))
 
 
+async def test_a_removed_log_that_a_write_has_found_first_is_saved_at_the_next_look():
+    """The thread goes on in a new file; a kill after that look loses nothing of the old one."""
+    journal, disk, backing = log_before_memory()
+    await journal.accept(call("1"))
+    disk.files.clear()
+    await journal._thread.write(Segments.roll)
+    await journal.recover()
+
+    assert ["1"] == await requests_in(killed(disk, backing))
+
+
 async def test_without_the_database_nothing_is_noted():
     """It alone says what of the log is folded already."""
 
