@@ -1,4 +1,4 @@
-"""A client that comes back at once whenever its connection is lost, and asks again for what was not accepted."""
+"""A client that comes back at once whenever its connection is lost, and asks again for what was not accepted, or refused while the database was away."""
 
 import json
 from collections import Counter
@@ -10,6 +10,7 @@ from ..caller import LOST, Caller, Frame, Refused
 from ..trial import Trial, prompt
 
 _AGAIN_S = 0.02
+_AWAY_S = 0.5
 
 
 @attrs.define(eq=False)
@@ -79,6 +80,12 @@ class ReturningClient:
 
     async def _hear(self, trial: Trial, mark: str, within: float) -> None:
         found = await self.caller.outcome(mark, within=within)
+        while found is not None and _is_refused(found):
+            del self.caller.outcomes[mark]
+            self._again[mark] += 1
+            await trio.sleep(_AWAY_S)
+            await self._say(mark)
+            found = await self.caller.outcome(mark, within=within)
         self.heard[mark] = trio.current_time()
         trial.accepted += 1
         trial.answered += found is not None
@@ -87,12 +94,18 @@ class ReturningClient:
 
     def settle(self, trial: Trial) -> None:
         """What was answered came once, or as often as it was asked for, with the same words; then it is forgotten."""
-        for mark, outcomes in self.caller.outcomes.items():
+        for mark, heard in self.caller.outcomes.items():
+            outcomes = [one for one in heard if not _is_refused(one)]
             trial.hold(len(outcomes) <= 1 + self._again[mark], f"{mark} was answered {len(outcomes)} times")  # fmt: skip
             trial.hold(len({_words(one) for one in outcomes}) == 1, f"{mark} has two answers")
         self.caller.forget()
         for settled in (self.asked, self.own_s, self.heard, self._again):
             settled.clear()
+
+
+def _is_refused(outcome: Frame) -> bool:
+    """It was not accepted, since the database was away: it may be asked again."""
+    return (outcome.get("error") or {}).get("details", {}).get("reason") == "not_journalled"
 
 
 def _words(outcome: Frame) -> str:
