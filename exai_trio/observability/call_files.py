@@ -30,11 +30,10 @@ class _Line(msgspec.Struct, frozen=True, gc=False, rename={"session": "sess", "p
 
 
 def _encoded(call: CallEnded) -> bytes:
-    lat = call.duration_ms / 1000
     line = _Line(
-        t=round(call.started_at + lat, 3),
+        t=round(call.started_at * 1000 + call.duration_ms) / 1000,  # as `milliseconds` rounds
         op="call_tool",
-        lat=round(lat, 6),
+        lat=round(call.duration_ms * 1000) / 1_000_000,
         session=call.session,
         principal=written(call.principal),
         name=call.tool,

@@ -10,6 +10,11 @@ def rfc3339(unix: float) -> str:
     )
 
 
+def milliseconds(seconds: float) -> float:
+    """To the microsecond. `round` to so many digits goes by way of text, and takes three times as long: each call has a dozen of these."""
+    return round(seconds * 1_000_000) / 1000
+
+
 def human(seconds: float) -> str:
     """A duration such as "1 day, 2:03:04"."""
     return str(timedelta(seconds=int(seconds)))

@@ -14,7 +14,7 @@ from exai_trio import structs
 from exai_trio.access.quotas import Place
 from exai_trio.errors import ExaiError
 from exai_trio.observability.events import RequestEnded
-from exai_trio.observability.times import rfc3339
+from exai_trio.observability.times import milliseconds, rfc3339
 from exai_trio.system.change import Change
 from exai_trio.tools.asking.ask_model import give_time
 from exai_trio.tools.base import Tool
@@ -240,10 +240,10 @@ class Call:
         """Milliseconds, as clients of the older system read them."""
         total, waits = self.elapsed, self.waits
         return {
-            "latency_ms": round(total * 1000, 3),
-            "global_sem_wait_ms": round(waits.permit * 1000, 3),
-            "provider_sem_wait_ms": round(waits.provider * 1000, 3),
-            "processing_ms": round((total - waits.permit - waits.provider) * 1000, 3),
+            "latency_ms": milliseconds(total),
+            "global_sem_wait_ms": milliseconds(waits.permit),
+            "provider_sem_wait_ms": milliseconds(waits.provider),
+            "processing_ms": milliseconds(total - waits.permit - waits.provider),
             "provider_name": waits.provider_name,
         }
 

@@ -3,6 +3,7 @@
 from exai_trio.observability import logs as signature
 from exai_trio.observability.events import CallEnded
 from exai_trio.observability.owned_lines import written
+from exai_trio.observability.times import milliseconds
 from exai_trio.observability.toolcalls import ToolCallLine, shortened
 from exai_trio.principals import OWNER
 from exai_trio.wire.messages import CallFailed, Outcome
@@ -33,11 +34,11 @@ def event_of(call: Call, outcome: Outcome) -> CallEnded:
         category=error.category if error else "",
         attempt=call.attempt,
         started_at=call.accepted_at,
-        duration_ms=_ms(call.elapsed),
-        permit_wait_ms=_ms(waits.permit),
-        provider_wait_ms=_ms(waits.provider),
-        with_provider_ms=_ms(waits.with_provider),
-        first_chunk_ms=None if first is None else _ms(first),
+        duration_ms=milliseconds(call.elapsed),
+        permit_wait_ms=milliseconds(waits.permit),
+        provider_wait_ms=milliseconds(waits.provider),
+        with_provider_ms=milliseconds(waits.with_provider),
+        first_chunk_ms=None if first is None else milliseconds(first),
         requests=len(waits.requests),
         input_tokens=spent.input_tokens,
         cached_tokens=spent.cached_tokens,
@@ -45,13 +46,9 @@ def event_of(call: Call, outcome: Outcome) -> CallEnded:
         reasoning_tokens=spent.reasoning_tokens,
         cost=spent.cost,
         currency=spent.currency,
-        journal_wait_ms=None if waits.journal is None else _ms(waits.journal),
+        journal_wait_ms=None if waits.journal is None else milliseconds(waits.journal),
         spans=waits.all_spans(),
     )
-
-
-def _ms(seconds: float) -> float:
-    return round(seconds * 1000, 3)
 
 
 def _line_of(call: Call, ended: CallEnded, outcome: Outcome) -> ToolCallLine:

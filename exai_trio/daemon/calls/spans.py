@@ -7,10 +7,10 @@ import attrs
 
 from exai_trio import structs
 from exai_trio.observability.events import RequestEnded, Span
+from exai_trio.observability.times import milliseconds
 
 SEVERAL: Final = "several"
 MOST_SPANS: Final = 100  # of one call
-_MS: Final = 1000.0
 
 
 @structs.frozen(kw_only=True)
@@ -97,7 +97,10 @@ _WAITS: Final = ("connecting", "first chunk", "thinking", "streaming")
 
 def _span(name: str, began: float, ended: float, branch: str = "") -> Span:
     return Span(
-        name=name, began_ms=round(began * _MS, 3), ended_ms=round(ended * _MS, 3), branch=branch
+        name=name,
+        began_ms=milliseconds(began),
+        ended_ms=milliseconds(ended),
+        branch=branch,
     )
 
 

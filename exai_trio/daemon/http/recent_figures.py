@@ -26,11 +26,22 @@ _COUNTED: Final = {
     "refused": "calls_refused_total",
     "bugs": "bugs_total",
 }
+_READ: Final = (
+    "calls_total",
+    "call_duration_seconds",
+    "errors_total",
+    "loop_step_seconds",
+    "process_cpu_seconds_total",
+    "stored_bytes",
+    "tokens_total",
+    *_NOW.values(),
+    *_COUNTED.values(),
+)
 
 
 def measured(watched: WatchedDaemon) -> dict[str, Any]:
     """`window_s` is how far back rates and percentiles go; percentiles come out of buckets, and are about."""
-    now, at = watched.report.meters.snapshot(), trio.current_time()
+    now, at = watched.report.meters.snapshot(*_READ), trio.current_time()
     then_at, then = watched.recent[0] if watched.recent else (watched.report.began, Snapshot())
     if not watched.recent or at - watched.recent[-1][0] >= _LEAST_S:
         watched.recent.append((at, now))

@@ -34,7 +34,7 @@ _MOMENTS: Final = 60  # a second apart
 
 @structs.frozen(kw_only=True, eq=False)
 class WatchedDaemon:
-    """`recent` are the meters of about the last minute, as far as somebody looked; `book` knows the clients, `jobs` what ran; `reread` reads the settings again, to tell where each came from, and blocks on the disk."""
+    """`recent` are the overview's meters of about the last minute, as far as somebody looked; `book` knows the clients, `jobs` what ran; `reread` reads the settings again, to tell where each came from, and blocks on the disk."""
 
     report: Report
     sessions: Sessions

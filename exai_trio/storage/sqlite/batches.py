@@ -1,6 +1,6 @@
 """Batches on one connection: writes in one transaction, each of which may fail alone; and rows in few statements."""
 
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
@@ -67,12 +67,31 @@ def insert_many(
     connection: "Connection", begin: str, rows: Sequence[tuple[Any, ...]], end: str = ""
 ) -> None:
     """In their order; `begin` and `end` are what stands around the values. Each statement gives up the interpreter and waits for it again:
-    beside a busy loop one a row takes several times as long."""
-    if not rows:
-        return
-    row = f"({', '.join('?' * len(rows[0]))})"
-    many = f"{begin} VALUES {', '.join([row] * _ROWS_AT_ONCE)} {end}"
+    beside a busy loop one a row takes several times as long. What is empty in all its rows a statement says by itself: a NULL that is
+    handed over takes longer than any other value."""
     whole = len(rows) - len(rows) % _ROWS_AT_ONCE
     for first in range(0, whole, _ROWS_AT_ONCE):
-        connection.execute(many, [*chain(*rows[first : first + _ROWS_AT_ONCE])])
-    connection.executemany(f"{begin} VALUES {row} {end}", rows[whole:])
+        row, values = _row_and_values(rows[first : first + _ROWS_AT_ONCE])
+        many = f"{begin} VALUES {', '.join([row] * _ROWS_AT_ONCE)} {end}"
+        connection.execute(many, [*chain.from_iterable(values)])
+    if whole < len(rows):
+        row, values = _row_and_values(rows[whole:])
+        connection.executemany(f"{begin} VALUES {row} {end}", values)
+
+
+def _row_and_values(
+    rows: Sequence[tuple[Any, ...]],
+) -> tuple[str, Iterator[tuple[Any, ...]]]:
+    """How a row of them stands in a statement, and what is handed over of each; that is the first column at least."""
+    columns = [*zip(*rows, strict=True)]
+    words = ["?", *map(_word, columns[1:])]
+    handed = [column for column, word in zip(columns, words, strict=True) if word == "?"]
+    return f"({', '.join(words)})", zip(*handed, strict=True)
+
+
+def _word(column: tuple[Any, ...]) -> str:
+    if column[0] is None and column.count(None) == len(column):
+        return "NULL"
+    if column[0] == "" and column.count("") == len(column):
+        return "''"
+    return "?"
