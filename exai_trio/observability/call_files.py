@@ -14,13 +14,18 @@ from .owned_lines import written
 from .toolcalls import ToolCallLine, toolcalls_log
 
 
-class _Line(msgspec.Struct, frozen=True, gc=False, rename={"session": "sess", "provider": "prov"}):
+class _Line(
+    msgspec.Struct,
+    frozen=True,
+    gc=False,
+    rename={"session": "sess", "provider": "prov", "seconds": "lat"},
+):
     """`t` unix seconds, `lat` seconds from acceptance to outcome, `sess` session id, `prov` provider or empty, `principal` as log
     lines name it."""
 
     t: float
     op: str
-    lat: float
+    seconds: float
     session: str
     principal: str
     name: str
@@ -33,7 +38,7 @@ def _encoded(call: CallEnded) -> bytes:
     line = _Line(
         t=round(call.started_at * 1000 + call.duration_ms) / 1000,  # as `milliseconds` rounds
         op="call_tool",
-        lat=round(call.duration_ms * 1000) / 1_000_000,
+        seconds=round(call.duration_ms * 1000) / 1_000_000,
         session=call.session,
         principal=written(call.principal),
         name=call.tool,

@@ -124,7 +124,10 @@ class Team:
         """The calls that have no outcome in the database: none as soon as that is so."""
         unended: list[Any] = []
         with trio.move_on_after(_PATIENCE_S):
-            while unended := await self.rows(_OPEN):
+            while True:
+                unended = await self.rows(_OPEN)
+                if not unended:
+                    break
                 await trio.sleep(0.05)
         return unended
 
