@@ -20,6 +20,7 @@ from exai_trio.storage.sqlite.token_ratios import MemoryRatios
 from exai_trio.tools.arguments import parse
 from exai_trio.tools.base import Services
 from exai_trio.tools.registry import BUILT_IN, Registry
+from exai_trio.workspace.read import NOTHING_FOUND, Found
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -31,6 +32,7 @@ class Caller:
     """A running call that nobody listens to."""
 
     roots: tuple = ()
+    found: Found = NOTHING_FOUND
     request_id: str = "r1"
     session_id: str = "s1"
     principal: str = "owner"
