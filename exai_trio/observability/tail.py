@@ -21,8 +21,7 @@ def newest_lines_of(path: Path, count: int, principal: str) -> list[str]:
     """Those that this principal may see, of the newest that there are; oldest first."""
     looked_at = count
     while True:
-        lines = newest_lines(path, looked_at)
-        is_all = len(lines) < looked_at
+        lines, is_all = _newest(path, looked_at)
         # whose the first of a part are would be said by a line before it
         known = lines if is_all else dropwhile(goes_on, lines)
         seen = list(of_principal(known, principal))
@@ -33,22 +32,28 @@ def newest_lines_of(path: Path, count: int, principal: str) -> list[str]:
 
 def newest_lines(path: Path, count: int) -> list[str]:
     """Oldest first; those of the file before (`.1`) too, where this one has too few. None of a file that cannot be read."""
-    lines = _last(path, count)
-    if len(lines) < count:
-        lines = [*_last(path.with_name(f"{path.name}.1"), count - len(lines)), *lines]
-    return lines
+    return _newest(path, count)[0]
 
 
-def _last(path: Path, count: int) -> list[str]:
+def _newest(path: Path, count: int) -> tuple[list[str], bool]:
+    """The lines, and whether there are no more."""
+    lines, is_all = _last(path, count)
+    if is_all and len(lines) < count:
+        before, is_all = _last(path.with_name(f"{path.name}.1"), count - len(lines))
+        lines = [*before, *lines]
+    return lines, is_all and len(lines) < count
+
+
+def _last(path: Path, count: int) -> tuple[list[str], bool]:
     try:
         with open_at_once(path) as file:
             content, is_all = _end_of(file, count)
     except OSError:  # audit: empty-handler, because a file that cannot be read has no lines
-        return []
+        return [], True
     lines = content.decode(errors="replace").splitlines()
     if not is_all:
         lines = lines[1:]  # the first is a piece
-    return lines[-count:] if count else []
+    return lines[-count:] if count else [], is_all
 
 
 def _end_of(file: BinaryIO, count: int) -> tuple[bytes, bool]:

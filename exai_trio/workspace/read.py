@@ -67,8 +67,12 @@ class Found:
     def __or__(self, other: "Found") -> "Found":
         return Found({**self.paths, **other.paths}, {**self.readings, **other.readings})
 
-    def read(self, paths: Sequence[str | None]) -> tuple[Reading, ...] | None:
-        """What stands in all of these; None if one of them is not known here."""
+    def named(self, names: Sequence[str]) -> tuple[Reading, ...] | None:
+        """What stands in all of these, by the names given; None if one of them is not known here."""
+        return self.lying([self.paths.get(name) for name in names])
+
+    def lying(self, paths: Sequence[str | None]) -> tuple[Reading, ...] | None:
+        """The same by where they lie."""
         known = [self.readings.get(path or "") for path in dict.fromkeys(paths)]
         return None if None in known else tuple(filter(None, known))
 
@@ -99,7 +103,7 @@ class FileReader:
 
         Raises: ArgumentError, NotFoundError. Cancelling returns at once; the thread ends after the file it is at.
         """
-        known = found.read([found.paths.get(name) for name in given])
+        known = found.named(given)
         if known is not None:
             return known
         return await self._in_thread(partial(_read_all, given, self.access(roots), _named))
@@ -109,7 +113,7 @@ class FileReader:
     ) -> tuple[Reading, ...]:
         """Read files that were named earlier, each under the path given: what is gone, or not allowed any more, has a reason. Else as
         `read`."""
-        known = found.read(given)
+        known = found.lying(given)
         if known is not None:
             return known
         return await self._in_thread(partial(_read_all, given, self.access(roots), _named_before))

@@ -48,3 +48,11 @@ def test_a_line_whose_beginning_is_not_read_is_nobodys(tmp_path, count):
     log = write(tmp_path, [THEIRS.format(1), "  their secret", "  another", "  and one more"])
 
     assert [] == newest_lines_of(log, count, OWNER)
+
+
+def test_of_a_log_that_is_too_long_its_first_lines_are_nobodys(tmp_path, monkeypatch):
+    """Where not all bytes are read, no line may be taken for the beginning."""
+    log = write(tmp_path, [THEIRS.format(1), *["  their secret"] * 20, '{"n":0}'])
+    monkeypatch.setattr(tail, "_MOST_BYTES", 100)
+
+    assert ['{"n":0}'] == newest_lines_of(log, 1_000, OWNER)

@@ -19,6 +19,7 @@ class StreamChunks:
     tell: Callable[[int, str], None]
     _told: int = 0
     _waiting: list[str] = attrs.field(factory=list[str])
+    _has_failed: bool = False
 
     def add(self, text: str) -> None:
         if not self._waiting:
@@ -26,14 +27,15 @@ class StreamChunks:
         self._waiting.append(text)
 
     def flush(self) -> None:
-        """Tell what waits. Half characters are made whole: they cannot be encoded. A fault costs this chunk, no more: the outcome has
-        the whole text, and out of the loop's callback a fault would end the daemon."""
+        """Tell what waits. Half characters are made whole: they cannot be encoded. A fault ends the stream, without a hole in it,
+        and no more: the outcome has the whole text, and out of the loop's callback a fault would end the daemon."""
         waiting, self._waiting = self._waiting, []
-        if not waiting:
+        if not waiting or self._has_failed:
             return
         try:
             self.tell(self._told, whole_characters("".join(waiting)))
         except Exception:
-            log.exception("a chunk of an answer was not told")
+            self._has_failed = True
+            log.exception("a chunk of an answer was not told, nor are those behind it")
         else:
             self._told += 1

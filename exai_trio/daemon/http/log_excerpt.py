@@ -1,13 +1,11 @@
 """The newest lines of the daemon's log with a text in them, as far as somebody may see them."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
 import trio
 
-from exai_trio.observability.owned_lines import of_principal
-from exai_trio.observability.tail import newest_lines
+from exai_trio.observability.tail import newest_lines, newest_lines_of
 
 _LOOKED_AT: Final = 20_000  # lines
 _LONGEST: Final = 4_000  # characters of one
@@ -21,9 +19,10 @@ async def lines_with(path: Path, text: str, most: int, principal: str | None = N
 
 
 def _lines_with(path: Path, text: str, most: int, principal: str | None) -> list[str]:
-    lines: Iterable[str] = newest_lines(path, _LOOKED_AT)
-    if principal is not None:
-        lines = of_principal(lines, principal)
+    if principal is None:
+        lines = newest_lines(path, _LOOKED_AT)
+    else:
+        lines = newest_lines_of(path, _LOOKED_AT, principal)
     wanted = text.casefold()
     found = [line[:_LONGEST] for line in lines if wanted in line.casefold()]
     return found[-most:]

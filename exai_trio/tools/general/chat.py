@@ -126,7 +126,7 @@ async def _named(arguments: Arguments, caller: Caller, services: Services) -> _N
     """Read it, refusing it if need be."""
     await services.gateway.look_again()
     files, roots = services.files, caller.roots
-    if arguments.files or arguments.images:
+    if arguments.images or caller.found.named(arguments.files) is None:
         caller.stage("reading files", "chat: reading files")
     with concerning("files"):
         named = await files.read(arguments.files, roots, caller.found)

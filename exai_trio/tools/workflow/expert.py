@@ -95,7 +95,7 @@ async def gather(case: Case, text: str, *, sees: bool) -> tuple[prompts.Question
     state, thread, caller = case.state, case.thread, case.call.caller
     files, roots = case.call.services.files, caller.roots
     named = list(dict.fromkeys([*thread.named("files"), *state.relevant_files]))
-    if state.images or caller.found.read(named) is None:
+    if state.images or caller.found.lying(named) is None:
         caller.stage("reading files", f"{case.workflow.name}: reading files")
     readings = await files.read_again(named, roots, caller.found)
     with concerning("images"):

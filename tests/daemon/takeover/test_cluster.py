@@ -605,6 +605,23 @@ async def test_a_call_that_comes_back_while_its_run_is_being_ended_is_run(machin
     assert (2, 1) == (one.naps.started, one.naps.finished)
 
 
+async def test_a_run_that_is_lost_is_the_newest(machines, autojump_clock):
+    """Not the one before it of the same call, which is being ended still."""
+    one = await machines.start("one")
+    await trio.sleep(2 * LEASE_S)
+    async with one.connect() as (client, _):
+        await accepted(client, seconds=50.0, slow_to_end=40.0)
+        ((name, row),) = machines.tables.calls.items()
+        one.cluster.executions.lose(name)
+        row.boot_id = "of an earlier process"
+        await trio.sleep(LEASE_S)
+        begun = one.naps.started
+        one.cluster.executions.lose(name)
+        await trio.sleep(1.0)
+
+    assert (2, 2) == (begun, one.naps.cancelled)
+
+
 async def test_a_call_is_claimed_while_its_session_is_brought_back(machines, autojump_clock):
     """By the same daemon, which goes on to own the session."""
     one, two = await machines.start("one"), await machines.start("two")

@@ -49,16 +49,11 @@ class Executions:
             if call.is_recorded and call.recipient.journalled_as is not None
         ]
 
-    def find(self, name: CallName) -> Call | None:
-        for call in self.here:
-            if _is_named(call, name):
-                return call
-        return None
-
-    def running(self, name: CallName, others: Iterable[Call]) -> Call | None:
+    def running(self, name: CallName, others: Iterable[Call] = ()) -> Call | None:
         """The one of this name, among these and the others, that will have an outcome here."""
         for call in (*self.here, *others):
-            if _is_named(call, name) and not call.is_elsewhere and not self._leaves(call):
+            is_named = (call.recipient.journalled_as, key_of(call.wire_id)) == name
+            if is_named and not call.is_elsewhere and not self._leaves(call):
                 return call
         return None
 
@@ -68,7 +63,7 @@ class Executions:
 
     def lose(self, name: CallName) -> None:
         """Another daemon has this call, or it has an outcome."""
-        call = self.find(name)
+        call = self.running(name)
         if call is None:
             return
         log.warning("a call that ran here is another daemon's", extra={"tool": call.tool.name})
@@ -76,7 +71,3 @@ class Executions:
             call.end(broken_off(call.attempt), leave=True)
         else:
             self.here[call].cancel(reason="another daemon has the call")
-
-
-def _is_named(call: Call, name: CallName) -> bool:
-    return (call.recipient.journalled_as, key_of(call.wire_id)) == name
