@@ -74,11 +74,7 @@ class TrioConnection(AsyncConnection[Row]):
             cursor = await self.execute(statement.encode(), values)
             return await cursor.fetchall() if cursor.description else []
         except Error as fault:
-            code = fault.sqlstate
-            if code is None or code.startswith(_CUT):
-                away = told(fault)
-                raise AnswerUnheard(away.message, details=away.details) from None
-            raise told(fault) from None
+            raise told(fault, asked=True) from None
 
     async def notified(self) -> tuple[tuple[str, str], ...]:
         """Channel and text of what has been said, at least once, where it listens. Raises DatabaseAway. Cancelled, what was said is
@@ -125,13 +121,14 @@ async def _connected(one_host: str) -> TrioConnection:
     raise DatabaseAway(f"PostgreSQL does not answer within {_CONNECT_S:g} s.")
 
 
-def told(fault: Error) -> StorageError:
-    """Without what psycopg quotes of rows, statements and passwords."""
+def told(fault: Error, *, asked: bool = False) -> StorageError:
+    """Without what psycopg quotes of rows, statements and passwords. `asked`: a statement was sent."""
     code = fault.sqlstate or ""
     if code.startswith(_REFUSED):
         return DataRefused(f"PostgreSQL refuses this ({code}).", details={"sqlstate": code})
     reason = fault.diag.message_primary or _first_line(fault)
-    return DatabaseAway(
+    is_unheard = asked and (not code or code.startswith(_CUT))
+    return (AnswerUnheard if is_unheard else DatabaseAway)(
         f"PostgreSQL cannot be used ({code or reason}).", details={"sqlstate": code}
     )
 

@@ -11,7 +11,7 @@ from psycopg.waiting import Ready, Wait
 from exai_trio.errors import StorageError
 from exai_trio.storage.postgres import database as module, trio_connection
 from exai_trio.storage.postgres.database import CONNECTIONS, open_database
-from exai_trio.storage.postgres.trio_connection import DatabaseAway, DataRefused
+from exai_trio.storage.postgres.trio_connection import AnswerUnheard, DatabaseAway, DataRefused
 
 
 @attrs.define(eq=False)
@@ -92,10 +92,16 @@ async def test_no_more_connections_than_there_are_places(database, server, autoj
 
 async def test_while_it_is_away_it_is_asked_once_a_second(database, server, autojump_clock):
     """Others are told so at once; an answer makes it well again."""
-    server.says = [DatabaseAway("gone"), DatabaseAway("still gone")]
-    for told in ("gone", "gone", "still gone", "still gone"):
-        with pytest.raises(DatabaseAway, match=f"^{told}"):
+    server.says = [AnswerUnheard("gone"), AnswerUnheard("still gone")]
+    for told, was_asked in (
+        ("gone", True),
+        ("gone", False),
+        ("still gone", True),
+        ("still gone", False),
+    ):
+        with pytest.raises(DatabaseAway, match=f"^{told}") as away:
             await database.ask("select 1")
+        assert was_asked == isinstance(away.value, AnswerUnheard)
         await trio.sleep(0.6)
     await trio.sleep(1)
     await database.ask("select 1")
@@ -106,7 +112,7 @@ async def test_while_it_is_away_it_is_asked_once_a_second(database, server, auto
 
 async def test_one_that_hangs_is_given_up_and_its_connection_ended(database, server, autojump_clock):  # fmt: skip
     server.says = [60.0]
-    with pytest.raises(DatabaseAway, match="does not answer within 10 s"):
+    with pytest.raises(AnswerUnheard, match="does not answer within 10 s"):
         await database.ask("select 1")
 
     assert server.opened == server.ended
@@ -157,6 +163,16 @@ def test_faults_are_told_by_their_codes(code):
     found = trio_connection.told(psycopg.errors.lookup(code)("the secret row"))
 
     assert (kind, text, {"sqlstate": code}) == (type(found), found.message, found.details)
+
+
+@pytest.mark.parametrize("code", ["", "08006", "57P01", "40001", "53100"])
+def test_what_was_sent_to_a_server_that_went_may_be_done(code):
+    """A server that answers with any other fault has undone it; what was not sent is not done."""
+    fault = psycopg.errors.lookup(code)("gone") if code else psycopg.OperationalError("gone")
+    is_doubtful = code in {"", "08006", "57P01"}
+
+    assert is_doubtful == isinstance(trio_connection.told(fault, asked=True), AnswerUnheard)
+    assert not isinstance(trio_connection.told(fault), AnswerUnheard)
 
 
 @pytest.mark.parametrize(
